@@ -1,0 +1,51 @@
+//! What a running laboratory can be told, and how it asks.
+
+use std::time::Duration;
+
+/// A wish of the user; it acts between two steps. What changes a result is recorded as an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Pause,
+    Resume,
+    /// While paused: so many steps, then pause again.
+    Step(u64),
+    /// The task being trained ends at once.
+    SwitchTask,
+    /// New `training.rate`.
+    SetRate(f64),
+    /// New `kernel.per_epoch`.
+    SetPerEpoch(usize),
+    /// New order of the tasks not yet begun, by number.
+    SetUpcoming(Vec<usize>),
+    /// New pace in epochs a second; 0 is as fast as it goes.
+    SetPace(f64),
+}
+
+/// The laboratory's side of the conversation. It knows of no thread: a test hands in a list.
+pub trait Control {
+    /// The next wish, if there is one.
+    fn poll(&mut self) -> Option<Command>;
+    /// Waits for the next wish, at most this long; returns early when the run is to end.
+    fn wait(&mut self, at_most: Duration) -> Option<Command>;
+    /// Whether the run is to end.
+    fn cancelled(&self) -> bool;
+}
+
+/// Nobody has a wish: headless runs that end by themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unattended;
+
+impl Control for Unattended {
+    fn poll(&mut self) -> Option<Command> {
+        None
+    }
+
+    fn wait(&mut self, at_most: Duration) -> Option<Command> {
+        std::thread::sleep(at_most);
+        None
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}

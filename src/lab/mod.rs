@@ -1,0 +1,5 @@
+//! One file per question; turns data, network, training and kernel into a stream of events.
+
+mod control;
+
+pub use control::{Command, Control, Unattended};

@@ -1,0 +1,6 @@
+//! Kernelscope: an oscilloscope for the neural tangent kernel.
+
+pub mod lab;
+pub mod math;
+pub mod record;
+pub mod spec;

@@ -1,0 +1,3 @@
+//! Mathematics in f64 on plain matrices: no tensor, no file, no thread.
+
+pub mod spike;

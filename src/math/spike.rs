@@ -1,0 +1,85 @@
+//! How strongly the kernel reacts to a switch: the spike of its velocity and the dip of its λ_max, from the curves alone.
+//!
+//! The definitions are the ones shown in the window and in the documentation; nothing else computes them.
+//!
+//! * *Background*: the median velocity over the last third of the task before the switch.
+//! * *Spike*: the largest velocity from the switch to one epoch after it (or to the next switch); *ratio* = spike/background.
+//! * *Fake switches*: every measured time in that last third taken for a switch; the largest velocity in the 0.3 epoch
+//!   that follow each. A real spike stands above the 99th percentile of these.
+//! * *Before*: the median of the last three λ_max up to the switch. *Dip*: the smallest λ_max within three epochs after the
+//!   switch (or to the next one), divided by *before*. *Recovery*: the last λ_max of the new task over that smallest one.
+
+/// The reaction of the velocity to one switch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spike {
+    /// Epoch of the largest velocity.
+    pub epoch: f64,
+    /// Epochs from the switch to it.
+    pub delay: f64,
+    pub height: f64,
+    pub background: f64,
+    /// height / background.
+    pub ratio: f64,
+    /// 99th percentile of what fake switches give.
+    pub fake: f64,
+}
+
+/// The reaction of λ_max to one switch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dip {
+    /// Epoch of the smallest value.
+    pub epoch: f64,
+    pub before: f64,
+    pub minimum: f64,
+    /// minimum / before: 0.85 is a loss of 15 %.
+    pub depth: f64,
+    /// Last value of the new task / minimum.
+    pub recovery: f64,
+}
+
+/// The spike at `switch`, from (epoch, velocity) in order of time. `start` is when the task before began, `end` when the new
+/// one ended (or infinity). `None` while there is no velocity on one of the sides, or the background is 0.
+pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Option<Spike> {
+    let third = start + (switch - start) * 2.0 / 3.0;
+    let quiet: Vec<(f64, f64)> = velocity.iter().copied().filter(|p| p.0 > third && p.0 <= switch).collect();
+    let background = quantile(quiet.iter().map(|p| p.1), 0.5)?;
+    let after = velocity.iter().filter(|p| p.0 > switch && p.0 <= (switch + SPIKE_EPOCHS).min(end));
+    let &(epoch, height) = after.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if background <= 0.0 {
+        return None;
+    }
+    let fakes = quiet.iter().filter(|p| p.0 + FAKE_EPOCHS <= switch + 1e-9).map(|fake| {
+        let window = quiet.iter().filter(|p| p.0 > fake.0 && p.0 <= fake.0 + FAKE_EPOCHS);
+        window.map(|p| p.1).fold(0.0, f64::max)
+    });
+    let fake = quantile(fakes, 0.99).unwrap_or(background);
+    Some(Spike { epoch, delay: epoch - switch, height, background, ratio: height / background, fake })
+}
+
+/// The dip at `switch`, from (epoch, λ_max) in order of time; `end` as in [`spike`].
+pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
+    let upto = lambda_max.partition_point(|p| p.0 <= switch);
+    let before = quantile(lambda_max[upto.saturating_sub(3)..upto].iter().map(|p| p.1), 0.5)?;
+    let after = &lambda_max[upto..lambda_max.partition_point(|p| p.0 <= end)];
+    let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
+    let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let last = after.last()?.1;
+    (before > 0.0 && minimum > 0.0).then(|| Dip { epoch, before, minimum, depth: minimum / before, recovery: last / minimum })
+}
+
+/// The q-quantile by linear interpolation between order statistics; `None` of nothing.
+pub fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let at = q * sorted.len().checked_sub(1)? as f64;
+    let (low, part) = (at.floor() as usize, at.fract());
+    let high = (low + 1).min(sorted.len() - 1);
+    Some(sorted[low] + part * (sorted[high] - sorted[low]))
+}
+
+/// How long after a switch its spike is looked for, in epochs.
+pub const SPIKE_EPOCHS: f64 = 1.0;
+/// How long after a fake switch its spike is looked for.
+const FAKE_EPOCHS: f64 = 0.3;
+/// How long after a switch its dip is looked for.
+pub const DIP_EPOCHS: f64 = 3.0;

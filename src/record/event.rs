@@ -1,0 +1,262 @@
+//! What a run tells the world: plain data, no tensor, nothing of threads or windows.
+//!
+//! The window, the run folder and the tests are fed by the same stream, so they cannot disagree. The order of events is
+//! the order in which things happened; none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
+
+use std::sync::Arc;
+
+use crate::spec::{Change, Spec};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The first event of every run.
+    Started(Arc<RunInfo>),
+    /// A task begins; the first one too. Comes after the snapshot at the exact step of the switch.
+    Task(TaskStart),
+    /// Losses of the steps since the last one, thinned to the rate of the screen.
+    Progress(Progress),
+    /// One Gram with its spectrum and metrics.
+    Snapshot(Arc<Snapshot>),
+    /// A live change took effect; it is in the spec that a saved run carries.
+    Changed { epoch: f64, change: Change },
+    /// Something the user should know; training goes on.
+    Warning { step: u64, epoch: f64, message: String },
+    /// Training stands still, as asked.
+    Paused { step: u64 },
+    /// Training goes on.
+    Resumed { step: u64 },
+    /// The weights, at a switch and at the end.
+    Weights(Arc<Weights>),
+    /// The last event of every run: says why.
+    Ended(Ending),
+}
+
+/// What is fixed for the whole run.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    pub spec: Spec,
+    /// All tasks by number (index 0 is task 1), in order of identity, not of training.
+    pub tasks: Vec<TaskInfo>,
+    pub class_names: Vec<String>,
+    /// The probe images in Gram order: by task, then class.
+    pub probes: Vec<Probe>,
+    /// Shape of one image: channels (1 or 3), height, width.
+    pub image: [usize; 3],
+    /// The probe images as their task shows them (permuted, turned), 8 bits, [n, height, width, channels].
+    pub thumbnails: Arc<[u8]>,
+    pub parameters: u64,
+    /// Device in words, for the status bar: "CPU", or why not the GPU.
+    pub device: String,
+    /// Steps that the whole run will take as planned at the start.
+    pub planned_steps: u64,
+}
+
+/// A task of the stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskInfo {
+    /// Number from 1: its identity in every file and colour.
+    pub number: usize,
+    /// A few words, for people: "T-shirt, trouser, pullover, dress, coat" or "turned by 45°".
+    pub name: String,
+    pub classes: Vec<usize>,
+    pub train_images: usize,
+    pub steps_per_epoch: u64,
+}
+
+/// One probe image: its row and column of the Gram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Number of the task, from 1.
+    pub task: usize,
+    /// Class.
+    pub label: usize,
+}
+
+/// A task begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskStart {
+    /// Number of the task.
+    pub task: usize,
+    /// The one before; none at the start of the run.
+    pub from: Option<usize>,
+    pub step: u64,
+    pub epoch: f64,
+}
+
+/// How training goes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Steps done so far, and the epoch: fractional, cumulative over tasks.
+    pub step: u64,
+    pub epoch: f64,
+    /// (epoch, mean batch loss) since the last progress, oldest first.
+    pub losses: Vec<(f64, f64)>,
+    /// Steps planned in all, as things stand.
+    pub planned_steps: u64,
+    /// Tasks not yet begun, in the order they will be.
+    pub upcoming: Vec<usize>,
+    /// Of training alone, kernels and pace left out.
+    pub steps_per_second: f64,
+    /// Share of the working time that snapshots took, 0 to 1.
+    pub kernel_share: f64,
+}
+
+/// The kernel at one step and everything measured on it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub row: Row,
+    /// Trace-reduced kernel of all probes, row-major [n, n], symmetrised in f64.
+    pub gram: Arc<[f64]>,
+    /// Eigenvalues of the whole, ascending, unclamped.
+    pub eigenvalues: Vec<f64>,
+    /// The same for each task's own block, in order of task number.
+    pub block_eigenvalues: Vec<Vec<f64>>,
+}
+
+/// What is measured at one step, without the matrices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Steps done before it was taken.
+    pub step: u64,
+    /// Fractional, cumulative over tasks.
+    pub epoch: f64,
+    /// The task being trained, by number; at the step of a switch still the old one.
+    pub task: usize,
+    /// Whether a task ends here, so that this is the reference for `distance_switch`.
+    pub at_switch: bool,
+    /// The whole first, then each task in order of number.
+    pub blocks: Vec<BlockMetrics>,
+    /// One per task in order of number.
+    pub accuracy: Vec<Accuracy>,
+    /// Mean batch loss since the last snapshot.
+    pub train_loss: Option<f64>,
+    /// Learning rate that reaches the optimiser in the next step.
+    pub rate: f64,
+    /// ‖∇L‖ of the last mini-batch, over all parameters.
+    pub grad_norm: Option<f64>,
+    pub cost: SnapshotCost,
+}
+
+/// Seconds that one snapshot took, in parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SnapshotCost {
+    pub kernel_seconds: f64,
+    pub eigen_seconds: f64,
+    pub metrics_seconds: f64,
+    pub evaluation_seconds: f64,
+}
+
+/// Whose probes a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Block {
+    All,
+    /// The probes of this task, by number.
+    Task(usize),
+}
+
+/// The metrics of one diagonal block of the Gram; definitions in [`crate::math`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockMetrics {
+    pub block: Block,
+    /// The training loss, on the probe images of the block.
+    pub loss: f64,
+    /// Steps over which velocity and displacement are taken; absent while a lag would straddle a switch.
+    pub lag_steps: Option<u64>,
+    /// (1 − CKA)/lag per epoch, centred.
+    pub velocity: Option<f64>,
+    /// The same, uncentred (Fort et al. 2020).
+    pub velocity_uncentred: Option<f64>,
+    /// arccos(CKA)/lag, centred, radians per epoch.
+    pub velocity_angle: Option<f64>,
+    /// ‖Δw‖ over the lag, all parameters.
+    pub step_norm: Option<f64>,
+    /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
+    pub susceptibility: Option<f64>,
+    /// 1 − CKA from the first kernel of the run, centred.
+    pub distance: f64,
+    /// The same from the kernel at the last switch; absent in the first task.
+    pub distance_switch: Option<f64>,
+    /// ‖K‖/‖K₀‖, 1 − cos(K, K₀), ‖K − K₀‖/‖K₀‖.
+    pub scale: f64,
+    pub rotation: f64,
+    pub drift: f64,
+    pub lambda_max: f64,
+    pub lambda_min: f64,
+    pub trace: f64,
+    pub frobenius: f64,
+    /// exp of the entropy of λ/Σλ.
+    pub effective_rank: f64,
+    /// Largest |K − Kᵀ| before symmetrising, relative to the largest |K|.
+    pub asymmetry: f64,
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at each epoch's end and each switch.
+    pub alignment_full: Option<f64>,
+}
+
+/// How well one task is known, on its test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Number of the task.
+    pub task: usize,
+    /// Over all logits.
+    pub accuracy: f64,
+    /// Over the logits of the task's own classes.
+    pub masked: f64,
+    pub loss: f64,
+}
+
+/// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    pub step: u64,
+    pub tensors: Vec<NamedTensor>,
+}
+
+/// One parameter tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// All tasks were trained.
+    Finished { step: u64 },
+    /// The user stopped it.
+    Stopped { step: u64 },
+    /// The loss or the kernel was no longer a number; everything before this step stands.
+    Diverged { step: u64, message: String },
+    /// Something broke; everything before this step stands.
+    Failed { step: u64, message: String },
+}
+
+impl Ending {
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Finished { step } | Self::Stopped { step } | Self::Diverged { step, .. } | Self::Failed { step, .. } => *step,
+        }
+    }
+}
+
+/// Takes the events of a run, in order.
+pub trait Sink {
+    /// Takes one event; `Err` when nobody listens any more, and the run should end.
+    fn emit(&mut self, event: Event) -> Result<(), Closed>;
+}
+
+/// Nobody listens any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl<F: FnMut(Event) -> Result<(), Closed>> Sink for F {
+    fn emit(&mut self, event: Event) -> Result<(), Closed> {
+        self(event)
+    }
+}

@@ -1,0 +1,268 @@
+//! What has been seen of a run so far, in bounded memory.
+//!
+//! Guarantees: rows, losses and snapshots each have a ceiling. When one is reached, every other old entry goes, but never
+//! one within an epoch of a switch, nor the first or the last: the past grows coarser, its events do not vanish. A live run
+//! and one read from a folder fill the same record, so the views cannot tell them apart.
+
+use std::sync::Arc;
+
+use super::{Block, Ending, Event, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use crate::math::spike::{Dip, Spike, dip, spike};
+use crate::spec::{Change, RECORD_BYTES};
+
+/// Where a run stands, as confirmed by the worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum RunState {
+    /// Nothing has arrived yet.
+    #[default]
+    Waiting,
+    Running,
+    Paused,
+    Ended(Ending),
+}
+
+/// A line for people: a warning or a live change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub epoch: f64,
+    pub message: String,
+    pub warning: bool,
+}
+
+/// One run as seen so far.
+#[derive(Debug)]
+pub struct History {
+    info: Option<Arc<RunInfo>>,
+    state: RunState,
+    rows: Vec<Row>,
+    snapshots: Vec<Arc<Snapshot>>,
+    losses: Vec<(f64, f64)>,
+    tasks: Vec<TaskStart>,
+    changes: Vec<Change>,
+    notes: Vec<Note>,
+    progress: Progress,
+    weights: Option<Arc<Weights>>,
+    revision: u64,
+    snapshot_bytes: u64,
+    max_bytes: u64,
+    max_rows: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new(RECORD_BYTES, MAX_ROWS)
+    }
+}
+
+impl History {
+    /// A record that keeps at most so many bytes of Grams and so many rows.
+    pub fn new(max_bytes: u64, max_rows: usize) -> Self {
+        Self {
+            info: None,
+            state: RunState::Waiting,
+            rows: Vec::new(),
+            snapshots: Vec::new(),
+            losses: Vec::new(),
+            tasks: Vec::new(),
+            changes: Vec::new(),
+            notes: Vec::new(),
+            progress: Progress::default(),
+            weights: None,
+            revision: 0,
+            snapshot_bytes: 0,
+            max_bytes,
+            max_rows,
+        }
+    }
+
+    /// Takes the next event.
+    pub fn push(&mut self, event: Event) {
+        self.revision += 1;
+        match event {
+            Event::Started(info) => {
+                self.info = Some(info);
+                self.state = RunState::Running;
+            }
+            Event::Task(start) => self.tasks.push(start),
+            Event::Progress(progress) => {
+                self.losses.extend_from_slice(&progress.losses);
+                thin_losses(&mut self.losses);
+                self.progress = Progress { losses: Vec::new(), ..progress };
+            }
+            Event::Snapshot(snapshot) => self.push_snapshot(snapshot),
+            Event::Changed { epoch, change } => {
+                self.notes.push(Note { epoch, message: describe(&change), warning: false });
+                self.changes.push(change);
+            }
+            Event::Warning { epoch, message, .. } => self.notes.push(Note { epoch, message, warning: true }),
+            Event::Paused { .. } => self.state = RunState::Paused,
+            Event::Resumed { .. } => self.state = RunState::Running,
+            Event::Weights(weights) => self.weights = Some(weights),
+            Event::Ended(ending) => self.state = RunState::Ended(ending),
+        }
+    }
+
+    /// The fixed facts, once the run has started.
+    pub fn info(&self) -> Option<&Arc<RunInfo>> {
+        self.info.as_ref()
+    }
+
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Metrics of the kept steps, in order.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Kept snapshots, in order.
+    pub fn snapshots(&self) -> &[Arc<Snapshot>] {
+        &self.snapshots
+    }
+
+    /// The last kept snapshot at or before this epoch, else the first one.
+    pub fn snapshot_at(&self, epoch: f64) -> Option<&Arc<Snapshot>> {
+        let after = self.snapshots.partition_point(|snapshot| snapshot.row.epoch <= epoch);
+        self.snapshots.get(after.saturating_sub(1))
+    }
+
+    /// (epoch, training loss), thinned.
+    pub fn losses(&self) -> &[(f64, f64)] {
+        &self.losses
+    }
+
+    /// The tasks begun so far, in order; the first one starts at epoch 0.
+    pub fn tasks(&self) -> &[TaskStart] {
+        &self.tasks
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub fn weights(&self) -> Option<&Arc<Weights>> {
+        self.weights.as_ref()
+    }
+
+    /// Grows with every event: a view that has drawn this revision need not be computed again.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Bytes of Grams held.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshot_bytes
+    }
+
+    /// (epoch, value) of one metric of one block, in order of time; steps where it is absent are left out.
+    pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
+        let value = |row: &Row| {
+            let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
+            Some((row.epoch, metric.of(row, found)?))
+        };
+        self.rows.iter().filter_map(value).collect()
+    }
+
+    /// (epoch, accuracy, masked accuracy) of one task by number.
+    pub fn accuracy(&self, task: usize) -> Vec<(f64, f64, f64)> {
+        let value = |row: &Row| {
+            let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
+            Some((row.epoch, found.accuracy, found.masked))
+        };
+        self.rows.iter().filter_map(value).collect()
+    }
+
+    /// The (start of the task before, switch, end of the new task or infinity) of each switch so far.
+    pub fn switches(&self) -> Vec<(f64, f64, f64)> {
+        let epochs: Vec<f64> = self.tasks.iter().map(|task| task.epoch).collect();
+        let end = |place: usize| epochs.get(place + 2).copied().unwrap_or(f64::INFINITY);
+        epochs.windows(2).enumerate().map(|(place, pair)| (pair[0], pair[1], end(place))).collect()
+    }
+
+    /// The spike of the velocity of this block at each switch; `None` where it cannot be told yet.
+    pub fn spikes(&self, block: Block, metric: Metric) -> Vec<Option<Spike>> {
+        let velocity = self.series(block, metric);
+        self.switches().iter().map(|&(start, switch, end)| spike(&velocity, start, switch, end)).collect()
+    }
+
+    /// The dip of λ_max of this block at each switch; `None` where it cannot be told yet.
+    pub fn dips(&self, block: Block) -> Vec<Option<Dip>> {
+        let lambda_max = self.series(block, Metric::LambdaMax);
+        self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
+    }
+
+    fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.rows.push(snapshot.row.clone());
+        self.snapshot_bytes += bytes_of(&snapshot);
+        self.snapshots.push(snapshot);
+        let switches: Vec<f64> = self.tasks.iter().skip(1).map(|task| task.epoch).collect();
+        if self.rows.len() > self.max_rows {
+            thin(&mut self.rows, &switches, |row| row.epoch);
+        }
+        if self.snapshot_bytes > self.max_bytes {
+            thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch);
+            self.snapshot_bytes = self.snapshots.iter().map(|snapshot| bytes_of(snapshot)).sum();
+        }
+    }
+}
+
+/// Rows kept at most, before every other old one goes.
+pub const MAX_ROWS: usize = 20_000;
+const MAX_LOSSES: usize = 8192;
+
+/// Drops every other entry that is neither first, last, nor within an epoch of a switch.
+/// When switches alone fill the ceiling, the neighbourhoods shrink instead: the ceiling holds.
+fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64) {
+    let before = entries.len();
+    for radius in [1.0, 0.5, 0.25, 0.0] {
+        let last = entries.len().saturating_sub(1);
+        let mut place = 0;
+        let mut odd = false;
+        entries.retain(|entry| {
+            let at = epoch(entry);
+            let near = radius > 0.0 && switches.iter().any(|switch| (at - switch).abs() <= radius);
+            let kept = place == 0 || place == last || near || {
+                odd = !odd;
+                odd
+            };
+            place += 1;
+            kept
+        });
+        if entries.len() * 4 <= before * 3 {
+            return;
+        }
+    }
+}
+
+/// Halves the losses when there are too many, keeping the mean of each pair.
+fn thin_losses(losses: &mut Vec<(f64, f64)>) {
+    if losses.len() > MAX_LOSSES {
+        let pairs = losses.chunks(2).map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|p| p.1).sum::<f64>() / pair.len() as f64));
+        *losses = pairs.collect();
+    }
+}
+
+fn bytes_of(snapshot: &Snapshot) -> u64 {
+    8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64
+}
+
+fn describe(change: &Change) -> String {
+    if let Some(rate) = change.rate {
+        format!("Learning rate set to {rate}")
+    } else if let Some(per_epoch) = change.per_epoch {
+        format!("Cadence set to {per_epoch} snapshots an epoch")
+    } else if let Some(order) = &change.order {
+        format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    } else {
+        "Switched to the next task by hand".to_owned()
+    }
+}

@@ -1,0 +1,140 @@
+//! The spec as TOML: read, written, and changed key by key as `--set network.width=1024` does.
+//!
+//! Every refusal is one sentence that names the key. A file of a newer version is refused, not guessed at.
+
+use serde::Deserialize as _;
+use thiserror::Error;
+use toml::{Table, Value};
+
+use super::Spec;
+
+/// Version of the run file this program writes. It reads this one and all before it.
+pub const VERSION: u32 = 1;
+
+/// Why a spec could not be read or changed; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum SpecError {
+    #[error("this is not a run file: {0}")]
+    Syntax(String),
+    #[error("this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it")]
+    Version { found: i64 },
+    #[error("--set {0}: write KEY=VALUE, for example network.width=1024")]
+    NoValue(String),
+    #[error("there is no setting {key}{}", near.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
+    UnknownKey { key: String, near: Option<String> },
+    #[error("{key}: {reason}")]
+    BadValue { key: String, reason: String },
+}
+
+impl Spec {
+    /// Reads a run file. Missing keys take their defaults; unknown ones are refused.
+    pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        let table: Table = text.parse().map_err(|err: toml::de::Error| SpecError::Syntax(first_line(err.message())))?;
+        Self::from_table(table)
+    }
+
+    /// Writes the whole spec, defaults included, so that later defaults cannot change an old run.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a spec holds only numbers, strings and lists, which TOML can always hold")
+    }
+
+    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string.
+    pub fn set(&mut self, assignment: &str) -> Result<(), SpecError> {
+        let (key, text) = assignment.split_once('=').ok_or_else(|| SpecError::NoValue(assignment.to_owned()))?;
+        let (key, text) = (key.trim(), text.trim());
+        let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+        let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
+
+        let mut table = self.to_table();
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let leaf = parts.pop().unwrap_or_default();
+        let mut section = &mut table;
+        for part in parts {
+            section = section.get_mut(part).and_then(Value::as_table_mut).ok_or_else(|| unknown_key(key))?;
+        }
+        section.insert(leaf.to_owned(), value);
+        *self = Self::from_table(table).map_err(|err| match err {
+            SpecError::BadValue { reason, .. } => SpecError::BadValue { key: key.to_owned(), reason },
+            SpecError::UnknownKey { .. } => unknown_key(key),
+            other => other,
+        })?;
+        Ok(())
+    }
+
+    fn to_table(&self) -> Table {
+        Table::try_from(self).expect("a spec is a table")
+    }
+
+    fn from_table(table: Table) -> Result<Self, SpecError> {
+        if let Some(version) = table.get("version") {
+            let found = version.as_integer().unwrap_or(-1);
+            if !(1..=i64::from(VERSION)).contains(&found) {
+                return Err(SpecError::Version { found });
+            }
+        }
+        check_keys(&table)?;
+        // Section by section, so that the sentence can name the section.
+        for (key, value) in &table {
+            let probe = Table::from_iter([(key.clone(), value.clone())]);
+            if let Err(err) = Self::deserialize(probe) {
+                return Err(SpecError::BadValue { key: key.clone(), reason: first_line(err.message()) });
+            }
+        }
+        Self::deserialize(table)
+            .map_err(|err| SpecError::BadValue { key: "run file".to_owned(), reason: first_line(err.message()) })
+    }
+}
+
+/// Keys that may stand in a file, in full.
+fn known_keys() -> Vec<String> {
+    let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
+    // Fields that are left out when they are not given.
+    spec.data.path = Some(std::path::PathBuf::new());
+    spec.tasks.steps = vec![1];
+    spec.network.alpha = Some(1.0);
+    spec.training.rate_width = Some(1);
+    let mut keys = vec!["changes".to_owned()];
+    for (name, value) in &spec.to_table() {
+        match value.as_table() {
+            Some(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
+            None => keys.push(name.clone()),
+        }
+    }
+    keys
+}
+
+fn check_keys(table: &Table) -> Result<(), SpecError> {
+    let known = known_keys();
+    for (name, value) in table {
+        match value.as_table() {
+            Some(section) => {
+                for key in section.keys() {
+                    let full = format!("{name}.{key}");
+                    if !known.contains(&full) {
+                        return Err(unknown_key(&full));
+                    }
+                }
+                if section.is_empty() && !known.iter().any(|k| k.starts_with(&format!("{name}."))) {
+                    return Err(unknown_key(name));
+                }
+            }
+            None if known.contains(name) => {}
+            None => return Err(unknown_key(name)),
+        }
+    }
+    Ok(())
+}
+
+/// Names the nearest key: the one whose last part is the same, else the one that shares the most letters in order.
+fn unknown_key(key: &str) -> SpecError {
+    let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
+    let shared = |k: &str| k.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
+    let known = known_keys();
+    let same_leaf = known.iter().find(|k| leaf(k) == leaf(key));
+    let longest = known.iter().max_by_key(|k| shared(k)).filter(|k| shared(k) > 3);
+    SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned() }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,407 @@
+//! What a run *is*: typed settings with defaults, one struct per section of the TOML file.
+//!
+//! Guarantees: every field has a default, an unknown key is an error, a file written today is read for ever (it carries
+//! a version), and nothing here trains or reads data. What the fields mean for the mathematics is written beside them, with
+//! the paper it comes from where there is one.
+//!
+//! A spec says nothing of the machine: device, output folder and window size are the caller's affair.
+
+mod cost;
+mod file;
+mod presets;
+mod validate;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use cost::{Cost, DataShape, memory_available};
+pub use file::{SpecError, VERSION};
+pub use presets::{PRESETS, Preset, preset};
+pub use validate::Problem;
+
+/// Everything that defines one run. The same spec gives the same numbers on the same CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spec {
+    /// Version of the file format, [`VERSION`].
+    pub version: u32,
+    /// Seeds initial weights, batch order and pixel permutations; each draws from a stream of its own.
+    pub seed: u64,
+    pub data: DataSpec,
+    pub tasks: TasksSpec,
+    pub network: NetworkSpec,
+    pub training: TrainingSpec,
+    pub kernel: KernelSpec,
+    pub window: WindowSpec,
+    /// What the user changed while the run went on, in the order of their steps; fed back, it happens again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSpec {
+    pub source: Source,
+    /// Folder of the files, for the sources that are not embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Training images kept per class, the first ones; 0 keeps all.
+    pub per_class: usize,
+    /// Test images kept per class, the first ones; 0 keeps all.
+    pub test_per_class: usize,
+    /// Subtract the mean and divide by the standard deviation of the training images, per channel.
+    pub standardise: bool,
+}
+
+/// A data set that can be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// 600 training and 200 test images of each class of Fashion-MNIST, inside the program.
+    FashionMnistSmall,
+    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
+    Idx,
+    /// The folder `cifar-10-batches-bin`.
+    Cifar10,
+    /// The folder `cifar-100-binary`.
+    Cifar100,
+}
+
+/// The task stream: which distributions the network sees, in which order, for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TasksSpec {
+    pub kind: TaskKind,
+    /// `split`: the classes of each task. `frequency`: two groups of classes whose proportions move. Else unused.
+    pub classes: Vec<Vec<usize>>,
+    /// Tasks in the order they are trained, by number from 1; empty means 1, 2, 3, …
+    pub order: Vec<usize>,
+    /// `split`: so many classes of every later task are replaced by the last ones of task 1.
+    pub overlap: usize,
+    /// `frequency`: the shift, D_α = (1−α) D₀ + α D₁, where D₀ and D₁ hold the two groups 9:1 and 1:9.
+    pub alpha: f64,
+    /// `permuted`, `rotated`: how many tasks.
+    pub count: usize,
+    /// `rotated`: task i is turned by (i−1)·angle, in degrees.
+    pub angle: f64,
+    /// Epochs of each task, by its place in the stream; the last one stands for all that follow.
+    pub epochs: Vec<f64>,
+    /// Steps of each task; when given, it is used instead of `epochs`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<u64>,
+}
+
+/// How one task differs from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// Class-incremental: each task has classes of its own.
+    Split,
+    /// All classes; the pixels are permuted anew in each task but the first.
+    Permuted,
+    /// All classes; the images are turned.
+    Rotated,
+    /// All classes in both tasks; only their proportions move.
+    Frequency,
+}
+
+/// The network and how it is parametrised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSpec {
+    pub kind: NetworkKind,
+    /// Units of each hidden layer.
+    pub width: usize,
+    /// Hidden layers.
+    pub depth: usize,
+    pub activation: Activation,
+    pub parametrisation: Parametrisation,
+    /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
+    pub init: Init,
+    /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
+    pub sigma_w: f64,
+    pub sigma_b: f64,
+    /// Laziness: when given, F = α (f − f₀) is trained at the rate η/α² (Chizat et al. 2019). Large α is lazy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkKind {
+    Mlp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    Relu,
+    Tanh,
+    Gelu,
+    Erf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parametrisation {
+    /// SP: z = W x + b, weights drawn by `init`.
+    Standard,
+    /// NTP: z = σ_w/√fan_in · W x + σ_b b, everything drawn N(0,1) (Jacot et al. 2018).
+    Ntk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// PyTorch's default for `Linear`: weights and biases uniform in ±1/√fan_in.
+    Torch,
+    /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
+    HeUniform,
+}
+
+/// How the network is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSpec {
+    pub loss: Loss,
+    pub optimiser: Optimiser,
+    /// Learning rate η.
+    pub rate: f64,
+    /// When given, η = rate · rate_width / width: the lazy regime of the Reactivation paper in SP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_width: Option<usize>,
+    /// SGD only.
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub batch: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Mean over samples of −log p(y): ḟ = −Θ (p − y)/N.
+    CrossEntropy,
+    /// ½ · mean over N·C entries of (f − y)², y one-hot: ḟ = −Θ (f − y)/(N C).
+    Mse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    Sgd,
+    Adam,
+}
+
+/// How and when the kernel is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KernelSpec {
+    pub reduction: Reduction,
+    pub method: Method,
+    /// Probe images of each class of each task, the first ones of its training images.
+    pub probes_per_class: usize,
+    /// Whether the network may also train on the probe images.
+    pub train_on_probes: bool,
+    /// Snapshots per epoch; three times as many in the first epoch after a switch.
+    pub per_epoch: usize,
+    /// Lag of the velocity in epochs, rounded to whole snapshots and steps.
+    pub lag: f64,
+    /// When above 0: the share of the time that kernels may take; the cadence adapts, and is no longer repeatable.
+    pub budget: f64,
+}
+
+/// How the C logits become one matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduction {
+    /// (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Sum over layers of (activation Gram) ∘ (gradient Gram): exact, no Jacobian is formed.
+    Layerwise,
+    /// The oracle: one backward pass per sample and logit. Exact and slow.
+    Jacobian,
+}
+
+/// The only section that never changes a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WindowSpec {
+    /// Epochs per second in the window; 0 is as fast as it goes. Headless runs are never paced.
+    pub pace: f64,
+}
+
+/// One live change; exactly one of the optional fields is given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Change {
+    /// The change takes effect before this step (steps count from 0 over the whole run).
+    pub step: u64,
+    /// New learning rate (the value of `training.rate`, before `rate_width` and α).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// New `kernel.per_epoch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_epoch: Option<usize>,
+    /// New order of the tasks not yet begun, by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<usize>>,
+    /// The task being trained ends here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub switch: bool,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            seed: 1,
+            data: DataSpec::default(),
+            tasks: TasksSpec::default(),
+            network: NetworkSpec::default(),
+            training: TrainingSpec::default(),
+            kernel: KernelSpec::default(),
+            window: WindowSpec::default(),
+            changes: Vec::new(),
+        }
+    }
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        Self { source: Source::FashionMnistSmall, path: None, per_class: 0, test_per_class: 200, standardise: true }
+    }
+}
+
+impl Default for TasksSpec {
+    fn default() -> Self {
+        Self {
+            kind: TaskKind::Split,
+            classes: vec![(0..5).collect(), (5..10).collect()],
+            order: Vec::new(),
+            overlap: 0,
+            alpha: 1.0,
+            count: 3,
+            angle: 45.0,
+            epochs: vec![15.0, 10.0],
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self {
+            kind: NetworkKind::Mlp,
+            width: 256,
+            depth: 2,
+            activation: Activation::Relu,
+            parametrisation: Parametrisation::Standard,
+            init: Init::Torch,
+            sigma_w: std::f64::consts::SQRT_2,
+            sigma_b: 0.1,
+            alpha: None,
+        }
+    }
+}
+
+impl Default for TrainingSpec {
+    fn default() -> Self {
+        Self {
+            loss: Loss::CrossEntropy,
+            optimiser: Optimiser::Sgd,
+            rate: 0.01,
+            rate_width: None,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            batch: 64,
+        }
+    }
+}
+
+impl Default for KernelSpec {
+    fn default() -> Self {
+        Self {
+            reduction: Reduction::Trace,
+            method: Method::Layerwise,
+            probes_per_class: 16,
+            train_on_probes: false,
+            per_epoch: 8,
+            lag: 0.25,
+            budget: 0.0,
+        }
+    }
+}
+
+impl Default for WindowSpec {
+    fn default() -> Self {
+        Self { pace: 0.75 }
+    }
+}
+
+impl TasksSpec {
+    /// How many tasks the stream has.
+    pub fn len(&self) -> usize {
+        match self.kind {
+            TaskKind::Split => self.classes.len(),
+            TaskKind::Permuted | TaskKind::Rotated => self.count,
+            TaskKind::Frequency => 2,
+        }
+    }
+
+    /// Whether the stream has no task at all, which validation refuses.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tasks in the order they are trained, by number from 1; tasks that `order` leaves out are not trained.
+    pub fn sequence(&self) -> Vec<usize> {
+        if self.order.is_empty() { (1..=self.len()).collect() } else { self.order.clone() }
+    }
+
+    /// The classes of each task of a `split` stream once `overlap` is applied.
+    pub fn split_classes(&self) -> Vec<Vec<usize>> {
+        let Some(first) = self.classes.first() else { return Vec::new() };
+        let shared = |count: usize| first[first.len().saturating_sub(count)..].to_vec();
+        let later = self.classes[1..].iter().map(|own| {
+            let count = self.overlap.min(own.len()).min(first.len());
+            let mut classes = shared(count);
+            classes.extend(&own[count..]);
+            classes
+        });
+        std::iter::once(first.clone()).chain(later).collect()
+    }
+
+    /// Epochs of the task at this place in the stream (from 0).
+    pub fn epochs_at(&self, place: usize) -> f64 {
+        self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
+    }
+
+    /// Steps of the task at this place in the stream, given how many steps its epoch has.
+    pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
+        match self.steps.get(place).or(self.steps.last()) {
+            Some(&steps) => steps,
+            None => (self.epochs_at(place) * steps_per_epoch as f64).round() as u64,
+        }
+    }
+}
+
+impl Spec {
+    /// The learning rate that reaches the optimiser for a given `training.rate`: rate · rate_width/width / α².
+    pub fn effective_rate(&self, rate: f64) -> f64 {
+        let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
+        let alpha = self.network.alpha.unwrap_or(1.0);
+        rate * width / (alpha * alpha)
+    }
+
+    /// Whether two specs are the same run: everything but the pace, which changes no result.
+    pub fn same_run(&self, other: &Self) -> bool {
+        Self { window: other.window.clone(), ..self.clone() } == *other
+    }
+}

@@ -1,0 +1,217 @@
+//! What is wrong with a spec, one sentence per field, before anything is tried.
+//!
+//! The window shows each sentence beside its field, the command line prints the first one; both read this list.
+
+use super::{Cost, DataShape, Optimiser, Source, Spec, TaskKind, memory_available};
+
+/// Something that forbids a run, or (as a warning) spoils it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key of the field, as in the run file: `network.width`.
+    pub field: &'static str,
+    /// One sentence that names the way out.
+    pub message: String,
+}
+
+fn problem(field: &'static str, message: impl Into<String>) -> Problem {
+    Problem { field, message: message.into() }
+}
+
+impl Spec {
+    /// Everything that forbids this run on images of this shape; empty when it can start.
+    pub fn problems(&self, shape: &DataShape) -> Vec<Problem> {
+        let mut found = Vec::new();
+        self.data_problems(&mut found);
+        self.task_problems(shape, &mut found);
+        self.network_problems(&mut found);
+        self.training_problems(&mut found);
+        self.kernel_problems(shape, &mut found);
+        if !(0.0..=1e6).contains(&self.window.pace) {
+            found.push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
+        }
+        if found.is_empty() {
+            let cost = Cost::of(self, shape);
+            let free = memory_available();
+            if cost.peak_bytes > free {
+                let field = if cost.kernel_bytes > cost.training_bytes { "kernel.probes_per_class" } else { "network.width" };
+                found.push(problem(
+                    field,
+                    format!(
+                        "this run needs about {:.1} GiB and {:.1} GiB are free: take a smaller width, depth or probe set",
+                        cost.peak_bytes as f64 / GIB,
+                        free as f64 / GIB
+                    ),
+                ));
+            }
+        }
+        found
+    }
+
+    /// What does not forbid the run but will disappoint.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        if self.training.optimiser == Optimiser::Adam {
+            found.push(problem(
+                "training.optimiser",
+                "With Adam the paper's effect is hard to see: the kernel moves so much between epochs that the spike drowns",
+            ));
+            if self.training.momentum != 0.0 {
+                found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
+            }
+        }
+        if self.kernel.budget > 0.0 {
+            found.push(problem(
+                "kernel.budget",
+                "With a budget the times of the snapshots depend on the machine: the run no longer repeats bit for bit",
+            ));
+        }
+        found
+    }
+
+    fn data_problems(&self, found: &mut Vec<Problem>) {
+        match (self.data.source, &self.data.path) {
+            (Source::FashionMnistSmall, _) => {}
+            (_, None) => found.push(problem("data.path", "choose the folder with the files of this data set")),
+            (_, Some(path)) if path.as_os_str().is_empty() => {
+                found.push(problem("data.path", "choose the folder with the files of this data set"));
+            }
+            _ => {}
+        }
+    }
+
+    fn task_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let tasks = &self.tasks;
+        let count = tasks.len();
+        if count == 0 {
+            let field = if tasks.kind == TaskKind::Split { "tasks.classes" } else { "tasks.count" };
+            found.push(problem(field, "there must be at least one task"));
+            return;
+        }
+        if count > 64 {
+            found.push(problem("tasks.count", "more than 64 tasks cannot be shown"));
+        }
+        if matches!(tasks.kind, TaskKind::Split | TaskKind::Frequency) {
+            if let Some(empty) = tasks.classes.iter().position(Vec::is_empty) {
+                found.push(problem("tasks.classes", format!("task {} has no class", empty + 1)));
+            }
+            if let Some(class) = tasks.classes.iter().flatten().find(|&&class| class >= shape.classes) {
+                let last = shape.classes - 1;
+                found.push(problem("tasks.classes", format!("there is no class {class}: the data set has 0 to {last}")));
+            }
+            for (task, classes) in tasks.classes.iter().enumerate() {
+                let mut seen = classes.clone();
+                seen.sort_unstable();
+                if seen.windows(2).any(|pair| pair[0] == pair[1]) {
+                    found.push(problem("tasks.classes", format!("task {} names a class twice", task + 1)));
+                }
+            }
+        }
+        if tasks.kind == TaskKind::Split {
+            let most = tasks.classes.iter().map(Vec::len).min().unwrap_or(0);
+            if tasks.overlap > most {
+                found.push(problem("tasks.overlap", format!("at most {most} classes can be shared: a task has no more")));
+            }
+            for (task, classes) in tasks.split_classes().iter().enumerate() {
+                let mut seen = classes.clone();
+                seen.sort_unstable();
+                if tasks.overlap > 0 && seen.windows(2).any(|pair| pair[0] == pair[1]) {
+                    let message = format!("sharing {} classes gives task {} a class twice", tasks.overlap, task + 1);
+                    found.push(problem("tasks.overlap", message));
+                }
+            }
+        }
+        if tasks.kind == TaskKind::Frequency {
+            if tasks.classes.len() != 2 {
+                found.push(problem("tasks.classes", "a frequency shift moves weight between exactly two groups of classes"));
+            }
+            if !(0.0..=1.0).contains(&tasks.alpha) {
+                found.push(problem("tasks.alpha", "the shift α lies between 0 (none) and 1 (9:1 becomes 1:9)"));
+            }
+        }
+        if tasks.kind == TaskKind::Rotated && !tasks.angle.is_finite() {
+            found.push(problem("tasks.angle", "the angle must be a number of degrees"));
+        }
+        let sequence = tasks.sequence();
+        let mut sorted = sequence.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        if sequence.is_empty() || sorted.len() != sequence.len() || sorted.iter().any(|&task| task == 0 || task > count) {
+            found.push(problem("tasks.order", format!("the order names each task at most once, by numbers from 1 to {count}")));
+        }
+        if tasks.steps.is_empty() {
+            let bad = |epochs: &f64| !(epochs.is_finite() && *epochs > 0.0 && *epochs <= 1e6);
+            if tasks.epochs.is_empty() || tasks.epochs.iter().any(bad) {
+                found.push(problem("tasks.epochs", "each task needs a number of epochs above 0 (and at most a million)"));
+            }
+        } else if tasks.steps.iter().any(|&steps| steps == 0 || steps > 1_000_000_000) {
+            found.push(problem("tasks.steps", "each task needs at least one step (and at most 10⁹)"));
+        }
+    }
+
+    fn network_problems(&self, found: &mut Vec<Problem>) {
+        let network = &self.network;
+        if !(16..=8192).contains(&network.width) {
+            found.push(problem("network.width", format!("the width must lie between 16 and 8192, not {}", network.width)));
+        }
+        if !(1..=6).contains(&network.depth) {
+            found.push(problem("network.depth", format!("there can be 1 to 6 hidden layers, not {}", network.depth)));
+        }
+        for (field, sigma, low) in
+            [("network.sigma_w", network.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", network.sigma_b, 0.0)]
+        {
+            if !(low..=100.0).contains(&sigma) {
+                found.push(problem(field, "the scale must be a number between 0 and 100"));
+            }
+        }
+        if network.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
+            found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
+        }
+    }
+
+    fn training_problems(&self, found: &mut Vec<Problem>) {
+        let training = &self.training;
+        if !(0.0..=1e6).contains(&training.rate) {
+            found.push(problem("training.rate", "the learning rate must be a number from 0 up"));
+        }
+        if training.rate_width == Some(0) {
+            found.push(problem("training.rate_width", "the width at which the rate is given must be above 0"));
+        }
+        if !(0.0..1.0).contains(&training.momentum) {
+            found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
+        }
+        if !(0.0..=1e3).contains(&training.weight_decay) {
+            found.push(problem("training.weight_decay", "weight decay must be a number from 0 up"));
+        }
+        if !(1..=100_000).contains(&training.batch) {
+            found.push(problem("training.batch", "the batch size must lie between 1 and 100,000"));
+        }
+    }
+
+    fn kernel_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let kernel = &self.kernel;
+        if kernel.probes_per_class == 0 {
+            found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
+        }
+        let probes = self.probe_count(shape);
+        if kernel.probes_per_class > 0 && probes < 2 {
+            found.push(problem("kernel.probes_per_class", "a kernel needs at least two probe images"));
+        }
+        if probes > MOST_PROBES {
+            let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
+            found.push(problem("kernel.probes_per_class", message));
+        }
+        if !(1..=1000).contains(&kernel.per_epoch) {
+            found.push(problem("kernel.per_epoch", "there can be 1 to 1000 snapshots an epoch"));
+        }
+        if !(kernel.lag > 0.0 && kernel.lag <= 100.0) {
+            found.push(problem("kernel.lag", "the lag of the velocity must be above 0 epochs"));
+        }
+        if !(0.0..1.0).contains(&kernel.budget) {
+            found.push(problem("kernel.budget", "the kernel's share of the time lies between 0 (fixed cadence) and 1"));
+        }
+    }
+}
+
+/// A Gram of more images than this is neither live nor readable.
+const MOST_PROBES: usize = 4096;
+const GIB: f64 = (1u64 << 30) as f64;

@@ -1,0 +1,9 @@
+mod cli;
+mod data;
+mod house;
+mod kernel;
+mod record;
+mod run;
+mod spec;
+mod ui;
+mod worker;
