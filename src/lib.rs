@@ -2,5 +2,8 @@
 
 pub mod lab;
 pub mod math;
+pub mod model;
+pub mod ntk;
 pub mod record;
 pub mod spec;
+pub mod train;

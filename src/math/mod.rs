@@ -5,6 +5,7 @@ pub mod distance;
 pub mod fit;
 pub mod forgetting;
 mod gram;
+pub mod rng;
 pub mod spectrum;
 pub mod spike;
 
