@@ -1,3 +1,4 @@
 //! Mathematics in f64 on plain matrices: no tensor, no file, no thread.
 
+pub mod rng;
 pub mod spike;
