@@ -1,5 +1,6 @@
 //! Kernelscope: an oscilloscope for the neural tangent kernel.
 
+pub mod data;
 pub mod lab;
 pub mod math;
 pub mod model;
