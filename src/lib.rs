@@ -8,3 +8,4 @@ pub mod ntk;
 pub mod record;
 pub mod spec;
 pub mod train;
+pub mod worker;

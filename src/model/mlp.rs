@@ -43,6 +43,11 @@ impl Mlp {
         rows
     }
 
+    /// How many parameters.
+    pub fn parameters(&self) -> usize {
+        self.layers.iter().map(|layer| layer.weight.lazy_shape().num_elements() + layer.bias.lazy_shape().num_elements()).sum()
+    }
+
     /// The layers with their names, in the order of the forward pass.
     pub fn layers(&self) -> impl Iterator<Item = (String, &Affine)> {
         self.layers.iter().enumerate().map(|(place, layer)| (format!("fc{}", place + 1), layer))

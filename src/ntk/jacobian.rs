@@ -11,11 +11,14 @@ use crate::model::{Mlp, Taps};
 
 /// The trace-reduced kernel of `network` on images [n, inputs], row-major [n, n].
 ///
-/// Holds the Jacobian of one logit, [n, parameters] in f64.
-pub fn trace(network: &Mlp, images: &Tensor<2>, classes: usize) -> Vec<f64> {
+/// Holds the Jacobian of one logit, [n, parameters] in f64. `None` when `cancelled` says so, which is asked before each logit.
+pub fn trace(network: &Mlp, images: &Tensor<2>, classes: usize, cancelled: &dyn Fn() -> bool) -> Option<Vec<f64>> {
     let [n, _] = images.dims();
     let mut kernel = vec![0.0; n * n];
     for logit in 0..classes {
+        if cancelled() {
+            return None;
+        }
         let jacobian = logit_jacobian(network, images, logit, classes);
         let parameters = jacobian.len() / n;
         let rows = MatRef::from_row_major_slice(&jacobian, n, parameters);
@@ -24,7 +27,7 @@ pub fn trace(network: &Mlp, images: &Tensor<2>, classes: usize) -> Vec<f64> {
             *sum += product[(at / n, at % n)] / classes as f64;
         }
     }
-    kernel
+    Some(kernel)
 }
 
 /// ∂f_c(x_i)/∂w for all images, row-major [n, parameters].

@@ -36,22 +36,39 @@ pub struct FullKernel {
 
 /// Rows of one backward pass at most: bounds the memory of a measurement whatever the number of logits.
 const MOST_ROWS: usize = 4096;
+/// Rows times parameters of one backward pass at most, so that a wide network can still be stopped between two of them.
+const MOST_WORK: usize = 4_000_000_000;
 /// The full kernel is formed only up to this many rows; beyond, it would not be live.
 const MOST_FULL_ROWS: usize = 2048;
 
-/// Measures the kernel of `network` (without autodiff) on images [n, inputs].
-pub fn measure(network: &Mlp, images: &Tensor<2>, classes: usize, want_full: bool) -> Measured {
+/// Measures the kernel of `network` (without autodiff) on images [n, inputs]. `None` when `cancelled` says so, which is asked
+/// before each backward pass and each layer.
+pub fn measure(
+    network: &Mlp,
+    images: &Tensor<2>,
+    classes: usize,
+    want_full: bool,
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Measured> {
     let [n, _] = images.dims();
     let device = images.device();
-    let group = (MOST_ROWS / n.max(1)).clamp(1, classes);
     let want_full = want_full && n * classes <= MOST_FULL_ROWS;
+    let rows = MOST_ROWS.min(MOST_WORK / network.parameters().max(1));
+    // The full kernel pairs every logit with every other, so it needs them all at once.
+    let group = if want_full { classes } else { (rows / n.max(1)).clamp(1, classes) };
 
     let mut trace = vec![0.0f64; n * n];
     let mut full = want_full.then(|| vec![0.0f64; (n * classes) * (n * classes)]);
     let mut first = 0;
     while first < classes {
         let logits = group.min(classes - first);
+        if cancelled() {
+            return None;
+        }
         for (tap, delta) in gradients(network, images, first, logits, classes, &device) {
+            if cancelled() {
+                return None;
+            }
             let activation = activation_gram(&tap, n);
             let [_, width] = delta.dims();
             let stacked = delta.clone().reshape([logits, n, width]);
@@ -71,7 +88,7 @@ pub fn measure(network: &Mlp, images: &Tensor<2>, classes: usize, want_full: boo
         }
         first += logits;
     }
-    Measured { trace, full: full.map(|values| FullKernel { n, classes, values }) }
+    Some(Measured { trace, full: full.map(|values| FullKernel { n, classes, values }) })
 }
 
 /// One backward pass: each tap with its δ, [logits · n, fan_out], logit-major, for the logits from `first` on.

@@ -90,13 +90,19 @@ impl Learner {
         outputs
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method.
-    pub fn kernel(&self, images: &Tensor<2>, want_full: bool) -> layerwise::Measured {
+    /// The kernel of f on images [n, inputs], by the spec's method; `None` when `cancelled` says so on the way.
+    pub fn kernel(
+        &self,
+        images: &Tensor<2>,
+        want_full: bool,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<layerwise::Measured> {
         let network = self.network.valid();
         match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, self.classes, want_full),
+            Method::Layerwise => layerwise::measure(&network, images, self.classes, want_full, cancelled),
             Method::Jacobian => {
-                layerwise::Measured { trace: jacobian::trace(&network, images, self.classes), full: None }
+                let trace = jacobian::trace(&network, images, self.classes, cancelled)?;
+                Some(layerwise::Measured { trace, full: None })
             }
         }
     }
