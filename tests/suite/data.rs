@@ -131,9 +131,9 @@ fn the_embedded_set_is_fashion_mnist() {
         }
         assert!(images.pixels.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
     }
-    // Shuffled labels give 0.1, a misread image a little more.
+    // Measured: 0.785 here, 0.801 on all of it. Shuffled labels give 0.1; a shifted or misread image costs some per cent.
     let accuracy = nearest_neighbour(&part);
-    assert!(accuracy > 0.6, "nearest neighbour reaches {accuracy}");
+    assert!((0.77..0.80).contains(&accuracy), "nearest neighbour reaches {accuracy}");
 }
 
 // ---- readers: what is right ----
