@@ -131,9 +131,9 @@ fn the_embedded_set_is_fashion_mnist() {
         }
         assert!(images.pixels.iter().all(|pixel| (0.0..=1.0).contains(pixel)));
     }
-    // Shuffled labels give 0.1, a misread image a little more.
+    // Measured: 0.785 here, 0.801 on all of it. Shuffled labels give 0.1; a shifted or misread image costs some per cent.
     let accuracy = nearest_neighbour(&part);
-    assert!(accuracy > 0.6, "nearest neighbour reaches {accuracy}");
+    assert!((0.77..0.80).contains(&accuracy), "nearest neighbour reaches {accuracy}");
 }
 
 // ---- readers: what is right ----
@@ -552,7 +552,9 @@ fn rotations_are_exact_at_right_angles_and_smooth_between() {
     for (value, &pixel) in images.pixels.iter().zip(&expected.pixels).take(50 * 784) {
         assert!((value - scaled.set.scaling.value(0, pixel)).abs() < 1e-4, "{value}, {pixel}");
     }
-    assert_eq!(scaled.probes.thumbnails, plain.probes.thumbnails);
+    // Half a grey level may be rounded either way.
+    let pairs = scaled.probes.thumbnails.iter().zip(&plain.probes.thumbnails);
+    assert!(pairs.clone().all(|(a, b)| a.abs_diff(*b) <= 1) && pairs.count() == 2 * 10 * 2 * 784);
     assert_eq!(scaled.stream.task(2).info().name, "turned by 30°");
 }
 
