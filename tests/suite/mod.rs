@@ -2,6 +2,7 @@ mod cli;
 mod data;
 mod house;
 mod kernel;
+mod math;
 mod record;
 mod run;
 mod spec;
