@@ -291,7 +291,7 @@ impl Default for TasksSpec {
             alpha: 1.0,
             count: 3,
             angle: 45.0,
-            epochs: vec![15.0, 10.0],
+            epochs: vec![30.0, 10.0],
             steps: Vec::new(),
         }
     }
@@ -305,7 +305,7 @@ impl Default for NetworkSpec {
             depth: 2,
             activation: Activation::Relu,
             parametrisation: Parametrisation::Standard,
-            init: Init::Torch,
+            init: Init::HeUniform,
             sigma_w: std::f64::consts::SQRT_2,
             sigma_b: 0.1,
             alpha: None,
@@ -318,7 +318,7 @@ impl Default for TrainingSpec {
         Self {
             loss: Loss::CrossEntropy,
             optimiser: Optimiser::Sgd,
-            rate: 0.01,
+            rate: 0.003,
             rate_width: None,
             momentum: 0.0,
             weight_decay: 0.0,
@@ -343,7 +343,7 @@ impl Default for KernelSpec {
 
 impl Default for WindowSpec {
     fn default() -> Self {
-        Self { pace: 0.75 }
+        Self { pace: 1.25 }
     }
 }
 
