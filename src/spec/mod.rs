@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, memory_available};
+pub use cost::{Cost, DataShape, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
 pub use presets::{PRESETS, Preset, preset};
 pub use validate::Problem;
