@@ -1,15 +1,15 @@
 //! Opens a folder for a new run, or for one that was cut off.
 //!
-//! Guarantees: refused before anything is written, with one sentence; nothing that is there is lost unless the caller says so,
+//! Guarantees: a refusal is one sentence, and comes before anything is written; nothing that is there is lost unless the caller says so,
 //! and even then only files of our own names go.
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use super::folder::{FolderError, RESUMED, RUN, RunFolder, remove_run};
+use super::folder::{Before, FolderError, RESUMED, RUN, RunFolder, remove_run};
 use super::tables::{EVENTS, Lines, METRICS, ending_of, kind};
 use super::{Ending, atomic, figures, kernels};
-use crate::spec::Spec;
+use crate::spec::{Change, Spec};
 
 /// A folder ready to take a run.
 pub struct Opened {
@@ -18,33 +18,37 @@ pub struct Opened {
     pub resumed: Option<usize>,
 }
 
-/// Makes or reopens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
+/// Opens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
 ///
 /// An existing folder with something in it is refused, unless it holds an unfinished run of the same spec: because a run
 /// repeats bit for bit, this one starts over, with the live changes that were saved. `overwrite` replaces whatever run is there.
+/// Nothing but the folder itself is made or removed before the run has started.
 pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, FolderError> {
     if out.exists() && !out.is_dir() {
         return Err(FolderError::IsFile(out.to_owned()));
     }
+    let missing = !out.exists();
     fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
     let lock = lock(out)?;
-    let is_empty = fs::read_dir(out).map_err(|err| FolderError::write(out, err))?.next().is_none();
-    let mut resumed = None;
+    let mut entries = fs::read_dir(out).map_err(|err| FolderError::write(out, err))?;
     let mut spec = spec.clone();
-    if overwrite {
-        clear(out)?;
-    } else if !is_empty {
+    let before = if missing {
+        Before::Missing
+    } else if entries.next().is_none() {
+        Before::Empty
+    } else if overwrite {
+        Before::Replace
+    } else {
         spec.changes = changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
         if matches!(ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }
-        // What an earlier attempt to resume had before it was cut off too.
-        remove_run(&out.join(RESUMED), true)?;
-        atomic::sweep(out);
-        resumed = Some(snapshots(out));
-    }
-    let folder = RunFolder::start(out.to_owned(), spec, resumed, lock)?;
-    Ok(Opened { folder, resumed })
+        Before::CutOff(snapshots(out))
+    };
+    let resumed = if let Before::CutOff(snapshots) = before { Some(snapshots) } else { None };
+    // Now, and not after a quarter of an hour of training.
+    tempfile::tempfile_in(out).map_err(|err| FolderError::write(out, err))?;
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed })
 }
 
 /// Puts the Grams of a run that was killed together, as its end would have done; not while it still runs.
@@ -65,14 +69,14 @@ fn lock(out: &Path) -> Result<Option<File>, FolderError> {
 }
 
 /// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
-fn clear(out: &Path) -> Result<(), FolderError> {
+pub(super) fn clear(out: &Path) -> Result<(), FolderError> {
     remove_run(&out.join(RESUMED), true)?;
     remove_run(out, false)?;
     figures::file_names().try_for_each(|name| atomic::remove(&out.join(figures::FOLDER).join(name)))
 }
 
 /// The live changes of the run in this folder, if it is one of this spec.
-fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<crate::spec::Change>> {
+fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<Change>> {
     let saved = Spec::from_toml(&fs::read_to_string(out.join(RUN)).ok()?).ok()?;
     let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };
     let known = spec.changes.iter().all(|change| saved.changes.contains(change));

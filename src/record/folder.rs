@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
 use super::tables::{self, ACCURACY, EVENTS, METRICS, Table, kind, number};
 use super::weights::MODEL;
-use super::{Ending, Event, Row, atomic, info};
+use super::{Ending, Event, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
 
 pub(super) const RUN: &str = "run.toml";
@@ -47,16 +48,12 @@ impl FolderError {
     }
 }
 
-/// A run folder that takes the events of one run.
+/// A run folder that takes the events of one run. Nothing is written before the run has started.
 pub struct RunFolder {
     out: PathBuf,
-    /// Snapshots of the run that was cut off, while this one has not yet come as far; it is then written to [`RESUMED`].
-    behind: Option<usize>,
     spec: Spec,
-    metrics: Table,
-    accuracy: Table,
-    events: Table,
-    kernels: Option<KernelWriter>,
+    before: Before,
+    files: Option<Files>,
     /// Step and epoch of the last snapshot.
     last: Option<(u64, f64)>,
     flushed: Instant,
@@ -65,25 +62,64 @@ pub struct RunFolder {
     _lock: Option<File>,
 }
 
-impl RunFolder {
-    /// Starts the files. The caller has made `out` and seen that nothing in it will be lost.
-    pub(super) fn start(out: PathBuf, spec: Spec, behind: Option<usize>, lock: Option<File>) -> Result<Self, FolderError> {
-        let folder = if behind.is_some() { out.join(RESUMED) } else { out.clone() };
-        fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
-        write_spec(&folder, &spec)?;
+/// What was in the folder before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing: not even the folder.
+    Missing,
+    Empty,
+    /// A run that is to be replaced.
+    Replace,
+    /// The same run, cut off after so many snapshots; this one is written to [`RESUMED`] until it has come as far.
+    CutOff(usize),
+}
+
+struct Files {
+    metrics: Table,
+    accuracy: Table,
+    events: Table,
+    kernels: KernelWriter,
+}
+
+impl Files {
+    fn start(folder: &Path, spec: &Spec, run: &RunInfo) -> Result<Self, FolderError> {
+        fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
+        write_spec(folder, spec)?;
+        info::Facts::of(run).write(&folder.join(info::INFO))?;
         Ok(Self {
             metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
             accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
+            kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
+        })
+    }
+
+    fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
+        self.events.push([step.to_string(), number(epoch), event.to_owned(), tables::one_line(detail)])
+    }
+
+    fn flush(&mut self) -> Result<(), FolderError> {
+        // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
+        self.kernels.flush()?;
+        self.metrics.flush()?;
+        self.accuracy.flush()?;
+        self.events.flush()
+    }
+}
+
+impl RunFolder {
+    /// The caller has made `out` and seen that nothing in it will be lost that should not be.
+    pub(super) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
+        Self {
             out,
-            behind,
             spec,
-            kernels: None,
+            before,
+            files: None,
             last: None,
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
             _lock: lock,
-        })
+        }
     }
 
     /// The same with another clock, for tests of what a kill loses.
@@ -106,30 +142,32 @@ impl RunFolder {
 
     /// Takes the next event. After an error the folder holds what was flushed, and the run should end.
     pub fn take(&mut self, event: &Event) -> Result<(), FolderError> {
+        if let Event::Started(run) = event {
+            return self.start(run);
+        }
+        let folder = self.folder();
+        // A run that fails before it starts leaves everything as it was.
+        let Some(files) = &mut self.files else { return Ok(()) };
         match event {
-            Event::Started(run) => {
-                let folder = self.folder();
-                info::Facts::of(run).write(&folder.join(info::INFO))?;
-                self.kernels = Some(KernelWriter::start(folder.join(PARTIAL), run)?);
-            }
             Event::Task(start) => {
-                self.note(start.step, Some(start.epoch), kind::TASK, &start.task.to_string())?;
+                files.note(start.step, Some(start.epoch), kind::TASK, &start.task.to_string())?;
                 return self.flush();
             }
             Event::Snapshot(snapshot) => {
-                self.rows(&snapshot.row)?;
-                if let Some(kernels) = &mut self.kernels {
-                    kernels.push(snapshot.clone());
-                }
+                let row = &snapshot.row;
+                self.last = Some((row.step, row.epoch));
+                tables::metrics_lines(row).try_for_each(|line| files.metrics.push(line))?;
+                tables::accuracy_lines(row).try_for_each(|line| files.accuracy.push(line))?;
+                files.kernels.push(Arc::clone(snapshot));
             }
             Event::Changed { epoch, change } => {
-                self.note(change.step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
+                files.note(change.step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
                 self.change(change)?;
             }
-            Event::Warning { step, epoch, message } => self.note(*step, Some(*epoch), kind::WARNING, message)?,
-            Event::Weights(weights) => super::weights::write(&self.folder().join(MODEL), weights)?,
+            Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
+            Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
             Event::Ended(ending) => return self.end(ending),
-            Event::Progress(_) | Event::Paused { .. } | Event::Resumed { .. } => {}
+            Event::Started(_) | Event::Progress(_) | Event::Paused { .. } | Event::Resumed { .. } => {}
         }
         self.tick()
     }
@@ -137,7 +175,7 @@ impl RunFolder {
     /// Flushes when a second has passed. For times without events.
     pub fn tick(&mut self) -> Result<(), FolderError> {
         let now = (self.clock)();
-        let full = self.kernels.as_ref().is_some_and(KernelWriter::is_full);
+        let full = self.files.as_ref().is_some_and(|files| files.kernels.is_full());
         if full || now.duration_since(self.flushed) >= FLUSH_EVERY {
             self.flushed = now;
             self.flush()?;
@@ -145,18 +183,20 @@ impl RunFolder {
         Ok(())
     }
 
+    fn start(&mut self, run: &RunInfo) -> Result<(), FolderError> {
+        match self.before {
+            Before::Missing | Before::Empty => {}
+            Before::Replace => create::clear(&self.out)?,
+            // What an earlier attempt to resume had before it was cut off too.
+            Before::CutOff(_) => remove_run(&self.out.join(RESUMED), true)?,
+        }
+        atomic::sweep(&self.out);
+        self.files = Some(Files::start(&self.folder(), &self.spec, run)?);
+        Ok(())
+    }
+
     fn folder(&self) -> PathBuf {
-        if self.behind.is_some() { self.out.join(RESUMED) } else { self.out.clone() }
-    }
-
-    fn rows(&mut self, row: &Row) -> Result<(), FolderError> {
-        self.last = Some((row.step, row.epoch));
-        tables::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
-        tables::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))
-    }
-
-    fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
-        self.events.push([step.to_string(), number(epoch), event.to_owned(), tables::one_line(detail)])
+        if matches!(self.before, Before::CutOff(_)) { self.out.join(RESUMED) } else { self.out.clone() }
     }
 
     /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
@@ -170,34 +210,30 @@ impl RunFolder {
     }
 
     fn flush(&mut self) -> Result<(), FolderError> {
-        // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
-        let written = match &mut self.kernels {
-            Some(kernels) => {
-                kernels.flush()?;
-                kernels.written()
-            }
-            None => 0,
-        };
-        self.metrics.flush()?;
-        self.accuracy.flush()?;
-        self.events.flush()?;
-        if self.kernels.is_some() && self.behind.is_some_and(|old| written >= old) {
-            self.promote()?;
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.flush()?;
+        match self.before {
+            Before::CutOff(old) if files.kernels.written() >= old => self.promote(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn end(&mut self, ending: &Ending) -> Result<(), FolderError> {
         let epoch = self.last.filter(|&(step, _)| step == ending.step()).map(|(_, epoch)| epoch);
-        self.note(ending.step(), epoch, kind::ENDED, &tables::ending_text(ending))?;
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.note(ending.step(), epoch, kind::ENDED, &tables::ending_text(ending))?;
         self.flush()?;
-        if self.behind.is_some() {
+        if let Before::CutOff(_) = self.before {
             if !matches!(ending, Ending::Finished { .. }) {
                 // It did not come as far as what is there, which therefore stays.
+                self.files = None;
                 return remove_run(&self.out.join(RESUMED), true);
             }
+            // Fewer snapshots than before, and yet all there are: with a budget for kernels a run does not repeat.
+            kernels::remove_parts(&self.out.join(PARTIAL))?;
             self.promote()?;
         }
+        self.files = None;
         kernels::assemble(&self.out)
     }
 
@@ -215,21 +251,26 @@ impl RunFolder {
                 fs::rename(&from, &to).map_err(|err| FolderError::write(&to, err))?;
             }
         }
-        self.behind = None;
-        self.metrics = Table::append(self.out.join(METRICS))?;
-        self.accuracy = Table::append(self.out.join(ACCURACY))?;
-        self.events = Table::append(self.out.join(EVENTS))?;
-        if let Some(kernels) = &mut self.kernels {
-            kernels.moved_to(self.out.join(PARTIAL));
+        self.before = Before::Empty;
+        if let Some(files) = &mut self.files {
+            files.metrics = Table::append(self.out.join(METRICS))?;
+            files.accuracy = Table::append(self.out.join(ACCURACY))?;
+            files.events = Table::append(self.out.join(EVENTS))?;
+            files.kernels.moved_to(self.out.join(PARTIAL));
         }
         remove_run(&staged, true)
     }
 }
 
 impl Drop for RunFolder {
-    /// Leaves as little unwritten as can be when the caller gives up without an ending.
+    /// Leaves as little unwritten as can be when the caller gives up without an ending, and no folder of a run that never was.
     fn drop(&mut self) {
-        let _ = self.flush();
+        match &mut self.files {
+            Some(files) => drop(files.flush()),
+            // Only an empty folder can be removed this way.
+            None if self.before == Before::Missing => drop(fs::remove_dir(&self.out)),
+            None => {}
+        }
     }
 }
 
