@@ -17,14 +17,19 @@ use plotters::style::FontStyle;
 pub(super) trait Backend: DrawingBackend {
     /// Pixels per unit.
     const UNIT: i32;
+    /// By how many units a text must be lowered to stand in the middle of where it was put: `plotters` draws the glyphs of
+    /// `ab_glyph` too high.
+    const DROP: i32;
 }
 
 impl Backend for SVGBackend<'_> {
     const UNIT: i32 = 1;
+    const DROP: i32 = 0;
 }
 
 impl Backend for BitMapBackend<'_> {
     const UNIT: i32 = 2 * PNG_UNIT;
+    const DROP: i32 = 3;
 }
 
 /// Pixels per unit in the finished PNG: sharp on a slide and in print.

@@ -51,7 +51,7 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) ->
         .margin_right(20 * unit)
         .margin_bottom(6 * unit)
         .margin_left(8 * unit)
-        .x_label_area_size(50 * unit)
+        .x_label_area_size(48 * unit)
         .y_label_area_size(86 * unit)
         .build_cartesian_2d(x, y.clone())?;
 
@@ -69,6 +69,7 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) ->
         .axis_desc_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
         .x_desc("epoch")
         .y_desc(panel.y)
+        .y_label_offset(B::DROP * unit)
         .set_all_tick_mark_size(4 * unit)
         .draw()?;
 
@@ -115,7 +116,7 @@ fn draw_legend<B: Backend>(area: &Area<B>, curves: &[Curve]) -> Drawn<B> {
         let width = area.estimate_text_size(label, &style)?.0 as i32;
         right -= width;
         let y = 23 * unit;
-        area.draw_text(label, &style, (right, y))?;
+        area.draw_text(label, &style, (right, y + B::DROP * unit))?;
         let line = vec![(right - 26 * unit, y), (right - 6 * unit, y)];
         area.draw(&PathElement::new(line, rgb(curve.colour).stroke_width(3 * unit as u32)))?;
         right -= 42 * unit;

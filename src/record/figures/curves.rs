@@ -127,7 +127,7 @@ fn lambda_max(history: &History) -> Panel {
     });
     Panel {
         title: "Largest eigenvalue",
-        y: "λmax",
+        y: "λ_max",
         marks: marks.collect(),
         curves: by_task(history, Metric::LambdaMax),
         ..Panel::default()

@@ -53,7 +53,7 @@ fn pairs(history: &History) -> Vec<[Picture; 2]> {
 /// The size of this figure, in units.
 pub(super) fn size(history: &History) -> (u32, u32) {
     let rows = pairs(history).len().max(1) as i32;
-    ((2 * SIDE + 3 * GAP + BAR) as u32, (HEAD + rows * (SIDE + HEAD)) as u32)
+    ((2 * SIDE + 3 * GAP + BAR) as u32, (rows * (HEAD + SIDE) + GAP) as u32)
 }
 
 /// Draws all pairs with one colour scale.
@@ -142,7 +142,7 @@ fn colour_bar<B: Backend>(root: &Area<B>, scale: &Scale, range: (f64, f64)) -> D
     for &tick in scale.ticks().iter().filter(|&&tick| tick >= range.0 && tick <= range.1 && range.1 > range.0) {
         let y = place((tick - range.0) / (range.1 - range.0));
         root.draw(&PathElement::new(vec![(right, y), (right + 4 * unit, y)], INK.stroke_width(unit as u32)))?;
-        root.draw_text(&scale.label(tick), &style, (right + 8 * unit, y))?;
+        root.draw_text(&scale.label(tick), &style, (right + 8 * unit, y + B::DROP * unit))?;
     }
     Ok(())
 }

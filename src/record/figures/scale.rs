@@ -16,7 +16,15 @@ pub(super) struct Scale {
     high: f64,
     /// Values at labelled lines.
     ticks: Vec<f64>,
-    decimals: usize,
+    style: Style,
+}
+
+/// How the ticks are written: all of them alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Decimals(usize),
+    Significant,
+    Power,
 }
 
 impl Scale {
@@ -49,7 +57,7 @@ impl Scale {
         let first = (low / step).ceil();
         let ticks = (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
         let ticks = ticks.map(|tick| if tick.abs() < 1e-9 * step { 0.0 } else { tick }).collect();
-        Self { log: false, low, high, ticks, decimals }
+        Self { log: false, low, high, ticks, style: Style::Decimals(decimals) }
     }
 
     fn logarithmic(low: f64, high: f64) -> Self {
@@ -64,8 +72,9 @@ impl Scale {
         };
         let decades = (low.floor() as i32..=high.ceil() as i32).filter(|decade| decade.rem_euclid(stride) == 0);
         let ticks = decades.flat_map(|decade| between.iter().map(move |part| part * 10f64.powi(decade)));
-        let ticks = ticks.filter(|tick| (low..=high).contains(&tick.log10())).collect();
-        Self { log: true, low, high, ticks, decimals: 0 }
+        let ticks: Vec<f64> = ticks.filter(|tick| (low..=high).contains(&tick.log10())).collect();
+        let style = if ticks.iter().all(|&tick| is_short(tick)) { Style::Significant } else { Style::Power };
+        Self { log: true, low, high, ticks, style }
     }
 
     /// The values at the ends.
@@ -84,7 +93,11 @@ impl Scale {
 
     /// What stands at a tick.
     pub(super) fn label(&self, tick: f64) -> String {
-        plain(tick, (!self.log).then_some(self.decimals))
+        match self.style {
+            Style::Decimals(decimals) => plain(tick, Some(decimals)),
+            Style::Significant => plain(tick, None),
+            Style::Power => power(tick),
+        }
     }
 }
 
@@ -124,9 +137,8 @@ pub(super) fn plain(value: f64, decimals: Option<usize>) -> String {
     let magnitude = value.abs();
     let text = if value == 0.0 {
         "0".to_owned()
-    } else if !(1e-3 * (1.0 - 1e-9)..1e5).contains(&magnitude) {
-        let text = format!("{value:.1e}");
-        text.replace(".0e", "e")
+    } else if !is_short(value) {
+        return power(value);
     } else if let Some(decimals) = decimals {
         format!("{value:.decimals$}")
     } else {
@@ -136,6 +148,14 @@ pub(super) fn plain(value: f64, decimals: Option<usize>) -> String {
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
     };
     text.replace('-', "−")
+}
+
+fn is_short(value: f64) -> bool {
+    value == 0.0 || (1e-3 * (1.0 - 1e-9)..1e5 * (1.0 - 1e-9)).contains(&value.abs())
+}
+
+fn power(value: f64) -> String {
+    format!("{value:.1e}").replace(".0e", "e").replace('-', "−")
 }
 
 /// The next larger 1, 2 or 5 times a power of ten.
