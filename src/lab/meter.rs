@@ -32,9 +32,21 @@ pub struct Reading {
 #[derive(Clone, Debug)]
 pub struct Spectra(Vec<Vec<f64>>);
 
+/// The stretch of a task over which a velocity is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Lag {
+    /// Steps of the task done at its end.
+    pub done: u64,
+    /// Its length.
+    pub steps: u64,
+    /// Steps of an epoch.
+    pub epoch_steps: u64,
+}
+
 /// What the meter remembers of a run.
 pub struct Meter {
     labels: Vec<usize>,
+    loss: Loss,
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
@@ -43,12 +55,12 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter for probes with these labels; `tasks` are the rows of each task's block.
-    pub fn new(labels: Vec<usize>, tasks: &[Range<usize>]) -> Self {
+    /// A meter for probes with these labels; `tasks` are the rows of each task's block, `loss` is what the network trains on.
+    pub fn new(labels: Vec<usize>, tasks: &[Range<usize>], loss: Loss) -> Self {
         let whole = (Block::All, 0..labels.len());
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
         let blocks = std::iter::once(whole).chain(own).collect();
-        Self { labels, blocks, first: None, at_switch: None, held: VecDeque::new() }
+        Self { labels, loss, blocks, first: None, at_switch: None, held: VecDeque::new() }
     }
 
     /// Symmetrises and cuts a measured kernel.
@@ -86,21 +98,11 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
-    /// The metrics of every block. `outputs` are those of the probes, [n, C]; `done` the steps of the task so far, `lag` in
-    /// steps, `epoch_steps` the steps of an epoch.
-    pub fn metrics(
-        &self,
-        reading: &Reading,
-        spectra: &Spectra,
-        outputs: &[f32],
-        loss: Loss,
-        done: u64,
-        lag: u64,
-        epoch_steps: u64,
-    ) -> Vec<BlockMetrics> {
-        let before = self.held.iter().find(|(then, _)| then + lag == done).map(|(_, reading)| reading);
+    /// The metrics of every block. `outputs` are those of the probes, [n, C].
+    pub fn metrics(&self, reading: &Reading, spectra: &Spectra, outputs: &[f32], lag: Lag) -> Vec<BlockMetrics> {
+        let before = self.held.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, reading)| reading);
         let moved = before.map(|before| displacement(&reading.parameters, &before.parameters));
-        let lag_epochs = lag as f64 / epoch_steps as f64;
+        let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let classes = outputs.len() / self.labels.len().max(1);
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let gram = &reading.grams[place];
@@ -114,8 +116,8 @@ impl Meter {
             let from_switch = self.at_switch.as_ref().map(|grams| distance(gram, &grams[place], Centring::Centred));
             BlockMetrics {
                 block: *block,
-                loss: score(own, labels, &[], loss).loss,
-                lag_steps: before.map(|_| lag),
+                loss: score(own, labels, &[], self.loss).loss,
+                lag_steps: before.map(|_| lag.steps),
                 velocity: gap.map(|gap| gap / lag_epochs),
                 velocity_uncentred: gap_uncentred.map(|gap| gap / lag_epochs),
                 velocity_angle: gap.map(|gap| angle(gap) / lag_epochs),

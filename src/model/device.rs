@@ -40,8 +40,11 @@ pub struct AdapterInfo {
 
 /// The graphics adapters of this machine. Opens the drivers: takes some 50 ms, never call it on the UI thread.
 pub fn adapters() -> Vec<AdapterInfo> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    // Without OpenGL, which burn cannot use and whose set-up complains on a machine with no display.
+    let backends = wgpu::Backends::PRIMARY;
+    let without_display = wgpu::InstanceDescriptor::new_without_display_handle();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..without_display });
+    let found = pollster::block_on(instance.enumerate_adapters(backends));
     found
         .iter()
         .map(|adapter| {

@@ -40,7 +40,7 @@ pub fn logit_jacobian(network: &Mlp, images: &Tensor<2>, logit: usize, classes: 
     let [n, _] = images.dims();
     let mut jacobian = Vec::new();
     for image in 0..n {
-        let output = network.forward(images.clone().slice([image..image + 1]), &mut Taps::closed());
+        let output = network.forward(images.clone().narrow(0, image, 1), &mut Taps::closed());
         let mut gradients = (output * pick.clone()).sum().backward();
         for (_, layer) in network.layers() {
             for gradient in [

@@ -129,7 +129,7 @@ fn gradients(
 
 /// c_w² X Xᵀ + c_b², row-major [n, n]; the copies of the batch share their inputs, so the first n rows do.
 fn activation_gram(tap: &Tap, n: usize) -> Vec<f64> {
-    let input = tap.input.clone().slice([0..n]);
+    let input = tap.input.clone().narrow(0, 0, n);
     let products = values_of(input.clone().matmul(input.transpose()).reshape([n * n]));
     let (weight, bias) = (tap.weight_gain.powi(2), tap.bias_gain.powi(2));
     products.iter().map(|product| weight * f64::from(*product) + bias).collect()

@@ -123,7 +123,7 @@ fn read<T>(
     let (mut found, mut bad, mut first, mut place) = (Vec::new(), 0, 0, 1);
     while let Some(line) = lines.next() {
         place += 1;
-        match line.as_ref().and_then(|line| parse(line)) {
+        match line.as_ref().and_then(&parse) {
             Some(value) => found.push(value),
             None => {
                 bad += 1;

@@ -83,7 +83,7 @@ impl Learner {
         let [n, _] = images.dims();
         let mut outputs = Vec::with_capacity(n * self.classes);
         for first in (0..n).step_by(EVALUATION_ROWS) {
-            let rows = images.clone().slice([first..(first + EVALUATION_ROWS).min(n)]);
+            let rows = images.clone().narrow(0, first, EVALUATION_ROWS.min(n - first));
             let logits = self.lazy(network.forward(rows.clone(), &mut Taps::closed()), &rows);
             outputs.extend(logits.into_data().iter::<f32>());
         }
@@ -168,12 +168,12 @@ fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 
 fn optimiser(spec: &Spec) -> ModuleOptimizer {
     let training = &spec.training;
-    let decay = (training.weight_decay > 0.0).then(|| WeightDecayConfig { penalty: training.weight_decay as f32 });
+    let decay = (training.weight_decay > 0.0).then_some(WeightDecayConfig { penalty: training.weight_decay as f32 });
     match training.optimiser {
         // Dampening 0, as in PyTorch; burn's default is 0.1.
         Optimiser::Sgd => {
             let momentum = (training.momentum > 0.0)
-                .then(|| MomentumConfig { momentum: training.momentum, dampening: 0.0, nesterov: false });
+                .then_some(MomentumConfig { momentum: training.momentum, dampening: 0.0, nesterov: false });
             SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
         }
         // ε as in PyTorch.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
 pub use crate::lab::Command;
 use crate::lab::{Control, live};
@@ -134,10 +134,7 @@ struct Desk {
 
 impl Control for Desk {
     fn poll(&mut self) -> Option<Command> {
-        match self.inbox.try_recv() {
-            Ok(command) => Some(command),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.inbox.try_recv().ok()
     }
 
     fn wait(&mut self, at_most: Duration) -> Option<Command> {

@@ -67,7 +67,7 @@ fn kernels_equal_those_of_pytorch() {
         assert_close(&format!("{name} logits"), &logits, &doubles(&format!("{name}_logits.npy")));
         assert_close(&format!("{name} trace"), &trace(&network, &inputs(), 10), &doubles(&format!("{name}_trace.npy")));
 
-        let first = inputs().slice([0..8]);
+        let first = inputs().narrow(0, 0, 8);
         let full = layerwise::measure(&network, &first, 10, true, &never).unwrap().full.expect("80 rows fit");
         let sample_major: Vec<f64> =
             (0..80).flat_map(|a| (0..80).map(move |b| (a, b))).map(|(a, b)| full.at((a / 10, a % 10), (b / 10, b % 10))).collect();
@@ -150,8 +150,8 @@ fn a_kernel_is_symmetric_positive_and_follows_its_images() {
 #[test]
 fn the_kernel_predicts_what_a_small_step_does() {
     // f(w − η∇L) − f ≈ −η Θ (f − y)/(N C) for MSE: holds the conventions of training and kernel together.
-    let mut spec = Spec::default();
-    spec.network = NetworkSpec { width: 32, depth: 2, activation: Activation::Gelu, ..NetworkSpec::default() };
+    let network = NetworkSpec { width: 32, depth: 2, activation: Activation::Gelu, ..NetworkSpec::default() };
+    let mut spec = Spec { network, ..Spec::default() };
     spec.training.loss = kernelscope::spec::Loss::Mse;
     let (n, classes, rate) = (6, 5, 1e-3);
     let images = noise(n, 12, 11);

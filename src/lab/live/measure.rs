@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Current, Live, Stop};
-use crate::lab::meter::Reading;
+use crate::lab::meter::{Lag, Reading};
 use crate::record::{Accuracy, Event, Row, Snapshot, SnapshotCost};
 use crate::train::score;
 
@@ -56,9 +56,8 @@ impl Live<'_> {
         let evaluation_seconds = began.elapsed().as_secs_f64();
 
         let began = Instant::now();
-        let lag = current.cadence.lag();
-        let blocks =
-            self.meter.metrics(reading, &spectra, &outputs, loss, current.done, lag, current.epoch_steps);
+        let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
+        let blocks = self.meter.metrics(reading, &spectra, &outputs, lag);
         let metrics_seconds = began.elapsed().as_secs_f64();
 
         let (eigenvalues, block_eigenvalues) = spectra.into_parts();

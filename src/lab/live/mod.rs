@@ -129,7 +129,7 @@ impl<'a> Live<'a> {
         });
         Ok(Self {
             tests: tests.collect(),
-            meter: Meter::new(data.probes.labels.clone(), &data.probes.blocks),
+            meter: Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss),
             pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
             script: spec.changes.iter().cloned().collect(),
             upcoming: spec.tasks.sequence().into(),
