@@ -23,7 +23,9 @@ fn main() -> ExitCode {
 /// Opens the window; where that cannot be, says so and runs the same preset without it.
 fn window() -> anyhow::Result<()> {
     let displays = ["DISPLAY", "WAYLAND_DISPLAY"];
-    if cfg!(target_os = "linux") && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+    if cfg!(target_os = "linux")
+        && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
+    {
         eprintln!("There is no display: the default preset runs without a window");
         return cli::run_default();
     }

@@ -13,7 +13,10 @@ use super::FolderError;
 const PREFIX: &str = ".kernelscope-";
 
 /// Writes a file as a whole: `fill` gets a buffered writer, and the file appears under its name once `fill` is done.
-pub(super) fn replace<T>(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T, FolderError> {
+pub(super) fn replace<T>(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+) -> Result<T, FolderError> {
     let write = || {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -35,8 +38,11 @@ pub(super) fn replace<T>(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) ->
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let stale = |name: &str| name.starts_with(PREFIX) && name.ends_with(".tmp");
-    let paths: Vec<PathBuf> =
-        entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(stale)).map(|entry| entry.path()).collect();
+    let paths: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(stale))
+        .map(|entry| entry.path())
+        .collect();
     for path in paths {
         // A leftover that cannot be removed harms nobody.
         let _ = fs::remove_file(path);

@@ -39,13 +39,15 @@ impl Facts {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), FolderError> {
-        let text = toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))?;
+        let text =
+            toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))?;
         atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
     }
 
     /// Reads them back; the error is a sentence.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|err| err.to_string())?;
-        toml::from_str(&text).map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
+        toml::from_str(&text)
+            .map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
     }
 }

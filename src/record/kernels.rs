@@ -145,7 +145,9 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
         npz.array("step", &[count], heads.iter().map(|head| head.1))?;
         npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
         npz.array("task", &[count], heads.iter().map(|head| head.3))?;
-        for (name, shape) in [("gram", &[count, n, n][..]), ("eigenvalues", &[count, n]), ("block_eigenvalues", &[count, n])] {
+        for (name, shape) in
+            [("gram", &[count, n, n][..]), ("eigenvalues", &[count, n]), ("block_eigenvalues", &[count, n])]
+        {
             npz.stream(name, shape, |push| {
                 heads.iter().try_for_each(|(path, ..)| {
                     let values: Array<f64> = NpzReader::open(path)?.array(name)?;
@@ -188,10 +190,12 @@ impl Probes {
     fn read(path: &Path) -> io::Result<Self> {
         let mut npz = NpzReader::open(path)?;
         let (tasks, labels) = (npz.array::<i64>("probe_task")?, npz.array::<i64>("probe_label")?);
-        let index = |value: i64| usize::try_from(value).map_err(|_| invalid("a probe has a negative number".to_owned()));
+        let index =
+            |value: i64| usize::try_from(value).map_err(|_| invalid("a probe has a negative number".to_owned()));
         let pairs = tasks.values.iter().zip(&labels.values);
-        let probes: Vec<Probe> =
-            pairs.map(|(&task, &label)| Ok(Probe { task: index(task)?, label: index(label)? })).collect::<io::Result<_>>()?;
+        let probes: Vec<Probe> = pairs
+            .map(|(&task, &label)| Ok(Probe { task: index(task)?, label: index(label)? }))
+            .collect::<io::Result<_>>()?;
         if tasks.values.len() != labels.values.len() || probes.is_empty() {
             return Err(invalid("the probes have no labels".to_owned()));
         }

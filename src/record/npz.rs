@@ -79,7 +79,9 @@ impl NpzReader {
 
     /// Reads one array whole.
     pub(super) fn array<T: Deserialize>(&mut self, name: &str) -> io::Result<Array<T>> {
-        self.stream(name, |shape, values| Ok(Array { shape: shape.to_vec(), values: values.collect::<io::Result<_>>()? }))
+        self.stream(name, |shape, values| {
+            Ok(Array { shape: shape.to_vec(), values: values.collect::<io::Result<_>>()? })
+        })
     }
 
     /// Hands the shape and the values of one array, in C order, to `take`, which may stop early.

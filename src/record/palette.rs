@@ -4,15 +4,8 @@
 //! task, and yellow, which is lost on white, comes last.
 
 /// Colours of tasks 1, 2, 3, …; red, green, blue.
-const TASKS: [[u8; 3]; 7] = [
-    [0, 114, 178],
-    [213, 94, 0],
-    [0, 158, 115],
-    [204, 121, 167],
-    [230, 159, 0],
-    [86, 180, 233],
-    [240, 228, 66],
-];
+const TASKS: [[u8; 3]; 7] =
+    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66]];
 
 /// The colour of the task of this number, from 1; more tasks than colours start again.
 pub fn task_colour(number: usize) -> [u8; 3] {

@@ -17,7 +17,8 @@ use crate::spec::{Change, Spec};
 pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
     let mut accuracies: HashMap<(u64, usize), Vec<Accuracy>> = HashMap::new();
     read(folder, ACCURACY, warnings, |lines| {
-        let columns = ["step", "task", "eval_task", "accuracy", "accuracy_masked", "loss"].map(|name| lines.column(name));
+        let columns =
+            ["step", "task", "eval_task", "accuracy", "accuracy_masked", "loss"].map(|name| lines.column(name));
         let [step, task, eval_task, accuracy, masked, loss] = columns;
         Box::new(move |line| {
             let key = (whole(line, step)?, index(line, task)?);
@@ -60,18 +61,14 @@ pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
 }
 
 /// All events with their steps, in order; rows at the end of a task are marked. What is wrong goes to `warnings`.
-pub(super) fn events(
-    folder: &Path,
-    rows: &mut [Row],
-    spec: &Spec,
-    warnings: &mut Vec<String>,
-) -> Vec<(u64, Event)> {
+pub(super) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mut Vec<String>) -> Vec<(u64, Event)> {
     let mut from = None;
     let mut changes = spec.changes.clone();
     let lines = read(folder, EVENTS, warnings, |lines| {
         let [step, epoch, event, detail] = ["step", "epoch", "event", "detail"].map(|name| lines.column(name));
         Box::new(move |line| {
-            let (step, event, detail) = (whole(line, step)?, line.get(event?)?.to_owned(), line.get(detail?)?.to_owned());
+            let (step, event, detail) =
+                (whole(line, step)?, line.get(event?)?.to_owned(), line.get(detail?)?.to_owned());
             Some((step, float(line, epoch), event, detail))
         })
     });
@@ -99,7 +96,8 @@ pub(super) fn events(
     }
     if let Some(last) = rows.last() {
         let losses = rows.iter().filter_map(|row| Some((row.epoch, row.train_loss?))).collect();
-        let progress = Progress { step: last.step, epoch: last.epoch, losses, planned_steps: last.step, ..Progress::default() };
+        let progress =
+            Progress { step: last.step, epoch: last.epoch, losses, planned_steps: last.step, ..Progress::default() };
         events.push((last.step, Event::Progress(progress)));
     }
     events

@@ -15,8 +15,11 @@ pub(super) const MODEL: &str = "model.safetensors";
 
 /// Writes all tensors as f32; the step is in the file's metadata.
 pub(super) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
-    let bytes: Vec<Vec<u8>> =
-        weights.tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let bytes: Vec<Vec<u8>> = weights
+        .tensors
+        .iter()
+        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
     atomic::replace(path, |writer| {
         let view = |(tensor, bytes)| {
             let NamedTensor { name, shape, .. }: &NamedTensor = tensor;

@@ -4,7 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use kernelscope::record::{Metric, RunState, load};
+use indicatif::ProgressBar;
+use kernelscope::cli::{follow, summary};
+use kernelscope::record::{Ending, Metric, RunState, create, load};
+
+use super::record::stream;
 
 fn kernelscope(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
@@ -88,8 +92,18 @@ fn a_refusal_is_one_sentence_and_writes_nothing() {
 
 /// The smallest run that has a switch.
 const SMALL: [&str; 12] = [
-    "--set", "network.width=16", "--set", "network.depth=1", "--set", "data.per_class=40", "--set", "data.test_per_class=10",
-    "--set", "tasks.epochs=[2,1]", "--set", "kernel.probes_per_class=2",
+    "--set",
+    "network.width=16",
+    "--set",
+    "network.depth=1",
+    "--set",
+    "data.per_class=40",
+    "--set",
+    "data.test_per_class=10",
+    "--set",
+    "tasks.epochs=[2,1]",
+    "--set",
+    "kernel.probes_per_class=2",
 ];
 
 #[test]
@@ -99,10 +113,13 @@ fn a_run_repeats_from_its_own_folder() {
     let done = kernelscope(here, &[&["run", "--out", "first"], &SMALL[..]].concat());
     assert!(done.status.success(), "{}", text(&done.stderr));
     let said = text(&done.stdout);
-    assert!(said.contains("Task 1 → 2") && said.contains("forgot") && said.contains("kernelscope figures first"), "{said}");
+    assert!(
+        said.contains("Task 1 → 2") && said.contains("forgot") && said.contains("kernelscope figures first"),
+        "{said}"
+    );
     let first = load(&here.join("first")).unwrap();
     assert_eq!(first.warnings, Vec::<String>::new());
-    assert!(matches!(first.history.state(), RunState::Ended(kernelscope::record::Ending::Finished { .. })));
+    assert!(matches!(first.history.state(), RunState::Ended(Ending::Finished { .. })));
 
     let again = kernelscope(here, &["run", "--config", "first/run.toml", "--out", "second"]);
     assert!(again.status.success(), "{}", text(&again.stderr));
@@ -138,16 +155,48 @@ fn a_run_that_diverges_says_so_and_keeps_what_it_had() {
     assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
     assert!(text(&done.stderr).contains("step") && text(&done.stderr).contains("wild"), "{}", text(&done.stderr));
     let loaded = load(&here.join("wild")).unwrap();
-    assert!(matches!(loaded.history.state(), RunState::Ended(kernelscope::record::Ending::Diverged { .. })));
+    assert!(matches!(loaded.history.state(), RunState::Ended(Ending::Diverged { .. })));
     assert!(!loaded.history.rows().is_empty());
+}
+
+#[test]
+fn following_a_run_fills_the_folder_and_the_summary_says_what_happened() {
+    let place = tempfile::tempdir().unwrap();
+    let (out, spec) = (place.path().join("run"), stream::spec(3, 4.0));
+    let told = stream::events(&spec, |step| Ending::Finished { step });
+    let mut folder = create(&out, &spec, false).unwrap().folder;
+    // Times without events in between, and nothing is read after the end.
+    let events = told.iter().flat_map(|event| [Some(event.clone()), None]).chain([Some(told[1].clone())]);
+    let history = follow(events, &mut folder, &ProgressBar::hidden()).unwrap();
+    assert_eq!(history.tasks().len(), 3);
+    assert_eq!(load(&out).unwrap().history.rows(), stream::rows(&told));
+
+    let said = summary(&history);
+    let accuracy = |step: u64, task: u64| stream::noise(step + task);
+    assert!(said.contains("Task 1 → 2 at epoch 4.00: on the probes of task 1, velocity ×10.0"), "{said}");
+    assert!(said.contains("λ_max to ×0.800, from there back by ×1.250"), "{said}");
+    let average = (1..=3).map(|task| accuracy(96, task)).sum::<f64>() / 3.0;
+    assert!(said.contains(&format!("Average accuracy {average:.3}")), "{said}");
+    let forgot = accuracy(32, 1).max(accuracy(64, 1)) - accuracy(96, 1);
+    assert!(said.contains(&format!("task 1 forgot {forgot:.3}")), "{said}");
+
+    // A folder that is gone ends the run with a sentence.
+    let mut folder = create(&place.path().join("gone"), &spec, false).unwrap().folder;
+    let events = told.iter().enumerate().map(|(number, event)| {
+        if number == 5 {
+            fs::remove_dir_all(place.path().join("gone")).unwrap();
+        }
+        Some(event.clone())
+    });
+    assert!(follow(events, &mut folder, &ProgressBar::hidden()).unwrap_err().to_string().contains("gone"));
 }
 
 #[cfg(unix)]
 #[test]
-fn a_killed_run_is_shown_and_resumed() {
+fn a_killed_run_is_shown_and_its_place_is_kept() {
     let place = tempfile::tempdir().unwrap();
     let here = place.path();
-    // Long enough to be killed in the middle of it, and resumed with fewer epochs' worth of patience below.
+    // Long enough to be killed in the middle of it.
     let args = [&["run", "--out", "cut"], &SMALL[..10], &["--set", "kernel.probes_per_class=8"]].concat();
     let mut running = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
     let slow = [&args[..], &["--set", "tasks.epochs=[400,1]"]].concat();

@@ -5,4 +5,4 @@ mod folder;
 mod history;
 mod readers;
 mod resume;
-mod stream;
+pub mod stream;

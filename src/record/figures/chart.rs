@@ -6,7 +6,7 @@ use plotters::style::{Color as _, FontFamily, FontStyle, RGBColor, ShapeStyle};
 
 use super::super::palette::task_colour;
 use super::backend::{Area, Backend, Drawn, FAMILY};
-use super::curves::{Curve, Panel, Timeline};
+use super::curves::{Panel, Timeline};
 use super::scale::Scale;
 
 /// Sizes of text, in units.
@@ -37,7 +37,7 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], timeline: &Time
 fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) -> Drawn<B> {
     let unit = B::UNIT;
     area.draw_text(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (16 * unit, 22 * unit))?;
-    draw_legend(area, &panel.curves)?;
+    draw_legend(area, panel)?;
 
     let x = Scale::exact(0.0, timeline.end);
     let values = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
@@ -99,27 +99,43 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) ->
         let shift = if mark.above { -7 * unit } else { 7 * unit };
         let style = text::<B>(MARK, colour, HPos::Left, vertical);
         chart.draw_series([Circle::new(mark.at, 4 * unit, colour.filled())])?;
-        let label = plotters::element::EmptyElement::at(mark.at)
-            + Text::new(mark.text.clone(), (7 * unit, shift), style);
+        let label =
+            plotters::element::EmptyElement::at(mark.at) + Text::new(mark.text.clone(), (7 * unit, shift), style);
         chart.draw_series([label])?;
     }
     Ok(())
 }
 
-/// The legend, at the right of the title's line.
-fn draw_legend<B: Backend>(area: &Area<B>, curves: &[Curve]) -> Drawn<B> {
+/// The legend, at the right of the title's line: in full, else by its last words (the numbers of the tasks), else, where even
+/// these do not fit, none: the bands have the colours too.
+fn draw_legend<B: Backend>(area: &Area<B>, panel: &Panel) -> Drawn<B> {
     let unit = B::UNIT;
     let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
-    let entries: Vec<(&Curve, &str)> = curves.iter().filter_map(|curve| Some((curve, curve.label.as_deref()?))).collect();
-    let mut right = area.dim_in_pixel().0 as i32 - 20 * unit;
-    for (curve, label) in entries.into_iter().rev() {
-        let width = area.estimate_text_size(label, &style)?.0 as i32;
-        right -= width;
-        let y = 23 * unit;
-        area.draw_text(label, &style, (right, y + B::DROP * unit))?;
-        let line = vec![(right - 26 * unit, y), (right - 6 * unit, y)];
-        area.draw(&PathElement::new(line, rgb(curve.colour).stroke_width(3 * unit as u32)))?;
-        right -= 42 * unit;
+    let entries = || panel.curves.iter().filter_map(|curve| Some((curve.colour, curve.label.as_deref()?)));
+    let full: Vec<([u8; 3], &str)> = entries().collect();
+    let short: Vec<([u8; 3], &str)> = entries().map(|(colour, label)| (colour, last_word(label))).collect();
+    let right = area.dim_in_pixel().0 as i32 - 20 * unit;
+    let title = area.estimate_text_size(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center))?.0 as i32;
+    let room = right - title - 40 * unit;
+    for legend in [full, short] {
+        let widths = legend.iter().map(|(_, label)| area.estimate_text_size(label, &style).map(|size| size.0 as i32));
+        let widths: Vec<i32> = widths.collect::<Result<_, _>>()?;
+        if widths.iter().map(|width| width + 42 * unit).sum::<i32>() > room {
+            continue;
+        }
+        let (mut x, y) = (right, 23 * unit);
+        for ((colour, label), width) in legend.into_iter().zip(widths).rev() {
+            x -= width;
+            area.draw_text(label, &style, (x, y + B::DROP * unit))?;
+            let line = vec![(x - 26 * unit, y), (x - 6 * unit, y)];
+            area.draw(&PathElement::new(line, rgb(colour).stroke_width(3 * unit as u32)))?;
+            x -= 42 * unit;
+        }
+        return Ok(());
     }
     Ok(())
+}
+
+fn last_word(label: &str) -> &str {
+    label.rsplit(' ').next().unwrap_or(label)
 }

@@ -92,7 +92,7 @@ fn tasks(history: &History) -> Vec<usize> {
 /// One curve per task.
 fn by_task(history: &History, metric: Metric) -> Vec<Curve> {
     let curve = |task| Curve {
-        label: Some(format!("probes of task {task}")),
+        label: Some(format!("task {task}")),
         colour: task_colour(task),
         thin: false,
         points: history.series(Block::Task(task), metric),
@@ -109,7 +109,7 @@ fn velocity(history: &History) -> Panel {
         Some(Mark { at, text: format!("×{}", plain(spike.ratio, None)), colour: task_colour(task), above: true })
     });
     Panel {
-        title: "Kernel velocity",
+        title: "Kernel velocity on each task's probes",
         y: "(1 − CKA) per epoch",
         log: true,
         marks: marks.collect(),
@@ -126,7 +126,7 @@ fn lambda_max(history: &History) -> Panel {
         Some(Mark { at: (dip.epoch, dip.minimum), text, colour: task_colour(task), above: false })
     });
     Panel {
-        title: "Largest eigenvalue",
+        title: "Largest eigenvalue on each task's probes",
         y: "λ_max",
         marks: marks.collect(),
         curves: by_task(history, Metric::LambdaMax),
@@ -136,7 +136,7 @@ fn lambda_max(history: &History) -> Panel {
 
 fn scale(history: &History) -> Panel {
     Panel {
-        title: "Scale of the kernel",
+        title: "Scale of the kernel on each task's probes",
         y: "norm relative to the first",
         curves: by_task(history, Metric::Scale),
         ..Panel::default()
@@ -163,10 +163,15 @@ fn accuracy(history: &History) -> Panel {
             points.iter().map(|point| (point.0, value(point))).filter(|point| point.1.is_finite()).collect::<Vec<_>>()
         };
         curves.push(Curve { label: None, colour, thin: true, points: finite(|point| point.2) });
-        curves.push(Curve { label: Some(format!("task {task}")), colour, thin: false, points: finite(|point| point.1) });
+        curves.push(Curve {
+            label: Some(format!("task {task}")),
+            colour,
+            thin: false,
+            points: finite(|point| point.1),
+        });
     }
     Panel {
-        title: "Test accuracy (thin: among the task's own classes)",
+        title: "Test accuracy (thin: among the task's classes)",
         y: "accuracy",
         fixed: Some((0.0, 1.0)),
         curves,
@@ -181,12 +186,12 @@ fn loss(history: &History) -> Panel {
             Some((row.epoch, found.loss)).filter(|point| point.1.is_finite())
         };
         let points = history.rows().iter().filter_map(value).collect();
-        Curve { label: Some(format!("test, task {task}")), colour: task_colour(task), thin: false, points }
+        Curve { label: Some(format!("task {task}")), colour: task_colour(task), thin: false, points }
     };
     let trained = history.losses().iter().copied().filter(|point| point.1.is_finite()).collect();
     let training = Curve { label: Some("training".to_owned()), colour: ALL_TASKS, thin: true, points: trained };
     let curves = tasks(history).into_iter().map(of_task).chain([training]).collect();
-    Panel { title: "Loss", y: "mean loss", log: true, curves, ..Panel::default() }
+    Panel { title: "Test loss of each task, and training loss", y: "mean loss", log: true, curves, ..Panel::default() }
 }
 
 /// How many of the largest eigenvalues are drawn.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plotters::prelude::{Rectangle, PathElement};
+use plotters::prelude::{PathElement, Rectangle};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color as _, RGBColor};
 
@@ -18,7 +18,7 @@ const GAP: i32 = 24;
 const HEAD: i32 = 62;
 const BAR: i32 = 110;
 /// More switches than this are not drawn: a page is full.
-const MAX_SWITCHES: usize = 4;
+const MAX_SWITCHES: usize = 3;
 /// Steps of the colour scale: neighbours of one colour become one rectangle, which keeps an SVG small.
 const SHADES: f64 = 64.0;
 
@@ -64,7 +64,8 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let pairs = pairs(history);
     let values = || pairs.iter().flatten().flat_map(|picture| picture.snapshot.gram.iter().copied());
     let scale = Scale::of(values().chain([0.0]), false);
-    let range = values().filter(|value| value.is_finite()).fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
+    let range =
+        values().filter(|value| value.is_finite()).fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
     let sizes: Vec<(usize, usize)> = history.info().map_or_else(Vec::new, |info| {
         info.probes.chunk_by(|a, b| a.task == b.task).map(|probes| (probes[0].task, probes.len())).collect()
     });

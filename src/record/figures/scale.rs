@@ -55,7 +55,8 @@ impl Scale {
         let (low, high) = (low - pad, high + pad);
         let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
         let first = (low / step).ceil();
-        let ticks = (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
+        let ticks =
+            (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
         let ticks = ticks.map(|tick| if tick.abs() < 1e-9 * step { 0.0 } else { tick }).collect();
         Self { log: false, low, high, ticks, style: Style::Decimals(decimals) }
     }

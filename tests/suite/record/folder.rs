@@ -47,7 +47,8 @@ fn what_is_written_is_read_back_bit_for_bit() {
     assert_eq!(history.tasks(), starts.collect::<Vec<_>>());
     assert_eq!(history.notes().len(), 3);
     assert_eq!(history.notes()[0].message, "one line, \"with\" all that hurts");
-    let weights = told.iter().rev().find_map(|event| if let Event::Weights(found) = event { Some(found) } else { None });
+    let weights =
+        told.iter().rev().find_map(|event| if let Event::Weights(found) = event { Some(found) } else { None });
     assert_eq!(history.weights(), weights);
     assert_eq!(history.state(), &RunState::Ended(Ending::Finished { step: 48 }));
 
@@ -167,7 +168,8 @@ fn a_run_that_never_starts_leaves_nothing() {
 
 #[test]
 fn numpy_reads_the_kernels() {
-    let has_numpy = Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success());
+    let has_numpy =
+        Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success());
     if !has_numpy {
         eprintln!("SKIPPED: python3 with numpy is not here to read kernels.npz");
         return;

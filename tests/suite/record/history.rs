@@ -69,7 +69,8 @@ fn switches_alone_cannot_break_the_ceiling() {
 fn losses_stay_bounded_and_keep_their_mean() {
     let mut history = History::default();
     for step in 0..200_000u64 {
-        let progress = kernelscope::record::Progress { losses: vec![(step as f64, (step % 2) as f64)], ..Default::default() };
+        let progress =
+            kernelscope::record::Progress { losses: vec![(step as f64, (step % 2) as f64)], ..Default::default() };
         history.push(Event::Progress(progress));
     }
     assert!(history.losses().len() <= 8192);
@@ -107,7 +108,7 @@ fn a_flat_velocity_has_ratio_one_and_a_planted_spike_its_own() {
     assert!((found.ratio - 15.0).abs() < 1e-12 && found.fake == 0.02);
 
     // Only the last third of the old task is the background, and only one epoch after the switch is looked at.
-    let noisy_start = |epoch: f64| if epoch < 3.9 || epoch > 7.0 { 5.0 } else { planted(epoch) };
+    let noisy_start = |epoch: f64| if (3.9..=7.0).contains(&epoch) { planted(epoch) } else { 5.0 };
     assert!((spike(&curve(noisy_start), 0.0, 6.0, f64::INFINITY).unwrap().ratio - 15.0).abs() < 1e-12);
     // The next switch ends the search.
     let late = |epoch: f64| if epoch == 6.75 { 9.0 } else { planted(epoch) };
@@ -125,8 +126,8 @@ fn a_flat_velocity_has_ratio_one_and_a_planted_spike_its_own() {
 #[test]
 fn a_dip_is_measured_from_the_median_before_to_the_least_after() {
     let checkmark = |epoch: f64| match epoch {
-        e if e == 5.75 => 100.0,
-        e if e == 6.5 => 8.0,
+        5.75 => 100.0,
+        6.5 => 8.0,
         e if e > 6.0 && e < 7.0 => 9.0,
         e if e > 9.0 => 3.0,
         e if e >= 7.0 => 9.6,

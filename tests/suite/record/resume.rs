@@ -19,7 +19,8 @@ fn a_second_kill_takes_nothing_and_the_end_replaces_it() {
     let (first, cut) = (place.path().join("first"), place.path().join("cut"));
     let mut folder = create(&first, &spec, false).unwrap().folder;
     // The warning at the end of the first task and the start of the second are told: five rows.
-    let killed_after = told.iter().position(|event| matches!(event, Event::Task(start) if start.task == 2)).unwrap() + 1;
+    let killed_after =
+        told.iter().position(|event| matches!(event, Event::Task(start) if start.task == 2)).unwrap() + 1;
     told[..killed_after].iter().for_each(|event| folder.take(event).unwrap());
     copy(&first, &cut);
     fs::write(cut.join("notes.txt"), "mine").unwrap();

@@ -32,9 +32,10 @@ pub fn info(spec: &Spec) -> RunInfo {
         train_images: 1200,
         steps_per_epoch: STEPS_PER_EPOCH,
     };
-    let probes = classes.iter().enumerate().flat_map(|(place, classes)| {
-        classes.iter().flat_map(move |&label| [Probe { task: place + 1, label }; 2])
-    });
+    let probes = classes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, classes)| classes.iter().flat_map(move |&label| [Probe { task: place + 1, label }; 2]));
     let probes: Vec<Probe> = probes.collect();
     let thumbnails: Vec<u8> = (0..probes.len() * 6).map(|value| value as u8).collect();
     RunInfo {
