@@ -48,7 +48,9 @@ pub(super) fn progress_bar() -> ProgressBar {
 
 fn show(bar: &ProgressBar, history: &History) {
     let progress = history.progress();
-    bar.set_length(progress.planned_steps.max(progress.step));
+    if progress.planned_steps > 0 {
+        bar.set_length(progress.planned_steps.max(progress.step));
+    }
     bar.set_position(progress.step);
     let Some(start) = history.tasks().last() else { return };
     let mut message = format!("epoch {:.2}  task {}", progress.epoch, start.task);

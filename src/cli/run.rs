@@ -32,7 +32,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
         eprintln!("{}: {}", warning.field, warning.message);
     }
     if let Some(snapshots) = resumed {
-        eprintln!("This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until then");
+        eprintln!("This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far");
     }
     let begun = Instant::now();
     let job = Job { spec: folder.spec().clone(), device, paced: false };

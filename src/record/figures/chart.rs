@@ -10,11 +10,11 @@ use super::curves::{Panel, Timeline};
 use super::scale::Scale;
 
 /// Sizes of text, in units.
-const TITLE: i32 = 22;
-const LABEL: i32 = 17;
+pub(super) const TITLE: i32 = 22;
+pub(super) const LABEL: i32 = 17;
 const MARK: i32 = 20;
 
-const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
 pub(super) fn rgb([red, green, blue]: [u8; 3]) -> RGBColor {

@@ -1,147 +1,196 @@
-//! The Gram before and after each switch, as heat maps on one colour scale with its bar.
-
-use std::sync::Arc;
+//! The Gram before and after each switch and what changed between the two, as heat maps on common colour scales.
 
 use plotters::prelude::{PathElement, Rectangle};
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color as _, RGBColor};
 
 use super::super::palette::task_colour;
-use super::super::{Block, History, Metric, Snapshot};
+use super::super::{Block, History, Metric};
 use super::backend::{Area, Backend, Drawn};
-use super::chart::{rgb, text};
+use super::chart::{INK, LABEL, TITLE, rgb, text};
 use super::scale::{Scale, plain};
 
-/// Units: a heat map's side, the space about it, and what the colour bar takes.
-const SIDE: i32 = 360;
+/// Units: a heat map's side, the space about it, and what the colour bars take.
+const SIDE: i32 = 280;
 const GAP: i32 = 24;
 const HEAD: i32 = 62;
-const BAR: i32 = 110;
+const BARS: i32 = 96;
+const COLUMNS: i32 = 3;
 /// More switches than this are not drawn: a page is full.
 const MAX_SWITCHES: usize = 3;
 /// Steps of the colour scale: neighbours of one colour become one rectangle, which keeps an SVG small.
 const SHADES: f64 = 64.0;
 
-const INK: RGBColor = RGBColor(40, 40, 40);
-
-/// One heat map and what is written above it.
-struct Picture {
-    snapshot: Arc<Snapshot>,
-    title: String,
+/// How a number becomes a colour.
+#[derive(Clone, Copy)]
+enum Map {
+    /// Viridis, from the smallest to the largest value (0 included).
+    Kernel { low: f64, high: f64 },
+    /// Blue below 0, red above, white at 0.
+    Change { most: f64 },
 }
 
-/// The pairs before and after each switch; without a switch the first and the last.
-fn pairs(history: &History) -> Vec<[Picture; 2]> {
+impl Map {
+    fn ends(self) -> (f64, f64) {
+        match self {
+            Self::Kernel { low, high } => (low, high),
+            Self::Change { most } => (-most, most),
+        }
+    }
+
+    fn shade(self, value: f64) -> RGBColor {
+        let (low, high) = self.ends();
+        let part = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+        let part = (part * SHADES).round() / SHADES;
+        let colour = match self {
+            Self::Kernel { .. } => colorous::VIRIDIS.eval_continuous(part),
+            Self::Change { .. } => colorous::RED_BLUE.eval_continuous(1.0 - part),
+        };
+        RGBColor(colour.r, colour.g, colour.b)
+    }
+}
+
+/// A heat map and what is written above it.
+struct Picture {
+    title: String,
+    n: usize,
+    /// Row-major [n, n].
+    values: Vec<f64>,
+}
+
+/// Before, after, and the difference.
+fn triples(history: &History) -> Vec<[Picture; 3]> {
     let picture = |epoch: f64, what: &str| {
-        let snapshot = history.snapshot_at(epoch)?.clone();
+        let snapshot = history.snapshot_at(epoch)?;
+        let n = snapshot.eigenvalues.len();
         let title = format!("{what}, epoch {}", plain(snapshot.row.epoch, Some(2)));
-        Some(Picture { snapshot, title })
+        (n > 0 && snapshot.gram.len() == n * n).then(|| Picture { title, n, values: snapshot.gram.to_vec() })
     };
-    let last = history.snapshots().last().map_or(0.0, |snapshot| snapshot.row.epoch);
+    let triple = |(before, after): (Picture, Picture)| {
+        let values = before.values.iter().zip(&after.values).map(|(before, after)| after - before).collect();
+        let change = Picture { title: "Change".to_owned(), n: before.n, values };
+        [before, after, change]
+    };
     let switches = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
         let spike = history.spikes(Block::Task(pair[0].task), Metric::Velocity).get(place).copied().flatten();
         let after = spike.map_or(pair[1].epoch + 1.0, |spike| spike.epoch);
-        Some([picture(pair[1].epoch, "At the switch")?, picture(after, "At the spike")?])
+        let what = if spike.is_some() { "At the spike" } else { "After" };
+        picture(pair[1].epoch, "At the switch").zip(picture(after, what)).map(triple)
     });
     let found: Vec<_> = switches.take(MAX_SWITCHES).collect();
     if !found.is_empty() {
         return found;
     }
-    picture(0.0, "First").zip(picture(last, "Last")).map(|(first, last)| vec![[first, last]]).unwrap_or_default()
+    // Without a switch: the first and the last.
+    let last = history.snapshots().last().map_or(0.0, |snapshot| snapshot.row.epoch);
+    picture(0.0, "First").zip(picture(last, "Last")).map(triple).into_iter().collect()
 }
 
 /// The size of this figure, in units.
 pub(super) fn size(history: &History) -> (u32, u32) {
-    let rows = pairs(history).len().max(1) as i32;
-    ((2 * SIDE + 3 * GAP + BAR) as u32, (rows * (HEAD + SIDE) + GAP) as u32)
+    let switches = history.tasks().len().saturating_sub(1).clamp(1, MAX_SWITCHES) as i32;
+    ((COLUMNS * (SIDE + GAP) + GAP + BARS) as u32, (switches * (HEAD + SIDE) + GAP) as u32)
 }
 
-/// Draws all pairs with one colour scale.
+/// Draws all of them, the kernels on one colour scale and the changes on another.
 pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let unit = B::UNIT;
-    let title = "Kernel of all probes (lines: tasks)";
-    root.draw_text(title, &text::<B>(22, INK, HPos::Left, VPos::Center), (GAP * unit, 24 * unit))?;
-    let pairs = pairs(history);
-    let values = || pairs.iter().flatten().flat_map(|picture| picture.snapshot.gram.iter().copied());
-    let scale = Scale::of(values().chain([0.0]), false);
-    let range =
-        values().filter(|value| value.is_finite()).fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
+    let title = "Kernel of all probes; white lines part the tasks";
+    root.draw_text(title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (GAP * unit, 24 * unit))?;
+    let triples = triples(history);
+    if triples.is_empty() {
+        return Ok(());
+    }
+    let finite = |columns: std::ops::Range<usize>| {
+        let values =
+            triples.iter().flat_map(move |triple| &triple[columns.clone()]).flat_map(|picture| &picture.values);
+        values.copied().filter(|value| value.is_finite())
+    };
+    let kernel = Map::Kernel { low: finite(0..2).fold(0.0, f64::min), high: finite(0..2).fold(0.0, f64::max) };
+    let change = Map::Change { most: finite(2..3).fold(0.0, |most, value| most.max(value.abs())) };
+
     let sizes: Vec<(usize, usize)> = history.info().map_or_else(Vec::new, |info| {
         info.probes.chunk_by(|a, b| a.task == b.task).map(|probes| (probes[0].task, probes.len())).collect()
     });
-    for (row, pair) in pairs.iter().enumerate() {
-        for (column, picture) in pair.iter().enumerate() {
+    for (row, triple) in triples.iter().enumerate() {
+        for (column, picture) in triple.iter().enumerate() {
             let x = (GAP + column as i32 * (SIDE + GAP)) * unit;
             let y = (HEAD + row as i32 * (SIDE + HEAD)) * unit;
-            root.draw_text(&picture.title, &text::<B>(17, INK, HPos::Left, VPos::Bottom), (x, y - 4 * unit))?;
-            heat_map(root, &picture.snapshot, range, (x, y))?;
-            let n = picture.snapshot.eigenvalues.len();
-            block_lines(root, &sizes, n, (x, y))?;
+            root.draw_text(&picture.title, &text::<B>(LABEL, INK, HPos::Left, VPos::Bottom), (x, y - 4 * unit))?;
+            heat_map(root, picture, if column < 2 { kernel } else { change }, (x, y))?;
+            // White would be lost on the changes, whose middle is white.
+            let line = if column < 2 { RGBColor(255, 255, 255) } else { RGBColor(130, 130, 130) };
+            block_lines(root, &sizes, picture.n, (x, y), line)?;
         }
     }
-    if pairs.is_empty() {
-        return Ok(());
-    }
-    colour_bar(root, &scale, range)
+    let half = (SIDE - HEAD) / 2;
+    colour_bar(root, kernel, "kernel", HEAD, half)?;
+    colour_bar(root, change, "change", HEAD + half + HEAD, half)
 }
 
-fn shade(value: f64, (low, high): (f64, f64)) -> RGBColor {
-    let part = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
-    let colour = colorous::VIRIDIS.eval_continuous((part * SHADES).round() / SHADES);
-    RGBColor(colour.r, colour.g, colour.b)
+/// Where a row or column begins, in pixels.
+fn edge<B: Backend>(place: usize, n: usize) -> i32 {
+    (place.min(n) as i64 * i64::from(SIDE * B::UNIT) / n.max(1) as i64) as i32
 }
 
-fn heat_map<B: Backend>(root: &Area<B>, snapshot: &Snapshot, range: (f64, f64), origin: (i32, i32)) -> Drawn<B> {
-    let n = snapshot.eigenvalues.len();
-    if n == 0 || snapshot.gram.len() != n * n {
-        return Ok(());
-    }
-    let edge = |place: usize| (place as i64 * i64::from(SIDE * B::UNIT) / n as i64) as i32;
-    for (row, values) in snapshot.gram.chunks_exact(n).enumerate() {
+fn heat_map<B: Backend>(root: &Area<B>, picture: &Picture, map: Map, (x, y): (i32, i32)) -> Drawn<B> {
+    let n = picture.n;
+    for (row, values) in picture.values.chunks_exact(n).enumerate() {
+        let (top, bottom) = (y + edge::<B>(row, n), y + edge::<B>(row + 1, n));
         let mut place = 0;
-        for run in values.chunk_by(|&a, &b| shade(a, range) == shade(b, range)) {
-            let (left, right) = (origin.0 + edge(place), origin.0 + edge(place + run.len()));
-            let (top, bottom) = (origin.1 + edge(row), origin.1 + edge(row + 1));
+        for run in values.chunk_by(|&a, &b| map.shade(a) == map.shade(b)) {
+            let (left, right) = (x + edge::<B>(place, n), x + edge::<B>(place + run.len(), n));
             place += run.len();
-            root.draw(&Rectangle::new([(left, top), (right, bottom)], shade(run[0], range).filled()))?;
+            root.draw(&Rectangle::new([(left, top), (right, bottom)], map.shade(run[0]).filled()))?;
         }
     }
     Ok(())
 }
 
 /// Lines between the tasks, and their colours at the edge.
-fn block_lines<B: Backend>(root: &Area<B>, sizes: &[(usize, usize)], n: usize, origin: (i32, i32)) -> Drawn<B> {
-    let unit = B::UNIT;
-    let edge = |place: usize| (place as i64 * i64::from(SIDE * unit) / n.max(1) as i64) as i32;
+fn block_lines<B: Backend>(
+    root: &Area<B>,
+    sizes: &[(usize, usize)],
+    n: usize,
+    (x, y): (i32, i32),
+    colour: RGBColor,
+) -> Drawn<B> {
+    let (unit, side) = (B::UNIT, SIDE * B::UNIT);
     let mut place = 0;
     for &(task, size) in sizes {
-        let (from, to) = (edge(place.min(n)), edge((place + size).min(n)));
-        let strip = [(origin.0 - 7 * unit, origin.1 + from), (origin.0 - 2 * unit, origin.1 + to)];
+        let (from, to) = (edge::<B>(place, n), edge::<B>(place + size, n));
+        let strip = [(x - 7 * unit, y + from), (x - 2 * unit, y + to)];
         root.draw(&Rectangle::new(strip, rgb(task_colour(task)).filled()))?;
         if place > 0 {
-            let side = SIDE * unit;
-            let white = RGBColor(255, 255, 255).stroke_width(unit as u32);
-            root.draw(&PathElement::new(vec![(origin.0 + from, origin.1), (origin.0 + from, origin.1 + side)], white))?;
-            root.draw(&PathElement::new(vec![(origin.0, origin.1 + from), (origin.0 + side, origin.1 + from)], white))?;
+            let style = colour.stroke_width(unit as u32);
+            root.draw(&PathElement::new(vec![(x + from, y), (x + from, y + side)], style))?;
+            root.draw(&PathElement::new(vec![(x, y + from), (x + side, y + from)], style))?;
         }
         place += size;
     }
     Ok(())
 }
 
-fn colour_bar<B: Backend>(root: &Area<B>, scale: &Scale, range: (f64, f64)) -> Drawn<B> {
+/// A colour scale with its numbers, at the right; `top` and `height` in units.
+fn colour_bar<B: Backend>(root: &Area<B>, map: Map, name: &str, top: i32, height: i32) -> Drawn<B> {
     let unit = B::UNIT;
-    let (left, right) = ((2 * SIDE + 3 * GAP) * unit, (2 * SIDE + 3 * GAP + 18) * unit);
-    let (top, height) = (HEAD * unit, SIDE * unit);
-    let place = |part: f64| top + height - (part * f64::from(height)) as i32;
-    for step in 0..SHADES as i32 {
-        let (low, high) = (f64::from(step) / SHADES, f64::from(step + 1) / SHADES);
-        let colour = shade(range.0 + high * (range.1 - range.0), range);
-        root.draw(&Rectangle::new([(left, place(high)), (right, place(low))], colour.filled()))?;
+    let left = (COLUMNS * (SIDE + GAP) + GAP) * unit;
+    let right = left + 18 * unit;
+    let (low, high) = map.ends();
+    root.draw_text(name, &text::<B>(LABEL, INK, HPos::Left, VPos::Bottom), (left, (top - 4) * unit))?;
+    if high <= low {
+        return Ok(());
     }
-    let style = text::<B>(17, INK, HPos::Left, VPos::Center);
-    for &tick in scale.ticks().iter().filter(|&&tick| tick >= range.0 && tick <= range.1 && range.1 > range.0) {
-        let y = place((tick - range.0) / (range.1 - range.0));
+    let place = |part: f64| top * unit + height * unit - (part * f64::from(height * unit)) as i32;
+    for step in 0..SHADES as i32 {
+        let (from, to) = (f64::from(step) / SHADES, f64::from(step + 1) / SHADES);
+        let colour = map.shade(low + (from + to) / 2.0 * (high - low));
+        root.draw(&Rectangle::new([(left, place(to)), (right, place(from))], colour.filled()))?;
+    }
+    let scale = Scale::exact(low, high);
+    let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
+    for &tick in scale.ticks() {
+        let y = place((tick - low) / (high - low));
         root.draw(&PathElement::new(vec![(right, y), (right + 4 * unit, y)], INK.stroke_width(unit as u32)))?;
         root.draw_text(&scale.label(tick), &style, (right + 8 * unit, y + B::DROP * unit))?;
     }
