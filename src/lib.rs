@@ -4,3 +4,4 @@ pub mod lab;
 pub mod math;
 pub mod record;
 pub mod spec;
+pub mod ui;

@@ -240,7 +240,10 @@ impl Ending {
     /// Steps done.
     pub fn step(&self) -> u64 {
         match self {
-            Self::Finished { step } | Self::Stopped { step } | Self::Diverged { step, .. } | Self::Failed { step, .. } => *step,
+            Self::Finished { step }
+            | Self::Stopped { step }
+            | Self::Diverged { step, .. }
+            | Self::Failed { step, .. } => *step,
         }
     }
 }

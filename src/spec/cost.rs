@@ -77,7 +77,8 @@ impl Cost {
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
         let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * weights as f64 * centred;
         // One forward and backward of C copies of the probes, then one Gram of gradients per layer and logit.
-        let gram: f64 = layers.iter().map(|&(fan_in, fan_out)| 2.0 * n * n * (fan_in as f64 + c * fan_out as f64)).sum();
+        let gram: f64 =
+            layers.iter().map(|&(fan_in, fan_out)| 2.0 * n * n * (fan_in as f64 + c * fan_out as f64)).sum();
         let evaluated = (spec.tasks.len() * spec.test_count(shape)) as f64;
         let snapshot = 4.0 * n * c * weights as f64 + gram + 2.0 * (evaluated + n) * weights as f64 + 20.0 * n.powi(3);
         let kernel_flop = snapshots as f64 * snapshot;
@@ -96,7 +97,11 @@ impl Cost {
             + 8 * (probes as u64).pow(2) * (lagged + 8)
             + 4 * (probes as u64).pow(2) * shape.classes as u64;
         let images = 4 * (shape.inputs * shape.classes * (shape.train_per_class + shape.test_per_class)) as u64;
-        let transformed = if matches!(spec.tasks.kind, TaskKind::Permuted | TaskKind::Rotated) { 1 + spec.tasks.len() as u64 } else { 1 };
+        let transformed = if matches!(spec.tasks.kind, TaskKind::Permuted | TaskKind::Rotated) {
+            1 + spec.tasks.len() as u64
+        } else {
+            1
+        };
         let record = (snapshots * 8 * (probes as u64).pow(2)).min(RECORD_BYTES);
         Self {
             parameters,
@@ -150,7 +155,8 @@ impl Spec {
     }
 
     fn test_count(&self, shape: &DataShape) -> usize {
-        shape.classes * shape.test_per_class / if self.tasks.kind == TaskKind::Split { self.tasks.len().max(1) } else { 1 }
+        shape.classes * shape.test_per_class
+            / if self.tasks.kind == TaskKind::Split { self.tasks.len().max(1) } else { 1 }
     }
 }
 

@@ -16,7 +16,9 @@ pub const VERSION: u32 = 1;
 pub enum SpecError {
     #[error("this is not a run file: {0}")]
     Syntax(String),
-    #[error("this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it")]
+    #[error(
+        "this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it"
+    )]
     Version { found: i64 },
     #[error("--set {0}: write KEY=VALUE, for example network.width=1024")]
     NoValue(String),

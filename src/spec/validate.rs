@@ -27,13 +27,15 @@ impl Spec {
         self.training_problems(&mut found);
         self.kernel_problems(shape, &mut found);
         if !(0.0..=1e6).contains(&self.window.pace) {
-            found.push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
+            found
+                .push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
         }
         if found.is_empty() {
             let cost = Cost::of(self, shape);
             let free = memory_available();
             if cost.peak_bytes > free {
-                let field = if cost.kernel_bytes > cost.training_bytes { "kernel.probes_per_class" } else { "network.width" };
+                let field =
+                    if cost.kernel_bytes > cost.training_bytes { "kernel.probes_per_class" } else { "network.width" };
                 found.push(problem(
                     field,
                     format!(
@@ -96,7 +98,8 @@ impl Spec {
             }
             if let Some(class) = tasks.classes.iter().flatten().find(|&&class| class >= shape.classes) {
                 let last = shape.classes - 1;
-                found.push(problem("tasks.classes", format!("there is no class {class}: the data set has 0 to {last}")));
+                found
+                    .push(problem("tasks.classes", format!("there is no class {class}: the data set has 0 to {last}")));
             }
             for (task, classes) in tasks.classes.iter().enumerate() {
                 let mut seen = classes.clone();
@@ -109,7 +112,10 @@ impl Spec {
         if tasks.kind == TaskKind::Split {
             let most = tasks.classes.iter().map(Vec::len).min().unwrap_or(0);
             if tasks.overlap > most {
-                found.push(problem("tasks.overlap", format!("at most {most} classes can be shared: a task has no more")));
+                found.push(problem(
+                    "tasks.overlap",
+                    format!("at most {most} classes can be shared: a task has no more"),
+                ));
             }
             for (task, classes) in tasks.split_classes().iter().enumerate() {
                 let mut seen = classes.clone();
@@ -122,7 +128,10 @@ impl Spec {
         }
         if tasks.kind == TaskKind::Frequency {
             if tasks.classes.len() != 2 {
-                found.push(problem("tasks.classes", "a frequency shift moves weight between exactly two groups of classes"));
+                found.push(problem(
+                    "tasks.classes",
+                    "a frequency shift moves weight between exactly two groups of classes",
+                ));
             }
             if !(0.0..=1.0).contains(&tasks.alpha) {
                 found.push(problem("tasks.alpha", "the shift α lies between 0 (none) and 1 (9:1 becomes 1:9)"));
@@ -135,13 +144,20 @@ impl Spec {
         let mut sorted = sequence.clone();
         sorted.sort_unstable();
         sorted.dedup();
-        if sequence.is_empty() || sorted.len() != sequence.len() || sorted.iter().any(|&task| task == 0 || task > count) {
-            found.push(problem("tasks.order", format!("the order names each task at most once, by numbers from 1 to {count}")));
+        if sequence.is_empty() || sorted.len() != sequence.len() || sorted.iter().any(|&task| task == 0 || task > count)
+        {
+            found.push(problem(
+                "tasks.order",
+                format!("the order names each task at most once, by numbers from 1 to {count}"),
+            ));
         }
         if tasks.steps.is_empty() {
             let bad = |epochs: &f64| !(epochs.is_finite() && *epochs > 0.0 && *epochs <= 1e6);
             if tasks.epochs.is_empty() || tasks.epochs.iter().any(bad) {
-                found.push(problem("tasks.epochs", "each task needs a number of epochs above 0 (and at most a million)"));
+                found.push(problem(
+                    "tasks.epochs",
+                    "each task needs a number of epochs above 0 (and at most a million)",
+                ));
             }
         } else if tasks.steps.iter().any(|&steps| steps == 0 || steps > 1_000_000_000) {
             found.push(problem("tasks.steps", "each task needs at least one step (and at most 10⁹)"));
@@ -151,7 +167,10 @@ impl Spec {
     fn network_problems(&self, found: &mut Vec<Problem>) {
         let network = &self.network;
         if !(16..=8192).contains(&network.width) {
-            found.push(problem("network.width", format!("the width must lie between 16 and 8192, not {}", network.width)));
+            found.push(problem(
+                "network.width",
+                format!("the width must lie between 16 and 8192, not {}", network.width),
+            ));
         }
         if !(1..=6).contains(&network.depth) {
             found.push(problem("network.depth", format!("there can be 1 to 6 hidden layers, not {}", network.depth)));
