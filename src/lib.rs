@@ -1,7 +1,15 @@
 //! Kernelscope: an oscilloscope for the neural tangent kernel.
 
+pub mod data;
 pub mod lab;
 pub mod math;
+pub mod model;
+pub mod ntk;
 pub mod record;
 pub mod spec;
+<<<<<<< HEAD
 pub mod ui;
+=======
+pub mod train;
+pub mod worker;
+>>>>>>> main

@@ -1,5 +1,10 @@
 //! One file per question; turns data, network, training and kernel into a stream of events.
 
+mod cadence;
 mod control;
+pub mod live;
+mod meter;
+mod pulse;
 
+pub use cadence::{Cadence, lag_steps};
 pub use control::{Command, Control, Unattended};

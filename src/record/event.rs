@@ -240,10 +240,7 @@ impl Ending {
     /// Steps done.
     pub fn step(&self) -> u64 {
         match self {
-            Self::Finished { step }
-            | Self::Stopped { step }
-            | Self::Diverged { step, .. }
-            | Self::Failed { step, .. } => *step,
+            Self::Finished { step } | Self::Stopped { step } | Self::Diverged { step, .. } | Self::Failed { step, .. } => *step,
         }
     }
 }

@@ -246,9 +246,7 @@ fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64) {
 /// Halves the losses when there are too many, keeping the mean of each pair.
 fn thin_losses(losses: &mut Vec<(f64, f64)>) {
     if losses.len() > MAX_LOSSES {
-        let pairs = losses
-            .chunks(2)
-            .map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|p| p.1).sum::<f64>() / pair.len() as f64));
+        let pairs = losses.chunks(2).map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|p| p.1).sum::<f64>() / pair.len() as f64));
         *losses = pairs.collect();
     }
 }

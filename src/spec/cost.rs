@@ -3,7 +3,7 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
-use super::{Optimiser, Source, Spec, TaskKind};
+use super::{DEPTHS, MAJOR_SHARE, Optimiser, Source, Spec, TaskKind};
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,72 +47,69 @@ pub struct Cost {
     /// Floating-point operations of all training steps, of all kernels and evaluations.
     pub training_flop: f64,
     pub kernel_flop: f64,
-    /// Bytes that training and the kernel hold at their peak, and the whole program with the images and the record.
+    /// Bytes that training, the kernel and the images hold at their peak, and the whole program with the record.
     pub training_bytes: u64,
     pub kernel_bytes: u64,
+    pub image_bytes: u64,
     pub peak_bytes: u64,
 }
 
 impl Cost {
     /// Counts what this spec will do.
     pub fn of(spec: &Spec, shape: &DataShape) -> Self {
+        // All in f64: a spec that no machine can run must be counted, not overflow, so that it can be refused.
         let layers = spec.layers(shape);
-        let weights: u64 = layers.iter().map(|&(fan_in, fan_out)| (fan_in * fan_out) as u64).sum();
-        let parameters = weights + layers.iter().map(|&(_, fan_out)| fan_out as u64).sum::<u64>();
+        let weights: f64 = layers.iter().map(|&(fan_in, fan_out)| fan_in as f64 * fan_out as f64).sum();
+        let parameters = weights + layers.iter().map(|&(_, fan_out)| fan_out as f64).sum::<f64>();
         let probes = spec.probe_count(shape);
-        let hidden = (spec.network.width * spec.network.depth) as u64;
+        let hidden = spec.network.width as f64 * spec.network.depth as f64;
+        let (n, c, inputs) = (probes as f64, shape.classes as f64, shape.inputs as f64);
 
         let (mut steps, mut snapshots) = (0u64, 0u64);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let per_epoch = (spec.train_count(task, shape) as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
             let of_task = spec.tasks.steps_at(place, per_epoch);
-            steps += of_task;
+            steps = steps.saturating_add(of_task);
             let epochs = of_task as f64 / per_epoch as f64;
             let dense = if place > 0 { 2.0 * epochs.min(1.0) } else { 0.0 };
-            let most = of_task as f64;
-            snapshots += ((epochs + dense) * spec.kernel.per_epoch as f64).min(most).ceil() as u64 + 1;
+            let taken = ((epochs + dense) * spec.kernel.per_epoch as f64).min(of_task as f64).ceil();
+            snapshots = snapshots.saturating_add(taken as u64).saturating_add(1);
         }
 
-        let (n, c) = (probes as f64, shape.classes as f64);
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
-        let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * weights as f64 * centred;
+        let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * weights * centred;
         // One forward and backward of C copies of the probes, then one Gram of gradients per layer and logit.
         let gram: f64 =
             layers.iter().map(|&(fan_in, fan_out)| 2.0 * n * n * (fan_in as f64 + c * fan_out as f64)).sum();
-        let evaluated = (spec.tasks.len() * spec.test_count(shape)) as f64;
-        let snapshot = 4.0 * n * c * weights as f64 + gram + 2.0 * (evaluated + n) * weights as f64 + 20.0 * n.powi(3);
+        let evaluated = spec.evaluated(shape);
+        let snapshot = 4.0 * n * c * weights + gram + 2.0 * (evaluated + n) * weights + 20.0 * n.powi(3);
         let kernel_flop = snapshots as f64 * snapshot;
 
         let state = match spec.training.optimiser {
-            Optimiser::Adam => 3,
-            Optimiser::Sgd if spec.training.momentum > 0.0 => 2,
-            Optimiser::Sgd => 1,
+            Optimiser::Adam => 3.0,
+            Optimiser::Sgd if spec.training.momentum > 0.0 => 2.0,
+            Optimiser::Sgd => 1.0,
         };
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
-        let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil() as u64 + 2;
-        let batch = spec.training.batch as u64 * (hidden * 4 + shape.inputs as u64);
-        let training_bytes = 4 * (parameters * (2 + state + lagged) + batch);
-        let copies = probes as u64 * shape.classes as u64;
-        let kernel_bytes = 4 * (copies * (shape.inputs as u64 + 4 * hidden))
-            + 8 * (probes as u64).pow(2) * (lagged + 8)
-            + 4 * (probes as u64).pow(2) * shape.classes as u64;
-        let images = 4 * (shape.inputs * shape.classes * (shape.train_per_class + shape.test_per_class)) as u64;
-        let transformed = if matches!(spec.tasks.kind, TaskKind::Permuted | TaskKind::Rotated) {
-            1 + spec.tasks.len() as u64
-        } else {
-            1
-        };
-        let record = (snapshots * 8 * (probes as u64).pow(2)).min(RECORD_BYTES);
+        let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
+        let batch = spec.training.batch as f64 * (hidden * 4.0 + inputs);
+        let training_bytes = 4.0 * (parameters * (2.0 + state + lagged) + batch);
+        let kernel_bytes = 4.0 * n * c * (inputs + 4.0 * hidden) + 8.0 * n * n * (lagged + 8.0) + 4.0 * n * n * c;
+        // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
+        let stored = c * (shape.train_per_class as f64 + shape.test_per_class as f64);
+        let image_bytes = inputs * (5.0 * stored + 4.0 * evaluated);
+        let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64);
         Self {
-            parameters,
+            parameters: parameters as u64,
             probes,
             steps,
             snapshots,
             training_flop,
             kernel_flop,
-            training_bytes,
-            kernel_bytes,
-            peak_bytes: training_bytes + kernel_bytes + images * transformed + record,
+            training_bytes: training_bytes as u64,
+            kernel_bytes: kernel_bytes as u64,
+            image_bytes: image_bytes as u64,
+            peak_bytes: (training_bytes + kernel_bytes + image_bytes + record_bytes) as u64,
         }
     }
 
@@ -126,37 +123,52 @@ impl Cost {
 pub const RECORD_BYTES: u64 = 256 << 20;
 
 impl Spec {
-    /// (fan_in, fan_out) of each layer.
+    /// (fan_in, fan_out) of each layer. (Of no more layers than validation lets pass: this may be asked before it did.)
     pub fn layers(&self, shape: &DataShape) -> Vec<(usize, usize)> {
         let mut sizes = vec![shape.inputs];
-        sizes.extend(std::iter::repeat_n(self.network.width, self.network.depth));
+        sizes.extend(std::iter::repeat_n(self.network.width, self.network.depth.min(*DEPTHS.end())));
         sizes.push(shape.classes);
         sizes.windows(2).map(|pair| (pair[0], pair[1])).collect()
     }
 
     /// Probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
-        let classes: usize = match self.tasks.kind {
+        self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)
+    }
+
+    /// Test images of all tasks together.
+    fn evaluated(&self, shape: &DataShape) -> f64 {
+        self.classes_of_tasks(shape) as f64 * shape.test_per_class as f64
+    }
+
+    /// How many classes the tasks have, summed over tasks.
+    fn classes_of_tasks(&self, shape: &DataShape) -> usize {
+        match self.tasks.kind {
             TaskKind::Split => self.tasks.split_classes().iter().map(Vec::len).sum(),
-            TaskKind::Permuted | TaskKind::Rotated => shape.classes * self.tasks.count,
+            TaskKind::Permuted | TaskKind::Rotated => shape.classes.saturating_mul(self.tasks.count),
             TaskKind::Frequency => 2 * self.tasks.classes.iter().map(Vec::len).sum::<usize>(),
-        };
-        classes.saturating_mul(self.kernel.probes_per_class)
+        }
     }
 
-    /// Training images of a task (by number), probes taken off.
+    /// Training images of a task (by number), the probes of all tasks taken off.
     fn train_count(&self, task: usize, shape: &DataShape) -> usize {
-        let classes = match self.tasks.kind {
-            TaskKind::Split => self.tasks.split_classes().get(task - 1).map_or(0, Vec::len),
-            TaskKind::Permuted | TaskKind::Rotated => shape.classes,
-            TaskKind::Frequency => self.tasks.classes.iter().map(Vec::len).sum::<usize>() / 2,
+        let left = |sharing: usize| {
+            let probes = if self.kernel.train_on_probes { 0 } else { self.kernel.probes_per_class };
+            shape.train_per_class.saturating_sub(probes.saturating_mul(sharing))
         };
-        classes * shape.train_per_class
-    }
-
-    fn test_count(&self, shape: &DataShape) -> usize {
-        shape.classes * shape.test_per_class
-            / if self.tasks.kind == TaskKind::Split { self.tasks.len().max(1) } else { 1 }
+        match self.tasks.kind {
+            TaskKind::Split => {
+                let plan = self.tasks.split_classes();
+                let sharing = |class: &usize| plan.iter().filter(|classes| classes.contains(class)).count();
+                let own = task.checked_sub(1).and_then(|place| plan.get(place));
+                own.map_or(0, |classes| classes.iter().map(|class| left(sharing(class))).sum())
+            }
+            TaskKind::Permuted | TaskKind::Rotated => shape.classes.saturating_mul(left(self.tasks.count)),
+            TaskKind::Frequency => {
+                let smaller = self.tasks.classes.iter().map(Vec::len).min().unwrap_or(0);
+                ((smaller * left(2)) as f64 / MAJOR_SHARE).floor() as usize
+            }
+        }
     }
 }
 

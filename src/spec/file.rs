@@ -2,7 +2,9 @@
 //!
 //! Every refusal is one sentence that names the key. A file of a newer version is refused, not guessed at.
 
-use serde::Deserialize as _;
+use std::path::PathBuf;
+
+use serde::{Deserialize as _, Serialize as _};
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -44,42 +46,77 @@ impl Spec {
     pub fn set(&mut self, assignment: &str) -> Result<(), SpecError> {
         let (key, text) = assignment.split_once('=').ok_or_else(|| SpecError::NoValue(assignment.to_owned()))?;
         let (key, text) = (key.trim(), text.trim());
-        let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
-        let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
+        if key.is_empty() {
+            return Err(SpecError::NoValue(assignment.to_owned()));
+        }
+        let as_text = Value::String(text.to_owned());
+        *self = match as_toml(text) {
+            None => self.with(key, as_text)?,
+            // A folder may be called `2024`: what fits as TOML is taken as such, else as the text it was.
+            Some(value) => match self.with(key, value) {
+                Err(err @ SpecError::BadValue { .. }) => self.with(key, as_text).map_err(|_| err)?,
+                other => other?,
+            },
+        };
+        Ok(())
+    }
 
-        let mut table = self.to_table();
+    /// This spec with another value at a key.
+    fn with(&self, key: &str, value: Value) -> Result<Self, SpecError> {
+        let bad = |reason: String| SpecError::BadValue { key: key.to_owned(), reason };
+        let mut table = self.to_table().map_err(|err| bad(err.to_string()))?;
         let mut parts: Vec<&str> = key.split('.').collect();
         let leaf = parts.pop().unwrap_or_default();
         let mut section = &mut table;
         for part in parts {
             section = section.get_mut(part).and_then(Value::as_table_mut).ok_or_else(|| unknown_key(key))?;
         }
+        if section.get(leaf).is_some_and(Value::is_table) {
+            return Err(bad(format!("this is a section; set one of its keys, as in {key}.KEY=VALUE")));
+        }
         section.insert(leaf.to_owned(), value);
-        *self = Self::from_table(table).map_err(|err| match err {
-            SpecError::BadValue { reason, .. } => SpecError::BadValue { key: key.to_owned(), reason },
+        Self::from_table(table).map_err(|err| match err {
+            SpecError::BadValue { reason, .. } => bad(reason),
             SpecError::UnknownKey { .. } => unknown_key(key),
             other => other,
-        })?;
-        Ok(())
+        })
     }
 
-    fn to_table(&self) -> Table {
-        Table::try_from(self).expect("a spec is a table")
+    /// Fails on an integer above what TOML can hold.
+    fn to_table(&self) -> Result<Table, toml::ser::Error> {
+        Table::try_from(self)
     }
 
     fn from_table(table: Table) -> Result<Self, SpecError> {
         if let Some(version) = table.get("version") {
-            let found = version.as_integer().unwrap_or(-1);
+            let Some(found) = version.as_integer() else {
+                return Err(SpecError::BadValue {
+                    key: "version".to_owned(),
+                    reason: "must be a whole number".to_owned(),
+                });
+            };
             if !(1..=i64::from(VERSION)).contains(&found) {
                 return Err(SpecError::Version { found });
             }
         }
         check_keys(&table)?;
-        // Section by section, so that the sentence can name the section.
-        for (key, value) in &table {
-            let probe = Table::from_iter([(key.clone(), value.clone())]);
-            if let Err(err) = Self::deserialize(probe) {
-                return Err(SpecError::BadValue { key: key.clone(), reason: first_line(err.message()) });
+        // Key by key, so that the sentence can name it.
+        let probe = |name: &String, value: Value, key: String| match Self::deserialize(Table::from_iter([(
+            name.clone(),
+            value,
+        )])) {
+            Ok(_) => Ok(()),
+            Err(err) => Err(SpecError::BadValue { key, reason: first_line(err.message()) }),
+        };
+        for (name, value) in &table {
+            match value.as_table() {
+                Some(section) => {
+                    for (key, leaf) in section {
+                        let one = Table::from_iter([(key.clone(), leaf.clone())]);
+                        probe(name, Value::Table(one), format!("{name}.{key}"))?;
+                    }
+                }
+                None => probe(name, value.clone(), name.clone())?,
             }
         }
         Self::deserialize(table)
@@ -91,12 +128,12 @@ impl Spec {
 fn known_keys() -> Vec<String> {
     let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
     // Fields that are left out when they are not given.
-    spec.data.path = Some(std::path::PathBuf::new());
+    spec.data.path = Some(PathBuf::new());
     spec.tasks.steps = vec![1];
     spec.network.alpha = Some(1.0);
     spec.training.rate_width = Some(1);
     let mut keys = vec!["changes".to_owned()];
-    for (name, value) in &spec.to_table() {
+    for (name, value) in &spec.to_table().expect("the default spec holds only small numbers, strings and lists") {
         match value.as_table() {
             Some(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
             None => keys.push(name.clone()),
@@ -135,6 +172,18 @@ fn unknown_key(key: &str) -> SpecError {
     let same_leaf = known.iter().find(|k| leaf(k) == leaf(key));
     let longest = known.iter().max_by_key(|k| shared(k)).filter(|k| shared(k) > 3);
     SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned() }
+}
+
+/// One TOML value and nothing after it.
+fn as_toml(text: &str) -> Option<Value> {
+    let mut table = format!("value = {text}").parse::<Table>().ok()?;
+    let value = table.remove("value")?;
+    table.is_empty().then_some(value)
+}
+
+/// A path that is not text is refused by validation; here it must not stop the file from being written.
+pub(super) fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }
 
 fn first_line(message: &str) -> String {

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, memory_available};
+pub use cost::{Cost, DataShape, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
 pub use presets::{PRESETS, Preset, preset};
-pub use validate::Problem;
+pub use validate::{DEPTHS, MOST_TASKS, Problem, WIDTHS};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Spec {
 pub struct DataSpec {
     pub source: Source,
     /// Folder of the files, for the sources that are not embedded.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "file::path_as_text")]
     pub path: Option<PathBuf>,
     /// Training images kept per class, the first ones; 0 keeps all.
     pub per_class: usize,
@@ -106,6 +106,9 @@ pub enum TaskKind {
     /// All classes in both tasks; only their proportions move.
     Frequency,
 }
+
+/// `frequency`: the share of the favoured group of classes, 9:1.
+pub const MAJOR_SHARE: f64 = 0.9;
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -361,8 +364,9 @@ impl TasksSpec {
     }
 
     /// The tasks in the order they are trained, by number from 1; tasks that `order` leaves out are not trained.
+    /// (No more than validation lets pass: this may be asked before it did.)
     pub fn sequence(&self) -> Vec<usize> {
-        if self.order.is_empty() { (1..=self.len()).collect() } else { self.order.clone() }
+        if self.order.is_empty() { (1..=self.len().min(MOST_TASKS)).collect() } else { self.order.clone() }
     }
 
     /// The classes of each task of a `split` stream once `overlap` is applied.
@@ -383,11 +387,11 @@ impl TasksSpec {
         self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
     }
 
-    /// Steps of the task at this place in the stream, given how many steps its epoch has.
+    /// Steps of the task at this place in the stream, given how many steps its epoch has; at least one.
     pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
         match self.steps.get(place).or(self.steps.last()) {
             Some(&steps) => steps,
-            None => (self.epochs_at(place) * steps_per_epoch as f64).round() as u64,
+            None => (self.epochs_at(place) * steps_per_epoch as f64).round().max(1.0) as u64,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The window shows each sentence beside its field, the command line prints the first one; both read this list.
 
+use std::ops::RangeInclusive;
+
 use super::{Cost, DataShape, Optimiser, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
@@ -25,7 +27,15 @@ impl Spec {
         self.task_problems(shape, &mut found);
         self.network_problems(&mut found);
         self.training_problems(&mut found);
-        self.kernel_problems(shape, &mut found);
+        self.kernel_problems(&mut found);
+        if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
+            self.probe_problems(shape, &mut found);
+        }
+        self.change_problems(&mut found);
+        // TOML has no larger integer: the run could be written and never read again.
+        if i64::try_from(self.seed).is_err() {
+            found.push(problem("seed", format!("the seed must be at most {}", i64::MAX)));
+        }
         if !(0.0..=1e6).contains(&self.window.pace) {
             found
                 .push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
@@ -34,16 +44,16 @@ impl Spec {
             let cost = Cost::of(self, shape);
             let free = memory_available();
             if cost.peak_bytes > free {
-                let field =
-                    if cost.kernel_bytes > cost.training_bytes { "kernel.probes_per_class" } else { "network.width" };
-                found.push(problem(
-                    field,
-                    format!(
-                        "this run needs about {:.1} GiB and {:.1} GiB are free: take a smaller width, depth or probe set",
-                        cost.peak_bytes as f64 / GIB,
-                        free as f64 / GIB
-                    ),
-                ));
+                let parts = [
+                    (cost.training_bytes, "network.width", "a smaller width, depth, batch or lag"),
+                    (cost.kernel_bytes, "kernel.probes_per_class", "fewer probes, a smaller width or lag"),
+                    (cost.image_bytes, "data.per_class", "fewer images per class or fewer tasks"),
+                ];
+                let (_, field, way_out) = parts.into_iter().max_by_key(|part| part.0).unwrap_or(parts[0]);
+                let [needed, free] = [cost.peak_bytes, free].map(|bytes| bytes as f64 / GIB);
+                let message =
+                    format!("this run needs about {needed:.1} GiB and {free:.1} GiB are free: take {way_out}");
+                found.push(problem(field, message));
             }
         }
         found
@@ -77,6 +87,9 @@ impl Spec {
             (_, Some(path)) if path.as_os_str().is_empty() => {
                 found.push(problem("data.path", "choose the folder with the files of this data set"));
             }
+            (_, Some(path)) if path.to_str().is_none() => {
+                found.push(problem("data.path", "the name of this folder is not text a run file can hold: rename it"));
+            }
             _ => {}
         }
     }
@@ -89,15 +102,17 @@ impl Spec {
             found.push(problem(field, "there must be at least one task"));
             return;
         }
-        if count > 64 {
-            found.push(problem("tasks.count", "more than 64 tasks cannot be shown"));
+        if count > MOST_TASKS {
+            let field = if tasks.kind == TaskKind::Split { "tasks.classes" } else { "tasks.count" };
+            found.push(problem(field, format!("more than {MOST_TASKS} tasks cannot be shown")));
+            return;
         }
         if matches!(tasks.kind, TaskKind::Split | TaskKind::Frequency) {
             if let Some(empty) = tasks.classes.iter().position(Vec::is_empty) {
                 found.push(problem("tasks.classes", format!("task {} has no class", empty + 1)));
             }
             if let Some(class) = tasks.classes.iter().flatten().find(|&&class| class >= shape.classes) {
-                let last = shape.classes - 1;
+                let last = shape.classes.saturating_sub(1);
                 found
                     .push(problem("tasks.classes", format!("there is no class {class}: the data set has 0 to {last}")));
             }
@@ -133,6 +148,14 @@ impl Spec {
                     "a frequency shift moves weight between exactly two groups of classes",
                 ));
             }
+            if let [first, second] = tasks.classes.as_slice()
+                && let Some(class) = first.iter().find(|class| second.contains(class))
+            {
+                found.push(problem(
+                    "tasks.classes",
+                    format!("class {class} is in both groups: its share would not move"),
+                ));
+            }
             if !(0.0..=1.0).contains(&tasks.alpha) {
                 found.push(problem("tasks.alpha", "the shift α lies between 0 (none) and 1 (9:1 becomes 1:9)"));
             }
@@ -166,14 +189,15 @@ impl Spec {
 
     fn network_problems(&self, found: &mut Vec<Problem>) {
         let network = &self.network;
-        if !(16..=8192).contains(&network.width) {
-            found.push(problem(
-                "network.width",
-                format!("the width must lie between 16 and 8192, not {}", network.width),
-            ));
+        if !WIDTHS.contains(&network.width) {
+            let (low, high) = (WIDTHS.start(), WIDTHS.end());
+            let message = format!("the width must lie between {low} and {high}, not {}", network.width);
+            found.push(problem("network.width", message));
         }
-        if !(1..=6).contains(&network.depth) {
-            found.push(problem("network.depth", format!("there can be 1 to 6 hidden layers, not {}", network.depth)));
+        if !DEPTHS.contains(&network.depth) {
+            let (low, high) = (DEPTHS.start(), DEPTHS.end());
+            let message = format!("there can be {low} to {high} hidden layers, not {}", network.depth);
+            found.push(problem("network.depth", message));
         }
         for (field, sigma, low) in
             [("network.sigma_w", network.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", network.sigma_b, 0.0)]
@@ -189,7 +213,7 @@ impl Spec {
 
     fn training_problems(&self, found: &mut Vec<Problem>) {
         let training = &self.training;
-        if !(0.0..=1e6).contains(&training.rate) {
+        if !RATES.contains(&training.rate) {
             found.push(problem("training.rate", "the learning rate must be a number from 0 up"));
         }
         if training.rate_width == Some(0) {
@@ -206,20 +230,9 @@ impl Spec {
         }
     }
 
-    fn kernel_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+    fn kernel_problems(&self, found: &mut Vec<Problem>) {
         let kernel = &self.kernel;
-        if kernel.probes_per_class == 0 {
-            found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
-        }
-        let probes = self.probe_count(shape);
-        if kernel.probes_per_class > 0 && probes < 2 {
-            found.push(problem("kernel.probes_per_class", "a kernel needs at least two probe images"));
-        }
-        if probes > MOST_PROBES {
-            let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
-            found.push(problem("kernel.probes_per_class", message));
-        }
-        if !(1..=1000).contains(&kernel.per_epoch) {
+        if !PER_EPOCH.contains(&kernel.per_epoch) {
             found.push(problem("kernel.per_epoch", "there can be 1 to 1000 snapshots an epoch"));
         }
         if !(kernel.lag > 0.0 && kernel.lag <= 100.0) {
@@ -229,8 +242,80 @@ impl Spec {
             found.push(problem("kernel.budget", "the kernel's share of the time lies between 0 (fixed cadence) and 1"));
         }
     }
+
+    /// Only for tasks that stand: a task too many is not also a probe too many.
+    fn probe_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let kernel = &self.kernel;
+        if kernel.probes_per_class == 0 {
+            found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
+        }
+        let probes = self.probe_count(shape);
+        if probes == 1 {
+            found.push(problem("kernel.probes_per_class", "a kernel needs at least two probe images"));
+        }
+        if probes > MOST_PROBES {
+            let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
+            found.push(problem("kernel.probes_per_class", message));
+            return;
+        }
+        let (class, sharing) = self.most_shared_class(shape);
+        let needed =
+            sharing.saturating_mul(kernel.probes_per_class).saturating_add(usize::from(!kernel.train_on_probes));
+        if sharing > 0 && needed > shape.train_per_class {
+            let message = format!(
+                "{sharing} tasks probe class {class}, which has {} training images: take fewer probes or keep more images",
+                shape.train_per_class
+            );
+            found.push(problem("kernel.probes_per_class", message));
+        }
+    }
+
+    /// A class that is in as many tasks as any, and in how many.
+    fn most_shared_class(&self, shape: &DataShape) -> (usize, usize) {
+        match self.tasks.kind {
+            TaskKind::Split => {
+                let plan = self.tasks.split_classes();
+                let sharing = |class: usize| (class, plan.iter().filter(|classes| classes.contains(&class)).count());
+                let classes = plan.iter().flatten().copied().filter(|&class| class < shape.classes);
+                classes.map(sharing).max_by_key(|&(class, tasks)| (tasks, usize::MAX - class)).unwrap_or((0, 0))
+            }
+            TaskKind::Permuted | TaskKind::Rotated => (0, self.tasks.count),
+            TaskKind::Frequency => (self.tasks.classes.iter().flatten().copied().next().unwrap_or(0), 2),
+        }
+    }
+
+    fn change_problems(&self, found: &mut Vec<Problem>) {
+        for change in &self.changes {
+            let given = [change.rate.is_some(), change.per_epoch.is_some(), change.order.is_some(), change.switch];
+            let sound = given.iter().filter(|given| **given).count() == 1
+                && change.rate.is_none_or(|rate| RATES.contains(&rate))
+                && change.per_epoch.is_none_or(|count| PER_EPOCH.contains(&count))
+                && change
+                    .order
+                    .as_ref()
+                    .is_none_or(|order| order.iter().all(|task| (1..=self.tasks.len()).contains(task)));
+            if !sound {
+                let message = format!(
+                    "the change before step {} must be one valid rate, per_epoch, order or switch",
+                    change.step
+                );
+                found.push(problem("changes", message));
+            }
+        }
+        if !self.changes.is_sorted_by_key(|change| change.step) {
+            found.push(problem("changes", "changes must stand in the order of their steps"));
+        }
+    }
 }
 
+/// Units of a hidden layer.
+pub const WIDTHS: RangeInclusive<usize> = 16..=8192;
+/// Hidden layers.
+pub const DEPTHS: RangeInclusive<usize> = 1..=6;
+/// More tasks cannot be told apart on screen.
+pub const MOST_TASKS: usize = 64;
+const RATES: RangeInclusive<f64> = 0.0..=1e6;
+const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
 /// A Gram of more images than this is neither live nor readable.
 const MOST_PROBES: usize = 4096;
 const GIB: f64 = (1u64 << 30) as f64;

@@ -1,1 +1,394 @@
-//! To come.
+//! The spec: what a user writes is what is run, and what cannot run is refused in one sentence beside its field.
+
+use std::path::PathBuf;
+
+use kernelscope::{
+    data::prepare,
+    spec::{
+        Activation, Change, Cost, DataShape, Init, Loss, Method, Optimiser, PRESETS, Parametrisation, Source, Spec,
+        SpecError, TaskKind, VERSION, preset,
+    },
+};
+use proptest::{option, prelude::*};
+
+// ---- files ----
+
+/// Any spec that TOML can hold, sensible or not.
+fn any_spec() -> impl Strategy<Value = Spec> {
+    let number = || -1e12f64..1e12;
+    let size = || 0usize..1 << 40;
+    let data = (
+        prop_oneof![Just(Source::FashionMnistSmall), Just(Source::Idx), Just(Source::Cifar10), Just(Source::Cifar100)],
+        option::of(any::<String>().prop_map(PathBuf::from)),
+        (size(), size()),
+        any::<bool>(),
+    );
+    let tasks = (
+        prop_oneof![
+            Just(TaskKind::Split),
+            Just(TaskKind::Permuted),
+            Just(TaskKind::Rotated),
+            Just(TaskKind::Frequency)
+        ],
+        prop::collection::vec(prop::collection::vec(0usize..100, 0..5), 0..4),
+        prop::collection::vec(0usize..9, 0..4),
+        (size(), number(), size(), number()),
+        prop::collection::vec(number(), 0..4),
+        prop::collection::vec(0u64..1 << 60, 0..3),
+    );
+    let network = (
+        (size(), size()),
+        prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Gelu), Just(Activation::Erf)],
+        prop_oneof![Just(Parametrisation::Standard), Just(Parametrisation::Ntk)],
+        prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
+        (number(), number(), option::of(number())),
+    );
+    let training = (
+        prop_oneof![Just(Loss::CrossEntropy), Just(Loss::Mse)],
+        prop_oneof![Just(Optimiser::Sgd), Just(Optimiser::Adam)],
+        (number(), option::of(size()), number(), number()),
+        size(),
+    );
+    let kernel = (
+        prop_oneof![Just(Method::Layerwise), Just(Method::Jacobian)],
+        (size(), any::<bool>(), size()),
+        (number(), number(), number()),
+    );
+    let change =
+        (0u64..1 << 60, option::of(number()), option::of(size()), option::of(prop::collection::vec(0usize..9, 0..3)))
+            .prop_map(|(step, rate, per_epoch, order)| Change { step, rate, per_epoch, order, switch: step % 2 == 0 });
+    let changes = prop::collection::vec(change, 0..3);
+    (0..=i64::MAX as u64, data, tasks, network, training, kernel, changes).prop_map(
+        |(seed, data, tasks, network, training, kernel, changes)| {
+            let mut spec = Spec { seed, changes, ..Spec::default() };
+            (
+                spec.data.source,
+                spec.data.path,
+                (spec.data.per_class, spec.data.test_per_class),
+                spec.data.standardise,
+            ) = data;
+            let stream = &mut spec.tasks;
+            (
+                stream.kind,
+                stream.classes,
+                stream.order,
+                (stream.overlap, stream.alpha, stream.count, stream.angle),
+                ..,
+            ) = tasks.clone();
+            (.., stream.epochs, stream.steps) = tasks;
+            let net = &mut spec.network;
+            ((net.width, net.depth), net.activation, net.parametrisation, net.init, ..) = network;
+            (.., (net.sigma_w, net.sigma_b, net.alpha)) = network;
+            let train = &mut spec.training;
+            (
+                train.loss,
+                train.optimiser,
+                (train.rate, train.rate_width, train.momentum, train.weight_decay),
+                train.batch,
+            ) = training;
+            let ntk = &mut spec.kernel;
+            (
+                ntk.method,
+                (ntk.probes_per_class, ntk.train_on_probes, ntk.per_epoch),
+                (ntk.lag, ntk.budget, spec.window.pace),
+            ) = kernel;
+            spec
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_run_file_holds_the_whole_spec(spec in any_spec()) {
+        let text = spec.to_toml();
+        prop_assert_eq!(&Spec::from_toml(&text).unwrap(), &spec, "{}", text);
+        // Setting one key leaves all others alone.
+        let mut changed = spec.clone();
+        changed.set("network.width=77").unwrap();
+        prop_assert_eq!(changed.network.width, 77);
+        changed.network.width = spec.network.width;
+        prop_assert_eq!(changed, spec);
+    }
+
+    #[test]
+    fn nothing_a_file_says_makes_validation_panic(spec in any_spec()) {
+        let shape = DataShape::expected(&spec);
+        for problem in spec.problems(&shape).iter().chain(&spec.warnings()) {
+            prop_assert!(!problem.message.contains('\n') && !problem.message.is_empty());
+        }
+        let cost = Cost::of(&spec, &shape);
+        prop_assert!(cost.peak_bytes >= cost.image_bytes);
+        spec.problems(&DataShape { inputs: 0, classes: 0, train_per_class: 0, test_per_class: 0 });
+    }
+
+    #[test]
+    fn any_text_is_a_spec_or_one_sentence(text in any::<String>(), key in "[a-z.=]{0,20}", value in "[ -~]{0,20}") {
+        for text in [text.clone(), format!("{key} = {value}"), format!("[{key}]\n{value}"), format!("[network]\n{text}")] {
+            if let Err(err) = Spec::from_toml(&text) {
+                prop_assert!(!err.to_string().contains('\n'), "{}", err);
+            }
+        }
+        for assignment in [text.clone(), format!("{key}={value}"), format!("network.width={text}"), format!("data.path={text}")] {
+            let mut spec = Spec::default();
+            if let Err(err) = spec.set(&assignment) {
+                prop_assert_eq!(&spec, &Spec::default(), "a refused change changed something");
+                prop_assert!(!err.to_string().is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn missing_keys_take_their_defaults() {
+    assert_eq!(Spec::from_toml("").unwrap(), Spec::default());
+    let spec = Spec::from_toml("version = 1\nseed = 7\n[network]\nwidth = 64\n").unwrap();
+    assert_eq!((spec.seed, spec.network.width, spec.network.depth), (7, 64, Spec::default().network.depth));
+    let spec = Spec::from_toml("[[changes]]\nstep = 5\nrate = 0.1\n[[changes]]\nstep = 9\nswitch = true\n").unwrap();
+    assert_eq!(spec.changes.len(), 2);
+    assert!(spec.changes[1].switch && spec.changes[0].rate == Some(0.1));
+}
+
+fn refusal(text: &str) -> String {
+    Spec::from_toml(text).unwrap_err().to_string()
+}
+
+#[test]
+fn a_file_that_is_not_understood_is_refused_by_name() {
+    assert!(matches!(Spec::from_toml("version = 2"), Err(SpecError::Version { found: 2 })));
+    assert!(matches!(Spec::from_toml("version = 0"), Err(SpecError::Version { found: 0 })));
+    assert!(refusal("version = 2").contains(&format!("1 to {VERSION}")));
+    assert!(refusal("version = \"1\"").starts_with("version: "));
+    assert!(matches!(Spec::from_toml("[network"), Err(SpecError::Syntax(_))));
+    for (text, key, near) in [
+        ("[network]\nwidht = 3", "network.widht", Some("network.width")),
+        ("width = 3", "width", Some("network.width")),
+        ("[netwrok]\nwidth = 3", "netwrok.width", Some("network.width")),
+        ("[training]\nlearning_rate = 3", "training.learning_rate", None),
+        ("[sudy]", "sudy", None),
+        ("network = 3", "network", None),
+    ] {
+        let sentence = refusal(text);
+        assert!(sentence.starts_with(&format!("there is no setting {key}")), "{text}: {sentence}");
+        if let Some(near) = near {
+            assert!(sentence.ends_with(&format!("did you mean {near}?")), "{text}: {sentence}");
+        }
+    }
+    for (text, key) in [
+        ("seed = -1", "seed"),
+        ("[network]\nwidth = \"wide\"", "network.width"),
+        ("[network]\nactivation = \"relo\"", "network.activation"),
+        ("[network.width]\nx = 1", "network.width"),
+        ("[tasks]\nclasses = [[0], 1]", "tasks.classes"),
+        ("[[changes]]\nstep = 1\nwhen = 2", "changes"),
+        ("[[changes]]\nstep = \"now\"", "changes"),
+    ] {
+        let sentence = refusal(text);
+        assert!(sentence.starts_with(&format!("{key}: ")), "{text}: {sentence}");
+    }
+}
+
+// ---- --set ----
+
+#[test]
+fn set_takes_toml_and_else_text() {
+    let mut spec = Spec::default();
+    for assignment in [
+        "seed=9",
+        "tasks.classes=[[0,1],[2,3]]",
+        "tasks.epochs=[3, 0.5]",
+        "training.rate=1",
+        "training.optimiser = adam",
+        "network.alpha=0.5",
+        "network.init=\"he-uniform\"",
+        "data.source=idx",
+        "data.path=/some where/2024=5",
+        "data.standardise=false",
+        "changes=[{step=3,switch=true}]",
+        "version=1",
+    ] {
+        spec.set(assignment).unwrap_or_else(|err| panic!("{assignment}: {err}"));
+    }
+    assert_eq!((spec.seed, spec.training.rate, spec.network.alpha), (9, 1.0, Some(0.5)));
+    assert_eq!((spec.tasks.classes.clone(), spec.tasks.epochs.clone()), (vec![vec![0, 1], vec![2, 3]], vec![3.0, 0.5]));
+    assert_eq!((spec.network.init, spec.training.optimiser), (Init::HeUniform, Optimiser::Adam));
+    assert_eq!((spec.data.source, spec.data.standardise), (Source::Idx, false));
+    assert_eq!(spec.data.path, Some(PathBuf::from("/some where/2024=5")), "the first = divides");
+    assert!(spec.changes.len() == 1 && spec.changes[0].switch);
+    // A name that happens to be TOML is still a name.
+    for folder in ["2024", "true", "[a]"] {
+        spec.set(&format!("data.path={folder}")).unwrap();
+        assert_eq!(spec.data.path, Some(PathBuf::from(folder)));
+    }
+}
+
+#[test]
+fn set_refuses_with_the_key() {
+    for (assignment, expected) in [
+        ("network.width", "write KEY=VALUE"),
+        ("=3", "write KEY=VALUE"),
+        ("network.width=wide", "network.width: "),
+        ("network.width=1.5", "network.width: "),
+        ("network.width=-1", "network.width: "),
+        ("seed=[1]", "seed: "),
+        ("seed=99999999999999999999", "seed: "),
+        ("version=2", "version 2"),
+        ("network.widht=3", "did you mean network.width?"),
+        ("width=3", "did you mean network.width?"),
+        ("network={width=32}", "network: this is a section"),
+        ("network.width.units=3", "there is no setting network.width.units"),
+        ("changes.step=3", "there is no setting changes.step"),
+        ("seed.x=3", "there is no setting seed.x"),
+        ("seed=1\nnetwork.width=3", "seed: "),
+    ] {
+        let mut spec = Spec::default();
+        let sentence = spec.set(assignment).unwrap_err().to_string();
+        assert!(sentence.contains(expected), "{assignment}: {sentence}");
+        assert_eq!(spec, Spec::default(), "{assignment} changed something");
+    }
+}
+
+#[test]
+fn what_a_file_cannot_hold_is_a_sentence_and_no_panic() {
+    let mut spec = Spec { seed: u64::MAX, ..Spec::default() };
+    assert_eq!(fields(&spec), ["seed"]);
+    assert!(spec.set("seed=1").is_err());
+    assert!(!spec.to_toml().is_empty());
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = std::ffi::OsStr::from_bytes(b"/data/\xff").into();
+        let mut spec = Spec::default();
+        (spec.data.source, spec.data.path) = (Source::Idx, Some(path));
+        assert_eq!(fields(&spec), ["data.path"]);
+        assert!(spec.to_toml().contains("/data/"));
+    }
+}
+
+// ---- validation ----
+
+/// Fields that forbid the run.
+fn fields(spec: &Spec) -> Vec<&'static str> {
+    spec.problems(&DataShape::expected(spec)).iter().map(|problem| problem.field).collect()
+}
+
+#[test]
+fn each_problem_stands_beside_its_field() {
+    for (assignments, field) in [
+        (&["network.width=0"][..], "network.width"),
+        (&["network.width=15"], "network.width"),
+        (&["network.width=1000000000"], "network.width"),
+        (&["network.width=9223372036854775807", "network.depth=6"], "network.width"),
+        (&["network.depth=0"], "network.depth"),
+        (&["network.depth=9223372036854775807"], "network.depth"),
+        (&["network.sigma_w=0"], "network.sigma_w"),
+        (&["network.sigma_b=-0.1"], "network.sigma_b"),
+        (&["network.alpha=0"], "network.alpha"),
+        (&["network.alpha=nan"], "network.alpha"),
+        (&["data.source=idx"], "data.path"),
+        (&["data.source=cifar10", "data.path="], "data.path"),
+        (&["tasks.classes=[]"], "tasks.classes"),
+        (&["tasks.classes=[[0,1],[]]"], "tasks.classes"),
+        (&["tasks.classes=[[0,1],[10]]"], "tasks.classes"),
+        (&["tasks.classes=[[0,0],[1]]"], "tasks.classes"),
+        (&["tasks.overlap=6"], "tasks.overlap"),
+        (&["tasks.classes=[[0,1],[2,1]]", "tasks.overlap=1"], "tasks.overlap"),
+        (&["tasks.kind=permuted", "tasks.count=0"], "tasks.count"),
+        (&["tasks.kind=permuted", "tasks.count=65"], "tasks.count"),
+        (&["tasks.kind=permuted", "tasks.count=9223372036854775807"], "tasks.count"),
+        (&["tasks.kind=rotated", "tasks.angle=inf"], "tasks.angle"),
+        (&["tasks.kind=frequency", "tasks.alpha=1.1"], "tasks.alpha"),
+        (&["tasks.kind=frequency", "tasks.classes=[[0],[1],[2]]"], "tasks.classes"),
+        (&["tasks.kind=frequency", "tasks.classes=[[0,1],[1,2]]"], "tasks.classes"),
+        (&["tasks.order=[1,1]"], "tasks.order"),
+        (&["tasks.order=[0,1]"], "tasks.order"),
+        (&["tasks.order=[3]"], "tasks.order"),
+        (&["tasks.epochs=[]"], "tasks.epochs"),
+        (&["tasks.epochs=[1,0]"], "tasks.epochs"),
+        (&["tasks.epochs=[nan]"], "tasks.epochs"),
+        (&["tasks.steps=[0]"], "tasks.steps"),
+        (&["training.rate=-1"], "training.rate"),
+        (&["training.rate=inf"], "training.rate"),
+        (&["training.rate_width=0"], "training.rate_width"),
+        (&["training.momentum=1"], "training.momentum"),
+        (&["training.weight_decay=-1"], "training.weight_decay"),
+        (&["training.batch=0"], "training.batch"),
+        (&["kernel.probes_per_class=0"], "kernel.probes_per_class"),
+        (&["kernel.probes_per_class=500"], "kernel.probes_per_class"),
+        (&["kernel.probes_per_class=9223372036854775807"], "kernel.probes_per_class"),
+        (&["data.per_class=16"], "kernel.probes_per_class"),
+        (&["tasks.classes=[[3],[3]]", "kernel.probes_per_class=300"], "kernel.probes_per_class"),
+        (&["kernel.per_epoch=0"], "kernel.per_epoch"),
+        (&["kernel.lag=0"], "kernel.lag"),
+        (&["kernel.budget=1"], "kernel.budget"),
+        (&["window.pace=-1"], "window.pace"),
+        (&["changes=[{step=1}]"], "changes"),
+        (&["changes=[{step=1,rate=0.1,switch=true}]"], "changes"),
+        (&["changes=[{step=1,order=[3]}]"], "changes"),
+        (&["changes=[{step=2,switch=true},{step=1,switch=true}]"], "changes"),
+    ] {
+        let mut spec = Spec::default();
+        for assignment in assignments {
+            spec.set(assignment).unwrap_or_else(|err| panic!("{assignment}: {err}"));
+        }
+        let found = fields(&spec);
+        assert!(!found.is_empty() && found.iter().all(|name| *name == field), "{assignments:?} gives {found:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
+    // Each is allowed by its own bounds; together they want terabytes.
+    let mut wide = Spec::default();
+    (wide.network.width, wide.network.depth, wide.kernel.lag, wide.kernel.per_epoch) = (8192, 6, 100.0, 1000);
+    assert_eq!(fields(&wide), ["network.width"]);
+    let mut probing = Spec::default();
+    (probing.kernel.probes_per_class, probing.kernel.lag, probing.kernel.per_epoch) = (400, 100.0, 1000);
+    probing.network.width = 16;
+    assert_eq!(fields(&probing), ["kernel.probes_per_class"]);
+    let sentence = &probing.problems(&DataShape::expected(&probing))[0].message;
+    assert!(sentence.contains("GiB") && sentence.contains("fewer probes"), "{sentence}");
+    // A folder of images that no machine holds.
+    let shape = DataShape { inputs: 1 << 20, classes: 10, train_per_class: 1 << 30, test_per_class: 1 << 30 };
+    assert_eq!(Spec::default().problems(&shape)[0].field, "data.per_class");
+}
+
+#[test]
+fn presets_are_valid_named_and_different() {
+    assert_eq!(preset("reactivation").unwrap().spec(), Spec::default(), "the default preset is the default");
+    for (place, this) in PRESETS.iter().enumerate() {
+        let spec = this.spec();
+        assert_eq!(fields(&spec), [""; 0], "{}", this.name);
+        assert_eq!(preset(this.name).unwrap().spec(), spec);
+        assert!(PRESETS[..place].iter().all(|other| other.spec() != spec && other.name != this.name), "{}", this.name);
+        assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec);
+    }
+    for name in ["reactivation", "lazy", "ntk", "no-shift", "five-tasks", "permuted"] {
+        assert!(preset(name).is_some(), "{name}");
+    }
+    assert!(preset("nonesuch").is_none());
+}
+
+// ---- the estimate ----
+
+/// The steps that are announced are the steps that the real images make.
+#[test]
+fn the_estimate_counts_the_steps_there_are() {
+    let mut specs: Vec<Spec> = PRESETS.iter().map(|preset| preset.spec()).collect();
+    let mut shift = Spec::default();
+    (shift.tasks.kind, shift.kernel.train_on_probes) = (TaskKind::Frequency, true);
+    shift.tasks.classes = vec![vec![0, 1, 2], vec![7, 8]];
+    let mut shared = Spec::default();
+    (shared.tasks.overlap, shared.tasks.order, shared.data.per_class) = (2, vec![2, 1], 77);
+    specs.extend([shift, shared]);
+    for spec in specs {
+        let prepared = prepare(&spec).unwrap();
+        let shape = prepared.set.shape();
+        assert_eq!(shape, DataShape::expected(&spec));
+        let cost = Cost::of(&spec, &shape);
+        let per_epoch = |task: usize| prepared.stream.task(task).info().steps_per_epoch;
+        let sequence = spec.tasks.sequence();
+        let steps: u64 = (0..).zip(&sequence).map(|(place, &task)| spec.tasks.steps_at(place, per_epoch(task))).sum();
+        assert_eq!(cost.steps, steps, "{:?}", spec.tasks);
+        assert_eq!(cost.probes, prepared.probes.len());
+    }
+}

@@ -1,0 +1,152 @@
+//! CIFAR-10 and CIFAR-100 in their binary form: records of labels and three planes R, G, B of 32×32 bytes, no header.
+//!
+//! There is nothing in such a file to tell what it is but its length and its labels, so both are checked strictly: a whole
+//! number of records, not more than the original has, every label in range. Cut-down files with fewer records are welcome.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use super::{DataError, RawImages, RawSet, source::find};
+
+/// Bytes of one image: three planes.
+const PIXELS: usize = 3 * 32 * 32;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cifar {
+    /// One label, then the pixels.
+    Ten,
+    /// Coarse label (of 20), fine label (of 100), then the pixels. The fine label is the class.
+    Hundred,
+}
+
+impl Cifar {
+    fn label_bounds(self) -> &'static [usize] {
+        match self {
+            Self::Ten => &[10],
+            Self::Hundred => &[20, 100],
+        }
+    }
+
+    fn classes(self) -> usize {
+        if self == Self::Ten { 10 } else { 100 }
+    }
+
+    /// Bytes of one record.
+    pub fn record(self) -> usize {
+        self.label_bounds().len() + PIXELS
+    }
+
+    fn name(self) -> &'static str {
+        if self == Self::Ten { "CIFAR-10" } else { "CIFAR-100" }
+    }
+
+    /// The folder its archive unpacks to.
+    fn folder(self) -> &'static str {
+        if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
+    }
+
+    /// Training files, and how many records each has at most.
+    fn training(self) -> (&'static [&'static str], usize) {
+        match self {
+            Self::Ten => {
+                let batches = &[
+                    "data_batch_1.bin",
+                    "data_batch_2.bin",
+                    "data_batch_3.bin",
+                    "data_batch_4.bin",
+                    "data_batch_5.bin",
+                ];
+                (batches, 10_000)
+            }
+            Self::Hundred => (&["train.bin"], 50_000),
+        }
+    }
+
+    fn test(self) -> &'static str {
+        if self == Self::Ten { "test_batch.bin" } else { "test.bin" }
+    }
+
+    fn names_file(self) -> &'static str {
+        if self == Self::Ten { "batches.meta.txt" } else { "fine_label_names.txt" }
+    }
+}
+
+/// Reads the folder, or its parent.
+pub(super) fn load(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
+    let folder = &locate(folder, kind);
+    let (files, most) = kind.training();
+    let mut train = RawImages { shape: [3, 32, 32], pixels: Vec::new(), labels: Vec::new() };
+    for file in files {
+        let batch = load_file(folder, file, kind, most)?;
+        train.pixels.extend(batch.pixels);
+        train.labels.extend(batch.labels);
+    }
+    let test = load_file(folder, kind.test(), kind, 10_000)?;
+    Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(folder, kind), train, test })
+}
+
+/// A user may choose the folder itself or the one the archive was unpacked in.
+fn locate(folder: &Path, kind: Cifar) -> PathBuf {
+    let inside = folder.join(kind.folder());
+    let here = folder.join(kind.training().0[0]).exists();
+    if !here && inside.is_dir() { inside } else { folder.to_owned() }
+}
+
+fn load_file(folder: &Path, name: &str, kind: Cifar, most: usize) -> Result<RawImages, DataError> {
+    let path = find(folder, &[name.to_owned()], kind.name())?;
+    let file = path.display().to_string();
+    let handle =
+        File::open(&path).map_err(|err| DataError::Unreadable { file: file.clone(), reason: err.to_string() })?;
+    read_records(&file, handle, kind, most)
+}
+
+/// Reads at most `most` records; `file` names them in errors. A file with more, or with part of a record, is refused.
+pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> Result<RawImages, DataError> {
+    let (record, bounds) = (kind.record(), kind.label_bounds());
+    let ceiling = (most * record) as u64;
+    let mut bytes = Vec::new();
+    reader
+        .take(ceiling + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|err| DataError::Unreadable { file: file.to_owned(), reason: err.to_string() })?;
+    let found = bytes.len();
+    if found as u64 > ceiling {
+        return Err(DataError::Oversized { file: file.to_owned(), promised: ceiling });
+    }
+    if found == 0 || !found.is_multiple_of(record) {
+        let promised = (found / record + 1) * record;
+        return Err(DataError::Truncated { file: file.to_owned(), promised: promised as u64, found: found as u64 });
+    }
+    let count = found / record;
+    let mut labels = Vec::with_capacity(count);
+    for image in 0..count {
+        let start = image * record;
+        for (&label, &classes) in bytes[start..].iter().zip(bounds) {
+            if usize::from(label) >= classes {
+                return Err(DataError::Label { file: file.to_owned(), image, label, classes });
+            }
+        }
+        labels.push(bytes[start + bounds.len() - 1]);
+        // Pixels move to the front: a second buffer would double what the largest file takes.
+        bytes.copy_within(start + bounds.len()..start + record, image * PIXELS);
+    }
+    bytes.truncate(count * PIXELS);
+    Ok(RawImages { shape: [3, 32, 32], pixels: bytes, labels })
+}
+
+/// The names beside the files; numbers when they are not there or not as many as there are classes.
+fn class_names(folder: &Path, kind: Cifar) -> Vec<String> {
+    let mut text = Vec::new();
+    // A name is decoration: whatever is wrong with this file must not stop a run.
+    if let Ok(file) = File::open(folder.join(kind.names_file())) {
+        let _ = file.take(64 << 10).read_to_end(&mut text);
+    }
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().map(|line| line.trim().replace('_', " ")).filter(|line| !line.is_empty());
+    let names: Vec<String> = lines.map(|line| line.chars().filter(|c| !c.is_control()).take(40).collect()).collect();
+    if names.len() == kind.classes() { names } else { (0..kind.classes()).map(|class| class.to_string()).collect() }
+}

@@ -1,0 +1,60 @@
+//! What can be wrong with data, in sentences for the person who chose the folder.
+//!
+//! Each names the file or the task, what is wrong, and the way out: it is printed as it stands, in the window and on stderr.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why there is no data; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum DataError {
+    #[error("no folder is chosen for this data set: set data.path to the folder that holds its files")]
+    NoPath,
+    #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("{} has no {}: choose the folder that holds the {set} files", .folder.display(), .names.join(" or "))]
+    Missing { folder: PathBuf, names: Vec<String>, set: &'static str },
+    #[error("{file} cannot be read ({reason}): check the file and its permissions")]
+    Unreadable { file: String, reason: String },
+    #[error("{file} is a damaged gzip file ({reason}): fetch it again")]
+    Gzip { file: String, reason: String },
+    #[error(
+        "{file} starts with {found:#010x} where {what} start with {expected:#010x}: it is not the file its name says"
+    )]
+    Magic { file: String, what: &'static str, found: u32, expected: u32 },
+    #[error("{file} promises {reason}: it is damaged or not an image set for this program")]
+    Dimensions { file: String, reason: String },
+    #[error("{file} ends after {found} of {promised} bytes: it is cut off, fetch it again")]
+    Truncated { file: String, promised: u64, found: u64 },
+    #[error("{file} goes on after the {promised} bytes it should have: it is damaged or not the file its name says")]
+    Oversized { file: String, promised: u64 },
+    #[error("{file} has the label {label} at image {image}, but its classes are 0 to {}: it is damaged or another set", .classes - 1)]
+    Label { file: String, image: usize, label: u8, classes: usize },
+    #[error("{images_file} has {images} images and {labels_file} {labels} labels: take both from the same set")]
+    Count { images_file: String, images: usize, labels_file: String, labels: usize },
+    #[error("the training images are {}×{} pixels and the test images {}×{}: take both from the same set", .train[1], .train[2], .test[1], .test[2])]
+    Shapes { train: [usize; 3], test: [usize; 3] },
+    #[error("there is no task to train: add one to tasks.classes, or raise tasks.count")]
+    NoTask,
+    #[error("task {task} has no class: give it one in tasks.classes")]
+    EmptyTask { task: usize },
+    #[error("task {task} names class {class}, but {set} has the classes 0 to {}: change tasks.classes", .classes - 1)]
+    NoClass { task: usize, class: usize, set: String, classes: usize },
+    #[error("task {task} has no training image of class {class} ({name}): choose other classes or another data set")]
+    NoImages { task: usize, class: usize, name: String },
+    #[error("task {task} has no test image of any of its classes: choose other classes or another data set")]
+    NoTest { task: usize },
+    #[error(
+        "task {task} needs {needed} probe images of class {class} ({name}) and {left} are left: \
+         lower kernel.probes_per_class or raise data.per_class"
+    )]
+    FewProbes { task: usize, class: usize, name: String, needed: usize, left: usize },
+    #[error(
+        "task {task} keeps no training image of class {class} ({name}) beside its probes: \
+         lower kernel.probes_per_class, raise data.per_class or set kernel.train_on_probes"
+    )]
+    OnlyProbes { task: usize, class: usize, name: String },
+    #[error("a frequency shift needs two groups of classes in tasks.classes, and no class may be named twice")]
+    Groups,
+}

@@ -1,0 +1,192 @@
+//! Labelled images: as bytes from a file, and as the numbers a network sees.
+//!
+//! Readers produce a [`RawSet`]; it is cut down while it is still 8 bits, then becomes a [`DataSet`] of f32 once. The
+//! scaling is kept beside the pixels, so that black is known to a rotation and a picture can be made of any probe.
+
+use super::DataError;
+use crate::spec::DataShape;
+
+/// Labelled images in f32.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Row-major [n, channels·height·width].
+    pub pixels: Vec<f32>,
+    /// Class of each image.
+    pub labels: Vec<usize>,
+}
+
+impl Images {
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Values per image.
+    pub fn dim(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Pixels of one image, [channels·height·width].
+    pub fn image(&self, index: usize) -> &[f32] {
+        &self.pixels[index * self.dim()..][..self.dim()]
+    }
+
+    /// Indices of the images of each class, ascending.
+    pub(super) fn by_class(&self, classes: usize) -> Vec<Vec<usize>> {
+        let mut found = vec![Vec::new(); classes];
+        for (index, &label) in self.labels.iter().enumerate() {
+            found[label].push(index);
+        }
+        found
+    }
+}
+
+/// Labelled images as they stand in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawImages {
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Row-major [n, channels·height·width].
+    pub pixels: Vec<u8>,
+    pub labels: Vec<u8>,
+}
+
+impl RawImages {
+    /// Keeps the first `per_class` images of each class, in their order; 0 keeps all.
+    pub fn keep_first(&mut self, per_class: usize) {
+        if per_class == 0 {
+            return;
+        }
+        let dim: usize = self.shape.iter().product();
+        let (mut seen, mut kept) = ([0usize; 256], 0);
+        for index in 0..self.labels.len() {
+            let label = self.labels[index];
+            let count = &mut seen[usize::from(label)];
+            if *count < per_class {
+                *count += 1;
+                self.labels[kept] = label;
+                self.pixels.copy_within(index * dim..(index + 1) * dim, kept * dim);
+                kept += 1;
+            }
+        }
+        self.labels.truncate(kept);
+        self.pixels.truncate(kept * dim);
+        self.pixels.shrink_to_fit();
+    }
+
+    fn scaled(self) -> Images {
+        let pixels = self.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        Images { shape: self.shape, pixels, labels: self.labels.iter().map(|&label| usize::from(label)).collect() }
+    }
+}
+
+/// A data set as its files hold it. Every label is below the number of class names; a reader's duty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSet {
+    pub name: String,
+    pub class_names: Vec<String>,
+    pub train: RawImages,
+    pub test: RawImages,
+}
+
+/// A data set ready for use.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    pub name: String,
+    pub class_names: Vec<String>,
+    pub train: Images,
+    pub test: Images,
+    /// How a pixel in 0..1 became the value in `train` and `test`.
+    pub scaling: Scaling,
+}
+
+impl DataSet {
+    /// Scales the bytes of a set to 0..1.
+    ///
+    /// # Errors
+    /// Training and test images of different shapes.
+    pub fn new(raw: RawSet) -> Result<Self, DataError> {
+        if raw.train.shape != raw.test.shape {
+            return Err(DataError::Shapes { train: raw.train.shape, test: raw.test.shape });
+        }
+        let scaling = Scaling::none(raw.train.shape[0]);
+        let (train, test) = (raw.train.scaled(), raw.test.scaled());
+        Ok(Self { name: raw.name, class_names: raw.class_names, train, test, scaling })
+    }
+
+    /// Subtracts the mean and divides by the standard deviation of the training images, channel by channel.
+    pub fn standardise(&mut self) {
+        let scaling = Scaling::of(&self.train);
+        scaling.apply(&mut self.train);
+        scaling.apply(&mut self.test);
+        self.scaling = scaling;
+    }
+
+    /// What a cost depends on; the largest class stands for all.
+    pub fn shape(&self) -> DataShape {
+        let classes = self.class_names.len();
+        let most = |images: &Images| images.by_class(classes).iter().map(Vec::len).max().unwrap_or(0);
+        DataShape {
+            inputs: self.train.dim(),
+            classes,
+            train_per_class: most(&self.train),
+            test_per_class: most(&self.test),
+        }
+    }
+}
+
+/// The affine map of each channel: value = (pixel − mean)/std, with pixels in 0..1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaling {
+    pub mean: Vec<f32>,
+    pub std: Vec<f32>,
+}
+
+impl Scaling {
+    /// Leaves pixels as they are.
+    pub fn none(channels: usize) -> Self {
+        Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
+    }
+
+    /// Mean and standard deviation of each channel, summed in f64; a constant channel is only centred.
+    pub fn of(images: &Images) -> Self {
+        let [channels, height, width] = images.shape;
+        let plane = height * width;
+        let count = (images.len() * plane).max(1) as f64;
+        let moments = (0..channels).map(|channel| {
+            let values =
+                || images.pixels.chunks_exact(plane).skip(channel).step_by(channels).flatten().map(|&v| f64::from(v));
+            let mean = values().sum::<f64>() / count;
+            let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+            (mean as f32, if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 })
+        });
+        let (mean, std) = moments.unzip();
+        Self { mean, std }
+    }
+
+    /// What a pixel of this channel becomes.
+    pub fn value(&self, channel: usize, pixel: f32) -> f32 {
+        (pixel - self.mean[channel]) / self.std[channel]
+    }
+
+    /// The pixel that became this value, in 8 bits.
+    pub fn byte(&self, channel: usize, value: f32) -> u8 {
+        let pixel = value * self.std[channel] + self.mean[channel];
+        (pixel * 255.0).round().clamp(0.0, 255.0) as u8
+    }
+
+    fn apply(&self, images: &mut Images) {
+        let [channels, height, width] = images.shape;
+        for (place, plane) in images.pixels.chunks_exact_mut(height * width).enumerate() {
+            for value in plane {
+                *value = self.value(place % channels, *value);
+            }
+        }
+    }
+}

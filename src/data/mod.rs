@@ -1,0 +1,55 @@
+//! Images, tasks and probes: everything a laboratory needs to know of its data, prepared by one call.
+//!
+//! ```text
+//! files or embedded bytes ──► RawSet (8 bits, checked) ──► DataSet (f32, scaled) ──► TaskStream ──► batches, test sets
+//!                                                                          └───────► Probes
+//! ```
+//!
+//! Guarantees: whatever bytes a file holds, reading it ends in a valid set or in a [`DataError`] of one sentence, with
+//! memory bounded by what the file really contains; images exist once, tasks are index lists and transforms over them;
+//! nothing here depends on a thread or on what was drawn before.
+
+mod cifar;
+mod embedded;
+mod error;
+mod frequency;
+pub mod idx;
+mod images;
+mod order;
+mod probe;
+mod source;
+mod stream;
+mod transform;
+
+use std::sync::Arc;
+
+use crate::spec::Spec;
+
+pub use cifar::{Cifar, read_records};
+pub use error::DataError;
+pub use images::{DataSet, Images, RawImages, RawSet, Scaling};
+pub use order::{batch_order, batch_range, steps_per_epoch};
+pub use probe::Probes;
+pub use source::load;
+pub use stream::{Task, TaskStream};
+pub use transform::Transform;
+
+/// The data of one run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub set: Arc<DataSet>,
+    /// The tasks by number; the order of training is the laboratory's affair.
+    pub stream: TaskStream,
+    pub probes: Probes,
+}
+
+/// Loads the images of this spec and cuts them into tasks and probes.
+///
+/// # Errors
+/// Files that are missing or broken, tasks that are empty, classes too small for their probes; each in one sentence.
+pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
+    let set = Arc::new(load(&spec.data)?);
+    let stream = TaskStream::new(spec, Arc::clone(&set))?;
+    let probes = Probes::of(&stream);
+    Ok(Prepared { set, stream, probes })
+}

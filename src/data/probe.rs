@@ -1,0 +1,96 @@
+//! The probe images: fixed, stratified, and never trained on.
+//!
+//! Each task takes the first images of each of its classes that no task before it took, so tasks that share a class look at
+//! different images of it, and which images these are depends on neither the seed nor the order of training. The network
+//! never sees a probe unless `kernel.train_on_probes` says so: on trained images one would see memory, not features.
+
+use std::ops::Range;
+
+use super::{DataError, TaskStream};
+
+/// The images on which the kernel is measured, in Gram order: by task number, then class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probes {
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// As their task shows them, row-major [n, channels·height·width].
+    pub pixels: Vec<f32>,
+    /// Class of each.
+    pub labels: Vec<usize>,
+    /// Number of the task of each, from 1.
+    pub tasks: Vec<usize>,
+    /// The same images in 8 bits, [n, height, width, channels].
+    pub thumbnails: Vec<u8>,
+    /// Rows of each task's block; index 0 is task 1.
+    pub blocks: Vec<Range<usize>>,
+}
+
+impl Probes {
+    /// Collects the probes of every task of the stream.
+    pub fn of(stream: &TaskStream) -> Self {
+        let set = stream.set();
+        let shape = set.train.shape;
+        let mut probes = Self {
+            shape,
+            pixels: Vec::new(),
+            labels: Vec::new(),
+            tasks: Vec::new(),
+            thumbnails: Vec::new(),
+            blocks: Vec::new(),
+        };
+        for task in stream.tasks() {
+            let start = probes.len();
+            for &index in task.probes() {
+                task.extend(&set.train, index, &mut probes.pixels);
+                probes.labels.push(set.train.labels[index]);
+                probes.tasks.push(task.number());
+            }
+            probes.blocks.push(start..probes.len());
+        }
+        let [channels, height, width] = shape;
+        let plane = height * width;
+        for image in probes.pixels.chunks_exact(channels * plane) {
+            for place in 0..plane {
+                let colours = (0..channels).map(|channel| set.scaling.byte(channel, image[channel * plane + place]));
+                probes.thumbnails.extend(colours);
+            }
+        }
+        probes
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// The probes of each task as indices of training images, and how many of each class were taken in all.
+///
+/// `plan` holds the classes of each task, ascending; `by_class` the training images of each class.
+pub(super) fn select(
+    plan: &[Vec<usize>],
+    by_class: &[Vec<usize>],
+    per_class: usize,
+    class_names: &[String],
+) -> Result<(Vec<Vec<usize>>, Vec<usize>), DataError> {
+    let mut taken = vec![0; by_class.len()];
+    let mut probes = Vec::with_capacity(plan.len());
+    for (place, classes) in plan.iter().enumerate() {
+        let mut of_task = Vec::new();
+        for &class in classes {
+            let left = &by_class[class][taken[class]..];
+            let Some(chosen) = left.get(..per_class) else {
+                let (task, name) = (place + 1, class_names[class].clone());
+                return Err(DataError::FewProbes { task, class, name, needed: per_class, left: left.len() });
+            };
+            of_task.extend_from_slice(chosen);
+            taken[class] += per_class;
+        }
+        probes.push(of_task);
+    }
+    Ok((probes, taken))
+}

@@ -1,0 +1,80 @@
+//! When the kernel is measured within one task: a fixed grid of steps, so that runs repeat bit for bit.
+//!
+//! `per_epoch` snapshots an epoch; about three times as many in the first epoch after a switch, because the dip is over within
+//! a quarter to three quarters of one. The velocity is taken over one fixed lag in whole steps: S grows with the square of
+//! the lag in smooth motion, so a lag that varied would bend the curve. A kernel is therefore also measured, without
+//! a snapshot, one lag before each snapshot where the grid does not do so by itself; the numbers below are chosen so that it does.
+
+use crate::spec::KernelSpec;
+
+/// The grid of one task. Steps count from 0 at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    steps_per_epoch: u64,
+    /// Steps between snapshots, and in the first epoch after a switch.
+    sparse: u64,
+    dense: u64,
+    lag: u64,
+    after_switch: bool,
+    total: u64,
+    /// The grid is this much coarser, to keep the kernel's share of the time under a budget.
+    stretch: u64,
+}
+
+impl Cadence {
+    /// The grid of a task of `total` steps. `lag` comes from [`lag_steps`] with the cadence the run began with.
+    pub fn new(per_epoch: usize, lag: u64, steps_per_epoch: u64, after_switch: bool, total: u64) -> Self {
+        let sparse = spacing(per_epoch, steps_per_epoch);
+        // A divisor of the sparse spacing, which divides the lag.
+        let dense = (1..=sparse).filter(|d| sparse % d == 0).min_by_key(|d| (3 * d).abs_diff(sparse)).unwrap_or(1);
+        Self { steps_per_epoch, sparse, dense, lag, after_switch, total, stretch: 1 }
+    }
+
+    /// Whether a snapshot is taken once so many steps of the task are done.
+    pub fn snapshot_due(&self, done: u64) -> bool {
+        if done == self.total {
+            return true;
+        }
+        let dense = self.after_switch && done <= self.steps_per_epoch;
+        let spacing = if dense { self.dense } else { self.sparse } * self.stretch;
+        done > 0 && done < self.total && done.is_multiple_of(spacing)
+    }
+
+    /// Whether the kernel is needed: for a snapshot now or for the velocity of one a lag later.
+    pub fn kernel_due(&self, done: u64) -> bool {
+        self.snapshot_due(done) || self.snapshot_due(done + self.lag)
+    }
+
+    /// Whether an epoch or the task ends here, where the dearer metrics are computed too.
+    pub fn epoch_ends(&self, done: u64) -> bool {
+        // The grid need not meet the end of an epoch: the last snapshot at or before it counts.
+        let spacing = self.sparse * self.stretch;
+        done == self.total || done / self.steps_per_epoch != (done + spacing) / self.steps_per_epoch
+    }
+
+    /// Lag of the velocity in steps.
+    pub fn lag(&self) -> u64 {
+        self.lag
+    }
+
+    /// Adapts the grid after a snapshot: `share` of the time went into kernels, `budget` is allowed.
+    pub fn keep_to(&mut self, budget: f64, share: f64) {
+        if share > budget {
+            self.stretch = (self.stretch * 2).min(self.steps_per_epoch.max(1));
+        } else if share < budget / 3.0 {
+            self.stretch = (self.stretch / 2).max(1);
+        }
+    }
+}
+
+/// The lag of the velocity in steps: a whole number of snapshot spacings where it is at least one, else whole steps.
+pub fn lag_steps(kernel: &KernelSpec, steps_per_epoch: u64) -> u64 {
+    let spacing = spacing(kernel.per_epoch, steps_per_epoch);
+    let wanted = kernel.lag * steps_per_epoch as f64;
+    let spacings = (wanted / spacing as f64).round() as u64;
+    if spacings > 0 { spacings * spacing } else { (wanted.round() as u64).max(1) }
+}
+
+fn spacing(per_epoch: usize, steps_per_epoch: u64) -> u64 {
+    ((steps_per_epoch as f64 / per_epoch.max(1) as f64).round() as u64).max(1)
+}

@@ -1,0 +1,499 @@
+//! The live run: a network goes through its tasks, and its kernel is measured on the way.
+//!
+//! Everything that happens is an event, in order; commands act between two steps; what changes a result is itself an event
+//! and repeats when fed back. Nothing here knows of a thread or a window.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Tensor;
+
+use super::cadence::{Cadence, lag_steps};
+use super::meter::{Meter, Reading};
+use super::pulse::Pulse;
+use super::{Command, Control};
+use crate::data::{Prepared, batch_order, batch_range, prepare};
+use crate::model::{Chosen, DeviceChoice, choose, named};
+use crate::record::{
+    Accuracy, Closed, Ending, Event, Probe, Row, RunInfo, Sink, Snapshot, SnapshotCost, TaskStart, Weights,
+};
+use crate::spec::{Change, Cost, Spec};
+use crate::train::{Learner, score};
+
+/// Trains and measures one run to its end, and says why it ended.
+///
+/// `paced` lets `window.pace` slow it down; headless runs are never paced.
+pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
+    let outcome = match Live::new(spec, device, paced, control, sink) {
+        Ok(mut live) => live.train().unwrap_or_else(|stop| live.ending(stop)),
+        Err(message) => Some(Ending::Failed { step: 0, message }),
+    };
+    if let Some(ending) = outcome {
+        // Nobody left to tell is a way to end, too.
+        let _ = sink.emit(Event::Ended(ending));
+    }
+}
+
+/// Why training ends before its tasks do.
+enum Stop {
+    Cancelled,
+    /// Nobody listens.
+    Closed,
+    Diverged(String),
+    Failed(String),
+}
+
+impl From<Closed> for Stop {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// The test images of a task, on the device.
+struct TestSet {
+    task: usize,
+    classes: Vec<usize>,
+    images: Tensor<2>,
+    labels: Vec<usize>,
+}
+
+struct Live<'a> {
+    spec: Spec,
+    data: Prepared,
+    learner: Learner,
+    probes: Tensor<2>,
+    tests: Vec<TestSet>,
+    meter: Meter,
+    control: &'a mut dyn Control,
+    sink: &'a mut dyn Sink,
+    pulse: Pulse,
+    /// Changes of the spec that are still to come.
+    script: VecDeque<Change>,
+    upcoming: VecDeque<usize>,
+    words: String,
+    step: u64,
+    /// Epochs of the tasks that are over.
+    past_epochs: f64,
+    rate: f64,
+    per_epoch: usize,
+    paused: bool,
+    /// Steps to take before pausing again.
+    allowance: Option<u64>,
+    /// The task being trained is to end.
+    switch: bool,
+}
+
+/// The task being trained.
+struct Current {
+    number: usize,
+    place: usize,
+    epoch_steps: u64,
+    total: u64,
+    done: u64,
+    cadence: Cadence,
+    order: Vec<usize>,
+    /// A snapshot was taken at this step already.
+    measured: bool,
+    losses: (f64, u64),
+}
+
+impl<'a> Live<'a> {
+    fn new(
+        spec: &Spec,
+        choice: DeviceChoice,
+        paced: bool,
+        control: &'a mut dyn Control,
+        sink: &'a mut dyn Sink,
+    ) -> Result<Self, String> {
+        let data = prepare(spec).map_err(|err| err.to_string())?;
+        let shape = data.set.shape();
+        // Again with the true shape: the files may hold more, or other classes, than their source promised.
+        if let Some(problem) = spec.problems(&shape).into_iter().next() {
+            return Err(format!("{}: {}", problem.field, problem.message));
+        }
+        let Chosen { device, words } = choose(choice);
+        let learner = Learner::new(spec, shape.inputs, shape.classes, &device);
+        let probes = learner.upload(&data.probes.pixels, data.probes.len());
+        let tests = data.stream.tasks().iter().map(|task| {
+            let images = task.test();
+            TestSet {
+                task: task.number(),
+                classes: task.classes().to_vec(),
+                images: learner.upload(&images.pixels, images.len()),
+                labels: images.labels,
+            }
+        });
+        Ok(Self {
+            tests: tests.collect(),
+            meter: Meter::new(data.probes.labels.clone(), &data.probes.blocks),
+            pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
+            script: spec.changes.iter().cloned().collect(),
+            upcoming: spec.tasks.sequence().into(),
+            rate: spec.training.rate,
+            per_epoch: spec.kernel.per_epoch,
+            spec: spec.clone(),
+            data,
+            learner,
+            probes,
+            control,
+            sink,
+            words,
+            step: 0,
+            past_epochs: 0.0,
+            paused: false,
+            allowance: None,
+            switch: false,
+        })
+    }
+
+    fn train(&mut self) -> Result<Option<Ending>, Stop> {
+        self.emit(Event::Started(Arc::new(self.info())))?;
+        for warning in self.spec.warnings() {
+            self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
+        }
+        let (mut from, mut place) = (None, 0);
+        while let Some(number) = self.upcoming.pop_front() {
+            let start = TaskStart { task: number, from, step: self.step, epoch: self.past_epochs };
+            self.emit(Event::Task(start))?;
+            let mut current = self.begin(number, place);
+            if place == 0 {
+                self.measure(&mut current, false)?;
+            }
+            self.train_task(&mut current)?;
+            self.past_epochs += current.done as f64 / current.epoch_steps as f64;
+            self.meter.switch();
+            self.send_weights()?;
+            (from, place) = (Some(number), place + 1);
+        }
+        self.send_progress(None)?;
+        Ok(Some(Ending::Finished { step: self.step }))
+    }
+
+    fn train_task(&mut self, current: &mut Current) -> Result<(), Stop> {
+        loop {
+            self.obey(current)?;
+            if std::mem::take(&mut self.switch) {
+                if !current.measured {
+                    self.measure(current, true)?;
+                }
+                return Ok(());
+            }
+            if current.done == current.total {
+                return Ok(());
+            }
+            self.train_step(current)?;
+            if current.cadence.kernel_due(current.done) {
+                let ends = current.done == current.total && !self.upcoming.is_empty();
+                self.measure(current, ends)?;
+            }
+        }
+    }
+
+    fn begin(&self, number: usize, place: usize) -> Current {
+        let epoch_steps = self.data.stream.task(number).info().steps_per_epoch;
+        let total = self.spec.tasks.steps_at(place, epoch_steps).max(1);
+        let lag = lag_steps(&self.spec.kernel, epoch_steps);
+        Current {
+            number,
+            place,
+            epoch_steps,
+            total,
+            done: 0,
+            cadence: Cadence::new(self.per_epoch, lag, epoch_steps, place > 0, total),
+            order: Vec::new(),
+            measured: false,
+            losses: (0.0, 0),
+        }
+    }
+
+    fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
+        let began = Instant::now();
+        let task = self.data.stream.task(current.number);
+        let within = current.done % current.epoch_steps;
+        if within == 0 {
+            let epoch = current.done / current.epoch_steps;
+            current.order = batch_order(self.spec.seed, current.number, epoch, task.train_len());
+        }
+        let range = batch_range(within, self.spec.training.batch, task.train_len());
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        task.batch(&current.order[range], &mut pixels, &mut labels);
+        let rate = self.spec.effective_rate(self.rate);
+        let want_norm = current.cadence.snapshot_due(current.done + 1);
+        let outcome = self.learner.step(&pixels, &labels, rate, want_norm);
+        if !outcome.loss.is_finite() {
+            let message = format!(
+                "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
+                self.step, self.rate
+            );
+            return Err(Stop::Diverged(message));
+        }
+        current.done += 1;
+        current.measured = false;
+        current.losses.0 += outcome.loss;
+        current.losses.1 += 1;
+        self.step += 1;
+        self.pulse.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
+        Ok(())
+    }
+
+    /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
+    fn measure(&mut self, current: &mut Current, at_switch: bool) -> Result<(), Stop> {
+        let began = Instant::now();
+        let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
+        let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
+        let cancelled = || self.control.cancelled();
+        let measured = self.learner.kernel(&self.probes, want_full, &cancelled).ok_or(Stop::Cancelled)?;
+        let reading = self.meter.read(measured, self.learner.parameters()).map_err(|err| {
+            Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step))
+        })?;
+        let kernel_seconds = began.elapsed().as_secs_f64();
+        if snapshot {
+            let snapshot = self.snapshot(current, &reading, at_switch, kernel_seconds)?;
+            current.measured = true;
+            current.losses = (0.0, 0);
+            self.emit(Event::Snapshot(Arc::new(snapshot)))?;
+        }
+        self.meter.hold(current.done, reading, current.cadence.lag());
+        let share = self.pulse.measured(began.elapsed());
+        if self.spec.kernel.budget > 0.0 && snapshot {
+            current.cadence.keep_to(self.spec.kernel.budget, share);
+        }
+        Ok(())
+    }
+
+    fn snapshot(
+        &mut self,
+        current: &Current,
+        reading: &Reading,
+        at_switch: bool,
+        kernel_seconds: f64,
+    ) -> Result<Snapshot, Stop> {
+        let began = Instant::now();
+        let spectra = self.meter.spectra(reading).map_err(Stop::Failed)?;
+        let eigen_seconds = began.elapsed().as_secs_f64();
+
+        let began = Instant::now();
+        let loss = self.spec.training.loss;
+        let accuracy = self.tests.iter().map(|test| {
+            let score = score(&self.learner.outputs(&test.images), &test.labels, &test.classes, loss);
+            Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss }
+        });
+        let accuracy = accuracy.collect();
+        let outputs = self.learner.outputs(&self.probes);
+        let evaluation_seconds = began.elapsed().as_secs_f64();
+
+        let began = Instant::now();
+        let lag = current.cadence.lag();
+        let blocks =
+            self.meter.metrics(reading, &spectra, &outputs, loss, current.done, lag, current.epoch_steps);
+        let metrics_seconds = began.elapsed().as_secs_f64();
+
+        let (eigenvalues, block_eigenvalues) = spectra.into_parts();
+        let (sum, count) = current.losses;
+        let row = Row {
+            step: self.step,
+            epoch: self.epoch(current),
+            task: current.number,
+            at_switch,
+            blocks,
+            accuracy,
+            train_loss: (count > 0).then(|| sum / count as f64),
+            rate: self.spec.effective_rate(self.rate),
+            grad_norm: self.pulse.take_grad_norm(),
+            cost: SnapshotCost { kernel_seconds, eigen_seconds, metrics_seconds, evaluation_seconds },
+        };
+        Ok(Snapshot { row, gram: Arc::clone(reading.whole().values()), eigenvalues, block_eigenvalues })
+    }
+
+    /// Between two steps: what the spec's script and the user want, pauses, and the pace.
+    fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
+        while self.script.front().is_some_and(|change| change.step <= self.step) {
+            if let Some(change) = self.script.pop_front() {
+                self.apply(change, current)?;
+            }
+        }
+        while let Some(command) = self.control.poll() {
+            self.command(command, current)?;
+        }
+        if self.allowance == Some(0) {
+            self.allowance = None;
+            self.pause(current)?;
+        }
+        while self.paused && !self.switch && self.allowance.is_none() {
+            self.check_cancelled()?;
+            if let Some(command) = self.control.wait(PAUSE_TICK) {
+                self.command(command, current)?;
+            }
+        }
+        if let Some(left) = &mut self.allowance {
+            *left = left.saturating_sub(1);
+        }
+        let epoch = self.epoch(current);
+        while let Some(wait) = self.pulse.wait(epoch) {
+            self.check_cancelled()?;
+            if self.pulse.report_due() {
+                self.send_progress(Some(current))?;
+            }
+            if let Some(command) = self.control.wait(wait.min(PACE_TICK)) {
+                self.command(command, current)?;
+                if self.paused || self.switch {
+                    break;
+                }
+            }
+        }
+        self.check_cancelled()?;
+        if self.paused && self.allowance.is_none() && !self.switch {
+            return self.obey(current);
+        }
+        if self.pulse.report_due() {
+            self.send_progress(Some(current))?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
+        let change = Change { step: self.step, ..Change::default() };
+        match command {
+            Command::Pause => return self.pause(current),
+            Command::Resume => {
+                self.allowance = None;
+                if std::mem::take(&mut self.paused) {
+                    self.pulse.restart();
+                    self.emit(Event::Resumed { step: self.step })?;
+                }
+            }
+            Command::Step(steps) => {
+                if self.paused && steps > 0 {
+                    self.allowance = Some(steps);
+                }
+            }
+            Command::SetPace(pace) => self.pulse.set_pace(pace),
+            Command::SwitchTask => {
+                if !self.upcoming.is_empty() {
+                    self.apply(Change { switch: true, ..change }, current)?;
+                }
+            }
+            Command::SetRate(rate) => {
+                if rate.is_finite() && rate >= 0.0 && rate != self.rate {
+                    self.apply(Change { rate: Some(rate), ..change }, current)?;
+                }
+            }
+            Command::SetPerEpoch(per_epoch) => {
+                if (1..=1000).contains(&per_epoch) && per_epoch != self.per_epoch {
+                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
+                }
+            }
+            Command::SetUpcoming(order) => {
+                if self.upcoming != order {
+                    self.apply(Change { order: Some(order), ..change }, current)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a change that a result depends on, and tells of it.
+    fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
+        if let Some(rate) = change.rate {
+            self.rate = rate;
+        }
+        if let Some(per_epoch) = change.per_epoch {
+            self.per_epoch = per_epoch;
+            current.cadence =
+                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
+        }
+        if let Some(order) = &change.order {
+            let mut wanted = order.clone();
+            let mut present: Vec<usize> = self.upcoming.iter().copied().collect();
+            wanted.sort_unstable();
+            present.sort_unstable();
+            if wanted != present {
+                let message = "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
+                self.emit(Event::Warning { step: self.step, epoch: self.epoch(current), message })?;
+                return Ok(());
+            }
+            self.upcoming = order.iter().copied().collect();
+        }
+        self.switch |= change.switch;
+        let epoch = self.epoch(current);
+        self.emit(Event::Changed { epoch, change })?;
+        Ok(())
+    }
+
+    fn pause(&mut self, current: &Current) -> Result<(), Stop> {
+        self.send_progress(Some(current))?;
+        self.paused = true;
+        self.emit(Event::Paused { step: self.step })?;
+        Ok(())
+    }
+
+    fn check_cancelled(&self) -> Result<(), Stop> {
+        if self.control.cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    fn epoch(&self, current: &Current) -> f64 {
+        self.past_epochs + current.done as f64 / current.epoch_steps as f64
+    }
+
+    fn send_progress(&mut self, current: Option<&Current>) -> Result<(), Stop> {
+        let epoch = current.map_or(self.past_epochs, |current| self.epoch(current));
+        let place = current.map_or(0, |current| current.place + 1);
+        let to_come: u64 = self.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
+        let here = current.map_or(0, |current| current.total - current.done);
+        let upcoming = self.upcoming.iter().copied().collect();
+        let progress = self.pulse.report(self.step, epoch, self.step + here + to_come, upcoming);
+        self.emit(Event::Progress(progress))?;
+        Ok(())
+    }
+
+    fn steps_of(&self, task: usize, place: usize) -> u64 {
+        self.spec.tasks.steps_at(place, self.data.stream.task(task).info().steps_per_epoch).max(1)
+    }
+
+    fn send_weights(&mut self) -> Result<(), Stop> {
+        let weights = Weights { step: self.step, tensors: named(self.learner.network()) };
+        self.emit(Event::Weights(Arc::new(weights)))?;
+        Ok(())
+    }
+
+    fn emit(&mut self, event: Event) -> Result<(), Closed> {
+        self.sink.emit(event)
+    }
+
+    fn info(&self) -> RunInfo {
+        let probes = &self.data.probes;
+        let planned = self.spec.tasks.sequence().iter().enumerate().map(|(place, &task)| self.steps_of(task, place)).sum();
+        let pairs = probes.tasks.iter().zip(&probes.labels);
+        RunInfo {
+            spec: self.spec.clone(),
+            tasks: self.data.stream.infos(),
+            class_names: self.data.set.class_names.clone(),
+            probes: pairs.map(|(&task, &label)| Probe { task, label }).collect(),
+            image: probes.shape,
+            thumbnails: probes.thumbnails.clone().into(),
+            parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
+            device: self.words.clone(),
+            planned_steps: planned,
+        }
+    }
+
+    /// The last word; the weights of a run that was stopped are worth keeping.
+    fn ending(&mut self, stop: Stop) -> Option<Ending> {
+        let step = self.step;
+        match stop {
+            Stop::Closed => None,
+            Stop::Cancelled => {
+                let _ = self.send_weights();
+                Some(Ending::Stopped { step })
+            }
+            Stop::Diverged(message) => Some(Ending::Diverged { step, message }),
+            Stop::Failed(message) => Some(Ending::Failed { step, message }),
+        }
+    }
+}
+
+/// How often a paused run looks whether it is to end.
+const PAUSE_TICK: Duration = Duration::from_millis(50);
+/// The same while it keeps to its pace.
+const PACE_TICK: Duration = Duration::from_millis(30);

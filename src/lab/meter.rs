@@ -1,0 +1,157 @@
+//! Turns kernels into rows: keeps the few Grams and weights that velocities and distances need, and nothing more.
+//!
+//! The velocity is computed here, in the worker, from every kernel that was measured, so nothing the window skips can falsify a
+//! curve. No lag straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the
+//! switch, which is where the next task starts.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::distance::{Centring, angle, change, distance};
+use crate::math::spectrum::{effective_rank, eigenvalues};
+use crate::math::{Gram, NotFinite};
+use crate::ntk::{FullKernel, Measured};
+use crate::record::{Block, BlockMetrics};
+use crate::spec::Loss;
+use crate::train::{displacement, score};
+
+/// One measured kernel, cut into its blocks.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The whole first, then each task's block.
+    grams: Vec<Gram>,
+    asymmetry: f64,
+    full: Option<FullKernel>,
+    parameters: Vec<Tensor<1>>,
+}
+
+/// The spectra of a reading: the whole first, then each task's block; ascending.
+#[derive(Clone, Debug)]
+pub struct Spectra(Vec<Vec<f64>>);
+
+/// What the meter remembers of a run.
+pub struct Meter {
+    labels: Vec<usize>,
+    blocks: Vec<(Block, Range<usize>)>,
+    first: Option<Vec<Gram>>,
+    at_switch: Option<Vec<Gram>>,
+    /// Kernels of this task, by how many of its steps were done.
+    held: VecDeque<(u64, Reading)>,
+}
+
+impl Meter {
+    /// A meter for probes with these labels; `tasks` are the rows of each task's block.
+    pub fn new(labels: Vec<usize>, tasks: &[Range<usize>]) -> Self {
+        let whole = (Block::All, 0..labels.len());
+        let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
+        let blocks = std::iter::once(whole).chain(own).collect();
+        Self { labels, blocks, first: None, at_switch: None, held: VecDeque::new() }
+    }
+
+    /// Symmetrises and cuts a measured kernel.
+    pub fn read(&self, measured: Measured, parameters: Vec<Tensor<1>>) -> Result<Reading, NotFinite> {
+        let (whole, asymmetry) = Gram::symmetrised(self.labels.len(), measured.trace)?;
+        let grams = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
+        Ok(Reading { grams, asymmetry, full: measured.full, parameters })
+    }
+
+    /// Keeps a reading for the velocities to come, and forgets those that are older than the lag.
+    pub fn hold(&mut self, done: u64, reading: Reading, lag: u64) {
+        if self.first.is_none() {
+            self.first = Some(reading.grams.clone());
+        }
+        while self.held.front().is_some_and(|(then, _)| then + lag < done) {
+            self.held.pop_front();
+        }
+        self.held.push_back((done, reading));
+    }
+
+    /// A task ends: its last reading is the reference of the next one, and the start of its first lag.
+    pub fn switch(&mut self) {
+        if let Some((_, last)) = self.held.pop_back() {
+            self.at_switch = Some(last.grams.clone());
+            self.held.clear();
+            self.held.push_back((0, last));
+        }
+    }
+
+    /// The spectra of a reading.
+    ///
+    /// # Errors
+    /// When the eigen-solver fails, in words.
+    pub fn spectra(&self, reading: &Reading) -> Result<Spectra, String> {
+        Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
+    }
+
+    /// The metrics of every block. `outputs` are those of the probes, [n, C]; `done` the steps of the task so far, `lag` in
+    /// steps, `epoch_steps` the steps of an epoch.
+    pub fn metrics(
+        &self,
+        reading: &Reading,
+        spectra: &Spectra,
+        outputs: &[f32],
+        loss: Loss,
+        done: u64,
+        lag: u64,
+        epoch_steps: u64,
+    ) -> Vec<BlockMetrics> {
+        let before = self.held.iter().find(|(then, _)| then + lag == done).map(|(_, reading)| reading);
+        let moved = before.map(|before| displacement(&reading.parameters, &before.parameters));
+        let lag_epochs = lag as f64 / epoch_steps as f64;
+        let classes = outputs.len() / self.labels.len().max(1);
+        let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
+            let gram = &reading.grams[place];
+            let labels = &self.labels[rows.clone()];
+            let own = &outputs[rows.start * classes..rows.end * classes];
+            let spectrum = &spectra.0[place];
+            let first = self.first.as_ref().map_or(gram, |grams| &grams[place]);
+            let since_start = change(gram, first);
+            let gap = before.map(|before| distance(gram, &before.grams[place], Centring::Centred));
+            let gap_uncentred = before.map(|before| distance(gram, &before.grams[place], Centring::Uncentred));
+            let from_switch = self.at_switch.as_ref().map(|grams| distance(gram, &grams[place], Centring::Centred));
+            BlockMetrics {
+                block: *block,
+                loss: score(own, labels, &[], loss).loss,
+                lag_steps: before.map(|_| lag),
+                velocity: gap.map(|gap| gap / lag_epochs),
+                velocity_uncentred: gap_uncentred.map(|gap| gap / lag_epochs),
+                velocity_angle: gap.map(|gap| angle(gap) / lag_epochs),
+                step_norm: moved,
+                susceptibility: gap.zip(moved).filter(|(_, moved)| *moved > 0.0).map(|(gap, moved)| gap / (moved * moved)),
+                distance: distance(gram, first, Centring::Centred),
+                distance_switch: from_switch,
+                scale: since_start.scale,
+                rotation: since_start.rotation,
+                drift: since_start.drift,
+                lambda_max: spectrum.last().copied().unwrap_or(0.0),
+                lambda_min: spectrum.first().copied().unwrap_or(0.0),
+                trace: gram.trace(),
+                frobenius: gram.frobenius(),
+                effective_rank: effective_rank(spectrum),
+                asymmetry: reading.asymmetry,
+                alignment: alignment(gram, labels),
+                alignment_centred: alignment_centred(gram, labels),
+                alignment_full: reading.full.as_ref().map(|full| full.alignment(rows.clone(), &self.labels)),
+            }
+        };
+        self.blocks.iter().enumerate().map(one).collect()
+    }
+}
+
+impl Reading {
+    /// The whole Gram.
+    pub fn whole(&self) -> &Gram {
+        &self.grams[0]
+    }
+}
+
+impl Spectra {
+    /// The whole's eigenvalues, and those of each task's block.
+    pub fn into_parts(mut self) -> (Vec<f64>, Vec<Vec<f64>>) {
+        let blocks = self.0.split_off(1);
+        (self.0.pop().unwrap_or_default(), blocks)
+    }
+}

@@ -1,0 +1,129 @@
+//! The tempo of a run: losses gathered for the next report, time spent training and measuring, and the pace.
+//!
+//! Nothing here changes a result: it only decides when the world hears of it.
+
+use std::time::{Duration, Instant};
+
+use crate::record::Progress;
+
+/// Reports come no more often than the screen is drawn.
+const REPORT_EVERY: Duration = Duration::from_millis(33);
+/// A paced run that fell behind does not race to catch up further than this.
+const MOST_BEHIND: Duration = Duration::from_millis(250);
+
+/// Tempo and tallies of one run.
+pub struct Pulse {
+    paced: bool,
+    /// Epochs a second; 0 is as fast as it goes.
+    pace: f64,
+    /// When the pace began to count, and at which epoch.
+    anchor: Option<(Instant, f64)>,
+    reported: Instant,
+    loss: (f64, u64),
+    grad_norm: Option<f64>,
+    /// Steps, their seconds and the seconds of kernels, all fading with a memory of some seconds.
+    steps: f64,
+    training: f64,
+    measuring: f64,
+    /// Seconds since the last snapshot: training, measuring.
+    since: (f64, f64),
+}
+
+impl Pulse {
+    /// A run at this pace; one that is not `paced` ignores every pace.
+    pub fn new(pace: f64, paced: bool) -> Self {
+        Self {
+            paced,
+            pace,
+            anchor: None,
+            reported: Instant::now(),
+            loss: (0.0, 0),
+            grad_norm: None,
+            steps: 0.0,
+            training: 0.0,
+            measuring: 0.0,
+            since: (0.0, 0.0),
+        }
+    }
+
+    /// A step was taken.
+    pub fn stepped(&mut self, took: Duration, loss: f64, grad_norm: Option<f64>) {
+        self.loss.0 += loss;
+        self.loss.1 += 1;
+        self.grad_norm = grad_norm;
+        self.steps += 1.0;
+        self.training += took.as_secs_f64();
+        self.since.0 += took.as_secs_f64();
+        self.fade();
+    }
+
+    /// A kernel was measured. Returns the share of the time that kernels took since the last one.
+    pub fn measured(&mut self, took: Duration) -> f64 {
+        self.measuring += took.as_secs_f64();
+        let (training, measuring) = std::mem::take(&mut self.since);
+        let measuring = measuring + took.as_secs_f64();
+        self.fade();
+        measuring / (training + measuring).max(f64::MIN_POSITIVE)
+    }
+
+    /// ‖∇L‖ of the last step, if it was asked for.
+    pub fn take_grad_norm(&mut self) -> Option<f64> {
+        self.grad_norm.take()
+    }
+
+    /// A new pace acts from here on.
+    pub fn set_pace(&mut self, pace: f64) {
+        if pace.is_finite() && pace >= 0.0 {
+            self.pace = pace;
+            self.restart();
+        }
+    }
+
+    /// The pace counts from here on.
+    pub fn restart(&mut self) {
+        self.anchor = None;
+    }
+
+    /// How long the step after this epoch still has to wait.
+    pub fn wait(&mut self, epoch: f64) -> Option<Duration> {
+        if !self.paced || self.pace <= 0.0 {
+            return None;
+        }
+        let now = Instant::now();
+        let (begin, from) = *self.anchor.get_or_insert((now, epoch));
+        let target = begin + Duration::try_from_secs_f64((epoch - from).max(0.0) / self.pace).ok()?;
+        if now > target + MOST_BEHIND {
+            self.anchor = Some((now, epoch));
+        }
+        target.checked_duration_since(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// Whether the screen could show something new.
+    pub fn report_due(&self) -> bool {
+        self.reported.elapsed() >= REPORT_EVERY
+    }
+
+    /// What the world hears.
+    pub fn report(&mut self, step: u64, epoch: f64, planned_steps: u64, upcoming: Vec<usize>) -> Progress {
+        self.reported = Instant::now();
+        let (sum, count) = std::mem::take(&mut self.loss);
+        Progress {
+            step,
+            epoch,
+            losses: (count > 0).then(|| (epoch, sum / count as f64)).into_iter().collect(),
+            planned_steps,
+            upcoming,
+            steps_per_second: self.steps / self.training.max(f64::MIN_POSITIVE),
+            kernel_share: self.measuring / (self.training + self.measuring).max(f64::MIN_POSITIVE),
+        }
+    }
+
+    fn fade(&mut self) {
+        const MEMORY_SECONDS: f64 = 2.0;
+        if self.training + self.measuring > MEMORY_SECONDS {
+            self.steps *= 0.5;
+            self.training *= 0.5;
+            self.measuring *= 0.5;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! How well a kernel's large directions are those of the labels.
+
+use super::Gram;
+
+/// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖) with Y one-hot; 1 when the kernel is the label kernel.
+pub fn alignment(gram: &Gram, labels: &[usize]) -> f64 {
+    cosine(gram, &label_gram(labels)).unwrap_or(0.0)
+}
+
+/// The same of HKH and HYYᵀH, which is CKA(K, YYᵀ) (Kornblith et al. 2019); `None` when there is but one class, whose label
+/// kernel is constant.
+pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
+    if labels.windows(2).all(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    cosine(&gram.centred(), &label_gram(labels).centred())
+}
+
+/// YYᵀ of one-hot labels: 1 where two images share their class.
+pub fn label_gram(labels: &[usize]) -> Gram {
+    let n = labels.len();
+    let same = |at: usize| f64::from(u8::from(labels[at / n] == labels[at % n]));
+    let (gram, _) = Gram::symmetrised(n, (0..n * n).map(same).collect()).expect("ones and zeros are finite");
+    gram
+}
+
+fn cosine(a: &Gram, b: &Gram) -> Option<f64> {
+    let norms = a.frobenius() * b.frobenius();
+    (norms > 0.0).then(|| a.dot(b) / norms)
+}

@@ -1,0 +1,57 @@
+//! How far one kernel is from another: the distance S = 1 − CKA, its angle, and the split into scale, rotation and drift.
+//!
+//! S is computed as ½‖K̂ − K̂′‖² of the normalised kernels, not as 1 minus a cosine: it is exactly 0 when nothing moves,
+//! never negative, and keeps its digits when it is 10⁻¹² (1 − cos would leave four of them).
+
+use super::Gram;
+
+/// Whether the mean feature is taken off first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Centring {
+    /// HKH: the CKA of Kornblith et al. 2019.
+    Centred,
+    /// K as it is: the S of Fort et al. 2020.
+    Uncentred,
+}
+
+/// S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). Two zero matrices are 0 apart; a zero and another, ½.
+pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
+    match centring {
+        Centring::Centred => half_gap(&a.centred(), &b.centred()),
+        Centring::Uncentred => half_gap(a, b),
+    }
+}
+
+/// The angle arccos(1 − S) in radians. As 2 arcsin √(S/2), which keeps its digits at small S.
+pub fn angle(distance: f64) -> f64 {
+    2.0 * (0.5 * distance).sqrt().min(1.0).asin()
+}
+
+/// ½ ‖A/‖A‖ − B/‖B‖‖²_F.
+fn half_gap(a: &Gram, b: &Gram) -> f64 {
+    let inverse = |gram: &Gram| Some(gram.frobenius()).filter(|norm| *norm > 0.0).map_or(0.0, |norm| 1.0 / norm);
+    let (scale_a, scale_b) = (inverse(a), inverse(b));
+    0.5 * a.values().iter().zip(b.values().iter()).map(|(a, b)| (a * scale_a - b * scale_b).powi(2)).sum::<f64>()
+}
+
+/// The change from a reference K₀ to K, split: D² = S² − 2 S (1 − R) + 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// S = ‖K‖/‖K₀‖.
+    pub scale: f64,
+    /// R = 1 − cos(K, K₀), uncentred.
+    pub rotation: f64,
+    /// D = ‖K − K₀‖/‖K₀‖.
+    pub drift: f64,
+}
+
+/// Scale, rotation and drift of `kernel` against a reference that is not zero.
+pub fn change(kernel: &Gram, reference: &Gram) -> Change {
+    let norm = reference.frobenius();
+    let gap: f64 = kernel.values().iter().zip(reference.values().iter()).map(|(a, b)| (a - b).powi(2)).sum();
+    Change {
+        scale: kernel.frobenius() / norm,
+        rotation: distance(kernel, reference, Centring::Uncentred),
+        drift: gap.sqrt() / norm,
+    }
+}

@@ -1,0 +1,9 @@
+//! The empirical neural tangent kernel Θ(x, x′) = ⟨∇_w f(x), ∇_w f(x′)⟩ over all parameters (Jacot et al. 2018).
+//!
+//! Two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is obvious and used to
+//! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64.
+
+pub mod jacobian;
+pub mod layerwise;
+
+pub use layerwise::{FullKernel, Measured};

@@ -1,0 +1,47 @@
+//! How well logits fit labels, in f64.
+
+use crate::spec::Loss;
+
+/// Loss and accuracies of a set of images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// The training loss, as [`Loss`] defines it.
+    pub loss: f64,
+    /// Share of images whose largest logit is their label.
+    pub accuracy: f64,
+    /// The same among the logits of the given classes only: what class-incremental training forgets beside the bias of its
+    /// logits. Images of other classes count as wrong.
+    pub masked: f64,
+}
+
+/// Scores logits [n, C] against labels.
+pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) -> Score {
+    let n = labels.len();
+    let count = logits.len() / n.max(1);
+    let (mut total, mut right, mut right_masked) = (0.0, 0usize, 0usize);
+    for (row, &label) in logits.chunks_exact(count.max(1)).zip(labels) {
+        total += match loss {
+            Loss::CrossEntropy => log_sum_exp(row) - f64::from(row[label]),
+            Loss::Mse => {
+                let square = |(class, value): (usize, &f32)| {
+                    (f64::from(*value) - f64::from(u8::from(class == label))).powi(2)
+                };
+                row.iter().enumerate().map(square).sum::<f64>() / (2.0 * count as f64)
+            }
+        };
+        right += usize::from(largest(row, 0..count) == Some(label));
+        right_masked += usize::from(largest(row, classes.iter().copied()) == Some(label));
+    }
+    let share = |hits: usize| hits as f64 / n.max(1) as f64;
+    Score { loss: total / n.max(1) as f64, accuracy: share(right), masked: share(right_masked) }
+}
+
+fn largest(row: &[f32], among: impl Iterator<Item = usize>) -> Option<usize> {
+    among.max_by(|a, b| row[*a].total_cmp(&row[*b]))
+}
+
+fn log_sum_exp(row: &[f32]) -> f64 {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|value| f64::from(value - top).exp()).sum();
+    f64::from(top) + sum.ln()
+}

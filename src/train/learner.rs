@@ -1,0 +1,182 @@
+//! The network, its optimiser and one step of training.
+//!
+//! Conventions (the same as in the theory): cross-entropy is the mean over the batch, so ḟ = −Θ (p − y)/N; MSE is half the
+//! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). With laziness α the trained function is F = α (f − f₀); the kernel
+//! that is measured stays that of f.
+
+use burn::module::Module as _;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+use crate::model::{Mlp, Taps, flatten};
+use crate::ntk::{jacobian, layerwise};
+use crate::spec::{Loss, Method, Optimiser, Spec};
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepOutcome {
+    /// Loss of the batch before the step.
+    pub loss: f64,
+    /// ‖∇L‖ of the batch, when asked for.
+    pub grad_norm: Option<f64>,
+}
+
+/// A network in training.
+pub struct Learner {
+    /// With autodiff.
+    network: Mlp,
+    /// The network at initialisation, where the laziness needs it.
+    initial: Option<Mlp>,
+    optimiser: ModuleOptimizer,
+    device: Device,
+    inputs: usize,
+    classes: usize,
+    loss: Loss,
+    alpha: Option<f64>,
+    method: Method,
+}
+
+/// Images of one forward pass in evaluation at most.
+const EVALUATION_ROWS: usize = 1024;
+
+impl Learner {
+    /// A fresh network for images of `inputs` values and `classes` logits.
+    pub fn new(spec: &Spec, inputs: usize, classes: usize, device: &Device) -> Self {
+        let network = Mlp::new(&spec.network, spec.seed, inputs, classes, device);
+        Self {
+            initial: spec.network.alpha.map(|_| network.clone()),
+            network: network.train(),
+            optimiser: optimiser(spec),
+            device: device.clone(),
+            inputs,
+            classes,
+            loss: spec.training.loss,
+            alpha: spec.network.alpha,
+            method: spec.kernel.method,
+        }
+    }
+
+    /// One step on a batch: pixels [n, inputs] and labels [n], at the rate that reaches the optimiser.
+    pub fn step(&mut self, pixels: &[f32], labels: &[usize], rate: f64, want_norm: bool) -> StepOutcome {
+        let images = self.upload(pixels, labels.len());
+        let targets = self.one_hot(labels);
+        let outputs = self.network.forward(images.clone(), &mut Taps::closed());
+        let outputs = self.lazy(outputs, &images);
+        let loss = batch_loss(self.loss, outputs, targets);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            // The weights stay those of the last good step.
+            return StepOutcome { loss: value, grad_norm: None };
+        }
+        let mut gradients = loss.backward();
+        let gradients = GradientsParams::from_module(&mut gradients, &self.network);
+        let grad_norm = want_norm.then(|| self.norm(&gradients));
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        StepOutcome { loss: value, grad_norm }
+    }
+
+    /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C].
+    pub fn outputs(&self, images: &Tensor<2>) -> Vec<f32> {
+        let network = self.network.valid();
+        let [n, _] = images.dims();
+        let mut outputs = Vec::with_capacity(n * self.classes);
+        for first in (0..n).step_by(EVALUATION_ROWS) {
+            let rows = images.clone().slice([first..(first + EVALUATION_ROWS).min(n)]);
+            let logits = self.lazy(network.forward(rows.clone(), &mut Taps::closed()), &rows);
+            outputs.extend(logits.into_data().iter::<f32>());
+        }
+        outputs
+    }
+
+    /// The kernel of f on images [n, inputs], by the spec's method; `None` when `cancelled` says so on the way.
+    pub fn kernel(
+        &self,
+        images: &Tensor<2>,
+        want_full: bool,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<layerwise::Measured> {
+        let network = self.network.valid();
+        match self.method {
+            Method::Layerwise => layerwise::measure(&network, images, self.classes, want_full, cancelled),
+            Method::Jacobian => {
+                let trace = jacobian::trace(&network, images, self.classes, cancelled)?;
+                Some(layerwise::Measured { trace, full: None })
+            }
+        }
+    }
+
+    /// Copies images [n, inputs] to the device.
+    pub fn upload(&self, pixels: &[f32], n: usize) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(pixels.to_vec(), [n, self.inputs]), &self.device)
+    }
+
+    /// The parameters as they are now; shares their memory until the next step.
+    pub fn parameters(&self) -> Vec<Tensor<1>> {
+        flatten(&self.network)
+    }
+
+    /// The network, with autodiff.
+    pub fn network(&self) -> &Mlp {
+        &self.network
+    }
+
+    /// F = α (f − f₀), or f where there is no α.
+    fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
+        match (self.alpha, &self.initial) {
+            (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone(), &mut Taps::closed())) * alpha,
+            _ => outputs,
+        }
+    }
+
+    fn one_hot(&self, labels: &[usize]) -> Tensor<2> {
+        let mut targets = vec![0.0f32; labels.len() * self.classes];
+        for (row, label) in labels.iter().enumerate() {
+            targets[row * self.classes + label] = 1.0;
+        }
+        Tensor::from_data(TensorData::new(targets, [labels.len(), self.classes]), &self.device)
+    }
+
+    fn norm(&self, gradients: &GradientsParams) -> f64 {
+        let mut square = 0.0;
+        for (_, layer) in self.network.layers() {
+            let weight = gradients.get::<2>(layer.weight.id).map(sum_of_squares);
+            let bias = gradients.get::<1>(layer.bias.id).map(sum_of_squares);
+            square += weight.unwrap_or(0.0) + bias.unwrap_or(0.0);
+        }
+        square.sqrt()
+    }
+}
+
+/// ‖a − b‖ over all parameters, summed in f64 over tensors.
+pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| sum_of_squares(a.clone() - b.clone())).sum::<f64>().sqrt()
+}
+
+fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f64 {
+    f64::from(tensor.powi_scalar(2).sum().into_scalar::<f32>())
+}
+
+fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let [n, classes] = outputs.dims();
+    match kind {
+        Loss::CrossEntropy => (activation::log_softmax(outputs, 1) * targets).sum() * (-1.0 / n as f64),
+        Loss::Mse => (outputs - targets).powi_scalar(2).sum() * (0.5 / (n * classes) as f64),
+    }
+}
+
+fn optimiser(spec: &Spec) -> ModuleOptimizer {
+    let training = &spec.training;
+    let decay = (training.weight_decay > 0.0).then(|| WeightDecayConfig { penalty: training.weight_decay as f32 });
+    match training.optimiser {
+        // Dampening 0, as in PyTorch; burn's default is 0.1.
+        Optimiser::Sgd => {
+            let momentum = (training.momentum > 0.0)
+                .then(|| MomentumConfig { momentum: training.momentum, dampening: 0.0, nesterov: false });
+            SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+        }
+        // ε as in PyTorch.
+        Optimiser::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
+    }
+}

@@ -1,0 +1,7 @@
+//! One training step and what is asked of the network between steps. Knows of no thread, no clock and no file.
+
+mod evaluate;
+mod learner;
+
+pub use evaluate::{Score, score};
+pub use learner::{Learner, StepOutcome, displacement};
