@@ -7,9 +7,7 @@ pub mod model;
 pub mod ntk;
 pub mod record;
 pub mod spec;
-<<<<<<< HEAD
-pub mod ui;
-=======
+
 pub mod train;
+pub mod ui;
 pub mod worker;
->>>>>>> main

@@ -12,7 +12,6 @@ use super::clock::{self, Clock};
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::meters::{FrameTimes, Memory};
-use super::run::StartFn;
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Checked};
@@ -21,6 +20,10 @@ use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
 use crate::spec::Spec;
+use crate::worker::{Waker, Worker};
+
+/// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
+pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
 
 /// Everything the window holds.
 pub struct App {

@@ -105,14 +105,16 @@ pub fn newest(history: &History) -> f64 {
 }
 
 /// Where the axis of the whole run ends: at its planned end, so that the curve travels towards the coming switch. A very
-/// long plan is shown as far as four times what has been, or its start would be squeezed into nothing.
+/// long plan is shown as far as twice what has been or more, or its start would be squeezed into nothing.
 fn whole(history: &History) -> f64 {
     let planned = bands(history).last().map_or(1.0, |band| band.end);
     let seen = newest(history);
     if matches!(history.state(), RunState::Ended(_)) && seen > 0.0 {
         return seen;
     }
-    planned.min((4.0 * seen).max(30.0)).max(seen).max(1e-3)
+    // In steps, so that the axis stands still between them.
+    let steps = (2.0 * seen / 30.0).max(1.0).log2().ceil();
+    planned.min(30.0 * steps.exp2()).max(seen).max(1e-3)
 }
 
 /// The tasks that have been, the one that is, and those that are planned, in order of time.

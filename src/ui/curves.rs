@@ -38,7 +38,7 @@ pub struct Key {
 }
 
 /// The part of a curve that is in view, ready to draw.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Visible {
     /// Unbroken pieces.
     pub pieces: Vec<Vec<PlotPoint>>,
@@ -58,7 +58,20 @@ struct Curve {
     missed: bool,
     base: f64,
     generation: u64,
-    shown: Option<(Window, u64, Arc<Visible>)>,
+    shown: Option<Shown>,
+}
+
+/// What was last drawn, and where to go on when points are appended.
+#[derive(Debug)]
+struct Shown {
+    window: Window,
+    generation: u64,
+    breaks: usize,
+    visible: Arc<Visible>,
+    /// Points taken in; the first one of the last pixel column, and how many drawn points stand before it.
+    taken: usize,
+    tail: usize,
+    kept: usize,
 }
 
 /// From which epoch to which, on how many pixels.
@@ -82,14 +95,7 @@ impl Curves {
     pub fn visible(&mut self, history: &History, key: Key, window: Window) -> Arc<Visible> {
         let curve = self.curves.entry(key).or_default();
         curve.read(history, key);
-        match &curve.shown {
-            Some((of, generation, visible)) if *of == window && *generation == curve.generation => Arc::clone(visible),
-            _ => {
-                let visible = Arc::new(curve.thin(window));
-                curve.shown = Some((window, curve.generation, Arc::clone(&visible)));
-                visible
-            }
-        }
+        curve.show(window)
     }
 
     /// The value of a curve at or last before an epoch (as stored: log10 on a logarithmic axis).
@@ -226,41 +232,78 @@ impl Curve {
         ratio
     }
 
-    fn thin(&self, window: Window) -> Visible {
+    fn show(&mut self, window: Window) -> Arc<Visible> {
+        let same = self.shown.as_ref().is_some_and(|shown| shown.window == window && shown.breaks == self.breaks.len());
+        match &mut self.shown {
+            Some(shown) if same && shown.generation == self.generation => return Arc::clone(&shown.visible),
+            // Points were appended: all pixel columns but the last stand.
+            Some(shown) if same && shown.tail > 0 && !shown.visible.pieces.is_empty() => {
+                let to = end(&self.points, window);
+                let visible = Arc::make_mut(&mut shown.visible);
+                let span = visible.span;
+                visible.span = self.points[shown.taken.min(to)..to].iter().fold(span, widened);
+                let place = visible.pieces.len() - 1;
+                let piece = &mut visible.pieces[place];
+                piece.truncate(shown.kept);
+                let tail = thin(&self.points[shown.tail..to], window, piece);
+                (shown.tail, shown.kept) = (shown.tail + tail.0, tail.1);
+                (shown.taken, shown.generation) = (to, self.generation);
+                return Arc::clone(&shown.visible);
+            }
+            _ => {}
+        }
+        let shown = self.thin(window);
+        let visible = Arc::clone(&shown.visible);
+        self.shown = Some(shown);
+        visible
+    }
+
+    fn thin(&self, window: Window) -> Shown {
         let points = &self.points;
         // One point beyond each edge, so that lines run out of view and do not end within it.
         let from = points.partition_point(|point| point.x < window.from).saturating_sub(1);
-        let to = (points.partition_point(|point| point.x <= window.to) + 1).min(points.len());
+        let to = end(points, window);
         let mut visible = Visible::default();
-        let mut start = from;
+        let (mut start, mut tail, mut kept) = (from, 0, 0);
         for &at in self.breaks.iter().filter(|&&at| at > from && at < to).chain([&to]) {
             let piece = &points[start..at];
-            for point in piece {
-                let (low, high) = visible.span.unwrap_or((point.y, point.y));
-                visible.span = Some((low.min(point.y), high.max(point.y)));
-            }
-            if !piece.is_empty() {
-                visible.pieces.push(thin(piece, window));
+            visible.span = piece.iter().fold(visible.span, widened);
+            if piece.len() > 2 * window.pixels {
+                let mut thinned = Vec::with_capacity(4 * window.pixels + 8);
+                let last = thin(piece, window, &mut thinned);
+                (tail, kept) = (start + last.0, last.1);
+                visible.pieces.push(thinned);
+            } else if !piece.is_empty() {
+                tail = 0;
+                visible.pieces.push(piece.to_vec());
             }
             start = at;
         }
-        visible
+        let visible = Arc::new(visible);
+        Shown { window, generation: self.generation, breaks: self.breaks.len(), visible, taken: to, tail, kept }
     }
 }
 
-/// At most four points per pixel column: first, least, greatest, last.
-fn thin(points: &[PlotPoint], window: Window) -> Vec<PlotPoint> {
-    if points.len() <= 2 * window.pixels {
-        return points.to_vec();
-    }
+/// One beyond the last point to draw.
+fn end(points: &[PlotPoint], window: Window) -> usize {
+    (points.partition_point(|point| point.x <= window.to) + 1).min(points.len())
+}
+
+fn widened(span: Option<(f64, f64)>, point: &PlotPoint) -> Option<(f64, f64)> {
+    let (low, high) = span.unwrap_or((point.y, point.y));
+    Some((low.min(point.y), high.max(point.y)))
+}
+
+/// Appends at most four points per pixel column: first, least, greatest, last. Returns where the last column begins, in
+/// `points` and in what is drawn.
+fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (usize, usize) {
     let per_epoch = window.pixels as f64 / (window.to - window.from);
-    let column = |point: &PlotPoint| ((point.x - window.from) * per_epoch).floor();
-    let mut thinned = Vec::with_capacity(4 * window.pixels + 8);
-    let mut start = 0;
+    let (mut start, mut last) = (0, (0, thinned.len()));
     while start < points.len() {
-        let of = column(&points[start]);
-        let (mut least, mut greatest, mut end) = (start, start, start);
-        while end < points.len() && column(&points[end]) == of {
+        let column = ((points[start].x - window.from) * per_epoch).floor();
+        let edge = window.from + (column + 1.0) / per_epoch;
+        let (mut least, mut greatest, mut end) = (start, start, start + 1);
+        while end < points.len() && points[end].x < edge {
             if points[end].y < points[least].y {
                 least = end;
             }
@@ -269,17 +312,17 @@ fn thin(points: &[PlotPoint], window: Window) -> Vec<PlotPoint> {
             }
             end += 1;
         }
-        let mut kept = [start, least.min(greatest), least.max(greatest), end - 1].into_iter();
-        let mut last = usize::MAX;
-        for place in kept.by_ref() {
-            if place != last {
+        last = (start, thinned.len());
+        let mut before = usize::MAX;
+        for place in [start, least.min(greatest), least.max(greatest), end - 1] {
+            if place != before {
                 thinned.push(points[place]);
-                last = place;
+                before = place;
             }
         }
         start = end;
     }
-    thinned
+    last
 }
 
 fn scaled(value: f64, log: bool) -> Option<f64> {

@@ -16,7 +16,7 @@ pub struct FolderDialog {
 
 impl FolderDialog {
     /// Opens it; `wake` is called when there is an answer.
-    pub fn open(wake: super::run::Waker) -> std::io::Result<Self> {
+    pub fn open(wake: crate::worker::Waker) -> std::io::Result<Self> {
         let (send, answer) = bounded(1);
         // Made here, as some systems demand of the main thread; only its answer is awaited elsewhere.
         let asked = rfd::AsyncFileDialog::new().set_title("Folder with the data set").pick_folder();

@@ -10,10 +10,10 @@ use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
-use super::run::Waker;
 use super::session::{Session, outline};
 use crate::lab::Command;
 use crate::spec::Spec;
+use crate::worker::Waker;
 
 /// Shortest time between two frames that a run asks for.
 const FRAME: Duration = Duration::from_millis(33);

@@ -15,7 +15,6 @@ mod help;
 mod logic;
 mod meters;
 mod plot;
-pub mod run;
 mod scene;
 pub mod session;
 mod settings;
@@ -27,5 +26,5 @@ pub mod views;
 mod widgets;
 mod window;
 
-pub use app::App;
+pub use app::{App, StartFn};
 pub use window::{WindowOptions, open};

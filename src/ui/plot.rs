@@ -99,7 +99,7 @@ pub fn time_plot(
     if span.is_none() {
         empty(ui, scene, frame);
     }
-    overlay(ui, scene, &shown.0, traces, marks);
+    overlay(ui, scene, plot, &shown.0, traces, marks);
     gestures(scene, &shown.1, &shown.0, ui);
     shown.0
 }
@@ -121,7 +121,11 @@ fn show(
     let y_axis = AxisHints::new_y()
         .placement(HPlacement::Left)
         .min_thickness(AXIS)
-        .formatter(move |mark, _| format::tick(mark.value, span, log))
+        // A label at the very edge would run into the plot above or into the epochs below.
+        .formatter(move |mark, _| {
+            let inside = (0.035..=0.97).contains(&((mark.value - low) / span));
+            if inside { format::tick(mark.value, span, log) } else { String::new() }
+        })
         .tick_label_color(tokens.weak)
         .tick_label_font(theme::ticks());
     let labels = plot.ticks;
@@ -192,9 +196,13 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: eg
 }
 
 /// Cursor, the values at it, and notes, above everything.
-fn overlay(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
+fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
     let frame = *transform.frame();
     let painter = ui.painter().with_clip_rect(frame);
+    if plot.ticks {
+        let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
+        painter.text(at, Align2::RIGHT_BOTTOM, "epochs", egui::FontId::proportional(9.5), scene.tokens.faint);
+    }
     cursor(&painter, scene, transform);
     let x = transform.position_from_point_x(scene.cursor);
     if !scene.history.rows().is_empty() {

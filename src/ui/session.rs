@@ -6,17 +6,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::run::{Run, retire};
 use crate::lab::Command;
-use crate::record::{Event, History, RunState};
+use crate::record::{Ending, Event, History, RunState};
 use crate::spec::Spec;
+use crate::worker::Worker;
 
 /// Longest time that one frame spends on receiving.
 pub const BUDGET: Duration = Duration::from_millis(8);
 
 /// A run and its record.
 pub struct Session {
-    run: Option<Box<dyn Run>>,
+    run: Option<Worker>,
     pub history: History,
     /// What it was started with, live changes included as they are made.
     pub spec: Spec,
@@ -26,7 +26,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(run: Box<dyn Run>, spec: Spec) -> Self {
+    pub fn new(run: Worker, spec: Spec) -> Self {
         Self {
             run: Some(run),
             history: History::default(),
@@ -46,6 +46,8 @@ impl Session {
             }
             self.outbox.pop_front();
         }
+        // Asked before the last events are taken: a thread seen finished here cannot send any more.
+        let finished = run.is_finished();
         let start = Instant::now();
         while let Some(event) = run.try_recv() {
             match &event {
@@ -62,6 +64,13 @@ impl Session {
             if start.elapsed() > BUDGET {
                 return true;
             }
+        }
+        if finished {
+            let (step, message) =
+                (self.history.progress().step, "its thread ended without a word; start it again".to_owned());
+            self.history.push(Event::Ended(Ending::Failed { step, message }));
+            self.retire();
+            return false;
         }
         !self.outbox.is_empty()
     }
@@ -125,6 +134,16 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.retire();
+    }
+}
+
+/// Ends a run without waiting for it. Joined here, a run in the middle of a large kernel would freeze the window.
+fn retire(run: Worker) {
+    run.stop();
+    let joining = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || drop(run));
+    if let Err(err) = joining {
+        // Without a thread the run was dropped, and thereby joined, right here: slow, but nothing is lost.
+        log::warn!("a run was joined on the window's thread: {err}");
     }
 }
 

@@ -139,6 +139,12 @@ pub fn note() -> FontId {
 
 /// Gives the context both themes; which one is shown is the preference's affair (the system's by default).
 pub fn install(ctx: &egui::Context) {
+    // Signs such as ‖ and ∝ are in the monospace font only.
+    let mut fonts = egui::FontDefinitions::default();
+    if let Some(family) = fonts.families.get_mut(&FontFamily::Proportional) {
+        family.insert(1, "Hack".to_owned());
+    }
+    ctx.set_fonts(fonts);
     for (theme, tokens) in [(Theme::Light, &LIGHT), (Theme::Dark, &DARK)] {
         ctx.set_visuals_of(theme, visuals(tokens));
         ctx.style_mut_of(theme, |style| {

@@ -2,7 +2,7 @@
 //!
 //! Plots may show a part of the run; this strip always shows all of it, and marks the part.
 
-use egui::{Align2, PointerButton, Rect, Sense, Stroke, Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2};
+use egui::{Align2, Mesh, PointerButton, Rect, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::actions::{Action, UserCommand};
 use super::clock::newest;
@@ -63,8 +63,8 @@ fn paint(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
     let tokens = scene.tokens;
     let end = scene.bands.last().map_or(1.0, |band| band.end).max(newest(scene.history)).max(1e-6);
     let x = |epoch: f64| rect.left() + (epoch / end) as f32 * rect.width();
-    let response = ui.interact(rect, ui.id().with("timeline"), Sense::click_and_drag());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Slider, true, "Time"));
+    let response = ui.interact(rect, ui.scope_id().with("timeline"), Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, "Time"));
     let painter = ui.painter().with_clip_rect(rect.expand2(vec2(1.0, 0.0)));
     let (top, bottom) = (rect.top() + 2.0, rect.bottom() - 16.0);
     painter.rect_filled(Rect::from_min_max(pos2(rect.left(), top), pos2(rect.right(), bottom)), 3.0, tokens.well);
@@ -108,15 +108,17 @@ fn name(painter: &egui::Painter, scene: &Scene<'_>, field: Rect, task: usize, bo
     clipped.text(pos2(field.left() + 2.0, bottom + 10.0), Align2::LEFT_CENTER, text, theme::note(), scene.tokens.weak);
 }
 
-/// A tick for each pixel column that has a snapshot.
+/// A tick for each snapshot, where there is room: one mesh, because there may be hundreds.
 fn ticks(painter: &egui::Painter, scene: &Scene<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
-    let stroke = Stroke::new(1.0, scene.tokens.card.gamma_multiply(0.8));
+    let colour = scene.tokens.card.gamma_multiply(0.8);
+    let mut mesh = Mesh::default();
     let mut last = f32::NEG_INFINITY;
     for snapshot in scene.history.snapshots() {
         let at = x(snapshot.row.epoch).round();
-        if at - last >= 2.0 && rect.x_range().contains(at) {
-            painter.vline(at, (bottom - 5.0)..=bottom, stroke);
+        if at - last >= 3.0 && rect.x_range().contains(at) {
+            mesh.add_colored_rect(Rect::from_x_y_ranges(at..=at + 1.0, (bottom - 5.0)..=bottom), colour);
             last = at;
         }
     }
+    painter.add(Shape::mesh(mesh));
 }

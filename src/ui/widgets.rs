@@ -3,8 +3,8 @@
 //! Guarantees: each can be reached by keyboard and has a name for screen readers (and for tests).
 
 use egui::{
-    Align, Align2, Color32, ComboBox, FontId, Layout, Rect, Response, RichText, Sense, Shape, Stroke, StrokeKind, Ui,
-    UiBuilder, Vec2, WidgetInfo, WidgetType, pos2, vec2,
+    Align, Align2, Color32, ComboBox, FontId, Layout, Rect, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind,
+    Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::actions::UserCommand;
@@ -55,7 +55,7 @@ pub fn card(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str) -> Car
 /// The `?` of a view: what is shown, by which formula, and where that comes from.
 fn question(ui: &mut Ui, title: &str, help: &str) {
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, format!("About {title}")));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("About {title}")));
     let tokens = Tokens::of(ui);
     let lit = response.hovered() || response.has_focus();
     let colour = if lit { tokens.accent } else { tokens.faint };
@@ -113,7 +113,8 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     let rect = ui.available_rect_before_wrap();
     let painter = ui.painter().with_clip_rect(rect);
     let mut x = rect.left() + 8.0;
-    for trace in traces.iter().filter(|trace| !trace.name.is_empty() && !trace.dashed && trace.colour.a() == 255) {
+    for trace in traces.iter().rev().filter(|trace| !trace.name.is_empty() && !trace.dashed && trace.colour.a() == 255)
+    {
         let value = trace.now.map(|now| if log { 10f64.powf(now) } else { now });
         let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);
         let value = painter.layout_no_wrap(value.map_or_else(String::new, &show), FontId::monospace(10.5), tokens.text);
@@ -201,7 +202,7 @@ impl<'a> IconButton<'a> {
         let size = vec2(12.0 + words + 2.0 * padding, height);
         let sense = if self.enabled { Sense::click() } else { Sense::hover() };
         let (rect, response) = ui.allocate_exact_size(size, sense);
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, self.enabled, self.name));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.name));
         if ui.is_rect_visible(rect) {
             let tokens = Tokens::of(ui);
             let look = ui.style().interact(&response);

@@ -3,30 +3,32 @@
 use anyhow::Context as _;
 use eframe::egui;
 
-use super::app::App;
-use super::run::StartFn;
+use super::app::{App, StartFn};
 use super::theme::Tokens;
 use crate::spec::Spec;
+use crate::worker::{DeviceChoice, Job, Worker};
 
 /// How the window begins.
 pub struct WindowOptions {
+    /// The run that begins with the window.
     pub spec: Spec,
-    pub start: StartFn,
-    /// Whether the run begins with the window.
-    pub autostart: bool,
+    pub device: DeviceChoice,
 }
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let native = native_options([1280.0, 800.0]);
     let creator = move |creation: &eframe::CreationContext<'_>| {
-        let mut app = App::new(options.spec, options.start);
-        if options.autostart {
-            app.start_run(&creation.egui_ctx);
-        }
+        let mut app = App::new(options.spec, start(options.device));
+        app.start_run(&creation.egui_ctx);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
+}
+
+/// Starts real runs on this device, kept to the pace of their spec.
+fn start(device: DeviceChoice) -> StartFn {
+    Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
 }
 
 fn native_options(size: [f32; 2]) -> eframe::NativeOptions {

@@ -91,7 +91,7 @@ fn section(ui: &mut Ui, form: &mut Form<'_>, title: &str, open: bool, add: impl 
         .default_open(open);
     // A problem must not hide in a closed section.
     let header = if has_problem { header.open(Some(true)) } else { header };
-    ui.spacing_mut().indent = 0.0;
+    ui.spacing_mut().indent = 16.0;
     header.show_unindented(ui, |ui| add(ui, form));
     ui.add_space(GRID);
 }

@@ -3,7 +3,7 @@
 //! Tasks are moved by dragging their handle or by the two buttons; those that have begun stay where they are. While a run
 //! goes on, the new order of the coming tasks is told to it at once.
 
-use egui::{Color32, CursorIcon, Rect, RichText, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2};
+use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 use super::form::{Form, real, whole};
 use crate::lab::Command;
@@ -231,7 +231,7 @@ fn task_row(
 fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dragged> {
     let sense = if locked { Sense::hover() } else { Sense::drag() };
     let (rect, response) = ui.allocate_exact_size(vec2(10.0, ROW), sense);
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Other, !locked, format!("Handle of task {task}")));
+    response.widget_info(|| WidgetInfo::labeled(Role::Unknown, !locked, format!("Handle of task {task}")));
     let colour = if locked { form.tokens.hairline } else { form.tokens.faint };
     for (x, y) in [(-2.0, -4.0), (2.0, -4.0), (-2.0, 0.0), (2.0, 0.0), (-2.0, 4.0), (2.0, 4.0)] {
         ui.painter().circle_filled(rect.center() + vec2(x, y), 1.0, colour);
@@ -313,7 +313,7 @@ fn classes(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
             let name = names.get(class).cloned().unwrap_or_else(|| class.to_string());
             let has = own.contains(&class);
             response.widget_info(|| {
-                WidgetInfo::selected(WidgetType::Checkbox, true, has, format!("Task {task} has class {class}"))
+                WidgetInfo::selected(Role::CheckBox, true, has, format!("Task {task} has class {class}"))
             });
             if response.clicked() {
                 if has {
@@ -350,7 +350,7 @@ fn classes(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
 /// Classes as text, like `0-9, 12`.
 fn class_text(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
-    let id = ui.id().with(("classes", task));
+    let id = ui.scope_id().with(("classes", task));
     let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| ranges(own));
     let response = ui.add(
         egui::TextEdit::singleline(&mut text)

@@ -90,7 +90,7 @@ fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize,
 /// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
 /// that all but one in two hundred stay below.
 fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
-    let stride = (n * n / 20_000).max(1);
+    let stride = (n * n / 8192).max(1);
     let mut seen: Vec<f64> =
         (0..n * n).step_by(stride).map(|at| value(at / n, at % n)).filter(|v| v.is_finite()).collect();
     if seen.is_empty() {
@@ -265,7 +265,7 @@ fn hover(
     snapshot: &Snapshot,
     before: Option<&Snapshot>,
 ) {
-    let response = ui.interact(place, ui.id().with("matrix"), Sense::hover());
+    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::hover());
     let Some(pos) = response.hover_pos() else { return };
     let n = info.probes.len();
     let cell = place.width() / n as f32;

@@ -43,7 +43,7 @@ impl View {
             Self::Scale => "Scale",
             Self::Alignment => "Alignment",
             Self::Spectrum => "Eigenspectrum",
-            Self::Waterfall => "Eigenvalues over time",
+            Self::Waterfall => "λ over time",
             Self::Accuracy => "Accuracy",
         }
     }
@@ -77,8 +77,8 @@ impl View {
             }
             Self::Alignment => {
                 "How well the kernel fits the labels of each task's probes:\n\
-                 A = ⟨K, YYᵀ⟩ / (‖K‖ ‖YYᵀ‖)\n\
-                 with Y one-hot; “centred” takes the means out of both first; “full” is yᵗΘy / (‖Θ‖ ‖y‖²) with the NC × NC \
+                 A = ⟨K, YY′⟩ / (‖K‖ ‖YY′‖)\n\
+                 with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC × NC \
                  kernel, at each epoch's end and each switch.\n\
                  Cristianini et al. 2001; Cortes et al. 2012 (1203.0550)."
             }

@@ -33,15 +33,12 @@ impl Shades {
         }))
     }
 
-    /// The colour of a number within a range; numbers beyond it take the colour of its end.
-    pub fn at(&self, value: f64, (low, high): (f64, f64), nan: Color32) -> Color32 {
-        if !value.is_finite() {
-            return nan;
-        }
-        let span = high - low;
-        // A constant matrix has no span: everything is the lowest.
-        let part = if span > 0.0 { ((value - low) / span).clamp(0.0, 1.0) } else { 0.0 };
-        self.0[(part * (SHADES - 1) as f64).round() as usize]
+    /// The colour of each number within a range; numbers beyond it take the colour of its end. A constant matrix has no
+    /// span: everything is the lowest.
+    pub fn within(&self, (low, high): (f64, f64), nan: Color32) -> impl Fn(f64) -> Color32 {
+        let scale = if high > low { (SHADES - 1) as f64 / (high - low) } else { 0.0 };
+        // The cast takes negative numbers to 0, which is what is wanted.
+        move |value| if value.is_finite() { self.0[(((value - low) * scale + 0.5) as usize).min(SHADES - 1)] } else { nan }
     }
 }
 
@@ -55,11 +52,12 @@ pub fn picture(
 ) -> ColorImage {
     let block = size.div_ceil(MOST).max(1);
     let side = size.div_ceil(block);
+    let colour = shades.within(range, nan);
     let mut pixels = Vec::with_capacity(side * side);
     for row in 0..side {
         for column in 0..side {
             let number = if block == 1 { value(row, column) } else { mean(size, block, row, column, &value) };
-            pixels.push(shades.at(number, range, nan));
+            pixels.push(colour(number));
         }
     }
     ColorImage::new([side, side], pixels)
@@ -92,10 +90,11 @@ pub fn colour_bar(ui: &mut Ui, shades: &Shades, range: (f64, f64), texts: [&str;
         return;
     }
     let mut mesh = Mesh::default();
+    let of = shades.within(range, tokens.nan);
     let steps = 48;
     for step in 0..=steps {
         let part = f64::from(step) / f64::from(steps);
-        let colour = shades.at(range.0 + part * (range.1 - range.0), range, tokens.nan);
+        let colour = of(range.0 + part * (range.1 - range.0));
         let x = bar.left() + bar.width() * part as f32;
         mesh.colored_vertex(pos2(x, bar.top()), colour);
         mesh.colored_vertex(pos2(x, bar.bottom()), colour);

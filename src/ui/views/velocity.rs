@@ -106,7 +106,7 @@ pub fn task_traces(scene: &mut Scene<'_>, metric: Metric, log: bool, window: Win
     let tasks = scene.tasks();
     for &task in tasks.iter().rev() {
         let colour = scene.tokens.task(task);
-        let mut trace = Trace::new(scene, format!("task {task}"), key(Block::Task(task)), window, colour);
+        let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
         trace.width = if task == 1 { 1.8 } else { 1.2 };
         traces.push(trace);
     }

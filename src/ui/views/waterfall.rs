@@ -29,7 +29,14 @@ pub struct WaterfallState {
     columns: Columns,
     /// Run-wide range of log10 λ; it only widens.
     range: Option<(f64, f64)>,
-    drawn: Option<(TextureHandle, Drawn)>,
+    drawn: Option<Picture>,
+}
+
+/// The picture, here and as a texture.
+struct Picture {
+    texture: TextureHandle,
+    image: ColorImage,
+    of: Drawn,
 }
 
 /// What the picture was drawn from.
@@ -177,7 +184,7 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &
         .formatter(move |mark, _| format::tick(mark.value, to - from, false))
         .tick_label_color(tokens.weak)
         .tick_label_font(theme::ticks());
-    let picture = state.drawn.as_ref().map(|drawn| drawn.0.id());
+    let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
     let shown = Plot::new(plot.id)
         .height(plot.height)
         .show_background(false)
@@ -221,43 +228,57 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &
     frame
 }
 
-/// Makes the texture, if anything in view has changed.
+/// Makes the texture, if anything in view has changed; only its new columns, if snapshots were appended.
 fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, window: Window) {
     let read = &state.columns.read;
     let Some(last) = read.last() else { return };
     let wanted = Drawn { window, snapshots: read.len(), last: last.0, block, dark: scene.tokens.dark };
-    if state.drawn.as_ref().is_some_and(|drawn| drawn.1 == wanted) {
+    let before = state.drawn.as_ref().map(|drawn| drawn.of.clone());
+    if before.as_ref() == Some(&wanted) {
         return;
     }
-    let same_block = state.drawn.as_ref().is_some_and(|drawn| drawn.1.block == block);
-    let known = state.range.filter(|_| same_block).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
-    let fresh = if same_block { &read[read.len().saturating_sub(64)..] } else { &read[..] };
+    // Appended to, with nothing else changed: what was last then is still there.
+    let grown = before.filter(|of| {
+        let last = read.get(of.snapshots.wrapping_sub(1)).map(|column| column.0);
+        Drawn { snapshots: wanted.snapshots, last: wanted.last, ..of.clone() } == wanted && last == Some(of.last)
+    });
+    let fresh = &read[grown.as_ref().map_or(0, |of| of.snapshots)..];
+    let known = state.range.filter(|_| grown.is_some()).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
     let values = fresh.iter().flat_map(|column| column.2).filter(|value| value.is_finite()).map(f64::from);
-    let range = values.fold(known, |(low, high), value| (low.min(value), high.max(value)));
-    state.range = (range.0 <= range.1).then_some(range);
+    let wider = values.fold(known, |(low, high), value| (low.min(value), high.max(value)));
+    let grown = grown.filter(|_| wider == known);
+    state.range = (wider.0 <= wider.1).then_some(wider);
 
     let columns = window.pixels.clamp(1, COLUMNS);
     let range = state.range.unwrap_or((0.0, 1.0));
-    let end = last.1;
-    let mut image = ColorImage::filled([columns, ROWS], Color32::TRANSPARENT);
-    let mut place = 0;
-    for column in 0..columns {
-        let epoch = window.from + (column as f64 + 0.5) / columns as f64 * (window.to - window.from);
-        if epoch > end {
+    let per_epoch = columns as f64 / (window.to - window.from);
+    let (mut image, first) = match (&mut state.drawn, &grown) {
+        (Some(drawn), Some(of)) => {
+            let epoch = read[of.snapshots - 1].1;
+            (std::mem::take(&mut drawn.image), ((epoch - window.from) * per_epoch).floor().max(0.0) as usize)
+        }
+        _ => (ColorImage::filled([columns, ROWS], Color32::TRANSPARENT), 0),
+    };
+    let colour = state.shades.within(range, scene.tokens.nan);
+    for column in first..columns {
+        let epoch = window.from + (column as f64 + 0.5) / per_epoch;
+        if epoch > last.1 {
             break;
         }
-        while place + 1 < read.len() && read[place + 1].1 <= epoch {
-            place += 1;
-        }
+        let place = read.partition_point(|column| column.1 <= epoch).saturating_sub(1);
         for (row, &value) in read[place].2.iter().enumerate() {
-            image[(column, row)] = state.shades.at(f64::from(value), range, scene.tokens.nan);
+            image[(column, row)] = colour(f64::from(value));
         }
     }
+    let options = TextureOptions::NEAREST;
     match &mut state.drawn {
         Some(drawn) => {
-            drawn.0.set(image, TextureOptions::NEAREST);
-            drawn.1 = wanted;
+            drawn.texture.set(image.clone(), options);
+            (drawn.image, drawn.of) = (image, wanted);
         }
-        None => state.drawn = Some((ui.ctx().load_texture("eigenvalues", image, TextureOptions::NEAREST), wanted)),
+        None => {
+            let texture = ui.ctx().load_texture("eigenvalues", image.clone(), options);
+            state.drawn = Some(Picture { texture, image, of: wanted });
+        }
     }
 }
