@@ -1,4 +1,40 @@
 //! Kernelscope: an oscilloscope for the neural tangent kernel.
+//!
+//! It trains real networks live, measures the *exact* empirical NTK Θ(x, x′) = ⟨∇f(x), ∇f(x′)⟩ while they train, and shows
+//! what the kernel does, above all when the task changes (*Reactivation: Empirical NTK Dynamics Under Task Shifts*).
+//!
+//! # The house
+//!
+//! Data falls one way; commands go back up only through the worker's channel.
+//!
+//! ```text
+//!  spec ──► data ──► model ──► train ─┐
+//!                      └─────► ntk ───┼──► lab ──► worker ──► record ──► ui      (window)
+//!           math ◄────────────────────┘                          └─────► cli     (files, figures, progress bar)
+//! ```
+//!
+//! | folder | what lives there | may use | burn | egui |
+//! |---|---|---|---|---|
+//! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, random streams | – | no | no |
+//! | [`spec`] | what a run *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR), task streams, probes, batch order | `spec`, event types | no | no |
+//! | [`model`] | networks, initialisation, taps for the kernel, weights, device | `spec`, event types | yes | no |
+//! | [`ntk`] | the empirical kernel: layer by layer, and its oracle | `model`, `math` | yes | no |
+//! | [`train`] | one step, evaluation; knows of no thread | `model`, `data`, `ntk` | yes | no |
+//! | [`lab`] | one file per question: turns the above into a stream of events | all above, event types | yes | no |
+//! | [`worker`] | the thread, its channels, pause, cancel, failure | `lab` | no | no |
+//! | [`record`] | events, the bounded history, run folders, figures | `math`, `spec` | no | no |
+//! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
+//! | [`cli`] | the command line, progress bars | as `ui` | no | no |
+//!
+//! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). Two things differ from
+//! the first plan: `train` may use `ntk`, because the network under training is what the kernel is asked of, and `data` and
+//! `model` may use the event types of `record`, because task names and named tensors are facts that they state and nobody
+//! should translate.
+//!
+//! # Where to begin reading
+//!
+//! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it.
 
 pub mod data;
 pub mod lab;

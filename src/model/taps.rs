@@ -14,7 +14,7 @@ use super::Affine;
 pub struct Tap {
     /// Name of the layer, as its tensors are named: `fc1`.
     pub name: String,
-    /// Input of the layer, [rows, fan_in], without autodiff.
+    /// Input of the layer, without autodiff: [rows, fan_in], of which the first copy is the batch.
     pub input: Tensor<2>,
     /// The zero added to the output, [rows, fan_out]; its gradient is ∂f/∂z.
     pub zero: Tensor<2>,
@@ -26,7 +26,8 @@ pub struct Tap {
 /// Either closed (training, evaluation) or recording (kernel).
 #[derive(Debug)]
 pub struct Taps {
-    recording: Option<Device>,
+    /// Device with autodiff, and the copies of the batch.
+    recording: Option<(Device, usize)>,
     seen: Vec<Tap>,
 }
 
@@ -36,15 +37,17 @@ impl Taps {
         Self { recording: None, seen: Vec::new() }
     }
 
-    /// Layers also record. The network's own parameters must be without autodiff, so that nothing else is tracked.
-    pub fn recording(device: &Device) -> Self {
-        Self { recording: Some(device.clone().autodiff()), seen: Vec::new() }
+    /// Layers also record, and the first one makes so many copies of the batch, one after the other.
+    /// The network's own parameters must be without autodiff, so that nothing else is tracked.
+    pub fn recording(device: &Device, copies: usize) -> Self {
+        Self { recording: Some((device.clone().autodiff(), copies)), seen: Vec::new() }
     }
 
-    /// Applies a layer to rows, [rows, fan_in] → [rows, fan_out].
+    /// Applies a layer to rows, [rows, fan_in] → [rows, fan_out] (while recording, the first one gives copies · rows).
     pub fn affine(&mut self, name: &str, layer: &Affine, input: Tensor<2>) -> Tensor<2> {
-        let Some(device) = &self.recording else { return layer.apply(input) };
+        let Some((device, copies)) = &self.recording else { return layer.apply(input) };
         let output = layer.apply(input.clone());
+        let output = if self.seen.is_empty() { output.repeat_dim(0, *copies) } else { output };
         let zero = Tensor::<2>::zeros(output.dims(), device).require_grad();
         let (weight_gain, bias_gain) = layer.gains();
         self.seen.push(Tap {

@@ -73,20 +73,29 @@ pub fn measure(
             let [_, width] = delta.dims();
             let stacked = delta.clone().reshape([logits, n, width]);
             let products = values_of(stacked.clone().matmul(stacked.swap_dims(1, 2)).reshape([logits * n * n]));
-            for (at, sum) in trace.iter_mut().enumerate() {
-                let over_logits: f64 = (0..logits).map(|logit| f64::from(products[logit * n * n + at])).sum();
-                *sum += over_logits * activation[at] / classes as f64;
+            for block in products.chunks_exact(n * n) {
+                for ((sum, product), activation) in trace.iter_mut().zip(block).zip(&activation) {
+                    *sum += f64::from(*product) * activation;
+                }
             }
             if let Some(full) = &mut full {
                 let rows = n * classes;
                 let products = values_of(delta.clone().matmul(delta.transpose()).reshape([rows * rows]));
-                for (at, sum) in full.iter_mut().enumerate() {
-                    let (row, column) = (at / rows % n, at % rows % n);
-                    *sum += f64::from(products[at]) * activation[row * n + column];
+                // Along a row of the full kernel the images repeat, once for each logit.
+                for (row, (sums, products)) in full.chunks_exact_mut(rows).zip(products.chunks_exact(rows)).enumerate() {
+                    let activation = &activation[row % n * n..][..n];
+                    for (sums, products) in sums.chunks_exact_mut(n).zip(products.chunks_exact(n)) {
+                        for ((sum, product), activation) in sums.iter_mut().zip(products).zip(activation) {
+                            *sum += f64::from(*product) * activation;
+                        }
+                    }
                 }
             }
         }
         first += logits;
+    }
+    for sum in &mut trace {
+        *sum /= classes as f64;
     }
     Some(Measured { trace, full: full.map(|values| FullKernel { n, classes, values }) })
 }
@@ -101,8 +110,8 @@ fn gradients(
     device: &Device,
 ) -> Vec<(Tap, Tensor<2>)> {
     let [n, _] = images.dims();
-    let mut taps = Taps::recording(device);
-    let outputs = network.forward(images.clone().repeat_dim(0, logits), &mut taps);
+    let mut taps = Taps::recording(device, logits);
+    let outputs = network.forward(images.clone(), &mut taps);
     let mut chosen = vec![0.0f32; logits * n * classes];
     for row in 0..logits * n {
         chosen[row * classes + first + row / n] = 1.0;
@@ -139,13 +148,10 @@ impl FullKernel {
             for i in images.clone() {
                 let row = &self.values[(c * self.n + i) * rows..][..rows];
                 for d in 0..self.classes {
-                    for j in images.clone() {
-                        let value = row[d * self.n + j];
-                        square += value * value;
-                        if labels[i] == c && labels[j] == d {
-                            along += value;
-                        }
-                    }
+                    square += row[d * self.n..][images.clone()].iter().map(|value| value * value).sum::<f64>();
+                }
+                if labels[i] == c {
+                    along += images.clone().map(|j| row[labels[j] * self.n + j]).sum::<f64>();
                 }
             }
         }

@@ -9,6 +9,7 @@
 mod cost;
 mod file;
 mod presets;
+mod tasks;
 mod validate;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use cost::{Cost, DataShape, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
 pub use presets::{PRESETS, Preset, preset};
+pub use tasks::MAJOR_SHARE;
 pub use validate::{DEPTHS, MOST_TASKS, Problem, WIDTHS};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.
@@ -106,9 +108,6 @@ pub enum TaskKind {
     /// All classes in both tasks; only their proportions move.
     Frequency,
 }
-
-/// `frequency`: the share of the favoured group of classes, 9:1.
-pub const MAJOR_SHARE: f64 = 0.9;
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -292,7 +291,7 @@ impl Default for TasksSpec {
             alpha: 1.0,
             count: 3,
             angle: 45.0,
-            epochs: vec![15.0, 10.0],
+            epochs: vec![30.0, 10.0],
             steps: Vec::new(),
         }
     }
@@ -306,7 +305,7 @@ impl Default for NetworkSpec {
             depth: 2,
             activation: Activation::Relu,
             parametrisation: Parametrisation::Standard,
-            init: Init::Torch,
+            init: Init::HeUniform,
             sigma_w: std::f64::consts::SQRT_2,
             sigma_b: 0.1,
             alpha: None,
@@ -319,7 +318,7 @@ impl Default for TrainingSpec {
         Self {
             loss: Loss::CrossEntropy,
             optimiser: Optimiser::Sgd,
-            rate: 0.01,
+            rate: 0.003,
             rate_width: None,
             momentum: 0.0,
             weight_decay: 0.0,
@@ -344,55 +343,7 @@ impl Default for KernelSpec {
 
 impl Default for WindowSpec {
     fn default() -> Self {
-        Self { pace: 0.75 }
-    }
-}
-
-impl TasksSpec {
-    /// How many tasks the stream has.
-    pub fn len(&self) -> usize {
-        match self.kind {
-            TaskKind::Split => self.classes.len(),
-            TaskKind::Permuted | TaskKind::Rotated => self.count,
-            TaskKind::Frequency => 2,
-        }
-    }
-
-    /// Whether the stream has no task at all, which validation refuses.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The tasks in the order they are trained, by number from 1; tasks that `order` leaves out are not trained.
-    /// (No more than validation lets pass: this may be asked before it did.)
-    pub fn sequence(&self) -> Vec<usize> {
-        if self.order.is_empty() { (1..=self.len().min(MOST_TASKS)).collect() } else { self.order.clone() }
-    }
-
-    /// The classes of each task of a `split` stream once `overlap` is applied.
-    pub fn split_classes(&self) -> Vec<Vec<usize>> {
-        let Some(first) = self.classes.first() else { return Vec::new() };
-        let shared = |count: usize| first[first.len().saturating_sub(count)..].to_vec();
-        let later = self.classes[1..].iter().map(|own| {
-            let count = self.overlap.min(own.len()).min(first.len());
-            let mut classes = shared(count);
-            classes.extend(&own[count..]);
-            classes
-        });
-        std::iter::once(first.clone()).chain(later).collect()
-    }
-
-    /// Epochs of the task at this place in the stream (from 0).
-    pub fn epochs_at(&self, place: usize) -> f64 {
-        self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
-    }
-
-    /// Steps of the task at this place in the stream, given how many steps its epoch has; at least one.
-    pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
-        match self.steps.get(place).or(self.steps.last()) {
-            Some(&steps) => steps,
-            None => (self.epochs_at(place) * steps_per_epoch as f64).round().max(1.0) as u64,
-        }
+        Self { pace: 1.25 }
     }
 }
 

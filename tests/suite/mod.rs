@@ -1,9 +1,65 @@
+//! The suites, and the small run that several of them use.
+
+use kernelscope::record::{Ending, Event};
+use kernelscope::spec::Spec;
+use kernelscope::worker::{DeviceChoice, Job, Worker};
+use std::time::{Duration, Instant};
+
+mod claims;
 mod cli;
 mod data;
 mod house;
 mod kernel;
+mod math;
 mod record;
 mod run;
 mod spec;
 mod ui;
 mod worker;
+
+/// A run of two tasks that is over in a blink: 16 units, 40 images a class, 2 + 1 epochs of 12 steps.
+pub fn tiny() -> Spec {
+    let mut spec = Spec::default();
+    spec.data.per_class = 40;
+    spec.data.test_per_class = 10;
+    spec.network.width = 16;
+    spec.training.batch = 16;
+    spec.kernel.probes_per_class = 2;
+    spec.kernel.per_epoch = 4;
+    spec.tasks.epochs = vec![2.0, 1.0];
+    spec
+}
+
+/// Starts a run on the CPU, as fast as it goes.
+pub fn start(spec: Spec) -> Worker {
+    Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, Box::new(|| {}))
+}
+
+/// Reads events until one fulfils the wish, at most a minute; returns all of them.
+pub fn read_until(worker: &Worker, wish: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let patience = Instant::now() + Duration::from_secs(60);
+    let mut seen = Vec::new();
+    while Instant::now() < patience {
+        if let Some(event) = worker.recv_timeout(Duration::from_millis(200)) {
+            let done = wish(&event);
+            seen.push(event);
+            if done {
+                return seen;
+            }
+        }
+    }
+    panic!("what was waited for did not come; the last of {} events was {:?}", seen.len(), seen.last());
+}
+
+/// All events of a run to its end.
+pub fn read_all(worker: &Worker) -> Vec<Event> {
+    read_until(worker, |event| matches!(event, Event::Ended(_)))
+}
+
+/// How a run ended.
+pub fn ending(events: &[Event]) -> &Ending {
+    match events.last() {
+        Some(Event::Ended(ending)) => ending,
+        other => panic!("the run did not end but with {other:?}"),
+    }
+}

@@ -3,23 +3,26 @@
 //! Everything that happens is an event, in order; commands act between two steps; what changes a result is itself an event
 //! and repeats when fed back. Nothing here knows of a thread or a window.
 
+mod measure;
+mod obey;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::Tensor;
 
 use super::cadence::{Cadence, lag_steps};
-use super::meter::{Meter, Reading};
+use super::meter::Meter;
 use super::pulse::Pulse;
-use super::{Command, Control};
+use super::Control;
 use crate::data::{Prepared, batch_order, batch_range, prepare};
 use crate::model::{Chosen, DeviceChoice, choose, named};
 use crate::record::{
-    Accuracy, Closed, Ending, Event, Probe, Row, RunInfo, Sink, Snapshot, SnapshotCost, TaskStart, Weights,
+    Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights,
 };
 use crate::spec::{Change, Cost, Spec};
-use crate::train::{Learner, score};
+use crate::train::Learner;
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
@@ -237,197 +240,6 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
-    fn measure(&mut self, current: &mut Current, at_switch: bool) -> Result<(), Stop> {
-        let began = Instant::now();
-        let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
-        let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
-        let cancelled = || self.control.cancelled();
-        let measured = self.learner.kernel(&self.probes, want_full, &cancelled).ok_or(Stop::Cancelled)?;
-        let reading = self.meter.read(measured, self.learner.parameters()).map_err(|err| {
-            Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step))
-        })?;
-        let kernel_seconds = began.elapsed().as_secs_f64();
-        if snapshot {
-            let snapshot = self.snapshot(current, &reading, at_switch, kernel_seconds)?;
-            current.measured = true;
-            current.losses = (0.0, 0);
-            self.emit(Event::Snapshot(Arc::new(snapshot)))?;
-        }
-        self.meter.hold(current.done, reading, current.cadence.lag());
-        let share = self.pulse.measured(began.elapsed());
-        if self.spec.kernel.budget > 0.0 && snapshot {
-            current.cadence.keep_to(self.spec.kernel.budget, share);
-        }
-        Ok(())
-    }
-
-    fn snapshot(
-        &mut self,
-        current: &Current,
-        reading: &Reading,
-        at_switch: bool,
-        kernel_seconds: f64,
-    ) -> Result<Snapshot, Stop> {
-        let began = Instant::now();
-        let spectra = self.meter.spectra(reading).map_err(Stop::Failed)?;
-        let eigen_seconds = began.elapsed().as_secs_f64();
-
-        let began = Instant::now();
-        let loss = self.spec.training.loss;
-        let accuracy = self.tests.iter().map(|test| {
-            let score = score(&self.learner.outputs(&test.images), &test.labels, &test.classes, loss);
-            Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss }
-        });
-        let accuracy = accuracy.collect();
-        let outputs = self.learner.outputs(&self.probes);
-        let evaluation_seconds = began.elapsed().as_secs_f64();
-
-        let began = Instant::now();
-        let lag = current.cadence.lag();
-        let blocks =
-            self.meter.metrics(reading, &spectra, &outputs, loss, current.done, lag, current.epoch_steps);
-        let metrics_seconds = began.elapsed().as_secs_f64();
-
-        let (eigenvalues, block_eigenvalues) = spectra.into_parts();
-        let (sum, count) = current.losses;
-        let row = Row {
-            step: self.step,
-            epoch: self.epoch(current),
-            task: current.number,
-            at_switch,
-            blocks,
-            accuracy,
-            train_loss: (count > 0).then(|| sum / count as f64),
-            rate: self.spec.effective_rate(self.rate),
-            grad_norm: self.pulse.take_grad_norm(),
-            cost: SnapshotCost { kernel_seconds, eigen_seconds, metrics_seconds, evaluation_seconds },
-        };
-        Ok(Snapshot { row, gram: Arc::clone(reading.whole().values()), eigenvalues, block_eigenvalues })
-    }
-
-    /// Between two steps: what the spec's script and the user want, pauses, and the pace.
-    fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
-        while self.script.front().is_some_and(|change| change.step <= self.step) {
-            if let Some(change) = self.script.pop_front() {
-                self.apply(change, current)?;
-            }
-        }
-        while let Some(command) = self.control.poll() {
-            self.command(command, current)?;
-        }
-        if self.allowance == Some(0) {
-            self.allowance = None;
-            self.pause(current)?;
-        }
-        while self.paused && !self.switch && self.allowance.is_none() {
-            self.check_cancelled()?;
-            if let Some(command) = self.control.wait(PAUSE_TICK) {
-                self.command(command, current)?;
-            }
-        }
-        if let Some(left) = &mut self.allowance {
-            *left = left.saturating_sub(1);
-        }
-        let epoch = self.epoch(current);
-        while let Some(wait) = self.pulse.wait(epoch) {
-            self.check_cancelled()?;
-            if self.pulse.report_due() {
-                self.send_progress(Some(current))?;
-            }
-            if let Some(command) = self.control.wait(wait.min(PACE_TICK)) {
-                self.command(command, current)?;
-                if self.paused || self.switch {
-                    break;
-                }
-            }
-        }
-        self.check_cancelled()?;
-        if self.paused && self.allowance.is_none() && !self.switch {
-            return self.obey(current);
-        }
-        if self.pulse.report_due() {
-            self.send_progress(Some(current))?;
-        }
-        Ok(())
-    }
-
-    fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
-        let change = Change { step: self.step, ..Change::default() };
-        match command {
-            Command::Pause => return self.pause(current),
-            Command::Resume => {
-                self.allowance = None;
-                if std::mem::take(&mut self.paused) {
-                    self.pulse.restart();
-                    self.emit(Event::Resumed { step: self.step })?;
-                }
-            }
-            Command::Step(steps) => {
-                if self.paused && steps > 0 {
-                    self.allowance = Some(steps);
-                }
-            }
-            Command::SetPace(pace) => self.pulse.set_pace(pace),
-            Command::SwitchTask => {
-                if !self.upcoming.is_empty() {
-                    self.apply(Change { switch: true, ..change }, current)?;
-                }
-            }
-            Command::SetRate(rate) => {
-                if rate.is_finite() && rate >= 0.0 && rate != self.rate {
-                    self.apply(Change { rate: Some(rate), ..change }, current)?;
-                }
-            }
-            Command::SetPerEpoch(per_epoch) => {
-                if (1..=1000).contains(&per_epoch) && per_epoch != self.per_epoch {
-                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
-                }
-            }
-            Command::SetUpcoming(order) => {
-                if self.upcoming != order {
-                    self.apply(Change { order: Some(order), ..change }, current)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Applies a change that a result depends on, and tells of it.
-    fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
-        if let Some(rate) = change.rate {
-            self.rate = rate;
-        }
-        if let Some(per_epoch) = change.per_epoch {
-            self.per_epoch = per_epoch;
-            current.cadence =
-                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
-        }
-        if let Some(order) = &change.order {
-            let mut wanted = order.clone();
-            let mut present: Vec<usize> = self.upcoming.iter().copied().collect();
-            wanted.sort_unstable();
-            present.sort_unstable();
-            if wanted != present {
-                let message = "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
-                self.emit(Event::Warning { step: self.step, epoch: self.epoch(current), message })?;
-                return Ok(());
-            }
-            self.upcoming = order.iter().copied().collect();
-        }
-        self.switch |= change.switch;
-        let epoch = self.epoch(current);
-        self.emit(Event::Changed { epoch, change })?;
-        Ok(())
-    }
-
-    fn pause(&mut self, current: &Current) -> Result<(), Stop> {
-        self.send_progress(Some(current))?;
-        self.paused = true;
-        self.emit(Event::Paused { step: self.step })?;
-        Ok(())
-    }
-
     fn check_cancelled(&self) -> Result<(), Stop> {
         if self.control.cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
     }
@@ -492,8 +304,3 @@ impl<'a> Live<'a> {
         }
     }
 }
-
-/// How often a paused run looks whether it is to end.
-const PAUSE_TICK: Duration = Duration::from_millis(50);
-/// The same while it keeps to its pace.
-const PACE_TICK: Duration = Duration::from_millis(30);

@@ -1,0 +1,140 @@
+//! Between two steps: what the spec's script and the user want, pauses, and the pace.
+//!
+//! Whatever a result depends on passes through [`Live::apply`], which tells of it, so that a saved run can repeat it.
+
+use std::time::Duration;
+
+use super::{Current, Live, Stop};
+use crate::lab::Command;
+use crate::lab::cadence::Cadence;
+use crate::record::Event;
+use crate::spec::Change;
+
+/// How often a paused run looks whether it is to end.
+const PAUSE_TICK: Duration = Duration::from_millis(50);
+/// The same while it keeps to its pace.
+const PACE_TICK: Duration = Duration::from_millis(30);
+
+impl Live<'_> {
+    /// Between two steps: what the spec's script and the user want, pauses, and the pace.
+    pub(super) fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
+        while self.script.front().is_some_and(|change| change.step <= self.step) {
+            if let Some(change) = self.script.pop_front() {
+                self.apply(change, current)?;
+            }
+        }
+        while let Some(command) = self.control.poll() {
+            self.command(command, current)?;
+        }
+        if self.allowance == Some(0) {
+            self.allowance = None;
+            self.pause(current)?;
+        }
+        while self.paused && !self.switch && self.allowance.is_none() {
+            self.check_cancelled()?;
+            if let Some(command) = self.control.wait(PAUSE_TICK) {
+                self.command(command, current)?;
+            }
+        }
+        if let Some(left) = &mut self.allowance {
+            *left = left.saturating_sub(1);
+        }
+        let epoch = self.epoch(current);
+        while let Some(wait) = self.pulse.wait(epoch) {
+            self.check_cancelled()?;
+            if self.pulse.report_due() {
+                self.send_progress(Some(current))?;
+            }
+            if let Some(command) = self.control.wait(wait.min(PACE_TICK)) {
+                self.command(command, current)?;
+                if self.paused || self.switch {
+                    break;
+                }
+            }
+        }
+        self.check_cancelled()?;
+        if self.paused && self.allowance.is_none() && !self.switch {
+            return self.obey(current);
+        }
+        if self.pulse.report_due() {
+            self.send_progress(Some(current))?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
+        let change = Change { step: self.step, ..Change::default() };
+        match command {
+            Command::Pause => return self.pause(current),
+            Command::Resume => {
+                self.allowance = None;
+                if std::mem::take(&mut self.paused) {
+                    self.pulse.restart();
+                    self.emit(Event::Resumed { step: self.step })?;
+                }
+            }
+            Command::Step(steps) => {
+                if self.paused && steps > 0 {
+                    self.allowance = Some(steps);
+                }
+            }
+            Command::SetPace(pace) => self.pulse.set_pace(pace),
+            Command::SwitchTask => {
+                if !self.upcoming.is_empty() {
+                    self.apply(Change { switch: true, ..change }, current)?;
+                }
+            }
+            Command::SetRate(rate) => {
+                if rate.is_finite() && rate >= 0.0 && rate != self.rate {
+                    self.apply(Change { rate: Some(rate), ..change }, current)?;
+                }
+            }
+            Command::SetPerEpoch(per_epoch) => {
+                if (1..=1000).contains(&per_epoch) && per_epoch != self.per_epoch {
+                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
+                }
+            }
+            Command::SetUpcoming(order) => {
+                if self.upcoming != order {
+                    self.apply(Change { order: Some(order), ..change }, current)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a change that a result depends on, and tells of it.
+    fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
+        if let Some(rate) = change.rate {
+            self.rate = rate;
+        }
+        if let Some(per_epoch) = change.per_epoch {
+            self.per_epoch = per_epoch;
+            current.cadence =
+                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
+        }
+        if let Some(order) = &change.order {
+            let mut wanted = order.clone();
+            let mut present: Vec<usize> = self.upcoming.iter().copied().collect();
+            wanted.sort_unstable();
+            present.sort_unstable();
+            if wanted != present {
+                let message = "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
+                self.emit(Event::Warning { step: self.step, epoch: self.epoch(current), message })?;
+                return Ok(());
+            }
+            self.upcoming = order.iter().copied().collect();
+        }
+        self.switch |= change.switch;
+        let epoch = self.epoch(current);
+        self.emit(Event::Changed { epoch, change })?;
+        Ok(())
+    }
+
+    fn pause(&mut self, current: &Current) -> Result<(), Stop> {
+        self.send_progress(Some(current))?;
+        self.paused = true;
+        self.emit(Event::Paused { step: self.step })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! What the settings of the task stream mean: how many tasks, in which order, for how many steps, with which classes.
+//!
+//! Estimate, data and laboratory all ask here, so that a step that is announced is a step that is trained.
+
+use super::{MOST_TASKS, TaskKind, TasksSpec};
+
+/// `frequency`: the share of the favoured group of classes, 9:1.
+pub const MAJOR_SHARE: f64 = 0.9;
+
+impl TasksSpec {
+    /// How many tasks the stream has.
+    pub fn len(&self) -> usize {
+        match self.kind {
+            TaskKind::Split => self.classes.len(),
+            TaskKind::Permuted | TaskKind::Rotated => self.count,
+            TaskKind::Frequency => 2,
+        }
+    }
+
+    /// Whether the stream has no task at all, which validation refuses.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tasks in the order they are trained, by number from 1; tasks that `order` leaves out are not trained.
+    /// (No more than validation lets pass: this may be asked before it did.)
+    pub fn sequence(&self) -> Vec<usize> {
+        if self.order.is_empty() { (1..=self.len().min(MOST_TASKS)).collect() } else { self.order.clone() }
+    }
+
+    /// The classes of each task of a `split` stream once `overlap` is applied.
+    pub fn split_classes(&self) -> Vec<Vec<usize>> {
+        let Some(first) = self.classes.first() else { return Vec::new() };
+        let shared = |count: usize| first[first.len().saturating_sub(count)..].to_vec();
+        let later = self.classes[1..].iter().map(|own| {
+            let count = self.overlap.min(own.len()).min(first.len());
+            let mut classes = shared(count);
+            classes.extend(&own[count..]);
+            classes
+        });
+        std::iter::once(first.clone()).chain(later).collect()
+    }
+
+    /// Epochs of the task at this place in the stream (from 0).
+    pub fn epochs_at(&self, place: usize) -> f64 {
+        self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
+    }
+
+    /// Steps of the task at this place in the stream, given how many steps its epoch has; at least one.
+    pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
+        match self.steps.get(place).or(self.steps.last()) {
+            Some(&steps) => steps,
+            None => (self.epochs_at(place) * steps_per_epoch as f64).round().max(1.0) as u64,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Kernel metrics against closed forms and identities.
+
+use kernelscope::math::alignment::{alignment, alignment_centred, label_gram};
+use kernelscope::math::distance::{Centring, angle, change, distance};
+use kernelscope::math::fit::power_law;
+use kernelscope::math::forgetting::{average_accuracy, backward_transfer, forgetting};
+use kernelscope::math::spectrum::{effective_rank, eigenvalues};
+use kernelscope::math::{Gram, NotFinite};
+use proptest::prelude::*;
+
+/// A random positive semi-definite matrix A Aᵀ.
+fn kernels(n: usize) -> impl Strategy<Value = Gram> {
+    proptest::collection::vec(-2.0f64..2.0, n * n).prop_map(move |a| {
+        let entry = |at: usize| (0..n).map(|k| a[at / n * n + k] * a[at % n * n + k]).sum();
+        Gram::symmetrised(n, (0..n * n).map(entry).collect()).unwrap().0
+    })
+}
+
+fn scaled(gram: &Gram, by: f64, plus: f64) -> Gram {
+    Gram::symmetrised(gram.len(), gram.values().iter().map(|v| v * by + plus).collect()).unwrap().0
+}
+
+proptest! {
+    #[test]
+    fn distances_obey_their_laws(a in kernels(6), b in kernels(6), by in 0.1f64..10.0, plus in -3.0f64..3.0) {
+        for centring in [Centring::Centred, Centring::Uncentred] {
+            prop_assert_eq!(distance(&a, &a, centring), 0.0);
+            let s = distance(&a, &b, centring);
+            prop_assert!((0.0..=1.0 + 1e-12).contains(&s));
+            prop_assert!((s - distance(&b, &a, centring)).abs() < 1e-15);
+            prop_assert!(distance(&a, &scaled(&a, by, 0.0), centring) < 1e-28);
+        }
+        // Centred: a constant added to the kernel is the mean feature, which is taken off.
+        prop_assert!(distance(&a, &scaled(&a, by, plus), Centring::Centred) < 1e-24);
+        // 1 − S is the cosine of what is written out.
+        let cosine = a.dot(&b) / (a.frobenius() * b.frobenius());
+        prop_assert!((distance(&a, &b, Centring::Uncentred) - (1.0 - cosine)).abs() < 1e-12);
+        prop_assert!((angle(distance(&a, &b, Centring::Uncentred)) - cosine.acos()).abs() < 1e-6);
+        // D² = S² − 2 S (1 − R) + 1.
+        let c = change(&a, &b);
+        let expected = c.scale * c.scale - 2.0 * c.scale * (1.0 - c.rotation) + 1.0;
+        prop_assert!((c.drift * c.drift - expected).abs() < 1e-9 * (1.0 + expected));
+    }
+
+    #[test]
+    fn spectra_keep_the_trace_and_the_norm(a in kernels(7)) {
+        let values = eigenvalues(&a).unwrap();
+        prop_assert!(values.windows(2).all(|pair| pair[0] <= pair[1]));
+        prop_assert!((values.iter().sum::<f64>() - a.trace()).abs() < 1e-9 * a.trace());
+        let square: f64 = values.iter().map(|v| v * v).sum();
+        prop_assert!((square.sqrt() - a.frobenius()).abs() < 1e-9 * a.frobenius());
+        let rank = effective_rank(&values);
+        prop_assert!((1.0 - 1e-9..=7.0 + 1e-9).contains(&rank));
+    }
+
+    #[test]
+    fn a_power_law_is_found(slope in -3.0f64..3.0, factor in 0.1f64..10.0) {
+        let points: Vec<(f64, f64)> = [64.0, 128.0, 256.0, 512.0].iter().map(|x: &f64| (*x, factor * x.powf(slope))).collect();
+        let law = power_law(&points).unwrap();
+        prop_assert!((law.slope - slope).abs() < 1e-9 && law.half_width < 1e-6);
+        prop_assert!((law.prefactor / factor - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn small_distances_keep_their_digits() {
+    // K′ = K + ε E with E ⟂ K: S = 1 − 1/√(1 + ε²‖E‖²/‖K‖²) ≈ ε²‖E‖²/(2‖K‖²); 1 − cos would lose it below 1e-16.
+    let k = Gram::symmetrised(2, vec![1.0, 0.0, 0.0, 1.0]).unwrap().0;
+    let moved = Gram::symmetrised(2, vec![1.0, 1e-9, 1e-9, 1.0]).unwrap().0;
+    let s = distance(&k, &moved, Centring::Uncentred);
+    assert!((s / 0.5e-18 - 1.0).abs() < 1e-6, "{s:e}");
+    assert!((angle(s) / 1e-9 - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn symmetrising_reports_what_it_mends_and_refuses_what_it_cannot() {
+    let (gram, asymmetry) = Gram::symmetrised(2, vec![2.0, 1.0, 0.5, 4.0]).unwrap();
+    assert_eq!((gram.at(0, 1), gram.at(1, 0)), (0.75, 0.75));
+    assert_eq!(asymmetry, 0.5 / 4.0);
+    let refused = Gram::symmetrised(2, vec![1.0, 0.0, f64::NAN, 1.0]);
+    assert_eq!(refused.unwrap_err(), NotFinite { row: 1, column: 0 });
+}
+
+#[test]
+fn eigenvalues_and_ranks_of_known_matrices() {
+    // a I + b (1 − I): a + (n − 1) b once, a − b otherwise.
+    let values = (0..25).map(|at| if at / 5 == at % 5 { 3.0 } else { 0.5 }).collect();
+    let found = eigenvalues(&Gram::symmetrised(5, values).unwrap().0).unwrap();
+    for (value, expected) in found.iter().zip([2.5, 2.5, 2.5, 2.5, 5.0]) {
+        assert!((value - expected).abs() < 1e-12);
+    }
+    assert!((effective_rank(&[1.0; 8]) - 8.0).abs() < 1e-12);
+    assert!((effective_rank(&[0.0, -1e-9, 5.0]) - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn alignment_is_one_for_the_labels_themselves() {
+    let labels = [0, 0, 1, 1, 2, 2];
+    let own = label_gram(&labels);
+    assert!((alignment(&own, &labels) - 1.0).abs() < 1e-12);
+    assert!((alignment_centred(&own, &labels).unwrap() - 1.0).abs() < 1e-12);
+    // The constant kernel: cosine √(Σ n_c²)/n, and nothing left when centred.
+    let constant = Gram::symmetrised(6, vec![1.0; 36]).unwrap().0;
+    assert!((alignment(&constant, &labels) - (12.0f64 / 36.0).sqrt()).abs() < 1e-12);
+    assert_eq!(alignment_centred(&own, &[1; 6]), None);
+}
+
+#[test]
+fn forgetting_counts_from_the_right_task() {
+    let matrix = vec![vec![0.9, 0.1, 0.0], vec![0.5, 0.8, 0.1], vec![0.6, 0.3, 0.7]];
+    assert!((average_accuracy(&matrix).unwrap() - (0.6 + 0.3 + 0.7) / 3.0).abs() < 1e-12);
+    let lost = forgetting(&matrix);
+    assert!((lost[0] - 0.3).abs() < 1e-12 && (lost[1] - 0.5).abs() < 1e-12 && lost.len() == 2);
+    assert!((backward_transfer(&matrix).unwrap() - ((0.6 - 0.9) + (0.3 - 0.8)) / 2.0).abs() < 1e-12);
+    // After the first task nothing can be forgotten yet.
+    assert!(forgetting(&matrix[..1]).is_empty() && backward_transfer(&matrix[..1]).is_none());
+    assert_eq!(average_accuracy(&[]), None);
+}
+
+#[test]
+fn the_interval_of_a_slope_is_the_textbooks() {
+    // x = e, e², e³, e⁴; ln y = 1, 2, 2, 3: slope 0.6, residual sum 0.2, error √(0.1/5), t(2) = 4.303.
+    let points: Vec<(f64, f64)> =
+        [(1.0, 1.0), (2.0, 2.0), (3.0, 2.0), (4.0, 3.0)].iter().map(|(x, y): &(f64, f64)| (x.exp(), y.exp())).collect();
+    let law = power_law(&points).unwrap();
+    assert!((law.slope - 0.6).abs() < 1e-12);
+    assert!((law.half_width - 4.303 * (0.1f64 / 5.0).sqrt()).abs() < 1e-9);
+}
