@@ -43,7 +43,6 @@ pub mod model;
 pub mod ntk;
 pub mod record;
 pub mod spec;
-
 pub mod train;
 pub mod ui;
 pub mod worker;

@@ -5,8 +5,8 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::lab::Command;
 use crate::spec::Preset;
+use crate::worker::Command;
 
 /// A command with a name, for buttons and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -113,9 +113,12 @@ fn whole(history: &History) -> f64 {
         return seen;
     }
     // In steps, so that the axis stands still between them.
-    let steps = (2.0 * seen / 30.0).max(1.0).log2().ceil();
-    planned.min(30.0 * steps.exp2()).max(seen).max(1e-3)
+    let steps = (2.0 * seen / FIRST).max(1.0).log2().ceil();
+    planned.min(FIRST * steps.exp2()).max(seen).max(1e-3)
 }
+
+/// Plans up to so many epochs are shown whole from the start.
+const FIRST: f64 = 60.0;
 
 /// The tasks that have been, the one that is, and those that are planned, in order of time.
 pub fn bands(history: &History) -> Vec<Band> {

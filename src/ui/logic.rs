@@ -11,9 +11,8 @@ use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::session::{Session, outline};
-use crate::lab::Command;
 use crate::spec::Spec;
-use crate::worker::Waker;
+use crate::worker::{Command, Waker};
 
 /// Shortest time between two frames that a run asks for.
 const FRAME: Duration = Duration::from_millis(33);

@@ -18,6 +18,7 @@ mod plot;
 mod scene;
 pub mod session;
 mod settings;
+mod shots;
 mod status_bar;
 pub mod theme;
 mod timeline;
@@ -27,4 +28,5 @@ mod widgets;
 mod window;
 
 pub use app::{App, StartFn};
+pub use shots::screenshots;
 pub use window::{WindowOptions, open};

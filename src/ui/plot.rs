@@ -161,7 +161,8 @@ fn show(
                     let style = if trace.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
                     let line = line.id((place, piece)).color(trace.colour).width(trace.width).style(style);
-                    plot_ui.line(line.allow_hover(false));
+                    // Its bands are not smoothed at the edges; thinning has been done already.
+                    plot_ui.line(line.allow_hover(false).allow_band(false));
                 }
             }
         });
@@ -198,7 +199,7 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: eg
 /// Cursor, the values at it, and notes, above everything.
 fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
     let frame = *transform.frame();
-    let painter = ui.painter().with_clip_rect(frame);
+    let painter = ui.painter().with_clip_rect(frame.expand(3.0));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
         painter.text(at, Align2::RIGHT_BOTTOM, "epochs", egui::FontId::proportional(9.5), scene.tokens.faint);
@@ -232,7 +233,7 @@ fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark:
     if !frame.x_range().contains(at.x) {
         return;
     }
-    let galley = painter.layout_no_wrap(mark.text.clone(), theme::note(), mark.colour);
+    let galley = painter.layout_no_wrap(mark.text.clone(), egui::FontId::proportional(theme::TITLE), mark.colour);
     let size = galley.size();
     let offset = if mark.below { Vec2::new(5.0, 3.0) } else { Vec2::new(5.0, -3.0 - size.y) };
     let mut min = at + offset;

@@ -6,10 +6,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::lab::Command;
 use crate::record::{Ending, Event, History, RunState};
 use crate::spec::Spec;
-use crate::worker::Worker;
+use crate::worker::{Command, Worker};
 
 /// Longest time that one frame spends on receiving.
 pub const BUDGET: Duration = Duration::from_millis(8);

@@ -112,21 +112,21 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
     let painter = ui.painter().with_clip_rect(rect);
-    let mut x = rect.left() + 8.0;
+    let mut x = rect.left() + 6.0;
     for trace in traces.iter().rev().filter(|trace| !trace.name.is_empty() && !trace.dashed && trace.colour.a() == 255)
     {
         let value = trace.now.map(|now| if log { 10f64.powf(now) } else { now });
         let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);
         let value = painter.layout_no_wrap(value.map_or_else(String::new, &show), FontId::monospace(10.5), tokens.text);
-        let width = 10.0 + name.size().x + 4.0 + value.size().x + 10.0;
-        if x + width > rect.right() {
+        let width = 9.0 + name.size().x + 3.0 + value.size().x + 8.0;
+        if x + width - 8.0 > rect.right() {
             break;
         }
         let y = rect.center().y;
         painter.circle_filled(pos2(x + 3.0, y), 3.0, trace.colour);
         let (name_size, value_size) = (name.size(), value.size());
-        painter.galley(pos2(x + 10.0, y - name_size.y / 2.0), name, tokens.weak);
-        painter.galley(pos2(x + 14.0 + name_size.x, y - value_size.y / 2.0), value, tokens.text);
+        painter.galley(pos2(x + 9.0, y - name_size.y / 2.0), name, tokens.weak);
+        painter.galley(pos2(x + 12.0 + name_size.x, y - value_size.y / 2.0), value, tokens.text);
         x += width;
     }
 }

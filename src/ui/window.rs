@@ -27,11 +27,12 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
 }
 
 /// Starts real runs on this device, kept to the pace of their spec.
-fn start(device: DeviceChoice) -> StartFn {
+pub(super) fn start(device: DeviceChoice) -> StartFn {
     Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
 }
 
-fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
+/// A window of this size, in points.
+pub(super) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     let viewport = egui::ViewportBuilder::default()
         .with_title("Kernelscope")
         .with_app_id("kernelscope")
@@ -40,7 +41,8 @@ fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     eframe::NativeOptions { viewport, ..Default::default() }
 }
 
-fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>) -> anyhow::Result<()> {
+/// Runs the event loop until the window is closed.
+pub(super) fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>) -> anyhow::Result<()> {
     // `eframe`'s error is not `Sync`; its sentence is all that is needed.
     eframe::run_native("Kernelscope", native, creator)
         .map_err(|err| anyhow::anyhow!("{err}"))

@@ -3,7 +3,7 @@
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::Checked;
-use crate::lab::Command;
+use crate::worker::Command;
 use crate::spec::Spec;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::session::Session;

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::lab::Command;
+use crate::worker::Command;
 use crate::spec::Method;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {

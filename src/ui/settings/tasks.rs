@@ -6,7 +6,7 @@
 use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 use super::form::{Form, real, whole};
-use crate::lab::Command;
+use crate::worker::Command;
 use crate::spec::TaskKind;
 use crate::ui::actions::Action;
 use crate::ui::theme::{self, ROW};

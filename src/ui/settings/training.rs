@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::lab::Command;
+use crate::worker::Command;
 use crate::spec::{Loss, Optimiser, Parametrisation};
 use crate::ui::actions::UserCommand;
 use crate::ui::theme::ROW;

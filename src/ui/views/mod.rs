@@ -71,7 +71,7 @@ impl View {
             Self::Scale => {
                 "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: at a switch it drops and \
                  recovers, the “checkmark”. The percentage is the smallest value within three epochs after the switch against \
-                 the median of the last three before. “Relative” divides by the value at the last switch. The list has every \
+                 the median of the last three before. In the list, “relative” divides by the value at the last switch; it has every \
                  other number measured at a snapshot.\n\
                  Reactivation (2507.16039), there called the NTK norm."
             }

@@ -38,7 +38,9 @@ impl Shades {
     pub fn within(&self, (low, high): (f64, f64), nan: Color32) -> impl Fn(f64) -> Color32 {
         let scale = if high > low { (SHADES - 1) as f64 / (high - low) } else { 0.0 };
         // The cast takes negative numbers to 0, which is what is wanted.
-        move |value| if value.is_finite() { self.0[(((value - low) * scale + 0.5) as usize).min(SHADES - 1)] } else { nan }
+        move |value| {
+            if value.is_finite() { self.0[(((value - low) * scale + 0.5) as usize).min(SHADES - 1)] } else { nan }
+        }
     }
 }
 

@@ -9,46 +9,66 @@ use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::widgets::{choose, number_legend};
 
-/// The metrics that can be chosen, in words; whether their axis is logarithmic.
-const METRICS: [(Metric, &str, bool); 16] = [
-    (Metric::LambdaMax, "λ_max", false),
-    (Metric::Scale, "‖K‖/‖K₀‖", false),
-    (Metric::Trace, "trace", false),
-    (Metric::Frobenius, "‖K‖", false),
-    (Metric::LambdaMin, "λ_min", true),
-    (Metric::EffectiveRank, "effective rank", false),
-    (Metric::Distance, "S from start", true),
-    (Metric::DistanceSwitch, "S from switch", true),
-    (Metric::Rotation, "rotation", true),
-    (Metric::Drift, "drift", false),
-    (Metric::GradNorm, "‖∇L‖", true),
-    (Metric::StepNorm, "‖Δw‖", true),
-    (Metric::Susceptibility, "S/‖Δw‖²", true),
-    (Metric::Loss, "loss on probes", true),
-    (Metric::Rate, "learning rate", true),
-    (Metric::Asymmetry, "asymmetry", true),
+/// What can be shown, in words.
+const QUANTITIES: [(Quantity, &str); 18] = [
+    (Quantity::linear(Metric::LambdaMax), "λ_max"),
+    (Quantity::relative(Metric::LambdaMax), "λ_max, relative"),
+    (Quantity::linear(Metric::Scale), "‖K‖/‖K₀‖"),
+    (Quantity::linear(Metric::Trace), "trace"),
+    (Quantity::relative(Metric::Trace), "trace, relative"),
+    (Quantity::linear(Metric::Frobenius), "‖K‖"),
+    (Quantity::log(Metric::LambdaMin), "λ_min"),
+    (Quantity::linear(Metric::EffectiveRank), "effective rank"),
+    (Quantity::log(Metric::Distance), "S from start"),
+    (Quantity::log(Metric::DistanceSwitch), "S from switch"),
+    (Quantity::log(Metric::Rotation), "rotation"),
+    (Quantity::linear(Metric::Drift), "drift"),
+    (Quantity::log(Metric::GradNorm), "‖∇L‖"),
+    (Quantity::log(Metric::StepNorm), "‖Δw‖"),
+    (Quantity::log(Metric::Susceptibility), "S/‖Δw‖²"),
+    (Quantity::log(Metric::Loss), "loss on probes"),
+    (Quantity::log(Metric::Rate), "learning rate"),
+    (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Quantity {
+    metric: Metric,
+    log: bool,
+    /// Divided by its value at the last switch.
+    relative: bool,
+}
+
+impl Quantity {
+    const fn linear(metric: Metric) -> Self {
+        Self { metric, log: false, relative: false }
+    }
+
+    const fn log(metric: Metric) -> Self {
+        Self { metric, log: true, relative: false }
+    }
+
+    const fn relative(metric: Metric) -> Self {
+        Self { metric, log: false, relative: true }
+    }
+}
 
 /// Kept between frames.
 pub struct ScaleState {
-    metric: Metric,
-    relative: bool,
+    shown: Quantity,
 }
 
 impl Default for ScaleState {
     fn default() -> Self {
-        Self { metric: Metric::LambdaMax, relative: false }
+        Self { shown: Quantity::linear(Metric::LambdaMax) }
     }
 }
 
 pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut ScaleState) {
     let mut card = view_card(ui, rect, View::Scale, "");
-    let log = METRICS.iter().any(|metric| metric.0 == state.metric && metric.2);
-    let can_be_relative = !log;
-    let relative = state.relative && can_be_relative;
+    let Quantity { metric, log, relative } = state.shown;
     let window = window(&card.body, scene);
-    let source =
-        |block| if relative { Source::Relative(block, state.metric) } else { Source::Metric(block, state.metric) };
+    let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
     let key = |block| Key { source: source(block), log };
     let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
     for &task in scene.tasks().iter().rev() {
@@ -57,14 +77,10 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut ScaleSta
         trace.width = if task == 1 { 1.8 } else { 1.2 };
         traces.push(trace);
     }
-    let marks = if state.metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
+    let marks = if metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
 
     let header = &mut card.header;
-    let options = METRICS.map(|(metric, name, _)| (metric, name));
-    choose(header, "Quantity", &mut state.metric, &options);
-    if can_be_relative {
-        header.checkbox(&mut state.relative, "relative").on_hover_text("Divided by its value at the last switch");
-    }
+    choose(header, "Quantity", &mut state.shown, &QUANTITIES);
     let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
     number_legend(left, &traces, log);
 
