@@ -36,6 +36,7 @@
 //!
 //! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it.
 
+pub mod cli;
 pub mod data;
 pub mod lab;
 pub mod math;

@@ -11,7 +11,7 @@ mod taps;
 mod weights;
 
 pub use affine::Affine;
-pub use device::{Chosen, DeviceChoice, adapters, choose};
+pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, choose};
 pub use mlp::Mlp;
 pub use taps::{Tap, Taps};
 pub use weights::{WeightsError, flatten, load_mlp, named};

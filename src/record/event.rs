@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -53,7 +55,7 @@ pub struct RunInfo {
 }
 
 /// A task of the stream.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskInfo {
     /// Number from 1: its identity in every file and colour.
     pub number: usize,

@@ -167,7 +167,8 @@ impl History {
     pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
         let value = |row: &Row| {
             let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
-            Some((row.epoch, metric.of(row, found)?))
+            // A row that was read back has NaN where its cell was empty.
+            Some((row.epoch, metric.of(row, found).filter(|value| value.is_finite())?))
         };
         self.rows.iter().filter_map(value).collect()
     }
@@ -200,18 +201,29 @@ impl History {
         self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
     }
 
-    fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
-        self.rows.push(snapshot.row.clone());
-        self.snapshot_bytes += bytes_of(&snapshot);
-        self.snapshots.push(snapshot);
-        let switches: Vec<f64> = self.tasks.iter().skip(1).map(|task| task.epoch).collect();
+    /// Takes the metrics of a step whose Gram is not there: a run folder may have lost it.
+    pub fn push_row(&mut self, row: Row) {
+        self.revision += 1;
+        self.rows.push(row);
         if self.rows.len() > self.max_rows {
+            let switches = self.switch_epochs();
             thin(&mut self.rows, &switches, |row| row.epoch);
         }
+    }
+
+    fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.push_row(snapshot.row.clone());
+        self.snapshot_bytes += bytes_of(&snapshot);
+        self.snapshots.push(snapshot);
         if self.snapshot_bytes > self.max_bytes {
+            let switches = self.switch_epochs();
             thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch);
             self.snapshot_bytes = self.snapshots.iter().map(|snapshot| bytes_of(snapshot)).sum();
         }
+    }
+
+    fn switch_epochs(&self) -> Vec<f64> {
+        self.tasks.iter().skip(1).map(|task| task.epoch).collect()
     }
 }
 
@@ -219,17 +231,18 @@ impl History {
 pub const MAX_ROWS: usize = 20_000;
 const MAX_LOSSES: usize = 8192;
 
-/// Drops every other entry that is neither first, last, nor within an epoch of a switch.
-/// When switches alone fill the ceiling, the neighbourhoods shrink instead: the ceiling holds.
+/// Drops every other entry that is neither first, last, within an epoch of a switch, nor in the last epoch, where the next
+/// switch may be about to happen. When these alone fill the ceiling, the neighbourhoods shrink instead: the ceiling holds.
 fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64) {
     let before = entries.len();
+    let Some(now) = entries.last().map(&epoch) else { return };
     for radius in [1.0, 0.5, 0.25, 0.0] {
-        let last = entries.len().saturating_sub(1);
+        let last = entries.len() - 1;
         let mut place = 0;
         let mut odd = false;
         entries.retain(|entry| {
             let at = epoch(entry);
-            let near = radius > 0.0 && switches.iter().any(|switch| (at - switch).abs() <= radius);
+            let near = radius > 0.0 && switches.iter().chain([&now]).any(|switch| (at - switch).abs() <= radius);
             let kept = place == 0 || place == last || near || {
                 odd = !odd;
                 odd

@@ -1,9 +1,24 @@
 //! What has been seen of a run: events, the bounded history, files and figures.
 
+mod atomic;
+mod create;
 mod event;
+pub mod figures;
+mod folder;
 mod history;
+mod info;
+mod kernels;
+mod load;
 mod metric;
+mod npz;
+pub mod palette;
+mod read_tables;
+mod tables;
+mod weights;
 
+pub use create::{Opened, create, tidy};
 pub use event::*;
+pub use folder::{FolderError, RunFolder};
 pub use history::{History, MAX_ROWS, Note, RunState};
+pub use load::{LoadError, Loaded, load};
 pub use metric::Metric;

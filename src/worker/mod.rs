@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, Tr
 
 pub use crate::lab::Command;
 use crate::lab::{Control, live};
-pub use crate::model::DeviceChoice;
+pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::record::{Closed, Ending, Event, Sink};
 use crate::spec::Spec;
 

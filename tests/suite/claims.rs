@@ -1,1 +1,89 @@
-//! To come.
+//! The claims this program makes on its first screen, each with its control, on the embedded images and the real presets.
+//!
+//! These are measurements, not regressions of pictures: thresholds are those the claims state, not what the code gives.
+
+use kernelscope::math::fit::power_law;
+use kernelscope::record::{Block, Event, History, Metric};
+use kernelscope::spec::{Spec, preset};
+
+use super::{read_until, start};
+
+fn run(spec: Spec) -> History {
+    let worker = start(spec);
+    let mut history = History::default();
+    loop {
+        let mut ended = false;
+        for event in read_until(&worker, |_| true) {
+            ended |= matches!(event, Event::Ended(_));
+            history.push(event);
+        }
+        if ended {
+            return history;
+        }
+    }
+}
+
+fn seeded(name: &str, seed: u64) -> Spec {
+    Spec { seed, ..preset(name).unwrap().spec() }
+}
+
+const FIRST: Block = Block::Task(1);
+
+#[test]
+fn the_kernel_of_the_first_task_wakes_up_at_the_switch() {
+    for seed in 1..=3 {
+        let history = run(seeded("reactivation", seed));
+        let spike = history.spikes(FIRST, Metric::Velocity)[0].unwrap();
+        let angle = history.spikes(FIRST, Metric::VelocityAngle)[0].unwrap();
+        let dip = history.dips(FIRST)[0].unwrap();
+        let accuracy = history.accuracy(1);
+        let switch = history.tasks()[1].epoch;
+        let (_, learnt, _) = *accuracy.iter().rfind(|(epoch, ..)| *epoch <= switch).unwrap();
+        let (_, kept, masked) = *accuracy.last().unwrap();
+        eprintln!("seed {seed}: {spike:?} angle ×{:.2} {dip:?} accuracy {learnt:.3} → {kept:.3} (masked {masked:.3})", angle.ratio);
+        assert!(learnt >= 0.8, "task 1 is learnt before the switch: {learnt}");
+        assert!(spike.delay <= 0.3, "the spike comes {} epochs after the switch", spike.delay);
+        assert!(spike.ratio >= 10.0, "ratio {}", spike.ratio);
+        assert!(angle.ratio >= 3.0, "ratio of the angles {}", angle.ratio);
+        assert!(spike.height > spike.fake, "fake switches give {}, the real one {}", spike.fake, spike.height);
+        assert!(dip.depth <= 0.95 && dip.recovery >= 1.02, "{dip:?}");
+        assert!(learnt - kept >= 0.4, "accuracy {learnt} → {kept}");
+    }
+}
+
+#[test]
+fn without_a_shift_nothing_wakes() {
+    for seed in 1..=3 {
+        let history = run(seeded("no-shift", seed));
+        let spike = history.spikes(FIRST, Metric::Velocity)[0].unwrap();
+        let dip = history.dips(FIRST)[0].unwrap();
+        let switch = history.tasks()[1].epoch;
+        let after = history.series(FIRST, Metric::LambdaMax).into_iter().filter(|(epoch, _)| *epoch > switch);
+        let lowest = after.map(|(_, value)| value / dip.before).fold(f64::INFINITY, f64::min);
+        eprintln!("seed {seed}: {spike:?} {dip:?} lowest λ_max {lowest:.3}");
+        assert!(spike.ratio <= 2.0, "ratio {}", spike.ratio);
+        assert!(lowest >= 0.97, "λ_max falls to {lowest}");
+    }
+}
+
+#[test]
+fn the_spike_falls_with_width() {
+    // A small version of the measurement in the README: a quarter of the images, half the probes.
+    let mut heights = Vec::new();
+    for width in [64, 128, 256, 512, 1024] {
+        for seed in 1..=5 {
+            let mut spec = seeded("reactivation", seed);
+            spec.data.per_class = 150;
+            spec.data.test_per_class = 20;
+            spec.network.width = width;
+            spec.kernel.probes_per_class = 8;
+            spec.kernel.per_epoch = 4;
+            spec.tasks.epochs = vec![9.0, 1.0];
+            let spike = run(spec).spikes(FIRST, Metric::Velocity)[0].unwrap();
+            heights.push((width as f64, spike.height));
+        }
+    }
+    let law = power_law(&heights).unwrap();
+    eprintln!("spike height ∝ width^({:.2} ± {:.2})", law.slope, law.half_width);
+    assert!(law.slope + law.half_width < 0.0, "slope {} ± {}", law.slope, law.half_width);
+}

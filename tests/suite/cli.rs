@@ -1,1 +1,194 @@
-//! To come.
+//! The program as a user types it: refusals are one sentence and cost nothing, a run leaves a folder that repeats it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use kernelscope::record::{Metric, RunState, load};
+
+fn kernelscope(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
+    command.current_dir(folder).args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
+}
+
+/// Everything in a folder, and what is in the files.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.push((path.display().to_string(), Vec::new()));
+            found.extend(contents(&path));
+        } else {
+            found.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn presets_are_listed_with_what_they_show() {
+    let place = tempfile::tempdir().unwrap();
+    let done = kernelscope(place.path(), &["presets"]);
+    assert!(done.status.success());
+    let said = text(&done.stdout);
+    assert_eq!(said.lines().count(), kernelscope::spec::PRESETS.len());
+    assert!(said.lines().next().unwrap().starts_with("reactivation  "), "{said}");
+}
+
+#[test]
+fn a_refusal_is_one_sentence_and_writes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    fs::write(here.join("file"), "x").unwrap();
+    fs::create_dir(here.join("full")).unwrap();
+    fs::write(here.join("full/photo.jpg"), "mine").unwrap();
+    fs::write(here.join("odd.toml"), "version = 1\n[network]\nwidht = 3\n").unwrap();
+    fs::write(here.join("newer.toml"), "version = 99\n").unwrap();
+    let before = contents(here);
+    let cases: &[(&[&str], &str)] = &[
+        (&["--set", "network.width"], "KEY=VALUE"),
+        (&["--set", "network.widht=3"], "network.width"),
+        (&["--set", "network.width=big"], "network.width"),
+        (&["--set", "network.width=0"], "between 16 and 8192"),
+        (&["--set", "network.width=1000000000"], "between 16 and 8192"),
+        (&["--set", "tasks.classes=[[0],[]]"], "no class"),
+        (&["--set", "data.source=idx"], "data.path"),
+        (&["--set", "data.source=idx", "--set", "data.path=nowhere"], "nowhere"),
+        (&["--preset", "nothing"], "there is no preset nothing"),
+        (&["--config", "missing.toml"], "missing.toml"),
+        (&["--config", "odd.toml"], "network.widht"),
+        (&["--config", "newer.toml"], "version 99"),
+        (&["--out", "file/below"], "file/below"),
+        (&["--out", "file"], "is a file"),
+        (&["--out", "full"], "not empty"),
+    ];
+    for (args, part) in cases {
+        let out: &[&str] = if args.contains(&"--out") { &[] } else { &["--out", "new"] };
+        let done = kernelscope(here, &[&["run"], *args, out].concat());
+        let said = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(part), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert!(done.stdout.is_empty());
+        assert_eq!(contents(here), before, "{args:?} wrote something");
+    }
+    for (args, part) in [(["figures", "nowhere"], "nowhere"), (["figures", "full"], "run.toml")] {
+        let done = kernelscope(here, &args);
+        assert_eq!(done.status.code(), Some(2));
+        assert!(text(&done.stderr).contains(part) && text(&done.stderr).lines().count() == 1, "{}", text(&done.stderr));
+        assert_eq!(contents(here), before);
+    }
+}
+
+/// The smallest run that has a switch.
+const SMALL: [&str; 12] = [
+    "--set", "network.width=16", "--set", "network.depth=1", "--set", "data.per_class=40", "--set", "data.test_per_class=10",
+    "--set", "tasks.epochs=[2,1]", "--set", "kernel.probes_per_class=2",
+];
+
+#[test]
+fn a_run_repeats_from_its_own_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    let done = kernelscope(here, &[&["run", "--out", "first"], &SMALL[..]].concat());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let said = text(&done.stdout);
+    assert!(said.contains("Task 1 → 2") && said.contains("forgot") && said.contains("kernelscope figures first"), "{said}");
+    let first = load(&here.join("first")).unwrap();
+    assert_eq!(first.warnings, Vec::<String>::new());
+    assert!(matches!(first.history.state(), RunState::Ended(kernelscope::record::Ending::Finished { .. })));
+
+    let again = kernelscope(here, &["run", "--config", "first/run.toml", "--out", "second"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(fs::read(here.join("first/accuracy.csv")).unwrap(), fs::read(here.join("second/accuracy.csv")).unwrap());
+    assert_eq!(untimed(&here.join("first/metrics.csv")), untimed(&here.join("second/metrics.csv")));
+
+    let refused = kernelscope(here, &["run", "--config", "first/run.toml", "--out", "first"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("finished"), "{}", text(&refused.stderr));
+
+    let drawn = kernelscope(here, &["figures", "first"]);
+    assert!(drawn.status.success() && text(&drawn.stdout).contains("velocity.svg"), "{}", text(&drawn.stderr));
+    assert!(here.join("first/figures/velocity.svg").exists());
+}
+
+/// A table without the columns that hold times.
+fn untimed(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let timed: Vec<bool> = reader.headers().unwrap().iter().map(|name| name.ends_with("_seconds")).collect();
+    assert_eq!(timed.iter().filter(|&&timed| timed).count(), 4, "of {}", Metric::ALL.len());
+    let keep = |line: csv::StringRecord| {
+        line.iter().zip(&timed).filter(|(_, timed)| !**timed).map(|(cell, _)| cell.to_owned()).collect()
+    };
+    reader.records().map(|line| keep(line.unwrap())).collect()
+}
+
+#[test]
+fn a_run_that_diverges_says_so_and_keeps_what_it_had() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    let wild = ["run", "--out", "wild", "--set", "training.rate=1000000", "--set", "training.loss=mse"];
+    let done = kernelscope(here, &[&wild[..], &SMALL[..]].concat());
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("step") && text(&done.stderr).contains("wild"), "{}", text(&done.stderr));
+    let loaded = load(&here.join("wild")).unwrap();
+    assert!(matches!(loaded.history.state(), RunState::Ended(kernelscope::record::Ending::Diverged { .. })));
+    assert!(!loaded.history.rows().is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_is_shown_and_resumed() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    // Long enough to be killed in the middle of it, and resumed with fewer epochs' worth of patience below.
+    let args = [&["run", "--out", "cut"], &SMALL[..10], &["--set", "kernel.probes_per_class=8"]].concat();
+    let mut running = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
+    let slow = [&args[..], &["--set", "tasks.epochs=[400,1]"]].concat();
+    let mut running = running.current_dir(here).args(&slow).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let begun = std::time::Instant::now();
+    let count = || load(&here.join("cut")).map_or(0, |loaded| loaded.history.snapshots().len());
+    while count() < 3 && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let kept = count();
+    assert!(kept >= 3);
+    let drawn = kernelscope(here, &["figures", "cut"]);
+    assert!(drawn.status.success() && text(&drawn.stderr).contains("cut off"), "{}", text(&drawn.stderr));
+    assert!(here.join("cut/kernels.npz").exists(), "the Grams are put together for NumPy");
+    assert_eq!(count(), kept);
+    // Other settings are another run.
+    let other = kernelscope(here, &args);
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
+    assert_eq!(count(), kept);
+}
+
+#[test]
+fn without_a_display_the_default_preset_runs_headless() {
+    let place = tempfile::tempdir().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
+    let program = program.current_dir(place.path()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    let mut running = program.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let folder = || {
+        let entry = fs::read_dir(place.path()).unwrap().flatten().next()?;
+        entry.path().join("run.toml").exists().then(|| entry.file_name().to_string_lossy().into_owned())
+    };
+    let begun = std::time::Instant::now();
+    while folder().is_none() && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    running.kill().unwrap();
+    let said = text(&running.wait_with_output().unwrap().stderr);
+    if cfg!(target_os = "linux") {
+        assert_eq!(said.lines().next(), Some("There is no display: the default preset runs without a window"));
+    }
+    assert!(folder().unwrap().starts_with("kernelscope-run-20"));
+}

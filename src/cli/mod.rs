@@ -1,0 +1,112 @@
+//! The command line: the same runs without a window.
+//!
+//! Guarantees: what is refused is refused with one sentence, before anything is trained or written; results and figures are
+//! those of the window, because both are made from the same events. Nothing here knows of tensors or of egui.
+
+mod figures;
+mod follow;
+mod lists;
+mod run;
+mod settings;
+mod summary;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use thiserror::Error;
+
+pub use follow::follow;
+pub use run::run_default;
+pub use summary::summary;
+
+use crate::worker::DeviceChoice;
+
+/// An oscilloscope for the neural tangent kernel. Without a command the window opens.
+#[derive(Debug, Parser)]
+#[command(name = "kernelscope", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of opening the window.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network through its tasks, measure its kernel, and write the run folder
+    Run(RunArgs),
+    /// Draw the publication figures of a run
+    Figures(FiguresArgs),
+    /// List the ready-made runs
+    Presets,
+    /// List what can train: the processor and the graphics adapters
+    Devices,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub settings: settings::Settings,
+    /// Where the network trains
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+    /// Folder for the results; a run of the same settings that was cut off there starts over
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replace the run that is in the folder
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Arguments of `figures`.
+#[derive(Debug, clap::Args)]
+pub struct FiguresArgs {
+    /// Folder of a run, finished or not
+    #[arg(value_name = "DIR")]
+    pub run: PathBuf,
+    #[arg(long, value_enum, default_value_t = FigureFormat::Svg)]
+    pub format: FigureFormat,
+    /// Folder for the figures; DIR/figures if not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Device {
+    Auto,
+    Cpu,
+    Gpu,
+}
+
+impl From<Device> for DeviceChoice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Cpu => Self::Cpu,
+            Device::Gpu => Self::Gpu,
+        }
+    }
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FigureFormat {
+    Svg,
+    Png,
+}
+
+/// What was asked for cannot be done; nothing has been trained or written. The program ends with code 2, as clap does.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Does what was asked for.
+pub fn execute(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Figures(args) => figures::figures(args),
+        Command::Presets => lists::presets(),
+        Command::Devices => lists::devices(),
+    }
+}

@@ -1,0 +1,68 @@
+//! `kernelscope run`: one run from its settings to its folder.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use super::follow::progress_bar;
+use super::settings::Settings;
+use super::{Refused, RunArgs, follow, summary};
+use crate::record::{Ending, Event, Opened, RunState, create};
+use crate::spec::Spec;
+use crate::worker::{DeviceChoice, Job, Worker};
+
+/// How long the folder waits for an event before it looks at the clock.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Runs what the arguments say.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    headless(&args.settings.spec()?, args.device.into(), &args.out, args.overwrite)
+}
+
+/// What happens where no window can be opened: the default preset, into a folder named after the time.
+pub fn run_default() -> anyhow::Result<()> {
+    let out = PathBuf::from(format!("kernelscope-run-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S")));
+    headless(&Settings::default().spec()?, DeviceChoice::Auto, &out, false)
+}
+
+fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> anyhow::Result<()> {
+    let Opened { mut folder, resumed } = create(out, spec, overwrite).map_err(|err| Refused(err.to_string()))?;
+    for warning in spec.warnings() {
+        eprintln!("{}: {}", warning.field, warning.message);
+    }
+    if let Some(snapshots) = resumed {
+        eprintln!("This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until then");
+    }
+    let begun = Instant::now();
+    let job = Job { spec: folder.spec().clone(), device, paced: false };
+    let worker = Worker::start(job, Box::new(|| {}));
+    // Dropping the worker, on whichever way out, ends the run.
+    let history = follow(events(&worker), &mut folder, &progress_bar())?;
+
+    let place = out.display();
+    match history.state() {
+        RunState::Ended(Ending::Failed { message, .. }) if history.info().is_none() => {
+            return Err(Refused(message.clone()).into());
+        }
+        RunState::Ended(Ending::Finished { .. }) => {}
+        RunState::Ended(Ending::Stopped { step }) => bail!("the run was stopped at step {step}; what it had is in {place}"),
+        RunState::Ended(Ending::Diverged { step, message } | Ending::Failed { step, message }) => {
+            bail!("the run ended at step {step}: {message}; what it had is in {place}")
+        }
+        RunState::Waiting | RunState::Running | RunState::Paused => bail!("the training thread ended without a word"),
+    }
+    print!("{}", summary(&history));
+    println!("{:.1} s. The run is in {place}; `kernelscope figures {place}` draws it", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The events of a worker until there are no more; `None` when nothing happens.
+fn events(worker: &Worker) -> impl Iterator<Item = Option<Event>> + '_ {
+    std::iter::from_fn(|| match worker.recv_timeout(QUIET) {
+        Some(event) => Some(Some(event)),
+        // The last event may have come just before the thread was seen to have ended.
+        None if worker.is_finished() => worker.try_recv().map(Some),
+        None => Some(None),
+    })
+}

@@ -1,0 +1,52 @@
+//! Files that are either the old one or the new one, never half of one.
+//!
+//! Guarantees: a file is written under a temporary name beside its place and renamed when it is whole; a kill leaves the old
+//! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::FolderError;
+
+/// What the names of our temporary files begin with.
+const PREFIX: &str = ".kernelscope-";
+
+/// Writes a file as a whole: `fill` gets a buffered writer, and the file appears under its name once `fill` is done.
+pub(super) fn replace<T>(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T, FolderError> {
+    let write = || {
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX).suffix(".tmp");
+        // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
+        #[cfg(unix)]
+        let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let temporary = builder.tempfile_in(folder)?;
+        let mut writer = BufWriter::with_capacity(1 << 16, temporary.reopen()?);
+        let made = fill(&mut writer)?;
+        writer.flush()?;
+        temporary.persist(path).map_err(|err| err.error)?;
+        Ok(made)
+    };
+    write().map_err(|source| FolderError::write(path, source))
+}
+
+/// Removes what a killed [`replace`] may have left in this folder.
+pub(super) fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let stale = |name: &str| name.starts_with(PREFIX) && name.ends_with(".tmp");
+    let paths: Vec<PathBuf> =
+        entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(stale)).map(|entry| entry.path()).collect();
+    for path in paths {
+        // A leftover that cannot be removed harms nobody.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Removes a file; that it is not there is fine.
+pub(super) fn remove(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(FolderError::write(path, err)),
+        _ => Ok(()),
+    }
+}

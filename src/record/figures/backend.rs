@@ -1,0 +1,89 @@
+//! Where a figure is drawn: an SVG text, or pixels that become a PNG. One drawing code serves both.
+//!
+//! The pixels are drawn at twice the size and halved: `plotters` does not smooth thick lines. Texts are measured with the
+//! fonts that the window has too, so a figure looks the same on a machine without any font.
+
+use std::io::Cursor;
+use std::sync::Once;
+
+use epaint_default_fonts::UBUNTU_LIGHT;
+use image::imageops::{FilterType, resize};
+use image::{ImageFormat, RgbImage};
+use plotters::coord::Shift;
+use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea as _, SVGBackend, WHITE};
+use plotters::style::FontStyle;
+
+/// Something that can be drawn on, and how large a unit of the figure is on it.
+pub(super) trait Backend: DrawingBackend {
+    /// Pixels per unit.
+    const UNIT: i32;
+    /// By how many units a text must be lowered to stand in the middle of where it was put: `plotters` draws the glyphs of
+    /// `ab_glyph` too high.
+    const DROP: i32;
+}
+
+impl Backend for SVGBackend<'_> {
+    const UNIT: i32 = 1;
+    const DROP: i32 = 0;
+}
+
+impl Backend for BitMapBackend<'_> {
+    const UNIT: i32 = 2 * PNG_UNIT;
+    const DROP: i32 = 3;
+}
+
+/// Pixels per unit in the finished PNG: sharp on a slide and in print.
+const PNG_UNIT: i32 = 2;
+
+pub(super) type Area<B> = DrawingArea<B, Shift>;
+pub(super) type Failure<B> = plotters::drawing::DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>;
+pub(super) type Drawn<B> = Result<(), Failure<B>>;
+
+/// Draws on white, as SVG.
+pub(super) fn svg(
+    size: (u32, u32),
+    draw: impl for<'a> FnOnce(&Area<SVGBackend<'a>>) -> Drawn<SVGBackend<'a>>,
+) -> Result<String, String> {
+    register_fonts();
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        let drawn = root.fill(&WHITE).and_then(|()| draw(&root)).and_then(|()| root.present());
+        drawn.map_err(|err| err.to_string())?;
+    }
+    Ok(text)
+}
+
+/// Draws on white, as PNG.
+pub(super) fn png(
+    size: (u32, u32),
+    draw: impl for<'a> FnOnce(&Area<BitMapBackend<'a>>) -> Drawn<BitMapBackend<'a>>,
+) -> Result<Vec<u8>, String> {
+    register_fonts();
+    let unit = <BitMapBackend<'_> as Backend>::UNIT as u32;
+    let (width, height) = (size.0 * unit, size.1 * unit);
+    let mut pixels = vec![0; (width * height * 3) as usize];
+    {
+        let root = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        let drawn = root.fill(&WHITE).and_then(|()| draw(&root)).and_then(|()| root.present());
+        drawn.map_err(|err| err.to_string())?;
+    }
+    let large = RgbImage::from_raw(width, height, pixels).ok_or("the picture has a wrong size")?;
+    let small = resize(&large, width / 2, height / 2, FilterType::Triangle);
+    let mut bytes = Cursor::new(Vec::new());
+    small.write_to(&mut bytes, ImageFormat::Png).map_err(|err| err.to_string())?;
+    Ok(bytes.into_inner())
+}
+
+/// The family that all texts use; viewers of an SVG take their own.
+pub(super) const FAMILY: &str = "sans-serif";
+
+fn register_fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if plotters::style::register_font(FAMILY, FontStyle::Normal, UBUNTU_LIGHT).is_err() {
+            // The font is part of the program; a figure then fails with a sentence of its own.
+            log::error!("The font of the figures cannot be read");
+        }
+    });
+}

@@ -1,0 +1,125 @@
+//! Draws panels of curves over the epochs: task bands behind, switch lines, curves, the numbers at spikes and dips.
+
+use plotters::prelude::{ChartBuilder, Circle, LineSeries, PathElement, Rectangle, Text, TextStyle};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color as _, FontFamily, FontStyle, RGBColor, ShapeStyle};
+
+use super::super::palette::task_colour;
+use super::backend::{Area, Backend, Drawn, FAMILY};
+use super::curves::{Curve, Panel, Timeline};
+use super::scale::Scale;
+
+/// Sizes of text, in units.
+const TITLE: i32 = 22;
+const LABEL: i32 = 17;
+const MARK: i32 = 20;
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(225, 225, 225);
+
+pub(super) fn rgb([red, green, blue]: [u8; 3]) -> RGBColor {
+    RGBColor(red, green, blue)
+}
+
+pub(super) fn text<B: Backend>(size: i32, colour: RGBColor, h: HPos, v: VPos) -> TextStyle<'static> {
+    let font = (FontFamily::Name(FAMILY), f64::from(size * B::UNIT), FontStyle::Normal);
+    TextStyle { color: colour.to_backend_color(), ..TextStyle::from(font) }.pos(Pos::new(h, v))
+}
+
+/// Draws the panels below each other; the last one has the epochs below it.
+pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], timeline: &Timeline) -> Drawn<B> {
+    for (panel, area) in panels.iter().zip(root.split_evenly((panels.len().max(1), 1))) {
+        draw_panel(&area, panel, timeline)?;
+    }
+    Ok(())
+}
+
+fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) -> Drawn<B> {
+    let unit = B::UNIT;
+    area.draw_text(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (16 * unit, 22 * unit))?;
+    draw_legend(area, &panel.curves)?;
+
+    let x = Scale::exact(0.0, timeline.end);
+    let values = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+    let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
+    let y = match panel.fixed {
+        Some((low, high)) => Scale::exact(low, high),
+        None => Scale::of(values().chain(marked), panel.log),
+    };
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(62 * unit)
+        .margin_right(20 * unit)
+        .margin_bottom(6 * unit)
+        .margin_left(8 * unit)
+        .x_label_area_size(48 * unit)
+        .y_label_area_size(86 * unit)
+        .build_cartesian_2d(x, y.clone())?;
+
+    let (bottom, top) = y.ends();
+    for &(from, to, task) in &timeline.bands {
+        let colour = rgb(task_colour(task)).mix(0.10).filled();
+        chart.draw_series([Rectangle::new([(from, bottom), (to.min(timeline.end), top)], colour)])?;
+    }
+    chart
+        .configure_mesh()
+        .light_line_style(ShapeStyle::from(&GRID.mix(0.0)))
+        .bold_line_style(ShapeStyle::from(&GRID).stroke_width(unit as u32))
+        .axis_style(ShapeStyle::from(&INK).stroke_width(unit as u32))
+        .label_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
+        .axis_desc_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
+        .x_desc("epoch")
+        .y_desc(panel.y)
+        .y_label_offset(B::DROP * unit)
+        .set_all_tick_mark_size(4 * unit)
+        .draw()?;
+
+    for &(from, ..) in timeline.bands.iter().skip(1) {
+        let line = [(from, bottom), (from, top)];
+        chart.draw_series([PathElement::new(line, INK.mix(0.6).stroke_width(unit as u32))])?;
+    }
+    for curve in &panel.curves {
+        let width = if curve.thin { unit } else { 2 * unit } as u32;
+        let points = curve.points.iter().copied().filter(|point| y.shows(point.1));
+        chart.draw_series(LineSeries::new(points, rgb(curve.colour).stroke_width(width)))?;
+    }
+    for &(from, to, task) in &timeline.bands {
+        // No name where it does not fit.
+        if (to - from) * 9.0 > timeline.end {
+            let style = text::<B>(LABEL, rgb(task_colour(task)), HPos::Center, VPos::Bottom);
+            let name = format!("training task {task}");
+            let short = if (to - from) * 5.0 > timeline.end { name } else { format!("task {task}") };
+            let at = chart.plotting_area().map_coordinate(&((from + to.min(timeline.end)) / 2.0, top));
+            let origin = area.get_base_pixel();
+            area.draw_text(&short, &style, (at.0 - origin.0, at.1 - origin.1 - 3 * unit))?;
+        }
+    }
+    for mark in &panel.marks {
+        let colour = rgb(mark.colour);
+        let vertical = if mark.above { VPos::Bottom } else { VPos::Top };
+        let shift = if mark.above { -7 * unit } else { 7 * unit };
+        let style = text::<B>(MARK, colour, HPos::Left, vertical);
+        chart.draw_series([Circle::new(mark.at, 4 * unit, colour.filled())])?;
+        let label = plotters::element::EmptyElement::at(mark.at)
+            + Text::new(mark.text.clone(), (7 * unit, shift), style);
+        chart.draw_series([label])?;
+    }
+    Ok(())
+}
+
+/// The legend, at the right of the title's line.
+fn draw_legend<B: Backend>(area: &Area<B>, curves: &[Curve]) -> Drawn<B> {
+    let unit = B::UNIT;
+    let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
+    let entries: Vec<(&Curve, &str)> = curves.iter().filter_map(|curve| Some((curve, curve.label.as_deref()?))).collect();
+    let mut right = area.dim_in_pixel().0 as i32 - 20 * unit;
+    for (curve, label) in entries.into_iter().rev() {
+        let width = area.estimate_text_size(label, &style)?.0 as i32;
+        right -= width;
+        let y = 23 * unit;
+        area.draw_text(label, &style, (right, y + B::DROP * unit))?;
+        let line = vec![(right - 26 * unit, y), (right - 6 * unit, y)];
+        area.draw(&PathElement::new(line, rgb(curve.colour).stroke_width(3 * unit as u32)))?;
+        right -= 42 * unit;
+    }
+    Ok(())
+}

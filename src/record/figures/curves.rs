@@ -1,0 +1,230 @@
+//! What each figure shows: panels of curves over time, as plain data. How they are drawn is in [`super::chart`].
+
+use super::super::palette::{ALL_TASKS, task_colour};
+use super::super::{Block, History, Metric, Snapshot};
+use super::Figure;
+use super::scale::plain;
+
+/// One chart: curves over the epochs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Panel {
+    pub(super) title: &'static str,
+    /// The quantity and its unit.
+    pub(super) y: &'static str,
+    pub(super) log: bool,
+    /// The range of y where it is known beforehand.
+    pub(super) fixed: Option<(f64, f64)>,
+    pub(super) curves: Vec<Curve>,
+    pub(super) marks: Vec<Mark>,
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub(super) struct Curve {
+    /// What the legend says; nothing when another curve of this colour says it.
+    pub(super) label: Option<String>,
+    pub(super) colour: [u8; 3],
+    /// Thin lines are the less important ones.
+    pub(super) thin: bool,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// A number at a point of a curve.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) at: (f64, f64),
+    pub(super) text: String,
+    pub(super) colour: [u8; 3],
+    /// Whether the text stands above its point.
+    pub(super) above: bool,
+}
+
+/// Which task was trained when.
+#[derive(Clone, Debug)]
+pub(super) struct Timeline {
+    /// First epoch, last epoch, number of the task.
+    pub(super) bands: Vec<(f64, f64, usize)>,
+    pub(super) end: f64,
+}
+
+impl Timeline {
+    pub(super) fn of(history: &History) -> Self {
+        let last = history.rows().last().map_or(0.0, |row| row.epoch);
+        let end = if last > 0.0 { last } else { 1.0 };
+        let starts = history.tasks();
+        let until = |place: usize| starts.get(place + 1).map_or(end, |next| next.epoch);
+        let bands = starts.iter().enumerate().map(|(place, start)| (start.epoch, until(place), start.task));
+        Self { bands: bands.filter(|&(from, to, _)| to > from).collect(), end }
+    }
+}
+
+const WIDTH: u32 = 900;
+const HEIGHT: u32 = 380;
+
+/// The size of a figure of so many panels, in units.
+pub(super) fn size(panels: usize) -> (u32, u32) {
+    (WIDTH, HEIGHT * panels.max(1) as u32)
+}
+
+/// The panels of a figure, from top to bottom.
+pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
+    match figure {
+        Figure::Velocity => vec![velocity(history)],
+        Figure::LambdaMax => vec![lambda_max(history), scale(history)],
+        Figure::Alignment => alignment(history),
+        Figure::Accuracy => vec![accuracy(history), loss(history)],
+        Figure::Eigenvalues => vec![eigenvalues(history)],
+        Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
+        Figure::Gram => Vec::new(),
+    }
+}
+
+/// The numbers of the tasks that have a block of their own.
+fn tasks(history: &History) -> Vec<usize> {
+    let Some(row) = history.rows().last() else { return Vec::new() };
+    let number = |block| match block {
+        Block::Task(number) => Some(number),
+        Block::All => None,
+    };
+    row.blocks.iter().filter_map(|metrics| number(metrics.block)).collect()
+}
+
+/// One curve per task.
+fn by_task(history: &History, metric: Metric) -> Vec<Curve> {
+    let curve = |task| Curve {
+        label: Some(format!("probes of task {task}")),
+        colour: task_colour(task),
+        thin: false,
+        points: history.series(Block::Task(task), metric),
+    };
+    tasks(history).into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn velocity(history: &History) -> Panel {
+    // Each switch is marked on the kernel of the task that ends there.
+    let marks = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
+        let task = pair[0].task;
+        let spike = history.spikes(Block::Task(task), Metric::Velocity).get(place).copied().flatten()?;
+        let at = (spike.epoch, spike.height);
+        Some(Mark { at, text: format!("×{}", plain(spike.ratio, None)), colour: task_colour(task), above: true })
+    });
+    Panel {
+        title: "Kernel velocity",
+        y: "(1 − CKA) per epoch",
+        log: true,
+        marks: marks.collect(),
+        curves: by_task(history, Metric::Velocity),
+        ..Panel::default()
+    }
+}
+
+fn lambda_max(history: &History) -> Panel {
+    let marks = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
+        let task = pair[0].task;
+        let dip = history.dips(Block::Task(task)).get(place).copied().flatten().filter(|dip| dip.depth < 1.0)?;
+        let text = format!("−{:.0} %", 100.0 * (1.0 - dip.depth));
+        Some(Mark { at: (dip.epoch, dip.minimum), text, colour: task_colour(task), above: false })
+    });
+    Panel {
+        title: "Largest eigenvalue",
+        y: "λ_max",
+        marks: marks.collect(),
+        curves: by_task(history, Metric::LambdaMax),
+        ..Panel::default()
+    }
+}
+
+fn scale(history: &History) -> Panel {
+    Panel {
+        title: "Scale of the kernel",
+        y: "norm relative to the first",
+        curves: by_task(history, Metric::Scale),
+        ..Panel::default()
+    }
+}
+
+fn alignment(history: &History) -> Vec<Panel> {
+    let panel = |title, metric| Panel { title, y: "alignment", curves: by_task(history, metric), ..Panel::default() };
+    let full = panel("Alignment of the full kernel with the labels", Metric::AlignmentFull);
+    let mut panels = vec![
+        panel("Alignment with the labels, centred", Metric::AlignmentCentred),
+        panel("Alignment with the labels, not centred", Metric::Alignment),
+    ];
+    panels.extend(Some(full).filter(|full| !full.curves.is_empty()));
+    panels
+}
+
+fn accuracy(history: &History) -> Panel {
+    let mut curves = Vec::new();
+    for task in tasks(history) {
+        let points = history.accuracy(task);
+        let colour = task_colour(task);
+        let finite = |value: fn(&(f64, f64, f64)) -> f64| {
+            points.iter().map(|point| (point.0, value(point))).filter(|point| point.1.is_finite()).collect::<Vec<_>>()
+        };
+        curves.push(Curve { label: None, colour, thin: true, points: finite(|point| point.2) });
+        curves.push(Curve { label: Some(format!("task {task}")), colour, thin: false, points: finite(|point| point.1) });
+    }
+    Panel {
+        title: "Test accuracy (thin: among the task's own classes)",
+        y: "accuracy",
+        fixed: Some((0.0, 1.0)),
+        curves,
+        ..Panel::default()
+    }
+}
+
+fn loss(history: &History) -> Panel {
+    let of_task = |task| {
+        let value = |row: &super::super::Row| {
+            let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
+            Some((row.epoch, found.loss)).filter(|point| point.1.is_finite())
+        };
+        let points = history.rows().iter().filter_map(value).collect();
+        Curve { label: Some(format!("test, task {task}")), colour: task_colour(task), thin: false, points }
+    };
+    let trained = history.losses().iter().copied().filter(|point| point.1.is_finite()).collect();
+    let training = Curve { label: Some("training".to_owned()), colour: ALL_TASKS, thin: true, points: trained };
+    let curves = tasks(history).into_iter().map(of_task).chain([training]).collect();
+    Panel { title: "Loss", y: "mean loss", log: true, curves, ..Panel::default() }
+}
+
+/// How many of the largest eigenvalues are drawn.
+const EIGENVALUES: usize = 16;
+
+fn eigenvalues(history: &History) -> Panel {
+    let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len().min(EIGENVALUES));
+    let curve = |rank: usize| {
+        let value = |snapshot: &std::sync::Arc<Snapshot>| {
+            let value = snapshot.eigenvalues.len().checked_sub(rank + 1).map(|place| snapshot.eigenvalues[place])?;
+            Some((snapshot.row.epoch, value)).filter(|point| point.1.is_finite())
+        };
+        let shade = colorous::VIRIDIS.eval_continuous(0.9 * rank as f64 / EIGENVALUES as f64);
+        let label = (rank == 0).then(|| "1st".to_owned()).or((rank + 1 == count).then(|| format!("{count}th")));
+        let points = history.snapshots().iter().filter_map(value).collect();
+        Curve { label, colour: [shade.r, shade.g, shade.b], thin: rank > 0, points }
+    };
+    Panel {
+        title: "Largest eigenvalues of the kernel of all probes",
+        y: "eigenvalue",
+        log: true,
+        curves: (0..count).map(curve).collect(),
+        ..Panel::default()
+    }
+}
+
+fn displacement(history: &History) -> Panel {
+    let points = history.series(Block::All, Metric::StepNorm);
+    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: false, points }];
+    Panel { title: "Displacement of the weights over the lag", y: "norm of Δw", log: true, curves, ..Panel::default() }
+}
+
+fn susceptibility(history: &History) -> Panel {
+    Panel {
+        title: "Susceptibility: how far the kernel turns for it",
+        y: "(1 − CKA) / (norm of Δw)²",
+        log: true,
+        curves: by_task(history, Metric::Susceptibility),
+        ..Panel::default()
+    }
+}

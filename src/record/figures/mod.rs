@@ -1,0 +1,135 @@
+//! Figures for a paper or a slide, drawn from the same record and with the same definitions as the window.
+//!
+//! Guarantees: every figure can be drawn from any record, also an empty one; no system font is needed; nothing is drawn that is
+//! not in the record. Spikes and dips are those of [`History`], not computed again here.
+
+mod backend;
+mod chart;
+mod curves;
+mod gram;
+mod scale;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::{FolderError, History, atomic};
+
+/// The folder of a run's figures.
+pub const FOLDER: &str = "figures";
+
+/// What kind of file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Svg,
+    Png,
+}
+
+impl Format {
+    /// The end of a file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Velocity of each task's kernel, with the ratio of each spike to its background.
+    Velocity,
+    /// λ_max with the depth of each dip, and the scale of the kernel.
+    LambdaMax,
+    /// Alignment with the labels.
+    Alignment,
+    /// Accuracy and loss of each task.
+    Accuracy,
+    /// The largest eigenvalues over time.
+    Eigenvalues,
+    /// The Gram before and after each switch.
+    Gram,
+    /// How far the weights moved, and how far the kernel turned for it.
+    Susceptibility,
+}
+
+impl Figure {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Velocity,
+        Self::LambdaMax,
+        Self::Alignment,
+        Self::Accuracy,
+        Self::Eigenvalues,
+        Self::Gram,
+        Self::Susceptibility,
+    ];
+
+    /// The name of its file, without the extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::LambdaMax => "lambda-max",
+            Self::Alignment => "alignment",
+            Self::Accuracy => "accuracy",
+            Self::Eigenvalues => "eigenvalues",
+            Self::Gram => "gram",
+            Self::Susceptibility => "susceptibility",
+        }
+    }
+}
+
+/// Why a figure could not be made; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum FigureError {
+    #[error("cannot draw the figure {0}: {1}")]
+    Draw(&'static str, String),
+    #[error(transparent)]
+    Write(#[from] FolderError),
+}
+
+/// One figure as the bytes of its file.
+pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
+    let failed = |message: String| FigureError::Draw(figure.name(), message);
+    let size = match figure {
+        Figure::Gram => gram::size(history),
+        _ => curves::size(curves::panels(history, figure).len()),
+    };
+    match format {
+        Format::Svg => backend::svg(size, |root| draw(root, history, figure)).map(String::into_bytes),
+        Format::Png => backend::png(size, |root| draw(root, history, figure)),
+    }
+    .map_err(failed)
+}
+
+/// Draws all figures into a folder, which is made if need be; returns their paths.
+pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
+    fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
+    let write = |figure: Figure| {
+        let path = folder.join(file_name(figure, format));
+        let bytes = render(history, figure, format)?;
+        atomic::replace(&path, |writer| io::Write::write_all(writer, &bytes))?;
+        Ok(path)
+    };
+    Figure::ALL.into_iter().map(write).collect()
+}
+
+fn draw<B: backend::Backend>(root: &backend::Area<B>, history: &History, figure: Figure) -> backend::Drawn<B> {
+    match figure {
+        Figure::Gram => gram::draw(root, history),
+        _ => chart::draw(root, &curves::panels(history, figure), &curves::Timeline::of(history)),
+    }
+}
+
+fn file_name(figure: Figure, format: Format) -> String {
+    format!("{}.{}", figure.name(), format.extension())
+}
+
+/// The names of all files that [`write_all`] may write.
+pub(super) fn file_names() -> impl Iterator<Item = String> {
+    Figure::ALL.into_iter().flat_map(|figure| [Format::Svg, Format::Png].map(|format| file_name(figure, format)))
+}

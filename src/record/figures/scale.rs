@@ -1,0 +1,166 @@
+//! Axes: which range, where the ticks are and what stands beside them.
+//!
+//! Whatever the values are, the range is finite, not empty, and has between two and about ten ticks; a value outside is drawn at
+//! the edge.
+
+use std::ops::Range;
+
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+
+/// One axis, linear or logarithmic.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scale {
+    log: bool,
+    /// Of logarithms, for a logarithmic axis.
+    low: f64,
+    high: f64,
+    /// Values at labelled lines.
+    ticks: Vec<f64>,
+    style: Style,
+}
+
+/// How the ticks are written: all of them alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Decimals(usize),
+    Significant,
+    Power,
+}
+
+impl Scale {
+    /// An axis on which all these values can be seen. A logarithmic one leaves out what is not above 0, and what is more than
+    /// twelve decades below the largest.
+    pub(super) fn of(values: impl Iterator<Item = f64>, log: bool) -> Self {
+        let shown = values.filter(|value| value.abs() < 1e300 && (!log || *value > 1e-300));
+        let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = if low <= high { (low, high) } else { (if log { 0.1 } else { 0.0 }, 1.0) };
+        if log { Self::logarithmic(low.log10(), high.log10()) } else { Self::linear(low, high, 0.06) }
+    }
+
+    /// An axis of exactly this range.
+    pub(super) fn exact(low: f64, high: f64) -> Self {
+        Self::linear(low, high, 0.0)
+    }
+
+    fn linear(low: f64, high: f64, pad: f64) -> Self {
+        let (low, high) = if high - low > 1e-12 * high.abs().max(low.abs()) {
+            (low, high)
+        } else {
+            // All values are the same: show it in the middle.
+            let half = if low == 0.0 { 0.5 } else { 0.1 * low.abs() };
+            (low - half, high + half)
+        };
+        let step = nice((high - low) / 5.0);
+        let pad = pad * (high - low);
+        let (low, high) = (low - pad, high + pad);
+        let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
+        let first = (low / step).ceil();
+        let ticks = (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
+        let ticks = ticks.map(|tick| if tick.abs() < 1e-9 * step { 0.0 } else { tick }).collect();
+        Self { log: false, low, high, ticks, style: Style::Decimals(decimals) }
+    }
+
+    fn logarithmic(low: f64, high: f64) -> Self {
+        let low = low.max(high - 12.0);
+        let pad = (0.06 * (high - low)).max(0.08);
+        let (low, high) = (low - pad, high + pad);
+        let stride = ((high - low) / 6.0).ceil() as i32;
+        let between: &[f64] = match high - low {
+            span if span < 1.2 => &[1.0, 2.0, 3.0, 5.0, 7.0],
+            span if span < 2.2 => &[1.0, 2.0, 5.0],
+            _ => &[1.0],
+        };
+        let decades = (low.floor() as i32..=high.ceil() as i32).filter(|decade| decade.rem_euclid(stride) == 0);
+        let ticks = decades.flat_map(|decade| between.iter().map(move |part| part * 10f64.powi(decade)));
+        let ticks: Vec<f64> = ticks.filter(|tick| (low..=high).contains(&tick.log10())).collect();
+        let style = if ticks.iter().all(|&tick| is_short(tick)) { Style::Significant } else { Style::Power };
+        Self { log: true, low, high, ticks, style }
+    }
+
+    /// The values at the ends.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        if self.log { (10f64.powf(self.low), 10f64.powf(self.high)) } else { (self.low, self.high) }
+    }
+
+    /// Whether this value can be drawn.
+    pub(super) fn shows(&self, value: f64) -> bool {
+        value.is_finite() && (!self.log || value > 0.0)
+    }
+
+    pub(super) fn ticks(&self) -> &[f64] {
+        &self.ticks
+    }
+
+    /// What stands at a tick.
+    pub(super) fn label(&self, tick: f64) -> String {
+        match self.style {
+            Style::Decimals(decimals) => plain(tick, Some(decimals)),
+            Style::Significant => plain(tick, None),
+            Style::Power => power(tick),
+        }
+    }
+}
+
+impl Ranged for Scale {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let place = if self.log { value.log10() } else { *value };
+        let part = ((place - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        from + (part * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        // The light lines between the labelled ones are not drawn.
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    }
+
+    fn range(&self) -> Range<f64> {
+        let (low, high) = self.ends();
+        low..high
+    }
+}
+
+impl ValueFormatter<f64> for Scale {
+    fn format(value: &f64) -> String {
+        plain(*value, None)
+    }
+
+    fn format_ext(&self, value: &f64) -> String {
+        self.label(*value)
+    }
+}
+
+/// A number as people write it: plain while it is short, else with a power of ten.
+pub(super) fn plain(value: f64, decimals: Option<usize>) -> String {
+    let magnitude = value.abs();
+    let text = if value == 0.0 {
+        "0".to_owned()
+    } else if !is_short(value) {
+        return power(value);
+    } else if let Some(decimals) = decimals {
+        format!("{value:.decimals$}")
+    } else {
+        // Two digits that count.
+        let decimals = (1.0 - magnitude.log10().floor()).max(0.0) as usize;
+        let text = format!("{value:.decimals$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    };
+    text.replace('-', "−")
+}
+
+fn is_short(value: f64) -> bool {
+    value == 0.0 || (1e-3 * (1.0 - 1e-9)..1e5 * (1.0 - 1e-9)).contains(&value.abs())
+}
+
+fn power(value: f64) -> String {
+    format!("{value:.1e}").replace(".0e", "e").replace('-', "−")
+}
+
+/// The next larger 1, 2 or 5 times a power of ten.
+fn nice(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9)).unwrap_or(10.0);
+    factor * power
+}

@@ -1,0 +1,51 @@
+//! What a reader of a run folder cannot tell from the spec: names, sizes, counts. A small file of its own, `info.toml`.
+//!
+//! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FolderError, RunInfo, TaskInfo, atomic};
+
+pub(super) const INFO: &str = "info.toml";
+
+/// The parts of [`RunInfo`] that are neither in `run.toml` nor in the arrays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Facts {
+    pub(super) parameters: u64,
+    pub(super) planned_steps: u64,
+    /// Device in words.
+    pub(super) device: String,
+    /// Channels, height and width of an image.
+    pub(super) image: [usize; 3],
+    pub(super) class_names: Vec<String>,
+    pub(super) tasks: Vec<TaskInfo>,
+}
+
+impl Facts {
+    pub(super) fn of(info: &RunInfo) -> Self {
+        Self {
+            parameters: info.parameters,
+            planned_steps: info.planned_steps,
+            device: info.device.clone(),
+            image: info.image,
+            class_names: info.class_names.clone(),
+            tasks: info.tasks.clone(),
+        }
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), FolderError> {
+        let text = toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))?;
+        atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    /// Reads them back; the error is a sentence.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(path).map_err(|err| err.to_string())?;
+        toml::from_str(&text).map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
+    }
+}

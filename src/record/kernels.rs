@@ -1,0 +1,318 @@
+//! The Grams of a run on disk: small files while it goes on, one `kernels.npz` when it has ended.
+//!
+//! Guarantees: every snapshot that was flushed survives a kill, because each is a whole file of its own; putting them together
+//! streams, so that the record of a long run need not fit in memory. Whichever of the two forms holds more is what is read: a
+//! kill while one becomes the other loses nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::npz::{Array, NpzReader, NpzWriter, invalid};
+use super::{FolderError, Probe, RunInfo, Snapshot, atomic};
+
+pub(super) const KERNELS: &str = "kernels.npz";
+pub(super) const PARTIAL: &str = "kernels.partial";
+const PROBES: &str = "probes.npz";
+/// Snapshots that wait for the next flush take at most so many bytes.
+const MAX_PENDING: usize = 32 << 20;
+
+/// Writes the snapshots of a running run.
+#[derive(Debug)]
+pub(super) struct KernelWriter {
+    folder: PathBuf,
+    pending: Vec<Arc<Snapshot>>,
+    pending_bytes: usize,
+    written: usize,
+}
+
+impl KernelWriter {
+    /// Makes the folder of the small files and writes whose rows and columns the Grams have.
+    pub(super) fn start(folder: PathBuf, info: &RunInfo) -> Result<Self, FolderError> {
+        fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
+        let probes = Probes { probes: info.probes.clone(), image: info.image, thumbnails: info.thumbnails.to_vec() };
+        atomic::replace(&folder.join(PROBES), |writer| {
+            let mut npz = NpzWriter::new(writer);
+            probes.write(&mut npz)?;
+            npz.finish()
+        })?;
+        Ok(Self { folder, pending: Vec::new(), pending_bytes: 0, written: 0 })
+    }
+
+    /// Whether a flush is due whatever the clock says.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending_bytes > MAX_PENDING
+    }
+
+    pub(super) fn push(&mut self, snapshot: Arc<Snapshot>) {
+        self.pending_bytes += 8 * snapshot.gram.len();
+        self.pending.push(snapshot);
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), FolderError> {
+        for snapshot in self.pending.drain(..) {
+            atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
+                let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
+                let mut npz = NpzWriter::new(writer);
+                npz.array("step", &[], [row.step as i64])?;
+                npz.array("epoch", &[], [row.epoch])?;
+                npz.array("task", &[], [row.task as i64])?;
+                npz.array("gram", &[n, n], snapshot.gram.iter().copied())?;
+                npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
+                let blocks = snapshot.block_eigenvalues.concat();
+                npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
+                npz.finish()
+            })?;
+            self.written += 1;
+        }
+        self.pending_bytes = 0;
+        Ok(())
+    }
+
+    /// Snapshots flushed so far.
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Goes on in another folder, to which the small files have been moved.
+    pub(super) fn moved_to(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+}
+
+fn file_name(number: usize) -> String {
+    format!("{number:06}.npz")
+}
+
+/// The small files of a folder in order; those that are not ours are left out.
+pub(super) fn parts(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let number = |name: &str| name.strip_suffix(".npz").filter(|stem| stem.len() >= 6)?.parse::<u64>().ok();
+    let numbered = entries.flatten().filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path())));
+    let mut found: Vec<(u64, PathBuf)> = numbered.collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// All our files in the folder of the small files, the probes last: the parts mean nothing without them.
+fn all_parts(folder: &Path) -> Vec<PathBuf> {
+    parts(folder).into_iter().chain(Some(folder.join(PROBES)).filter(|path| path.exists())).collect()
+}
+
+/// Removes the small files, and their folder if nothing else is in it.
+pub(super) fn remove_parts(folder: &Path) -> Result<(), FolderError> {
+    all_parts(folder).iter().try_for_each(|path| atomic::remove(path))?;
+    atomic::sweep(folder);
+    // Somebody else's file in it is a reason to leave the folder.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}
+
+/// Moves the small files into another folder, over those of the same numbers.
+pub(super) fn move_parts(from: &Path, to: &Path) -> Result<(), FolderError> {
+    fs::create_dir_all(to).map_err(|err| FolderError::write(to, err))?;
+    for path in all_parts(from).iter().rev() {
+        let target = to.join(path.file_name().unwrap_or_default());
+        fs::rename(path, &target).map_err(|err| FolderError::write(&target, err))?;
+    }
+    remove_parts(from)
+}
+
+/// Puts the small files of a run folder together into `kernels.npz` and removes them. Nothing happens when there are none.
+pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
+    let folder = run.join(PARTIAL);
+    if !folder.exists() {
+        return Ok(());
+    }
+    let target = run.join(KERNELS);
+    // Without the probes the parts mean nothing to us; they are not ours to throw away either.
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(()) };
+    let n = probes.probes.len();
+    let mut heads = Vec::new();
+    for path in parts(&folder) {
+        // A part that is not whole can only be somebody else's doing: parts appear by renaming.
+        if let Ok(part) = Part::read(&path, n) {
+            heads.push((path, part.step, part.epoch, part.task));
+        }
+    }
+    if count_of(&target) > heads.len() {
+        return remove_parts(&folder);
+    }
+    let count = heads.len();
+    atomic::replace(&target, |writer| {
+        let mut npz = NpzWriter::new(writer);
+        npz.array("step", &[count], heads.iter().map(|head| head.1))?;
+        npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
+        npz.array("task", &[count], heads.iter().map(|head| head.3))?;
+        for (name, shape) in [("gram", &[count, n, n][..]), ("eigenvalues", &[count, n]), ("block_eigenvalues", &[count, n])] {
+            npz.stream(name, shape, |push| {
+                heads.iter().try_for_each(|(path, ..)| {
+                    let values: Array<f64> = NpzReader::open(path)?.array(name)?;
+                    values.values.iter().try_for_each(&mut *push)
+                })
+            })?;
+        }
+        probes.write(&mut npz)?;
+        npz.finish()
+    })?;
+    remove_parts(&folder)
+}
+
+/// How many snapshots an assembled file holds; 0 when it cannot be read.
+fn count_of(path: &Path) -> usize {
+    NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
+}
+
+/// The probe images: what rows and columns of the Grams are.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    pub(super) probes: Vec<Probe>,
+    /// Channels, height and width; zeros when there are no images.
+    pub(super) image: [usize; 3],
+    pub(super) thumbnails: Vec<u8>,
+}
+
+impl Probes {
+    fn write<W: io::Write + io::Seek>(&self, npz: &mut NpzWriter<W>) -> io::Result<()> {
+        let n = self.probes.len();
+        npz.array("probe_task", &[n], self.probes.iter().map(|probe| probe.task as i64))?;
+        npz.array("probe_label", &[n], self.probes.iter().map(|probe| probe.label as i64))?;
+        let [channels, height, width] = self.image;
+        if self.thumbnails.is_empty() || self.thumbnails.len() != n * height * width * channels {
+            return Ok(());
+        }
+        npz.array("probe_image", &[n, height, width, channels], self.thumbnails.iter().copied())
+    }
+
+    fn read(path: &Path) -> io::Result<Self> {
+        let mut npz = NpzReader::open(path)?;
+        let (tasks, labels) = (npz.array::<i64>("probe_task")?, npz.array::<i64>("probe_label")?);
+        let index = |value: i64| usize::try_from(value).map_err(|_| invalid("a probe has a negative number".to_owned()));
+        let pairs = tasks.values.iter().zip(&labels.values);
+        let probes: Vec<Probe> =
+            pairs.map(|(&task, &label)| Ok(Probe { task: index(task)?, label: index(label)? })).collect::<io::Result<_>>()?;
+        if tasks.values.len() != labels.values.len() || probes.is_empty() {
+            return Err(invalid("the probes have no labels".to_owned()));
+        }
+        let mut read = Self { probes, ..Self::default() };
+        if npz.has("probe_image") {
+            let images: Array<u8> = npz.array("probe_image")?;
+            if let [n, height, width, channels] = images.shape[..]
+                && n == read.probes.len()
+            {
+                read.image = [channels, height, width];
+                read.thumbnails = images.values;
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// One snapshot as it lies on disk.
+pub(super) struct Part {
+    pub(super) step: i64,
+    pub(super) epoch: f64,
+    pub(super) task: i64,
+    pub(super) gram: Vec<f64>,
+    pub(super) eigenvalues: Vec<f64>,
+    /// Of all tasks, one after the other.
+    pub(super) block_eigenvalues: Vec<f64>,
+}
+
+impl Part {
+    fn read(path: &Path, n: usize) -> io::Result<Self> {
+        let mut npz = NpzReader::open(path)?;
+        let scalar = || invalid("a number is missing".to_owned());
+        let part = Self {
+            step: *npz.array("step")?.values.first().ok_or_else(scalar)?,
+            epoch: *npz.array("epoch")?.values.first().ok_or_else(scalar)?,
+            task: *npz.array("task")?.values.first().ok_or_else(scalar)?,
+            gram: npz.array("gram")?.values,
+            eigenvalues: npz.array("eigenvalues")?.values,
+            block_eigenvalues: npz.array("block_eigenvalues")?.values,
+        };
+        let sizes = [part.gram.len(), part.eigenvalues.len(), part.block_eigenvalues.len()];
+        if sizes == [n * n, n, n] { Ok(part) } else { Err(invalid("the kernel does not fit its probes".to_owned())) }
+    }
+}
+
+/// Where the Grams of a run folder are, in whichever of the two forms holds more.
+pub(super) struct Source {
+    path: PathBuf,
+    parts: Vec<PathBuf>,
+    n: usize,
+}
+
+/// Finds the Grams of a run folder and reads which images they are of; what cannot be read is told to `warn`.
+pub(super) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, Source)> {
+    let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
+    let mut parts = parts(&folder);
+    let assembled = count_of(&target) >= parts.len();
+    if assembled {
+        parts.clear();
+    }
+    let (name, path) = if assembled { (KERNELS, target) } else { (PARTIAL, folder.join(PROBES)) };
+    if !path.exists() {
+        warn("there are no kernels in this folder, so the Gram and its spectrum are missing".to_owned());
+        return None;
+    }
+    match Probes::read(&path) {
+        Ok(probes) => {
+            let n = probes.probes.len();
+            Some((probes, Source { path, parts, n }))
+        }
+        Err(err) => {
+            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {err}"));
+            None
+        }
+    }
+}
+
+impl Source {
+    /// Hands each snapshot to `take`, in order, holding one at a time.
+    pub(super) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
+        if self.parts.is_empty() {
+            if let Err(err) = read_assembled(&self.path, self.n, take) {
+                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+            }
+            return;
+        }
+        for path in self.parts {
+            match Part::read(&path, self.n) {
+                Ok(part) => take(part),
+                Err(err) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    warn(format!("{PARTIAL}/{name} cannot be read and is left out: {err}"));
+                }
+            }
+        }
+    }
+}
+
+fn read_assembled(path: &Path, n: usize, mut take: impl FnMut(Part)) -> io::Result<()> {
+    let mut npz = NpzReader::open(path)?;
+    let (steps, epochs, tasks) = (npz.array::<i64>("step")?, npz.array::<f64>("epoch")?, npz.array::<i64>("task")?);
+    let (eigen, blocks) = (npz.array::<f64>("eigenvalues")?, npz.array::<f64>("block_eigenvalues")?);
+    let count = steps.values.len();
+    let fits = eigen.values.len() == count * n && blocks.values.len() == count * n;
+    if !fits || epochs.values.len() != count || tasks.values.len() != count {
+        return Err(invalid("its arrays differ in length".to_owned()));
+    }
+    npz.stream("gram", |shape, values| {
+        if shape != [count, n, n] {
+            return Err(invalid("its Grams do not fit its probes".to_owned()));
+        }
+        for place in 0..count {
+            take(Part {
+                step: steps.values[place],
+                epoch: epochs.values[place],
+                task: tasks.values[place],
+                gram: (&mut *values).take(n * n).collect::<io::Result<_>>()?,
+                eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
+                block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
+            });
+        }
+        Ok(())
+    })
+}

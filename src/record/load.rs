@@ -1,0 +1,162 @@
+//! Reads a run folder back into the record that a live run fills, so that figures and window draw both with the same code.
+//!
+//! Guarantees: a folder that was cut off anywhere is read as far as it goes, with one sentence for each thing that is missing or
+//! broken; arbitrary bytes give such a sentence, never a panic, and no more memory than their length warrants. An error only
+//! when there is nothing to show. Nothing is invented: a name that is not in the folder is missing in the record.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::folder::RUN;
+use super::info::{Facts, INFO};
+use super::kernels::{self, Part, Probes};
+use super::tables::EVENTS;
+use super::weights::{self, MODEL};
+use super::{Ending, Event, History, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
+use crate::spec::{Spec, SpecError, TaskKind};
+
+/// Why a folder cannot be shown; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Spec { path: PathBuf, source: SpecError },
+    #[error("{} holds no snapshot yet: there is nothing to show", .0.display())]
+    Empty(PathBuf),
+}
+
+/// A run that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    pub history: History,
+    /// What was missing or broken, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the run in this folder, finished or not.
+pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
+    let path = folder.join(RUN);
+    let text = fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+    let spec = Spec::from_toml(&text).map_err(|source| LoadError::Spec { path, source })?;
+
+    let mut warnings = Vec::new();
+    let mut rows = read_tables::rows(folder, &mut warnings);
+    let events = read_tables::events(folder, &mut rows, &spec, &mut warnings);
+    let last_step = rows.last().map_or(0, |row| row.step);
+    let ending = create::ending(folder).unwrap_or_else(|| {
+        warnings.push(format!("{EVENTS} has no ending: the run was cut off"));
+        Ending::Failed { step: last_step, message: "the run was cut off".to_owned() }
+    });
+    let facts = Facts::read(&folder.join(INFO)).unwrap_or_else(|err| {
+        warnings.push(format!("{INFO} cannot be read, so names of classes and tasks are missing: {err}"));
+        Facts::default()
+    });
+
+    let kernels = kernels::open(folder, |sentence| warnings.push(sentence));
+    let (probes, source) = kernels.map_or((Probes::default(), None), |(probes, source)| (probes, Some(source)));
+    let sizes = block_sizes(&probes.probes);
+    let mut merge = Merge { history: History::default(), rows: rows.into(), events: events.into() };
+    merge.history.push(Event::Started(Arc::new(run_info(spec, facts, probes, last_step))));
+    if let Some(source) = source {
+        source.each(|part| merge.kernel(part, &sizes), |sentence| warnings.push(sentence));
+    }
+    let mut history = merge.finish();
+    if history.rows().is_empty() {
+        return Err(LoadError::Empty(folder.to_owned()));
+    }
+    let model = folder.join(MODEL);
+    if model.exists() {
+        match weights::read(&model) {
+            Ok(weights) => history.push(Event::Weights(Arc::new(weights))),
+            Err(err) => warnings.push(format!("{MODEL} cannot be read: {err}")),
+        }
+    }
+    history.push(Event::Ended(ending));
+    Ok(Loaded { history, warnings })
+}
+
+fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {
+    // Without the facts only the numbers and, for a split, the classes of the tasks are known.
+    let split = if spec.tasks.kind == TaskKind::Split { spec.tasks.split_classes() } else { Vec::new() };
+    let bare = |number: usize| TaskInfo {
+        number,
+        name: format!("task {number}"),
+        classes: split.get(number - 1).cloned().unwrap_or_default(),
+        train_images: 0,
+        steps_per_epoch: 0,
+    };
+    let known = facts.tasks.iter().enumerate().all(|(place, task)| task.number == place + 1) && !facts.tasks.is_empty();
+    // No more tasks than can be shown, whatever a file says.
+    let tasks = if known { facts.tasks } else { (1..=spec.tasks.len().min(64)).map(bare).collect() };
+    RunInfo {
+        spec,
+        tasks,
+        class_names: facts.class_names,
+        probes: probes.probes,
+        image: if probes.thumbnails.is_empty() { facts.image } else { probes.image },
+        thumbnails: probes.thumbnails.into(),
+        parameters: facts.parameters,
+        device: facts.device,
+        planned_steps: facts.planned_steps.max(last_step),
+    }
+}
+
+/// How many probes each task has, in the order in which they lie.
+fn block_sizes(probes: &[Probe]) -> Vec<usize> {
+    probes.chunk_by(|a, b| a.task == b.task).map(<[Probe]>::len).collect()
+}
+
+/// Puts rows, Grams and events together in the order in which they happened, one Gram at a time.
+struct Merge {
+    history: History,
+    rows: VecDeque<Row>,
+    events: VecDeque<(u64, Event)>,
+}
+
+impl Merge {
+    /// Takes the next Gram; it belongs to the row of the same step. One without a row is left out.
+    fn kernel(&mut self, part: Part, sizes: &[usize]) {
+        while let Some(row) = self.next_row(|row| i128::from(row.step) <= i128::from(part.step)) {
+            if i128::from(row.step) < i128::from(part.step) {
+                self.history.push_row(row);
+                continue;
+            }
+            let mut rest = part.block_eigenvalues.as_slice();
+            let mut block = |&size: &usize| {
+                let (own, later) = rest.split_at(size.min(rest.len()));
+                rest = later;
+                own.to_vec()
+            };
+            let block_eigenvalues = sizes.iter().map(&mut block).collect();
+            let (gram, eigenvalues) = (part.gram.into(), part.eigenvalues);
+            self.history.push(Event::Snapshot(Arc::new(Snapshot { row, gram, eigenvalues, block_eigenvalues })));
+            return;
+        }
+    }
+
+    fn finish(mut self) -> History {
+        while let Some(row) = self.next_row(|_| true) {
+            self.history.push_row(row);
+        }
+        for (_, event) in self.events {
+            self.history.push(event);
+        }
+        self.history
+    }
+
+    /// The next row, once everything that happened before it has been told.
+    fn next_row(&mut self, wanted: impl Fn(&Row) -> bool) -> Option<Row> {
+        let row = self.rows.pop_front_if(|row| wanted(row))?;
+        // The snapshot at the step of a switch still belongs to the old task.
+        while let Some((_, event)) = self.events.pop_front_if(|(step, _)| *step < row.step || *step == 0) {
+            self.history.push(event);
+        }
+        Some(row)
+    }
+}

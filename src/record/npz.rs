@@ -1,0 +1,130 @@
+//! NumPy archives: npy arrays (crate `npyz`) in an uncompressed zip (crate `zip`), so that `numpy.load` opens them.
+//!
+//! Guarantees for reading: whatever the bytes are, an error and not a panic, and no more memory than a small multiple of the
+//! file's length. The header is looked at before `npyz` gets it, because its parser recurses and multiplies unchecked.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, Write};
+use std::path::Path;
+
+use npyz::{AutoSerialize, Deserialize, NpyFile, NpyHeader, WriteOptions, WriterBuilder as _};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// Writes one archive, array by array.
+pub(super) struct NpzWriter<W: Write + Seek> {
+    zip: ZipWriter<W>,
+}
+
+impl<W: Write + Seek> NpzWriter<W> {
+    pub(super) fn new(writer: W) -> Self {
+        Self { zip: ZipWriter::new(writer) }
+    }
+
+    /// Adds one array in C order; there must be as many values as the shape says.
+    pub(super) fn array<T: AutoSerialize>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        self.stream(name, shape, |push| values.into_iter().try_for_each(|value| push(&value)))
+    }
+
+    /// The same, the values being pushed one by one: an array need not fit in memory.
+    pub(super) fn stream<T: AutoSerialize>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        fill: impl FnOnce(&mut dyn FnMut(&T) -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
+        let bytes = shape.iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(bytes > u64::from(u32::MAX) - 4096);
+        self.zip.start_file(npyz::npz::file_name_from_array_name(name), options)?;
+        let mut writer = WriteOptions::new().default_dtype().shape(&shape).writer(&mut self.zip).begin_nd()?;
+        fill(&mut |value| writer.push(value))?;
+        writer.finish()
+    }
+
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.zip.finish()?.flush()
+    }
+}
+
+/// An array in memory.
+pub(super) struct Array<T> {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<T>,
+}
+
+/// An archive open for reading.
+pub(super) struct NpzReader {
+    archive: ZipArchive<BufReader<File>>,
+    length: u64,
+}
+
+impl NpzReader {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { archive: ZipArchive::new(BufReader::new(file))?, length })
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.archive.index_for_name(&npyz::npz::file_name_from_array_name(name)).is_some()
+    }
+
+    /// Reads one array whole.
+    pub(super) fn array<T: Deserialize>(&mut self, name: &str) -> io::Result<Array<T>> {
+        self.stream(name, |shape, values| Ok(Array { shape: shape.to_vec(), values: values.collect::<io::Result<_>>()? }))
+    }
+
+    /// Hands the shape and the values of one array, in C order, to `take`, which may stop early.
+    pub(super) fn stream<T: Deserialize, R>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&[usize], &mut dyn Iterator<Item = io::Result<T>>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let length = self.length;
+        let mut entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
+        let header = header(&mut entry)?;
+        let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
+        // The check against the length of the file is what keeps a lying header from asking for all memory.
+        let promised = shape.iter().try_fold(size_of::<T>() as u64, |bytes, &size| bytes.checked_mul(size as u64));
+        if promised.is_none_or(|bytes| bytes > length) {
+            return Err(invalid(format!("the array {name} is longer than its file")));
+        }
+        if header.order() != npyz::Order::C && shape.len() > 1 {
+            return Err(invalid(format!("the array {name} is in Fortran order")));
+        }
+        let mut values = NpyFile::with_header(header, entry).data::<T>().map_err(|err| invalid(err.to_string()))?;
+        take(&shape, &mut values)
+    }
+}
+
+/// Reads the header of an array if it looks like one of ours.
+fn header(entry: &mut impl Read) -> io::Result<NpyHeader> {
+    // Magic, version 1.0, length of the text in two bytes: all that is needed for arrays of numbers.
+    let mut start = [0; 10];
+    entry.read_exact(&mut start)?;
+    let text = usize::from(u16::from_le_bytes([start[8], start[9]]));
+    if &start[..6] != b"\x93NUMPY" || start[6] != 1 || text > 1024 {
+        return Err(invalid("this is no array of numbers".to_owned()));
+    }
+    let mut bytes = start.to_vec();
+    bytes.resize(10 + text, 0);
+    entry.read_exact(&mut bytes[10..])?;
+    // Few brackets: the parser recurses. At most 18 digits in all: the product of the sizes is below 10^18 and cannot overflow.
+    let count = |wanted: fn(&u8) -> bool| bytes[10..].iter().filter(|byte| wanted(byte)).count();
+    if count(|byte| b"([{".contains(byte)) > 4 || count(u8::is_ascii_digit) > 18 {
+        return Err(invalid("this is no array of numbers".to_owned()));
+    }
+    NpyHeader::from_reader(bytes.as_slice())
+}
+
+pub(super) fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}

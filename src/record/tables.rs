@@ -1,0 +1,207 @@
+//! The csv files of a run folder: which columns, how a row of the record becomes lines and lines become it again.
+//!
+//! Guarantees: numbers are written so that reading them gives the same bits; a missing or non-finite number is an empty cell;
+//! no field holds a line break, so a file that was cut off loses its last line and nothing else. Nothing but the columns that
+//! end in `_seconds` depends on the machine.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::{Accuracy, Block, Ending, FolderError, Metric, Row};
+use crate::spec::Change;
+
+pub(super) const METRICS: &str = "metrics.csv";
+pub(super) const ACCURACY: &str = "accuracy.csv";
+pub(super) const EVENTS: &str = "events.csv";
+
+pub(super) const ACCURACY_COLUMNS: [&str; 7] =
+    ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"];
+
+/// The columns of `metrics.csv`.
+pub(super) fn metrics_columns() -> Vec<&'static str> {
+    ["step", "epoch", "task", "block"].into_iter().chain(Metric::ALL.map(Metric::column)).collect()
+}
+
+/// One csv file that is being appended to.
+#[derive(Debug)]
+pub(super) struct Table {
+    path: PathBuf,
+    writer: csv::Writer<File>,
+}
+
+impl Table {
+    /// Starts the file anew, with its header.
+    pub(super) fn create(path: PathBuf, columns: &[&str]) -> Result<Self, FolderError> {
+        let file = File::create(&path).map_err(|err| FolderError::write(&path, err))?;
+        let mut table = Self { writer: buffered(file), path };
+        table.push(columns)?;
+        table.flush()?;
+        Ok(table)
+    }
+
+    /// Goes on where the file ends.
+    pub(super) fn append(path: PathBuf) -> Result<Self, FolderError> {
+        let file = OpenOptions::new().append(true).open(&path).map_err(|err| FolderError::write(&path, err))?;
+        Ok(Self { writer: buffered(file), path })
+    }
+
+    pub(super) fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) -> Result<(), FolderError> {
+        self.writer.write_record(cells).map_err(|err| FolderError::write(&self.path, err.into()))
+    }
+
+    /// Hands all lines to the operating system: a kill of the program no longer loses them.
+    pub(super) fn flush(&mut self) -> Result<(), FolderError> {
+        self.writer.flush().map_err(|err| FolderError::write(&self.path, err))
+    }
+}
+
+fn buffered(file: File) -> csv::Writer<File> {
+    csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(file)
+}
+
+/// The lines of one row in `metrics.csv`, one per block.
+pub(super) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.blocks.iter().map(|block| {
+        let name = match block.block {
+            Block::All => "all".to_owned(),
+            Block::Task(task) => task.to_string(),
+        };
+        let values = Metric::ALL.iter().map(|metric| match metric {
+            Metric::LagSteps => block.lag_steps.map(|steps| steps.to_string()).unwrap_or_default(),
+            _ => number(metric.of(row, block)),
+        });
+        [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), name].into_iter().chain(values).collect()
+    })
+}
+
+/// The lines of one row in `accuracy.csv`, one per task.
+pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.accuracy.iter().map(|Accuracy { task, accuracy, masked, loss }| {
+        let values = [*accuracy, *masked, *loss].map(|value| number(Some(value)));
+        let head = [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), task.to_string()];
+        head.into_iter().chain(values).collect()
+    })
+}
+
+/// What stands in `events.csv` in the column `event`.
+pub(super) mod kind {
+    /// A task begins; the detail is its number.
+    pub const TASK: &str = "task";
+    /// A live change; the detail is `key=value`.
+    pub const CHANGE: &str = "change";
+    pub const WARNING: &str = "warning";
+    /// The last line of a run that was not killed; the detail begins with why.
+    pub const ENDED: &str = "ended";
+}
+
+/// A live change in one cell.
+pub(super) fn change_text(change: &Change) -> String {
+    let Change { step: _, rate, per_epoch, order, switch } = change;
+    let mut parts = Vec::new();
+    parts.extend(rate.map(|rate| format!("training.rate={rate:?}")));
+    parts.extend(per_epoch.map(|count| format!("kernel.per_epoch={count}")));
+    parts.extend(order.as_ref().map(|order| format!("tasks.order={order:?}")));
+    parts.extend(switch.then(|| "switch".to_owned()));
+    parts.join("; ")
+}
+
+/// An ending in one cell.
+pub(super) fn ending_text(ending: &Ending) -> String {
+    match ending {
+        Ending::Finished { .. } => "finished".to_owned(),
+        Ending::Stopped { .. } => "stopped".to_owned(),
+        Ending::Diverged { message, .. } => format!("diverged: {message}"),
+        Ending::Failed { message, .. } => format!("failed: {message}"),
+    }
+}
+
+/// The ending that was written as this cell.
+pub(super) fn ending_of(step: u64, text: &str) -> Option<Ending> {
+    let (why, message) = text.split_once(": ").unwrap_or((text, ""));
+    let message = message.to_owned();
+    match why {
+        "finished" => Some(Ending::Finished { step }),
+        "stopped" => Some(Ending::Stopped { step }),
+        "diverged" => Some(Ending::Diverged { step, message }),
+        "failed" => Some(Ending::Failed { step, message }),
+        _ => None,
+    }
+}
+
+/// The shortest text that reads back as the same number; nothing for what is no number.
+pub(super) fn number(value: Option<f64>) -> String {
+    value.filter(|value| value.is_finite()).map(|value| format!("{value:?}")).unwrap_or_default()
+}
+
+/// A text for people as one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads the lines of a csv file by the names of its columns. A line that was cut off at the end is not seen.
+pub(super) struct Lines {
+    reader: csv::Reader<io::Take<File>>,
+    header: csv::StringRecord,
+    /// Whether the end of the last line is missing.
+    pub(super) cut: bool,
+    /// Whether the file itself could not be read any further.
+    over: bool,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let whole = end_of_last_line(&mut file, length)?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
+        let header = reader.headers()?.clone();
+        Ok(Self { reader, header, cut: whole < length, over: false })
+    }
+
+    /// The place of a column.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
+    /// The next line; `Some(None)` for one that is no text.
+    pub(super) fn next(&mut self) -> Option<Option<csv::StringRecord>> {
+        let mut line = csv::StringRecord::new();
+        match self.reader.read_record(&mut line) {
+            Ok(true) => Some(Some(line)),
+            Err(err) if !self.over => {
+                // A failing disk would fail for ever.
+                self.over = matches!(err.kind(), csv::ErrorKind::Io(_));
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A finite number in this cell.
+pub(super) fn float(line: &csv::StringRecord, column: Option<usize>) -> Option<f64> {
+    line.get(column?)?.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A whole number in this cell.
+pub(super) fn whole(line: &csv::StringRecord, column: Option<usize>) -> Option<u64> {
+    line.get(column?)?.parse().ok()
+}
+
+/// Where the last complete line ends, looking back from the end of the file; leaves the file at its start.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut chunk = [0; 4096];
+    let mut found = 0;
+    while end > 0 && found == 0 {
+        let size = end.min(chunk.len() as u64) as usize;
+        end -= size as u64;
+        file.seek(SeekFrom::Start(end))?;
+        file.read_exact(&mut chunk[..size])?;
+        found = chunk[..size].iter().rposition(|&byte| byte == b'\n').map_or(0, |place| end + place as u64 + 1);
+    }
+    file.rewind()?;
+    Ok(found)
+}

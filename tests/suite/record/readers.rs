@@ -1,0 +1,124 @@
+//! Readers and bytes: whatever lies in a run folder, they neither panic nor take more memory than it warrants.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kernelscope::record::figures::{Figure, Format, render};
+use kernelscope::record::{Ending, create, load};
+use proptest::prelude::*;
+
+use super::folder::write;
+use super::stream::{copy, events, spec};
+
+/// A finished run and one that was killed, both small.
+fn folders(place: &Path) -> [PathBuf; 2] {
+    let spec = spec(2, 0.5);
+    let told = events(&spec, |step| Ending::Finished { step });
+    let (finished, running, killed) = (place.join("finished"), place.join("running"), place.join("killed"));
+    write(&finished, &spec, &told);
+    let mut folder = create(&running, &spec, false).unwrap().folder;
+    told[..told.len() - 1].iter().for_each(|event| folder.take(event).unwrap());
+    drop(folder);
+    copy(&running, &killed);
+    [finished, killed]
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_file_cut_off_at_any_length_is_a_sentence() {
+    let place = tempfile::tempdir().unwrap();
+    for folder in folders(place.path()) {
+        for path in files(&folder) {
+            let whole = fs::read(&path).unwrap();
+            // Every length of what is short, a spread of the others.
+            let stride = if whole.len() < 400 { 1 } else { 37 };
+            for length in (0..whole.len()).step_by(stride) {
+                fs::write(&path, &whole[..length]).unwrap();
+                match load(&folder) {
+                    Ok(loaded) => loaded.warnings.iter().for_each(|sentence| assert!(!sentence.contains('\n'))),
+                    Err(err) => assert!(!err.to_string().contains('\n'), "{err}"),
+                }
+            }
+            fs::remove_file(&path).unwrap();
+            let _ = load(&folder);
+            fs::write(&path, &whole).unwrap();
+        }
+        load(&folder).expect("put back as it was");
+    }
+}
+
+#[test]
+fn a_table_cut_off_in_its_last_line_loses_this_line() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    let path = folder.join("metrics.csv");
+    let whole = fs::read(&path).unwrap();
+    let all = load(&folder).unwrap().history.rows().len();
+    // A number without its last digits is still a number: only the end of the line tells.
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let loaded = load(&folder).unwrap();
+    assert_eq!(loaded.history.rows().len(), all);
+    assert_eq!(loaded.history.rows().last().unwrap().blocks.len(), 2, "of three blocks");
+    assert!(loaded.warnings.contains(&"metrics.csv: the last line is cut off and left out".to_owned()));
+}
+
+#[test]
+fn a_run_file_of_another_world_is_refused_with_its_key() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    let path = folder.join("run.toml");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, whole.replace("version = 1", "version = 99")).unwrap();
+    assert!(load(&folder).unwrap_err().to_string().contains("version 99"));
+    fs::write(&path, whole.replace("[network]", "[network]\nwidht = 3")).unwrap();
+    assert!(load(&folder).unwrap_err().to_string().contains("network.widht"));
+    let sentence = load(place.path()).unwrap_err().to_string();
+    assert!(sentence.starts_with("cannot read") && sentence.contains("run.toml"), "{sentence}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_in_any_file_are_survived(
+        which in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<prop::sample::Index>(),
+        replace_all in any::<bool>(),
+    ) {
+        let place = tempfile::tempdir().unwrap();
+        for folder in folders(place.path()) {
+            let files = files(&folder);
+            let path = &files[which.index(files.len())];
+            let mut content = fs::read(path).unwrap();
+            if replace_all {
+                content = bytes.clone();
+            } else {
+                // A few of them over the true content: the readers get further in.
+                let start = at.index(content.len());
+                content.iter_mut().skip(start).zip(&bytes[..bytes.len().min(12)]).for_each(|(old, new)| *old = *new);
+            }
+            fs::write(path, content).unwrap();
+            let _ = load(&folder);
+        }
+    }
+
+    #[test]
+    fn any_text_in_any_table_is_survived(which in 0..3usize, lines in prop::collection::vec("[-0-9a-z.,\"]{0,60}", 0..12)) {
+        let place = tempfile::tempdir().unwrap();
+        let [folder, _] = folders(place.path());
+        let path = folder.join(["metrics.csv", "accuracy.csv", "events.csv"][which]);
+        let header = fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned();
+        fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
+        if let Ok(loaded) = load(&folder) {
+            render(&loaded.history, Figure::LambdaMax, Format::Svg).unwrap();
+        }
+    }
+}
