@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
-use super::actions::{self, Actions};
+use super::actions::{self, Action, Actions};
 use super::clock::{self, Clock};
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
@@ -20,7 +20,7 @@ use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
 use crate::spec::Spec;
-use crate::worker::{Waker, Worker};
+use crate::worker::{Command, Waker, Worker};
 
 /// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
 pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
@@ -104,6 +104,11 @@ impl App {
     /// The run before this one, shown faintly.
     pub fn reference(&self) -> Option<&History> {
         self.reference.as_ref()
+    }
+
+    /// Tells the run something, as if the user had.
+    pub fn tell(&mut self, command: Command) {
+        self.actions.push(Action::Live(command));
     }
 
     /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.

@@ -82,12 +82,16 @@ pub struct Window {
     pub pixels: usize,
 }
 
+/// One reaction per switch, and the version of the record it was taken from.
+type Versioned<T> = (Vec<Option<T>>, usize);
+
 /// All curves of one record.
 #[derive(Debug, Default)]
 pub struct Curves {
     curves: HashMap<Key, Curve>,
-    spikes: HashMap<(Block, Metric), (Vec<Option<Spike>>, usize)>,
-    dips: HashMap<Block, (Vec<Option<Dip>>, usize)>,
+    /// With the version of the record that they were computed from, see [`settled`].
+    spikes: HashMap<(Block, Metric), Versioned<Spike>>,
+    dips: HashMap<Block, Versioned<Dip>>,
 }
 
 impl Curves {

@@ -10,7 +10,7 @@ pub fn number(value: f64) -> String {
     }
     let text = if size == 0.0 {
         "0".to_owned()
-    } else if size < 0.00995 || size >= 99_950.0 {
+    } else if !(0.00995..99_950.0).contains(&size) {
         let exponent = size.log10().floor() as i32;
         let mantissa = value / 10f64.powi(exponent);
         // 9.96 would print as 10.0.

@@ -17,7 +17,7 @@ use super::app::App;
 use super::window;
 use crate::record::RunState;
 use crate::spec::Spec;
-use crate::worker::DeviceChoice;
+use crate::worker::{Command, DeviceChoice};
 
 /// Takes the pictures into this folder; returns their paths. `size` is that of the window, in points.
 pub fn screenshots(dir: &Path, spec: Spec, device: DeviceChoice, size: [f32; 2]) -> anyhow::Result<Vec<PathBuf>> {
@@ -75,6 +75,9 @@ fn plan() -> VecDeque<Shot> {
     moments.into_iter().flat_map(shot).collect()
 }
 
+/// Epochs a second while a picture is taken.
+const STILL: f64 = 0.01;
+
 enum Stage {
     Wait,
     /// The theme was set; so many frames until it is drawn everywhere.
@@ -116,6 +119,8 @@ impl Photographer {
         let due = self.is_due(shot.moment);
         match &mut self.stage {
             Stage::Wait if due => {
+                // So slow that both themes show the same moment, however long a picture takes.
+                self.app.tell(Command::SetPace(STILL));
                 ctx.set_theme(shot.theme);
                 self.stage = Stage::Settle(4);
             }
@@ -138,6 +143,7 @@ impl Photographer {
                     }
                     self.plan.pop_front();
                     self.stage = Stage::Wait;
+                    self.app.tell(Command::SetPace(self.app.draft().window.pace));
                 }
             }
         }

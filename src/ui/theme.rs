@@ -88,9 +88,16 @@ impl Tokens {
 
     /// The colour of a task (number from 1), readable as a line on this theme's wells.
     pub fn task(&self, number: usize) -> Color32 {
-        let [r, g, b] = task_colour(number);
+        let [r, g, b] = crate::record::palette::task_colour(number);
         let colour = Color32::from_rgb(r, g, b);
-        if self.dark { colour.lerp_to_gamma(Color32::WHITE, 0.22) } else { colour.lerp_to_gamma(Color32::BLACK, 0.06) }
+        let bright = (3 * u32::from(r) + 6 * u32::from(g) + u32::from(b)) / 10;
+        match (self.dark, bright) {
+            (true, 180..) => colour,
+            (true, _) => colour.lerp_to_gamma(Color32::WHITE, 0.22),
+            // Yellow would be lost on white.
+            (false, 180..) => colour.lerp_to_gamma(Color32::BLACK, 0.3),
+            (false, _) => colour.lerp_to_gamma(Color32::BLACK, 0.06),
+        }
     }
 
     /// The colour of a task as a background behind curves.
@@ -108,13 +115,6 @@ impl Tokens {
     pub fn line(&self) -> Stroke {
         Stroke::new(1.0, self.hairline)
     }
-}
-
-/// Okabe and Ito's colours, those that stand out on white and on black first.
-fn task_colour(number: usize) -> [u8; 3] {
-    const COLOURS: [[u8; 3]; 7] =
-        [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [150, 140, 20]];
-    COLOURS[number.saturating_sub(1) % COLOURS.len()]
 }
 
 /// The grid that every gap is a multiple of, in points.

@@ -92,7 +92,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, can_
     command(ui, UserCommand::Restart, Icon::Restart, "", can_start);
     command(ui, UserCommand::NewSeed, Icon::Dice, "", can_start);
     command(ui, UserCommand::Stop, Icon::Stop, "", live && !stopping);
-    let next = session.is_some_and(|session| has_next(session)) && live;
+    let next = session.is_some_and(has_next) && live;
     command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now", next);
 }
 

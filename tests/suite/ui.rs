@@ -41,7 +41,11 @@ fn window_of(spec: Spec, start: impl Fn(Spec, kernelscope::worker::Waker) -> Wor
 fn until(harness: &mut Ui, what: &str, wish: impl Fn(&App) -> bool) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !wish(harness.state()) {
-        assert!(Instant::now() < patience, "waited a minute in vain: {what}; the run is {:?}", harness.state().history().state());
+        assert!(
+            Instant::now() < patience,
+            "waited a minute in vain: {what}; the run is {:?}",
+            harness.state().history().state()
+        );
         harness.step();
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -191,7 +195,10 @@ fn keys_scrub_the_past_while_training_goes_on() {
     }
     let app = harness.state();
     let chosen = app.clock().chosen().expect("an arrow chooses a moment");
-    assert!(app.history().snapshots().iter().any(|snapshot| snapshot.row.epoch == chosen), "the cursor stands on snapshots");
+    assert!(
+        app.history().snapshots().iter().any(|snapshot| snapshot.row.epoch == chosen),
+        "the cursor stands on snapshots"
+    );
     let seen = app.history().rows().len();
     until(&mut harness, "training to go on", |app| app.history().rows().len() > seen + 4);
     assert_eq!(harness.state().clock().chosen(), Some(chosen), "the cursor stays where it was put");
@@ -215,7 +222,8 @@ fn a_run_that_diverges_or_breaks_says_so_and_can_begin_again() {
     until(&mut harness, "training", running);
 
     // The harness prints the panic of the laboratory; that is part of the test.
-    let mut harness = window_of(tiny(), |_, waker| Worker::with_lab(Box::new(|_, _| panic!("the roof is on fire")), waker));
+    let mut harness =
+        window_of(tiny(), |_, waker| Worker::with_lab(Box::new(|_, _| panic!("the roof is on fire")), waker));
     press(&mut harness, "Start");
     until(&mut harness, "the failure", |app| matches!(app.history().state(), RunState::Ended(Ending::Failed { .. })));
     harness.get_by_label_contains("the roof is on fire");
@@ -233,7 +241,8 @@ fn presets_are_loaded_and_every_command_has_its_own_key() {
     press(&mut harness, "Help");
     harness.get_by_label_contains("Drag with the right button");
     harness.check_accessibility();
-    let keys: std::collections::HashSet<_> = UserCommand::ALL.iter().map(|command| command.about().key.logical_key).collect();
+    let keys: std::collections::HashSet<_> =
+        UserCommand::ALL.iter().map(|command| command.about().key.logical_key).collect();
     assert_eq!(keys.len(), UserCommand::ALL.len());
 }
 
@@ -254,13 +263,17 @@ fn both_themes_are_painted_at_both_sizes() {
                 return;
             };
             assert_eq!((picture.width(), picture.height()), (size.x as u32, size.y as u32));
-            let luma = |x: u32, y: u32| picture.get_pixel(x, y).0[..3].iter().map(|&part| u64::from(part)).sum::<u64>() / 3;
-            let samples: Vec<u64> = (0..2000).map(|at| luma((at * 97) % size.x as u32, (at * 61) % size.y as u32)).collect();
+            let luma =
+                |x: u32, y: u32| picture.get_pixel(x, y).0[..3].iter().map(|&part| u64::from(part)).sum::<u64>() / 3;
+            let samples: Vec<u64> =
+                (0..2000).map(|at| luma((at * 97) % size.x as u32, (at * 61) % size.y as u32)).collect();
             let mean = samples.iter().sum::<u64>() / samples.len() as u64;
             assert_eq!(mean < 110, dark, "a mean of {mean} in the theme {theme:?}");
             // Where the kernel stands there are many colours.
-            let colours: std::collections::HashSet<[u8; 4]> =
-                (0..300).flat_map(|x| (0..300).map(move |y| (x, y))).map(|(x, y)| picture.get_pixel(360 + x, 110 + y).0).collect();
+            let colours: std::collections::HashSet<[u8; 4]> = (0..300)
+                .flat_map(|x| (0..300).map(move |y| (x, y)))
+                .map(|(x, y)| picture.get_pixel(360 + x, 110 + y).0)
+                .collect();
             assert!(colours.len() > 20, "only {} colours where the kernel should be", colours.len());
         }
     }
@@ -303,10 +316,8 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
     spec.tasks.epochs = vec![12.0, 6.0];
     spec.kernel.per_epoch = 12;
     let window = Window { from: 0.0, to: 18.0, pixels: 12 };
-    let keys = [Metric::Velocity, Metric::LambdaMax, Metric::Alignment].map(|metric| Key {
-        source: Source::Metric(Block::Task(1), metric),
-        log: metric == Metric::Velocity,
-    });
+    let keys = [Metric::Velocity, Metric::LambdaMax, Metric::Alignment]
+        .map(|metric| Key { source: Source::Metric(Block::Task(1), metric), log: metric == Metric::Velocity });
     let (mut history, mut grown) = (History::default(), Curves::default());
     for event in read_all(&start(spec)) {
         let measured = matches!(event, Event::Snapshot(_));
@@ -321,8 +332,12 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
         assert_eq!(grown.span, fresh.span);
         let Source::Metric(block, metric) = key.source else { unreachable!("made above") };
         let series = history.series(block, metric);
-        let values = series.iter().map(|point| if key.log { point.1.log10() } else { point.1 }).filter(|value| value.is_finite());
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let values = series
+            .iter()
+            .map(|point| if key.log { point.1.log10() } else { point.1 })
+            .filter(|value| value.is_finite());
+        let (low, high) =
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         let drawn: Vec<f64> = fresh.pieces.iter().flatten().map(|point| point.y).collect();
         assert!(drawn.len() < series.len(), "{} of {} points drawn", drawn.len(), series.len());
         assert!(drawn.contains(&low) && drawn.contains(&high), "the extremes of {metric:?} are drawn");

@@ -3,12 +3,12 @@
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::Checked;
-use crate::worker::Command;
 use crate::spec::Spec;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::session::Session;
 use crate::ui::theme::{self, GRID, ROW, Tokens};
 use crate::ui::{format, widgets};
+use crate::worker::Command;
 
 /// Width of the labels.
 const LABEL: f32 = 88.0;

@@ -3,8 +3,8 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::worker::Command;
 use crate::spec::Method;
+use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(

@@ -6,11 +6,11 @@
 use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 use super::form::{Form, real, whole};
-use crate::worker::Command;
 use crate::spec::TaskKind;
 use crate::ui::actions::Action;
 use crate::ui::theme::{self, ROW};
 use crate::ui::widgets::{Icon, IconButton, choose};
+use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     let kinds = [

@@ -3,11 +3,11 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::worker::Command;
 use crate::spec::{Loss, Optimiser, Parametrisation};
 use crate::ui::actions::UserCommand;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
+use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(ui, "training.rate", "Rate η", "Learning rate; acts at once", |ui, form| {
