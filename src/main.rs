@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused};
+use kernelscope::spec::PRESETS;
+use kernelscope::ui::{self, WindowOptions};
+use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
@@ -23,10 +26,15 @@ fn main() -> ExitCode {
 /// Opens the window; where that cannot be, says so and runs the same preset without it.
 fn window() -> anyhow::Result<()> {
     let displays = ["DISPLAY", "WAYLAND_DISPLAY"];
-    if cfg!(target_os = "linux") && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+    if cfg!(target_os = "linux")
+        && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
+    {
         eprintln!("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    eprintln!("The window is not part of this build: the default preset runs without it");
-    cli::run_default()
+    let options = WindowOptions { spec: PRESETS[0].spec(), device: DeviceChoice::Auto };
+    ui::open(options).or_else(|err| {
+        eprintln!("{err:#}: the default preset runs without a window");
+        cli::run_default()
+    })
 }
