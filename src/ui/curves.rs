@@ -44,6 +44,8 @@ pub struct Visible {
     pub pieces: Vec<Vec<PlotPoint>>,
     /// Least and greatest value in view.
     pub span: Option<(f64, f64)>,
+    /// Whether there were more points than pixels.
+    pub dense: bool,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +94,7 @@ pub struct Curves {
     /// With the version of the record that they were computed from, see [`settled`].
     spikes: HashMap<(Block, Metric), Versioned<Spike>>,
     dips: HashMap<Block, Versioned<Dip>>,
+    epochs: Vec<f64>,
 }
 
 impl Curves {
@@ -100,6 +103,18 @@ impl Curves {
         let curve = self.curves.entry(key).or_default();
         curve.read(history, key);
         curve.show(window)
+    }
+
+    /// The epochs of the kept snapshots, in order; side by side, because a strip of them is drawn in every frame.
+    pub fn snapshot_epochs(&mut self, history: &History) -> &[f64] {
+        let snapshots = history.snapshots();
+        let known = self.epochs.len();
+        let same = known <= snapshots.len() && (known == 0 || snapshots[known - 1].row.epoch == self.epochs[known - 1]);
+        if !same {
+            self.epochs.clear();
+        }
+        self.epochs.extend(snapshots[self.epochs.len()..].iter().map(|snapshot| snapshot.row.epoch));
+        &self.epochs
     }
 
     /// The value of a curve at or last before an epoch (as stored: log10 on a logarithmic axis).
@@ -273,10 +288,11 @@ impl Curve {
             let piece = &points[start..at];
             visible.span = piece.iter().fold(visible.span, widened);
             if piece.len() > 2 * window.pixels {
-                let mut thinned = Vec::with_capacity(4 * window.pixels + 8);
+                let mut thinned = Vec::with_capacity(2 * window.pixels + 8);
                 let last = thin(piece, window, &mut thinned);
                 (tail, kept) = (start + last.0, last.1);
                 visible.pieces.push(thinned);
+                visible.dense = true;
             } else if !piece.is_empty() {
                 tail = 0;
                 visible.pieces.push(piece.to_vec());
@@ -298,7 +314,7 @@ fn widened(span: Option<(f64, f64)>, point: &PlotPoint) -> Option<(f64, f64)> {
     Some((low.min(point.y), high.max(point.y)))
 }
 
-/// Appends at most four points per pixel column: first, least, greatest, last. Returns where the last column begins, in
+/// Appends the least and the greatest point of each pixel column, in their order. Returns where the last column begins, in
 /// `points` and in what is drawn.
 fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (usize, usize) {
     let per_epoch = window.pixels as f64 / (window.to - window.from);
@@ -317,12 +333,9 @@ fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (
             end += 1;
         }
         last = (start, thinned.len());
-        let mut before = usize::MAX;
-        for place in [start, least.min(greatest), least.max(greatest), end - 1] {
-            if place != before {
-                thinned.push(points[place]);
-                before = place;
-            }
+        thinned.push(points[least.min(greatest)]);
+        if least != greatest {
+            thinned.push(points[least.max(greatest)]);
         }
         start = end;
     }

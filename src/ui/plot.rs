@@ -161,8 +161,8 @@ fn show(
                     let style = if trace.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
                     let line = line.id((place, piece)).color(trace.colour).width(trace.width).style(style);
-                    // Its bands are not smoothed at the edges; thinning has been done already.
-                    plot_ui.line(line.allow_hover(false).allow_band(false));
+                    // Bands are quick to draw where points crowd, but ragged where they do not.
+                    plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
                 }
             }
         });

@@ -39,9 +39,9 @@ impl Scene<'_> {
 
     /// The snapshot at the last switch up to the cursor, which differences are taken from.
     pub fn at_switch(&self) -> Option<Arc<Snapshot>> {
-        let snapshots = self.history.snapshots();
-        let upto = snapshots.partition_point(|snapshot| snapshot.row.epoch <= self.cursor);
-        snapshots[..upto].iter().rev().find(|snapshot| snapshot.row.at_switch).cloned()
+        let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
+        let last = switches.take_while(|switch| *switch <= self.cursor).last()?;
+        self.history.snapshot_at(last).filter(|snapshot| snapshot.row.at_switch).cloned()
     }
 }
 

@@ -109,12 +109,12 @@ fn name(painter: &egui::Painter, scene: &Scene<'_>, field: Rect, task: usize, bo
 }
 
 /// A tick for each snapshot, where there is room: one mesh, because there may be hundreds.
-fn ticks(painter: &egui::Painter, scene: &Scene<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
+fn ticks(painter: &egui::Painter, scene: &mut Scene<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
     let colour = scene.tokens.card.gamma_multiply(0.8);
     let mut mesh = Mesh::default();
     let mut last = f32::NEG_INFINITY;
-    for snapshot in scene.history.snapshots() {
-        let at = x(snapshot.row.epoch).round();
+    for &epoch in scene.curves.snapshot_epochs(scene.history) {
+        let at = x(epoch).round();
         if at - last >= 3.0 && rect.x_range().contains(at) {
             mesh.add_colored_rect(Rect::from_x_y_ranges(at..=at + 1.0, (bottom - 5.0)..=bottom), colour);
             last = at;

@@ -32,10 +32,9 @@ pub struct WaterfallState {
     drawn: Option<Picture>,
 }
 
-/// The picture, here and as a texture.
+/// The picture, and what it was drawn from.
 struct Picture {
     texture: TextureHandle,
-    image: ColorImage,
     of: Drawn,
 }
 
@@ -252,16 +251,14 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, wi
     let columns = window.pixels.clamp(1, COLUMNS);
     let range = state.range.unwrap_or((0.0, 1.0));
     let per_epoch = columns as f64 / (window.to - window.from);
-    let (mut image, first) = match (&mut state.drawn, &grown) {
-        (Some(drawn), Some(of)) => {
-            let epoch = read[of.snapshots - 1].1;
-            (std::mem::take(&mut drawn.image), ((epoch - window.from) * per_epoch).floor().max(0.0) as usize)
-        }
-        _ => (ColorImage::filled([columns, ROWS], Color32::TRANSPARENT), 0),
-    };
+    let column_of = |epoch: f64| (((epoch - window.from) * per_epoch).floor().max(0.0) as usize).min(columns);
+    // Of a picture that grew, the columns from where it last ended; one at least, since a texture cannot be empty.
+    let first = grown.map_or(0, |of| column_of(read[of.snapshots - 1].1)).min(columns - 1);
+    let width = if first == 0 { columns } else { (column_of(last.1) + 1).min(columns).max(first + 1) - first };
     let colour = state.shades.within(range, scene.tokens.nan);
-    for column in first..columns {
-        let epoch = window.from + (column as f64 + 0.5) / per_epoch;
+    let mut image = ColorImage::filled([width, ROWS], Color32::TRANSPARENT);
+    for column in 0..width {
+        let epoch = window.from + ((first + column) as f64 + 0.5) / per_epoch;
         if epoch > last.1 {
             break;
         }
@@ -273,12 +270,13 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, wi
     let options = TextureOptions::NEAREST;
     match &mut state.drawn {
         Some(drawn) => {
-            drawn.texture.set(image.clone(), options);
-            (drawn.image, drawn.of) = (image, wanted);
+            if first > 0 {
+                drawn.texture.set_partial([first, 0], image, options);
+            } else {
+                drawn.texture.set(image, options);
+            }
+            drawn.of = wanted;
         }
-        None => {
-            let texture = ui.ctx().load_texture("eigenvalues", image.clone(), options);
-            state.drawn = Some(Picture { texture, image, of: wanted });
-        }
+        None => state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted }),
     }
 }
