@@ -45,4 +45,5 @@ pub mod ntk;
 pub mod record;
 pub mod spec;
 pub mod train;
+pub mod ui;
 pub mod worker;

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused};
+use kernelscope::spec::PRESETS;
+use kernelscope::ui::{self, WindowOptions};
+use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
@@ -29,6 +32,9 @@ fn window() -> anyhow::Result<()> {
         eprintln!("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    eprintln!("The window is not part of this build: the default preset runs without it");
-    cli::run_default()
+    let options = WindowOptions { spec: PRESETS[0].spec(), device: DeviceChoice::Auto };
+    ui::open(options).or_else(|err| {
+        eprintln!("{err:#}: the default preset runs without a window");
+        cli::run_default()
+    })
 }

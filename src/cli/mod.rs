@@ -19,6 +19,7 @@ pub use follow::follow;
 pub use run::run_default;
 pub use summary::summary;
 
+use crate::spec::PRESETS;
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -36,6 +37,8 @@ pub enum Command {
     Run(RunArgs),
     /// Draw the publication figures of a run
     Figures(FiguresArgs),
+    /// Take pictures of the window on a real run of the default preset: before the switch, after it, at the end
+    Screenshots(ScreenshotArgs),
     /// List the ready-made runs
     Presets,
     /// List what can train: the processor and the graphics adapters
@@ -69,6 +72,20 @@ pub struct FiguresArgs {
     /// Folder for the figures; DIR/figures if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `screenshots`.
+#[derive(Debug, clap::Args)]
+pub struct ScreenshotArgs {
+    /// Folder for the pictures
+    #[arg(value_name = "DIR")]
+    pub out: PathBuf,
+    /// Width of the window, in points
+    #[arg(long, default_value_t = 1280)]
+    pub width: u16,
+    /// Height of the window, in points
+    #[arg(long, default_value_t = 800)]
+    pub height: u16,
 }
 
 /// `--device`.
@@ -106,7 +123,16 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Figures(args) => figures::figures(args),
+        Command::Screenshots(args) => screenshots(args),
         Command::Presets => lists::presets(),
         Command::Devices => lists::devices(),
     }
+}
+
+fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
+    let size = [f32::from(args.width), f32::from(args.height)];
+    for path in crate::ui::screenshots(&args.out, PRESETS[0].spec(), DeviceChoice::Auto, size)? {
+        println!("{}", path.display());
+    }
+    Ok(())
 }

@@ -1,1 +1,349 @@
-//! To come.
+//! The window, driven as a user drives it: real buttons by their names, on the real worker.
+//!
+//! The harness also holds two laws for us: it fails when an input has no name for a screen reader, and when a sign is in
+//! none of the fonts.
+
+use std::time::{Duration, Instant};
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
+use kernelscope::spec::{Spec, preset};
+use kernelscope::ui::App;
+use kernelscope::ui::actions::UserCommand;
+use kernelscope::ui::clock::{Clock, bands};
+use kernelscope::ui::curves::{Curves, Key, Source, Window};
+use kernelscope::ui::views::View;
+use kernelscope::worker::{DeviceChoice, Job, Worker};
+
+use super::{read_all, start, tiny};
+
+type Ui = Harness<'static, App>;
+
+fn window(spec: Spec) -> Ui {
+    window_of(spec, |spec, waker| Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, waker))
+}
+
+fn window_of(spec: Spec, start: impl Fn(Spec, kernelscope::worker::Waker) -> Worker + 'static) -> Ui {
+    let app = App::new(spec, Box::new(start));
+    let draw = |ui: &mut egui::Ui, app: &mut App| {
+        app.tick(ui.ctx());
+        app.show(ui);
+    };
+    let mut harness = Harness::builder().with_size([1280.0, 800.0]).build_ui_state(draw, app);
+    // The first frame installs the theme.
+    harness.run_steps(3);
+    harness
+}
+
+/// Draws frames until the wish is fulfilled, at most a minute.
+#[track_caller]
+fn until(harness: &mut Ui, what: &str, wish: impl Fn(&App) -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !wish(harness.state()) {
+        assert!(
+            Instant::now() < patience,
+            "waited a minute in vain: {what}; the run is {:?}",
+            harness.state().history().state()
+        );
+        harness.step();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    harness.run_steps(2);
+}
+
+#[track_caller]
+fn press(harness: &mut Ui, name: &str) {
+    harness.get_by_label(name).click();
+    harness.run_steps(4);
+}
+
+fn endless() -> Spec {
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![100_000.0];
+    spec
+}
+
+fn running(app: &App) -> bool {
+    *app.history().state() == RunState::Running && app.history().snapshots().len() > 3
+}
+
+#[test]
+fn a_run_begun_by_its_button_ends_by_itself_and_all_views_show_it() {
+    let mut harness = window(tiny());
+    harness.get_by_label_contains("Nothing has run yet");
+    press(&mut harness, "Start");
+    until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Finished { .. })));
+    for view in View::ALL {
+        harness.get_by_label(&format!("About {}", view.title()));
+    }
+    harness.check_accessibility();
+    let app = harness.state();
+    assert_eq!(app.history().tasks().len(), 2);
+    assert!(app.clock().is_following());
+    assert_eq!(kernelscope::ui::views::matrix_of(app.history()).len(), 2, "a row per task that ended");
+    harness.get_by_label("Start");
+}
+
+#[test]
+fn pausing_shows_what_is_confirmed_and_a_step_is_one_step() {
+    let mut harness = window(endless());
+    press(&mut harness, "Start");
+    until(&mut harness, "training", running);
+    press(&mut harness, "Pause");
+    until(&mut harness, "the pause", |app| app.session().is_some_and(|session| session.is_paused()));
+    let stands = harness.state().history().progress().step;
+    std::thread::sleep(Duration::from_millis(100));
+    harness.run_steps(3);
+    assert_eq!(harness.state().history().progress().step, stands, "a paused run stands still");
+    press(&mut harness, "Step");
+    until(&mut harness, "one step", |app| app.history().progress().step == stands + 1);
+    until(&mut harness, "the pause after it", |app| app.session().is_some_and(|session| session.is_paused()));
+    press(&mut harness, "Resume");
+    until(&mut harness, "training again", |app| app.history().progress().step > stands + 1);
+}
+
+#[test]
+fn switching_stopping_and_restarting_answer_at_once() {
+    let mut harness = window(endless());
+    press(&mut harness, "Start");
+    until(&mut harness, "training", running);
+    press(&mut harness, "Switch task now");
+    until(&mut harness, "the second task", |app| app.history().tasks().len() == 2);
+    until(&mut harness, "a snapshot of it", |app| app.history().rows().last().is_some_and(|row| row.task == 2));
+
+    let asked = Instant::now();
+    press(&mut harness, "Restart");
+    assert!(asked.elapsed() < Duration::from_secs(1), "restart took {:?}", asked.elapsed());
+    assert!(harness.state().reference().is_some(), "the run before stays as a faint reference");
+    assert_eq!(harness.state().session().unwrap().spec.seed, 1, "restart keeps the seed");
+    until(&mut harness, "training anew", running);
+
+    press(&mut harness, "New seed");
+    assert_ne!(harness.state().session().unwrap().spec.seed, 1);
+    until(&mut harness, "training with the new seed", running);
+
+    let asked = Instant::now();
+    press(&mut harness, "Stop");
+    until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Stopped { .. })));
+    assert!(asked.elapsed() < Duration::from_secs(1), "stop took {:?}", asked.elapsed());
+}
+
+#[test]
+fn live_settings_act_at_once_and_the_others_wait_for_a_restart() {
+    let mut harness = window(endless());
+    press(&mut harness, "Start");
+    until(&mut harness, "training", running);
+    harness.get_by_label("Rate η").set_value_accesskit(0.25);
+    until(&mut harness, "the new rate", |app| app.history().changes().iter().any(|change| change.rate == Some(0.25)));
+    assert!(harness.query_by_label("Restart to apply").is_none(), "a rate needs no restart");
+
+    harness.state_mut().draft_mut().network.width = 24;
+    harness.run_steps(2);
+    assert_eq!(harness.state().session().unwrap().spec.network.width, 16, "the run goes on as it was");
+    press(&mut harness, "Restart to apply");
+    assert_eq!(harness.state().session().unwrap().spec.network.width, 24);
+    assert!(harness.query_by_label("Restart to apply").is_none());
+}
+
+#[test]
+fn what_is_wrong_stands_in_words_below_its_field() {
+    let mut harness = window(tiny());
+    harness.state_mut().draft_mut().network.width = 0;
+    harness.run_steps(2);
+    let spec = harness.state().draft().clone();
+    let problems = spec.problems(&kernelscope::spec::DataShape::expected(&spec));
+    let problem = problems.iter().find(|problem| problem.field == "network.width").expect("a width of 0 is refused");
+    let words = &problem.message[1..];
+    let panel = harness.get_all_by_label("Width").last().unwrap().rect();
+    let below = harness.get_all_by_label_contains(words).any(|node| {
+        let rect = node.rect();
+        rect.left() < 300.0 && rect.top() >= panel.top() && rect.top() < panel.bottom() + 30.0
+    });
+    assert!(below, "“{words}” stands below the field");
+    press(&mut harness, "Start");
+    assert!(harness.state().session().is_none(), "nothing starts that is refused");
+}
+
+#[test]
+fn tasks_are_moved_by_keyboard_and_those_begun_stay() {
+    let mut spec = preset("five-tasks").unwrap().spec();
+    let tiny = tiny();
+    (spec.data, spec.network, spec.kernel, spec.training) = (tiny.data, tiny.network, tiny.kernel, tiny.training);
+    spec.tasks.epochs = vec![100_000.0];
+    let mut harness = window(spec);
+    press(&mut harness, "Start");
+    until(&mut harness, "training", running);
+    assert!(harness.get_by_label("Move task 2 earlier").accesskit_node().is_disabled(), "task 1 has begun");
+    harness.get_by_label("Move task 5 earlier").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(2);
+    assert_eq!(harness.state().draft().tasks.sequence(), [1, 2, 3, 5, 4]);
+    until(&mut harness, "the run to hear of it", |app| app.history().progress().upcoming == [2, 3, 5, 4]);
+    assert!(harness.query_by_label("Restart to apply").is_none(), "an order needs no restart");
+}
+
+#[test]
+fn keys_scrub_the_past_while_training_goes_on() {
+    let mut harness = window(endless());
+    press(&mut harness, "Start");
+    until(&mut harness, "training", |app| app.history().snapshots().len() > 8);
+    for _ in 0..3 {
+        harness.key_press(egui::Key::ArrowLeft);
+        harness.run_steps(2);
+    }
+    let app = harness.state();
+    let chosen = app.clock().chosen().expect("an arrow chooses a moment");
+    assert!(
+        app.history().snapshots().iter().any(|snapshot| snapshot.row.epoch == chosen),
+        "the cursor stands on snapshots"
+    );
+    let seen = app.history().rows().len();
+    until(&mut harness, "training to go on", |app| app.history().rows().len() > seen + 4);
+    assert_eq!(harness.state().clock().chosen(), Some(chosen), "the cursor stays where it was put");
+    harness.key_press(egui::Key::End);
+    harness.run_steps(2);
+    assert!(harness.state().clock().is_following());
+}
+
+#[test]
+fn a_run_that_diverges_or_breaks_says_so_and_can_begin_again() {
+    let mut spec = endless();
+    spec.training.rate = 100.0;
+    spec.training.loss = kernelscope::spec::Loss::Mse;
+    let mut harness = window(spec);
+    press(&mut harness, "Start");
+    until(&mut harness, "divergence", |app| matches!(app.history().state(), RunState::Ended(Ending::Diverged { .. })));
+    harness.get_by_label_contains("Diverged at step");
+    harness.state_mut().draft_mut().training.rate = 0.01;
+    harness.run_steps(2);
+    press(&mut harness, "Restart with these settings");
+    until(&mut harness, "training", running);
+
+    // The harness prints the panic of the laboratory; that is part of the test.
+    let mut harness =
+        window_of(tiny(), |_, waker| Worker::with_lab(Box::new(|_, _| panic!("the roof is on fire")), waker));
+    press(&mut harness, "Start");
+    until(&mut harness, "the failure", |app| matches!(app.history().state(), RunState::Ended(Ending::Failed { .. })));
+    harness.get_by_label_contains("the roof is on fire");
+}
+
+#[test]
+fn presets_are_loaded_and_every_command_has_its_own_key() {
+    let mut harness = window(tiny());
+    let dark = harness.ctx.theme();
+    press(&mut harness, "Theme");
+    assert_ne!(harness.ctx.theme(), dark);
+    harness.key_press(egui::Key::D);
+    harness.run_steps(2);
+    assert_eq!(harness.ctx.theme(), dark);
+    press(&mut harness, "Help");
+    harness.get_by_label_contains("Drag with the right button");
+    harness.check_accessibility();
+    let keys: std::collections::HashSet<_> =
+        UserCommand::ALL.iter().map(|command| command.about().key.logical_key).collect();
+    assert_eq!(keys.len(), UserCommand::ALL.len());
+}
+
+/// Pictures, where something can paint them: both themes, at both sizes, with something in every view.
+#[test]
+fn both_themes_are_painted_at_both_sizes() {
+    let mut harness = window(tiny());
+    press(&mut harness, "Start");
+    until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Finished { .. })));
+    for size in [egui::vec2(1280.0, 800.0), egui::vec2(2560.0, 1440.0)] {
+        harness.set_size(size);
+        for (theme, dark) in [(egui::Theme::Light, false), (egui::Theme::Dark, true)] {
+            harness.ctx.set_theme(theme);
+            harness.run_steps(3);
+            let painted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| harness.render()));
+            let Ok(Ok(picture)) = painted else {
+                eprintln!("SKIPPED: no graphics driver, nothing was painted");
+                return;
+            };
+            assert_eq!((picture.width(), picture.height()), (size.x as u32, size.y as u32));
+            let luma =
+                |x: u32, y: u32| picture.get_pixel(x, y).0[..3].iter().map(|&part| u64::from(part)).sum::<u64>() / 3;
+            let samples: Vec<u64> =
+                (0..2000).map(|at| luma((at * 97) % size.x as u32, (at * 61) % size.y as u32)).collect();
+            let mean = samples.iter().sum::<u64>() / samples.len() as u64;
+            assert_eq!(mean < 110, dark, "a mean of {mean} in the theme {theme:?}");
+            // Where the kernel stands there are many colours.
+            let colours: std::collections::HashSet<[u8; 4]> = (0..300)
+                .flat_map(|x| (0..300).map(move |y| (x, y)))
+                .map(|(x, y)| picture.get_pixel(360 + x, 110 + y).0)
+                .collect();
+            assert!(colours.len() > 20, "only {} colours where the kernel should be", colours.len());
+        }
+    }
+}
+
+fn history() -> History {
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![6.0, 4.0];
+    let mut history = History::default();
+    read_all(&start(spec)).into_iter().for_each(|event| history.push(event));
+    history
+}
+
+#[test]
+fn the_clock_follows_until_the_user_looks_elsewhere() {
+    let history = history();
+    let mut clock = Clock::default();
+    assert_eq!(clock.range(&history), (0.0, 10.0));
+    assert_eq!(clock.cursor(&history), 10.0);
+    clock.step(&history, false);
+    assert!(!clock.is_following());
+    assert!(clock.cursor(&history) < 10.0);
+    clock.step(&history, true);
+    clock.zoom(&history, 6.0, 2.0);
+    let (from, to) = clock.range(&history);
+    assert!((to - from - 5.0).abs() < 1e-9 && from < 6.0 && to > 6.0);
+    clock.pan(&history, 100.0);
+    assert_eq!(clock.range(&history).1, 10.0, "no panning beyond the end");
+    clock.follow();
+    assert!(clock.is_following());
+    let bands = bands(&history);
+    assert_eq!(bands.iter().map(|band| band.task).collect::<Vec<_>>(), [1, 2]);
+    assert!((bands[0].end - 6.0).abs() < 0.1 && bands[0].end == bands[1].start);
+}
+
+/// What is drawn has every extreme of what was measured, and a curve that grew is the curve drawn anew.
+#[test]
+fn thinned_curves_keep_every_extreme_however_they_were_read() {
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![12.0, 6.0];
+    spec.kernel.per_epoch = 12;
+    let window = Window { from: 0.0, to: 18.0, pixels: 12 };
+    let keys = [Metric::Velocity, Metric::LambdaMax, Metric::Alignment]
+        .map(|metric| Key { source: Source::Metric(Block::Task(1), metric), log: metric == Metric::Velocity });
+    let (mut history, mut grown) = (History::default(), Curves::default());
+    for event in read_all(&start(spec)) {
+        let measured = matches!(event, Event::Snapshot(_));
+        history.push(event);
+        if measured {
+            keys.iter().for_each(|&key| _ = grown.visible(&history, key, window));
+        }
+    }
+    for key in keys {
+        let (grown, fresh) = (grown.visible(&history, key, window), Curves::default().visible(&history, key, window));
+        assert_eq!(grown.pieces, fresh.pieces);
+        assert_eq!(grown.span, fresh.span);
+        let Source::Metric(block, metric) = key.source else { unreachable!("made above") };
+        let series = history.series(block, metric);
+        let values = series
+            .iter()
+            .map(|point| if key.log { point.1.log10() } else { point.1 })
+            .filter(|value| value.is_finite());
+        let (low, high) =
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let drawn: Vec<f64> = fresh.pieces.iter().flatten().map(|point| point.y).collect();
+        assert!(drawn.len() < series.len(), "{} of {} points drawn", drawn.len(), series.len());
+        assert!(drawn.contains(&low) && drawn.contains(&high), "the extremes of {metric:?} are drawn");
+        assert_eq!(fresh.span, Some((low, high)));
+    }
+    // No lag straddles the switch, so the velocity is drawn in two pieces.
+    assert_eq!(grown.visible(&history, keys[0], window).pieces.len(), 2);
+    assert_eq!(grown.visible(&history, keys[1], window).pieces.len(), 1);
+}

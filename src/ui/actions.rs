@@ -1,0 +1,171 @@
+//! What a user can do, once: name, explanation and key of each command, and the list of wishes of a frame.
+//!
+//! Functions that draw push [`Action`]s and change nothing; `App` carries them out in one place, between frames. Buttons,
+//! tooltips, keys and the help page all read [`UserCommand::ALL`], so that they cannot disagree.
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::spec::Preset;
+use crate::worker::Command;
+
+/// A command with a name, for buttons and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UserCommand {
+    PauseResume,
+    Step,
+    SwitchTask,
+    Restart,
+    NewSeed,
+    Stop,
+    CursorBack,
+    CursorForward,
+    Follow,
+    ZoomIn,
+    ZoomOut,
+    Theme,
+    Presentation,
+    Help,
+}
+
+/// How a command is called and reached.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    pub label: &'static str,
+    pub tooltip: &'static str,
+    pub key: KeyboardShortcut,
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+impl UserCommand {
+    pub const ALL: [Self; 14] = [
+        Self::PauseResume,
+        Self::Step,
+        Self::SwitchTask,
+        Self::Restart,
+        Self::NewSeed,
+        Self::Stop,
+        Self::CursorBack,
+        Self::CursorForward,
+        Self::Follow,
+        Self::ZoomIn,
+        Self::ZoomOut,
+        Self::Theme,
+        Self::Presentation,
+        Self::Help,
+    ];
+
+    /// Name, explanation and key.
+    pub fn about(self) -> About {
+        let (label, tooltip, key) = match self {
+            Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
+            Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
+            Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
+            Self::Restart => ("Restart", "Begin again with these settings and the same seed", key(Key::R)),
+            Self::NewSeed => ("New seed", "Begin again with these settings and another seed", key(Key::N)),
+            Self::Stop => ("Stop", "End the run; what was measured stays", key(Key::X)),
+            Self::CursorBack => ("Previous snapshot", "Move the time cursor one snapshot back", key(Key::ArrowLeft)),
+            Self::CursorForward => ("Next snapshot", "Move the time cursor one snapshot on", key(Key::ArrowRight)),
+            Self::Follow => ("Follow", "Show the whole run and always its newest snapshot", key(Key::End)),
+            Self::ZoomIn => ("Zoom in", "Show a shorter stretch of time", key(Key::Plus)),
+            Self::ZoomOut => ("Zoom out", "Show a longer stretch of time", key(Key::Minus)),
+            Self::Theme => ("Theme", "Change between light and dark", key(Key::D)),
+            Self::Presentation => ("Larger text", "Enlarge everything for the back row, or go back", key(Key::P)),
+            Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
+        };
+        About { label, tooltip, key }
+    }
+
+    /// Explanation and key in one line.
+    pub fn hover(self, ctx: &egui::Context) -> String {
+        let about = self.about();
+        format!("{} ({})", about.tooltip, ctx.format_shortcut(&about.key))
+    }
+}
+
+/// A wish of the user; carried out between frames.
+#[derive(Clone, Debug)]
+pub enum Action {
+    User(UserCommand),
+    /// Start a run of what the settings say, with their seed.
+    Start,
+    /// Take the settings of a preset and start it.
+    Load(&'static Preset),
+    /// Tell the run; it acts between two steps.
+    Live(Command),
+    /// Put the time cursor there.
+    Seek(f64),
+    /// Move the stretch in view, in epochs.
+    Pan(f64),
+    /// Zoom in time about an epoch.
+    Zoom {
+        about: f64,
+        factor: f64,
+    },
+    /// Show this stretch.
+    Show(f64, f64),
+    /// Choose a folder for the data.
+    ChooseFolder,
+    /// Let the settings be those of the run again.
+    Revert,
+    /// Hide the banner.
+    Dismiss,
+    /// Forget the run that is shown faintly.
+    ForgetReference,
+}
+
+/// The wishes of one frame, in order.
+#[derive(Debug, Default)]
+pub struct Actions(Vec<Action>);
+
+impl Actions {
+    pub fn push(&mut self, action: Action) {
+        self.0.push(action);
+    }
+
+    pub fn user(&mut self, command: UserCommand) {
+        self.0.push(Action::User(command));
+    }
+
+    /// Takes all of them.
+    pub fn take(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// Turns keys into wishes. Keys without a modifier belong to a field while one has the focus.
+pub fn keys(ctx: &egui::Context, actions: &mut Actions) {
+    if ctx.text_edit_focused() {
+        return;
+    }
+    let focused = ctx.memory(|memory| memory.focused().is_some());
+    for command in UserCommand::ALL {
+        // A focused button or slider has these keys for itself.
+        let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
+        if focused && taken {
+            continue;
+        }
+        let mut shortcuts = vec![command.about().key];
+        match command {
+            UserCommand::ZoomIn => shortcuts.push(key(Key::Equals)),
+            UserCommand::Help => shortcuts.push(key(Key::Questionmark)),
+            _ => {}
+        }
+        if shortcuts.iter().any(|shortcut| pressed(ctx, shortcut)) {
+            actions.user(command);
+        }
+    }
+}
+
+/// Whether the key went down without ctrl, alt or ⌘; shift is needed to type some of them.
+fn pressed(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> bool {
+    ctx.input_mut(|input| {
+        let plain =
+            !(input.modifiers.ctrl || input.modifiers.alt || input.modifiers.command || input.modifiers.mac_cmd);
+        plain
+            && (input.consume_key(Modifiers::NONE, shortcut.logical_key)
+                || input.consume_key(Modifiers::SHIFT, shortcut.logical_key))
+    })
+}

@@ -1,0 +1,207 @@
+//! The window's state and how it is laid out. It knows of no window system: `eframe` drives it, and so do tests.
+//!
+//! Drawing changes only what belongs to the window itself (which section is open, what a view shows, the draft of the
+//! settings); everything else is a wish that [`logic`](super::logic) carries out between frames.
+
+use std::time::Instant;
+
+use egui::{CentralPanel, Frame, Margin, Panel, Ui};
+
+use super::actions::{self, Action, Actions};
+use super::clock::{self, Clock};
+use super::curves::Curves;
+use super::folder_dialog::FolderDialog;
+use super::meters::{FrameTimes, Memory};
+use super::scene::Scene;
+use super::session::Session;
+use super::settings::{self, Checked};
+use super::theme::{self, GRID, Tokens};
+use super::views::{self, ViewState};
+use super::{banner, help, status_bar, timeline, top_bar};
+use crate::record::History;
+use crate::spec::Spec;
+use crate::worker::{Command, Waker, Worker};
+
+/// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
+pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
+
+/// Everything the window holds.
+pub struct App {
+    pub(super) start: StartFn,
+    /// What the settings panel edits.
+    pub(super) draft: Spec,
+    pub(super) checked: Checked,
+    pub(super) session: Option<Session>,
+    /// The run before, without matrices.
+    pub(super) reference: Option<History>,
+    pub(super) clock: Clock,
+    pub(super) curves: Curves,
+    pub(super) reference_curves: Curves,
+    pub(super) views: ViewState,
+    pub(super) actions: Actions,
+    pub(super) dialog: Option<FolderDialog>,
+    pub(super) help: bool,
+    pub(super) dismissed: bool,
+    pub(super) frames: FrameTimes,
+    pub(super) memory: Memory,
+    /// What is shown before the first run.
+    nothing: History,
+    installed: bool,
+    /// Whether somebody else measures frames.
+    measured: bool,
+}
+
+impl App {
+    /// A window with these settings; nothing runs yet.
+    pub fn new(spec: Spec, start: StartFn) -> Self {
+        Self {
+            start,
+            checked: Checked::new(&spec),
+            draft: spec,
+            session: None,
+            reference: None,
+            clock: Clock::default(),
+            curves: Curves::default(),
+            reference_curves: Curves::default(),
+            views: ViewState::default(),
+            actions: Actions::default(),
+            dialog: None,
+            help: false,
+            dismissed: false,
+            frames: FrameTimes::default(),
+            memory: Memory::watch(),
+            nothing: History::default(),
+            installed: false,
+            measured: false,
+        }
+    }
+
+    /// The settings as they stand in the panel.
+    pub fn draft(&self) -> &Spec {
+        &self.draft
+    }
+
+    /// The settings, to be changed by a caller; as if typed.
+    pub fn draft_mut(&mut self) -> &mut Spec {
+        &mut self.draft
+    }
+
+    /// The run, if there is or was one.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// What has been seen of the run.
+    pub fn history(&self) -> &History {
+        self.session.as_ref().map_or(&self.nothing, |session| &session.history)
+    }
+
+    /// The shared time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The run before this one, shown faintly.
+    pub fn reference(&self) -> Option<&History> {
+        self.reference.as_ref()
+    }
+
+    /// Tells the run something, as if the user had.
+    pub fn tell(&mut self, command: Command) {
+        self.actions.push(Action::Live(command));
+    }
+
+    /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.
+    pub fn note_frame(&mut self, seconds: f32) {
+        self.measured = true;
+        self.frames.push(seconds);
+    }
+
+    /// Draws the window.
+    pub fn show(&mut self, ui: &mut Ui) {
+        let began = Instant::now();
+        if !self.installed {
+            theme::install(ui.ctx());
+            self.installed = true;
+            // The style of this pass was made before; the next one has it.
+            ui.ctx().request_repaint();
+        }
+        actions::keys(ui.ctx(), &mut self.actions);
+        self.checked.update(&self.draft);
+        self.layout(ui);
+        help::show(ui.ctx(), &mut self.help);
+        if !self.measured {
+            self.frames.push(began.elapsed().as_secs_f32());
+        }
+    }
+
+    fn layout(&mut self, ui: &mut Ui) {
+        let tokens = Tokens::of(ui);
+        let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
+        let cursor = self.clock.cursor(history);
+        let mut scene = Scene {
+            history,
+            reference: self.reference.as_ref(),
+            clock: &self.clock,
+            curves: &mut self.curves,
+            reference_curves: &mut self.reference_curves,
+            actions: &mut self.actions,
+            tokens,
+            bands: clock::bands(history),
+            range: self.clock.range(history),
+            cursor,
+            snapshot: history.snapshot_at(cursor).cloned(),
+        };
+        let session = self.session.as_ref();
+        let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
+
+        Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
+            top_bar::show(ui, &mut scene, session, &self.draft, self.checked.problems.is_empty());
+        });
+        Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
+            status_bar::show(ui, &scene, &self.frames, &self.memory);
+        });
+        let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
+        let flops = session.and_then(|session| measured_flops(&session.history));
+        Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+            settings::show(ui, &mut self.draft, &self.checked, scene.actions, session, flops);
+        });
+        let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
+        CentralPanel::default().frame(ground).show(ui, |ui| {
+            banner::show(ui, &mut scene, session, &self.checked, self.dismissed);
+            Panel::bottom("timeline")
+                .frame(Frame::new())
+                .exact_size(timeline::HEIGHT + 1.5 * GRID)
+                .resizable(false)
+                .show_separator_line(false)
+                .show(ui, |ui| {
+                    ui.add_space(1.5 * GRID);
+                    timeline::show(ui, &mut scene);
+                });
+            views::grid(ui, &mut scene, &mut self.views);
+        });
+    }
+}
+
+/// Operations per second that this run has reached, kernels and steps together; none before enough was seen.
+fn measured_flops(history: &History) -> Option<f64> {
+    use crate::spec::{Cost, DataShape};
+
+    let info = history.info()?;
+    let (rows, progress) = (history.rows(), history.progress());
+    if rows.len() < 4 || progress.steps_per_second <= 0.0 || progress.step == 0 {
+        return None;
+    }
+    let cost = Cost::of(&info.spec, &DataShape::expected(&info.spec));
+    let cost_of = |row: &crate::record::Row| {
+        let cost = row.cost;
+        cost.kernel_seconds + cost.eigen_seconds + cost.metrics_seconds + cost.evaluation_seconds
+    };
+    // The mean of the last few snapshots, not the sum of all: the record may have been thinned, and this runs every frame.
+    let recent = &rows[rows.len().saturating_sub(16)..];
+    let snapshot_seconds = recent.iter().map(cost_of).sum::<f64>() / recent.len() as f64;
+    let step_seconds = 1.0 / progress.steps_per_second;
+    let (steps, snapshots) = (cost.steps.max(1) as f64, cost.snapshots.max(1) as f64);
+    let seconds = steps * step_seconds + snapshots * snapshot_seconds;
+    Some((cost.training_flop + cost.kernel_flop) / seconds).filter(|flops| flops.is_finite() && *flops > 0.0)
+}

@@ -1,0 +1,81 @@
+//! States that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
+
+use egui::{Align, Color32, Frame, Layout, Margin, Panel, RichText, Ui};
+
+use super::actions::{Action, UserCommand};
+use super::scene::Scene;
+use super::session::Session;
+use super::settings::Checked;
+use super::theme::GRID;
+use crate::record::{Ending, RunState};
+
+/// What is to be said.
+struct Message {
+    text: String,
+    next: &'static str,
+    colour: Color32,
+    restart: bool,
+}
+
+pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, checked: &Checked, dismissed: bool) {
+    if dismissed {
+        return;
+    }
+    let Some(message) = message(scene, session, checked) else { return };
+    let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });
+    let frame = Frame::new()
+        .fill(ground)
+        .corner_radius(6)
+        .inner_margin(Margin::symmetric(12, 4))
+        .outer_margin(Margin { bottom: 6, ..Margin::ZERO });
+    Panel::top("banner").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(message.text).color(message.colour));
+            ui.label(RichText::new(message.next).color(scene.tokens.weak));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = GRID;
+                if ui.button("Dismiss").clicked() {
+                    scene.actions.push(Action::Dismiss);
+                }
+                if message.restart && ui.button("Restart with these settings").clicked() {
+                    scene.actions.user(UserCommand::Restart);
+                }
+            });
+        });
+    });
+}
+
+fn message(scene: &Scene<'_>, session: Option<&Session>, checked: &Checked) -> Option<Message> {
+    let tokens = scene.tokens;
+    let Some(session) = session else {
+        return match checked.problems.first() {
+            Some(problem) => Some(Message {
+                text: format!("This run cannot start: {}", problem.message),
+                next: "The field is marked at the left",
+                colour: tokens.error,
+                restart: false,
+            }),
+            None => Some(Message {
+                text: "Nothing has run yet".to_owned(),
+                next: "Press Start, or choose a preset",
+                colour: tokens.weak,
+                restart: false,
+            }),
+        };
+    };
+    match session.history.state() {
+        RunState::Ended(Ending::Diverged { step, message }) => Some(Message {
+            text: format!("Diverged at step {}: {message}", super::format::count(*step)),
+            next: "Everything before stands; scrub it, or lower the rate and restart",
+            colour: tokens.error,
+            restart: checked.problems.is_empty(),
+        }),
+        RunState::Ended(Ending::Failed { message, .. }) => Some(Message {
+            text: format!("The run failed: {message}"),
+            next: "What was measured stands; change the settings and restart",
+            colour: tokens.error,
+            restart: checked.problems.is_empty(),
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,59 @@
+//! The help page: keys and gestures, and what each view means, from the same lists as everything else.
+
+use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
+
+use super::actions::UserCommand;
+use super::theme;
+use super::views::View;
+
+const GESTURES: [(&str, &str); 6] = [
+    ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
+    ("Wheel", "Move along the run"),
+    ("Ctrl and wheel, or pinch", "Zoom in time"),
+    ("Drag with the right button", "Show this stretch"),
+    ("Double click", "Follow the run again"),
+    ("Point at the kernel", "The value and its two images"),
+];
+
+pub fn show(ctx: &Context, open: &mut bool) {
+    if !*open {
+        return;
+    }
+    if ctx.input(|input| input.key_pressed(Key::Escape)) {
+        *open = false;
+        return;
+    }
+    let size = ctx.content_rect().size();
+    let window = Window::new("Help")
+        .open(open)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0));
+    window.fixed_size(vec2((size.x - 80.0).min(980.0), (size.y - 120.0).min(640.0))).show(ctx, |ui| {
+        ui.columns_const(|[left, right]| {
+            left.label(RichText::new("Keys").size(theme::TITLE));
+            Grid::new("keys").spacing(vec2(16.0, 4.0)).show(left, |ui| {
+                for command in UserCommand::ALL {
+                    let about = command.about();
+                    ui.monospace(ui.ctx().format_shortcut(&about.key));
+                    ui.label(about.label).on_hover_text(about.tooltip);
+                    ui.end_row();
+                }
+            });
+            left.add_space(12.0);
+            left.label(RichText::new("Mouse").size(theme::TITLE));
+            for (gesture, effect) in GESTURES {
+                left.label(gesture);
+                left.label(RichText::new(effect).size(theme::SMALL).weak());
+            }
+            right.label(RichText::new("Views").size(theme::TITLE));
+            ScrollArea::vertical().auto_shrink(false).show(right, |ui| {
+                for view in View::ALL {
+                    ui.label(RichText::new(view.title()).strong());
+                    ui.label(RichText::new(view.help()).size(theme::SMALL));
+                    ui.add_space(8.0);
+                }
+            });
+        });
+    });
+}

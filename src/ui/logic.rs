@@ -1,0 +1,187 @@
+//! What happens between frames, also while the window is hidden: receive, then carry out what the user asked for.
+//!
+//! Guarantees: receiving takes at most 8 ms a frame and then asks for another; nothing here waits for a run, so stop,
+//! restart and close answer at once, whatever the run is in the middle of.
+
+use std::time::Duration;
+
+use super::actions::{Action, UserCommand};
+use super::app::App;
+use super::clock::newest;
+use super::curves::Curves;
+use super::folder_dialog::FolderDialog;
+use super::session::{Session, outline};
+use crate::spec::Spec;
+use crate::worker::{Command, Waker};
+
+/// Shortest time between two frames that a run asks for.
+const FRAME: Duration = Duration::from_millis(33);
+
+impl App {
+    /// Receives, and carries out wishes. To be called once per frame, before [`App::show`], and while hidden too.
+    pub fn tick(&mut self, ctx: &egui::Context) {
+        if let Some(session) = &mut self.session
+            && session.receive()
+        {
+            // More is waiting than one frame may take, or a command found the queue full.
+            ctx.request_repaint_after(Duration::from_millis(10));
+        }
+        if let Some(answer) = self.dialog.as_ref().and_then(FolderDialog::poll) {
+            self.dialog = None;
+            if let Some(folder) = answer {
+                self.draft.data.path = Some(folder);
+                self.checked.update(&self.draft);
+            }
+        }
+        for action in self.actions.take() {
+            self.execute(ctx, action);
+            ctx.request_repaint();
+        }
+    }
+
+    fn execute(&mut self, ctx: &egui::Context, action: Action) {
+        match action {
+            Action::User(command) => self.command(ctx, command),
+            Action::Start => self.start_run(ctx),
+            Action::Load(preset) => {
+                // The pace is the user's, not the preset's, once there is one.
+                let window = self.draft.window.clone();
+                self.draft = Spec { seed: self.draft.seed, window, ..preset.spec() };
+                self.start_run(ctx);
+            }
+            Action::Live(command) => {
+                if let Some(session) = &mut self.session {
+                    note_live(&mut session.spec, &command);
+                    session.send(command);
+                }
+            }
+            Action::Seek(epoch) => self.clock.seek(epoch.min(newest(self.history()))),
+            Action::Pan(by) => self.with_clock(|clock, history| clock.pan(history, by)),
+            Action::Zoom { about, factor } => self.with_clock(|clock, history| clock.zoom(history, about, factor)),
+            Action::Show(from, to) => self.clock.show(from.max(0.0), to),
+            Action::ChooseFolder => self.choose_folder(ctx),
+            Action::Revert => {
+                if let Some(session) = &self.session {
+                    self.draft = session.spec.clone();
+                }
+            }
+            Action::Dismiss => self.dismissed = true,
+            Action::ForgetReference => self.reference = None,
+        }
+    }
+
+    fn command(&mut self, ctx: &egui::Context, command: UserCommand) {
+        match command {
+            UserCommand::PauseResume => self.pause_or_resume(ctx),
+            UserCommand::Step => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.is_paused()) {
+                    session.send(Command::Step(1));
+                }
+            }
+            UserCommand::SwitchTask => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.is_live()) {
+                    session.send(Command::SwitchTask);
+                }
+            }
+            UserCommand::Restart => self.start_run(ctx),
+            UserCommand::NewSeed => {
+                self.draft.seed = self.draft.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) % 10_000;
+                self.start_run(ctx);
+            }
+            UserCommand::Stop => {
+                if let Some(session) = &mut self.session {
+                    session.stop();
+                }
+            }
+            UserCommand::CursorBack => self.with_clock(|clock, history| clock.step(history, false)),
+            UserCommand::CursorForward => self.with_clock(|clock, history| clock.step(history, true)),
+            UserCommand::Follow => self.clock.follow(),
+            UserCommand::ZoomIn => self.zoom(1.5),
+            UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
+            UserCommand::Theme => {
+                let dark = ctx.theme() == egui::Theme::Dark;
+                ctx.set_theme(if dark { egui::ThemePreference::Light } else { egui::ThemePreference::Dark });
+            }
+            UserCommand::Presentation => {
+                // As large as still leaves room for everything.
+                let room = ctx.content_rect().size() * ctx.zoom_factor() / egui::vec2(1280.0, 800.0);
+                let largest = room.min_elem().clamp(1.0, 1.6);
+                ctx.set_zoom_factor(if ctx.zoom_factor() > 1.01 { 1.0 } else { largest.max(1.15) });
+            }
+            UserCommand::Help => self.help = !self.help,
+        }
+    }
+
+    fn pause_or_resume(&mut self, ctx: &egui::Context) {
+        match &mut self.session {
+            Some(session) if session.is_live() => {
+                let stands = session.is_paused() || session.is_pausing();
+                session.send(if stands { Command::Resume } else { Command::Pause });
+            }
+            _ => self.start_run(ctx),
+        }
+    }
+
+    fn zoom(&mut self, factor: f64) {
+        self.with_clock(|clock, history| {
+            let (from, to) = clock.range(history);
+            let cursor = clock.cursor(history);
+            let about = if (from..=to).contains(&cursor) { cursor } else { (from + to) / 2.0 };
+            clock.zoom(history, about, factor);
+        });
+    }
+
+    fn with_clock(&mut self, change: impl FnOnce(&mut super::clock::Clock, &crate::record::History)) {
+        let mut clock = self.clock.clone();
+        change(&mut clock, self.history());
+        self.clock = clock;
+    }
+
+    /// Begins a run of the draft; the one before becomes the faint reference. Nothing happens while something is wrong.
+    pub fn start_run(&mut self, ctx: &egui::Context) {
+        self.checked.update(&self.draft);
+        if !self.checked.problems.is_empty() {
+            self.dismissed = false;
+            return;
+        }
+        if let Some(mut before) = self.session.take() {
+            before.retire();
+            if let Some(outline) = outline(&before.history) {
+                self.reference = Some(outline);
+            }
+        }
+        let run = (self.start)(self.draft.clone(), waker(ctx));
+        self.session = Some(Session::new(run, self.draft.clone()));
+        self.curves = Curves::default();
+        self.reference_curves = Curves::default();
+        self.views.reset();
+        self.clock.follow();
+        self.dismissed = false;
+        ctx.request_repaint();
+    }
+
+    fn choose_folder(&mut self, ctx: &egui::Context) {
+        if self.dialog.is_none() {
+            match FolderDialog::open(waker(ctx)) {
+                Ok(dialog) => self.dialog = Some(dialog),
+                Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
+            }
+        }
+    }
+}
+
+/// The run knows this closure, not the window; many wishes within a frame are one.
+fn waker(ctx: &egui::Context) -> Waker {
+    let ctx = ctx.clone();
+    Box::new(move || ctx.request_repaint_after(FRAME))
+}
+
+/// Keeps the spec of a run in step with what it was told, so that the panel does not ask for a restart.
+fn note_live(spec: &mut Spec, command: &Command) {
+    match command {
+        Command::SetRate(rate) => spec.training.rate = *rate,
+        Command::SetPerEpoch(per_epoch) => spec.kernel.per_epoch = *per_epoch,
+        Command::SetPace(pace) => spec.window.pace = *pace,
+        _ => {}
+    }
+}

@@ -1,0 +1,32 @@
+//! The window: what a run does, live, and how to change it.
+//!
+//! `app` holds the state and the layout, `logic` what happens between frames, `actions` what a user can do, `clock` the
+//! time that all views share, `curves` the lines as they are drawn, `views` one file per view. Data come in through
+//! [`session::Session`], wishes go out through it; no tensor and no blocking call is in here.
+
+pub mod actions;
+pub mod app;
+mod banner;
+pub mod clock;
+pub mod curves;
+mod folder_dialog;
+mod format;
+mod help;
+mod logic;
+mod meters;
+mod plot;
+mod scene;
+pub mod session;
+mod settings;
+mod shots;
+mod status_bar;
+pub mod theme;
+mod timeline;
+mod top_bar;
+pub mod views;
+mod widgets;
+mod window;
+
+pub use app::{App, StartFn};
+pub use shots::screenshots;
+pub use window::{WindowOptions, open};

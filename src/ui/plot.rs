@@ -1,0 +1,303 @@
+//! Plots over time: the same axis, bands, cursor and gestures in every view.
+//!
+//! Guarantees: all time plots show the same stretch, with left axes of one width, so that a switch is one vertical line
+//! through the window; the bounds are set in every frame, so that nothing can drift apart. A drag scrubs, the wheel pans,
+//! ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a stretch, a double click follows again.
+
+use std::sync::Arc;
+
+use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2, pos2};
+use egui_plot::{AxisHints, HPlacement, Line, LineStyle, Plot, PlotPoints, PlotTransform};
+
+use super::actions::{Action, UserCommand};
+use super::curves::{Curves, Key, Visible, Window};
+use super::format;
+use super::scene::Scene;
+use super::theme;
+
+/// Width of every left axis, in points.
+pub const AXIS: f32 = 40.0;
+/// Height of a bottom axis with ticks.
+const TICKS: f32 = 15.0;
+
+/// One line of a plot.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub name: String,
+    pub visible: Arc<Visible>,
+    pub colour: Color32,
+    pub width: f32,
+    pub dashed: bool,
+    /// Its value at the cursor, as stored.
+    pub now: Option<f64>,
+}
+
+impl Trace {
+    /// The part of a curve in view, and its value at the cursor.
+    pub fn new(scene: &mut Scene<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
+        let visible = scene.curves.visible(scene.history, key, window);
+        let now = scene.curves.value_at(key, scene.cursor);
+        Self { name: name.into(), visible, colour, width: 1.5, dashed: false, now }
+    }
+
+    /// The same curve of the run before this one.
+    pub fn faint(scene: &mut Scene<'_>, key: Key, window: Window) -> Option<Self> {
+        let history = scene.reference?;
+        let curves: &mut Curves = scene.reference_curves;
+        let visible = curves.visible(history, key, window);
+        let colour = scene.tokens.faint.gamma_multiply(0.8);
+        Some(Self { name: "run before".to_owned(), visible, colour, width: 1.0, dashed: false, now: None })
+    }
+}
+
+/// A note at a point of the plot.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub epoch: f64,
+    /// As stored.
+    pub y: f64,
+    pub text: String,
+    pub colour: Color32,
+    /// On which side of the point the text stands.
+    pub below: bool,
+}
+
+/// What a time plot is like.
+#[derive(Clone, Debug)]
+pub struct TimePlot {
+    pub id: &'static str,
+    pub log: bool,
+    /// Fixed limits of the y axis; else those of the data.
+    pub limits: Option<(f64, f64)>,
+    /// The smallest span of the y axis (as stored).
+    pub least: f64,
+    /// Whether the epochs are written below.
+    pub ticks: bool,
+    pub height: f32,
+}
+
+/// The stretch in view and the pixels it has in a plot that fills this ui.
+pub fn window(ui: &Ui, scene: &Scene<'_>) -> Window {
+    let pixels = (ui.available_width() - AXIS).max(16.0) * ui.pixels_per_point();
+    Window { from: scene.range.0, to: scene.range.1, pixels: pixels as usize }
+}
+
+/// Draws the plot and turns gestures into wishes.
+pub fn time_plot(
+    ui: &mut Ui,
+    scene: &mut Scene<'_>,
+    plot: &TimePlot,
+    traces: &[Trace],
+    marks: &[Mark],
+) -> PlotTransform {
+    let behind = ui.painter().add(Shape::Noop);
+    let span = traces.iter().filter_map(|trace| trace.visible.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (low, high) = plot.limits.unwrap_or_else(|| format::settle(span.unwrap_or((0.0, plot.least)), plot.least));
+    let shown = show(ui, scene, plot, traces, (low, high));
+    let frame = *shown.0.frame();
+    paint_bands(ui, scene, &shown.0, behind);
+    if span.is_none() {
+        empty(ui, scene, frame);
+    }
+    overlay(ui, scene, plot, &shown.0, traces, marks);
+    gestures(scene, &shown.1, &shown.0, ui);
+    shown.0
+}
+
+/// The bare plot: grid, ticks and lines.
+fn show(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    plot: &TimePlot,
+    traces: &[Trace],
+    (low, high): (f64, f64),
+) -> (PlotTransform, Response) {
+    let tokens = scene.tokens;
+    let (from, to) = scene.range;
+    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
+    let up = (plot.height / 26.0).clamp(1.0, 6.0) as usize;
+    let log = plot.log;
+    let span = high - low;
+    let y_axis = AxisHints::new_y()
+        .placement(HPlacement::Left)
+        .min_thickness(AXIS)
+        // A label at the very edge would run into the plot above or into the epochs below.
+        .formatter(move |mark, _| {
+            let inside = (0.035..=0.97).contains(&((mark.value - low) / span));
+            if inside { format::tick(mark.value, span, log) } else { String::new() }
+        })
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let labels = plot.ticks;
+    let x_axis = AxisHints::new_x()
+        .min_thickness(if labels { TICKS } else { GAP })
+        .formatter(move |mark, _| if labels { format::tick(mark.value, to - from, false) } else { String::new() })
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let shown = Plot::new(plot.id)
+        .height(plot.height)
+        .show_background(false)
+        .show_x(false)
+        .show_y(false)
+        .sense(Sense::click_and_drag())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .auto_bounds(false)
+        .grid_color(tokens.grid)
+        .grid_spacing(1.0..=2.0)
+        .custom_x_axes(vec![x_axis])
+        .custom_y_axes(vec![y_axis])
+        .x_grid_spacer(format::spacer(false, across))
+        .y_grid_spacer(format::spacer(log, up))
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(from..=to);
+            plot_ui.set_plot_bounds_y(low..=high);
+            for (place, trace) in traces.iter().enumerate() {
+                for (piece, points) in trace.visible.pieces.iter().enumerate() {
+                    let style = if trace.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
+                    let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
+                    let line = line.id((place, piece)).color(trace.colour).width(trace.width).style(style);
+                    // Bands are quick to draw where points crowd, but ragged where they do not.
+                    plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
+                }
+            }
+        });
+    (shown.transform, shown.response)
+}
+
+/// Height of a bottom axis without ticks.
+const GAP: f32 = 3.0;
+
+/// The tasks as coloured grounds and their switches as lines, behind everything.
+fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: egui::layers::ShapeIdx) {
+    let frame = *transform.frame();
+    let tokens = scene.tokens;
+    let mut shapes = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
+    for band in &scene.bands {
+        let (left, right) = (transform.position_from_point_x(band.start), transform.position_from_point_x(band.end));
+        let rect = Rect::from_min_max(pos2(left, frame.top()), pos2(right, frame.bottom())).intersect(frame);
+        if rect.width() > 0.0 {
+            shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
+        }
+        if band.start > 0.0 && frame.x_range().contains(left) {
+            let stroke = Stroke::new(1.0, if band.planned { tokens.hairline } else { tokens.faint });
+            let line = [pos2(left, frame.top()), pos2(left, frame.bottom())];
+            if band.planned {
+                shapes.extend(Shape::dashed_line(&line, stroke, 3.0, 3.0));
+            } else {
+                shapes.push(Shape::line_segment(line, stroke));
+            }
+        }
+    }
+    ui.painter().set(behind, Shape::Vec(shapes));
+}
+
+/// Cursor, the values at it, and notes, above everything.
+fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
+    let frame = *transform.frame();
+    let painter = ui.painter().with_clip_rect(frame.expand(3.0));
+    if plot.ticks {
+        let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
+        painter.text(at, Align2::RIGHT_BOTTOM, "epochs", egui::FontId::proportional(9.5), scene.tokens.faint);
+    }
+    cursor(&painter, scene, transform);
+    let x = transform.position_from_point_x(scene.cursor);
+    if !scene.history.rows().is_empty() {
+        for trace in traces {
+            if let Some(now) = trace.now {
+                let at = pos2(x, transform.position_from_point_y(now));
+                painter.circle(at, 2.5, trace.colour, Stroke::new(1.0, scene.tokens.well));
+            }
+        }
+    }
+    for mark in marks {
+        let at = pos2(transform.position_from_point_x(mark.epoch), transform.position_from_point_y(mark.y));
+        note(&painter, scene, frame, at, mark);
+    }
+}
+
+/// The time cursor, all the height of the plot.
+pub fn cursor(painter: &egui::Painter, scene: &Scene<'_>, transform: &PlotTransform) {
+    let frame = transform.frame();
+    let x = transform.position_from_point_x(scene.cursor);
+    let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
+    painter.vline(x, frame.y_range(), Stroke::new(1.0, scene.tokens.cursor.gamma_multiply(strength)));
+}
+
+/// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.
+fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark: &Mark) {
+    if !frame.x_range().contains(at.x) {
+        return;
+    }
+    let galley = painter.layout_no_wrap(mark.text.clone(), egui::FontId::proportional(theme::TITLE), mark.colour);
+    let size = galley.size();
+    let offset = if mark.below { Vec2::new(5.0, 3.0) } else { Vec2::new(5.0, -3.0 - size.y) };
+    let mut min = at + offset;
+    if min.x + size.x > frame.right() - 2.0 {
+        min.x = at.x - 5.0 - size.x;
+    }
+    min.y = min.y.clamp(frame.top() + 1.0, (frame.bottom() - size.y - 1.0).max(frame.top() + 1.0));
+    painter.rect_filled(Rect::from_min_size(min, size).expand(1.0), 2.0, scene.tokens.well.gamma_multiply(0.75));
+    painter.circle_stroke(at, 3.5, Stroke::new(1.5, mark.colour));
+    painter.galley(min, galley, mark.colour);
+}
+
+/// What a plot without data says.
+fn empty(ui: &Ui, scene: &Scene<'_>, frame: Rect) {
+    let text = if scene.history.rows().is_empty() { "" } else { "Not measured here" };
+    ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), scene.tokens.faint);
+}
+
+/// Scrub, pan, zoom.
+pub fn gestures(scene: &mut Scene<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
+    let epoch_at = |pos: Pos2| transform.value_from_position(pos).x;
+    let actions = &mut *scene.actions;
+    if response.double_clicked() {
+        actions.user(UserCommand::Follow);
+        return;
+    }
+    if let Some(pos) = response.interact_pointer_pos()
+        && (response.dragged_by(PointerButton::Primary) || response.clicked())
+    {
+        actions.push(Action::Seek(epoch_at(pos)));
+    }
+    zoom_to_stretch(actions, response, transform, ui);
+    if let (true, Some(pos)) = (response.contains_pointer(), ui.input(|input| input.pointer.hover_pos())) {
+        let (zoom, scroll) = ui.input(|input| (f64::from(input.zoom_delta()), input.smooth_scroll_delta));
+        if zoom != 1.0 {
+            actions.push(Action::Zoom { about: epoch_at(pos), factor: zoom });
+        } else if scroll != Vec2::ZERO {
+            let points = f64::from(scroll.x + scroll.y);
+            actions.push(Action::Pan(-points * transform.dvalue_dpos()[0]));
+        }
+    }
+}
+
+fn zoom_to_stretch(actions: &mut super::actions::Actions, response: &Response, transform: &PlotTransform, ui: &Ui) {
+    let id = response.id.with("stretch");
+    if response.drag_started_by(PointerButton::Secondary)
+        && let Some(pos) = response.interact_pointer_pos()
+    {
+        ui.data_mut(|data| data.insert_temp(id, pos.x));
+    }
+    let Some(start) = ui.data(|data| data.get_temp::<f32>(id)) else { return };
+    let Some(pos) = response.interact_pointer_pos().or_else(|| ui.input(|input| input.pointer.latest_pos())) else {
+        return;
+    };
+    let frame = transform.frame();
+    let rect = Rect::from_two_pos(pos2(start, frame.top()), pos2(pos.x, frame.bottom())).intersect(*frame);
+    if response.drag_stopped_by(PointerButton::Secondary) {
+        ui.data_mut(|data| data.remove::<f32>(id));
+        if rect.width() > 4.0 {
+            let epoch = |x: f32| transform.value_from_position(pos2(x, frame.top())).x;
+            actions.push(Action::Show(epoch(rect.left()), epoch(rect.right())));
+        }
+    } else {
+        let accent = ui.visuals().selection.stroke.color;
+        ui.painter().rect_filled(rect, 0.0, accent.gamma_multiply(0.2));
+    }
+}

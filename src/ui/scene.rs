@@ -1,0 +1,54 @@
+//! What a view may see while it draws: the record, the shared time, the colours, and a list to put wishes on.
+
+use std::sync::Arc;
+
+use super::actions::Actions;
+use super::clock::{Band, Clock};
+use super::curves::Curves;
+use super::theme::Tokens;
+use crate::record::{Block, History, RunInfo, Snapshot};
+
+/// Handed to every view in every frame.
+pub struct Scene<'a> {
+    pub history: &'a History,
+    /// The run before this one, without matrices.
+    pub reference: Option<&'a History>,
+    pub clock: &'a Clock,
+    pub curves: &'a mut Curves,
+    pub reference_curves: &'a mut Curves,
+    pub actions: &'a mut Actions,
+    pub tokens: &'static Tokens,
+    pub bands: Vec<Band>,
+    /// The stretch in view and the cursor, in epochs.
+    pub range: (f64, f64),
+    pub cursor: f64,
+    /// The snapshot at the cursor.
+    pub snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Scene<'_> {
+    /// The facts of the run; none while it has not begun.
+    pub fn info(&self) -> Option<&RunInfo> {
+        self.history.info().map(Arc::as_ref)
+    }
+
+    /// Numbers of all tasks.
+    pub fn tasks(&self) -> Vec<usize> {
+        self.info().map_or_else(Vec::new, |info| info.tasks.iter().map(|task| task.number).collect())
+    }
+
+    /// The snapshot at the last switch up to the cursor, which differences are taken from.
+    pub fn at_switch(&self) -> Option<Arc<Snapshot>> {
+        let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
+        let last = switches.take_while(|switch| *switch <= self.cursor).last()?;
+        self.history.snapshot_at(last).filter(|snapshot| snapshot.row.at_switch).cloned()
+    }
+}
+
+/// A block in words.
+pub fn block_name(block: Block) -> String {
+    match block {
+        Block::All => "All probes".to_owned(),
+        Block::Task(number) => format!("Task {number}"),
+    }
+}

@@ -1,0 +1,172 @@
+//! One run as the window has it: its handle, its record, and what was asked but not yet confirmed.
+//!
+//! Guarantees: receiving never takes more than its budget; commands are never lost to a full queue, they wait here; and
+//! `Pausing…` ends only when the run says that it stands still.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::record::{Ending, Event, History, RunState};
+use crate::spec::Spec;
+use crate::worker::{Command, Worker};
+
+/// Longest time that one frame spends on receiving.
+pub const BUDGET: Duration = Duration::from_millis(8);
+
+/// A run and its record.
+pub struct Session {
+    run: Option<Worker>,
+    pub history: History,
+    /// What it was started with, live changes included as they are made.
+    pub spec: Spec,
+    outbox: VecDeque<Command>,
+    pausing: bool,
+    stopping: bool,
+}
+
+impl Session {
+    pub fn new(run: Worker, spec: Spec) -> Self {
+        Self {
+            run: Some(run),
+            history: History::default(),
+            spec,
+            outbox: VecDeque::new(),
+            pausing: false,
+            stopping: false,
+        }
+    }
+
+    /// Takes what has arrived, at most for [`BUDGET`]; whether there may be more.
+    pub fn receive(&mut self) -> bool {
+        let Some(run) = &self.run else { return false };
+        while let Some(command) = self.outbox.front() {
+            if !run.send(command.clone()) {
+                break;
+            }
+            self.outbox.pop_front();
+        }
+        // Asked before the last events are taken: a thread seen finished here cannot send any more.
+        let finished = run.is_finished();
+        let start = Instant::now();
+        while let Some(event) = run.try_recv() {
+            match &event {
+                Event::Paused { .. } | Event::Resumed { .. } => self.pausing = false,
+                Event::Ended(_) => (self.pausing, self.stopping) = (false, false),
+                _ => {}
+            }
+            let ended = matches!(event, Event::Ended(_));
+            self.history.push(event);
+            if ended {
+                self.retire();
+                return false;
+            }
+            if start.elapsed() > BUDGET {
+                return true;
+            }
+        }
+        if finished {
+            let (step, message) =
+                (self.history.progress().step, "its thread ended without a word; start it again".to_owned());
+            self.history.push(Event::Ended(Ending::Failed { step, message }));
+            self.retire();
+            return false;
+        }
+        !self.outbox.is_empty()
+    }
+
+    /// Tells the run something, as soon as it can hear.
+    pub fn send(&mut self, command: Command) {
+        if self.run.is_none() {
+            return;
+        }
+        self.pausing = match command {
+            Command::Pause => true,
+            Command::Resume => false,
+            _ => self.pausing,
+        };
+        // Of a slider that is dragged only the last position matters.
+        if let Some(last) = self.outbox.back_mut()
+            && std::mem::discriminant(last) == std::mem::discriminant(&command)
+            && !matches!(command, Command::Step(_) | Command::SwitchTask)
+        {
+            *last = command;
+        } else {
+            self.outbox.push_back(command);
+        }
+    }
+
+    /// Asks the run to end.
+    pub fn stop(&mut self) {
+        if let Some(run) = &self.run {
+            run.stop();
+            self.stopping = true;
+        }
+    }
+
+    /// Lets go of the run without waiting for it; the record stays.
+    pub fn retire(&mut self) {
+        if let Some(run) = self.run.take() {
+            retire(run);
+        }
+    }
+
+    /// Whether the run may still send something.
+    pub fn is_live(&self) -> bool {
+        self.run.is_some()
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.is_live() && *self.history.state() == RunState::Paused
+    }
+
+    /// Whether a pause was asked for and is not yet confirmed.
+    pub fn is_pausing(&self) -> bool {
+        self.is_live() && self.pausing && !self.is_paused()
+    }
+
+    /// Whether the end was asked for and is not yet confirmed.
+    pub fn is_stopping(&self) -> bool {
+        self.is_live() && self.stopping
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
+/// Ends a run without waiting for it. Joined here, a run in the middle of a large kernel would freeze the window.
+fn retire(run: Worker) {
+    run.stop();
+    let joining = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || drop(run));
+    if let Err(err) = joining {
+        // Without a thread the run was dropped, and thereby joined, right here: slow, but nothing is lost.
+        log::warn!("a run was joined on the window's thread: {err}");
+    }
+}
+
+/// The record of a run without its matrices, to be shown faintly behind the next one.
+pub fn outline(history: &History) -> Option<History> {
+    use std::sync::Arc;
+
+    use crate::record::Snapshot;
+
+    let info = history.info()?;
+    (history.rows().len() > 1).then_some(())?;
+    let mut outline = History::default();
+    outline.push(Event::Started(Arc::clone(info)));
+    for task in history.tasks() {
+        outline.push(Event::Task(*task));
+    }
+    for row in history.rows() {
+        let snapshot =
+            Snapshot { row: row.clone(), gram: Arc::from([]), eigenvalues: Vec::new(), block_eigenvalues: Vec::new() };
+        outline.push(Event::Snapshot(Arc::new(snapshot)));
+    }
+    outline.push(Event::Progress(crate::record::Progress {
+        losses: history.losses().to_vec(),
+        ..history.progress().clone()
+    }));
+    Some(outline)
+}

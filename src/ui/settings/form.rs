@@ -1,0 +1,118 @@
+//! Rows of the settings: a label, a field that is named by it, and below them what is wrong.
+
+use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
+
+use super::Checked;
+use crate::spec::Spec;
+use crate::ui::actions::{Action, Actions};
+use crate::ui::session::Session;
+use crate::ui::theme::{self, GRID, ROW, Tokens};
+use crate::ui::{format, widgets};
+use crate::worker::Command;
+
+/// Width of the labels.
+const LABEL: f32 = 88.0;
+
+/// What the rows work on.
+pub struct Form<'a> {
+    pub draft: &'a mut Spec,
+    pub checked: &'a Checked,
+    pub actions: &'a mut Actions,
+    pub tokens: &'static Tokens,
+    pub session: Option<&'a Session>,
+}
+
+impl Form<'_> {
+    /// Whether a run goes on that can be told something.
+    pub fn is_live(&self) -> bool {
+        self.session.is_some_and(Session::is_live)
+    }
+
+    /// Tells the run, if one goes on.
+    pub fn live(&mut self, command: Command) {
+        if self.is_live() {
+            self.actions.push(Action::Live(command));
+        }
+    }
+
+    /// A label and its field; `key` is the field's name in the run file, which problems refer to.
+    pub fn row(&mut self, ui: &mut Ui, key: &str, label: &str, hover: &str, add: impl FnOnce(&mut Ui, &mut Self)) {
+        ui.horizontal(|ui| {
+            ui.set_min_height(ROW);
+            let layout = Layout::left_to_right(Align::Center);
+            let text = RichText::new(label).color(self.tokens.weak);
+            let id = ui.allocate_ui_with_layout(vec2(LABEL, ROW), layout, |ui| {
+                ui.set_min_width(LABEL);
+                ui.label(text).on_hover_text(format!("{hover}\n{key}")).id
+            });
+            ui.label_inputs_by(id.inner, |ui| add(ui, self));
+        });
+        self.problems(ui, key);
+    }
+
+    /// What is wrong with a field, in words.
+    pub fn problems(&self, ui: &mut Ui, key: &str) {
+        let problems = self.checked.problems.iter().map(|problem| (problem, self.tokens.error));
+        let warnings = self.checked.warnings.iter().map(|problem| (problem, self.tokens.warning));
+        for (problem, colour) in problems.chain(warnings).filter(|(problem, _)| problem.field == key) {
+            let mut message = problem.message.clone();
+            if let Some(first) = message.get(..1) {
+                message = first.to_uppercase() + &message[1..];
+            }
+            ui.label(RichText::new(message).size(theme::SMALL).color(colour));
+        }
+    }
+
+    /// A list of choices.
+    pub fn choice<T: PartialEq + Copy>(
+        &mut self,
+        ui: &mut Ui,
+        key: &str,
+        label: &str,
+        hover: &str,
+        of: impl Fn(&mut Spec) -> &mut T,
+        options: &[(T, &str)],
+    ) {
+        self.row(ui, key, label, hover, |ui, form| {
+            widgets::choose(ui, label, of(form.draft), options);
+        });
+    }
+}
+
+/// A whole number on a logarithmic slider; what is typed may lie beyond the slider.
+pub fn slider(
+    ui: &mut Ui,
+    value: &mut usize,
+    range: std::ops::RangeInclusive<usize>,
+    logarithmic: bool,
+) -> egui::Response {
+    ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+    ui.spacing_mut().item_spacing.x = GRID;
+    ui.add(
+        Slider::new(value, range)
+            .logarithmic(logarithmic)
+            .integer()
+            .clamping(SliderClamping::Never)
+            .update_while_editing(false),
+    )
+}
+
+/// A whole number.
+pub fn whole(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> egui::Response {
+    ui.add(DragValue::new(value).range(range).clamp_existing_to_range(false).speed(0.1).update_while_editing(false))
+}
+
+/// A number of any size: dragging changes it by a share of itself.
+pub fn real(ui: &mut Ui, value: &mut f64, least: f64) -> egui::Response {
+    let speed = (value.abs() * 0.02).max(least);
+    let parse = |text: &str| text.replace('−', "-").trim().parse().ok();
+    ui.add(
+        DragValue::new(value)
+            .speed(speed)
+            .range(0.0..=f64::INFINITY)
+            .clamp_existing_to_range(false)
+            .custom_formatter(|value, _| format::number(value))
+            .custom_parser(parse)
+            .update_while_editing(false),
+    )
+}

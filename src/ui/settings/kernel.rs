@@ -1,0 +1,64 @@
+//! Settings of the kernel: on which images it is measured, how often, and how.
+
+use egui::Ui;
+
+use super::form::{Form, real, whole};
+use crate::spec::Method;
+use crate::worker::Command;
+
+pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
+    form.row(
+        ui,
+        "kernel.probes_per_class",
+        "Probes",
+        "Images per class of each task on which the kernel is measured",
+        |ui, form| {
+            whole(ui, &mut form.draft.kernel.probes_per_class, 1..=512);
+            ui.weak("per class");
+        },
+    );
+    form.row(
+        ui,
+        "kernel.train_on_probes",
+        "Train on them",
+        "Whether the network may also learn from the probe images",
+        |ui, form| {
+            ui.checkbox(&mut form.draft.kernel.train_on_probes, "");
+        },
+    );
+    form.row(
+        ui,
+        "kernel.per_epoch",
+        "Snapshots",
+        "Per epoch, three times as many right after a switch; acts at once",
+        |ui, form| {
+            if whole(ui, &mut form.draft.kernel.per_epoch, 1..=1000).changed() {
+                form.live(Command::SetPerEpoch(form.draft.kernel.per_epoch));
+            }
+            ui.weak("an epoch");
+        },
+    );
+    form.row(ui, "kernel.lag", "Lag", "Over which the velocity is taken", |ui, form| {
+        real(ui, &mut form.draft.kernel.lag, 0.005);
+        ui.weak("epochs");
+    });
+    let hover = "Keep the kernel's share of the time below this, by measuring less often; the run no longer repeats bit for bit";
+    form.row(ui, "kernel.budget", "Budget", hover, |ui, form| {
+        let budget = &mut form.draft.kernel.budget;
+        let mut given = *budget > 0.0;
+        if ui.checkbox(&mut given, "").changed() {
+            *budget = if given { 0.25 } else { 0.0 };
+        }
+        if given {
+            let field = egui::DragValue::new(budget).range(0.01..=0.99).speed(0.005);
+            let percent = |value: f64, _: std::ops::RangeInclusive<usize>| format!("{:.0} %", 100.0 * value);
+            let parse = |text: &str| text.trim_end_matches('%').trim().parse().ok().map(|percent: f64| percent / 100.0);
+            ui.add(field.custom_formatter(percent).custom_parser(parse));
+        } else {
+            ui.weak("off");
+        }
+    });
+    let methods = [(Method::Layerwise, "layer-wise"), (Method::Jacobian, "Jacobian (slow)")];
+    let hover = "Both are exact; the Jacobian is the oracle that the fast one is tested against";
+    form.choice(ui, "kernel.method", "Method", hover, |spec| &mut spec.kernel.method, &methods);
+}

@@ -1,0 +1,173 @@
+//! The panel at the left: every setting of a run, what is wrong with it, and what it will cost.
+//!
+//! The panel edits a draft. What a running network can take in its stride (rate, cadence, coming tasks, pace) is told to it
+//! at once; everything else waits for `Restart to apply`. A problem stands in words below its field.
+
+mod data;
+mod form;
+mod kernel;
+mod network;
+mod tasks;
+mod training;
+
+use egui::{Panel, RichText, ScrollArea, Ui};
+
+use super::actions::{Action, Actions, UserCommand};
+use super::format;
+use super::session::Session;
+use super::theme::{self, GRID, Tokens};
+use super::widgets::{BAR_BUTTON, Icon, IconButton};
+use crate::spec::{Cost, DataShape, Problem, Spec};
+
+pub use form::Form;
+
+/// A draft and what is known of it; computed again only when the draft changes.
+#[derive(Debug)]
+pub struct Checked {
+    of: Spec,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    pub shape: DataShape,
+    /// Absent while something is wrong: numbers of an impossible network would mislead.
+    pub cost: Option<Cost>,
+}
+
+impl Checked {
+    pub fn new(spec: &Spec) -> Self {
+        let shape = DataShape::expected(spec);
+        let problems = spec.problems(&shape);
+        let cost = problems.is_empty().then(|| Cost::of(spec, &shape));
+        Self { of: spec.clone(), problems, warnings: spec.warnings(), shape, cost }
+    }
+
+    /// Looks again if the draft is another.
+    pub fn update(&mut self, spec: &Spec) {
+        if self.of != *spec {
+            *self = Self::new(spec);
+        }
+    }
+}
+
+/// Whether the draft would be another run than the one that goes on: everything but what can be changed live.
+pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
+    let mut same = draft.clone();
+    same.training.rate = running.training.rate;
+    same.kernel.per_epoch = running.kernel.per_epoch;
+    same.tasks.order.clone_from(&running.tasks.order);
+    same.changes.clone_from(&running.changes);
+    !same.same_run(running)
+}
+
+/// Draws the panel.
+pub fn show(
+    ui: &mut Ui,
+    draft: &mut Spec,
+    checked: &Checked,
+    actions: &mut Actions,
+    session: Option<&Session>,
+    flops: Option<f64>,
+) {
+    let tokens = Tokens::of(ui);
+    let frame = egui::Frame::new().inner_margin(egui::Margin { left: 0, right: 0, top: 6, bottom: 0 });
+    Panel::bottom("settings foot").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        foot(ui, draft, checked, actions, session, flops);
+    });
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let mut form = Form { draft, checked, actions, tokens, session };
+        section(ui, &mut form, "Tasks", true, tasks::show);
+        section(ui, &mut form, "Network", true, network::show);
+        section(ui, &mut form, "Training", true, training::show);
+        section(ui, &mut form, "Kernel", true, kernel::show);
+        section(ui, &mut form, "Data", false, data::show);
+    });
+}
+
+fn section(ui: &mut Ui, form: &mut Form<'_>, title: &str, open: bool, add: impl FnOnce(&mut Ui, &mut Form<'_>)) {
+    let has_problem = form.checked.problems.iter().any(|problem| problem.field.starts_with(&title.to_lowercase()));
+    let colour = if has_problem { form.tokens.error } else { form.tokens.text };
+    let header = egui::CollapsingHeader::new(RichText::new(title).size(theme::TITLE).color(colour))
+        .id_salt(title)
+        .default_open(open);
+    // A problem must not hide in a closed section.
+    let header = if has_problem { header.open(Some(true)) } else { header };
+    ui.spacing_mut().indent = 16.0;
+    header.show_unindented(ui, |ui| add(ui, form));
+    ui.add_space(GRID);
+}
+
+/// What it will cost, and the button that makes it so.
+fn foot(
+    ui: &mut Ui,
+    draft: &Spec,
+    checked: &Checked,
+    actions: &mut Actions,
+    session: Option<&Session>,
+    flops: Option<f64>,
+) {
+    let tokens = Tokens::of(ui);
+    let small = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
+    match (&checked.cost, checked.problems.first()) {
+        (Some(cost), _) => {
+            let computing = cost.seconds(flops.unwrap_or(ASSUMED_FLOPS));
+            let epochs: f64 = (0..draft.tasks.sequence().len()).map(|place| draft.tasks.epochs_at(place)).sum();
+            let paced =
+                if draft.window.pace > 0.0 && draft.tasks.steps.is_empty() { epochs / draft.window.pace } else { 0.0 };
+            let about =
+                format!("about {} · {}", format::duration(computing.max(paced)), format::bytes(cost.peak_bytes));
+            let hover = format!(
+                "Estimate: {} of computing at {}, the window keeps to {} epochs a second; {} steps, {} snapshots of a {} × {} kernel, {} parameters",
+                format::duration(computing),
+                flops.map_or("an assumed 20 GFLOP/s".to_owned(), |flops| format!(
+                    "the measured {:.0} GFLOP/s",
+                    flops / 1e9
+                )),
+                if draft.window.pace > 0.0 { format::number(draft.window.pace) } else { "no limit of".to_owned() },
+                format::count(cost.steps),
+                format::count(cost.snapshots),
+                cost.probes,
+                cost.probes,
+                format::count(cost.parameters),
+            );
+            ui.label(small(about)).on_hover_text(hover);
+            let counts = format!(
+                "{} steps · {} snapshots of {} × {}",
+                format::count(cost.steps),
+                format::count(cost.snapshots),
+                cost.probes,
+                cost.probes
+            );
+            ui.label(small(counts));
+        }
+        (None, Some(problem)) => {
+            ui.label(
+                RichText::new(format!("Cannot start: {}", problem.message)).size(theme::SMALL).color(tokens.error),
+            );
+        }
+        (None, None) => {}
+    }
+    let pending = session.is_some_and(|session| needs_restart(draft, &session.spec));
+    ui.horizontal(|ui| {
+        if pending {
+            let button = IconButton {
+                icon: Icon::Restart,
+                text: "Restart to apply",
+                name: "Restart to apply",
+                hover: "These settings define another network or stream: begin again with them, and keep this run as a faint reference".to_owned(),
+                enabled: checked.problems.is_empty(),
+                primary: true,
+            };
+            if button.show(ui, BAR_BUTTON).clicked() {
+                actions.user(UserCommand::Restart);
+            }
+            if ui.button("Undo").on_hover_text("Back to the settings of this run").clicked() {
+                actions.push(Action::Revert);
+            }
+        } else {
+            ui.allocate_space(egui::vec2(1.0, BAR_BUTTON));
+        }
+    });
+}
+
+/// Speed taken for granted until a run has shown what this machine does, in floating-point operations per second.
+const ASSUMED_FLOPS: f64 = 2e10;

@@ -1,0 +1,396 @@
+//! The task stream: which tasks, of which classes, in which order, for how long.
+//!
+//! Tasks are moved by dragging their handle or by the two buttons; those that have begun stay where they are. While a run
+//! goes on, the new order of the coming tasks is told to it at once.
+
+use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+
+use super::form::{Form, real, whole};
+use crate::spec::TaskKind;
+use crate::ui::actions::Action;
+use crate::ui::theme::{self, ROW};
+use crate::ui::widgets::{Icon, IconButton, choose};
+use crate::worker::Command;
+
+pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
+    let kinds = [
+        (TaskKind::Split, "split classes"),
+        (TaskKind::Permuted, "permuted pixels"),
+        (TaskKind::Rotated, "rotations"),
+        (TaskKind::Frequency, "class frequencies"),
+    ];
+    form.choice(ui, "tasks.kind", "Kind", "How one task differs from the next", |spec| &mut spec.tasks.kind, &kinds);
+    match form.draft.tasks.kind {
+        TaskKind::Split => partition(ui, form),
+        TaskKind::Permuted | TaskKind::Rotated => count(ui, form),
+        TaskKind::Frequency => {}
+    }
+    list(ui, form);
+    if form.draft.tasks.kind == TaskKind::Split {
+        form.row(
+            ui,
+            "tasks.overlap",
+            "Overlap",
+            "So many classes of each later task are those of task 1",
+            |ui, form| {
+                whole(ui, &mut form.draft.tasks.overlap, 0..=100);
+                ui.weak("classes shared");
+            },
+        );
+    }
+    if form.draft.tasks.kind == TaskKind::Frequency {
+        form.row(ui, "tasks.alpha", "Shift α", "0 leaves the proportions 9:1, 1 turns them into 1:9", |ui, form| {
+            ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+            ui.add(egui::Slider::new(&mut form.draft.tasks.alpha, 0.0..=1.0).max_decimals(2));
+        });
+    }
+    let changes = form.draft.changes.len();
+    if changes > 0 {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(format!("{changes} timed changes of a saved run")).size(theme::SMALL));
+            if ui.small_button("Forget").clicked() {
+                form.draft.changes.clear();
+            }
+        });
+    }
+}
+
+/// Ready-made partitions.
+fn partition(ui: &mut Ui, form: &mut Form<'_>) {
+    let classes = form.checked.shape.classes;
+    form.row(ui, "tasks.partition", "Partition", "Divides all classes evenly; edit them below", |ui, form| {
+        let split = |size: usize| {
+            (0..classes).collect::<Vec<_>>().chunks(size.max(1)).map(<[usize]>::to_vec).collect::<Vec<_>>()
+        };
+        let sizes = [classes / 2, classes / 5, classes / 10, classes];
+        let mut options: Vec<(usize, String)> = vec![(0, "own".to_owned())];
+        for size in sizes.into_iter().filter(|&size| size > 0) {
+            options.push((size, format!("{} × {size} classes", classes.div_ceil(size))));
+        }
+        let current = sizes.into_iter().find(|&size| size > 0 && split(size) == form.draft.tasks.classes).unwrap_or(0);
+        let mut chosen = current;
+        let names: Vec<(usize, &str)> = options.iter().map(|(size, name)| (*size, name.as_str())).collect();
+        if choose(ui, "Partition", &mut chosen, &names) && chosen > 0 {
+            form.draft.tasks.classes = split(chosen);
+            form.draft.tasks.order.clear();
+        }
+        if IconButton::small(Icon::Plus, "Add a task").show(ui, ROW).clicked() {
+            form.draft.tasks.classes.push(Vec::new());
+            form.draft.tasks.order.clear();
+        }
+    });
+}
+
+fn count(ui: &mut Ui, form: &mut Form<'_>) {
+    form.row(ui, "tasks.count", "Tasks", "How many", |ui, form| {
+        if whole(ui, &mut form.draft.tasks.count, 1..=64).changed() {
+            form.draft.tasks.order.clear();
+        }
+    });
+    if form.draft.tasks.kind == TaskKind::Rotated {
+        form.row(ui, "tasks.angle", "Angle", "Each task is turned so much further than the one before", |ui, form| {
+            ui.add(egui::DragValue::new(&mut form.draft.tasks.angle).suffix("°").speed(1.0));
+        });
+    }
+}
+
+/// A change of the list, carried out after it was drawn.
+enum Edit {
+    Move { from: usize, to: usize },
+    Remove(usize),
+}
+
+/// The tasks in the order they are trained.
+fn list(ui: &mut Ui, form: &mut Form<'_>) {
+    let sequence = form.draft.tasks.sequence();
+    // The stream of the run decides what is locked; a draft of another stream is free.
+    let begun = match form.session {
+        Some(session) if session.is_live() && !super::needs_restart(form.draft, &session.spec) => {
+            session.history.tasks().len()
+        }
+        _ => 0,
+    };
+    let mut edit = None;
+    let mut rects: Vec<Rect> = Vec::new();
+    let mut dragged = None;
+    for (place, &task) in sequence.iter().enumerate() {
+        let row = ui.scope(|ui| task_row(ui, form, place, task, begun, sequence.len()));
+        rects.push(row.response.rect);
+        edit = row.inner.0.or(edit);
+        if let Some(pos) = row.inner.1 {
+            dragged = Some((place, pos));
+        }
+    }
+    for key in ["tasks.classes", "tasks.order", "tasks.epochs", "tasks.steps"] {
+        form.problems(ui, key);
+    }
+    if let Some((from, handle)) = dragged {
+        edit = drag(ui, form, &rects, from, handle, begun).or(edit);
+    }
+    match edit {
+        Some(Edit::Move { from, to }) => reorder(form, sequence, from, to),
+        Some(Edit::Remove(task)) => {
+            form.draft.tasks.classes.remove(task - 1);
+            form.draft.tasks.order.clear();
+        }
+        None => {}
+    }
+}
+
+/// Shows where the dragged task would go; moves it there when it is let go.
+fn drag(ui: &Ui, form: &Form<'_>, rects: &[Rect], from: usize, handle: Dragged, begun: usize) -> Option<Edit> {
+    let before = rects.iter().filter(|rect| rect.center().y < handle.y).count().max(begun);
+    let to = if before > from { before - 1 } else { before };
+    if handle.released {
+        return (to != from).then_some(Edit::Move { from, to });
+    }
+    let first = rects.first()?;
+    let y = rects.get(before).map_or_else(|| rects[rects.len() - 1].bottom() + 1.0, |rect| rect.top() - 1.0);
+    ui.painter().hline(first.x_range(), y, Stroke::new(2.0, form.tokens.accent));
+    None
+}
+
+fn reorder(form: &mut Form<'_>, mut sequence: Vec<usize>, from: usize, to: usize) {
+    let task = sequence.remove(from);
+    sequence.insert(to, task);
+    let restart = form.session.is_none_or(|session| super::needs_restart(form.draft, &session.spec));
+    form.draft.tasks.order =
+        if sequence.iter().copied().eq(1..=sequence.len()) { Vec::new() } else { sequence.clone() };
+    if let Some(session) = form.session
+        && !restart
+    {
+        let begun = session.history.tasks();
+        let upcoming: Vec<usize> =
+            sequence.into_iter().filter(|task| begun.iter().all(|start| start.task != *task)).collect();
+        form.actions.push(Action::Live(Command::SetUpcoming(upcoming)));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Dragged {
+    y: f32,
+    released: bool,
+}
+
+/// Handle, number, length, buttons; below them the classes.
+fn task_row(
+    ui: &mut Ui,
+    form: &mut Form<'_>,
+    place: usize,
+    task: usize,
+    begun: usize,
+    count: usize,
+) -> (Option<Edit>, Option<Dragged>) {
+    let mut edit = None;
+    let mut dragged = None;
+    let locked = place < begun;
+    ui.horizontal(|ui| {
+        ui.set_min_height(ROW);
+        ui.spacing_mut().item_spacing.x = 3.0;
+        dragged = handle(ui, form, task, locked);
+        badge(ui, form.tokens.task(task), task);
+        let word = form.session.and_then(|session| {
+            let info = session.history.info()?;
+            (info.spec.tasks.classes == form.draft.tasks.classes && info.spec.tasks.kind == form.draft.tasks.kind)
+                .then_some(())?;
+            info.tasks.get(task - 1).map(|info| info.name.clone())
+        });
+        let room = ui.available_width() - 146.0;
+        let name = word.unwrap_or_else(|| {
+            form.draft.tasks.classes.get(task - 1).map_or(String::new(), |own| format!("{} classes", own.len()))
+        });
+        ui.allocate_ui_with_layout(vec2(room.max(20.0), ROW), egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.set_min_width(room.max(20.0));
+            ui.add(egui::Label::new(RichText::new(&name).size(theme::SMALL).color(form.tokens.weak)).truncate());
+        });
+        length(ui, form, place, task);
+        let up = IconButton::small(Icon::Up, "").enabled(!locked && place > begun);
+        let name = format!("Move task {task} earlier");
+        if (IconButton { name: &name, hover: name.clone(), ..up }).show(ui, 18.0).clicked() {
+            edit = Some(Edit::Move { from: place, to: place - 1 });
+        }
+        let name = format!("Move task {task} later");
+        let down = IconButton::small(Icon::Down, "").enabled(!locked && place + 1 < count);
+        if (IconButton { name: &name, hover: name.clone(), ..down }).show(ui, 18.0).clicked() {
+            edit = Some(Edit::Move { from: place, to: place + 1 });
+        }
+        let name = format!("Remove task {task}");
+        let removable = form.draft.tasks.kind == TaskKind::Split && count > 1;
+        let remove = IconButton::small(Icon::Cross, "").enabled(removable);
+        if (IconButton { name: &name, hover: name.clone(), ..remove }).show(ui, 18.0).clicked() {
+            edit = Some(Edit::Remove(task));
+        }
+    });
+    if matches!(form.draft.tasks.kind, TaskKind::Split | TaskKind::Frequency) {
+        classes(ui, form, task);
+    }
+    (edit, dragged)
+}
+
+/// Six dots to drag the task by.
+fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dragged> {
+    let sense = if locked { Sense::hover() } else { Sense::drag() };
+    let (rect, response) = ui.allocate_exact_size(vec2(10.0, ROW), sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Unknown, !locked, format!("Handle of task {task}")));
+    let colour = if locked { form.tokens.hairline } else { form.tokens.faint };
+    for (x, y) in [(-2.0, -4.0), (2.0, -4.0), (-2.0, 0.0), (2.0, 0.0), (-2.0, 4.0), (2.0, 4.0)] {
+        ui.painter().circle_filled(rect.center() + vec2(x, y), 1.0, colour);
+    }
+    let text = if locked { "This task has begun and stays where it is" } else { "Drag to change the order" };
+    let response = response.on_hover_text(text);
+    if locked {
+        return None;
+    }
+    let response = response.on_hover_and_drag_cursor(CursorIcon::Grab);
+    let pos = response.interact_pointer_pos()?;
+    (response.dragged() || response.drag_stopped()).then_some(Dragged { y: pos.y, released: response.drag_stopped() })
+}
+
+fn badge(ui: &mut Ui, colour: Color32, task: usize) {
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 7.5, colour);
+    let dark = Color32::from_rgb(0x10, 0x12, 0x16);
+    let luma = 0.3 * f32::from(colour.r()) + 0.59 * f32::from(colour.g()) + 0.11 * f32::from(colour.b());
+    let text = if luma > 140.0 { dark } else { Color32::WHITE };
+    ui.painter().text(
+        rect.center(),
+        egui::Align2::CENTER_CENTER,
+        task.to_string(),
+        egui::FontId::proportional(theme::SMALL),
+        text,
+    );
+}
+
+/// Epochs (or steps) of the task at this place.
+fn length(ui: &mut Ui, form: &mut Form<'_>, place: usize, task: usize) {
+    let tasks = &mut form.draft.tasks;
+    ui.name_inputs(format!("Length of task {task}"), |ui| {
+        ui.spacing_mut().interact_size.x = 44.0;
+        if tasks.steps.is_empty() {
+            let mut epochs = tasks.epochs_at(place);
+            if real(ui, &mut epochs, 0.05).on_hover_text("Epochs").changed() {
+                let last = tasks.epochs.last().copied().unwrap_or(epochs);
+                while tasks.epochs.len() <= place {
+                    tasks.epochs.push(last);
+                }
+                tasks.epochs[place] = epochs;
+            }
+            ui.weak("ep");
+        } else {
+            let last = tasks.steps.last().copied().unwrap_or(1);
+            let mut steps = tasks.steps.get(place).copied().unwrap_or(last);
+            if ui.add(egui::DragValue::new(&mut steps).range(1..=1_000_000_000u64)).on_hover_text("Steps").changed() {
+                while tasks.steps.len() <= place {
+                    tasks.steps.push(last);
+                }
+                tasks.steps[place] = steps;
+            }
+            ui.weak("st");
+        }
+    });
+}
+
+/// The classes of a task: a cell to switch for each where there are few, else a list to write.
+fn classes(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
+    let all = form.checked.shape.classes;
+    if all > 20 {
+        class_text(ui, form, task);
+        return;
+    }
+    let info = form.session.and_then(|session| session.history.info());
+    let names = info
+        .filter(|info| info.spec.data.source == form.draft.data.source)
+        .map(|info| info.class_names.clone())
+        .unwrap_or_default();
+    let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
+    let tokens = form.tokens;
+    ui.horizontal(|ui| {
+        ui.add_space(13.0);
+        ui.spacing_mut().item_spacing.x = 2.0;
+        let width = ((ui.available_width() - 2.0 * all as f32) / all as f32).min(20.0);
+        for class in 0..all {
+            let (rect, response) = ui.allocate_exact_size(vec2(width, 15.0), Sense::click());
+            let name = names.get(class).cloned().unwrap_or_else(|| class.to_string());
+            let has = own.contains(&class);
+            response.widget_info(|| {
+                WidgetInfo::selected(Role::CheckBox, true, has, format!("Task {task} has class {class}"))
+            });
+            if response.clicked() {
+                if has {
+                    own.retain(|&other| other != class);
+                } else {
+                    own.push(class);
+                    own.sort_unstable();
+                }
+            }
+            let colour = tokens.task(task);
+            let fill = if has { colour.gamma_multiply(if tokens.dark { 0.55 } else { 0.75 }) } else { tokens.ground };
+            let edge = if response.hovered() || response.has_focus() { tokens.accent } else { Color32::TRANSPARENT };
+            ui.painter().rect(rect, 3.0, fill, Stroke::new(1.0, edge), egui::StrokeKind::Inside);
+            let ink = if has && !tokens.dark {
+                Color32::WHITE
+            } else if has {
+                tokens.text
+            } else {
+                tokens.faint
+            };
+            ui.painter().text(
+                pos2(rect.center().x, rect.center().y),
+                egui::Align2::CENTER_CENTER,
+                class.to_string(),
+                egui::FontId::proportional(10.0),
+                ink,
+            );
+            response
+                .on_hover_text(format!("{name}: {}", if has { "click to take it out" } else { "click to put it in" }));
+        }
+    });
+}
+
+/// Classes as text, like `0-9, 12`.
+fn class_text(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
+    let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
+    let id = ui.scope_id().with(("classes", task));
+    let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| ranges(own));
+    let response = ui.add(
+        egui::TextEdit::singleline(&mut text)
+            .desired_width(ui.available_width() - 8.0)
+            .hint_text("classes, as 0-9, 12"),
+    );
+    let response = response.accessible_name(format!("Classes of task {task}"));
+    if response.changed()
+        && let Some(classes) = parse_ranges(&text)
+    {
+        *own = classes;
+    }
+    if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
+}
+
+/// 0, 1, 2, 5 → `0-2, 5`.
+fn ranges(classes: &[usize]) -> String {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for &class in classes {
+        match parts.last_mut() {
+            Some(part) if part.1 + 1 == class => part.1 = class,
+            _ => parts.push((class, class)),
+        }
+    }
+    let text = parts.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+/// `0-2, 5` → 0, 1, 2, 5; none while it is not yet a list.
+fn parse_ranges(text: &str) -> Option<Vec<usize>> {
+    let mut classes = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+        (from <= to && to < 10_000).then_some(())?;
+        classes.extend(from..=to);
+    }
+    Some(classes)
+}

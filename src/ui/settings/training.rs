@@ -1,0 +1,86 @@
+//! Settings of the training; the rate and the pace act at once.
+
+use egui::Ui;
+
+use super::form::{Form, real, whole};
+use crate::spec::{Loss, Optimiser, Parametrisation};
+use crate::ui::actions::UserCommand;
+use crate::ui::theme::ROW;
+use crate::ui::widgets::{Icon, IconButton};
+use crate::worker::Command;
+
+pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
+    form.row(ui, "training.rate", "Rate η", "Learning rate; acts at once", |ui, form| {
+        if real(ui, &mut form.draft.training.rate, 1e-6).changed() {
+            form.live(Command::SetRate(form.draft.training.rate));
+        }
+        if form.draft.effective_rate(1.0) != 1.0 {
+            let reaches = form.draft.effective_rate(form.draft.training.rate);
+            ui.weak(format!("→ {}", crate::ui::format::number(reaches))).on_hover_text("What reaches the optimiser");
+        }
+    });
+    let losses = [(Loss::CrossEntropy, "cross-entropy"), (Loss::Mse, "squared error")];
+    form.choice(ui, "training.loss", "Loss", "What training makes small", |spec| &mut spec.training.loss, &losses);
+    let optimisers = [(Optimiser::Sgd, "SGD"), (Optimiser::Adam, "Adam")];
+    form.choice(
+        ui,
+        "training.optimiser",
+        "Optimiser",
+        "How a gradient becomes a step",
+        |spec| &mut spec.training.optimiser,
+        &optimisers,
+    );
+    form.row(ui, "training.batch", "Batch", "Images per step", |ui, form| {
+        whole(ui, &mut form.draft.training.batch, 1..=100_000);
+    });
+    form.row(ui, "training.momentum", "Momentum", "SGD only", |ui, form| {
+        real(ui, &mut form.draft.training.momentum, 0.005);
+    });
+    form.row(ui, "training.weight_decay", "Weight decay", "Pull of the weights towards 0", |ui, form| {
+        real(ui, &mut form.draft.training.weight_decay, 1e-5);
+    });
+    if form.draft.network.parametrisation == Parametrisation::Standard {
+        let hover = "Lazy regime of the Reactivation paper: η = rate · this / width";
+        form.row(ui, "training.rate_width", "η ∝ 1/width", hover, |ui, form| {
+            let mut given = form.draft.training.rate_width.is_some();
+            if ui.checkbox(&mut given, "").changed() {
+                form.draft.training.rate_width = given.then_some(form.draft.network.width);
+            }
+            match &mut form.draft.training.rate_width {
+                Some(width) => _ = whole(ui, width, 1..=1_000_000),
+                None => _ = ui.weak("off"),
+            }
+        });
+    }
+    form.row(ui, "seed", "Seed", "Draws weights, batches and permutations; Restart keeps it", |ui, form| {
+        ui.add(egui::DragValue::new(&mut form.draft.seed).speed(0.1).update_while_editing(false));
+        let enabled = form.checked.problems.is_empty();
+        let button = IconButton { name: "Draw a new seed", ..IconButton::of(ui, UserCommand::NewSeed, Icon::Dice) };
+        if button.enabled(enabled).show(ui, ROW).clicked() {
+            form.actions.user(UserCommand::NewSeed);
+        }
+    });
+    form.row(
+        ui,
+        "window.pace",
+        "Pace",
+        "Epochs a second in this window; acts at once and changes no result",
+        |ui, form| {
+            let pace = &mut form.draft.window.pace;
+            let before = *pace;
+            ui.spacing_mut().slider_width = (ui.available_width() - 66.0).max(40.0);
+            let slider = egui::Slider::new(pace, 0.0..=10.0)
+                .logarithmic(true)
+                .smallest_positive(0.05)
+                .clamping(egui::SliderClamping::Never)
+                .custom_formatter(|value, _| if value == 0.0 { "full".to_owned() } else { format!("{value:.2}/s") })
+                .custom_parser(|text| {
+                    if text.trim() == "full" { Some(0.0) } else { text.trim_end_matches("/s").trim().parse().ok() }
+                });
+            ui.add(slider);
+            if *pace != before {
+                form.live(Command::SetPace(form.draft.window.pace));
+            }
+        },
+    );
+}

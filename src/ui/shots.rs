@@ -1,0 +1,167 @@
+//! Pictures of the real window on a real run, by one command: before the switch, just after it, and at the end, in both
+//! themes.
+//!
+//! Nothing is staged: the run is trained while the pictures are taken, and the window is the one that users have. Files are
+//! written by a thread of their own.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use crossbeam_channel::{Sender, bounded};
+use eframe::egui::{self, ColorImage, ThemePreference, ViewportCommand};
+
+use super::app::App;
+use super::window;
+use crate::record::RunState;
+use crate::spec::Spec;
+use crate::worker::{Command, DeviceChoice};
+
+/// Takes the pictures into this folder; returns their paths. `size` is that of the window, in points.
+pub fn screenshots(dir: &Path, spec: Spec, device: DeviceChoice, size: [f32; 2]) -> anyhow::Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the folder {} cannot be made", dir.display()))?;
+    // Waits for the file before, at most: pictures are large.
+    let (pictures, written) = bounded::<(PathBuf, Arc<ColorImage>)>(2);
+    let writer: JoinHandle<anyhow::Result<Vec<PathBuf>>> =
+        std::thread::Builder::new().name("screenshots".to_owned()).spawn(move || {
+            let mut paths = Vec::new();
+            for (path, picture) in written {
+                write(&path, &picture)?;
+                paths.push(path);
+            }
+            Ok(paths)
+        })?;
+    let dir = dir.to_owned();
+    let creator = move |creation: &eframe::CreationContext<'_>| {
+        let mut app = App::new(spec, window::start(device));
+        app.start_run(&creation.egui_ctx);
+        Ok(Box::new(Photographer { app, dir, pictures, plan: plan(), stage: Stage::Wait }) as Box<dyn eframe::App>)
+    };
+    window::run(window::native_options(size), Box::new(creator))?;
+    // The window is gone and with it the sender, so the writer comes to its end.
+    writer.join().map_err(|_| anyhow::anyhow!("the thread that writes the pictures broke"))?
+}
+
+fn write(path: &Path, picture: &ColorImage) -> anyhow::Result<()> {
+    let [width, height] = picture.size.map(|side| side as u32);
+    let bytes: Vec<u8> = picture.pixels.iter().flat_map(|pixel| pixel.to_array()).collect();
+    let image = image::RgbaImage::from_raw(width, height, bytes).context("a picture had too few pixels")?;
+    image.save(path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// When a picture is due.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// So many epochs after the (planned) first switch; before it, if negative.
+    Switch(f64),
+    End,
+}
+
+struct Shot {
+    /// Of the file, without its ending.
+    name: String,
+    moment: Moment,
+    theme: ThemePreference,
+}
+
+fn plan() -> VecDeque<Shot> {
+    let moments = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
+    let themes = [(ThemePreference::Light, "light"), (ThemePreference::Dark, "dark")];
+    let shot = |(when, moment): (&str, Moment)| {
+        themes.map(|(theme, name)| Shot { name: format!("{when}-{name}"), moment, theme })
+    };
+    moments.into_iter().flat_map(shot).collect()
+}
+
+/// Epochs a second while a picture is taken.
+const STILL: f64 = 0.01;
+
+enum Stage {
+    Wait,
+    /// The theme was set; so many frames until it is drawn everywhere.
+    Settle(u32),
+    Asked(crossbeam_channel::Receiver<Arc<ColorImage>>),
+}
+
+/// The window with somebody who takes pictures of it.
+struct Photographer {
+    app: App,
+    dir: PathBuf,
+    pictures: Sender<(PathBuf, Arc<ColorImage>)>,
+    plan: VecDeque<Shot>,
+    stage: Stage,
+}
+
+impl Photographer {
+    fn is_due(&self, moment: Moment) -> bool {
+        let history = self.app.history();
+        if matches!(history.state(), RunState::Ended(_)) {
+            return true;
+        }
+        match moment {
+            Moment::End => false,
+            Moment::Switch(after) => {
+                let bands = super::clock::bands(history);
+                let switch = bands.first().map_or(f64::INFINITY, |band| band.end);
+                super::clock::newest(history) >= switch + after
+            }
+        }
+    }
+
+    fn advance(&mut self, ctx: &egui::Context) {
+        ctx.request_repaint();
+        let Some(shot) = self.plan.front() else {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+            return;
+        };
+        let due = self.is_due(shot.moment);
+        match &mut self.stage {
+            Stage::Wait if due => {
+                // So slow that both themes show the same moment, however long a picture takes.
+                self.app.tell(Command::SetPace(STILL));
+                ctx.set_theme(shot.theme);
+                self.stage = Stage::Settle(4);
+            }
+            Stage::Wait => {}
+            Stage::Settle(0) => {
+                let (send, receive) = bounded(1);
+                ctx.request_screenshot(move |picture| {
+                    // Nobody listens when the window was closed meanwhile.
+                    let _ = send.try_send(picture);
+                });
+                self.stage = Stage::Asked(receive);
+            }
+            Stage::Settle(frames) => *frames -= 1,
+            Stage::Asked(receive) => {
+                if let Ok(picture) = receive.try_recv() {
+                    let path = self.dir.join(format!("{}.png", shot.name));
+                    if self.pictures.send((path, picture)).is_err() {
+                        // The writer has failed and says why once the window is closed.
+                        self.plan.clear();
+                    }
+                    self.plan.pop_front();
+                    self.stage = Stage::Wait;
+                    self.app.tell(Command::SetPace(self.app.draft().window.pace));
+                }
+            }
+        }
+    }
+}
+
+impl eframe::App for Photographer {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.app.logic(ctx, frame);
+        self.advance(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        self.app.ui(ui, frame);
+    }
+
+    /// A pointer that happens to rest on the window must not show in the pictures.
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, raw_input: &mut egui::RawInput) {
+        raw_input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+    }
+}

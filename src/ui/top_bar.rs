@@ -1,0 +1,134 @@
+//! The bar at the top: name, presets, transport, where the run stands.
+//!
+//! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
+
+use egui::{Align, ComboBox, Layout, RichText, Ui};
+
+use super::actions::{Action, Actions, UserCommand};
+use super::format;
+use super::scene::Scene;
+use super::session::Session;
+use super::theme::{self, GRID};
+use super::widgets::{BAR_BUTTON, Icon, IconButton};
+use crate::record::{Ending, RunState};
+use crate::spec::{PRESETS, Spec};
+
+pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, draft: &Spec, can_start: bool) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID;
+        ui.label(RichText::new("Kernelscope").size(theme::HEADING).color(scene.tokens.text));
+        ui.add_space(3.0 * GRID);
+        presets(ui, scene.actions, draft);
+        ui.add_space(2.0 * GRID);
+        transport(ui, scene.actions, session, can_start);
+        ui.add_space(2.0 * GRID);
+        state(ui, scene, session);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let icon = if scene.tokens.dark { Icon::Sun } else { Icon::Moon };
+            for (command, icon) in
+                [(UserCommand::Help, Icon::Help), (UserCommand::Theme, icon), (UserCommand::Presentation, Icon::Larger)]
+            {
+                if IconButton::of(ui, command, icon).show(ui, BAR_BUTTON).clicked() {
+                    scene.actions.user(command);
+                }
+            }
+        });
+    });
+}
+
+fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {
+    let same = |spec: &Spec| Spec { seed: draft.seed, ..spec.clone() }.same_run(draft);
+    let current = PRESETS.iter().find(|preset| same(&preset.spec()));
+    let text = current.map_or("own settings", |preset| preset.name);
+    let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
+    let shown = list.show_ui(ui, |ui| {
+        ui.set_min_width(330.0);
+        for preset in PRESETS {
+            let chosen = current.is_some_and(|current| current.name == preset.name);
+            ui.scope(|ui| {
+                if ui.selectable_label(chosen, preset.name).clicked() {
+                    actions.push(Action::Load(preset));
+                }
+                ui.label(RichText::new(preset.about).size(theme::SMALL).weak());
+            });
+        }
+    });
+    let about = current.map_or("Settings of your own; the list has runs that show something", |preset| preset.about);
+    let _named = shown.response.on_hover_text(about).accessible_name("Preset");
+}
+
+fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, can_start: bool) {
+    let live = session.is_some_and(Session::is_live);
+    let paused = session.is_some_and(Session::is_paused);
+    let pausing = session.is_some_and(Session::is_pausing);
+    let stopping = session.is_some_and(Session::is_stopping);
+    let running = session.is_some_and(|session| *session.history.state() == RunState::Running);
+
+    // One button, as wide in each of its states, so that the ones beside it stay where they are.
+    let (icon, text, action) = match (live, paused, pausing) {
+        (true, true, _) => (Icon::Play, "Resume", Some(Action::User(UserCommand::PauseResume))),
+        (true, false, true) => (Icon::Pause, "Pausing…", None),
+        (true, false, false) => (Icon::Pause, "Pause", running.then_some(Action::User(UserCommand::PauseResume))),
+        (false, ..) => (Icon::Play, "Start", can_start.then_some(Action::Start)),
+    };
+    let hover =
+        if live { UserCommand::PauseResume.hover(ui.ctx()) } else { "Begin a run of these settings".to_owned() };
+    let primary = action.is_some();
+    let button = IconButton { icon, text, name: text, hover, enabled: action.is_some() && !stopping, primary };
+    let before = ui.cursor().left();
+    if button.show(ui, BAR_BUTTON).clicked()
+        && let Some(action) = action
+    {
+        actions.push(action);
+    }
+    ui.add_space((before + 96.0 - ui.cursor().left()).max(0.0));
+
+    let mut command = |ui: &mut Ui, command: UserCommand, icon: Icon, text: &str, enabled: bool| {
+        if IconButton::of(ui, command, icon).text(text).enabled(enabled).show(ui, BAR_BUTTON).clicked() {
+            actions.user(command);
+        }
+    };
+    command(ui, UserCommand::Step, Icon::Step, "", paused);
+    command(ui, UserCommand::Restart, Icon::Restart, "", can_start);
+    command(ui, UserCommand::NewSeed, Icon::Dice, "", can_start);
+    command(ui, UserCommand::Stop, Icon::Stop, "", live && !stopping);
+    let next = session.is_some_and(has_next) && live;
+    command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now", next);
+}
+
+/// Whether there is a task to switch to.
+fn has_next(session: &Session) -> bool {
+    let history = &session.history;
+    matches!(history.state(), RunState::Running | RunState::Paused)
+        && super::clock::bands(history).iter().any(|band| band.planned)
+}
+
+/// Where the run stands, in words.
+fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
+    let tokens = scene.tokens;
+    let history = scene.history;
+    let tasks = scene.info().map_or(0, |info| info.spec.tasks.sequence().len());
+    let (text, colour) = match history.state() {
+        _ if session.is_none() => ("Ready".to_owned(), tokens.weak),
+        _ if session.is_some_and(Session::is_stopping) => ("Stopping…".to_owned(), tokens.weak),
+        RunState::Waiting => ("Loading images…".to_owned(), tokens.weak),
+        RunState::Running | RunState::Paused => {
+            let word = if *history.state() == RunState::Paused { "Paused" } else { "Training" };
+            let at = history.tasks().len();
+            let which = history.tasks().last().map_or(0, |task| task.task);
+            (
+                format!("{word} · task {which}, {at} of {tasks}"),
+                history.tasks().last().map_or(tokens.weak, |task| tokens.task(task.task)),
+            )
+        }
+        RunState::Ended(Ending::Finished { step }) => {
+            (format!("Finished after {} steps", format::count(*step)), tokens.text)
+        }
+        RunState::Ended(Ending::Stopped { step }) => (format!("Stopped at step {}", format::count(*step)), tokens.weak),
+        RunState::Ended(Ending::Diverged { .. }) => ("Diverged".to_owned(), tokens.error),
+        RunState::Ended(Ending::Failed { .. }) => ("Failed".to_owned(), tokens.error),
+    };
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), egui::Sense::hover());
+    ui.painter().circle_filled(rect.center(), 3.5, colour);
+    ui.label(RichText::new(text).color(tokens.text));
+}

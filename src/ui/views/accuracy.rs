@@ -1,0 +1,191 @@
+//! What the network knows of each task while it learns the next: accuracy, loss, and the accuracy matrix.
+
+use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
+
+use super::{View, view_card};
+use crate::record::{History, Row};
+use crate::ui::curves::{Key, Source, Window};
+use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::theme::{self, Tokens};
+use crate::ui::widgets::{legend, number_legend, segments};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shown {
+    #[default]
+    Accuracy,
+    Loss,
+    Matrix,
+}
+
+/// Kept between frames.
+#[derive(Default)]
+pub struct AccuracyState {
+    shown: Shown,
+}
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut AccuracyState) {
+    let mut card = view_card(ui, rect, View::Accuracy, "");
+    let kinds = [
+        (Shown::Accuracy, "Curves", "Test accuracy: solid among all classes, dashed among the task's own"),
+        (Shown::Loss, "Loss", "Training loss (grey) and the loss on the test images of each task"),
+        (Shown::Matrix, "Matrix", "Accuracy on each task after each task, and forgetting"),
+    ];
+    segments(&mut card.header, &mut state.shown, &kinds);
+    let window = window(&card.body, scene);
+    let ui = &mut card.body;
+    let height = ui.available_height();
+    let header = card.header.available_rect_before_wrap();
+    let left = &mut card.header.new_child(egui::UiBuilder::new().max_rect(header));
+    match state.shown {
+        Shown::Accuracy => {
+            let traces = accuracies(scene, window);
+            legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+            let plot =
+                TimePlot { id: "accuracy", log: false, limits: Some((0.0, 1.04)), least: 1.0, ticks: true, height };
+            time_plot(ui, scene, &plot, &traces, &[]);
+        }
+        Shown::Loss => {
+            let traces = losses(scene, window);
+            number_legend(left, &traces, true);
+            let plot = TimePlot { id: "loss", log: true, limits: None, least: 0.7, ticks: true, height };
+            time_plot(ui, scene, &plot, &traces, &[]);
+        }
+        Shown::Matrix => matrix(ui, scene),
+    }
+}
+
+fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
+    let mut traces: Vec<Trace> = Vec::new();
+    traces.extend(Trace::faint(scene, Key { source: Source::Accuracy(1), log: false }, window));
+    for &task in scene.tasks().iter().rev() {
+        let colour = scene.tokens.task(task);
+        let masked = Key { source: Source::Masked(task), log: false };
+        let mut dashed =
+            Trace::new(scene, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
+        (dashed.dashed, dashed.width, dashed.now) = (true, 1.0, None);
+        traces.push(dashed);
+        traces.push(Trace::new(
+            scene,
+            task.to_string(),
+            Key { source: Source::Accuracy(task), log: false },
+            window,
+            colour,
+        ));
+    }
+    traces
+}
+
+fn losses(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
+    let grey = scene.tokens.faint;
+    let mut train = Trace::new(scene, "training", Key { source: Source::TrainLoss, log: true }, window, grey);
+    train.width = 1.0;
+    train.now = None;
+    let mut traces = vec![train];
+    for &task in scene.tasks().iter().rev() {
+        let colour = scene.tokens.task(task);
+        traces.push(Trace::new(
+            scene,
+            task.to_string(),
+            Key { source: Source::TestLoss(task), log: true },
+            window,
+            colour,
+        ));
+    }
+    traces
+}
+
+/// A row of the accuracy matrix: after which task, and the accuracy on each task.
+pub struct MatrixRow {
+    /// The task that ended here; `None` for where things stand now.
+    pub after: Option<usize>,
+    /// In order of task number.
+    pub accuracy: Vec<f64>,
+}
+
+/// The accuracy matrix as far as the run went: a row per task that ended, and where things stand at the end of the record.
+pub fn matrix_of(history: &History) -> Vec<MatrixRow> {
+    let accuracies = |row: &Row| row.accuracy.iter().map(|accuracy| accuracy.accuracy).collect::<Vec<f64>>();
+    let rows = history.rows();
+    let ended = rows.iter().filter(|row| row.at_switch);
+    let mut matrix: Vec<MatrixRow> =
+        ended.map(|row| MatrixRow { after: Some(row.task), accuracy: accuracies(row) }).collect();
+    if let Some(last) = rows.last().filter(|row| !row.at_switch && !row.accuracy.is_empty()) {
+        matrix.push(MatrixRow { after: None, accuracy: accuracies(last) });
+    }
+    matrix
+}
+
+/// How much of each task trained before the last row was forgotten: its best accuracy at a row since its end, minus its last.
+fn forgetting(matrix: &[MatrixRow]) -> Vec<(usize, f64)> {
+    let Some((last, before)) = matrix.split_last() else { return Vec::new() };
+    let mut lost = Vec::new();
+    for (place, row) in before.iter().enumerate() {
+        let Some(task) = row.after else { continue };
+        let best = before[place..]
+            .iter()
+            .filter_map(|row| row.accuracy.get(task - 1))
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
+        if let Some(now) = last.accuracy.get(task - 1) {
+            lost.push((task, best - now));
+        }
+    }
+    lost
+}
+
+fn matrix(ui: &mut Ui, scene: &Scene<'_>) {
+    let matrix = matrix_of(scene.history);
+    let tasks = scene.tasks();
+    let rect = ui.available_rect_before_wrap();
+    let tokens = scene.tokens;
+    if matrix.is_empty() {
+        ui.painter().text(rect.center(), Align2::CENTER_CENTER, "No task measured yet", theme::note(), tokens.faint);
+        return;
+    }
+    let left = 56.0;
+    let (top, bottom) = (16.0, 20.0);
+    let cell = vec2(
+        ((rect.width() - left) / tasks.len() as f32).min(96.0),
+        ((rect.height() - top - bottom) / matrix.len() as f32).min(40.0),
+    );
+    let painter = ui.painter();
+    for (column, task) in tasks.iter().enumerate() {
+        let at = pos2(rect.left() + left + (column as f32 + 0.5) * cell.x, rect.top() + top / 2.0);
+        painter.text(at, Align2::CENTER_CENTER, format!("on {task}"), theme::note(), tokens.task(*task));
+    }
+    for (place, row) in matrix.iter().enumerate() {
+        let y = rect.top() + top + place as f32 * cell.y;
+        let (text, colour) =
+            row.after.map_or(("now".to_owned(), tokens.weak), |task| (format!("after {task}"), tokens.task(task)));
+        painter.text(
+            pos2(rect.left() + left - 8.0, y + cell.y / 2.0),
+            Align2::RIGHT_CENTER,
+            text,
+            theme::note(),
+            colour,
+        );
+        for (column, &accuracy) in row.accuracy.iter().enumerate() {
+            let field = Rect::from_min_size(pos2(rect.left() + left + column as f32 * cell.x, y), cell).shrink(1.0);
+            paint_cell(ui, field, accuracy, tokens);
+        }
+    }
+    let lost: Vec<String> =
+        forgetting(&matrix).iter().map(|(task, lost)| format!("task {task}: {:.0} %", 100.0 * lost)).collect();
+    let text = if lost.is_empty() {
+        "Forgetting is counted from the first switch".to_owned()
+    } else {
+        format!("Forgotten of {}", lost.join(", "))
+    };
+    painter.text(rect.left_bottom(), Align2::LEFT_BOTTOM, text, theme::note(), tokens.weak);
+    ui.allocate_rect(rect, Sense::hover());
+}
+
+fn paint_cell(ui: &Ui, field: Rect, accuracy: f64, tokens: &Tokens) {
+    let strength = 0.08 + 0.62 * accuracy.clamp(0.0, 1.0) as f32;
+    ui.painter().rect_filled(field, 2.0, tokens.accent.gamma_multiply(strength));
+    let strong = strength > 0.42 && !tokens.dark;
+    let colour = if strong { Color32::WHITE } else { tokens.text };
+    let text = format!("{:.0} %", 100.0 * accuracy);
+    ui.painter().text(field.center(), Align2::CENTER_CENTER, text, FontId::monospace(10.5), colour);
+}

@@ -1,0 +1,45 @@
+//! How well the kernel of each task's probes fits their labels.
+
+use egui::{Rect, Ui};
+
+use super::{View, view_card};
+use crate::record::{Block, Metric};
+use crate::ui::curves::{Key, Source};
+use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::widgets::{choose, number_legend};
+
+/// Kept between frames.
+pub struct AlignmentState {
+    metric: Metric,
+}
+
+impl Default for AlignmentState {
+    fn default() -> Self {
+        Self { metric: Metric::Alignment }
+    }
+}
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut AlignmentState) {
+    let mut card = view_card(ui, rect, View::Alignment, "");
+    let window = window(&card.body, scene);
+    let key = |block| Key { source: Source::Metric(block, state.metric), log: false };
+    let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+    for &task in scene.tasks().iter().rev() {
+        let colour = scene.tokens.task(task);
+        let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
+        trace.width = if task == 1 { 1.8 } else { 1.2 };
+        traces.push(trace);
+    }
+    let header = &mut card.header;
+    let kinds =
+        [(Metric::Alignment, "plain"), (Metric::AlignmentCentred, "centred"), (Metric::AlignmentFull, "full kernel")];
+    choose(header, "Kind of alignment", &mut state.metric, &kinds);
+    let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+    number_legend(left, &traces, false);
+
+    let ui = &mut card.body;
+    let plot =
+        TimePlot { id: "alignment", log: false, limits: None, least: 0.05, ticks: true, height: ui.available_height() };
+    time_plot(ui, scene, &plot, &traces, &[]);
+}

@@ -1,0 +1,354 @@
+//! The kernel as a picture: one texture, blocks by task, thin ticks by class, and the two images under the pointer.
+//!
+//! The texture is made again only when the snapshot, the mode or the range has changed. The range is that of the whole run
+//! and only widens: a range chosen per picture would make a growing kernel look still.
+
+use std::sync::Arc;
+
+use egui::{
+    Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
+};
+
+use super::pixels::{Shades, colour_bar, picture};
+use super::{View, view_card};
+use crate::record::{RunInfo, Snapshot};
+use crate::ui::format;
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::segments;
+
+/// What the picture shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Kernel,
+    /// K/√(KᵢᵢKⱼⱼ).
+    Cosine,
+    /// K minus the kernel at the last switch.
+    Change,
+}
+
+/// Kept between frames.
+pub struct GramState {
+    mode: Mode,
+    sequential: Shades,
+    diverging: Shades,
+    /// Run-wide ranges, one per mode; they only widen.
+    ranges: [Option<(f64, f64)>; 3],
+    drawn: Option<Drawn>,
+    atlas: Option<Atlas>,
+}
+
+struct Drawn {
+    texture: TextureHandle,
+    key: (u64, Option<u64>, Mode, bool),
+    /// Entries that are not numbers.
+    bad: usize,
+}
+
+/// All probe images in one texture.
+struct Atlas {
+    texture: TextureHandle,
+    of: Arc<[u8]>,
+    columns: usize,
+    rows: usize,
+}
+
+impl Default for GramState {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            sequential: Shades::sequential(),
+            diverging: Shades::diverging(),
+            ranges: [None; 3],
+            drawn: None,
+            atlas: None,
+        }
+    }
+}
+
+impl GramState {
+    pub fn reset(&mut self) {
+        (self.ranges, self.drawn, self.atlas) = ([None; 3], None, None);
+    }
+
+    fn shades(&self) -> &Shades {
+        if self.mode == Mode::Change { &self.diverging } else { &self.sequential }
+    }
+}
+
+/// One number of the picture.
+fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize, column: usize) -> f64 {
+    let value = gram[row * n + column];
+    match mode {
+        Mode::Kernel => value,
+        Mode::Cosine => value / (gram[row * n + row] * gram[column * n + column]).sqrt(),
+        Mode::Change => value - before.map_or(value, |before| before[row * n + column]),
+    }
+}
+
+/// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
+/// that all but one in two hundred stay below.
+fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
+    let stride = (n * n / 8192).max(1);
+    let mut seen: Vec<f64> =
+        (0..n * n).step_by(stride).map(|at| value(at / n, at % n)).filter(|v| v.is_finite()).collect();
+    if seen.is_empty() {
+        return None;
+    }
+    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
+    match mode {
+        Mode::Change => {
+            seen.iter_mut().for_each(|value| *value = value.abs());
+            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
+            Some((-*most, *most))
+        }
+        Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
+        Mode::Kernel => {
+            let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
+            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
+            Some((low.min(0.0), *most))
+        }
+    }
+}
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut GramState) {
+    let mut card = view_card(ui, rect, View::Gram, "");
+    let modes = [
+        (Mode::Kernel, "K", "The kernel itself"),
+        (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
+        (Mode::Change, "Change", "The kernel minus what it was at the last switch"),
+    ];
+    segments(&mut card.header, &mut state.mode, &modes);
+    let ui = &mut card.body;
+    let (Some(info), Some(snapshot)) = (scene.info(), scene.snapshot.clone()) else {
+        placeholder(ui, scene);
+        return;
+    };
+    let n = info.probes.len();
+    if n == 0 || snapshot.gram.len() != n * n {
+        return;
+    }
+    let before = scene.at_switch();
+    let place = matrix_rect(ui.available_rect_before_wrap());
+    draw_matrix(ui, place, scene, state, &snapshot, before.as_deref(), n);
+    blocks(ui, place, scene, info);
+    hover(ui, place, scene, state, info, &snapshot, before.as_deref());
+    footer(ui, place, scene, state, &snapshot, before.is_some());
+}
+
+/// The square that the matrix fills, with room for names at its left and the bar below.
+fn matrix_rect(rect: Rect) -> Rect {
+    let room = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right(), rect.bottom() - 34.0));
+    let side = room.width().min(room.height()).max(1.0).floor();
+    Rect::from_min_size(pos2((room.left() + (room.width() - side) / 2.0).round(), room.top()), Vec2::splat(side))
+}
+
+fn draw_matrix(
+    ui: &Ui,
+    place: Rect,
+    scene: &Scene<'_>,
+    state: &mut GramState,
+    snapshot: &Snapshot,
+    before: Option<&Snapshot>,
+    n: usize,
+) {
+    let mode = state.mode;
+    let key = (snapshot.row.step, before.map(|before| before.row.step), mode, scene.tokens.dark);
+    let range = &mut state.ranges[mode as usize];
+    if state.drawn.as_ref().is_none_or(|drawn| drawn.key != key) {
+        let gram = &snapshot.gram;
+        let before = before.map(|before| &*before.gram);
+        let value = |row: usize, column: usize| entry(mode, gram, before, n, row, column);
+        if let Some((low, high)) = range_of(mode, n, value) {
+            let known = range.unwrap_or((low, high));
+            *range = Some((known.0.min(low), known.1.max(high)));
+        }
+        let image =
+            picture(n, value, state.shades(), state.ranges[mode as usize].unwrap_or((0.0, 1.0)), scene.tokens.nan);
+        let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
+        let bad = snapshot.gram.iter().filter(|value| !value.is_finite()).count();
+        match &mut state.drawn {
+            Some(drawn) => {
+                drawn.texture.set(image, options);
+                (drawn.key, drawn.bad) = (key, bad);
+            }
+            None => state.drawn = Some(Drawn { texture: ui.ctx().load_texture("gram", image, options), key, bad }),
+        }
+    }
+    if let Some(drawn) = &state.drawn {
+        let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+        ui.painter().image(drawn.texture.id(), place, whole, Color32::WHITE);
+    }
+}
+
+/// First and last probe of each task, by task number.
+fn task_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
+    let mut spans: Vec<(usize, usize, usize)> = Vec::new();
+    for (place, probe) in info.probes.iter().enumerate() {
+        match spans.last_mut() {
+            Some(span) if span.0 == probe.task => span.2 = place + 1,
+            _ => spans.push((probe.task, place, place + 1)),
+        }
+    }
+    spans
+}
+
+/// Lines between tasks, ticks between classes, names of tasks at the left and below.
+fn blocks(ui: &Ui, place: Rect, scene: &Scene<'_>, info: &RunInfo) {
+    let painter = ui.painter();
+    let n = info.probes.len() as f32;
+    let cell = place.width() / n;
+    let line = Stroke::new(1.0, Color32::from_white_alpha(200));
+    for (task, from, to) in task_spans(info) {
+        let colour = scene.tokens.task(task);
+        let (a, b) = (from as f32 * cell, to as f32 * cell);
+        if from > 0 {
+            painter.hline(place.x_range(), place.top() + a, line);
+            painter.vline(place.left() + a, place.y_range(), line);
+        }
+        let left = Rect::from_min_max(place.min + vec2(-5.0, a + 0.5), place.min + vec2(-2.0, b - 0.5));
+        painter.rect_filled(left, 1.0, colour);
+        let below = Rect::from_min_max(
+            pos2(place.left() + a + 0.5, place.bottom() + 2.0),
+            pos2(place.left() + b - 0.5, place.bottom() + 5.0),
+        );
+        painter.rect_filled(below, 1.0, colour);
+        if (b - a) > 12.0 {
+            let font = FontId::proportional(theme::SMALL);
+            painter.text(
+                pos2(left.left() - 3.0, left.center().y),
+                Align2::RIGHT_CENTER,
+                task.to_string(),
+                font,
+                scene.tokens.weak,
+            );
+        }
+    }
+    for (at, pair) in info.probes.windows(2).enumerate() {
+        if pair[0].label != pair[1].label && pair[0].task == pair[1].task {
+            let offset = (at + 1) as f32 * cell;
+            let tick = Stroke::new(1.0, scene.tokens.card);
+            painter.hline((place.left() - 5.0)..=(place.left() - 2.0), place.top() + offset, tick);
+            painter.vline(place.left() + offset, (place.bottom() + 2.0)..=(place.bottom() + 5.0), tick);
+        }
+    }
+}
+
+/// Colour bar and what the picture is of.
+fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, snapshot: &Snapshot, switched: bool) {
+    let range = state.ranges[state.mode as usize].unwrap_or((0.0, 1.0));
+    let bar = Rect::from_min_max(pos2(place.left(), place.bottom() + 9.0), pos2(place.right(), place.bottom() + 21.0));
+    let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar));
+    let (low, high) = (format::number(range.0), format::number(range.1));
+    let high = if state.mode == Mode::Kernel { format!("≥ {high}") } else { high };
+    colour_bar(&mut below, state.shades(), range, [&low, &high]);
+    let bad = state.drawn.as_ref().map_or(0, |drawn| drawn.bad);
+    let row = &snapshot.row;
+    let mut text = format!("epoch {:.2} · step {} · task {}", row.epoch, format::count(row.step), row.task);
+    if state.mode == Mode::Change && !switched {
+        text = "No switch yet: the change is counted from there".to_owned();
+    } else if bad > 0 {
+        text += &format!(" · {bad} entries are not numbers");
+    }
+    let at = pos2(place.center().x, place.bottom() + 24.0);
+    ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), scene.tokens.weak);
+}
+
+/// Value, images, classes and tasks of the cell under the pointer.
+fn hover(
+    ui: &mut Ui,
+    place: Rect,
+    scene: &Scene<'_>,
+    state: &mut GramState,
+    info: &RunInfo,
+    snapshot: &Snapshot,
+    before: Option<&Snapshot>,
+) {
+    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::hover());
+    let Some(pos) = response.hover_pos() else { return };
+    let n = info.probes.len();
+    let cell = place.width() / n as f32;
+    let at = |offset: f32| ((offset / cell) as usize).min(n - 1);
+    let (row, column) = (at(pos.y - place.top()), at(pos.x - place.left()));
+    let value = entry(state.mode, &snapshot.gram, before.map(|before| &*before.gram), n, row, column);
+    let gram = snapshot.gram[row * n + column];
+    let cross = Stroke::new(1.0, scene.tokens.accent);
+    ui.painter().rect_stroke(
+        Rect::from_min_size(place.min + vec2(column as f32, row as f32) * cell, Vec2::splat(cell)).expand(1.0),
+        0.0,
+        cross,
+        egui::StrokeKind::Outside,
+    );
+    atlas(ui, state, info);
+    let atlas = state.atlas.as_ref();
+    let mode = state.mode;
+    response.on_hover_ui_at_pointer(|ui| {
+        ui.horizontal(|ui| {
+            for probe in [row, column] {
+                ui.vertical(|ui| {
+                    let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
+                    if let Some(atlas) = atlas {
+                        ui.painter().image(atlas.texture.id(), rect, atlas.part(probe), Color32::WHITE);
+                    }
+                    let of = info.probes[probe];
+                    let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());
+                    ui.label(name);
+                    ui.label(
+                        egui::RichText::new(format!("task {}", of.task)).small().color(scene.tokens.task(of.task)),
+                    );
+                });
+                ui.add_space(theme::GRID);
+            }
+        });
+        ui.monospace(format!("K = {}", format::number(gram)));
+        match mode {
+            Mode::Kernel => {}
+            Mode::Cosine => _ = ui.monospace(format!("cosine = {}", format::number(value))),
+            Mode::Change => _ = ui.monospace(format!("change = {}", format::number(value))),
+        }
+    });
+}
+
+impl Atlas {
+    /// Where a probe image stands in the texture.
+    fn part(&self, probe: usize) -> Rect {
+        let size = vec2(1.0 / self.columns as f32, 1.0 / self.rows as f32);
+        let at = vec2((probe % self.columns) as f32, (probe / self.columns) as f32);
+        Rect::from_min_size(Pos2::ZERO + at * size, size)
+    }
+}
+
+/// Makes the texture of all probe images when the pointer first asks for one.
+fn atlas(ui: &Ui, state: &mut GramState, info: &RunInfo) {
+    if state.atlas.as_ref().is_some_and(|atlas| Arc::ptr_eq(&atlas.of, &info.thumbnails)) {
+        return;
+    }
+    let [channels, height, width] = info.image;
+    let n = info.probes.len();
+    if channels == 0 || info.thumbnails.len() != n * height * width * channels {
+        return;
+    }
+    let columns = (n as f64).sqrt().ceil().max(1.0) as usize;
+    let rows = n.div_ceil(columns);
+    let mut image = ColorImage::filled([columns * width, rows * height], Color32::BLACK);
+    for (probe, pixels) in info.thumbnails.chunks_exact(height * width * channels).enumerate() {
+        let (left, top) = ((probe % columns) * width, (probe / columns) * height);
+        for (at, pixel) in pixels.chunks_exact(channels).enumerate() {
+            let colour = if channels == 3 {
+                Color32::from_rgb(pixel[0], pixel[1], pixel[2])
+            } else {
+                Color32::from_gray(pixel[0])
+            };
+            image[(left + at % width, top + at / width)] = colour;
+        }
+    }
+    let texture = ui.ctx().load_texture("probes", image, TextureOptions::NEAREST);
+    state.atlas = Some(Atlas { texture, of: Arc::clone(&info.thumbnails), columns, rows });
+}
+
+/// What stands here before the first snapshot.
+fn placeholder(ui: &Ui, scene: &Scene<'_>) {
+    let place = matrix_rect(ui.available_rect_before_wrap());
+    ui.painter().rect(place, 2.0, scene.tokens.well, scene.tokens.line(), egui::StrokeKind::Inside);
+}

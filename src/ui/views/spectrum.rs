@@ -1,0 +1,144 @@
+//! The eigenvalues at the cursor, on logarithmic axes, with the spectrum at the last switch behind them.
+//!
+//! Nothing is hidden: eigenvalues at or below 0, which have no logarithm, are counted in words.
+
+use egui::{Color32, Rect, Sense, Ui};
+use egui_plot::{AxisHints, HPlacement, Line, LineStyle, Plot, PlotPoint, PlotPoints};
+
+use super::{View, choose_block, view_card};
+use crate::record::{Block, Snapshot};
+use crate::ui::curves::eigenvalues;
+use crate::ui::format;
+use crate::ui::plot::AXIS;
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, block: &mut Block) {
+    let mut card = view_card(ui, rect, View::Spectrum, "λ by index");
+    choose_block(&mut card.header, scene, "Probes of the spectrum", block);
+    let ui = &mut card.body;
+    let Some(snapshot) = scene.snapshot.clone() else { return };
+    let Some(values) = eigenvalues(&snapshot, *block).filter(|values| !values.is_empty()) else { return };
+    let now = points(values);
+    let before = scene.at_switch().filter(|before| before.row.step < snapshot.row.step);
+    let before = before.as_deref().and_then(|before| eigenvalues(before, *block)).map(points).unwrap_or_default();
+    let low = now.iter().chain(&before).map(|point| point.y).fold(f64::INFINITY, f64::min);
+    let high = now.iter().chain(&before).map(|point| point.y).fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = if low.is_finite() { format::settle((low, high), 1.0) } else { (0.0, 1.0) };
+    let colour = match *block {
+        Block::All => scene.tokens.text,
+        Block::Task(task) => scene.tokens.task(task),
+    };
+    let room = ui.available_size();
+    let height = (room.y - 30.0).max(20.0);
+    plot(ui, scene, height, (values.len() as f64).log10().max(0.3), (low, high), &now, &before, colour);
+    numbers(ui, scene, &snapshot, *block, values);
+}
+
+/// (log10 of the index from 1, log10 λ), largest first; those at or below 0 left out.
+fn points(ascending: &[f64]) -> Vec<PlotPoint> {
+    let largest_first = ascending.iter().rev().enumerate();
+    let positive = largest_first.filter(|(_, value)| **value > 0.0);
+    positive.map(|(place, value)| PlotPoint::new(((place + 1) as f64).log10(), value.log10())).collect()
+}
+
+#[expect(clippy::too_many_arguments, reason = "a plot has two ranges, two curves and a place")]
+fn plot(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    height: f32,
+    right: f64,
+    (low, high): (f64, f64),
+    now: &[PlotPoint],
+    before: &[PlotPoint],
+    colour: Color32,
+) {
+    let tokens = scene.tokens;
+    let span = high - low;
+    let y_axis = AxisHints::new_y()
+        .placement(HPlacement::Left)
+        .min_thickness(AXIS)
+        .formatter(move |mark, _| format::tick(mark.value, span, true))
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let x_axis = AxisHints::new_x()
+        .min_thickness(15.0)
+        .formatter(move |mark, _| format!("{:.0}", 10f64.powf(mark.value)))
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let up = (height / 26.0).clamp(1.0, 6.0) as usize;
+    let behind = ui.painter().add(egui::Shape::Noop);
+    let shown = Plot::new("spectrum")
+        .height(height)
+        .show_background(false)
+        .show_x(false)
+        .show_y(false)
+        .sense(Sense::hover())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .auto_bounds(false)
+        .grid_color(tokens.grid)
+        .grid_spacing(1.0..=2.0)
+        .custom_x_axes(vec![x_axis])
+        .custom_y_axes(vec![y_axis])
+        .x_grid_spacer(index_spacer)
+        .y_grid_spacer(format::spacer(true, up))
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(-0.06..=right + 0.06);
+            plot_ui.set_plot_bounds_y(low..=high);
+            let style = LineStyle::Dashed { length: 4.0 };
+            let reference = Line::new("at the last switch", PlotPoints::Borrowed(before))
+                .color(tokens.faint)
+                .width(1.2)
+                .style(style);
+            plot_ui.line(reference.allow_hover(false));
+            plot_ui.line(Line::new("now", PlotPoints::Borrowed(now)).color(colour).width(1.5).allow_hover(false));
+        });
+    let frame = *shown.transform.frame();
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, tokens.well));
+    let painter = ui.painter().with_clip_rect(frame);
+    for point in now.iter().take(24) {
+        painter.circle_filled(shown.transform.position_from_point(point), 2.0, colour);
+    }
+}
+
+/// 1, 2, 5, 10, 20 … on an axis of log10 of the index.
+fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+    let (from, to) = input.bounds;
+    let marks = (0..=4).flat_map(|decade| [1.0f64, 2.0, 5.0].map(|digit| f64::from(decade) + digit.log10()));
+    let inside = marks.filter(|mark| (from..=to).contains(mark));
+    inside.map(|value| egui_plot::GridMark { value, step_size: to - from }).collect()
+}
+
+/// λ_max, λ_min, effective rank, condition number, and what lies at or below 0.
+fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
+    let (low, high) = (ascending[0], ascending[ascending.len() - 1]);
+    let rank = snapshot.row.blocks.iter().find(|metrics| metrics.block == block).map(|metrics| metrics.effective_rank);
+    let below = ascending.iter().filter(|value| **value <= 0.0).count();
+    let condition = if low > 0.0 { format::number(high / low) } else { "–".to_owned() };
+    let tokens = scene.tokens;
+    ui.spacing_mut().item_spacing = egui::vec2(4.0, 0.0);
+    ui.horizontal(|ui| {
+        ui.add_space(AXIS);
+        let entries = [
+            ("λ_max", format::number(high), "The largest eigenvalue"),
+            ("λ_min", format::number(low), "The smallest eigenvalue, as computed"),
+            ("rank", rank.map_or("–".to_owned(), format::number), "Effective rank: exp of the entropy of λ/Σλ"),
+            ("κ", condition, "Condition number λ_max/λ_min"),
+        ];
+        for (name, value, hover) in entries {
+            ui.label(egui::RichText::new(name).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
+            ui.label(egui::RichText::new(value).monospace().size(10.5)).on_hover_text(hover);
+            ui.add_space(4.0);
+        }
+        if below > 0 {
+            let text = format!("{below} at or below 0");
+            let hover = "Rounding, or a kernel that is not positive definite; they cannot be drawn on this axis";
+            ui.label(egui::RichText::new(text).size(theme::SMALL).color(tokens.warning)).on_hover_text(hover);
+        }
+    });
+}

@@ -1,0 +1,148 @@
+//! The velocity of the kernel on each task's probes, with the spike of each switch, and below it what may explain it.
+//!
+//! A spike of v may be nothing but larger steps; so the strip below shows, over the same lag, how far the weights moved,
+//! or how far the kernel turned for that (the susceptibility).
+
+use egui::{Rect, Ui};
+
+use super::{View, view_card};
+use crate::record::{Block, Metric};
+use crate::ui::curves::{Key, Source, Window};
+use crate::ui::format;
+use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::widgets::{choose, number_legend};
+
+/// What the strip below shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Strip {
+    #[default]
+    Displacement,
+    Susceptibility,
+    Gradient,
+    Hidden,
+}
+
+impl Strip {
+    fn metric(self) -> Option<Metric> {
+        match self {
+            Self::Displacement => Some(Metric::StepNorm),
+            Self::Susceptibility => Some(Metric::Susceptibility),
+            Self::Gradient => Some(Metric::GradNorm),
+            Self::Hidden => None,
+        }
+    }
+}
+
+/// Kept between frames.
+pub struct VelocityState {
+    metric: Metric,
+    strip: Strip,
+    /// Also of all probes together.
+    whole: bool,
+}
+
+impl Default for VelocityState {
+    fn default() -> Self {
+        Self { metric: Metric::Velocity, strip: Strip::default(), whole: false }
+    }
+}
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut VelocityState) {
+    let unit = if state.metric == Metric::VelocityAngle { "rad/epoch" } else { "1/epoch" };
+    let mut card = view_card(ui, rect, View::Velocity, unit);
+    let window = window(&card.body, scene);
+    let traces = task_traces(scene, state.metric, true, window, state.whole);
+    let marks = spikes(scene, state.metric);
+
+    let header = &mut card.header;
+    let strips = [
+        (Strip::Displacement, "below: ‖Δw‖"),
+        (Strip::Susceptibility, "below: S/‖Δw‖²"),
+        (Strip::Gradient, "below: ‖∇L‖"),
+        (Strip::Hidden, "below: nothing"),
+    ];
+    choose(header, "Strip below the velocity", &mut state.strip, &strips);
+    let metrics = [
+        (Metric::Velocity, "centred"),
+        (Metric::VelocityUncentred, "uncentred"),
+        (Metric::VelocityAngle, "as an angle"),
+    ];
+    choose(header, "Kind of velocity", &mut state.metric, &metrics);
+    header.checkbox(&mut state.whole, "all").on_hover_text("Also the velocity on all probes together");
+    let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+    number_legend(left, &traces, true);
+
+    let ui = &mut card.body;
+    let room = ui.available_height();
+    let strip = state.strip.metric().filter(|_| room > 110.0);
+    let below = if strip.is_some() { (room * 0.3).clamp(44.0, 120.0) } else { 0.0 };
+    ui.spacing_mut().item_spacing.y = 3.0;
+    let main = TimePlot {
+        id: "velocity",
+        log: true,
+        limits: None,
+        least: 1.0,
+        ticks: strip.is_none(),
+        height: room - below - if strip.is_some() { 3.0 } else { 0.0 },
+    };
+    time_plot(ui, scene, &main, &traces, &marks);
+    if let Some(metric) = strip {
+        let traces = strip_traces(scene, metric, window);
+        let plot = TimePlot { id: "velocity strip", log: true, limits: None, least: 0.7, ticks: true, height: below };
+        time_plot(ui, scene, &plot, &traces, &[]);
+    }
+}
+
+/// One curve per task's block, the run before behind them.
+pub fn task_traces(scene: &mut Scene<'_>, metric: Metric, log: bool, window: Window, whole: bool) -> Vec<Trace> {
+    let key = |block| Key { source: Source::Metric(block, metric), log };
+    let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+    if whole {
+        let colour = scene.tokens.text;
+        traces.push(Trace::new(scene, "all", key(Block::All), window, colour));
+    }
+    // Later tasks first, so that the first task, whom the story is about, lies on top.
+    let tasks = scene.tasks();
+    for &task in tasks.iter().rev() {
+        let colour = scene.tokens.task(task);
+        let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
+        trace.width = if task == 1 { 1.8 } else { 1.2 };
+        traces.push(trace);
+    }
+    traces
+}
+
+/// Quantities of the whole network have one curve, those of a block one per task.
+fn strip_traces(scene: &mut Scene<'_>, metric: Metric, window: Window) -> Vec<Trace> {
+    if metric == Metric::Susceptibility {
+        return task_traces(scene, metric, true, window, false);
+    }
+    let key = Key { source: Source::Metric(Block::All, metric), log: true };
+    let colour = scene.tokens.text.gamma_multiply(0.8);
+    let mut trace = Trace::new(scene, "", key, window, colour);
+    trace.width = 1.2;
+    vec![trace]
+}
+
+/// The spike of the first task's block at each switch, as a multiple of its background.
+fn spikes(scene: &mut Scene<'_>, metric: Metric) -> Vec<Mark> {
+    let colour = scene.tokens.task(1);
+    let found = scene.curves.spikes(scene.history, Block::Task(1), metric);
+    let marks = found.iter().flatten().filter(|spike| spike.height > 0.0).map(|spike| Mark {
+        epoch: spike.epoch,
+        y: spike.height.log10(),
+        text: format!("×{}", times(spike.ratio)),
+        colour,
+        below: false,
+    });
+    marks.collect()
+}
+
+fn times(ratio: f64) -> String {
+    if ratio >= 9.95 {
+        format!("{ratio:.0}")
+    } else {
+        format::number((ratio * 10.0).round() / 10.0).trim_end_matches('0').to_owned()
+    }
+}

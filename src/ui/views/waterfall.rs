@@ -1,0 +1,282 @@
+//! Eigenvalues over time: a picture with a column per moment, or the largest ones as lines.
+//!
+//! The picture is as wide as the plot has pixels; a column holds the spectrum of the snapshot at its moment. Its logarithms
+//! are taken once per snapshot, and its colours again only when something in view has changed.
+
+use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
+
+use super::pixels::{Shades, colour_bar};
+use super::{View, choose_block, view_card};
+use crate::record::{Block, History};
+use crate::ui::curves::{Key, Source, Window, eigenvalues};
+use crate::ui::format;
+use crate::ui::plot::{AXIS, TimePlot, Trace, cursor, gestures, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::segments;
+
+/// Rows of the picture.
+const ROWS: usize = 96;
+/// Columns, at most.
+const COLUMNS: usize = 512;
+/// How many of the largest are drawn as lines.
+const LINES: usize = 8;
+
+/// Kept between frames.
+pub struct WaterfallState {
+    lines: bool,
+    shades: Shades,
+    columns: Columns,
+    /// Run-wide range of log10 λ; it only widens.
+    range: Option<(f64, f64)>,
+    drawn: Option<Picture>,
+}
+
+/// The picture, and what it was drawn from.
+struct Picture {
+    texture: TextureHandle,
+    of: Drawn,
+}
+
+/// What the picture was drawn from.
+#[derive(Clone, PartialEq)]
+struct Drawn {
+    window: Window,
+    snapshots: usize,
+    last: u64,
+    block: Block,
+    dark: bool,
+}
+
+/// log10 of the spectrum of each snapshot, resampled to the rows of the picture.
+struct Columns {
+    block: Block,
+    read: Vec<(u64, f64, [f32; ROWS])>,
+}
+
+impl Default for WaterfallState {
+    fn default() -> Self {
+        Self {
+            lines: false,
+            shades: Shades::sequential(),
+            columns: Columns { block: Block::All, read: Vec::new() },
+            range: None,
+            drawn: None,
+        }
+    }
+}
+
+impl WaterfallState {
+    pub fn reset(&mut self) {
+        (self.columns.read, self.range, self.drawn) = (Vec::new(), None, None);
+    }
+}
+
+impl Columns {
+    /// Reads what is new; all of it when the record was thinned or the block changed.
+    fn update(&mut self, history: &History, block: Block) {
+        let snapshots = history.snapshots();
+        let known = self.read.len();
+        let same = self.block == block
+            && known <= snapshots.len()
+            && (known == 0 || snapshots[known - 1].row.step == self.read[known - 1].0);
+        if !same {
+            self.read.clear();
+            self.block = block;
+        }
+        for snapshot in &snapshots[self.read.len()..] {
+            let column = eigenvalues(snapshot, block).map_or([f32::NAN; ROWS], resample);
+            self.read.push((snapshot.row.step, snapshot.row.epoch, column));
+        }
+    }
+}
+
+/// Rows at equal distances of the logarithm of the index, largest eigenvalue first.
+fn resample(ascending: &[f64]) -> [f32; ROWS] {
+    let n = ascending.len();
+    std::array::from_fn(|row| {
+        if n == 0 {
+            return f32::NAN;
+        }
+        let index = (n as f64).powf((row as f64 + 0.5) / ROWS as f64).floor() as usize;
+        let value = ascending[n - index.clamp(1, n)];
+        if value > 0.0 { value.log10() as f32 } else { f32::NAN }
+    })
+}
+
+pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut WaterfallState, block: &mut Block) {
+    let mut card = view_card(ui, rect, View::Waterfall, "");
+    let kinds = [(false, "Map", "All of them as colours"), (true, "Lines", "The eight largest as lines")];
+    segments(&mut card.header, &mut state.lines, &kinds);
+    choose_block(&mut card.header, scene, "Probes of the eigenvalues over time", block);
+    let ui = &mut card.body;
+    let window = window(ui, scene);
+    let height = ui.available_height();
+    if state.lines {
+        let traces = lines(scene, *block, window);
+        let plot = TimePlot { id: "eigenvalue lines", log: true, limits: None, least: 1.0, ticks: true, height };
+        time_plot(ui, scene, &plot, &traces, &[]);
+        return;
+    }
+    map(ui, scene, state, *block, window, height);
+}
+
+fn lines(scene: &mut Scene<'_>, block: Block, window: Window) -> Vec<Trace> {
+    let colour = match block {
+        Block::All => scene.tokens.text,
+        Block::Task(task) => scene.tokens.task(task),
+    };
+    let trace = |rank: usize, scene: &mut Scene<'_>| {
+        let fade = colour.gamma_multiply(1.0 - 0.09 * rank as f32);
+        let key = Key { source: Source::Eigenvalue(block, rank), log: true };
+        let mut trace = Trace::new(scene, String::new(), key, window, fade);
+        trace.width = 1.2;
+        trace
+    };
+    (0..LINES).rev().map(|rank| trace(rank, scene)).collect()
+}
+
+fn map(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut WaterfallState, block: Block, window: Window, height: f32) {
+    state.columns.update(scene.history, block);
+    let n = scene.snapshot.as_ref().and_then(|snapshot| eigenvalues(snapshot, block)).map_or(1, <[f64]>::len).max(2);
+    draw(ui, scene, state, block, window);
+    let rect = ui.available_rect_before_wrap();
+    let bar = 16.0;
+    // The axis counts downwards: the largest eigenvalue is on top. Nothing is measured in it, so it is a plot without data
+    // under the picture, which keeps it in line with the others.
+    let plot = TimePlot {
+        id: "waterfall",
+        log: false,
+        limits: Some((-(n as f64).log10(), 0.0)),
+        least: 1.0,
+        ticks: true,
+        height: height - bar,
+    };
+    let frame = frame(ui, scene, &plot, n, state);
+    let _ = frame;
+    let below = Rect::from_min_max(
+        pos2(rect.left() + AXIS, rect.top() + height - bar + 4.0),
+        pos2(rect.right(), rect.top() + height),
+    );
+    let range = state.range.unwrap_or((0.0, 1.0));
+    let texts = [format!("λ {}", format::number(10f64.powf(range.0))), format::number(10f64.powf(range.1))];
+    let mut below = ui.new_child(egui::UiBuilder::new().max_rect(below));
+    colour_bar(&mut below, &state.shades, range, [&texts[0], &texts[1]]);
+}
+
+/// The axes with the picture in them.
+fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &WaterfallState) -> Rect {
+    use egui_plot::{AxisHints, GridMark, HPlacement, Plot, PlotImage, PlotPoint};
+
+    let (from, to) = scene.range;
+    let tokens = scene.tokens;
+    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
+    let depth = (n as f64).log10();
+    let y_axis = AxisHints::new_y()
+        .placement(HPlacement::Left)
+        .min_thickness(AXIS)
+        .formatter(|mark, _| format!("{:.0}", 10f64.powf(-mark.value)))
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let x_axis = AxisHints::new_x()
+        .min_thickness(15.0)
+        .formatter(move |mark, _| format::tick(mark.value, to - from, false))
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks());
+    let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
+    let shown = Plot::new(plot.id)
+        .height(plot.height)
+        .show_background(false)
+        .show_x(false)
+        .show_y(false)
+        .sense(egui::Sense::click_and_drag())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .auto_bounds(false)
+        .show_grid(false)
+        .grid_spacing(1.0..=2.0)
+        .custom_x_axes(vec![x_axis])
+        .custom_y_axes(vec![y_axis])
+        .x_grid_spacer(format::spacer(false, across))
+        .y_grid_spacer(move |input| {
+            let marks = (0..=4).flat_map(|decade| [1.0f64, 3.0].map(|digit| -(f64::from(decade) + digit.log10())));
+            let (low, high) = input.bounds;
+            marks.filter(|mark| (low..=high).contains(mark)).map(|value| GridMark { value, step_size: depth }).collect()
+        })
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(from..=to);
+            plot_ui.set_plot_bounds_y(-depth..=0.0);
+            if let Some(picture) = picture {
+                let size = egui::vec2((to - from) as f32, depth as f32);
+                let middle = PlotPoint::new((from + to) / 2.0, -depth / 2.0);
+                plot_ui.image(PlotImage::new("eigenvalues", picture, middle, size).allow_hover(false));
+            }
+        });
+    let frame = *shown.transform.frame();
+    let painter = ui.painter().with_clip_rect(frame);
+    for band in scene.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
+        let x = shown.transform.position_from_point_x(band.start);
+        painter.vline(x, frame.y_range(), egui::Stroke::new(1.0, Color32::from_white_alpha(190)));
+    }
+    cursor(&painter, scene, &shown.transform);
+    gestures(scene, &shown.response, &shown.transform, ui);
+    frame
+}
+
+/// Makes the texture, if anything in view has changed; only its new columns, if snapshots were appended.
+fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, window: Window) {
+    let read = &state.columns.read;
+    let Some(last) = read.last() else { return };
+    let wanted = Drawn { window, snapshots: read.len(), last: last.0, block, dark: scene.tokens.dark };
+    let before = state.drawn.as_ref().map(|drawn| drawn.of.clone());
+    if before.as_ref() == Some(&wanted) {
+        return;
+    }
+    // Appended to, with nothing else changed: what was last then is still there.
+    let grown = before.filter(|of| {
+        let last = read.get(of.snapshots.wrapping_sub(1)).map(|column| column.0);
+        Drawn { snapshots: wanted.snapshots, last: wanted.last, ..of.clone() } == wanted && last == Some(of.last)
+    });
+    let fresh = &read[grown.as_ref().map_or(0, |of| of.snapshots)..];
+    let known = state.range.filter(|_| grown.is_some()).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+    let values = fresh.iter().flat_map(|column| column.2).filter(|value| value.is_finite()).map(f64::from);
+    let wider = values.fold(known, |(low, high), value| (low.min(value), high.max(value)));
+    let grown = grown.filter(|_| wider == known);
+    state.range = (wider.0 <= wider.1).then_some(wider);
+
+    let columns = window.pixels.clamp(1, COLUMNS);
+    let range = state.range.unwrap_or((0.0, 1.0));
+    let per_epoch = columns as f64 / (window.to - window.from);
+    let column_of = |epoch: f64| (((epoch - window.from) * per_epoch).floor().max(0.0) as usize).min(columns);
+    // Of a picture that grew, the columns from where it last ended; one at least, since a texture cannot be empty.
+    let first = grown.map_or(0, |of| column_of(read[of.snapshots - 1].1)).min(columns - 1);
+    let width = if first == 0 { columns } else { (column_of(last.1) + 1).min(columns).max(first + 1) - first };
+    let colour = state.shades.within(range, scene.tokens.nan);
+    let mut image = ColorImage::filled([width, ROWS], Color32::TRANSPARENT);
+    for column in 0..width {
+        let epoch = window.from + ((first + column) as f64 + 0.5) / per_epoch;
+        if epoch > last.1 {
+            break;
+        }
+        let place = read.partition_point(|column| column.1 <= epoch).saturating_sub(1);
+        for (row, &value) in read[place].2.iter().enumerate() {
+            image[(column, row)] = colour(f64::from(value));
+        }
+    }
+    let options = TextureOptions::NEAREST;
+    match &mut state.drawn {
+        Some(drawn) => {
+            if first > 0 {
+                drawn.texture.set_partial([first, 0], image, options);
+            } else {
+                drawn.texture.set(image, options);
+            }
+            drawn.of = wanted;
+        }
+        None => state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted }),
+    }
+}
