@@ -10,7 +10,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Event as Input, PointerButton, RawInput, Rect, pos2, vec2};
 use kernelscope::record::{

@@ -32,7 +32,9 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
         eprintln!("{}: {}", warning.field, warning.message);
     }
     if let Some(snapshots) = resumed {
-        eprintln!("This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far");
+        eprintln!(
+            "This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far"
+        );
     }
     let begun = Instant::now();
     let job = Job { spec: folder.spec().clone(), device, paced: false };
@@ -46,7 +48,9 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
             return Err(Refused(message.clone()).into());
         }
         RunState::Ended(Ending::Finished { .. }) => {}
-        RunState::Ended(Ending::Stopped { step }) => bail!("the run was stopped at step {step}; what it had is in {place}"),
+        RunState::Ended(Ending::Stopped { step }) => {
+            bail!("the run was stopped at step {step}; what it had is in {place}")
+        }
         RunState::Ended(Ending::Diverged { step, message } | Ending::Failed { step, message }) => {
             bail!("the run ended at step {step}: {message}; what it had is in {place}")
         }

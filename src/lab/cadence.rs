@@ -26,7 +26,8 @@ impl Cadence {
     pub fn new(per_epoch: usize, lag: u64, steps_per_epoch: u64, after_switch: bool, total: u64) -> Self {
         let sparse = spacing(per_epoch, steps_per_epoch);
         // A divisor of the sparse spacing, which divides the lag.
-        let dense = (1..=sparse).filter(|d| sparse.is_multiple_of(*d)).min_by_key(|d| (3 * d).abs_diff(sparse)).unwrap_or(1);
+        let dense =
+            (1..=sparse).filter(|d| sparse.is_multiple_of(*d)).min_by_key(|d| (3 * d).abs_diff(sparse)).unwrap_or(1);
         Self { steps_per_epoch, sparse, dense, lag, after_switch, total, stretch: 1 }
     }
 

@@ -122,7 +122,10 @@ impl Meter {
                 velocity_uncentred: gap_uncentred.map(|gap| gap / lag_epochs),
                 velocity_angle: gap.map(|gap| angle(gap) / lag_epochs),
                 step_norm: moved,
-                susceptibility: gap.zip(moved).filter(|(_, moved)| *moved > 0.0).map(|(gap, moved)| gap / (moved * moved)),
+                susceptibility: gap
+                    .zip(moved)
+                    .filter(|(_, moved)| *moved > 0.0)
+                    .map(|(gap, moved)| gap / (moved * moved)),
                 distance: distance(gram, first, Centring::Centred),
                 distance_switch: from_switch,
                 scale: since_start.scale,

@@ -64,7 +64,13 @@ pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
     let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
     let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let last = after.last()?.1;
-    (before > 0.0 && minimum > 0.0).then(|| Dip { epoch, before, minimum, depth: minimum / before, recovery: last / minimum })
+    (before > 0.0 && minimum > 0.0).then(|| Dip {
+        epoch,
+        before,
+        minimum,
+        depth: minimum / before,
+        recovery: last / minimum,
+    })
 }
 
 /// The q-quantile by linear interpolation between order statistics; `None` of nothing.

@@ -45,7 +45,10 @@ impl Mlp {
 
     /// How many parameters.
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.weight.lazy_shape().num_elements() + layer.bias.lazy_shape().num_elements()).sum()
+        self.layers
+            .iter()
+            .map(|layer| layer.weight.lazy_shape().num_elements() + layer.bias.lazy_shape().num_elements())
+            .sum()
     }
 
     /// The layers with their names, in the order of the forward pass.

@@ -47,8 +47,9 @@ pub fn logit_jacobian(network: &Mlp, images: &Tensor<2>, logit: usize, classes: 
                 layer.weight.val().grad_remove(&mut gradients).map(|g| g.into_data()),
                 layer.bias.val().grad_remove(&mut gradients).map(|g| g.into_data()),
             ] {
-                let values: Vec<f32> =
-                    gradient.and_then(|data| data.try_to_vec().ok()).expect("every parameter of an MLP reaches every logit");
+                let values: Vec<f32> = gradient
+                    .and_then(|data| data.try_to_vec().ok())
+                    .expect("every parameter of an MLP reaches every logit");
                 jacobian.extend(values.iter().map(|value| f64::from(*value)));
             }
         }

@@ -82,7 +82,8 @@ pub fn measure(
                 let rows = n * classes;
                 let products = values_of(delta.clone().matmul(delta.transpose()).reshape([rows * rows]));
                 // Along a row of the full kernel the images repeat, once for each logit.
-                for (row, (sums, products)) in full.chunks_exact_mut(rows).zip(products.chunks_exact(rows)).enumerate() {
+                for (row, (sums, products)) in full.chunks_exact_mut(rows).zip(products.chunks_exact(rows)).enumerate()
+                {
                     let activation = &activation[row % n * n..][..n];
                     for (sums, products) in sums.chunks_exact_mut(n).zip(products.chunks_exact(n)) {
                         for ((sum, product), activation) in sums.iter_mut().zip(products).zip(activation) {

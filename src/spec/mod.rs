@@ -334,7 +334,7 @@ impl Default for KernelSpec {
             method: Method::Layerwise,
             probes_per_class: 16,
             train_on_probes: false,
-            per_epoch: 8,
+            per_epoch: 4,
             lag: 0.25,
             budget: 0.0,
         }

@@ -23,9 +23,8 @@ pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) ->
         total += match loss {
             Loss::CrossEntropy => log_sum_exp(row) - f64::from(row[label]),
             Loss::Mse => {
-                let square = |(class, value): (usize, &f32)| {
-                    (f64::from(*value) - f64::from(u8::from(class == label))).powi(2)
-                };
+                let square =
+                    |(class, value): (usize, &f32)| (f64::from(*value) - f64::from(u8::from(class == label))).powi(2);
                 row.iter().enumerate().map(square).sum::<f64>() / (2.0 * count as f64)
             }
         };

@@ -172,8 +172,11 @@ fn optimiser(spec: &Spec) -> ModuleOptimizer {
     match training.optimiser {
         // Dampening 0, as in PyTorch; burn's default is 0.1.
         Optimiser::Sgd => {
-            let momentum = (training.momentum > 0.0)
-                .then_some(MomentumConfig { momentum: training.momentum, dampening: 0.0, nesterov: false });
+            let momentum = (training.momentum > 0.0).then_some(MomentumConfig {
+                momentum: training.momentum,
+                dampening: 0.0,
+                nesterov: false,
+            });
             SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
         }
         // ε as in PyTorch.

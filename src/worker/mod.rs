@@ -55,10 +55,7 @@ pub struct Worker {
 impl Worker {
     /// Starts a run. Never blocks: files are read on the thread.
     pub fn start(job: Job, waker: Waker) -> Self {
-        Self::with_lab(
-            Box::new(move |control, sink| live::run(&job.spec, job.device, job.paced, control, sink)),
-            waker,
-        )
+        Self::with_lab(Box::new(move |control, sink| live::run(&job.spec, job.device, job.paced, control, sink)), waker)
     }
 
     /// Starts any laboratory.

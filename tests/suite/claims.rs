@@ -40,7 +40,10 @@ fn the_kernel_of_the_first_task_wakes_up_at_the_switch() {
         let switch = history.tasks()[1].epoch;
         let (_, learnt, _) = *accuracy.iter().rfind(|(epoch, ..)| *epoch <= switch).unwrap();
         let (_, kept, masked) = *accuracy.last().unwrap();
-        eprintln!("seed {seed}: {spike:?} angle ×{:.2} {dip:?} accuracy {learnt:.3} → {kept:.3} (masked {masked:.3})", angle.ratio);
+        eprintln!(
+            "seed {seed}: {spike:?} angle ×{:.2} {dip:?} accuracy {learnt:.3} → {kept:.3} (masked {masked:.3})",
+            angle.ratio
+        );
         assert!(learnt >= 0.8, "task 1 is learnt before the switch: {learnt}");
         assert!(spike.delay <= 0.3, "the spike comes {} epochs after the switch", spike.delay);
         assert!(spike.ratio >= 10.0, "ratio {}", spike.ratio);

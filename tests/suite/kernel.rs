@@ -44,11 +44,17 @@ fn relative(found: &[f64], expected: &[f64]) -> f64 {
 fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
     let difference = relative(found, expected);
     eprintln!("{what}: relative Frobenius difference {difference:.1e}");
-    assert!(difference <= TOLERANCE, "{what}: {difference:e} > {TOLERANCE:e}; {:?} against {:?}", &found[..3], &expected[..3]);
+    assert!(
+        difference <= TOLERANCE,
+        "{what}: {difference:e} > {TOLERANCE:e}; {:?} against {:?}",
+        &found[..3],
+        &expected[..3]
+    );
 }
 
 fn small(activation: Activation, depth: usize, parametrisation: Parametrisation, seed: u64) -> Mlp {
-    let spec = NetworkSpec { width: 24, depth, activation, parametrisation, init: Init::HeUniform, ..NetworkSpec::default() };
+    let spec =
+        NetworkSpec { width: 24, depth, activation, parametrisation, init: Init::HeUniform, ..NetworkSpec::default() };
     Mlp::new(&spec, seed, 12, 5, &Device::flex())
 }
 
@@ -62,15 +68,16 @@ fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
 fn kernels_equal_those_of_pytorch() {
     for (name, activation) in [("mlp_relu", Activation::Relu), ("mlp_gelu", Activation::Gelu)] {
         let network = load_mlp(&fixture(&format!("{name}.safetensors")), activation, &Device::flex()).unwrap();
-        let logits: Vec<f64> =
-            network.forward(inputs(), &mut Taps::closed()).into_data().iter::<f64>().collect();
+        let logits: Vec<f64> = network.forward(inputs(), &mut Taps::closed()).into_data().iter::<f64>().collect();
         assert_close(&format!("{name} logits"), &logits, &doubles(&format!("{name}_logits.npy")));
         assert_close(&format!("{name} trace"), &trace(&network, &inputs(), 10), &doubles(&format!("{name}_trace.npy")));
 
         let first = inputs().narrow(0, 0, 8);
         let full = layerwise::measure(&network, &first, 10, true, &never).unwrap().full.expect("80 rows fit");
-        let sample_major: Vec<f64> =
-            (0..80).flat_map(|a| (0..80).map(move |b| (a, b))).map(|(a, b)| full.at((a / 10, a % 10), (b / 10, b % 10))).collect();
+        let sample_major: Vec<f64> = (0..80)
+            .flat_map(|a| (0..80).map(move |b| (a, b)))
+            .map(|(a, b)| full.at((a / 10, a % 10), (b / 10, b % 10)))
+            .collect();
         assert_close(&format!("{name} full"), &sample_major, &doubles(&format!("{name}_full.npy")));
     }
 }
@@ -166,7 +173,10 @@ fn the_kernel_predicts_what_a_small_step_does() {
     let (mut found, mut expected) = (Vec::new(), Vec::new());
     for (i, c) in (0..n * classes).map(|at| (at / classes, at % classes)) {
         found.push(f64::from(after[i * classes + c] - before[i * classes + c]));
-        let sum: f64 = (0..n * classes).map(|at| (at / classes, at % classes)).map(|(j, d)| full.at((i, c), (j, d)) * residual(j, d)).sum();
+        let sum: f64 = (0..n * classes)
+            .map(|at| (at / classes, at % classes))
+            .map(|(j, d)| full.at((i, c), (j, d)) * residual(j, d))
+            .sum();
         expected.push(-rate * sum / (n * classes) as f64);
     }
     let difference = relative(&found, &expected);

@@ -17,11 +17,17 @@ fn endless() -> Spec {
 }
 
 fn snapshots(events: &[Event]) -> Vec<&Arc<Snapshot>> {
-    events.iter().filter_map(|event| if let Event::Snapshot(snapshot) = event { Some(snapshot) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let Event::Snapshot(snapshot) = event { Some(snapshot) } else { None })
+        .collect()
 }
 
 fn changes(events: &[Event]) -> Vec<Change> {
-    events.iter().filter_map(|event| if let Event::Changed { change, .. } = event { Some(change.clone()) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let Event::Changed { change, .. } = event { Some(change.clone()) } else { None })
+        .collect()
 }
 
 #[test]
@@ -58,7 +64,11 @@ fn no_lag_straddles_a_switch_and_the_lag_never_varies() {
         let done = row.step - if row.task == 2 { second.unwrap() } else { 0 };
         for block in &row.blocks {
             assert_eq!(block.velocity.is_some(), block.lag_steps.is_some());
-            assert!(block.lag_steps.is_none_or(|lag| lag == 3 && done >= lag), "lag {:?} after {done} steps", block.lag_steps);
+            assert!(
+                block.lag_steps.is_none_or(|lag| lag == 3 && done >= lag),
+                "lag {:?} after {done} steps",
+                block.lag_steps
+            );
             assert_eq!(block.velocity.is_some(), done >= 3, "every later snapshot has its velocity");
         }
     }
@@ -91,7 +101,8 @@ fn switching_ends_the_task_at_once_and_measures_there() {
     assert!(worker.send(Command::SwitchTask));
     let events = read_all(&worker);
     let change = &changes(&events)[0];
-    let second = events.iter().find_map(|event| if let Event::Task(task) = event { Some(*task) } else { None }).unwrap();
+    let second =
+        events.iter().find_map(|event| if let Event::Task(task) = event { Some(*task) } else { None }).unwrap();
     assert!(change.switch && change.step == second.step && second.task == 2 && second.from == Some(1));
     assert!(snapshots(&events).iter().any(|snapshot| snapshot.row.step == second.step && snapshot.row.task == 1));
     assert!(matches!(ending(&events), Ending::Finished { .. }));
@@ -122,7 +133,10 @@ fn live_changes_fed_back_repeat_the_run_as_it_went() {
     let second = read_all(&start(spec));
     assert_eq!(changes(&second), made);
     let rows = |events: &[Event]| -> Vec<_> {
-        snapshots(events).iter().map(|s| (s.row.step, s.row.task, s.row.blocks.clone(), s.row.accuracy.clone())).collect()
+        snapshots(events)
+            .iter()
+            .map(|s| (s.row.step, s.row.task, s.row.blocks.clone(), s.row.accuracy.clone()))
+            .collect()
     };
     assert_eq!(rows(&first), rows(&second));
 }

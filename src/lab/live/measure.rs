@@ -16,9 +16,10 @@ impl Live<'_> {
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
         let cancelled = || self.control.cancelled();
         let measured = self.learner.kernel(&self.probes, want_full, &cancelled).ok_or(Stop::Cancelled)?;
-        let reading = self.meter.read(measured, self.learner.parameters()).map_err(|err| {
-            Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step))
-        })?;
+        let reading = self
+            .meter
+            .read(measured, self.learner.parameters())
+            .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         if snapshot {
             let snapshot = self.snapshot(current, &reading, at_switch, kernel_seconds)?;

@@ -12,15 +12,13 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
+use super::Control;
 use super::cadence::{Cadence, lag_steps};
 use super::meter::Meter;
 use super::pulse::Pulse;
-use super::Control;
 use crate::data::{Prepared, batch_order, batch_range, prepare};
 use crate::model::{Chosen, DeviceChoice, choose, named};
-use crate::record::{
-    Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights,
-};
+use crate::record::{Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Change, Cost, Spec};
 use crate::train::Learner;
 
@@ -251,7 +249,8 @@ impl<'a> Live<'a> {
     fn send_progress(&mut self, current: Option<&Current>) -> Result<(), Stop> {
         let epoch = current.map_or(self.past_epochs, |current| self.epoch(current));
         let place = current.map_or(0, |current| current.place + 1);
-        let to_come: u64 = self.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
+        let to_come: u64 =
+            self.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
         let here = current.map_or(0, |current| current.total - current.done);
         let upcoming = self.upcoming.iter().copied().collect();
         let progress = self.pulse.report(self.step, epoch, self.step + here + to_come, upcoming);
@@ -275,7 +274,8 @@ impl<'a> Live<'a> {
 
     fn info(&self) -> RunInfo {
         let probes = &self.data.probes;
-        let planned = self.spec.tasks.sequence().iter().enumerate().map(|(place, &task)| self.steps_of(task, place)).sum();
+        let planned =
+            self.spec.tasks.sequence().iter().enumerate().map(|(place, &task)| self.steps_of(task, place)).sum();
         let pairs = probes.tasks.iter().zip(&probes.labels);
         RunInfo {
             spec: self.spec.clone(),

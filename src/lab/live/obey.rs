@@ -119,7 +119,8 @@ impl Live<'_> {
             wanted.sort_unstable();
             present.sort_unstable();
             if wanted != present {
-                let message = "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
+                let message =
+                    "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
                 self.emit(Event::Warning { step: self.step, epoch: self.epoch(current), message })?;
                 return Ok(());
             }

@@ -277,6 +277,8 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, wi
             }
             drawn.of = wanted;
         }
-        None => state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted }),
+        None => {
+            state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted })
+        }
     }
 }
