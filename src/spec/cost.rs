@@ -120,7 +120,7 @@ impl Cost {
 }
 
 /// Bytes of snapshots that the window keeps at most.
-pub const RECORD_BYTES: u64 = 256 << 20;
+pub const RECORD_BYTES: u64 = 128 << 20;
 
 impl Spec {
     /// (fan_in, fan_out) of each layer. (Of no more layers than validation lets pass: this may be asked before it did.)
