@@ -1,7 +1,7 @@
 //! Runs: the same twice, still where nothing moves, and honest where training breaks.
 
 use kernelscope::record::{BlockMetrics, Ending, Event, Row};
-use kernelscope::spec::{Loss, Optimiser, PRESETS, Spec};
+use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Spec};
 
 use super::{ending, read_all, start, tiny};
 
@@ -124,6 +124,7 @@ fn in_the_lazy_limit_the_kernel_moves_as_one_over_alpha() {
         let mut spec = tiny();
         spec.training.loss = Loss::Mse;
         spec.training.rate = 0.5;
+        spec.network.init = Init::Torch; // whose λ_max keeps this rate below 2NC/λ_max
         spec.network.alpha = Some(alpha);
         let rows = rows(spec);
         let row = rows.last().unwrap();
