@@ -14,7 +14,7 @@ use super::folder_dialog::FolderDialog;
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
-use super::settings::{self, Checked};
+use super::settings::{self, Around, Checked};
 use super::theme::{self, GRID, Tokens};
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
@@ -163,8 +163,9 @@ impl App {
         });
         let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         let flops = session.and_then(|session| measured_flops(&session.history));
+        let around = Around { session, has_reference: scene.reference.is_some(), flops };
         Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
-            settings::show(ui, &mut self.draft, &self.checked, scene.actions, session, flops);
+            settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
         });
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
         CentralPanel::default().frame(ground).show(ui, |ui| {

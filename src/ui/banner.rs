@@ -1,12 +1,12 @@
 //! States that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
 
-use egui::{Align, Color32, Frame, Layout, Margin, Panel, RichText, Ui};
+use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
 use super::actions::{Action, UserCommand};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::Checked;
-use super::theme::GRID;
+use super::theme::{self, GRID};
 use crate::record::{Ending, RunState};
 
 /// What is to be said.
@@ -30,8 +30,8 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, check
         .outer_margin(Margin { bottom: 6, ..Margin::ZERO });
     Panel::top("banner").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
         ui.horizontal(|ui| {
-            ui.label(RichText::new(message.text).color(message.colour));
-            ui.label(RichText::new(message.next).color(scene.tokens.weak));
+            ui.set_min_height(theme::ROW);
+            // From the right, so that the buttons keep their place and the text takes what is left.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = GRID;
                 if ui.button("Dismiss").clicked() {
@@ -40,6 +40,12 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, check
                 if message.restart && ui.button("Restart with these settings").clicked() {
                     scene.actions.user(UserCommand::Restart);
                 }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.spacing_mut().item_spacing.x = 2.0 * GRID;
+                    ui.add(Label::new(RichText::new(&message.text).color(message.colour)).truncate())
+                        .on_hover_text(&message.text);
+                    ui.add(Label::new(RichText::new(message.next).color(scene.tokens.weak)).truncate());
+                });
             });
         });
     });
@@ -65,14 +71,18 @@ fn message(scene: &Scene<'_>, session: Option<&Session>, checked: &Checked) -> O
     };
     match session.history.state() {
         RunState::Ended(Ending::Diverged { step, message }) => Some(Message {
-            text: format!("Diverged at step {}: {message}", super::format::count(*step)),
-            next: "Everything before stands; scrub it, or lower the rate and restart",
+            text: if message.contains(&step.to_string()) {
+                message.clone()
+            } else {
+                format!("Diverged at step {step}: {message}")
+            },
+            next: "Everything before it can be scrubbed",
             colour: tokens.error,
             restart: checked.problems.is_empty(),
         }),
         RunState::Ended(Ending::Failed { message, .. }) => Some(Message {
             text: format!("The run failed: {message}"),
-            next: "What was measured stands; change the settings and restart",
+            next: "What was measured stands",
             colour: tokens.error,
             restart: checked.problems.is_empty(),
         }),

@@ -81,7 +81,17 @@ pub fn tick(value: f64, span: f64, log: bool) -> String {
     if span >= 1.5 && (value - nearest).abs() < 1e-6 {
         format!("10{}", superscript(nearest as i64))
     } else {
-        number(10f64.powf(value))
+        round(10f64.powf(value))
+    }
+}
+
+/// A round number without the zeros behind its last digit.
+fn round(value: f64) -> String {
+    let text = number(value);
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 
@@ -134,9 +144,13 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         return (first..=last).map(|place| (place * step) as f64).collect();
     }
     if span >= 0.6 {
-        let decades = from.floor() as i32..=to.ceil() as i32;
-        let marks = decades.flat_map(|decade| [1.0f64, 2.0, 5.0].map(|digit| f64::from(decade) + digit.log10()));
-        return marks.filter(|mark| (from..=to).contains(mark)).collect();
+        let within = |digits: &[f64]| -> Vec<f64> {
+            let decades = from.floor() as i32..=to.ceil() as i32;
+            let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
+            marks.filter(|mark| (from..=to).contains(mark)).collect()
+        };
+        let fine = within(&[1.0, 2.0, 5.0]);
+        return if fine.len() <= most.max(2) { fine } else { within(&[1.0, 3.0]) };
     }
     linear_marks(10f64.powf(from), 10f64.powf(to), most)
         .into_iter()

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod app;
+mod axes;
 mod banner;
 pub mod clock;
 pub mod curves;

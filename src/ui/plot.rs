@@ -6,19 +6,15 @@
 
 use std::sync::Arc;
 
-use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2, pos2};
-use egui_plot::{AxisHints, HPlacement, Line, LineStyle, Plot, PlotPoints, PlotTransform};
+use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
+use egui_plot::{Line, LineStyle, PlotPoints, PlotTransform};
 
 use super::actions::{Action, UserCommand};
+use super::axes::{self, AXIS};
 use super::curves::{Curves, Key, Visible, Window};
 use super::format;
 use super::scene::Scene;
 use super::theme;
-
-/// Width of every left axis, in points.
-pub const AXIS: f32 = 40.0;
-/// Height of a bottom axis with ticks.
-const TICKS: f32 = 15.0;
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
@@ -112,47 +108,12 @@ fn show(
     traces: &[Trace],
     (low, high): (f64, f64),
 ) -> (PlotTransform, Response) {
-    let tokens = scene.tokens;
     let (from, to) = scene.range;
-    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
-    let up = (plot.height / 26.0).clamp(1.0, 6.0) as usize;
-    let log = plot.log;
-    let span = high - low;
-    let y_axis = AxisHints::new_y()
-        .placement(HPlacement::Left)
-        .min_thickness(AXIS)
-        // A label at the very edge would run into the plot above or into the epochs below.
-        .formatter(move |mark, _| {
-            let inside = (0.035..=0.97).contains(&((mark.value - low) / span));
-            if inside { format::tick(mark.value, span, log) } else { String::new() }
-        })
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
-    let labels = plot.ticks;
-    let x_axis = AxisHints::new_x()
-        .min_thickness(if labels { TICKS } else { GAP })
-        .formatter(move |mark, _| if labels { format::tick(mark.value, to - from, false) } else { String::new() })
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
-    let shown = Plot::new(plot.id)
-        .height(plot.height)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .sense(Sense::click_and_drag())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
-        .auto_bounds(false)
-        .grid_color(tokens.grid)
-        .grid_spacing(1.0..=2.0)
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
-        .x_grid_spacer(format::spacer(false, across))
-        .y_grid_spacer(format::spacer(log, up))
+    let (log, span) = (plot.log, high - low);
+    let axis = axes::left(scene.tokens, (low, high), move |value| format::tick(value, span, log));
+    let shown = axes::over_time(ui, plot.id, plot.height, (from, to), plot.ticks)
+        .custom_y_axes(vec![axis])
+        .y_grid_spacer(format::spacer(log, axes::ticks_up(plot.height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
             plot_ui.set_plot_bounds_y(low..=high);
@@ -168,9 +129,6 @@ fn show(
         });
     (shown.transform, shown.response)
 }
-
-/// Height of a bottom axis without ticks.
-const GAP: f32 = 3.0;
 
 /// The tasks as coloured grounds and their switches as lines, behind everything.
 fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: egui::layers::ShapeIdx) {

@@ -8,7 +8,7 @@ use super::actions::{Action, UserCommand};
 use super::clock::newest;
 use super::scene::Scene;
 use super::theme::{self, GRID};
-use super::{format, plot};
+use super::{axes, format};
 
 /// Height of the strip with its text.
 pub const HEIGHT: f32 = 52.0;
@@ -19,7 +19,7 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) {
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
     let inner = rect.shrink2(vec2(8.0, 6.0));
     let buttons = 84.0;
-    let (head, rest) = inner.split_left_right_at_x(inner.left() + plot::AXIS + 76.0);
+    let (head, rest) = inner.split_left_right_at_x(inner.left() + axes::AXIS + 76.0);
     let (strip, follow) = rest.split_left_right_at_x(rest.right() - buttons);
     read_out(ui, scene, head);
     follow_button(ui, scene, follow);

@@ -215,7 +215,8 @@ fn a_run_that_diverges_or_breaks_says_so_and_can_begin_again() {
     let mut harness = window(spec);
     press(&mut harness, "Start");
     until(&mut harness, "divergence", |app| matches!(app.history().state(), RunState::Ended(Ending::Diverged { .. })));
-    harness.get_by_label_contains("Diverged at step");
+    harness.get_by_label_contains("at step");
+    harness.get_by_label_contains("can be scrubbed");
     harness.state_mut().draft_mut().training.rate = 0.01;
     harness.run_steps(2);
     press(&mut harness, "Restart with these settings");

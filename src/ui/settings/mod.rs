@@ -3,6 +3,7 @@
 //! The panel edits a draft. What a running network can take in its stride (rate, cadence, coming tasks, pace) is told to it
 //! at once; everything else waits for `Restart to apply`. A problem stands in words below its field.
 
+mod classes;
 mod data;
 mod form;
 mod kernel;
@@ -58,22 +59,25 @@ pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
     !same.same_run(running)
 }
 
+/// What the panel knows of the run beside it.
+pub struct Around<'a> {
+    pub session: Option<&'a Session>,
+    /// Whether a run before it is shown faintly.
+    pub has_reference: bool,
+    /// Measured operations per second, once known.
+    pub flops: Option<f64>,
+}
+
 /// Draws the panel.
-pub fn show(
-    ui: &mut Ui,
-    draft: &mut Spec,
-    checked: &Checked,
-    actions: &mut Actions,
-    session: Option<&Session>,
-    flops: Option<f64>,
-) {
+pub fn show(ui: &mut Ui, draft: &mut Spec, checked: &Checked, actions: &mut Actions, around: &Around<'_>) {
     let tokens = Tokens::of(ui);
     let frame = egui::Frame::new().inner_margin(egui::Margin { left: 0, right: 0, top: 6, bottom: 0 });
     Panel::bottom("settings foot").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
-        foot(ui, draft, checked, actions, session, flops);
+        foot(ui, draft, checked, actions, around);
     });
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
+        let session = around.session;
         let mut form = Form { draft, checked, actions, tokens, session };
         section(ui, &mut form, "Tasks", true, tasks::show);
         section(ui, &mut form, "Network", true, network::show);
@@ -97,15 +101,9 @@ fn section(ui: &mut Ui, form: &mut Form<'_>, title: &str, open: bool, add: impl 
 }
 
 /// What it will cost, and the button that makes it so.
-fn foot(
-    ui: &mut Ui,
-    draft: &Spec,
-    checked: &Checked,
-    actions: &mut Actions,
-    session: Option<&Session>,
-    flops: Option<f64>,
-) {
+fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, around: &Around<'_>) {
     let tokens = Tokens::of(ui);
+    let flops = around.flops;
     let small = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
     match (&checked.cost, checked.problems.first()) {
         (Some(cost), _) => {
@@ -146,7 +144,7 @@ fn foot(
         }
         (None, None) => {}
     }
-    let pending = session.is_some_and(|session| needs_restart(draft, &session.spec));
+    let pending = around.session.is_some_and(|session| needs_restart(draft, &session.spec));
     ui.horizontal(|ui| {
         if pending {
             let button = IconButton {
@@ -164,7 +162,10 @@ fn foot(
                 actions.push(Action::Revert);
             }
         } else {
-            ui.allocate_space(egui::vec2(1.0, BAR_BUTTON));
+            ui.set_min_height(BAR_BUTTON);
+            if around.has_reference && ui.button("Hide the run before").on_hover_text("The faint curves").clicked() {
+                actions.push(Action::ForgetReference);
+            }
         }
     });
 }

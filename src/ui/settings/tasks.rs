@@ -3,8 +3,9 @@
 //! Tasks are moved by dragging their handle or by the two buttons; those that have begun stay where they are. While a run
 //! goes on, the new order of the coming tasks is told to it at once.
 
-use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
+use super::classes;
 use super::form::{Form, real, whole};
 use crate::spec::TaskKind;
 use crate::ui::actions::Action;
@@ -222,7 +223,7 @@ fn task_row(
         }
     });
     if matches!(form.draft.tasks.kind, TaskKind::Split | TaskKind::Frequency) {
-        classes(ui, form, task);
+        classes::show(ui, form, task);
     }
     (edit, dragged)
 }
@@ -288,109 +289,4 @@ fn length(ui: &mut Ui, form: &mut Form<'_>, place: usize, task: usize) {
             ui.weak("st");
         }
     });
-}
-
-/// The classes of a task: a cell to switch for each where there are few, else a list to write.
-fn classes(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
-    let all = form.checked.shape.classes;
-    if all > 20 {
-        class_text(ui, form, task);
-        return;
-    }
-    let info = form.session.and_then(|session| session.history.info());
-    let names = info
-        .filter(|info| info.spec.data.source == form.draft.data.source)
-        .map(|info| info.class_names.clone())
-        .unwrap_or_default();
-    let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
-    let tokens = form.tokens;
-    ui.horizontal(|ui| {
-        ui.add_space(13.0);
-        ui.spacing_mut().item_spacing.x = 2.0;
-        let width = ((ui.available_width() - 2.0 * all as f32) / all as f32).min(20.0);
-        for class in 0..all {
-            let (rect, response) = ui.allocate_exact_size(vec2(width, 15.0), Sense::click());
-            let name = names.get(class).cloned().unwrap_or_else(|| class.to_string());
-            let has = own.contains(&class);
-            response.widget_info(|| {
-                WidgetInfo::selected(Role::CheckBox, true, has, format!("Task {task} has class {class}"))
-            });
-            if response.clicked() {
-                if has {
-                    own.retain(|&other| other != class);
-                } else {
-                    own.push(class);
-                    own.sort_unstable();
-                }
-            }
-            let colour = tokens.task(task);
-            let fill = if has { colour.gamma_multiply(if tokens.dark { 0.55 } else { 0.75 }) } else { tokens.ground };
-            let edge = if response.hovered() || response.has_focus() { tokens.accent } else { Color32::TRANSPARENT };
-            ui.painter().rect(rect, 3.0, fill, Stroke::new(1.0, edge), egui::StrokeKind::Inside);
-            let ink = if has && !tokens.dark {
-                Color32::WHITE
-            } else if has {
-                tokens.text
-            } else {
-                tokens.faint
-            };
-            ui.painter().text(
-                pos2(rect.center().x, rect.center().y),
-                egui::Align2::CENTER_CENTER,
-                class.to_string(),
-                egui::FontId::proportional(10.0),
-                ink,
-            );
-            response
-                .on_hover_text(format!("{name}: {}", if has { "click to take it out" } else { "click to put it in" }));
-        }
-    });
-}
-
-/// Classes as text, like `0-9, 12`.
-fn class_text(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
-    let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
-    let id = ui.scope_id().with(("classes", task));
-    let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| ranges(own));
-    let response = ui.add(
-        egui::TextEdit::singleline(&mut text)
-            .desired_width(ui.available_width() - 8.0)
-            .hint_text("classes, as 0-9, 12"),
-    );
-    let response = response.accessible_name(format!("Classes of task {task}"));
-    if response.changed()
-        && let Some(classes) = parse_ranges(&text)
-    {
-        *own = classes;
-    }
-    if response.has_focus() {
-        ui.data_mut(|data| data.insert_temp(id, text));
-    } else {
-        ui.data_mut(|data| data.remove::<String>(id));
-    }
-}
-
-/// 0, 1, 2, 5 → `0-2, 5`.
-fn ranges(classes: &[usize]) -> String {
-    let mut parts: Vec<(usize, usize)> = Vec::new();
-    for &class in classes {
-        match parts.last_mut() {
-            Some(part) if part.1 + 1 == class => part.1 = class,
-            _ => parts.push((class, class)),
-        }
-    }
-    let text = parts.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
-    text.collect::<Vec<_>>().join(", ")
-}
-
-/// `0-2, 5` → 0, 1, 2, 5; none while it is not yet a list.
-fn parse_ranges(text: &str) -> Option<Vec<usize>> {
-    let mut classes = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-        (from <= to && to < 10_000).then_some(())?;
-        classes.extend(from..=to);
-    }
-    Some(classes)
 }

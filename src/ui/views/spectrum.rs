@@ -3,13 +3,13 @@
 //! Nothing is hidden: eigenvalues at or below 0, which have no logarithm, are counted in words.
 
 use egui::{Color32, Rect, Sense, Ui};
-use egui_plot::{AxisHints, HPlacement, Line, LineStyle, Plot, PlotPoint, PlotPoints};
+use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
 use super::{View, choose_block, view_card};
 use crate::record::{Block, Snapshot};
+use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::eigenvalues;
 use crate::ui::format;
-use crate::ui::plot::AXIS;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 
@@ -55,38 +55,15 @@ fn plot(
 ) {
     let tokens = scene.tokens;
     let span = high - low;
-    let y_axis = AxisHints::new_y()
-        .placement(HPlacement::Left)
-        .min_thickness(AXIS)
-        .formatter(move |mark, _| format::tick(mark.value, span, true))
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
-    let x_axis = AxisHints::new_x()
-        .min_thickness(15.0)
-        .formatter(move |mark, _| format!("{:.0}", 10f64.powf(mark.value)))
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
-    let up = (height / 26.0).clamp(1.0, 6.0) as usize;
+    let index = axes::bottom(tokens, true, |value| format!("{:.0}", 10f64.powf(value)));
+    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, true));
     let behind = ui.painter().add(egui::Shape::Noop);
-    let shown = Plot::new("spectrum")
-        .height(height)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
+    let shown = axes::bare(ui, "spectrum", height)
         .sense(Sense::hover())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
-        .auto_bounds(false)
-        .grid_color(tokens.grid)
-        .grid_spacing(1.0..=2.0)
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
+        .custom_x_axes(vec![index])
+        .custom_y_axes(vec![axis])
         .x_grid_spacer(index_spacer)
-        .y_grid_spacer(format::spacer(true, up))
+        .y_grid_spacer(format::spacer(true, axes::ticks_up(height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(-0.06..=right + 0.06);
             plot_ui.set_plot_bounds_y(low..=high);

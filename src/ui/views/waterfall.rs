@@ -4,15 +4,16 @@
 //! are taken once per snapshot, and its colours again only when something in view has changed.
 
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
+use egui_plot::{GridMark, PlotImage, PlotPoint};
 
 use super::pixels::{Shades, colour_bar};
 use super::{View, choose_block, view_card};
 use crate::record::{Block, History};
+use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::{Key, Source, Window, eigenvalues};
 use crate::ui::format;
-use crate::ui::plot::{AXIS, TimePlot, Trace, cursor, gestures, time_plot, window};
+use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
 use crate::ui::scene::Scene;
-use crate::ui::theme;
 use crate::ui::widgets::segments;
 
 /// Rows of the picture.
@@ -142,18 +143,7 @@ fn map(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut WaterfallState, block: Bl
     draw(ui, scene, state, block, window);
     let rect = ui.available_rect_before_wrap();
     let bar = 16.0;
-    // The axis counts downwards: the largest eigenvalue is on top. Nothing is measured in it, so it is a plot without data
-    // under the picture, which keeps it in line with the others.
-    let plot = TimePlot {
-        id: "waterfall",
-        log: false,
-        limits: Some((-(n as f64).log10(), 0.0)),
-        least: 1.0,
-        ticks: true,
-        height: height - bar,
-    };
-    let frame = frame(ui, scene, &plot, n, state);
-    let _ = frame;
+    frame(ui, scene, height - bar, n, state);
     let below = Rect::from_min_max(
         pos2(rect.left() + AXIS, rect.top() + height - bar + 4.0),
         pos2(rect.right(), rect.top() + height),
@@ -164,44 +154,16 @@ fn map(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut WaterfallState, block: Bl
     colour_bar(&mut below, &state.shades, range, [&texts[0], &texts[1]]);
 }
 
-/// The axes with the picture in them.
-fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &WaterfallState) -> Rect {
-    use egui_plot::{AxisHints, GridMark, HPlacement, Plot, PlotImage, PlotPoint};
-
+/// The axes with the picture in them. The left one counts downwards: the largest eigenvalue is on top.
+fn frame(ui: &mut Ui, scene: &mut Scene<'_>, height: f32, n: usize, state: &WaterfallState) {
     let (from, to) = scene.range;
-    let tokens = scene.tokens;
-    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
     let depth = (n as f64).log10();
-    let y_axis = AxisHints::new_y()
-        .placement(HPlacement::Left)
-        .min_thickness(AXIS)
-        .formatter(|mark, _| format!("{:.0}", 10f64.powf(-mark.value)))
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
-    let x_axis = AxisHints::new_x()
-        .min_thickness(15.0)
-        .formatter(move |mark, _| format::tick(mark.value, to - from, false))
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks());
+    let axis = axes::left(scene.tokens, (-1.1 * depth, 0.1 * depth), |value| format!("{:.0}", 10f64.powf(-value)));
     let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
-    let shown = Plot::new(plot.id)
-        .height(plot.height)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .sense(egui::Sense::click_and_drag())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
-        .auto_bounds(false)
+    let behind = ui.painter().add(egui::Shape::Noop);
+    let shown = axes::over_time(ui, "waterfall", height, (from, to), true)
         .show_grid(false)
-        .grid_spacing(1.0..=2.0)
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
-        .x_grid_spacer(format::spacer(false, across))
+        .custom_y_axes(vec![axis])
         .y_grid_spacer(move |input| {
             let marks = (0..=4).flat_map(|decade| [1.0f64, 3.0].map(|digit| -(f64::from(decade) + digit.log10())));
             let (low, high) = input.bounds;
@@ -217,6 +179,7 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &
             }
         });
     let frame = *shown.transform.frame();
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, scene.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
     for band in scene.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
         let x = shown.transform.position_from_point_x(band.start);
@@ -224,7 +187,6 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, plot: &TimePlot, n: usize, state: &
     }
     cursor(&painter, scene, &shown.transform);
     gestures(scene, &shown.response, &shown.transform, ui);
-    frame
 }
 
 /// Makes the texture, if anything in view has changed; only its new columns, if snapshots were appended.
