@@ -1,7 +1,7 @@
 //! The window's state and how it is laid out. It knows of no window system: `eframe` drives it, and so do tests.
 //!
 //! Drawing changes only what belongs to the window itself (which section is open, what a view shows, the draft of the
-//! settings); everything else is a wish that [`logic`](super::logic) carries out between frames.
+//! settings); everything else is a wish that `logic` carries out between frames.
 
 use std::time::Instant;
 

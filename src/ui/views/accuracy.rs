@@ -3,7 +3,8 @@
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
 use super::{View, view_card};
-use crate::record::{History, Row};
+use crate::math::forgetting::forgetting;
+use crate::record::{Ending, History, Row, RunState};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -95,43 +96,36 @@ fn losses(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
     traces
 }
 
-/// A row of the accuracy matrix: after which task, and the accuracy on each task.
+/// A row of the accuracy matrix: the task that was trained, whether it has ended, and the accuracy on each task.
 pub struct MatrixRow {
-    /// The task that ended here; `None` for where things stand now.
-    pub after: Option<usize>,
+    pub task: usize,
+    pub ended: bool,
     /// In order of task number.
     pub accuracy: Vec<f64>,
 }
 
 /// The accuracy matrix as far as the run went: a row per task that ended, and where things stand at the end of the record.
 pub fn matrix_of(history: &History) -> Vec<MatrixRow> {
-    let accuracies = |row: &Row| row.accuracy.iter().map(|accuracy| accuracy.accuracy).collect::<Vec<f64>>();
+    let finished = matches!(history.state(), RunState::Ended(Ending::Finished { .. }));
     let rows = history.rows();
-    let ended = rows.iter().filter(|row| row.at_switch);
-    let mut matrix: Vec<MatrixRow> =
-        ended.map(|row| MatrixRow { after: Some(row.task), accuracy: accuracies(row) }).collect();
-    if let Some(last) = rows.last().filter(|row| !row.at_switch && !row.accuracy.is_empty()) {
-        matrix.push(MatrixRow { after: None, accuracy: accuracies(last) });
-    }
-    matrix
+    let last = rows.last().filter(|row| !row.at_switch);
+    let ends = rows.iter().filter(|row| row.at_switch).chain(last).filter(|row| !row.accuracy.is_empty());
+    let row = |row: &Row| MatrixRow {
+        task: row.task,
+        ended: row.at_switch || finished,
+        accuracy: row.accuracy.iter().map(|accuracy| accuracy.accuracy).collect(),
+    };
+    ends.map(row).collect()
 }
 
-/// How much of each task trained before the last row was forgotten: its best accuracy at a row since its end, minus its last.
-fn forgetting(matrix: &[MatrixRow]) -> Vec<(usize, f64)> {
-    let Some((last, before)) = matrix.split_last() else { return Vec::new() };
-    let mut lost = Vec::new();
-    for (place, row) in before.iter().enumerate() {
-        let Some(task) = row.after else { continue };
-        let best = before[place..]
-            .iter()
-            .filter_map(|row| row.accuracy.get(task - 1))
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        if let Some(now) = last.accuracy.get(task - 1) {
-            lost.push((task, best - now));
-        }
-    }
-    lost
+/// How much of each task but the last was forgotten, with its number.
+fn lost(matrix: &[MatrixRow]) -> Vec<(usize, f64)> {
+    // The definition wants columns in the order of training.
+    let order: Vec<usize> = matrix.iter().map(|row| row.task).collect();
+    let of =
+        |row: &MatrixRow| order.iter().map(|task| row.accuracy.get(task - 1).copied().unwrap_or(f64::NAN)).collect();
+    let columns: Vec<Vec<f64>> = matrix.iter().map(of).collect();
+    order.iter().copied().zip(forgetting(&columns)).collect()
 }
 
 fn matrix(ui: &mut Ui, scene: &Scene<'_>) {
@@ -156,8 +150,8 @@ fn matrix(ui: &mut Ui, scene: &Scene<'_>) {
     }
     for (place, row) in matrix.iter().enumerate() {
         let y = rect.top() + top + place as f32 * cell.y;
-        let (text, colour) =
-            row.after.map_or(("now".to_owned(), tokens.weak), |task| (format!("after {task}"), tokens.task(task)));
+        let text = if row.ended { format!("after {}", row.task) } else { format!("in {}", row.task) };
+        let colour = tokens.task(row.task);
         painter.text(
             pos2(rect.left() + left - 8.0, y + cell.y / 2.0),
             Align2::RIGHT_CENTER,
@@ -171,7 +165,7 @@ fn matrix(ui: &mut Ui, scene: &Scene<'_>) {
         }
     }
     let lost: Vec<String> =
-        forgetting(&matrix).iter().map(|(task, lost)| format!("task {task}: {:.0} %", 100.0 * lost)).collect();
+        lost(&matrix).iter().map(|(task, lost)| format!("task {task}: {:.0} %", 100.0 * lost)).collect();
     let text = if lost.is_empty() {
         "Forgetting is counted from the first switch".to_owned()
     } else {
