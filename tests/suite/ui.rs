@@ -127,6 +127,12 @@ fn switching_stopping_and_restarting_answer_at_once() {
     press(&mut harness, "Stop");
     until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Stopped { .. })));
     assert!(asked.elapsed() < Duration::from_secs(1), "stop took {:?}", asked.elapsed());
+
+    press(&mut harness, "Start");
+    until(&mut harness, "training once more", running);
+    let asked = Instant::now();
+    drop(harness);
+    assert!(asked.elapsed() < Duration::from_secs(1), "closing took {:?}", asked.elapsed());
 }
 
 #[test]
