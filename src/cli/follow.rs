@@ -24,7 +24,8 @@ pub fn follow(
         folder.take(&event)?;
         match &event {
             Event::Started(info) => bar.set_length(info.planned_steps),
-            Event::Warning { message, epoch, .. } => bar.println(format!("Epoch {epoch:.2}: {message}")),
+            // Those of step 0 are the spec's, which were printed before the folder was made.
+            Event::Warning { message, epoch, step } if *step > 0 => bar.println(format!("Epoch {epoch:.2}: {message}")),
             _ => {}
         }
         let is_last = matches!(event, Event::Ended(_));

@@ -25,7 +25,6 @@ impl Cadence {
     /// The grid of a task of `total` steps. `lag` comes from [`lag_steps`] with the cadence the run began with.
     pub fn new(per_epoch: usize, lag: u64, steps_per_epoch: u64, after_switch: bool, total: u64) -> Self {
         let sparse = spacing(per_epoch, steps_per_epoch);
-        // A divisor of the sparse spacing, which divides the lag.
         let dense =
             (1..=sparse).filter(|d| sparse.is_multiple_of(*d)).min_by_key(|d| (3 * d).abs_diff(sparse)).unwrap_or(1);
         Self { steps_per_epoch, sparse, dense, lag, after_switch, total, stretch: 1 }
@@ -36,9 +35,13 @@ impl Cadence {
         if done == self.total {
             return true;
         }
+        done > 0 && done < self.total && done.is_multiple_of(self.spacing(done))
+    }
+
+    /// Steps between snapshots around here.
+    fn spacing(&self, done: u64) -> u64 {
         let dense = self.after_switch && done <= self.steps_per_epoch;
-        let spacing = if dense { self.dense } else { self.sparse } * self.stretch;
-        done > 0 && done < self.total && done.is_multiple_of(spacing)
+        self.stretch * if dense { self.dense } else { self.sparse }
     }
 
     /// Whether the kernel is needed: for a snapshot now or for the velocity of one a lag later.
@@ -46,11 +49,11 @@ impl Cadence {
         self.snapshot_due(done) || self.snapshot_due(done + self.lag)
     }
 
-    /// Whether an epoch or the task ends here, where the dearer metrics are computed too.
+    /// Whether this is the last snapshot of an epoch or of the task, where the dearer metrics are computed too: the grid need
+    /// not meet the end of an epoch.
     pub fn epoch_ends(&self, done: u64) -> bool {
-        // The grid need not meet the end of an epoch: the last snapshot at or before it counts.
-        let spacing = self.sparse * self.stretch;
-        done == self.total || done / self.steps_per_epoch != (done + spacing) / self.steps_per_epoch
+        let epoch_of = |done: u64| (done - 1) / self.steps_per_epoch;
+        done == self.total || (done > 0 && epoch_of(done) != epoch_of(done + self.spacing(done + 1)))
     }
 
     /// Lag of the velocity in steps.
@@ -58,10 +61,11 @@ impl Cadence {
         self.lag
     }
 
-    /// Adapts the grid after a snapshot: `share` of the time went into kernels, `budget` is allowed.
+    /// Adapts the grid after a snapshot: `share` of the time since the last one went into kernels, `budget` is allowed.
+    /// At least one snapshot an epoch remains.
     pub fn keep_to(&mut self, budget: f64, share: f64) {
         if share > budget {
-            self.stretch = (self.stretch * 2).min(self.steps_per_epoch.max(1));
+            self.stretch = (self.stretch * 2).min((self.steps_per_epoch / self.sparse).max(1));
         } else if share < budget / 3.0 {
             self.stretch = (self.stretch / 2).max(1);
         }
@@ -76,6 +80,8 @@ pub fn lag_steps(kernel: &KernelSpec, steps_per_epoch: u64) -> u64 {
     if spacings > 0 { spacings * spacing } else { (wanted.round() as u64).max(1) }
 }
 
+/// Steps between snapshots: a multiple of three where it is three or more, so that the dense grid fits into it.
 fn spacing(per_epoch: usize, steps_per_epoch: u64) -> u64 {
-    ((steps_per_epoch as f64 / per_epoch.max(1) as f64).round() as u64).max(1)
+    let wanted = steps_per_epoch as f64 / per_epoch.max(1) as f64;
+    if wanted < 2.0 { (wanted.round() as u64).max(1) } else { 3 * ((wanted / 3.0).round() as u64).max(1) }
 }

@@ -30,22 +30,3 @@ pub trait Control {
     /// Whether the run is to end.
     fn cancelled(&self) -> bool;
 }
-
-/// Nobody has a wish: headless runs that end by themselves.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unattended;
-
-impl Control for Unattended {
-    fn poll(&mut self) -> Option<Command> {
-        None
-    }
-
-    fn wait(&mut self, at_most: Duration) -> Option<Command> {
-        std::thread::sleep(at_most);
-        None
-    }
-
-    fn cancelled(&self) -> bool {
-        false
-    }
-}

@@ -72,6 +72,8 @@ impl Meter {
 
     /// Keeps a reading for the velocities to come, and forgets those that are older than the lag.
     pub fn hold(&mut self, done: u64, reading: Reading, lag: u64) {
+        // No later velocity needs the full kernel, which is C² times the size.
+        let reading = Reading { full: None, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }

@@ -7,4 +7,4 @@ mod meter;
 mod pulse;
 
 pub use cadence::{Cadence, lag_steps};
-pub use control::{Command, Control, Unattended};
+pub use control::{Command, Control};

@@ -25,7 +25,7 @@ pub struct Pulse {
     steps: f64,
     training: f64,
     measuring: f64,
-    /// Seconds since the last snapshot: training, measuring.
+    /// Seconds since the share was last asked for: training, measuring.
     since: (f64, f64),
 }
 
@@ -57,12 +57,16 @@ impl Pulse {
         self.fade();
     }
 
-    /// A kernel was measured. Returns the share of the time that kernels took since the last one.
-    pub fn measured(&mut self, took: Duration) -> f64 {
+    /// A kernel was measured.
+    pub fn measured(&mut self, took: Duration) {
         self.measuring += took.as_secs_f64();
-        let (training, measuring) = std::mem::take(&mut self.since);
-        let measuring = measuring + took.as_secs_f64();
+        self.since.1 += took.as_secs_f64();
         self.fade();
+    }
+
+    /// The share of the time that kernels took since this was last asked.
+    pub fn take_share(&mut self) -> f64 {
+        let (training, measuring) = std::mem::take(&mut self.since);
         measuring / (training + measuring).max(f64::MIN_POSITIVE)
     }
 

@@ -4,8 +4,9 @@
 //!
 //! * *Background*: the median velocity over the last third of the task before the switch.
 //! * *Spike*: the largest velocity from the switch to one epoch after it (or to the next switch); *ratio* = spike/background.
-//! * *Fake switches*: every measured time in that last third taken for a switch; the largest velocity in the 0.3 epoch
-//!   that follow each. A real spike stands above the 99th percentile of these.
+//! * *Fake switches*: every measured time in that last third taken for a switch, as far as an epoch of it follows; the
+//!   largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After a real switch there
+//!   are three times as many samples, which alone would lift a maximum over noise a little: `no-shift` shows how much.)
 //! * *Before*: the median of the last three λ_max up to the switch. *Dip*: the smallest λ_max within three epochs after the
 //!   switch (or to the next one), divided by *before*. *Recovery*: the last λ_max of the new task over that smallest one.
 
@@ -20,8 +21,8 @@ pub struct Spike {
     pub background: f64,
     /// height / background.
     pub ratio: f64,
-    /// 99th percentile of what fake switches give.
-    pub fake: f64,
+    /// 99th percentile of what fake switches give; `None` where the last third of the task is shorter than an epoch.
+    pub fake: Option<f64>,
 }
 
 /// The reaction of λ_max to one switch.
@@ -48,11 +49,11 @@ pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
     if background <= 0.0 {
         return None;
     }
-    let fakes = quiet.iter().filter(|p| p.0 + FAKE_EPOCHS <= switch + 1e-9).map(|fake| {
-        let window = quiet.iter().filter(|p| p.0 > fake.0 && p.0 <= fake.0 + FAKE_EPOCHS);
+    let fakes = quiet.iter().filter(|p| p.0 + SPIKE_EPOCHS <= switch + 1e-9).map(|fake| {
+        let window = quiet.iter().filter(|p| p.0 > fake.0 && p.0 <= fake.0 + SPIKE_EPOCHS);
         window.map(|p| p.1).fold(0.0, f64::max)
     });
-    let fake = quantile(fakes, 0.99).unwrap_or(background);
+    let fake = quantile(fakes, 0.99);
     Some(Spike { epoch, delay: epoch - switch, height, background, ratio: height / background, fake })
 }
 
@@ -85,7 +86,5 @@ pub fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64> {
 
 /// How long after a switch its spike is looked for, in epochs.
 pub const SPIKE_EPOCHS: f64 = 1.0;
-/// How long after a fake switch its spike is looked for.
-const FAKE_EPOCHS: f64 = 0.3;
 /// How long after a switch its dip is looked for.
 pub const DIP_EPOCHS: f64 = 3.0;

@@ -11,15 +11,13 @@ use crate::model::{Mlp, Taps};
 
 /// The trace-reduced kernel of `network` on images [n, inputs], row-major [n, n].
 ///
-/// Holds the Jacobian of one logit, [n, parameters] in f64. `None` when `cancelled` says so, which is asked before each logit.
+/// Holds the Jacobian of one logit, [n, parameters] in f64. `None` when `cancelled` says so, which is asked before each
+/// backward pass.
 pub fn trace(network: &Mlp, images: &Tensor<2>, classes: usize, cancelled: &dyn Fn() -> bool) -> Option<Vec<f64>> {
     let [n, _] = images.dims();
     let mut kernel = vec![0.0; n * n];
     for logit in 0..classes {
-        if cancelled() {
-            return None;
-        }
-        let jacobian = logit_jacobian(network, images, logit, classes);
+        let jacobian = logit_jacobian(network, images, logit, classes, cancelled)?;
         let parameters = jacobian.len() / n;
         let rows = MatRef::from_row_major_slice(&jacobian, n, parameters);
         let product = rows * rows.transpose();
@@ -30,8 +28,14 @@ pub fn trace(network: &Mlp, images: &Tensor<2>, classes: usize, cancelled: &dyn 
     Some(kernel)
 }
 
-/// ∂f_c(x_i)/∂w for all images, row-major [n, parameters].
-pub fn logit_jacobian(network: &Mlp, images: &Tensor<2>, logit: usize, classes: usize) -> Vec<f64> {
+/// ∂f_c(x_i)/∂w for all images, row-major [n, parameters]; `None` when `cancelled` says so.
+pub fn logit_jacobian(
+    network: &Mlp,
+    images: &Tensor<2>,
+    logit: usize,
+    classes: usize,
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Vec<f64>> {
     let network = network.clone().train();
     let device = images.device();
     let mut pick = vec![0.0f32; classes];
@@ -40,6 +44,9 @@ pub fn logit_jacobian(network: &Mlp, images: &Tensor<2>, logit: usize, classes: 
     let [n, _] = images.dims();
     let mut jacobian = Vec::new();
     for image in 0..n {
+        if cancelled() {
+            return None;
+        }
         let output = network.forward(images.clone().narrow(0, image, 1), &mut Taps::closed());
         let mut gradients = (output * pick.clone()).sum().backward();
         for (_, layer) in network.layers() {
@@ -54,5 +61,5 @@ pub fn logit_jacobian(network: &Mlp, images: &Tensor<2>, logit: usize, classes: 
             }
         }
     }
-    jacobian
+    Some(jacobian)
 }

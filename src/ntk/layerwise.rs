@@ -16,6 +16,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::model::{Mlp, Tap, Taps};
+use crate::spec::{MOST_FULL_ROWS, MOST_ROWS};
 
 /// A measured kernel, before it is symmetrised.
 #[derive(Clone, Debug)]
@@ -34,12 +35,8 @@ pub struct FullKernel {
     values: Vec<f64>,
 }
 
-/// Rows of one backward pass at most: bounds the memory of a measurement whatever the number of logits.
-const MOST_ROWS: usize = 4096;
 /// Rows times parameters of one backward pass at most, so that a wide network can still be stopped between two of them.
 const MOST_WORK: usize = 4_000_000_000;
-/// The full kernel is formed only up to this many rows; beyond, it would not be live.
-const MOST_FULL_ROWS: usize = 2048;
 
 /// Measures the kernel of `network` (without autodiff) on images [n, inputs]. `None` when `cancelled` says so, which is asked
 /// before each backward pass and each layer.
@@ -122,7 +119,10 @@ fn gradients(
     taps.into_seen()
         .into_iter()
         .map(|tap| {
-            let delta = tap.zero.grad_remove(&mut gradients).expect("every tap lies between the images and the logits");
+            let delta = tap
+                .zero
+                .grad_remove(&mut gradients)
+                .unwrap_or_else(|| panic!("the layer {} does not reach the logits", tap.name));
             (tap, delta)
         })
         .collect()

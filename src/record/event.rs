@@ -194,7 +194,8 @@ pub struct BlockMetrics {
     /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
     pub alignment: f64,
     pub alignment_centred: Option<f64>,
-    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at each epoch's end and each switch.
+    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at the last snapshot of each epoch, and only
+    /// while images · logits of all probes are at most 2,560.
     pub alignment_full: Option<f64>,
 }
 

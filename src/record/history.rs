@@ -83,7 +83,12 @@ impl History {
                 self.info = Some(info);
                 self.state = RunState::Running;
             }
-            Event::Task(start) => self.tasks.push(start),
+            Event::Task(start) => {
+                if start.from.is_some() {
+                    self.mark_switch(start.step);
+                }
+                self.tasks.push(start);
+            }
             Event::Progress(progress) => {
                 self.losses.extend_from_slice(&progress.losses);
                 thin_losses(&mut self.losses);
@@ -207,7 +212,7 @@ impl History {
         self.rows.push(row);
         if self.rows.len() > self.max_rows {
             let switches = self.switch_epochs();
-            thin(&mut self.rows, &switches, |row| row.epoch);
+            thin(&mut self.rows, &switches, |row| row.epoch, |row| row.at_switch);
         }
     }
 
@@ -217,8 +222,18 @@ impl History {
         self.snapshots.push(snapshot);
         if self.snapshot_bytes > self.max_bytes {
             let switches = self.switch_epochs();
-            thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch);
+            thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch, |snapshot| snapshot.row.at_switch);
             self.snapshot_bytes = self.snapshots.iter().map(|snapshot| bytes_of(snapshot)).sum();
+        }
+    }
+
+    /// A task ended at this step, perhaps before the plan said so: its last row is the reference of the next task.
+    fn mark_switch(&mut self, step: u64) {
+        if let Some(row) = self.rows.last_mut().filter(|row| row.step == step) {
+            row.at_switch = true;
+        }
+        if let Some(snapshot) = self.snapshots.last_mut().filter(|snapshot| snapshot.row.step == step) {
+            Arc::make_mut(snapshot).row.at_switch = true;
         }
     }
 
@@ -232,8 +247,9 @@ pub const MAX_ROWS: usize = 20_000;
 const MAX_LOSSES: usize = 8192;
 
 /// Drops every other entry that is neither first, last, within an epoch of a switch, nor in the last epoch, where the next
-/// switch may be about to happen. When these alone fill the ceiling, the neighbourhoods shrink instead: the ceiling holds.
-fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64) {
+/// switch may be about to happen. When these alone fill the ceiling, the neighbourhoods shrink, down to the entry at the exact
+/// step of the switch, which always stays: the ceiling holds.
+fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64, at_switch: impl Fn(&T) -> bool) {
     let before = entries.len();
     let Some(now) = entries.last().map(&epoch) else { return };
     for radius in [1.0, 0.5, 0.25, 0.0] {
@@ -243,7 +259,7 @@ fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64) {
         entries.retain(|entry| {
             let at = epoch(entry);
             let near = radius > 0.0 && switches.iter().chain([&now]).any(|switch| (at - switch).abs() <= radius);
-            let kept = place == 0 || place == last || near || {
+            let kept = place == 0 || place == last || near || at_switch(entry) || {
                 odd = !odd;
                 odd
             };

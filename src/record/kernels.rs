@@ -51,7 +51,8 @@ impl KernelWriter {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), FolderError> {
-        for snapshot in self.pending.drain(..) {
+        // One leaves the queue when it is written, not before: a full disk must not take the others with it.
+        while let Some(snapshot) = self.pending.first() {
             atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
                 let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
                 let mut npz = NpzWriter::new(writer);
@@ -65,8 +66,9 @@ impl KernelWriter {
                 npz.finish()
             })?;
             self.written += 1;
+            self.pending_bytes -= 8 * snapshot.gram.len();
+            self.pending.remove(0);
         }
-        self.pending_bytes = 0;
         Ok(())
     }
 

@@ -98,7 +98,7 @@ pub(super) mod kind {
 
 /// A live change in one cell.
 pub(super) fn change_text(change: &Change) -> String {
-    let Change { step: _, rate, per_epoch, order, switch } = change;
+    let Change { step: _, task: _, rate, per_epoch, order, switch } = change;
     let mut parts = Vec::new();
     parts.extend(rate.map(|rate| format!("training.rate={rate:?}")));
     parts.extend(per_epoch.map(|count| format!("kernel.per_epoch={count}")));

@@ -3,7 +3,7 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
-use super::{DEPTHS, MAJOR_SHARE, Optimiser, Source, Spec, TaskKind};
+use super::{DEPTHS, MAJOR_SHARE, Method, Optimiser, Source, Spec, TaskKind};
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,11 @@ impl Cost {
         let gram: f64 =
             layers.iter().map(|&(fan_in, fan_out)| 2.0 * n * n * (fan_in as f64 + c * fan_out as f64)).sum();
         let evaluated = spec.evaluated(shape);
-        let snapshot = 4.0 * n * c * weights + gram + 2.0 * (evaluated + n) * weights + 20.0 * n.powi(3);
+        let kernel = match spec.kernel.method {
+            Method::Layerwise => 4.0 * n * c * weights + gram,
+            Method::Jacobian => 6.0 * n * c * weights + 2.0 * n * n * c * parameters,
+        };
+        let snapshot = kernel + 2.0 * (evaluated + n) * weights + 20.0 * n.powi(3);
         let kernel_flop = snapshots as f64 * snapshot;
 
         let state = match spec.training.optimiser {
@@ -93,8 +97,20 @@ impl Cost {
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
         let batch = spec.training.batch as f64 * (hidden * 4.0 + inputs);
-        let training_bytes = 4.0 * (parameters * (2.0 + state + lagged) + batch);
-        let kernel_bytes = 4.0 * n * c * (inputs + 4.0 * hidden) + 8.0 * n * n * (lagged + 8.0) + 4.0 * n * n * c;
+        // At a switch the weights are told of, and written down: up to four copies for a moment.
+        let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
+        let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch);
+        let full = n * c * n * c;
+        let kernel_bytes = 8.0 * n * n * (lagged + 8.0)
+            + match spec.kernel.method {
+                // One logit at a time, in f64; a growing vector may hold twice what it needs.
+                Method::Jacobian => 16.0 * n * parameters,
+                Method::Layerwise => {
+                    let rows = (n * c).min(MOST_ROWS as f64).max(n);
+                    let wanted = if n * c <= MOST_FULL_ROWS as f64 { 12.0 * full } else { 0.0 };
+                    4.0 * rows * (inputs + 4.0 * hidden) + 4.0 * n * n * c + wanted
+                }
+            };
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = c * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let image_bytes = inputs * (5.0 * stored + 4.0 * evaluated);
@@ -119,6 +135,10 @@ impl Cost {
     }
 }
 
+/// Rows of one backward pass of the kernel at most: bounds the memory of a measurement whatever the number of logits.
+pub const MOST_ROWS: usize = 4096;
+/// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
+pub const MOST_FULL_ROWS: usize = 2560;
 /// Bytes of snapshots that the window keeps at most.
 pub const RECORD_BYTES: u64 = 128 << 20;
 

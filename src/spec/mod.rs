@@ -16,11 +16,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, RECORD_BYTES, memory_available};
+pub use cost::{Cost, DataShape, MOST_FULL_ROWS, MOST_ROWS, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
 pub use presets::{PRESETS, Preset, preset};
 pub use tasks::MAJOR_SHARE;
-pub use validate::{DEPTHS, MOST_TASKS, Problem, WIDTHS};
+pub use validate::{DEPTHS, MOST_TASKS, PER_EPOCH, Problem, RATES, WIDTHS};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,6 +245,9 @@ pub struct WindowSpec {
 pub struct Change {
     /// The change takes effect before this step (steps count from 0 over the whole run).
     pub step: u64,
+    /// Number of the task being trained then; without it, whichever is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<usize>,
     /// New learning rate (the value of `training.rate`, before `rate_width` and α).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,

@@ -250,8 +250,10 @@ impl Spec {
             found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
         }
         let probes = self.probe_count(shape);
-        if probes == 1 {
-            found.push(problem("kernel.probes_per_class", "a kernel needs at least two probe images"));
+        let one_class =
+            self.tasks.kind == TaskKind::Split && self.tasks.classes.iter().any(|classes| classes.len() == 1);
+        if kernel.probes_per_class == 1 && (probes == 1 || one_class) {
+            found.push(problem("kernel.probes_per_class", "the kernel of each task needs at least two probe images"));
         }
         if probes > MOST_PROBES {
             let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
@@ -314,8 +316,10 @@ pub const WIDTHS: RangeInclusive<usize> = 16..=8192;
 pub const DEPTHS: RangeInclusive<usize> = 1..=6;
 /// More tasks cannot be told apart on screen.
 pub const MOST_TASKS: usize = 64;
-const RATES: RangeInclusive<f64> = 0.0..=1e6;
-const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
+/// Learning rates that a run can be given.
+pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
+/// Snapshots that an epoch can have.
+pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
 /// A Gram of more images than this is neither live nor readable.
 const MOST_PROBES: usize = 4096;
 const GIB: f64 = (1u64 << 30) as f64;

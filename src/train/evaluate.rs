@@ -35,8 +35,9 @@ pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) ->
     Score { loss: total / n.max(1) as f64, accuracy: share(right), masked: share(right_masked) }
 }
 
+/// The class of the largest logit; of equal ones the first, as NumPy and PyTorch have it.
 fn largest(row: &[f32], among: impl Iterator<Item = usize>) -> Option<usize> {
-    among.max_by(|a, b| row[*a].total_cmp(&row[*b]))
+    among.reduce(|best, class| if row[class] > row[best] { class } else { best })
 }
 
 fn log_sum_exp(row: &[f32]) -> f64 {

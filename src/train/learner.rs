@@ -38,8 +38,9 @@ pub struct Learner {
     method: Method,
 }
 
-/// Images of one forward pass in evaluation at most.
+/// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
 const EVALUATION_ROWS: usize = 1024;
+const EVALUATION_WORK: usize = 8_000_000_000;
 
 impl Learner {
     /// A fresh network for images of `inputs` values and `classes` logits.
@@ -67,7 +68,7 @@ impl Learner {
         let loss = batch_loss(self.loss, outputs, targets);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
-            // The weights stay those of the last good step.
+            // No step is taken: the weights stay those whose loss was last a number.
             return StepOutcome { loss: value, grad_norm: None };
         }
         let mut gradients = loss.backward();
@@ -77,17 +78,22 @@ impl Learner {
         StepOutcome { loss: value, grad_norm }
     }
 
-    /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C].
-    pub fn outputs(&self, images: &Tensor<2>) -> Vec<f32> {
+    /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C]. `None` when `cancelled` says so, which is asked
+    /// before each group of images.
+    pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
         let [n, _] = images.dims();
+        let group = (EVALUATION_WORK / network.parameters().max(1)).clamp(16, EVALUATION_ROWS);
         let mut outputs = Vec::with_capacity(n * self.classes);
-        for first in (0..n).step_by(EVALUATION_ROWS) {
-            let rows = images.clone().narrow(0, first, EVALUATION_ROWS.min(n - first));
+        for first in (0..n).step_by(group) {
+            if cancelled() {
+                return None;
+            }
+            let rows = images.clone().narrow(0, first, group.min(n - first));
             let logits = self.lazy(network.forward(rows.clone(), &mut Taps::closed()), &rows);
             outputs.extend(logits.into_data().iter::<f32>());
         }
-        outputs
+        Some(outputs)
     }
 
     /// The kernel of f on images [n, inputs], by the spec's method; `None` when `cancelled` says so on the way.
@@ -155,7 +161,7 @@ pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
 }
 
 fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f64 {
-    f64::from(tensor.powi_scalar(2).sum().into_scalar::<f32>())
+    tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
 }
 
 fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

@@ -1,12 +1,34 @@
 //! Runs: the same twice, still where nothing moves, and honest where training breaks.
 
+use std::time::Duration;
+
+use kernelscope::lab::{Cadence, lag_steps};
 use kernelscope::record::{BlockMetrics, Ending, Event, Row};
 use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Spec};
+use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
-use super::{ending, read_all, start, tiny};
+use super::{ending, read_all, read_until, start, tiny};
 
 /// All rows without their times, which are the machine's.
 fn rows(spec: Spec) -> Vec<Row> {
+    timeless(read_all(&start(spec)))
+}
+
+/// The same run as a window has it: kept to its pace, paused, stepped, and read in fits and starts.
+fn rows_as_in_the_window(spec: Spec) -> Vec<Row> {
+    let worker = Worker::start(Job { spec, device: DeviceChoice::Auto, paced: true }, Box::new(|| {}));
+    let mut events = read_until(&worker, |event| matches!(event, Event::Snapshot(snapshot) if snapshot.row.step > 3));
+    worker.send(Command::Pause);
+    events.extend(read_until(&worker, |event| matches!(event, Event::Paused { .. })));
+    worker.send(Command::Step(2));
+    std::thread::sleep(Duration::from_millis(100));
+    worker.send(Command::Resume);
+    worker.send(Command::SetPace(5.0));
+    events.extend(read_all(&worker));
+    timeless(events)
+}
+
+fn timeless(events: Vec<Event>) -> Vec<Row> {
     let timeless = |event: Event| match event {
         Event::Snapshot(snapshot) => {
             let mut row = snapshot.row.clone();
@@ -15,7 +37,7 @@ fn rows(spec: Spec) -> Vec<Row> {
         }
         _ => None,
     };
-    read_all(&start(spec)).into_iter().filter_map(timeless).collect()
+    events.into_iter().filter_map(timeless).collect()
 }
 
 fn first_block(row: &Row) -> &BlockMetrics {
@@ -27,10 +49,10 @@ fn the_same_seed_gives_the_same_run_and_another_does_not() {
     let spec = Spec { seed: 5, ..tiny() };
     let once = rows(spec.clone());
     assert_eq!(once, rows(spec.clone()));
-    // A pace, as in the window, changes no number.
+    // Paced, paused, stepped and read late, as in the window, changes no number.
     let mut paced = spec.clone();
     paced.window.pace = 2.0;
-    assert_eq!(once, rows(paced));
+    assert_eq!(once, rows_as_in_the_window(paced));
     assert_ne!(once, rows(Spec { seed: 6, ..spec }));
 }
 
@@ -167,4 +189,51 @@ fn every_preset_loads_and_runs() {
         let events = read_all(&start(spec));
         assert_eq!(ending(&events), &Ending::Finished { step: 6 + 4 * (tasks - 1) }, "{}", preset.name);
     }
+}
+
+#[test]
+fn the_grid_of_snapshots_keeps_its_promises_for_every_epoch() {
+    for steps_per_epoch in 1..500u64 {
+        for per_epoch in [1, 2, 4, 8, 50] {
+            let mut kernel = Spec::default().kernel;
+            kernel.per_epoch = per_epoch;
+            let lag = lag_steps(&kernel, steps_per_epoch);
+            let total = 3 * steps_per_epoch + 1;
+            let what = format!("{steps_per_epoch} steps, {per_epoch} snapshots an epoch");
+            let grid = Cadence::new(per_epoch, lag, steps_per_epoch, true, total);
+            let counted = |from: u64, to: u64| (from + 1..=to).filter(|done| grid.snapshot_due(*done)).count() as f64;
+            let dense = counted(0, steps_per_epoch);
+            let sparse = counted(steps_per_epoch, 3 * steps_per_epoch) / 2.0;
+            let wanted = (per_epoch as f64).min(steps_per_epoch as f64);
+            assert!(sparse <= 2.0 * wanted && sparse >= 0.5 * wanted - 1.0, "{what}: {sparse} of {wanted}");
+            assert!(dense <= 3.0 * sparse + 3.0, "{what}: {dense} in the dense epoch, {sparse} else");
+            if steps_per_epoch >= 4 * per_epoch as u64 {
+                assert!(dense >= 2.0 * sparse - 1.0, "{what}: {dense} in the dense epoch, {sparse} else");
+            }
+            // Where a lag holds a snapshot spacing, no kernel is measured for the lag alone.
+            if lag > 1 && (kernel.lag * per_epoch as f64) >= 1.0 {
+                let extra = (steps_per_epoch + lag..3 * steps_per_epoch - lag)
+                    .filter(|done| grid.kernel_due(*done) && !grid.snapshot_due(*done));
+                assert_eq!(extra.count(), 0, "{what}, lag {lag}");
+            }
+            assert!(grid.snapshot_due(total) && grid.epoch_ends(total));
+            // Each epoch has at most one last snapshot; the epochs after the dense one, as many as there are snapshots for.
+            for epoch in 0..3 {
+                let ends = (epoch * steps_per_epoch + 1..=(epoch + 1) * steps_per_epoch)
+                    .filter(|done| *done < total && grid.snapshot_due(*done) && grid.epoch_ends(*done));
+                assert!(ends.count() <= 1, "{what}: epoch {epoch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_budget_thins_the_snapshots_and_never_beyond_one_an_epoch() {
+    let mut spec = tiny();
+    spec.kernel.budget = 0.01;
+    spec.kernel.per_epoch = 12;
+    spec.tasks.epochs = vec![12.0, 1.0];
+    let first: Vec<u64> = rows(spec).iter().filter(|row| row.task == 1).map(|row| row.step).collect();
+    assert!(first.len() < 12 * 12 / 2, "{} snapshots of at most 144", first.len());
+    assert!(first.windows(2).all(|pair| pair[1] - pair[0] <= 12), "{first:?}");
 }

@@ -56,7 +56,14 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     );
     let change =
         (0u64..1 << 60, option::of(number()), option::of(size()), option::of(prop::collection::vec(0usize..9, 0..3)))
-            .prop_map(|(step, rate, per_epoch, order)| Change { step, rate, per_epoch, order, switch: step % 2 == 0 });
+            .prop_map(|(step, rate, per_epoch, order)| Change {
+                step,
+                task: (step % 3 == 0).then_some(1),
+                rate,
+                per_epoch,
+                order,
+                switch: step % 2 == 0,
+            });
     let changes = prop::collection::vec(change, 0..3);
     (0..=i64::MAX as u64, data, tasks, network, training, kernel, changes).prop_map(
         |(seed, data, tasks, network, training, kernel, changes)| {

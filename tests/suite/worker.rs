@@ -218,3 +218,39 @@ fn data_that_cannot_be_read_is_one_sentence() {
     let Ending::Failed { step: 0, message } = ending(&events) else { panic!("{events:?}") };
     assert!(message.contains("/nowhere/at/all") && !message.contains('\n'), "{message}");
 }
+
+#[test]
+fn what_is_asked_where_two_tasks_meet_repeats_too() {
+    // Switching twice at one step, pausing in the middle of steps, and moving tasks between them.
+    let mut spec = tiny();
+    spec.tasks.kind = kernelscope::spec::TaskKind::Permuted;
+    spec.tasks.count = 4;
+    spec.tasks.epochs = vec![3.0];
+    let worker = start(spec.clone());
+    let mut first = read_until(&worker, |event| matches!(event, Event::Snapshot(snapshot) if snapshot.row.step > 4));
+    for command in [Command::Pause, Command::Step(1000), Command::Pause, Command::SwitchTask] {
+        assert!(worker.send(command));
+    }
+    first.extend(read_until(&worker, |event| matches!(event, Event::Task(task) if task.task == 2)));
+    for command in [Command::SetUpcoming(vec![4, 3]), Command::SwitchTask, Command::Resume] {
+        assert!(worker.send(command));
+    }
+    first.extend(read_all(&worker));
+    let made = changes(&first);
+    assert_eq!(made.len(), 3, "{made:?}");
+    assert_eq!(
+        made.iter().filter(|change| change.switch).map(|change| change.task).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
+    spec.changes = made.clone();
+    let second = read_all(&start(spec));
+    assert_eq!(changes(&second), made);
+    let tasks = |events: &[Event]| -> Vec<_> {
+        events.iter().filter_map(|event| if let Event::Task(task) = event { Some(*task) } else { None }).collect()
+    };
+    assert_eq!(tasks(&second), tasks(&first));
+    let rows = |events: &[Event]| -> Vec<_> {
+        snapshots(events).iter().map(|s| (s.row.step, s.row.task, s.row.blocks.clone())).collect()
+    };
+    assert_eq!(rows(&second), rows(&first));
+}

@@ -21,16 +21,18 @@ impl Live<'_> {
             .read(measured, self.learner.parameters())
             .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
         let kernel_seconds = began.elapsed().as_secs_f64();
-        if snapshot {
-            let snapshot = self.snapshot(current, &reading, at_switch, kernel_seconds)?;
+        let told = if snapshot { Some(self.snapshot(current, &reading, at_switch, kernel_seconds)?) } else { None };
+        // Before telling of it: waiting for a reader is no measuring.
+        self.pulse.measured(began.elapsed());
+        self.meter.hold(current.done, reading, current.cadence.lag());
+        if let Some(snapshot) = told {
             current.measured = true;
             current.losses = (0.0, 0);
+            let share = self.pulse.take_share();
+            if self.spec.kernel.budget > 0.0 {
+                current.cadence.keep_to(self.spec.kernel.budget, share);
+            }
             self.emit(Event::Snapshot(Arc::new(snapshot)))?;
-        }
-        self.meter.hold(current.done, reading, current.cadence.lag());
-        let share = self.pulse.measured(began.elapsed());
-        if self.spec.kernel.budget > 0.0 && snapshot {
-            current.cadence.keep_to(self.spec.kernel.budget, share);
         }
         Ok(())
     }
@@ -43,17 +45,25 @@ impl Live<'_> {
         kernel_seconds: f64,
     ) -> Result<Snapshot, Stop> {
         let began = Instant::now();
+        self.check_cancelled()?;
         let spectra = self.meter.spectra(reading).map_err(Stop::Failed)?;
         let eigen_seconds = began.elapsed().as_secs_f64();
 
         let began = Instant::now();
         let loss = self.spec.training.loss;
-        let accuracy = self.tests.iter().map(|test| {
-            let score = score(&self.learner.outputs(&test.images), &test.labels, &test.classes, loss);
-            Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss }
-        });
-        let accuracy = accuracy.collect();
-        let outputs = self.learner.outputs(&self.probes);
+        let cancelled = || self.control.cancelled();
+        let mut accuracy = Vec::with_capacity(self.tests.len());
+        for test in &self.tests {
+            let outputs = self.learner.outputs(&test.images, &cancelled).ok_or(Stop::Cancelled)?;
+            let score = score(&outputs, &test.labels, &test.classes, loss);
+            accuracy.push(Accuracy {
+                task: test.task,
+                accuracy: score.accuracy,
+                masked: score.masked,
+                loss: score.loss,
+            });
+        }
+        let outputs = self.learner.outputs(&self.probes, &cancelled).ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
 
         let began = Instant::now();

@@ -262,8 +262,12 @@ impl<'a> Live<'a> {
         self.spec.tasks.steps_at(place, self.data.stream.task(task).info().steps_per_epoch).max(1)
     }
 
+    /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let weights = Weights { step: self.step, tensors: named(self.learner.network()) };
+        if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
+            return Ok(());
+        }
         self.emit(Event::Weights(Arc::new(weights)))?;
         Ok(())
     }
@@ -299,7 +303,10 @@ impl<'a> Live<'a> {
                 let _ = self.send_weights();
                 Some(Ending::Stopped { step })
             }
-            Stop::Diverged(message) => Some(Ending::Diverged { step, message }),
+            Stop::Diverged(message) => {
+                let _ = self.send_weights();
+                Some(Ending::Diverged { step, message })
+            }
             Stop::Failed(message) => Some(Ending::Failed { step, message }),
         }
     }

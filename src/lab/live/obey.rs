@@ -8,7 +8,7 @@ use super::{Current, Live, Stop};
 use crate::lab::Command;
 use crate::lab::cadence::Cadence;
 use crate::record::Event;
-use crate::spec::Change;
+use crate::spec::{Change, PER_EPOCH, RATES};
 
 /// How often a paused run looks whether it is to end.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
@@ -18,16 +18,17 @@ const PACE_TICK: Duration = Duration::from_millis(30);
 impl Live<'_> {
     /// Between two steps: what the spec's script and the user want, pauses, and the pace.
     pub(super) fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
-        while self.script.front().is_some_and(|change| change.step <= self.step) {
+        // What follows a switch belongs to the next task.
+        while !self.switch && self.script.front().is_some_and(|change| self.is_due(change, current)) {
             if let Some(change) = self.script.pop_front() {
                 self.apply(change, current)?;
             }
         }
-        while let Some(command) = self.control.poll() {
+        while !self.switch {
+            let Some(command) = self.control.poll() else { break };
             self.command(command, current)?;
         }
         if self.allowance == Some(0) {
-            self.allowance = None;
             self.pause(current)?;
         }
         while self.paused && !self.switch && self.allowance.is_none() {
@@ -62,8 +63,13 @@ impl Live<'_> {
         Ok(())
     }
 
+    /// One step belongs to two tasks where they meet: to the end of the old and the start of the new.
+    fn is_due(&self, change: &Change, current: &Current) -> bool {
+        change.step < self.step || (change.step == self.step && change.task.is_none_or(|task| task == current.number))
+    }
+
     fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
-        let change = Change { step: self.step, ..Change::default() };
+        let change = Change { step: self.step, task: Some(current.number), ..Change::default() };
         match command {
             Command::Pause => return self.pause(current),
             Command::Resume => {
@@ -85,12 +91,12 @@ impl Live<'_> {
                 }
             }
             Command::SetRate(rate) => {
-                if rate.is_finite() && rate >= 0.0 && rate != self.rate {
+                if RATES.contains(&rate) && rate != self.rate {
                     self.apply(Change { rate: Some(rate), ..change }, current)?;
                 }
             }
             Command::SetPerEpoch(per_epoch) => {
-                if (1..=1000).contains(&per_epoch) && per_epoch != self.per_epoch {
+                if PER_EPOCH.contains(&per_epoch) && per_epoch != self.per_epoch {
                     self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
                 }
             }
@@ -133,6 +139,7 @@ impl Live<'_> {
     }
 
     fn pause(&mut self, current: &Current) -> Result<(), Stop> {
+        self.allowance = None;
         self.send_progress(Some(current))?;
         self.paused = true;
         self.emit(Event::Paused { step: self.step })?;
