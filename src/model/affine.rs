@@ -13,7 +13,7 @@ use super::init::Draw;
 pub struct Affine {
     /// [fan_in, fan_out]; files hold its transpose, as PyTorch does.
     pub weight: Param<Tensor<2>>,
-    /// [fan_out].
+    /// Shape `[fan_out]`.
     pub bias: Param<Tensor<1>>,
     #[module(skip)]
     weight_gain: f64,

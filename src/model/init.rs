@@ -37,7 +37,7 @@ impl Draw {
         self.values(fan_in * fan_out, bound)
     }
 
-    /// [fan_out].
+    /// Shape `[fan_out]`.
     pub fn biases(&mut self, fan_in: usize, fan_out: usize) -> Vec<f32> {
         self.values(fan_out, (1.0 / fan_in as f64).sqrt())
     }

@@ -59,7 +59,7 @@ impl Learner {
         }
     }
 
-    /// One step on a batch: pixels [n, inputs] and labels [n], at the rate that reaches the optimiser.
+    /// One step on a batch: pixels `[n, inputs]` and labels `[n]`, at the rate that reaches the optimiser.
     pub fn step(&mut self, pixels: &[f32], labels: &[usize], rate: f64, want_norm: bool) -> StepOutcome {
         let images = self.upload(pixels, labels.len());
         let targets = self.one_hot(labels);
