@@ -58,7 +58,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "permuted",
-        about: "The same ten classes with their pixels permuted: the inputs move, the labels stay",
+        about: "The same ten classes with their pixels permuted: only the inputs shift, and the kernel hardly stirs",
         change: |spec| {
             spec.tasks.kind = TaskKind::Permuted;
             spec.tasks.count = 3;
