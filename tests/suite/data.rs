@@ -620,7 +620,7 @@ fn full_set(name: &str) -> Option<PathBuf> {
     let path =
         std::env::var_os("KERNELSCOPE_DATA").map(|root| PathBuf::from(root).join(name)).filter(|path| path.is_dir());
     if path.is_none() {
-        eprintln!("SKIPPED: full {name}: set KERNELSCOPE_DATA to a folder that has it");
+        super::skipped(&format!("full {name}: set KERNELSCOPE_DATA to a folder that has it"));
     }
     path
 }

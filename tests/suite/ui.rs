@@ -266,7 +266,7 @@ fn both_themes_are_painted_at_both_sizes() {
             harness.run_steps(3);
             let painted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| harness.render()));
             let Ok(Ok(picture)) = painted else {
-                eprintln!("SKIPPED: no graphics driver, nothing was painted");
+                super::skipped("no graphics driver, nothing was painted");
                 return;
             };
             assert_eq!((picture.width(), picture.height()), (size.x as u32, size.y as u32));

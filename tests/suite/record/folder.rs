@@ -171,7 +171,7 @@ fn numpy_reads_the_kernels() {
     let has_numpy =
         Command::new("python3").args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success());
     if !has_numpy {
-        eprintln!("SKIPPED: python3 with numpy is not here to read kernels.npz");
+        crate::suite::skipped("python3 with numpy is not here to read kernels.npz");
         return;
     }
     let place = tempfile::tempdir().unwrap();
