@@ -133,7 +133,7 @@ impl DataSet {
         let classes = self.class_names.len();
         let most = |images: &Images| images.by_class(classes).iter().map(Vec::len).max().unwrap_or(0);
         DataShape {
-            inputs: self.train.dim(),
+            image: self.train.shape,
             classes,
             train_per_class: most(&self.train),
             test_per_class: most(&self.test),

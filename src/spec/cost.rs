@@ -3,13 +3,13 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
-use super::{DEPTHS, MAJOR_SHARE, Method, Optimiser, Source, Spec, TaskKind};
+use super::{Layer, MAJOR_SHARE, Method, Optimiser, Source, Spec, TaskKind};
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataShape {
-    /// Values per image.
-    pub inputs: usize,
+    /// Channels, height and width of an image.
+    pub image: [usize; 3],
     pub classes: usize,
     /// Training images per class, after `data.per_class`.
     pub train_per_class: usize,
@@ -20,19 +20,24 @@ pub struct DataShape {
 impl DataShape {
     /// What the source promises, for an estimate before its files are read.
     pub fn expected(spec: &Spec) -> Self {
-        let (inputs, classes, train, test) = match spec.data.source {
-            Source::FashionMnistSmall => (784, 10, 600, 200),
-            Source::Idx => (784, 10, 6000, 1000),
-            Source::Cifar10 => (3072, 10, 5000, 1000),
-            Source::Cifar100 => (3072, 100, 500, 100),
+        let (image, classes, train, test) = match spec.data.source {
+            Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
+            Source::Idx => ([1, 28, 28], 10, 6000, 1000),
+            Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
+            Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
         };
         let kept = |all: usize, limit: usize| if limit == 0 { all } else { all.min(limit) };
         Self {
-            inputs,
+            image,
             classes,
             train_per_class: kept(train, spec.data.per_class),
             test_per_class: kept(test, spec.data.test_per_class),
         }
+    }
+
+    /// Values per image.
+    pub fn inputs(&self) -> usize {
+        self.image.iter().product()
     }
 }
 
@@ -58,12 +63,12 @@ impl Cost {
     /// Counts what this spec will do.
     pub fn of(spec: &Spec, shape: &DataShape) -> Self {
         // All in f64: a spec that no machine can run must be counted, not overflow, so that it can be refused.
-        let layers = spec.layers(shape);
-        let weights: f64 = layers.iter().map(|&(fan_in, fan_out)| fan_in as f64 * fan_out as f64).sum();
-        let parameters = weights + layers.iter().map(|&(_, fan_out)| fan_out as f64).sum::<f64>();
+        let layers = spec.network.layers(shape.image, shape.classes);
+        let parameters: f64 = layers.iter().map(Layer::parameters).sum();
+        let products: f64 = layers.iter().map(Layer::products).sum();
+        let outputs: f64 = layers.iter().map(Layer::outputs).sum();
         let probes = spec.probe_count(shape);
-        let hidden = spec.network.width as f64 * spec.network.depth as f64;
-        let (n, c, inputs) = (probes as f64, shape.classes as f64, shape.inputs as f64);
+        let (n, c, inputs) = (probes as f64, shape.classes as f64, shape.inputs() as f64);
 
         let (mut steps, mut snapshots) = (0u64, 0u64);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
@@ -77,16 +82,10 @@ impl Cost {
         }
 
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
-        let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * weights * centred;
-        // One forward and backward of C copies of the probes, then one Gram of gradients per layer and logit.
-        let gram: f64 =
-            layers.iter().map(|&(fan_in, fan_out)| 2.0 * n * n * (fan_in as f64 + c * fan_out as f64)).sum();
+        let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * products * centred;
         let evaluated = spec.evaluated(shape);
-        let kernel = match spec.kernel.method {
-            Method::Layerwise => 4.0 * n * c * weights + gram,
-            Method::Jacobian => 6.0 * n * c * weights + 2.0 * n * n * c * parameters,
-        };
-        let snapshot = kernel + 2.0 * (evaluated + n) * weights + 20.0 * n.powi(3);
+        let kernel = kernel_flop(spec.kernel.method, &layers, n, c);
+        let snapshot = kernel + 2.0 * (evaluated + n) * products + 20.0 * n.powi(3);
         let kernel_flop = snapshots as f64 * snapshot;
 
         let state = match spec.training.optimiser {
@@ -96,7 +95,7 @@ impl Cost {
         };
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
-        let batch = spec.training.batch as f64 * (hidden * 4.0 + inputs);
+        let batch = spec.training.batch as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch);
@@ -108,7 +107,7 @@ impl Cost {
                 Method::Layerwise => {
                     let rows = (n * c).min(MOST_ROWS as f64).max(n);
                     let wanted = if n * c <= MOST_FULL_ROWS as f64 { 12.0 * full } else { 0.0 };
-                    4.0 * rows * (inputs + 4.0 * hidden) + 4.0 * n * n * c + wanted
+                    4.0 * rows * (inputs + 4.0 * outputs) + 4.0 * n * n * c + wanted
                 }
             };
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
@@ -135,6 +134,33 @@ impl Cost {
     }
 }
 
+/// Floating-point operations of one trace-reduced kernel of n images and C logits.
+fn kernel_flop(method: Method, layers: &[Layer], n: f64, c: f64) -> f64 {
+    let products: f64 = layers.iter().map(Layer::products).sum();
+    match method {
+        Method::Jacobian => {
+            let parameters: f64 = layers.iter().map(Layer::parameters).sum();
+            6.0 * n * c * products + 2.0 * n * n * c * parameters
+        }
+        // One forward and backward pass of C copies of the images, then the Grams of each layer.
+        Method::Layerwise => 4.0 * n * c * products + layers.iter().map(|layer| gram_flop(layer, n, c)).sum::<f64>(),
+    }
+}
+
+/// Floating-point operations from a layer's inputs and gradients to its part of the kernel, the cheaper way.
+fn gram_flop(layer: &Layer, n: f64, c: f64) -> f64 {
+    let of_gradients = 2.0 * n * n * c * layer.parameters();
+    match *layer {
+        Layer::Affine { fan_in, fan_out, places } => {
+            let pairs = (places as f64).powi(2);
+            let of_products = 2.0 * n * n * pairs * (fan_in as f64 + c * fan_out as f64);
+            of_products.min(2.0 * n * c * layer.products() + of_gradients)
+        }
+        Layer::Norm { .. } | Layer::Position { .. } => of_gradients,
+        Layer::Attention { .. } => 0.0,
+    }
+}
+
 /// Rows of one backward pass of the kernel at most: bounds the memory of a measurement whatever the number of logits.
 pub const MOST_ROWS: usize = 4096;
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
@@ -143,14 +169,6 @@ pub const MOST_FULL_ROWS: usize = 2560;
 pub const RECORD_BYTES: u64 = 128 << 20;
 
 impl Spec {
-    /// (fan_in, fan_out) of each layer. (Of no more layers than validation lets pass: this may be asked before it did.)
-    pub fn layers(&self, shape: &DataShape) -> Vec<(usize, usize)> {
-        let mut sizes = vec![shape.inputs];
-        sizes.extend(std::iter::repeat_n(self.network.width, self.network.depth.min(*DEPTHS.end())));
-        sizes.push(shape.classes);
-        sizes.windows(2).map(|pair| (pair[0], pair[1])).collect()
-    }
-
     /// Probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
         self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)

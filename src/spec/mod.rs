@@ -8,6 +8,8 @@
 
 mod cost;
 mod file;
+mod layers;
+mod network;
 mod presets;
 mod tasks;
 mod validate;
@@ -18,9 +20,13 @@ use serde::{Deserialize, Serialize};
 
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, MOST_ROWS, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
+pub use layers::Layer;
+pub use network::{
+    Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Parametrisation, Pool,
+};
 pub use presets::{PRESETS, Preset, preset};
 pub use tasks::MAJOR_SHARE;
-pub use validate::{DEPTHS, MOST_TASKS, PER_EPOCH, Problem, RATES, WIDTHS};
+pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,60 +113,6 @@ pub enum TaskKind {
     Rotated,
     /// All classes in both tasks; only their proportions move.
     Frequency,
-}
-
-/// The network and how it is parametrised.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NetworkSpec {
-    pub kind: NetworkKind,
-    /// Units of each hidden layer.
-    pub width: usize,
-    /// Hidden layers.
-    pub depth: usize,
-    pub activation: Activation,
-    pub parametrisation: Parametrisation,
-    /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
-    pub init: Init,
-    /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
-    pub sigma_w: f64,
-    pub sigma_b: f64,
-    /// Laziness: when given, F = α (f − f₀) is trained at the rate η/α² (Chizat et al. 2019). Large α is lazy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkKind {
-    Mlp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    Relu,
-    Tanh,
-    Gelu,
-    Erf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Parametrisation {
-    /// SP: z = W x + b, weights drawn by `init`.
-    Standard,
-    /// NTP: z = σ_w/√fan_in · W x + σ_b b, everything drawn N(0,1) (Jacot et al. 2018).
-    Ntk,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// PyTorch's default for `Linear`: weights and biases uniform in ±1/√fan_in.
-    Torch,
-    /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
-    HeUniform,
 }
 
 /// How the network is trained.
@@ -296,22 +248,6 @@ impl Default for TasksSpec {
             angle: 45.0,
             epochs: vec![30.0, 10.0],
             steps: Vec::new(),
-        }
-    }
-}
-
-impl Default for NetworkSpec {
-    fn default() -> Self {
-        Self {
-            kind: NetworkKind::Mlp,
-            width: 256,
-            depth: 2,
-            activation: Activation::Relu,
-            parametrisation: Parametrisation::Standard,
-            init: Init::HeUniform,
-            sigma_w: std::f64::consts::SQRT_2,
-            sigma_b: 0.1,
-            alpha: None,
         }
     }
 }

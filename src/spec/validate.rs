@@ -15,7 +15,7 @@ pub struct Problem {
     pub message: String,
 }
 
-fn problem(field: &'static str, message: impl Into<String>) -> Problem {
+pub(super) fn problem(field: &'static str, message: impl Into<String>) -> Problem {
     Problem { field, message: message.into() }
 }
 
@@ -25,7 +25,7 @@ impl Spec {
         let mut found = Vec::new();
         self.data_problems(&mut found);
         self.task_problems(shape, &mut found);
-        self.network_problems(&mut found);
+        self.network.problems(shape, &mut found);
         self.training_problems(&mut found);
         self.kernel_problems(&mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
@@ -187,30 +187,6 @@ impl Spec {
         }
     }
 
-    fn network_problems(&self, found: &mut Vec<Problem>) {
-        let network = &self.network;
-        if !WIDTHS.contains(&network.width) {
-            let (low, high) = (WIDTHS.start(), WIDTHS.end());
-            let message = format!("the width must lie between {low} and {high}, not {}", network.width);
-            found.push(problem("network.width", message));
-        }
-        if !DEPTHS.contains(&network.depth) {
-            let (low, high) = (DEPTHS.start(), DEPTHS.end());
-            let message = format!("there can be {low} to {high} hidden layers, not {}", network.depth);
-            found.push(problem("network.depth", message));
-        }
-        for (field, sigma, low) in
-            [("network.sigma_w", network.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", network.sigma_b, 0.0)]
-        {
-            if !(low..=100.0).contains(&sigma) {
-                found.push(problem(field, "the scale must be a number between 0 and 100"));
-            }
-        }
-        if network.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
-            found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
-        }
-    }
-
     fn training_problems(&self, found: &mut Vec<Problem>) {
         let training = &self.training;
         if !RATES.contains(&training.rate) {
@@ -310,10 +286,6 @@ impl Spec {
     }
 }
 
-/// Units of a hidden layer.
-pub const WIDTHS: RangeInclusive<usize> = 16..=8192;
-/// Hidden layers.
-pub const DEPTHS: RangeInclusive<usize> = 1..=6;
 /// More tasks cannot be told apart on screen.
 pub const MOST_TASKS: usize = 64;
 /// Learning rates that a run can be given.

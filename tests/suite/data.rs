@@ -628,7 +628,7 @@ fn full_set(name: &str) -> Option<PathBuf> {
 fn full(source: Source, name: &str, sizes: [usize; 4]) -> Option<DataSet> {
     let set = from_folder(source, &full_set(name)?).unwrap();
     let shape = set.shape();
-    let found = [set.train.len(), set.test.len(), shape.inputs, shape.classes];
+    let found = [set.train.len(), set.test.len(), shape.inputs(), shape.classes];
     println!(
         "{name}: {found:?}, classes {:?}, {:?}",
         &set.class_names[..3],
@@ -679,7 +679,7 @@ fn full_cifar10() {
 fn cifar100_folder() {
     let Some(path) = full_set("cifar-100-binary") else { return };
     let set = from_folder(Source::Cifar100, &path).unwrap();
-    assert_eq!((set.shape().inputs, set.shape().classes), (3072, 100));
+    assert_eq!((set.shape().inputs(), set.shape().classes), (3072, 100));
     println!("cifar-100: {} + {} images, {:?}", set.train.len(), set.test.len(), &set.class_names[..3]);
     for class in 0..100 {
         assert!(set.train.labels.contains(&class) && set.test.labels.contains(&class), "class {class}");

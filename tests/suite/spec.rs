@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use kernelscope::{
     data::prepare,
     spec::{
-        Activation, Change, Cost, DataShape, Init, Loss, Method, Optimiser, PRESETS, Parametrisation, Source, Spec,
-        SpecError, TaskKind, VERSION, preset,
+        Activation, Change, Cost, DataShape, Head, Init, Loss, Method, NetworkKind, NetworkSpec, Optimiser, PRESETS,
+        Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
     },
 };
 use proptest::{option, prelude::*};
@@ -36,8 +36,16 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         prop::collection::vec(number(), 0..4),
         prop::collection::vec(0u64..1 << 60, 0..3),
     );
+    let kind = prop_oneof![
+        Just(NetworkKind::Mlp),
+        Just(NetworkKind::Cnn),
+        Just(NetworkKind::ResMlp),
+        Just(NetworkKind::Transformer)
+    ];
     let network = (
-        (size(), size()),
+        (kind, size(), size()),
+        (size(), size(), size()),
+        (prop_oneof![Just(Pool::Max), Just(Pool::Avg)], prop_oneof![Just(Head::Flatten), Just(Head::Mean)]),
         prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Gelu), Just(Activation::Erf)],
         prop_oneof![Just(Parametrisation::Standard), Just(Parametrisation::Ntk)],
         prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
@@ -84,7 +92,8 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             ) = tasks.clone();
             (.., stream.epochs, stream.steps) = tasks;
             let net = &mut spec.network;
-            ((net.width, net.depth), net.activation, net.parametrisation, net.init, ..) = network;
+            ((net.kind, net.width, net.depth), (net.blocks, net.heads, net.patch), (net.pool, net.head), ..) = network;
+            (_, _, _, net.activation, net.parametrisation, net.init, ..) = network;
             (.., (net.sigma_w, net.sigma_b, net.alpha)) = network;
             let train = &mut spec.training;
             (
@@ -125,7 +134,7 @@ proptest! {
         }
         let cost = Cost::of(&spec, &shape);
         prop_assert!(cost.peak_bytes >= cost.image_bytes);
-        spec.problems(&DataShape { inputs: 0, classes: 0, train_per_class: 0, test_per_class: 0 });
+        spec.problems(&DataShape { image: [0; 3], classes: 0, train_per_class: 0, test_per_class: 0 });
     }
 
     #[test]
@@ -287,6 +296,15 @@ fn each_problem_stands_beside_its_field() {
         (&["network.width=9223372036854775807", "network.depth=6"], "network.width"),
         (&["network.depth=0"], "network.depth"),
         (&["network.depth=9223372036854775807"], "network.depth"),
+        (&["network.kind=cnn", "network.depth=3"], "network.depth"),
+        (&["network.kind=cnn", "network.width=2"], "network.width"),
+        (&["network.kind=resmlp", "network.blocks=0"], "network.blocks"),
+        (&["network.kind=transformer", "network.blocks=9223372036854775807"], "network.blocks"),
+        (&["network.kind=transformer", "network.heads=0"], "network.heads"),
+        (&["network.kind=transformer", "network.heads=3"], "network.heads"),
+        (&["network.kind=transformer", "network.patch=0"], "network.patch"),
+        (&["network.kind=transformer", "network.patch=8"], "network.patch"),
+        (&["network.kind=transformer", "network.patch=1"], "network.patch"),
         (&["network.sigma_w=0"], "network.sigma_w"),
         (&["network.sigma_b=-0.1"], "network.sigma_b"),
         (&["network.alpha=0"], "network.alpha"),
@@ -342,6 +360,51 @@ fn each_problem_stands_beside_its_field() {
     }
 }
 
+/// A field is looked at by the kinds that use it and by no other; a colour image takes other patches than a grey one.
+#[test]
+fn each_kind_looks_at_its_own_fields() {
+    let colour = DataShape { image: [3, 32, 32], ..DataShape::expected(&Spec::default()) };
+    let odd = DataShape { image: [1, 30, 30], ..colour };
+    let of = |assignments: &[&str], shape: &DataShape| -> Vec<&'static str> {
+        let mut spec = Spec::default();
+        assignments.iter().for_each(|assignment| spec.set(assignment).unwrap());
+        spec.problems(shape).iter().map(|problem| problem.field).collect()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(of(&["network.kind=mlp", "network.blocks=0", "network.heads=0", "network.patch=0"], &odd), none);
+    assert_eq!(of(&["network.kind=resmlp", "network.depth=0", "network.heads=0", "network.patch=0"], &odd), none);
+    let cnn = ["network.kind=cnn", "network.width=16", "network.depth=4", "network.blocks=0", "network.patch=0"];
+    assert_eq!(of(&cnn, &colour), none);
+    assert_eq!(of(&cnn, &odd), ["network.kind"]);
+    let transformer = ["network.kind=transformer", "network.width=64", "network.depth=0"];
+    assert_eq!(of(&transformer, &colour), ["network.patch"]);
+    assert_eq!(of(&[&transformer[..], &["network.patch=8"]].concat(), &colour), none);
+}
+
+/// The parameters of the published fixtures, which are also these networks' by default sizes.
+#[test]
+fn the_estimate_counts_the_parameters_of_each_kind() {
+    let grey = [1, 28, 28];
+    let base = NetworkSpec::default();
+    let of = |network: NetworkSpec, image: [usize; 3]| {
+        let spec = Spec { network, ..Spec::default() };
+        Cost::of(&spec, &DataShape { image, ..DataShape::expected(&spec) }).parameters
+    };
+    let mlp = NetworkSpec { width: 512, ..base.clone() };
+    let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 16, ..base.clone() };
+    let resmlp = NetworkSpec { kind: NetworkKind::ResMlp, width: 128, blocks: 3, ..base.clone() };
+    let transformer = NetworkSpec { kind: NetworkKind::Transformer, width: 64, ..base };
+    assert_eq!(of(mlp, grey), 669_706);
+    assert_eq!(of(cnn.clone(), grey), 20_490);
+    assert_eq!(of(resmlp, grey), 300_554);
+    assert_eq!(of(transformer, grey), 71_946);
+    // 3→16, 16→16, 16→32, 32→32, all 3 × 3 with biases, then 10 logits of 32 · 8 · 8 values, or of 32 means.
+    let four = NetworkSpec { depth: 4, ..cnn };
+    let convolutions = 9 * (3 * 16 + 16 * 16 + 16 * 32 + 32 * 32) + 16 + 16 + 32 + 32;
+    assert_eq!(of(four.clone(), [3, 32, 32]), convolutions + 10 * (2048 + 1));
+    assert_eq!(of(NetworkSpec { head: Head::Mean, ..four }, [3, 32, 32]), convolutions + 10 * (32 + 1));
+}
+
 #[test]
 fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     // Each is allowed by its own bounds; together they want terabytes.
@@ -355,7 +418,8 @@ fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     let sentence = &probing.problems(&DataShape::expected(&probing))[0].message;
     assert!(sentence.contains("GiB") && sentence.contains("fewer probes"), "{sentence}");
     // A folder of images that no machine holds.
-    let shape = DataShape { inputs: 1 << 20, classes: 10, train_per_class: 1 << 30, test_per_class: 1 << 30 };
+    let shape =
+        DataShape { image: [1, 1 << 10, 1 << 10], classes: 10, train_per_class: 1 << 30, test_per_class: 1 << 30 };
     assert_eq!(Spec::default().problems(&shape)[0].field, "data.per_class");
 }
 

@@ -114,7 +114,7 @@ impl<'a> Live<'a> {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
         let Chosen { device, words } = choose(choice);
-        let learner = Learner::new(spec, shape.inputs, shape.classes, &device);
+        let learner = Learner::new(spec, shape.inputs(), shape.classes, &device);
         let probes = learner.upload(&data.probes.pixels, data.probes.len());
         let tests = data.stream.tasks().iter().map(|task| {
             let images = task.test();

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, slider};
-use crate::spec::{Activation, Init, NetworkKind, Parametrisation};
+use crate::spec::{Activation, Init, Parametrisation};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(
@@ -57,6 +57,4 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             None => _ = ui.weak("off"),
         }
     });
-    // One kind today; the field is here so that a file of a later version is not shown as something it is not.
-    debug_assert!(form.draft.network.kind == NetworkKind::Mlp);
 }

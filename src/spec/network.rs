@@ -1,0 +1,214 @@
+//! The network of a run: its kind, its sizes, how it is parametrised, and what forbids it.
+//!
+//! One set of fields serves all kinds; each says whose it is. A kind's other fields are not looked at, so that a change of kind
+//! never trips over a field that is not on the screen.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use super::DataShape;
+use super::validate::{Problem, problem};
+
+/// The network and how it is parametrised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSpec {
+    pub kind: NetworkKind,
+    /// `mlp`: units of each hidden layer. `cnn`: channels before the first pooling, twice as many after it. `resmlp`,
+    /// `transformer`: units of the residual stream; the layer inside a block has twice as many.
+    pub width: usize,
+    /// `mlp`: hidden layers. `cnn`: convolutions, 2 or 4. Else unused.
+    pub depth: usize,
+    /// `resmlp`, `transformer`: residual blocks.
+    pub blocks: usize,
+    /// `transformer`: attention heads, which share the width.
+    pub heads: usize,
+    /// `transformer`: side of the square patches that become tokens, in pixels.
+    pub patch: usize,
+    /// `cnn`: what a 2 × 2 square of pixels becomes.
+    pub pool: Pool,
+    /// `cnn`: what the last layer reads. (A transformer's reads the mean over tokens.)
+    pub head: Head,
+    pub activation: Activation,
+    pub parametrisation: Parametrisation,
+    /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
+    pub init: Init,
+    /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
+    pub sigma_w: f64,
+    pub sigma_b: f64,
+    /// Laziness: when given, F = α (f − f₀) is trained at the rate η/α² (Chizat et al. 2019). Large α is lazy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkKind {
+    /// Dense layers with an activation between them.
+    Mlp,
+    /// 3 × 3 convolutions with zero padding, pooled twice; without normalisation.
+    Cnn,
+    /// A residual stream to which each block adds W₂ φ(W₁ LayerNorm(h)).
+    ResMlp,
+    /// Patches as tokens; each block adds multi-head attention without a mask, then what a `resmlp` block adds.
+    Transformer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// Its largest value.
+    Max,
+    /// Its mean.
+    Avg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// Every channel at every pixel.
+    Flatten,
+    /// Every channel's mean over pixels.
+    Mean,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    Relu,
+    Tanh,
+    Gelu,
+    Erf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parametrisation {
+    /// SP: z = W x + b, weights drawn by `init`.
+    Standard,
+    /// NTP: z = σ_w/√fan_in · W x + σ_b b, everything drawn N(0,1) (Jacot et al. 2018).
+    Ntk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// PyTorch's default for `Linear`: weights and biases uniform in ±1/√fan_in.
+    Torch,
+    /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
+    HeUniform,
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        Self {
+            kind: NetworkKind::Mlp,
+            width: 256,
+            depth: 2,
+            blocks: 2,
+            heads: 4,
+            patch: 7,
+            pool: Pool::Max,
+            head: Head::Flatten,
+            activation: Activation::Relu,
+            parametrisation: Parametrisation::Standard,
+            init: Init::HeUniform,
+            sigma_w: std::f64::consts::SQRT_2,
+            sigma_b: 0.1,
+            alpha: None,
+        }
+    }
+}
+
+impl NetworkSpec {
+    /// Widths that a network of this kind can have.
+    pub fn widths(&self) -> RangeInclusive<usize> {
+        match self.kind {
+            NetworkKind::Cnn => 4..=1024,
+            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Transformer => 16..=8192,
+        }
+    }
+
+    /// What forbids this network on images of this shape. Fields that its kind does not use are not looked at.
+    pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let (low, high) = self.widths().into_inner();
+        if !self.widths().contains(&self.width) {
+            let message = format!("the width must lie between {low} and {high}, not {}", self.width);
+            found.push(problem("network.width", message));
+        }
+        match self.kind {
+            NetworkKind::Mlp => {
+                if !DEPTHS.contains(&self.depth) {
+                    let (low, high) = DEPTHS.into_inner();
+                    let message = format!("there can be {low} to {high} hidden layers, not {}", self.depth);
+                    found.push(problem("network.depth", message));
+                }
+            }
+            NetworkKind::Cnn => self.convolution_problems(shape, found),
+            NetworkKind::ResMlp => self.block_problems(found),
+            NetworkKind::Transformer => {
+                self.block_problems(found);
+                self.token_problems(shape, found);
+            }
+        }
+        for (field, sigma, low) in
+            [("network.sigma_w", self.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", self.sigma_b, 0.0)]
+        {
+            if !(low..=100.0).contains(&sigma) {
+                found.push(problem(field, "the scale must be a number between 0 and 100"));
+            }
+        }
+        if self.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
+            found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
+        }
+    }
+
+    fn convolution_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        if ![2, 4].contains(&self.depth) {
+            let message = format!("a cnn has 2 or 4 convolutions, not {}", self.depth);
+            found.push(problem("network.depth", message));
+        }
+        let [_, height, width] = shape.image;
+        if height % 4 != 0 || width % 4 != 0 {
+            let message = format!(
+                "a cnn halves its images twice, and {height} × {width} does not divide by 4: take another kind"
+            );
+            found.push(problem("network.kind", message));
+        }
+    }
+
+    fn block_problems(&self, found: &mut Vec<Problem>) {
+        if !BLOCKS.contains(&self.blocks) {
+            let (low, high) = BLOCKS.into_inner();
+            let message = format!("there can be {low} to {high} blocks, not {}", self.blocks);
+            found.push(problem("network.blocks", message));
+        }
+    }
+
+    fn token_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        if self.heads == 0 || !self.width.is_multiple_of(self.heads) {
+            let message = format!("the heads share the width, and {} does not divide {}", self.heads, self.width);
+            found.push(problem("network.heads", message));
+        }
+        let [_, height, width] = shape.image;
+        if self.patch == 0 || height % self.patch != 0 || width % self.patch != 0 {
+            let message = format!("patches must tile the image, and {} does not divide {height} × {width}", self.patch);
+            found.push(problem("network.patch", message));
+        } else if self.tokens(shape.image) > MOST_TOKENS {
+            let message = format!(
+                "patches of side {} are {} tokens and at most {MOST_TOKENS} can attend to each other: take larger patches",
+                self.patch,
+                self.tokens(shape.image)
+            );
+            found.push(problem("network.patch", message));
+        }
+    }
+}
+
+/// Hidden layers.
+pub const DEPTHS: RangeInclusive<usize> = 1..=6;
+/// Residual blocks.
+pub const BLOCKS: RangeInclusive<usize> = 1..=12;
+/// Attention grows with the square of the tokens; a patch of 2 × 2 pixels of a colour image is the finest.
+pub const MOST_TOKENS: usize = 256;
