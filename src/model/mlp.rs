@@ -1,11 +1,12 @@
 //! The fully connected network: `fc1` … `fcL`, an activation between them, none after the last.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
-use super::init::Draw;
-use super::{Affine, Taps};
-use crate::spec::{Activation, NetworkSpec};
+use super::layers::Affine;
+use super::source::{Source, WeightsError};
+use super::{Signal, Stored, Taps, activate};
+use crate::spec::Activation;
 
 /// A multi-layer perceptron.
 #[derive(Module, Debug)]
@@ -16,53 +17,39 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// The network of this spec for images of `inputs` values and `classes` logits, with the initial weights of this seed.
-    pub fn new(network: &NetworkSpec, seed: u64, inputs: usize, classes: usize, device: &Device) -> Self {
-        let mut draw = Draw::new(network, seed);
-        let mut sizes = vec![inputs];
-        sizes.extend(std::iter::repeat_n(network.width, network.depth));
-        sizes.push(classes);
-        let layers = sizes.windows(2).map(|pair| Affine::draw(pair[0], pair[1], &mut draw, device)).collect();
-        Self { layers, activation: network.activation }
+    /// A network of these sizes: inputs, the hidden layers, logits.
+    pub fn build(
+        sizes: &[usize],
+        activation: Activation,
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let layer = |(place, pair): (usize, &[usize])| {
+            Affine::build(&format!("fc{}", place + 1), [pair[0], pair[1]], source, device)
+        };
+        let layers = sizes.windows(2).enumerate().map(layer).collect::<Result<_, _>>()?;
+        Ok(Self { layers, activation })
     }
 
-    /// A network of given layers, in order.
-    pub fn from_layers(layers: Vec<Affine>, activation: Activation) -> Self {
-        Self { layers, activation }
+    /// The network in a weights file; depth and widths are read from the shapes.
+    pub fn load(activation: Activation, stored: &mut Stored<'_>, device: &Device) -> Result<Self, WeightsError> {
+        let [first, inputs] = stored.shape("fc1.weight")?;
+        let mut sizes = vec![inputs, first];
+        while stored.has(&format!("fc{}.weight", sizes.len())) {
+            let [fan_out, _] = stored.shape(&format!("fc{}.weight", sizes.len()))?;
+            sizes.push(fan_out);
+        }
+        Self::build(&sizes, activation, stored, device)
     }
 
-    /// [rows, inputs] → logits [rows, classes].
-    pub fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Tensor<2> {
-        let mut rows = images;
+    pub(super) fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Signal<2> {
+        let mut rows = taps.input(images);
         for (place, layer) in self.layers.iter().enumerate() {
             if place > 0 {
-                rows = activate(self.activation, rows);
+                rows = taps.pointwise(rows, |z| activate(self.activation, z));
             }
             rows = taps.affine(&format!("fc{}", place + 1), layer, rows);
         }
         rows
-    }
-
-    /// How many parameters.
-    pub fn parameters(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|layer| layer.weight.lazy_shape().num_elements() + layer.bias.lazy_shape().num_elements())
-            .sum()
-    }
-
-    /// The layers with their names, in the order of the forward pass.
-    pub fn layers(&self) -> impl Iterator<Item = (String, &Affine)> {
-        self.layers.iter().enumerate().map(|(place, layer)| (format!("fc{}", place + 1), layer))
-    }
-}
-
-fn activate(kind: Activation, rows: Tensor<2>) -> Tensor<2> {
-    match kind {
-        Activation::Relu => activation::relu(rows),
-        Activation::Tanh => activation::tanh(rows),
-        // The exact one, with erf, as PyTorch's default; the tanh approximation is another network.
-        Activation::Gelu => activation::gelu(rows),
-        Activation::Erf => rows.erf(),
     }
 }

@@ -1,67 +1,147 @@
 //! The openings through which the kernel looks into a network.
 //!
-//! Every layer with parameters passes through [`Taps::affine`]. While training, that is the layer and nothing more. While
-//! the kernel is measured, the tap adds a zero that requires a gradient to the layer's output z: after one backward pass
-//! from logit c, the gradient of that zero is ∂f_c/∂z for every sample at once, because samples do not mix. With the
-//! layer's input beside it, this is all that a kernel over the layer's parameters needs.
+//! A network states its steps through [`Taps`]. While training these are the steps and nothing more, and burn's autodiff
+//! sees them. While the kernel is measured they are recorded on a [`Tape`], with the way back through each, and every layer
+//! with parameters leaves a [`Tap`]: its input, and a place at which the cotangent of its output will pass.
 
 use burn::tensor::{Device, Tensor};
 
-use super::Affine;
+use super::layers::{Affine, Conv, Norm, Offset};
+use super::steps;
+use super::tape::{Backward, Node, Tap, Tape};
 
-/// What was seen at one layer.
+/// A value on its way through a network.
 #[derive(Clone, Debug)]
-pub struct Tap {
-    /// Name of the layer, as its tensors are named: `fc1`.
-    pub name: String,
-    /// Input of the layer, without autodiff: [rows, fan_in], of which the first copy is the batch.
-    pub input: Tensor<2>,
-    /// The zero added to the output, [rows, fan_out]; its gradient is ∂f/∂z.
-    pub zero: Tensor<2>,
-    /// z = weight_gain · x W + bias_gain · b.
-    pub weight_gain: f64,
-    pub bias_gain: f64,
+pub struct Signal<const D: usize> {
+    pub tensor: Tensor<D>,
+    /// The step that made it, while recording; none for the images.
+    pub(super) step: Option<usize>,
 }
 
 /// Either closed (training, evaluation) or recording (kernel).
-#[derive(Debug)]
+#[derive(Default)]
 pub struct Taps {
-    /// Device with autodiff, and the copies of the batch.
-    recording: Option<(Device, usize)>,
-    seen: Vec<Tap>,
+    recorded: Option<Vec<Node>>,
 }
 
 impl Taps {
-    /// Layers only compute.
+    /// Steps only compute.
     pub fn closed() -> Self {
-        Self { recording: None, seen: Vec::new() }
+        Self { recorded: None }
     }
 
-    /// Layers also record, and the first one makes so many copies of the batch, one after the other.
-    /// The network's own parameters must be without autodiff, so that nothing else is tracked.
-    pub fn recording(device: &Device, copies: usize) -> Self {
-        Self { recording: Some((device.clone().autodiff(), copies)), seen: Vec::new() }
+    /// Steps are recorded, too. The network's parameters must be without autodiff.
+    pub fn recording() -> Self {
+        Self { recorded: Some(Vec::new()) }
     }
 
-    /// Applies a layer to rows, [rows, fan_in] → [rows, fan_out] (while recording, the first one gives copies · rows).
-    pub fn affine(&mut self, name: &str, layer: &Affine, input: Tensor<2>) -> Tensor<2> {
-        let Some((device, copies)) = &self.recording else { return layer.apply(input) };
-        let output = layer.apply(input.clone());
-        let output = if self.seen.is_empty() { output.repeat_dim(0, *copies) } else { output };
-        let zero = Tensor::<2>::zeros(output.dims(), device).require_grad();
-        let (weight_gain, bias_gain) = layer.gains();
-        self.seen.push(Tap {
-            name: name.to_owned(),
-            input: input.without_autodiff(),
-            zero: zero.clone(),
-            weight_gain,
-            bias_gain,
-        });
-        output + zero
+    /// The recording of a forward pass that ended in these logits; empty where nothing was recorded.
+    pub fn into_tape(self, logits: Signal<2>) -> Tape {
+        Tape { nodes: self.recorded.unwrap_or_default(), logits: logits.tensor }
     }
 
-    /// What was recorded, in the order of the forward pass.
-    pub fn into_seen(self) -> Vec<Tap> {
-        self.seen
+    /// Images on their way in: no step, nothing to go back to.
+    pub fn input<const D: usize>(&self, images: Tensor<D>) -> Signal<D> {
+        Signal { tensor: images, step: None }
     }
+
+    /// An affine layer on the last axis: `NAME.weight`, `NAME.bias`.
+    pub fn affine<const D: usize>(&mut self, name: &str, layer: &Affine, input: Signal<D>) -> Signal<D> {
+        let output = layer.apply(input.tensor.clone());
+        self.record(output, [input.step], || layer.on_tape(name, input.tensor))
+    }
+
+    /// A convolution: `NAME.weight`, `NAME.bias`.
+    pub fn conv(&mut self, name: &str, layer: &Conv, input: Signal<4>) -> Signal<4> {
+        let output = layer.apply(input.tensor.clone());
+        self.record(output, [input.step], || layer.on_tape(name, input.tensor))
+    }
+
+    /// Layer normalisation of the last axis: `NAME.weight`, `NAME.bias`.
+    pub fn norm<const D: usize>(&mut self, name: &str, layer: &Norm, input: Signal<D>) -> Signal<D> {
+        let output = layer.apply(input.tensor.clone());
+        self.record(output, [input.step], || layer.on_tape(name, input.tensor))
+    }
+
+    /// A learned offset, the same for every sample: the tensor `NAME`.
+    pub fn offset(&mut self, name: &str, layer: &Offset, input: Signal<3>) -> Signal<3> {
+        let output = layer.apply(input.tensor);
+        self.record(output, [input.step], || layer.on_tape(name))
+    }
+
+    /// A function of each value alone.
+    pub fn pointwise<const D: usize>(
+        &mut self,
+        input: Signal<D>,
+        function: impl Fn(Tensor<D>) -> Tensor<D>,
+    ) -> Signal<D> {
+        let output = function(input.tensor.clone());
+        self.record(output, [input.step], || (steps::Pointwise::boxed(input.tensor, function), None))
+    }
+
+    /// The largest value of each square of this side; side divides height and width.
+    pub fn max_pool(&mut self, input: Signal<4>, side: usize) -> Signal<4> {
+        let (output, way_back) = steps::MaxPool::apply(input.tensor, side, self.recorded.is_some());
+        self.record(output, [input.step], || (Box::new(way_back), None))
+    }
+
+    /// The mean of each square of this side; side divides height and width.
+    pub fn avg_pool(&mut self, input: Signal<4>, side: usize) -> Signal<4> {
+        let (output, way_back) = steps::AvgPool::apply(input.tensor, side);
+        self.record(output, [input.step], || (Box::new(way_back), None))
+    }
+
+    /// The same values in another shape, sample by sample.
+    pub fn reshape<const D: usize, const E: usize>(&mut self, input: Signal<D>, shape: [usize; E]) -> Signal<E> {
+        // Cotangents are flat, so there is no way back to record.
+        Signal { tensor: input.tensor.reshape(shape), step: input.step }
+    }
+
+    /// The sum of two signals.
+    pub fn add<const D: usize>(&mut self, a: Signal<D>, b: Signal<D>) -> Signal<D> {
+        self.record(a.tensor + b.tensor, [a.step, b.step], || (Box::new(steps::Add), None))
+    }
+
+    /// Each channel's mean: [n, channels, height, width] → [n, channels].
+    pub fn mean_of_pixels(&mut self, input: Signal<4>) -> Signal<2> {
+        let [n, channels, height, width] = input.tensor.dims();
+        let output = input.tensor.reshape([n, channels, height * width]).mean_dim(2).squeeze_dim::<2>(2);
+        self.record(output, [input.step], || (Box::new(steps::PixelMean { pixels: height * width }), None))
+    }
+
+    /// The mean over positions: [n, positions, f] → [n, f].
+    pub fn mean_of_positions(&mut self, input: Signal<3>) -> Signal<2> {
+        let [_, positions, _] = input.tensor.dims();
+        let output = input.tensor.mean_dim(1).squeeze_dim::<2>(1);
+        self.record(output, [input.step], || (Box::new(steps::PositionMean { positions }), None))
+    }
+
+    /// A function without parameters of several signals, sample by sample; the way back is burn's autodiff.
+    pub fn mix<const N: usize>(
+        &mut self,
+        inputs: [Signal<3>; N],
+        function: impl Fn([Tensor<3>; N]) -> Tensor<3> + 'static,
+    ) -> Signal<3> {
+        let places = inputs.each_ref().map(|signal| signal.step);
+        let tensors = inputs.map(|signal| signal.tensor);
+        let output = function(tensors.clone());
+        self.record(output, places, || (Box::new(steps::Mix::new(tensors, function)), None))
+    }
+
+    fn record<const D: usize, const N: usize>(
+        &mut self,
+        tensor: Tensor<D>,
+        inputs: [Option<usize>; N],
+        way_back: impl FnOnce() -> (Box<dyn Backward>, Option<Tap>),
+    ) -> Signal<D> {
+        let Some(nodes) = &mut self.recorded else { return Signal { tensor, step: None } };
+        let (backward, tap) = way_back();
+        nodes.push(Node { inputs: inputs.into(), backward, tap });
+        Signal { tensor, step: Some(nodes.len() - 1) }
+    }
+}
+
+/// The same device with autodiff, for the ways back that are left to it.
+pub(super) fn with_autodiff(device: &Device) -> Device {
+    device.clone().autodiff()
 }

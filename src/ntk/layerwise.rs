@@ -1,166 +1,185 @@
-//! The exact kernel without a Jacobian.
+//! The exact kernel without a Jacobian of the whole network, for any network that states its steps through the taps.
 //!
-//! For an affine layer z = c_w x W + c_b b the gradient of logit c with respect to W is c_w x ⊗ δ_c with δ_c = ∂f_c/∂z, so
-//! the layer's part of ⟨∇f_c(x), ∇f_d(x′)⟩ is
+//! At a tap the gradient of logit c with respect to a layer's parameters is known from the layer's input a and the cotangent
+//! δ_c = ∂f_c/∂z of its output. For an affine layer that acts once on a sample, the layer's part of ⟨∇f_c(x), ∇f_d(x′)⟩ is
 //!
 //! ```text
-//! ⟨δ_c(x), δ_d(x′)⟩ · (c_w² ⟨x, x′⟩ + c_b²)
+//! ⟨δ_c(x), δ_d(x′)⟩ · (c_w² ⟨a, a′⟩ + c_b²)
 //! ```
 //!
-//! which is the "structured derivatives" identity of Novak et al. 2022 for dense layers. The trace-reduced kernel is the sum
-//! over layers of (1/C) Σ_c (Δ_c Δ_cᵀ) ∘ (c_w² X Xᵀ + c_b²): a few products of [n, width] matrices.
-//!
-//! All δ come from one backward pass over C copies of the batch, copy c asking for logit c (samples do not mix, so the
-//! gradients do not either). Where C copies would be too many rows, the logits are taken in groups.
+//! the "structured derivatives" of Novak et al. 2022; where it acts at many places (convolutions, tokens), either the gradients
+//! Σ_p δ_p ⊗ a_p are formed or all pairs of places are summed, whichever the plan finds cheaper. One forward pass serves all
+//! logits; samples and logits are taken in blocks that keep to the memory that is allowed, with the same result.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use crate::model::{Mlp, Tap, Taps};
-use crate::spec::{MOST_FULL_ROWS, MOST_ROWS};
+use super::contract::Tile;
+use super::side::Side;
+use super::{Kernel, Reduction, Request};
+use crate::model::{Network, Pull, Tap, Tape, View};
+use crate::spec::{KernelWork, Layer, Plan};
 
-/// A measured kernel, before it is symmetrised.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// Trace-reduced, row-major [n, n]: (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
-    pub trace: Vec<f64>,
-    /// The full kernel, where it was asked for and fits.
-    pub full: Option<FullKernel>,
-}
-
-/// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits, logit-major: index c·n + i.
-#[derive(Clone, Debug)]
-pub struct FullKernel {
-    n: usize,
-    classes: usize,
-    values: Vec<f64>,
-}
-
-/// Rows times parameters of one backward pass at most, so that a wide network can still be stopped between two of them.
-const MOST_WORK: usize = 4_000_000_000;
-
-/// Measures the kernel of `network` (without autodiff) on images [n, inputs]. `None` when `cancelled` says so, which is asked
-/// before each backward pass and each layer.
+/// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves.
+/// `None` when `cancelled` says so, which is asked before each layer of each block.
 pub fn measure(
-    network: &Mlp,
+    network: &Network,
     images: &Tensor<2>,
-    classes: usize,
-    want_full: bool,
+    others: Option<&Tensor<2>>,
+    request: &Request,
     cancelled: &dyn Fn() -> bool,
-) -> Option<Measured> {
-    let [n, _] = images.dims();
-    let device = images.device();
-    let want_full = want_full && n * classes <= MOST_FULL_ROWS;
-    let rows = MOST_ROWS.min(MOST_WORK / network.parameters().max(1));
-    // The full kernel pairs every logit with every other, so it needs them all at once.
-    let group = if want_full { classes } else { (rows / n.max(1)).clamp(1, classes) };
-
-    let mut trace = vec![0.0f64; n * n];
-    let mut full = want_full.then(|| vec![0.0f64; (n * classes) * (n * classes)]);
-    let mut first = 0;
-    while first < classes {
-        let logits = group.min(classes - first);
-        if cancelled() {
-            return None;
+) -> Option<Kernel> {
+    let survey = Survey::of(network, images, others, request);
+    let (classes, work) = (survey.classes, survey.work);
+    let mut kernel = Kernel::zeros(request.reduction, work.samples, classes, survey.kept.clone());
+    let plan = survey.plan();
+    let (block, group) = plan.block;
+    for first in (0..work.samples.0).step_by(block) {
+        let rows = first..(first + block).min(work.samples.0);
+        let row_tape = network.record(images.clone().narrow(0, rows.start, rows.len()));
+        for other in (0..work.samples.1).step_by(block) {
+            if work.same && other > first {
+                break;
+            }
+            let columns = other..(other + block).min(work.samples.1);
+            let diagonal = work.same && other == first;
+            let column_tape = (!diagonal).then(|| {
+                let images = others.unwrap_or(images).clone();
+                network.record(images.narrow(0, columns.start, columns.len()))
+            });
+            let samples = (rows.len(), columns.len());
+            if !work.apart {
+                let mut tile = Tile::new(samples, (group, group), false, diagonal, survey.kept.len());
+                for start in (0..work.directions).step_by(group) {
+                    let directions = start..(start + group).min(work.directions);
+                    tile.directions = (directions.len(), directions.len());
+                    let chosen = request.reduction.directions(classes, directions, &images.device());
+                    survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
+                }
+                kernel.place(&tile, rows.clone(), columns);
+            } else {
+                let all = (work.directions, work.directions);
+                let mut tile = Tile::new(samples, all, true, diagonal, survey.kept.len());
+                let chosen = request.reduction.directions(classes, 0..work.directions, &images.device());
+                survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
+                kernel.place(&tile, rows.clone(), columns);
+            }
         }
-        for (tap, delta) in gradients(network, images, first, logits, classes, &device) {
+    }
+    kernel.finish(work.same);
+    Some(kernel)
+}
+
+/// The plan by which [`measure`] would compute this kernel, with the names of the layers.
+pub fn explain(
+    network: &Network,
+    images: &Tensor<2>,
+    others: Option<&Tensor<2>>,
+    request: &Request,
+) -> (Vec<String>, Plan, KernelWork) {
+    let survey = Survey::of(network, images, others, request);
+    (survey.names.clone(), survey.plan(), survey.work)
+}
+
+/// What a forward pass of one sample tells of the work.
+struct Survey {
+    classes: usize,
+    work: KernelWork,
+    names: Vec<String>,
+    layers: Vec<Layer>,
+    /// For each tap, which of its tensors are wanted.
+    wanted: Vec<Vec<bool>>,
+    /// For each tap, into which sum each of its tensors goes.
+    into: Vec<Vec<Option<usize>>>,
+    /// The names of the sums: of the tensors that are kept apart, or one for all.
+    kept: Vec<String>,
+}
+
+impl Survey {
+    fn of(network: &Network, images: &Tensor<2>, others: Option<&Tensor<2>>, request: &Request) -> Self {
+        let [n, _] = images.dims();
+        let m = others.map_or(n, |others| others.dims()[0]);
+        let tape = network.record(images.clone().narrow(0, 0, 1));
+        let [_, classes] = tape.logits.dims();
+        let apart = request.reduction == Reduction::Full;
+        let directions = if request.reduction == Reduction::SumLogits { 1 } else { classes };
+        let work = KernelWork { samples: (n, m), same: others.is_none(), directions, apart, memory: request.memory };
+        let mut survey = Self {
+            classes,
+            work,
+            names: Vec::new(),
+            layers: Vec::new(),
+            wanted: Vec::new(),
+            into: Vec::new(),
+            kept: if request.per_tensor { Vec::new() } else { vec![String::new()] },
+        };
+        for tap in tape.taps() {
+            let tensors = tap.tensors();
+            let wanted: Vec<bool> = tensors.iter().map(|tensor| request.wants(tensor)).collect();
+            let into = tensors.into_iter().zip(&wanted).map(|(tensor, wanted)| {
+                if *wanted && request.per_tensor {
+                    survey.kept.push(tensor);
+                }
+                wanted.then(|| survey.kept.len() - 1)
+            });
+            survey.into.push(into.collect());
+            survey.wanted.push(wanted);
+            survey.names.push(tap.name.clone());
+            survey.layers.push(layer_of(tap));
+        }
+        survey
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::of(&self.layers, &self.work)
+    }
+
+    /// Goes back from the chosen directions and adds every wanted layer to the tile.
+    fn fill(
+        &self,
+        tile: &mut Tile,
+        plan: &Plan,
+        (rows, columns): (&Tape, Option<&Tape>),
+        directions: &Tensor<2>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let stops: Vec<bool> = self.wanted.iter().map(|tensors| tensors.contains(&true)).collect();
+        let mut pulled = rows.pull(directions.clone(), &stops);
+        let mut others = columns.map(|tape| tape.pull(directions.clone(), &stops));
+        loop {
             if cancelled() {
                 return None;
             }
-            let activation = activation_gram(&tap, n);
-            let [_, width] = delta.dims();
-            let stacked = delta.clone().reshape([logits, n, width]);
-            let products = values_of(stacked.clone().matmul(stacked.swap_dims(1, 2)).reshape([logits * n * n]));
-            for block in products.chunks_exact(n * n) {
-                for ((sum, product), activation) in trace.iter_mut().zip(block).zip(&activation) {
-                    *sum += f64::from(*product) * activation;
-                }
-            }
-            if let Some(full) = &mut full {
-                let rows = n * classes;
-                let products = values_of(delta.clone().matmul(delta.transpose()).reshape([rows * rows]));
-                // Along a row of the full kernel the images repeat, once for each logit.
-                for (row, (sums, products)) in full.chunks_exact_mut(rows).zip(products.chunks_exact(rows)).enumerate()
-                {
-                    let activation = &activation[row % n * n..][..n];
-                    for (sums, products) in sums.chunks_exact_mut(n).zip(products.chunks_exact(n)) {
-                        for ((sum, product), activation) in sums.iter_mut().zip(products).zip(activation) {
-                            *sum += f64::from(*product) * activation;
-                        }
-                    }
+            let Some((place, side)) = self.next(&mut pulled, tile.samples.0, plan) else { return Some(()) };
+            let into = &self.into[place];
+            match &mut others {
+                None => tile.add(&side, &side, into),
+                Some(others) => {
+                    let (_, other) = self.next(others, tile.samples.1, plan)?;
+                    tile.add(&side, &other, into);
                 }
             }
         }
-        first += logits;
     }
-    for sum in &mut trace {
-        *sum /= classes as f64;
+
+    fn next(&self, pull: &mut Pull<'_>, n: usize, plan: &Plan) -> Option<(usize, Side)> {
+        let (place, tap, cotangent) = pull.next()?;
+        let contraction = plan.parts[place].contraction;
+        Some((place, Side::new(tap, cotangent, n, contraction, self.work.apart, &self.wanted[place])))
     }
-    Some(Measured { trace, full: full.map(|values| FullKernel { n, classes, values }) })
 }
 
-/// One backward pass: each tap with its δ, [logits · n, fan_out], logit-major, for the logits from `first` on.
-fn gradients(
-    network: &Mlp,
-    images: &Tensor<2>,
-    first: usize,
-    logits: usize,
-    classes: usize,
-    device: &Device,
-) -> Vec<(Tap, Tensor<2>)> {
-    let [n, _] = images.dims();
-    let mut taps = Taps::recording(device, logits);
-    let outputs = network.forward(images.clone(), &mut taps);
-    let mut chosen = vec![0.0f32; logits * n * classes];
-    for row in 0..logits * n {
-        chosen[row * classes + first + row / n] = 1.0;
-    }
-    let chosen = Tensor::<2>::from_data(TensorData::new(chosen, [logits * n, classes]), device);
-    let mut gradients = (outputs * chosen).sum().backward();
-    taps.into_seen()
-        .into_iter()
-        .map(|tap| {
-            let delta = tap
-                .zero
-                .grad_remove(&mut gradients)
-                .unwrap_or_else(|| panic!("the layer {} does not reach the logits", tap.name));
-            (tap, delta)
-        })
-        .collect()
-}
-
-/// c_w² X Xᵀ + c_b², row-major [n, n]; the copies of the batch share their inputs, so the first n rows do.
-fn activation_gram(tap: &Tap, n: usize) -> Vec<f64> {
-    let input = tap.input.clone().narrow(0, 0, n);
-    let products = values_of(input.clone().matmul(input.transpose()).reshape([n * n]));
-    let (weight, bias) = (tap.weight_gain.powi(2), tap.bias_gain.powi(2));
-    products.iter().map(|product| weight * f64::from(*product) + bias).collect()
-}
-
-fn values_of(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().expect("the kernel's products are 32-bit floats")
-}
-
-impl FullKernel {
-    /// yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: how much of the kernel points along the labels.
-    pub fn alignment(&self, images: std::ops::Range<usize>, labels: &[usize]) -> f64 {
-        let rows = self.n * self.classes;
-        let (mut along, mut square) = (0.0, 0.0);
-        for c in 0..self.classes {
-            for i in images.clone() {
-                let row = &self.values[(c * self.n + i) * rows..][..rows];
-                for d in 0..self.classes {
-                    square += row[d * self.n..][images.clone()].iter().map(|value| value * value).sum::<f64>();
-                }
-                if labels[i] == c {
-                    along += images.clone().map(|j| row[labels[j] * self.n + j]).sum::<f64>();
-                }
-            }
+/// The layer at a tap, as costs are counted.
+fn layer_of(tap: &Tap) -> Layer {
+    match &tap.view {
+        View::Affine { input, channels_first, fan_out, .. } => {
+            let [_, a, b] = input.dims();
+            let (places, fan_in) = if *channels_first { (b, a) } else { (a, b) };
+            Layer::Affine { fan_in, fan_out: *fan_out, places }
         }
-        along / (square.sqrt() * images.len() as f64)
-    }
-
-    /// Entry of images i, j and logits c, d.
-    pub fn at(&self, (i, c): (usize, usize), (j, d): (usize, usize)) -> f64 {
-        self.values[(c * self.n + i) * self.n * self.classes + d * self.n + j]
+        View::Norm { normalised } => {
+            let [_, places, width] = normalised.dims();
+            Layer::Norm { width, places }
+        }
+        View::Offset { shape: [tokens, width], .. } => Layer::Position { tokens: *tokens, width: *width },
     }
 }

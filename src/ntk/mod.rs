@@ -3,7 +3,11 @@
 //! Two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is obvious and used to
 //! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64.
 
+mod contract;
 pub mod jacobian;
+mod kernel;
 pub mod layerwise;
+mod rows;
+mod side;
 
-pub use layerwise::{FullKernel, Measured};
+pub use kernel::{FullKernel, Kernel, Measured, Reduction, Request};

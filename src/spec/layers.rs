@@ -39,6 +39,15 @@ impl Layer {
         }
     }
 
+    /// Numbers that one image brings to the layer, place by place (a convolution's patches overlap).
+    pub fn inputs(&self) -> f64 {
+        match *self {
+            Self::Affine { fan_in, places, .. } => product([fan_in, places]),
+            Self::Norm { width, places } | Self::Position { tokens: places, width } => product([width, places]),
+            Self::Attention { tokens, width, .. } => product([3, tokens, width]),
+        }
+    }
+
     /// Numbers that one image leaves behind for the backward pass.
     pub fn outputs(&self) -> f64 {
         match *self {

@@ -10,6 +10,7 @@ mod cost;
 mod file;
 mod layers;
 mod network;
+mod plan;
 mod presets;
 mod tasks;
 mod validate;
@@ -24,6 +25,7 @@ pub use layers::Layer;
 pub use network::{
     Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Parametrisation, Pool,
 };
+pub use plan::{Contraction, KernelWork, Part, Plan};
 pub use presets::{PRESETS, Preset, preset};
 pub use tasks::MAJOR_SHARE;
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};

@@ -10,9 +10,9 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
-use crate::model::{Mlp, Taps, flatten};
-use crate::ntk::{jacobian, layerwise};
-use crate::spec::{Loss, Method, Optimiser, Spec};
+use crate::model::Network;
+use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
+use crate::spec::{Loss, MOST_FULL_ROWS, Method, Optimiser, Spec};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,9 +26,9 @@ pub struct StepOutcome {
 /// A network in training.
 pub struct Learner {
     /// With autodiff.
-    network: Mlp,
+    network: Network,
     /// The network at initialisation, where the laziness needs it.
-    initial: Option<Mlp>,
+    initial: Option<Network>,
     optimiser: ModuleOptimizer,
     device: Device,
     inputs: usize,
@@ -43,15 +43,15 @@ const EVALUATION_ROWS: usize = 1024;
 const EVALUATION_WORK: usize = 8_000_000_000;
 
 impl Learner {
-    /// A fresh network for images of `inputs` values and `classes` logits.
-    pub fn new(spec: &Spec, inputs: usize, classes: usize, device: &Device) -> Self {
-        let network = Mlp::new(&spec.network, spec.seed, inputs, classes, device);
+    /// A fresh network for images [channels, height, width] and `classes` logits.
+    pub fn new(spec: &Spec, image: [usize; 3], classes: usize, device: &Device) -> Self {
+        let network = Network::new(&spec.network, spec.seed, image, classes, device);
         Self {
             initial: spec.network.alpha.map(|_| network.clone()),
             network: network.train(),
             optimiser: optimiser(spec),
             device: device.clone(),
-            inputs,
+            inputs: image.iter().product(),
             classes,
             loss: spec.training.loss,
             alpha: spec.network.alpha,
@@ -63,7 +63,7 @@ impl Learner {
     pub fn step(&mut self, pixels: &[f32], labels: &[usize], rate: f64, want_norm: bool) -> StepOutcome {
         let images = self.upload(pixels, labels.len());
         let targets = self.one_hot(labels);
-        let outputs = self.network.forward(images.clone(), &mut Taps::closed());
+        let outputs = self.network.forward(images.clone());
         let outputs = self.lazy(outputs, &images);
         let loss = batch_loss(self.loss, outputs, targets);
         let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -83,34 +83,31 @@ impl Learner {
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
         let [n, _] = images.dims();
-        let group = (EVALUATION_WORK / network.parameters().max(1)).clamp(16, EVALUATION_ROWS);
+        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
         let mut outputs = Vec::with_capacity(n * self.classes);
         for first in (0..n).step_by(group) {
             if cancelled() {
                 return None;
             }
             let rows = images.clone().narrow(0, first, group.min(n - first));
-            let logits = self.lazy(network.forward(rows.clone(), &mut Taps::closed()), &rows);
+            let logits = self.lazy(network.forward(rows.clone()), &rows);
             outputs.extend(logits.into_data().iter::<f32>());
         }
         Some(outputs)
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method; `None` when `cancelled` says so on the way.
-    pub fn kernel(
-        &self,
-        images: &Tensor<2>,
-        want_full: bool,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Option<layerwise::Measured> {
+    /// The kernel of f on images [n, inputs], by the spec's method; the full one, too, where it is wanted and not too large.
+    /// `None` when `cancelled` says so on the way.
+    pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
-        match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, self.classes, want_full, cancelled),
-            Method::Jacobian => {
-                let trace = jacobian::trace(&network, images, self.classes, cancelled)?;
-                Some(layerwise::Measured { trace, full: None })
-            }
-        }
+        let [n, _] = images.dims();
+        let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
+        let request = Request::of(if full { Reduction::Full } else { Reduction::Trace });
+        let measure = match self.method {
+            Method::Layerwise => layerwise::measure,
+            Method::Jacobian => jacobian::measure,
+        };
+        measure(&network, images, None, &request, cancelled).map(Measured::from)
     }
 
     /// Copies images [n, inputs] to the device.
@@ -120,18 +117,18 @@ impl Learner {
 
     /// The parameters as they are now; shares their memory until the next step.
     pub fn parameters(&self) -> Vec<Tensor<1>> {
-        flatten(&self.network)
+        self.network.flatten()
     }
 
     /// The network, with autodiff.
-    pub fn network(&self) -> &Mlp {
+    pub fn network(&self) -> &Network {
         &self.network
     }
 
     /// F = α (f − f₀), or f where there is no α.
     fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
         match (self.alpha, &self.initial) {
-            (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone(), &mut Taps::closed())) * alpha,
+            (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone())) * alpha,
             _ => outputs,
         }
     }
@@ -145,13 +142,7 @@ impl Learner {
     }
 
     fn norm(&self, gradients: &GradientsParams) -> f64 {
-        let mut square = 0.0;
-        for (_, layer) in self.network.layers() {
-            let weight = gradients.get::<2>(layer.weight.id).map(sum_of_squares);
-            let bias = gradients.get::<1>(layer.bias.id).map(sum_of_squares);
-            square += weight.unwrap_or(0.0) + bias.unwrap_or(0.0);
-        }
-        square.sqrt()
+        self.network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
     }
 }
 
@@ -160,7 +151,7 @@ pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
     a.iter().zip(b).map(|(a, b)| sum_of_squares(a.clone() - b.clone())).sum::<f64>().sqrt()
 }
 
-fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> f64 {
+fn sum_of_squares(tensor: Tensor<1>) -> f64 {
     tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
 }
 

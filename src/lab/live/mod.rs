@@ -17,7 +17,7 @@ use super::cadence::{Cadence, lag_steps};
 use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, batch_order, batch_range, prepare};
-use crate::model::{Chosen, DeviceChoice, choose, named};
+use crate::model::{Chosen, DeviceChoice, choose};
 use crate::record::{Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Change, Cost, Spec};
 use crate::train::Learner;
@@ -114,7 +114,7 @@ impl<'a> Live<'a> {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
         let Chosen { device, words } = choose(choice);
-        let learner = Learner::new(spec, shape.inputs(), shape.classes, &device);
+        let learner = Learner::new(spec, shape.image, shape.classes, &device);
         let probes = learner.upload(&data.probes.pixels, data.probes.len());
         let tests = data.stream.tasks().iter().map(|task| {
             let images = task.test();
@@ -264,7 +264,7 @@ impl<'a> Live<'a> {
 
     /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
-        let weights = Weights { step: self.step, tensors: named(self.learner.network()) };
+        let weights = Weights { step: self.step, tensors: self.learner.network().named() };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());
         }

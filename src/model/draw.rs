@@ -1,0 +1,71 @@
+//! Initial weights, drawn from our own generator: burn's seed is global to the process, and two runs must not share it.
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+
+use super::source::{Fill, Source, WeightsError};
+use crate::math::rng;
+use crate::spec::{Init, NetworkSpec, Parametrisation};
+
+/// Draws the values of one network, tensor after tensor.
+pub struct Draw {
+    generator: ChaCha8Rng,
+    parametrisation: Parametrisation,
+    init: Init,
+    sigma_w: f64,
+    sigma_b: f64,
+}
+
+impl Draw {
+    /// The draws that this seed gives for this network.
+    pub fn new(network: &NetworkSpec, seed: u64) -> Self {
+        Self {
+            generator: rng::rng(seed, rng::Stream::Init, 0, 0),
+            parametrisation: network.parametrisation,
+            init: network.init,
+            sigma_w: network.sigma_w,
+            sigma_b: network.sigma_b,
+        }
+    }
+
+    fn normal(&mut self, count: usize, deviation: f32) -> Vec<f32> {
+        let generator = &mut self.generator;
+        let mut draw = || -> f32 { StandardNormal.sample(generator) };
+        (0..count).map(|_| deviation * draw()).collect()
+    }
+}
+
+impl Source for Draw {
+    /// Weights and biases are uniform in ±bound in SP, N(0,1) in NTP.
+    fn tensor(&mut self, _name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError> {
+        let count = shape.iter().product();
+        let bound = match (fill, self.init) {
+            (Fill::Constant(value), _) => return Ok(vec![f32::from(value); count]),
+            (Fill::Offset, _) if self.is_ntk() => return Ok(self.normal(count, 1.0)),
+            (Fill::Offset, _) => return Ok(self.normal(count, 0.02)),
+            (Fill::Weight { fan_in }, Init::HeUniform) => (6.0 / fan_in as f64).sqrt(),
+            (Fill::Weight { fan_in }, Init::Torch) | (Fill::Bias { fan_in }, _) => (1.0 / fan_in as f64).sqrt(),
+        };
+        if self.is_ntk() {
+            return Ok(self.normal(count, 1.0));
+        }
+        let generator = &mut self.generator;
+        Ok((0..count).map(|_| generator.random_range(-bound..bound) as f32).collect())
+    }
+
+    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError> {
+        self.tensor(name, &[fan_in, fan_out], Fill::Weight { fan_in })
+    }
+
+    fn gains(&self, fan_in: usize) -> (f64, f64) {
+        match self.parametrisation {
+            Parametrisation::Standard => (1.0, 1.0),
+            Parametrisation::Ntk => (self.sigma_w / (fan_in as f64).sqrt(), self.sigma_b),
+        }
+    }
+
+    fn is_ntk(&self) -> bool {
+        self.parametrisation == Parametrisation::Ntk
+    }
+}

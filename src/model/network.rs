@@ -1,0 +1,150 @@
+//! Any of the networks: what the rest of the program trains and measures.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+
+use super::cnn::{Cnn, CnnKinds};
+use super::draw::Draw;
+use super::mlp::Mlp;
+use super::parameters;
+use super::resmlp::{ResMlp, ResMlpSizes};
+use super::source::{Source, WeightsError};
+use super::stored::Stored;
+use super::tape::Tape;
+use super::taps::Taps;
+use super::transformer::{Transformer, TransformerSizes};
+use crate::record::NamedTensor;
+use crate::spec::{Activation, NetworkKind, NetworkSpec, Pool};
+
+/// A network.
+#[derive(Module, Debug)]
+pub enum Network {
+    Mlp(Mlp),
+    Cnn(Cnn),
+    ResMlp(ResMlp),
+    Transformer(Transformer),
+}
+
+/// What a weights file does not say of its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arch {
+    pub kind: NetworkKind,
+    pub activation: Activation,
+    pub pool: Pool,
+    /// Attention heads.
+    pub heads: usize,
+}
+
+impl Network {
+    /// The network of this spec for images [channels, height, width] and so many logits, with the initial weights of this
+    /// seed.
+    pub fn new(spec: &NetworkSpec, seed: u64, image: [usize; 3], classes: usize, device: &Device) -> Self {
+        let mut draw = Draw::new(spec, seed);
+        Self::build(spec, image, classes, &mut draw, device).expect("drawing values cannot fail")
+    }
+
+    fn build(
+        spec: &NetworkSpec,
+        image: [usize; 3],
+        classes: usize,
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let inputs = image.iter().product();
+        let (width, blocks, activation) = (spec.width, spec.blocks, spec.activation);
+        Ok(match spec.kind {
+            NetworkKind::Mlp => {
+                let mut sizes = vec![inputs];
+                sizes.extend(std::iter::repeat_n(width, spec.depth));
+                sizes.push(classes);
+                Self::Mlp(Mlp::build(&sizes, activation, source, device)?)
+            }
+            NetworkKind::Cnn => {
+                let channels: &[usize] =
+                    if spec.depth == 2 { &[width, 2 * width] } else { &[width, width, 2 * width, 2 * width] };
+                let kinds = CnnKinds { activation, pool: spec.pool, head: spec.head };
+                Self::Cnn(Cnn::build(image, channels, classes, kinds, source, device)?)
+            }
+            NetworkKind::ResMlp => {
+                let sizes = ResMlpSizes { inputs, width, hidden: 2 * width, blocks, classes };
+                Self::ResMlp(ResMlp::build(sizes, activation, source, device)?)
+            }
+            NetworkKind::Transformer => {
+                let (patch, heads) = (spec.patch, spec.heads);
+                let sizes = TransformerSizes { image, patch, width, heads, hidden: 2 * width, blocks, classes };
+                Self::Transformer(Transformer::build(sizes, activation, source, device)?)
+            }
+        })
+    }
+
+    /// The network in the bytes of a safetensors file, for images [channels, height, width]; depths and widths are read from
+    /// the shapes.
+    ///
+    /// # Errors
+    /// When a tensor is missing, unknown, of another shape or type, or not finite; names it.
+    pub fn load(arch: Arch, bytes: &[u8], image: [usize; 3], device: &Device) -> Result<Self, WeightsError> {
+        let (activation, pool) = (arch.activation, arch.pool);
+        let mut stored = Stored::open(bytes, arch.words())?;
+        let network = match arch.kind {
+            NetworkKind::Mlp => Self::Mlp(Mlp::load(activation, &mut stored, device)?),
+            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, pool), &mut stored, device)?),
+            NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(activation, &mut stored, device)?),
+            NetworkKind::Transformer => {
+                Self::Transformer(Transformer::load(image, arch.heads, activation, &mut stored, device)?)
+            }
+        };
+        stored.finish()?;
+        Ok(network)
+    }
+
+    /// [n, channels·height·width] → logits [n, C].
+    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        self.run(images, &mut Taps::closed()).tensor
+    }
+
+    /// A forward pass that can be run backwards. The network must be without autodiff.
+    pub fn record(&self, images: Tensor<2>) -> Tape {
+        let mut taps = Taps::recording();
+        let logits = self.run(images, &mut taps);
+        taps.into_tape(logits)
+    }
+
+    fn run(&self, images: Tensor<2>, taps: &mut Taps) -> super::Signal<2> {
+        match self {
+            Self::Mlp(network) => network.forward(images, taps),
+            Self::Cnn(network) => network.forward(images, taps),
+            Self::ResMlp(network) => network.forward(images, taps),
+            Self::Transformer(network) => network.forward(images, taps),
+        }
+    }
+
+    /// All parameters, copied to plain memory, named and laid out as in PyTorch.
+    pub fn named(&self) -> Vec<NamedTensor> {
+        parameters::named(self)
+    }
+
+    /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor.
+    pub fn flatten(&self) -> Vec<Tensor<1>> {
+        parameters::flatten(self)
+    }
+
+    /// The gradients of all parameters that have one, flat, by name.
+    pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
+        parameters::gradients(self, of)
+    }
+}
+
+impl Arch {
+    /// For messages.
+    fn words(self) -> &'static str {
+        match self.kind {
+            NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …)",
+            NetworkKind::Cnn => "a convolutional network (conv1, conv2, …, fc)",
+            NetworkKind::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head)",
+            NetworkKind::Transformer => {
+                "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
+            }
+        }
+    }
+}

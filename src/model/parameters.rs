@@ -1,0 +1,127 @@
+//! All parameters of a network, found by burn's own traversal: none can be forgotten, and a new network lists nothing.
+//!
+//! Names and layouts are PyTorch's: `fc1.weight` is [out, in], y = x Wᵀ + b.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use crate::record::NamedTensor;
+
+/// A parameter as the network holds it, without autodiff.
+struct Held {
+    name: String,
+    shape: Vec<usize>,
+    /// Flat, shares memory with the network.
+    values: Tensor<1>,
+}
+
+impl Held {
+    /// Affine weights are [in, out] here and [out, in] in files.
+    fn is_affine_weight(&self) -> bool {
+        self.shape.len() == 2 && self.name.ends_with(".weight")
+    }
+}
+
+/// All parameters, copied to plain memory in PyTorch's layout.
+pub(super) fn named(network: &impl Module) -> Vec<NamedTensor> {
+    let named = |held: Held| {
+        if !held.is_affine_weight() {
+            return NamedTensor { name: held.name, shape: held.shape, values: values_of(held.values) };
+        }
+        let (fan_in, fan_out) = (held.shape[0], held.shape[1]);
+        let values = held.values.reshape([fan_in, fan_out]).transpose().reshape([fan_in * fan_out]);
+        NamedTensor { name: held.name, shape: vec![fan_out, fan_in], values: values_of(values) }
+    };
+    collect(network).into_iter().map(named).collect()
+}
+
+/// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor.
+pub(super) fn flatten(network: &impl Module) -> Vec<Tensor<1>> {
+    collect(network).into_iter().map(|held| held.values).collect()
+}
+
+/// The gradients of all parameters that have one, flat, in the order of [`flatten`], by name.
+pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
+    struct Collector<'a> {
+        path: Path,
+        of: &'a GradientsParams,
+        found: Vec<(String, Tensor<1>)>,
+    }
+    impl ModuleVisitor for Collector<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.of.get::<D>(param.id) {
+                let count = gradient.shape().num_elements();
+                self.found.push((self.path.name(), gradient.reshape([count])));
+            }
+        }
+    }
+    let mut collector = Collector { path: Path::default(), of, found: Vec::new() };
+    network.visit(&mut collector);
+    collector.found
+}
+
+fn collect(network: &impl Module) -> Vec<Held> {
+    #[derive(Default)]
+    struct Collector {
+        path: Path,
+        found: Vec<Held>,
+    }
+    impl ModuleVisitor for Collector {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val().without_autodiff();
+            let (shape, count) = (value.dims().to_vec(), value.shape().num_elements());
+            self.found.push(Held { name: self.path.name(), shape, values: value.reshape([count]) });
+        }
+    }
+    let mut collector = Collector::default();
+    network.visit(&mut collector);
+    collector.found
+}
+
+/// Where a traversal stands.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    /// PyTorch's name: the path but for lists of layers, which are numbered from 1 (`layers.0.weight` is `fc1.weight`), and
+    /// an offset, which is a tensor and no layer there.
+    fn name(&self) -> String {
+        let mut parts = Vec::new();
+        let mut path = self.0.iter().map(String::as_str).peekable();
+        while let Some(part) = path.next() {
+            let list = match part {
+                "layers" => "fc",
+                "convs" => "conv",
+                "pos" => {
+                    path.next();
+                    parts.push(part.to_owned());
+                    continue;
+                }
+                _ => {
+                    parts.push(part.to_owned());
+                    continue;
+                }
+            };
+            let number = path.next().and_then(|place| place.parse::<usize>().ok()).map_or(0, |place| place + 1);
+            parts.push(format!("{list}{number}"));
+        }
+        parts.join(".")
+    }
+}
+
+fn values_of(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("parameters are 32-bit floats")
+}

@@ -1,0 +1,101 @@
+//! Matrix products outside autodiff, in f32: faer on the processor, burn elsewhere.
+//!
+//! burn's CPU backend multiplies a tenth slower than faer here and cannot compute one triangle of a symmetric product alone,
+//! which halves a Gram. Memory is shared, not copied, where a tensor is the only owner of its values.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor};
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, MatMut, MatRef, Par};
+
+/// Multiplications below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 192 * 192 * 192;
+
+/// Whether the values of tensors of this device lie in the program's own memory.
+pub fn is_host(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+/// alpha · A B, or alpha · A Bᵀ where `transposed`: A [rows, k], B [k, columns] or [columns, k].
+pub fn times(a: Tensor<2>, b: Tensor<2>, transposed: bool, alpha: f64) -> Tensor<2> {
+    let device = a.device();
+    if !is_host(&device) {
+        let product = a.matmul(if transposed { b.transpose() } else { b });
+        return if alpha == 1.0 { product } else { product * alpha };
+    }
+    let ([rows, inner], [b_rows, b_columns]) = (a.dims(), b.dims());
+    let columns = if transposed { b_rows } else { b_columns };
+    let (a, b) = (Values::of(a), Values::of(b));
+    let right = MatRef::from_row_major_slice(b.slice(), b_rows, b_columns);
+    let right = if transposed { right.transpose() } else { right };
+    let mut product = vec![0.0f32; rows * columns];
+    matmul(
+        MatMut::from_row_major_slice_mut(&mut product, rows, columns),
+        Accum::Replace,
+        MatRef::from_row_major_slice(a.slice(), rows, inner),
+        right,
+        alpha as f32,
+        parallelism(rows * columns * inner),
+    );
+    Tensor::from_data(TensorData::new(product, [rows, columns]), &device)
+}
+
+/// The inner products of rows: A Bᵀ for row-major A [rows, k] and B [columns, k], into `product` [rows, columns].
+/// Where `lower`, A and B are the same rows and only entries on and below the diagonal are computed; the others are left.
+pub fn inner(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
+    let (rows, columns) = (a.len() / inner.max(1), b.len() / inner.max(1));
+    let left = MatRef::from_row_major_slice(a, rows, inner);
+    let right = MatRef::from_row_major_slice(b, columns, inner).transpose();
+    let into = MatMut::from_row_major_slice_mut(product, rows, columns);
+    let par = parallelism(rows * columns * inner);
+    if lower {
+        let whole = BlockStructure::Rectangular;
+        triangular::matmul(into, BlockStructure::TriangularLower, Accum::Replace, left, whole, right, whole, 1.0, par);
+    } else {
+        matmul(into, Accum::Replace, left, right, 1.0, par);
+    }
+}
+
+/// The values of a tensor on the host, row-major, without copying them where they lie in one piece.
+#[derive(Clone, Debug)]
+pub struct Values {
+    flex: FlexTensor,
+    range: Range<usize>,
+}
+
+impl Values {
+    /// A view of the values; what lies on another device is copied to the host.
+    pub fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        let tensor = if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) };
+        let range = 0..tensor.shape().num_elements();
+        let flex = tensor.try_into_primitive::<Flex>().expect("what lies on the host is a tensor of its backend");
+        Self { flex: flex.to_contiguous(), range }
+    }
+
+    /// The values.
+    pub fn slice(&self) -> &[f32] {
+        let whole =
+            self.flex.as_slice().expect("made contiguous above; all tensors of this program are of 32-bit floats");
+        &whole[self.range.clone()]
+    }
+
+    /// A part of them, which shares their memory.
+    pub fn part(&self, first: usize, count: usize) -> Self {
+        let first = self.range.start + first;
+        Self { flex: self.flex.clone(), range: first..first + count }
+    }
+}
+
+/// Changes the values of a tensor on the host, in place where nobody else holds it.
+pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    let Values { mut flex, .. } = Values::of(tensor);
+    change(flex.storage_mut());
+    Tensor::from_primitive::<Flex>(flex)
+}
+
+fn parallelism(multiplications: usize) -> Par {
+    if multiplications >= WORTH_A_THREAD && rayon::current_num_threads() > 1 { Par::rayon(0) } else { Par::Seq }
+}

@@ -1,0 +1,52 @@
+//! Where a network's values come from: drawn from a seed, or read from a file. Both build a network by the same path, layer
+//! by layer, so a network that is loaded and one that is drawn cannot differ in what they compute.
+
+use thiserror::Error;
+
+/// Why weights could not be read.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum WeightsError {
+    #[error("the weights are no safetensors file: {0}")]
+    Format(String),
+    #[error(
+        "the weights have no tensor {name}, which {network} needs; name it as PyTorch does or choose another --arch"
+    )]
+    Missing { name: String, network: &'static str },
+    #[error("the tensor {name} has shape {found:?} where {expected} was expected")]
+    Shape { name: String, found: Vec<usize>, expected: String },
+    #[error("the tensor {name} holds {found} where 32-bit floats were expected: store it as float32")]
+    Dtype { name: String, found: String },
+    #[error("the tensor {name} holds a value that is not a number or not finite, at place {place}")]
+    NotFinite { name: String, place: usize },
+    #[error("the weights have a tensor {name} that {network} does not know; remove it or choose another --arch")]
+    Unknown { name: String, network: &'static str },
+}
+
+/// How a tensor begins where it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    Weight {
+        fan_in: usize,
+    },
+    Bias {
+        fan_in: usize,
+    },
+    /// An offset that is the same for every sample: N(0, 0.02²) in SP, as is usual for positions; N(0,1) in NTP.
+    Offset,
+    Constant(i8),
+}
+
+/// Gives the values of a network, tensor after tensor.
+pub trait Source {
+    /// The values of a tensor, row-major in this shape.
+    fn tensor(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError>;
+
+    /// The weights of an affine layer, row-major [fan_in, fan_out] (the transpose of what files hold).
+    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError>;
+
+    /// (c_w, c_b) of a layer with this fan-in.
+    fn gains(&self, fan_in: usize) -> (f64, f64);
+
+    /// Whether this is the NTK parametrisation, in which norms are frozen and attention logits are scaled by 1/d_head.
+    fn is_ntk(&self) -> bool;
+}

@@ -1,0 +1,129 @@
+//! A forward pass that can be run backwards, from many directions of logit space, as often as wanted.
+//!
+//! burn's own tape gives one backward pass for one forward pass; a kernel needs C backward passes for one forward pass, and
+//! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded here,
+//! each with the way back through it. What a step does not know how to pull back by itself, it leaves to burn's autodiff.
+
+use burn::tensor::Tensor;
+
+use super::Cotangent;
+
+/// The way back through one step.
+pub trait Backward {
+    /// Cotangents of the step's inputs, in order, from that of its output. `n`: samples.
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent>;
+}
+
+/// What the kernel sees at a step that has parameters.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    /// Name of the layer, as its tensors are named: `fc1`, or of the tensor where the layer is one: `pos`.
+    pub name: String,
+    pub view: View,
+}
+
+/// How the parameters of a layer enter its output z, whose cotangent is δ.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// z_p = c_w W a_p + c_b b at every position p: weight and bias. δ is [positions, fan_out] per sample, or
+    /// [fan_out, positions] where `channels_first`, and a [n, positions, fan_in] or [n, fan_in, positions].
+    Affine { input: Tensor<3>, fan_out: usize, channels_first: bool, weight_gain: f64, bias_gain: f64 },
+    /// z_p = γ ∘ x̂_p + β: weight and bias. x̂ is [n, positions, features].
+    Norm { normalised: Tensor<3> },
+    /// z = x + c p: the tensor itself, [positions, features].
+    Offset { shape: [usize; 2], gain: f64 },
+}
+
+impl Tap {
+    /// Names of its tensors: weight and bias, or the tensor itself.
+    pub fn tensors(&self) -> Vec<String> {
+        match self.view {
+            View::Affine { .. } | View::Norm { .. } => {
+                vec![format!("{}.weight", self.name), format!("{}.bias", self.name)]
+            }
+            View::Offset { .. } => vec![self.name.clone()],
+        }
+    }
+}
+
+/// One recorded step.
+pub(super) struct Node {
+    /// The steps that it reads; none where it reads the images.
+    pub inputs: Vec<Option<usize>>,
+    pub backward: Box<dyn Backward>,
+    pub tap: Option<Tap>,
+}
+
+/// A recorded forward pass.
+pub struct Tape {
+    pub(super) nodes: Vec<Node>,
+    /// Logits [n, C].
+    pub logits: Tensor<2>,
+}
+
+impl Tape {
+    /// The taps, in the order of the forward pass.
+    pub fn taps(&self) -> impl Iterator<Item = &Tap> {
+        self.nodes.iter().filter_map(|node| node.tap.as_ref())
+    }
+
+    /// Goes back from these directions of logit space, [directions, C], and stops at each wanted tap (`wanted` is by place
+    /// among the taps), from the last layer to the first.
+    pub fn pull(&self, directions: Tensor<2>, wanted: &[bool]) -> Pull<'_> {
+        let [n, _] = self.logits.dims();
+        let mut count = 0..;
+        let taps = self.nodes.iter().map(|node| node.tap.as_ref().and_then(|_| count.next()));
+        let stops: Vec<Option<usize>> = taps.map(|place| place.filter(|&place| wanted[place])).collect();
+        // Steps before the first wanted one need no cotangent.
+        let mut useful: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for (node, stop) in self.nodes.iter().zip(&stops) {
+            useful.push(stop.is_some() || node.inputs.iter().flatten().any(|&input| useful[input]));
+        }
+        let mut arrived: Vec<Option<Cotangent>> = self.nodes.iter().map(|_| None).collect();
+        if let Some(last) = arrived.last_mut() {
+            *last = Some(Cotangent::Shared(directions));
+        }
+        Pull { tape: self, n, useful, stops, left: self.nodes.len(), arrived }
+    }
+}
+
+/// One way back: yields the wanted taps, each with its place and its cotangent, last layer first. Holds no cotangent longer
+/// than needed.
+pub struct Pull<'a> {
+    tape: &'a Tape,
+    n: usize,
+    /// Whether a wanted tap lies at or before each step.
+    useful: Vec<bool>,
+    /// Place of each step's tap, where it is wanted.
+    stops: Vec<Option<usize>>,
+    /// Steps not yet gone back through.
+    left: usize,
+    arrived: Vec<Option<Cotangent>>,
+}
+
+impl<'a> Iterator for Pull<'a> {
+    type Item = (usize, &'a Tap, Cotangent);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.left > 0 {
+            self.left -= 1;
+            let node = &self.tape.nodes[self.left];
+            let Some(cotangent) = self.arrived[self.left].take() else { continue };
+            let stop = self.stops[self.left].zip(node.tap.as_ref());
+            let stop = stop.map(|(place, tap)| (place, tap, cotangent.clone()));
+            if node.inputs.iter().flatten().any(|&input| self.useful[input]) {
+                for (input, pulled) in node.inputs.iter().zip(node.backward.pull(cotangent, self.n)) {
+                    let Some(input) = input.filter(|&input| self.useful[input]) else { continue };
+                    self.arrived[input] = Some(match self.arrived[input].take() {
+                        Some(there) => there.plus(pulled, self.n),
+                        None => pulled,
+                    });
+                }
+            }
+            if stop.is_some() {
+                return stop;
+            }
+        }
+        None
+    }
+}

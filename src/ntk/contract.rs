@@ -1,0 +1,166 @@
+//! Two sides of a layer make its part of the kernel: products in f32, every sum over places, directions and layers in f64.
+
+use super::rows::Rows;
+use super::side::{Cotangents, Gains, Places, Side};
+
+/// A rectangle of the kernel in the making.
+pub(super) struct Tile {
+    /// Samples of its rows and of its columns.
+    pub samples: (usize, usize),
+    /// Directions of its rows and of its columns; rows and columns are sample-major.
+    pub directions: (usize, usize),
+    /// Whether pairs of directions stay apart, or only the sum over equal ones is kept.
+    pub apart: bool,
+    /// Whether rows and columns are the same: entries above the diagonal are then meaningless.
+    pub same: bool,
+    /// Row-major; one for each tensor that is kept apart, or one for all.
+    pub sums: Vec<Vec<f64>>,
+}
+
+/// Rows of a product over pairs of places at most: bounds its memory to 16 MiB.
+const MOST_PLACES: usize = 2048;
+
+impl Tile {
+    /// A tile of zeros.
+    pub fn new(samples: (usize, usize), directions: (usize, usize), apart: bool, same: bool, count: usize) -> Self {
+        let entries = |samples: usize, directions: usize| if apart { samples * directions } else { samples };
+        let size = entries(samples.0, directions.0) * entries(samples.1, directions.1);
+        Self { samples, directions, apart, same, sums: vec![vec![0.0; size]; count] }
+    }
+
+    /// Adds what a layer contributes; `into` says into which sum each of its tensors goes, if any.
+    pub fn add(&mut self, a: &Side, b: &Side, into: &[Option<usize>]) {
+        match (a, b) {
+            (Side::Gradients(a), Side::Gradients(b)) => {
+                for ((a, b), into) in a.iter().zip(b).zip(into) {
+                    if let (Some(a), Some(b), Some(into)) = (a, b, into) {
+                        self.add_gradients(a, b, *into);
+                    }
+                }
+            }
+            (
+                Side::Products { activations: a, cotangents: delta, gains },
+                Side::Products { activations: b, cotangents: other, .. },
+            ) => {
+                let activations = a.inner(b, self.same);
+                for (into, gains) in split(*gains, into) {
+                    self.add_products(&activations, delta, other, gains, into);
+                }
+            }
+            (Side::Places(a, gains), Side::Places(b, _)) => {
+                for (into, gains) in split(*gains, into) {
+                    self.add_places(a, b, gains, into);
+                }
+            }
+            _ => unreachable!("both sides of a layer are prepared for the same contraction"),
+        }
+    }
+
+    fn add_gradients(&mut self, a: &Rows, b: &Rows, into: usize) {
+        let products = if self.apart {
+            a.inner(b, self.same)
+        } else {
+            // All directions of a sample in one row: their sum is part of the product.
+            a.joined(self.directions.0).inner(&b.joined(self.directions.1), self.same)
+        };
+        for (sum, product) in self.sums[into].iter_mut().zip(products) {
+            *sum += f64::from(product);
+        }
+    }
+
+    fn add_products(&mut self, activations: &[f32], a: &Cotangents, b: &Cotangents, gains: Gains, into: usize) {
+        let of = |activation: f32| gains.weight * f64::from(activation) + gains.bias;
+        let (shared, products) = match (a, b) {
+            (Cotangents::Shared(a), Cotangents::Shared(b)) => (true, a.inner(b, false)),
+            (Cotangents::Apart(a), Cotangents::Apart(b)) | (Cotangents::Summed(a), Cotangents::Summed(b)) => {
+                (false, a.inner(b, self.same))
+            }
+            _ => unreachable!("both sides of a layer are left by the network in the same form"),
+        };
+        let sums = &mut self.sums[into];
+        let (rows, width) = self.directions;
+        match (self.apart, shared) {
+            (false, true) => {
+                let trace: f64 = (0..rows).map(|c| f64::from(products[c * width + c])).sum();
+                for (sum, activation) in sums.iter_mut().zip(activations) {
+                    *sum += trace * of(*activation);
+                }
+            }
+            (false, false) => {
+                for ((sum, product), activation) in sums.iter_mut().zip(products).zip(activations) {
+                    *sum += f64::from(product) * of(*activation);
+                }
+            }
+            (true, _) => {
+                let columns = self.samples.1;
+                for (row, sums) in sums.chunks_exact_mut(columns * width).enumerate() {
+                    let activations = &activations[row / rows * columns..][..columns];
+                    for (sample, (sums, activation)) in sums.chunks_exact_mut(width).zip(activations).enumerate() {
+                        // The same for all samples, or one block for each pair.
+                        let at = if shared { row % rows } else { row * columns + sample } * width;
+                        let activation = of(*activation);
+                        for (sum, product) in sums.iter_mut().zip(&products[at..][..width]) {
+                            *sum += f64::from(*product) * activation;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_places(&mut self, a: &Places, b: &Places, gains: Gains, into: usize) {
+        let places = a.count;
+        let group = (MOST_PLACES / places).max(1);
+        let (rows, columns) = self.samples;
+        for i in (0..rows).step_by(group) {
+            for j in (0..columns).step_by(group) {
+                if self.same && j > i {
+                    continue;
+                }
+                let (high, wide) = (group.min(rows - i), group.min(columns - j));
+                let cut = |rows: &Rows, first: usize, count: usize| rows.part(first * places, count * places);
+                let activations = cut(&a.activations, i, high).inner(&cut(&b.activations, j, wide), false);
+                for (c, delta) in a.cotangents.iter().enumerate() {
+                    for (d, other) in b.cotangents.iter().enumerate() {
+                        if !self.apart && c != d {
+                            continue;
+                        }
+                        let products = cut(delta, i, high).inner(&cut(other, j, wide), false);
+                        for x in 0..high {
+                            for y in 0..wide {
+                                let along = |p: usize| {
+                                    let at = ((x * places + p) * wide + y) * places;
+                                    products[at..][..places].iter().zip(&activations[at..][..places])
+                                };
+                                let sum = (0..places).flat_map(along).map(|(product, activation)| {
+                                    f64::from(*product) * (gains.weight * f64::from(*activation) + gains.bias)
+                                });
+                                let at = self.place((i + x, c), (j + y, d));
+                                self.sums[into][at] += sum.sum::<f64>();
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the entry of these samples and directions lies.
+    fn place(&self, (row, c): (usize, usize), (column, d): (usize, usize)) -> usize {
+        if self.apart {
+            (row * self.directions.0 + c) * self.samples.1 * self.directions.1 + column * self.directions.1 + d
+        } else {
+            row * self.samples.1 + column
+        }
+    }
+}
+
+/// Weight and bias together where they go into the same sum, else apart.
+fn split(gains: Gains, into: &[Option<usize>]) -> Vec<(usize, Gains)> {
+    let weight = into[0].map(|into| (into, Gains { bias: 0.0, ..gains }));
+    let bias = into[1].map(|into| (into, Gains { weight: 0.0, ..gains }));
+    match (into[0], into[1]) {
+        (Some(a), Some(b)) if a == b => vec![(a, gains)],
+        _ => weight.into_iter().chain(bias).collect(),
+    }
+}

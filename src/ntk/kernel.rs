@@ -1,0 +1,206 @@
+//! What is asked of a kernel, and what comes back.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::contract::Tile;
+
+/// How the C logits become one matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
+    Trace,
+    /// ⟨∇f_c(x), ∇f_d(x′)⟩, index n·C + c.
+    Full,
+    /// (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩: the kernel of the sum of logits over √C (Mohamadi et al. 2023).
+    SumLogits,
+}
+
+/// What to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub reduction: Reduction,
+    /// Also each parameter tensor's part; they sum to the whole.
+    pub per_tensor: bool,
+    /// Only these layers or tensors (`fc1`, `blocks.0.ln.bias`); all where none are named.
+    pub only: Option<Vec<String>>,
+    /// Bytes that activations, cotangents and gradients may hold at once.
+    pub memory: u64,
+}
+
+/// Memory of a measurement where nothing else is asked for: 1 GiB.
+pub const MEMORY: u64 = 1 << 30;
+
+impl Request {
+    /// The whole kernel under this reduction, with the usual memory.
+    pub fn of(reduction: Reduction) -> Self {
+        Self { reduction, per_tensor: false, only: None, memory: MEMORY }
+    }
+
+    /// Whether a tensor's part is wanted.
+    pub(super) fn wants(&self, tensor: &str) -> bool {
+        let within = |layer: &String| {
+            tensor.strip_prefix(layer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.only.as_ref().is_none_or(|only| only.iter().any(within))
+    }
+}
+
+impl Reduction {
+    /// These directions of logit space, [directions, C], such that the sum over equal ones is C times the reduced kernel
+    /// (for the sum of logits: the reduced kernel).
+    pub(super) fn directions(self, classes: usize, range: Range<usize>, device: &Device) -> Tensor<2> {
+        let values = match self {
+            Self::SumLogits => vec![1.0 / (classes as f32).sqrt(); classes],
+            Self::Trace | Self::Full => {
+                range.clone().flat_map(|c| (0..classes).map(move |d| if c == d { 1.0 } else { 0.0 })).collect()
+            }
+        };
+        Tensor::from_data(TensorData::new(values, [range.len(), classes]), device)
+    }
+}
+
+/// A measured kernel, before it is symmetrised.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    pub reduction: Reduction,
+    /// Samples of the rows and of the columns.
+    pub samples: (usize, usize),
+    pub classes: usize,
+    /// Row-major; rows and columns are samples, or samples and logits (n·C + c) in the full kernel.
+    pub values: Vec<f64>,
+    /// Each parameter tensor's part, where they were asked for, in the order of the forward pass.
+    pub by_tensor: Vec<(String, Vec<f64>)>,
+}
+
+impl Kernel {
+    /// A kernel of zeros; `kept` names the parts that are kept apart, or is one empty name.
+    pub(super) fn zeros(reduction: Reduction, samples: (usize, usize), classes: usize, kept: Vec<String>) -> Self {
+        let mut kernel = Self { reduction, samples, classes, values: Vec::new(), by_tensor: Vec::new() };
+        let size = kernel.height() * kernel.width();
+        match kept.as_slice() {
+            [name] if name.is_empty() => kernel.values = vec![0.0; size],
+            _ => kernel.by_tensor = kept.into_iter().map(|name| (name, vec![0.0; size])).collect(),
+        }
+        kernel
+    }
+
+    /// Rows of the matrix.
+    pub fn height(&self) -> usize {
+        self.samples.0 * self.logits()
+    }
+
+    /// Columns of the matrix.
+    pub fn width(&self) -> usize {
+        self.samples.1 * self.logits()
+    }
+
+    /// The trace-reduced kernel [n, m] of a full one, or of itself.
+    pub fn trace(&self) -> Vec<f64> {
+        if self.reduction != Reduction::Full {
+            return self.values.clone();
+        }
+        let (classes, width) = (self.classes, self.width());
+        let entry = |(i, j): (usize, usize)| {
+            (0..classes).map(|c| self.values[(i * classes + c) * width + j * classes + c]).sum::<f64>() / classes as f64
+        };
+        (0..self.samples.0).flat_map(|i| (0..self.samples.1).map(move |j| (i, j))).map(entry).collect()
+    }
+
+    /// Rows and columns of one sample.
+    fn logits(&self) -> usize {
+        if self.reduction == Reduction::Full { self.classes } else { 1 }
+    }
+
+    fn parts(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
+        let whole = self.by_tensor.is_empty().then_some(&mut self.values);
+        whole.into_iter().chain(self.by_tensor.iter_mut().map(|(_, values)| values))
+    }
+
+    /// Puts a finished tile where these samples are.
+    pub(super) fn place(&mut self, tile: &Tile, rows: Range<usize>, columns: Range<usize>) {
+        let (logits, width) = (self.logits(), self.width());
+        let across = columns.len() * logits;
+        for (part, sums) in self.parts().zip(&tile.sums) {
+            for (row, sums) in sums.chunks_exact(across).enumerate() {
+                let start = (rows.start * logits + row) * width + columns.start * logits;
+                part[start..start + across].copy_from_slice(sums);
+            }
+        }
+    }
+
+    /// Completes the half above the diagonal, divides by C where the reduction says so, and sums the parts.
+    pub(super) fn finish(&mut self, same: bool) {
+        let (height, width) = (self.height(), self.width());
+        let divisor = if self.reduction == Reduction::Trace { self.classes as f64 } else { 1.0 };
+        for part in self.parts() {
+            for value in part.iter_mut() {
+                *value /= divisor;
+            }
+            if same {
+                for row in 0..height {
+                    for column in row + 1..width {
+                        part[row * width + column] = part[column * width + row];
+                    }
+                }
+            }
+        }
+        if !self.by_tensor.is_empty() {
+            self.values = vec![0.0; height * width];
+            for (_, part) in &self.by_tensor {
+                for (sum, value) in self.values.iter_mut().zip(part) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+}
+
+/// The kernel of a snapshot, before it is symmetrised.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Trace-reduced, row-major [n, n].
+    pub trace: Vec<f64>,
+    /// The full kernel, where it was asked for and fits.
+    pub full: Option<FullKernel>,
+}
+
+impl From<Kernel> for Measured {
+    fn from(kernel: Kernel) -> Self {
+        if kernel.reduction == Reduction::Full {
+            return Self { trace: kernel.trace(), full: Some(FullKernel(kernel)) };
+        }
+        Self { trace: kernel.values, full: None }
+    }
+}
+
+/// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.
+#[derive(Clone, Debug)]
+pub struct FullKernel(Kernel);
+
+impl FullKernel {
+    /// yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: how much of the kernel points along the labels.
+    pub fn alignment(&self, images: Range<usize>, labels: &[usize]) -> f64 {
+        let Self(kernel) = self;
+        let (classes, width) = (kernel.classes, kernel.width());
+        let (mut along, mut square) = (0.0, 0.0);
+        for i in images.clone() {
+            for c in 0..classes {
+                let row = &kernel.values[(i * classes + c) * width..][..width];
+                square +=
+                    row[images.start * classes..images.end * classes].iter().map(|value| value * value).sum::<f64>();
+                if labels[i] == c {
+                    along += images.clone().map(|j| row[j * classes + labels[j]]).sum::<f64>();
+                }
+            }
+        }
+        along / (square.sqrt() * images.len() as f64)
+    }
+
+    /// Entry of images i, j and logits c, d.
+    pub fn at(&self, (i, c): (usize, usize), (j, d): (usize, usize)) -> f64 {
+        let Self(kernel) = self;
+        kernel.values[(i * kernel.classes + c) * kernel.width() + j * kernel.classes + d]
+    }
+}

@@ -1,0 +1,63 @@
+//! Rows whose inner products make a kernel: in the program's memory or on another device.
+
+use burn::tensor::Tensor;
+
+use crate::model::{Values, inner, is_host};
+
+/// Row-major rows of equal length, f32.
+pub(super) struct Rows {
+    count: usize,
+    length: usize,
+    held: Held,
+}
+
+enum Held {
+    Host(Values),
+    Device(Tensor<2>),
+}
+
+impl Rows {
+    /// The rows of a tensor [rows, length].
+    pub fn new(tensor: Tensor<2>) -> Self {
+        let [count, length] = tensor.dims();
+        let held = if is_host(&tensor.device()) { Held::Host(Values::of(tensor)) } else { Held::Device(tensor) };
+        Self { count, length, held }
+    }
+
+    /// The inner products with other rows, row-major [self.count, other.count]; f32 on the device, as all kernel products.
+    /// Where `same`, the others are these, and what lies above the diagonal may be left at 0.
+    pub fn inner(&self, other: &Self, same: bool) -> Vec<f32> {
+        match (&self.held, &other.held) {
+            (Held::Host(a), Held::Host(b)) => {
+                let mut product = vec![0.0; self.count * other.count];
+                inner(a.slice(), b.slice(), self.length, same, &mut product);
+                product
+            }
+            (Held::Device(a), Held::Device(b)) => read(a.clone().matmul(b.clone().transpose())),
+            _ => unreachable!("both sides of a kernel are measured on the same device"),
+        }
+    }
+
+    /// Every so many rows as one.
+    pub fn joined(&self, each: usize) -> Self {
+        let (count, length) = (self.count / each, self.length * each);
+        let held = match &self.held {
+            Held::Host(values) => Held::Host(values.clone()),
+            Held::Device(tensor) => Held::Device(tensor.clone().reshape([count, length])),
+        };
+        Self { count, length, held }
+    }
+
+    /// Rows from `first` on, so many.
+    pub fn part(&self, first: usize, count: usize) -> Self {
+        let held = match &self.held {
+            Held::Host(values) => Held::Host(values.part(first * self.length, count * self.length)),
+            Held::Device(tensor) => Held::Device(tensor.clone().narrow(0, first, count)),
+        };
+        Self { count, length: self.length, held }
+    }
+}
+
+fn read(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().try_into_vec_as().expect("the kernel's products are 32-bit floats")
+}

@@ -1,0 +1,160 @@
+//! How a kernel will be computed and what it will cost, layer by layer, before anything is allocated.
+//!
+//! The engine follows this plan and `kernelscope gram --explain` prints it, so the two cannot disagree; the estimate in the
+//! window reads the same numbers. Costs are multiply-adds times two, as everywhere; elementwise work is left out unless it
+//! decides.
+
+use super::Layer;
+
+/// How a layer's part of the kernel is contracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contraction {
+    /// (activation Gram) ∘ (gradient Gram): for layers that act at one place of a sample.
+    Products,
+    /// The gradient of every sample and logit, and their inner products.
+    Gradients,
+    /// Products over all pairs of places, summed: where the gradients would be larger than that.
+    Places,
+}
+
+/// What is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelWork {
+    /// Samples of the rows and of the columns.
+    pub samples: (usize, usize),
+    /// Whether rows and columns are the same samples: then half of the products are needed.
+    pub same: bool,
+    /// Directions of logit space: C, or 1 for the sum of logits.
+    pub directions: usize,
+    /// Whether every pair of directions is wanted (the full kernel), or only the sum over equal ones.
+    pub apart: bool,
+    /// Bytes that activations, cotangents and gradients may hold at once.
+    pub memory: u64,
+}
+
+/// The plan for one layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    pub layer: Layer,
+    pub contraction: Contraction,
+    /// Floating-point operations of the contraction, and of the way back through the layer.
+    pub contraction_flop: f64,
+    pub backward_flop: f64,
+    /// Bytes that it holds for one sample and direction.
+    pub bytes: f64,
+}
+
+/// The plan for a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub parts: Vec<Part>,
+    pub forward_flop: f64,
+    /// Samples and directions that are in memory together.
+    pub block: (usize, usize),
+    /// Bytes of a block, and of the sums.
+    pub block_bytes: f64,
+    pub kernel_bytes: f64,
+}
+
+/// Multiply-adds of one layer between two questions whether to go on, at most: a fraction of a second.
+const MOST_AT_ONCE: f64 = 1e10;
+/// An elementwise multiply-add takes about so many times one inside a matrix product.
+const ELEMENTWISE: f64 = 8.0;
+
+impl Plan {
+    /// The cheapest plan for a network of these layers.
+    pub fn of(layers: &[Layer], work: &KernelWork) -> Self {
+        let parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
+        let samples = (work.samples.0 + if work.same { 0 } else { work.samples.1 }) as f64;
+        let forward_flop = 2.0 * samples * layers.iter().map(Layer::products).sum::<f64>();
+        // Held by a sample: what the layers leave for the way back, with slopes, and their inputs place by place.
+        let per_sample: f64 = layers.iter().map(|layer| 4.0 * (2.0 * layer.outputs() + layer.inputs())).sum();
+        let per_direction = parts.iter().map(|part| part.bytes).fold(0.0, f64::max);
+        let budget = work.memory as f64;
+        let n = work.samples.0.max(work.samples.1).max(1);
+        let heaviest = layers.iter().map(Layer::products).fold(1.0, f64::max);
+        let fits = |room: f64, each: f64, most: usize| (room / each.max(1.0)).floor().clamp(1.0, most as f64) as usize;
+        let sides = if work.same { 1.0 } else { 2.0 };
+        let directions = fits(MOST_AT_ONCE, n as f64 * heaviest, work.directions);
+        let whole = |directions: usize| sides * n as f64 * (per_sample + directions as f64 * per_direction);
+        let block = if work.apart {
+            // Groups of directions would have to meet in pairs, so samples are taken apart instead.
+            if whole(work.directions) <= budget {
+                (n, work.directions)
+            } else {
+                let each = per_sample + work.directions as f64 * per_direction;
+                (fits(budget / 2.0, each, n), work.directions)
+            }
+        } else if whole(1) <= budget {
+            let room = budget / (sides * n as f64) - per_sample;
+            (n, directions.min(fits(room, per_direction, work.directions)))
+        } else {
+            (fits(budget / 2.0, per_sample + per_direction, n), 1)
+        };
+        let held = if block.0 < n { 2.0 } else { sides };
+        let block_bytes = held * block.0 as f64 * (per_sample + block.1 as f64 * per_direction);
+        let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
+        // The products in f32 and their sum in f64.
+        let kernel_bytes = 12.0 * side(work.samples.0) * side(work.samples.1);
+        Self { parts, forward_flop, block, block_bytes, kernel_bytes }
+    }
+
+    /// All floating-point operations. (Where samples are taken in blocks, each is gone through again for every other.)
+    pub fn flop(&self, work: &KernelWork) -> f64 {
+        let n = work.samples.0.max(work.samples.1).max(1);
+        let again = n.div_ceil(self.block.0).max(1) as f64;
+        let backward: f64 = self.parts.iter().map(|part| part.backward_flop).sum();
+        let contraction: f64 = self.parts.iter().map(|part| part.contraction_flop).sum();
+        again * (self.forward_flop + backward) + contraction
+    }
+
+    /// Bytes at the peak.
+    pub fn bytes(&self) -> f64 {
+        self.block_bytes + self.kernel_bytes
+    }
+}
+
+impl Part {
+    fn cheapest(layer: Layer, work: &KernelWork) -> Self {
+        let (n, m) = (work.samples.0 as f64, work.samples.1 as f64);
+        let pairs = n * m * if work.same { 0.5 } else { 1.0 };
+        let samples = n + if work.same { 0.0 } else { m };
+        let c = work.directions as f64;
+        let directions = if work.apart { c * c } else { c };
+        let backward_flop = 2.0 * samples * c * layer.products();
+        // A cotangent on its way through the layer, before and after, and one that waits at a residual connection.
+        let passing = 4.0 * (2.0 * layer.outputs() + layer.inputs());
+        let part = |contraction, contraction_flop, held: f64| Self {
+            layer,
+            contraction,
+            contraction_flop,
+            backward_flop,
+            bytes: passing + 4.0 * held,
+        };
+        match layer {
+            Layer::Affine { fan_in, fan_out, places } => {
+                let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
+                if places <= 1 {
+                    return part(Contraction::Products, 2.0 * pairs * (fan_in + directions * fan_out), 0.0);
+                }
+                let gradient = fan_in * fan_out;
+                let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
+                let each = fan_in + directions * (fan_out + ELEMENTWISE);
+                let by_places = 2.0 * pairs * p * p * each;
+                if gradients <= by_places {
+                    part(Contraction::Gradients, gradients, gradient)
+                } else {
+                    part(Contraction::Places, by_places, 0.0)
+                }
+            }
+            Layer::Norm { width, .. } => {
+                part(Contraction::Gradients, 4.0 * pairs * directions * width as f64, 2.0 * width as f64)
+            }
+            Layer::Position { tokens, width } => {
+                let entries = (tokens * width) as f64;
+                part(Contraction::Gradients, 2.0 * pairs * directions * entries, entries)
+            }
+            Layer::Attention { .. } => part(Contraction::Gradients, 0.0, 0.0),
+        }
+    }
+}
