@@ -316,6 +316,8 @@ def compare(given):
             runs = compare_row(machine, row, given, Path(folder))
             peaks.append(peak(machine, given))
             lines += table(row, runs, statistics.median(peaks[-2:]))
+            # What is known so far, for a run that is cut off.
+            print(markdown(lines), file=sys.stderr, flush=True)
     print(markdown(lines))
     print(
         f"\nMedians of {given.rounds} alternating processes, of {given.repeat} repeats each; CPU time of the process, one "
