@@ -381,19 +381,17 @@ fn each_kind_looks_at_its_own_fields() {
     assert_eq!(of(&[&transformer[..], &["network.patch=8"]].concat(), &colour), none);
 }
 
-/// The parameters of the published fixtures, which are also these networks' by default sizes.
+/// The parameters of the published fixtures, which are the usual sizes of each kind.
 #[test]
 fn the_estimate_counts_the_parameters_of_each_kind() {
     let grey = [1, 28, 28];
-    let base = NetworkSpec::default();
     let of = |network: NetworkSpec, image: [usize; 3]| {
         let spec = Spec { network, ..Spec::default() };
         Cost::of(&spec, &DataShape { image, ..DataShape::expected(&spec) }).parameters
     };
-    let mlp = NetworkSpec { width: 512, ..base.clone() };
-    let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 16, ..base.clone() };
-    let resmlp = NetworkSpec { kind: NetworkKind::ResMlp, width: 128, blocks: 3, ..base.clone() };
-    let transformer = NetworkSpec { kind: NetworkKind::Transformer, width: 64, ..base };
+    let mlp = NetworkSpec { width: 512, ..NetworkSpec::default() };
+    let [cnn, resmlp, transformer] =
+        [NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer].map(NetworkSpec::of);
     assert_eq!(of(mlp, grey), 669_706);
     assert_eq!(of(cnn.clone(), grey), 20_490);
     assert_eq!(of(resmlp, grey), 300_554);
