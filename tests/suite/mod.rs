@@ -13,6 +13,7 @@ mod house;
 mod kernel;
 mod math;
 mod record;
+mod regression;
 mod run;
 mod spec;
 mod ui;
