@@ -9,4 +9,4 @@ pub mod rng;
 pub mod spectrum;
 pub mod spike;
 
-pub use gram::{Gram, NotFinite};
+pub use gram::{Gram, NotFinite, all_finite};

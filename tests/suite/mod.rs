@@ -15,6 +15,7 @@ mod math;
 mod record;
 mod run;
 mod spec;
+mod stage;
 mod ui;
 mod worker;
 
