@@ -164,7 +164,8 @@ pub struct KernelSpec {
     pub per_epoch: usize,
     /// Lag of the velocity in epochs, rounded to whole snapshots and steps.
     pub lag: f64,
-    /// When above 0: the share of the time that kernels may take; the cadence adapts, and is no longer repeatable.
+    /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
+    /// cadence adapts, and is no longer repeatable.
     pub budget: f64,
 }
 

@@ -16,6 +16,7 @@ mod record;
 mod regression;
 mod run;
 mod spec;
+mod stage;
 mod ui;
 mod worker;
 
