@@ -97,10 +97,10 @@ struct Path(Vec<String>);
 
 impl Path {
     /// PyTorch's name: the path but for lists of layers, which are numbered from 1 (`layers.0.weight` is `fc1.weight`), and
-    /// an offset, which is a tensor and no layer there.
+    /// an offset, which is a tensor and no layer there. The kind of network, where a traversal begins, is no part of it.
     fn name(&self) -> String {
         let mut parts = Vec::new();
-        let mut path = self.0.iter().map(String::as_str).peekable();
+        let mut path = self.0.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase));
         while let Some(part) = path.next() {
             let list = match part {
                 "layers" => "fc",
