@@ -4,7 +4,10 @@
 //! cotangent is the same for every sample, and behind one nonlinearity it is a product of a factor per sample and a factor
 //! per direction. The kernel of the last two layers then needs no product over directions at all.
 
-use burn::tensor::Tensor;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::product::{Values, change, is_host};
 
@@ -17,6 +20,17 @@ pub enum Cotangent {
     Factored { sample: Tensor<2>, direction: Tensor<2> },
     /// [n, C, f].
     Dense(Tensor<3>),
+    /// Zero but at a few places of each sample: behind max pooling. On the host only.
+    Sparse { at: Places, values: Box<Cotangent> },
+}
+
+/// Where the values of a sparse cotangent lie.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// [n, places]: index among the f values of the sample.
+    pub index: Arc<[u32]>,
+    /// f.
+    pub of: usize,
 }
 
 impl Cotangent {
@@ -29,6 +43,32 @@ impl Cotangent {
             }
             Self::Factored { sample, direction } => outer(sample, direction),
             Self::Dense(values) => values,
+            sparse @ Self::Sparse { .. } => {
+                let (directions, f) = sparse.dims();
+                let values = sparse.map_samples(n, directions * f, |_, dense, out| out.copy_from_slice(dense));
+                Tensor::from_data(TensorData::new(values, [n, directions, f]), &Device::flex())
+            }
+        }
+    }
+
+    /// Directions, and values per sample.
+    pub fn dims(&self) -> (usize, usize) {
+        match self {
+            Self::Shared(direction) | Self::Factored { direction, .. } => direction.dims().into(),
+            Self::Dense(values) => {
+                let [_, directions, f] = values.dims();
+                (directions, f)
+            }
+            Self::Sparse { at, values } => (values.dims().0, at.of),
+        }
+    }
+
+    /// Whether it lies in the program's own memory.
+    pub fn is_host(&self) -> bool {
+        match self {
+            Self::Shared(direction) | Self::Factored { direction, .. } => is_host(&direction.device()),
+            Self::Dense(values) => is_host(&values.device()),
+            Self::Sparse { .. } => true,
         }
     }
 
@@ -38,6 +78,16 @@ impl Cotangent {
             Self::Shared(direction) => Self::Factored { sample: factor, direction },
             Self::Factored { sample, direction } => Self::Factored { sample: sample * factor, direction },
             Self::Dense(values) => Self::Dense(scale(values, factor)),
+            Self::Sparse { at, values } => {
+                let [n, f] = factor.dims();
+                let factor = Values::of(factor);
+                let places = at.index.len() / n;
+                let chosen = factor.slice().chunks_exact(f).zip(at.index.chunks_exact(places));
+                let chosen: Vec<f32> =
+                    chosen.flat_map(|(factor, index)| index.iter().map(|&place| factor[place as usize])).collect();
+                let chosen = Tensor::from_data(TensorData::new(chosen, [n, places]), &Device::flex());
+                Self::Sparse { at, values: Box::new(values.scaled(chosen)) }
+            }
         }
     }
 
@@ -48,12 +98,45 @@ impl Cotangent {
             (a, b) => Self::Dense(a.dense(n) + b.dense(n)),
         }
     }
+
+    /// Makes `length` values out of each sample's cotangent, row-major [C, f], sample by sample and on all threads. The whole
+    /// is never dense at once: what one sample needs stays in the processor's cache. On the host only.
+    pub fn map_samples(self, n: usize, length: usize, make: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
+        let mut made = vec![0.0f32; n * length];
+        match self {
+            Self::Sparse { at, values } => {
+                let (directions, places) = values.dims();
+                let values = Values::of(values.dense(n));
+                let (values, index) = (values.slice(), &at.index);
+                let zeros = || vec![0.0f32; directions * at.of];
+                made.par_chunks_exact_mut(length).enumerate().for_each_init(zeros, |dense, (sample, out)| {
+                    let index = &index[sample * places..][..places];
+                    let rows = values[sample * directions * places..].chunks_exact(places);
+                    for (dense, values) in dense.chunks_exact_mut(at.of).zip(rows) {
+                        index.iter().zip(values).for_each(|(&place, value)| dense[place as usize] = *value);
+                    }
+                    make(sample, dense, out);
+                    // Only what was written is taken back: most of it was never touched.
+                    for dense in dense.chunks_exact_mut(at.of) {
+                        index.iter().for_each(|&place| dense[place as usize] = 0.0);
+                    }
+                });
+            }
+            other => {
+                let (directions, f) = other.dims();
+                let values = Values::of(other.dense(n));
+                let samples = values.slice().par_chunks_exact(directions * f);
+                let each = made.par_chunks_exact_mut(length).zip(samples).enumerate();
+                each.for_each(|(sample, (out, dense))| make(sample, dense, out));
+            }
+        }
+        made
+    }
 }
 
 /// values[n, C, f] ∘ factor[n, f].
 fn scale(values: Tensor<3>, factor: Tensor<2>) -> Tensor<3> {
-    let device = values.device();
-    if !is_host(&device) {
+    if !is_host(&values.device()) {
         return values * factor.unsqueeze_dim::<3>(1);
     }
     let [_, directions, f] = values.dims();
@@ -62,9 +145,7 @@ fn scale(values: Tensor<3>, factor: Tensor<2>) -> Tensor<3> {
     change(values, |values| {
         for (sample, factor) in values.chunks_exact_mut(directions * f).zip(factor.slice().chunks_exact(f)) {
             for row in sample.chunks_exact_mut(f) {
-                for (value, factor) in row.iter_mut().zip(factor) {
-                    *value *= factor;
-                }
+                row.iter_mut().zip(factor).for_each(|(value, factor)| *value *= factor);
             }
         }
     })
@@ -72,5 +153,17 @@ fn scale(values: Tensor<3>, factor: Tensor<2>) -> Tensor<3> {
 
 /// sample[n, f] ∘ direction[C, f] as [n, C, f].
 fn outer(sample: Tensor<2>, direction: Tensor<2>) -> Tensor<3> {
-    sample.unsqueeze_dim::<3>(1) * direction.unsqueeze_dim::<3>(0)
+    let device = sample.device();
+    if !is_host(&device) {
+        return sample.unsqueeze_dim::<3>(1) * direction.unsqueeze_dim::<3>(0);
+    }
+    let ([n, f], [directions, _]) = (sample.dims(), direction.dims());
+    let (sample, direction) = (Values::of(sample), Values::of(direction));
+    let mut values = Vec::with_capacity(n * directions * f);
+    for sample in sample.slice().chunks_exact(f) {
+        for direction in direction.slice().chunks_exact(f) {
+            values.extend(sample.iter().zip(direction).map(|(a, b)| a * b));
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [n, directions, f]), &device)
 }

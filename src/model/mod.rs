@@ -24,7 +24,7 @@ mod transformer;
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, choose};
 pub use network::{Arch, Network};
-pub use product::{Values, inner, is_host};
+pub use product::{Values, inner, is_host, multiply};
 pub use source::WeightsError;
 pub use stored::Stored;
 pub use tape::{Pull, Tap, Tape, View};

@@ -59,6 +59,12 @@ pub fn inner(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32
     }
 }
 
+/// Adds A B to, or writes it into, `product` [rows, columns], on this thread: A [rows, k] and B [k, columns], any strides.
+pub fn multiply(product: &mut [f32], columns: usize, a: MatRef<'_, f32>, b: MatRef<'_, f32>, add: bool) {
+    let into = MatMut::from_row_major_slice_mut(product, a.nrows(), columns);
+    matmul(into, if add { Accum::Add } else { Accum::Replace }, a, b, 1.0, Par::Seq);
+}
+
 /// The values of a tensor on the host, row-major, without copying them where they lie in one piece.
 #[derive(Clone, Debug)]
 pub struct Values {

@@ -25,8 +25,8 @@ pub struct Tap {
 /// How the parameters of a layer enter its output z, whose cotangent is δ.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// z_p = c_w W a_p + c_b b at every position p: weight and bias. δ is [positions, fan_out] per sample, or
-    /// [fan_out, positions] where `channels_first`, and a [n, positions, fan_in] or [n, fan_in, positions].
+    /// z_p = c_w W a_p + c_b b at every position p: weight and bias. a is [n, positions, fan_in], and δ [positions, fan_out]
+    /// per sample, or [fan_out, positions] where `channels_first`.
     Affine { input: Tensor<3>, fan_out: usize, channels_first: bool, weight_gain: f64, bias_gain: f64 },
     /// z_p = γ ∘ x̂_p + β: weight and bias. x̂ is [n, positions, features].
     Norm { normalised: Tensor<3> },

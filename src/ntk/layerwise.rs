@@ -171,9 +171,8 @@ impl Survey {
 /// The layer at a tap, as costs are counted.
 fn layer_of(tap: &Tap) -> Layer {
     match &tap.view {
-        View::Affine { input, channels_first, fan_out, .. } => {
-            let [_, a, b] = input.dims();
-            let (places, fan_in) = if *channels_first { (b, a) } else { (a, b) };
+        View::Affine { input, fan_out, .. } => {
+            let [_, places, fan_in] = input.dims();
             Layer::Affine { fan_in, fan_out: *fan_out, places }
         }
         View::Norm { normalised } => {

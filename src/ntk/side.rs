@@ -1,9 +1,10 @@
 //! One sample's side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form in which its products are cheapest.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
+use faer::MatRef;
 
 use super::rows::Rows;
-use crate::model::{Cotangent, Tap, View};
+use crate::model::{Cotangent, Tap, Values, View, multiply};
 use crate::spec::Contraction;
 
 /// What a layer's parameters contribute, for the samples and directions of one block.
@@ -113,7 +114,7 @@ impl Cotangents {
     }
 }
 
-/// Σ_p δ_p ⊗ a_p and Σ_p δ_p.
+/// Σ_p δ_p ⊗ a_p and Σ_p δ_p, times the gains of those that are wanted.
 fn gradients(
     input: Tensor<3>,
     cotangent: Cotangent,
@@ -121,31 +122,69 @@ fn gradients(
     weight: Option<f64>,
     bias: Option<f64>,
 ) -> Side {
-    let [n, ..] = input.dims();
-    let dense = cotangent.dense(n);
-    let [_, directions, f] = dense.dims();
-    let scaled = |rows: Tensor<2>, gain: f64| Rows::new(if gain == 1.0 { rows } else { rows * gain });
-    let [_, a, b] = input.dims();
-    let (places, fan_in) = if channels_first { (b, a) } else { (a, b) };
+    let [n, places, fan_in] = input.dims();
+    let (directions, f) = cotangent.dims();
     let fan_out = f / places;
-    let weights = [n * directions, fan_out * fan_in];
-    let biases = [n * directions, fan_out];
-    let (weight, bias) = if channels_first {
+    let (weights, biases) = ([n * directions, fan_out * fan_in], [n * directions, fan_out]);
+    let scaled = |rows: Tensor<2>, gain: f64| Rows::new(if gain == 1.0 { rows } else { rows * gain });
+    if cotangent.is_host() {
+        let device = input.device();
+        let rows = |made: Vec<f32>, shape| Tensor::<2>::from_data(TensorData::new(made, shape), &device);
+        let bias = bias.map(|gain| {
+            let sum =
+                |_: usize, dense: &[f32], out: &mut [f32]| add_places(dense, [places, fan_out], channels_first, out);
+            scaled(rows(cotangent.clone().map_samples(n, directions * fan_out, sum), biases), gain)
+        });
+        let weight = weight.map(|gain| {
+            let input = Values::of(input);
+            let make = |sample: usize, dense: &[f32], out: &mut [f32]| {
+                let input = &input.slice()[sample * places * fan_in..][..places * fan_in];
+                let input = MatRef::from_row_major_slice(input, places, fan_in);
+                if channels_first {
+                    let dense = MatRef::from_row_major_slice(dense, directions * fan_out, places);
+                    multiply(out, fan_in, dense, input, false);
+                } else {
+                    for (dense, out) in dense.chunks_exact(f).zip(out.chunks_exact_mut(fan_out * fan_in)) {
+                        let dense = MatRef::from_row_major_slice(dense, places, fan_out);
+                        multiply(out, fan_in, dense.transpose(), input, false);
+                    }
+                }
+            };
+            scaled(rows(cotangent.map_samples(n, directions * fan_out * fan_in, make), weights), gain)
+        });
+        return Side::Gradients(vec![weight, bias]);
+    }
+    let dense = cotangent.dense(n);
+    let (products, sums) = if channels_first {
         let rows = dense.reshape([n, directions * fan_out, places]);
-        let weight = weight.map(|gain| (rows.clone().matmul(input.swap_dims(1, 2)).reshape(weights), gain));
-        (weight, bias.map(|gain| (rows.sum_dim(2).reshape(biases), gain)))
+        (weight.map(|gain| (rows.clone().matmul(input).reshape(weights), gain)), rows.sum_dim(2).reshape(biases))
     } else {
         let rows = dense.reshape([n, directions, places, fan_out]);
         let across = || rows.clone().swap_dims(2, 3).matmul(input.unsqueeze_dim::<4>(1));
-        let weight = weight.map(|gain| (across().reshape(weights), gain));
-        (weight, bias.map(|gain| (rows.sum_dim(2).reshape(biases), gain)))
+        (weight.map(|gain| (across().reshape(weights), gain)), rows.clone().sum_dim(2).reshape(biases))
     };
-    Side::Gradients([weight, bias].map(|part| part.map(|(rows, gain)| scaled(rows, gain))).into())
+    let bias = bias.map(|gain| scaled(sums, gain));
+    Side::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
+}
+
+/// Sums one sample's rows [directions, fan_out, places], or [directions, places, fan_out], over places.
+fn add_places(dense: &[f32], [places, fan_out]: [usize; 2], channels_first: bool, out: &mut [f32]) {
+    if channels_first {
+        for (sum, row) in out.iter_mut().zip(dense.chunks_exact(places)) {
+            *sum = row.iter().sum();
+        }
+    } else {
+        for (sums, rows) in out.chunks_exact_mut(fan_out).zip(dense.chunks_exact(places * fan_out)) {
+            sums.fill(0.0);
+            for row in rows.chunks_exact(fan_out) {
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    }
 }
 
 /// Activations and cotangents as rows, place by place.
 fn at_places(input: Tensor<3>, cotangent: Cotangent, channels_first: bool) -> Places {
-    let input = if channels_first { input.swap_dims(1, 2) } else { input };
     let [n, places, fan_in] = input.dims();
     let dense = cotangent.dense(n);
     let [_, directions, f] = dense.dims();

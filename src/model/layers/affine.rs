@@ -48,8 +48,13 @@ impl Affine {
         let rows = shape[..D - 1].iter().product();
         shape[D - 1] = weight.dims()[1];
         // The gain goes onto the smaller side: the rows' output, not the weights.
-        let product = input.reshape([rows, fan_in]).matmul(weight);
-        let product = if self.weight_gain == 1.0 { product } else { product * self.weight_gain };
+        let input = input.reshape([rows, fan_in]);
+        let product = if input.is_autodiff() || weight.is_autodiff() {
+            let product = input.matmul(weight);
+            if self.weight_gain == 1.0 { product } else { product * self.weight_gain }
+        } else {
+            times(input, weight, false, self.weight_gain)
+        };
         let bias = self.bias.val().unsqueeze::<2>();
         let output = product + if self.bias_gain == 1.0 { bias } else { bias * self.bias_gain };
         output.reshape(shape)

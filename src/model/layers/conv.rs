@@ -7,8 +7,10 @@ use burn::module::{Module, Param};
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
+use faer::MatRef;
 
 use crate::model::Cotangent;
+use crate::model::product::{Values, is_host, multiply};
 use crate::model::source::{Fill, Source, WeightsError};
 use crate::model::tape::{Backward, Tap, View};
 
@@ -73,15 +75,45 @@ impl Conv {
     }
 }
 
-/// The patch around each pixel: [n, c, h, w] → [n, c·9, h·w], in the order of the weights.
+/// The patch around each pixel: [n, c, h, w] → [n, h·w, c·9], in the order of the weights.
 fn patches(images: Tensor<4>) -> Tensor<3> {
-    let [n, channels, height, width] = images.dims();
+    let shape @ [n, channels, height, width] = images.dims();
+    let device = images.device();
+    if is_host(&device) {
+        let patches = patches_on_host(Values::of(images).slice(), shape);
+        return Tensor::from_data(TensorData::new(patches, [n, height * width, channels * SIDE * SIDE]), &device);
+    }
     let padded = images.pad([(PADDING, PADDING), (PADDING, PADDING)], PadMode::Constant(0.0));
     let shifted = (0..SIDE * SIDE).map(|at| {
         let (row, column) = (at / SIDE, at % SIDE);
         padded.clone().narrow(2, row, height).narrow(3, column, width)
     });
-    Tensor::stack::<5>(shifted.collect(), 2).reshape([n, channels * SIDE * SIDE, height * width])
+    let stacked = Tensor::stack::<5>(shifted.collect(), 2);
+    stacked.reshape([n, channels * SIDE * SIDE, height * width]).swap_dims(1, 2)
+}
+
+fn patches_on_host(images: &[f32], [n, channels, height, width]: [usize; 4]) -> Vec<f32> {
+    let patch = channels * SIDE * SIDE;
+    let mut patches = vec![0.0f32; n * height * width * patch];
+    for (image, patches) in
+        images.chunks_exact(channels * height * width).zip(patches.chunks_exact_mut(height * width * patch))
+    {
+        for (channel, plane) in image.chunks_exact(height * width).enumerate() {
+            for (row, column) in (0..SIDE * SIDE).map(|at| (at / SIDE, at % SIDE)) {
+                let entry = (channel * SIDE + row) * SIDE + column;
+                // Pixels whose neighbour in this direction lies inside the image.
+                let inside =
+                    |length: usize, shift: usize| PADDING.saturating_sub(shift)..(length + PADDING - shift).min(length);
+                for y in inside(height, row) {
+                    let from = (y + row - PADDING) * width;
+                    for x in inside(width, column) {
+                        patches[(y * width + x) * patch + entry] = plane[from + x + column - PADDING];
+                    }
+                }
+            }
+        }
+    }
+    patches
 }
 
 /// δ ↦ c_w Wᵀ ⋆ δ.
@@ -93,14 +125,70 @@ struct ConvBackward {
 
 impl Backward for ConvBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
-        let dense = cotangent.dense(n);
-        let [_, directions, _] = dense.dims();
+        let (directions, _) = cotangent.dims();
         let [channels_out, channels_in, ..] = self.weight.dims();
         let [height, width] = self.image;
+        let f = channels_in * height * width;
+        if cotangent.is_host() {
+            let filters = self.turned();
+            let pull = |_: usize, dense: &[f32], out: &mut [f32]| {
+                self.pull_sample(&filters, directions, dense, out);
+            };
+            let pulled = cotangent.map_samples(n, directions * f, pull);
+            let pulled = Tensor::from_data(TensorData::new(pulled, [n, directions, f]), &self.weight.device());
+            return vec![Cotangent::Dense(pulled)];
+        }
         let options = ConvTransposeOptions::new([1, 1], [PADDING; 2], [0, 0], [1, 1], 1);
-        let images = dense.reshape([n * directions, channels_out, height, width]);
+        let images = cotangent.dense(n).reshape([n * directions, channels_out, height, width]);
         let pulled = conv_transpose2d(images, self.weight.clone(), None, options);
         let pulled = if self.weight_gain == 1.0 { pulled } else { pulled * self.weight_gain };
-        vec![Cotangent::Dense(pulled.reshape([n, directions, channels_in * height * width]))]
+        vec![Cotangent::Dense(pulled.reshape([n, directions, f]))]
+    }
+}
+
+impl ConvBackward {
+    /// For each of the nine shifts, c_w W as [channels in, channels out].
+    fn turned(&self) -> Vec<f32> {
+        let [channels_out, channels_in, ..] = self.weight.dims();
+        let weight = Values::of(self.weight.clone());
+        let entry = |at: usize| {
+            let (shift, row, column) =
+                (at / (channels_in * channels_out), at / channels_out % channels_in, at % channels_out);
+            self.weight_gain as f32 * weight.slice()[(column * channels_in + row) * SIDE * SIDE + shift]
+        };
+        (0..SIDE * SIDE * channels_in * channels_out).map(entry).collect()
+    }
+
+    /// One sample, all directions at once: nine products, one for each shift of the filter, of channels with pixels. With
+    /// zeros around every image a shift is nothing but another start in memory, so no patch is copied; what the products
+    /// write between two images is left behind.
+    fn pull_sample(&self, filters: &[f32], directions: usize, dense: &[f32], out: &mut [f32]) {
+        let [channels_out, channels_in, ..] = self.weight.dims();
+        let [height, width] = self.image;
+        let (wide, around) = (width + 2 * PADDING, (height + 2 * PADDING) * (width + 2 * PADDING));
+        let row = directions * around;
+        let mut padded = vec![0.0f32; channels_out * row];
+        for (plane, pixels) in dense.chunks_exact(height * width).enumerate() {
+            let (direction, channel) = (plane / channels_out, plane % channels_out);
+            let corner = channel * row + direction * around + PADDING * wide + PADDING;
+            for (y, pixels) in pixels.chunks_exact(width).enumerate() {
+                padded[corner + y * wide..][..width].copy_from_slice(pixels);
+            }
+        }
+        // The last place of the last image that a filter can be put on without leaving memory.
+        let reach = row - 2 * PADDING * wide - 2 * PADDING;
+        let padded = MatRef::from_row_major_slice(&padded, channels_out, row);
+        let mut sums = vec![0.0f32; channels_in * reach];
+        for (shift, filter) in filters.chunks_exact(channels_in * channels_out).enumerate() {
+            let start = (2 * PADDING - shift / SIDE) * wide + 2 * PADDING - shift % SIDE;
+            let filter = MatRef::from_row_major_slice(filter, channels_in, channels_out);
+            multiply(&mut sums, reach, filter, padded.subcols(start, reach), shift > 0);
+        }
+        for (plane, pixels) in out.chunks_exact_mut(height * width).enumerate() {
+            let (direction, channel) = (plane / channels_in, plane % channels_in);
+            for (y, pixels) in pixels.chunks_exact_mut(width).enumerate() {
+                pixels.copy_from_slice(&sums[channel * reach + direction * around + y * wide..][..width]);
+            }
+        }
     }
 }

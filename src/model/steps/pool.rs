@@ -5,6 +5,8 @@ use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor};
 
 use crate::model::Cotangent;
+use crate::model::cotangent::Places;
+use crate::model::product::is_host;
 use crate::model::tape::Backward;
 
 /// Where pooled images lie in the images before.
@@ -40,8 +42,16 @@ impl Squares {
 /// The way back through max pooling: the cotangent goes to the place of the largest value, of equal ones to the first.
 pub struct MaxPool {
     squares: Squares,
-    /// 1 at the largest value of each square, 0 elsewhere; [n, 1, channels, h, side, w, side]. Only while recording.
-    mask: Option<Tensor<7>>,
+    largest: Largest,
+}
+
+/// Where the largest value of each square is.
+enum Largest {
+    /// Nobody will go back.
+    Unknown,
+    Host(Places),
+    /// 1 there and 0 elsewhere; [n, 1, channels, h, side, w, side].
+    Device(Tensor<7>),
 }
 
 impl MaxPool {
@@ -49,23 +59,45 @@ impl MaxPool {
         let squares = Squares::of(&images, side);
         let options = MaxPoolOptions::new([side; 2]);
         if !recording {
-            return (max_pool2d(images, options), Self { squares, mask: None });
+            return (max_pool2d(images, options), Self { squares, largest: Largest::Unknown });
         }
         let [n, channels, height, width] = images.dims();
-        let zeros = images.zeros_like().reshape([n * channels, height * width]);
+        let (plane, pooled_plane) = (height * width, height / side * (width / side));
+        let zeros = images.zeros_like().reshape([n * channels, plane]);
+        let host = is_host(&images.device());
         let (pooled, places) = max_pool2d_with_indices(images, options);
-        let places = places.reshape([n * channels, height / side * (width / side)]);
+        if host {
+            let places = places.into_data();
+            let index = places.iter::<u32>().enumerate().map(|(at, place)| {
+                let channel = at / pooled_plane % channels;
+                (channel * plane) as u32 + place
+            });
+            let at = Places { index: index.collect(), of: channels * plane };
+            return (pooled, Self { squares, largest: Largest::Host(at) });
+        }
+        let places = places.reshape([n * channels, pooled_plane]);
         let ones = pooled.ones_like().reshape(places.dims());
         let mask = zeros.scatter(1, places, ones, IndexingUpdateOp::Add);
         let mask = mask.reshape([n, 1, channels, height / side, side, width / side, side]);
-        (pooled, Self { squares, mask: Some(mask) })
+        (pooled, Self { squares, largest: Largest::Device(mask) })
     }
 }
 
 impl Backward for MaxPool {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
-        let mask = self.mask.clone().expect("only a recorded pooling is gone back through");
-        vec![self.squares.flat(self.squares.spread(cotangent, n) * mask)]
+        vec![match &self.largest {
+            Largest::Host(at) => {
+                // Sparse twice (pooling of what was pooled) has no form of its own.
+                let values = if matches!(cotangent, Cotangent::Sparse { .. }) {
+                    Cotangent::Dense(cotangent.dense(n))
+                } else {
+                    cotangent
+                };
+                Cotangent::Sparse { at: at.clone(), values: Box::new(values) }
+            }
+            Largest::Device(mask) => self.squares.flat(self.squares.spread(cotangent, n) * mask.clone()),
+            Largest::Unknown => unreachable!("only a recorded pooling is gone back through"),
+        }]
     }
 }
 
