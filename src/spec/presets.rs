@@ -68,17 +68,18 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "cnn",
-        about: "Two convolutions: the kernel wakes up at the switch although its images share their features",
+        about: "A small convolutional network: its kernel comes to rest within an epoch, and wakes up at the switch",
         change: |spec| {
             spec.network = NetworkSpec::of(NetworkKind::Cnn);
-            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.tasks.epochs = vec![6.0, 4.0];
             spec.training.rate = 0.01;
             spec.kernel.probes_per_class = 8;
+            spec.data.test_per_class = 50;
         },
     },
     Preset {
         name: "resmlp",
-        about: "A residual stream with LayerNorm: each block adds its own part to the kernel",
+        about: "Residual blocks with LayerNorm: a weaker spike, and λ_max falls by nearly half at the switch",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
             spec.tasks.epochs = vec![15.0, 8.0];
@@ -88,12 +89,13 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "transformer",
-        about: "Patches that attend to each other: the kernel of a small vision transformer",
+        about: "A small vision transformer: its kernel never quite rests, and λ_max falls to a third at the switch",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
-            spec.tasks.epochs = vec![10.0, 5.0];
-            spec.training.rate = 0.05;
-            spec.kernel.probes_per_class = 8;
+            spec.tasks.epochs = vec![6.0, 4.0];
+            spec.training.rate = 0.02;
+            spec.kernel.probes_per_class = 4;
+            spec.data.test_per_class = 50;
         },
     },
 ];
