@@ -4,7 +4,7 @@
 //! sees them. While the kernel is measured they are recorded on a [`Tape`], with the way back through each, and every layer
 //! with parameters leaves a [`Tap`]: its input, and a place at which the cotangent of its output will pass.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::layers::{Affine, Conv, Norm, Offset};
 use super::steps;
@@ -139,9 +139,4 @@ impl Taps {
         nodes.push(Node { inputs: inputs.into(), backward, tap });
         Signal { tensor, step: Some(nodes.len() - 1) }
     }
-}
-
-/// The same device with autodiff, for the ways back that are left to it.
-pub(super) fn with_autodiff(device: &Device) -> Device {
-    device.clone().autodiff()
 }

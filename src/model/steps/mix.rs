@@ -5,7 +5,6 @@ use burn::tensor::Tensor;
 
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
-use crate::model::taps::with_autodiff;
 
 /// The way back through a function of N signals [n, positions, f].
 pub struct Mix<const N: usize, F> {
@@ -23,14 +22,13 @@ impl<const N: usize, F: Fn([Tensor<3>; N]) -> Tensor<3>> Backward for Mix<N, F> 
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let dense = cotangent.dense(n);
         let [_, directions, _] = dense.dims();
-        let device = with_autodiff(&dense.device());
         let copies = self.inputs.each_ref().map(|input| {
             let [n, positions, f] = input.dims();
             let copies = input.clone().unsqueeze_dim::<4>(1).expand([n, directions, positions, f]);
-            copies.reshape([n * directions, positions, f]).to_device(&device).require_grad()
+            copies.reshape([n * directions, positions, f]).autodiff().require_grad()
         });
         let output = (self.function)(copies.clone());
-        let dense = dense.reshape(output.dims()).to_device(&device);
+        let dense = dense.reshape(output.dims()).autodiff();
         let mut gradients = (output * dense).sum().backward();
         let pulled = copies.map(|copy| {
             let [rows, positions, f] = copy.dims();

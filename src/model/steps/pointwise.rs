@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
-use crate::model::taps::with_autodiff;
 
 /// The way back: δ ∘ φ′(z).
 pub struct Pointwise {
@@ -18,8 +17,7 @@ impl Pointwise {
     pub fn boxed<const D: usize>(input: Tensor<D>, function: impl Fn(Tensor<D>) -> Tensor<D>) -> Box<dyn Backward> {
         let shape = input.dims();
         let (n, f) = (shape[0], shape[1..].iter().product::<usize>());
-        let device = with_autodiff(&input.device());
-        let at = input.to_device(&device).require_grad();
+        let at = input.autodiff().require_grad();
         let mut gradients = function(at.clone()).sum().backward();
         let slope = at.grad_remove(&mut gradients).expect("the sum of a function of the input depends on it");
         Box::new(Self { slope: slope.reshape([n, f]) })
