@@ -1,4 +1,5 @@
-//! Mathematics in f64 on plain matrices: no tensor, no file, no thread.
+//! Mathematics in f64 on plain matrices: no tensor, no file, no thread. And the clock by which work is compared, because
+//! everything above may have to be timed.
 
 pub mod alignment;
 pub mod distance;
@@ -8,5 +9,6 @@ mod gram;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;
+pub mod timing;
 
 pub use gram::{Gram, NotFinite};
