@@ -45,7 +45,7 @@ fn describe(explained: &Explained, device: &str, text: &mut String) -> std::fmt:
     writeln!(text, "forward {:.3} GFLOP{again}; in all {:.3} GFLOP", giga(plan.forward_flop), giga(plan.flop(work)))?;
     writeln!(
         text,
-        "{} for a block of {samples} inputs and {directions} directions of logits, {} for the kernel and its sums",
+        "{} for blocks of {samples} × {directions} (inputs × directions of logits), {} for the kernel and its sums",
         size(plan.block_bytes),
         size(plan.kernel_bytes),
     )?;

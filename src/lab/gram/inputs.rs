@@ -56,6 +56,7 @@ impl Inputs {
             [n, channels, height, width] => (n, [channels, height, width]),
             _ => return Err(InputsError::Shape(shape)),
         };
+        let image = if images { image } else { [1, 1, image.iter().product()] };
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(InputsError::NotFinite(at / image.iter().product::<usize>())),
             None => Ok(Self { count, image, values }),

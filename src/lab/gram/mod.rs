@@ -7,12 +7,14 @@
 
 mod inputs;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::module::Module as _;
+use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use thiserror::Error;
 
@@ -104,23 +106,25 @@ impl Gram {
         let rows = parse(&order.inputs)?;
         let columns = order.others.as_deref().map(parse).transpose()?;
         if let (Some(path), Some(columns)) = (&order.others, &columns)
-            && columns.values.len() / columns.count != rows.values.len() / rows.count
+            && columns.image != rows.image
         {
             let source = InputsError::Differ(columns.image, rows.image);
             return Err(GramError::Inputs { path: path.clone(), source });
         }
-        let device = choose(order.device);
         let refused = |source| GramError::Weights { path: order.weights.clone(), source };
-        let network = Network::load(order.arch, &weights, rows.image, &device.device).map_err(refused)?;
+        let network = Network::load(order.arch, &weights, rows.image, &Device::flex()).map_err(refused)?;
         let mut tensors = tensors(&weights);
         drop(weights);
+        check_layers(&order.request, &tensors)?;
+        // Last: opening a driver takes long and says things of its own.
+        let device = choose(order.device);
+        let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
         let place = |inputs: Inputs| {
             let shape = [inputs.count, inputs.values.len() / inputs.count];
             Tensor::from_data(TensorData::new(inputs.values, shape), &device.device)
         };
         let (images, others) = (place(rows), columns.map(place));
         let request = order.request.clone();
-        check_layers(&request, &tensors, || layerwise::explain(&network, &images, None, &request).0)?;
         tensors.retain(|(name, _)| request.wants(name));
         Ok(Self { network, images, others, request, method: order.method, device, tensors })
     }
@@ -233,18 +237,17 @@ fn tensors(weights: &[u8]) -> Vec<(String, usize)> {
 }
 
 /// Every layer that is asked for must be there: a kernel of nothing is all zeros and looks like one.
-fn check_layers(
-    request: &Request,
-    tensors: &[(String, usize)],
-    layers: impl FnOnce() -> Vec<String>,
-) -> Result<(), GramError> {
-    let wants =
-        |name: &String, tensor: &str| Request { only: Some(vec![name.clone()]), ..request.clone() }.wants(tensor);
-    let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| wants(name, tensor));
-    match request.only.iter().flatten().find(absent) {
-        Some(name) => Err(GramError::NoLayer { name: name.clone(), known: layers().join(", ") }),
-        None => Ok(()),
-    }
+fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), GramError> {
+    let only = |name: &String| Request { only: Some(vec![name.clone()]), ..request.clone() };
+    let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).wants(tensor));
+    let Some(name) = request.only.iter().flatten().find(absent) else { return Ok(()) };
+    let layer = |tensor: &String| {
+        let known = [".weight", ".bias"].into_iter().find_map(|end| tensor.strip_suffix(end));
+        known.unwrap_or(tensor).to_owned()
+    };
+    let known: BTreeSet<String> = tensors.iter().map(|(tensor, _)| layer(tensor)).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Err(GramError::NoLayer { name: name.clone(), known })
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
