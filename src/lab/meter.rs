@@ -1,14 +1,12 @@
-//! Turns kernels into rows: keeps the few Grams and weights that velocities and distances need, and nothing more.
+//! Turns kernels into rows: keeps the few Grams that velocities and distances need, and nothing more. Plain f64, no tensor.
 //!
-//! The velocity is computed here, in the worker, from every kernel that was measured, so nothing the window skips can falsify a
-//! curve. No lag straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the
-//! switch, which is where the next task starts.
+//! The velocity is computed here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
+//! straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the switch, which
+//! is where the next task starts.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
-use burn::tensor::Tensor;
-
+use super::lag::{Lag, Lagged};
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance};
 use crate::math::spectrum::{effective_rank, eigenvalues};
@@ -16,7 +14,7 @@ use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
 use crate::record::{Block, BlockMetrics};
 use crate::spec::Loss;
-use crate::train::{displacement, score};
+use crate::train::score;
 
 /// One measured kernel, cut into its blocks.
 #[derive(Clone, Debug)]
@@ -25,23 +23,11 @@ pub struct Reading {
     grams: Vec<Gram>,
     asymmetry: f64,
     full: Option<FullKernel>,
-    parameters: Vec<Tensor<1>>,
 }
 
 /// The spectra of a reading: the whole first, then each task's block; ascending.
 #[derive(Clone, Debug)]
 pub struct Spectra(Vec<Vec<f64>>);
-
-/// The stretch of a task over which a velocity is taken.
-#[derive(Clone, Copy, Debug)]
-pub struct Lag {
-    /// Steps of the task done at its end.
-    pub done: u64,
-    /// Its length.
-    pub steps: u64,
-    /// Steps of an epoch.
-    pub epoch_steps: u64,
-}
 
 /// What the meter remembers of a run.
 pub struct Meter {
@@ -50,8 +36,7 @@ pub struct Meter {
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    /// Kernels of this task, by how many of its steps were done.
-    held: VecDeque<(u64, Reading)>,
+    held: Lagged<Reading>,
 }
 
 impl Meter {
@@ -60,35 +45,30 @@ impl Meter {
         let whole = (Block::All, 0..labels.len());
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
         let blocks = std::iter::once(whole).chain(own).collect();
-        Self { labels, loss, blocks, first: None, at_switch: None, held: VecDeque::new() }
+        Self { labels, loss, blocks, first: None, at_switch: None, held: Lagged::default() }
     }
 
     /// Symmetrises and cuts a measured kernel.
-    pub fn read(&self, measured: Measured, parameters: Vec<Tensor<1>>) -> Result<Reading, NotFinite> {
+    pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
         let (whole, asymmetry) = Gram::symmetrised(self.labels.len(), measured.trace)?;
         let grams = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
-        Ok(Reading { grams, asymmetry, full: measured.full, parameters })
+        Ok(Reading { grams, asymmetry, full: measured.full })
     }
 
-    /// Keeps a reading for the velocities to come, and forgets those that are older than the lag.
-    pub fn hold(&mut self, done: u64, reading: Reading, lag: u64) {
+    /// Keeps the reading at the end of this lag for the velocities to come.
+    pub fn hold(&mut self, lag: Lag, reading: Reading) {
         // No later velocity needs the full kernel, which is C² times the size.
         let reading = Reading { full: None, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }
-        while self.held.front().is_some_and(|(then, _)| then + lag < done) {
-            self.held.pop_front();
-        }
-        self.held.push_back((done, reading));
+        self.held.hold(lag, reading);
     }
 
     /// A task ends: its last reading is the reference of the next one, and the start of its first lag.
     pub fn switch(&mut self) {
-        if let Some((_, last)) = self.held.pop_back() {
+        if let Some(last) = self.held.switch() {
             self.at_switch = Some(last.grams.clone());
-            self.held.clear();
-            self.held.push_back((0, last));
         }
     }
 
@@ -100,10 +80,16 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
-    /// The metrics of every block. `outputs` are those of the probes, [n, C].
-    pub fn metrics(&self, reading: &Reading, spectra: &Spectra, outputs: &[f32], lag: Lag) -> Vec<BlockMetrics> {
-        let before = self.held.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, reading)| reading);
-        let moved = before.map(|before| displacement(&reading.parameters, &before.parameters));
+    /// The metrics of every block. `outputs` are those of the probes, [n, C]; `moved` is ‖Δw‖ over the lag.
+    pub fn metrics(
+        &self,
+        reading: &Reading,
+        spectra: &Spectra,
+        outputs: &[f32],
+        moved: Option<f64>,
+        lag: Lag,
+    ) -> Vec<BlockMetrics> {
+        let before = self.held.before(lag);
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let classes = outputs.len() / self.labels.len().max(1);
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {

@@ -3,9 +3,12 @@
 mod cadence;
 mod control;
 pub mod gram;
+mod lag;
 pub mod live;
 mod meter;
 mod pulse;
+mod stage;
 
 pub use cadence::{Cadence, lag_steps};
 pub use control::{Command, Control};
+pub use stage::Stage;

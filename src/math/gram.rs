@@ -23,13 +23,19 @@ pub struct NotFinite {
     pub column: usize,
 }
 
+/// Whether a row-major [n, n] matrix holds only numbers.
+pub fn all_finite(n: usize, values: &[f64]) -> Result<(), NotFinite> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(NotFinite { row: at / n, column: at % n }),
+        None => Ok(()),
+    }
+}
+
 impl Gram {
     /// Symmetrises ½(K + Kᵀ) a row-major [n, n] matrix. Also returns max|K − Kᵀ| / max|K| as it was before.
     pub fn symmetrised(n: usize, mut values: Vec<f64>) -> Result<(Self, f64), NotFinite> {
         assert_eq!(values.len(), n * n, "a Gram is square");
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(NotFinite { row: at / n, column: at % n });
-        }
+        all_finite(n, &values)?;
         let (mut difference, mut largest) = (0.0f64, 0.0f64);
         for row in 0..n {
             for column in 0..=row {

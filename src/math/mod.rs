@@ -11,4 +11,4 @@ pub mod spectrum;
 pub mod spike;
 pub mod timing;
 
-pub use gram::{Gram, NotFinite};
+pub use gram::{Gram, NotFinite, all_finite};

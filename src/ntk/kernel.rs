@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::contract::Tile;
+use crate::spec::KERNEL_MEMORY;
 
 /// How the C logits become one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +30,10 @@ pub struct Request {
     pub memory: u64,
 }
 
-/// Memory of a measurement where nothing else is asked for: 1 GiB.
-pub const MEMORY: u64 = 1 << 30;
-
 impl Request {
     /// The whole kernel under this reduction, with the usual memory.
     pub fn of(reduction: Reduction) -> Self {
-        Self { reduction, per_tensor: false, only: None, memory: MEMORY }
+        Self { reduction, per_tensor: false, only: None, memory: KERNEL_MEMORY }
     }
 
     /// Whether a tensor's part is wanted.

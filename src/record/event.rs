@@ -100,7 +100,7 @@ pub struct Progress {
     pub upcoming: Vec<usize>,
     /// Of training alone, kernels and pace left out.
     pub steps_per_second: f64,
-    /// Share of the working time that snapshots took, 0 to 1.
+    /// Share of the trainer's working time that it stood still for kernels and snapshots, 0 to 1.
     pub kernel_share: f64,
 }
 
@@ -140,13 +140,31 @@ pub struct Row {
     pub cost: SnapshotCost,
 }
 
-/// Seconds that one snapshot took, in parts.
+/// Seconds that one snapshot took, in parts. Training stands still for some of them; the others pass beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SnapshotCost {
+    /// The kernel itself: forward and backward passes and products. Training stands still.
     pub kernel_seconds: f64,
-    pub eigen_seconds: f64,
-    pub metrics_seconds: f64,
+    /// Outputs on the test and probe images, and the way the weights went. Training stands still.
     pub evaluation_seconds: f64,
+    /// Until the analyst, who was behind, could take it. Training stands still.
+    pub waiting_seconds: f64,
+    /// Eigenvalues, beside training.
+    pub eigen_seconds: f64,
+    /// Velocities, distances, alignments and scores, beside training.
+    pub metrics_seconds: f64,
+}
+
+impl SnapshotCost {
+    /// Seconds that training stood still.
+    pub fn held_up(&self) -> f64 {
+        self.kernel_seconds + self.evaluation_seconds + self.waiting_seconds
+    }
+
+    /// Seconds of work beside training.
+    pub fn beside(&self) -> f64 {
+        self.eigen_seconds + self.metrics_seconds
+    }
 }
 
 /// Whose probes a row is about.

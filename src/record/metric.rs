@@ -35,11 +35,12 @@ pub enum Metric {
     EigenSeconds,
     MetricsSeconds,
     EvaluationSeconds,
+    WaitingSeconds,
 }
 
 impl Metric {
     /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Loss,
         Self::LagSteps,
         Self::Velocity,
@@ -68,6 +69,7 @@ impl Metric {
         Self::EigenSeconds,
         Self::MetricsSeconds,
         Self::EvaluationSeconds,
+        Self::WaitingSeconds,
     ];
 
     /// The column's name in `metrics.csv`.
@@ -101,6 +103,7 @@ impl Metric {
             Self::EigenSeconds => "eigen_seconds",
             Self::MetricsSeconds => "metrics_seconds",
             Self::EvaluationSeconds => "evaluation_seconds",
+            Self::WaitingSeconds => "waiting_seconds",
         }
     }
 
@@ -135,6 +138,7 @@ impl Metric {
             Self::EigenSeconds => Some(row.cost.eigen_seconds),
             Self::MetricsSeconds => Some(row.cost.metrics_seconds),
             Self::EvaluationSeconds => Some(row.cost.evaluation_seconds),
+            Self::WaitingSeconds => Some(row.cost.waiting_seconds),
         }
     }
 }

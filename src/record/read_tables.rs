@@ -199,6 +199,8 @@ impl Values {
                 eigen_seconds: seconds(Metric::EigenSeconds),
                 metrics_seconds: seconds(Metric::MetricsSeconds),
                 evaluation_seconds: seconds(Metric::EvaluationSeconds),
+                // Absent in folders from before the analysis went beside training: nothing waited for it.
+                waiting_seconds: seconds(Metric::WaitingSeconds),
             },
         }
     }

@@ -3,7 +3,7 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
-use super::{Layer, MAJOR_SHARE, Method, Optimiser, Source, Spec, TaskKind};
+use super::{KERNEL_MEMORY, KernelWork, Layer, MAJOR_SHARE, Method, Optimiser, Plan, Source, Spec, TaskKind};
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,9 @@ impl Cost {
         let products: f64 = layers.iter().map(Layer::products).sum();
         let outputs: f64 = layers.iter().map(Layer::outputs).sum();
         let probes = spec.probe_count(shape);
-        let (n, c, inputs) = (probes as f64, shape.classes as f64, shape.inputs() as f64);
+        let (n, inputs) = (probes as f64, shape.inputs() as f64);
 
-        let (mut steps, mut snapshots) = (0u64, 0u64);
+        let (mut steps, mut snapshots, mut full) = (0u64, 0u64, 0.0);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let per_epoch = (spec.train_count(task, shape) as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
             let of_task = spec.tasks.steps_at(place, per_epoch);
@@ -79,14 +79,17 @@ impl Cost {
             let dense = if place > 0 { 2.0 * epochs.min(1.0) } else { 0.0 };
             let taken = ((epochs + dense) * spec.kernel.per_epoch as f64).min(of_task as f64).ceil();
             snapshots = snapshots.saturating_add(taken as u64).saturating_add(1);
+            // The full kernel is measured at the beginning, at the end of each epoch and at a switch.
+            full += epochs.ceil() + 1.0;
         }
 
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
         let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * products * centred;
         let evaluated = spec.evaluated(shape);
-        let kernel = kernel_flop(spec.kernel.method, &layers, n, c);
-        let snapshot = kernel + 2.0 * (evaluated + n) * products + 20.0 * n.powi(3);
-        let kernel_flop = snapshots as f64 * snapshot;
+        let kernel = KernelCost::of(spec.kernel.method, &layers, probes, shape.classes);
+        let full = f64::min(full, snapshots as f64);
+        let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
+        let kernel_flop = measuring + snapshots as f64 * (2.0 * (evaluated + n) * products + 20.0 * n.powi(3));
 
         let state = match spec.training.optimiser {
             Optimiser::Adam => 3.0,
@@ -99,19 +102,9 @@ impl Cost {
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch);
-        let full = n * c * n * c;
-        let kernel_bytes = 8.0 * n * n * (lagged + 8.0)
-            + match spec.kernel.method {
-                // One logit at a time, in f64; a growing vector may hold twice what it needs.
-                Method::Jacobian => 16.0 * n * parameters,
-                Method::Layerwise => {
-                    let rows = (n * c).min(MOST_ROWS as f64).max(n);
-                    let wanted = if n * c <= MOST_FULL_ROWS as f64 { 12.0 * full } else { 0.0 };
-                    4.0 * rows * (inputs + 4.0 * outputs) + 4.0 * n * n * c + wanted
-                }
-            };
+        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
-        let stored = c * (shape.train_per_class as f64 + shape.test_per_class as f64);
+        let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let image_bytes = inputs * (5.0 * stored + 4.0 * evaluated);
         let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64);
         Self {
@@ -134,35 +127,41 @@ impl Cost {
     }
 }
 
-/// Floating-point operations of one trace-reduced kernel of n images and C logits.
-fn kernel_flop(method: Method, layers: &[Layer], n: f64, c: f64) -> f64 {
-    let products: f64 = layers.iter().map(Layer::products).sum();
-    match method {
-        Method::Jacobian => {
-            let parameters: f64 = layers.iter().map(Layer::parameters).sum();
-            6.0 * n * c * products + 2.0 * n * n * c * parameters
+/// What the kernels of a run take.
+struct KernelCost {
+    /// Floating-point operations of a trace-reduced one, and of a full one.
+    trace_flop: f64,
+    full_flop: f64,
+    /// Bytes of the larger of the two while it is measured.
+    bytes: f64,
+}
+
+impl KernelCost {
+    fn of(method: Method, layers: &[Layer], n: usize, classes: usize) -> Self {
+        let rows = n as f64 * classes as f64;
+        match method {
+            Method::Jacobian => {
+                let products: f64 = layers.iter().map(Layer::products).sum();
+                let parameters: f64 = layers.iter().map(Layer::parameters).sum();
+                let flop = rows * (6.0 * products + 2.0 * rows * parameters);
+                // In f64; a growing vector may hold twice what it needs.
+                Self { trace_flop: flop, full_flop: flop, bytes: 16.0 * rows * (parameters + rows) }
+            }
+            Method::Layerwise => {
+                let cost = |apart| {
+                    let directions = classes.max(1);
+                    let work = KernelWork { samples: (n, n), same: true, directions, apart, memory: KERNEL_MEMORY };
+                    let plan = Plan::of(layers, &work);
+                    (plan.flop(&work), plan.bytes())
+                };
+                let trace = cost(false);
+                let full = if rows <= MOST_FULL_ROWS as f64 { cost(true) } else { trace };
+                Self { trace_flop: trace.0, full_flop: full.0, bytes: trace.1.max(full.1) }
+            }
         }
-        // One forward and backward pass of C copies of the images, then the Grams of each layer.
-        Method::Layerwise => 4.0 * n * c * products + layers.iter().map(|layer| gram_flop(layer, n, c)).sum::<f64>(),
     }
 }
 
-/// Floating-point operations from a layer's inputs and gradients to its part of the kernel, the cheaper way.
-fn gram_flop(layer: &Layer, n: f64, c: f64) -> f64 {
-    let of_gradients = 2.0 * n * n * c * layer.parameters();
-    match *layer {
-        Layer::Affine { fan_in, fan_out, places } => {
-            let pairs = (places as f64).powi(2);
-            let of_products = 2.0 * n * n * pairs * (fan_in as f64 + c * fan_out as f64);
-            of_products.min(2.0 * n * c * layer.products() + of_gradients)
-        }
-        Layer::Norm { .. } | Layer::Position { .. } => of_gradients,
-        Layer::Attention { .. } => 0.0,
-    }
-}
-
-/// Rows of one backward pass of the kernel at most: bounds the memory of a measurement whatever the number of logits.
-pub const MOST_ROWS: usize = 4096;
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
 pub const MOST_FULL_ROWS: usize = 2560;
 /// Bytes of snapshots that the window keeps at most.

@@ -19,13 +19,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, MOST_ROWS, RECORD_BYTES, memory_available};
+pub use cost::{Cost, DataShape, MOST_FULL_ROWS, RECORD_BYTES, memory_available};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
     Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Parametrisation, Pool,
 };
-pub use plan::{Contraction, KernelWork, Part, Plan};
+pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use presets::{PRESETS, Preset, preset};
 pub use tasks::MAJOR_SHARE;
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
@@ -164,7 +164,8 @@ pub struct KernelSpec {
     pub per_epoch: usize,
     /// Lag of the velocity in epochs, rounded to whole snapshots and steps.
     pub lag: f64,
-    /// When above 0: the share of the time that kernels may take; the cadence adapts, and is no longer repeatable.
+    /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
+    /// cadence adapts, and is no longer repeatable.
     pub budget: f64,
 }
 

@@ -122,6 +122,17 @@ impl Default for NetworkSpec {
 }
 
 impl NetworkSpec {
+    /// A network of this kind with its usual sizes (for 28 × 28 images), which are those of the published fixtures.
+    pub fn of(kind: NetworkKind) -> Self {
+        let base = Self { kind, ..Self::default() };
+        match kind {
+            NetworkKind::Mlp => base,
+            NetworkKind::Cnn => Self { width: 16, ..base },
+            NetworkKind::ResMlp => Self { width: 128, blocks: 3, ..base },
+            NetworkKind::Transformer => Self { width: 64, activation: Activation::Gelu, ..base },
+        }
+    }
+
     /// Widths that a network of this kind can have.
     pub fn widths(&self) -> RangeInclusive<usize> {
         match self.kind {

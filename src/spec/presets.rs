@@ -1,6 +1,6 @@
 //! Ready-made runs: each is a change to the defaults, with a sentence that says what it shows.
 
-use super::{Parametrisation, Spec, TaskKind};
+use super::{Init, NetworkKind, NetworkSpec, Parametrisation, Spec, TaskKind};
 
 /// A named run.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,36 @@ pub const PRESETS: &[Preset] = &[
             spec.tasks.kind = TaskKind::Permuted;
             spec.tasks.count = 3;
             spec.tasks.epochs = vec![10.0, 6.0];
+            spec.kernel.probes_per_class = 8;
+        },
+    },
+    Preset {
+        name: "cnn",
+        about: "Two convolutions: the kernel wakes up at the switch although its images share their features",
+        change: |spec| {
+            spec.network = NetworkSpec::of(NetworkKind::Cnn);
+            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.training.rate = 0.01;
+            spec.kernel.probes_per_class = 8;
+        },
+    },
+    Preset {
+        name: "resmlp",
+        about: "A residual stream with LayerNorm: each block adds its own part to the kernel",
+        change: |spec| {
+            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
+            spec.tasks.epochs = vec![15.0, 8.0];
+            spec.training.rate = 0.02;
+            spec.kernel.probes_per_class = 8;
+        },
+    },
+    Preset {
+        name: "transformer",
+        about: "Patches that attend to each other: the kernel of a small vision transformer",
+        change: |spec| {
+            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
+            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.training.rate = 0.05;
             spec.kernel.probes_per_class = 8;
         },
     },

@@ -194,13 +194,9 @@ fn measured_flops(history: &History) -> Option<f64> {
         return None;
     }
     let cost = Cost::of(&info.spec, &DataShape::expected(&info.spec));
-    let cost_of = |row: &crate::record::Row| {
-        let cost = row.cost;
-        cost.kernel_seconds + cost.eigen_seconds + cost.metrics_seconds + cost.evaluation_seconds
-    };
     // The mean of the last few snapshots, not the sum of all: the record may have been thinned, and this runs every frame.
     let recent = &rows[rows.len().saturating_sub(16)..];
-    let snapshot_seconds = recent.iter().map(cost_of).sum::<f64>() / recent.len() as f64;
+    let snapshot_seconds = recent.iter().map(|row| row.cost.held_up()).sum::<f64>() / recent.len() as f64;
     let step_seconds = 1.0 / progress.steps_per_second;
     let (steps, snapshots) = (cost.steps.max(1) as f64, cost.snapshots.max(1) as f64);
     let seconds = steps * step_seconds + snapshots * snapshot_seconds;

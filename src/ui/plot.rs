@@ -15,6 +15,7 @@ use super::curves::{Curves, Key, Visible, Window};
 use super::format;
 use super::scene::Scene;
 use super::theme;
+use crate::record::Block;
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
@@ -34,6 +35,17 @@ impl Trace {
         let visible = scene.curves.visible(scene.history, key, window);
         let now = scene.curves.value_at(key, scene.cursor);
         Self { name: name.into(), visible, colour, width: 1.5, dashed: false, now }
+    }
+
+    /// A curve of each task's block, the first task's on top, over that of the run before.
+    pub fn of_tasks(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+        let mut traces: Vec<Self> = Self::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+        for &task in scene.tasks().iter().rev() {
+            let colour = scene.tokens.task(task);
+            let trace = Self::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
+            traces.push(Self { width: if task == 1 { 1.8 } else { 1.2 }, ..trace });
+        }
+        traces
     }
 
     /// The same curve of the run before this one.

@@ -40,29 +40,38 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
     });
 }
 
-/// What a snapshot takes, in parts.
+/// What a snapshot takes: for how long training stood still, and of what parts that is made.
 fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
-    let milliseconds = |seconds: f64| format!("{:.1} ms", 1000.0 * seconds);
-    let total = cost.kernel_seconds + cost.eigen_seconds + cost.metrics_seconds + cost.evaluation_seconds;
     let share = 100.0 * scene.history.progress().kernel_share;
-    let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * total);
+    let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
     let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     label.on_hover_ui(|ui| {
-        ui.label("The last snapshot, and the share of the working time that snapshots take");
+        ui.label("The last snapshot, and the share of its time for which training stands still");
         egui::Grid::new("snapshot parts").show(ui, |ui| {
-            let parts = [
-                ("Kernel", cost.kernel_seconds),
-                ("Eigenvalues", cost.eigen_seconds),
-                ("Metrics", cost.metrics_seconds),
-                ("Test images", cost.evaluation_seconds),
-            ];
-            for (name, seconds) in parts {
+            let mut line = |name: RichText, seconds: f64| {
                 ui.label(name);
-                ui.monospace(milliseconds(seconds));
+                ui.monospace(format!("{:>7.1} ms", 1000.0 * seconds));
                 ui.end_row();
-            }
+            };
+            let mut group = |name: &str, total: f64, parts: &[(&str, f64)]| {
+                line(RichText::new(name).strong(), total);
+                for (name, seconds) in parts {
+                    line(RichText::new(format!("    {name}")), *seconds);
+                }
+            };
+            let held_up = [
+                ("Kernel of the probe images", cost.kernel_seconds),
+                ("Test images through the network", cost.evaluation_seconds),
+                ("Waiting for the analysis", cost.waiting_seconds),
+            ];
+            let beside = [
+                ("Eigenvalues", cost.eigen_seconds),
+                ("Velocity, distances, alignment, accuracy", cost.metrics_seconds),
+            ];
+            group("Training stands still", cost.held_up(), &held_up);
+            group("Analysis, while training goes on", cost.beside(), &beside);
         });
     });
 }

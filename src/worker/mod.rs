@@ -1,4 +1,5 @@
-//! The thread on which every tensor lives and dies, and the two bounded channels that lead to it and from it.
+//! The thread on which every tensor lives and dies, and the two bounded channels that lead to it and from it. (The live run
+//! keeps a second thread beside it, for what needs no tensor: [`crate::lab::Stage`].)
 //!
 //! Guarantees:
 //! * Events arrive in order and none is dropped: when nobody reads, the worker waits. It then holds at most [`EVENTS`] events, so

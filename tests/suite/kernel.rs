@@ -5,14 +5,15 @@ use std::path::Path;
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
-use kernelscope::model::{Mlp, Taps, load_mlp, named};
-use kernelscope::ntk::{jacobian, layerwise};
-use kernelscope::spec::{Activation, Init, Loss, NetworkSpec, Parametrisation, Spec};
+use kernelscope::model::{Arch, Network};
+use kernelscope::ntk::{Kernel, Reduction, Request, jacobian, layerwise};
+use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec};
 use kernelscope::train::{Learner, score};
 use rand::RngExt as _;
 
 /// Largest relative Frobenius difference allowed between two implementations in f32 products.
 const TOLERANCE: f64 = 1e-5;
+const IMAGE: [usize; 3] = [1, 28, 28];
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
@@ -32,8 +33,12 @@ fn never() -> bool {
     false
 }
 
-fn trace(network: &Mlp, images: &Tensor<2>, classes: usize) -> Vec<f64> {
-    layerwise::measure(network, images, classes, false, &never).unwrap().trace
+fn measure(network: &Network, images: &Tensor<2>, request: &Request) -> Kernel {
+    layerwise::measure(network, images, None, request, &never).unwrap()
+}
+
+fn trace(network: &Network, images: &Tensor<2>) -> Vec<f64> {
+    measure(network, images, &Request::of(Reduction::Trace)).values
 }
 
 fn relative(found: &[f64], expected: &[f64]) -> f64 {
@@ -53,10 +58,11 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
     );
 }
 
-fn small(activation: Activation, depth: usize, parametrisation: Parametrisation, seed: u64) -> Mlp {
+/// An MLP for 12 inputs and 5 logits.
+fn small(activation: Activation, depth: usize, parametrisation: Parametrisation, seed: u64) -> Network {
     let spec =
         NetworkSpec { width: 24, depth, activation, parametrisation, init: Init::HeUniform, ..NetworkSpec::default() };
-    Mlp::new(&spec, seed, 12, 5, &Device::flex())
+    Network::new(&spec, seed, [1, 3, 4], 5, &Device::flex())
 }
 
 fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
@@ -65,68 +71,159 @@ fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, [rows, columns]), &Device::flex())
 }
 
+/// One network of every kind that has a way of its own through the engine, for images 2×8×8 and 4 logits.
+fn zoo(parametrisation: Parametrisation) -> Vec<(String, Network)> {
+    let base = NetworkSpec { width: 8, parametrisation, activation: Activation::Gelu, ..NetworkSpec::default() };
+    let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 3, activation: Activation::Relu, ..base.clone() };
+    let specs = [
+        ("mlp", NetworkSpec { depth: 3, ..base.clone() }),
+        ("cnn max", cnn.clone()),
+        ("cnn avg", NetworkSpec { pool: Pool::Avg, activation: Activation::Tanh, ..cnn.clone() }),
+        ("cnn mean head", NetworkSpec { head: Head::Mean, ..cnn.clone() }),
+        ("cnn 4", NetworkSpec { depth: 4, ..cnn }),
+        ("resmlp", NetworkSpec { kind: NetworkKind::ResMlp, ..base.clone() }),
+        ("transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, ..base.clone() }),
+        // Few tokens and wide layers: pairs of places are cheaper than gradients here.
+        ("wide transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, width: 48, ..base }),
+    ];
+    let build = |(name, spec): (&str, NetworkSpec)| {
+        (format!("{name}, {parametrisation:?}"), Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex()))
+    };
+    specs.map(build).into()
+}
+
 #[test]
 fn kernels_equal_those_of_pytorch() {
-    for (name, activation) in [("mlp_relu", Activation::Relu), ("mlp_gelu", Activation::Gelu)] {
-        let network = load_mlp(&fixture(&format!("{name}.safetensors")), activation, &Device::flex()).unwrap();
-        let logits: Vec<f64> = network.forward(inputs(), &mut Taps::closed()).into_data().iter::<f64>().collect();
+    let arch = |kind, activation, pool| Arch { kind, activation, pool, heads: 4 };
+    let networks = [
+        ("mlp_relu", "mlp_relu", arch(NetworkKind::Mlp, Activation::Relu, Pool::Max)),
+        ("mlp_gelu", "mlp_gelu", arch(NetworkKind::Mlp, Activation::Gelu, Pool::Max)),
+        ("cnn_avgpool", "cnn_avgpool", arch(NetworkKind::Cnn, Activation::Relu, Pool::Avg)),
+        ("cnn_maxpool", "cnn_avgpool", arch(NetworkKind::Cnn, Activation::Relu, Pool::Max)),
+        ("resmlp_preln", "resmlp_preln", arch(NetworkKind::ResMlp, Activation::Relu, Pool::Max)),
+        ("transformer_preln", "transformer_preln", arch(NetworkKind::Transformer, Activation::Gelu, Pool::Max)),
+    ];
+    for (name, weights, arch) in networks {
+        let bytes = fixture(&format!("{weights}.safetensors"));
+        let network = Network::load(arch, &bytes, IMAGE, &Device::flex()).unwrap();
+        let logits: Vec<f64> = network.forward(inputs()).into_data().iter::<f64>().collect();
         assert_close(&format!("{name} logits"), &logits, &doubles(&format!("{name}_logits.npy")));
-        assert_close(&format!("{name} trace"), &trace(&network, &inputs(), 10), &doubles(&format!("{name}_trace.npy")));
+        let expected = doubles(&format!("{name}_trace.npy"));
+        assert_close(&format!("{name} trace"), &trace(&network, &inputs()), &expected);
 
-        let first = inputs().narrow(0, 0, 8);
-        let full = layerwise::measure(&network, &first, 10, true, &never).unwrap().full.expect("80 rows fit");
-        let sample_major: Vec<f64> = (0..80)
-            .flat_map(|a| (0..80).map(move |b| (a, b)))
-            .map(|(a, b)| full.at((a / 10, a % 10), (b / 10, b % 10)))
-            .collect();
-        assert_close(&format!("{name} full"), &sample_major, &doubles(&format!("{name}_full.npy")));
+        let sum = measure(&network, &inputs(), &Request::of(Reduction::SumLogits)).values;
+        assert_close(&format!("{name} sum of logits"), &sum, &doubles(&format!("{name}_sum.npy")));
+
+        let full = measure(&network, &inputs().narrow(0, 0, 8), &Request::of(Reduction::Full)).values;
+        assert_close(&format!("{name} full"), &full, &doubles(&format!("{name}_full.npy")));
+
+        let request = Request { per_tensor: true, ..Request::of(Reduction::Trace) };
+        let mut parts = measure(&network, &inputs().narrow(0, 0, 12), &request).by_tensor;
+        parts.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected = doubles(&format!("{name}_parts.npy"));
+        assert_eq!(expected.len(), parts.len() * 144, "{name}: as many tensors as PyTorch has");
+        for ((tensor, part), expected) in parts.iter().zip(expected.chunks_exact(144)) {
+            assert_close(&format!("{name} {tensor}"), part, expected);
+        }
+
+        // And back: names, shapes and values as they came.
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let named = network.named();
+        assert_eq!(named.len(), file.len(), "{name}");
+        for tensor in named {
+            let stored = file.tensor(&tensor.name).unwrap();
+            assert_eq!(stored.shape(), tensor.shape, "{name} {}", tensor.name);
+            let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            assert_eq!(stored.data(), bytes, "{name} {}", tensor.name);
+        }
     }
 }
 
 #[test]
 fn the_fast_path_equals_the_oracle() {
     let images = noise(7, 12, 3);
+    let request = Request::of(Reduction::Trace);
     for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Erf] {
         for depth in 1..=4 {
             for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
                 let network = small(activation, depth, parametrisation, 5);
-                let oracle = jacobian::trace(&network, &images, 5, &never).unwrap();
+                let oracle = jacobian::measure(&network, &images, None, &request, &never).unwrap();
                 let what = format!("{activation:?}, depth {depth}, {parametrisation:?}");
-                assert_close(&what, &trace(&network, &images, 5), &oracle);
+                assert_close(&what, &trace(&network, &images), &oracle.values);
+            }
+        }
+    }
+}
+
+/// Every network × reduction × {one set, two sets} × {unblocked, blocked}, with its parts.
+#[test]
+fn every_network_equals_the_oracle_under_every_reduction() {
+    let (images, others) = (noise(6, 128, 3), noise(5, 128, 4));
+    for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
+        for (name, network) in zoo(parametrisation) {
+            for reduction in [Reduction::Trace, Reduction::Full, Reduction::SumLogits] {
+                for second in [None, Some(&others)] {
+                    let request = Request { per_tensor: true, ..Request::of(reduction) };
+                    let oracle = jacobian::measure(&network, &images, second, &request, &never).unwrap();
+                    let sets = if second.is_some() { "two sets" } else { "one set" };
+                    for memory in [request.memory, 40_000, 1] {
+                        let what = format!("{name}, {reduction:?}, {sets}, {memory} B");
+                        let whole = Request { memory, ..Request::of(reduction) };
+                        let found = layerwise::measure(&network, &images, second, &whole, &never).unwrap();
+                        assert_close(&what, &found.values, &oracle.values);
+                        let apart = Request { memory, ..request.clone() };
+                        let found = layerwise::measure(&network, &images, second, &apart, &never).unwrap();
+                        assert_close(&what, &found.values, &oracle.values);
+                        assert_eq!(found.by_tensor.len(), oracle.by_tensor.len(), "{what}");
+                        for (tensor, part) in &oracle.by_tensor {
+                            let own = found.by_tensor.iter().find(|(name, _)| name == tensor);
+                            assert_close(&format!("{what}, {tensor}"), &own.unwrap().1, part);
+                        }
+                    }
+                }
             }
         }
     }
 }
 
 #[test]
-fn many_logits_in_groups_give_the_same_kernel_as_one_by_one() {
-    // 60 images of 100 logits are 6,000 rows: more than one backward pass takes.
-    let spec = NetworkSpec { width: 16, depth: 1, ..NetworkSpec::default() };
-    let network = Mlp::new(&spec, 1, 12, 100, &Device::flex());
-    let images = noise(60, 12, 4);
-    let oracle = jacobian::trace(&network, &images, 100, &never).unwrap();
-    assert_close("100 logits", &trace(&network, &images, 100), &oracle);
+fn a_subset_of_layers_is_the_sum_of_its_tensors() {
+    let images = noise(6, 128, 5);
+    for (name, network) in zoo(Parametrisation::Standard) {
+        let all = measure(&network, &images, &Request { per_tensor: true, ..Request::of(Reduction::Trace) });
+        let layers: Vec<String> = all.by_tensor.iter().map(|(tensor, _)| tensor.clone()).collect();
+        let (first, last) = (layers[0].clone(), layers[layers.len() - 2].trim_end_matches(".weight").to_owned());
+        let only = Some(vec![first.clone(), last.clone()]);
+        let found = measure(&network, &images, &Request { only, ..Request::of(Reduction::Trace) });
+        let mut expected = vec![0.0; 36];
+        for (tensor, part) in &all.by_tensor {
+            if *tensor == first || tensor.starts_with(&format!("{last}.")) {
+                expected.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        assert_close(&format!("{name}: {first} and {last}"), &found.values, &expected);
+    }
 }
 
 #[test]
-fn the_full_kernel_agrees_with_the_jacobian_and_with_its_trace() {
-    let (network, images) = (small(Activation::Gelu, 2, Parametrisation::Ntk, 8), noise(6, 12, 9));
-    let measured = layerwise::measure(&network, &images, 5, true, &never).unwrap();
-    let full = measured.full.unwrap();
-    let rows: Vec<Vec<f64>> =
-        (0..5).map(|c| jacobian::logit_jacobian(&network, &images, c, 5, &never).unwrap()).collect();
-    let parameters = rows[0].len() / 6;
-    let gradient = |i: usize, c: usize| &rows[c][i * parameters..(i + 1) * parameters];
-    let (mut found, mut expected) = (Vec::new(), Vec::new());
-    for (i, c, j, d) in (0..900).map(|at| (at / 150, at / 30 % 5, at / 5 % 6, at % 5)) {
-        found.push(full.at((i, c), (j, d)));
-        expected.push(gradient(i, c).iter().zip(gradient(j, d)).map(|(a, b)| a * b).sum());
-    }
-    assert_close("full", &found, &expected);
-    let mean: Vec<f64> =
-        (0..36).map(|at| (0..5).map(|c| full.at((at / 6, c), (at % 6, c))).sum::<f64>() / 5.0).collect();
-    assert_close("trace of full", &mean, &measured.trace);
+fn many_logits_in_groups_give_the_same_kernel_as_one_by_one() {
+    let spec = NetworkSpec { width: 16, depth: 1, ..NetworkSpec::default() };
+    let network = Network::new(&spec, 1, [1, 3, 4], 100, &Device::flex());
+    let images = noise(60, 12, 4);
+    let tight = Request { memory: 200_000, ..Request::of(Reduction::Trace) };
+    let (_, plan, _) = layerwise::explain(&network, &images, None, &tight);
+    assert!(plan.block.0 == 60 && plan.block.1 < 100, "the logits are taken in groups: {:?}", plan.block);
+    let oracle = jacobian::measure(&network, &images, None, &tight, &never).unwrap();
+    assert_close("100 logits", &measure(&network, &images, &tight).values, &oracle.values);
+}
 
+#[test]
+fn the_full_kernel_agrees_with_its_trace_and_its_alignment() {
+    let network = small(Activation::Gelu, 2, Parametrisation::Ntk, 8);
+    let images = noise(6, 12, 9);
+    let kernel = measure(&network, &images, &Request::of(Reduction::Full));
+    assert_close("trace of full", &kernel.trace(), &trace(&network, &images));
+    let full = kernelscope::ntk::Measured::from(kernel).full.unwrap();
     // yᵀΘy/(‖Θ‖‖y‖²) on images 1 to 4, written out.
     let labels = [0, 3, 1, 4, 0, 2];
     let (mut along, mut square) = (0.0, 0.0);
@@ -144,14 +241,14 @@ fn the_full_kernel_agrees_with_the_jacobian_and_with_its_trace() {
 #[test]
 fn a_kernel_is_symmetric_positive_and_follows_its_images() {
     let (network, images) = (small(Activation::Relu, 3, Parametrisation::Standard, 2), noise(20, 12, 6));
-    let (gram, asymmetry) = Gram::symmetrised(20, trace(&network, &images, 5)).unwrap();
+    let (gram, asymmetry) = Gram::symmetrised(20, trace(&network, &images)).unwrap();
     assert!(asymmetry < 1e-6, "asymmetry {asymmetry:e}");
     let spectrum = eigenvalues(&gram).unwrap();
     assert!(spectrum[0] > -1e-6 * spectrum[19], "λ_min {:e} against λ_max {:e}", spectrum[0], spectrum[19]);
 
     let reversed: Vec<i32> = (0..20).rev().collect();
     let order = Tensor::from_data(TensorData::new(reversed, [20]), &Device::flex());
-    let turned = trace(&network, &images.select(0, order), 5);
+    let turned = trace(&network, &images.select(0, order));
     let expected: Vec<f64> = (0..400).map(|at| gram.at(19 - at / 20, 19 - at % 20)).collect();
     assert_close("reversed images", &turned, &expected);
 }
@@ -168,7 +265,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
         let images = noise(n, 12, 11);
         let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
         let labels = [0, 1, 2, 3, 4, 0];
-        let mut learner = Learner::new(&spec, 12, classes, &Device::flex());
+        let mut learner = Learner::new(&spec, [1, 3, 4], classes, &Device::flex());
         let full = learner.kernel(&images, true, &never).unwrap().full.unwrap();
         let before = learner.outputs(&images, &never).unwrap();
         let evaluated = score(&before, &labels, &[], loss).loss;
@@ -200,27 +297,10 @@ fn the_kernel_predicts_what_a_small_step_does() {
 }
 
 #[test]
-fn parameters_keep_pytorchs_names_and_layout() {
-    let bytes = fixture("mlp_relu.safetensors");
-    let network = load_mlp(&bytes, Activation::Relu, &Device::flex()).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let tensors = named(&network);
-    assert_eq!(tensors.len(), 6);
-    for tensor in &tensors {
-        let stored = file.tensor(&tensor.name).unwrap();
-        assert_eq!(stored.shape(), tensor.shape, "{}", tensor.name);
-        let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        assert_eq!(stored.data(), bytes, "{}", tensor.name);
-    }
-    assert_eq!(network.parameters(), 669_706);
-    assert_eq!(network.num_params(), 669_706);
-}
-
-#[test]
 fn initial_weights_have_the_variance_their_name_says() {
     let spread = |parametrisation: Parametrisation, init: Init| {
         let spec = NetworkSpec { width: 256, depth: 1, parametrisation, init, ..NetworkSpec::default() };
-        let tensors = named(&Mlp::new(&spec, 3, 784, 10, &Device::flex()));
+        let tensors = Network::new(&spec, 3, IMAGE, 10, &Device::flex()).named();
         let values = &tensors[0].values;
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
         (variance, values.iter().fold(0.0f32, |top, v| top.max(v.abs())))

@@ -14,8 +14,10 @@ mod house;
 mod kernel;
 mod math;
 mod record;
+mod regression;
 mod run;
 mod spec;
+mod stage;
 mod ui;
 mod worker;
 

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::{Device, Tensor};
 use kernelscope::{
     data::prepare,
+    model::Network,
+    ntk::{Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Head, Init, Loss, Method, NetworkKind, NetworkSpec, Optimiser, PRESETS,
-        Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
+        Activation, Change, Cost, DataShape, Head, Init, Layer, Loss, Method, NetworkKind, NetworkSpec, Optimiser,
+        PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
     },
 };
 use proptest::{option, prelude::*};
@@ -381,19 +384,48 @@ fn each_kind_looks_at_its_own_fields() {
     assert_eq!(of(&[&transformer[..], &["network.patch=8"]].concat(), &colour), none);
 }
 
-/// The parameters of the published fixtures, which are also these networks' by default sizes.
+/// Layer by layer, what the estimate counts is what the networks state through their taps; attention has no parameters.
+#[test]
+fn the_estimate_knows_the_networks_that_there_are() {
+    let device = Device::flex();
+    let images = |image: [usize; 3]| Tensor::<2>::zeros([1, image.iter().product()], &device);
+    let base = |kind| NetworkSpec { width: 16, ..NetworkSpec::of(kind) };
+    let networks = [
+        (base(NetworkKind::Mlp), [1, 5, 3]),
+        (base(NetworkKind::Cnn), [1, 12, 8]),
+        (NetworkSpec { depth: 4, head: Head::Mean, pool: Pool::Avg, ..base(NetworkKind::Cnn) }, [3, 8, 12]),
+        (base(NetworkKind::ResMlp), [2, 4, 4]),
+        (NetworkSpec { patch: 4, ..base(NetworkKind::Transformer) }, [3, 8, 12]),
+    ];
+    for (spec, image) in networks {
+        for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
+            let spec = NetworkSpec { parametrisation, ..spec.clone() };
+            let layers = spec.layers(image, 7);
+            let network = Network::new(&spec, 1, image, 7, &device);
+            let stored: usize = network.named().iter().map(|tensor| tensor.values.len()).sum();
+            assert_eq!(layers.iter().map(Layer::parameters).sum::<f64>(), stored as f64, "{spec:?}");
+            if parametrisation == Parametrisation::Standard {
+                let (_, plan, _) = layerwise::explain(&network, &images(image), None, &Request::of(Reduction::Trace));
+                let tapped: Vec<Layer> = plan.parts.iter().map(|part| part.layer).collect();
+                let counted: Vec<Layer> =
+                    layers.into_iter().filter(|layer| !matches!(layer, Layer::Attention { .. })).collect();
+                assert_eq!(tapped, counted, "{spec:?}");
+            }
+        }
+    }
+}
+
+/// The parameters of the published fixtures, which are the usual sizes of each kind.
 #[test]
 fn the_estimate_counts_the_parameters_of_each_kind() {
     let grey = [1, 28, 28];
-    let base = NetworkSpec::default();
     let of = |network: NetworkSpec, image: [usize; 3]| {
         let spec = Spec { network, ..Spec::default() };
         Cost::of(&spec, &DataShape { image, ..DataShape::expected(&spec) }).parameters
     };
-    let mlp = NetworkSpec { width: 512, ..base.clone() };
-    let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 16, ..base.clone() };
-    let resmlp = NetworkSpec { kind: NetworkKind::ResMlp, width: 128, blocks: 3, ..base.clone() };
-    let transformer = NetworkSpec { kind: NetworkKind::Transformer, width: 64, ..base };
+    let mlp = NetworkSpec { width: 512, ..NetworkSpec::default() };
+    let [cnn, resmlp, transformer] =
+        [NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer].map(NetworkSpec::of);
     assert_eq!(of(mlp, grey), 669_706);
     assert_eq!(of(cnn.clone(), grey), 20_490);
     assert_eq!(of(resmlp, grey), 300_554);

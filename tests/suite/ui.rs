@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
-use kernelscope::spec::{Spec, preset};
+use kernelscope::spec::{NetworkKind, NetworkSpec, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::actions::UserCommand;
 use kernelscope::ui::clock::{Clock, bands};
@@ -169,6 +169,37 @@ fn what_is_wrong_stands_in_words_below_its_field() {
     assert!(below, "“{words}” stands below the field");
     press(&mut harness, "Start");
     assert!(harness.state().session().is_none(), "nothing starts that is refused");
+}
+
+#[test]
+fn each_kind_of_network_shows_its_own_fields_and_begins_with_its_own_sizes() {
+    let mut harness = window(Spec::default());
+    let fields = |kind: NetworkKind| match kind {
+        NetworkKind::Mlp => &["Width", "Depth"][..],
+        NetworkKind::Cnn => &["Channels", "Convolutions", "Pooling", "Logits from"],
+        NetworkKind::ResMlp => &["Width", "Blocks"],
+        NetworkKind::Transformer => &["Width", "Blocks", "Heads", "Patch"],
+    };
+    let kinds = [
+        (NetworkKind::Cnn, "CNN"),
+        (NetworkKind::ResMlp, "residual MLP"),
+        (NetworkKind::Transformer, "transformer"),
+        (NetworkKind::Mlp, "MLP"),
+    ];
+    for (kind, name) in kinds {
+        harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Architecture").click();
+        harness.run_steps(3);
+        press(&mut harness, name);
+        let network = &harness.state().draft().network;
+        assert_eq!(*network, NetworkSpec::of(kind));
+        for (of, _) in kinds {
+            for field in fields(of) {
+                let shown = harness.query_all_by_label(field).next().is_some();
+                assert_eq!(shown, fields(kind).contains(field), "{field} for {name}");
+            }
+        }
+        harness.check_accessibility();
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! A kernel, and where a snapshot is due, everything that is told of it.
+//! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analyst's.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::analyst::{Asked, Work};
+use super::outbox::Waiting;
 use super::{Current, Live, Stop};
-use crate::lab::meter::{Lag, Reading};
-use crate::record::{Accuracy, Event, Row, Snapshot, SnapshotCost};
-use crate::train::score;
+use crate::lab::lag::Lag;
+use crate::math::all_finite;
+use crate::record::{Row, SnapshotCost};
+use crate::train::displacement;
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
@@ -16,75 +18,53 @@ impl Live<'_> {
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
         let cancelled = || self.control.cancelled();
         let measured = self.learner.kernel(&self.probes, want_full, &cancelled).ok_or(Stop::Cancelled)?;
-        let reading = self
-            .meter
-            .read(measured, self.learner.parameters())
+        // Here and not by the analyst: training must not go on from weights that are no numbers.
+        all_finite(self.data.probes.len(), &measured.trace)
             .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
         let kernel_seconds = began.elapsed().as_secs_f64();
-        let told = if snapshot { Some(self.snapshot(current, &reading, at_switch, kernel_seconds)?) } else { None };
-        // Before telling of it: waiting for a reader is no measuring.
+        let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
+        let asked = if snapshot { Some(self.ask(current, lag, at_switch, kernel_seconds)?) } else { None };
+        self.trail.hold(lag, self.learner.parameters());
+        let waited = self.hand_over(Work::Kernel { measured, lag, asked: asked.map(Box::new) })?;
+        // What training loses; the analyst's own time is beside it. Before telling of it: waiting for a reader is no measuring.
         self.pulse.measured(began.elapsed());
-        self.meter.hold(current.done, reading, current.cadence.lag());
-        if let Some(snapshot) = told {
+        self.waited += waited;
+        if snapshot {
             current.measured = true;
             current.losses = (0.0, 0);
             let share = self.pulse.take_share();
             if self.spec.kernel.budget > 0.0 {
                 current.cadence.keep_to(self.spec.kernel.budget, share);
             }
-            self.emit(Event::Snapshot(Arc::new(snapshot)))?;
+            let waiting_seconds = std::mem::take(&mut self.waited).as_secs_f64();
+            self.outbox.push_back(Waiting::Snapshot { waiting_seconds, step: self.step });
+            self.deliver(Duration::ZERO)?;
         }
         Ok(())
     }
 
-    fn snapshot(
-        &mut self,
-        current: &Current,
-        reading: &Reading,
-        at_switch: bool,
-        kernel_seconds: f64,
-    ) -> Result<Snapshot, Stop> {
+    /// What only the trainer knows of a snapshot: rows of numbers, and outputs of the network.
+    fn ask(&mut self, current: &Current, lag: Lag, at_switch: bool, kernel_seconds: f64) -> Result<Asked, Stop> {
         let began = Instant::now();
-        self.check_cancelled()?;
-        let spectra = self.meter.spectra(reading).map_err(Stop::Failed)?;
-        let eigen_seconds = began.elapsed().as_secs_f64();
-
-        let began = Instant::now();
-        let loss = self.spec.training.loss;
         let cancelled = || self.control.cancelled();
-        let mut accuracy = Vec::with_capacity(self.tests.len());
-        for test in &self.tests {
-            let outputs = self.learner.outputs(&test.images, &cancelled).ok_or(Stop::Cancelled)?;
-            let score = score(&outputs, &test.labels, &test.classes, loss);
-            accuracy.push(Accuracy {
-                task: test.task,
-                accuracy: score.accuracy,
-                masked: score.masked,
-                loss: score.loss,
-            });
-        }
-        let outputs = self.learner.outputs(&self.probes, &cancelled).ok_or(Stop::Cancelled)?;
+        let outputs = |images| self.learner.outputs(images, &cancelled).ok_or(Stop::Cancelled);
+        let tests = self.tests.iter().map(outputs).collect::<Result<_, _>>()?;
+        let probes = outputs(&self.probes)?;
+        let moved = self.trail.before(lag).map(|before| displacement(&self.learner.parameters(), before));
         let evaluation_seconds = began.elapsed().as_secs_f64();
-
-        let began = Instant::now();
-        let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let blocks = self.meter.metrics(reading, &spectra, &outputs, lag);
-        let metrics_seconds = began.elapsed().as_secs_f64();
-
-        let (eigenvalues, block_eigenvalues) = spectra.into_parts();
         let (sum, count) = current.losses;
         let row = Row {
             step: self.step,
             epoch: self.epoch(current),
             task: current.number,
             at_switch,
-            blocks,
-            accuracy,
+            blocks: Vec::new(),
+            accuracy: Vec::new(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.spec.effective_rate(self.rate),
             grad_norm: self.pulse.take_grad_norm(),
-            cost: SnapshotCost { kernel_seconds, eigen_seconds, metrics_seconds, evaluation_seconds },
+            cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Snapshot { row, gram: Arc::clone(reading.whole().values()), eigenvalues, block_eigenvalues })
+        Ok(Asked { row, probes, tests, moved })
     }
 }

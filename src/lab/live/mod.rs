@@ -1,19 +1,26 @@
 //! The live run: a network goes through its tasks, and its kernel is measured on the way.
 //!
 //! Everything that happens is an event, in order; commands act between two steps; what changes a result is itself an event
-//! and repeats when fed back. Nothing here knows of a thread or a window.
+//! and repeats when fed back. Nothing here knows of a window, nor of the thread it runs on; what needs no tensor is left to
+//! an analyst beside it, whose pace changes no event.
 
+mod analyst;
 mod measure;
 mod obey;
+mod outbox;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
 
+use self::analyst::{Analyst, Exam, Work};
+use self::outbox::Waiting;
 use super::Control;
 use super::cadence::{Cadence, lag_steps};
+use super::lag::Lagged;
 use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, batch_order, batch_range, prepare};
@@ -26,11 +33,18 @@ use crate::train::Learner;
 ///
 /// `paced` lets `window.pace` slow it down; headless runs are never paced.
 pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
-    let outcome = match Live::new(spec, device, paced, control, sink) {
-        Ok(mut live) => live.train().unwrap_or_else(|stop| live.ending(stop)),
+    let ending = match Live::new(spec, device, paced, control, sink) {
+        Ok(mut live) => match catch_unwind(AssertUnwindSafe(|| live.train())) {
+            Ok(outcome) => live.end(outcome),
+            Err(panic) => {
+                // What happened before it broke is told first.
+                let _ = live.settle_soon();
+                resume_unwind(panic)
+            }
+        },
         Err(message) => Some(Ending::Failed { step: 0, message }),
     };
-    if let Some(ending) = outcome {
+    if let Some(ending) = ending {
         // Nobody left to tell is a way to end, too.
         let _ = sink.emit(Event::Ended(ending));
     }
@@ -42,7 +56,10 @@ enum Stop {
     /// Nobody listens.
     Closed,
     Diverged(String),
-    Failed(String),
+    Failed {
+        step: u64,
+        message: String,
+    },
 }
 
 impl From<Closed> for Stop {
@@ -51,21 +68,19 @@ impl From<Closed> for Stop {
     }
 }
 
-/// The test images of a task, on the device.
-struct TestSet {
-    task: usize,
-    classes: Vec<usize>,
-    images: Tensor<2>,
-    labels: Vec<usize>,
-}
-
 struct Live<'a> {
     spec: Spec,
     data: Prepared,
     learner: Learner,
     probes: Tensor<2>,
-    tests: Vec<TestSet>,
-    meter: Meter,
+    /// Test images of each task, [n, inputs].
+    tests: Vec<Tensor<2>>,
+    /// The weights that a displacement is measured from.
+    trail: Lagged<Vec<Tensor<1>>>,
+    analyst: Analyst,
+    outbox: VecDeque<Waiting>,
+    /// For the analyst, since the last snapshot.
+    waited: Duration,
     control: &'a mut dyn Control,
     sink: &'a mut dyn Sink,
     pulse: Pulse,
@@ -116,18 +131,21 @@ impl<'a> Live<'a> {
         let Chosen { device, words } = choose(choice);
         let learner = Learner::new(spec, shape.image, shape.classes, &device);
         let probes = learner.upload(&data.probes.pixels, data.probes.len());
-        let tests = data.stream.tasks().iter().map(|task| {
+        let (mut tests, mut exams) = (Vec::new(), Vec::new());
+        for task in data.stream.tasks() {
             let images = task.test();
-            TestSet {
-                task: task.number(),
-                classes: task.classes().to_vec(),
-                images: learner.upload(&images.pixels, images.len()),
-                labels: images.labels,
-            }
-        });
+            tests.push(learner.upload(&images.pixels, images.len()));
+            exams.push(Exam { task: task.number(), classes: task.classes().to_vec(), labels: images.labels });
+        }
+        let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
+        let analyst = analyst::start(meter, exams, spec.training.loss)
+            .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
         Ok(Self {
-            tests: tests.collect(),
-            meter: Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss),
+            tests,
+            trail: Lagged::default(),
+            analyst,
+            outbox: VecDeque::new(),
+            waited: Duration::ZERO,
             pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
             script: spec.changes.iter().cloned().collect(),
             upcoming: spec.tasks.sequence().into(),
@@ -148,7 +166,7 @@ impl<'a> Live<'a> {
         })
     }
 
-    fn train(&mut self) -> Result<Option<Ending>, Stop> {
+    fn train(&mut self) -> Result<(), Stop> {
         self.emit(Event::Started(Arc::new(self.info())))?;
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
@@ -163,12 +181,13 @@ impl<'a> Live<'a> {
             }
             self.train_task(&mut current)?;
             self.past_epochs += current.done as f64 / current.epoch_steps as f64;
-            self.meter.switch();
+            self.trail.switch();
+            self.hand_over(Work::Switch)?;
             self.send_weights()?;
             (from, place) = (Some(number), place + 1);
         }
         self.send_progress(None)?;
-        Ok(Some(Ending::Finished { step: self.step }))
+        self.settle()
     }
 
     fn train_task(&mut self, current: &mut Current) -> Result<(), Stop> {
@@ -272,10 +291,6 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    fn emit(&mut self, event: Event) -> Result<(), Closed> {
-        self.sink.emit(event)
-    }
-
     fn info(&self) -> RunInfo {
         let probes = &self.data.probes;
         let planned =
@@ -295,8 +310,16 @@ impl<'a> Live<'a> {
     }
 
     /// The last word; the weights of a run that was stopped are worth keeping.
-    fn ending(&mut self, stop: Stop) -> Option<Ending> {
+    fn end(&mut self, outcome: Result<(), Stop>) -> Option<Ending> {
         let step = self.step;
+        let Err(mut stop) = outcome else { return Some(Ending::Finished { step }) };
+        // What the analyst has in hand happened before: if that went wrong, it went wrong first.
+        if matches!(stop, Stop::Diverged(_)) {
+            stop = self.settle().err().unwrap_or(stop);
+        }
+        if matches!(stop, Stop::Cancelled) {
+            stop = self.settle_soon().err().unwrap_or(stop);
+        }
         match stop {
             Stop::Closed => None,
             Stop::Cancelled => {
@@ -307,7 +330,7 @@ impl<'a> Live<'a> {
                 let _ = self.send_weights();
                 Some(Ending::Diverged { step, message })
             }
-            Stop::Failed(message) => Some(Ending::Failed { step, message }),
+            Stop::Failed { step, message } => Some(Ending::Failed { step, message }),
         }
     }
 }

@@ -18,6 +18,7 @@ const PACE_TICK: Duration = Duration::from_millis(30);
 impl Live<'_> {
     /// Between two steps: what the spec's script and the user want, pauses, and the pace.
     pub(super) fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
+        self.deliver(Duration::ZERO)?;
         // What follows a switch belongs to the next task.
         while !self.switch && self.script.front().is_some_and(|change| self.is_due(change, current)) {
             if let Some(change) = self.script.pop_front() {
@@ -43,6 +44,7 @@ impl Live<'_> {
         let epoch = self.epoch(current);
         while let Some(wait) = self.pulse.wait(epoch) {
             self.check_cancelled()?;
+            self.deliver(Duration::ZERO)?;
             if self.pulse.report_due() {
                 self.send_progress(Some(current))?;
             }
@@ -143,6 +145,7 @@ impl Live<'_> {
         self.send_progress(Some(current))?;
         self.paused = true;
         self.emit(Event::Paused { step: self.step })?;
-        Ok(())
+        // Nothing is lost by waiting here, and who reads `Paused` sees the last snapshot.
+        self.settle()
     }
 }

@@ -42,7 +42,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         real(ui, &mut form.draft.kernel.lag, 0.005);
         ui.weak("epochs");
     });
-    let hover = "Keep the kernel's share of the time below this, by measuring less often; the run no longer repeats bit for bit";
+    let hover = "Training stands still for kernels at most this share of its time, by measuring less often; the run no longer repeats bit for bit";
     form.row(ui, "kernel.budget", "Budget", hover, |ui, form| {
         let budget = &mut form.draft.kernel.budget;
         let mut given = *budget > 0.0;

@@ -1,23 +1,32 @@
-//! Settings of the network.
+//! Settings of the network: its kind, the sizes that this kind has, and how it is parametrised.
+//!
+//! Another kind comes with sizes of its own: 256 units make a small MLP and a CNN that no lecture waits for.
 
 use egui::Ui;
 
-use super::form::{Form, real, slider};
-use crate::spec::{Activation, Init, Parametrisation};
+use super::form::{Form, real, slider, whole};
+use crate::spec::{Activation, BLOCKS, DEPTHS, Head, Init, NetworkKind, NetworkSpec, Parametrisation, Pool};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
-    form.row(
-        ui,
-        "network.width",
-        "Width",
-        "Units of each hidden layer; type a number for more than the slider has",
-        |ui, form| {
-            slider(ui, &mut form.draft.network.width, 16..=8192, true);
-        },
-    );
-    form.row(ui, "network.depth", "Depth", "Hidden layers", |ui, form| {
-        slider(ui, &mut form.draft.network.depth, 1..=6, false);
-    });
+    kind(ui, form);
+    match form.draft.network.kind {
+        NetworkKind::Mlp => {
+            width(ui, form, "Width", "Units of each hidden layer");
+            form.row(ui, "network.depth", "Depth", "Hidden layers", |ui, form| {
+                slider(ui, &mut form.draft.network.depth, DEPTHS, false);
+            });
+        }
+        NetworkKind::Cnn => convolutions(ui, form),
+        NetworkKind::ResMlp => {
+            width(ui, form, "Width", "Units of the residual stream; inside a block there are twice as many");
+            blocks(ui, form);
+        }
+        NetworkKind::Transformer => {
+            width(ui, form, "Width", "Units of each token; the layer inside a block has twice as many");
+            blocks(ui, form);
+            attention(ui, form);
+        }
+    }
     let activations =
         [(Activation::Relu, "ReLU"), (Activation::Tanh, "tanh"), (Activation::Gelu, "GELU"), (Activation::Erf, "erf")];
     form.choice(
@@ -28,6 +37,73 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         |spec| &mut spec.network.activation,
         &activations,
     );
+    parametrisation(ui, form);
+}
+
+fn kind(ui: &mut Ui, form: &mut Form<'_>) {
+    let kinds = [
+        (NetworkKind::Mlp, "MLP"),
+        (NetworkKind::Cnn, "CNN"),
+        (NetworkKind::ResMlp, "residual MLP"),
+        (NetworkKind::Transformer, "transformer"),
+    ];
+    let hover = "What the network is made of; another kind begins with sizes of its own";
+    let before = form.draft.network.kind;
+    form.choice(ui, "network.kind", "Architecture", hover, |spec| &mut spec.network.kind, &kinds);
+    let network = &mut form.draft.network;
+    if network.kind != before {
+        let NetworkSpec { width, depth, blocks, heads, patch, activation, .. } = NetworkSpec::of(network.kind);
+        *network = NetworkSpec { width, depth, blocks, heads, patch, activation, ..network.clone() };
+    }
+}
+
+fn width(ui: &mut Ui, form: &mut Form<'_>, label: &str, hover: &str) {
+    let hover = format!("{hover}; type a number for more than the slider has");
+    form.row(ui, "network.width", label, &hover, |ui, form| {
+        let range = form.draft.network.widths();
+        slider(ui, &mut form.draft.network.width, range, true);
+    });
+}
+
+fn blocks(ui: &mut Ui, form: &mut Form<'_>) {
+    form.row(ui, "network.blocks", "Blocks", "Residual blocks", |ui, form| {
+        slider(ui, &mut form.draft.network.blocks, BLOCKS, false);
+    });
+}
+
+fn convolutions(ui: &mut Ui, form: &mut Form<'_>) {
+    width(ui, form, "Channels", "Of the convolutions before the first pooling; after it there are twice as many");
+    let depths = [(2, "2, pooled after each"), (4, "4, pooled after each two")];
+    form.choice(
+        ui,
+        "network.depth",
+        "Convolutions",
+        "3 × 3, with zero padding, without normalisation; four suit colour images",
+        |spec| &mut spec.network.depth,
+        &depths,
+    );
+    let pools = [(Pool::Max, "largest of 2 × 2"), (Pool::Avg, "mean of 2 × 2")];
+    let hover = "What halves the sides of the image";
+    form.choice(ui, "network.pool", "Pooling", hover, |spec| &mut spec.network.pool, &pools);
+    let heads = [(Head::Flatten, "every pixel"), (Head::Mean, "mean over pixels")];
+    let hover = "What the last layer reads of each channel";
+    form.choice(ui, "network.head", "Logits from", hover, |spec| &mut spec.network.head, &heads);
+}
+
+fn attention(ui: &mut Ui, form: &mut Form<'_>) {
+    form.row(ui, "network.heads", "Heads", "Attention heads; they share the width evenly", |ui, form| {
+        let most = form.draft.network.width.max(1);
+        whole(ui, &mut form.draft.network.heads, 1..=most);
+    });
+    let hover = "Side of the squares that the image is cut into; each becomes a token";
+    form.row(ui, "network.patch", "Patch", hover, |ui, form| {
+        let [_, height, width] = form.checked.shape.image;
+        whole(ui, &mut form.draft.network.patch, 1..=height.min(width).max(1));
+        ui.weak(format!("pixels, {} tokens", form.draft.network.tokens([1, height, width])));
+    });
+}
+
+fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
     let kinds = [(Parametrisation::Standard, "standard (SP)"), (Parametrisation::Ntk, "NTK (NTP)")];
     let hover = "SP: z = W x + b. NTP: z = σ_w/√fan_in · W x + σ_b b, everything drawn N(0,1)";
     form.choice(ui, "network.parametrisation", "Parametrised", hover, |spec| &mut spec.network.parametrisation, &kinds);

@@ -3,7 +3,7 @@
 use egui::{Rect, Ui};
 
 use super::{View, view_card};
-use crate::record::{Block, Metric};
+use crate::record::Metric;
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -24,13 +24,7 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut Alignmen
     let mut card = view_card(ui, rect, View::Alignment, "");
     let window = window(&card.body, scene);
     let key = |block| Key { source: Source::Metric(block, state.metric), log: false };
-    let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
-    for &task in scene.tasks().iter().rev() {
-        let colour = scene.tokens.task(task);
-        let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
-        trace.width = if task == 1 { 1.8 } else { 1.2 };
-        traces.push(trace);
-    }
+    let traces = Trace::of_tasks(scene, key, window);
     let header = &mut card.header;
     let kinds =
         [(Metric::Alignment, "plain"), (Metric::AlignmentCentred, "centred"), (Metric::AlignmentFull, "full kernel")];

@@ -70,13 +70,7 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut ScaleSta
     let window = window(&card.body, scene);
     let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
     let key = |block| Key { source: source(block), log };
-    let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
-    for &task in scene.tasks().iter().rev() {
-        let colour = scene.tokens.task(task);
-        let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
-        trace.width = if task == 1 { 1.8 } else { 1.2 };
-        traces.push(trace);
-    }
+    let traces = Trace::of_tasks(scene, key, window);
     let marks = if metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
 
     let header = &mut card.header;

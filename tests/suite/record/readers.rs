@@ -70,6 +70,23 @@ fn a_table_cut_off_in_its_last_line_loses_this_line() {
 }
 
 #[test]
+fn a_run_from_before_the_analysis_had_its_own_thread_opens() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    let path = folder.join("metrics.csv");
+    let (now, table) = (load(&folder).unwrap(), fs::read_to_string(&path).unwrap());
+    assert!(table.lines().next().unwrap().ends_with(",waiting_seconds"));
+    let older: Vec<&str> = table.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+    fs::write(&path, older.join("\n") + "\n").unwrap();
+    let then = load(&folder).unwrap();
+    assert_eq!(then.warnings, now.warnings);
+    let rows = |loaded: &kernelscope::record::Loaded| loaded.history.rows().to_vec();
+    let mut expected = rows(&now);
+    expected.iter_mut().for_each(|row| row.cost.waiting_seconds = 0.0);
+    assert_eq!(rows(&then), expected);
+}
+
+#[test]
 fn a_run_file_of_another_world_is_refused_with_its_key() {
     let place = tempfile::tempdir().unwrap();
     let [folder, _] = folders(place.path());

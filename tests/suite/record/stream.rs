@@ -151,6 +151,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
             eigen_seconds: noise(step + 23),
             metrics_seconds: noise(step + 24),
             evaluation_seconds: noise(step + 25),
+            waiting_seconds: noise(step + 26),
         },
     }
 }

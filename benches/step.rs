@@ -1,0 +1,61 @@
+//! CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
+//!
+//! The step is the one that a run takes, [`Learner::step`]: the batch is copied to the device, the loss read back, a
+//! diverged one refused. `benches/peers/torch_step.py` is the same step in PyTorch. Prints one flat JSON line.
+
+use burn::tensor::Device;
+use kernelscope::math::timing::{Timing, time};
+use kernelscope::spec::Spec;
+use kernelscope::train::Learner;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+const PIXELS: usize = 784;
+const WIDTH: usize = 1024;
+const CLASSES: usize = 10;
+const BATCH: usize = 128;
+const RATE: f64 = 0.01;
+const STEPS: usize = 200;
+/// Batches take turns, as in a run; one alone would stay in the cache.
+const BATCHES: usize = 8;
+/// The first steps fault memory in.
+const WARM_UP: usize = 20;
+
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    timing: Timing,
+    threads: usize,
+    gflop: f64,
+    /// Loss of the last step, finite or the time is that of nothing.
+    loss: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    // burn's CPU backend works on rayon's global pool; this thread is its only member.
+    rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
+    let mut spec = Spec::default();
+    spec.network.width = WIDTH;
+    spec.training.batch = BATCH;
+    let mut learner = Learner::new(&spec, PIXELS, CLASSES, &Device::flex());
+    let mut draw = ChaCha8Rng::seed_from_u64(1);
+    let batches: Vec<(Vec<f32>, Vec<usize>)> = (0..BATCHES)
+        .map(|_| {
+            let pixels = (0..BATCH * PIXELS).map(|_| draw.random_range(-1.7f32..1.7)).collect();
+            (pixels, (0..BATCH).map(|_| draw.random_range(0..CLASSES)).collect())
+        })
+        .collect();
+    let mut at = 0;
+    let mut step = || {
+        let (pixels, labels) = &batches[at % BATCHES];
+        at += 1;
+        learner.step(pixels, labels, RATE, false).loss
+    };
+    time(WARM_UP, &mut step);
+    let (timing, loss) = time(STEPS, &mut step);
+    // Forward and the two products of backward in every layer, but no gradient of the images.
+    let gflop = 2e-9 * BATCH as f64 * (2 * PIXELS * WIDTH + 3 * (WIDTH * WIDTH + WIDTH * CLASSES)) as f64;
+    println!("{}", serde_json::to_string(&Line { timing, threads: 1, gflop, loss })?);
+    Ok(())
+}

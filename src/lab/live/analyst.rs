@@ -1,0 +1,102 @@
+//! What becomes of a measured kernel: eigenvalues, velocities, distances, alignments and scores, on a thread beside training.
+//!
+//! Only plain numbers go in and come out. Kernels arrive in the order in which they were measured and each is remembered for
+//! the velocities to come, so what is computed does not depend on how far the two threads are apart.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::lab::Stage;
+use crate::lab::lag::Lag;
+use crate::lab::meter::Meter;
+use crate::ntk::Measured;
+use crate::record::{Accuracy, Row, Snapshot};
+use crate::spec::Loss;
+use crate::train::score;
+
+/// The thread that turns kernels into snapshots.
+pub(super) type Analyst = Stage<Work, Snapshot>;
+
+/// What the trainer hands over.
+pub(super) enum Work {
+    /// A kernel was measured at the end of this lag; `asked` where a snapshot is due.
+    Kernel { measured: Measured, lag: Lag, asked: Option<Box<Asked>> },
+    /// The task has ended.
+    Switch,
+}
+
+/// What the network said for a snapshot.
+pub(super) struct Asked {
+    /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
+    pub row: Row,
+    /// Outputs on the probes, [n, C].
+    pub probes: Vec<f32>,
+    /// Outputs on the test images of each task.
+    pub tests: Vec<Vec<f32>>,
+    /// ‖Δw‖ over the lag.
+    pub moved: Option<f64>,
+}
+
+/// What the outputs on a task's test images are held against.
+pub(super) struct Exam {
+    pub task: usize,
+    pub classes: Vec<usize>,
+    pub labels: Vec<usize>,
+}
+
+/// Starts the thread.
+pub(super) fn start(meter: Meter, exams: Vec<Exam>, loss: Loss) -> io::Result<Analyst> {
+    let mut desk = Desk { meter, exams, loss };
+    Stage::start("analyst", move |work| desk.take(work))
+}
+
+struct Desk {
+    meter: Meter,
+    exams: Vec<Exam>,
+    loss: Loss,
+}
+
+impl Desk {
+    fn take(&mut self, work: Work) -> Result<Option<Snapshot>, String> {
+        match work {
+            Work::Switch => {
+                self.meter.switch();
+                Ok(None)
+            }
+            Work::Kernel { measured, lag, asked } => self.analyse(measured, lag, asked),
+        }
+    }
+
+    fn analyse(&mut self, measured: Measured, lag: Lag, asked: Option<Box<Asked>>) -> Result<Option<Snapshot>, String> {
+        let began = Instant::now();
+        let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
+        let reading_seconds = began.elapsed().as_secs_f64();
+        let told = asked.map(|asked| {
+            let Asked { mut row, probes, tests, moved } = *asked;
+            let began = Instant::now();
+            let spectra = self.meter.spectra(&reading)?;
+            row.cost.eigen_seconds = began.elapsed().as_secs_f64();
+
+            let began = Instant::now();
+            row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
+            row.blocks = self.meter.metrics(&reading, &spectra, &probes, moved, lag);
+            row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
+
+            let (eigenvalues, block_eigenvalues) = spectra.into_parts();
+            Ok::<_, String>(Snapshot {
+                row,
+                gram: Arc::clone(reading.whole().values()),
+                eigenvalues,
+                block_eigenvalues,
+            })
+        });
+        self.meter.hold(lag, reading);
+        told.transpose()
+    }
+
+    fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
+        let score = score(outputs, &exam.labels, &exam.classes, self.loss);
+        Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a run tells, in the order in which it happened: while a snapshot is still being analysed, what came after it waits.
+//!
+//! What waits is bounded: the trainer gets at most a few snapshots ahead of the analyst ([`crate::lab::Stage`]), and reports come no more
+//! often than the screen is drawn. Were the order left to chance, two runs of one spec would not be the same, and a folder
+//! could say that a task began before the kernel at its start was seen.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::analyst::Work;
+use super::{Live, Stop};
+use crate::record::Event;
+
+/// How often a run that waits for the analyst looks whether it is to end.
+const TICK: Duration = Duration::from_millis(20);
+/// How long a run that was stopped waits for snapshots in the making.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Something that is told of once everything before it has been.
+pub(super) enum Waiting {
+    Told(Event),
+    /// The analyst's next answer. The trainer had to wait so many seconds before it could hand this one over.
+    Snapshot {
+        waiting_seconds: f64,
+        step: u64,
+    },
+}
+
+impl Live<'_> {
+    /// Tells of this, after all that came before.
+    pub(super) fn emit(&mut self, event: Event) -> Result<(), Stop> {
+        self.outbox.push_back(Waiting::Told(event));
+        self.deliver(Duration::ZERO).map(|_| ())
+    }
+
+    /// Hands work to the analyst; says how long that had to wait.
+    pub(super) fn hand_over(&mut self, work: Work) -> Result<Duration, Stop> {
+        let cancelled = || self.control.cancelled();
+        self.analyst.give(work, &cancelled).ok_or(Stop::Cancelled)
+    }
+
+    /// Tells of everything that is ready, waiting for a snapshot at most this long. False when something still waits.
+    pub(super) fn deliver(&mut self, at_most: Duration) -> Result<bool, Stop> {
+        // A snapshot leaves the queue only with its answer: if the analyst breaks instead, nothing behind it is told.
+        while let Some(next) = self.outbox.front() {
+            if let Waiting::Snapshot { waiting_seconds, step } = *next {
+                match self.analyst.answer(at_most) {
+                    Ok(Some(mut snapshot)) => {
+                        snapshot.row.cost.waiting_seconds = waiting_seconds;
+                        self.outbox[0] = Waiting::Told(Event::Snapshot(Arc::new(snapshot)));
+                    }
+                    Ok(None) => return Ok(false),
+                    Err(message) => {
+                        // As if it had been seen at once: what came later did not happen.
+                        self.outbox.clear();
+                        return Err(Stop::Failed { step, message });
+                    }
+                }
+            }
+            if let Some(Waiting::Told(event)) = self.outbox.pop_front() {
+                self.sink.emit(event)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits until everything is told.
+    pub(super) fn settle(&mut self) -> Result<(), Stop> {
+        while !self.deliver(TICK)? {
+            self.check_cancelled()?;
+        }
+        Ok(())
+    }
+
+    /// Tells of what is there, of snapshots in the making only if they come soon.
+    pub(super) fn settle_soon(&mut self) -> Result<(), Stop> {
+        let until = Instant::now() + PATIENCE;
+        while !self.deliver(TICK)? {
+            if Instant::now() >= until {
+                self.outbox.retain(|waiting| matches!(waiting, Waiting::Told(_)));
+            }
+        }
+        Ok(())
+    }
+}
