@@ -161,8 +161,8 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     if let Some(threads) = args.threads {
-        // Before anything is computed: faer and burn both take the threads of this pool.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get());
+        // Before anything is computed: faer and burn both take the threads of this pool, of which this thread is one.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread();
         pool.build_global().map_err(|err| Refused(format!("{threads} threads cannot be started: {err}")))?;
     }
     let mut order = args.order();

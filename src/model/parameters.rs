@@ -49,8 +49,8 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
         found: Vec<(String, Tensor<1>)>,
     }
     impl ModuleVisitor for Collector<'_> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.path.enter(name, container);
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.0.push(name.to_owned());
         }
         fn exit_module(&mut self, _name: &str, _container: &str) {
             self.path.0.pop();
@@ -74,8 +74,8 @@ fn collect(network: &impl Module) -> Vec<Held> {
         found: Vec<Held>,
     }
     impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.path.enter(name, container);
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.0.push(name.to_owned());
         }
         fn exit_module(&mut self, _name: &str, _container: &str) {
             self.path.0.pop();
@@ -91,20 +91,16 @@ fn collect(network: &impl Module) -> Vec<Held> {
     collector.found
 }
 
-/// Where a traversal stands; `None` for the step from a network to its kind, which is no part of a name.
+/// Where a traversal stands.
 #[derive(Default)]
-struct Path(Vec<Option<String>>);
+struct Path(Vec<String>);
 
 impl Path {
-    fn enter(&mut self, name: &str, container: &str) {
-        self.0.push((!container.starts_with("Enum:")).then(|| name.to_owned()));
-    }
-
     /// PyTorch's name: the path but for lists of layers, which are numbered from 1 (`layers.0.weight` is `fc1.weight`), and
-    /// an offset, which is a tensor and no layer there.
+    /// an offset, which is a tensor and no layer there. The kind of network, where a traversal begins, is no part of it.
     fn name(&self) -> String {
         let mut parts = Vec::new();
-        let mut path = self.0.iter().flatten().map(String::as_str).peekable();
+        let mut path = self.0.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase));
         while let Some(part) = path.next() {
             let list = match part {
                 "layers" => "fc",

@@ -13,7 +13,6 @@ use kernelscope::model::{Arch, Network};
 use kernelscope::spec::{Activation, NetworkKind, NetworkSpec, Pool};
 use kernelscope::worker::gram::Inputs;
 use proptest::prelude::*;
-use rand::RngExt as _;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::cli::{kernelscope, text};
@@ -77,15 +76,16 @@ impl Bench {
 
 fn arrays(path: &Path) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
     let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
+    let count = archive.len();
     let read = |at: usize| {
         let mut entry = archive.by_index(at).unwrap();
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).unwrap();
         let array = npyz::NpyFile::new(&bytes[..]).unwrap();
-        let name = entry.name().strip_suffix(".npy").unwrap().to_owned();
+        let name = entry.name().unwrap().strip_suffix(".npy").unwrap().to_owned();
         (name, (array.shape().to_vec(), array.into_vec().unwrap()))
     };
-    (0..archive.len()).map(read).collect()
+    (0..count).map(read).collect()
 }
 
 /// A small network of each architecture, as a file.
@@ -240,7 +240,7 @@ fn a_repeated_measurement_is_one_line_of_json() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(text(&refused.stderr), "k.npz exists: choose another name or give --overwrite");
     assert_eq!(fs::read(bench.path("k.npz")).unwrap(), kept);
-    let plan = text(&run("--explain --memory 2kB").stdout);
+    let plan = text(&run("--explain --memory 6kB").stdout);
     assert!(["fc1", "fc2", "fc3", "in all", "blocks of inputs"].iter().all(|word| plan.contains(word)), "{plan}");
     assert_eq!(fs::read_dir(bench.folder.path()).unwrap().count(), 3);
 }
@@ -260,6 +260,9 @@ fn a_kernel_that_is_not_finite_is_no_file() {
     assert!(!bench.path("k.npz").exists());
 }
 
+/// Shapes and values by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// A safetensors file with this header and so many bytes of zeros.
 fn header(json: &str, data: usize) -> Vec<u8> {
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
@@ -274,7 +277,7 @@ fn weights_that_do_not_fit_are_named() {
     bench.file("x.safetensors", &inputs(2, 1));
     let good: BTreeMap<&str, Vec<u8>> =
         ARCHS.iter().map(|&(arch, kind, activation, pool)| (arch, weights(kind, activation, pool))).collect();
-    let altered = |arch: &str, alter: &dyn Fn(&mut BTreeMap<String, (Vec<usize>, Vec<f32>)>)| {
+    let altered = |arch: &str, alter: &dyn Fn(&mut Tensors)| {
         let file = safetensors::SafeTensors::deserialize(&good[arch]).unwrap();
         let values = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
         let mut tensors =
@@ -372,14 +375,14 @@ fn inputs_that_do_not_fit_are_named() {
         ("cnn", x(&[1, 784], noise(784, 1)), "1×28×28"),
         ("mlp", header(claim, 1024), "no safetensors"),
         ("mlp", header(int, 1024), "I64"),
-        ("mlp", npy("<f4", "(100000000000000, 128)", &[0; 64]), "promises"),
-        ("mlp", npy("<f4", "(4294967296, 4294967296)", &[0; 64]), "no array"),
+        ("mlp", npy("<f4", "(10000000000000, 128)", &[0; 64]), "promises"),
+        ("mlp", npy("<f4", "(4294967296, 4294967296)", &[0; 64]), "cannot be read"),
         ("mlp", npy("<f4", "(2, 128)", &[0; 1000]), "promises"),
         ("mlp", npy("<i8", "(2, 128)", &[0; 2048]), "float32"),
-        ("mlp", npy("<f4", "((((((((((2, 128", &[0; 64]), "no array"),
+        ("mlp", npy("<f4", "((((((((((2, 128", &[0; 64]), "cannot be read"),
         ("mlp", npy("<f8", "(1, 128)", &[0x7f; 1024]), "input 0 "),
         ("mlp", turned, "Fortran"),
-        ("mlp", b"\x93NUMPY".to_vec(), "no array"),
+        ("mlp", b"\x93NUMPY".to_vec(), "cannot be read"),
     ];
     for (network, bytes, part) in cases {
         bench.file("x", bytes);

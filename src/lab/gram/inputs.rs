@@ -16,7 +16,7 @@ const ARRAY: &str = "x";
 pub enum InputsError {
     #[error("no safetensors file and no .npy file: {0}")]
     Format(String),
-    #[error("no array of inputs: {0}")]
+    #[error("the .npy file cannot be read: {0}")]
     Npy(String),
     #[error("there is no array x among [{0}]: name the inputs x")]
     Missing(String),

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: whatever is wrong with the files is one sentence that names the file and the tensor, before anything is
 //! computed; [`Gram::measure`] starts from weights and inputs each time and keeps nothing, so it can be timed; a kernel that
-//! is not finite is an error and not a file. What is asked and what is answered is plain
-//! data, so that the command line sees no tensor.
+//! is not finite is an error and not a file. What is asked and what is answered is plain data, so that the command line sees
+//! no tensor.
 
 mod inputs;
 
@@ -134,8 +134,7 @@ impl Gram {
         &self.device.words
     }
 
-    /// Whether that is the processor.
-    pub fn is_on_host(&self) -> bool {
+    fn is_on_host(&self) -> bool {
         is_host(&self.device.device)
     }
 
