@@ -60,11 +60,6 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<usize>, Vec<f32>)> {
     let mut rest = bytes;
     let header = header(&mut rest)?;
     let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-    // Digits are few in a header that was let through, so the product cannot overflow.
-    let count: usize = shape.iter().product();
-    if count > rest.len() {
-        return Err(invalid("its header promises more values than it holds".to_owned()));
-    }
     if header.order() != Order::C && shape.len() > 1 {
         return Err(invalid("it is in Fortran order: save numpy.ascontiguousarray of it".to_owned()));
     }
@@ -79,6 +74,11 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<usize>, Vec<f32>)> {
 }
 
 fn values<T: Deserialize>(header: NpyHeader, bytes: &[u8], to: impl Fn(T) -> f32) -> io::Result<Vec<f32>> {
+    // Digits are few in a header that was let through, so the product cannot overflow.
+    let promised = header.shape().iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
+    if promised > bytes.len() as u64 {
+        return Err(invalid("its header promises more values than it holds".to_owned()));
+    }
     let values = NpyFile::with_header(header, bytes).data::<T>().map_err(|err| invalid(err.to_string()))?;
     values.map(|value| value.map(&to)).collect()
 }

@@ -240,7 +240,7 @@ fn a_repeated_measurement_is_one_line_of_json() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(text(&refused.stderr), "k.npz exists: choose another name or give --overwrite");
     assert_eq!(fs::read(bench.path("k.npz")).unwrap(), kept);
-    let plan = text(&run("--explain --memory 6kB").stdout);
+    let plan = text(&run("--explain --memory 4kB").stdout);
     assert!(["fc1", "fc2", "fc3", "in all", "blocks of inputs"].iter().all(|word| plan.contains(word)), "{plan}");
     assert_eq!(fs::read_dir(bench.folder.path()).unwrap().count(), 3);
 }
