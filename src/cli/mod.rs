@@ -3,8 +3,10 @@
 //! Guarantees: what is refused is refused with one sentence, before anything is trained or written; results and figures are
 //! those of the window, because both are made from the same events. Nothing here knows of tensors or of egui.
 
+mod explain;
 mod figures;
 mod follow;
+mod gram;
 mod lists;
 mod run;
 mod settings;
@@ -16,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 pub use follow::follow;
+pub use gram::GramArgs;
 pub use run::run_default;
 pub use summary::summary;
 
@@ -35,6 +38,8 @@ pub struct Cli {
 pub enum Command {
     /// Train a network through its tasks, measure its kernel, and write the run folder
     Run(RunArgs),
+    /// Compute the exact kernel of given weights on given inputs
+    Gram(GramArgs),
     /// Draw the publication figures of a run
     Figures(FiguresArgs),
     /// Take pictures of the window on a real run of the default preset: before the switch, after it, at the end
@@ -122,6 +127,7 @@ pub struct Refused(pub String);
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(args),
+        Command::Gram(args) => gram::gram(args),
         Command::Figures(args) => figures::figures(args),
         Command::Screenshots(args) => screenshots(args),
         Command::Presets => lists::presets(),

@@ -1,7 +1,8 @@
-//! One file per question; turns data, network, training and kernel into a stream of events.
+//! One file per question; turns data, network, training and kernel into a stream of events, or into one kernel.
 
 mod cadence;
 mod control;
+pub mod gram;
 mod lag;
 pub mod live;
 mod meter;

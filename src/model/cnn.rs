@@ -70,13 +70,34 @@ impl Cnn {
         stored: &mut Stored<'_>,
         device: &Device,
     ) -> Result<Self, WeightsError> {
-        let mut channels = Vec::new();
-        while channels.is_empty() || stored.has(&format!("conv{}.weight", channels.len() + 1)) {
-            let [out, ..] = stored.shape::<4>(&format!("conv{}.weight", channels.len() + 1))?;
-            channels.push(out);
+        let [_, height, width] = image;
+        if height == 0
+            || width == 0
+            || !height.is_multiple_of(POOLED * POOLED)
+            || !width.is_multiple_of(POOLED * POOLED)
+        {
+            return Err(WeightsError::Sides { height, width });
         }
-        let [classes, fan_in] = stored.shape("fc.weight")?;
-        let head = if channels.last() == Some(&fan_in) { Head::Mean } else { Head::Flatten };
+        let misfit = |name: &str, found: &[usize]| {
+            let inputs = format!("{}×{height}×{width}", image[0]);
+            WeightsError::Inputs { name: name.to_owned(), found: found.to_vec(), inputs }
+        };
+        let depth = if stored.has("conv3.weight") { 4 } else { 2 };
+        let mut channels = Vec::new();
+        for place in 1..=depth {
+            let name = format!("conv{place}.weight");
+            let found = stored.shape::<4>(&name)?;
+            if place == 1 && found[1] != image[0] {
+                return Err(misfit(&name, &found));
+            }
+            channels.push(found[0]);
+        }
+        let found = stored.shape("fc.weight")?;
+        let ([classes, fan_in], last) = (found, channels[depth - 1]);
+        let head = if last == fan_in { Head::Mean } else { Head::Flatten };
+        if head == Head::Flatten && last.checked_mul(places(image)) != Some(fan_in) {
+            return Err(misfit("fc.weight", &found));
+        }
         let kinds = CnnKinds { activation, pool, head };
         Self::build(image, &channels, classes, kinds, stored, device)
     }

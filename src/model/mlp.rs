@@ -31,9 +31,14 @@ impl Mlp {
         Ok(Self { layers, activation })
     }
 
-    /// The network in a weights file; depth and widths are read from the shapes.
-    pub fn load(activation: Activation, stored: &mut Stored<'_>, device: &Device) -> Result<Self, WeightsError> {
-        let [first, inputs] = stored.shape("fc1.weight")?;
+    /// The network in a weights file, for so many inputs; depth and widths are read from the shapes.
+    pub fn load(
+        inputs: usize,
+        activation: Activation,
+        stored: &mut Stored<'_>,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let [first, _] = stored.reading("fc1.weight", inputs)?;
         let mut sizes = vec![inputs, first];
         while stored.has(&format!("fc{}.weight", sizes.len())) {
             let [fan_out, _] = stored.shape(&format!("fc{}.weight", sizes.len()))?;

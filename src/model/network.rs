@@ -82,14 +82,15 @@ impl Network {
     /// the shapes.
     ///
     /// # Errors
-    /// When a tensor is missing, unknown, of another shape or type, or not finite; names it.
+    /// When a tensor is missing, unknown, of another shape or type, or not finite, names it; or when the images do not fit.
     pub fn load(arch: Arch, bytes: &[u8], image: [usize; 3], device: &Device) -> Result<Self, WeightsError> {
         let (activation, pool) = (arch.activation, arch.pool);
+        let inputs = image.iter().product();
         let mut stored = Stored::open(bytes, arch.words())?;
         let network = match arch.kind {
-            NetworkKind::Mlp => Self::Mlp(Mlp::load(activation, &mut stored, device)?),
+            NetworkKind::Mlp => Self::Mlp(Mlp::load(inputs, activation, &mut stored, device)?),
             NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, pool), &mut stored, device)?),
-            NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(activation, &mut stored, device)?),
+            NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(inputs, activation, &mut stored, device)?),
             NetworkKind::Transformer => {
                 Self::Transformer(Transformer::load(image, arch.heads, activation, &mut stored, device)?)
             }

@@ -61,9 +61,14 @@ impl ResMlp {
         Ok(Self { embed, blocks, ln_f, head, activation })
     }
 
-    /// The network in a weights file; all sizes are read from the shapes.
-    pub fn load(activation: Activation, stored: &mut Stored<'_>, device: &Device) -> Result<Self, WeightsError> {
-        let [width, inputs] = stored.shape("embed.weight")?;
+    /// The network in a weights file, for so many inputs; all other sizes are read from the shapes.
+    pub fn load(
+        inputs: usize,
+        activation: Activation,
+        stored: &mut Stored<'_>,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let [width, _] = stored.reading("embed.weight", inputs)?;
         let [hidden, _] = stored.shape("blocks.0.fc1.weight")?;
         let [classes, _] = stored.shape("head.weight")?;
         let blocks = (0..).take_while(|at| stored.has(&format!("blocks.{at}.ln.weight"))).count();

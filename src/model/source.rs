@@ -14,6 +14,15 @@ pub enum WeightsError {
     Missing { name: String, network: &'static str },
     #[error("the tensor {name} has shape {found:?} where {expected} was expected")]
     Shape { name: String, found: Vec<usize>, expected: String },
+    #[error(
+        "the tensor {name} has shape {found:?}, which does not fit inputs of {inputs}: give inputs like those that the \
+         network was made for"
+    )]
+    Inputs { name: String, found: Vec<usize>, inputs: String },
+    #[error("the network pools images twice by 2, so their sides must be multiples of 4, and {height}×{width} are not")]
+    Sides { height: usize, width: usize },
+    #[error("{heads} attention heads cannot share a width of {width}: choose a number that divides it")]
+    Heads { heads: usize, width: usize },
     #[error("the tensor {name} holds {found} where 32-bit floats were expected: store it as float32")]
     Dtype { name: String, found: String },
     #[error("the tensor {name} holds a value that is not a number or not finite, at place {place}")]

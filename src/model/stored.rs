@@ -30,14 +30,31 @@ impl<'a> Stored<'a> {
     /// The shape of a tensor of so many axes.
     ///
     /// # Errors
-    /// When there is no such tensor, or it has another number of axes.
+    /// When there is no such tensor, or it has another number of axes, or none of its values.
     pub fn shape<const D: usize>(&self, name: &str) -> Result<[usize; D], WeightsError> {
         let found = self.view(name)?.shape().to_vec();
+        // A length of 0 would make the others free: they could claim anything without a byte behind it.
+        if found.contains(&0) {
+            return Err(WeightsError::Shape { name: name.to_owned(), found, expected: "something".to_owned() });
+        }
         <[usize; D]>::try_from(found.as_slice()).map_err(|_| WeightsError::Shape {
             name: name.to_owned(),
             found,
             expected: format!("{D} axes"),
         })
+    }
+
+    /// The sizes [fan_out, fan_in] of a first layer that reads these inputs.
+    ///
+    /// # Errors
+    /// Those of [`Self::shape`], and when it reads another number of inputs.
+    pub fn reading(&self, name: &str, inputs: usize) -> Result<[usize; 2], WeightsError> {
+        let found = self.shape::<2>(name)?;
+        if found[1] == inputs {
+            return Ok(found);
+        }
+        let inputs = format!("{inputs} values");
+        Err(WeightsError::Inputs { name: name.to_owned(), found: found.to_vec(), inputs })
     }
 
     /// Whether the file has this tensor.

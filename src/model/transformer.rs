@@ -113,7 +113,7 @@ impl Transformer {
         let [hidden, _] = stored.shape("blocks.0.fc1.weight")?;
         let [classes, _] = stored.shape("head.weight")?;
         let blocks = (0..).take_while(|at| stored.has(&format!("blocks.{at}.ln1.weight"))).count();
-        let patch = (fan_in / image[0]).isqrt();
+        let patch = (fan_in / image[0].max(1)).isqrt();
         let sizes = TransformerSizes { image, patch, width, heads, hidden, blocks, classes };
         let fits = patch > 0
             && image[0] * patch * patch == fan_in
@@ -121,22 +121,12 @@ impl Transformer {
             && image[2].is_multiple_of(patch)
             && sizes.tokens() == tokens;
         if !fits {
-            let [channels, height, width] = image;
-            return Err(WeightsError::Shape {
-                name: "embed.weight".to_owned(),
-                found: vec![width, fan_in],
-                expected: format!(
-                    "[width, {channels}·side²] with square patches that make {tokens} tokens (as in pos) of an image of \
-                     {channels}×{height}×{width}"
-                ),
-            });
+            let [channels, down, across] = image;
+            let inputs = format!("{channels}×{down}×{across}, of which pos wants {tokens} square patches");
+            return Err(WeightsError::Inputs { name: "embed.weight".to_owned(), found: vec![width, fan_in], inputs });
         }
-        if !width.is_multiple_of(heads) {
-            return Err(WeightsError::Shape {
-                name: "embed.weight".to_owned(),
-                found: vec![width, fan_in],
-                expected: format!("a width that {heads} attention heads divide"),
-            });
+        if heads == 0 || !width.is_multiple_of(heads) {
+            return Err(WeightsError::Heads { heads, width });
         }
         Self::build(sizes, activation, stored, device)
     }

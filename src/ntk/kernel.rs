@@ -37,7 +37,7 @@ impl Request {
     }
 
     /// Whether a tensor's part is wanted.
-    pub(super) fn wants(&self, tensor: &str) -> bool {
+    pub fn wants(&self, tensor: &str) -> bool {
         let within = |layer: &String| {
             tensor.strip_prefix(layer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
@@ -96,12 +96,21 @@ impl Kernel {
 
     /// The trace-reduced kernel [n, m] of a full one, or of itself.
     pub fn trace(&self) -> Vec<f64> {
+        self.trace_of(&self.values)
+    }
+
+    /// The same of each tensor's part.
+    pub fn traces(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+        self.by_tensor.iter().map(|(tensor, values)| (tensor.as_str(), self.trace_of(values)))
+    }
+
+    fn trace_of(&self, values: &[f64]) -> Vec<f64> {
         if self.reduction != Reduction::Full {
-            return self.values.clone();
+            return values.to_vec();
         }
         let (classes, width) = (self.classes, self.width());
         let entry = |(i, j): (usize, usize)| {
-            (0..classes).map(|c| self.values[(i * classes + c) * width + j * classes + c]).sum::<f64>() / classes as f64
+            (0..classes).map(|c| values[(i * classes + c) * width + j * classes + c]).sum::<f64>() / classes as f64
         };
         (0..self.samples.0).flat_map(|i| (0..self.samples.1).map(move |j| (i, j))).map(entry).collect()
     }

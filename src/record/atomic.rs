@@ -18,13 +18,12 @@ pub(super) fn replace<T>(
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
 ) -> Result<T, FolderError> {
     let write = || {
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX).suffix(".tmp");
         // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
         #[cfg(unix)]
         let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = builder.tempfile_in(folder_of(path))?;
         let mut writer = BufWriter::with_capacity(1 << 16, temporary.reopen()?);
         let made = fill(&mut writer)?;
         writer.flush()?;
@@ -32,6 +31,11 @@ pub(super) fn replace<T>(
         Ok(made)
     };
     write().map_err(|source| FolderError::write(path, source))
+}
+
+/// The folder in which this file lies.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes what a killed [`replace`] may have left in this folder.

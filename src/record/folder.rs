@@ -34,6 +34,10 @@ pub enum FolderError {
     Write { path: PathBuf, source: io::Error },
     #[error("{} is a file: choose a folder for the run", .0.display())]
     IsFile(PathBuf),
+    #[error("{} is a folder: choose a name for the file", .0.display())]
+    IsFolder(PathBuf),
+    #[error("{} exists: choose another name or give --overwrite", .0.display())]
+    Exists(PathBuf),
     #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
     NotEmpty(PathBuf),
     #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]

@@ -1,5 +1,6 @@
 //! What has been seen of a run: events, the bounded history, files and figures.
 
+mod arrays;
 mod atomic;
 mod create;
 mod event;
@@ -16,6 +17,7 @@ mod read_tables;
 mod tables;
 mod weights;
 
+pub use arrays::{check_place, is_npy, read_npy, write_arrays};
 pub use create::{Opened, create, tidy};
 pub use event::*;
 pub use folder::{FolderError, RunFolder};

@@ -108,7 +108,7 @@ impl NpzReader {
 }
 
 /// Reads the header of an array if it looks like one of ours.
-fn header(entry: &mut impl Read) -> io::Result<NpyHeader> {
+pub(super) fn header(entry: &mut impl Read) -> io::Result<NpyHeader> {
     // Magic, version 1.0, length of the text in two bytes: all that is needed for arrays of numbers.
     let mut start = [0; 10];
     entry.read_exact(&mut start)?;

@@ -66,7 +66,11 @@ const ELEMENTWISE: f64 = 8.0;
 impl Plan {
     /// The cheapest plan for a network of these layers.
     pub fn of(layers: &[Layer], work: &KernelWork) -> Self {
-        let parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
+        let mut parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
+        // Nobody asks for the gradient with respect to the images.
+        if let Some(first) = parts.first_mut() {
+            first.backward_flop = 0.0;
+        }
         let samples = (work.samples.0 + if work.same { 0 } else { work.samples.1 }) as f64;
         let forward_flop = 2.0 * samples * layers.iter().map(Layer::products).sum::<f64>();
         // Held by a sample: what the layers leave for the way back, with slopes, and their inputs place by place.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-pub use crate::lab::Command;
+pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::record::{Closed, Ending, Event, Sink};

@@ -10,12 +10,12 @@ use kernelscope::record::{Ending, Metric, RunState, create, load};
 
 use super::record::stream;
 
-fn kernelscope(folder: &Path, args: &[&str]) -> Output {
+pub fn kernelscope(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
     command.current_dir(folder).args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end().to_owned()
 }
 

@@ -1,0 +1,259 @@
+//! `kernelscope gram`: one kernel from weights and inputs to an archive that NumPy opens, and how long it takes.
+//!
+//! Standard output carries the plan, or the line of JSON of `--repeat`; what is for people goes to standard error.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bytesize::ByteSize;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::explain::explanation;
+use super::{Device, Refused};
+use crate::math::Gram as Matrix;
+use crate::math::spectrum::eigenvalues;
+use crate::math::timing::{Timing, time};
+use crate::record::{check_place, write_arrays};
+use crate::spec::{Activation, NetworkKind, Pool};
+use crate::worker::DeviceChoice;
+use crate::worker::gram::{self, Arch, Gram, GramError, Kernel, Order, Request};
+
+/// Arguments of `gram`.
+#[derive(Debug, clap::Args)]
+pub struct GramArgs {
+    /// The network; its depth and widths are read from the weights
+    #[arg(long, value_enum)]
+    pub arch: ArchName,
+    /// The weights, named and laid out as PyTorch's
+    #[arg(long, value_name = "W.safetensors")]
+    pub weights: PathBuf,
+    /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file, or a .npy file
+    #[arg(long, value_name = "X")]
+    pub inputs: PathBuf,
+    /// Others for the columns, where the kernel is to be a rectangle
+    #[arg(long, value_name = "Y")]
+    pub inputs2: Option<PathBuf>,
+    /// How the logits become one matrix
+    #[arg(long, value_enum, default_value_t = Reduction::Trace)]
+    pub reduction: Reduction,
+    /// Layer by layer, or with one backward pass per input and logit: slow, obvious, to check the first
+    #[arg(long, value_enum, default_value_t = Method::Layerwise)]
+    pub method: Method,
+    /// Also each parameter tensor's part; they sum to the whole
+    #[arg(long)]
+    pub per_tensor: bool,
+    /// Only these layers or tensors, for example fc1,blocks.0,head.bias
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub layers: Option<Vec<String>>,
+    /// Heads of a transformer, which no shape tells
+    #[arg(long, default_value = "4")]
+    pub heads: NonZeroUsize,
+    /// What the computation may hold at once
+    #[arg(long, default_value = "1GiB")]
+    pub memory: ByteSize,
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+    /// Threads of the processor; all where none are given
+    #[arg(long)]
+    pub threads: Option<NonZeroUsize>,
+    /// Compute so many times and print one line of JSON: seconds, threads, peak bytes of memory, gflop
+    #[arg(long, value_name = "K", requires = "out")]
+    pub repeat: Option<NonZeroUsize>,
+    /// Print how the kernel is computed and what that costs; without --out, only that
+    #[arg(long)]
+    pub explain: bool,
+    /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR
+    #[arg(long, value_name = "K.npz", required_unless_present = "explain")]
+    pub out: Option<PathBuf>,
+    /// Replace the archive that is there
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `--arch`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ArchName {
+    MlpRelu,
+    MlpTanh,
+    MlpGelu,
+    MlpErf,
+    CnnMaxpool,
+    CnnAvgpool,
+    ResmlpPreln,
+    TransformerPreln,
+}
+
+/// `--reduction`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Reduction {
+    Trace,
+    Full,
+    SumLogits,
+}
+
+/// `--method`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Method {
+    Layerwise,
+    Jacobian,
+}
+
+impl ArchName {
+    fn arch(self, heads: usize) -> Arch {
+        let (kind, activation, pool) = match self {
+            Self::MlpRelu => (NetworkKind::Mlp, Activation::Relu, Pool::Max),
+            Self::MlpTanh => (NetworkKind::Mlp, Activation::Tanh, Pool::Max),
+            Self::MlpGelu => (NetworkKind::Mlp, Activation::Gelu, Pool::Max),
+            Self::MlpErf => (NetworkKind::Mlp, Activation::Erf, Pool::Max),
+            Self::CnnMaxpool => (NetworkKind::Cnn, Activation::Relu, Pool::Max),
+            Self::CnnAvgpool => (NetworkKind::Cnn, Activation::Relu, Pool::Avg),
+            Self::ResmlpPreln => (NetworkKind::ResMlp, Activation::Relu, Pool::Max),
+            Self::TransformerPreln => (NetworkKind::Transformer, Activation::Gelu, Pool::Max),
+        };
+        Arch { kind, activation, pool, heads }
+    }
+}
+
+impl GramArgs {
+    fn order(&self) -> Order {
+        let reduction = match self.reduction {
+            Reduction::Trace => gram::Reduction::Trace,
+            Reduction::Full => gram::Reduction::Full,
+            Reduction::SumLogits => gram::Reduction::SumLogits,
+        };
+        let method = match self.method {
+            Method::Layerwise => gram::Method::Layerwise,
+            Method::Jacobian => gram::Method::Jacobian,
+        };
+        Order {
+            arch: self.arch.arch(self.heads.get()),
+            weights: self.weights.clone(),
+            inputs: self.inputs.clone(),
+            others: self.inputs2.clone(),
+            request: Request {
+                reduction,
+                per_tensor: self.per_tensor,
+                only: self.layers.clone(),
+                memory: self.memory.as_u64(),
+            },
+            method,
+            device: self.device.into(),
+        }
+    }
+}
+
+/// The line of `--repeat`.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    timing: Timing,
+    threads: usize,
+    /// Of the whole program; null where the system does not tell.
+    peak_bytes: Option<u64>,
+    gflop: f64,
+}
+
+pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
+    if let Some(out) = &args.out {
+        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+    }
+    if let Some(threads) = args.threads {
+        // Before anything is computed: faer and burn both take the threads of this pool, of which this thread is one.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread();
+        pool.build_global().map_err(|err| Refused(format!("{threads} threads cannot be started: {err}")))?;
+    }
+    let mut order = args.order();
+    let mut gram = open(&order)?;
+    if args.explain {
+        let text = explanation(&gram.explain(), gram.device());
+        // With the line of JSON on standard output, the plan goes where it does not disturb it.
+        if args.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
+    }
+    let Some(out) = &args.out else { return Ok(()) };
+    gram.check_memory().map_err(|err| Refused(err.to_string()))?;
+    let began = Instant::now();
+    let (timing, kernel) = match measure(&gram, args.repeat) {
+        (_, Err(GramError::Device(why))) => {
+            eprintln!("{} gave up ({why}): the processor takes over", gram.device());
+            order.device = DeviceChoice::Cpu;
+            gram = open(&order)?;
+            measure(&gram, args.repeat)
+        }
+        done => done,
+    };
+    let kernel = kernel?;
+    let seconds = began.elapsed().as_secs_f64() / args.repeat.map_or(1.0, |repeats| repeats.get() as f64);
+    if args.repeat.is_some() {
+        let (threads, gflop) = (rayon::current_num_threads(), gram.flop() / 1e9);
+        println!("{}", serde_json::to_string(&Line { timing, threads, peak_bytes: peak_bytes(), gflop })?);
+    }
+    write(out, &kernel)?;
+    eprintln!("{}; {seconds:.3} s on {}", summary(&kernel, gram.parameters(), args.inputs2.is_none()), gram.device());
+    Ok(())
+}
+
+fn open(order: &Order) -> Result<Gram, Refused> {
+    Gram::open(order).map_err(|err| Refused(err.to_string()))
+}
+
+fn measure(gram: &Gram, repeats: Option<NonZeroUsize>) -> (Timing, Result<Kernel, GramError>) {
+    time(repeats.map_or(1, NonZeroUsize::get), || gram.measure())
+}
+
+/// Writes the kernel under its reduction's name, and its parts where it has them.
+fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
+    let name = match kernel.reduction {
+        gram::Reduction::Trace => "trace",
+        gram::Reduction::Full => "full",
+        gram::Reduction::SumLogits => "sum-logits",
+    };
+    let shape = vec![kernel.height(), kernel.width()];
+    let samples = vec![kernel.samples.0, kernel.samples.1];
+    let parts = kernel.by_tensor.iter().map(|(tensor, values)| (format!("{name}_by_param/{tensor}"), &values[..]));
+    let arrays = std::iter::once((name.to_owned(), &kernel.values[..])).chain(parts);
+    // The trace of each part comes with the full parts: it is what most ask for.
+    let traces: Vec<(String, Vec<f64>)> = if kernel.reduction == gram::Reduction::Full {
+        kernel.traces().map(|(tensor, values)| (format!("trace_by_param/{tensor}"), values)).collect()
+    } else {
+        Vec::new()
+    };
+    let traces = traces.iter().map(|(name, values)| (name.clone(), samples.clone(), &values[..]));
+    write_arrays(out, arrays.map(|(name, values)| (name, shape.clone(), values)).chain(traces))?;
+    Ok(())
+}
+
+/// The kernel in a line: its size, and of a square one what is wrong with it, if anything.
+fn summary(kernel: &Kernel, parameters: usize, square: bool) -> String {
+    let name = match kernel.reduction {
+        gram::Reduction::Trace => "trace",
+        gram::Reduction::Full => "full",
+        gram::Reduction::SumLogits => "sum of logits",
+    };
+    let (height, width) = (kernel.height(), kernel.width());
+    let mut text = format!("{height}×{width} {name} over {parameters} parameters");
+    if !square {
+        return text;
+    }
+    let Ok((matrix, asymmetry)) = Matrix::symmetrised(height, kernel.values.clone()) else { return text };
+    if height <= MOST_ROWS
+        && let Ok(values) = eigenvalues(&matrix)
+        && let [smallest, .., largest] | [smallest @ largest] = values[..]
+    {
+        text += &format!(", λ_max {largest:.6e}, λ_min {smallest:.3e}");
+    }
+    text + &format!(", asymmetry {asymmetry:.1e}")
+}
+
+/// Rows of a kernel whose spectrum is told: it takes seconds, and grows with the cube.
+const MOST_ROWS: usize = 4096;
+
+/// The most memory that the program has had at once, where the system tells.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}

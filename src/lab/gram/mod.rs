@@ -1,0 +1,256 @@
+//! One kernel for its own sake: weights and inputs from files, a matrix out. No training, no events.
+//!
+//! Guarantees: whatever is wrong with the files is one sentence that names the file and the tensor, before anything is
+//! computed; [`Gram::measure`] starts from weights and inputs each time and keeps nothing, so it can be timed; a kernel that
+//! is not finite is an error and not a file. What is asked and what is answered is plain data, so that the command line sees
+//! no tensor.
+
+mod inputs;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use burn::module::Module as _;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::SafeTensors;
+use thiserror::Error;
+
+pub use self::inputs::{Inputs, InputsError};
+pub use crate::model::Arch;
+use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host};
+pub use crate::ntk::{Kernel, Reduction, Request};
+use crate::ntk::{jacobian, layerwise};
+use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
+
+/// How a kernel is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Layer by layer: what the program does everywhere.
+    Layerwise,
+    /// The oracle: the whole Jacobian, one backward pass per input and logit.
+    Jacobian,
+}
+
+/// Which kernel is wanted.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub arch: Arch,
+    pub weights: PathBuf,
+    pub inputs: PathBuf,
+    /// The columns, where they are not the rows.
+    pub others: Option<PathBuf>,
+    pub request: Request,
+    pub method: Method,
+    pub device: DeviceChoice,
+}
+
+/// Why there is no kernel; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum GramError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Weights { path: PathBuf, source: WeightsError },
+    #[error("{}: {source}", path.display())]
+    Inputs { path: PathBuf, source: InputsError },
+    #[error("there is no layer {name} in this network, which has {known}")]
+    NoLayer { name: String, known: String },
+    #[error("this needs about {needed:.1} GiB and {free:.1} GiB are free: take {way_out}")]
+    Memory { needed: f64, free: f64, way_out: &'static str },
+    #[error(
+        "the kernel is not finite at row {row}, column {column}: the weights or inputs are too large for 32-bit floats"
+    )]
+    NotFinite { row: usize, column: usize },
+    #[error("the device gave up: {0}")]
+    Device(String),
+}
+
+/// A network and its inputs, read and checked, on their device.
+pub struct Gram {
+    network: Network,
+    images: Tensor<2>,
+    others: Option<Tensor<2>>,
+    request: Request,
+    method: Method,
+    device: Chosen,
+    /// Names and sizes of the parameter tensors that are asked for.
+    tensors: Vec<(String, usize)>,
+}
+
+/// How a kernel would be computed layer by layer.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// Names of the layers, in the order of the forward pass and of the plan's parts.
+    pub layers: Vec<String>,
+    /// Whether anything of each layer is wanted.
+    pub wanted: Vec<bool>,
+    pub plan: Plan,
+    pub work: KernelWork,
+}
+
+impl Gram {
+    /// Reads the files and puts what is in them onto the device.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not hold what it should, or when the request names a layer that is not there.
+    pub fn open(order: &Order) -> Result<Self, GramError> {
+        let weights = read(&order.weights)?;
+        let images = matches!(order.arch.kind, NetworkKind::Cnn | NetworkKind::Transformer);
+        let parse = |path: &Path| {
+            let refused = |source| GramError::Inputs { path: path.to_owned(), source };
+            Inputs::parse(&read(path)?, images).map_err(refused)
+        };
+        let rows = parse(&order.inputs)?;
+        let columns = order.others.as_deref().map(parse).transpose()?;
+        if let (Some(path), Some(columns)) = (&order.others, &columns)
+            && columns.image != rows.image
+        {
+            let source = InputsError::Differ(columns.image, rows.image);
+            return Err(GramError::Inputs { path: path.clone(), source });
+        }
+        let refused = |source| GramError::Weights { path: order.weights.clone(), source };
+        let network = Network::load(order.arch, &weights, rows.image, &Device::flex()).map_err(refused)?;
+        let mut tensors = tensors(&weights);
+        drop(weights);
+        check_layers(&order.request, &tensors)?;
+        // Last: opening a driver takes long and says things of its own.
+        let device = choose(order.device);
+        let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
+        let place = |inputs: Inputs| {
+            let shape = [inputs.count, inputs.values.len() / inputs.count];
+            Tensor::from_data(TensorData::new(inputs.values, shape), &device.device)
+        };
+        let (images, others) = (place(rows), columns.map(place));
+        let request = order.request.clone();
+        tensors.retain(|(name, _)| request.wants(name));
+        Ok(Self { network, images, others, request, method: order.method, device, tensors })
+    }
+
+    /// Where the kernel is computed, in words.
+    pub fn device(&self) -> &str {
+        &self.device.words
+    }
+
+    fn is_on_host(&self) -> bool {
+        is_host(&self.device.device)
+    }
+
+    /// Parameters that the kernel sums over.
+    pub fn parameters(&self) -> usize {
+        self.tensors.iter().map(|(_, size)| size).sum()
+    }
+
+    /// How the kernel would be computed layer by layer.
+    pub fn explain(&self) -> Explained {
+        let (layers, plan, work) = layerwise::explain(&self.network, &self.images, self.others.as_ref(), &self.request);
+        let within = |layer: &String, tensor: &str| {
+            tensor.strip_prefix(layer.as_str()).is_some_and(|rest| ["", ".weight", ".bias"].contains(&rest))
+        };
+        let wanted = layers.iter().map(|layer| self.tensors.iter().any(|(tensor, _)| within(layer, tensor))).collect();
+        Explained { layers, wanted, plan, work }
+    }
+
+    /// Floating-point operations of [`Self::measure`].
+    pub fn flop(&self) -> f64 {
+        let Explained { plan, work, .. } = self.explain();
+        match self.method {
+            Method::Layerwise => plan.flop(&work),
+            Method::Jacobian => {
+                // One forward pass and one way back, twice as dear, for each logit; then all products of gradients.
+                let (n, m) = work.samples;
+                let classes = self.classes();
+                let pairs = (n * classes) as f64 * (m * classes) as f64;
+                3.0 * classes as f64 * plan.forward_flop + 2.0 * pairs * self.parameters() as f64
+            }
+        }
+    }
+
+    /// Computes the kernel from weights and inputs.
+    ///
+    /// # Errors
+    /// When it is not finite, or when a device other than the processor fails.
+    pub fn measure(&self) -> Result<Kernel, GramError> {
+        let (images, others) = (&self.images, self.others.as_ref());
+        let measured = || match self.method {
+            Method::Layerwise => layerwise::measure(&self.network, images, others, &self.request, &|| false),
+            Method::Jacobian => jacobian::measure(&self.network, images, others, &self.request, &|| false),
+        };
+        let kernel = if self.is_on_host() {
+            measured()
+        } else {
+            // A lost device or one without room panics inside its runtime; another may take over.
+            catch_unwind(AssertUnwindSafe(measured)).map_err(|panic| GramError::Device(said(panic.as_ref())))?
+        };
+        let kernel = kernel.expect("nobody can cancel it");
+        let parts = kernel.by_tensor.iter().map(|(_, values)| values);
+        for values in std::iter::once(&kernel.values).chain(parts) {
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                return Err(GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() });
+            }
+        }
+        Ok(kernel)
+    }
+
+    fn classes(&self) -> usize {
+        let one = self.images.clone().narrow(0, 0, 1);
+        self.network.forward(one).dims()[1]
+    }
+
+    /// Says whether the machine can hold the kernel and what it takes.
+    ///
+    /// # Errors
+    /// When it cannot: the program would be killed half-way.
+    pub fn check_memory(&self) -> Result<(), GramError> {
+        let Explained { plan, work, .. } = self.explain();
+        let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
+        let kept = 8.0 * side(work.samples.0) * side(work.samples.1);
+        let parts = if self.request.per_tensor { 2.0 * self.tensors.len() as f64 } else { 1.0 };
+        let (needed, way_out) = match self.method {
+            Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
+            Method::Jacobian => {
+                let rows = work.samples.0 + if work.same { 0 } else { work.samples.1 };
+                let jacobians = 8.0 * (rows * self.classes()) as f64 * self.parameters() as f64;
+                (kept * parts + jacobians, "fewer inputs or --method layerwise")
+            }
+        };
+        let free = memory_available() as f64;
+        if needed <= free {
+            return Ok(());
+        }
+        let gib = |bytes: f64| bytes / f64::from(1 << 30);
+        Err(GramError::Memory { needed: gib(needed), free: gib(free), way_out })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, GramError> {
+    fs::read(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
+}
+
+/// Names and sizes of the tensors of a weights file that a network was loaded from, which therefore are the network's.
+fn tensors(weights: &[u8]) -> Vec<(String, usize)> {
+    let Ok(file) = SafeTensors::deserialize(weights) else { return Vec::new() };
+    file.iter().map(|(name, view)| (name.to_owned(), view.shape().iter().product())).collect()
+}
+
+/// Every layer that is asked for must be there: a kernel of nothing is all zeros and looks like one.
+fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), GramError> {
+    let only = |name: &String| Request { only: Some(vec![name.clone()]), ..request.clone() };
+    let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).wants(tensor));
+    let Some(name) = request.only.iter().flatten().find(absent) else { return Ok(()) };
+    let layer = |tensor: &String| {
+        let known = [".weight", ".bias"].into_iter().find_map(|end| tensor.strip_suffix(end));
+        known.unwrap_or(tensor).to_owned()
+    };
+    let known: BTreeSet<String> = tensors.iter().map(|(tensor, _)| layer(tensor)).collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Err(GramError::NoLayer { name: name.clone(), known })
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it did not say why".to_owned()).lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,84 @@
+//! Arrays that come from elsewhere and go elsewhere: `.npy` in, `.npz` out.
+//!
+//! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
+//! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
+//! panic, and takes no more memory than they do.
+
+use std::io;
+use std::path::Path;
+
+use npyz::{Deserialize, NpyFile, NpyHeader, Order};
+
+use super::npz::{NpzWriter, header, invalid};
+use super::{FolderError, atomic};
+
+/// An array to be written: its name, its shape and its values in C order.
+pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
+
+/// Says whether an archive can be written at `path`; one that is there is only replaced where `overwrite` says so.
+///
+/// # Errors
+/// When something is there, or the folder cannot be written.
+pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
+    if path.is_dir() {
+        return Err(FolderError::IsFolder(path.to_owned()));
+    }
+    if path.exists() && !overwrite {
+        return Err(FolderError::Exists(path.to_owned()));
+    }
+    tempfile::tempfile_in(atomic::folder_of(path)).map(drop).map_err(|err| FolderError::write(path, err))
+}
+
+/// Writes an archive for `numpy.load`.
+///
+/// # Errors
+/// When it cannot be written; what was there is then still there.
+pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>) -> Result<(), FolderError> {
+    atomic::replace(path, |writer| {
+        let mut archive = NpzWriter::new(writer);
+        for (name, shape, values) in arrays {
+            archive.array(&name, &shape, values.iter().copied())?;
+        }
+        archive.finish()
+    })
+}
+
+/// Whether these are the bytes of a `.npy` file.
+pub fn is_npy(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x93NUMPY")
+}
+
+/// The shape and the values of a `.npy` file of 32- or 64-bit floats in C order.
+///
+/// # Errors
+/// When it is none, in words.
+pub fn read_npy(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
+    parse(bytes).map_err(|err| err.to_string())
+}
+
+fn parse(bytes: &[u8]) -> io::Result<(Vec<usize>, Vec<f32>)> {
+    let mut rest = bytes;
+    let header = header(&mut rest)?;
+    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
+    if header.order() != Order::C && shape.len() > 1 {
+        return Err(invalid("it is in Fortran order: save numpy.ascontiguousarray of it".to_owned()));
+    }
+    let descr = header.dtype().descr();
+    let values = match descr.trim_matches(['\'', '<', '>', '=', '|']) {
+        "f4" => values::<f32>(header, rest, |value| value)?,
+        // Products are in 32 bits; what does not fit them becomes infinite, which the caller refuses.
+        "f8" => values::<f64>(header, rest, |value| value as f32)?,
+        _ => return Err(invalid(format!("it holds {descr} where floats were expected: save it as float32"))),
+    };
+    Ok((shape, values))
+}
+
+fn values<T: Deserialize>(header: NpyHeader, bytes: &[u8], to: impl Fn(T) -> f32) -> io::Result<Vec<f32>> {
+    // Digits are few in a header that was let through, so the product cannot overflow.
+    let promised = header.shape().iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
+    if promised > bytes.len() as u64 {
+        return Err(invalid("its header promises more values than it holds".to_owned()));
+    }
+    let values = NpyFile::with_header(header, bytes).data::<T>().map_err(|err| invalid(err.to_string()))?;
+    values.map(|value| value.map(&to)).collect()
+}
