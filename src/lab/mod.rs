@@ -2,6 +2,7 @@
 
 mod cadence;
 mod control;
+pub mod device;
 mod lag;
 pub mod live;
 mod meter;

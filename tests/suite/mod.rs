@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod claims;
 mod cli;
 mod data;
+mod gpu;
 mod house;
 mod kernel;
 mod math;
