@@ -184,11 +184,13 @@ impl Live<'_> {
 fn failure(panic: &(dyn Any + Send), device: &Device) -> String {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let said = said.unwrap_or_default();
-    let about_memory = ["memory", "toobig", "too big"].iter().any(|word| said.to_lowercase().contains(word));
-    if about_memory {
-        "the GPU ran out of memory".to_owned()
-    } else if !answers(device) {
+    if !answers(device) {
         "the GPU was lost".to_owned()
+    } else if ["out of memory", "out-of-memory", "out of device memory", "toobig", "too big"]
+        .iter()
+        .any(|words| said.to_lowercase().contains(words))
+    {
+        "the GPU ran out of memory".to_owned()
     } else {
         format!("the GPU failed ({})", said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given"))
     }
