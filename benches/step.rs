@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     let mut spec = Spec::default();
     spec.network.width = WIDTH;
     spec.training.batch = BATCH;
-    let mut learner = Learner::new(&spec, PIXELS, CLASSES, &Device::flex());
+    let mut learner = Learner::new(&spec, [1, 28, 28], CLASSES, &Device::flex());
     let mut draw = ChaCha8Rng::seed_from_u64(1);
     let batches: Vec<(Vec<f32>, Vec<usize>)> = (0..BATCHES)
         .map(|_| {

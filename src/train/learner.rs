@@ -120,12 +120,15 @@ impl Learner {
         let network = self.network.valid();
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
-        let request = Request::of(if full { Reduction::Full } else { Reduction::Trace });
-        let measure = match self.method {
-            Method::Layerwise => layerwise::measure,
-            Method::Jacobian => jacobian::measure,
+        let measure = |reduction| match self.method {
+            Method::Layerwise => layerwise::measure(&network, images, None, &Request::of(reduction), cancelled),
+            Method::Jacobian => jacobian::measure(&network, images, None, &Request::of(reduction), cancelled),
         };
-        measure(&network, images, None, &request, cancelled).map(Measured::from)
+        // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
+        // the same to the last bit.
+        let trace = measure(Reduction::Trace)?;
+        let full = if full { Some(measure(Reduction::Full)?) } else { None };
+        Some(Measured::new(trace, full))
     }
 
     /// Copies images [n, inputs] to the device.
