@@ -23,9 +23,13 @@ pub fn follow(
         };
         folder.take(&event)?;
         match &event {
-            Event::Started(info) => bar.set_length(info.planned_steps),
+            Event::Started(info) => {
+                bar.set_length(info.planned_steps);
+                say(bar, &info.device);
+            }
+            Event::Moved(device) => say(bar, device),
             // Those of step 0 are the spec's, which were printed before the folder was made.
-            Event::Warning { message, epoch, step } if *step > 0 => bar.println(format!("Epoch {epoch:.2}: {message}")),
+            Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
             _ => {}
         }
         let is_last = matches!(event, Event::Ended(_));
@@ -37,6 +41,11 @@ pub fn follow(
     }
     bar.finish_and_clear();
     Ok(history)
+}
+
+/// A line for people above the bar; also where the bar is silent.
+fn say(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| eprintln!("{line}"));
 }
 
 /// A bar that says where the run stands; silent where there is no terminal.

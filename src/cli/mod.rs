@@ -55,7 +55,7 @@ pub enum Command {
 pub struct RunArgs {
     #[command(flatten)]
     pub settings: settings::Settings,
-    /// Where the network trains
+    /// Where the network trains: `auto` times a step and a kernel on CPU and GPU, if there is one, and takes the faster
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
     /// Folder for the results; a run of the same settings that was cut off there starts over

@@ -3,6 +3,7 @@
 mod cadence;
 mod control;
 pub mod gram;
+pub mod device;
 mod lag;
 pub mod live;
 mod meter;

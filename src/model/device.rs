@@ -1,18 +1,19 @@
-//! Which device the tensors live on, decided once per run, in words that the status bar shows.
+//! The devices that tensors can live on, opened once, with words for people.
 //!
-//! The CPU always works. The GPU is asked for; where there is none, a software driver poses as one, or it cannot be opened,
-//! the run goes on with the CPU and says why: a missing GPU is no error. burn's lazy and default devices *panic* without an adapter, so
+//! The CPU always works. A GPU is opened on demand; where there is none, a software driver poses as one, it was lost, or it
+//! cannot be opened, the answer is a sentence and no panic: burn's lazy and default devices *panic* without an adapter, so
 //! they are not used; its wgpu runtime can be opened only once per process, so it is kept.
 
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn_wgpu::wgpu;
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The CPU, unless a GPU is asked for; says whether one was found.
+    /// The faster one, where there is a GPU.
     #[default]
     Auto,
     Cpu,
@@ -24,8 +25,16 @@ pub enum DeviceChoice {
 pub struct Chosen {
     /// Without autodiff.
     pub device: Device,
-    /// For people: `CPU`, or why not the GPU.
+    /// For people: which, and after a colon or in brackets, why.
     pub words: String,
+}
+
+impl Chosen {
+    /// The CPU, and in brackets why, if there is something to say.
+    pub fn cpu(why: Option<&str>) -> Self {
+        let words = why.map_or_else(|| "CPU".to_owned(), |why| format!("CPU ({why})"));
+        Self { device: Device::flex(), words }
+    }
 }
 
 /// A graphics adapter of this machine.
@@ -38,6 +47,22 @@ pub struct AdapterInfo {
     pub software: bool,
 }
 
+impl AdapterInfo {
+    fn of(info: &wgpu::AdapterInfo) -> Self {
+        Self {
+            name: info.name.clone(),
+            api: format!("{:?}", info.backend),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+        }
+    }
+
+    /// For people: `GPU NVIDIA RTX 4090 (Vulkan)`.
+    pub fn words(&self) -> String {
+        let software = if self.software { ", a software driver" } else { "" };
+        format!("GPU {} ({}{software})", self.name, self.api)
+    }
+}
+
 /// The graphics adapters of this machine. Opens the drivers: takes some 50 ms, never call it on the UI thread.
 pub fn adapters() -> Vec<AdapterInfo> {
     // Without OpenGL, which burn cannot use and whose set-up complains on a machine with no display.
@@ -45,47 +70,48 @@ pub fn adapters() -> Vec<AdapterInfo> {
     let without_display = wgpu::InstanceDescriptor::new_without_display_handle();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..without_display });
     let found = pollster::block_on(instance.enumerate_adapters(backends));
-    found
-        .iter()
-        .map(|adapter| {
-            let info = adapter.get_info();
-            AdapterInfo {
-                name: info.name,
-                api: format!("{:?}", info.backend),
-                software: info.device_type == wgpu::DeviceType::Cpu,
-            }
-        })
-        .collect()
+    found.iter().map(|adapter| AdapterInfo::of(&adapter.get_info())).collect()
 }
 
-/// Opens the device that fits the choice.
+/// The device for work of a moment, which no trial would pay for: the CPU, unless a GPU is asked for.
 pub fn choose(choice: DeviceChoice) -> Chosen {
-    let cpu = |words: String| Chosen { device: Device::flex(), words };
     match choice {
-        DeviceChoice::Cpu => cpu("CPU".to_owned()),
+        DeviceChoice::Cpu => Chosen::cpu(None),
+        DeviceChoice::Gpu => gpu(true).unwrap_or_else(|why| Chosen::cpu(Some(&why))),
         DeviceChoice::Auto => match adapters().into_iter().find(|adapter| !adapter.software) {
-            Some(gpu) => cpu(format!("CPU ({} is there: --device gpu uses it)", gpu.name)),
-            None => cpu("CPU (no GPU found)".to_owned()),
-        },
-        DeviceChoice::Gpu => match open_gpu() {
-            Ok(gpu) => gpu.clone(),
-            Err(why) => cpu(format!("CPU ({why})")),
+            Some(gpu) => Chosen::cpu(Some(&format!("{} is there: --device gpu uses it", gpu.name))),
+            None => Chosen::cpu(Some("no GPU found")),
         },
     }
 }
 
-fn open_gpu() -> Result<&'static Chosen, &'static String> {
-    static GPU: OnceLock<Result<Chosen, String>> = OnceLock::new();
+/// The GPU, a software driver among them only if `software` may serve. Else why there is none, as part of a sentence.
+pub fn gpu(software: bool) -> Result<Chosen, String> {
+    // Asked before it is opened: the runtime would panic on some drivers that have no usable adapter.
+    if !adapters().iter().any(|adapter| software || !adapter.software) {
+        return Err("no GPU found".to_owned());
+    }
+    let (device, info) = open().as_ref().map_err(String::clone)?;
+    if info.software && !software {
+        return Err("no GPU found".to_owned());
+    }
+    if !answers(device) {
+        return Err("the GPU was lost; start the program again to use it".to_owned());
+    }
+    Ok(Chosen { device: device.clone(), words: info.words() })
+}
+
+/// Whether a value comes back from the device: it does not once the device was lost, which may be found out by asking twice.
+pub fn answers(device: &Device) -> bool {
+    let ask = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));
+    (0..2).all(|_| catch_unwind(ask).unwrap_or(false))
+}
+
+fn open() -> &'static Result<(Device, AdapterInfo), String> {
+    static GPU: OnceLock<Result<(Device, AdapterInfo), String>> = OnceLock::new();
     GPU.get_or_init(|| {
-        // Asked before it is opened: the runtime would panic on some drivers that have no usable adapter.
-        if adapters().is_empty() {
-            return Err("no GPU found".to_owned());
-        }
         let (device, setup) =
             Device::wgpu_options().init_with_setup().map_err(|err| format!("the GPU cannot be opened: {err}"))?;
-        let info = setup.adapter.get_info();
-        let software = if info.device_type == wgpu::DeviceType::Cpu { ", a software driver" } else { "" };
-        Ok(Chosen { device, words: format!("GPU: {}{software} ({:?})", info.name, info.backend) })
+        Ok((device, AdapterInfo::of(&setup.adapter.get_info())))
     })
-    .as_ref()
 }

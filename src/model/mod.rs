@@ -22,7 +22,7 @@ mod taps;
 mod transformer;
 
 pub use cotangent::Cotangent;
-pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, choose};
+pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
 pub use network::{Arch, Network};
 pub use product::{Values, inner, is_host, multiply};
 pub use source::WeightsError;

@@ -173,18 +173,22 @@ pub struct Measured {
     pub full: Option<FullKernel>,
 }
 
-impl From<Kernel> for Measured {
-    fn from(kernel: Kernel) -> Self {
-        if kernel.reduction == Reduction::Full {
-            return Self { trace: kernel.trace(), full: Some(FullKernel(kernel)) };
-        }
-        Self { trace: kernel.values, full: None }
+impl Measured {
+    /// A trace-reduced kernel, and the full one of the same images.
+    pub fn new(trace: Kernel, full: Option<Kernel>) -> Self {
+        Self { trace: trace.values, full: full.map(FullKernel::from) }
     }
 }
 
 /// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.
 #[derive(Clone, Debug)]
 pub struct FullKernel(Kernel);
+
+impl From<Kernel> for FullKernel {
+    fn from(kernel: Kernel) -> Self {
+        Self(kernel)
+    }
+}
 
 impl FullKernel {
     /// yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: how much of the kernel points along the labels.

@@ -24,6 +24,8 @@ pub enum Event {
     Changed { epoch: f64, change: Change },
     /// Something the user should know; training goes on.
     Warning { step: u64, epoch: f64, message: String },
+    /// The run goes on on another device, in words as in [`RunInfo::device`]; a warning before has said why.
+    Moved(String),
     /// Training stands still, as asked.
     Paused { step: u64 },
     /// Training goes on.
@@ -48,7 +50,7 @@ pub struct RunInfo {
     /// The probe images as their task shows them (permuted, turned), 8 bits, [n, height, width, channels].
     pub thumbnails: Arc<[u8]>,
     pub parameters: u64,
-    /// Device in words, for the status bar: "CPU", or why not the GPU.
+    /// Device in words: which, and after a colon or in brackets, why.
     pub device: String,
     /// Steps that the whole run will take as planned at the start.
     pub planned_steps: u64,

@@ -169,7 +169,8 @@ impl RunFolder {
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
             Event::Ended(ending) => return self.end(ending),
-            Event::Started(_) | Event::Progress(_) | Event::Paused { .. } | Event::Resumed { .. } => {}
+            Event::Started(_) | Event::Progress(_) | Event::Moved(_) | Event::Paused { .. } | Event::Resumed { .. } => {
+            }
         }
         self.tick()
     }

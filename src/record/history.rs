@@ -100,6 +100,11 @@ impl History {
                 self.changes.push(change);
             }
             Event::Warning { epoch, message, .. } => self.notes.push(Note { epoch, message, warning: true }),
+            Event::Moved(device) => {
+                if let Some(info) = &mut self.info {
+                    Arc::make_mut(info).device = device;
+                }
+            }
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
             Event::Weights(weights) => self.weights = Some(weights),

@@ -5,14 +5,14 @@
 //! that is measured stays that of f.
 
 use burn::module::Module as _;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
+use super::copy;
+use super::optimiser::optimiser;
 use crate::model::Network;
 use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Loss, MOST_FULL_ROWS, Method, Optimiser, Spec};
+use crate::spec::{Loss, MOST_FULL_ROWS, Method, Spec, TrainingSpec};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Learner {
     device: Device,
     inputs: usize,
     classes: usize,
-    loss: Loss,
+    training: TrainingSpec,
     alpha: Option<f64>,
     method: Method,
 }
@@ -49,14 +49,32 @@ impl Learner {
         Self {
             initial: spec.network.alpha.map(|_| network.clone()),
             network: network.train(),
-            optimiser: optimiser(spec),
+            optimiser: optimiser(&spec.training, device),
             device: device.clone(),
             inputs: image.iter().product(),
             classes,
-            loss: spec.training.loss,
+            training: spec.training.clone(),
             alpha: spec.network.alpha,
             method: spec.kernel.method,
         }
+    }
+
+    /// The same learner on another device, with the state of its optimiser: from here on both take the same steps. Copies
+    /// everything through the program's memory.
+    pub fn copy_to(&self, device: &Device) -> Self {
+        Self {
+            network: copy::network(&self.network.valid(), device).train(),
+            initial: self.initial.as_ref().map(|network| copy::network(network, device)),
+            optimiser: copy::state(&self.optimiser, optimiser(&self.training, device)),
+            device: device.clone(),
+            training: self.training.clone(),
+            ..*self
+        }
+    }
+
+    /// Where it lives.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// One step on a batch: pixels `[n, inputs]` and labels `[n]`, at the rate that reaches the optimiser.
@@ -65,7 +83,7 @@ impl Learner {
         let targets = self.one_hot(labels);
         let outputs = self.network.forward(images.clone());
         let outputs = self.lazy(outputs, &images);
-        let loss = batch_loss(self.loss, outputs, targets);
+        let loss = batch_loss(self.training.loss, outputs, targets);
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
             // No step is taken: the weights stay those whose loss was last a number.
@@ -102,12 +120,15 @@ impl Learner {
         let network = self.network.valid();
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
-        let request = Request::of(if full { Reduction::Full } else { Reduction::Trace });
-        let measure = match self.method {
-            Method::Layerwise => layerwise::measure,
-            Method::Jacobian => jacobian::measure,
+        let measure = |reduction| match self.method {
+            Method::Layerwise => layerwise::measure(&network, images, None, &Request::of(reduction), cancelled),
+            Method::Jacobian => jacobian::measure(&network, images, None, &Request::of(reduction), cancelled),
         };
-        measure(&network, images, None, &request, cancelled).map(Measured::from)
+        // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
+        // the same to the last bit.
+        let trace = measure(Reduction::Trace)?;
+        let full = if full { Some(measure(Reduction::Full)?) } else { None };
+        Some(Measured::new(trace, full))
     }
 
     /// Copies images [n, inputs] to the device.
@@ -160,23 +181,5 @@ fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     match kind {
         Loss::CrossEntropy => (activation::log_softmax(outputs, 1) * targets).sum() * (-1.0 / n as f64),
         Loss::Mse => (outputs - targets).powi_scalar(2).sum() * (0.5 / (n * classes) as f64),
-    }
-}
-
-fn optimiser(spec: &Spec) -> ModuleOptimizer {
-    let training = &spec.training;
-    let decay = (training.weight_decay > 0.0).then_some(WeightDecayConfig { penalty: training.weight_decay as f32 });
-    match training.optimiser {
-        // Dampening 0, as in PyTorch; burn's default is 0.1.
-        Optimiser::Sgd => {
-            let momentum = (training.momentum > 0.0).then_some(MomentumConfig {
-                momentum: training.momentum,
-                dampening: 0.0,
-                nesterov: false,
-            });
-            SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
-        }
-        // ε as in PyTorch.
-        Optimiser::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
     }
 }

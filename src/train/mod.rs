@@ -1,7 +1,9 @@
 //! One training step and what is asked of the network between steps. Knows of no thread, no clock and no file.
 
+mod copy;
 mod evaluate;
 mod learner;
+mod optimiser;
 
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};

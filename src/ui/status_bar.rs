@@ -16,7 +16,11 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
             ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
         };
         if let Some(info) = scene.info() {
-            entry(ui, info.device.clone(), "Where the tensors live");
+            // The times of a trial are for who asks; a reason in brackets is not cut in two.
+            let whole = |text: &str| text.matches('(').count() == text.matches(')').count();
+            let short = info.device.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
+            let short = short.unwrap_or(&info.device);
+            entry(ui, short.to_owned(), &format!("Where the tensors live: {}", info.device));
             entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
         }
         let progress = scene.history.progress();

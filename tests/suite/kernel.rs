@@ -238,7 +238,7 @@ fn the_full_kernel_agrees_with_its_trace_and_its_alignment() {
     let images = noise(6, 12, 9);
     let kernel = measure(&network, &images, &Request::of(Reduction::Full));
     assert_close("trace of full", &kernel.trace(), &trace(&network, &images));
-    let full = kernelscope::ntk::Measured::from(kernel).full.unwrap();
+    let full = kernelscope::ntk::FullKernel::from(kernel);
     // yᵀΘy/(‖Θ‖‖y‖²) on images 1 to 4, written out.
     let labels = [0, 3, 1, 4, 0, 2];
     let (mut along, mut square) = (0.0, 0.0);

@@ -10,6 +10,7 @@ mod claims;
 mod cli;
 mod data;
 mod gram;
+mod gpu;
 mod house;
 mod kernel;
 mod math;

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use burn::tensor::Tensor;
+
 use super::analyst::{Asked, Work};
+use super::bench::Bench;
 use super::outbox::Waiting;
 use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
@@ -16,15 +19,20 @@ impl Live<'_> {
         let began = Instant::now();
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
-        let cancelled = || self.control.cancelled();
-        let measured = self.learner.kernel(&self.probes, want_full, &cancelled).ok_or(Stop::Cancelled)?;
+        let epoch = self.epoch(current);
+        let kernel =
+            |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.learner.kernel(&bench.probes, want_full, cancelled);
+        let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
         // Here and not by the analyst: training must not go on from weights that are no numbers.
         all_finite(self.data.probes.len(), &measured.trace)
             .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
         let asked = if snapshot { Some(self.ask(current, lag, at_switch, kernel_seconds)?) } else { None };
-        self.trail.hold(lag, self.learner.parameters());
+        self.on_device(epoch, |bench, _| bench.trail.hold(lag, bench.learner.parameters()))?;
+        if snapshot {
+            self.keep_spare(epoch)?;
+        }
         let waited = self.hand_over(Work::Kernel { measured, lag, asked: asked.map(Box::new) })?;
         // What training loses; the analyst's own time is beside it. Before telling of it: waiting for a reader is no measuring.
         self.pulse.measured(began.elapsed());
@@ -46,11 +54,13 @@ impl Live<'_> {
     /// What only the trainer knows of a snapshot: rows of numbers, and outputs of the network.
     fn ask(&mut self, current: &Current, lag: Lag, at_switch: bool, kernel_seconds: f64) -> Result<Asked, Stop> {
         let began = Instant::now();
-        let cancelled = || self.control.cancelled();
-        let outputs = |images| self.learner.outputs(images, &cancelled).ok_or(Stop::Cancelled);
-        let tests = self.tests.iter().map(outputs).collect::<Result<_, _>>()?;
-        let probes = outputs(&self.probes)?;
-        let moved = self.trail.before(lag).map(|before| displacement(&self.learner.parameters(), before));
+        let outputs = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
+            let outputs = |images| bench.learner.outputs(images, cancelled);
+            let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
+            let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
+            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved)))
+        };
+        let (tests, probes, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {

@@ -5,6 +5,7 @@
 //! an analyst beside it, whose pace changes no event.
 
 mod analyst;
+mod bench;
 mod measure;
 mod obey;
 mod outbox;
@@ -14,26 +15,33 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-
 use self::analyst::{Analyst, Exam, Work};
+use self::bench::{Batches, Bench, Spare, Taken};
 use self::outbox::Waiting;
 use super::Control;
 use super::cadence::{Cadence, lag_steps};
-use super::lag::Lagged;
+use super::device::for_run;
 use super::meter::Meter;
 use super::pulse::Pulse;
-use crate::data::{Prepared, batch_order, batch_range, prepare};
-use crate::model::{Chosen, DeviceChoice, choose};
+use crate::data::{Prepared, Task, prepare};
+use crate::model::{Chosen, DeviceChoice};
 use crate::record::{Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Change, Cost, Spec};
-use crate::train::Learner;
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
 /// `paced` lets `window.pace` slow it down; headless runs are never paced.
 pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
-    let ending = match Live::new(spec, device, paced, control, sink) {
+    let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
+    run_on(spec, &open, paced, control, sink);
+}
+
+/// Opens a device for a run on these images, asking now and then whether it is cancelled.
+pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
+
+/// The same, on a device that the caller opens.
+pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
+    let ending = match Live::new(spec, open, paced, control, sink) {
         Ok(mut live) => match catch_unwind(AssertUnwindSafe(|| live.train())) {
             Ok(outcome) => live.end(outcome),
             Err(panic) => {
@@ -71,12 +79,10 @@ impl From<Closed> for Stop {
 struct Live<'a> {
     spec: Spec,
     data: Prepared,
-    learner: Learner,
-    probes: Tensor<2>,
-    /// Test images of each task, [n, inputs].
-    tests: Vec<Tensor<2>>,
-    /// The weights that a displacement is measured from.
-    trail: Lagged<Vec<Tensor<1>>>,
+    bench: Bench,
+    /// Where the device can fail.
+    spare: Option<Spare>,
+    batches: Batches,
     analyst: Analyst,
     outbox: VecDeque<Waiting>,
     /// For the analyst, since the last snapshot.
@@ -108,7 +114,6 @@ struct Current {
     total: u64,
     done: u64,
     cadence: Cadence,
-    order: Vec<usize>,
     /// A snapshot was taken at this step already.
     measured: bool,
     losses: (f64, u64),
@@ -117,7 +122,7 @@ struct Current {
 impl<'a> Live<'a> {
     fn new(
         spec: &Spec,
-        choice: DeviceChoice,
+        open: Open<'_>,
         paced: bool,
         control: &'a mut dyn Control,
         sink: &'a mut dyn Sink,
@@ -128,21 +133,18 @@ impl<'a> Live<'a> {
         if let Some(problem) = spec.problems(&shape).into_iter().next() {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
-        let Chosen { device, words } = choose(choice);
-        let learner = Learner::new(spec, shape.image, shape.classes, &device);
-        let probes = learner.upload(&data.probes.pixels, data.probes.len());
-        let (mut tests, mut exams) = (Vec::new(), Vec::new());
-        for task in data.stream.tasks() {
-            let images = task.test();
-            tests.push(learner.upload(&images.pixels, images.len()));
-            exams.push(Exam { task: task.number(), classes: task.classes().to_vec(), labels: images.labels });
-        }
+        let chosen = open(&data, &|| control.cancelled());
+        let (bench, spare, words) = Bench::open(spec, &data, chosen);
+        let exam =
+            |task: &Task| Exam { task: task.number(), classes: task.classes().to_vec(), labels: task.test().labels };
+        let exams = data.stream.tasks().iter().map(exam).collect();
         let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
         Ok(Self {
-            tests,
-            trail: Lagged::default(),
+            bench,
+            spare,
+            batches: Batches::default(),
             analyst,
             outbox: VecDeque::new(),
             waited: Duration::ZERO,
@@ -153,8 +155,6 @@ impl<'a> Live<'a> {
             per_epoch: spec.kernel.per_epoch,
             spec: spec.clone(),
             data,
-            learner,
-            probes,
             control,
             sink,
             words,
@@ -181,7 +181,7 @@ impl<'a> Live<'a> {
             }
             self.train_task(&mut current)?;
             self.past_epochs += current.done as f64 / current.epoch_steps as f64;
-            self.trail.switch();
+            self.bench.trail.switch();
             self.hand_over(Work::Switch)?;
             self.send_weights()?;
             (from, place) = (Some(number), place + 1);
@@ -221,7 +221,6 @@ impl<'a> Live<'a> {
             total,
             done: 0,
             cadence: Cadence::new(self.per_epoch, lag, epoch_steps, place > 0, total),
-            order: Vec::new(),
             measured: false,
             losses: (0.0, 0),
         }
@@ -229,18 +228,11 @@ impl<'a> Live<'a> {
 
     fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
         let began = Instant::now();
-        let task = self.data.stream.task(current.number);
-        let within = current.done % current.epoch_steps;
-        if within == 0 {
-            let epoch = current.done / current.epoch_steps;
-            current.order = batch_order(self.spec.seed, current.number, epoch, task.train_len());
-        }
-        let range = batch_range(within, self.spec.training.batch, task.train_len());
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-        task.batch(&current.order[range], &mut pixels, &mut labels);
-        let rate = self.spec.effective_rate(self.rate);
+        let taken = Taken { task: current.number, done: current.done, rate: self.spec.effective_rate(self.rate) };
+        let (pixels, labels) = self.batches.get(&self.spec, &self.data, taken.task, taken.done);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome = self.learner.step(&pixels, &labels, rate, want_norm);
+        let outcome = self
+            .on_device(self.epoch(current), |bench, _| bench.learner.step(&pixels, &labels, taken.rate, want_norm))?;
         if !outcome.loss.is_finite() {
             let message = format!(
                 "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
@@ -248,6 +240,7 @@ impl<'a> Live<'a> {
             );
             return Err(Stop::Diverged(message));
         }
+        self.remember(taken);
         current.done += 1;
         current.measured = false;
         current.losses.0 += outcome.loss;
@@ -283,7 +276,8 @@ impl<'a> Live<'a> {
 
     /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
-        let weights = Weights { step: self.step, tensors: self.learner.network().named() };
+        let tensors = self.on_device(self.past_epochs, |bench, _| bench.learner.network().named())?;
+        let weights = Weights { step: self.step, tensors };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());
         }

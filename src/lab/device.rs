@@ -1,0 +1,93 @@
+//! Which device a run lives on: asked for, or the faster one, measured.
+//!
+//! The trial takes steps and measures a kernel with the spec's own network, images and probes on throwaway learners, so it
+//! changes no result. A software driver that poses as a GPU is never tried: it can only lose.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+
+use crate::data::{Prepared, batch_order, batch_range};
+use crate::model::{Chosen, DeviceChoice, choose, gpu};
+use crate::spec::{Cost, Spec};
+use crate::train::Learner;
+
+/// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
+pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
+    match choice {
+        DeviceChoice::Cpu | DeviceChoice::Gpu => choose(choice),
+        DeviceChoice::Auto => match gpu(false) {
+            Ok(gpu) => faster(gpu, spec, data, cancelled),
+            Err(why) => Chosen::cpu(Some(&why)),
+        },
+    }
+}
+
+/// The GPU or the CPU, whichever takes less time for the steps and kernels of this spec, and the times in words.
+pub fn faster(gpu: Chosen, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
+    let cost = Cost::of(spec, &data.set.shape());
+    let whole = |trial: &Trial| trial.step.mul_f64(cost.steps as f64) + trial.kernel.mul_f64(cost.snapshots as f64);
+    let Some(on_cpu) = Trial::on(&Device::flex(), spec, data, cancelled) else { return Chosen::cpu(None) };
+    match catch_unwind(AssertUnwindSafe(|| Trial::on(&gpu.device, spec, data, cancelled))) {
+        Ok(Some(on_gpu)) if whole(&on_gpu) < whole(&on_cpu) => {
+            Chosen { words: format!("{}: {}", gpu.words, on_gpu.against(&on_cpu)), ..gpu }
+        }
+        Ok(Some(on_gpu)) => {
+            let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.words);
+            Chosen { words, ..Chosen::cpu(None) }
+        }
+        Ok(None) => Chosen::cpu(None),
+        Err(_) => Chosen::cpu(Some(&format!("{} failed its trial", gpu.words))),
+    }
+}
+
+/// What a device took.
+struct Trial {
+    step: Duration,
+    kernel: Duration,
+}
+
+impl Trial {
+    /// `None` when it was cancelled.
+    fn on(device: &Device, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Self> {
+        let shape = data.set.shape();
+        let mut learner = Learner::new(spec, shape.image, shape.classes, device);
+        let probes = learner.upload(&data.probes.pixels, data.probes.len());
+        let number = *spec.tasks.sequence().first()?;
+        let task = data.stream.task(number);
+        let order = batch_order(spec.seed, number, 0, task.train_len());
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        task.batch(&order[batch_range(0, spec.training.batch, task.train_len())], &mut pixels, &mut labels);
+        let rate = spec.effective_rate(spec.training.rate);
+        let step = best(4, device, || (!cancelled()).then(|| learner.step(&pixels, &labels, rate, false)))?;
+        let kernel = best(2, device, || learner.kernel(&probes, false, cancelled))?;
+        Some(Self { step, kernel })
+    }
+
+    fn against(&self, other: &Self) -> String {
+        let words = |time: Duration| {
+            let ms = 1e3 * time.as_secs_f64();
+            if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
+        };
+        let [step, kernel] = [self.step, self.kernel].map(words);
+        format!("step {step} against {}, kernel {kernel} against {}", words(other.step), words(other.kernel))
+    }
+}
+
+/// The shortest of several goes but the first, in which a GPU compiles its programs. `None` when `work` was cancelled.
+fn best<T>(goes: usize, device: &Device, mut work: impl FnMut() -> Option<T>) -> Option<Duration> {
+    let mut shortest = Duration::MAX;
+    for go in 0..goes {
+        let began = Instant::now();
+        work()?;
+        // What is asked of a GPU is done later. One that fails here fails the trial, as it would fail the run.
+        if let Err(err) = device.sync() {
+            panic!("{err}");
+        }
+        if go > 0 {
+            shortest = shortest.min(began.elapsed());
+        }
+    }
+    Some(shortest)
+}
