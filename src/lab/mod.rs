@@ -2,8 +2,8 @@
 
 mod cadence;
 mod control;
-pub mod gram;
 pub mod device;
+pub mod gram;
 mod lag;
 pub mod live;
 mod meter;
