@@ -59,7 +59,7 @@ pub struct Plan {
 /// Bytes that a measurement may hold where nothing else is asked for: 1 GiB.
 pub const KERNEL_MEMORY: u64 = 1 << 30;
 /// Multiply-adds of one layer between two questions whether to go on, at most: a fraction of a second.
-const MOST_AT_ONCE: f64 = 2e10;
+const MOST_AT_ONCE: f64 = 1e10;
 /// An elementwise multiply-add takes about so many times one inside a matrix product.
 const ELEMENTWISE: f64 = 8.0;
 
