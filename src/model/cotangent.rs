@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::product::{Values, change, is_host};
 
 /// A cotangent of C directions and n samples, at a place with f values per sample.
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 #[derive(Clone, Debug)]
 pub enum Cotangent {
     /// The same for all samples: [C, f].

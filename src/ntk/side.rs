@@ -8,6 +8,7 @@ use crate::model::{Cotangent, Tap, Values, View, multiply};
 use crate::spec::Contraction;
 
 /// What a layer's parameters contribute, for the samples and directions of one block.
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 pub(super) enum Side {
     /// ⟨δ, δ′⟩ · (c_w² ⟨a, a′⟩ + c_b²), which is exact where the layer acts at one place: no gradient is formed.
     Products { activations: Rows, cotangents: Cotangents, gains: Gains },

@@ -34,6 +34,8 @@ impl Live<'_> {
         }
         while self.paused && !self.switch && self.allowance.is_none() {
             self.check_cancelled()?;
+            // What the last task ended with may still be in the making when the next one begins in a pause.
+            self.deliver(Duration::ZERO)?;
             if let Some(command) = self.control.wait(PAUSE_TICK) {
                 self.command(command, current)?;
             }

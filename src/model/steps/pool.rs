@@ -46,6 +46,7 @@ pub struct MaxPool {
 }
 
 /// Where the largest value of each square is.
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 enum Largest {
     /// Nobody will go back.
     Unknown,
