@@ -18,8 +18,8 @@
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, random streams | – | no | no |
 //! | [`spec`] | what a run *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
 //! | [`data`] | images (embedded, IDX, CIFAR), task streams, probes, batch order | `spec`, event types | no | no |
-//! | [`model`] | networks, initialisation, taps for the kernel, weights, device | `spec`, event types | yes | no |
-//! | [`ntk`] | the empirical kernel: layer by layer, and its oracle | `model`, `math` | yes | no |
+//! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
+//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; kernel regression | `model`, `math` | yes | no |
 //! | [`train`] | one step, evaluation; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events | all above, event types | yes | no |
 //! | [`worker`] | the thread, its channels, pause, cancel, failure | `lab` | no | no |

@@ -68,7 +68,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "cnn",
-        about: "A small convolutional network: its kernel comes to rest within an epoch, and wakes up at the switch",
+        about: "The same two tasks with a small convolutional network: two convolutions with max pooling",
         change: |spec| {
             spec.network = NetworkSpec::of(NetworkKind::Cnn);
             spec.tasks.epochs = vec![6.0, 4.0];
@@ -79,7 +79,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "resmlp",
-        about: "Residual blocks with LayerNorm: a weaker spike, and λ_max falls by nearly half at the switch",
+        about: "The same two tasks with a residual MLP: pre-LayerNorm blocks on one stream",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
             spec.tasks.epochs = vec![15.0, 8.0];
@@ -89,7 +89,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "transformer",
-        about: "A small vision transformer: its kernel never quite rests, and λ_max falls to a third at the switch",
+        about: "The same two tasks with a small vision transformer: 16 patches, two blocks, attention without a mask",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
             spec.tasks.epochs = vec![6.0, 4.0];

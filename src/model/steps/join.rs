@@ -12,7 +12,7 @@ impl Backward for Add {
     }
 }
 
-/// The way back through the mean over positions, [positions, f] → [f]: each gets its share.
+/// The way back through the mean over positions, `[positions, f]` to `[f]`: each gets its share.
 pub struct PositionMean {
     pub positions: usize,
 }
@@ -27,7 +27,7 @@ impl Backward for PositionMean {
     }
 }
 
-/// The way back through the mean over pixels, [channels, pixels] → [channels]: each gets its share.
+/// The way back through the mean over pixels, `[channels, pixels]` to `[channels]`: each gets its share.
 pub struct PixelMean {
     pub pixels: usize,
 }
