@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::record::NamedTensor;
 
-/// A parameter as the network holds it, without autodiff.
+/// A parameter as the network holds it, without autodiff, or its gradient.
 struct Held {
     name: String,
     shape: Vec<usize>,
@@ -43,10 +43,19 @@ pub(super) fn flatten(network: &impl Module) -> Vec<Tensor<1>> {
 
 /// The gradients of all parameters that have one, flat, in the order of [`flatten`], by name.
 pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
+    visit(network, Some(of)).into_iter().map(|held| (held.name, held.values)).collect()
+}
+
+fn collect(network: &impl Module) -> Vec<Held> {
+    visit(network, None)
+}
+
+/// All parameters, or their gradients, where there are some.
+fn visit(network: &impl Module, gradients: Option<&GradientsParams>) -> Vec<Held> {
     struct Collector<'a> {
         path: Path,
-        of: &'a GradientsParams,
-        found: Vec<(String, Tensor<1>)>,
+        gradients: Option<&'a GradientsParams>,
+        found: Vec<Held>,
     }
     impl ModuleVisitor for Collector<'_> {
         fn enter_module(&mut self, name: &str, _container: &str) {
@@ -56,37 +65,17 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
             self.path.0.pop();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = self.of.get::<D>(param.id) {
-                let count = gradient.shape().num_elements();
-                self.found.push((self.path.name(), gradient.reshape([count])));
+            let value = match self.gradients {
+                Some(gradients) => gradients.get::<D>(param.id),
+                None => Some(param.val().without_autodiff()),
+            };
+            if let Some(value) = value {
+                let (shape, count) = (value.dims().to_vec(), value.shape().num_elements());
+                self.found.push(Held { name: self.path.name(), shape, values: value.reshape([count]) });
             }
         }
     }
-    let mut collector = Collector { path: Path::default(), of, found: Vec::new() };
-    network.visit(&mut collector);
-    collector.found
-}
-
-fn collect(network: &impl Module) -> Vec<Held> {
-    #[derive(Default)]
-    struct Collector {
-        path: Path,
-        found: Vec<Held>,
-    }
-    impl ModuleVisitor for Collector {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.val().without_autodiff();
-            let (shape, count) = (value.dims().to_vec(), value.shape().num_elements());
-            self.found.push(Held { name: self.path.name(), shape, values: value.reshape([count]) });
-        }
-    }
-    let mut collector = Collector::default();
+    let mut collector = Collector { path: Path::default(), gradients, found: Vec::new() };
     network.visit(&mut collector);
     collector.found
 }

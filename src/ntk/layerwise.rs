@@ -47,22 +47,15 @@ pub fn measure(
                 network.record(images.narrow(0, columns.start, columns.len()))
             });
             let samples = (rows.len(), columns.len());
-            if !work.apart {
-                let mut tile = Tile::new(samples, (group, group), false, diagonal, survey.kept.len());
-                for start in (0..work.directions).step_by(group) {
-                    let directions = start..(start + group).min(work.directions);
-                    tile.directions = (directions.len(), directions.len());
-                    let chosen = request.reduction.directions(classes, directions, &images.device());
-                    survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
-                }
-                kernel.place(&tile, rows.clone(), columns);
-            } else {
-                let all = (work.directions, work.directions);
-                let mut tile = Tile::new(samples, all, true, diagonal, survey.kept.len());
-                let chosen = request.reduction.directions(classes, 0..work.directions, &images.device());
+            // Where pairs of directions stay apart, the plan takes all directions as one group.
+            let mut tile = Tile::new(samples, (group, group), work.apart, diagonal, survey.kept.len());
+            for start in (0..work.directions).step_by(group) {
+                let directions = start..(start + group).min(work.directions);
+                tile.directions = (directions.len(), directions.len());
+                let chosen = request.reduction.directions(classes, directions, &images.device());
                 survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
-                kernel.place(&tile, rows.clone(), columns);
             }
+            kernel.place(&tile, rows.clone(), columns);
         }
     }
     kernel.finish(work.same);
