@@ -33,6 +33,7 @@ struct Line {
 }
 
 fn main() -> anyhow::Result<()> {
+    kernelscope::model::keep_what_is_given_back();
     // burn's CPU backend works on rayon's global pool; this thread is its only member.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     let mut spec = Spec::default();

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused};
+use kernelscope::model::keep_what_is_given_back;
 use kernelscope::spec::PRESETS;
 use kernelscope::ui::{self, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
+    keep_what_is_given_back();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let done = match Cli::parse().command {
         Some(command) => cli::execute(&command),

@@ -28,7 +28,8 @@ pub enum Cotangent {
 /// Where the values of a sparse cotangent lie.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// [n, places]: index among the f values of the sample.
+    /// [n, places]: index among the f values of the sample. Where the sample has channels, they come one after another,
+    /// with equally many places each.
     pub index: Arc<[u32]>,
     /// f.
     pub of: usize,
@@ -46,7 +47,8 @@ impl Cotangent {
             Self::Dense(values) => values,
             sparse @ Self::Sparse { .. } => {
                 let (directions, f) = sparse.dims();
-                let values = sparse.map_samples(n, directions * f, |_, dense, out| out.copy_from_slice(dense));
+                let values =
+                    sparse.map_samples(n, directions * f, || (), |(), _, dense, out| out.copy_from_slice(dense));
                 Tensor::from_data(TensorData::new(values, [n, directions, f]), &Device::flex())
             }
         }
@@ -100,23 +102,31 @@ impl Cotangent {
         }
     }
 
-    /// Makes `length` values out of each sample's cotangent, row-major [C, f], sample by sample and on all threads. The whole
-    /// is never dense at once: what one sample needs stays in the processor's cache. On the host only.
-    pub fn map_samples(self, n: usize, length: usize, make: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
+    /// Makes `length` values out of each sample's cotangent, row-major [C, f], sample by sample and on all threads, with a
+    /// `scratch` that serves one sample after another. The whole is never dense at once: what one sample needs stays in the
+    /// processor's cache. On the host only.
+    pub fn map_samples<S>(
+        self,
+        n: usize,
+        length: usize,
+        scratch: impl Fn() -> S + Send + Sync,
+        make: impl Fn(&mut S, usize, &[f32], &mut [f32]) + Sync,
+    ) -> Vec<f32> {
         let mut made = vec![0.0f32; n * length];
         match self {
             Self::Sparse { at, values } => {
                 let (directions, places) = values.dims();
                 let values = Values::of(values.dense(n));
                 let (values, index) = (values.slice(), &at.index);
-                let zeros = || vec![0.0f32; directions * at.of];
-                made.par_chunks_exact_mut(length).enumerate().for_each_init(zeros, |dense, (sample, out)| {
+                let start = || (vec![0.0f32; directions * at.of], scratch());
+                let each = made.par_chunks_exact_mut(length).enumerate();
+                each.for_each_init(start, |(dense, scratch), (sample, out)| {
                     let index = &index[sample * places..][..places];
                     let rows = values[sample * directions * places..].chunks_exact(places);
                     for (dense, values) in dense.chunks_exact_mut(at.of).zip(rows) {
                         index.iter().zip(values).for_each(|(&place, value)| dense[place as usize] = *value);
                     }
-                    make(sample, dense, out);
+                    make(scratch, sample, dense, out);
                     // Only what was written is taken back: most of it was never touched.
                     for dense in dense.chunks_exact_mut(at.of) {
                         index.iter().for_each(|&place| dense[place as usize] = 0.0);
@@ -128,7 +138,7 @@ impl Cotangent {
                 let values = Values::of(other.dense(n));
                 let samples = values.slice().par_chunks_exact(directions * f);
                 let each = made.par_chunks_exact_mut(length).zip(samples).enumerate();
-                each.for_each(|(sample, (out, dense))| make(sample, dense, out));
+                each.for_each_init(scratch, |scratch, (sample, (out, dense))| make(scratch, sample, dense, out));
             }
         }
         made

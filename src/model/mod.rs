@@ -9,6 +9,7 @@ mod cotangent;
 mod device;
 mod draw;
 mod layers;
+mod memory;
 mod mlp;
 mod network;
 mod parameters;
@@ -23,6 +24,7 @@ mod transformer;
 
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
+pub use memory::keep_what_is_given_back;
 pub use network::{Arch, Network};
 pub use product::{Values, inner, is_host, multiply};
 pub use source::WeightsError;

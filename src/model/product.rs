@@ -59,9 +59,16 @@ pub fn inner(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32
     }
 }
 
-/// Adds A B to, or writes it into, `product` [rows, columns], on this thread: A [rows, k] and B [k, columns], any strides.
-pub fn multiply(product: &mut [f32], columns: usize, a: MatRef<'_, f32>, b: MatRef<'_, f32>, add: bool) {
-    let into = MatMut::from_row_major_slice_mut(product, a.nrows(), columns);
+/// Adds A B to, or writes it into, columns from `first` on of the row-major `product` [rows, columns], on this thread:
+/// A [rows, k] and B [k, any], with any strides.
+pub fn multiply(
+    (product, columns, first): (&mut [f32], usize, usize),
+    a: MatRef<'_, f32>,
+    b: MatRef<'_, f32>,
+    add: bool,
+) {
+    let whole = MatMut::from_row_major_slice_mut(product, a.nrows(), columns);
+    let into = whole.subcols_mut(first, b.ncols());
     matmul(into, if add { Accum::Add } else { Accum::Replace }, a, b, 1.0, Par::Seq);
 }
 

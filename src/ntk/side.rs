@@ -131,28 +131,10 @@ fn gradients(
     if cotangent.is_host() {
         let device = input.device();
         let rows = |made: Vec<f32>, shape| Tensor::<2>::from_data(TensorData::new(made, shape), &device);
-        let bias = bias.map(|gain| {
-            let sum =
-                |_: usize, dense: &[f32], out: &mut [f32]| add_places(dense, [places, fan_out], channels_first, out);
-            scaled(rows(cotangent.clone().map_samples(n, directions * fan_out, sum), biases), gain)
-        });
-        let weight = weight.map(|gain| {
-            let input = Values::of(input);
-            let make = |sample: usize, dense: &[f32], out: &mut [f32]| {
-                let input = &input.slice()[sample * places * fan_in..][..places * fan_in];
-                let input = MatRef::from_row_major_slice(input, places, fan_in);
-                if channels_first {
-                    let dense = MatRef::from_row_major_slice(dense, directions * fan_out, places);
-                    multiply(out, fan_in, dense, input, false);
-                } else {
-                    for (dense, out) in dense.chunks_exact(f).zip(out.chunks_exact_mut(fan_out * fan_in)) {
-                        let dense = MatRef::from_row_major_slice(dense, places, fan_out);
-                        multiply(out, fan_in, dense.transpose(), input, false);
-                    }
-                }
-            };
-            scaled(rows(cotangent.map_samples(n, directions * fan_out * fan_in, make), weights), gain)
-        });
+        let input = Values::of(input);
+        let on_host = OnHost { n, places, fan_in, fan_out, directions, channels_first, input: input.slice() };
+        let bias = bias.map(|gain| scaled(rows(on_host.sums(cotangent.clone()), biases), gain));
+        let weight = weight.map(|gain| scaled(rows(on_host.products(cotangent), weights), gain));
         return Side::Gradients(vec![weight, bias]);
     }
     let dense = cotangent.dense(n);
@@ -168,19 +150,92 @@ fn gradients(
     Side::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
 }
 
-/// Sums one sample's rows [directions, fan_out, places], or [directions, places, fan_out], over places.
-fn add_places(dense: &[f32], [places, fan_out]: [usize; 2], channels_first: bool, out: &mut [f32]) {
-    if channels_first {
-        for (sum, row) in out.iter_mut().zip(dense.chunks_exact(places)) {
-            *sum = row.iter().sum();
-        }
-    } else {
-        for (sums, rows) in out.chunks_exact_mut(fan_out).zip(dense.chunks_exact(places * fan_out)) {
-            sums.fill(0.0);
-            for row in rows.chunks_exact(fan_out) {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+/// Gradients in the program's own memory, sample by sample and on all threads.
+struct OnHost<'a> {
+    n: usize,
+    places: usize,
+    fan_in: usize,
+    fan_out: usize,
+    directions: usize,
+    channels_first: bool,
+    /// [n, places, fan_in].
+    input: &'a [f32],
+}
+
+impl OnHost<'_> {
+    /// Σ_p δ_p ⊗ a_p: [n, directions, fan_out, fan_in].
+    fn products(&self, cotangent: Cotangent) -> Vec<f32> {
+        let Self { places, fan_in, fan_out, directions, .. } = *self;
+        let length = fan_out * fan_in;
+        let input = |sample: usize| &self.input[sample * places * fan_in..][..places * fan_in];
+        match cotangent {
+            Cotangent::Sparse { at, values } if self.channels_first => {
+                // Where pooling went back, a channel's places are the same for all directions: its gradients are the
+                // product of the few values there and the few activations there.
+                let kept = at.index.len() / (self.n * fan_out);
+                let gather = || Vec::with_capacity(kept * fan_in);
+                values.map_samples(self.n, directions * length, gather, |gathered, sample, values, out| {
+                    let input = input(sample);
+                    let values = MatRef::from_row_major_slice(values, directions, fan_out * kept);
+                    let index = at.index[sample * fan_out * kept..].chunks_exact(kept).take(fan_out);
+                    for (channel, index) in index.enumerate() {
+                        gathered.clear();
+                        for &place in index {
+                            let place = place as usize - channel * places;
+                            gathered.extend_from_slice(&input[place * fan_in..][..fan_in]);
+                        }
+                        let gathered = MatRef::from_row_major_slice(gathered, kept, fan_in);
+                        let values = values.subcols(channel * kept, kept);
+                        multiply((&mut *out, length, channel * fan_in), values, gathered, false);
+                    }
+                })
             }
+            dense => dense.map_samples(
+                self.n,
+                directions * length,
+                || (),
+                |(), sample, dense, out| {
+                    let input = MatRef::from_row_major_slice(input(sample), places, fan_in);
+                    if self.channels_first {
+                        let dense = MatRef::from_row_major_slice(dense, directions * fan_out, places);
+                        multiply((out, fan_in, 0), dense, input, false);
+                    } else {
+                        for (dense, out) in dense.chunks_exact(places * fan_out).zip(out.chunks_exact_mut(length)) {
+                            let dense = MatRef::from_row_major_slice(dense, places, fan_out);
+                            multiply((out, fan_in, 0), dense.transpose(), input, false);
+                        }
+                    }
+                },
+            ),
         }
+    }
+
+    /// Σ_p δ_p: [n, directions, fan_out].
+    fn sums(&self, cotangent: Cotangent) -> Vec<f32> {
+        let Self { places, fan_out, directions, .. } = *self;
+        let length = directions * fan_out;
+        // A channel of a sparse cotangent is its values there: their places make no difference to the sum.
+        let (values, places) = match cotangent {
+            Cotangent::Sparse { at, values } if self.channels_first => (*values, at.index.len() / (self.n * fan_out)),
+            dense => (dense, places),
+        };
+        let ones = vec![1.0f32; places];
+        values.map_samples(
+            self.n,
+            length,
+            || (),
+            |(), _, values, out| {
+                if self.channels_first {
+                    let values = MatRef::from_row_major_slice(values, length, places);
+                    multiply((out, 1, 0), values, MatRef::from_row_major_slice(&ones, places, 1), false);
+                } else {
+                    for (values, out) in values.chunks_exact(places * fan_out).zip(out.chunks_exact_mut(fan_out)) {
+                        let values = MatRef::from_row_major_slice(values, places, fan_out);
+                        multiply((out, fan_out, 0), MatRef::from_row_major_slice(&ones, 1, places), values, false);
+                    }
+                }
+            },
+        )
     }
 }
 

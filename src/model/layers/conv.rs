@@ -131,10 +131,11 @@ impl Backward for ConvBackward {
         let f = channels_in * height * width;
         if cotangent.is_host() {
             let filters = self.turned();
-            let pull = |_: usize, dense: &[f32], out: &mut [f32]| {
-                self.pull_sample(&filters, directions, dense, out);
-            };
-            let pulled = cotangent.map_samples(n, directions * f, pull);
+            let padded = [height, width].map(|side| side + 2 * PADDING).iter().product::<usize>() * directions;
+            let scratch = || (vec![0.0f32; channels_out * padded], vec![0.0f32; channels_in * padded]);
+            let pulled = cotangent.map_samples(n, directions * f, scratch, |(padded, sums), _, dense, out| {
+                self.pull_sample(&filters, directions, dense, (padded, sums), out);
+            });
             let pulled = Tensor::from_data(TensorData::new(pulled, [n, directions, f]), &self.weight.device());
             return vec![Cotangent::Dense(pulled)];
         }
@@ -162,12 +163,18 @@ impl ConvBackward {
     /// One sample, all directions at once: nine products, one for each shift of the filter, of channels with pixels. With
     /// zeros around every image a shift is nothing but another start in memory, so no patch is copied; what the products
     /// write between two images is left behind.
-    fn pull_sample(&self, filters: &[f32], directions: usize, dense: &[f32], out: &mut [f32]) {
+    fn pull_sample(
+        &self,
+        filters: &[f32],
+        directions: usize,
+        dense: &[f32],
+        (padded, sums): (&mut [f32], &mut [f32]),
+        out: &mut [f32],
+    ) {
         let [channels_out, channels_in, ..] = self.weight.dims();
         let [height, width] = self.image;
         let (wide, around) = (width + 2 * PADDING, (height + 2 * PADDING) * (width + 2 * PADDING));
         let row = directions * around;
-        let mut padded = vec![0.0f32; channels_out * row];
         for (plane, pixels) in dense.chunks_exact(height * width).enumerate() {
             let (direction, channel) = (plane / channels_out, plane % channels_out);
             let corner = channel * row + direction * around + PADDING * wide + PADDING;
@@ -177,12 +184,12 @@ impl ConvBackward {
         }
         // The last place of the last image that a filter can be put on without leaving memory.
         let reach = row - 2 * PADDING * wide - 2 * PADDING;
-        let padded = MatRef::from_row_major_slice(&padded, channels_out, row);
-        let mut sums = vec![0.0f32; channels_in * reach];
+        let padded = MatRef::from_row_major_slice(padded, channels_out, row);
+        let sums = &mut sums[..channels_in * reach];
         for (shift, filter) in filters.chunks_exact(channels_in * channels_out).enumerate() {
             let start = (2 * PADDING - shift / SIDE) * wide + 2 * PADDING - shift % SIDE;
             let filter = MatRef::from_row_major_slice(filter, channels_in, channels_out);
-            multiply(&mut sums, reach, filter, padded.subcols(start, reach), shift > 0);
+            multiply((&mut *sums, reach, 0), filter, padded.subcols(start, reach), shift > 0);
         }
         for (plane, pixels) in out.chunks_exact_mut(height * width).enumerate() {
             let (direction, channel) = (plane / channels_in, plane % channels_in);

@@ -1,12 +1,14 @@
 //! Pooling over squares that do not overlap.
 
+use std::sync::Arc;
+
 use burn::tensor::module::{avg_pool2d, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
-use burn::tensor::{IndexingUpdateOp, Tensor};
+use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use crate::model::Cotangent;
 use crate::model::cotangent::Places;
-use crate::model::product::is_host;
+use crate::model::product::{Values, is_host};
 use crate::model::tape::Backward;
 
 /// Where pooled images lie in the images before.
@@ -30,6 +32,36 @@ impl Squares {
         let [_, directions, _] = dense.dims();
         let shape = [n, directions, channels, height, self.side, width, self.side];
         dense.reshape([n, directions, channels, height, 1, width, 1]).expand(shape)
+    }
+
+    /// The largest value of each square, and its place among the values of its sample. burn's own pooling says the same in
+    /// six times the time, which was a tenth of a kernel's.
+    fn largest(&self, images: &[f32]) -> (Vec<f32>, Arc<[u32]>) {
+        let ([channels, height, width], side) = (self.pooled, self.side);
+        let wide = width * side;
+        let count = images.len() / (side * side);
+        let (mut pooled, mut index) = (vec![0.0f32; count], vec![0u32; count]);
+        // A row of squares at a time, and in it one corner of all squares after the other: no jump that depends on a value.
+        let strips = images.chunks_exact(side * wide).enumerate();
+        for ((strip, lines), (most, at)) in
+            strips.zip(pooled.chunks_exact_mut(width).zip(index.chunks_exact_mut(width)))
+        {
+            let start = (strip % (channels * height) * side * wide) as u32;
+            for (row, line) in lines.chunks_exact(wide).enumerate() {
+                for column in 0..side {
+                    let first = (row, column) == (0, 0);
+                    let place = start + (row * wide + column) as u32;
+                    let corners = (place..).step_by(side).zip(line[column..].iter().step_by(side));
+                    for ((most, at), (place, &value)) in most.iter_mut().zip(&mut *at).zip(corners) {
+                        // What is not a number is the largest, as in burn and PyTorch; of equal ones the first.
+                        let larger = (value > *most) | (value.is_nan() & !most.is_nan()) | first;
+                        *at = if larger { place } else { *at };
+                        *most = if larger { value } else { *most };
+                    }
+                }
+            }
+        }
+        (pooled, index.into())
     }
 
     fn flat(&self, spread: Tensor<7>) -> Cotangent {
@@ -64,18 +96,15 @@ impl MaxPool {
         }
         let [n, channels, height, width] = images.dims();
         let (plane, pooled_plane) = (height * width, height / side * (width / side));
-        let zeros = images.zeros_like().reshape([n * channels, plane]);
-        let host = is_host(&images.device());
-        let (pooled, places) = max_pool2d_with_indices(images, options);
-        if host {
-            let places = places.into_data();
-            let index = places.iter::<u32>().enumerate().map(|(at, place)| {
-                let channel = at / pooled_plane % channels;
-                (channel * plane) as u32 + place
-            });
-            let at = Places { index: index.collect(), of: channels * plane };
-            return (pooled, Self { squares, largest: Largest::Host(at) });
+        if is_host(&images.device()) {
+            let device = images.device();
+            let (pooled, index) = squares.largest(Values::of(images).slice());
+            let pooled = TensorData::new(pooled, [n, channels, height / side, width / side]);
+            let at = Places { index, of: channels * plane };
+            return (Tensor::from_data(pooled, &device), Self { squares, largest: Largest::Host(at) });
         }
+        let zeros = images.zeros_like().reshape([n * channels, plane]);
+        let (pooled, places) = max_pool2d_with_indices(images, options);
         let places = places.reshape([n * channels, pooled_plane]);
         let ones = pooled.ones_like().reshape(places.dims());
         let mask = zeros.scatter(1, places, ones, IndexingUpdateOp::Add);
