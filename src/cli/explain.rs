@@ -35,8 +35,8 @@ fn describe(explained: &Explained, device: &str, text: &mut String) -> std::fmt:
             Contraction::Gradients => "gradients",
             Contraction::Places => "places",
         };
-        let contraction = if *wanted { giga(part.contraction_flop) } else { 0.0 };
-        let (back, bytes) = (giga(part.backward_flop), size(part.bytes));
+        let (contraction, back) = (giga(part.contraction_flop), giga(part.backward_flop));
+        let bytes = size(part.bytes);
         writeln!(text, "{layer:width$}  {name:11}  {contraction:>17.3}  {back:>14.3}  {bytes:>19}")?;
     }
     let (samples, directions) = plan.block;

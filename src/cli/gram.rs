@@ -59,13 +59,13 @@ pub struct GramArgs {
     #[arg(long)]
     pub threads: Option<NonZeroUsize>,
     /// Compute so many times and print one line of JSON: seconds, threads, peak bytes of memory, gflop
-    #[arg(long, value_name = "K", requires = "out")]
+    #[arg(long, value_name = "K")]
     pub repeat: Option<NonZeroUsize>,
-    /// Print how the kernel is computed and what that costs; without --out, only that
+    /// Print how the kernel is computed and what that costs; without --out and --repeat, only that
     #[arg(long)]
     pub explain: bool,
     /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR
-    #[arg(long, value_name = "K.npz", required_unless_present = "explain")]
+    #[arg(long, value_name = "K.npz", required_unless_present_any = ["explain", "repeat"])]
     pub out: Option<PathBuf>,
     /// Replace the archive that is there
     #[arg(long)]
@@ -172,7 +172,9 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         // With the line of JSON on standard output, the plan goes where it does not disturb it.
         if args.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
     }
-    let Some(out) = &args.out else { return Ok(()) };
+    if args.out.is_none() && args.repeat.is_none() {
+        return Ok(());
+    }
     gram.check_memory().map_err(|err| Refused(err.to_string()))?;
     let began = Instant::now();
     let (timing, kernel) = match measure(&gram, args.repeat) {
@@ -190,7 +192,9 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         let (threads, gflop) = (rayon::current_num_threads(), gram.flop() / 1e9);
         println!("{}", serde_json::to_string(&Line { timing, threads, peak_bytes: peak_bytes(), gflop })?);
     }
-    write(out, &kernel)?;
+    if let Some(out) = &args.out {
+        write(out, &kernel)?;
+    }
     eprintln!("{}; {seconds:.3} s on {}", summary(&kernel, gram.parameters(), args.inputs2.is_none()), gram.device());
     Ok(())
 }

@@ -1,21 +1,26 @@
 //! Eigenvalues of a Gram and what they say. Nothing is clamped: a negative λ_min is shown as it is.
 
-use faer::{MatRef, Side};
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{MatRef, Par};
 
 use super::Gram;
 
-/// Eigenvalues, ascending. Sequential (faer is built without rayon), because results must not depend on the number of threads.
+/// Eigenvalues, ascending. Sequential, because results must not depend on the number of threads: that is why faer's solver
+/// is called here and not its method on matrices, which asks the whole program's setting.
 ///
 /// # Errors
 /// When the solver does not converge, in words.
 pub fn eigenvalues(gram: &Gram) -> Result<Vec<f64>, String> {
-    if gram.is_empty() {
-        return Ok(Vec::new());
-    }
-    let matrix = MatRef::from_row_major_slice(gram.values(), gram.len(), gram.len());
-    matrix
-        .self_adjoint_eigenvalues(Side::Lower)
-        .map_err(|err| format!("the eigen-solver did not converge on a {0}×{0} kernel: {err:?}", gram.len()))
+    let n = gram.len();
+    let matrix = MatRef::from_row_major_slice(gram.values(), n, n);
+    let mut values = Diag::zeros(n);
+    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default());
+    let mut memory = MemBuffer::new(scratch);
+    self_adjoint_evd(matrix, values.as_mut(), None, Par::Seq, MemStack::new(&mut memory), Default::default())
+        .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
+    Ok(values.column_vector().iter().copied().collect())
 }
 
 /// exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Baratin et al. 2021): how many directions carry the kernel. Eigenvalues ≤ 0 carry none.

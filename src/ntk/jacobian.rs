@@ -1,4 +1,4 @@
-//! The oracle: one backward pass per image and logit, the whole Jacobian in f64, and its products.
+//! The oracle: one backward pass per image and direction of logit space, the Jacobian in f64, and its products.
 //!
 //! It is as slow as it is obvious. It shares nothing with the fast path but the network's forward pass: gradients come
 //! from burn's autodiff with respect to the parameters themselves.
@@ -11,15 +11,16 @@ use faer::MatRef;
 use super::{Kernel, Reduction, Request};
 use crate::model::Network;
 
-/// Gradients of every sample and logit with respect to one tensor.
+/// Gradients of every sample and direction with respect to one tensor.
 struct Gradients {
     name: String,
-    /// Row-major [n · C, entries], sample-major.
+    /// Row-major [n · directions, entries], sample-major.
     values: Vec<f64>,
 }
 
-/// The kernel of `network` between images [n, inputs] and others, or among themselves. Holds the Jacobians, [n·C, parameters]
-/// in f64. `None` when `cancelled` says so, which is asked before each backward pass.
+/// The kernel of `network` between images [n, inputs] and others, or among themselves. Holds the gradients of all images in
+/// f64: with respect to all logits for [`Reduction::Full`], to one of them at a time for [`Reduction::Trace`].
+/// `None` when `cancelled` says so, which is asked before each backward pass.
 pub fn measure(
     network: &Network,
     images: &Tensor<2>,
@@ -27,51 +28,65 @@ pub fn measure(
     request: &Request,
     cancelled: &dyn Fn() -> bool,
 ) -> Option<Kernel> {
-    let (classes, rows) = jacobian(network, images, request, cancelled)?;
-    let columns = match others {
-        Some(others) => Some(jacobian(network, others, request, cancelled)?.1),
-        None => None,
-    };
+    let [_, classes] = network.forward(images.clone().narrow(0, 0, 1)).dims();
     let samples = (images.dims()[0], others.unwrap_or(images).dims()[0]);
     let mut kernel =
         Kernel { reduction: request.reduction, samples, classes, values: Vec::new(), by_tensor: Vec::new() };
-    kernel.values = vec![0.0; kernel.height() * kernel.width()];
-    for (place, row) in rows.iter().enumerate() {
-        let column = columns.as_ref().map_or(row, |columns| &columns[place]);
-        let part = reduced(row, column, samples, classes, request.reduction);
-        for (sum, value) in kernel.values.iter_mut().zip(&part) {
-            *sum += value;
-        }
-        if request.per_tensor {
-            kernel.by_tensor.push((row.name.clone(), part));
+    let (height, width) = (kernel.height(), kernel.width());
+    kernel.values = vec![0.0; height * width];
+    let one = |logit: usize| (0..classes).map(|each| f32::from(each == logit)).collect();
+    // Directions whose gradients meet each other, and what their products count.
+    let (groups, share): (Vec<Vec<Vec<f32>>>, f64) = match request.reduction {
+        Reduction::Full => (vec![(0..classes).map(one).collect()], 1.0),
+        Reduction::Trace => ((0..classes).map(|logit| vec![one(logit)]).collect(), 1.0 / classes as f64),
+        Reduction::SumLogits => (vec![vec![vec![1.0; classes]]], 1.0 / classes as f64),
+    };
+    for directions in &groups {
+        let rows = jacobian(network, images, directions, request, cancelled)?;
+        let columns = match others {
+            Some(others) => Some(jacobian(network, others, directions, request, cancelled)?),
+            None => None,
+        };
+        for (place, row) in rows.iter().enumerate() {
+            let column = columns.as_ref().map_or(row, |columns| &columns[place]);
+            let entries = row.values.len() / height;
+            let left = MatRef::from_row_major_slice(&row.values, height, entries);
+            let products = left * MatRef::from_row_major_slice(&column.values, width, entries).transpose();
+            let part = (0..height * width).map(|at| share * products[(at / width, at % width)]);
+            if request.per_tensor && kernel.by_tensor.len() == place {
+                kernel.by_tensor.push((row.name.clone(), vec![0.0; height * width]));
+            }
+            for (at, value) in part.enumerate() {
+                kernel.values[at] += value;
+                if request.per_tensor {
+                    kernel.by_tensor[place].1[at] += value;
+                }
+            }
         }
     }
     Some(kernel)
 }
 
-/// ∂f_c(x_i)/∂w for all images and logits, tensor by tensor.
+/// ∂(v·f)(x_i)/∂w for all images and directions v, tensor by tensor.
 fn jacobian(
     network: &Network,
     images: &Tensor<2>,
+    directions: &[Vec<f32>],
     request: &Request,
     cancelled: &dyn Fn() -> bool,
-) -> Option<(usize, Vec<Gradients>)> {
+) -> Option<Vec<Gradients>> {
     let network = network.clone().train();
     let [n, _] = images.dims();
     let mut found: Vec<Gradients> = Vec::new();
-    let mut classes = 1;
     for image in 0..n {
-        let mut logit = 0;
-        while logit < classes {
+        for direction in directions {
             if cancelled() {
                 return None;
             }
             let outputs = network.forward(images.clone().narrow(0, image, 1));
-            classes = outputs.dims()[1];
-            let mut pick = vec![0.0f32; classes];
-            pick[logit] = 1.0;
-            let pick = Tensor::<2>::from_data(TensorData::new(pick, [1, classes]), &outputs.device());
-            let mut gradients = (outputs * pick).sum().backward();
+            let direction = TensorData::new(direction.clone(), [1, direction.len()]);
+            let direction = Tensor::<2>::from_data(direction, &outputs.device());
+            let mut gradients = (outputs * direction).sum().backward();
             let gradients = GradientsParams::from_module(&mut gradients, &network);
             let wanted = network.gradients(&gradients).into_iter().filter(|(name, _)| request.wants(name));
             for (place, (name, gradient)) in wanted.enumerate() {
@@ -80,31 +95,7 @@ fn jacobian(
                 }
                 found[place].values.extend(gradient.into_data().iter::<f32>().map(f64::from));
             }
-            logit += 1;
         }
     }
-    Some((classes, found))
-}
-
-/// The products of two sets of gradients under a reduction, row-major.
-fn reduced(a: &Gradients, b: &Gradients, (n, m): (usize, usize), classes: usize, reduction: Reduction) -> Vec<f64> {
-    let side = |gradients: &Gradients, samples: usize| gradients.values.len() / (samples * classes).max(1);
-    let left = MatRef::from_row_major_slice(&a.values, n * classes, side(a, n));
-    let right = MatRef::from_row_major_slice(&b.values, m * classes, side(b, m));
-    let full = left * right.transpose();
-    let pairs = (0..n).flat_map(|i| (0..m).map(move |j| (i, j)));
-    let over = |i: usize, j: usize, c: usize, d: usize| full[(i * classes + c, j * classes + d)];
-    match reduction {
-        Reduction::Full => (0..n * classes)
-            .flat_map(|row| (0..m * classes).map(move |column| (row, column)))
-            .map(|at| full[at])
-            .collect(),
-        Reduction::Trace => {
-            pairs.map(|(i, j)| (0..classes).map(|c| over(i, j, c, c)).sum::<f64>() / classes as f64).collect()
-        }
-        Reduction::SumLogits => {
-            let all = |i, j| (0..classes).flat_map(move |c| (0..classes).map(move |d| (i, j, c, d)));
-            pairs.map(|(i, j)| all(i, j).map(|(i, j, c, d)| over(i, j, c, d)).sum::<f64>() / classes as f64).collect()
-        }
-    }
+    Some(found)
 }

@@ -123,7 +123,8 @@ impl Survey {
     }
 
     fn plan(&self) -> Plan {
-        Plan::of(&self.layers, &self.work)
+        let wanted: Vec<bool> = self.wanted.iter().map(|tensors| tensors.contains(&true)).collect();
+        Plan::of(&self.layers, &wanted, &self.work)
     }
 
     /// Goes back from the chosen directions and adds every wanted layer to the tile.

@@ -143,15 +143,18 @@ impl KernelCost {
             Method::Jacobian => {
                 let products: f64 = layers.iter().map(Layer::products).sum();
                 let parameters: f64 = layers.iter().map(Layer::parameters).sum();
-                let flop = rows * (6.0 * products + 2.0 * rows * parameters);
-                // In f64; a growing vector may hold twice what it needs.
-                Self { trace_flop: flop, full_flop: flop, bytes: 16.0 * rows * (parameters + rows) }
+                let full = rows <= MOST_FULL_ROWS as f64;
+                let trace_flop = rows * (6.0 * products + 2.0 * n as f64 * parameters);
+                let full_flop = if full { rows * (6.0 * products + 2.0 * rows * parameters) } else { trace_flop };
+                // In f64, of all logits or of one at a time; a growing vector may hold twice what it needs.
+                let held = if full { rows } else { n as f64 };
+                Self { trace_flop, full_flop, bytes: 16.0 * held * (parameters + held) }
             }
             Method::Layerwise => {
                 let cost = |apart| {
                     let directions = classes.max(1);
                     let work = KernelWork { samples: (n, n), same: true, directions, apart, memory: KERNEL_MEMORY };
-                    let plan = Plan::of(layers, &work);
+                    let plan = Plan::of(layers, &vec![true; layers.len()], &work);
                     (plan.flop(&work), plan.bytes())
                 };
                 let trace = cost(false);

@@ -64,13 +64,15 @@ const MOST_AT_ONCE: f64 = 1e10;
 const ELEMENTWISE: f64 = 8.0;
 
 impl Plan {
-    /// The cheapest plan for a network of these layers.
-    pub fn of(layers: &[Layer], work: &KernelWork) -> Self {
+    /// The cheapest plan for a network of these layers, of which those are `wanted` that say so.
+    pub fn of(layers: &[Layer], wanted: &[bool], work: &KernelWork) -> Self {
         let mut parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
-        // Nobody asks for the gradient with respect to the images.
-        if let Some(first) = parts.first_mut() {
-            first.backward_flop = 0.0;
+        for (part, _) in parts.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted) {
+            part.contraction_flop = 0.0;
         }
+        // The way back ends at the first layer that is wanted, and never leads on to the images.
+        let needed = wanted.iter().position(|wanted| *wanted).map_or(parts.len(), |first| first + 1);
+        parts.iter_mut().take(needed).for_each(|part| part.backward_flop = 0.0);
         let samples = (work.samples.0 + if work.same { 0 } else { work.samples.1 }) as f64;
         let forward_flop = 2.0 * samples * layers.iter().map(Layer::products).sum::<f64>();
         // Held by a sample: what the layers leave for the way back, with slopes, and their inputs place by place.

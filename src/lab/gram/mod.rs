@@ -30,7 +30,7 @@ use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
 pub enum Method {
     /// Layer by layer: what the program does everywhere.
     Layerwise,
-    /// The oracle: the whole Jacobian, one backward pass per input and logit.
+    /// The oracle: the Jacobian, one backward pass per input and logit.
     Jacobian,
 }
 
@@ -212,7 +212,9 @@ impl Gram {
             Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
             Method::Jacobian => {
                 let rows = work.samples.0 + if work.same { 0 } else { work.samples.1 };
-                let jacobians = 8.0 * (rows * self.classes()) as f64 * self.parameters() as f64;
+                // For all logits at once only where each meets each.
+                let logits = if work.apart { self.classes() } else { 1 };
+                let jacobians = 8.0 * (rows * logits) as f64 * self.parameters() as f64;
                 (kept * parts + jacobians, "fewer inputs or --method layerwise")
             }
         };
