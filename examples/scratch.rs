@@ -15,10 +15,12 @@ fn best(name: &str, mut f: impl FnMut()) {
 fn main() {
     for n in [160usize, 500, 504, 510, 512, 520, 528, 1024, 1032] {
         let a = Mat::<f64>::from_fn(n, n, |i, j| (((i * j + i + j) * 7919 % 1000) as f64) / 1000.0 - 0.5);
-        let mut mem = MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default()));
+        let mut mem =
+            MemBuffer::new(self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default()));
         let mut s = faer::diag::Diag::<f64>::zeros(n);
         best(&format!("{n} evd"), || {
-            self_adjoint_evd(a.as_ref(), s.as_mut(), None, Par::Seq, MemStack::new(&mut mem), Default::default()).unwrap();
+            self_adjoint_evd(a.as_ref(), s.as_mut(), None, Par::Seq, MemStack::new(&mut mem), Default::default())
+                .unwrap();
         });
         let mut mem = MemBuffer::new(tridiag_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
         let mut b = a.clone();

@@ -1,17 +1,16 @@
 //! What large tensors give back stays with the program.
 
-/// Tells the C library's allocator to keep up to 256 MiB that was given back, and to take pieces of up to 32 MiB (its own
-/// limit) from there.
+/// Tells the C library's allocator to keep up to 256 MiB that was given back, and to take pieces of up to 128 MiB from there.
 ///
-/// By default every tensor of more than a few pages is fetched from the system, zeroed page by page, and returned, once for
-/// each use: a third of the time of a kernel at width 512. To be called before anything is computed; does nothing where the
-/// allocator is another one.
+/// By default every large tensor is fetched from the system, zeroed page by page, and returned, once for each use: a third
+/// of the time of a kernel at width 512. To be called before anything is computed; does nothing where the allocator is
+/// another one.
 pub fn keep_what_is_given_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // SAFETY: sets two numbers of the allocator, which it reads under its own locks.
         unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 20);
             libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
         }
     }

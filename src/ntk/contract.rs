@@ -95,7 +95,10 @@ impl Tile {
                 let columns = self.samples.1;
                 for (row, sums) in sums.chunks_exact_mut(columns * width).enumerate() {
                     let activations = &activations[row / rows * columns..][..columns];
-                    for (sample, (sums, activation)) in sums.chunks_exact_mut(width).zip(activations).enumerate() {
+                    let below = if self.same { row / rows + 1 } else { columns };
+                    for (sample, (sums, activation)) in
+                        sums.chunks_exact_mut(width).zip(activations).enumerate().take(below)
+                    {
                         // The same for all samples, or one block for each pair.
                         let at = if shared { row % rows } else { row * columns + sample } * width;
                         let activation = of(*activation);

@@ -126,10 +126,14 @@ impl Kernel {
     }
 
     /// Puts a finished tile where these samples are.
-    pub(super) fn place(&mut self, tile: &Tile, rows: Range<usize>, columns: Range<usize>) {
+    pub(super) fn place(&mut self, tile: Tile, rows: Range<usize>, columns: Range<usize>) {
         let (logits, width) = (self.logits(), self.width());
-        let across = columns.len() * logits;
-        for (part, sums) in self.parts().zip(&tile.sums) {
+        let (across, whole) = (columns.len() * logits, (rows.len(), columns.len()) == self.samples);
+        for (part, mut sums) in self.parts().zip(tile.sums) {
+            if whole {
+                std::mem::swap(part, &mut sums);
+                continue;
+            }
             for (row, sums) in sums.chunks_exact(across).enumerate() {
                 let start = (rows.start * logits + row) * width + columns.start * logits;
                 part[start..start + across].copy_from_slice(sums);
@@ -142,15 +146,11 @@ impl Kernel {
         let (height, width) = (self.height(), self.width());
         let divisor = if self.reduction == Reduction::Trace { self.classes as f64 } else { 1.0 };
         for part in self.parts() {
-            for value in part.iter_mut() {
-                *value /= divisor;
+            if divisor != 1.0 {
+                part.iter_mut().for_each(|value| *value /= divisor);
             }
             if same {
-                for row in 0..height {
-                    for column in row + 1..width {
-                        part[row * width + column] = part[column * width + row];
-                    }
-                }
+                mirror(part, width);
             }
         }
         if !self.by_tensor.is_empty() {
@@ -158,6 +158,21 @@ impl Kernel {
             for (_, part) in &self.by_tensor {
                 for (sum, value) in self.values.iter_mut().zip(part) {
                     *sum += value;
+                }
+            }
+        }
+    }
+}
+
+/// Writes the half below the diagonal of a square matrix into the half above it, square by square: going down a whole column
+/// would fetch a line of the cache for each entry.
+fn mirror(values: &mut [f64], width: usize) {
+    const SIDE: usize = 32;
+    for first in (0..width).step_by(SIDE) {
+        for low in (first..width).step_by(SIDE) {
+            for row in first..(first + SIDE).min(width) {
+                for column in low.max(row + 1)..(low + SIDE).min(width) {
+                    values[row * width + column] = values[column * width + row];
                 }
             }
         }

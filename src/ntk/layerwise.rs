@@ -55,7 +55,7 @@ pub fn measure(
                 let chosen = request.reduction.directions(classes, directions, &images.device());
                 survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
             }
-            kernel.place(&tile, rows.clone(), columns);
+            kernel.place(tile, rows.clone(), columns);
         }
     }
     kernel.finish(work.same);

@@ -82,8 +82,8 @@ pub const PRESETS: &[Preset] = &[
         about: "The same two tasks with a residual MLP: pre-LayerNorm blocks on one stream",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
-            spec.tasks.epochs = vec![15.0, 8.0];
-            spec.training.rate = 0.02;
+            spec.tasks.epochs = vec![30.0, 10.0];
+            spec.training.rate = 0.002;
             spec.kernel.probes_per_class = 8;
         },
     },
@@ -92,8 +92,8 @@ pub const PRESETS: &[Preset] = &[
         about: "The same two tasks with a small vision transformer: 16 patches, two blocks, attention without a mask",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
-            spec.tasks.epochs = vec![6.0, 4.0];
-            spec.training.rate = 0.02;
+            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.training.rate = 0.005;
             spec.kernel.probes_per_class = 4;
             spec.data.test_per_class = 50;
         },
