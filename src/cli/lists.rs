@@ -2,15 +2,20 @@
 
 use std::io::{self, Write as _};
 
-use crate::spec::PRESETS;
+use crate::spec::{PRESETS, STUDIES};
 use crate::worker;
 
-/// Prints the presets, one a line.
+/// Prints the ready-made runs and studies, one a line.
 pub(super) fn presets() -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let width = PRESETS.iter().map(|preset| preset.name.len()).max().unwrap_or(0);
-    for preset in PRESETS {
-        writeln!(out, "{:width$}  {}", preset.name, preset.about)?;
+    let width = PRESETS.iter().chain(STUDIES).map(|preset| preset.name.len()).max().unwrap_or(0);
+    for (head, presets) in
+        [("Runs (kernelscope run --preset NAME):", PRESETS), ("Studies (kernelscope study --preset NAME):", STUDIES)]
+    {
+        writeln!(out, "{head}")?;
+        for preset in presets {
+            writeln!(out, "  {:width$}  {}", preset.name, preset.about)?;
+        }
     }
     Ok(())
 }

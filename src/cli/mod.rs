@@ -10,8 +10,10 @@ mod gram;
 mod lists;
 mod run;
 mod settings;
+mod study;
 mod summary;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -38,13 +40,15 @@ pub struct Cli {
 pub enum Command {
     /// Train a network through its tasks, measure its kernel, and write the run folder
     Run(RunArgs),
+    /// Train all runs of a study (one setting, several values and seeds), and write its table and figures
+    Study(StudyArgs),
     /// Compute the exact kernel of given weights on given inputs
     Gram(GramArgs),
-    /// Draw the publication figures of a run
+    /// Draw the publication figures of a run or of a study
     Figures(FiguresArgs),
     /// Take pictures of the window on a real run of the default preset: before the switch, after it, at the end
     Screenshots(ScreenshotArgs),
-    /// List the ready-made runs
+    /// List the ready-made runs and studies
     Presets,
     /// List what can train: the processor and the graphics adapters
     Devices,
@@ -66,10 +70,26 @@ pub struct RunArgs {
     pub overwrite: bool,
 }
 
+/// Arguments of `study`.
+#[derive(Debug, clap::Args)]
+pub struct StudyArgs {
+    #[command(flatten)]
+    pub settings: settings::Settings,
+    /// Where the networks train
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub device: Device,
+    /// Runs at the same time; one for each core if not given
+    #[arg(long, value_name = "J")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Folder for the study; what is done there is not done again
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// Arguments of `figures`.
 #[derive(Debug, clap::Args)]
 pub struct FiguresArgs {
-    /// Folder of a run, finished or not
+    /// Folder of a run or of a study, finished or not
     #[arg(value_name = "DIR")]
     pub run: PathBuf,
     #[arg(long, value_enum, default_value_t = FigureFormat::Svg)]
@@ -127,6 +147,7 @@ pub struct Refused(pub String);
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(args),
+        Command::Study(args) => study::study(args),
         Command::Gram(args) => gram::gram(args),
         Command::Figures(args) => figures::figures(args),
         Command::Screenshots(args) => screenshots(args),

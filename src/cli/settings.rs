@@ -1,10 +1,10 @@
-//! Which run is meant: a preset or a file, with keys changed on the command line.
+//! Which run or study is meant: a preset or a file, with keys changed on the command line.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::Refused;
-use crate::spec::{DataShape, PRESETS, Spec, preset};
+use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
 
 /// Arguments that say what a run is.
 #[derive(Debug, Default, clap::Args)]
@@ -21,26 +21,53 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The spec that is meant, if it can be run. Reads at most the run file.
+    /// The run that is meant, if it can be run. Reads at most the run file.
     pub fn spec(&self) -> Result<Spec, Refused> {
-        let refused = |err: &dyn std::fmt::Display| Refused(err.to_string());
+        let spec = self.read(&PRESETS[0], preset)?;
+        if spec.study.is_some() {
+            return Err(Refused("this is a study: `kernelscope study` runs it".to_owned()));
+        }
+        refuse(spec.problems(&DataShape::expected(&spec)))?;
+        Ok(spec)
+    }
+
+    /// The study that is meant, if all of its runs can be run.
+    pub fn study(&self) -> Result<Spec, Refused> {
+        let spec = self.read(&STUDIES[0], study)?;
+        if spec.study.is_none() {
+            return Err(Refused("this is one run: give it a section [study], or `kernelscope run` it".to_owned()));
+        }
+        refuse(spec.study_problems())?;
+        Ok(spec)
+    }
+
+    fn read(&self, default: &Preset, named: fn(&str) -> Option<&'static Preset>) -> Result<Spec, Refused> {
         let mut spec = match (&self.preset, &self.config) {
-            (Some(name), _) => preset(name)
-                .ok_or_else(|| Refused(format!("there is no preset {name}: `kernelscope presets` lists them")))?
-                .spec(),
+            (Some(name), _) => named(name).ok_or_else(|| unknown(name))?.spec(),
             (None, Some(path)) => {
                 let text = fs::read_to_string(path)
                     .map_err(|err| Refused(format!("cannot read the run file {}: {err}", path.display())))?;
                 Spec::from_toml(&text).map_err(|err| Refused(format!("{}: {err}", path.display())))?
             }
-            (None, None) => PRESETS[0].spec(),
+            (None, None) => default.spec(),
         };
-        for assignment in &self.set {
-            spec.set(assignment).map_err(|err| refused(&err))?;
-        }
-        match spec.problems(&DataShape::expected(&spec)).into_iter().next() {
-            Some(problem) => Err(Refused(format!("{}: {}", problem.field, problem.message))),
-            None => Ok(spec),
-        }
+        self.set.iter().try_for_each(|assignment| spec.set(assignment)).map_err(|err| Refused(err.to_string()))?;
+        Ok(spec)
+    }
+}
+
+fn unknown(name: &str) -> Refused {
+    let message = match (preset(name), study(name)) {
+        (Some(_), _) => format!("{name} is one run, no study: `kernelscope run --preset {name}`"),
+        (_, Some(_)) => format!("{name} is a study: `kernelscope study --preset {name}`"),
+        _ => format!("there is no preset {name}: `kernelscope presets` lists them"),
+    };
+    Refused(message)
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<(), Refused> {
+    match problems.into_iter().next() {
+        Some(problem) => Err(Refused(format!("{}: {}", problem.field, problem.message))),
+        None => Ok(()),
     }
 }

@@ -8,7 +8,8 @@
 //!   largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After a real switch there
 //!   are three times as many samples, which alone would lift a maximum over noise a little: `no-shift` shows how much.)
 //! * *Before*: the median of the last three λ_max up to the switch. *Dip*: the smallest λ_max within three epochs after the
-//!   switch (or to the next one), divided by *before*. *Recovery*: the last λ_max of the new task over that smallest one.
+//!   switch (or to the next one), divided by *before*. *Recovery*: the last λ_max of the new task over that smallest one;
+//!   *recovery time*: from the switch until λ_max, after that smallest one, first is *before* again.
 
 /// The reaction of the velocity to one switch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Dip {
     pub depth: f64,
     /// Last value of the new task / minimum.
     pub recovery: f64,
+    /// Epochs from the switch until, after the minimum, λ_max is back where it was before; `None` if that never happens.
+    pub recovery_epochs: Option<f64>,
 }
 
 /// The spike at `switch`, from (epoch, velocity) in order of time. `start` is when the task before began, `end` when the new
@@ -65,12 +68,14 @@ pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
     let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
     let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let last = after.last()?.1;
+    let back = after.iter().find(|p| p.0 >= epoch && p.1 >= before);
     (before > 0.0 && minimum > 0.0).then(|| Dip {
         epoch,
         before,
         minimum,
         depth: minimum / before,
         recovery: last / minimum,
+        recovery_epochs: back.map(|p| p.0 - switch),
     })
 }
 

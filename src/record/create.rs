@@ -51,6 +51,17 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed })
 }
 
+/// Whether this run is in the folder and has come to its end, as planned or because it diverged: a second time would be the same.
+/// An error where something else is there.
+pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
+    let empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
+    if empty {
+        return Ok(false);
+    }
+    changes_of_same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
+    Ok(matches!(ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
+}
+
 /// Puts the Grams of a run that was killed together, as its end would have done; not while it still runs.
 pub fn tidy(run: &Path) -> Result<(), FolderError> {
     let _lock = lock(run)?;
@@ -58,7 +69,7 @@ pub fn tidy(run: &Path) -> Result<(), FolderError> {
 }
 
 /// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
-fn lock(out: &Path) -> Result<Option<File>, FolderError> {
+pub(super) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
     let Ok(folder) = File::open(out) else { return Ok(None) };
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),

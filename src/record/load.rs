@@ -41,6 +41,15 @@ pub struct Loaded {
 
 /// Reads the run in this folder, finished or not.
 pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
+    read(folder, true)
+}
+
+/// The same without Grams and weights: all that curves and a study's table need.
+pub fn load_rows(folder: &Path) -> Result<Loaded, LoadError> {
+    read(folder, false)
+}
+
+fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
     let path = folder.join(RUN);
     let text = fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
     let spec = Spec::from_toml(&text).map_err(|source| LoadError::Spec { path, source })?;
@@ -58,7 +67,7 @@ pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
         Facts::default()
     });
 
-    let kernels = kernels::open(folder, |sentence| warnings.push(sentence));
+    let kernels = if whole { kernels::open(folder, |sentence| warnings.push(sentence)) } else { None };
     let (probes, source) = kernels.map_or((Probes::default(), None), |(probes, source)| (probes, Some(source)));
     let sizes = block_sizes(&probes.probes);
     let mut merge = Merge { history: History::default(), rows: rows.into(), events: events.into() };
@@ -71,7 +80,7 @@ pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
         return Err(LoadError::Empty(folder.to_owned()));
     }
     let model = folder.join(MODEL);
-    if model.exists() {
+    if whole && model.exists() {
         match weights::read(&model) {
             Ok(weights) => history.push(Event::Weights(Arc::new(weights))),
             Err(err) => warnings.push(format!("{MODEL} cannot be read: {err}")),

@@ -8,7 +8,7 @@ use serde::{Deserialize as _, Serialize as _};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::Spec;
+use super::{Spec, StudySpec, Variant};
 
 /// Version of the run file this program writes. It reads this one and all before it.
 pub const VERSION: u32 = 1;
@@ -69,7 +69,9 @@ impl Spec {
         let leaf = parts.pop().unwrap_or_default();
         let mut section = &mut table;
         for part in parts {
-            section = section.get_mut(part).and_then(Value::as_table_mut).ok_or_else(|| unknown_key(key))?;
+            // A section that is only there when it is given, or that there is not: then the keys are refused below.
+            let part = section.entry(part).or_insert_with(|| Value::Table(Table::new()));
+            section = part.as_table_mut().ok_or_else(|| unknown_key(key))?;
         }
         if section.get(leaf).is_some_and(Value::is_table) {
             return Err(bad(format!("this is a section; set one of its keys, as in {key}.KEY=VALUE")));
@@ -132,6 +134,9 @@ fn known_keys() -> Vec<String> {
     spec.tasks.steps = vec![1];
     spec.network.alpha = Some(1.0);
     spec.training.rate_width = Some(1);
+    let study =
+        StudySpec { values: vec![Value::Integer(1)], variants: vec![Variant::default()], ..StudySpec::default() };
+    spec.study = Some(study);
     let mut keys = vec!["changes".to_owned()];
     for (name, value) in &spec.to_table().expect("the default spec holds only small numbers, strings and lists") {
         match value.as_table() {

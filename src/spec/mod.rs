@@ -12,6 +12,7 @@ mod layers;
 mod network;
 mod plan;
 mod presets;
+mod study;
 mod tasks;
 mod validate;
 
@@ -26,7 +27,8 @@ pub use network::{
     Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Parametrisation, Pool,
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
-pub use presets::{PRESETS, Preset, preset};
+pub use presets::{PRESETS, Preset, STUDIES, preset, study};
+pub use study::{StudyRun, StudySpec, Variant};
 pub use tasks::MAJOR_SHARE;
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
@@ -47,6 +49,9 @@ pub struct Spec {
     /// What the user changed while the run went on, in the order of their steps; fed back, it happens again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// Where this is not one run but many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub study: Option<StudySpec>,
 }
 
 /// Where the images come from.
@@ -229,6 +234,7 @@ impl Default for Spec {
             kernel: KernelSpec::default(),
             window: WindowSpec::default(),
             changes: Vec::new(),
+            study: None,
         }
     }
 }

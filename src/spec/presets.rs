@@ -1,8 +1,10 @@
-//! Ready-made runs: each is a change to the defaults, with a sentence that says what it shows.
+//! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
-use super::{Init, NetworkKind, NetworkSpec, Parametrisation, Spec, TaskKind};
+use toml::Value;
 
-/// A named run.
+use super::{Init, NetworkKind, NetworkSpec, Parametrisation, Spec, StudySpec, TaskKind, Variant};
+
+/// A named run or study.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     pub name: &'static str,
@@ -100,7 +102,156 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
+/// All studies; the first one is the default.
+pub const STUDIES: &[Preset] = &[
+    Preset {
+        name: "width",
+        about: "Spike and dip against width, in the standard parametrisation",
+        change: |spec| spec.study = along("network.width", [64, 128, 256, 512, 1024, 2048]),
+    },
+    Preset {
+        name: "lazy-width",
+        about: "The same with a rate that falls as 1/width: the lazy twin",
+        change: |spec| {
+            spec.training.rate_width = Some(256);
+            spec.study = along("network.width", [64, 128, 256, 512, 1024, 2048]);
+        },
+    },
+    Preset {
+        name: "ntk-width",
+        about: "The same in the NTK parametrisation",
+        change: |spec| {
+            spec.network.parametrisation = Parametrisation::Ntk;
+            spec.training.rate = 0.5;
+            spec.study = along("network.width", [64, 128, 256, 512, 1024, 2048]);
+        },
+    },
+    Preset {
+        name: "rate",
+        about: "Spike and dip against the learning rate",
+        change: |spec| spec.study = along("training.rate", [0.0003, 0.001, 0.003, 0.006, 0.015]),
+    },
+    Preset {
+        name: "overlap",
+        about: "How many classes the second task shares with the first: from none to all, which is the control",
+        change: |spec| spec.study = along("tasks.overlap", [0, 1, 2, 3, 4, 5]),
+    },
+    Preset {
+        name: "frequency",
+        about: "All classes in both tasks, only their proportions shift: the other kind of change",
+        change: |spec| {
+            spec.tasks.kind = TaskKind::Frequency;
+            spec.study = along("tasks.alpha", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+        },
+    },
+    Preset {
+        name: "duration",
+        about: "How long the first task was trained",
+        change: |spec| {
+            let epochs = |first: i64| Value::Array(vec![Value::Integer(first), Value::Integer(10)]);
+            spec.study = along("tasks.epochs", [5, 10, 20, 40, 60].map(epochs));
+        },
+    },
+    Preset {
+        name: "regime",
+        about: "The same network in the standard and in the NTK parametrisation, with the lazy rate, and scaled by α",
+        change: |spec| {
+            spec.network.width = 1024;
+            spec.study = among(
+                "regime",
+                &[
+                    ("standard", &[]),
+                    ("lazy", &["training.rate_width=256"]),
+                    ("NTK", &["network.parametrisation=ntk", "training.rate=0.5"]),
+                    ("α = 10", &["network.alpha=10"]),
+                ],
+            );
+        },
+    },
+    Preset {
+        name: "laziness",
+        about: "The output scaled by α and the rate by 1/α²: from feature learning to a kernel that stands still",
+        change: |spec| spec.study = along("network.alpha", [0.3, 1.0, 3.0, 10.0, 30.0]),
+    },
+    Preset {
+        name: "architecture",
+        about: "MLP, convolutional network, residual MLP, transformer: each at a rate of its own",
+        change: |spec| {
+            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.kernel.probes_per_class = 4;
+            spec.data.test_per_class = 50;
+            spec.study = among(
+                "architecture",
+                &[
+                    ("MLP", &["training.rate=0.01"]),
+                    ("CNN", &["network.kind=cnn", "network.width=16", "training.rate=0.01"]),
+                    (
+                        "residual MLP",
+                        &["network.kind=resmlp", "network.width=128", "network.init=torch", "training.rate=0.005"],
+                    ),
+                    (
+                        "transformer",
+                        &[
+                            "network.kind=transformer",
+                            "network.width=64",
+                            "network.activation=gelu",
+                            "network.init=torch",
+                            "training.rate=0.005",
+                        ],
+                    ),
+                ],
+            );
+        },
+    },
+    Preset {
+        name: "optimiser",
+        about: "Plain SGD, momentum, Adam: how much the kernel stirs before anything has shifted",
+        change: |spec| {
+            spec.study = among(
+                "optimiser",
+                &[
+                    ("SGD", &[]),
+                    ("momentum .9", &["training.momentum=0.9", "training.rate=0.0003"]),
+                    ("Adam", &["training.optimiser=adam", "training.rate=0.0003"]),
+                ],
+            );
+        },
+    },
+    Preset {
+        name: "loss",
+        about: "Cross-entropy and the mean squared error",
+        change: |spec| {
+            let mse: &[&str] = &["training.loss=mse", "training.rate=0.03"];
+            spec.study = among("loss", &[("cross-entropy", &[]), ("mean squared error", mse)]);
+        },
+    },
+];
+
+/// Seeds of a ready-made study: the least that shows a spread.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+/// A study of one setting.
+fn along(axis: &str, values: impl IntoIterator<Item = impl Into<Value>>) -> Option<StudySpec> {
+    let values = values.into_iter().map(Into::into).collect();
+    Some(StudySpec { axis: axis.to_owned(), values, seeds: SEEDS.to_vec(), ..StudySpec::default() })
+}
+
+/// A study of several settings at once.
+fn among(axis: &str, variants: &[(&str, &[&str])]) -> Option<StudySpec> {
+    let variant = |(name, set): &(&str, &[&str])| Variant {
+        name: (*name).to_owned(),
+        set: set.iter().map(|setting| (*setting).to_owned()).collect(),
+    };
+    let variants = variants.iter().map(variant).collect();
+    Some(StudySpec { axis: axis.to_owned(), variants, seeds: SEEDS.to_vec(), ..StudySpec::default() })
+}
+
 /// The preset of this name.
 pub fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The study of this name.
+pub fn study(name: &str) -> Option<&'static Preset> {
+    STUDIES.iter().find(|study| study.name == name)
 }

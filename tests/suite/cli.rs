@@ -41,8 +41,15 @@ fn presets_are_listed_with_what_they_show() {
     let done = kernelscope(place.path(), &["presets"]);
     assert!(done.status.success());
     let said = text(&done.stdout);
-    assert_eq!(said.lines().count(), kernelscope::spec::PRESETS.len());
-    assert!(said.lines().next().unwrap().starts_with("reactivation  "), "{said}");
+    let (runs, studies) = (kernelscope::spec::PRESETS, kernelscope::spec::STUDIES);
+    // A line for each, under two heads.
+    assert_eq!(said.lines().count(), 2 + runs.len() + studies.len());
+    for preset in runs.iter().chain(studies) {
+        assert!(
+            said.lines().any(|line| line.trim_start().starts_with(preset.name) && line.ends_with(preset.about)),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod regression;
 mod run;
 mod spec;
 mod stage;
+mod study;
 mod ui;
 mod worker;
 

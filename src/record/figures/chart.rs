@@ -1,12 +1,13 @@
-//! Draws panels of curves over the epochs: task bands behind, switch lines, curves, the numbers at spikes and dips.
+//! Draws panels of curves over the epochs, or over a study's axis: task bands behind, switch lines, curves, how far runs lie
+//! apart, the numbers at spikes and dips.
 
-use plotters::prelude::{ChartBuilder, Circle, LineSeries, PathElement, Rectangle, Text, TextStyle};
+use plotters::prelude::{ChartBuilder, Circle, ErrorBar, LineSeries, PathElement, Polygon, Rectangle, Text, TextStyle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontFamily, FontStyle, RGBColor, ShapeStyle};
 
 use super::super::palette::task_colour;
 use super::backend::{Area, Backend, Drawn, FAMILY};
-use super::curves::{Panel, Timeline};
+use super::curves::{Across, Panel};
 use super::scale::Scale;
 
 /// Sizes of text, in units.
@@ -26,21 +27,24 @@ pub(super) fn text<B: Backend>(size: i32, colour: RGBColor, h: HPos, v: VPos) ->
     TextStyle { color: colour.to_backend_color(), ..TextStyle::from(font) }.pos(Pos::new(h, v))
 }
 
-/// Draws the panels below each other; the last one has the epochs below it.
-pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], timeline: &Timeline) -> Drawn<B> {
+/// Draws the panels below each other.
+pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], across: &Across) -> Drawn<B> {
     for (panel, area) in panels.iter().zip(root.split_evenly((panels.len().max(1), 1))) {
-        draw_panel(&area, panel, timeline)?;
+        draw_panel(&area, panel, across)?;
     }
     Ok(())
 }
 
-fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) -> Drawn<B> {
+fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Drawn<B> {
     let unit = B::UNIT;
     area.draw_text(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (16 * unit, 22 * unit))?;
     draw_legend(area, panel)?;
 
-    let x = Scale::exact(0.0, timeline.end);
-    let values = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+    let x = across.x.clone();
+    let (left, right) = x.ends();
+    let spread = || panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| [point.1, point.2]));
+    let curves = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+    let values = || curves().chain(spread());
     let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
     let y = match panel.fixed {
         Some((low, high)) => Scale::exact(low, high),
@@ -56,9 +60,9 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) ->
         .build_cartesian_2d(x, y.clone())?;
 
     let (bottom, top) = y.ends();
-    for &(from, to, task) in &timeline.bands {
+    for &(from, to, task) in &across.bands {
         let colour = rgb(task_colour(task)).mix(0.10).filled();
-        chart.draw_series([Rectangle::new([(from, bottom), (to.min(timeline.end), top)], colour)])?;
+        chart.draw_series([Rectangle::new([(from, bottom), (to, top)], colour)])?;
     }
     chart
         .configure_mesh()
@@ -67,28 +71,43 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, timeline: &Timeline) ->
         .axis_style(ShapeStyle::from(&INK).stroke_width(unit as u32))
         .label_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
         .axis_desc_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
-        .x_desc("epoch")
+        .x_desc(across.name.as_str())
+        .x_labels(24)
         .y_desc(panel.y)
         .y_label_offset(B::DROP * unit)
         .set_all_tick_mark_size(4 * unit)
         .draw()?;
 
-    for &(from, ..) in timeline.bands.iter().skip(1) {
-        let line = [(from, bottom), (from, top)];
+    for &switch in &across.lines {
+        let line = [(switch, bottom), (switch, top)];
         chart.draw_series([PathElement::new(line, INK.mix(0.6).stroke_width(unit as u32))])?;
+    }
+    for spread in &panel.spreads {
+        let colour = rgb(spread.colour);
+        let shown: Vec<_> = spread.points.iter().filter(|point| y.shows(point.1) && y.shows(point.2)).collect();
+        if spread.ribbon {
+            let there = shown.iter().map(|point| (point.0, point.2));
+            let back = shown.iter().rev().map(|point| (point.0, point.1));
+            chart.draw_series([Polygon::new(there.chain(back).collect::<Vec<_>>(), colour.mix(0.15).filled())])?;
+        } else {
+            let bar = |&&(x, low, high): &&(f64, f64, f64)| {
+                ErrorBar::new_vertical(x, low, low, high, colour.stroke_width(unit as u32), 8 * unit as u32)
+            };
+            chart.draw_series(shown.iter().map(bar))?;
+        }
     }
     for curve in &panel.curves {
         let width = if curve.thin { unit } else { 2 * unit } as u32;
         let points = curve.points.iter().copied().filter(|point| y.shows(point.1));
         chart.draw_series(LineSeries::new(points, rgb(curve.colour).stroke_width(width)))?;
     }
-    for &(from, to, task) in &timeline.bands {
+    for &(from, to, task) in &across.bands {
         // No name where it does not fit.
-        if (to - from) * 9.0 > timeline.end {
+        if (to - from) * 9.0 > right - left {
             let style = text::<B>(LABEL, rgb(task_colour(task)), HPos::Center, VPos::Bottom);
             let name = format!("training task {task}");
-            let short = if (to - from) * 5.0 > timeline.end { name } else { format!("task {task}") };
-            let at = chart.plotting_area().map_coordinate(&((from + to.min(timeline.end)) / 2.0, top));
+            let short = if (to - from) * 5.0 > right - left { name } else { format!("task {task}") };
+            let at = chart.plotting_area().map_coordinate(&((from + to) / 2.0, top));
             let origin = area.get_base_pixel();
             area.draw_text(&short, &style, (at.0 - origin.0, at.1 - origin.1 - 3 * unit))?;
         }

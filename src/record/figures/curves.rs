@@ -3,7 +3,7 @@
 use super::super::palette::{ALL_TASKS, task_colour};
 use super::super::{Block, History, Metric, Snapshot};
 use super::Figure;
-use super::scale::plain;
+use super::scale::{Scale, plain};
 
 /// One chart: curves over the epochs.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,7 @@ pub(super) struct Panel {
     /// The range of y where it is known beforehand.
     pub(super) fixed: Option<(f64, f64)>,
     pub(super) curves: Vec<Curve>,
+    pub(super) spreads: Vec<Spread>,
     pub(super) marks: Vec<Mark>,
 }
 
@@ -39,22 +40,38 @@ pub(super) struct Mark {
     pub(super) above: bool,
 }
 
-/// Which task was trained when.
+/// How far values lie apart at the points of a curve.
 #[derive(Clone, Debug)]
-pub(super) struct Timeline {
-    /// First epoch, last epoch, number of the task.
-    pub(super) bands: Vec<(f64, f64, usize)>,
-    pub(super) end: f64,
+pub(super) struct Spread {
+    pub(super) colour: [u8; 3],
+    /// As a ribbon, else as a bar at each point.
+    pub(super) ribbon: bool,
+    /// x, smallest, largest.
+    pub(super) points: Vec<(f64, f64, f64)>,
 }
 
-impl Timeline {
+/// What lies along the horizontal axis of all panels of a figure.
+#[derive(Clone, Debug)]
+pub(super) struct Across {
+    pub(super) x: Scale,
+    pub(super) name: String,
+    /// Which task was trained when: first epoch, last epoch, number of the task.
+    pub(super) bands: Vec<(f64, f64, usize)>,
+    /// Where a line stands: the switches.
+    pub(super) lines: Vec<f64>,
+}
+
+impl Across {
+    /// The epochs of a run.
     pub(super) fn of(history: &History) -> Self {
         let last = history.rows().last().map_or(0.0, |row| row.epoch);
         let end = if last > 0.0 { last } else { 1.0 };
         let starts = history.tasks();
         let until = |place: usize| starts.get(place + 1).map_or(end, |next| next.epoch);
-        let bands = starts.iter().enumerate().map(|(place, start)| (start.epoch, until(place), start.task));
-        Self { bands: bands.filter(|&(from, to, _)| to > from).collect(), end }
+        let bands = starts.iter().enumerate().map(|(place, start)| (start.epoch, until(place).min(end), start.task));
+        let bands: Vec<_> = bands.filter(|&(from, to, _)| to > from).collect();
+        let lines = bands.iter().skip(1).map(|band| band.0).collect();
+        Self { x: Scale::exact(0.0, end), name: "epoch".to_owned(), bands, lines }
     }
 }
 

@@ -8,6 +8,7 @@ mod chart;
 mod curves;
 mod gram;
 mod scale;
+mod study;
 
 use std::fs;
 use std::io;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{FolderError, History, atomic};
+use super::{FolderError, History, StudyFolder, atomic};
 
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
@@ -118,10 +119,27 @@ pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec
     Figure::ALL.into_iter().map(write).collect()
 }
 
+/// Draws the figures of a study into a folder, which is made if need be; returns their paths.
+pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
+    fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
+    let write = |(name, panels, across): (&'static str, Vec<curves::Panel>, curves::Across)| {
+        let path = folder.join(format!("{name}.{}", format.extension()));
+        let size = curves::size(panels.len());
+        let bytes = match format {
+            Format::Svg => backend::svg(size, |root| chart::draw(root, &panels, &across)).map(String::into_bytes),
+            Format::Png => backend::png(size, |root| chart::draw(root, &panels, &across)),
+        };
+        let bytes = bytes.map_err(|message| FigureError::Draw(name, message))?;
+        atomic::replace(&path, |writer| io::Write::write_all(writer, &bytes))?;
+        Ok(path)
+    };
+    study::figures(study).into_iter().map(write).collect()
+}
+
 fn draw<B: backend::Backend>(root: &backend::Area<B>, history: &History, figure: Figure) -> backend::Drawn<B> {
     match figure {
         Figure::Gram => gram::draw(root, history),
-        _ => chart::draw(root, &curves::panels(history, figure), &curves::Timeline::of(history)),
+        _ => chart::draw(root, &curves::panels(history, figure), &curves::Across::of(history)),
     }
 }
 

@@ -20,11 +20,13 @@ pub(super) struct Scale {
 }
 
 /// How the ticks are written: all of them alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Style {
     Decimals(usize),
     Significant,
     Power,
+    /// The n-th name stands at n.
+    Names(Vec<String>),
 }
 
 impl Scale {
@@ -40,6 +42,21 @@ impl Scale {
     /// An axis of exactly this range.
     pub(super) fn exact(low: f64, high: f64) -> Self {
         Self::linear(low, high, 0.0)
+    }
+
+    /// An axis of things that have names and no size: the n-th one is at n.
+    pub(super) fn names(names: Vec<String>) -> Self {
+        let last = names.len().max(1) as f64 - 1.0;
+        let ticks = (0..names.len()).map(|place| place as f64).collect();
+        Self { log: false, low: -0.5, high: last + 0.5, ticks, style: Style::Names(names) }
+    }
+
+    /// An axis on which exactly these values are ticks, logarithmic where they span a decade.
+    pub(super) fn values(values: &[f64]) -> Self {
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let log = least > 0.0 && most >= 8.0 * least;
+        Self { ticks: values.to_vec(), style: Style::Significant, ..Self::of(values.iter().copied(), log) }
     }
 
     fn linear(low: f64, high: f64, pad: f64) -> Self {
@@ -94,10 +111,11 @@ impl Scale {
 
     /// What stands at a tick.
     pub(super) fn label(&self, tick: f64) -> String {
-        match self.style {
-            Style::Decimals(decimals) => plain(tick, Some(decimals)),
+        match &self.style {
+            Style::Decimals(decimals) => plain(tick, Some(*decimals)),
             Style::Significant => plain(tick, None),
             Style::Power => power(tick),
+            Style::Names(names) => names.get(tick.round().max(0.0) as usize).cloned().unwrap_or_default(),
         }
     }
 }

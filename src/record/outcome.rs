@@ -1,0 +1,119 @@
+//! What a run has shown, in the figures that a summary prints and a study compares. Definitions: [`crate::math`].
+
+use super::{Block, History, Metric, Row};
+use crate::math::forgetting::{average_accuracy, backward_transfer};
+use crate::math::spike::{Dip, Spike};
+
+/// What one switch did, on the probes of the task that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// Numbers of the task that ended and of the one that began.
+    pub tasks: (usize, usize),
+    pub epoch: f64,
+    /// Of the velocity.
+    pub spike: Option<Spike>,
+    /// Of the velocity as an angle.
+    pub angle: Option<Spike>,
+    /// Of λ_max.
+    pub dip: Option<Dip>,
+    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task.
+    pub accuracy: (Option<f64>, Option<f64>),
+    /// The second one among the task's own classes.
+    pub masked: Option<f64>,
+}
+
+/// Names of the figures of a switch, in the order of [`Switch::figures`].
+pub const SWITCH_FIGURES: [&str; 13] = [
+    "spike",
+    "background",
+    "ratio",
+    "fake_ratio",
+    "delay_epochs",
+    "angle_ratio",
+    "dip",
+    "dip_epochs",
+    "recovery",
+    "recovery_epochs",
+    "accuracy_before",
+    "accuracy_after",
+    "accuracy_after_masked",
+];
+
+/// Names of the figures of a whole run, in the order of [`History::run_figures`].
+pub const RUN_FIGURES: [&str; 4] = ["average_accuracy", "backward_transfer", "steps", "epochs"];
+
+impl Switch {
+    /// The figures by the names of [`SWITCH_FIGURES`]; `None` where one cannot be told.
+    pub fn figures(&self) -> [Option<f64>; SWITCH_FIGURES.len()] {
+        let (spike, dip) = (self.spike, self.dip);
+        [
+            spike.map(|spike| spike.height),
+            spike.map(|spike| spike.background),
+            spike.map(|spike| spike.ratio),
+            spike.and_then(|spike| Some(spike.fake? / spike.background)),
+            spike.map(|spike| spike.delay),
+            self.angle.map(|spike| spike.ratio),
+            dip.map(|dip| dip.depth),
+            dip.map(|dip| dip.epoch - self.epoch),
+            dip.map(|dip| dip.recovery),
+            dip.and_then(|dip| dip.recovery_epochs),
+            self.accuracy.0,
+            self.accuracy.1,
+            self.masked,
+        ]
+    }
+}
+
+impl History {
+    /// Each switch so far.
+    pub fn outcomes(&self) -> Vec<Switch> {
+        let pairs = self.tasks().windows(2).enumerate();
+        let outcome = |(place, pair): (usize, &[super::TaskStart])| {
+            let (from, to) = (pair[0].task, pair[1].task);
+            let of = |metric| self.spikes(Block::Task(from), metric).get(place).copied().flatten();
+            let accuracy = |row: Option<&Row>| row?.accuracy.iter().find(|found| found.task == from).copied();
+            let (before, after) = (accuracy(self.end_of(place)), accuracy(self.end_of(place + 1)));
+            Switch {
+                tasks: (from, to),
+                epoch: pair[1].epoch,
+                spike: of(Metric::Velocity),
+                angle: of(Metric::VelocityAngle),
+                dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
+                accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
+                masked: after.map(|found| found.masked),
+            }
+        };
+        pairs.map(outcome).collect()
+    }
+
+    /// The figures by the names of [`RUN_FIGURES`].
+    pub fn run_figures(&self) -> [Option<f64>; RUN_FIGURES.len()] {
+        let matrix = self.accuracy_matrix();
+        let last = self.rows().last();
+        [
+            matrix.as_deref().and_then(average_accuracy),
+            matrix.as_deref().and_then(backward_transfer),
+            last.map(|row| row.step as f64),
+            last.map(|row| row.epoch),
+        ]
+    }
+
+    /// Accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's end was not
+    /// measured.
+    pub fn accuracy_matrix(&self) -> Option<Vec<Vec<f64>>> {
+        let accuracies = |row: &Row| -> Option<Vec<f64>> {
+            let of = |task: usize| row.accuracy.iter().find(|found| found.task == task).map(|found| found.accuracy);
+            self.tasks().iter().map(|start| of(start.task)).collect()
+        };
+        (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
+    }
+
+    /// The row at the end of a task, by its place in the order of training.
+    fn end_of(&self, place: usize) -> Option<&Row> {
+        let task = self.tasks().get(place)?.task;
+        match self.tasks().get(place + 1) {
+            Some(next) => self.rows().iter().find(|row| row.step == next.step && row.task == task),
+            None => self.rows().last(),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The folder of a study: `study.toml`, a run folder for each run, and `study.csv` with a row for each run that has ended.
+//!
+//! Guarantees: what is done is not done again; a row is read from its run's folder and from nothing else, so the table of a
+//! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::create::{is_done, lock};
+use super::{Ending, FolderError, History, LoadError, RUN_FIGURES, RunState, SWITCH_FIGURES, atomic, load_rows};
+use crate::spec::{Spec, SpecError, StudyRun, StudySpec};
+
+/// The whole spec, with its section `[study]`.
+pub const STUDY: &str = "study.toml";
+/// The table.
+pub const TABLE: &str = "study.csv";
+/// Where the runs are.
+const RUNS: &str = "runs";
+
+/// Why a study cannot be opened or written; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    #[error("{} is not empty and holds no study: choose another folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} holds another study, of {axis}: choose another folder", folder.display())]
+    Other { folder: PathBuf, axis: String },
+    #[error("{}: {source}", path.display())]
+    Spec { path: PathBuf, source: SpecError },
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Run(#[from] LoadError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// A study on disk.
+#[derive(Debug)]
+pub struct StudyFolder {
+    out: PathBuf,
+    spec: Spec,
+    runs: Vec<StudyRun>,
+    /// What is known of each run that has ended.
+    ended: Vec<Option<Arc<History>>>,
+    /// Held while the folder is written; `None` where it is only read.
+    _lock: Option<File>,
+}
+
+impl StudyFolder {
+    /// Opens the folder for this study: an empty one, or that of the same study, perhaps with other values or seeds. Reads what
+    /// is done.
+    pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        if out.exists() && !out.is_dir() {
+            return Err(FolderError::IsFile(out.to_owned()).into());
+        }
+        let place = out.join(STUDY);
+        let empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
+        if !empty && !place.exists() {
+            return Err(StudyError::NotEmpty(out.to_owned()));
+        }
+        if place.exists() {
+            let there = read_spec(&place)?;
+            if !question(&there).same_run(&question(spec)) {
+                let axis = there.study.map(|study| study.axis).unwrap_or_default();
+                return Err(StudyError::Other { folder: out.to_owned(), axis });
+            }
+        }
+        fs::create_dir_all(out.join(RUNS)).map_err(|err| FolderError::write(out, err))?;
+        let lock = lock(out)?;
+        atomic::sweep(out);
+        atomic::replace(&place, |writer| writer.write_all(spec.to_toml().as_bytes()))?;
+        let study = Self::with(out, spec.clone(), lock)?;
+        study.write_table()?;
+        Ok(study)
+    }
+
+    /// Opens a study to look at it.
+    pub fn open(out: &Path) -> Result<Self, StudyError> {
+        Self::with(out, read_spec(&out.join(STUDY))?, None)
+    }
+
+    fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
+        let named = |source| StudyError::Spec { path: out.join(STUDY), source };
+        let runs = spec.runs().map_err(named)?;
+        let mut study = Self { out: out.to_owned(), spec, ended: vec![None; runs.len()], runs, _lock: lock };
+        for place in 0..study.runs.len() {
+            study.look(place)?;
+        }
+        Ok(study)
+    }
+
+    /// The whole spec.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Its runs, value by value.
+    pub fn runs(&self) -> &[StudyRun] {
+        &self.runs
+    }
+
+    /// The folder of a run.
+    pub fn run_folder(&self, place: usize) -> PathBuf {
+        self.out.join(RUNS).join(&self.runs[place].folder)
+    }
+
+    /// What is known of a run that has ended: rows, tasks and losses, no Gram.
+    pub fn ended(&self, place: usize) -> Option<&Arc<History>> {
+        self.ended[place].as_ref()
+    }
+
+    /// Looks whether a run has ended, and reads it if it has.
+    pub fn look(&mut self, place: usize) -> Result<bool, StudyError> {
+        let folder = self.run_folder(place);
+        let done = is_done(&folder, &self.runs[place].spec)?;
+        if done {
+            self.ended[place] = Some(Arc::new(load_rows(&folder)?.history));
+        }
+        Ok(done)
+    }
+
+    /// Writes the table of what has ended.
+    pub fn write_table(&self) -> Result<PathBuf, FolderError> {
+        let path = self.out.join(TABLE);
+        atomic::replace(&path, |writer| {
+            let mut table = csv::Writer::from_writer(writer);
+            self.table().into_iter().try_for_each(|line| table.write_record(line))?;
+            table.flush()
+        })?;
+        Ok(path)
+    }
+
+    /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
+    /// on. A cell is empty where a figure cannot be told.
+    pub fn table(&self) -> Vec<Vec<String>> {
+        let axis = self.spec.study.as_ref().map_or("", |study| study.axis.as_str());
+        let known: Vec<_> =
+            self.runs.iter().zip(&self.ended).filter_map(|(run, ended)| Some((run, ended.as_ref()?))).collect();
+        let outcomes: Vec<_> = known.iter().map(|(_, history)| history.outcomes()).collect();
+        let switches = outcomes.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let numbered = |switch: usize, name: &str| match switch {
+            0 => name.to_owned(),
+            _ => format!("{name}_{}", switch + 1),
+        };
+        let mut head: Vec<String> = ["run", axis, "seed", "ended"].map(str::to_owned).to_vec();
+        for switch in 0..switches {
+            head.extend(SWITCH_FIGURES.map(|name| numbered(switch, name)));
+        }
+        head.extend(RUN_FIGURES.map(str::to_owned));
+        let mut lines = vec![head];
+        for ((run, history), switched) in known.into_iter().zip(outcomes) {
+            let mut line =
+                vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), ending(history).to_owned()];
+            for switch in 0..switches {
+                let figures = switched.get(switch).map_or([None; SWITCH_FIGURES.len()], super::Switch::figures);
+                line.extend(figures.map(cell));
+            }
+            line.extend(history.run_figures().map(cell));
+            lines.push(line);
+        }
+        lines
+    }
+}
+
+/// A study but for how many values and seeds it has: these may grow.
+fn question(spec: &Spec) -> Spec {
+    let axis = spec.study.as_ref().map(|study| StudySpec { axis: study.axis.clone(), ..StudySpec::default() });
+    Spec { study: axis, seed: 0, ..spec.clone() }
+}
+
+fn read_spec(place: &Path) -> Result<Spec, StudyError> {
+    let text = fs::read_to_string(place).map_err(|source| StudyError::Read { path: place.to_owned(), source })?;
+    Spec::from_toml(&text).map_err(|source| StudyError::Spec { path: place.to_owned(), source })
+}
+
+fn ending(history: &History) -> &'static str {
+    match history.state() {
+        RunState::Ended(Ending::Diverged { .. }) => "diverged",
+        _ => "finished",
+    }
+}
+
+/// Shortest digits that give the same number back.
+fn cell(figure: Option<f64>) -> String {
+    figure.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
+}

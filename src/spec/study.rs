@@ -1,0 +1,123 @@
+//! A study: many runs under one question. One axis takes several values, each with several seeds.
+//!
+//! Its runs are plain specs, so each of them can be repeated alone with `kernelscope run`.
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use super::validate::problem;
+use super::{DataShape, Problem, Spec, SpecError};
+
+/// The section `[study]` of a run file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StudySpec {
+    /// The key that varies, as for `--set`: `network.width`. With `variants`, what they have in common: `regime`.
+    pub axis: String,
+    /// The values of that key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Value>,
+    /// Instead of `values`, where one key does not tell the difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
+    /// Each value is run with each of these.
+    pub seeds: Vec<u64>,
+}
+
+/// One point of an axis: several settings under a name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Variant {
+    pub name: String,
+    /// As for `--set`: `network.parametrisation=ntk`.
+    pub set: Vec<String>,
+}
+
+/// One run of a study.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StudyRun {
+    /// The axis value, as text.
+    pub value: String,
+    pub seed: u64,
+    /// The folder of the run within the study's.
+    pub folder: String,
+    pub spec: Spec,
+}
+
+/// Runs of a study at most.
+const MOST_RUNS: usize = 1000;
+
+impl Spec {
+    /// The runs of a study, value by value and within a value seed by seed; this spec alone where there is none.
+    pub fn runs(&self) -> Result<Vec<StudyRun>, SpecError> {
+        let base = Self { study: None, ..self.clone() };
+        let Some(study) = &self.study else {
+            let (value, folder) = (String::new(), format!("seed-{}", self.seed));
+            return Ok(vec![StudyRun { value, seed: self.seed, folder, spec: base }]);
+        };
+        let plain = study.values.iter().map(|value| (text(value), vec![format!("{}={value}", study.axis)]));
+        let named = study.variants.iter().map(|variant| (variant.name.clone(), variant.set.clone()));
+        let mut runs = Vec::new();
+        for (value, settings) in plain.chain(named) {
+            let mut spec = base.clone();
+            settings.iter().try_for_each(|setting| spec.set(setting))?;
+            for &seed in &study.seeds {
+                let folder = format!("{}-seed-{seed}", file_name(&value));
+                runs.push(StudyRun { value: value.clone(), seed, folder, spec: Self { seed, ..spec.clone() } });
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Everything that forbids this study or one of its runs, which is then named. The shape of the images is that which is
+    /// expected of each run's data.
+    pub fn study_problems(&self) -> Vec<Problem> {
+        let Some(study) = &self.study else { return self.problems(&DataShape::expected(self)) };
+        let mut found = Vec::new();
+        if study.axis.is_empty() {
+            found.push(problem("study.axis", "name the setting that varies, for example network.width"));
+        }
+        match (study.values.len(), study.variants.len()) {
+            (0, 0) => found.push(problem("study.values", "give at least one value of the axis")),
+            (0, _) | (_, 0) => {}
+            _ => found.push(problem("study.variants", "give either values of one setting or variants, not both")),
+        }
+        if study.seeds.is_empty() {
+            found.push(problem("study.seeds", "give at least one seed"));
+        }
+        if (study.values.len() + study.variants.len()).saturating_mul(study.seeds.len()) > MOST_RUNS {
+            found.push(problem("study.values", format!("more than {MOST_RUNS} runs are not one study")));
+        }
+        if !found.is_empty() {
+            return found;
+        }
+        let runs = match self.runs() {
+            Ok(runs) => runs,
+            Err(err) => return vec![problem("study.values", err.to_string())],
+        };
+        let mut folders: Vec<&str> = runs.iter().map(|run| run.folder.as_str()).collect();
+        folders.sort_unstable();
+        if let Some(twice) = folders.windows(2).find(|pair| pair[0] == pair[1]) {
+            found.push(problem("study.values", format!("{} would be run twice: drop one of the two", twice[0])));
+        }
+        for run in runs {
+            for Problem { field, message } in run.spec.problems(&DataShape::expected(&run.spec)) {
+                found.push(Problem { field, message: format!("with {} = {}: {message}", study.axis, run.value) });
+            }
+        }
+        found
+    }
+}
+
+/// A value as people write it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A value as part of a file's name: what may not stand there becomes a hyphen.
+fn file_name(value: &str) -> String {
+    let kept = |letter: char| if letter.is_alphanumeric() || ".+_".contains(letter) { letter } else { '-' };
+    let name: String = value.chars().map(kept).collect();
+    let name = name.trim_matches(['-', '.']);
+    if name.is_empty() { "value".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,191 @@
+//! Runs a study: several runs at once, each on a worker of its own and into a folder of its own.
+//!
+//! Guarantees: cancelling, dropping the handle or killing the program loses nothing but the runs in progress, which start over the
+//! next time; a run that fails is told of and does not keep the others from running. The channel is bounded and watched like
+//! a worker's: a reader that is slow slows the study down and loses nothing.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+
+use super::{DeviceChoice, Job, TICK, Worker};
+use crate::record::{Ending, Event, Opened, create};
+use crate::spec::Spec;
+
+/// Messages that wait for a reader at most.
+const MESSAGES: usize = 64;
+
+/// One run that is still to be done.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Its place in the study.
+    pub place: usize,
+    pub spec: Spec,
+    pub folder: PathBuf,
+}
+
+/// What happens in a study.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// A run has begun, or come as far as this share of its steps.
+    Progress { place: usize, share: f64 },
+    /// A run has come to its end, which may be that it diverged; its folder is complete.
+    Ended { place: usize },
+    /// A run could not be done.
+    Failed { place: usize, message: String },
+}
+
+/// A running study. Dropping it cancels the runs in progress and joins.
+pub struct Study {
+    /// `None` only while dropping.
+    messages: Option<Receiver<Message>>,
+    cancel: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Study {
+    /// Starts with these runs, `at_once` of them at a time. `waker` is called after each message.
+    pub fn start(
+        runs: Vec<Waiting>,
+        device: DeviceChoice,
+        at_once: usize,
+        waker: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let (outbox, messages) = bounded(MESSAGES);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let count = at_once.clamp(1, runs.len().max(1));
+        let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
+        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(waker);
+        let start = |number: usize| {
+            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), waker: Arc::clone(&waker), device };
+            let waiting = Arc::clone(&waiting);
+            let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            Builder::new().name(format!("study {number}")).spawn(move || slot.work(next))
+        };
+        let threads = (0..count).filter_map(|number| start(number).ok()).collect();
+        Self { messages: Some(messages), cancel, threads }
+    }
+
+    /// The next message, if there is one.
+    pub fn try_recv(&self) -> Option<Message> {
+        self.messages.as_ref()?.try_recv().ok()
+    }
+
+    /// Waits for the next message; `None` when there will be no more.
+    pub fn recv(&self) -> Option<Message> {
+        self.messages.as_ref()?.recv().ok()
+    }
+
+    /// Asks the runs in progress to end; nothing that is complete is lost.
+    pub fn stop(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether all runs have ended (the last messages may still be waiting).
+    pub fn is_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Study {
+    fn drop(&mut self) {
+        self.stop();
+        self.messages = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One of the threads that take run after run.
+struct Slot {
+    outbox: Sender<Message>,
+    cancel: Arc<AtomicBool>,
+    waker: Arc<dyn Fn() + Send + Sync>,
+    device: DeviceChoice,
+}
+
+/// The reader is gone or the study is cancelled.
+struct Over;
+
+impl Slot {
+    fn work(&self, mut next: impl FnMut() -> Option<Waiting>) {
+        while let Some(waiting) = next() {
+            if self.take(&waiting).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take(&self, waiting: &Waiting) -> Result<(), Over> {
+        let place = waiting.place;
+        self.send(Message::Progress { place, share: 0.0 })?;
+        let failed = |message: String| self.send(Message::Failed { place, message });
+        let mut folder = match create(&waiting.folder, &waiting.spec, false) {
+            Ok(Opened { folder, .. }) => folder,
+            Err(err) => return failed(err.to_string()),
+        };
+        let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
+        let worker = Worker::start(job, Box::new(|| {}));
+        let mut told = 0.0;
+        loop {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Err(Over);
+            }
+            let event = match worker.recv_timeout(TICK) {
+                Some(event) => event,
+                None if worker.is_finished() => match worker.try_recv() {
+                    Some(event) => event,
+                    None => return failed("the training thread ended without a word".to_owned()),
+                },
+                None => {
+                    if let Err(err) = folder.tick() {
+                        return failed(err.to_string());
+                    }
+                    continue;
+                }
+            };
+            if let Err(err) = folder.take(&event) {
+                return failed(err.to_string());
+            }
+            match event {
+                Event::Progress(progress) => {
+                    let share = progress.step as f64 / progress.planned_steps.max(1) as f64;
+                    // A hundred messages a run, whatever its speed.
+                    if share >= told + 0.01 {
+                        told = share;
+                        self.send(Message::Progress { place, share })?;
+                    }
+                }
+                Event::Ended(Ending::Finished { .. } | Ending::Diverged { .. }) => {
+                    return self.send(Message::Ended { place });
+                }
+                Event::Ended(Ending::Failed { message, .. }) => return failed(message),
+                Event::Ended(Ending::Stopped { .. }) => return Err(Over),
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&self, message: Message) -> Result<(), Over> {
+        let mut waiting = message;
+        loop {
+            match self.outbox.send_timeout(waiting, TICK) {
+                Ok(()) => {
+                    (self.waker)();
+                    return Ok(());
+                }
+                Err(SendTimeoutError::Timeout(_)) if self.cancel.load(Ordering::Relaxed) => return Err(Over),
+                Err(SendTimeoutError::Timeout(back)) => {
+                    (self.waker)();
+                    waiting = back;
+                }
+                Err(SendTimeoutError::Disconnected(_)) => return Err(Over),
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Studies: what their runs are, and a table that does not tell whether the program was killed in between.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kernelscope::math::spike::dip;
+use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
+use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant};
+
+use super::cli::{kernelscope, text};
+use super::tiny;
+
+/// Two widths and two seeds of a run that is over in a blink.
+fn small() -> Spec {
+    let study = StudySpec {
+        axis: "network.width".to_owned(),
+        values: vec![16.into(), 24.into()],
+        seeds: vec![1, 2],
+        ..StudySpec::default()
+    };
+    Spec { study: Some(study), ..tiny() }
+}
+
+fn write(folder: &Path, spec: &Spec) {
+    fs::write(folder.join("study.toml"), spec.to_toml()).unwrap();
+}
+
+fn table(study: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(study.join(TABLE)).unwrap();
+    reader.records().map(|line| line.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn ready_made_studies_can_be_run_written_and_read() {
+    for study in STUDIES {
+        let spec = study.spec();
+        assert_eq!(spec.study_problems(), [], "{}", study.name);
+        assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec, "{}", study.name);
+        let runs = spec.runs().unwrap();
+        let given = spec.study.as_ref().unwrap();
+        assert_eq!(runs.len(), (given.values.len() + given.variants.len()) * given.seeds.len(), "{}", study.name);
+        assert!(runs.iter().all(|run| run.spec.study.is_none() && run.spec.seed == run.seed), "{}", study.name);
+    }
+}
+
+#[test]
+fn values_and_variants_change_what_they_say_and_nothing_else() {
+    let runs = small().runs().unwrap();
+    let widths: Vec<usize> = runs.iter().map(|run| run.spec.network.width).collect();
+    assert_eq!(widths, [16, 16, 24, 24]);
+    let mut first = tiny();
+    (first.network.width, first.seed) = (16, 1);
+    assert_eq!(runs[0].spec, first);
+    assert_eq!(runs[3].folder, "24-seed-2");
+
+    let mut spec = small();
+    let variant = |name: &str, set: &[&str]| Variant {
+        name: name.to_owned(),
+        set: set.iter().map(ToString::to_string).collect(),
+    };
+    spec.study = Some(StudySpec {
+        axis: "regime".to_owned(),
+        variants: vec![
+            variant("plain", &[]),
+            variant("NTK σ/√n", &["network.parametrisation=ntk", "training.rate=0.5"]),
+        ],
+        seeds: vec![3],
+        ..StudySpec::default()
+    });
+    let runs = spec.runs().unwrap();
+    assert_eq!(runs[1].spec.training.rate, 0.5);
+    assert_eq!((runs[0].folder.as_str(), runs[1].folder.as_str()), ("plain-seed-3", "NTK-σ--n-seed-3"));
+}
+
+#[test]
+fn a_study_that_cannot_be_is_refused_with_one_sentence() {
+    let cases: &[(&str, &str)] = &[
+        ("study.values=[]", "study.values: give at least one value"),
+        ("study.seeds=[]", "study.seeds: give at least one seed"),
+        ("study.axis=network.widht", "network.width"),
+        ("study.values=[16, 0]", "with network.width = 0"),
+        ("study.values=[16, 16]", "16-seed-1 would be run twice"),
+        ("study.values=[\"wide\"]", "network.width"),
+        ("study.variants=[{name=\"a\"}]", "not both"),
+    ];
+    let place = tempfile::tempdir().unwrap();
+    write(place.path(), &small());
+    fs::create_dir(place.path().join("full")).unwrap();
+    fs::write(place.path().join("full/photo.jpg"), "mine").unwrap();
+    for (set, part) in cases {
+        let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--set", set, "--out", "out"]);
+        let said = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{set}: {said}");
+        assert!(said.contains(part) && said.lines().count() == 1, "{set}: {said}");
+        assert!(!place.path().join("out").exists(), "{set}");
+    }
+    for (args, part) in [
+        (["run", "--config", "study.toml", "--out", "out"], "this is a study"),
+        (["study", "--preset", "reactivation", "--out", "out"], "is one run"),
+        (["run", "--preset", "width", "--out", "out"], "is a study"),
+        (["study", "--config", "study.toml", "--out", "full"], "holds no study"),
+    ] {
+        let done = kernelscope(place.path(), &args);
+        assert_eq!(done.status.code(), Some(2), "{args:?}");
+        assert!(text(&done.stderr).contains(part), "{args:?}: {}", text(&done.stderr));
+    }
+}
+
+#[test]
+fn a_killed_study_ends_with_the_table_of_one_that_was_not() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    // Long enough to be killed in the middle of a run.
+    let spec = {
+        let mut spec = small();
+        spec.tasks.epochs = vec![6.0, 3.0];
+        spec
+    };
+    write(here, &spec);
+    let whole = kernelscope(here, &["study", "--config", "study.toml", "--out", "whole"]);
+    assert!(whole.status.success(), "{}", text(&whole.stderr));
+    let expected = table(&here.join("whole"));
+    assert_eq!(expected.len(), 1 + 4);
+
+    // Killed after each run that ends, and once before any has.
+    let mut kills = 0;
+    for ended in 0..4 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kernelscope"))
+            .current_dir(here)
+            .args(["study", "--config", "study.toml", "--out", "killed", "--jobs", "1"])
+            .env("RUST_LOG", "off")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let patience = Instant::now() + Duration::from_secs(60);
+        let rows = || fs::read_to_string(here.join("killed").join(TABLE)).map_or(0, |table| table.lines().count());
+        let begun = here.join(format!("killed/runs/{}-seed-{}/metrics.csv", [16, 24][ended / 2], ended % 2 + 1));
+        let far = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        while Instant::now() < patience && (rows() < 1 + ended || !far(&begun)) {
+            if child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        kills += usize::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(kills >= 2, "the study was over before it could be killed more than {kills} times");
+    let done = kernelscope(here, &["study", "--config", "study.toml", "--out", "killed"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert_eq!(table(&here.join("killed")), expected);
+
+    // What is done is not done again, more seeds join it, and another question is refused.
+    let before = fs::metadata(here.join("killed/runs/16-seed-1/metrics.csv")).unwrap().modified().unwrap();
+    let more =
+        kernelscope(here, &["study", "--config", "study.toml", "--set", "study.seeds=[1,2,3]", "--out", "killed"]);
+    assert!(more.status.success(), "{}", text(&more.stderr));
+    assert!(text(&more.stderr).contains("4 of 6 runs are there already"), "{}", text(&more.stderr));
+    assert_eq!(fs::metadata(here.join("killed/runs/16-seed-1/metrics.csv")).unwrap().modified().unwrap(), before);
+    assert_eq!(table(&here.join("killed")).len(), 1 + 6);
+    let other =
+        kernelscope(here, &["study", "--config", "study.toml", "--set", "training.rate=0.1", "--out", "killed"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("another study, of network.width"), "{}", text(&other.stderr));
+}
+
+#[test]
+fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    write(here, &small());
+    let done = kernelscope(here, &["study", "--config", "study.toml", "--out", "out"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let said = text(&done.stdout);
+    assert!(said.contains("study.csv") && said.contains("study.svg") && said.contains("study-curves.svg"), "{said}");
+    let lines = table(&here.join("out"));
+    let (head, rows) = lines.split_first().unwrap();
+    let column = |name: &str| head.iter().position(|head| head == name).unwrap_or_else(|| panic!("no column {name}"));
+    for row in rows {
+        let loaded = load(&here.join("out/runs").join(&row[column("run")])).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        let history = loaded.history;
+        assert_eq!(row[column("network.width")], history.info().unwrap().spec.network.width.to_string());
+        assert_eq!(row[column("seed")], history.info().unwrap().spec.seed.to_string());
+        let number = |name: &str| row[column(name)].parse::<f64>().unwrap();
+        let spike = history.spikes(Block::Task(1), Metric::Velocity)[0].unwrap();
+        assert_eq!((number("spike"), number("ratio")), (spike.height, spike.ratio));
+        assert_eq!(number("ratio"), number("spike") / number("background"));
+        assert_eq!(number("dip"), history.dips(Block::Task(1))[0].unwrap().depth);
+        let (_, last, masked) = *history.accuracy(1).last().unwrap();
+        assert_eq!((number("accuracy_after"), number("accuracy_after_masked")), (last, masked));
+    }
+    // Read from the folder alone, the table is the same.
+    let again = StudyFolder::open(&here.join("out")).unwrap();
+    assert_eq!(again.table(), lines);
+    let drawn = kernelscope(here, &["figures", "out", "--format", "png", "--out", "pictures"]);
+    assert!(drawn.status.success(), "{}", text(&drawn.stderr));
+    for name in ["study.png", "study-curves.png"] {
+        let picture = image::open(here.join("pictures").join(name)).unwrap().to_rgb8();
+        let coloured =
+            picture.pixels().filter(|pixel| pixel.0.iter().max().unwrap() - pixel.0.iter().min().unwrap() > 80);
+        assert!(coloured.count() > 500, "{name} shows no curve");
+    }
+}
+
+#[test]
+fn recovery_is_timed_from_the_switch_to_where_it_was() {
+    let curve: Vec<(f64, f64)> =
+        [4.0, 4.0, 4.0, 2.0, 3.0, 4.5, 5.0].iter().enumerate().map(|(place, value)| (place as f64, *value)).collect();
+    let found = dip(&curve, 2.0, f64::INFINITY).unwrap();
+    assert_eq!((found.depth, found.epoch, found.recovery_epochs), (0.5, 3.0, Some(3.0)));
+    assert_eq!(dip(&curve[..5], 2.0, f64::INFINITY).unwrap().recovery_epochs, None);
+    // A new task ends the wait.
+    assert_eq!(dip(&curve, 2.0, 4.0).unwrap().recovery_epochs, None);
+}
