@@ -16,14 +16,14 @@
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, random streams | – | no | no |
-//! | [`spec`] | what a run *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
+//! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
 //! | [`data`] | images (embedded, IDX, CIFAR), task streams, probes, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; kernel regression | `model`, `math` | yes | no |
 //! | [`train`] | one step, evaluation; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events | all above, event types | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure | `lab` | no | no |
-//! | [`record`] | events, the bounded history, run folders, figures | `math`, `spec` | no | no |
+//! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads | `lab` | no | no |
+//! | [`record`] | events, the bounded history, run and study folders, figures | `math`, `spec` | no | no |
 //! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
 //! | [`cli`] | the command line, progress bars | as `ui` | no | no |
 //!

@@ -366,6 +366,12 @@ def growth(given):
 def draw_growth(rows, path):
     """Two panels, against N and against width: CPU seconds and bytes, both logarithmic."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+
+    def plain(axis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(ScalarFormatter())
 
     blue, orange = "#0072B2", "#D55E00"
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -375,14 +381,15 @@ def draw_growth(rows, path):
         panel.loglog(x, [1e3 * row[3] for row in own], "o-", color=blue)
         panel.set_xlabel(f"{'probes N' if against == 'N' else 'width'}   (MLP 784-w-w-10, trace, {fixed})")
         panel.set_ylabel("CPU time of a kernel, one thread (ms)", color=blue)
-        panel.set_xticks(x, [str(value) for value in x])
-        panel.minorticks_off()
         panel.grid(True, which="major", alpha=0.25)
         memory = panel.twinx()
         told = all(row[4] for row in own)
         memory.loglog(x, [(row[4] if told else row[5]) / 2**20 for row in own], "s--", color=orange)
-        memory.set_ylabel("memory of the kernel (MiB)" if told else "peak RSS (MiB)", color=orange)
-        memory.minorticks_off()
+        memory.set_ylabel("peak memory of the program (MiB)", color=orange)
+        plain(panel.yaxis), plain(memory.yaxis)
+        # After both are drawn: each sets the ticks of the axis that they share.
+        panel.set_xticks(x, [str(value) for value in x])
+        panel.xaxis.set_minor_locator(NullLocator())
     figure.savefig(path, dpi=150)
 
 

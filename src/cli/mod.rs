@@ -24,7 +24,6 @@ pub use gram::GramArgs;
 pub use run::run_default;
 pub use summary::summary;
 
-use crate::spec::PRESETS;
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -46,7 +45,7 @@ pub enum Command {
     Gram(GramArgs),
     /// Draw the publication figures of a run or of a study
     Figures(FiguresArgs),
-    /// Take pictures of the window on a real run of the default preset: before the switch, after it, at the end
+    /// Take pictures of the window on a real run: before the switch, after it, at the end
     Screenshots(ScreenshotArgs),
     /// List the ready-made runs and studies
     Presets,
@@ -102,6 +101,8 @@ pub struct FiguresArgs {
 /// Arguments of `screenshots`.
 #[derive(Debug, clap::Args)]
 pub struct ScreenshotArgs {
+    #[command(flatten)]
+    pub settings: settings::Settings,
     /// Folder for the pictures
     #[arg(value_name = "DIR")]
     pub out: PathBuf,
@@ -158,7 +159,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
     let size = [f32::from(args.width), f32::from(args.height)];
-    for path in crate::ui::screenshots(&args.out, PRESETS[0].spec(), DeviceChoice::Auto, size)? {
+    for path in crate::ui::screenshots(&args.out, args.settings.spec()?, DeviceChoice::Auto, size)? {
         println!("{}", path.display());
     }
     Ok(())

@@ -70,7 +70,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "cnn",
-        about: "The same two tasks with a small convolutional network: two convolutions with max pooling",
+        about: "The same two tasks with a small convolutional network: a far higher spike, and a dip",
         change: |spec| {
             spec.network = NetworkSpec::of(NetworkKind::Cnn);
             spec.tasks.epochs = vec![6.0, 4.0];
@@ -81,7 +81,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "resmlp",
-        about: "The same two tasks with a residual MLP: pre-LayerNorm blocks on one stream",
+        about: "The same two tasks with a residual MLP: λ_max falls to about half and stays there",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
             spec.tasks.epochs = vec![30.0, 10.0];
@@ -91,7 +91,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "transformer",
-        about: "The same two tasks with a small vision transformer: 16 patches, two blocks, attention without a mask",
+        about: "The same two tasks with a small vision transformer: a restless kernel, and the deepest dip",
         change: |spec| {
             spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
             spec.tasks.epochs = vec![10.0, 5.0];

@@ -242,6 +242,16 @@ fn a_repeated_measurement_is_one_line_of_json() {
     assert_eq!(fs::read(bench.path("k.npz")).unwrap(), kept);
     let plan = text(&run("--explain --memory 4kB").stdout);
     assert!(["fc1", "fc2", "fc3", "in all", "blocks of inputs"].iter().all(|word| plan.contains(word)), "{plan}");
+    // Only the time is asked for; of one layer it is less work, on the way back too.
+    let gflop = |more: &str| {
+        let done = run(&format!("--repeat 1 --threads 1 {more}"));
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        serde_json::from_slice::<BTreeMap<String, f64>>(&done.stdout).unwrap()["gflop"]
+    };
+    // Left out of the last layer's kernel: the ways back through two layers, 2 · 4 inputs · 4 logits · (8·8 + 8·4), and what
+    // the first two contribute.
+    let (whole, last) = (gflop(""), gflop("--layers fc3"));
+    assert!(whole - last > 2e-9 * 16.0 * 96.0 && last > 9e-6, "{last} of {whole}");
     assert_eq!(fs::read_dir(bench.folder.path()).unwrap().count(), 3);
 }
 

@@ -42,7 +42,7 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
 
     let x = across.x.clone();
     let (left, right) = x.ends();
-    let spread = || panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| [point.1, point.2]));
+    let spread = || panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| point.1));
     let curves = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
     let values = || curves().chain(spread());
     let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
@@ -84,14 +84,14 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
     }
     for spread in &panel.spreads {
         let colour = rgb(spread.colour);
-        let shown: Vec<_> = spread.points.iter().filter(|point| y.shows(point.1) && y.shows(point.2)).collect();
+        let shown: Vec<_> = spread.points.iter().filter(|point| point.1.iter().all(|&value| y.shows(value))).collect();
         if spread.ribbon {
-            let there = shown.iter().map(|point| (point.0, point.2));
-            let back = shown.iter().rev().map(|point| (point.0, point.1));
+            let there = shown.iter().map(|point| (point.0, point.1[2]));
+            let back = shown.iter().rev().map(|point| (point.0, point.1[0]));
             chart.draw_series([Polygon::new(there.chain(back).collect::<Vec<_>>(), colour.mix(0.15).filled())])?;
         } else {
-            let bar = |&&(x, low, high): &&(f64, f64, f64)| {
-                ErrorBar::new_vertical(x, low, low, high, colour.stroke_width(unit as u32), 8 * unit as u32)
+            let bar = |&&(x, [low, mean, high]): &&(f64, [f64; 3])| {
+                ErrorBar::new_vertical(x, low, mean, high, colour.stroke_width(unit as u32), 8 * unit as u32)
             };
             chart.draw_series(shown.iter().map(bar))?;
         }

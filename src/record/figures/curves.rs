@@ -46,8 +46,8 @@ pub(super) struct Spread {
     pub(super) colour: [u8; 3],
     /// As a ribbon, else as a bar at each point.
     pub(super) ribbon: bool,
-    /// x, smallest, largest.
-    pub(super) points: Vec<(f64, f64, f64)>,
+    /// x, and smallest, mean and largest of the values there.
+    pub(super) points: Vec<(f64, [f64; 3])>,
 }
 
 /// What lies along the horizontal axis of all panels of a figure.

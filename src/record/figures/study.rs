@@ -69,9 +69,12 @@ fn summary(axis: &Axis) -> Figure {
         let (mut points, mut spread) = (Vec::new(), Vec::new());
         for value in &axis.values {
             let found: Vec<f64> = value.runs.iter().filter_map(of).collect();
-            if let Some((mean, low, high)) = mean_and_ends(&found) {
-                points.push((value.at, mean));
-                spread.push((value.at, low, high));
+            if let Some(around) = ends_and_mean(&found) {
+                // A mean over those runs alone in which something happened would say that it happens.
+                if found.len() == value.runs.len() {
+                    points.push((value.at, around[1]));
+                }
+                spread.push((value.at, around));
             }
         }
         let curve = Curve { label: Some(label.to_owned()), colour, thin: false, points };
@@ -83,7 +86,7 @@ fn summary(axis: &Axis) -> Figure {
     };
     let panels = vec![
         panel(
-            "Spike of the velocity at the first switch (largest within an epoch), and its background",
+            "Spike of the velocity at the first switch, and its background",
             "(1 − CKA) per epoch",
             true,
             vec![line("spike", "spike", BLUE), line("background", "background", GREY)],
@@ -101,7 +104,7 @@ fn summary(axis: &Axis) -> Figure {
             vec![line("dip", "dip", BLUE)],
         ),
         panel(
-            "Epochs until λ_max is back where it was (no point: not in this run)",
+            "Epochs until λ_max is back where it was (a line only where it comes back in all runs)",
             "epochs",
             false,
             vec![line("recovery_epochs", "recovery", BLUE)],
@@ -155,7 +158,7 @@ fn aligned(axis: &Axis) -> Figure {
     ];
     let across = Across {
         x: Scale::exact(-start, end),
-        name: "epochs since the switch".to_owned(),
+        name: format!("epochs since the first switch; colours: {}", axis.name),
         bands: Vec::new(),
         lines: vec![0.0],
     };
@@ -173,7 +176,7 @@ fn around(history: &History, metric: Metric, relative: bool, (start, end): (f64,
 }
 
 /// A curve, and the ribbon around it.
-type Drawn = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
+type Drawn = (Vec<(f64, f64)>, Vec<(f64, [f64; 3])>);
 
 /// Mean and ends of several curves at the times of the first one, the others interpolated; where all of them reach.
 fn mean_of(series: &[Vec<(f64, f64)>]) -> Drawn {
@@ -181,9 +184,9 @@ fn mean_of(series: &[Vec<(f64, f64)>]) -> Drawn {
     let (mut points, mut spread) = (Vec::new(), Vec::new());
     for &(x, _) in first {
         let values: Option<Vec<f64>> = series.iter().map(|curve| interpolated(curve, x)).collect();
-        if let Some((mean, low, high)) = values.as_deref().and_then(mean_and_ends) {
-            points.push((x, mean));
-            spread.push((x, low, high));
+        if let Some(around) = values.as_deref().and_then(ends_and_mean) {
+            points.push((x, around[1]));
+            spread.push((x, around));
         }
     }
     (points, spread)
@@ -199,8 +202,9 @@ fn interpolated(curve: &[(f64, f64)], x: f64) -> Option<f64> {
     Some(before + (value - before) * (x - left) / (right - left))
 }
 
-/// Mean, smallest and largest; `None` of nothing.
-fn mean_and_ends(values: &[f64]) -> Option<(f64, f64, f64)> {
-    let ends = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-    (!values.is_empty()).then(|| (values.iter().sum::<f64>() / values.len() as f64, ends.0, ends.1))
+/// Smallest, mean and largest; `None` of nothing.
+fn ends_and_mean(values: &[f64]) -> Option<[f64; 3]> {
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
+    (!values.is_empty()).then(|| [low, values.iter().sum::<f64>() / values.len() as f64, high])
 }
