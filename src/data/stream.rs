@@ -145,6 +145,11 @@ impl Task {
     pub fn batch(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         pixels.clear();
         labels.clear();
+        self.append(indices, pixels, labels);
+    }
+
+    /// The same behind what the buffers hold.
+    pub(super) fn append(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         for &index in indices {
             let image = self.train[index];
             self.extend(&self.set.train, image, pixels);

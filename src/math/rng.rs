@@ -17,6 +17,10 @@ pub enum Stream {
     Order = 2,
     /// Pixel permutations of the tasks.
     Permutation = 3,
+    /// Which images of a task are kept for replay.
+    Memory = 4,
+    /// Which of these a step sees again.
+    Replay = 5,
 }
 
 /// The generator of one use: `a` and `b` tell uses of the same stream apart (a layer; a task and an epoch).

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::contract::Tile;
-use crate::spec::KERNEL_MEMORY;
+use crate::spec::{self, KERNEL_MEMORY};
 
 /// How the C logits become one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub enum Reduction {
     Full,
     /// (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩: the kernel of the sum of logits over √C (Mohamadi et al. 2023).
     SumLogits,
+}
+
+impl From<spec::Reduction> for Reduction {
+    fn from(reduction: spec::Reduction) -> Self {
+        match reduction {
+            spec::Reduction::Trace => Self::Trace,
+            spec::Reduction::SumLogits => Self::SumLogits,
+        }
+    }
 }
 
 /// What to measure.

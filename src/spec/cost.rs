@@ -3,7 +3,10 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
-use super::{KERNEL_MEMORY, KernelWork, Layer, MAJOR_SHARE, Method, Optimiser, Plan, Source, Spec, TaskKind};
+use super::{
+    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Optimiser, Plan, Reduction, Source, Spec,
+    TaskKind,
+};
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +73,13 @@ impl Cost {
         let probes = spec.probe_count(shape);
         let (n, inputs) = (probes as f64, shape.inputs() as f64);
 
-        let (mut steps, mut snapshots, mut full) = (0u64, 0u64, 0.0);
+        let (mut steps, mut images, mut snapshots, mut full) = (0u64, 0.0, 0u64, 0.0);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let per_epoch = (spec.train_count(task, shape) as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
             let of_task = spec.tasks.steps_at(place, per_epoch);
             steps = steps.saturating_add(of_task);
+            let replayed = if place > 0 && spec.training.replay > 0 { 2.0 } else { 1.0 };
+            images += of_task as f64 * spec.training.batch as f64 * replayed;
             let epochs = of_task as f64 / per_epoch as f64;
             let dense = if place > 0 { 2.0 * epochs.min(1.0) } else { 0.0 };
             let taken = ((epochs + dense) * spec.kernel.per_epoch as f64).min(of_task as f64).ceil();
@@ -84,9 +89,9 @@ impl Cost {
         }
 
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
-        let training_flop = steps as f64 * spec.training.batch as f64 * 6.0 * products * centred;
+        let training_flop = images * 6.0 * products * centred;
         let evaluated = spec.evaluated(shape);
-        let kernel = KernelCost::of(spec.kernel.method, &layers, probes, shape.classes);
+        let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.classes);
         let full = f64::min(full, snapshots as f64);
         let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
         let kernel_flop = measuring + snapshots as f64 * (2.0 * (evaluated + n) * products + 20.0 * n.powi(3));
@@ -98,7 +103,8 @@ impl Cost {
         };
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
-        let batch = spec.training.batch as f64 * (outputs * 4.0 + inputs);
+        let batch =
+            if spec.training.replay > 0 { 2.0 } else { 1.0 } * spec.training.batch as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch);
@@ -137,22 +143,24 @@ struct KernelCost {
 }
 
 impl KernelCost {
-    fn of(method: Method, layers: &[Layer], n: usize, classes: usize) -> Self {
+    fn of(kernel: &KernelSpec, layers: &[Layer], n: usize, classes: usize) -> Self {
         let rows = n as f64 * classes as f64;
-        match method {
+        let directions = match kernel.reduction {
+            Reduction::Trace => classes.max(1),
+            Reduction::SumLogits => 1,
+        };
+        match kernel.method {
             Method::Jacobian => {
                 let products: f64 = layers.iter().map(Layer::products).sum();
                 let parameters: f64 = layers.iter().map(Layer::parameters).sum();
-                let full = rows <= MOST_FULL_ROWS as f64;
-                let trace_flop = rows * (6.0 * products + 2.0 * n as f64 * parameters);
-                let full_flop = if full { rows * (6.0 * products + 2.0 * rows * parameters) } else { trace_flop };
-                // In f64, of all logits or of one at a time; a growing vector may hold twice what it needs.
-                let held = if full { rows } else { n as f64 };
-                Self { trace_flop, full_flop, bytes: 16.0 * held * (parameters + held) }
+                // One logit after the other, or their sum; never the full kernel. In f64; a growing vector may hold twice what
+                // it needs.
+                let flop = (n * directions) as f64 * (6.0 * products + 2.0 * n as f64 * parameters);
+                Self { trace_flop: flop, full_flop: flop, bytes: 16.0 * n as f64 * (parameters + n as f64) }
             }
             Method::Layerwise => {
                 let cost = |apart| {
-                    let directions = classes.max(1);
+                    let directions = if apart { classes.max(1) } else { directions };
                     let work = KernelWork { samples: (n, n), same: true, directions, apart, memory: KERNEL_MEMORY };
                     let plan = Plan::of(layers, &vec![true; layers.len()], &work);
                     (plan.flop(&work), plan.bytes())

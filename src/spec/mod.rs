@@ -137,6 +137,9 @@ pub struct TrainingSpec {
     pub momentum: f64,
     pub weight_decay: f64,
     pub batch: usize,
+    /// Experience replay: so many images of each earlier task are kept, and each batch is accompanied by as many of them as it
+    /// has images of its own. 0 is off.
+    pub replay: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +183,8 @@ pub struct KernelSpec {
 pub enum Reduction {
     /// (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
     Trace,
+    /// (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩, the kernel of the sum of all logits: what the Reactivation paper's precursor measured.
+    SumLogits,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -271,6 +276,7 @@ impl Default for TrainingSpec {
             momentum: 0.0,
             weight_decay: 0.0,
             batch: 64,
+            replay: 0,
         }
     }
 }

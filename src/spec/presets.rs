@@ -2,7 +2,10 @@
 
 use toml::Value;
 
-use super::{Init, NetworkKind, NetworkSpec, Parametrisation, Spec, StudySpec, TaskKind, Variant};
+use super::{
+    Activation, Init, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Spec, StudySpec, TaskKind,
+    Variant,
+};
 
 /// A named run or study.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +101,33 @@ pub const PRESETS: &[Preset] = &[
             spec.training.rate = 0.005;
             spec.kernel.probes_per_class = 4;
             spec.data.test_per_class = 50;
+        },
+    },
+    Preset {
+        name: "replay",
+        about: "The same two tasks, with 200 images of the first replayed in the second",
+        change: |spec| spec.training.replay = 200,
+    },
+    Preset {
+        name: "precursor",
+        about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits, once an epoch: too little to see by",
+        change: |spec| {
+            spec.tasks.classes = (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect();
+            spec.tasks.epochs = vec![10.0];
+            spec.network = NetworkSpec {
+                width: 100,
+                depth: 3,
+                activation: Activation::Tanh,
+                init: Init::Torch,
+                ..NetworkSpec::default()
+            };
+            spec.training.optimiser = Optimiser::Adam;
+            spec.training.rate = 0.001;
+            spec.training.batch = 32;
+            spec.kernel.reduction = Reduction::SumLogits;
+            spec.kernel.probes_per_class = 5;
+            spec.kernel.per_epoch = 1;
+            spec.kernel.lag = 1.0;
         },
     },
 ];
@@ -202,6 +232,11 @@ pub const STUDIES: &[Preset] = &[
                 ],
             );
         },
+    },
+    Preset {
+        name: "replay",
+        about: "How many images of the first task are replayed in the second: forgetting, and the kernel",
+        change: |spec| spec.study = along("training.replay", [0, 10, 50, 200, 500]),
     },
     Preset {
         name: "optimiser",

@@ -19,6 +19,9 @@ pub(super) fn problem(field: &'static str, message: impl Into<String>) -> Proble
     Problem { field, message: message.into() }
 }
 
+/// Images of a task that replay can keep: as many as the largest of our sets has.
+const MOST_REPLAYED: usize = 60_000;
+
 impl Spec {
     /// Everything that forbids this run on images of this shape; empty when it can start.
     pub fn problems(&self, shape: &DataShape) -> Vec<Problem> {
@@ -197,6 +200,9 @@ impl Spec {
         }
         if !(0.0..1.0).contains(&training.momentum) {
             found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
+        }
+        if training.replay > MOST_REPLAYED {
+            found.push(problem("training.replay", format!("at most {MOST_REPLAYED} images of a task can be kept")));
         }
         if !(0.0..=1e3).contains(&training.weight_decay) {
             found.push(problem("training.weight_decay", "weight decay must be a number from 0 up"));

@@ -36,6 +36,7 @@ pub struct Learner {
     training: TrainingSpec,
     alpha: Option<f64>,
     method: Method,
+    reduction: Reduction,
 }
 
 /// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
@@ -56,6 +57,7 @@ impl Learner {
             training: spec.training.clone(),
             alpha: spec.network.alpha,
             method: spec.kernel.method,
+            reduction: spec.kernel.reduction.into(),
         }
     }
 
@@ -126,9 +128,9 @@ impl Learner {
         };
         // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
         // the same to the last bit.
-        let trace = measure(Reduction::Trace)?;
+        let reduced = measure(self.reduction)?;
         let full = if full { Some(measure(Reduction::Full)?) } else { None };
-        Some(Measured::new(trace, full))
+        Some(Measured::new(reduced, full))
     }
 
     /// Copies images [n, inputs] to the device.

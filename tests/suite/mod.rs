@@ -16,6 +16,7 @@ mod kernel;
 mod math;
 mod record;
 mod regression;
+mod replay;
 mod run;
 mod spec;
 mod stage;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor};
 
 use super::{Live, Stop};
-use crate::data::{Prepared, batch_order, batch_range};
+use crate::data::{Memory, Prepared, batch_order, batch_range};
 use crate::lab::lag::Lagged;
 use crate::model::{Chosen, answers, is_host};
 use crate::record::Event;
@@ -43,7 +43,8 @@ pub(super) struct Spare {
 /// One step of training, as far as it must be known to be taken again.
 #[derive(Clone, Copy)]
 pub(super) struct Taken {
-    /// Number of the task, and how many of its steps were done before.
+    /// Place of the task in the order of training, its number, and how many of its steps were done before.
+    pub place: usize,
     pub task: usize,
     pub done: u64,
     /// The rate that reached the optimiser.
@@ -56,11 +57,20 @@ pub(super) struct Batches {
     /// Task and epoch of this order.
     of: Option<(usize, u64)>,
     order: Vec<usize>,
+    /// Earlier tasks of this memory.
+    earlier: Vec<usize>,
+    memory: Memory,
 }
 
 impl Batches {
-    /// Pixels [n, inputs] and labels of the step of a task that follows `done` others.
-    pub fn get(&mut self, spec: &Spec, data: &Prepared, task: usize, done: u64) -> (Vec<f32>, Vec<usize>) {
+    /// Pixels [n, inputs] and labels of the step of a task that follows `done` others, with what is replayed of `earlier` tasks.
+    pub fn get(
+        &mut self,
+        spec: &Spec,
+        data: &Prepared,
+        earlier: &[usize],
+        (task, done): (usize, u64),
+    ) -> (Vec<f32>, Vec<usize>) {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
         if self.of != Some((task, epoch)) {
@@ -70,6 +80,11 @@ impl Batches {
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         stream.batch(&self.order[range], &mut pixels, &mut labels);
+        if self.earlier != earlier {
+            self.memory = Memory::of(spec.seed, &data.stream, earlier, spec.training.replay);
+            self.earlier = earlier.to_vec();
+        }
+        self.memory.recall((spec.seed, task, done), labels.len(), &data.stream, (&mut pixels, &mut labels));
         (pixels, labels)
     }
 }
@@ -135,6 +150,15 @@ impl Live<'_> {
         Ok(work(&mut self.bench, &cancelled))
     }
 
+    /// Pixels [n, inputs] and labels of this step.
+    pub(super) fn batch(&mut self, taken: Taken) -> (Vec<f32>, Vec<usize>) {
+        let mut earlier = self.trained[..taken.place].to_vec();
+        earlier.retain(|&task| task != taken.task);
+        earlier.sort_unstable();
+        earlier.dedup();
+        self.batches.get(&self.spec, &self.data, &earlier, (taken.task, taken.done))
+    }
+
     /// A step was taken, which the spare would have to take again.
     pub(super) fn remember(&mut self, taken: Taken) {
         if let Some(spare) = &mut self.spare {
@@ -165,7 +189,7 @@ impl Live<'_> {
         };
         for taken in &since {
             self.check_cancelled()?;
-            let (pixels, labels) = self.batches.get(&self.spec, &self.data, taken.task, taken.done);
+            let (pixels, labels) = self.batch(*taken);
             learner.step(&pixels, &labels, taken.rate, false);
         }
         // The trail is lost with the device: what the weights moved is told again once a lag has passed.

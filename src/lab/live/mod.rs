@@ -93,6 +93,8 @@ struct Live<'a> {
     /// Changes of the spec that are still to come.
     script: VecDeque<Change>,
     upcoming: VecDeque<usize>,
+    /// Numbers of the tasks that are over, in the order in which they were trained.
+    trained: Vec<usize>,
     words: String,
     step: u64,
     /// Epochs of the tasks that are over.
@@ -150,6 +152,7 @@ impl<'a> Live<'a> {
             waited: Duration::ZERO,
             pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
             script: spec.changes.iter().cloned().collect(),
+            trained: Vec::new(),
             upcoming: spec.tasks.sequence().into(),
             rate: spec.training.rate,
             per_epoch: spec.kernel.per_epoch,
@@ -184,6 +187,7 @@ impl<'a> Live<'a> {
             self.bench.trail.switch();
             self.hand_over(Work::Switch)?;
             self.send_weights()?;
+            self.trained.push(number);
             (from, place) = (Some(number), place + 1);
         }
         self.send_progress(None)?;
@@ -228,8 +232,9 @@ impl<'a> Live<'a> {
 
     fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
         let began = Instant::now();
-        let taken = Taken { task: current.number, done: current.done, rate: self.spec.effective_rate(self.rate) };
-        let (pixels, labels) = self.batches.get(&self.spec, &self.data, taken.task, taken.done);
+        let rate = self.spec.effective_rate(self.rate);
+        let taken = Taken { place: current.place, task: current.number, done: current.done, rate };
+        let (pixels, labels) = self.batch(taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
         let outcome = self
             .on_device(self.epoch(current), |bench, _| bench.learner.step(&pixels, &labels, taken.rate, want_norm))?;

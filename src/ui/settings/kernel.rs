@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::Method;
+use crate::spec::{Method, Reduction};
 use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
@@ -58,6 +58,10 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("off");
         }
     });
+    let reductions = [(Reduction::Trace, "each with itself"), (Reduction::SumLogits, "their sum")];
+    let hover =
+        "How the logits become one kernel: the mean over them (trace), or the kernel of their sum, which mixes them";
+    form.choice(ui, "kernel.reduction", "Logits", hover, |spec| &mut spec.kernel.reduction, &reductions);
     let methods = [(Method::Layerwise, "layer-wise"), (Method::Jacobian, "Jacobian (slow)")];
     let hover = "Both are exact; the Jacobian is the oracle that the fast one is tested against";
     form.choice(ui, "kernel.method", "Method", hover, |spec| &mut spec.kernel.method, &methods);

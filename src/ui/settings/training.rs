@@ -33,6 +33,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(ui, "training.batch", "Batch", "Images per step", |ui, form| {
         whole(ui, &mut form.draft.training.batch, 1..=100_000);
     });
+    let hover =
+        "Images kept of each earlier task; each batch is accompanied by as many of them as it has of its own; 0 is off";
+    form.row(ui, "training.replay", "Replay", hover, |ui, form| {
+        whole(ui, &mut form.draft.training.replay, 0..=60_000);
+        ui.weak("per earlier task");
+    });
     form.row(ui, "training.momentum", "Momentum", "SGD only", |ui, form| {
         real(ui, &mut form.draft.training.momentum, 0.005);
     });

@@ -54,7 +54,7 @@ impl View {
             Self::Gram => {
                 "The empirical neural tangent kernel on the probe images, averaged over the C logits:\n\
                  K(x,x′) = (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩\n\
-                 over all trainable parameters. Rows and columns are ordered by task, then class; one colour range holds for the \
+                 over all trainable parameters (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and columns are ordered by task, then class; one colour range holds for the \
                  whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last \
                  switch. Point at a cell to see its two images.\n\
                  Jacot, Gabriel, Hongler 2018 (1806.07572)."

@@ -1,0 +1,65 @@
+//! Replay: only earlier tasks are seen again, never a probe, the same run repeats, and less is forgotten.
+
+use kernelscope::data::{Memory, prepare};
+use kernelscope::record::{Event, Row};
+use kernelscope::spec::Spec;
+
+use super::{read_all, start, tiny};
+
+fn rows(spec: Spec) -> Vec<Row> {
+    let timeless = |event: Event| match event {
+        Event::Snapshot(snapshot) => Some(Row { cost: Default::default(), ..snapshot.row.clone() }),
+        _ => None,
+    };
+    read_all(&start(spec)).into_iter().filter_map(timeless).collect()
+}
+
+#[test]
+fn what_is_recalled_are_kept_images_of_earlier_tasks() {
+    let mut spec = tiny();
+    spec.tasks.classes = vec![vec![0, 1], vec![2, 3], vec![4, 5]];
+    let stream = prepare(&spec).unwrap().stream;
+    let recall = |earlier: &[usize], kept, address| {
+        let (mut pixels, mut labels) = (vec![0.5], vec![9]);
+        let memory = Memory::of(spec.seed, &stream, earlier, kept);
+        memory.recall(address, 300, &stream, (&mut pixels, &mut labels));
+        (pixels, labels)
+    };
+    // Behind what is there, and of the earlier tasks alone; nothing where there are none.
+    assert_eq!(recall(&[], 5, (1, 1, 0)), (vec![0.5], vec![9]));
+    let (pixels, labels) = recall(&[1, 3], 5, (1, 2, 7));
+    assert_eq!((pixels[0], labels[0], labels.len(), pixels.len()), (0.5, 9, 301, 1 + 300 * 784));
+    assert!(labels[1..].iter().all(|label| [0, 1, 4, 5].contains(label)));
+    // Five of each of two tasks, none of them a probe.
+    let mut seen: Vec<&[f32]> = pixels[1..].chunks_exact(784).collect();
+    seen.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    seen.dedup();
+    assert_eq!(seen.len(), 10);
+    let data = prepare(&spec).unwrap();
+    let probes: Vec<&[f32]> = data.probes.pixels.chunks_exact(784).collect();
+    assert!(seen.iter().all(|image| !probes.contains(image)));
+    // By address.
+    assert_eq!(recall(&[1, 3], 5, (1, 2, 7)), (pixels.clone(), labels.clone()));
+    assert_ne!(recall(&[1, 3], 5, (1, 2, 8)).1, labels);
+    assert_ne!(recall(&[1, 3], 5, (2, 2, 7)).1, labels);
+}
+
+#[test]
+fn replay_repeats_leaves_the_first_task_as_it_was_and_forgets_less() {
+    let mut plain = tiny();
+    plain.data.per_class = 100;
+    plain.data.test_per_class = 50;
+    plain.training.rate = 0.02;
+    plain.tasks.epochs = vec![6.0, 6.0];
+    let mut replayed = plain.clone();
+    replayed.training.replay = 50;
+    let (without, with) = (rows(plain), rows(replayed.clone()));
+    assert_eq!(with, rows(replayed));
+    let first = without.iter().position(|row| row.at_switch).unwrap();
+    assert_eq!(without[..=first], with[..=first]);
+    assert_ne!(without[first + 1], with[first + 1]);
+    // Task 1 at the end: nothing is left without replay, most of it with.
+    let kept = |rows: &[Row]| (rows[first].accuracy[0].accuracy, rows.last().unwrap().accuracy[0].accuracy);
+    let ((before, naive), (_, helped)) = (kept(&without), kept(&with));
+    assert!(before > 0.6 && naive < 0.3 && helped > naive + 0.3, "{before}: {naive} without, {helped} with");
+}
