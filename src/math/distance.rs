@@ -22,6 +22,24 @@ pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
     }
 }
 
+/// S between all pairs of kernels of one size, row-major [T, T]: symmetric, 0 on the diagonal.
+pub fn distances(kernels: &[Gram], centring: Centring) -> Vec<f64> {
+    let prepared: Vec<Gram> = match centring {
+        Centring::Centred => kernels.iter().map(Gram::centred).collect(),
+        Centring::Uncentred => kernels.to_vec(),
+    };
+    let count = prepared.len();
+    let mut all = vec![0.0; count * count];
+    for row in 0..count {
+        for column in 0..row {
+            let found = half_gap(&prepared[row], &prepared[column]);
+            all[row * count + column] = found;
+            all[column * count + row] = found;
+        }
+    }
+    all
+}
+
 /// The angle arccos(1 − S) in radians. As 2 arcsin √(S/2), which keeps its digits at small S.
 pub fn angle(distance: f64) -> f64 {
     2.0 * (0.5 * distance).sqrt().min(1.0).asin()

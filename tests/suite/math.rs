@@ -1,7 +1,7 @@
 //! Kernel metrics against closed forms and identities.
 
 use kernelscope::math::alignment::{alignment, alignment_centred, label_gram};
-use kernelscope::math::distance::{Centring, angle, change, distance};
+use kernelscope::math::distance::{Centring, angle, change, distance, distances};
 use kernelscope::math::fit::power_law;
 use kernelscope::math::forgetting::{average_accuracy, backward_transfer, forgetting};
 use kernelscope::math::spectrum::{effective_rank, eigenvalues};
@@ -29,6 +29,7 @@ proptest! {
             prop_assert!((0.0..=1.0 + 1e-12).contains(&s));
             prop_assert!((s - distance(&b, &a, centring)).abs() < 1e-15);
             prop_assert!(distance(&a, &scaled(&a, by, 0.0), centring) < 1e-28);
+            prop_assert_eq!(distances(&[b.clone(), a.clone()], centring), vec![0.0, s, s, 0.0]);
         }
         // Centred: a constant added to the kernel is the mean feature, which is taken off.
         prop_assert!(distance(&a, &scaled(&a, by, plus), Centring::Centred) < 1e-24);

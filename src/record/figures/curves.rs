@@ -92,7 +92,7 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
         Figure::Accuracy => vec![accuracy(history), loss(history)],
         Figure::Eigenvalues => vec![eigenvalues(history)],
         Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
-        Figure::Gram => Vec::new(),
+        Figure::Gram | Figure::Distances => Vec::new(),
     }
 }
 

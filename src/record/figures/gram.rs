@@ -11,11 +11,11 @@ use super::chart::{INK, LABEL, TITLE, rgb, text};
 use super::scale::{Scale, plain};
 
 /// Units: a heat map's side, the space about it, and what the colour bars take.
-const SIDE: i32 = 280;
-const GAP: i32 = 24;
-const HEAD: i32 = 62;
-const BARS: i32 = 96;
-const COLUMNS: i32 = 3;
+pub(super) const SIDE: i32 = 280;
+pub(super) const GAP: i32 = 24;
+pub(super) const HEAD: i32 = 62;
+pub(super) const BARS: i32 = 96;
+pub(super) const COLUMNS: i32 = 3;
 /// More switches than this are not drawn: a page is full.
 const MAX_SWITCHES: usize = 3;
 /// Steps of the colour scale: neighbours of one colour become one rectangle, which keeps an SVG small.
@@ -23,7 +23,7 @@ const SHADES: f64 = 64.0;
 
 /// How a number becomes a colour.
 #[derive(Clone, Copy)]
-enum Map {
+pub(super) enum Map {
     /// Viridis, from the smallest to the largest value (0 included).
     Kernel { low: f64, high: f64 },
     /// Blue below 0, red above, white at 0.
@@ -51,11 +51,11 @@ impl Map {
 }
 
 /// A heat map and what is written above it.
-struct Picture {
-    title: String,
-    n: usize,
+pub(super) struct Picture {
+    pub(super) title: String,
+    pub(super) n: usize,
     /// Row-major [n, n].
-    values: Vec<f64>,
+    pub(super) values: Vec<f64>,
 }
 
 /// Before, after, and the difference.
@@ -133,7 +133,8 @@ fn edge<B: Backend>(place: usize, n: usize) -> i32 {
     (place.min(n) as i64 * i64::from(SIDE * B::UNIT) / n.max(1) as i64) as i32
 }
 
-fn heat_map<B: Backend>(root: &Area<B>, picture: &Picture, map: Map, (x, y): (i32, i32)) -> Drawn<B> {
+/// Draws the squares with this corner, in pixels.
+pub(super) fn heat_map<B: Backend>(root: &Area<B>, picture: &Picture, map: Map, (x, y): (i32, i32)) -> Drawn<B> {
     let n = picture.n;
     for (row, values) in picture.values.chunks_exact(n).enumerate() {
         let (top, bottom) = (y + edge::<B>(row, n), y + edge::<B>(row + 1, n));
@@ -148,7 +149,7 @@ fn heat_map<B: Backend>(root: &Area<B>, picture: &Picture, map: Map, (x, y): (i3
 }
 
 /// Lines between the tasks, and their colours at the edge.
-fn block_lines<B: Backend>(
+pub(super) fn block_lines<B: Backend>(
     root: &Area<B>,
     sizes: &[(usize, usize)],
     n: usize,
@@ -172,7 +173,7 @@ fn block_lines<B: Backend>(
 }
 
 /// A colour scale with its numbers, at the right; `top` and `height` in units.
-fn colour_bar<B: Backend>(root: &Area<B>, map: Map, name: &str, top: i32, height: i32) -> Drawn<B> {
+pub(super) fn colour_bar<B: Backend>(root: &Area<B>, map: Map, name: &str, top: i32, height: i32) -> Drawn<B> {
     let unit = B::UNIT;
     let left = (COLUMNS * (SIDE + GAP) + GAP) * unit;
     let right = left + 18 * unit;

@@ -6,6 +6,7 @@
 mod backend;
 mod chart;
 mod curves;
+mod distances;
 mod gram;
 mod scale;
 mod study;
@@ -54,19 +55,22 @@ pub enum Figure {
     Eigenvalues,
     /// The Gram before and after each switch.
     Gram,
+    /// The distance of the kernel from itself at every other time.
+    Distances,
     /// How far the weights moved, and how far the kernel turned for it.
     Susceptibility,
 }
 
 impl Figure {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Velocity,
         Self::LambdaMax,
         Self::Alignment,
         Self::Accuracy,
         Self::Eigenvalues,
         Self::Gram,
+        Self::Distances,
         Self::Susceptibility,
     ];
 
@@ -79,6 +83,7 @@ impl Figure {
             Self::Accuracy => "accuracy",
             Self::Eigenvalues => "eigenvalues",
             Self::Gram => "gram",
+            Self::Distances => "distances",
             Self::Susceptibility => "susceptibility",
         }
     }
@@ -98,6 +103,7 @@ pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u
     let failed = |message: String| FigureError::Draw(figure.name(), message);
     let size = match figure {
         Figure::Gram => gram::size(history),
+        Figure::Distances => distances::size(),
         _ => curves::size(curves::panels(history, figure).len()),
     };
     match format {
@@ -139,6 +145,7 @@ pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result
 fn draw<B: backend::Backend>(root: &backend::Area<B>, history: &History, figure: Figure) -> backend::Drawn<B> {
     match figure {
         Figure::Gram => gram::draw(root, history),
+        Figure::Distances => distances::draw(root, history),
         _ => chart::draw(root, &curves::panels(history, figure), &curves::Across::of(history)),
     }
 }

@@ -1,0 +1,93 @@
+//! How far the kernel is from itself at every other time: S(t, t′) between all snapshots, on the probes of each task.
+//!
+//! Dark is near. A kernel that turns evenly fades away from the diagonal; one that a switch wakes up shows dark blocks, a
+//! task each.
+
+use std::ops::Range;
+
+use plotters::style::RGBColor;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::super::History;
+use super::backend::{Area, Backend, Drawn};
+use super::chart::{INK, LABEL, TITLE, text};
+use super::gram::{BARS, COLUMNS, GAP, HEAD, Map, Picture, SIDE, block_lines, colour_bar, heat_map};
+use super::scale::plain;
+use crate::math::Gram;
+use crate::math::distance::{Centring, distances};
+
+/// Tasks whose probes are shown, beside all probes together: then the columns are full.
+const MAX_TASKS: usize = COLUMNS as usize - 1;
+/// Snapshots at most: all pairs of more would take longer than a figure may.
+const MAX_SNAPSHOTS: usize = 256;
+
+/// The size of this figure, in units.
+pub(super) fn size() -> (u32, u32) {
+    ((COLUMNS * (SIDE + GAP) + GAP + BARS) as u32, (HEAD + SIDE + HEAD) as u32)
+}
+
+/// Draws a heat map for each task's probes, all on one colour scale.
+pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
+    let unit = B::UNIT;
+    let style = text::<B>(TITLE, INK, HPos::Left, VPos::Center);
+    root.draw_text("Distance 1 − CKA of the kernel from itself at other times", &style, (GAP * unit, 24 * unit))?;
+    let pictures = pictures(history);
+    let Some(first) = pictures.first() else { return Ok(()) };
+    let high = pictures.iter().flat_map(|picture| &picture.values).copied().fold(0.0, f64::max);
+    let map = Map::Kernel { low: 0.0, high };
+    let times: Vec<usize> = shown(history).iter().map(|&place| history.snapshots()[place].row.task).collect();
+    let sizes: Vec<(usize, usize)> = times.chunk_by(|a, b| a == b).map(|same| (same[0], same.len())).collect();
+    for (column, picture) in pictures.iter().enumerate() {
+        let corner = ((GAP + column as i32 * (SIDE + GAP)) * unit, HEAD * unit);
+        let above = (corner.0, corner.1 - 4 * unit);
+        root.draw_text(&picture.title, &text::<B>(LABEL, INK, HPos::Left, VPos::Bottom), above)?;
+        heat_map(root, picture, map, corner)?;
+        block_lines(root, &sizes, picture.n, corner, RGBColor(255, 255, 255))?;
+    }
+    let snapshots = history.snapshots();
+    let ends = [0, first.n - 1].map(|place| plain(snapshots[shown(history)[place]].row.epoch, Some(1)));
+    let below = format!("{} snapshots in order, epochs {} to {}; lines: switches", first.n, ends[0], ends[1]);
+    let place = (GAP * unit, (HEAD + SIDE + 20) * unit);
+    root.draw_text(&below, &text::<B>(LABEL, INK, HPos::Left, VPos::Center), place)?;
+    colour_bar(root, map, "distance", HEAD, SIDE)
+}
+
+/// Names and rows of the blocks of probes.
+fn blocks(history: &History) -> Vec<(String, Range<usize>)> {
+    let Some(info) = history.info() else { return Vec::new() };
+    let mut start = 0;
+    let block = |probes: &[super::super::Probe]| {
+        let rows = start..start + probes.len();
+        start = rows.end;
+        (format!("Probes of task {}", probes[0].task), rows)
+    };
+    let mut found: Vec<_> = info.probes.chunk_by(|a, b| a.task == b.task).map(block).take(MAX_TASKS).collect();
+    // Where there is but one task, these are its probes.
+    if found.len() > 1 {
+        found.push(("All probes".to_owned(), 0..info.probes.len()));
+    }
+    found
+}
+
+/// Which snapshots are shown: all, or every n-th.
+fn shown(history: &History) -> Vec<usize> {
+    let count = history.snapshots().len();
+    (0..count).step_by(count.div_ceil(MAX_SNAPSHOTS).max(1)).collect()
+}
+
+fn pictures(history: &History) -> Vec<Picture> {
+    let places = shown(history);
+    let picture = |(title, rows): (String, Range<usize>)| {
+        let kernel = |&place: &usize| {
+            let snapshot = &history.snapshots()[place];
+            let n = snapshot.eigenvalues.len();
+            let (gram, _) =
+                Gram::symmetrised(n, (snapshot.gram.len() == n * n).then(|| snapshot.gram.to_vec())?).ok()?;
+            (rows.end <= n).then(|| gram.block(rows.clone()))
+        };
+        let kernels: Vec<Gram> = places.iter().map(kernel).collect::<Option<_>>()?;
+        let values = distances(&kernels, Centring::Centred);
+        (!kernels.is_empty()).then_some(Picture { title, n: kernels.len(), values })
+    };
+    blocks(history).into_iter().filter_map(picture).collect()
+}
