@@ -110,7 +110,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "precursor",
-        about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits, once an epoch: too little to see by",
+        about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits: λ_max falls here and rises there",
         change: |spec| {
             spec.tasks.classes = (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect();
             spec.tasks.epochs = vec![10.0];
@@ -128,6 +128,8 @@ pub const PRESETS: &[Preset] = &[
             spec.kernel.probes_per_class = 5;
             spec.kernel.per_epoch = 1;
             spec.kernel.lag = 1.0;
+            // 36 steps an epoch: the grid of snapshots divides them, so that one comes exactly at the end of each epoch.
+            spec.data.per_class = 581;
         },
     },
 ];
