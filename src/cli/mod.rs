@@ -74,10 +74,10 @@ pub struct RunArgs {
 pub struct StudyArgs {
     #[command(flatten)]
     pub settings: settings::Settings,
-    /// Where the networks train
+    /// Where the networks train: `cpu` or `gpu`, the same for all
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub device: Device,
-    /// Runs at the same time; one for each core if not given
+    /// Runs at the same time; one for each core if not given, and no more than memory holds
     #[arg(long, value_name = "J")]
     pub jobs: Option<NonZeroUsize>,
     /// Folder for the study; what is done there is not done again

@@ -1,14 +1,15 @@
 //! `kernelscope study`: all runs of a study, its table and its figures.
 
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Refused, StudyArgs};
+use super::{Device, Refused, StudyArgs};
 use crate::record::StudyFolder;
 use crate::record::figures::{FOLDER, Format, write_study};
-use crate::spec::{Cost, DataShape, Spec};
+use crate::spec::{Cost, DataShape, Spec, memory_available};
 use crate::worker::study::{Message, Study, Waiting};
 
 /// Steps of the bar: a study of any length has so many.
@@ -16,6 +17,9 @@ const STEPS: u64 = 10_000;
 
 pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     let refused = |err: &dyn std::fmt::Display| Refused(err.to_string());
+    if matches!(args.device, Device::Auto) {
+        return Err(Refused("the runs of a study train on one device: give --device cpu or gpu".to_owned()).into());
+    }
     let spec = args.settings.study()?;
     let mut folder = StudyFolder::create(&args.out, &spec).map_err(|err| refused(&err))?;
     let count = folder.runs().len();
@@ -24,26 +28,24 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         eprintln!("{} of {count} runs are there already", count - left.len());
     }
     let begun = Instant::now();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_once = args.jobs.map_or(cores, std::num::NonZeroUsize::get);
+    let at_once = at_once(args, &folder, &left);
     let waiting =
         |&place: &usize| Waiting { place, spec: folder.runs()[place].spec.clone(), folder: folder.run_folder(place) };
-    let running = Study::start(left.iter().map(waiting).collect(), args.device.into(), at_once, || {});
+    let running = Study::start(left.iter().map(waiting).collect(), args.device.into(), at_once);
     let mut progress = Progress::new(&folder, &left);
-    let mut failures = Vec::new();
     while let Some(message) = running.recv() {
         match message {
             Message::Progress { place, share } => progress.reach(place, share),
             Message::Ended { place } => {
-                folder.look(place)?;
+                // That one cannot be read keeps the others from nothing.
+                let said = folder.look(place).map_or_else(|err| err.to_string(), |()| headline(&folder, place));
                 folder.write_table()?;
                 progress.reach(place, 1.0);
-                progress.say(&format!("{}: {}", folder.runs()[place].folder, headline(&folder, place)));
+                progress.say(&format!("{}: {said}", folder.runs()[place].folder));
             }
             Message::Failed { place, message } => {
                 progress.reach(place, 1.0);
                 progress.say(&format!("{}: {message}", folder.runs()[place].folder));
-                failures.push(place);
             }
         }
     }
@@ -54,10 +56,28 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         println!("{}", path.display());
     }
     eprintln!("{count} runs, {:.0} s", begun.elapsed().as_secs_f64());
-    if !failures.is_empty() {
-        bail!("{} of {count} runs failed; the same command tries them again", failures.len());
+    match (0..count).filter(|&place| folder.ended(place).is_none()).count() {
+        0 => Ok(()),
+        missing => bail!("{missing} of {count} runs did not come to their end; the same command tries them again"),
     }
-    Ok(())
+}
+
+/// How many runs at a time: as many as were asked for or as there are cores, but no more than the memory holds.
+fn at_once(args: &StudyArgs, folder: &StudyFolder, left: &[usize]) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // One card is not faster for being shared.
+    let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
+    let asked = args.jobs.map_or(usual, NonZeroUsize::get);
+    let bytes = |&place: &usize| {
+        let spec = &folder.runs()[place].spec;
+        Cost::of(spec, &DataShape::expected(spec)).peak_bytes
+    };
+    let largest = left.iter().map(bytes).max().unwrap_or(0).max(1);
+    let held = usize::try_from(memory_available() / largest).unwrap_or(usize::MAX).max(1);
+    if held < asked.min(left.len()) {
+        eprintln!("{held} at a time instead of {asked}: more would not fit into memory");
+    }
+    asked.min(held)
 }
 
 /// What a run has shown, in half a line.

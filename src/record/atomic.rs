@@ -3,6 +3,7 @@
 //! Guarantees: a file is written under a temporary name beside its place and renamed when it is whole; a kill leaves the old
 //! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -38,15 +39,16 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a killed [`replace`] left this file.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".tmp"))
+}
+
 /// Removes what a killed [`replace`] may have left in this folder.
 pub(super) fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    let stale = |name: &str| name.starts_with(PREFIX) && name.ends_with(".tmp");
-    let paths: Vec<PathBuf> = entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(stale))
-        .map(|entry| entry.path())
-        .collect();
+    let paths: Vec<PathBuf> =
+        entries.flatten().filter(|entry| is_temporary(&entry.file_name())).map(|entry| entry.path()).collect();
     for path in paths {
         // A leftover that cannot be removed harms nobody.
         let _ = fs::remove_file(path);

@@ -1,6 +1,6 @@
 //! What a run has shown, in the figures that a summary prints and a study compares. Definitions: [`crate::math`].
 
-use super::{Block, History, Metric, Row};
+use super::{Block, Ending, History, Metric, Row, RunState};
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
 
@@ -16,7 +16,8 @@ pub struct Switch {
     pub angle: Option<Spike>,
     /// Of λ_max.
     pub dip: Option<Dip>,
-    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task.
+    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (none if that was
+    /// broken off).
     pub accuracy: (Option<f64>, Option<f64>),
     /// The second one among the task's own classes.
     pub masked: Option<f64>,
@@ -113,6 +114,10 @@ impl History {
         let task = self.tasks().get(place)?.task;
         match self.tasks().get(place + 1) {
             Some(next) => self.rows().iter().find(|row| row.step == next.step && row.task == task),
+            // A task that was broken off has no end.
+            None if matches!(self.state(), RunState::Ended(ending) if !matches!(ending, Ending::Finished { .. })) => {
+                None
+            }
             None => self.rows().last(),
         }
     }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::create::{is_done, lock};
-use super::{Ending, FolderError, History, LoadError, RUN_FIGURES, RunState, SWITCH_FIGURES, atomic, load_rows};
-use crate::spec::{Spec, SpecError, StudyRun, StudySpec};
+use super::create::{ending, is_done, lock};
+use super::{Ending, Event, FolderError, History, LoadError, RUN_FIGURES, RunState, SWITCH_FIGURES, atomic, load_rows};
+use crate::spec::{Spec, SpecError, StudyRun};
 
 /// The whole spec, with its section `[study]`.
 pub const STUDY: &str = "study.toml";
@@ -26,8 +26,10 @@ const RUNS: &str = "runs";
 pub enum StudyError {
     #[error("{} is not empty and holds no study: choose another folder", .0.display())]
     NotEmpty(PathBuf),
-    #[error("{} holds another study, of {axis}: choose another folder", folder.display())]
-    Other { folder: PathBuf, axis: String },
+    #[error("{} holds another study{what}: choose another folder", folder.display())]
+    Other { folder: PathBuf, what: String },
+    #[error("{} holds another run than this study says: choose another folder for the study", .0.display())]
+    OtherRun(PathBuf),
     #[error("{}: {source}", path.display())]
     Spec { path: PathBuf, source: SpecError },
     #[error("cannot read {}: {source}", path.display())]
@@ -51,29 +53,27 @@ pub struct StudyFolder {
 }
 
 impl StudyFolder {
-    /// Opens the folder for this study: an empty one, or that of the same study, perhaps with other values or seeds. Reads what
-    /// is done.
+    /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
+    /// Reads what is done. Nothing is written where this is refused.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         if out.exists() && !out.is_dir() {
             return Err(FolderError::IsFile(out.to_owned()).into());
         }
         let place = out.join(STUDY);
-        let empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
-        if !empty && !place.exists() {
+        let spec = if place.exists() {
+            joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })?
+        } else if is_empty(out) {
+            spec.clone()
+        } else {
             return Err(StudyError::NotEmpty(out.to_owned()));
-        }
-        if place.exists() {
-            let there = read_spec(&place)?;
-            if !question(&there).same_run(&question(spec)) {
-                let axis = there.study.map(|study| study.axis).unwrap_or_default();
-                return Err(StudyError::Other { folder: out.to_owned(), axis });
-            }
-        }
-        fs::create_dir_all(out.join(RUNS)).map_err(|err| FolderError::write(out, err))?;
+        };
+        fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
+        let study = Self::with(out, spec, lock)?;
         atomic::sweep(out);
-        atomic::replace(&place, |writer| writer.write_all(spec.to_toml().as_bytes()))?;
-        let study = Self::with(out, spec.clone(), lock)?;
+        atomic::replace(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
+        let runs = out.join(RUNS);
+        fs::create_dir_all(&runs).map_err(|err| FolderError::write(&runs, err))?;
         study.write_table()?;
         Ok(study)
     }
@@ -114,13 +114,26 @@ impl StudyFolder {
     }
 
     /// Looks whether a run has ended, and reads it if it has.
-    pub fn look(&mut self, place: usize) -> Result<bool, StudyError> {
+    pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
-        let done = is_done(&folder, &self.runs[place].spec)?;
+        let done = is_done(&folder, &self.runs[place].spec).map_err(|err| match err {
+            FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
+            other => other.into(),
+        })?;
         if done {
-            self.ended[place] = Some(Arc::new(load_rows(&folder)?.history));
+            let history = match load_rows(&folder) {
+                Ok(loaded) => loaded.history,
+                // It diverged before anything was measured: a row without figures says so.
+                Err(LoadError::Empty(_)) => {
+                    let mut history = History::default();
+                    ending(&folder).into_iter().for_each(|ending| history.push(Event::Ended(ending)));
+                    history
+                }
+                Err(err) => return Err(err.into()),
+            };
+            self.ended[place] = Some(Arc::new(history));
         }
-        Ok(done)
+        Ok(())
     }
 
     /// Writes the table of what has ended.
@@ -153,8 +166,7 @@ impl StudyFolder {
         head.extend(RUN_FIGURES.map(str::to_owned));
         let mut lines = vec![head];
         for ((run, history), switched) in known.into_iter().zip(outcomes) {
-            let mut line =
-                vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), ending(history).to_owned()];
+            let mut line = vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), word(history).to_owned()];
             for switch in 0..switches {
                 let figures = switched.get(switch).map_or([None; SWITCH_FIGURES.len()], super::Switch::figures);
                 line.extend(figures.map(cell));
@@ -166,10 +178,44 @@ impl StudyFolder {
     }
 }
 
-/// A study but for how many values and seeds it has: these may grow.
-fn question(spec: &Spec) -> Spec {
-    let axis = spec.study.as_ref().map(|study| StudySpec { axis: study.axis.clone(), ..StudySpec::default() });
-    Spec { study: axis, seed: 0, ..spec.clone() }
+/// The study that is there with the values, variants and seeds of the new one, if both ask the same question; otherwise what
+/// the other one is about, as part of a sentence.
+fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
+    let question = |spec: &Spec| {
+        let axis = spec.study.as_ref().map(|study| study.axis.clone());
+        (axis, Spec { study: None, seed: 0, ..spec.clone() })
+    };
+    let (axis, old) = question(&there);
+    let (new_axis, asked) = question(new);
+    if axis != new_axis || !old.same_run(&asked) {
+        return Err(axis.map(|axis| format!(", of {axis}")).unwrap_or_default());
+    }
+    let mut study = there.study.unwrap_or_default();
+    let added = new.study.clone().unwrap_or_default();
+    for variant in added.variants {
+        match study.variants.iter().find(|known| known.name == variant.name) {
+            Some(known) if known.set != variant.set => {
+                return Err(format!(", in which {} sets something else", known.name));
+            }
+            Some(_) => {}
+            None => study.variants.push(variant),
+        }
+    }
+    added.values.into_iter().for_each(|value| join(&mut study.values, value));
+    added.seeds.into_iter().for_each(|seed| join(&mut study.seeds, seed));
+    Ok(Spec { study: Some(study), ..new.clone() })
+}
+
+fn join<T: PartialEq>(known: &mut Vec<T>, new: T) {
+    if !known.contains(&new) {
+        known.push(new);
+    }
+}
+
+/// Whether nothing is there, or only what a study leaves that was killed before it had written its spec.
+fn is_empty(out: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(out) else { return true };
+    entries.flatten().all(|entry| atomic::is_temporary(&entry.file_name()))
 }
 
 fn read_spec(place: &Path) -> Result<Spec, StudyError> {
@@ -177,7 +223,7 @@ fn read_spec(place: &Path) -> Result<Spec, StudyError> {
     Spec::from_toml(&text).map_err(|source| StudyError::Spec { path: place.to_owned(), source })
 }
 
-fn ending(history: &History) -> &'static str {
+fn word(history: &History) -> &'static str {
     match history.state() {
         RunState::Ended(Ending::Diverged { .. }) => "diverged",
         _ => "finished",

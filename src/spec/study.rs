@@ -82,6 +82,14 @@ impl Spec {
             (0, _) | (_, 0) => {}
             _ => found.push(problem("study.variants", "give either values of one setting or variants, not both")),
         }
+        let keys =
+            study.variants.iter().flat_map(|variant| &variant.set).filter_map(|setting| setting.split('=').next());
+        let plain = (!study.values.is_empty()).then_some(study.axis.as_str());
+        for key in keys.map(str::trim).chain(plain) {
+            if ["seed", "changes", "version"].contains(&key) || key.starts_with("study") {
+                found.push(problem("study.axis", format!("{key} cannot vary; give seeds in study.seeds")));
+            }
+        }
         if study.seeds.is_empty() {
             found.push(problem("study.seeds", "give at least one seed"));
         }
@@ -118,6 +126,7 @@ fn text(value: &Value) -> String {
 fn file_name(value: &str) -> String {
     let kept = |letter: char| if letter.is_alphanumeric() || ".+_".contains(letter) { letter } else { '-' };
     let name: String = value.chars().map(kept).collect();
-    let name = name.trim_matches(['-', '.']);
+    // A minus in front is part of the value.
+    let name = name.trim_end_matches(['-', '.']).trim_start_matches('.');
     if name.is_empty() { "value".to_owned() } else { name.to_owned() }
 }

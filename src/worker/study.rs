@@ -48,31 +48,20 @@ pub struct Study {
 }
 
 impl Study {
-    /// Starts with these runs, `at_once` of them at a time. `waker` is called after each message.
-    pub fn start(
-        runs: Vec<Waiting>,
-        device: DeviceChoice,
-        at_once: usize,
-        waker: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    /// Starts with these runs, `at_once` of them at a time.
+    pub fn start(runs: Vec<Waiting>, device: DeviceChoice, at_once: usize) -> Self {
         let (outbox, messages) = bounded(MESSAGES);
         let cancel = Arc::new(AtomicBool::new(false));
         let count = at_once.clamp(1, runs.len().max(1));
         let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
-        let waker: Arc<dyn Fn() + Send + Sync> = Arc::new(waker);
         let start = |number: usize| {
-            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), waker: Arc::clone(&waker), device };
+            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), device };
             let waiting = Arc::clone(&waiting);
             let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             Builder::new().name(format!("study {number}")).spawn(move || slot.work(next))
         };
         let threads = (0..count).filter_map(|number| start(number).ok()).collect();
         Self { messages: Some(messages), cancel, threads }
-    }
-
-    /// The next message, if there is one.
-    pub fn try_recv(&self) -> Option<Message> {
-        self.messages.as_ref()?.try_recv().ok()
     }
 
     /// Waits for the next message; `None` when there will be no more.
@@ -83,11 +72,6 @@ impl Study {
     /// Asks the runs in progress to end; nothing that is complete is lost.
     pub fn stop(&self) {
         self.cancel.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether all runs have ended (the last messages may still be waiting).
-    pub fn is_finished(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
     }
 }
 
@@ -105,7 +89,6 @@ impl Drop for Study {
 struct Slot {
     outbox: Sender<Message>,
     cancel: Arc<AtomicBool>,
-    waker: Arc<dyn Fn() + Send + Sync>,
     device: DeviceChoice,
 }
 
@@ -175,15 +158,9 @@ impl Slot {
         let mut waiting = message;
         loop {
             match self.outbox.send_timeout(waiting, TICK) {
-                Ok(()) => {
-                    (self.waker)();
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(SendTimeoutError::Timeout(_)) if self.cancel.load(Ordering::Relaxed) => return Err(Over),
-                Err(SendTimeoutError::Timeout(back)) => {
-                    (self.waker)();
-                    waiting = back;
-                }
+                Err(SendTimeoutError::Timeout(back)) => waiting = back,
                 Err(SendTimeoutError::Disconnected(_)) => return Err(Over),
             }
         }

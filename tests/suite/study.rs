@@ -84,6 +84,7 @@ fn a_study_that_cannot_be_is_refused_with_one_sentence() {
         ("study.values=[16, 16]", "16-seed-1 would be run twice"),
         ("study.values=[\"wide\"]", "network.width"),
         ("study.variants=[{name=\"a\"}]", "not both"),
+        ("study.axis=seed", "seed cannot vary"),
     ];
     let place = tempfile::tempdir().unwrap();
     write(place.path(), &small());
@@ -162,10 +163,39 @@ fn a_killed_study_ends_with_the_table_of_one_that_was_not() {
     assert!(text(&more.stderr).contains("4 of 6 runs are there already"), "{}", text(&more.stderr));
     assert_eq!(fs::metadata(here.join("killed/runs/16-seed-1/metrics.csv")).unwrap().modified().unwrap(), before);
     assert_eq!(table(&here.join("killed")).len(), 1 + 6);
+    // New seeds alone join, too.
+    let more = kernelscope(here, &["study", "--config", "study.toml", "--set", "study.seeds=[4]", "--out", "killed"]);
+    assert!(more.status.success(), "{}", text(&more.stderr));
+    assert_eq!(table(&here.join("killed")).len(), 1 + 8);
+    let kept = fs::read_to_string(here.join("killed/study.toml")).unwrap();
     let other =
         kernelscope(here, &["study", "--config", "study.toml", "--set", "training.rate=0.1", "--out", "killed"]);
     assert_eq!(other.status.code(), Some(2));
     assert!(text(&other.stderr).contains("another study, of network.width"), "{}", text(&other.stderr));
+    assert_eq!(fs::read_to_string(here.join("killed/study.toml")).unwrap(), kept);
+}
+
+#[test]
+fn a_run_that_diverges_has_a_row_and_no_figures_of_what_it_did_not_reach() {
+    let place = tempfile::tempdir().unwrap();
+    let mut spec = small();
+    spec.study.as_mut().unwrap().axis = "training.rate".to_owned();
+    spec.study.as_mut().unwrap().values = vec![0.003.into(), 1e5.into()];
+    write(place.path(), &spec);
+    for again in ["", "4 of 4 runs are there already"] {
+        let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--out", "out"]);
+        let said = text(&done.stderr);
+        assert!(done.status.success() && said.contains(again), "{said}");
+    }
+    let lines = table(&place.path().join("out"));
+    let column = |name: &str| lines[0].iter().position(|head| head == name).unwrap();
+    for row in &lines[1..] {
+        let diverged = row[column("training.rate")] != "0.003";
+        assert_eq!(row[column("ended")], if diverged { "diverged" } else { "finished" });
+        for name in ["ratio", "accuracy_after", "average_accuracy"] {
+            assert_eq!(row[column(name)].is_empty(), diverged, "{name} of {row:?}");
+        }
+    }
 }
 
 #[test]

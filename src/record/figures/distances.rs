@@ -18,8 +18,9 @@ use crate::math::distance::{Centring, distances};
 
 /// Tasks whose probes are shown, beside all probes together: then the columns are full.
 const MAX_TASKS: usize = COLUMNS as usize - 1;
-/// Snapshots at most: all pairs of more would take longer than a figure may.
+/// Snapshots at most, and values of all their kernels together: all pairs of more would take longer than a figure may.
 const MAX_SNAPSHOTS: usize = 256;
+const MAX_VALUES: usize = 1 << 25;
 
 /// The size of this figure, in units.
 pub(super) fn size() -> (u32, u32) {
@@ -72,7 +73,9 @@ fn blocks(history: &History) -> Vec<(String, Range<usize>)> {
 /// Which snapshots are shown: all, or every n-th.
 fn shown(history: &History) -> Vec<usize> {
     let count = history.snapshots().len();
-    (0..count).step_by(count.div_ceil(MAX_SNAPSHOTS).max(1)).collect()
+    let each = history.snapshots().last().map_or(1, |snapshot| snapshot.gram.len().max(1));
+    let most = (MAX_VALUES / each).clamp(2, MAX_SNAPSHOTS);
+    (0..count).step_by(count.div_ceil(most).max(1)).collect()
 }
 
 fn pictures(history: &History) -> Vec<Picture> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Block, History, Metric, SWITCH_FIGURES, StudyFolder};
+use super::super::{Block, Ending, History, Metric, RunState, SWITCH_FIGURES, StudyFolder};
 use super::curves::{Across, Curve, Panel, Spread};
 use super::scale::Scale;
 
@@ -21,7 +21,7 @@ pub(super) fn figures(study: &StudyFolder) -> Vec<Figure> {
     vec![summary(&axis), aligned(&axis)]
 }
 
-/// The values of the axis, each with the runs that have ended.
+/// The values of the axis, each with the runs that have finished.
 struct Axis {
     name: String,
     scale: Scale,
@@ -43,9 +43,14 @@ impl Axis {
                 values.push(Value { text: run.value.clone(), at: values.len() as f64, runs: Vec::new() });
                 values.len() - 1
             });
-            values[found].runs.extend(study.ended(place).cloned());
+            // One that diverged shows what a rate does, not what a switch does; the table has it.
+            let ended = study
+                .ended(place)
+                .filter(|history| matches!(history.state(), RunState::Ended(Ending::Finished { .. })));
+            values[found].runs.extend(ended.cloned());
         }
-        let numbers: Option<Vec<f64>> = values.iter().map(|value| value.text.parse().ok()).collect();
+        let numbers: Option<Vec<f64>> =
+            values.iter().map(|value| value.text.parse().ok().filter(|number: &f64| number.is_finite())).collect();
         let scale = match numbers {
             Some(numbers) => {
                 values.iter_mut().zip(&numbers).for_each(|(value, number)| value.at = *number);
