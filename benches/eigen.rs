@@ -1,6 +1,6 @@
 //! CPU time of the eigenvalues of a 512×512 kernel in f64, on one thread: `cargo bench --bench eigen`.
 //!
-//! The solver is the one that every snapshot uses, [`eigenvalues`]; `benches/peers/numpy_eigen.py` asks LAPACK through
+//! The solver is the one that every snapshot uses, [`eigenvalues`]; `benches/peers/peer_eigen.py` asks LAPACK through
 //! NumPy. Prints one flat JSON line.
 
 use kernelscope::math::Gram;

@@ -1,7 +1,7 @@
 //! CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
 //!
 //! The step is the one that a run takes, [`Learner::step`]: the batch is copied to the device, the loss read back, a
-//! diverged one refused. `benches/peers/torch_step.py` is the same step in PyTorch. Prints one flat JSON line.
+//! diverged one refused. `benches/peers/peer_step.py` is the same step in PyTorch. Prints one flat JSON line.
 
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};

@@ -8,7 +8,7 @@ use anyhow::bail;
 use super::follow::progress_bar;
 use super::settings::Settings;
 use super::{Refused, RunArgs, follow, summary};
-use crate::record::{Ending, Event, Opened, RunState, create};
+use crate::record::{Ending, Opened, RunState, create};
 use crate::spec::Spec;
 use crate::worker::{DeviceChoice, Job, Worker};
 
@@ -40,7 +40,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     let job = Job { spec: folder.spec().clone(), device, paced: false };
     let worker = Worker::start(job, Box::new(|| {}));
     // Dropping the worker, on whichever way out, ends the run.
-    let history = follow(events(&worker), &mut folder, &progress_bar())?;
+    let history = follow(worker.events(QUIET), &mut folder, &progress_bar())?;
 
     let place = out.display();
     match history.state() {
@@ -59,14 +59,4 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     print!("{}", summary(&history));
     println!("{:.1} s. The run is in {place}; `kernelscope figures {place}` draws it", begun.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// The events of a worker until there are no more; `None` when nothing happens.
-fn events(worker: &Worker) -> impl Iterator<Item = Option<Event>> + '_ {
-    std::iter::from_fn(|| match worker.recv_timeout(QUIET) {
-        Some(event) => Some(Some(event)),
-        // The last event may have come just before the thread was seen to have ended.
-        None if worker.is_finished() => worker.try_recv().map(Some),
-        None => Some(None),
-    })
 }

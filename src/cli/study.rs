@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
+use super::follow::progress_bar;
 use super::{Device, Refused, StudyArgs};
 use crate::record::StudyFolder;
 use crate::record::figures::{FOLDER, Format, write_study};
-use crate::spec::{Cost, DataShape, Spec, memory_available};
+use crate::spec::{Cost, DataShape, memory_available};
 use crate::worker::study::{Message, Study, Waiting};
 
 /// Steps of the bar: a study of any length has so many.
@@ -28,11 +29,15 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         eprintln!("{} of {count} runs are there already", count - left.len());
     }
     let begun = Instant::now();
-    let at_once = at_once(args, &folder, &left);
+    let cost = |&place: &usize| {
+        let spec = &folder.runs()[place].spec;
+        (place, Cost::of(spec, &DataShape::expected(spec)))
+    };
+    let costs: Vec<(usize, Cost)> = left.iter().map(cost).collect();
     let waiting =
         |&place: &usize| Waiting { place, spec: folder.runs()[place].spec.clone(), folder: folder.run_folder(place) };
-    let running = Study::start(left.iter().map(waiting).collect(), args.device.into(), at_once);
-    let mut progress = Progress::new(&folder, &left);
+    let running = Study::start(left.iter().map(waiting).collect(), args.device.into(), at_once(args, &costs));
+    let mut progress = Progress::new(count, &costs);
     while let Some(message) = running.recv() {
         match message {
             Message::Progress { place, share } => progress.reach(place, share),
@@ -63,18 +68,14 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
 }
 
 /// How many runs at a time: as many as were asked for or as there are cores, but no more than the memory holds.
-fn at_once(args: &StudyArgs, folder: &StudyFolder, left: &[usize]) -> usize {
+fn at_once(args: &StudyArgs, costs: &[(usize, Cost)]) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // One card is not faster for being shared.
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
     let asked = args.jobs.map_or(usual, NonZeroUsize::get);
-    let bytes = |&place: &usize| {
-        let spec = &folder.runs()[place].spec;
-        Cost::of(spec, &DataShape::expected(spec)).peak_bytes
-    };
-    let largest = left.iter().map(bytes).max().unwrap_or(0).max(1);
+    let largest = costs.iter().map(|(_, cost)| cost.peak_bytes).max().unwrap_or(0).max(1);
     let held = usize::try_from(memory_available() / largest).unwrap_or(usize::MAX).max(1);
-    if held < asked.min(left.len()) {
+    if held < asked.min(costs.len()) {
         eprintln!("{held} at a time instead of {asked}: more would not fit into memory");
     }
     asked.min(held)
@@ -98,19 +99,14 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(folder: &StudyFolder, left: &[usize]) -> Self {
-        let cost = |spec: &Spec| {
-            let cost = Cost::of(spec, &DataShape::expected(spec));
-            cost.training_flop + cost.kernel_flop
-        };
-        let total: f64 = left.iter().map(|&place| cost(&folder.runs()[place].spec)).sum();
-        let mut weights = vec![0.0; folder.runs().len()];
-        left.iter().for_each(|&place| weights[place] = cost(&folder.runs()[place].spec) / total.max(1.0));
-        let template = "{bar:24} {percent:>3} %  {msg}  ({eta} left)";
-        // The template is a constant: were it wrong, the bar's own style would do.
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let reached = vec![0.0; weights.len()];
-        Self { bar: ProgressBar::new(STEPS).with_style(style), weights, reached }
+    fn new(count: usize, costs: &[(usize, Cost)]) -> Self {
+        let flop = |cost: &Cost| cost.training_flop + cost.kernel_flop;
+        let total: f64 = costs.iter().map(|(_, cost)| flop(cost)).sum();
+        let mut weights = vec![0.0; count];
+        costs.iter().for_each(|(place, cost)| weights[*place] = flop(cost) / total.max(1.0));
+        let bar = progress_bar();
+        bar.set_length(STEPS);
+        Self { bar, reached: vec![0.0; count], weights }
     }
 
     fn reach(&mut self, place: usize, share: f64) {

@@ -82,13 +82,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// A kernel of zeros; `kept` names the parts that are kept apart, or is one empty name.
-    pub(super) fn zeros(reduction: Reduction, samples: (usize, usize), classes: usize, kept: Vec<String>) -> Self {
+    /// A kernel whose tiles are still to be placed; `kept` names the parts that are kept apart, or is one empty name.
+    pub(super) fn unfilled(reduction: Reduction, samples: (usize, usize), classes: usize, kept: Vec<String>) -> Self {
         let mut kernel = Self { reduction, samples, classes, values: Vec::new(), by_tensor: Vec::new() };
-        let size = kernel.height() * kernel.width();
-        match kept.as_slice() {
-            [name] if name.is_empty() => kernel.values = vec![0.0; size],
-            _ => kernel.by_tensor = kept.into_iter().map(|name| (name, vec![0.0; size])).collect(),
+        if kept != [""] {
+            kernel.by_tensor = kept.into_iter().map(|name| (name, Vec::new())).collect();
         }
         kernel
     }
@@ -136,13 +134,14 @@ impl Kernel {
 
     /// Puts a finished tile where these samples are.
     pub(super) fn place(&mut self, tile: Tile, rows: Range<usize>, columns: Range<usize>) {
-        let (logits, width) = (self.logits(), self.width());
+        let (logits, width, size) = (self.logits(), self.width(), self.height() * self.width());
         let (across, whole) = (columns.len() * logits, (rows.len(), columns.len()) == self.samples);
         for (part, mut sums) in self.parts().zip(tile.sums) {
             if whole {
                 std::mem::swap(part, &mut sums);
                 continue;
             }
+            part.resize(size, 0.0);
             for (row, sums) in sums.chunks_exact(across).enumerate() {
                 let start = (rows.start * logits + row) * width + columns.start * logits;
                 part[start..start + across].copy_from_slice(sums);

@@ -30,7 +30,7 @@ pub fn measure(
 ) -> Option<Kernel> {
     let survey = Survey::of(network, images, others, request);
     let (classes, work) = (survey.classes, survey.work);
-    let mut kernel = Kernel::zeros(request.reduction, work.samples, classes, survey.kept.clone());
+    let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, survey.kept.clone());
     let plan = survey.plan();
     let (block, group) = plan.block;
     for first in (0..work.samples.0).step_by(block) {

@@ -50,10 +50,7 @@ pub fn load_rows(folder: &Path) -> Result<Loaded, LoadError> {
 }
 
 fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
-    let path = folder.join(RUN);
-    let text = fs::read_to_string(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
-    let spec = Spec::from_toml(&text).map_err(|source| LoadError::Spec { path, source })?;
-
+    let spec = read_spec(&folder.join(RUN))?;
     let mut warnings = Vec::new();
     let mut rows = read_tables::rows(folder, &mut warnings);
     let events = read_tables::events(folder, &mut rows, &spec, &mut warnings);
@@ -88,6 +85,12 @@ fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
     }
     history.push(Event::Ended(ending));
     Ok(Loaded { history, warnings })
+}
+
+/// The spec in this file.
+pub(super) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
+    let text = fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    Spec::from_toml(&text).map_err(|source| LoadError::Spec { path: path.to_owned(), source })
 }
 
 fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {

@@ -4,15 +4,16 @@
 //! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::create::{ending, is_done, lock};
+use super::load::read_spec;
 use super::{Ending, Event, FolderError, History, LoadError, RUN_FIGURES, RunState, SWITCH_FIGURES, atomic, load_rows};
-use crate::spec::{Spec, SpecError, StudyRun};
+use crate::spec::{Spec, StudyRun};
 
 /// The whole spec, with its section `[study]`.
 pub const STUDY: &str = "study.toml";
@@ -30,12 +31,8 @@ pub enum StudyError {
     Other { folder: PathBuf, what: String },
     #[error("{} holds another run than this study says: choose another folder for the study", .0.display())]
     OtherRun(PathBuf),
-    #[error("{}: {source}", path.display())]
-    Spec { path: PathBuf, source: SpecError },
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Run(#[from] LoadError),
+    Read(#[from] LoadError),
     #[error(transparent)]
     Folder(#[from] FolderError),
 }
@@ -84,7 +81,7 @@ impl StudyFolder {
     }
 
     fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
-        let named = |source| StudyError::Spec { path: out.join(STUDY), source };
+        let named = |source| LoadError::Spec { path: out.join(STUDY), source };
         let runs = spec.runs().map_err(named)?;
         let mut study = Self { out: out.to_owned(), spec, ended: vec![None; runs.len()], runs, _lock: lock };
         for place in 0..study.runs.len() {
@@ -216,11 +213,6 @@ fn join<T: PartialEq>(known: &mut Vec<T>, new: T) {
 fn is_empty(out: &Path) -> bool {
     let Ok(entries) = fs::read_dir(out) else { return true };
     entries.flatten().all(|entry| atomic::is_temporary(&entry.file_name()))
-}
-
-fn read_spec(place: &Path) -> Result<Spec, StudyError> {
-    let text = fs::read_to_string(place).map_err(|source| StudyError::Read { path: place.to_owned(), source })?;
-    Spec::from_toml(&text).map_err(|source| StudyError::Spec { path: place.to_owned(), source })
 }
 
 fn word(history: &History) -> &'static str {

@@ -57,7 +57,7 @@ pub const PRESETS: &[Preset] = &[
         name: "five-tasks",
         about: "Five tasks of two classes: a spike at every boundary",
         change: |spec| {
-            spec.tasks.classes = (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect();
+            spec.tasks.classes = pairs();
             spec.tasks.epochs = vec![15.0, 10.0];
         },
     },
@@ -112,7 +112,7 @@ pub const PRESETS: &[Preset] = &[
         name: "precursor",
         about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits: λ_max falls here and rises there",
         change: |spec| {
-            spec.tasks.classes = (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect();
+            spec.tasks.classes = pairs();
             spec.tasks.epochs = vec![10.0];
             spec.network = NetworkSpec {
                 width: 100,
@@ -133,6 +133,11 @@ pub const PRESETS: &[Preset] = &[
         },
     },
 ];
+
+/// Five tasks of two classes.
+fn pairs() -> Vec<Vec<usize>> {
+    (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect()
+}
 
 /// All studies; the first one is the default.
 pub const STUDIES: &[Preset] = &[

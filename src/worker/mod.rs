@@ -91,6 +91,16 @@ impl Worker {
         self.events.as_ref()?.recv_timeout(at_most).ok()
     }
 
+    /// The events until there are no more; `None` when nothing has happened for so long.
+    pub fn events(&self, quiet: Duration) -> impl Iterator<Item = Option<Event>> + '_ {
+        std::iter::from_fn(move || match self.recv_timeout(quiet) {
+            Some(event) => Some(Some(event)),
+            // The last event may have come just before the thread was seen to have ended.
+            None if self.is_finished() => self.try_recv().map(Some),
+            None => Some(None),
+        })
+    }
+
     /// Asks the run to end; `Ended(Stopped)` follows after the step or kernel block in progress.
     pub fn stop(&self) {
         self.cancel.store(true, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! Runs a study: several runs at once, each on a worker of its own and into a folder of its own.
 //!
-//! Guarantees: cancelling, dropping the handle or killing the program loses nothing but the runs in progress, which start over the
-//! next time; a run that fails is told of and does not keep the others from running. The channel is bounded and watched like
-//! a worker's: a reader that is slow slows the study down and loses nothing.
+//! Guarantees: dropping the handle or killing the program loses nothing but the runs in progress, which start over the next time;
+//! a run that fails is told of and does not keep the others from running. The channel is bounded: a reader that is slow slows
+//! the study down and loses nothing.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::record::{Ending, Event, Opened, create};
@@ -68,16 +68,12 @@ impl Study {
     pub fn recv(&self) -> Option<Message> {
         self.messages.as_ref()?.recv().ok()
     }
-
-    /// Asks the runs in progress to end; nothing that is complete is lost.
-    pub fn stop(&self) {
-        self.cancel.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Drop for Study {
     fn drop(&mut self) {
-        self.stop();
+        self.cancel.store(true, Ordering::Relaxed);
+        // Before joining: a thread that waits for its reader must see that there is none.
         self.messages = None;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -115,22 +111,15 @@ impl Slot {
         let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
         let worker = Worker::start(job, Box::new(|| {}));
         let mut told = 0.0;
-        loop {
+        for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
                 return Err(Over);
             }
-            let event = match worker.recv_timeout(TICK) {
-                Some(event) => event,
-                None if worker.is_finished() => match worker.try_recv() {
-                    Some(event) => event,
-                    None => return failed("the training thread ended without a word".to_owned()),
-                },
-                None => {
-                    if let Err(err) = folder.tick() {
-                        return failed(err.to_string());
-                    }
-                    continue;
+            let Some(event) = event else {
+                if let Err(err) = folder.tick() {
+                    return failed(err.to_string());
                 }
+                continue;
             };
             if let Err(err) = folder.take(&event) {
                 return failed(err.to_string());
@@ -152,17 +141,11 @@ impl Slot {
                 _ => {}
             }
         }
+        failed("the training thread ended without a word".to_owned())
     }
 
+    /// Waits for the reader, if it is slow; one that is gone ends the wait.
     fn send(&self, message: Message) -> Result<(), Over> {
-        let mut waiting = message;
-        loop {
-            match self.outbox.send_timeout(waiting, TICK) {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(_)) if self.cancel.load(Ordering::Relaxed) => return Err(Over),
-                Err(SendTimeoutError::Timeout(back)) => waiting = back,
-                Err(SendTimeoutError::Disconnected(_)) => return Err(Over),
-            }
-        }
+        self.outbox.send(message).map_err(|_| Over)
     }
 }

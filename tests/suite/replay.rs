@@ -1,18 +1,10 @@
 //! Replay: only earlier tasks are seen again, never a probe, the same run repeats, and less is forgotten.
 
 use kernelscope::data::{Memory, prepare};
-use kernelscope::record::{Event, Row};
-use kernelscope::spec::Spec;
+use kernelscope::record::Row;
 
-use super::{read_all, start, tiny};
-
-fn rows(spec: Spec) -> Vec<Row> {
-    let timeless = |event: Event| match event {
-        Event::Snapshot(snapshot) => Some(Row { cost: Default::default(), ..snapshot.row.clone() }),
-        _ => None,
-    };
-    read_all(&start(spec)).into_iter().filter_map(timeless).collect()
-}
+use super::run::rows;
+use super::tiny;
 
 #[test]
 fn what_is_recalled_are_kept_images_of_earlier_tasks() {

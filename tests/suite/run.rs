@@ -10,7 +10,7 @@ use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 use super::{ending, read_all, read_until, start, tiny};
 
 /// All rows without their times, which are the machine's.
-fn rows(spec: Spec) -> Vec<Row> {
+pub fn rows(spec: Spec) -> Vec<Row> {
     timeless(read_all(&start(spec)))
 }
 

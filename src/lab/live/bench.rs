@@ -57,19 +57,20 @@ pub(super) struct Batches {
     /// Task and epoch of this order.
     of: Option<(usize, u64)>,
     order: Vec<usize>,
-    /// Earlier tasks of this memory.
-    earlier: Vec<usize>,
+    /// Place in the order of training of the task that this memory is for.
+    remembers: Option<usize>,
     memory: Memory,
 }
 
 impl Batches {
-    /// Pixels [n, inputs] and labels of the step of a task that follows `done` others, with what is replayed of `earlier` tasks.
+    /// Pixels [n, inputs] and labels of a step, with what is replayed of earlier tasks; `trained` are the tasks begun before,
+    /// by number.
     pub fn get(
         &mut self,
         spec: &Spec,
         data: &Prepared,
-        earlier: &[usize],
-        (task, done): (usize, u64),
+        trained: &[usize],
+        Taken { place, task, done, .. }: Taken,
     ) -> (Vec<f32>, Vec<usize>) {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
@@ -80,9 +81,13 @@ impl Batches {
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         stream.batch(&self.order[range], &mut pixels, &mut labels);
-        if self.earlier != earlier {
-            self.memory = Memory::of(spec.seed, &data.stream, earlier, spec.training.replay);
-            self.earlier = earlier.to_vec();
+        if self.remembers != Some(place) {
+            let mut earlier = trained[..place].to_vec();
+            earlier.retain(|&other| other != task);
+            earlier.sort_unstable();
+            earlier.dedup();
+            self.memory = Memory::of(spec.seed, &data.stream, &earlier, spec.training.replay);
+            self.remembers = Some(place);
         }
         self.memory.recall((spec.seed, task, done), labels.len(), &data.stream, (&mut pixels, &mut labels));
         (pixels, labels)
@@ -152,11 +157,7 @@ impl Live<'_> {
 
     /// Pixels [n, inputs] and labels of this step.
     pub(super) fn batch(&mut self, taken: Taken) -> (Vec<f32>, Vec<usize>) {
-        let mut earlier = self.trained[..taken.place].to_vec();
-        earlier.retain(|&task| task != taken.task);
-        earlier.sort_unstable();
-        earlier.dedup();
-        self.batches.get(&self.spec, &self.data, &earlier, (taken.task, taken.done))
+        self.batches.get(&self.spec, &self.data, &self.trained, taken)
     }
 
     /// A step was taken, which the spare would have to take again.

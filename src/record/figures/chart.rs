@@ -72,7 +72,6 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
         .label_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
         .axis_desc_style(text::<B>(LABEL, INK, HPos::Center, VPos::Center))
         .x_desc(across.name.as_str())
-        .x_labels(24)
         .y_desc(panel.y)
         .y_label_offset(B::DROP * unit)
         .set_all_tick_mark_size(4 * unit)

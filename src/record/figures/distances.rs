@@ -79,18 +79,18 @@ fn shown(history: &History) -> Vec<usize> {
 }
 
 fn pictures(history: &History) -> Vec<Picture> {
-    let places = shown(history);
+    let whole = |place: usize| {
+        let snapshot = &history.snapshots()[place];
+        let n = snapshot.eigenvalues.len();
+        let values = (snapshot.gram.len() == n * n).then(|| snapshot.gram.to_vec())?;
+        Gram::symmetrised(n, values).ok().map(|(gram, _)| gram)
+    };
+    let Some(kernels) = shown(history).into_iter().map(whole).collect::<Option<Vec<Gram>>>() else { return Vec::new() };
     let picture = |(title, rows): (String, Range<usize>)| {
-        let kernel = |&place: &usize| {
-            let snapshot = &history.snapshots()[place];
-            let n = snapshot.eigenvalues.len();
-            let (gram, _) =
-                Gram::symmetrised(n, (snapshot.gram.len() == n * n).then(|| snapshot.gram.to_vec())?).ok()?;
-            (rows.end <= n).then(|| gram.block(rows.clone()))
-        };
-        let kernels: Vec<Gram> = places.iter().map(kernel).collect::<Option<_>>()?;
-        let values = distances(&kernels, Centring::Centred);
-        (!kernels.is_empty()).then_some(Picture { title, n: kernels.len(), values })
+        let block = |kernel: &Gram| (rows.end <= kernel.len()).then(|| kernel.block(rows.clone()));
+        let blocks: Vec<Gram> = kernels.iter().map(block).collect::<Option<_>>()?;
+        let values = distances(&blocks, Centring::Centred);
+        (!blocks.is_empty()).then_some(Picture { title, n: blocks.len(), values })
     };
     blocks(history).into_iter().filter_map(picture).collect()
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Block, Ending, History, Metric, RunState, SWITCH_FIGURES, StudyFolder};
+use super::super::{Block, Ending, History, Metric, RunState, SWITCH_FIGURES, StudyFolder, Switch};
 use super::curves::{Across, Curve, Panel, Spread};
 use super::scale::Scale;
 
@@ -33,6 +33,8 @@ struct Value {
     /// Where it lies on the axis.
     at: f64,
     runs: Vec<Arc<History>>,
+    /// What the first switch of each run did; none where there was none.
+    switched: Vec<[Option<f64>; SWITCH_FIGURES.len()]>,
 }
 
 impl Axis {
@@ -40,14 +42,23 @@ impl Axis {
         let mut values: Vec<Value> = Vec::new();
         for (place, run) in study.runs().iter().enumerate() {
             let found = values.iter().position(|value| value.text == run.value).unwrap_or_else(|| {
-                values.push(Value { text: run.value.clone(), at: values.len() as f64, runs: Vec::new() });
+                values.push(Value {
+                    text: run.value.clone(),
+                    at: values.len() as f64,
+                    runs: Vec::new(),
+                    switched: Vec::new(),
+                });
                 values.len() - 1
             });
             // One that diverged shows what a rate does, not what a switch does; the table has it.
             let ended = study
                 .ended(place)
                 .filter(|history| matches!(history.state(), RunState::Ended(Ending::Finished { .. })));
-            values[found].runs.extend(ended.cloned());
+            if let Some(history) = ended {
+                let first = history.outcomes().first().map(Switch::figures);
+                values[found].switched.push(first.unwrap_or_default());
+                values[found].runs.push(Arc::clone(history));
+            }
         }
         let numbers: Option<Vec<f64>> =
             values.iter().map(|value| value.text.parse().ok().filter(|number: &f64| number.is_finite())).collect();
@@ -70,10 +81,9 @@ const GREY: [u8; 3] = [120, 120, 120];
 fn summary(axis: &Axis) -> Figure {
     let line = |name: &str, label: &str, colour| {
         let place = SWITCH_FIGURES.iter().position(|figure| *figure == name);
-        let of = |history: &Arc<History>| history.outcomes().first()?.figures()[place?];
         let (mut points, mut spread) = (Vec::new(), Vec::new());
         for value in &axis.values {
-            let found: Vec<f64> = value.runs.iter().filter_map(of).collect();
+            let found: Vec<f64> = value.switched.iter().filter_map(|figures| figures[place?]).collect();
             if let Some(around) = ends_and_mean(&found) {
                 // A mean over those runs alone in which something happened would say that it happens.
                 if found.len() == value.runs.len() {
