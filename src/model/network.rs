@@ -130,6 +130,11 @@ impl Network {
         parameters::flatten(self)
     }
 
+    /// Takes the gradients of these layers or tensors away, so that a step does not move them.
+    pub fn forget(&self, gradients: &mut GradientsParams, layers: &[String]) {
+        parameters::forget(self, gradients, layers);
+    }
+
     /// The gradients of all parameters that have one, flat, by name.
     pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
         parameters::gradients(self, of)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Checkpoint;
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -20,8 +21,10 @@ pub enum Event {
     Progress(Progress),
     /// One Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
-    /// A live change took effect; it is in the spec that a saved run carries.
-    Changed { epoch: f64, change: Change },
+    /// A live change took effect before this step; it is in the spec that a saved run carries.
+    Changed { step: u64, epoch: f64, change: Change },
+    /// The state of the run was kept, as asked; it goes on.
+    Forked(Arc<Checkpoint>),
     /// Something the user should know; training goes on.
     Warning { step: u64, epoch: f64, message: String },
     /// The run goes on on another device, in words as in [`RunInfo::device`]; a warning before has said why.

@@ -58,8 +58,8 @@ pub struct RunFolder {
     spec: Spec,
     before: Before,
     files: Option<Files>,
-    /// Live changes that have happened so far.
-    seen_changes: usize,
+    /// Changes that were fed in and have not happened yet.
+    awaited: Vec<Change>,
     /// Step and epoch of the last snapshot.
     last: Option<(u64, f64)>,
     flushed: Instant,
@@ -118,10 +118,10 @@ impl RunFolder {
     pub(super) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
         Self {
             out,
+            awaited: spec.changes.clone(),
             spec,
             before,
             files: None,
-            seen_changes: 0,
             last: None,
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
@@ -162,15 +162,19 @@ impl RunFolder {
                 tables::accuracy_lines(row).try_for_each(|line| files.accuracy.push(line))?;
                 files.kernels.push(Arc::clone(snapshot));
             }
-            Event::Changed { epoch, change } => {
-                files.note(change.step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
+            Event::Changed { step, epoch, change } => {
+                files.note(*step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
                 self.change(change)?;
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
             Event::Ended(ending) => return self.end(ending),
-            Event::Started(_) | Event::Progress(_) | Event::Moved(_) | Event::Paused { .. } | Event::Resumed { .. } => {
-            }
+            Event::Started(_)
+            | Event::Progress(_)
+            | Event::Moved(_)
+            | Event::Forked(_)
+            | Event::Paused { .. }
+            | Event::Resumed { .. } => {}
         }
         self.tick()
     }
@@ -204,13 +208,16 @@ impl RunFolder {
 
     /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
     fn change(&mut self, change: &Change) -> Result<(), FolderError> {
-        let (changes, place) = (&mut self.spec.changes, self.seen_changes);
-        self.seen_changes += 1;
-        // They come in order, so one that was fed in is met at its own place; the same one twice is two changes.
-        if changes.get(place) == Some(change) {
+        // The same one twice is two changes.
+        if let Some(place) = self.awaited.iter().position(|awaited| awaited == change) {
+            self.awaited.remove(place);
             return Ok(());
         }
-        changes.insert(place.min(changes.len()), change.clone());
+        let changes = &mut self.spec.changes;
+        // After all that have happened: of two before the same step, the first one told came first.
+        let later = |other: &Change| other.place.is_none() && other.step > change.step;
+        let place = changes.iter().position(later).unwrap_or(changes.len());
+        changes.insert(place, change.clone());
         write_spec(&self.folder(), &self.spec)
     }
 

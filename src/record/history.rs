@@ -95,7 +95,7 @@ impl History {
                 self.progress = Progress { losses: Vec::new(), ..progress };
             }
             Event::Snapshot(snapshot) => self.push_snapshot(snapshot),
-            Event::Changed { epoch, change } => {
+            Event::Changed { epoch, change, .. } => {
                 self.notes.push(Note { epoch, message: describe(&change), warning: false });
                 self.changes.push(change);
             }
@@ -105,6 +105,8 @@ impl History {
                     Arc::make_mut(info).device = device;
                 }
             }
+            // Who asked for it takes it from the stream.
+            Event::Forked(_) => {}
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
             Event::Weights(weights) => self.weights = Some(weights),
@@ -291,13 +293,24 @@ fn bytes_of(snapshot: &Snapshot) -> u64 {
     8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64
 }
 
-fn describe(change: &Change) -> String {
+/// A change in words.
+pub fn describe(change: &Change) -> String {
+    let list = |names: &[String]| names.join(", ");
     if let Some(rate) = change.rate {
         format!("Learning rate set to {rate}")
     } else if let Some(per_epoch) = change.per_epoch {
         format!("Cadence set to {per_epoch} snapshots an epoch")
     } else if let Some(order) = &change.order {
         format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    } else if let Some(kept) = change.replay {
+        if kept == 0 { "Replay off".to_owned() } else { format!("Replay of {kept} images a task") }
+    } else if let Some(frozen) = &change.frozen {
+        if frozen.is_empty() { "Nothing frozen".to_owned() } else { format!("Frozen: {}", list(frozen)) }
+    } else if let Some(masked) = change.masked {
+        let word = if masked { "masked" } else { "not masked" };
+        format!("Logits of absent classes {word}")
+    } else if change.clamped {
+        "Steps kept as long as they were".to_owned()
     } else {
         "Switched to the next task by hand".to_owned()
     }

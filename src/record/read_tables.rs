@@ -9,7 +9,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::tables::{ACCURACY, EVENTS, Lines, METRICS, float, kind, whole};
+use super::tables::{ACCURACY, EVENTS, Lines, METRICS, change_text, float, kind, whole};
 use super::{Accuracy, Block, BlockMetrics, Event, Metric, Progress, Row, SnapshotCost, TaskStart};
 use crate::spec::{Change, Spec};
 
@@ -86,8 +86,10 @@ pub(super) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mu
             }
             kind::CHANGE => {
                 // What changed is in `run.toml`, in full; the line says when.
-                if let Some(place) = changes.iter().position(|change: &Change| change.step == step) {
-                    events.push((step, Event::Changed { epoch, change: changes.remove(place) }));
+                let same =
+                    |change: &Change| (change.step == step || change.place.is_some()) && change_text(change) == detail;
+                if let Some(place) = changes.iter().position(same) {
+                    events.push((step, Event::Changed { step, epoch, change: changes.remove(place) }));
                 }
             }
             kind::WARNING => events.push((step, Event::Warning { step, epoch, message: detail })),

@@ -98,12 +98,16 @@ pub(super) mod kind {
 
 /// A live change in one cell.
 pub(super) fn change_text(change: &Change) -> String {
-    let Change { step: _, task: _, rate, per_epoch, order, switch } = change;
+    let Change { step: _, task: _, place: _, rate, per_epoch, order, switch, replay, frozen, masked, clamped } = change;
     let mut parts = Vec::new();
     parts.extend(rate.map(|rate| format!("training.rate={rate:?}")));
     parts.extend(per_epoch.map(|count| format!("kernel.per_epoch={count}")));
     parts.extend(order.as_ref().map(|order| format!("tasks.order={order:?}")));
     parts.extend(switch.then(|| "switch".to_owned()));
+    parts.extend(replay.map(|kept| format!("training.replay={kept}")));
+    parts.extend(frozen.as_ref().map(|frozen| format!("training.frozen={frozen:?}")));
+    parts.extend(masked.map(|masked| format!("training.masked={masked}")));
+    parts.extend(clamped.then(|| "clamped".to_owned()));
     parts.join("; ")
 }
 

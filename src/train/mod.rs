@@ -3,7 +3,11 @@
 mod copy;
 mod evaluate;
 mod learner;
+mod loss;
 mod optimiser;
+mod terms;
 
+pub use copy::LearnerState;
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
+pub use terms::Terms;

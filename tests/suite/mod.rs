@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod claims;
 mod cli;
 mod data;
+mod fork;
 mod gpu;
 mod gram;
 mod house;

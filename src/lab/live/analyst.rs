@@ -16,7 +16,7 @@ use crate::spec::Loss;
 use crate::train::score;
 
 /// The thread that turns kernels into snapshots.
-pub(super) type Analyst = Stage<Work, Snapshot>;
+pub(super) type Analyst = Stage<Work, Answer>;
 
 /// What the trainer hands over.
 pub(super) enum Work {
@@ -24,6 +24,14 @@ pub(super) enum Work {
     Kernel { measured: Measured, lag: Lag, asked: Option<Box<Asked>> },
     /// The task has ended.
     Switch,
+    /// What is remembered is wanted, too.
+    Fork,
+}
+
+/// What the trainer gets back, in the order of what it handed over.
+pub(super) enum Answer {
+    Snapshot(Box<Snapshot>),
+    Meter(Box<Meter>),
 }
 
 /// What the network said for a snapshot.
@@ -58,13 +66,17 @@ struct Desk {
 }
 
 impl Desk {
-    fn take(&mut self, work: Work) -> Result<Option<Snapshot>, String> {
+    fn take(&mut self, work: Work) -> Result<Option<Answer>, String> {
         match work {
             Work::Switch => {
                 self.meter.switch();
                 Ok(None)
             }
-            Work::Kernel { measured, lag, asked } => self.analyse(measured, lag, asked),
+            Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
+            Work::Kernel { measured, lag, asked } => {
+                let snapshot = self.analyse(measured, lag, asked)?;
+                Ok(snapshot.map(|snapshot| Answer::Snapshot(Box::new(snapshot))))
+            }
         }
     }
 

@@ -124,7 +124,10 @@ fn live_changes_are_saved_and_not_saved_twice() {
     let mut told = events(&spec, finished);
     let live = Change { step: 3, rate: Some(0.1), ..Change::default() };
     for (place, change) in [(4, &live), (6, &fed_in)] {
-        told.insert(place, Event::Changed { epoch: change.step as f64 / 8.0, change: change.clone() });
+        told.insert(
+            place,
+            Event::Changed { step: change.step, epoch: change.step as f64 / 8.0, change: change.clone() },
+        );
     }
     write(&out, &spec, &told);
     let saved = Spec::from_toml(&fs::read_to_string(out.join("run.toml")).unwrap()).unwrap();
