@@ -130,6 +130,11 @@ impl Network {
         parameters::flatten(self)
     }
 
+    /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
+    pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
+        parameters::differences(self, other)
+    }
+
     /// Takes the gradients of these layers or tensors away, so that a step does not move them.
     pub fn forget(&self, gradients: &mut GradientsParams, layers: &[String]) {
         parameters::forget(self, gradients, layers);

@@ -46,6 +46,12 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
     visit(network, Some(of)).into_iter().map(|held| (held.name, held.values)).collect()
 }
 
+/// Each tensor of a network minus that of another, flat and by name.
+pub(super) fn differences(network: &impl Module, other: &impl Module) -> Vec<(String, Tensor<1>)> {
+    let pairs = collect(network).into_iter().zip(collect(other));
+    pairs.map(|(held, other)| (held.name, held.values - other.values)).collect()
+}
+
 /// Whether a tensor is this layer's, or is the one that is named: `fc1` has `fc1.weight` and not `fc10.weight`.
 pub fn belongs(tensor: &str, layer: &str) -> bool {
     tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -241,6 +241,24 @@ pub const STUDIES: &[Preset] = &[
         },
     },
     Preset {
+        name: "why",
+        about: "What is needed for the kernel to wake up: the second task with steps kept short, parts frozen, logits masked",
+        change: |spec| {
+            spec.study = among(
+                "second task",
+                &[
+                    ("as it is", &[]),
+                    ("clamped", &["changes=[{place=2, clamped=true}]"]),
+                    ("head only", &["changes=[{place=2, frozen=[\"fc1\", \"fc2\"]}]"]),
+                    ("head frozen", &["changes=[{place=2, frozen=[\"fc3\"]}]"]),
+                    ("first layer frozen", &["changes=[{place=2, frozen=[\"fc1\"]}]"]),
+                    ("masked", &["changes=[{place=2, masked=true}]"]),
+                    ("replay", &["changes=[{place=2, replay=200}]"]),
+                ],
+            );
+        },
+    },
+    Preset {
         name: "replay",
         about: "How many images of the first task are replayed in the second: forgetting, and the kernel",
         change: |spec| spec.study = along("training.replay", [0, 10, 50, 200, 500]),

@@ -7,6 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::copy::{self, LearnerState};
+use super::linearised::Linearised;
 use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
 use super::terms::Terms;
@@ -98,7 +99,7 @@ impl Learner {
             // No step is taken: the weights stay those whose loss was last a number.
             return StepOutcome { loss: value, grad_norm: None };
         };
-        let grad_norm = (want_norm || terms.length.is_some()).then(|| self.norm(&gradients));
+        let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         self.network = self.optimiser.step(clamped.unwrap_or(terms.rate), self.network.clone(), gradients);
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm) }
@@ -107,7 +108,7 @@ impl Learner {
     /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.
     pub fn step_length(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> f64 {
         let (_, gradients) = self.gradients(pixels, labels, terms);
-        gradients.map_or(f64::NAN, |gradients| terms.rate * self.norm(&gradients))
+        gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
     }
 
     /// The loss of a batch and the gradients of what moves; none of a loss that is no number.
@@ -128,22 +129,32 @@ impl Learner {
         (value, Some(gradients))
     }
 
+    /// The network linearised where it is, to be trained beside it.
+    pub fn linearised(&self) -> Linearised {
+        let optimiser = copy::state(&self.optimiser, optimiser(&self.training, &self.device));
+        let lazy = self.alpha.zip(self.initial.clone());
+        Linearised::new(&self.network, optimiser, (&self.training, self.classes), lazy, &self.device)
+    }
+
     /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C]. `None` when `cancelled` says so, which is asked
     /// before each group of images.
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
-        let [n, _] = images.dims();
         let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
-        let mut outputs = Vec::with_capacity(n * self.classes);
-        for first in (0..n).step_by(group) {
-            if cancelled() {
-                return None;
-            }
-            let rows = images.clone().narrow(0, first, group.min(n - first));
-            let logits = self.lazy(network.forward(rows.clone()), &rows);
-            outputs.extend(logits.into_data().iter::<f32>());
-        }
-        Some(outputs)
+        in_groups(images, group, cancelled, |rows| self.lazy(network.forward(rows.clone()), &rows))
+    }
+
+    /// The same of a linearised network, on the same device.
+    pub fn outputs_of(
+        &self,
+        linearised: &Linearised,
+        images: &Tensor<2>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
+        // Each logit goes back on its own.
+        let work = self.network.num_params().max(1) * self.classes.max(1);
+        let group = (EVALUATION_WORK / work).clamp(16, EVALUATION_ROWS / 4);
+        in_groups(images, group, cancelled, |rows| linearised.apply(&rows))
     }
 
     /// The kernel of f on images [n, inputs], by the spec's method; the full one, too, where it is wanted and not too large.
@@ -185,10 +196,11 @@ impl Learner {
             _ => outputs,
         }
     }
+}
 
-    fn norm(&self, gradients: &GradientsParams) -> f64 {
-        self.network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
-    }
+/// ‖∇L‖ over the parameters that have a gradient.
+pub(super) fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
+    network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
 }
 
 /// ‖a − b‖ over all parameters, summed in f64 over tensors.
@@ -198,4 +210,23 @@ pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
 
 fn sum_of_squares(tensor: Tensor<1>) -> f64 {
     tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
+}
+
+/// Applies a function to so many images at a time; row-major [n, C]. `None` when `cancelled` says so in between.
+fn in_groups(
+    images: &Tensor<2>,
+    group: usize,
+    cancelled: &dyn Fn() -> bool,
+    function: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Option<Vec<f32>> {
+    let [n, _] = images.dims();
+    let mut outputs = Vec::new();
+    for first in (0..n).step_by(group) {
+        if cancelled() {
+            return None;
+        }
+        let rows = images.clone().narrow(0, first, group.min(n - first));
+        outputs.extend(function(rows).into_data().iter::<f32>());
+    }
+    Some(outputs)
 }

@@ -3,6 +3,7 @@
 mod copy;
 mod evaluate;
 mod learner;
+mod linearised;
 mod loss;
 mod optimiser;
 mod terms;
@@ -10,4 +11,5 @@ mod terms;
 pub use copy::LearnerState;
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
+pub use linearised::{Linearised, LinearisedState};
 pub use terms::Terms;

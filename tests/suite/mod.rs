@@ -14,6 +14,7 @@ mod gpu;
 mod gram;
 mod house;
 mod kernel;
+mod linearised;
 mod math;
 mod record;
 mod regression;
