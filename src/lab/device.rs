@@ -16,6 +16,9 @@ use crate::train::{Learner, Terms};
 /// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
 pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
     match choice {
+        DeviceChoice::Auto | DeviceChoice::Gpu if spec.kernel.predict => {
+            Chosen::cpu(Some("the linearised networks are trained there"))
+        }
         DeviceChoice::Cpu | DeviceChoice::Gpu => choose(choice),
         DeviceChoice::Auto => match gpu(false) {
             Ok(gpu) => faster(gpu, spec, data, cancelled),

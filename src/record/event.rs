@@ -136,6 +136,8 @@ pub struct Row {
     pub blocks: Vec<BlockMetrics>,
     /// One per task in order of number.
     pub accuracy: Vec<Accuracy>,
+    /// What static kernels would have the network do; empty where nobody asked.
+    pub predictions: Vec<Prediction>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step.
@@ -232,6 +234,56 @@ pub struct Accuracy {
     /// Over the logits of the task's own classes.
     pub masked: f64,
     pub loss: f64,
+}
+
+/// Who says what a static kernel would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Predictor {
+    /// The network linearised at initialisation, trained with the network's own steps.
+    LinearisedStart,
+    /// The same, linearised at the last switch.
+    LinearisedSwitch,
+    /// Kernel regression with the kernel at initialisation: the mean squared error at t = ∞.
+    RegressionStart,
+    /// The same with the kernel at the last switch.
+    RegressionSwitch,
+}
+
+impl Predictor {
+    pub const ALL: [Self; 4] =
+        [Self::LinearisedStart, Self::LinearisedSwitch, Self::RegressionStart, Self::RegressionSwitch];
+
+    /// In `predictions.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised-start",
+            Self::LinearisedSwitch => "linearised-switch",
+            Self::RegressionStart => "regression-start",
+            Self::RegressionSwitch => "regression-switch",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised at the start",
+            Self::LinearisedSwitch => "linearised at the switch",
+            Self::RegressionStart => "the kernel at the start, MSE at t = ∞",
+            Self::RegressionSwitch => "the kernel at the switch, MSE at t = ∞",
+        }
+    }
+}
+
+/// What a static kernel would have the network do on one task's test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    pub by: Predictor,
+    /// Number of the task, and accuracies and loss as in [`Accuracy`].
+    pub on: Accuracy,
+    /// Root mean square of network minus prediction, over images and logits.
+    pub gap: f64,
+    /// Condition number and jitter of a regression.
+    pub solved: Option<(f64, f64)>,
 }
 
 /// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].

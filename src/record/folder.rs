@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, EVENTS, METRICS, Table, kind, number};
+use super::tables::{self, ACCURACY, EVENTS, METRICS, PREDICTIONS, Table, kind, number};
 use super::weights::MODEL;
 use super::{Ending, Event, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
@@ -23,7 +23,7 @@ pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 6] = [RUN, info::INFO, METRICS, ACCURACY, EVENTS, MODEL];
+pub(super) const FILES: [&str; 7] = [RUN, info::INFO, METRICS, ACCURACY, PREDICTIONS, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -83,6 +83,8 @@ pub(super) enum Before {
 struct Files {
     metrics: Table,
     accuracy: Table,
+    /// Where the run predicts.
+    predictions: Option<Table>,
     events: Table,
     kernels: KernelWriter,
 }
@@ -95,6 +97,10 @@ impl Files {
         Ok(Self {
             metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
             accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
+            predictions: match spec.kernel.predict {
+                true => Some(Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?),
+                false => None,
+            },
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
         })
@@ -109,6 +115,7 @@ impl Files {
         self.kernels.flush()?;
         self.metrics.flush()?;
         self.accuracy.flush()?;
+        self.predictions.iter_mut().try_for_each(Table::flush)?;
         self.events.flush()
     }
 }
@@ -160,6 +167,9 @@ impl RunFolder {
                 self.last = Some((row.step, row.epoch));
                 tables::metrics_lines(row).try_for_each(|line| files.metrics.push(line))?;
                 tables::accuracy_lines(row).try_for_each(|line| files.accuracy.push(line))?;
+                if let Some(table) = &mut files.predictions {
+                    tables::prediction_lines(row).try_for_each(|line| table.push(line))?;
+                }
                 files.kernels.push(Arc::clone(snapshot));
             }
             Event::Changed { step, epoch, change } => {
@@ -267,6 +277,9 @@ impl RunFolder {
         if let Some(files) = &mut self.files {
             files.metrics = Table::append(self.out.join(METRICS))?;
             files.accuracy = Table::append(self.out.join(ACCURACY))?;
+            if files.predictions.is_some() {
+                files.predictions = Some(Table::append(self.out.join(PREDICTIONS))?);
+            }
             files.events = Table::append(self.out.join(EVENTS))?;
             files.kernels.moved_to(self.out.join(PARTIAL));
         }

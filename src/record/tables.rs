@@ -8,15 +8,30 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{Accuracy, Block, Ending, FolderError, Metric, Row};
+use super::{Accuracy, Block, Ending, FolderError, Metric, Prediction, Row};
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const ACCURACY: &str = "accuracy.csv";
 pub(super) const EVENTS: &str = "events.csv";
+/// Only of runs that predict.
+pub(super) const PREDICTIONS: &str = "predictions.csv";
 
 pub(super) const ACCURACY_COLUMNS: [&str; 7] =
     ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+pub(super) const PREDICTIONS_COLUMNS: [&str; 11] = [
+    "step",
+    "epoch",
+    "task",
+    "eval_task",
+    "predictor",
+    "accuracy",
+    "accuracy_masked",
+    "loss",
+    "gap",
+    "condition",
+    "jitter",
+];
 pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"];
 
 /// The columns of `metrics.csv`.
@@ -82,6 +97,17 @@ pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '
         let values = [*accuracy, *masked, *loss].map(|value| number(Some(value)));
         let head = [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), task.to_string()];
         head.into_iter().chain(values).collect()
+    })
+}
+
+/// The lines of one row in `predictions.csv`, one per predictor and task.
+pub(super) fn prediction_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.predictions.iter().map(|Prediction { by, on, gap, solved }| {
+        let mut line = vec![row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), on.task.to_string()];
+        line.push(by.name().to_owned());
+        line.extend([on.accuracy, on.masked, on.loss, *gap].map(|value| number(Some(value))));
+        line.extend([solved.map(|solved| solved.0), solved.map(|solved| solved.1)].map(number));
+        line
     })
 }
 

@@ -182,6 +182,9 @@ pub struct KernelSpec {
     /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
     /// cadence adapts, and is no longer repeatable.
     pub budget: f64,
+    /// Also train the network linearised at initialisation and at each switch: what it would do if its kernel stood still.
+    /// On the CPU; several times the work of training alone.
+    pub predict: bool,
 }
 
 /// How the C logits become one matrix.
@@ -316,6 +319,7 @@ impl Default for KernelSpec {
             per_epoch: 4,
             lag: 0.25,
             budget: 0.0,
+            predict: false,
         }
     }
 }

@@ -104,6 +104,11 @@ pub const PRESETS: &[Preset] = &[
         },
     },
     Preset {
+        name: "static-kernel",
+        about: "Beside the network, what it would do if its kernel stood still: the gap is the kernel's motion and nothing else",
+        change: |spec| spec.kernel.predict = true,
+    },
+    Preset {
         name: "replay",
         about: "The same two tasks, with 200 images of the first replayed in the second",
         change: |spec| spec.training.replay = 200,

@@ -79,6 +79,11 @@ impl Linearised {
         self.moving = self.optimiser.step(rate, self.moving.clone(), gradients);
     }
 
+    /// The network at w*, whose kernel stands still here.
+    pub fn base(&self) -> &Network {
+        &self.base
+    }
+
     /// Outputs that the loss sees, on images [n, inputs]: [n, C].
     pub fn apply(&self, images: &Tensor<2>) -> Tensor<2> {
         let moved = self.moving.valid().moved_from(&self.base).into_iter().collect();

@@ -1,14 +1,18 @@
 //! The linearised network: J Δw against the oracle's Jacobian, and its training against the closed form of its own kernel.
 
+use burn::module::Module as _;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
-use kernelscope::spec::{Activation, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Spec};
-use kernelscope::train::{Learner, Terms};
+use kernelscope::ntk::{Reduction, Regression, Request, jacobian};
+use kernelscope::record::{Event, Predictor, Row};
+use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Spec};
+use kernelscope::train::{Learner, Terms, score};
 
 use super::kernel::{noise, zoo};
-use burn::module::Module as _;
+use super::run::rows as run_rows;
+use super::tiny;
 
 fn values(tensor: Tensor<2>) -> Vec<f64> {
     tensor.into_data().iter::<f32>().map(f64::from).collect()
@@ -142,4 +146,86 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
         let (near, far) = (gap(4.0), gap(64.0));
         assert!(far < 0.2 * near && far < 0.01, "{optimiser:?}, {momentum}: {near:e} at α = 4, {far:e} at 64");
     }
+}
+
+#[test]
+fn a_run_predicts_what_a_static_kernel_would_do() {
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![3.0, 2.0];
+    spec.kernel.predict = true;
+    spec.training.rate = 0.01;
+    let rows = run_rows(spec.clone());
+    let of = |row: &Row, by: Predictor, task: usize| {
+        row.predictions.iter().find(|found| found.by == by && found.on.task == task).copied()
+    };
+    // Where it is linearised it is the network; then the kernel moves, and they part.
+    let first = of(&rows[0], Predictor::LinearisedStart, 1).unwrap();
+    assert_eq!((first.gap, first.on), (0.0, rows[0].accuracy[0]));
+    let switch = rows.iter().position(|row| row.at_switch).unwrap();
+    let gap = |row: &Row, by| of(row, by, 1).map(|found| found.gap);
+    assert!(rows[..=switch].iter().all(|row| gap(row, Predictor::LinearisedSwitch).is_none()));
+    let [before, after, last] = [switch, switch + 1, rows.len() - 1].map(|place| &rows[place]);
+    assert!(gap(before, Predictor::LinearisedStart).unwrap() > 0.0);
+    let [near, far] = [after, last].map(|row| gap(row, Predictor::LinearisedSwitch).unwrap());
+    assert!(near < far, "{near:e}, then {far:e}");
+    assert!(near < 0.1 * gap(after, Predictor::LinearisedStart).unwrap(), "a step from where it was linearised");
+    // The regressions stand still, and say on what ground.
+    for by in [Predictor::RegressionStart, Predictor::RegressionSwitch] {
+        let [one, two] = [after, last].map(|row| of(row, by, 2).unwrap());
+        assert_eq!(one.on, two.on);
+        assert!(one.on.masked > 0.4, "{by:?}: {}", one.on.masked);
+        let (condition, jitter) = one.solved.unwrap();
+        assert!(condition > 1.0 && jitter >= 0.0);
+    }
+    // Training is not touched by being predicted.
+    let plain = run_rows(Spec { kernel: KernelSpec { predict: false, ..spec.kernel.clone() }, ..spec });
+    let bare: Vec<Row> = rows.into_iter().map(|row| Row { predictions: Vec::new(), ..row }).collect();
+    assert_eq!(bare, plain);
+}
+
+/// The regression at a switch is kernel regression with the oracle's kernel.
+#[test]
+fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switch() {
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![1.0, 1.0];
+    spec.kernel.predict = true;
+    // All training images are taken: at most 100 a class.
+    let events = super::read_all(&super::start(spec.clone()));
+    let weights =
+        events.iter().find_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None });
+    let data = kernelscope::data::prepare(&spec).unwrap();
+    let device = Device::flex();
+    let mut learner = Learner::new(&spec, [1, 28, 28], 10, &device);
+    // The same steps by hand, and the same weights.
+    for done in 0..data.stream.task(1).info().steps_per_epoch {
+        let task = data.stream.task(1);
+        let order = kernelscope::data::batch_order(spec.seed, 1, 0, task.train_len());
+        let range = kernelscope::data::batch_range(done, spec.training.batch, task.train_len());
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        task.batch(&order[range], &mut pixels, &mut labels);
+        learner.step(&pixels, &labels, &Terms::at(spec.training.rate), false);
+    }
+    assert_eq!(learner.network().named(), weights.unwrap().tensors);
+    let task = data.stream.task(2);
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    task.batch(&(0..task.train_len()).collect::<Vec<_>>(), &mut pixels, &mut labels);
+    let images = learner.upload(&pixels, labels.len());
+    let test = data.stream.task(1).test();
+    let others = learner.upload(&test.pixels, test.len());
+    let request = Request::of(Reduction::Trace);
+    let network = learner.network().clone().valid();
+    let square = jacobian::measure(&network, &images, None, &request, &|| false).unwrap().values;
+    let rectangle = jacobian::measure(&network, &others, Some(&images), &request, &|| false).unwrap().values;
+    let now = |images| -> Vec<f64> { learner.outputs(images, &|| false).unwrap().into_iter().map(f64::from).collect() };
+    let targets: Vec<f64> = (0..labels.len() * 10).map(|at| f64::from(u8::from(labels[at / 10] == at % 10))).collect();
+    let (gram, _) = kernelscope::math::Gram::symmetrised(labels.len(), square).unwrap();
+    let solved = Regression::solve(&gram, &targets, Some(&now(&images)), 0.0).unwrap();
+    let outputs: Vec<f32> =
+        solved.predict(&rectangle, Some(&now(&others))).unwrap().into_iter().map(|value| value as f32).collect();
+    let expected = score(&outputs, &test.labels, &[0, 1, 2, 3, 4], spec.training.loss);
+    let rows = super::run::timeless(events);
+    let found = rows.last().unwrap().predictions.iter();
+    let found = found.clone().find(|found| found.by == Predictor::RegressionSwitch && found.on.task == 1).unwrap();
+    assert!((found.on.loss / expected.loss - 1.0).abs() < 1e-3, "{} and {}", found.on.loss, expected.loss);
+    assert!((found.on.accuracy - expected.accuracy).abs() < 0.03);
 }

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 
+use super::predict::Predictors;
 use super::{Live, Stop};
 use crate::data::{Memory, Prepared, batch_order, batch_range};
 use crate::lab::lag::Lagged;
 use crate::model::{Chosen, answers, is_host};
 use crate::record::Event;
 use crate::spec::Spec;
-use crate::train::{Learner, LearnerState, Terms};
+use crate::train::{Learner, LearnerState, StepOutcome, Terms};
 
 /// The next copy is made when the last one took at most this share of the time since.
 const COPYING: f64 = 0.05;
@@ -30,6 +31,8 @@ pub(super) struct Bench {
     pub tests: Vec<Tensor<2>>,
     /// The weights that a displacement is measured from.
     pub trail: Lagged<Vec<Tensor<1>>>,
+    /// On the CPU only: a run that predicts is on no device that can fail.
+    pub predictors: Option<Predictors>,
 }
 
 /// The learner as it was, on the CPU, and the steps that were taken since.
@@ -106,8 +109,18 @@ impl Bench {
             probes: upload(&data.probes.pixels, data.probes.len()),
             tests: data.stream.tasks().iter().map(test).collect(),
             trail: Lagged::default(),
+            predictors: None,
             learner,
         }
+    }
+
+    /// One step of the network, and of what is trained beside it.
+    pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
+        let outcome = self.learner.step(pixels, labels, terms, want_norm);
+        if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
+            predictors.step(&self.learner.upload(pixels, labels.len()), labels, terms);
+        }
+        outcome
     }
 
     /// The start of a run, or of its rest, on the chosen device, with a spare where that can fail; on the CPU if it fails at

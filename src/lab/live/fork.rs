@@ -12,12 +12,13 @@ use burn::tensor::{Tensor, TensorData};
 use super::analyst::Work;
 use super::outbox::Waiting;
 use super::position::{Current, Position};
+use super::predict::{PredictorState, Predictors};
 use super::{Live, Stop};
 use crate::lab::lag::Lagged;
 use crate::lab::meter::Meter;
 use crate::record::{Checkpoint, Event};
 use crate::spec::{Change, Spec};
-use crate::train::LearnerState;
+use crate::train::{Learner, LearnerState};
 
 /// What a run goes on from.
 pub(super) struct Kept {
@@ -32,9 +33,15 @@ pub(super) struct Now {
     pub current: Current,
     pub learner: LearnerState,
     trail: Lagged<Vec<Vec<f32>>>,
+    predictors: Option<PredictorState>,
 }
 
 impl Now {
+    /// What is trained beside the network.
+    pub fn predictors(&self, learner: &Learner) -> Option<Predictors> {
+        self.predictors.as_ref().map(|state| Predictors::restored(learner, state))
+    }
+
     pub fn step(&self) -> u64 {
         self.at.step
     }
@@ -68,11 +75,12 @@ impl Live<'_> {
         let plain = |weights: &Vec<Tensor<1>>| -> Vec<Vec<f32>> {
             weights.iter().map(|tensor| tensor.clone().into_data().iter::<f32>().collect()).collect()
         };
-        let (learner, trail) =
-            self.on_device(self.epoch(current), |bench, _| (bench.learner.state(), bench.trail.map(plain)))?;
+        let (learner, trail, predictors) = self.on_device(self.epoch(current), |bench, _| {
+            (bench.learner.state(), bench.trail.map(plain), bench.predictors.as_ref().map(Predictors::state))
+        })?;
         let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();
         let spec = Spec { changes, ..self.spec.clone() };
-        let now = Now { spec, at: self.at.clone(), current: current.clone(), learner, trail };
+        let now = Now { spec, at: self.at.clone(), current: current.clone(), learner, trail, predictors };
         self.hand_over(Work::Fork)?;
         self.outbox.push_back(Waiting::Fork(Box::new(now)));
         Ok(())

@@ -59,9 +59,13 @@ impl Live<'_> {
             let outputs = |images| bench.learner.outputs(images, cancelled);
             let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
             let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
-            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved)))
+            let predicted = match &bench.predictors {
+                Some(predictors) => predictors.outputs(&bench.learner, &bench.tests, cancelled)?,
+                None => Vec::new(),
+            };
+            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved), predicted))
         };
-        let (tests, probes, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
+        let (tests, probes, moved, predicted) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
@@ -71,11 +75,12 @@ impl Live<'_> {
             at_switch,
             blocks: Vec::new(),
             accuracy: Vec::new(),
+            predictions: Vec::new(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.rate(),
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Asked { row, probes, tests, moved })
+        Ok(Asked { row, probes, tests, moved, predicted })
     }
 }

@@ -11,6 +11,7 @@ mod measure;
 mod obey;
 mod outbox;
 mod position;
+mod predict;
 mod regime;
 
 use std::collections::VecDeque;
@@ -157,6 +158,7 @@ impl<'a> Live<'a> {
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
         if let Some(Kept { now, .. }) = kept {
+            bench.predictors = now.predictors(&bench.learner);
             bench.trail = now.trail(&bench.learner.parameters());
         }
         Ok(Self {
@@ -208,6 +210,7 @@ impl<'a> Live<'a> {
         let (from, place) = (self.at.trained.last().copied(), self.at.trained.len());
         self.emit(Event::Task(TaskStart { task: number, from, step: self.at.step, epoch: self.at.past_epochs }))?;
         let mut current = self.begin(number, place);
+        self.predict(&current)?;
         if place == 0 {
             self.measure(&mut current, false)?;
         }
@@ -255,8 +258,8 @@ impl<'a> Live<'a> {
         let taken = self.next_step(current);
         let (pixels, labels) = self.batch(&taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome = self
-            .on_device(self.epoch(current), |bench, _| bench.learner.step(&pixels, &labels, &taken.terms, want_norm))?;
+        let outcome =
+            self.on_device(self.epoch(current), |bench, _| bench.step(&pixels, &labels, &taken.terms, want_norm))?;
         if !outcome.loss.is_finite() {
             let message = format!(
                 "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
