@@ -10,7 +10,7 @@ use egui::{
 };
 
 use super::pixels::{Shades, colour_bar, picture};
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::record::{RunInfo, Snapshot};
 use crate::ui::format;
 use crate::ui::scene::Scene;
@@ -112,8 +112,8 @@ fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option
     }
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut GramState) {
-    let mut card = view_card(ui, rect, View::Gram, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut GramState) {
+    let mut card = slot.card(ui, "");
     let modes = [
         (Mode::Kernel, "K", "The kernel itself"),
         (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),

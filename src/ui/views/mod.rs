@@ -1,24 +1,24 @@
-//! The views, once: title, unit, explanation, and where each stands in the window.
+//! The views, once: title, explanation, and what each keeps between frames. Where they stand is [`slots`]' affair.
 //!
-//! The layout, the help page and the tests all go through [`View::ALL`].
+//! The choosers, the help page and the tests all go through [`View::ALL`].
 
 mod accuracy;
 mod alignment;
 mod gram;
 mod pixels;
 mod scale;
+mod slots;
 mod spectrum;
 mod velocity;
 mod waterfall;
 
-use egui::{Rect, Ui, Vec2, pos2};
+use egui::Ui;
 
 use super::scene::Scene;
-use super::theme::GRID;
-use super::widgets::{Card, card};
 use crate::record::Block;
 
 pub use accuracy::matrix_of;
+pub use slots::grid;
 
 /// One of the views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,7 @@ impl View {
 /// What the user chose in the views, and what they keep between frames.
 #[derive(Default)]
 pub struct ViewState {
+    slots: slots::Slots,
     gram: gram::GramState,
     velocity: velocity::VelocityState,
     scale: scale::ScaleState,
@@ -131,53 +132,6 @@ impl ViewState {
         self.gram.reset();
         self.waterfall.reset();
     }
-}
-
-/// Lays all views out in the rectangle that is left.
-pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
-    let rect = ui.available_rect_before_wrap();
-    let gap = 1.5 * GRID;
-    // Gram, velocity and λ_max tell the story and get two thirds.
-    let bottom = ((rect.height() - gap) * 0.34).round();
-    let top = rect.height() - gap - bottom;
-    // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
-    let square = (top - 52.0).clamp(220.0, rect.width() * 0.42);
-    let left = square + 36.0;
-
-    let upper = Rect::from_min_size(rect.min, Vec2::new(rect.width(), top));
-    let (gram, right) = split_x(upper, left, gap);
-    let (velocity, below) = split_y(right, ((top - gap) * 0.54).round(), gap);
-    let (scale, alignment) = split_x(below, (below.width() - gap) / 2.0, gap);
-    let lower = Rect::from_min_max(pos2(rect.left(), rect.bottom() - bottom), rect.max);
-    let (spectrum, rest) = split_x(lower, left, gap);
-    let (waterfall, accuracy) = split_x(rest, (rest.width() - gap) / 2.0, gap);
-
-    if let Some(BlockChoice(Block::Task(number))) = Some(state.block)
-        && scene.info().is_some_and(|info| number > info.tasks.len())
-    {
-        state.block = BlockChoice::default();
-    }
-    gram::show(ui, gram, scene, &mut state.gram);
-    velocity::show(ui, velocity, scene, &mut state.velocity);
-    scale::show(ui, scale, scene, &mut state.scale);
-    alignment::show(ui, alignment, scene, &mut state.alignment);
-    spectrum::show(ui, spectrum, scene, &mut state.block.0);
-    waterfall::show(ui, waterfall, scene, &mut state.waterfall, &mut state.block.0);
-    accuracy::show(ui, accuracy, scene, &mut state.accuracy);
-}
-
-fn split_x(rect: Rect, left: f32, gap: f32) -> (Rect, Rect) {
-    let x = (rect.left() + left).round();
-    (rect.with_max_x(x), rect.with_min_x(x + gap))
-}
-
-fn split_y(rect: Rect, top: f32, gap: f32) -> (Rect, Rect) {
-    let y = (rect.top() + top).round();
-    (rect.with_max_y(y), rect.with_min_y(y + gap))
-}
-
-fn view_card(ui: &mut Ui, rect: Rect, view: View, unit: &str) -> Card {
-    card(ui, rect, view.title(), unit, view.help())
 }
 
 /// A list of blocks to choose from.
