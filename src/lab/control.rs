@@ -21,6 +21,8 @@ pub enum Command {
     Fork {
         at_switch: bool,
     },
+    /// Write down what the next step does to images of earlier tasks.
+    TakeLedger,
     /// New pace in epochs a second; 0 is as fast as it goes.
     SetPace(f64),
 }

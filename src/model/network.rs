@@ -130,6 +130,11 @@ impl Network {
         parameters::flatten(self)
     }
 
+    /// The names of all tensors, as in weights files.
+    pub fn tensor_names(&self) -> Vec<String> {
+        parameters::names(self)
+    }
+
     /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
     pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
         parameters::differences(self, other)

@@ -46,6 +46,11 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
     visit(network, Some(of)).into_iter().map(|held| (held.name, held.values)).collect()
 }
 
+/// The names of all parameters.
+pub(super) fn names(network: &impl Module) -> Vec<String> {
+    collect(network).into_iter().map(|held| held.name).collect()
+}
+
 /// Each tensor of a network minus that of another, flat and by name.
 pub(super) fn differences(network: &impl Module, other: &impl Module) -> Vec<(String, Tensor<1>)> {
     let pairs = collect(network).into_iter().zip(collect(other));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Checkpoint;
+use super::{Checkpoint, Ledger};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -21,6 +21,8 @@ pub enum Event {
     Progress(Progress),
     /// One Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
+    /// What one step did to images of earlier tasks.
+    Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
     Changed { step: u64, epoch: f64, change: Change },
     /// The state of the run was kept, as asked; it goes on.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, EVENTS, METRICS, PREDICTIONS, Table, kind, number};
+use super::tables::{self, ACCURACY, EVENTS, LEDGER, METRICS, PREDICTIONS, Table, kind, number};
 use super::weights::MODEL;
 use super::{Ending, Event, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
@@ -23,7 +23,7 @@ pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 7] = [RUN, info::INFO, METRICS, ACCURACY, PREDICTIONS, EVENTS, MODEL];
+pub(super) const FILES: [&str; 8] = [RUN, info::INFO, METRICS, ACCURACY, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -85,6 +85,7 @@ struct Files {
     accuracy: Table,
     /// Where the run predicts.
     predictions: Option<Table>,
+    ledger: Table,
     events: Table,
     kernels: KernelWriter,
 }
@@ -101,6 +102,7 @@ impl Files {
                 true => Some(Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?),
                 false => None,
             },
+            ledger: Table::create(folder.join(LEDGER), &tables::LEDGER_COLUMNS)?,
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
         })
@@ -116,6 +118,7 @@ impl Files {
         self.metrics.flush()?;
         self.accuracy.flush()?;
         self.predictions.iter_mut().try_for_each(Table::flush)?;
+        self.ledger.flush()?;
         self.events.flush()
     }
 }
@@ -175,6 +178,9 @@ impl RunFolder {
             Event::Changed { step, epoch, change } => {
                 files.note(*step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
                 self.change(change)?;
+            }
+            Event::Ledger(ledger) => {
+                tables::ledger_lines(ledger).try_for_each(|line| files.ledger.push(line))?;
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
@@ -280,6 +286,7 @@ impl RunFolder {
             if files.predictions.is_some() {
                 files.predictions = Some(Table::append(self.out.join(PREDICTIONS))?);
             }
+            files.ledger = Table::append(self.out.join(LEDGER))?;
             files.events = Table::append(self.out.join(EVENTS))?;
             files.kernels.moved_to(self.out.join(PARTIAL));
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES};
 
@@ -40,6 +40,7 @@ pub struct History {
     tasks: Vec<TaskStart>,
     changes: Vec<Change>,
     notes: Vec<Note>,
+    ledgers: Vec<Arc<Ledger>>,
     progress: Progress,
     weights: Option<Arc<Weights>>,
     revision: u64,
@@ -66,6 +67,7 @@ impl History {
             tasks: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
+            ledgers: Vec::new(),
             progress: Progress::default(),
             weights: None,
             revision: 0,
@@ -104,6 +106,12 @@ impl History {
                 if let Some(info) = &mut self.info {
                     Arc::make_mut(info).device = device;
                 }
+            }
+            Event::Ledger(ledger) => {
+                if self.ledgers.len() == MAX_LEDGERS {
+                    self.ledgers.remove(0);
+                }
+                self.ledgers.push(ledger);
             }
             // Who asked for it takes it from the stream.
             Event::Forked(_) => {}
@@ -155,6 +163,11 @@ impl History {
 
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The last ledgers, in order.
+    pub fn ledgers(&self) -> &[Arc<Ledger>] {
+        &self.ledgers
     }
 
     pub fn progress(&self) -> &Progress {
@@ -249,6 +262,8 @@ impl History {
     }
 }
 
+/// Ledgers kept at most.
+const MAX_LEDGERS: usize = 32;
 /// Rows kept at most, before every other old one goes.
 pub const MAX_ROWS: usize = 20_000;
 const MAX_LOSSES: usize = 8192;

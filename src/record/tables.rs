@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{Accuracy, Block, Ending, FolderError, Metric, Prediction, Row};
+use super::{Accuracy, Block, Ending, FolderError, Ledger, Metric, Prediction, Row};
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
@@ -19,6 +19,11 @@ pub(super) const PREDICTIONS: &str = "predictions.csv";
 
 pub(super) const ACCURACY_COLUMNS: [&str; 7] =
     ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+/// The first step of each task but the first.
+pub(super) const LEDGER: &str = "ledger.csv";
+
+pub(super) const LEDGER_COLUMNS: [&str; 9] =
+    ["step", "epoch", "task", "probe", "label", "image", "image_label", "predicted", "measured"];
 pub(super) const PREDICTIONS_COLUMNS: [&str; 11] = [
     "step",
     "epoch",
@@ -108,6 +113,28 @@ pub(super) fn prediction_lines(row: &Row) -> impl Iterator<Item = Vec<String>> +
         line.extend([on.accuracy, on.masked, on.loss, *gap].map(|value| number(Some(value))));
         line.extend([solved.map(|solved| solved.0), solved.map(|solved| solved.1)].map(number));
         line
+    })
+}
+
+/// The lines of a ledger: for each old image (by its place among the probes) what the whole batch does to the logit of its
+/// own class, predicted and measured, and then the prediction of each image of the batch.
+pub(super) fn ledger_lines(ledger: &Ledger) -> impl Iterator<Item = Vec<String>> + '_ {
+    ledger.old.iter().flat_map(move |old| {
+        let head = [
+            ledger.step.to_string(),
+            number(Some(ledger.epoch)),
+            ledger.task.to_string(),
+            old.probe.to_string(),
+            old.label.to_string(),
+        ];
+        let line = move |rest: [String; 4]| head.iter().cloned().chain(rest).collect::<Vec<String>>();
+        let own = |values: &[f64]| number(values.get(old.label).copied());
+        let whole = line([String::new(), String::new(), own(&old.predicted), own(&old.measured)]);
+        let images = old.by_image.iter().zip(&ledger.new_labels).enumerate();
+        let parts = images.map(move |(image, (&part, label))| {
+            line([image.to_string(), label.to_string(), number(Some(part)), String::new()])
+        });
+        std::iter::once(whole).chain(parts)
     })
 }
 

@@ -11,7 +11,7 @@ use super::linearised::Linearised;
 use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
 use super::terms::Terms;
-use crate::model::Network;
+use crate::model::{Network, belongs};
 use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
 use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec};
 
@@ -109,6 +109,34 @@ impl Learner {
     pub fn step_length(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> f64 {
         let (_, gradients) = self.gradients(pixels, labels, terms);
         gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
+    }
+
+    /// What a batch pushes the outputs F with: ∂L/∂F of each image and logit, row-major [n, C] (times α², as F = α (f − f₀) turns
+    /// with α² Θ), and the rate of its step. A step of plain SGD changes F by −rate · Θ times this, to first order.
+    pub fn slopes(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> (Vec<f64>, f64) {
+        let images = self.upload(pixels, labels.len());
+        let targets = one_hot(labels, self.classes, &self.device);
+        let network = self.network.valid();
+        let outputs = self.lazy(network.forward(images.clone()), &images).autodiff().require_grad();
+        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let slopes = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
+        let scale = self.alpha.unwrap_or(1.0).powi(2);
+        let rate = match terms.length {
+            None => terms.rate,
+            Some(length) => length * terms.rate / self.step_length(pixels, labels, terms),
+        };
+        (slopes.into_data().iter::<f32>().map(|slope| scale * f64::from(slope)).collect(), rate)
+    }
+
+    /// The network without autodiff.
+    pub fn plain(&self) -> Network {
+        self.network.valid()
+    }
+
+    /// The tensors that move while these layers or tensors are frozen; `None` where all do.
+    pub fn moving(&self, frozen: &[String]) -> Option<Vec<String>> {
+        let moves = |name: &String| !frozen.iter().any(|layer| belongs(name, layer));
+        (!frozen.is_empty()).then(|| self.network.tensor_names().into_iter().filter(moves).collect())
     }
 
     /// The loss of a batch and the gradients of what moves; none of a loss that is no number.

@@ -14,6 +14,7 @@ mod gpu;
 mod gram;
 mod house;
 mod kernel;
+mod ledger;
 mod linearised;
 mod math;
 mod record;

@@ -7,6 +7,7 @@
 mod analyst;
 mod bench;
 mod fork;
+mod ledger;
 mod measure;
 mod obey;
 mod outbox;
@@ -128,6 +129,7 @@ struct Live<'a> {
     /// The task with which a run that was kept goes on; taken when it does.
     resumed: Option<Current>,
     fork_at_switch: bool,
+    ledger_wanted: bool,
     words: String,
     paused: bool,
     /// Steps to take before pausing again.
@@ -177,6 +179,7 @@ impl<'a> Live<'a> {
             sink,
             words,
             fork_at_switch: false,
+            ledger_wanted: false,
             paused: false,
             allowance: None,
             switch: false,
@@ -258,8 +261,7 @@ impl<'a> Live<'a> {
         let taken = self.next_step(current);
         let (pixels, labels) = self.batch(&taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome =
-            self.on_device(self.epoch(current), |bench, _| bench.step(&pixels, &labels, &taken.terms, want_norm))?;
+        let outcome = self.step_with_ledger(current, &taken, (&pixels, &labels), want_norm)?;
         if !outcome.loss.is_finite() {
             let message = format!(
                 "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",

@@ -115,6 +115,7 @@ impl Live<'_> {
             Command::Fork { at_switch: false } => self.fork(current)?,
             Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.no_fork(current)?,
             Command::Fork { at_switch: true } => self.fork_at_switch = true,
+            Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
                 if self.at.upcoming != order {
                     self.apply(Change { order: Some(order), ..change }, current)?;
