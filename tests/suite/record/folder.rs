@@ -61,6 +61,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
         "events.csv",
         "info.toml",
         "kernels.npz",
+        "ledger.csv",
         "metrics.csv",
         "model.safetensors",
         "predictions.csv",
