@@ -35,7 +35,7 @@ pub fn screenshots(dir: &Path, spec: Spec, device: DeviceChoice, size: [f32; 2])
         })?;
     let dir = dir.to_owned();
     let creator = move |creation: &eframe::CreationContext<'_>| {
-        let mut app = App::new(spec, window::start(device));
+        let mut app = App::new(spec, window::start(device)).on(device);
         app.start_run(&creation.egui_ctx);
         Ok(Box::new(Photographer { app, dir, pictures, plan: plan(), stage: Stage::Wait }) as Box<dyn eframe::App>)
     };

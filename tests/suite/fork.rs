@@ -158,3 +158,23 @@ fn clamping_needs_plain_sgd_and_a_step_before() {
     let warned = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("not clamped"));
     assert!(events.iter().any(warned));
 }
+
+#[test]
+fn the_parts_of_a_network_are_all_its_tensors() {
+    use kernelscope::model::{Network, belongs};
+    use kernelscope::spec::{NetworkKind, NetworkSpec, Parametrisation};
+    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer] {
+        for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
+            let spec = NetworkSpec { parametrisation, ..NetworkSpec::of(kind) };
+            let network = Network::new(&spec, 1, [1, 28, 28], 10, &burn::tensor::Device::flex());
+            let (names, parts) = (network.tensor_names(), spec.parts());
+            for name in &names {
+                assert_eq!(parts.iter().filter(|part| belongs(name, part)).count(), 1, "{kind:?}: {name}");
+            }
+            for part in &parts {
+                assert!(names.iter().any(|name| belongs(name, part)), "{kind:?}: {part}");
+            }
+            assert!(names.last().is_some_and(|name| belongs(name, parts.last().unwrap())), "the head is the last");
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod claims;
 mod cli;
 mod data;
 mod fork;
+mod forks_ui;
 mod gpu;
 mod gram;
 mod house;

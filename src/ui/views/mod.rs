@@ -4,8 +4,12 @@
 
 mod accuracy;
 mod alignment;
+mod atlas;
+mod forks;
 mod gram;
+mod ledger;
 mod pixels;
+mod prediction;
 mod scale;
 mod slots;
 mod spectrum;
@@ -30,11 +34,24 @@ pub enum View {
     Spectrum,
     Waterfall,
     Accuracy,
+    Forks,
+    Prediction,
+    Ledger,
 }
 
 impl View {
-    pub const ALL: [Self; 7] =
-        [Self::Gram, Self::Velocity, Self::Scale, Self::Alignment, Self::Spectrum, Self::Waterfall, Self::Accuracy];
+    pub const ALL: [Self; 10] = [
+        Self::Gram,
+        Self::Velocity,
+        Self::Scale,
+        Self::Alignment,
+        Self::Spectrum,
+        Self::Waterfall,
+        Self::Accuracy,
+        Self::Forks,
+        Self::Prediction,
+        Self::Ledger,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -45,6 +62,9 @@ impl View {
             Self::Spectrum => "Eigenspectrum",
             Self::Waterfall => "λ over time",
             Self::Accuracy => "Accuracy",
+            Self::Forks => "Forks",
+            Self::Prediction => "Static kernel",
+            Self::Ledger => "Ledger",
         }
     }
 
@@ -98,6 +118,32 @@ impl View {
                  a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112)."
             }
+            Self::Forks => {
+                "Other futures of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
+                 on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
+                 curves are those of the first task's probes; the thick one is the run itself.\n\
+                 Clamped: each step is scaled so that ‖Δw‖ stays the mean of η ‖∇L‖ over the epoch before. Masked: the loss sees \
+                 only the logits of classes that can be in the batch. Head only, frozen: the other layers get no step.\n\
+                 Why the kernel reactivates is left open by the paper (2507.16039); these take the switch apart."
+            }
+            Self::Prediction => {
+                "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
+                 f(x; w*) + J(x; w*) (w − w*),\n\
+                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
+                 nothing else. Dashed, at initialisation; dotted lines of the same colour, at the last switch. The level lines \
+                 are kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
+                 of network minus prediction.\n\
+                 Lee et al. 2019 (1902.06720); Karakida & Akaho 2022 (2112.01653)."
+            }
+            Self::Ledger => {
+                "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
+                 −η Σ_b Θ(x, x_b) ∂L/∂f(x_b),\n\
+                 a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the measured \
+                 change of the logit of its own class; on the line they agree. Click on one: right, the new images that push it \
+                 down and up the most. Taken at the first step of each task, or when asked for; plain SGD only.\n\
+                 Lee et al. 2019 (1902.06720), eq. 3."
+            }
         }
     }
 }
@@ -112,6 +158,9 @@ pub struct ViewState {
     alignment: alignment::AlignmentState,
     waterfall: waterfall::WaterfallState,
     accuracy: accuracy::AccuracyState,
+    forks: forks::ForksState,
+    prediction: prediction::PredictionState,
+    ledger: ledger::LedgerState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }

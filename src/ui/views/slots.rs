@@ -6,7 +6,7 @@
 use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
-use super::{accuracy, alignment, gram, scale, spectrum, velocity, waterfall};
+use super::{accuracy, alignment, forks, gram, ledger, prediction, scale, spectrum, velocity, waterfall};
 use crate::record::Block;
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
@@ -34,6 +34,15 @@ impl Slots {
             self.0.swap(place, other);
         } else {
             self.0[place] = view;
+        }
+    }
+}
+
+impl ViewState {
+    /// Puts a view on screen, if it is not: below the matrix, where there is room and the least of the story.
+    pub fn bring(&mut self, view: View) {
+        if !self.slots.0.contains(&view) {
+            self.slots.put(4, view);
         }
     }
 }
@@ -103,6 +112,9 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Spectrum => spectrum::show(ui, slot, scene, &mut state.block.0),
         View::Waterfall => waterfall::show(ui, slot, scene, &mut state.waterfall, &mut state.block.0),
         View::Accuracy => accuracy::show(ui, slot, scene, &mut state.accuracy),
+        View::Forks => forks::show(ui, slot, scene, &mut state.forks),
+        View::Prediction => prediction::show(ui, slot, scene, &mut state.prediction),
+        View::Ledger => ledger::show(ui, slot, scene, &mut state.ledger),
     }
 }
 

@@ -136,17 +136,9 @@ fn spikes(scene: &mut Scene<'_>, metric: Metric) -> Vec<Mark> {
     let marks = found.iter().flatten().filter(|spike| spike.height > 0.0).map(|spike| Mark {
         epoch: spike.epoch,
         y: spike.height.log10(),
-        text: format!("×{}", times(spike.ratio)),
+        text: format!("×{}", format::times(spike.ratio)),
         colour,
         below: false,
     });
     marks.collect()
-}
-
-fn times(ratio: f64) -> String {
-    if ratio >= 9.95 {
-        format!("{ratio:.0}")
-    } else {
-        format::number((ratio * 10.0).round() / 10.0).trim_end_matches('0').to_owned()
-    }
 }
