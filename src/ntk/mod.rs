@@ -5,6 +5,7 @@
 //! what the kernel alone predicts.
 
 mod contract;
+mod curvature;
 pub mod jacobian;
 mod kernel;
 pub mod layerwise;
@@ -12,5 +13,5 @@ pub mod regression;
 mod rows;
 mod side;
 
-pub use kernel::{FullKernel, Kernel, Measured, Reduction, Request};
+pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
 pub use regression::{Regression, RegressionError};

@@ -133,6 +133,13 @@ pub struct Row {
     pub blocks: Vec<BlockMetrics>,
     /// One per task in order of number.
     pub accuracy: Vec<Accuracy>,
+    /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
+    /// layers' kernels were not kept apart.
+    pub layers: Arc<[LayerMetrics]>,
+    /// Each pair of tasks, once.
+    pub cross: Arc<[CrossMetrics]>,
+    /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
+    pub logits: Arc<[LogitMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step.
@@ -140,6 +147,21 @@ pub struct Row {
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     pub grad_norm: Option<f64>,
     pub cost: SnapshotCost,
+}
+
+impl Row {
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let sizes = [
+            size_of::<Self>(),
+            size_of_val(&*self.blocks),
+            size_of_val(&*self.accuracy),
+            size_of_val(&*self.layers),
+            size_of_val(&*self.cross),
+            size_of_val(&*self.logits),
+        ];
+        sizes.iter().sum::<usize>() as u64
+    }
 }
 
 /// Seconds that one snapshot took, in parts. Training stands still for some of them; the others pass beside it.
@@ -217,6 +239,58 @@ pub struct BlockMetrics {
     /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at the last snapshot of each epoch, and only
     /// while images · logits of all probes are at most 2,560.
     pub alignment_full: Option<f64>,
+    /// η λ_max(Θ_full)/(N C), of a task's block, where the full kernel was computed; η is the rate that reaches the optimiser.
+    pub sharpness: Option<f64>,
+    /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
+    /// η λ_max(Θ (diag p − p pᵀ))/N.
+    pub sharpness_loss: Option<f64>,
+}
+
+/// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As its tensors are named: `fc1`.
+    pub layer: Arc<str>,
+    /// As those of [`BlockMetrics`], of Θ_ℓ alone.
+    pub velocity: Option<f64>,
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    /// tr Θ_ℓ/tr Θ.
+    pub share: f64,
+}
+
+/// The off-diagonal block of the Gram between the probes of two tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossMetrics {
+    /// The tasks by number, the smaller first.
+    pub task: usize,
+    pub other: usize,
+    /// ‖K_ij‖.
+    pub frobenius: f64,
+    /// ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖), 0 to 1; absent where a block is zero.
+    pub coupling: Option<f64>,
+}
+
+/// Which logits a kernel is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Logits {
+    /// The classes of the task that was trained first.
+    Old,
+    /// All others.
+    New,
+}
+
+/// The kernel (1/|set|) Σ_{c in set} Θ_cc of a set of logits, on one task's probes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    pub logits: Logits,
+    pub velocity: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
 }
 
 /// How well one task is known, on its test images.

@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use super::copy;
 use super::optimiser::optimiser;
 use crate::model::Network;
-use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Loss, MOST_FULL_ROWS, Method, Spec, TrainingSpec};
+use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
+use crate::spec::{Loss, MOST_FULL_ROWS, Method, Spec, TrainingSpec, parts_fit};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +37,10 @@ pub struct Learner {
     alpha: Option<f64>,
     method: Method,
     reduction: Reduction,
+    /// Sets of logits whose kernels are kept apart.
+    logits: Vec<Vec<usize>>,
+    /// How many layers have parameters.
+    layers: usize,
 }
 
 /// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
@@ -58,6 +62,8 @@ impl Learner {
             alpha: spec.network.alpha,
             method: spec.kernel.method,
             reduction: spec.kernel.reduction.into(),
+            logits: spec.logit_sets(classes),
+            layers: spec.network.layers(image, classes).iter().filter(|layer| layer.parameters() > 0.0).count(),
         }
     }
 
@@ -70,6 +76,7 @@ impl Learner {
             optimiser: copy::state(&self.optimiser, optimiser(&self.training, device)),
             device: device.clone(),
             training: self.training.clone(),
+            logits: self.logits.clone(),
             ..*self
         }
     }
@@ -116,21 +123,25 @@ impl Learner {
         Some(outputs)
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method; the full one, too, where it is wanted and not too large.
-    /// `None` when `cancelled` says so on the way.
+    /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its layers and sets of logits where they
+    /// are not too large; the full one, too, where it is wanted and not too large. `None` when `cancelled` says so on the way.
     pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
-        let measure = |reduction| match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, None, &Request::of(reduction), cancelled),
-            Method::Jacobian => jacobian::measure(&network, images, None, &Request::of(reduction), cancelled),
+        let measure = |request: &Request| match self.method {
+            Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
+            Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
+        let mut request = Request::of(self.reduction);
+        if parts_fit(n, self.layers * self.logits.len().max(1)) {
+            (request.apart, request.logits) = (Apart::Layers, self.logits.clone());
+        }
         // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
         // the same to the last bit.
-        let reduced = measure(self.reduction)?;
-        let full = if full { Some(measure(Reduction::Full)?) } else { None };
-        Some(Measured::new(reduced, full))
+        let reduced = measure(&request)?;
+        let full = if full { Some(measure(&Request::of(Reduction::Full))?) } else { None };
+        Some(Measured::new(reduced, &request, full))
     }
 
     /// Copies images [n, inputs] to the device.

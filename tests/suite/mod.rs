@@ -14,6 +14,7 @@ mod gram;
 mod house;
 mod kernel;
 mod math;
+mod parts;
 mod record;
 mod regression;
 mod replay;

@@ -80,7 +80,7 @@ impl Desk {
 
             let began = Instant::now();
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
-            row.blocks = self.meter.metrics(&reading, &spectra, &probes, moved, lag);
+            self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
 
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();

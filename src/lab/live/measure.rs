@@ -1,5 +1,6 @@
 //! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analyst's.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
@@ -70,6 +71,9 @@ impl Live<'_> {
             at_switch,
             blocks: Vec::new(),
             accuracy: Vec::new(),
+            layers: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.spec.effective_rate(self.rate),
             grad_norm: self.pulse.take_grad_norm(),

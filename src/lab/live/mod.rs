@@ -140,7 +140,7 @@ impl<'a> Live<'a> {
         let exam =
             |task: &Task| Exam { task: task.number(), classes: task.classes().to_vec(), labels: task.test().labels };
         let exams = data.stream.tasks().iter().map(exam).collect();
-        let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
+        let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.alpha);
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
         Ok(Self {

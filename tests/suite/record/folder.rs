@@ -56,8 +56,18 @@ fn what_is_written_is_read_back_bit_for_bit() {
     assert_eq!(events_csv.lines().last().unwrap(), "48,6.0,ended,finished");
     let mut names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    let expected =
-        ["accuracy.csv", "events.csv", "info.toml", "kernels.npz", "metrics.csv", "model.safetensors", "run.toml"];
+    let expected = [
+        "accuracy.csv",
+        "cross.csv",
+        "events.csv",
+        "info.toml",
+        "kernels.npz",
+        "layers.csv",
+        "logits.csv",
+        "metrics.csv",
+        "model.safetensors",
+        "run.toml",
+    ];
     assert_eq!(names, expected);
 }
 
