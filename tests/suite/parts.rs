@@ -194,10 +194,10 @@ fn two_is_where_full_batch_descent_begins_to_rise() {
     };
     let below = after(1.9);
     assert!(below.windows(2).all(|pair| pair[1] < pair[0]), "below 2 each step lowers the loss: {below:?}");
-    // A network that goes on from there finds flatter ground in the end, and the loss falls again.
+    // The other directions fall first; a network that goes on finds flatter ground, and the loss falls again.
     let above = after(2.1);
-    let peak = above.iter().copied().fold(0.0, f64::max);
-    assert!(peak > 1.5 * above[0], "above 2 it rises first: {above:?}");
+    let least = above[..8].iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(above[8..].iter().any(|loss| *loss > 1.3 * least), "above 2 it rises: {above:?}");
 }
 
 fn snapshots(spec: Spec) -> Vec<Arc<Snapshot>> {
