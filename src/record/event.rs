@@ -303,6 +303,9 @@ pub struct Accuracy {
     /// Over the logits of the task's own classes.
     pub masked: f64,
     pub loss: f64,
+    /// Of a linear read-out trained anew on the features that the last layer sees, among the task's own classes; at the last
+    /// snapshot of each epoch and at each switch.
+    pub probe: Option<f64>,
 }
 
 /// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].

@@ -20,8 +20,13 @@ use crate::spec::{Change, Spec};
 /// All rows, with their accuracies; with `parts` also what is told of layers, pairs of tasks and sets of logits. What is wrong
 /// goes to `warnings`.
 pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
-    let mut accuracies =
-        by_row(folder, ACCURACY, warnings, ["eval_task", "accuracy", "accuracy_masked", "loss"], accuracy);
+    let mut accuracies = by_row(
+        folder,
+        ACCURACY,
+        warnings,
+        ["eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"],
+        accuracy,
+    );
     let (mut layers, mut cross, mut logits) = Default::default();
     if parts {
         let columns = ["block", "layer", "velocity", "alignment", "alignment_centred", "share"];
@@ -92,9 +97,9 @@ fn must(line: &StringRecord, column: Option<usize>) -> f64 {
     float(line, column).unwrap_or(f64::NAN)
 }
 
-fn accuracy(line: &StringRecord, [task, accuracy, masked, loss]: [Option<usize>; 4]) -> Option<Accuracy> {
+fn accuracy(line: &StringRecord, [task, accuracy, masked, loss, probe]: [Option<usize>; 5]) -> Option<Accuracy> {
     let [accuracy, masked, loss] = [accuracy, masked, loss].map(|column| must(line, column));
-    Some(Accuracy { task: index(line, task)?, accuracy, masked, loss })
+    Some(Accuracy { task: index(line, task)?, accuracy, masked, loss, probe: float(line, probe) })
 }
 
 fn layer(

@@ -18,8 +18,8 @@ pub(super) const CROSS: &str = "cross.csv";
 pub(super) const LOGITS: &str = "logits.csv";
 pub(super) const EVENTS: &str = "events.csv";
 
-pub(super) const ACCURACY_COLUMNS: [&str; 7] =
-    ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+pub(super) const ACCURACY_COLUMNS: [&str; 8] =
+    ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"];
 pub(super) const LAYERS_COLUMNS: [&str; 9] =
     ["step", "epoch", "task", "block", "layer", "velocity", "alignment", "alignment_centred", "share"];
 pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
@@ -86,8 +86,8 @@ pub(super) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_
 
 /// The lines of one row in `accuracy.csv`, one per task.
 pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
-    row.accuracy.iter().map(|Accuracy { task, accuracy, masked, loss }| {
-        let values = [*accuracy, *masked, *loss].map(|value| number(Some(value)));
+    row.accuracy.iter().map(|Accuracy { task, accuracy, masked, loss, probe }| {
+        let values = [Some(*accuracy), Some(*masked), Some(*loss), *probe].map(number);
         head(row, *task).into_iter().chain(values).collect()
     })
 }

@@ -117,7 +117,8 @@ impl Cost {
         let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
-        let image_bytes = inputs * (5.0 * stored + 4.0 * evaluated);
+        let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
+        let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
         let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 32.0 * tasks);
         let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64)
             + (snapshots as f64 * row_bytes).min(ROW_BYTES as f64);
@@ -183,6 +184,8 @@ impl KernelCost {
 
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
 pub const MOST_FULL_ROWS: usize = 2560;
+/// Training images of each class of a task that its linear probe learns from, at most.
+pub const PROBE_IMAGES: usize = 50;
 /// Entries of all parts of one kernel together at most, 64 MiB: beyond, layers and sets of logits are not kept apart.
 const MOST_PART_ENTRIES: usize = 1 << 23;
 

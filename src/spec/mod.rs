@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
+pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{

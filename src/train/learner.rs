@@ -109,18 +109,29 @@ impl Learner {
     /// before each group of images.
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
-        let [n, _] = images.dims();
-        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
-        let mut outputs = Vec::with_capacity(n * self.classes);
-        for first in (0..n).step_by(group) {
+        let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
+        for rows in self.groups(&network, images) {
             if cancelled() {
                 return None;
             }
-            let rows = images.clone().narrow(0, first, group.min(n - first));
             let logits = self.lazy(network.forward(rows.clone()), &rows);
             outputs.extend(logits.into_data().iter::<f32>());
         }
         Some(outputs)
+    }
+
+    /// What the last layer sees of images [n, inputs]: [n, features]. `None` when `cancelled` says so, as for the outputs.
+    pub fn features(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Tensor<2>> {
+        let network = self.network.valid();
+        let groups = self.groups(&network, images).map(|rows| (!cancelled()).then(|| network.features(rows)));
+        Some(Tensor::cat(groups.collect::<Option<Vec<_>>>()?, 0))
+    }
+
+    /// Images in groups of a size that an evaluation can be stopped between.
+    fn groups<'a>(&self, network: &Network, images: &'a Tensor<2>) -> impl Iterator<Item = Tensor<2>> + use<'a> {
+        let [n, _] = images.dims();
+        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
+        (0..n).step_by(group).map(move |first| images.clone().narrow(0, first, group.min(n - first)))
     }
 
     /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its layers and sets of logits where they

@@ -3,7 +3,9 @@
 mod copy;
 mod evaluate;
 mod learner;
+mod linear_probe;
 mod optimiser;
 
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
+pub use linear_probe::{FeatureKernels, RIDGE};

@@ -10,6 +10,7 @@ mod axes;
 mod banner;
 pub mod clock;
 pub mod curves;
+pub mod distance_map;
 mod folder_dialog;
 mod format;
 mod help;

@@ -13,6 +13,7 @@ mod gpu;
 mod gram;
 mod house;
 mod kernel;
+mod linear_probe;
 mod math;
 mod parts;
 mod record;

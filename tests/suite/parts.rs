@@ -229,6 +229,9 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
         assert!((coupling - between / (one * other).sqrt()).abs() < 1e-12 && (0.0..=1.0).contains(&coupling));
         for task in [1, 2] {
             let whole = block(row, task);
+            let probe = row.accuracy[task - 1].probe;
+            assert_eq!(probe.is_some(), whole.alignment_full.is_some(), "where the dearer numbers are");
+            assert!(probe.is_none_or(|accuracy| (0.2..=1.0).contains(&accuracy)), "{probe:?}: better than chance");
             let layers: Vec<_> = row.layers.iter().filter(|layer| layer.task == task).collect();
             assert_eq!(layers.iter().map(|layer| &*layer.layer).collect::<Vec<_>>(), ["fc1", "fc2", "fc3"]);
             assert!((layers.iter().map(|layer| layer.share).sum::<f64>() - 1.0).abs() < 1e-12);

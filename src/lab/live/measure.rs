@@ -12,7 +12,7 @@ use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
 use crate::record::{Row, SnapshotCost};
-use crate::train::displacement;
+use crate::train::{FeatureKernels, displacement};
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
@@ -29,7 +29,7 @@ impl Live<'_> {
             .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let asked = if snapshot { Some(self.ask(current, lag, at_switch, kernel_seconds)?) } else { None };
+        let asked = if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
         self.on_device(epoch, |bench, _| bench.trail.hold(lag, bench.learner.parameters()))?;
         if snapshot {
             self.keep_spare(epoch)?;
@@ -53,15 +53,28 @@ impl Live<'_> {
     }
 
     /// What only the trainer knows of a snapshot: rows of numbers, and outputs of the network.
-    fn ask(&mut self, current: &Current, lag: Lag, at_switch: bool, kernel_seconds: f64) -> Result<Asked, Stop> {
+    /// At a switch, and at the end of an epoch, where the dearer numbers are wanted.
+    fn ask(
+        &mut self,
+        current: &Current,
+        lag: Lag,
+        (at_switch, dearer): (bool, bool),
+        kernel_seconds: f64,
+    ) -> Result<Asked, Stop> {
         let began = Instant::now();
         let outputs = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
             let outputs = |images| bench.learner.outputs(images, cancelled);
             let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
             let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
-            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved)))
+            let features = |(lesson, test)| {
+                let of = |images| bench.learner.features(images, cancelled);
+                Some(FeatureKernels::of(of(lesson)?, of(test)?))
+            };
+            let pairs = || bench.lessons.iter().zip(&bench.tests);
+            let features = if dearer { Some(pairs().map(features).collect::<Option<_>>()?) } else { None };
+            Some((tests, outputs(&bench.probes)?, features, bench.trail.before(lag).map(moved)))
         };
-        let (tests, probes, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
+        let (tests, probes, features, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
@@ -79,6 +92,6 @@ impl Live<'_> {
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Asked { row, probes, tests, moved })
+        Ok(Asked { row, probes, tests, features, moved })
     }
 }

@@ -26,7 +26,7 @@ use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
 use crate::record::{Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
-use crate::spec::{Change, Cost, Spec};
+use crate::spec::{Change, Cost, PROBE_IMAGES, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
@@ -137,8 +137,12 @@ impl<'a> Live<'a> {
         }
         let chosen = open(&data, &|| control.cancelled());
         let (bench, spare, words) = Bench::open(spec, &data, chosen);
-        let exam =
-            |task: &Task| Exam { task: task.number(), classes: task.classes().to_vec(), labels: task.test().labels };
+        let exam = |task: &Task| Exam {
+            task: task.number(),
+            classes: task.classes().to_vec(),
+            labels: task.test().labels,
+            lesson: task.first_of_each_class(PROBE_IMAGES).labels,
+        };
         let exams = data.stream.tasks().iter().map(exam).collect();
         let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.alpha);
         let analyst = analyst::start(meter, exams, spec.training.loss)

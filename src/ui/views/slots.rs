@@ -6,7 +6,7 @@
 use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
-use super::{accuracy, alignment, gram, scale, spectrum, velocity, waterfall};
+use super::{accuracy, alignment, coupling, distances, gram, layers, logits, scale, spectrum, velocity, waterfall};
 use crate::record::Block;
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
@@ -103,6 +103,10 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Spectrum => spectrum::show(ui, slot, scene, &mut state.block.0),
         View::Waterfall => waterfall::show(ui, slot, scene, &mut state.waterfall, &mut state.block.0),
         View::Accuracy => accuracy::show(ui, slot, scene, &mut state.accuracy),
+        View::Layers => layers::show(ui, slot, scene, &mut state.layers),
+        View::Logits => logits::show(ui, slot, scene, &mut state.logits),
+        View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
+        View::Distances => distances::show(ui, slot, scene, &mut state.distances),
     }
 }
 

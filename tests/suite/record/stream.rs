@@ -137,6 +137,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         accuracy: noise(step + number as u64),
         masked: noise(step + 30 + number as u64),
         loss: noise(step + 60 + number as u64),
+        probe: at_end.then(|| noise(step + 90 + number as u64)),
     };
     let layer = |task: usize, name: &str| LayerMetrics {
         task,
