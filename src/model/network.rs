@@ -11,7 +11,7 @@ use super::parameters;
 use super::resmlp::{ResMlp, ResMlpSizes};
 use super::source::{Source, WeightsError};
 use super::stored::Stored;
-use super::tape::{Tape, View};
+use super::tape::Tape;
 use super::taps::Taps;
 use super::transformer::{Transformer, TransformerSizes};
 use crate::record::NamedTensor;
@@ -111,14 +111,11 @@ impl Network {
         taps.into_tape(logits)
     }
 
-    /// What the last layer sees: [n, channels·height·width] → [n, features]. The network must be without autodiff.
-    pub fn features(&self, images: Tensor<2>) -> Tensor<2> {
-        let tape = self.record(images);
-        let Some(View::Affine { input, .. }) = tape.taps().last().map(|tap| &tap.view) else {
-            unreachable!("every network ends in an affine layer")
-        };
-        let [n, places, width] = input.dims();
-        input.clone().reshape([n, places * width])
+    /// [n, channels·height·width] → logits [n, C], and what the last layer sees: [n, features].
+    pub fn forward_seen(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let mut taps = Taps::watching();
+        let logits = self.run(images, &mut taps).tensor;
+        (logits, taps.seen().expect("every network ends in an affine layer"))
     }
 
     fn run(&self, images: Tensor<2>, taps: &mut Taps) -> super::Signal<2> {

@@ -114,17 +114,28 @@ impl Learner {
             if cancelled() {
                 return None;
             }
-            let logits = self.lazy(network.forward(rows.clone()), &rows);
-            outputs.extend(logits.into_data().iter::<f32>());
+            outputs.extend(self.lazy(network.forward(rows.clone()), &rows).into_data().iter::<f32>());
         }
         Some(outputs)
     }
 
-    /// What the last layer sees of images [n, inputs]: [n, features]. `None` when `cancelled` says so, as for the outputs.
-    pub fn features(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Tensor<2>> {
+    /// The same, and what the last layer sees: [n, features].
+    pub fn outputs_and_features(
+        &self,
+        images: &Tensor<2>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<(Vec<f32>, Tensor<2>)> {
         let network = self.network.valid();
-        let groups = self.groups(&network, images).map(|rows| (!cancelled()).then(|| network.features(rows)));
-        Some(Tensor::cat(groups.collect::<Option<Vec<_>>>()?, 0))
+        let (mut outputs, mut features) = (Vec::with_capacity(images.dims()[0] * self.classes), Vec::new());
+        for rows in self.groups(&network, images) {
+            if cancelled() {
+                return None;
+            }
+            let (logits, seen) = network.forward_seen(rows.clone());
+            outputs.extend(self.lazy(logits, &rows).into_data().iter::<f32>());
+            features.push(seen);
+        }
+        Some((outputs, Tensor::cat(features, 0)))
     }
 
     /// Images in groups of a size that an evaluation can be stopped between.

@@ -12,77 +12,9 @@ use std::sync::Arc;
 use egui_plot::PlotPoint;
 
 use crate::math::spike::{Dip, Spike};
-use crate::record::{Block, History, Logits, Metric, Row};
+use crate::record::{Block, History, Metric, Row};
 
-/// What a curve shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    Metric(Block, Metric),
-    /// A metric divided by its value at the last switch (before the first one: by the first value).
-    Relative(Block, Metric),
-    Accuracy(usize),
-    Masked(usize),
-    /// Of the linear probe of a task.
-    Probe(usize),
-    /// Loss on the test images of a task.
-    TestLoss(usize),
-    /// Mean batch loss while training.
-    TrainLoss,
-    /// Eigenvalue of this rank from the top (0 is λ_max).
-    Eigenvalue(Block, usize),
-    /// Of the layer at this place of the forward pass, on the probes of a task.
-    Layer(usize, usize, OfLayer),
-    /// Of a pair of tasks, the smaller number first.
-    Pair(usize, usize, OfPair),
-    /// Of a set of logits, on the probes of a task.
-    Logits(usize, Logits, OfLogits),
-}
-
-/// What is told of a layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OfLayer {
-    #[default]
-    Velocity,
-    Alignment,
-    AlignmentCentred,
-    Share,
-}
-
-/// What is told of a pair of tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OfPair {
-    #[default]
-    Coupling,
-    Frobenius,
-}
-
-/// What is told of a set of logits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OfLogits {
-    #[default]
-    Velocity,
-    LambdaMax,
-    Trace,
-}
-
-impl Source {
-    /// Whether it is over a lag, which no switch lies within: its line is broken there.
-    fn is_over_lag(self) -> bool {
-        matches!(
-            self,
-            Self::Metric(
-                _,
-                Metric::Velocity
-                    | Metric::VelocityUncentred
-                    | Metric::VelocityAngle
-                    | Metric::StepNorm
-                    | Metric::Susceptibility
-                    | Metric::LagSteps
-            ) | Self::Layer(_, _, OfLayer::Velocity)
-                | Self::Logits(_, _, OfLogits::Velocity)
-        )
-    }
-}
+pub use super::sources::{OfLayer, OfLogits, OfPair, Source, eigenvalues};
 
 /// A curve and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -226,7 +158,7 @@ impl Curve {
             }
             _ => {
                 let rows = history.rows();
-                self.read_rows(rows.len(), |place| &rows[place], key, |_, row| value(key.source, row));
+                self.read_rows(rows.len(), |place| &rows[place], key, |_, row| key.source.value(row));
             }
         }
     }
@@ -388,51 +320,4 @@ fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (
 fn scaled(value: f64, log: bool) -> Option<f64> {
     let y = if log { value.log10() } else { value };
     (y.is_finite() && (!log || value > 0.0)).then_some(y)
-}
-
-fn value(source: Source, row: &Row) -> Option<f64> {
-    let accuracy = |task: usize| row.accuracy.iter().find(|accuracy| accuracy.task == task);
-    match source {
-        Source::Metric(block, metric) | Source::Relative(block, metric) => {
-            let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
-            metric.of(row, found)
-        }
-        Source::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
-        Source::Masked(task) => accuracy(task).map(|found| found.masked),
-        Source::Probe(task) => accuracy(task).and_then(|found| found.probe),
-        Source::TestLoss(task) => accuracy(task).map(|found| found.loss),
-        Source::Layer(task, place, what) => {
-            let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;
-            match what {
-                OfLayer::Velocity => found.velocity,
-                OfLayer::Alignment => Some(found.alignment),
-                OfLayer::AlignmentCentred => found.alignment_centred,
-                OfLayer::Share => Some(found.share),
-            }
-        }
-        Source::Pair(task, other, what) => {
-            let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
-            match what {
-                OfPair::Coupling => found.coupling,
-                OfPair::Frobenius => Some(found.frobenius),
-            }
-        }
-        Source::Logits(task, logits, what) => {
-            let found = row.logits.iter().find(|set| (set.task, set.logits) == (task, logits))?;
-            match what {
-                OfLogits::Velocity => found.velocity,
-                OfLogits::LambdaMax => found.lambda_max,
-                OfLogits::Trace => Some(found.trace),
-            }
-        }
-        Source::TrainLoss | Source::Eigenvalue(..) => None,
-    }
-}
-
-/// The eigenvalues of one block of a snapshot, ascending.
-pub fn eigenvalues(snapshot: &crate::record::Snapshot, block: Block) -> Option<&[f64]> {
-    match block {
-        Block::All => Some(&snapshot.eigenvalues),
-        Block::Task(number) => snapshot.block_eigenvalues.get(number.checked_sub(1)?).map(Vec::as_slice),
-    }
 }

@@ -21,6 +21,7 @@ mod scene;
 pub mod session;
 mod settings;
 mod shots;
+mod sources;
 mod status_bar;
 pub mod theme;
 mod timeline;

@@ -32,7 +32,7 @@ fn features_are_what_the_last_layer_sees() {
         let spec = NetworkSpec { kind, heads: 2, patch: 4, ..base.clone() };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let images = rows(noise(6, 128, 3), 128);
-        let features = network.features(images.clone());
+        let (seen_logits, features) = network.forward_seen(images.clone());
         let [_, width] = features.dims();
         let named = network.named();
         let tensor = |end: &str| &named.iter().find(|tensor| tensor.name == format!("{last}.{end}")).unwrap().values;
@@ -40,6 +40,7 @@ fn features_are_what_the_last_layer_sees() {
         let logits = features.matmul(rows(weight.clone(), width).transpose()) + rows(bias.clone(), 4);
         let (found, expected): (Vec<f32>, Vec<f32>) =
             (logits.into_data().iter().collect(), network.forward(images).into_data().iter().collect());
+        assert_eq!(seen_logits.into_data().iter::<f32>().collect::<Vec<_>>(), expected, "{kind:?}: the same pass");
         assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{kind:?}: {found:?}, {expected:?}");
     }
 }

@@ -63,16 +63,20 @@ impl Live<'_> {
     ) -> Result<Asked, Stop> {
         let began = Instant::now();
         let outputs = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
-            let outputs = |images| bench.learner.outputs(images, cancelled);
             let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
-            let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
-            let features = |(lesson, test)| {
-                let of = |images| bench.learner.features(images, cancelled);
-                Some(FeatureKernels::of(of(lesson)?, of(test)?))
-            };
-            let pairs = || bench.lessons.iter().zip(&bench.tests);
-            let features = if dearer { Some(pairs().map(features).collect::<Option<_>>()?) } else { None };
-            Some((tests, outputs(&bench.probes)?, features, bench.trail.before(lag).map(moved)))
+            let (mut tests, mut kernels) = (Vec::new(), dearer.then(Vec::new));
+            for (test, lesson) in bench.tests.iter().zip(&bench.lessons) {
+                if let Some(kernels) = &mut kernels {
+                    let seen = |images| bench.learner.outputs_and_features(images, cancelled);
+                    let ((outputs, features), (_, learnt)) = (seen(test)?, seen(lesson)?);
+                    kernels.push(FeatureKernels::of(learnt, features));
+                    tests.push(outputs);
+                } else {
+                    tests.push(bench.learner.outputs(test, cancelled)?);
+                }
+            }
+            let probes = bench.learner.outputs(&bench.probes, cancelled)?;
+            Some((tests, probes, kernels, bench.trail.before(lag).map(moved)))
         };
         let (tests, probes, features, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();

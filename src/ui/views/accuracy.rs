@@ -68,7 +68,7 @@ fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
         let probe = Key { source: Source::Probe(task), log: false };
         let mut dotted =
             Trace::new(scene, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
-        (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 2.0, None);
+        (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 1.0, None);
         traces.push(dotted);
         let masked = Key { source: Source::Masked(task), log: false };
         let mut dashed =

@@ -65,8 +65,8 @@ impl View {
             Self::Waterfall => "λ over time",
             Self::Accuracy => "Accuracy",
             Self::Layers => "Layers",
-            Self::Logits => "Old and new logits",
-            Self::Coupling => "Coupling of tasks",
+            Self::Logits => "Logits",
+            Self::Coupling => "Coupling",
             Self::Distances => "Distances",
         }
     }
@@ -122,8 +122,8 @@ impl View {
                 "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes (masked). Much of \
                  what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked. Dotted, at each \
                  epoch's end: a linear probe, a ridge regression learnt anew from what the last layer sees of up to 50 training \
-                 images of each of the task's classes (with intercept; the ridge is a thousandth of the mean square length of \
-                 the centred features): where it stays high, the features still tell the classes apart and only the read-out \
+                 images of each of the task's classes (with intercept; the ridge is the mean square length of the centred \
+                 features, and jitter is added only where it must be): where it stays high, the features still tell the classes apart and only the read-out \
                  forgot.\n\
                  “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best accuracy \
                  a task ever had at a row minus its last.\n\
