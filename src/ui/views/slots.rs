@@ -6,7 +6,10 @@
 use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
-use super::{accuracy, alignment, forks, gram, ledger, prediction, scale, spectrum, velocity, waterfall};
+use super::{
+    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, prediction, scale, spectrum,
+    velocity, waterfall,
+};
 use crate::record::Block;
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
@@ -115,6 +118,10 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Forks => forks::show(ui, slot, scene, &mut state.forks),
         View::Prediction => prediction::show(ui, slot, scene, &mut state.prediction),
         View::Ledger => ledger::show(ui, slot, scene, &mut state.ledger),
+        View::Layers => layers::show(ui, slot, scene, &mut state.layers),
+        View::Logits => logits::show(ui, slot, scene, &mut state.logits),
+        View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
+        View::Distances => distances::show(ui, slot, scene, &mut state.distances),
     }
 }
 
