@@ -143,7 +143,8 @@ fn spikes(scene: &mut Scene<'_>, metric: Metric) -> Vec<Mark> {
     marks.collect()
 }
 
-fn times(ratio: f64) -> String {
+/// A ratio of velocities in words: 20, 2.5.
+pub(super) fn times(ratio: f64) -> String {
     if ratio >= 9.95 {
         format!("{ratio:.0}")
     } else {
