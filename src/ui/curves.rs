@@ -80,6 +80,7 @@ pub struct Curves {
     /// With the version of the record that they were computed from, see [`settled`].
     spikes: HashMap<(Block, Metric), Versioned<Spike>>,
     dips: HashMap<Block, Versioned<Dip>>,
+    layers: HashMap<usize, Versioned<Spike>>,
     epochs: Vec<f64>,
 }
 
@@ -116,6 +117,24 @@ impl Curves {
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
         if known.1 != version {
             *known = (history.spikes(block, metric), version);
+        }
+        &known.0
+    }
+
+    /// The spike of each layer at the last switch, on the probes of a task, in the order of the forward pass; likewise.
+    pub fn layer_spikes(&mut self, history: &History, task: usize) -> &[Option<Spike>] {
+        let known = self.layers.entry(task).or_insert_with(|| (Vec::new(), usize::MAX));
+        let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
+        if known.1 != version {
+            let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
+            let of_layer = |place: usize| {
+                let &(start, switch, end) = history.switches().last()?;
+                let source = Source::Layer(task, place, OfLayer::Velocity);
+                let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
+                let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
+                crate::math::spike::spike(&series, start, switch, end)
+            };
+            *known = ((0..count).map(of_layer).collect(), version);
         }
         &known.0
     }
