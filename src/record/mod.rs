@@ -2,6 +2,7 @@
 
 mod arrays;
 mod atomic;
+pub mod comparison;
 mod create;
 mod event;
 pub mod figures;
