@@ -15,6 +15,7 @@ use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Around, Checked};
+use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
@@ -39,6 +40,7 @@ pub struct App {
     pub(super) reference_curves: Curves,
     pub(super) views: ViewState,
     pub(super) actions: Actions,
+    pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) dismissed: bool,
@@ -57,6 +59,7 @@ impl App {
         Self {
             start,
             checked: Checked::new(&spec),
+            study: StudyPage::new(&spec),
             draft: spec,
             session: None,
             reference: None,
@@ -106,6 +109,16 @@ impl App {
         self.reference.as_ref()
     }
 
+    /// The study page.
+    pub fn study(&self) -> &StudyPage {
+        &self.study
+    }
+
+    /// The study page, to be changed by a caller; as if typed.
+    pub fn study_mut(&mut self) -> &mut StudyPage {
+        &mut self.study
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -126,7 +139,7 @@ impl App {
             // The style of this pass was made before; the next one has it.
             ui.ctx().request_repaint();
         }
-        actions::keys(ui.ctx(), &mut self.actions);
+        actions::keys(ui.ctx(), &mut self.actions, !self.study.shown);
         self.checked.update(&self.draft);
         self.layout(ui);
         help::show(ui.ctx(), &mut self.help);
@@ -156,11 +169,16 @@ impl App {
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.draft, self.checked.problems.is_empty());
+            top_bar::show(ui, &mut scene, session, &self.study, &self.draft, self.checked.problems.is_empty());
         });
         Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
             status_bar::show(ui, &scene, &self.frames, &self.memory);
         });
+        if self.study.shown {
+            let flops = session.and_then(|session| measured_flops(&session.history));
+            self.study.show(ui, &mut self.actions, &self.draft, flops);
+            return;
+        }
         let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         let flops = session.and_then(|session| measured_flops(&session.history));
         let around = Around { session, has_reference: scene.reference.is_some(), flops };

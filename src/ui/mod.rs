@@ -21,6 +21,7 @@ pub mod session;
 mod settings;
 mod shots;
 mod status_bar;
+pub mod study;
 pub mod theme;
 mod timeline;
 mod top_bar;
@@ -29,5 +30,5 @@ mod widgets;
 mod window;
 
 pub use app::{App, StartFn};
-pub use shots::screenshots;
+pub use shots::{Subject, screenshots};
 pub use window::{WindowOptions, open};

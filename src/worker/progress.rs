@@ -13,6 +13,7 @@ pub struct Progress {
     /// What was there before it began, and when that was.
     before: f64,
     begun: Instant,
+    flop: f64,
 }
 
 impl Progress {
@@ -22,7 +23,7 @@ impl Progress {
         let total = flop.iter().sum::<f64>().max(1.0);
         let weights: Vec<f64> = flop.into_iter().map(|flop| flop / total).collect();
         let reached = (0..runs.len()).map(|place| f64::from(u8::from(is_done(place)))).collect();
-        let mut progress = Self { weights, reached, before: 0.0, begun: Instant::now() };
+        let mut progress = Self { weights, reached, before: 0.0, begun: Instant::now(), flop: total };
         progress.before = progress.share();
         progress
     }
@@ -47,11 +48,15 @@ impl Progress {
         (self.reached.iter().filter(|share| **share >= 1.0).count(), self.reached.len())
     }
 
+    /// Floating-point operations a second so far, all runs together; `None` before enough is done to tell.
+    pub fn flop_per_second(&self) -> Option<f64> {
+        let (gained, elapsed) = (self.share() - self.before, self.begun.elapsed().as_secs_f64());
+        (gained > 1e-3 && elapsed > 1.0).then(|| gained * self.flop / elapsed)
+    }
+
     /// Seconds until everything is done, at the speed so far; `None` before there is one.
     pub fn seconds_left(&self) -> Option<f64> {
-        let (share, elapsed) = (self.share(), self.begun.elapsed().as_secs_f64());
-        let gained = share - self.before;
-        (gained > 1e-3 && elapsed > 1.0).then(|| elapsed * (1.0 - share) / gained)
+        Some((1.0 - self.share()) * self.flop / self.flop_per_second()?)
     }
 }
 
