@@ -31,6 +31,10 @@ pub fn show(
         if study.shown {
             let name = RichText::new(study.draft.name()).size(theme::TITLE).color(scene.tokens.text);
             ui.label(name).on_hover_text(study.draft.about());
+            if session.is_some_and(Session::is_live) {
+                ui.add_space(2.0 * GRID);
+                ui.label(RichText::new("The run goes on meanwhile").size(theme::SMALL).color(scene.tokens.weak));
+            }
         } else {
             presets(ui, scene.actions, draft);
             ui.add_space(2.0 * GRID);

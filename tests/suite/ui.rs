@@ -18,9 +18,9 @@ use kernelscope::worker::{DeviceChoice, Job, Worker};
 
 use super::{read_all, start, tiny};
 
-type Ui = Harness<'static, App>;
+pub type Ui = Harness<'static, App>;
 
-fn window(spec: Spec) -> Ui {
+pub fn window(spec: Spec) -> Ui {
     window_of(spec, |spec, waker| Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, waker))
 }
 
@@ -38,7 +38,7 @@ fn window_of(spec: Spec, start: impl Fn(Spec, kernelscope::worker::Waker) -> Wor
 
 /// Draws frames until the wish is fulfilled, at most a minute.
 #[track_caller]
-fn until(harness: &mut Ui, what: &str, wish: impl Fn(&App) -> bool) {
+pub fn until(harness: &mut Ui, what: &str, wish: impl Fn(&App) -> bool) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !wish(harness.state()) {
         assert!(
@@ -53,12 +53,12 @@ fn until(harness: &mut Ui, what: &str, wish: impl Fn(&App) -> bool) {
 }
 
 #[track_caller]
-fn press(harness: &mut Ui, name: &str) {
+pub fn press(harness: &mut Ui, name: &str) {
     harness.get_by_label(name).click();
     harness.run_steps(4);
 }
 
-fn endless() -> Spec {
+pub fn endless() -> Spec {
     let mut spec = tiny();
     spec.tasks.epochs = vec![100_000.0];
     spec

@@ -39,7 +39,9 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
             plot_ui.set_plot_bounds_x(left..=right);
             plot_ui.set_plot_bounds_y(low..=high);
             for (place, ribbon) in picture.ribbons.iter().enumerate() {
-                let area = FilledArea::new("", &ribbon.x, &ribbon.low, &ribbon.high).fill_color(ribbon.colour);
+                let area = FilledArea::new("", &ribbon.x, &ribbon.low, &ribbon.high)
+                    .fill_color(ribbon.colour)
+                    .stroke(Stroke::NONE);
                 plot_ui.add(area.id(("ribbon", place)).allow_hover(false));
             }
             for (place, line) in picture.lines.iter().enumerate() {
@@ -53,7 +55,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     let mut ground = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
     if picture.ticks.is_none() && left < 0.0 {
         let x = transform.position_from_point_x(0.0);
-        ground.push(Shape::vline(x, frame.y_range(), Stroke::new(1.0, tokens.faint)));
+        ground.push(Shape::vline(x, frame.y_range(), Stroke::new(1.5, tokens.faint)));
     }
     ui.painter().set(behind, Shape::Vec(ground));
     if picture.is_empty() {

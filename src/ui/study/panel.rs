@@ -77,7 +77,7 @@ fn which(ui: &mut Ui, draft: &mut Draft) {
     let mut chosen = None;
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
-        let choices = (0..STUDIES.len()).map(Which::Ready).chain([Which::Own]);
+        let choices = std::iter::once(Which::Own).chain((0..STUDIES.len()).map(Which::Ready));
         for which in choices {
             let (name, about) = match which {
                 Which::Ready(place) => (STUDIES[place].name, STUDIES[place].about),

@@ -89,7 +89,7 @@ impl PanelKind {
             Self::Dip => "over λ_max before",
             Self::Recovery => "epochs",
             Self::Alignment => "centred",
-            Self::Accuracy => "of the task that ended",
+            Self::Accuracy => "",
         }
     }
 
@@ -103,21 +103,16 @@ impl PanelKind {
                 const { &[series("background", "background", Style::Control), series("spike", "spike", Style::Main)] },
             ),
             Self::Ratio => Content::Axis(
-                const {
-                    &[
-                        series("fake_ratio", "fake switches, 99 %", Style::Control),
-                        series("ratio", "switch", Style::Main),
-                    ]
-                },
+                const { &[series("fake_ratio", "fake switches", Style::Control), series("ratio", "switch", Style::Main)] },
             ),
             Self::Dip => Content::Axis(const { &[series("dip", "", Style::Main)] }),
             Self::Recovery => Content::Axis(const { &[series("recovery_epochs", "", Style::Main)] }),
             Self::Accuracy => Content::Axis(
                 const {
                     &[
-                        series("accuracy_before", "at the switch", Style::Control),
-                        series("accuracy_after_masked", "after, its own classes", Style::Broken),
-                        series("accuracy_after", "after the next task", Style::Main),
+                        series("accuracy_before", "before", Style::Control),
+                        series("accuracy_after_masked", "own classes", Style::Broken),
+                        series("accuracy_after", "after", Style::Main),
                     ]
                 },
             ),
@@ -127,6 +122,16 @@ impl PanelKind {
     /// Whether its axis is logarithmic.
     pub(super) fn is_log(self) -> bool {
         matches!(self, Self::Velocity | Self::Spike | Self::Ratio)
+    }
+
+    /// The smallest span of its axis (as stored), so that one point does not fill it with digits.
+    pub(super) fn least(self) -> f64 {
+        match self {
+            Self::Velocity | Self::Spike | Self::Ratio => 0.5,
+            Self::Recovery => 1.0,
+            Self::LambdaMax | Self::Dip | Self::Scale => 0.1,
+            Self::Alignment | Self::Accuracy => 0.02,
+        }
     }
 
     /// The range where it is known beforehand.
@@ -154,8 +159,9 @@ impl PanelKind {
                 "How well the kernel fits the labels {of_task}: ⟨K, YY′⟩ / (‖K‖ ‖YY′‖), both centred."
             ),
             Self::Accuracy => {
-                "Test accuracy on the task that ends at the switch: there, and at the end of the next task, over all logits \
-                 and (broken line) among the task's own classes. Much of what looks like forgetting is a bias of the logits."
+                "Test accuracy on the task that ends at the switch: before, at that switch, and after, at the end of the next \
+                 task, over all logits and (broken line) among the task's own classes. Much of what looks like forgetting \
+                 is a bias of the logits."
                     .to_owned()
             }
         };

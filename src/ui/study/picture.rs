@@ -96,8 +96,7 @@ impl Picture {
                 figures.iter().for_each(|figure| picture.figure(runs, figure, switch, tokens));
             }
         }
-        picture.y =
-            kind.limits().unwrap_or_else(|| format::settle(picture.span(), if picture.log { 0.5 } else { 1e-3 }));
+        picture.y = kind.limits().unwrap_or_else(|| format::settle(picture.span(), kind.least()));
         picture
     }
 

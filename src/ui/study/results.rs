@@ -88,7 +88,9 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     let Some(runs) = runs else { return };
     let free = page.drawing.is_none();
     let hover = "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study";
-    if ui.add_enabled(free, egui::Button::new("Save figures")).on_hover_text(hover).clicked() {
+    let tokens = Tokens::of(ui);
+    let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
+    if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
         actions.push(Action::Study(Wish::Draw));
     }
     if runs.switches() > 1 {
