@@ -48,7 +48,12 @@ impl App {
             Action::Load(preset) => {
                 // The pace is the user's, not the preset's, once there is one.
                 let window = self.draft.window.clone();
-                self.draft = Spec { seed: self.draft.seed, window, ..preset.spec() };
+                let before = std::mem::replace(&mut self.draft, preset.spec());
+                (self.draft.seed, self.draft.window) = (before.seed, window);
+                // A preset on images of the user's own has no folder: one that was chosen for such images stays.
+                if before.data.source == self.draft.data.source {
+                    self.draft.data.path = before.data.path;
+                }
                 self.start_run(ctx);
             }
             Action::Live(command) => {

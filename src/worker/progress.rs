@@ -48,6 +48,11 @@ impl Progress {
         (self.reached.iter().filter(|share| **share >= 1.0).count(), self.reached.len())
     }
 
+    /// Floating-point operations that are left.
+    pub fn flop_left(&self) -> f64 {
+        (1.0 - self.share()) * self.flop
+    }
+
     /// Floating-point operations a second so far, all runs together; `None` before enough is done to tell.
     pub fn flop_per_second(&self) -> Option<f64> {
         let (gained, elapsed) = (self.share() - self.before, self.begun.elapsed().as_secs_f64());
@@ -56,7 +61,7 @@ impl Progress {
 
     /// Seconds until everything is done, at the speed so far; `None` before there is one.
     pub fn seconds_left(&self) -> Option<f64> {
-        Some((1.0 - self.share()) * self.flop / self.flop_per_second()?)
+        Some(self.flop_left() / self.flop_per_second()?)
     }
 }
 

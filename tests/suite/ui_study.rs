@@ -62,7 +62,7 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("window");
     let mut harness = page(tiny(), &out);
-    harness.get_by_label_contains("4 runs, ");
+    harness.get_by_label_contains("4 runs to do, ");
     assert!(!out.exists(), "nothing is written before the study is started");
     press(&mut harness, "Start study");
     until(&mut harness, "the end", |app| ended(app) == 4 && !app.study().is_running());

@@ -313,10 +313,12 @@ impl StudyPage {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };
         self.speed = opened.progress.flop_per_second().or(self.speed);
-        // A run that was in progress starts over.
+        // What has not ended starts over the next time.
         for (place, state) in opened.states.iter_mut().enumerate() {
             if matches!(state, State::Running(_)) {
                 *state = State::Waiting;
+            }
+            if !matches!(state, State::Ended(_)) {
                 opened.progress.reach(place, 0.0);
             }
         }

@@ -117,7 +117,7 @@ fn images(draft: &Draft, run: &Spec) -> String {
 /// A key, typed or chosen.
 fn axis(ui: &mut Ui, axis: &mut String) {
     let width = ui.available_width() - 26.0;
-    ui.add(TextEdit::singleline(axis).desired_width(width).hint_text("network.width"));
+    ui.add(TextEdit::singleline(axis).desired_width(width));
     let list = ComboBox::from_id_salt("axis").selected_text("").width(18.0);
     let shown = list.show_ui(ui, |ui| {
         // What the ready-made studies vary is what is worth varying.
@@ -209,19 +209,23 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
 /// What the runs that are left will take.
 fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
     let tokens = Tokens::of(ui);
-    let (share, runs) =
-        page.opened().map_or((0.0, page.plan.runs.len()), |opened| (opened.progress.share(), opened.runs.len()));
+    let (runs, flop) = page.opened().map_or((page.plan.runs.len(), page.plan.flop), |opened| {
+        let (done, all) = opened.progress.done();
+        (all - done, opened.progress.flop_left())
+    });
     let speed = page.speed.or(flops);
-    let seconds = page.plan.flop * (1.0 - share) / speed.unwrap_or(ASSUMED_FLOPS);
+    let seconds = flop / speed.unwrap_or(ASSUMED_FLOPS);
     let at_once = page.draft.at_once.max(1);
     let memory = page.plan.bytes.saturating_mul(at_once.min(runs) as u64);
-    let text =
-        format!("{runs} runs, {at_once} at once · about {} · {}", format::duration(seconds), format::bytes(memory));
+    let text = format!(
+        "{runs} runs to do, {at_once} at once · about {} · {}",
+        format::duration(seconds),
+        format::bytes(memory)
+    );
     let speed =
         speed.map_or("an assumed 20 GFLOP/s".to_owned(), |flops| format!("the measured {:.0} GFLOP/s", flops / 1e9));
     let hover = format!(
-        "Estimate: {:.1e} floating-point operations at {speed}; memory of the largest run, times those at once",
-        page.plan.flop
+        "Estimate: {flop:.1e} floating-point operations at {speed}; memory of the largest run, times those at once"
     );
     ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
 }

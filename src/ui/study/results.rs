@@ -212,8 +212,12 @@ impl StudyPage {
         if diverged > 0 {
             text += &format!("; {diverged} diverged, and are not in the picture");
         }
-        if failed > 0 {
-            text += &format!("; {failed} failed, point at them at the left");
+        let first = opened.states.iter().find_map(|state| match state {
+            State::Failed(message) => Some(message),
+            _ => None,
+        });
+        if let Some(message) = first {
+            text += &format!("; {failed} failed: {message}");
         }
         (text, if diverged + failed > 0 { tokens.warning } else { tokens.text })
     }
