@@ -150,7 +150,9 @@ impl Photographer {
     }
 
     fn advance(&mut self, ctx: &egui::Context) {
-        ctx.request_repaint();
+        // A study takes minutes, and should have the machine for itself.
+        let waits = self.app.study().shown && matches!(self.stage, Stage::Wait);
+        ctx.request_repaint_after(std::time::Duration::from_millis(if waits { 200 } else { 0 }));
         // Once: a run that fails would fail again.
         if self.app.study().shown && self.app.study().can_start() && !self.begun {
             self.begun = true;

@@ -73,7 +73,8 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
 
 /// The list of studies.
 fn which(ui: &mut Ui, draft: &mut Draft) {
-    let list = ComboBox::from_id_salt("study").selected_text(draft.name()).width(ui.available_width()).height(460.0);
+    let list =
+        ComboBox::from_id_salt("study").selected_text(draft.name()).width(ui.available_width() - 16.0).height(460.0);
     let mut chosen = None;
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
@@ -116,7 +117,8 @@ fn images(draft: &Draft, run: &Spec) -> String {
 
 /// A key, typed or chosen.
 fn axis(ui: &mut Ui, axis: &mut String) {
-    let width = ui.available_width() - 26.0;
+    // What the button beside it takes, or the panel would grow by it.
+    let width = ui.available_width() - 48.0;
     ui.add(TextEdit::singleline(axis).desired_width(width));
     let list = ComboBox::from_id_salt("axis").selected_text("").width(18.0);
     let shown = list.show_ui(ui, |ui| {
@@ -213,19 +215,25 @@ fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
         let (done, all) = opened.progress.done();
         (all - done, opened.progress.flop_left())
     });
-    let speed = page.speed.or(flops);
-    let seconds = flop / speed.unwrap_or(ASSUMED_FLOPS);
     let at_once = page.draft.at_once.max(1);
+    // Runs go on side by side, each about as fast as one alone, while there are cores for them.
+    let alone = flops.unwrap_or(ASSUMED_FLOPS) * at_once.min(runs.max(1)) as f64;
+    let speed = page.speed.unwrap_or(alone);
+    let seconds = flop / speed;
     let memory = page.plan.bytes.saturating_mul(at_once.min(runs) as u64);
     let text = format!(
         "{runs} runs to do, {at_once} at once · about {} · {}",
         format::duration(seconds),
         format::bytes(memory)
     );
-    let speed =
-        speed.map_or("an assumed 20 GFLOP/s".to_owned(), |flops| format!("the measured {:.0} GFLOP/s", flops / 1e9));
+    let known = match (page.speed, flops) {
+        (Some(_), _) => "measured in the last study",
+        (None, Some(_)) => "the speed of the live run, for each of those at once",
+        (None, None) => "an assumption, before anything was measured",
+    };
     let hover = format!(
-        "Estimate: {flop:.1e} floating-point operations at {speed}; memory of the largest run, times those at once"
+        "Estimate: {flop:.1e} floating-point operations at {:.0} GFLOP/s ({known}); memory of the largest run, times those at once",
+        speed / 1e9
     );
     ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
 }
