@@ -314,6 +314,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             at_switch: step == 15 * PER_EPOCH,
             blocks: vec![block(Block::All, 0.0), block(Block::Task(1), 10.0), block(Block::Task(2), 20.0)],
             accuracy: vec![accuracy(1), accuracy(2)],
+            predictions: Vec::new(),
             train_loss: Some(0.5),
             rate: 0.01,
             grad_norm: Some(1.0 + noise(30.0)),

@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};
 use kernelscope::spec::Spec;
-use kernelscope::train::Learner;
+use kernelscope::train::{Learner, Terms};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let mut step = || {
         let (pixels, labels) = &batches[at % BATCHES];
         at += 1;
-        learner.step(pixels, labels, RATE, false).loss
+        learner.step(pixels, labels, &Terms::at(RATE), false).loss
     };
     time(WARM_UP, &mut step);
     let (timing, loss) = time(STEPS, &mut step);

@@ -107,6 +107,18 @@ pub struct DataSet {
 }
 
 impl DataSet {
+    /// Images as a task shows them, [n, channels·height·width], in 8 bits, [n, height, width, channels].
+    pub fn thumbnails(&self, pixels: &[f32]) -> Vec<u8> {
+        let [channels, height, width] = self.train.shape;
+        let plane = height * width;
+        let byte = |image: &[f32], at: usize| {
+            let (place, channel) = (at / channels, at % channels);
+            self.scaling.byte(channel, image[channel * plane + place])
+        };
+        let images = pixels.chunks_exact(channels * plane);
+        images.flat_map(|image| (0..channels * plane).map(move |at| byte(image, at))).collect()
+    }
+
     /// Scales the bytes of a set to 0..1.
     ///
     /// # Errors

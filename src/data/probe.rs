@@ -47,14 +47,7 @@ impl Probes {
             }
             probes.blocks.push(start..probes.len());
         }
-        let [channels, height, width] = shape;
-        let plane = height * width;
-        for image in probes.pixels.chunks_exact(channels * plane) {
-            for place in 0..plane {
-                let colours = (0..channels).map(|channel| set.scaling.byte(channel, image[channel * plane + place]));
-                probes.thumbnails.extend(colours);
-            }
-        }
+        probes.thumbnails = set.thumbnails(&probes.pixels);
         probes
     }
 

@@ -17,6 +17,12 @@ pub enum Command {
     SetPerEpoch(usize),
     /// New order of the tasks not yet begun, by number.
     SetUpcoming(Vec<usize>),
+    /// Keep the state of the run, now or when the next task begins, for other futures to go on from.
+    Fork {
+        at_switch: bool,
+    },
+    /// Write down what the next step does to images of earlier tasks.
+    TakeLedger,
     /// New pace in epochs a second; 0 is as fast as it goes.
     SetPace(f64),
 }

@@ -11,11 +11,14 @@ use burn::tensor::Device;
 use crate::data::{Prepared, batch_order, batch_range};
 use crate::model::{Chosen, DeviceChoice, choose, gpu};
 use crate::spec::{Cost, Spec};
-use crate::train::Learner;
+use crate::train::{Learner, Terms};
 
 /// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
 pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
     match choice {
+        DeviceChoice::Auto | DeviceChoice::Gpu if spec.kernel.predict => {
+            Chosen::cpu(Some("the linearised networks are trained there"))
+        }
         DeviceChoice::Cpu | DeviceChoice::Gpu => choose(choice),
         DeviceChoice::Auto => match gpu(false) {
             Ok(gpu) => faster(gpu, spec, data, cancelled),
@@ -60,7 +63,7 @@ impl Trial {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         task.batch(&order[batch_range(0, spec.training.batch, task.train_len())], &mut pixels, &mut labels);
         let rate = spec.effective_rate(spec.training.rate);
-        let step = best(4, device, || (!cancelled()).then(|| learner.step(&pixels, &labels, rate, false)))?;
+        let step = best(4, device, || (!cancelled()).then(|| learner.step(&pixels, &labels, &Terms::at(rate), false)))?;
         let kernel = best(2, device, || learner.kernel(&probes, false, cancelled))?;
         Some(Self { step, kernel })
     }

@@ -17,6 +17,7 @@ pub struct Lag {
 }
 
 /// Things of this task, by how many of its steps were done; as far back as one lag.
+#[derive(Clone)]
 pub struct Lagged<T>(VecDeque<(u64, T)>);
 
 impl<T> Default for Lagged<T> {
@@ -37,6 +38,11 @@ impl<T> Lagged<T> {
     /// What was at the beginning of this lag; none while the lag would reach back over a switch.
     pub fn before(&self, lag: Lag) -> Option<&T> {
         self.0.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, item)| item)
+    }
+
+    /// The same with something else in the place of each thing.
+    pub fn map<U>(&self, change: impl Fn(&T) -> U) -> Lagged<U> {
+        Lagged(self.0.iter().map(|(done, item)| (*done, change(item))).collect())
     }
 
     /// A task ends: the last thing held, if any, is the start of the next one's first lag.

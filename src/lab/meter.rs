@@ -30,6 +30,7 @@ pub struct Reading {
 pub struct Spectra(Vec<Vec<f64>>);
 
 /// What the meter remembers of a run.
+#[derive(Clone)]
 pub struct Meter {
     labels: Vec<usize>,
     loss: Loss,

@@ -26,6 +26,7 @@ pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
 pub use memory::keep_what_is_given_back;
 pub use network::{Arch, Network};
+pub use parameters::belongs;
 pub use product::{Values, inner, is_host, multiply};
 pub use source::WeightsError;
 pub use stored::Stored;

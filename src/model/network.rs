@@ -130,6 +130,21 @@ impl Network {
         parameters::flatten(self)
     }
 
+    /// The names of all tensors, as in weights files.
+    pub fn tensor_names(&self) -> Vec<String> {
+        parameters::names(self)
+    }
+
+    /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
+    pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
+        parameters::differences(self, other)
+    }
+
+    /// Takes the gradients of these layers or tensors away, so that a step does not move them.
+    pub fn forget(&self, gradients: &mut GradientsParams, layers: &[String]) {
+        parameters::forget(self, gradients, layers);
+    }
+
     /// The gradients of all parameters that have one, flat, by name.
     pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
         parameters::gradients(self, of)

@@ -46,6 +46,46 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
     visit(network, Some(of)).into_iter().map(|held| (held.name, held.values)).collect()
 }
 
+/// The names of all parameters.
+pub(super) fn names(network: &impl Module) -> Vec<String> {
+    collect(network).into_iter().map(|held| held.name).collect()
+}
+
+/// Each tensor of a network minus that of another, flat and by name.
+pub(super) fn differences(network: &impl Module, other: &impl Module) -> Vec<(String, Tensor<1>)> {
+    let pairs = collect(network).into_iter().zip(collect(other));
+    pairs.map(|(held, other)| (held.name, held.values - other.values)).collect()
+}
+
+/// Whether a tensor is this layer's, or is the one that is named: `fc1` has `fc1.weight` and not `fc10.weight`.
+pub fn belongs(tensor: &str, layer: &str) -> bool {
+    tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Takes the gradients of these layers or tensors away.
+pub(super) fn forget(network: &impl Module, gradients: &mut GradientsParams, layers: &[String]) {
+    struct Forget<'a> {
+        path: Path,
+        gradients: &'a mut GradientsParams,
+        layers: &'a [String],
+    }
+    impl ModuleVisitor for Forget<'_> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let name = self.path.name();
+            if self.layers.iter().any(|layer| belongs(&name, layer)) {
+                self.gradients.remove::<D>(param.id);
+            }
+        }
+    }
+    network.visit(&mut Forget { path: Path::default(), gradients, layers });
+}
+
 fn collect(network: &impl Module) -> Vec<Held> {
     visit(network, None)
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::contract::Tile;
+use crate::model::belongs;
 use crate::spec::{self, KERNEL_MEMORY};
 
 /// How the C logits become one matrix.
@@ -47,10 +48,7 @@ impl Request {
 
     /// Whether a tensor's part is wanted.
     pub fn wants(&self, tensor: &str) -> bool {
-        let within = |layer: &String| {
-            tensor.strip_prefix(layer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.only.as_ref().is_none_or(|only| only.iter().any(within))
+        self.only.as_ref().is_none_or(|only| only.iter().any(|layer| belongs(tensor, layer)))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is obvious and used to
 //! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64. [`regression`] is
-//! what the kernel alone predicts.
+//! what the kernel alone predicts, [`tangent`] how outputs move with the weights.
 
 mod contract;
 pub mod jacobian;
@@ -11,6 +11,7 @@ pub mod layerwise;
 pub mod regression;
 mod rows;
 mod side;
+pub mod tangent;
 
 pub use kernel::{FullKernel, Kernel, Measured, Reduction, Request};
 pub use regression::{Regression, RegressionError};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Checkpoint, Ledger};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -20,8 +21,12 @@ pub enum Event {
     Progress(Progress),
     /// One Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
-    /// A live change took effect; it is in the spec that a saved run carries.
-    Changed { epoch: f64, change: Change },
+    /// What one step did to images of earlier tasks.
+    Ledger(Arc<Ledger>),
+    /// A live change took effect before this step; it is in the spec that a saved run carries.
+    Changed { step: u64, epoch: f64, change: Change },
+    /// The state of the run was kept, as asked; it goes on.
+    Forked(Arc<Checkpoint>),
     /// Something the user should know; training goes on.
     Warning { step: u64, epoch: f64, message: String },
     /// The run goes on on another device, in words as in [`RunInfo::device`]; a warning before has said why.
@@ -133,6 +138,8 @@ pub struct Row {
     pub blocks: Vec<BlockMetrics>,
     /// One per task in order of number.
     pub accuracy: Vec<Accuracy>,
+    /// What static kernels would have the network do; empty where nobody asked.
+    pub predictions: Vec<Prediction>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step.
@@ -229,6 +236,56 @@ pub struct Accuracy {
     /// Over the logits of the task's own classes.
     pub masked: f64,
     pub loss: f64,
+}
+
+/// Who says what a static kernel would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Predictor {
+    /// The network linearised at initialisation, trained with the network's own steps.
+    LinearisedStart,
+    /// The same, linearised at the last switch.
+    LinearisedSwitch,
+    /// Kernel regression with the kernel at initialisation: the mean squared error at t = ∞.
+    RegressionStart,
+    /// The same with the kernel at the last switch.
+    RegressionSwitch,
+}
+
+impl Predictor {
+    pub const ALL: [Self; 4] =
+        [Self::LinearisedStart, Self::LinearisedSwitch, Self::RegressionStart, Self::RegressionSwitch];
+
+    /// In `predictions.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised-start",
+            Self::LinearisedSwitch => "linearised-switch",
+            Self::RegressionStart => "regression-start",
+            Self::RegressionSwitch => "regression-switch",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised at the start",
+            Self::LinearisedSwitch => "linearised at the switch",
+            Self::RegressionStart => "the kernel at the start, MSE at t = ∞",
+            Self::RegressionSwitch => "the kernel at the switch, MSE at t = ∞",
+        }
+    }
+}
+
+/// What a static kernel would have the network do on one task's test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    pub by: Predictor,
+    /// Number of the task, and accuracies and loss as in [`Accuracy`].
+    pub on: Accuracy,
+    /// Root mean square of network minus prediction, over images and logits.
+    pub gap: f64,
+    /// Condition number and jitter of a regression.
+    pub solved: Option<(f64, f64)>,
 }
 
 /// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, EVENTS, METRICS, Table, kind, number};
+use super::tables::{self, ACCURACY, EVENTS, LEDGER, METRICS, PREDICTIONS, Table, kind, number};
 use super::weights::MODEL;
 use super::{Ending, Event, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
@@ -23,7 +23,7 @@ pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 6] = [RUN, info::INFO, METRICS, ACCURACY, EVENTS, MODEL];
+pub(super) const FILES: [&str; 8] = [RUN, info::INFO, METRICS, ACCURACY, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -58,8 +58,8 @@ pub struct RunFolder {
     spec: Spec,
     before: Before,
     files: Option<Files>,
-    /// Live changes that have happened so far.
-    seen_changes: usize,
+    /// Changes that were fed in and have not happened yet.
+    awaited: Vec<Change>,
     /// Step and epoch of the last snapshot.
     last: Option<(u64, f64)>,
     flushed: Instant,
@@ -83,6 +83,9 @@ pub(super) enum Before {
 struct Files {
     metrics: Table,
     accuracy: Table,
+    /// Where the run predicts.
+    predictions: Option<Table>,
+    ledger: Table,
     events: Table,
     kernels: KernelWriter,
 }
@@ -95,6 +98,11 @@ impl Files {
         Ok(Self {
             metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
             accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
+            predictions: match spec.kernel.predict {
+                true => Some(Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?),
+                false => None,
+            },
+            ledger: Table::create(folder.join(LEDGER), &tables::LEDGER_COLUMNS)?,
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
         })
@@ -109,6 +117,8 @@ impl Files {
         self.kernels.flush()?;
         self.metrics.flush()?;
         self.accuracy.flush()?;
+        self.predictions.iter_mut().try_for_each(Table::flush)?;
+        self.ledger.flush()?;
         self.events.flush()
     }
 }
@@ -118,10 +128,10 @@ impl RunFolder {
     pub(super) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
         Self {
             out,
+            awaited: spec.changes.clone(),
             spec,
             before,
             files: None,
-            seen_changes: 0,
             last: None,
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
@@ -160,17 +170,27 @@ impl RunFolder {
                 self.last = Some((row.step, row.epoch));
                 tables::metrics_lines(row).try_for_each(|line| files.metrics.push(line))?;
                 tables::accuracy_lines(row).try_for_each(|line| files.accuracy.push(line))?;
+                if let Some(table) = &mut files.predictions {
+                    tables::prediction_lines(row).try_for_each(|line| table.push(line))?;
+                }
                 files.kernels.push(Arc::clone(snapshot));
             }
-            Event::Changed { epoch, change } => {
-                files.note(change.step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
+            Event::Changed { step, epoch, change } => {
+                files.note(*step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
                 self.change(change)?;
+            }
+            Event::Ledger(ledger) => {
+                tables::ledger_lines(ledger).try_for_each(|line| files.ledger.push(line))?;
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
             Event::Ended(ending) => return self.end(ending),
-            Event::Started(_) | Event::Progress(_) | Event::Moved(_) | Event::Paused { .. } | Event::Resumed { .. } => {
-            }
+            Event::Started(_)
+            | Event::Progress(_)
+            | Event::Moved(_)
+            | Event::Forked(_)
+            | Event::Paused { .. }
+            | Event::Resumed { .. } => {}
         }
         self.tick()
     }
@@ -204,13 +224,16 @@ impl RunFolder {
 
     /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
     fn change(&mut self, change: &Change) -> Result<(), FolderError> {
-        let (changes, place) = (&mut self.spec.changes, self.seen_changes);
-        self.seen_changes += 1;
-        // They come in order, so one that was fed in is met at its own place; the same one twice is two changes.
-        if changes.get(place) == Some(change) {
+        // The same one twice is two changes.
+        if let Some(place) = self.awaited.iter().position(|awaited| awaited == change) {
+            self.awaited.remove(place);
             return Ok(());
         }
-        changes.insert(place.min(changes.len()), change.clone());
+        let changes = &mut self.spec.changes;
+        // After all that have happened: of two before the same step, the first one told came first.
+        let later = |other: &Change| other.place.is_none() && other.step > change.step;
+        let place = changes.iter().position(later).unwrap_or(changes.len());
+        changes.insert(place, change.clone());
         write_spec(&self.folder(), &self.spec)
     }
 
@@ -260,6 +283,10 @@ impl RunFolder {
         if let Some(files) = &mut self.files {
             files.metrics = Table::append(self.out.join(METRICS))?;
             files.accuracy = Table::append(self.out.join(ACCURACY))?;
+            if files.predictions.is_some() {
+                files.predictions = Some(Table::append(self.out.join(PREDICTIONS))?);
+            }
+            files.ledger = Table::append(self.out.join(LEDGER))?;
             files.events = Table::append(self.out.join(EVENTS))?;
             files.kernels.moved_to(self.out.join(PARTIAL));
         }

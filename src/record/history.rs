@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES};
 
@@ -40,6 +40,7 @@ pub struct History {
     tasks: Vec<TaskStart>,
     changes: Vec<Change>,
     notes: Vec<Note>,
+    ledgers: Vec<Arc<Ledger>>,
     progress: Progress,
     weights: Option<Arc<Weights>>,
     revision: u64,
@@ -66,6 +67,7 @@ impl History {
             tasks: Vec::new(),
             changes: Vec::new(),
             notes: Vec::new(),
+            ledgers: Vec::new(),
             progress: Progress::default(),
             weights: None,
             revision: 0,
@@ -95,7 +97,7 @@ impl History {
                 self.progress = Progress { losses: Vec::new(), ..progress };
             }
             Event::Snapshot(snapshot) => self.push_snapshot(snapshot),
-            Event::Changed { epoch, change } => {
+            Event::Changed { epoch, change, .. } => {
                 self.notes.push(Note { epoch, message: describe(&change), warning: false });
                 self.changes.push(change);
             }
@@ -105,6 +107,14 @@ impl History {
                     Arc::make_mut(info).device = device;
                 }
             }
+            Event::Ledger(ledger) => {
+                if self.ledgers.len() == MAX_LEDGERS {
+                    self.ledgers.remove(0);
+                }
+                self.ledgers.push(ledger);
+            }
+            // Who asked for it takes it from the stream.
+            Event::Forked(_) => {}
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
             Event::Weights(weights) => self.weights = Some(weights),
@@ -153,6 +163,11 @@ impl History {
 
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The last ledgers, in order.
+    pub fn ledgers(&self) -> &[Arc<Ledger>] {
+        &self.ledgers
     }
 
     pub fn progress(&self) -> &Progress {
@@ -247,6 +262,8 @@ impl History {
     }
 }
 
+/// Ledgers kept at most.
+const MAX_LEDGERS: usize = 32;
 /// Rows kept at most, before every other old one goes.
 pub const MAX_ROWS: usize = 20_000;
 const MAX_LOSSES: usize = 8192;
@@ -291,13 +308,24 @@ fn bytes_of(snapshot: &Snapshot) -> u64 {
     8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64
 }
 
-fn describe(change: &Change) -> String {
+/// A change in words.
+pub fn describe(change: &Change) -> String {
+    let list = |names: &[String]| names.join(", ");
     if let Some(rate) = change.rate {
         format!("Learning rate set to {rate}")
     } else if let Some(per_epoch) = change.per_epoch {
         format!("Cadence set to {per_epoch} snapshots an epoch")
     } else if let Some(order) = &change.order {
         format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    } else if let Some(kept) = change.replay {
+        if kept == 0 { "Replay off".to_owned() } else { format!("Replay of {kept} images a task") }
+    } else if let Some(frozen) = &change.frozen {
+        if frozen.is_empty() { "Nothing frozen".to_owned() } else { format!("Frozen: {}", list(frozen)) }
+    } else if let Some(masked) = change.masked {
+        let word = if masked { "masked" } else { "not masked" };
+        format!("Logits of absent classes {word}")
+    } else if change.clamped {
+        "Steps kept as long as they were".to_owned()
     } else {
         "Switched to the next task by hand".to_owned()
     }

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod atomic;
+mod checkpoint;
 pub mod comparison;
 mod create;
 mod event;
@@ -10,6 +11,7 @@ mod folder;
 mod history;
 mod info;
 mod kernels;
+mod ledger;
 mod load;
 mod metric;
 mod npz;
@@ -21,10 +23,12 @@ mod tables;
 mod weights;
 
 pub use arrays::{check_place, is_npy, read_npy, write_arrays};
+pub use checkpoint::Checkpoint;
 pub use create::{Opened, create, is_done, tidy};
 pub use event::*;
 pub use folder::{FolderError, RunFolder};
-pub use history::{History, MAX_ROWS, Note, RunState};
+pub use history::{History, MAX_ROWS, Note, RunState, describe};
+pub use ledger::{Ledger, OldImage};
 pub use load::{LoadError, Loaded, load, load_rows};
 pub use metric::Metric;
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};

@@ -9,8 +9,12 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::tables::{ACCURACY, EVENTS, Lines, METRICS, float, kind, whole};
-use super::{Accuracy, Block, BlockMetrics, Event, Metric, Progress, Row, SnapshotCost, TaskStart};
+use super::tables::{
+    ACCURACY, EVENTS, Lines, METRICS, PREDICTIONS, PREDICTIONS_COLUMNS, change_text, float, kind, whole,
+};
+use super::{
+    Accuracy, Block, BlockMetrics, Event, Metric, Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart,
+};
 use crate::spec::{Change, Spec};
 
 /// All rows, with their accuracies. What is wrong goes to `warnings`.
@@ -35,6 +39,28 @@ pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
     .into_iter()
     .for_each(|(key, accuracy)| accuracies.entry(key).or_default().push(accuracy));
 
+    let mut predictions: HashMap<(u64, usize), Vec<Prediction>> = HashMap::new();
+    if folder.join(PREDICTIONS).exists() {
+        let found = read(folder, PREDICTIONS, warnings, |lines| {
+            let columns = PREDICTIONS_COLUMNS.map(|name| lines.column(name));
+            Box::new(move |line| {
+                let [step, _, task, eval_task, by, accuracy, masked, loss, gap, condition, jitter] = columns;
+                let value = |column| float(line, column).unwrap_or(f64::NAN);
+                let name = line.get(by?)?;
+                let by = Predictor::ALL.into_iter().find(|predictor| predictor.name() == name)?;
+                let on = Accuracy {
+                    task: index(line, eval_task)?,
+                    accuracy: value(accuracy),
+                    masked: value(masked),
+                    loss: value(loss),
+                };
+                let solved = float(line, condition).zip(float(line, jitter));
+                Some(((whole(line, step)?, index(line, task)?), Prediction { by, on, gap: value(gap), solved }))
+            })
+        });
+        found.into_iter().for_each(|(key, prediction)| predictions.entry(key).or_default().push(prediction));
+    }
+
     let lines = read(folder, METRICS, warnings, |lines| {
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
         let columns = Metric::ALL.map(|metric| lines.column(metric.column()));
@@ -53,7 +79,8 @@ pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
             Some(row) if block.block != Block::All && row.step == step && row.task == task => row.blocks.push(block),
             _ => {
                 let accuracy = accuracies.remove(&(step, task)).unwrap_or_default();
-                rows.push(values.row(step, epoch, task, block, accuracy));
+                let predictions = predictions.remove(&(step, task)).unwrap_or_default();
+                rows.push(Row { predictions, ..values.row(step, epoch, task, block, accuracy) });
             }
         }
     }
@@ -86,8 +113,10 @@ pub(super) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mu
             }
             kind::CHANGE => {
                 // What changed is in `run.toml`, in full; the line says when.
-                if let Some(place) = changes.iter().position(|change: &Change| change.step == step) {
-                    events.push((step, Event::Changed { epoch, change: changes.remove(place) }));
+                let same =
+                    |change: &Change| (change.step == step || change.place.is_some()) && change_text(change) == detail;
+                if let Some(place) = changes.iter().position(same) {
+                    events.push((step, Event::Changed { step, epoch, change: changes.remove(place) }));
                 }
             }
             kind::WARNING => events.push((step, Event::Warning { step, epoch, message: detail })),
@@ -191,6 +220,7 @@ impl Values {
             at_switch: false,
             blocks: vec![block],
             accuracy,
+            predictions: Vec::new(),
             train_loss: self.get(Metric::TrainLoss),
             rate: self.must(Metric::Rate),
             grad_norm: self.get(Metric::GradNorm),

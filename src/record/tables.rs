@@ -8,15 +8,35 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{Accuracy, Block, Ending, FolderError, Metric, Row};
+use super::{Accuracy, Block, Ending, FolderError, Ledger, Metric, Prediction, Row};
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const ACCURACY: &str = "accuracy.csv";
 pub(super) const EVENTS: &str = "events.csv";
+/// Only of runs that predict.
+pub(super) const PREDICTIONS: &str = "predictions.csv";
 
 pub(super) const ACCURACY_COLUMNS: [&str; 7] =
     ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+/// The first step of each task but the first.
+pub(super) const LEDGER: &str = "ledger.csv";
+
+pub(super) const LEDGER_COLUMNS: [&str; 9] =
+    ["step", "epoch", "task", "probe", "label", "image", "image_label", "predicted", "measured"];
+pub(super) const PREDICTIONS_COLUMNS: [&str; 11] = [
+    "step",
+    "epoch",
+    "task",
+    "eval_task",
+    "predictor",
+    "accuracy",
+    "accuracy_masked",
+    "loss",
+    "gap",
+    "condition",
+    "jitter",
+];
 pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"];
 
 /// The columns of `metrics.csv`.
@@ -85,6 +105,39 @@ pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '
     })
 }
 
+/// The lines of one row in `predictions.csv`, one per predictor and task.
+pub(super) fn prediction_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.predictions.iter().map(|Prediction { by, on, gap, solved }| {
+        let mut line = vec![row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), on.task.to_string()];
+        line.push(by.name().to_owned());
+        line.extend([on.accuracy, on.masked, on.loss, *gap].map(|value| number(Some(value))));
+        line.extend([solved.map(|solved| solved.0), solved.map(|solved| solved.1)].map(number));
+        line
+    })
+}
+
+/// The lines of a ledger: for each old image (by its place among the probes) what the whole batch does to the logit of its
+/// own class, predicted and measured, and then the prediction of each image of the batch.
+pub(super) fn ledger_lines(ledger: &Ledger) -> impl Iterator<Item = Vec<String>> + '_ {
+    ledger.old.iter().flat_map(move |old| {
+        let head = [
+            ledger.step.to_string(),
+            number(Some(ledger.epoch)),
+            ledger.task.to_string(),
+            old.probe.to_string(),
+            old.label.to_string(),
+        ];
+        let line = move |rest: [String; 4]| head.iter().cloned().chain(rest).collect::<Vec<String>>();
+        let own = |values: &[f64]| number(values.get(old.label).copied());
+        let whole = line([String::new(), String::new(), own(&old.predicted), own(&old.measured)]);
+        let images = old.by_image.iter().zip(&ledger.new_labels).enumerate();
+        let parts = images.map(move |(image, (&part, label))| {
+            line([image.to_string(), label.to_string(), number(Some(part)), String::new()])
+        });
+        std::iter::once(whole).chain(parts)
+    })
+}
+
 /// What stands in `events.csv` in the column `event`.
 pub(super) mod kind {
     /// A task begins; the detail is its number.
@@ -98,12 +151,16 @@ pub(super) mod kind {
 
 /// A live change in one cell.
 pub(super) fn change_text(change: &Change) -> String {
-    let Change { step: _, task: _, rate, per_epoch, order, switch } = change;
+    let Change { step: _, task: _, place: _, rate, per_epoch, order, switch, replay, frozen, masked, clamped } = change;
     let mut parts = Vec::new();
     parts.extend(rate.map(|rate| format!("training.rate={rate:?}")));
     parts.extend(per_epoch.map(|count| format!("kernel.per_epoch={count}")));
     parts.extend(order.as_ref().map(|order| format!("tasks.order={order:?}")));
     parts.extend(switch.then(|| "switch".to_owned()));
+    parts.extend(replay.map(|kept| format!("training.replay={kept}")));
+    parts.extend(frozen.as_ref().map(|frozen| format!("training.frozen={frozen:?}")));
+    parts.extend(masked.map(|masked| format!("training.masked={masked}")));
+    parts.extend(clamped.then(|| "clamped".to_owned()));
     parts.join("; ")
 }
 

@@ -89,12 +89,16 @@ impl Cost {
         }
 
         let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
-        let training_flop = images * 6.0 * products * centred;
+        // Two linearised networks: for each of their steps two passes forward, one back and one back from each logit.
+        let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
+        let linearised = predicted * (8.0 + 2.0 * shape.classes as f64) * products;
+        let training_flop = images * (6.0 * products * centred + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.classes);
         let full = f64::min(full, snapshots as f64);
         let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
-        let kernel_flop = measuring + snapshots as f64 * (2.0 * (evaluated + n) * products + 20.0 * n.powi(3));
+        let kernel_flop = measuring
+            + snapshots as f64 * (2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3));
 
         let state = match spec.training.optimiser {
             Optimiser::Adam => 3.0,
@@ -107,7 +111,8 @@ impl Cost {
             if spec.training.replay > 0 { 2.0 } else { 1.0 } * spec.training.batch as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
-        let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch);
+        let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
+        let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
         let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);

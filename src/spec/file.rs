@@ -134,6 +134,8 @@ fn known_keys() -> Vec<String> {
     spec.tasks.steps = vec![1];
     spec.network.alpha = Some(1.0);
     spec.training.rate_width = Some(1);
+    spec.training.frozen = vec![String::new()];
+    spec.training.masked = true;
     let study =
         StudySpec { values: vec![Value::Integer(1)], variants: vec![Variant::default()], ..StudySpec::default() };
     spec.study = Some(study);

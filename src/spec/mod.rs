@@ -140,6 +140,13 @@ pub struct TrainingSpec {
     /// Experience replay: so many images of each earlier task are kept, and each batch is accompanied by as many of them as it
     /// has images of its own. 0 is off.
     pub replay: usize,
+    /// Layers or tensors that do not move (`fc1`, `blocks.0`), as they are named in weights files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
+    /// The loss sees only the logits of classes that can be in the batch: those of the task being trained and, with replay, of
+    /// the tasks before. What looks like forgetting is often only these logits being pushed down.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +182,9 @@ pub struct KernelSpec {
     /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
     /// cadence adapts, and is no longer repeatable.
     pub budget: f64,
+    /// Also train the network linearised at initialisation and at each switch: what it would do if its kernel stood still.
+    /// On the CPU; several times the work of training alone.
+    pub predict: bool,
 }
 
 /// How the C logits become one matrix.
@@ -204,7 +214,7 @@ pub struct WindowSpec {
     pub pace: f64,
 }
 
-/// One live change; exactly one of the optional fields is given.
+/// One live change; exactly one of the optional fields after `place` is given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Change {
@@ -213,6 +223,9 @@ pub struct Change {
     /// Number of the task being trained then; without it, whichever is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<usize>,
+    /// Instead of `step`: the change takes effect when the task at this place of the order, from 1, begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<usize>,
     /// New learning rate (the value of `training.rate`, before `rate_width` and α).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
@@ -225,6 +238,19 @@ pub struct Change {
     /// The task being trained ends here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub switch: bool,
+    /// New `training.replay`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<usize>,
+    /// New `training.frozen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Vec<String>>,
+    /// New `training.masked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked: Option<bool>,
+    /// From here on each step is as long as those before it were: the rate is scaled so that ‖Δw‖ is the mean of η ‖∇L‖ over
+    /// the batches of the last epoch, taken where the weights now are.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clamped: bool,
 }
 
 impl Default for Spec {
@@ -277,6 +303,8 @@ impl Default for TrainingSpec {
             weight_decay: 0.0,
             batch: 64,
             replay: 0,
+            frozen: Vec::new(),
+            masked: false,
         }
     }
 }
@@ -291,6 +319,7 @@ impl Default for KernelSpec {
             per_epoch: 4,
             lag: 0.25,
             budget: 0.0,
+            predict: false,
         }
     }
 }
@@ -298,6 +327,13 @@ impl Default for KernelSpec {
 impl Default for WindowSpec {
     fn default() -> Self {
         Self { pace: 1.25 }
+    }
+}
+
+impl TrainingSpec {
+    /// Whether a step is −η ∇L and nothing else, so that its length is known before it is taken.
+    pub fn is_plain(&self) -> bool {
+        self.optimiser == Optimiser::Sgd && self.momentum == 0.0 && self.weight_decay == 0.0
     }
 }
 

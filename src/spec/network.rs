@@ -133,6 +133,19 @@ impl NetworkSpec {
         }
     }
 
+    /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
+    pub fn parts(&self) -> Vec<String> {
+        let numbered = |name: &str, count: usize| (1..=count).map(|place| format!("{name}{place}")).collect::<Vec<_>>();
+        let blocks = (0..self.blocks).map(|place| format!("blocks.{place}"));
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        match self.kind {
+            NetworkKind::Mlp => numbered("fc", self.depth + 1),
+            NetworkKind::Cnn => [numbered("conv", self.depth), named(&["fc"])].concat(),
+            NetworkKind::ResMlp => [named(&["embed"]), blocks.collect(), named(&["ln_f", "head"])].concat(),
+            NetworkKind::Transformer => [named(&["embed", "pos"]), blocks.collect(), named(&["ln_f", "head"])].concat(),
+        }
+    }
+
     /// Widths that a network of this kind can have.
     pub fn widths(&self) -> RangeInclusive<usize> {
         match self.kind {

@@ -104,6 +104,11 @@ pub const PRESETS: &[Preset] = &[
         },
     },
     Preset {
+        name: "static-kernel",
+        about: "Beside the network, what it would do if its kernel stood still: the gap is the kernel's motion and nothing else",
+        change: |spec| spec.kernel.predict = true,
+    },
+    Preset {
         name: "replay",
         about: "The same two tasks, with 200 images of the first replayed in the second",
         change: |spec| spec.training.replay = 200,
@@ -251,6 +256,24 @@ pub const STUDIES: &[Preset] = &[
                             "training.rate=0.005",
                         ],
                     ),
+                ],
+            );
+        },
+    },
+    Preset {
+        name: "why",
+        about: "What is needed for the kernel to wake up: the second task with steps kept short, parts frozen, logits masked",
+        change: |spec| {
+            spec.study = among(
+                "second task",
+                &[
+                    ("as it is", &[]),
+                    ("clamped", &["changes=[{place=2, clamped=true}]"]),
+                    ("head only", &["changes=[{place=2, frozen=[\"fc1\", \"fc2\"]}]"]),
+                    ("head frozen", &["changes=[{place=2, frozen=[\"fc3\"]}]"]),
+                    ("first layer frozen", &["changes=[{place=2, frozen=[\"fc1\"]}]"]),
+                    ("masked", &["changes=[{place=2, masked=true}]"]),
+                    ("replay", &["changes=[{place=2, replay=200}]"]),
                 ],
             );
         },

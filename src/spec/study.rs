@@ -112,8 +112,11 @@ impl Spec {
         let keys =
             study.variants.iter().flat_map(|variant| &variant.set).filter_map(|setting| setting.split('=').next());
         let plain = (!study.values.is_empty()).then_some(study.axis.as_str());
+        if plain == Some("changes") {
+            found.push(problem("study.axis", "changes have no values in a row: give variants, each with its changes"));
+        }
         for key in keys.map(str::trim).chain(plain) {
-            if ["seed", "changes", "version"].contains(&key) || key.starts_with("study") {
+            if ["seed", "version"].contains(&key) || key.starts_with("study") {
                 found.push(problem("study.axis", format!("{key} cannot vary; give seeds in study.seeds")));
             }
         }

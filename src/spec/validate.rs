@@ -270,23 +270,45 @@ impl Spec {
 
     fn change_problems(&self, found: &mut Vec<Problem>) {
         for change in &self.changes {
-            let given = [change.rate.is_some(), change.per_epoch.is_some(), change.order.is_some(), change.switch];
+            let given = [
+                change.rate.is_some(),
+                change.per_epoch.is_some(),
+                change.order.is_some(),
+                change.switch,
+                change.replay.is_some(),
+                change.frozen.is_some(),
+                change.masked.is_some(),
+                change.clamped,
+            ];
             let sound = given.iter().filter(|given| **given).count() == 1
                 && change.rate.is_none_or(|rate| RATES.contains(&rate))
                 && change.per_epoch.is_none_or(|count| PER_EPOCH.contains(&count))
+                && change.replay.is_none_or(|kept| kept <= MOST_REPLAYED)
                 && change
                     .order
                     .as_ref()
                     .is_none_or(|order| order.iter().all(|task| (1..=self.tasks.len()).contains(task)));
+            let when = change.place.map_or_else(
+                || format!("before step {}", change.step),
+                |place| format!("at the start of the task in place {place}"),
+            );
             if !sound {
                 let message = format!(
-                    "the change before step {} must be one valid rate, per_epoch, order or switch",
-                    change.step
+                    "the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped"
                 );
                 found.push(problem("changes", message));
             }
+            if change.place.is_some_and(|place| !(1..=self.tasks.len()).contains(&place) || change.step > 0) {
+                let message = format!("the change {when} names no place of the order, or a step besides");
+                found.push(problem("changes", message));
+            }
+            if change.clamped && !self.training.is_plain() {
+                let message = "steps can only be clamped for plain SGD: take momentum and weight decay off";
+                found.push(problem("changes", message));
+            }
         }
-        if !self.changes.is_sorted_by_key(|change| change.step) {
+        let timed = self.changes.iter().filter(|change| change.place.is_none());
+        if !timed.is_sorted_by_key(|change| change.step) {
             found.push(problem("changes", "changes must stand in the order of their steps"));
         }
     }

@@ -3,9 +3,9 @@
 //! Moving a tensor is not enough: what burn brings from a GPU is read only when somebody looks at it, which may be after the
 //! GPU is gone.
 
-use burn::module::{Module as _, ModuleMapper, Param};
+use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Tensor, TensorData};
 
 use crate::model::Network;
 
@@ -28,5 +28,57 @@ impl ModuleMapper for Copy<'_> {
         let shape = tensor.dims();
         let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
         Param::from_mapped_value(id, Tensor::from_data(TensorData::new(values, shape), self.0), mapper)
+    }
+}
+
+/// A learner's network and the state of its optimiser in plain numbers, which may go to another thread.
+#[derive(Clone, Debug)]
+pub struct LearnerState {
+    /// Identity and values of each parameter, in the network's own order.
+    parameters: Vec<(u64, Vec<f32>)>,
+    optimiser: Vec<u8>,
+}
+
+impl LearnerState {
+    pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer) -> Self {
+        let mut reader = Reader(Vec::new());
+        network.visit(&mut reader);
+        let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
+        Self { parameters: reader.0, optimiser: bytes.to_vec() }
+    }
+
+    /// The same network with these values and identities, and the optimiser with its state. `like` is a network of the same
+    /// spec, without autodiff.
+    pub(super) fn bring_back(
+        &self,
+        like: &Network,
+        optimiser: ModuleOptimizer,
+        device: &Device,
+    ) -> (Network, ModuleOptimizer) {
+        let network = like.clone().map(&mut Writer { parameters: self.parameters.iter(), device });
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(self.optimiser.clone()));
+        (network, optimiser.load_record(record.expect("what was written into memory can be read from it")))
+    }
+}
+
+struct Reader(Vec<(u64, Vec<f32>)>);
+
+impl ModuleVisitor for Reader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push((param.id.val(), param.val().into_data().iter::<f32>().collect()));
+    }
+}
+
+struct Writer<'a> {
+    parameters: std::slice::Iter<'a, (u64, Vec<f32>)>,
+    device: &'a Device,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (_, tensor, mapper) = param.consume();
+        let (id, values) = self.parameters.next().expect("two networks of one spec have the same parameters");
+        let tensor = Tensor::from_data(TensorData::new(values.clone(), tensor.dims()), self.device);
+        Param::from_mapped_value(ParamId::from(*id), tensor, mapper)
     }
 }

@@ -1,18 +1,19 @@
 //! The network, its optimiser and one step of training.
 //!
-//! Conventions (the same as in the theory): cross-entropy is the mean over the batch, so ḟ = −Θ (p − y)/N; MSE is half the
-//! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). With laziness α the trained function is F = α (f − f₀); the kernel
-//! that is measured stays that of f.
+//! With laziness α the trained function is F = α (f − f₀); the kernel that is measured stays that of f.
 
 use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::copy;
+use super::copy::{self, LearnerState};
+use super::linearised::Linearised;
+use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
-use crate::model::Network;
+use super::terms::Terms;
+use crate::model::{Network, belongs};
 use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Loss, MOST_FULL_ROWS, Method, Spec, TrainingSpec};
+use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,41 +80,109 @@ impl Learner {
         &self.device
     }
 
-    /// One step on a batch: pixels `[n, inputs]` and labels `[n]`, at the rate that reaches the optimiser.
-    pub fn step(&mut self, pixels: &[f32], labels: &[usize], rate: f64, want_norm: bool) -> StepOutcome {
-        let images = self.upload(pixels, labels.len());
-        let targets = self.one_hot(labels);
-        let outputs = self.network.forward(images.clone());
-        let outputs = self.lazy(outputs, &images);
-        let loss = batch_loss(self.training.loss, outputs, targets);
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        if !value.is_finite() {
+    /// The state of the learner in plain numbers.
+    pub fn state(&self) -> LearnerState {
+        LearnerState::of(&self.network.valid(), &self.optimiser)
+    }
+
+    /// Goes on from the state of another learner of the same spec.
+    pub fn restore(&mut self, state: &LearnerState) {
+        let optimiser = optimiser(&self.training, &self.device);
+        let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
+        (self.network, self.optimiser) = (network.train(), optimiser);
+    }
+
+    /// One step on a batch: pixels `[n, inputs]` and labels `[n]`.
+    pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
+        let (value, gradients) = self.gradients(pixels, labels, terms);
+        let Some(gradients) = gradients else {
             // No step is taken: the weights stay those whose loss was last a number.
             return StepOutcome { loss: value, grad_norm: None };
+        };
+        let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
+        let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
+        self.network = self.optimiser.step(clamped.unwrap_or(terms.rate), self.network.clone(), gradients);
+        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm) }
+    }
+
+    /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.
+    pub fn step_length(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> f64 {
+        let (_, gradients) = self.gradients(pixels, labels, terms);
+        gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
+    }
+
+    /// What a batch pushes the outputs F with: ∂L/∂F of each image and logit, row-major [n, C] (times α², as F = α (f − f₀) turns
+    /// with α² Θ), and the rate of its step. A step of plain SGD changes F by −rate · Θ times this, to first order.
+    pub fn slopes(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> (Vec<f64>, f64) {
+        let images = self.upload(pixels, labels.len());
+        let targets = one_hot(labels, self.classes, &self.device);
+        let network = self.network.valid();
+        let outputs = self.lazy(network.forward(images.clone()), &images).autodiff().require_grad();
+        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let slopes = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
+        let scale = self.alpha.unwrap_or(1.0).powi(2);
+        let rate = match terms.length {
+            None => terms.rate,
+            Some(length) => length * terms.rate / self.step_length(pixels, labels, terms),
+        };
+        (slopes.into_data().iter::<f32>().map(|slope| scale * f64::from(slope)).collect(), rate)
+    }
+
+    /// The network without autodiff.
+    pub fn plain(&self) -> Network {
+        self.network.valid()
+    }
+
+    /// The tensors that move while these layers or tensors are frozen; `None` where all do.
+    pub fn moving(&self, frozen: &[String]) -> Option<Vec<String>> {
+        let moves = |name: &String| !frozen.iter().any(|layer| belongs(name, layer));
+        (!frozen.is_empty()).then(|| self.network.tensor_names().into_iter().filter(moves).collect())
+    }
+
+    /// The loss of a batch and the gradients of what moves; none of a loss that is no number.
+    fn gradients(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> (f64, Option<GradientsParams>) {
+        let images = self.upload(pixels, labels.len());
+        let targets = one_hot(labels, self.classes, &self.device);
+        let outputs = self.lazy(self.network.forward(images.clone()), &images);
+        let loss = batch_loss(self.training.loss, outputs, targets, terms.present.as_deref());
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return (value, None);
         }
         let mut gradients = loss.backward();
-        let gradients = GradientsParams::from_module(&mut gradients, &self.network);
-        let grad_norm = want_norm.then(|| self.norm(&gradients));
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
-        StepOutcome { loss: value, grad_norm }
+        let mut gradients = GradientsParams::from_module(&mut gradients, &self.network);
+        if !terms.frozen.is_empty() {
+            self.network.forget(&mut gradients, &terms.frozen);
+        }
+        (value, Some(gradients))
+    }
+
+    /// The network linearised where it is, to be trained beside it.
+    pub fn linearised(&self) -> Linearised {
+        let optimiser = copy::state(&self.optimiser, optimiser(&self.training, &self.device));
+        let lazy = self.alpha.zip(self.initial.clone());
+        Linearised::new(&self.network, optimiser, (&self.training, self.classes), lazy, &self.device)
     }
 
     /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C]. `None` when `cancelled` says so, which is asked
     /// before each group of images.
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
-        let [n, _] = images.dims();
         let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
-        let mut outputs = Vec::with_capacity(n * self.classes);
-        for first in (0..n).step_by(group) {
-            if cancelled() {
-                return None;
-            }
-            let rows = images.clone().narrow(0, first, group.min(n - first));
-            let logits = self.lazy(network.forward(rows.clone()), &rows);
-            outputs.extend(logits.into_data().iter::<f32>());
-        }
-        Some(outputs)
+        in_groups(images, group, cancelled, |rows| self.lazy(network.forward(rows.clone()), &rows))
+    }
+
+    /// The same of a linearised network, on the same device.
+    pub fn outputs_of(
+        &self,
+        linearised: &Linearised,
+        images: &Tensor<2>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
+        // Each logit goes back on its own.
+        let work = self.network.num_params().max(1) * self.classes.max(1);
+        let group = (EVALUATION_WORK / work).clamp(16, EVALUATION_ROWS / 4);
+        in_groups(images, group, cancelled, |rows| linearised.apply(&rows))
     }
 
     /// The kernel of f on images [n, inputs], by the spec's method; the full one, too, where it is wanted and not too large.
@@ -155,18 +224,11 @@ impl Learner {
             _ => outputs,
         }
     }
+}
 
-    fn one_hot(&self, labels: &[usize]) -> Tensor<2> {
-        let mut targets = vec![0.0f32; labels.len() * self.classes];
-        for (row, label) in labels.iter().enumerate() {
-            targets[row * self.classes + label] = 1.0;
-        }
-        Tensor::from_data(TensorData::new(targets, [labels.len(), self.classes]), &self.device)
-    }
-
-    fn norm(&self, gradients: &GradientsParams) -> f64 {
-        self.network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
-    }
+/// ‖∇L‖ over the parameters that have a gradient.
+pub(super) fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
+    network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
 }
 
 /// ‖a − b‖ over all parameters, summed in f64 over tensors.
@@ -178,10 +240,21 @@ fn sum_of_squares(tensor: Tensor<1>) -> f64 {
     tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
 }
 
-fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    let [n, classes] = outputs.dims();
-    match kind {
-        Loss::CrossEntropy => (activation::log_softmax(outputs, 1) * targets).sum() * (-1.0 / n as f64),
-        Loss::Mse => (outputs - targets).powi_scalar(2).sum() * (0.5 / (n * classes) as f64),
+/// Applies a function to so many images at a time; row-major [n, C]. `None` when `cancelled` says so in between.
+fn in_groups(
+    images: &Tensor<2>,
+    group: usize,
+    cancelled: &dyn Fn() -> bool,
+    function: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Option<Vec<f32>> {
+    let [n, _] = images.dims();
+    let mut outputs = Vec::new();
+    for first in (0..n).step_by(group) {
+        if cancelled() {
+            return None;
+        }
+        let rows = images.clone().narrow(0, first, group.min(n - first));
+        outputs.extend(function(rows).into_data().iter::<f32>());
     }
+    Some(outputs)
 }

@@ -3,7 +3,13 @@
 mod copy;
 mod evaluate;
 mod learner;
+mod linearised;
+mod loss;
 mod optimiser;
+mod terms;
 
+pub use copy::LearnerState;
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
+pub use linearised::{Linearised, LinearisedState};
+pub use terms::Terms;

@@ -18,6 +18,7 @@ pub enum UserCommand {
     Restart,
     NewSeed,
     Stop,
+    Fork,
     CursorBack,
     CursorForward,
     Follow,
@@ -42,13 +43,14 @@ const fn key(key: Key) -> KeyboardShortcut {
 }
 
 impl UserCommand {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
         Self::Restart,
         Self::NewSeed,
         Self::Stop,
+        Self::Fork,
         Self::CursorBack,
         Self::CursorForward,
         Self::Follow,
@@ -69,6 +71,7 @@ impl UserCommand {
             Self::Restart => ("Restart", "Begin again with these settings and the same seed", key(Key::R)),
             Self::NewSeed => ("New seed", "Begin again with these settings and another seed", key(Key::N)),
             Self::Stop => ("Stop", "End the run; what was measured stays", key(Key::X)),
+            Self::Fork => ("Fork", "Keep the run as it is and let other futures go on from it", key(Key::F)),
             Self::CursorBack => ("Previous snapshot", "Move the time cursor one snapshot back", key(Key::ArrowLeft)),
             Self::CursorForward => ("Next snapshot", "Move the time cursor one snapshot on", key(Key::ArrowRight)),
             Self::Follow => ("Follow", "Show the whole run and always its newest snapshot", key(Key::End)),
@@ -125,6 +128,8 @@ pub enum Action {
     Study(Wish),
     /// Forget the run that is shown faintly.
     ForgetReference,
+    /// Let go of one of the futures of a fork, by its place.
+    RemoveFuture(usize),
 }
 
 /// The wishes of one frame, in order.

@@ -11,6 +11,7 @@ use super::actions::{self, Action, Actions};
 use super::clock::{self, Clock};
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
+use super::forks::{Forks, GoOnFn};
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
@@ -21,7 +22,7 @@ use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
 use crate::spec::Spec;
-use crate::worker::{Command, Waker, Worker};
+use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
 
 /// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
 pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
@@ -29,6 +30,7 @@ pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
 /// Everything the window holds.
 pub struct App {
     pub(super) start: StartFn,
+    pub(super) go_on: GoOnFn,
     /// What the settings panel edits.
     pub(super) draft: Spec,
     pub(super) checked: Checked,
@@ -39,6 +41,7 @@ pub struct App {
     pub(super) curves: Curves,
     pub(super) reference_curves: Curves,
     pub(super) views: ViewState,
+    pub(super) forks: Forks,
     pub(super) actions: Actions,
     pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
@@ -58,6 +61,7 @@ impl App {
     pub fn new(spec: Spec, start: StartFn) -> Self {
         Self {
             start,
+            go_on: go_on(DeviceChoice::Cpu),
             checked: Checked::new(&spec),
             study: StudyPage::new(&spec),
             draft: spec,
@@ -67,6 +71,7 @@ impl App {
             curves: Curves::default(),
             reference_curves: Curves::default(),
             views: ViewState::default(),
+            forks: Forks::default(),
             actions: Actions::default(),
             dialog: None,
             help: false,
@@ -77,6 +82,12 @@ impl App {
             installed: false,
             measured: false,
         }
+    }
+
+    /// The same window, whose forks go on on this device.
+    #[must_use]
+    pub fn on(self, device: DeviceChoice) -> Self {
+        Self { go_on: go_on(device), ..self }
     }
 
     /// The settings as they stand in the panel.
@@ -119,6 +130,11 @@ impl App {
         &mut self.study
     }
 
+    /// The futures of the last fork.
+    pub fn forks(&self) -> &Forks {
+        &self.forks
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -158,6 +174,7 @@ impl App {
             clock: &self.clock,
             curves: &mut self.curves,
             reference_curves: &mut self.reference_curves,
+            forks: &mut self.forks,
             actions: &mut self.actions,
             tokens,
             bands: clock::bands(history),
@@ -200,6 +217,11 @@ impl App {
             views::grid(ui, &mut scene, &mut self.views);
         });
     }
+}
+
+/// Goes on from runs that were kept, on this device and kept to the pace of their spec.
+fn go_on(device: DeviceChoice) -> GoOnFn {
+    Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
 }
 
 /// Operations per second that this run has reached, kernels and steps together; none before enough was seen.

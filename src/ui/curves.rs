@@ -12,7 +12,7 @@ use std::sync::Arc;
 use egui_plot::PlotPoint;
 
 use crate::math::spike::{Dip, Spike};
-use crate::record::{Block, History, Metric, Row};
+use crate::record::{Block, History, Metric, Predictor, Row};
 
 /// What a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,10 +24,22 @@ pub enum Source {
     Masked(usize),
     /// Loss on the test images of a task.
     TestLoss(usize),
+    /// What a static kernel would have the network do on a task.
+    Predicted(Predictor, usize, Of),
     /// Mean batch loss while training.
     TrainLoss,
     /// Eigenvalue of this rank from the top (0 is λ_max).
     Eigenvalue(Block, usize),
+}
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    Accuracy,
+    Masked,
+    Loss,
+    /// Root mean square of network minus prediction.
+    Gap,
 }
 
 /// A curve and its scale.
@@ -357,6 +369,15 @@ fn value(source: Source, row: &Row) -> Option<f64> {
         Source::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
         Source::Masked(task) => accuracy(task).map(|found| found.masked),
         Source::TestLoss(task) => accuracy(task).map(|found| found.loss),
+        Source::Predicted(by, task, of) => {
+            let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
+            Some(match of {
+                Of::Accuracy => found.on.accuracy,
+                Of::Masked => found.on.masked,
+                Of::Loss => found.on.loss,
+                Of::Gap => found.gap,
+            })
+        }
         Source::TrainLoss | Source::Eigenvalue(..) => None,
     }
 }

@@ -177,3 +177,12 @@ pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let margin = span * 0.06;
     (((low - margin) / step).floor() * step, ((high + margin) / step).ceil() * step)
 }
+
+/// A factor: whole from ten on, else with one digit.
+pub fn times(ratio: f64) -> String {
+    if ratio >= 9.95 {
+        format!("{ratio:.0}")
+    } else {
+        number((ratio * 10.0).round() / 10.0).trim_end_matches('0').to_owned()
+    }
+}

@@ -7,12 +7,13 @@ use super::study::PanelKind;
 use super::theme;
 use super::views::View;
 
-const GESTURES: [(&str, &str); 6] = [
+const GESTURES: [(&str, &str); 7] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
     ("Drag with the right button", "Show this stretch"),
     ("Double click", "Follow the run again"),
+    ("Title of a view", "Show another view in its place"),
     ("Point at the kernel", "The value and its two images"),
 ];
 

@@ -10,20 +10,29 @@ use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
-use super::session::{Session, outline};
+use super::session::{BUDGET, Session, outline};
 use super::study::Wish;
+use super::views::View;
 use crate::spec::Spec;
 use crate::worker::{Command, Waker};
 
+/// Longest time that one frame spends on receiving what the futures of a fork have to tell; the run itself has the rest.
+const FORKS: Duration = Duration::from_millis(3);
 /// Shortest time between two frames that a run asks for.
 const FRAME: Duration = Duration::from_millis(33);
 
 impl App {
     /// Receives, and carries out wishes. To be called once per frame, before [`App::show`], and while hidden too.
     pub fn tick(&mut self, ctx: &egui::Context) {
-        if let Some(session) = &mut self.session
-            && session.receive()
-        {
+        let mut more = false;
+        if let Some(session) = &mut self.session {
+            more |= session.receive(BUDGET - FORKS);
+            if let Some(kept) = session.take_kept() {
+                self.forks.begin(&kept, &session.history, &self.go_on, || waker(ctx));
+            }
+        }
+        more |= self.forks.receive(FORKS);
+        if more {
             // More is waiting than one frame may take, or a command found the queue full.
             ctx.request_repaint_after(Duration::from_millis(10));
         }
@@ -57,6 +66,10 @@ impl App {
                 self.start_run(ctx);
             }
             Action::Live(command) => {
+                // A pace is of the window; all else is of the run that was told.
+                if matches!(command, Command::SetPace(_)) {
+                    self.forks.tell(&command);
+                }
                 if let Some(session) = &mut self.session {
                     note_live(&mut session.spec, &command);
                     session.send(command);
@@ -74,6 +87,7 @@ impl App {
             }
             Action::Dismiss => self.dismissed = true,
             Action::ForgetReference => self.reference = None,
+            Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
                     self.draft = Spec { window: self.draft.window.clone(), ..spec.clone() };
@@ -107,6 +121,7 @@ impl App {
                     session.stop();
                 }
             }
+            UserCommand::Fork => self.fork(),
             UserCommand::CursorBack => self.with_clock(|clock, history| clock.step(history, false)),
             UserCommand::CursorForward => self.with_clock(|clock, history| clock.step(history, true)),
             UserCommand::Follow => self.clock.follow(),
@@ -134,6 +149,16 @@ impl App {
                 session.send(if stands { Command::Resume } else { Command::Pause });
             }
             _ => self.start_run(ctx),
+        }
+    }
+
+    /// Asks the run to keep its state for the futures that are chosen, and shows the view in which they will be.
+    fn fork(&mut self) {
+        self.views.bring(View::Forks);
+        if let Some(session) = self.session.as_mut().filter(|session| session.is_live())
+            && self.forks.ask(&session.spec)
+        {
+            session.send(Command::Fork { at_switch: self.forks.at_switch });
         }
     }
 
@@ -169,6 +194,7 @@ impl App {
         self.session = Some(Session::new(run, self.draft.clone()));
         self.curves = Curves::default();
         self.reference_curves = Curves::default();
+        self.forks.clear();
         self.views.reset();
         self.clock.follow();
         self.dismissed = false;

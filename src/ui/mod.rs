@@ -11,6 +11,7 @@ mod banner;
 pub mod clock;
 pub mod curves;
 mod folder_dialog;
+mod forks;
 mod format;
 mod help;
 mod logic;

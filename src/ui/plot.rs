@@ -15,7 +15,7 @@ use super::curves::{Curves, Key, Visible, Window};
 use super::format;
 use super::scene::Scene;
 use super::theme;
-use crate::record::Block;
+use crate::record::{Block, History};
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
@@ -32,8 +32,20 @@ pub struct Trace {
 impl Trace {
     /// The part of a curve in view, and its value at the cursor.
     pub fn new(scene: &mut Scene<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
-        let visible = scene.curves.visible(scene.history, key, window);
-        let now = scene.curves.value_at(key, scene.cursor);
+        let cursor = scene.cursor;
+        Self::of((scene.history, scene.curves), name, key, (window, cursor), colour)
+    }
+
+    /// The same of any record.
+    pub fn of(
+        (history, curves): (&History, &mut Curves),
+        name: impl Into<String>,
+        key: Key,
+        (window, cursor): (Window, f64),
+        colour: Color32,
+    ) -> Self {
+        let visible = curves.visible(history, key, window);
+        let now = curves.value_at(key, cursor);
         Self { name: name.into(), visible, colour, width: 1.5, dashed: false, now }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::actions::Actions;
 use super::clock::{Band, Clock};
 use super::curves::Curves;
+use super::forks::Forks;
 use super::theme::Tokens;
 use crate::record::{Block, History, RunInfo, Snapshot};
 
@@ -14,6 +15,7 @@ pub struct Scene<'a> {
     /// The run before this one, without matrices.
     pub reference: Option<&'a History>,
     pub clock: &'a Clock,
+    pub forks: &'a mut Forks,
     pub curves: &'a mut Curves,
     pub reference_curves: &'a mut Curves,
     pub actions: &'a mut Actions,

@@ -4,9 +4,10 @@
 //! `Pausing…` ends only when the run says that it stands still.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::record::{Ending, Event, History, RunState};
+use crate::record::{Checkpoint, Ending, Event, History, Progress, RunState, Snapshot};
 use crate::spec::Spec;
 use crate::worker::{Command, Worker};
 
@@ -22,6 +23,8 @@ pub struct Session {
     outbox: VecDeque<Command>,
     pausing: bool,
     stopping: bool,
+    /// The state that the run was last asked to keep.
+    kept: Option<Arc<Checkpoint>>,
 }
 
 impl Session {
@@ -33,11 +36,12 @@ impl Session {
             outbox: VecDeque::new(),
             pausing: false,
             stopping: false,
+            kept: None,
         }
     }
 
-    /// Takes what has arrived, at most for [`BUDGET`]; whether there may be more.
-    pub fn receive(&mut self) -> bool {
+    /// Takes what has arrived, for so long at most; whether there may be more.
+    pub fn receive(&mut self, budget: Duration) -> bool {
         let Some(run) = &self.run else { return false };
         while let Some(command) = self.outbox.front() {
             if !run.send(command.clone()) {
@@ -52,6 +56,7 @@ impl Session {
             match &event {
                 Event::Paused { .. } | Event::Resumed { .. } => self.pausing = false,
                 Event::Ended(_) => (self.pausing, self.stopping) = (false, false),
+                Event::Forked(kept) => self.kept = Some(Arc::clone(kept)),
                 _ => {}
             }
             let ended = matches!(event, Event::Ended(_));
@@ -60,7 +65,7 @@ impl Session {
                 self.retire();
                 return false;
             }
-            if start.elapsed() > BUDGET {
+            if start.elapsed() > budget {
                 return true;
             }
         }
@@ -72,6 +77,11 @@ impl Session {
             return false;
         }
         !self.outbox.is_empty()
+    }
+
+    /// The state that the run has kept, once.
+    pub fn take_kept(&mut self) -> Option<Arc<Checkpoint>> {
+        self.kept.take()
     }
 
     /// Tells the run something, as soon as it can hear.
@@ -148,25 +158,28 @@ fn retire(run: Worker) {
 
 /// The record of a run without its matrices, to be shown faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
-    use std::sync::Arc;
+    if history.rows().len() > 1 { seen_until(history, u64::MAX) } else { None }
+}
 
-    use crate::record::Snapshot;
-
+/// What was seen of a run up to a step, without matrices.
+pub fn seen_until(history: &History, step: u64) -> Option<History> {
     let info = history.info()?;
-    (history.rows().len() > 1).then_some(())?;
     let mut outline = History::default();
     outline.push(Event::Started(Arc::clone(info)));
-    for task in history.tasks() {
+    for task in history.tasks().iter().filter(|task| task.step <= step) {
         outline.push(Event::Task(*task));
     }
-    for row in history.rows() {
+    for row in history.rows().iter().filter(|row| row.step <= step) {
         let snapshot =
             Snapshot { row: row.clone(), gram: Arc::from([]), eigenvalues: Vec::new(), block_eigenvalues: Vec::new() };
         outline.push(Event::Snapshot(Arc::new(snapshot)));
     }
-    outline.push(Event::Progress(crate::record::Progress {
-        losses: history.losses().to_vec(),
-        ..history.progress().clone()
-    }));
+    let mut progress = Progress { losses: history.losses().to_vec(), ..history.progress().clone() };
+    if progress.step > step {
+        progress.step = step;
+        progress.epoch = outline.rows().last().map_or(0.0, |row| row.epoch);
+        progress.losses.retain(|loss| loss.0 <= progress.epoch);
+    }
+    outline.push(Event::Progress(progress));
     Some(outline)
 }

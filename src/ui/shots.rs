@@ -47,7 +47,7 @@ pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f3
     let creator = move |creation: &eframe::CreationContext<'_>| {
         let (app, plan) = match subject {
             Subject::Run(spec) => {
-                let mut app = App::new(spec, window::start(device));
+                let mut app = App::new(spec, window::start(device)).on(device);
                 app.start_run(&creation.egui_ctx);
                 let switch = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
                 (app, plan(&switch))

@@ -23,8 +23,8 @@ pub const HEADER: f32 = 20.0;
 /// Gap between a card's edge and what is in it.
 pub const PADDING: Vec2 = vec2(8.0, 6.0);
 
-/// Draws an empty card with its title, unit and the `?` that explains it.
-pub fn card(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str) -> Card {
+/// Draws an empty card with its title, unit and the `?` that explains it. `draw` puts the title where it belongs.
+pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str, draw: impl FnOnce(&mut Ui)) -> Card {
     let tokens = Tokens::of(ui);
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), StrokeKind::Inside);
     let inner = rect.shrink2(PADDING);
@@ -33,7 +33,7 @@ pub fn card(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str) -> Car
         UiBuilder::new().max_rect(top).id_salt((title, "header")).layout(Layout::left_to_right(Align::Center)),
     );
     header.spacing_mut().item_spacing.x = GRID;
-    header.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
+    header.scope(draw);
     if !unit.is_empty() {
         header.label(RichText::new(unit).size(theme::SMALL).color(tokens.weak));
     }

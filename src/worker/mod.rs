@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
-use crate::record::{Closed, Ending, Event, Sink};
+use crate::record::{Checkpoint, Closed, Ending, Event, Sink};
 use crate::spec::Spec;
 
 /// Events that wait for a reader at most.
@@ -61,6 +61,14 @@ impl Worker {
     /// Starts a run. Never blocks: files are read on the thread.
     pub fn start(job: Job, waker: Waker) -> Self {
         Self::with_lab(Box::new(move |control, sink| live::run(&job.spec, job.device, job.paced, control, sink)), waker)
+    }
+
+    /// Goes on from a run that was kept, in the future that the job's spec says.
+    pub fn go_on(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
+        let lab = move |control: &mut dyn Control, sink: &mut dyn Sink| {
+            live::go_on((&job.spec, &from), job.device, job.paced, control, sink);
+        };
+        Self::with_lab(Box::new(lab), waker)
     }
 
     /// Starts any laboratory.

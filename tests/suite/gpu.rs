@@ -11,7 +11,7 @@ use kernelscope::lab::{Control, live};
 use kernelscope::model::{Chosen, adapters, gpu};
 use kernelscope::record::{Ending, Event, Row, Sink};
 use kernelscope::spec::{NetworkKind, Optimiser, Spec};
-use kernelscope::train::Learner;
+use kernelscope::train::{Learner, Terms};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::{ending, read_all, skipped, start, tiny};
@@ -62,7 +62,7 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
         let kernels = gap(&a, &b);
         let before = weights(&here.learner);
         let [a, b] = [&mut there, &mut here].map(|set| {
-            set.learner.step(&set.pixels, &set.labels, 0.1, false);
+            set.learner.step(&set.pixels, &set.labels, &Terms::at(0.1), false);
             weights(&set.learner).iter().zip(&before).map(|(now, then)| now - then).collect::<Vec<f64>>()
         });
         let steps = gap(&a, &b);
@@ -78,7 +78,8 @@ fn a_copy_takes_the_same_steps() {
         spec.set(change).unwrap();
         spec.training.weight_decay = 0.01;
         let Set { mut learner, pixels, labels, .. } = set(&spec, &Device::flex());
-        let step = |learner: &mut Learner| (0..3).map(|_| learner.step(&pixels, &labels, 0.01, true)).last();
+        let step =
+            |learner: &mut Learner| (0..3).map(|_| learner.step(&pixels, &labels, &Terms::at(0.01), true)).last();
         step(&mut learner);
         let mut copy = learner.copy_to(&Device::flex());
         assert_eq!(step(&mut learner), step(&mut copy), "{change}");

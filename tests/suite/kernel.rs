@@ -7,7 +7,7 @@ use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::{Arch, Network};
 use kernelscope::ntk::{Kernel, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec};
-use kernelscope::train::{Learner, score};
+use kernelscope::train::{Learner, Terms, score};
 use rand::RngExt as _;
 
 /// Largest relative Frobenius difference allowed between two implementations in f32 products.
@@ -78,14 +78,14 @@ fn small(activation: Activation, depth: usize, parametrisation: Parametrisation,
     Network::new(&spec, seed, [1, 3, 4], 5, &Device::flex())
 }
 
-fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
+pub fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
     let mut generator = rng::rng(seed, rng::Stream::Order, 0, 0);
     let values: Vec<f32> = (0..rows * columns).map(|_| generator.random_range(-1.5..1.5)).collect();
     Tensor::from_data(TensorData::new(values, [rows, columns]), &Device::flex())
 }
 
 /// One network of every kind that has a way of its own through the engine, for images 2×8×8 and 4 logits.
-fn zoo(parametrisation: Parametrisation) -> Vec<(String, Network)> {
+pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)> {
     let base = NetworkSpec { width: 8, parametrisation, activation: Activation::Gelu, ..NetworkSpec::default() };
     let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 3, activation: Activation::Relu, ..base.clone() };
     let specs = [
@@ -100,7 +100,7 @@ fn zoo(parametrisation: Parametrisation) -> Vec<(String, Network)> {
         ("wide transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, width: 48, ..base }),
     ];
     let build = |(name, spec): (&str, NetworkSpec)| {
-        (format!("{name}, {parametrisation:?}"), Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex()))
+        (format!("{name}, {parametrisation:?}"), Network::new(&spec, seed, [2, 8, 8], 4, &Device::flex()))
     };
     specs.map(build).into()
 }
@@ -174,7 +174,7 @@ fn the_fast_path_equals_the_oracle() {
 fn every_network_equals_the_oracle_under_every_reduction() {
     let (images, others) = (noise(6, 128, 3), noise(5, 128, 4));
     for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
-        for (name, network) in zoo(parametrisation) {
+        for (name, network) in zoo(parametrisation, 7) {
             for reduction in [Reduction::Trace, Reduction::Full, Reduction::SumLogits] {
                 for second in [None, Some(&others)] {
                     let request = Request { per_tensor: true, ..Request::of(reduction) };
@@ -204,7 +204,7 @@ fn every_network_equals_the_oracle_under_every_reduction() {
 #[test]
 fn a_subset_of_layers_is_the_sum_of_its_tensors() {
     let images = noise(6, 128, 5);
-    for (name, network) in zoo(Parametrisation::Standard) {
+    for (name, network) in zoo(Parametrisation::Standard, 7) {
         let all = measure(&network, &images, &Request { per_tensor: true, ..Request::of(Reduction::Trace) });
         let layers: Vec<String> = all.by_tensor.iter().map(|(tensor, _)| tensor.clone()).collect();
         let (first, last) = (layers[0].clone(), layers[layers.len() - 2].trim_end_matches(".weight").to_owned());
@@ -284,7 +284,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
         let full = learner.kernel(&images, true, &never).unwrap().full.unwrap();
         let before = learner.outputs(&images, &never).unwrap();
         let evaluated = score(&before, &labels, &[], loss).loss;
-        let stepped = learner.step(&pixels, &labels, rate, false).loss;
+        let stepped = learner.step(&pixels, &labels, &Terms::at(rate), false).loss;
         assert!((evaluated / stepped - 1.0).abs() < 1e-5, "{loss:?}: {evaluated} and {stepped}");
         let after = learner.outputs(&images, &never).unwrap();
         let residual = |j: usize, d: usize| {

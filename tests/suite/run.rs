@@ -28,7 +28,7 @@ fn rows_as_in_the_window(spec: Spec) -> Vec<Row> {
     timeless(events)
 }
 
-fn timeless(events: Vec<Event>) -> Vec<Row> {
+pub fn timeless(events: Vec<Event>) -> Vec<Row> {
     let timeless = |event: Event| match event {
         Event::Snapshot(snapshot) => {
             let mut row = snapshot.row.clone();

@@ -74,6 +74,11 @@ fn any_spec() -> impl Strategy<Value = Spec> {
                 per_epoch,
                 order,
                 switch: step % 2 == 0,
+                place: (step % 5 == 0).then_some(2),
+                replay: (step % 7 == 0).then_some(3),
+                frozen: (step % 4 == 1).then(|| vec!["fc1".to_owned()]),
+                masked: (step % 6 == 1).then_some(step % 4 == 1),
+                clamped: step % 9 == 0,
             });
     let changes = prop::collection::vec(change, 0..3);
     (0..=i64::MAX as u64, data, tasks, network, training, kernel, changes).prop_map(

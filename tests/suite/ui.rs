@@ -221,6 +221,38 @@ fn tasks_are_moved_by_keyboard_and_those_begun_stay() {
     assert!(harness.query_by_label("Restart to apply").is_none(), "an order needs no restart");
 }
 
+/// A view is chosen by the title of its place; where it stood before comes what stood here, and nothing stands twice.
+#[test]
+fn views_change_places_by_their_titles() {
+    let mut harness = window(tiny());
+    press(&mut harness, "Start");
+    until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Finished { .. })));
+    let place = |harness: &Ui, view: View| harness.get_by_label(&format!("View: {}", view.title())).rect().min;
+    let choose = |harness: &mut Ui, from: View, to: View| {
+        harness.get_by_label(&format!("View: {}", from.title())).click();
+        harness.run_steps(3);
+        harness.get_all_by_label(to.title()).last().expect("every view is in the list").click();
+        harness.run_steps(4);
+    };
+    let (square, small, wide) =
+        (place(&harness, View::Gram), place(&harness, View::Accuracy), place(&harness, View::Velocity));
+    choose(&mut harness, View::Accuracy, View::Velocity);
+    assert_eq!(place(&harness, View::Velocity), small);
+    assert_eq!(place(&harness, View::Accuracy), wide);
+    // Every view can be drawn in the smallest place and in the square one.
+    for corner in [small, square] {
+        for view in View::ALL {
+            let shown = |view: &&View| harness.query_by_label(&format!("View: {}", view.title())).is_some();
+            let stands = View::ALL.iter().filter(shown).find(|&&view| place(&harness, view) == corner);
+            let stands = *stands.expect("something stands in every place");
+            choose(&mut harness, stands, view);
+            assert_eq!(place(&harness, view), corner);
+            harness.get_by_label(&format!("About {}", view.title()));
+            harness.check_accessibility();
+        }
+    }
+}
+
 #[test]
 fn keys_scrub_the_past_while_training_goes_on() {
     let mut harness = window(endless());

@@ -7,16 +7,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::predict::Predicted;
 use crate::lab::Stage;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Row, Snapshot};
+use crate::record::{Accuracy, Prediction, Row, Snapshot};
 use crate::spec::Loss;
 use crate::train::score;
 
 /// The thread that turns kernels into snapshots.
-pub(super) type Analyst = Stage<Work, Snapshot>;
+pub(super) type Analyst = Stage<Work, Answer>;
 
 /// What the trainer hands over.
 pub(super) enum Work {
@@ -24,6 +25,14 @@ pub(super) enum Work {
     Kernel { measured: Measured, lag: Lag, asked: Option<Box<Asked>> },
     /// The task has ended.
     Switch,
+    /// What is remembered is wanted, too.
+    Fork,
+}
+
+/// What the trainer gets back, in the order of what it handed over.
+pub(super) enum Answer {
+    Snapshot(Box<Snapshot>),
+    Meter(Box<Meter>),
 }
 
 /// What the network said for a snapshot.
@@ -36,6 +45,8 @@ pub(super) struct Asked {
     pub tests: Vec<Vec<f32>>,
     /// ‖Δw‖ over the lag.
     pub moved: Option<f64>,
+    /// What static kernels say of the test images.
+    pub predicted: Vec<Predicted>,
 }
 
 /// What the outputs on a task's test images are held against.
@@ -58,13 +69,17 @@ struct Desk {
 }
 
 impl Desk {
-    fn take(&mut self, work: Work) -> Result<Option<Snapshot>, String> {
+    fn take(&mut self, work: Work) -> Result<Option<Answer>, String> {
         match work {
             Work::Switch => {
                 self.meter.switch();
                 Ok(None)
             }
-            Work::Kernel { measured, lag, asked } => self.analyse(measured, lag, asked),
+            Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
+            Work::Kernel { measured, lag, asked } => {
+                let snapshot = self.analyse(measured, lag, asked)?;
+                Ok(snapshot.map(|snapshot| Answer::Snapshot(Box::new(snapshot))))
+            }
         }
     }
 
@@ -73,13 +88,14 @@ impl Desk {
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let told = asked.map(|asked| {
-            let Asked { mut row, probes, tests, moved } = *asked;
+            let Asked { mut row, probes, tests, moved, predicted } = *asked;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = began.elapsed().as_secs_f64();
 
             let began = Instant::now();
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
+            row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests)).collect();
             row.blocks = self.meter.metrics(&reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
 
@@ -93,6 +109,15 @@ impl Desk {
         });
         self.meter.hold(lag, reading);
         told.transpose()
+    }
+
+    fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>]) -> Vec<Prediction> {
+        let one = |((exam, real), outputs): ((&Exam, &Vec<f32>), &Vec<f32>)| {
+            let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+            let gap = (real.iter().zip(outputs).map(square).sum::<f64>() / real.len().max(1) as f64).sqrt();
+            Prediction { by: predicted.by, on: self.mark(exam, outputs), gap, solved: predicted.solved }
+        };
+        self.exams.iter().zip(tests).zip(&predicted.tests).map(one).collect()
     }
 
     fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 
+use super::predict::Predictors;
 use super::{Live, Stop};
 use crate::data::{Memory, Prepared, batch_order, batch_range};
 use crate::lab::lag::Lagged;
 use crate::model::{Chosen, answers, is_host};
 use crate::record::Event;
 use crate::spec::Spec;
-use crate::train::Learner;
+use crate::train::{Learner, LearnerState, StepOutcome, Terms};
 
 /// The next copy is made when the last one took at most this share of the time since.
 const COPYING: f64 = 0.05;
@@ -30,6 +31,8 @@ pub(super) struct Bench {
     pub tests: Vec<Tensor<2>>,
     /// The weights that a displacement is measured from.
     pub trail: Lagged<Vec<Tensor<1>>>,
+    /// On the CPU only: a run that predicts is on no device that can fail.
+    pub predictors: Option<Predictors>,
 }
 
 /// The learner as it was, on the CPU, and the steps that were taken since.
@@ -41,14 +44,15 @@ pub(super) struct Spare {
 }
 
 /// One step of training, as far as it must be known to be taken again.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Taken {
     /// Place of the task in the order of training, its number, and how many of its steps were done before.
     pub place: usize,
     pub task: usize,
     pub done: u64,
-    /// The rate that reached the optimiser.
-    pub rate: f64,
+    /// Images of each earlier task that are replayed.
+    pub replay: usize,
+    pub terms: Terms,
 }
 
 /// The batches of a run: any of them, and quickly the next one.
@@ -57,8 +61,8 @@ pub(super) struct Batches {
     /// Task and epoch of this order.
     of: Option<(usize, u64)>,
     order: Vec<usize>,
-    /// Place in the order of training of the task that this memory is for.
-    remembers: Option<usize>,
+    /// Place in the order of training of the task that this memory is for, and how many images of each it keeps.
+    remembers: Option<(usize, usize)>,
     memory: Memory,
 }
 
@@ -70,7 +74,7 @@ impl Batches {
         spec: &Spec,
         data: &Prepared,
         trained: &[usize],
-        Taken { place, task, done, .. }: Taken,
+        &Taken { place, task, done, replay, .. }: &Taken,
     ) -> (Vec<f32>, Vec<usize>) {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
@@ -81,13 +85,13 @@ impl Batches {
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         stream.batch(&self.order[range], &mut pixels, &mut labels);
-        if self.remembers != Some(place) {
+        if self.remembers != Some((place, replay)) {
             let mut earlier = trained[..place].to_vec();
             earlier.retain(|&other| other != task);
             earlier.sort_unstable();
             earlier.dedup();
-            self.memory = Memory::of(spec.seed, &data.stream, &earlier, spec.training.replay);
-            self.remembers = Some(place);
+            self.memory = Memory::of(spec.seed, &data.stream, &earlier, replay);
+            self.remembers = Some((place, replay));
         }
         self.memory.recall((spec.seed, task, done), labels.len(), &data.stream, (&mut pixels, &mut labels));
         (pixels, labels)
@@ -105,15 +109,34 @@ impl Bench {
             probes: upload(&data.probes.pixels, data.probes.len()),
             tests: data.stream.tasks().iter().map(test).collect(),
             trail: Lagged::default(),
+            predictors: None,
             learner,
         }
     }
 
-    /// The start of a run on the chosen device, with a spare where that can fail; on the CPU if it fails at once. Also says
-    /// in words where it is.
-    pub fn open(spec: &Spec, data: &Prepared, chosen: Chosen) -> (Self, Option<Spare>, String) {
+    /// One step of the network, and of what is trained beside it.
+    pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
+        let outcome = self.learner.step(pixels, labels, terms, want_norm);
+        if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
+            predictors.step(&self.learner.upload(pixels, labels.len()), labels, terms);
+        }
+        outcome
+    }
+
+    /// The start of a run, or of its rest, on the chosen device, with a spare where that can fail; on the CPU if it fails at
+    /// once. Also says in words where it is.
+    pub fn open(
+        spec: &Spec,
+        data: &Prepared,
+        chosen: Chosen,
+        from: Option<&LearnerState>,
+    ) -> (Self, Option<Spare>, String) {
         let shape = data.set.shape();
-        let start = |device: &Device| Learner::new(spec, shape.image, shape.classes, device);
+        let start = |device: &Device| {
+            let mut learner = Learner::new(spec, shape.image, shape.classes, device);
+            from.into_iter().for_each(|state| learner.restore(state));
+            learner
+        };
         let on_cpu = start(&Device::flex());
         if is_host(&chosen.device) {
             return (Self::new(on_cpu, data), None, chosen.words);
@@ -156,8 +179,8 @@ impl Live<'_> {
     }
 
     /// Pixels [n, inputs] and labels of this step.
-    pub(super) fn batch(&mut self, taken: Taken) -> (Vec<f32>, Vec<usize>) {
-        self.batches.get(&self.spec, &self.data, &self.trained, taken)
+    pub(super) fn batch(&mut self, taken: &Taken) -> (Vec<f32>, Vec<usize>) {
+        self.batches.get(&self.spec, &self.data, &self.at.trained, taken)
     }
 
     /// A step was taken, which the spare would have to take again.
@@ -183,15 +206,15 @@ impl Live<'_> {
 
     /// The device has failed: goes on with the spare, brought to where training stands.
     fn take_over(&mut self, why: &str, epoch: f64) -> Result<(), Stop> {
-        let step = self.step;
+        let step = self.at.step;
         let Some(Spare { mut learner, since, .. }) = self.spare.take() else {
             let message = format!("At step {step} {why}, and there was no copy of the weights to go on from");
             return Err(Stop::Failed { step, message });
         };
         for taken in &since {
             self.check_cancelled()?;
-            let (pixels, labels) = self.batch(*taken);
-            learner.step(&pixels, &labels, taken.rate, false);
+            let (pixels, labels) = self.batch(taken);
+            learner.step(&pixels, &labels, &taken.terms, false);
         }
         // The trail is lost with the device: what the weights moved is told again once a lag has passed.
         self.bench = Bench::new(learner, &self.data);

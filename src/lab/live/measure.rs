@@ -24,8 +24,9 @@ impl Live<'_> {
             |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.learner.kernel(&bench.probes, want_full, cancelled);
         let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
         // Here and not by the analyst: training must not go on from weights that are no numbers.
-        all_finite(self.data.probes.len(), &measured.trace)
-            .map_err(|err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.step)))?;
+        all_finite(self.data.probes.len(), &measured.trace).map_err(|err| {
+            Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step))
+        })?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
         let asked = if snapshot { Some(self.ask(current, lag, at_switch, kernel_seconds)?) } else { None };
@@ -45,7 +46,7 @@ impl Live<'_> {
                 current.cadence.keep_to(self.spec.kernel.budget, share);
             }
             let waiting_seconds = std::mem::take(&mut self.waited).as_secs_f64();
-            self.outbox.push_back(Waiting::Snapshot { waiting_seconds, step: self.step });
+            self.outbox.push_back(Waiting::Snapshot { waiting_seconds, step: self.at.step });
             self.deliver(Duration::ZERO)?;
         }
         Ok(())
@@ -58,23 +59,28 @@ impl Live<'_> {
             let outputs = |images| bench.learner.outputs(images, cancelled);
             let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
             let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
-            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved)))
+            let predicted = match &bench.predictors {
+                Some(predictors) => predictors.outputs(&bench.learner, &bench.tests, cancelled)?,
+                None => Vec::new(),
+            };
+            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved), predicted))
         };
-        let (tests, probes, moved) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
+        let (tests, probes, moved, predicted) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
-            step: self.step,
+            step: self.at.step,
             epoch: self.epoch(current),
             task: current.number,
             at_switch,
             blocks: Vec::new(),
             accuracy: Vec::new(),
+            predictions: Vec::new(),
             train_loss: (count > 0).then(|| sum / count as f64),
-            rate: self.spec.effective_rate(self.rate),
+            rate: self.rate(),
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Asked { row, probes, tests, moved })
+        Ok(Asked { row, probes, tests, moved, predicted })
     }
 }

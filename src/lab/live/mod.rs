@@ -6,9 +6,14 @@
 
 mod analyst;
 mod bench;
+mod fork;
+mod ledger;
 mod measure;
 mod obey;
 mod outbox;
+mod position;
+mod predict;
+mod regime;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -16,8 +21,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::analyst::{Analyst, Exam, Work};
-use self::bench::{Batches, Bench, Spare, Taken};
+use self::bench::{Batches, Bench, Spare};
+use self::fork::Kept;
 use self::outbox::Waiting;
+use self::position::{Current, Position};
 use super::Control;
 use super::cadence::{Cadence, lag_steps};
 use super::device::for_run;
@@ -25,8 +32,8 @@ use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
-use crate::record::{Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
-use crate::spec::{Change, Cost, Spec};
+use crate::record::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
+use crate::spec::{Cost, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
@@ -36,12 +43,40 @@ pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Con
     run_on(spec, &open, paced, control, sink);
 }
 
+/// Goes on from a run that was kept, in the future that this spec says ([`Checkpoint::future`]). What happened before is not
+/// told again.
+pub fn go_on(
+    (spec, from): (&Spec, &Checkpoint),
+    device: DeviceChoice,
+    paced: bool,
+    control: &mut dyn Control,
+    sink: &mut dyn Sink,
+) {
+    let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
+    let kept = from.state.downcast_ref();
+    debug_assert!(kept.is_some(), "only this laboratory makes checkpoints");
+    begin(&Beginning { spec, kept, open: &open, paced }, control, sink);
+}
+
 /// Opens a device for a run on these images, asking now and then whether it is cancelled.
 pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
 
-/// The same, on a device that the caller opens.
+/// The same as [`run`], on a device that the caller opens.
 pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
-    let ending = match Live::new(spec, open, paced, control, sink) {
+    begin(&Beginning { spec, kept: None, open, paced }, control, sink);
+}
+
+/// What a run begins with.
+struct Beginning<'a> {
+    spec: &'a Spec,
+    /// Where it goes on from.
+    kept: Option<&'a Kept>,
+    open: Open<'a>,
+    paced: bool,
+}
+
+fn begin(beginning: &Beginning<'_>, control: &mut dyn Control, sink: &mut dyn Sink) {
+    let ending = match Live::new(beginning, control, sink) {
         Ok(mut live) => match catch_unwind(AssertUnwindSafe(|| live.train())) {
             Ok(outcome) => live.end(outcome),
             Err(panic) => {
@@ -90,17 +125,12 @@ struct Live<'a> {
     control: &'a mut dyn Control,
     sink: &'a mut dyn Sink,
     pulse: Pulse,
-    /// Changes of the spec that are still to come.
-    script: VecDeque<Change>,
-    upcoming: VecDeque<usize>,
-    /// Numbers of the tasks that are over, in the order in which they were trained.
-    trained: Vec<usize>,
+    at: Position,
+    /// The task with which a run that was kept goes on; taken when it does.
+    resumed: Option<Current>,
+    fork_at_switch: bool,
+    ledger_wanted: bool,
     words: String,
-    step: u64,
-    /// Epochs of the tasks that are over.
-    past_epochs: f64,
-    rate: f64,
-    per_epoch: usize,
     paused: bool,
     /// Steps to take before pausing again.
     allowance: Option<u64>,
@@ -108,24 +138,9 @@ struct Live<'a> {
     switch: bool,
 }
 
-/// The task being trained.
-struct Current {
-    number: usize,
-    place: usize,
-    epoch_steps: u64,
-    total: u64,
-    done: u64,
-    cadence: Cadence,
-    /// A snapshot was taken at this step already.
-    measured: bool,
-    losses: (f64, u64),
-}
-
 impl<'a> Live<'a> {
     fn new(
-        spec: &Spec,
-        open: Open<'_>,
-        paced: bool,
+        &Beginning { spec, kept, open, paced }: &Beginning<'_>,
         control: &'a mut dyn Control,
         sink: &'a mut dyn Sink,
     ) -> Result<Self, String> {
@@ -136,13 +151,18 @@ impl<'a> Live<'a> {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
         let chosen = open(&data, &|| control.cancelled());
-        let (bench, spare, words) = Bench::open(spec, &data, chosen);
+        let (mut bench, spare, words) = Bench::open(spec, &data, chosen, kept.map(|kept| &kept.now.learner));
         let exam =
             |task: &Task| Exam { task: task.number(), classes: task.classes().to_vec(), labels: task.test().labels };
         let exams = data.stream.tasks().iter().map(exam).collect();
-        let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
+        let fresh = || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
+        let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
+        if let Some(Kept { now, .. }) = kept {
+            bench.predictors = now.predictors(&bench.learner);
+            bench.trail = now.trail(&bench.learner.parameters());
+        }
         Ok(Self {
             bench,
             spare,
@@ -151,18 +171,15 @@ impl<'a> Live<'a> {
             outbox: VecDeque::new(),
             waited: Duration::ZERO,
             pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
-            script: spec.changes.iter().cloned().collect(),
-            trained: Vec::new(),
-            upcoming: spec.tasks.sequence().into(),
-            rate: spec.training.rate,
-            per_epoch: spec.kernel.per_epoch,
+            at: kept.map_or_else(|| Position::first(spec), |kept| kept.now.at.in_future(spec)),
+            resumed: kept.map(|kept| kept.now.current.clone()),
             spec: spec.clone(),
             data,
             control,
             sink,
             words,
-            step: 0,
-            past_epochs: 0.0,
+            fork_at_switch: false,
+            ledger_wanted: false,
             paused: false,
             allowance: None,
             switch: false,
@@ -174,24 +191,33 @@ impl<'a> Live<'a> {
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
-        let (mut from, mut place) = (None, 0);
-        while let Some(number) = self.upcoming.pop_front() {
-            let start = TaskStart { task: number, from, step: self.step, epoch: self.past_epochs };
-            self.emit(Event::Task(start))?;
-            let mut current = self.begin(number, place);
-            if place == 0 {
-                self.measure(&mut current, false)?;
-            }
+        while let Some(mut current) = self.next_task()? {
             self.train_task(&mut current)?;
-            self.past_epochs += current.done as f64 / current.epoch_steps as f64;
+            self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;
             self.bench.trail.switch();
             self.hand_over(Work::Switch)?;
             self.send_weights()?;
-            self.trained.push(number);
-            (from, place) = (Some(number), place + 1);
+            self.at.trained.push(current.number);
+            self.at.ended = Some((current.place, current.number, current.done));
         }
         self.send_progress(None)?;
         self.settle()
+    }
+
+    /// The task that was kept half-way, or the next one from its beginning.
+    fn next_task(&mut self) -> Result<Option<Current>, Stop> {
+        if let Some(current) = self.resumed.take() {
+            return Ok(Some(current));
+        }
+        let Some(number) = self.at.upcoming.pop_front() else { return Ok(None) };
+        let (from, place) = (self.at.trained.last().copied(), self.at.trained.len());
+        self.emit(Event::Task(TaskStart { task: number, from, step: self.at.step, epoch: self.at.past_epochs }))?;
+        let mut current = self.begin(number, place);
+        self.predict(&current)?;
+        if place == 0 {
+            self.measure(&mut current, false)?;
+        }
+        Ok(Some(current))
     }
 
     fn train_task(&mut self, current: &mut Current) -> Result<(), Stop> {
@@ -208,7 +234,7 @@ impl<'a> Live<'a> {
             }
             self.train_step(current)?;
             if current.cadence.kernel_due(current.done) {
-                let ends = current.done == current.total && !self.upcoming.is_empty();
+                let ends = current.done == current.total && !self.at.upcoming.is_empty();
                 self.measure(current, ends)?;
             }
         }
@@ -224,7 +250,7 @@ impl<'a> Live<'a> {
             epoch_steps,
             total,
             done: 0,
-            cadence: Cadence::new(self.per_epoch, lag, epoch_steps, place > 0, total),
+            cadence: Cadence::new(self.at.per_epoch, lag, epoch_steps, place > 0, total),
             measured: false,
             losses: (0.0, 0),
         }
@@ -232,16 +258,14 @@ impl<'a> Live<'a> {
 
     fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
         let began = Instant::now();
-        let rate = self.spec.effective_rate(self.rate);
-        let taken = Taken { place: current.place, task: current.number, done: current.done, rate };
-        let (pixels, labels) = self.batch(taken);
+        let taken = self.next_step(current);
+        let (pixels, labels) = self.batch(&taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome = self
-            .on_device(self.epoch(current), |bench, _| bench.learner.step(&pixels, &labels, taken.rate, want_norm))?;
+        let outcome = self.step_with_ledger(current, &taken, (&pixels, &labels), want_norm)?;
         if !outcome.loss.is_finite() {
             let message = format!(
                 "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
-                self.step, self.rate
+                self.at.step, self.at.regime.rate
             );
             return Err(Stop::Diverged(message));
         }
@@ -250,7 +274,7 @@ impl<'a> Live<'a> {
         current.measured = false;
         current.losses.0 += outcome.loss;
         current.losses.1 += 1;
-        self.step += 1;
+        self.at.step += 1;
         self.pulse.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
         Ok(())
     }
@@ -260,17 +284,17 @@ impl<'a> Live<'a> {
     }
 
     fn epoch(&self, current: &Current) -> f64 {
-        self.past_epochs + current.done as f64 / current.epoch_steps as f64
+        self.at.past_epochs + current.done as f64 / current.epoch_steps as f64
     }
 
     fn send_progress(&mut self, current: Option<&Current>) -> Result<(), Stop> {
-        let epoch = current.map_or(self.past_epochs, |current| self.epoch(current));
+        let epoch = current.map_or(self.at.past_epochs, |current| self.epoch(current));
         let place = current.map_or(0, |current| current.place + 1);
         let to_come: u64 =
-            self.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
+            self.at.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
         let here = current.map_or(0, |current| current.total - current.done);
-        let upcoming = self.upcoming.iter().copied().collect();
-        let progress = self.pulse.report(self.step, epoch, self.step + here + to_come, upcoming);
+        let upcoming = self.at.upcoming.iter().copied().collect();
+        let progress = self.pulse.report(self.at.step, epoch, self.at.step + here + to_come, upcoming);
         self.emit(Event::Progress(progress))?;
         Ok(())
     }
@@ -281,8 +305,8 @@ impl<'a> Live<'a> {
 
     /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
-        let tensors = self.on_device(self.past_epochs, |bench, _| bench.learner.network().named())?;
-        let weights = Weights { step: self.step, tensors };
+        let tensors = self.on_device(self.at.past_epochs, |bench, _| bench.learner.network().named())?;
+        let weights = Weights { step: self.at.step, tensors };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());
         }
@@ -310,7 +334,7 @@ impl<'a> Live<'a> {
 
     /// The last word; the weights of a run that was stopped are worth keeping.
     fn end(&mut self, outcome: Result<(), Stop>) -> Option<Ending> {
-        let step = self.step;
+        let step = self.at.step;
         let Err(mut stop) = outcome else { return Some(Ending::Finished { step }) };
         // What the analyst has in hand happened before: if that went wrong, it went wrong first.
         if matches!(stop, Stop::Diverged(_)) {

@@ -19,11 +19,15 @@ impl Live<'_> {
     /// Between two steps: what the spec's script and the user want, pauses, and the pace.
     pub(super) fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
         self.deliver(Duration::ZERO)?;
+        if current.done == 0 && current.place > 0 && std::mem::take(&mut self.fork_at_switch) {
+            self.fork(current)?;
+        }
         // What follows a switch belongs to the next task.
-        while !self.switch && self.script.front().is_some_and(|change| self.is_due(change, current)) {
-            if let Some(change) = self.script.pop_front() {
-                self.apply(change, current)?;
-            }
+        while !self.switch
+            && let Some(place) = self.at.script.iter().position(|change| self.is_due(change, current))
+            && let Some(change) = self.at.script.remove(place)
+        {
+            self.apply(change, current)?;
         }
         while !self.switch {
             let Some(command) = self.control.poll() else { break };
@@ -69,18 +73,22 @@ impl Live<'_> {
 
     /// One step belongs to two tasks where they meet: to the end of the old and the start of the new.
     fn is_due(&self, change: &Change, current: &Current) -> bool {
-        change.step < self.step || (change.step == self.step && change.task.is_none_or(|task| task == current.number))
+        if let Some(place) = change.place {
+            return current.place + 1 >= place;
+        }
+        change.step < self.at.step
+            || (change.step == self.at.step && change.task.is_none_or(|task| task == current.number))
     }
 
     fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
-        let change = Change { step: self.step, task: Some(current.number), ..Change::default() };
+        let change = Change { step: self.at.step, task: Some(current.number), ..Change::default() };
         match command {
             Command::Pause => return self.pause(current),
             Command::Resume => {
                 self.allowance = None;
                 if std::mem::take(&mut self.paused) {
                     self.pulse.restart();
-                    self.emit(Event::Resumed { step: self.step })?;
+                    self.emit(Event::Resumed { step: self.at.step })?;
                 }
             }
             Command::Step(steps) => {
@@ -90,22 +98,26 @@ impl Live<'_> {
             }
             Command::SetPace(pace) => self.pulse.set_pace(pace),
             Command::SwitchTask => {
-                if !self.upcoming.is_empty() {
+                if !self.at.upcoming.is_empty() {
                     self.apply(Change { switch: true, ..change }, current)?;
                 }
             }
             Command::SetRate(rate) => {
-                if RATES.contains(&rate) && rate != self.rate {
+                if RATES.contains(&rate) && rate != self.at.regime.rate {
                     self.apply(Change { rate: Some(rate), ..change }, current)?;
                 }
             }
             Command::SetPerEpoch(per_epoch) => {
-                if PER_EPOCH.contains(&per_epoch) && per_epoch != self.per_epoch {
+                if PER_EPOCH.contains(&per_epoch) && per_epoch != self.at.per_epoch {
                     self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
                 }
             }
+            Command::Fork { at_switch: false } => self.fork(current)?,
+            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.no_fork(current)?,
+            Command::Fork { at_switch: true } => self.fork_at_switch = true,
+            Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
-                if self.upcoming != order {
+                if self.at.upcoming != order {
                     self.apply(Change { order: Some(order), ..change }, current)?;
                 }
             }
@@ -115,38 +127,64 @@ impl Live<'_> {
 
     /// Applies a change that a result depends on, and tells of it.
     fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
-        if let Some(rate) = change.rate {
-            self.rate = rate;
+        if change.clamped {
+            let Some(length) = self.step_length(current)? else {
+                let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
+                return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+            };
+            self.at.regime.length = Some(length);
         }
+        self.at.regime.change(&change);
         if let Some(per_epoch) = change.per_epoch {
-            self.per_epoch = per_epoch;
+            self.at.per_epoch = per_epoch;
             current.cadence =
                 Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
         }
         if let Some(order) = &change.order {
             let mut wanted = order.clone();
-            let mut present: Vec<usize> = self.upcoming.iter().copied().collect();
+            let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
             wanted.sort_unstable();
             present.sort_unstable();
             if wanted != present {
                 let message =
                     "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
-                self.emit(Event::Warning { step: self.step, epoch: self.epoch(current), message })?;
+                self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
                 return Ok(());
             }
-            self.upcoming = order.iter().copied().collect();
+            self.at.upcoming = order.iter().copied().collect();
         }
         self.switch |= change.switch;
         let epoch = self.epoch(current);
-        self.emit(Event::Changed { epoch, change })?;
-        Ok(())
+        self.at.happened.push(change.clone());
+        self.emit(Event::Changed { step: self.at.step, epoch, change })
+    }
+
+    /// The mean length of a step, η ‖∇L‖, over the batches of the last epoch, at the weights as they are; of the task before
+    /// where this one has not begun.
+    fn step_length(&mut self, current: &Current) -> Result<Option<f64>, Stop> {
+        let (place, task, done) = match (current.done, self.at.ended) {
+            (0, Some(ended)) => ended,
+            (0, None) => return Ok(None),
+            (done, _) => (current.place, current.number, done),
+        };
+        let epoch_steps = self.data.stream.task(task).info().steps_per_epoch;
+        let first = done.saturating_sub(epoch_steps);
+        let mut sum = 0.0;
+        for done in first..done {
+            self.check_cancelled()?;
+            let taken = self.taken(place, task, done);
+            let (pixels, labels) = self.batch(&taken);
+            sum += self
+                .on_device(self.epoch(current), |bench, _| bench.learner.step_length(&pixels, &labels, &taken.terms))?;
+        }
+        Ok(Some(sum / (done - first) as f64).filter(|length| length.is_finite() && *length > 0.0))
     }
 
     fn pause(&mut self, current: &Current) -> Result<(), Stop> {
         self.allowance = None;
         self.send_progress(Some(current))?;
         self.paused = true;
-        self.emit(Event::Paused { step: self.step })?;
+        self.emit(Event::Paused { step: self.at.step })?;
         // Nothing is lost by waiting here, and who reads `Paused` sees the last snapshot.
         self.settle()
     }

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::analyst::Work;
+use super::analyst::{Answer, Work};
+use super::fork::Now;
 use super::{Live, Stop};
 use crate::record::Event;
 
@@ -24,6 +25,23 @@ pub(super) enum Waiting {
         waiting_seconds: f64,
         step: u64,
     },
+    /// The analyst's next answer, which completes what was kept here.
+    Fork(Box<Now>),
+}
+
+impl Waiting {
+    /// The event, with the analyst's answer where one was waited for.
+    fn told(self, answer: Option<Answer>) -> Event {
+        match (self, answer) {
+            (Self::Told(event), None) => event,
+            (Self::Snapshot { waiting_seconds, .. }, Some(Answer::Snapshot(mut snapshot))) => {
+                snapshot.row.cost.waiting_seconds = waiting_seconds;
+                Event::Snapshot(Arc::from(snapshot))
+            }
+            (Self::Fork(now), Some(Answer::Meter(meter))) => Event::Forked(Arc::new(now.complete(*meter))),
+            _ => unreachable!("answers come in the order of the work"),
+        }
+    }
 }
 
 impl Live<'_> {
@@ -43,23 +61,23 @@ impl Live<'_> {
     pub(super) fn deliver(&mut self, at_most: Duration) -> Result<bool, Stop> {
         // A snapshot leaves the queue only with its answer: if the analyst breaks instead, nothing behind it is told.
         while let Some(next) = self.outbox.front() {
-            if let Waiting::Snapshot { waiting_seconds, step } = *next {
-                match self.analyst.answer(at_most) {
-                    Ok(Some(mut snapshot)) => {
-                        snapshot.row.cost.waiting_seconds = waiting_seconds;
-                        self.outbox[0] = Waiting::Told(Event::Snapshot(Arc::new(snapshot)));
-                    }
-                    Ok(None) => return Ok(false),
-                    Err(message) => {
-                        // As if it had been seen at once: what came later did not happen.
-                        self.outbox.clear();
-                        return Err(Stop::Failed { step, message });
-                    }
+            let step = match next {
+                Waiting::Told(_) => None,
+                Waiting::Snapshot { step, .. } => Some(*step),
+                Waiting::Fork(now) => Some(now.step()),
+            };
+            let answer = match step.map(|step| (step, self.analyst.answer(at_most))) {
+                None => None,
+                Some((_, Ok(Some(answer)))) => Some(answer),
+                Some((_, Ok(None))) => return Ok(false),
+                Some((step, Err(message))) => {
+                    // As if it had been seen at once: what came later did not happen.
+                    self.outbox.clear();
+                    return Err(Stop::Failed { step, message });
                 }
-            }
-            if let Some(Waiting::Told(event)) = self.outbox.pop_front() {
-                self.sink.emit(event)?;
-            }
+            };
+            let Some(next) = self.outbox.pop_front() else { break };
+            self.sink.emit(next.told(answer))?;
         }
         Ok(true)
     }

@@ -58,6 +58,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("off");
         }
     });
+    let hover =
+        "Also train the network linearised at the start and at each switch: what it would do if its kernel stood still";
+    form.row(ui, "kernel.predict", "Predict", hover, |ui, form| {
+        ui.checkbox(&mut form.draft.kernel.predict, "");
+        ui.weak("a static kernel's run");
+    });
     let reductions = [(Reduction::Trace, "each with itself"), (Reduction::SumLogits, "their sum")];
     let hover =
         "How the logits become one kernel: the mean over them (trace), or the kernel of their sum, which mixes them";

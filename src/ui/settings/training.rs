@@ -39,6 +39,11 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         whole(ui, &mut form.draft.training.replay, 0..=60_000);
         ui.weak("per earlier task");
     });
+    let hover = "The loss sees only the logits of classes that can be in the batch";
+    form.row(ui, "training.masked", "Mask logits", hover, |ui, form| {
+        ui.checkbox(&mut form.draft.training.masked, "");
+        ui.weak("of absent classes");
+    });
     form.row(ui, "training.momentum", "Momentum", "SGD only", |ui, form| {
         real(ui, &mut form.draft.training.momentum, 0.005);
     });

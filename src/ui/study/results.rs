@@ -12,7 +12,7 @@ use super::{Busy, State, StudyPage, Wish, chart};
 use crate::record::comparison::Comparison;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::theme::{self, GRID, ROW, Tokens};
-use crate::ui::widgets::{Card, card, choose};
+use crate::ui::widgets::{Card, card_titled, choose};
 
 /// The comparison and what was last worked out from it.
 #[derive(Default)]
@@ -130,7 +130,9 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
         let (column, row) = ((place % 3) as f32, (place / 3) as f32);
         let min = (rect.min + vec2(column * (size.x + gap), row * (size.y + gap))).round();
         let Card { mut header, mut body } =
-            card(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help());
+            card_titled(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help(), |ui| {
+                ui.label(RichText::new(kind.title()).size(theme::TITLE).color(tokens.text));
+            });
         names(&mut header, picture);
         chart::show(&mut body, kind.title(), picture);
     }

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::math::forgetting::forgetting;
 use crate::record::{Ending, History, Row, RunState};
 use crate::ui::curves::{Key, Source, Window};
@@ -25,8 +25,8 @@ pub struct AccuracyState {
     shown: Shown,
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut AccuracyState) {
-    let mut card = view_card(ui, rect, View::Accuracy, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut AccuracyState) {
+    let mut card = slot.card(ui, "");
     let kinds = [
         (Shown::Accuracy, "Curves", "Test accuracy: solid among all classes, dashed among the task's own"),
         (Shown::Loss, "Loss", "Training loss (grey) and the loss on the test images of each task"),

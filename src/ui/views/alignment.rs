@@ -1,8 +1,8 @@
 //! How well the kernel of each task's probes fits their labels.
 
-use egui::{Rect, Ui};
+use egui::Ui;
 
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::record::Metric;
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
@@ -20,8 +20,8 @@ impl Default for AlignmentState {
     }
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut AlignmentState) {
-    let mut card = view_card(ui, rect, View::Alignment, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut AlignmentState) {
+    let mut card = slot.card(ui, "");
     let window = window(&card.body, scene);
     let key = |block| Key { source: Source::Metric(block, state.metric), log: false };
     let traces = Trace::of_tasks(scene, key, window);

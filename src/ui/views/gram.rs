@@ -3,14 +3,11 @@
 //! The texture is made again only when the snapshot, the mode or the range has changed. The range is that of the whole run
 //! and only widens: a range chosen per picture would make a growing kernel look still.
 
-use std::sync::Arc;
+use egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2};
 
-use egui::{
-    Align2, Color32, ColorImage, FontId, Pos2, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
-};
-
+use super::atlas::Atlas;
 use super::pixels::{Shades, colour_bar, picture};
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::record::{RunInfo, Snapshot};
 use crate::ui::format;
 use crate::ui::scene::Scene;
@@ -44,14 +41,6 @@ struct Drawn {
     key: (u64, Option<u64>, Mode, bool),
     /// Entries that are not numbers.
     bad: usize,
-}
-
-/// All probe images in one texture.
-struct Atlas {
-    texture: TextureHandle,
-    of: Arc<[u8]>,
-    columns: usize,
-    rows: usize,
 }
 
 impl Default for GramState {
@@ -112,8 +101,8 @@ fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option
     }
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut GramState) {
-    let mut card = view_card(ui, rect, View::Gram, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut GramState) {
+    let mut card = slot.card(ui, "");
     let modes = [
         (Mode::Kernel, "K", "The kernel itself"),
         (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
@@ -280,7 +269,7 @@ fn hover(
         cross,
         egui::StrokeKind::Outside,
     );
-    atlas(ui, state, info);
+    Atlas::update(&mut state.atlas, ui, "probes", &info.thumbnails, info.image);
     let atlas = state.atlas.as_ref();
     let mode = state.mode;
     response.on_hover_ui_at_pointer(|ui| {
@@ -289,7 +278,7 @@ fn hover(
                 ui.vertical(|ui| {
                     let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
                     if let Some(atlas) = atlas {
-                        ui.painter().image(atlas.texture.id(), rect, atlas.part(probe), Color32::WHITE);
+                        atlas.paint(ui, rect, probe);
                     }
                     let of = info.probes[probe];
                     let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());
@@ -308,43 +297,6 @@ fn hover(
             Mode::Change => _ = ui.monospace(format!("change = {}", format::number(value))),
         }
     });
-}
-
-impl Atlas {
-    /// Where a probe image stands in the texture.
-    fn part(&self, probe: usize) -> Rect {
-        let size = vec2(1.0 / self.columns as f32, 1.0 / self.rows as f32);
-        let at = vec2((probe % self.columns) as f32, (probe / self.columns) as f32);
-        Rect::from_min_size(Pos2::ZERO + at * size, size)
-    }
-}
-
-/// Makes the texture of all probe images when the pointer first asks for one.
-fn atlas(ui: &Ui, state: &mut GramState, info: &RunInfo) {
-    if state.atlas.as_ref().is_some_and(|atlas| Arc::ptr_eq(&atlas.of, &info.thumbnails)) {
-        return;
-    }
-    let [channels, height, width] = info.image;
-    let n = info.probes.len();
-    if channels == 0 || info.thumbnails.len() != n * height * width * channels {
-        return;
-    }
-    let columns = (n as f64).sqrt().ceil().max(1.0) as usize;
-    let rows = n.div_ceil(columns);
-    let mut image = ColorImage::filled([columns * width, rows * height], Color32::BLACK);
-    for (probe, pixels) in info.thumbnails.chunks_exact(height * width * channels).enumerate() {
-        let (left, top) = ((probe % columns) * width, (probe / columns) * height);
-        for (at, pixel) in pixels.chunks_exact(channels).enumerate() {
-            let colour = if channels == 3 {
-                Color32::from_rgb(pixel[0], pixel[1], pixel[2])
-            } else {
-                Color32::from_gray(pixel[0])
-            };
-            image[(left + at % width, top + at / width)] = colour;
-        }
-    }
-    let texture = ui.ctx().load_texture("probes", image, TextureOptions::NEAREST);
-    state.atlas = Some(Atlas { texture, of: Arc::clone(&info.thumbnails), columns, rows });
 }
 
 /// What stands here before the first snapshot.

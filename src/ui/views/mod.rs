@@ -1,24 +1,28 @@
-//! The views, once: title, unit, explanation, and where each stands in the window.
+//! The views, once: title, explanation, and what each keeps between frames. Where they stand is [`slots`]' affair.
 //!
-//! The layout, the help page and the tests all go through [`View::ALL`].
+//! The choosers, the help page and the tests all go through [`View::ALL`].
 
 mod accuracy;
 mod alignment;
+mod atlas;
+mod forks;
 mod gram;
+mod ledger;
 mod pixels;
+mod prediction;
 mod scale;
+mod slots;
 mod spectrum;
 mod velocity;
 mod waterfall;
 
-use egui::{Rect, Ui, Vec2, pos2};
+use egui::Ui;
 
 use super::scene::Scene;
-use super::theme::GRID;
-use super::widgets::{Card, card};
 use crate::record::Block;
 
 pub use accuracy::matrix_of;
+pub use slots::grid;
 
 /// One of the views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +34,24 @@ pub enum View {
     Spectrum,
     Waterfall,
     Accuracy,
+    Forks,
+    Prediction,
+    Ledger,
 }
 
 impl View {
-    pub const ALL: [Self; 7] =
-        [Self::Gram, Self::Velocity, Self::Scale, Self::Alignment, Self::Spectrum, Self::Waterfall, Self::Accuracy];
+    pub const ALL: [Self; 10] = [
+        Self::Gram,
+        Self::Velocity,
+        Self::Scale,
+        Self::Alignment,
+        Self::Spectrum,
+        Self::Waterfall,
+        Self::Accuracy,
+        Self::Forks,
+        Self::Prediction,
+        Self::Ledger,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -45,6 +62,9 @@ impl View {
             Self::Spectrum => "Eigenspectrum",
             Self::Waterfall => "λ over time",
             Self::Accuracy => "Accuracy",
+            Self::Forks => "Forks",
+            Self::Prediction => "Static kernel",
+            Self::Ledger => "Ledger",
         }
     }
 
@@ -98,6 +118,32 @@ impl View {
                  a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112)."
             }
+            Self::Forks => {
+                "Other futures of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
+                 on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
+                 curves are those of the first task's probes; the thick one is the run itself.\n\
+                 Clamped: each step is scaled so that ‖Δw‖ stays the mean of η ‖∇L‖ over the epoch before. Masked: the loss sees \
+                 only the logits of classes that can be in the batch. Head only, frozen: the other layers get no step.\n\
+                 Why the kernel reactivates is left open by the paper (2507.16039); these take the switch apart."
+            }
+            Self::Prediction => {
+                "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
+                 f(x; w*) + J(x; w*) (w − w*),\n\
+                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
+                 nothing else. Dashed, at initialisation; dotted lines of the same colour, at the last switch. The level lines \
+                 are kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
+                 of network minus prediction.\n\
+                 Lee et al. 2019 (1902.06720); Karakida & Akaho 2022 (2112.01653)."
+            }
+            Self::Ledger => {
+                "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
+                 −η Σ_b Θ(x, x_b) ∂L/∂f(x_b),\n\
+                 a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the measured \
+                 change of the logit of its own class; on the line they agree. Click on one: right, the new images that push it \
+                 down and up the most. Taken at the first step of each task, or when asked for; plain SGD only.\n\
+                 Lee et al. 2019 (1902.06720), eq. 3."
+            }
         }
     }
 }
@@ -105,12 +151,16 @@ impl View {
 /// What the user chose in the views, and what they keep between frames.
 #[derive(Default)]
 pub struct ViewState {
+    slots: slots::Slots,
     gram: gram::GramState,
     velocity: velocity::VelocityState,
     scale: scale::ScaleState,
     alignment: alignment::AlignmentState,
     waterfall: waterfall::WaterfallState,
     accuracy: accuracy::AccuracyState,
+    forks: forks::ForksState,
+    prediction: prediction::PredictionState,
+    ledger: ledger::LedgerState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
@@ -131,53 +181,6 @@ impl ViewState {
         self.gram.reset();
         self.waterfall.reset();
     }
-}
-
-/// Lays all views out in the rectangle that is left.
-pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
-    let rect = ui.available_rect_before_wrap();
-    let gap = 1.5 * GRID;
-    // Gram, velocity and λ_max tell the story and get two thirds.
-    let bottom = ((rect.height() - gap) * 0.34).round();
-    let top = rect.height() - gap - bottom;
-    // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
-    let square = (top - 52.0).clamp(220.0, rect.width() * 0.42);
-    let left = square + 36.0;
-
-    let upper = Rect::from_min_size(rect.min, Vec2::new(rect.width(), top));
-    let (gram, right) = split_x(upper, left, gap);
-    let (velocity, below) = split_y(right, ((top - gap) * 0.54).round(), gap);
-    let (scale, alignment) = split_x(below, (below.width() - gap) / 2.0, gap);
-    let lower = Rect::from_min_max(pos2(rect.left(), rect.bottom() - bottom), rect.max);
-    let (spectrum, rest) = split_x(lower, left, gap);
-    let (waterfall, accuracy) = split_x(rest, (rest.width() - gap) / 2.0, gap);
-
-    if let Some(BlockChoice(Block::Task(number))) = Some(state.block)
-        && scene.info().is_some_and(|info| number > info.tasks.len())
-    {
-        state.block = BlockChoice::default();
-    }
-    gram::show(ui, gram, scene, &mut state.gram);
-    velocity::show(ui, velocity, scene, &mut state.velocity);
-    scale::show(ui, scale, scene, &mut state.scale);
-    alignment::show(ui, alignment, scene, &mut state.alignment);
-    spectrum::show(ui, spectrum, scene, &mut state.block.0);
-    waterfall::show(ui, waterfall, scene, &mut state.waterfall, &mut state.block.0);
-    accuracy::show(ui, accuracy, scene, &mut state.accuracy);
-}
-
-fn split_x(rect: Rect, left: f32, gap: f32) -> (Rect, Rect) {
-    let x = (rect.left() + left).round();
-    (rect.with_max_x(x), rect.with_min_x(x + gap))
-}
-
-fn split_y(rect: Rect, top: f32, gap: f32) -> (Rect, Rect) {
-    let y = (rect.top() + top).round();
-    (rect.with_max_y(y), rect.with_min_y(y + gap))
-}
-
-fn view_card(ui: &mut Ui, rect: Rect, view: View, unit: &str) -> Card {
-    card(ui, rect, view.title(), unit, view.help())
 }
 
 /// A list of blocks to choose from.

@@ -1,8 +1,8 @@
 //! How large the kernel is: λ_max by default, with the depth of its dip at each switch, or any other metric by choice.
 
-use egui::{Rect, Ui};
+use egui::Ui;
 
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::record::{Block, Metric};
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
@@ -64,8 +64,8 @@ impl Default for ScaleState {
     }
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut ScaleState) {
-    let mut card = view_card(ui, rect, View::Scale, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ScaleState) {
+    let mut card = slot.card(ui, "");
     let Quantity { metric, log, relative } = state.shown;
     let window = window(&card.body, scene);
     let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };

@@ -2,10 +2,11 @@
 //!
 //! Nothing is hidden: eigenvalues at or below 0, which have no logarithm, are counted in words.
 
-use egui::{Color32, Rect, Sense, Ui};
+use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::{View, choose_block, view_card};
+use super::choose_block;
+use super::slots::Slot;
 use crate::record::{Block, Snapshot};
 use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::eigenvalues;
@@ -13,8 +14,8 @@ use crate::ui::format;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, block: &mut Block) {
-    let mut card = view_card(ui, rect, View::Spectrum, "λ by index");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Block) {
+    let mut card = slot.card(ui, "λ by index");
     choose_block(&mut card.header, scene, "Probes of the spectrum", block);
     let ui = &mut card.body;
     let Some(snapshot) = scene.snapshot.clone() else { return };

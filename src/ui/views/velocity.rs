@@ -3,9 +3,9 @@
 //! A spike of v may be nothing but larger steps; so the strip below shows, over the same lag, how far the weights moved,
 //! or how far the kernel turned for that (the susceptibility).
 
-use egui::{Rect, Ui};
+use egui::Ui;
 
-use super::{View, view_card};
+use super::slots::Slot;
 use crate::record::{Block, Metric};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::format;
@@ -48,9 +48,9 @@ impl Default for VelocityState {
     }
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut VelocityState) {
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut VelocityState) {
     let unit = if state.metric == Metric::VelocityAngle { "rad/epoch" } else { "1/epoch" };
-    let mut card = view_card(ui, rect, View::Velocity, unit);
+    let mut card = slot.card(ui, unit);
     let window = window(&card.body, scene);
     let traces = task_traces(scene, state.metric, true, window, state.whole);
     let marks = spikes(scene, state.metric);
@@ -62,20 +62,24 @@ pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut Velocity
         (Strip::Gradient, "below: ‖∇L‖"),
         (Strip::Hidden, "below: nothing"),
     ];
-    choose(header, "Strip below the velocity", &mut state.strip, &strips);
+    if slot.roomy() {
+        choose(header, "Strip below the velocity", &mut state.strip, &strips);
+    }
     let metrics = [
         (Metric::Velocity, "centred"),
         (Metric::VelocityUncentred, "uncentred"),
         (Metric::VelocityAngle, "as an angle"),
     ];
     choose(header, "Kind of velocity", &mut state.metric, &metrics);
-    header.checkbox(&mut state.whole, "all").on_hover_text("Also the velocity on all probes together");
+    if slot.roomy() {
+        header.checkbox(&mut state.whole, "all").on_hover_text("Also the velocity on all probes together");
+    }
     let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
     number_legend(left, &traces, true);
 
     let ui = &mut card.body;
     let room = ui.available_height();
-    let strip = state.strip.metric().filter(|_| room > 110.0);
+    let strip = state.strip.metric().filter(|_| slot.roomy() && room > 110.0);
     let below = if strip.is_some() { (room * 0.3).clamp(44.0, 120.0) } else { 0.0 };
     ui.spacing_mut().item_spacing.y = 3.0;
     let main = TimePlot {
@@ -132,17 +136,9 @@ fn spikes(scene: &mut Scene<'_>, metric: Metric) -> Vec<Mark> {
     let marks = found.iter().flatten().filter(|spike| spike.height > 0.0).map(|spike| Mark {
         epoch: spike.epoch,
         y: spike.height.log10(),
-        text: format!("×{}", times(spike.ratio)),
+        text: format!("×{}", format::times(spike.ratio)),
         colour,
         below: false,
     });
     marks.collect()
-}
-
-fn times(ratio: f64) -> String {
-    if ratio >= 9.95 {
-        format!("{ratio:.0}")
-    } else {
-        format::number((ratio * 10.0).round() / 10.0).trim_end_matches('0').to_owned()
-    }
 }

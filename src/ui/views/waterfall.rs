@@ -6,8 +6,9 @@
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{GridMark, PlotImage, PlotPoint};
 
+use super::choose_block;
 use super::pixels::{Shades, colour_bar};
-use super::{View, choose_block, view_card};
+use super::slots::Slot;
 use crate::record::{Block, History};
 use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::{Key, Source, Window, eigenvalues};
@@ -105,8 +106,8 @@ fn resample(ascending: &[f64]) -> [f32; ROWS] {
     })
 }
 
-pub fn show(ui: &mut Ui, rect: Rect, scene: &mut Scene<'_>, state: &mut WaterfallState, block: &mut Block) {
-    let mut card = view_card(ui, rect, View::Waterfall, "");
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut WaterfallState, block: &mut Block) {
+    let mut card = slot.card(ui, "");
     let kinds = [(false, "Map", "All of them as colours"), (true, "Lines", "The eight largest as lines")];
     segments(&mut card.header, &mut state.lines, &kinds);
     choose_block(&mut card.header, scene, "Probes of the eigenvalues over time", block);

@@ -56,8 +56,17 @@ fn what_is_written_is_read_back_bit_for_bit() {
     assert_eq!(events_csv.lines().last().unwrap(), "48,6.0,ended,finished");
     let mut names: Vec<_> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    let expected =
-        ["accuracy.csv", "events.csv", "info.toml", "kernels.npz", "metrics.csv", "model.safetensors", "run.toml"];
+    let expected = [
+        "accuracy.csv",
+        "events.csv",
+        "info.toml",
+        "kernels.npz",
+        "ledger.csv",
+        "metrics.csv",
+        "model.safetensors",
+        "predictions.csv",
+        "run.toml",
+    ];
     assert_eq!(names, expected);
 }
 
@@ -124,7 +133,10 @@ fn live_changes_are_saved_and_not_saved_twice() {
     let mut told = events(&spec, finished);
     let live = Change { step: 3, rate: Some(0.1), ..Change::default() };
     for (place, change) in [(4, &live), (6, &fed_in)] {
-        told.insert(place, Event::Changed { epoch: change.step as f64 / 8.0, change: change.clone() });
+        told.insert(
+            place,
+            Event::Changed { step: change.step, epoch: change.step as f64 / 8.0, change: change.clone() },
+        );
     }
     write(&out, &spec, &told);
     let saved = Spec::from_toml(&fs::read_to_string(out.join("run.toml")).unwrap()).unwrap();

@@ -128,10 +128,10 @@ proptest! {
     }
 
     #[test]
-    fn any_text_in_any_table_is_survived(which in 0..3usize, lines in prop::collection::vec("[-0-9a-z.,\"]{0,60}", 0..12)) {
+    fn any_text_in_any_table_is_survived(which in 0..4usize, lines in prop::collection::vec("[-0-9a-z.,\"]{0,60}", 0..12)) {
         let place = tempfile::tempdir().unwrap();
         let [folder, _] = folders(place.path());
-        let path = folder.join(["metrics.csv", "accuracy.csv", "events.csv"][which]);
+        let path = folder.join(["metrics.csv", "accuracy.csv", "events.csv", "predictions.csv"][which]);
         let header = fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned();
         fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
         if let Ok(loaded) = load(&folder) {

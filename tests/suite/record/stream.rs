@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernelscope::record::{
-    Accuracy, Block, BlockMetrics, Ending, Event, NamedTensor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
-    TaskInfo, TaskStart, Weights,
+    Accuracy, Block, BlockMetrics, Ending, Event, NamedTensor, Prediction, Predictor, Probe, Progress, Row, RunInfo,
+    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
 };
 use kernelscope::spec::Spec;
 
@@ -20,6 +20,7 @@ pub fn spec(tasks: usize, epochs: f64) -> Spec {
     spec.tasks.classes = (0..tasks).map(|task| vec![2 * task % 10, (2 * task + 1) % 10]).collect();
     spec.tasks.epochs = vec![epochs];
     spec.kernel.probes_per_class = 2;
+    spec.kernel.predict = true;
     spec
 }
 
@@ -136,6 +137,12 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         masked: noise(step + 30 + number as u64),
         loss: noise(step + 60 + number as u64),
     };
+    let predictions = |by: Predictor| {
+        let seed = step + 200 * by as u64;
+        let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch)
+            .then(|| (1e6 * noise(seed), noise(seed + 1)));
+        (1..=tasks).map(move |number| Prediction { by, on: accuracy(number), gap: noise(seed + 2), solved })
+    };
     Row {
         step,
         epoch,
@@ -143,6 +150,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         at_switch: at_end,
         blocks: blocks.enumerate().map(|(seed, name)| block(name, seed as u64)).collect(),
         accuracy: (1..=tasks).map(accuracy).collect(),
+        predictions: Predictor::ALL.into_iter().flat_map(predictions).collect(),
         train_loss: (step > 0).then(|| noise(step + 20)),
         rate: 0.01,
         grad_norm: (step > 0).then(|| noise(step + 21)),

@@ -1,0 +1,129 @@
+//! The forgetting ledger of one step: how each image of the batch moves the logits of images of earlier tasks.
+//!
+//! To first order a step of plain SGD changes the output on an old image x by −η Σ_b Θ(x, x_b) ∂L/∂f(x_b), the sum over the
+//! images of the batch, each with a part of its own; ∂L/∂f is (p − y)/N for cross-entropy and (f − y)/(N C) for MSE (Lee et al.
+//! 2019, eq. 3). What the step really changed stands beside it, and the gap is what is not linear in one step.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::bench::{Bench, Taken};
+use super::position::Current;
+use super::{Live, Stop};
+use crate::ntk::{Reduction, Request, layerwise};
+use crate::record::{Event, Ledger, OldImage};
+use crate::train::StepOutcome;
+
+/// Entries of the rectangle Θ(old, new) at most: 128 MiB.
+const MOST_ENTRIES: usize = 1 << 24;
+
+/// What is known before the step.
+struct Before {
+    /// Of each old image: its outputs, and what each new image adds to each logit, [new, C].
+    outputs: Vec<f32>,
+    parts: Vec<f64>,
+}
+
+impl Live<'_> {
+    /// Whether the coming step has a ledger: asked for, or the first one of a task after others.
+    fn wants_ledger(&mut self, current: &Current) -> bool {
+        let first = current.done == 0 && current.place > 0;
+        let wanted = std::mem::take(&mut self.ledger_wanted);
+        (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty()
+    }
+
+    /// Takes the step, and tells what it did to the probes of earlier tasks where a ledger is due.
+    pub(super) fn step_with_ledger(
+        &mut self,
+        current: &Current,
+        taken: &Taken,
+        (pixels, labels): (&[f32], &[usize]),
+        want_norm: bool,
+    ) -> Result<StepOutcome, Stop> {
+        let epoch = self.epoch(current);
+        let rows = if self.wants_ledger(current) { self.old_rows(current.number) } else { Vec::new() };
+        let classes = self.data.set.class_names.len();
+        let fits = !rows.is_empty() && rows.len() * labels.len() * classes * classes <= MOST_ENTRIES;
+        let before = if fits {
+            let rows = rows.clone();
+            let work = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
+                bench.before(&rows, taken, (pixels, labels), cancelled)
+            };
+            Some(self.on_device(epoch, work)?.ok_or(Stop::Cancelled)?)
+        } else {
+            None
+        };
+        let outcome = self.on_device(epoch, |bench, _| bench.step(pixels, labels, &taken.terms, want_norm))?;
+        let Some(before) = before.filter(|_| outcome.loss.is_finite()) else { return Ok(outcome) };
+        let after = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
+            bench.learner.outputs(&select(&bench.probes, &rows), cancelled)
+        };
+        let after = self.on_device(epoch, after)?.ok_or(Stop::Cancelled)?;
+        let new = labels.len();
+        let old = |(place, &probe): (usize, &usize)| {
+            let label = self.data.probes.labels[probe];
+            let parts = &before.parts[place * new * classes..][..new * classes];
+            let change = |class: usize| {
+                let at = place * classes + class;
+                f64::from(after[at]) - f64::from(before.outputs[at])
+            };
+            OldImage {
+                probe,
+                label,
+                by_image: parts.chunks_exact(classes).map(|part| part[label]).collect(),
+                predicted: (0..classes).map(|class| parts.iter().skip(class).step_by(classes).sum()).collect(),
+                measured: (0..classes).map(change).collect(),
+            }
+        };
+        let old: Vec<OldImage> = rows.iter().enumerate().map(old).collect();
+        let thumbnails = self.data.set.thumbnails(pixels);
+        let (step, task) = (self.at.step, current.number);
+        let ledger = Ledger { step, epoch, task, old, new_labels: labels.to_vec(), new_thumbnails: thumbnails.into() };
+        self.emit(Event::Ledger(Arc::new(ledger)))?;
+        Ok(outcome)
+    }
+
+    /// The probes of the tasks trained before, but for those of this one.
+    fn old_rows(&self, task: usize) -> Vec<usize> {
+        let mut tasks: Vec<usize> = self.at.trained.iter().copied().filter(|&other| other != task).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks.into_iter().flat_map(|task| self.data.probes.blocks[task - 1].clone()).collect()
+    }
+}
+
+impl Bench {
+    fn before(
+        &self,
+        rows: &[usize],
+        taken: &Taken,
+        (pixels, labels): (&[f32], &[usize]),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Before> {
+        let learner = &self.learner;
+        let (old, new) = (select(&self.probes, rows), learner.upload(pixels, labels.len()));
+        let outputs = learner.outputs(&old, cancelled)?;
+        let classes = outputs.len() / rows.len();
+        let (slopes, rate) = learner.slopes(pixels, labels, &taken.terms);
+        let only = learner.moving(&taken.terms.frozen);
+        let request = Request { only, ..Request::of(Reduction::Full) };
+        let kernel = layerwise::measure(&learner.plain(), &old, Some(&new), &request, cancelled)?;
+        let width = labels.len() * classes;
+        let mut parts = vec![0.0; rows.len() * width];
+        for (row, values) in kernel.values.chunks_exact(width).enumerate() {
+            let (place, logit) = (row / classes, row % classes);
+            for (image, (values, slopes)) in values.chunks_exact(classes).zip(slopes.chunks_exact(classes)).enumerate()
+            {
+                let pull: f64 = values.iter().zip(slopes).map(|(value, slope)| value * slope).sum();
+                parts[place * width + image * classes + logit] = -rate * pull;
+            }
+        }
+        Some(Before { outputs, parts })
+    }
+}
+
+/// These rows of the probes.
+fn select(probes: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
+    Tensor::cat(rows.iter().map(|&row| probes.clone().narrow(0, row, 1)).collect(), 0)
+}

@@ -1,0 +1,76 @@
+//! The terms of training as they stand: those of the spec, and what was changed since.
+
+use super::bench::Taken;
+use super::{Current, Live};
+use crate::spec::{Change, TrainingSpec};
+use crate::train::Terms;
+
+/// What a change can change between two steps.
+#[derive(Clone, Debug)]
+pub(super) struct Regime {
+    /// `training.rate`, before `rate_width` and α.
+    pub rate: f64,
+    replay: usize,
+    frozen: Vec<String>,
+    masked: bool,
+    /// ‖Δw‖ of each step, once it is clamped.
+    pub length: Option<f64>,
+}
+
+impl Regime {
+    pub fn of(training: &TrainingSpec) -> Self {
+        Self {
+            rate: training.rate,
+            replay: training.replay,
+            frozen: training.frozen.clone(),
+            masked: training.masked,
+            length: None,
+        }
+    }
+
+    /// Takes over what this change changes.
+    pub fn change(&mut self, change: &Change) {
+        if let Some(rate) = change.rate {
+            self.rate = rate;
+        }
+        if let Some(replay) = change.replay {
+            self.replay = replay;
+        }
+        if let Some(frozen) = &change.frozen {
+            self.frozen.clone_from(frozen);
+        }
+        if let Some(masked) = change.masked {
+            self.masked = masked;
+        }
+    }
+}
+
+impl Live<'_> {
+    /// The step of a task that follows `done` others, as it would be taken now.
+    pub(super) fn taken(&self, place: usize, task: usize, done: u64) -> Taken {
+        let regime = &self.at.regime;
+        let present = regime.masked.then(|| {
+            // With replay, images of earlier tasks are in the batch, too.
+            let earlier = if regime.replay > 0 { &self.at.trained[..place] } else { &[] };
+            let tasks = earlier.iter().chain([&task]);
+            tasks.flat_map(|&task| self.data.stream.task(task).classes()).copied().collect()
+        });
+        let terms = Terms {
+            rate: self.spec.effective_rate(regime.rate),
+            present,
+            frozen: regime.frozen.clone(),
+            length: regime.length,
+        };
+        Taken { place, task, done, replay: regime.replay, terms }
+    }
+
+    /// The rate that reaches the optimiser; with clamped steps it is another in each step, and this is what it would be.
+    pub(super) fn rate(&self) -> f64 {
+        self.spec.effective_rate(self.at.regime.rate)
+    }
+
+    /// The next step.
+    pub(super) fn next_step(&self, current: &Current) -> Taken {
+        self.taken(current.place, current.number, current.done)
+    }
+}

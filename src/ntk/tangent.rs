@@ -1,0 +1,79 @@
+//! J(x) Δw: by how much the outputs of a network change, to first order, when its weights are moved.
+//!
+//! No second kind of differentiation is needed: the kernel's own way back gives the cotangent of every layer's output from every
+//! logit, and at a layer z = c_w W a + c_b b the change is ⟨δ, c_w ΔW a + c_b Δb⟩ (Lee et al. 2019, eq. 5: f_lin = f + J Δw).
+//! It is therefore the same for every network that states its steps through the taps.
+
+use std::collections::HashMap;
+
+use burn::tensor::Tensor;
+
+use crate::model::{Cotangent, Network, Tap, View};
+
+/// By how much each tensor moved, flat and by name, laid out as the network holds it.
+pub type Moved = HashMap<String, Tensor<1>>;
+
+/// Logits of `network` (without autodiff) on images [n, inputs], and J Δw on them; both [n, C].
+pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -> (Tensor<2>, Tensor<2>) {
+    let tape = network.record(images);
+    let [n, classes] = tape.logits.dims();
+    let every = vec![true; tape.taps().count()];
+    let directions = Tensor::<2>::eye(classes, &tape.logits.device());
+    let mut change = tape.logits.zeros_like();
+    for (_, tap, cotangent) in tape.pull(directions, &every) {
+        if let Some(here) = change_of(tap, moved, n) {
+            change = change + product(cotangent, here, n);
+        }
+    }
+    (tape.logits, change)
+}
+
+/// By how much the output of a layer changes, [n, f] in the order of its cotangents.
+fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
+    let found = |tensor: &str| moved.get(&format!("{}.{tensor}", tap.name)).cloned();
+    match &tap.view {
+        View::Affine { input, fan_out, channels_first, weight_gain, bias_gain } => {
+            let [_, positions, fan_in] = input.dims();
+            let rows = input.clone().reshape([n * positions, fan_in]);
+            // A convolution's weights lie as [fan_out, fan_in], an affine layer's as [fan_in, fan_out].
+            let weight = found("weight").map(|weight| {
+                let weight = if *channels_first {
+                    weight.reshape([*fan_out, fan_in]).transpose()
+                } else {
+                    weight.reshape([fan_in, *fan_out])
+                };
+                rows.matmul(weight) * *weight_gain
+            });
+            let bias = found("bias").map(|bias| (bias * *bias_gain).reshape([1, *fan_out]));
+            let change = match (weight, bias) {
+                (Some(weight), Some(bias)) => weight + bias,
+                (Some(change), None) => change,
+                (None, Some(bias)) => bias.expand([n * positions, *fan_out]),
+                (None, None) => return None,
+            };
+            let change = change.reshape([n, positions, *fan_out]);
+            let change = if *channels_first { change.swap_dims(1, 2) } else { change };
+            Some(change.reshape([n, positions * fan_out]))
+        }
+        View::Norm { normalised } => {
+            let [_, positions, features] = normalised.dims();
+            let gain = found("weight").map(|gain| normalised.clone() * gain.reshape([1, 1, features]));
+            let bias = found("bias").map(|bias| bias.reshape([1, 1, features]).expand([n, positions, features]));
+            let change = gain.into_iter().chain(bias).reduce(|a, b| a + b)?;
+            Some(change.reshape([n, positions * features]))
+        }
+        View::Offset { shape: [positions, features], gain } => {
+            let change = moved.get(&tap.name)?.clone() * *gain;
+            Some(change.reshape([1, positions * features]).expand([n, positions * features]))
+        }
+    }
+}
+
+/// ⟨δ_c(x), change(x)⟩ for all samples and logits, [n, C].
+fn product(cotangent: Cotangent, change: Tensor<2>, n: usize) -> Tensor<2> {
+    match cotangent {
+        Cotangent::Shared(direction) => change.matmul(direction.transpose()),
+        Cotangent::Factored { sample, direction } => (change * sample).matmul(direction.transpose()),
+        other => other.dense(n).matmul(change.unsqueeze_dim::<3>(2)).squeeze_dim::<2>(2),
+    }
+}

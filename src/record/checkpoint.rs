@@ -1,0 +1,33 @@
+//! A run between two steps, kept so that other futures can go on from it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::spec::{Change, Spec};
+
+/// A run between two steps. A run that goes on from it tells the same numbers, bit for bit, as one of the same spec that was
+/// trained from the start.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Steps done, and the epoch: fractional, cumulative over tasks.
+    pub step: u64,
+    pub epoch: f64,
+    /// Number of the task being trained.
+    pub task: usize,
+    /// With all changes: those that have happened, and then those still to come.
+    pub spec: Spec,
+    /// How many of them have happened.
+    pub happened: usize,
+    /// Weights, optimiser, and the kernels that velocities need: plain numbers that only the laboratory can read.
+    pub state: Arc<dyn Any + Send + Sync>,
+}
+
+impl Checkpoint {
+    /// The spec of a future in which these changes happen here, before anything that was planned.
+    pub fn future(&self, changes: impl IntoIterator<Item = Change>) -> Spec {
+        let mut spec = self.spec.clone();
+        let here = |change| Change { step: self.step, task: Some(self.task), place: None, ..change };
+        spec.changes.splice(self.happened..self.happened, changes.into_iter().map(here));
+        spec
+    }
+}

@@ -1,0 +1,112 @@
+//! The network linearised where its weights once were, trained beside it: what the network would do if its kernel stood still.
+//!
+//! ```text
+//! f_lin(x; w) = f(x; w*) + J(x; w*) (w − w*)                                        (Lee et al. 2019, eq. 5)
+//! ```
+//!
+//! It takes the same steps on the same batches with the same loss, rate and optimiser as the network, so the gap between the
+//! two is the kernel's motion and nothing else (and 32-bit rounding). Theories of continual learning that assume a static
+//! kernel (Bennani et al. 2020; Doan et al. 2021; Karakida & Akaho 2022) speak of this network.
+
+use burn::module::Module as _;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+
+use super::copy::LearnerState;
+use super::loss::{batch_loss, one_hot};
+use super::optimiser::optimiser;
+use super::terms::Terms;
+use crate::model::Network;
+use crate::ntk::tangent;
+use crate::spec::TrainingSpec;
+
+/// A linearised network in training.
+pub struct Linearised {
+    /// f(·; w*), without autodiff.
+    base: Network,
+    /// Holds w; the function of these weights is never asked for.
+    moving: Network,
+    optimiser: ModuleOptimizer,
+    device: Device,
+    classes: usize,
+    training: TrainingSpec,
+    /// α and f₀, where the trained function is F = α (f − f₀).
+    lazy: Option<(f64, Network)>,
+}
+
+/// A linearised network in plain numbers.
+#[derive(Clone, Debug)]
+pub struct LinearisedState {
+    base: LearnerState,
+    moving: LearnerState,
+}
+
+impl Linearised {
+    /// Linearises a network where it is; its optimiser goes on from the network's.
+    pub(super) fn new(
+        network: &Network,
+        optimiser: ModuleOptimizer,
+        (training, classes): (&TrainingSpec, usize),
+        lazy: Option<(f64, Network)>,
+        device: &Device,
+    ) -> Self {
+        let base = network.valid();
+        let moving = base.clone().train();
+        Self { base, moving, optimiser, device: device.clone(), classes, training: training.clone(), lazy }
+    }
+
+    /// One step on the same batch as the network: images [n, inputs] and labels [n].
+    pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], terms: &Terms) {
+        let targets = one_hot(labels, self.classes, &self.device);
+        let outputs = self.apply(images).autodiff().require_grad();
+        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let pull = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
+        let pull = match &self.lazy {
+            Some((alpha, _)) => pull * *alpha,
+            None => pull,
+        };
+        // J(x; w*)′ ∂L/∂f: the gradient of ⟨∂L/∂f, f(x; w)⟩ where w = w*, with ∂L/∂f held fast.
+        let at_base = self.base.clone().train();
+        let mut gradients = (at_base.forward(images.clone()) * pull.autodiff()).sum().backward();
+        let mut gradients = GradientsParams::from_module(&mut gradients, &at_base);
+        if !terms.frozen.is_empty() {
+            self.moving.forget(&mut gradients, &terms.frozen);
+        }
+        let rate = match terms.length {
+            None => terms.rate,
+            Some(length) => length / super::learner::norm(&self.moving, &gradients).max(f64::MIN_POSITIVE),
+        };
+        self.moving = self.optimiser.step(rate, self.moving.clone(), gradients);
+    }
+
+    /// The network at w*, whose kernel stands still here.
+    pub fn base(&self) -> &Network {
+        &self.base
+    }
+
+    /// Outputs that the loss sees, on images [n, inputs]: [n, C].
+    pub fn apply(&self, images: &Tensor<2>) -> Tensor<2> {
+        let moved = self.moving.valid().moved_from(&self.base).into_iter().collect();
+        let (start, change) = tangent::outputs_and_change(&self.base, images.clone(), &moved);
+        match &self.lazy {
+            Some((alpha, initial)) => (start - initial.forward(images.clone()) + change) * *alpha,
+            None => start + change,
+        }
+    }
+
+    /// The state in plain numbers.
+    pub fn state(&self) -> LinearisedState {
+        LinearisedState {
+            base: LearnerState::of(&self.base, &self.optimiser),
+            moving: LearnerState::of(&self.moving.valid(), &self.optimiser),
+        }
+    }
+
+    /// Goes on from the state of another of the same spec.
+    pub fn restore(&mut self, state: &LinearisedState) {
+        let fresh = || optimiser(&self.training, &self.device);
+        let (base, _) = state.base.bring_back(&self.base, fresh(), &self.device);
+        let (moving, optimiser) = state.moving.bring_back(&self.base, fresh(), &self.device);
+        (self.base, self.moving, self.optimiser) = (base, moving.train(), optimiser);
+    }
+}

@@ -1,0 +1,42 @@
+//! The training loss of a batch, on the device.
+//!
+//! Conventions (the same as in the theory): cross-entropy is the mean over the batch, so ḟ = −Θ (p − y)/N; MSE is half the
+//! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). Logits of classes that are not present take no part: for
+//! cross-entropy they have no share of the probability, for MSE no error, and either way no gradient.
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+use crate::spec::Loss;
+
+/// What is left of the probability of a class that is not present: exp of this is 0 in any float.
+const ABSENT: f32 = -1e30;
+
+/// One-hot rows [n, C].
+pub(super) fn one_hot(labels: &[usize], classes: usize, device: &Device) -> Tensor<2> {
+    let mut targets = vec![0.0f32; labels.len() * classes];
+    for (row, label) in labels.iter().enumerate() {
+        targets[row * classes + label] = 1.0;
+    }
+    Tensor::from_data(TensorData::new(targets, [labels.len(), classes]), device)
+}
+
+/// The loss of outputs [n, C] against one-hot targets; `present` are the classes whose logits count, all where none is given.
+pub(super) fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>, present: Option<&[usize]>) -> Tensor<1> {
+    let [n, classes] = outputs.dims();
+    let row = |there: f32, absent: f32| {
+        let value = |class| if present.is_none_or(|present| present.contains(&class)) { there } else { absent };
+        let values: Vec<f32> = (0..classes).map(value).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [1, classes]), &targets.device())
+    };
+    match kind {
+        Loss::CrossEntropy => {
+            let outputs = if present.is_some() { outputs + row(0.0, ABSENT) } else { outputs };
+            (activation::log_softmax(outputs, 1) * targets).sum() * (-1.0 / n as f64)
+        }
+        Loss::Mse => {
+            let errors = outputs - targets.clone();
+            let errors = if present.is_some() { errors * row(1.0, 0.0) } else { errors };
+            errors.powi_scalar(2).sum() * (0.5 / (n * classes) as f64)
+        }
+    }
+}

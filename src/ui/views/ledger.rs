@@ -1,0 +1,187 @@
+//! The forgetting ledger: which images of a batch move which images of the tasks before, predicted and measured.
+
+use std::sync::Arc;
+
+use egui::{Align2, Button, Color32, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, Vec2, pos2, vec2};
+
+use super::atlas::Atlas;
+use super::slots::Slot;
+use crate::record::{Ledger, OldImage, RunState};
+use crate::ui::actions::Action;
+use crate::ui::format;
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::choose;
+use crate::worker::Command;
+
+/// Kept between frames.
+#[derive(Default)]
+pub struct LedgerState {
+    /// Which one, by the step it was taken at; the newest where none was chosen.
+    step: Option<u64>,
+    /// Which old image, by its place in the ledger; the one that is hurt most where none was chosen.
+    old: Option<usize>,
+    probes: Option<Atlas>,
+    batch: Option<Atlas>,
+}
+
+/// Side of a small picture, and of that of the old image.
+const SMALL: f32 = 34.0;
+const LARGE: f32 = 48.0;
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut LedgerState) {
+    let mut card = slot.card(ui, "");
+    let header = &mut card.header;
+    let info = scene.history.info().cloned();
+    let plain = info.as_ref().is_some_and(|info| info.spec.training.is_plain());
+    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused) && scene.history.tasks().len() > 1;
+    let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
+    if header.add_enabled(live && plain, button).on_hover_text("Of the next step").clicked() {
+        scene.actions.push(Action::Live(Command::TakeLedger));
+        state.step = None;
+    }
+    let ledgers = scene.history.ledgers();
+    let found = ledgers.iter().rev().find(|ledger| state.step.is_none_or(|step| ledger.step == step));
+    let (Some(ledger), Some(info)) = (found.or(ledgers.last()).cloned(), info) else {
+        let text = if plain {
+            "The first step of the second task is written down here: what each of its images does to each probe of the first"
+        } else {
+            "Only a step of plain SGD is −η Θ ∂L/∂f: take momentum, weight decay and Adam off"
+        };
+        card.body.add_space(theme::GRID);
+        card.body.label(RichText::new(text).color(scene.tokens.weak));
+        return;
+    };
+    let names: Vec<String> = ledgers.iter().map(|ledger| format!("epoch {:.2}", ledger.epoch)).collect();
+    let options: Vec<(u64, &str)> =
+        ledgers.iter().map(|ledger| ledger.step).zip(names.iter().map(String::as_str)).collect();
+    let mut step = ledger.step;
+    if choose(header, "Ledger", &mut step, &options) {
+        state.step = Some(step);
+    }
+    let ui = &mut card.body;
+    Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);
+    Atlas::update(&mut state.batch, ui, "ledger batch", &ledger.new_thumbnails, info.image);
+    let most_hurt = || {
+        let own = |old: &OldImage| old.predicted.get(old.label).copied().unwrap_or(0.0);
+        (0..ledger.old.len()).min_by(|&a, &b| own(&ledger.old[a]).total_cmp(&own(&ledger.old[b])))
+    };
+    let chosen = state.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
+    let rect = ui.available_rect_before_wrap();
+    let wide = (rect.width() * 0.5).min(rect.height() * 1.25);
+    let (left, right) = rect.split_left_right_at_x(rect.left() + wide);
+    if let Some(old) = scatter(ui, left.shrink2(vec2(0.0, 2.0)), scene, &ledger, chosen) {
+        state.old = Some(old);
+    }
+    if let Some(old) = chosen.and_then(|old| ledger.old.get(old)) {
+        let name = |label: usize| info.class_names.get(label).cloned().unwrap_or_else(|| label.to_string());
+        entry(ui, right.with_min_x(right.left() + 10.0), scene, (&ledger, old), state, &name);
+    }
+}
+
+/// Predicted against measured change of each old image's own logit; the one that was clicked.
+fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen: Option<usize>) -> Option<usize> {
+    let tokens = scene.tokens;
+    let frame = Rect::from_min_max(rect.min + vec2(14.0, 2.0), rect.max - vec2(4.0, 16.0));
+    let painter = ui.painter();
+    painter.rect_filled(frame, 2.0, tokens.well);
+    let own = |old: &OldImage| (old.predicted[old.label], old.measured[old.label]);
+    let values = || ledger.old.iter().map(own).flat_map(|(a, b)| [a, b]).chain([0.0]);
+    let (low, high) = values().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let margin = 0.06 * (high - low).max(1e-9);
+    let (low, high) = (low - margin, high + margin);
+    let share = |value: f64| ((value - low) / (high - low)) as f32;
+    let at = |x: f64, y: f64| pos2(frame.left() + share(x) * frame.width(), frame.bottom() - share(y) * frame.height());
+    let faint = Stroke::new(1.0, tokens.hairline);
+    painter.line_segment([at(low, low), at(high, high)], Stroke::new(1.0, tokens.faint));
+    painter.line_segment([at(0.0, low), at(0.0, high)], faint);
+    painter.line_segment([at(low, 0.0), at(high, 0.0)], faint);
+    let response = ui.interact(frame, ui.scope_id().with("ledger points"), Sense::click());
+    let pointer = response.hover_pos();
+    let mut nearest: Option<(usize, f32)> = None;
+    for (place, old) in ledger.old.iter().enumerate() {
+        let (x, y) = own(old);
+        let point = at(x, y);
+        let task = scene.info().and_then(|info| info.probes.get(old.probe)).map_or(1, |probe| probe.task);
+        painter.circle_filled(point, 2.5, tokens.task(task).gamma_multiply(0.8));
+        if let Some(pos) = pointer {
+            let away = pos.distance(point);
+            if nearest.is_none_or(|(_, best)| away < best) {
+                nearest = Some((place, away));
+            }
+        }
+        if chosen == Some(place) {
+            painter.circle_stroke(point, 5.0, Stroke::new(1.5, tokens.accent));
+        }
+    }
+    let note = |at: Pos2, align, text: String| painter.text(at, align, text, FontId::proportional(9.5), tokens.weak);
+    let below = pos2(frame.center().x, frame.bottom() + 8.0);
+    let gap = ledger.gap().map_or_else(String::new, |gap| format!(" · gap {:.1} %", 100.0 * gap));
+    note(below, Align2::CENTER_CENTER, format!("predicted change of the own logit{gap}"));
+    note(frame.left_top() + vec2(4.0, 3.0), Align2::LEFT_TOP, "measured".to_owned());
+    note(
+        frame.right_bottom() - vec2(3.0, 2.0),
+        Align2::RIGHT_BOTTOM,
+        format!("{} … {}", format::number(low), format::number(high)),
+    );
+    nearest.filter(|_| response.clicked()).map(|(place, _)| place)
+}
+
+/// One old image, and the new ones that move it most.
+fn entry(
+    ui: &Ui,
+    rect: Rect,
+    scene: &Scene<'_>,
+    (ledger, old): (&Ledger, &OldImage),
+    state: &LedgerState,
+    name: &dyn Fn(usize) -> String,
+) {
+    let tokens = scene.tokens;
+    let painter = ui.painter().with_clip_rect(rect);
+    let text = |at: Pos2, text: String, colour: Color32| {
+        painter.text(at, Align2::LEFT_TOP, text, FontId::proportional(theme::SMALL), colour)
+    };
+    let image = Rect::from_min_size(rect.min, Vec2::splat(LARGE));
+    if let Some(atlas) = &state.probes {
+        atlas.paint(ui, image, old.probe);
+    }
+    let beside = image.right_top() + vec2(8.0, 0.0);
+    text(beside, format!("{}, of an earlier task", name(old.label)), tokens.text);
+    let (predicted, measured) = (old.predicted[old.label], old.measured[old.label]);
+    text(beside + vec2(0.0, 15.0), format!("predicted {}", signed(predicted)), tokens.weak);
+    text(beside + vec2(0.0, 29.0), format!("measured  {}", signed(measured)), tokens.weak);
+    let mut order: Vec<usize> = (0..old.by_image.len()).collect();
+    order.sort_by(|&a, &b| old.by_image[a].total_cmp(&old.by_image[b]));
+    let across = ((rect.width() / (SMALL + 6.0)) as usize).max(1);
+    let down: Vec<usize> = order.iter().copied().filter(|&image| old.by_image[image] < 0.0).take(across).collect();
+    let up: Vec<usize> = order.iter().rev().copied().filter(|&image| old.by_image[image] > 0.0).take(across).collect();
+    let mut y = image.bottom() + 6.0;
+    for (title, images) in [("pushed down by", down), ("pushed up by", up)] {
+        if images.is_empty() || y + 14.0 + SMALL > rect.bottom() {
+            continue;
+        }
+        text(pos2(rect.left(), y), title.to_owned(), tokens.weak);
+        y += 14.0;
+        for (place, &image) in images.iter().enumerate() {
+            let corner = pos2(rect.left() + place as f32 * (SMALL + 6.0), y);
+            if let Some(atlas) = &state.batch {
+                atlas.paint(ui, Rect::from_min_size(corner, Vec2::splat(SMALL)), image);
+            }
+            let below = corner + vec2(SMALL / 2.0, SMALL + 1.0);
+            let value = signed(old.by_image[image]);
+            painter.text(below, Align2::CENTER_TOP, value, FontId::proportional(8.5), tokens.weak);
+            let hover = ui.interact(
+                Rect::from_min_size(corner, Vec2::splat(SMALL)),
+                ui.scope_id().with(("ledger image", title, place)),
+                Sense::hover(),
+            );
+            hover.on_hover_text(format!("{}: {}", name(ledger.new_labels[image]), signed(old.by_image[image])));
+        }
+        y += SMALL + 14.0;
+    }
+}
+
+fn signed(value: f64) -> String {
+    let number = format::number(value.abs());
+    if value < 0.0 { format!("−{number}") } else { format!("+{number}") }
+}

@@ -1,0 +1,103 @@
+//! What a static kernel would have the network do, beside what it does.
+
+use egui::{RichText, Ui, UiBuilder};
+
+use super::slots::Slot;
+use crate::record::Predictor;
+use crate::spec::preset;
+use crate::ui::actions::Action;
+use crate::ui::curves::{Key, Of, Source, Window};
+use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::{choose, legend, number_legend};
+
+/// Kept between frames.
+pub struct PredictionState {
+    of: Of,
+    /// Number of the task on whose test images; the first one trained where none was chosen.
+    task: Option<usize>,
+}
+
+impl Default for PredictionState {
+    fn default() -> Self {
+        Self { of: Of::Accuracy, task: None }
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut PredictionState) {
+    let mut card = slot.card(ui, "");
+    let predicts = scene.info().is_some_and(|info| info.spec.kernel.predict);
+    if !predicts {
+        return absent(&mut card.body, scene);
+    }
+    let first = scene.history.tasks().first().map_or(1, |start| start.task);
+    let mut task = state.task.filter(|task| scene.tasks().contains(task)).unwrap_or(first);
+    let header = &mut card.header;
+    let kinds = [(Of::Accuracy, "accuracy"), (Of::Masked, "own classes"), (Of::Loss, "loss"), (Of::Gap, "gap")];
+    choose(header, "Shown of the predictions", &mut state.of, &kinds);
+    let names: Vec<String> = scene.tasks().iter().map(|task| format!("on task {task}")).collect();
+    let tasks: Vec<(usize, &str)> = scene.tasks().into_iter().zip(names.iter().map(String::as_str)).collect();
+    if choose(header, "Task of the predictions", &mut task, &tasks) {
+        state.task = Some(task);
+    }
+    let window = window(&card.body, scene);
+    let traces = traces(scene, state.of, task, window);
+    let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+    let share = matches!(state.of, Of::Accuracy | Of::Masked);
+    let log = state.of == Of::Loss;
+    if share {
+        legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+    } else {
+        number_legend(left, &traces, log);
+    }
+    let height = card.body.available_height();
+    let limits = share.then_some((0.0, 1.04));
+    let plot = TimePlot { id: "prediction", log, limits, least: if log { 0.7 } else { 0.05 }, ticks: true, height };
+    time_plot(&mut card.body, scene, &plot, &traces, &[]);
+}
+
+fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
+    let log = of == Of::Loss;
+    let (start, switch) = (colorous::TABLEAU10[1], colorous::TABLEAU10[4]);
+    let mut traces = Vec::new();
+    for by in Predictor::ALL.into_iter().rev() {
+        let at_start = matches!(by, Predictor::LinearisedStart | Predictor::RegressionStart);
+        let settled = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch);
+        let shade = if at_start { start } else { switch };
+        let name = match by {
+            Predictor::LinearisedStart => "linearised at the start",
+            Predictor::LinearisedSwitch => "at the switch",
+            Predictor::RegressionStart => "t = ∞, start",
+            Predictor::RegressionSwitch => "t = ∞, switch",
+        };
+        let key = Key { source: Source::Predicted(by, task, of), log };
+        let colour = egui::Color32::from_rgb(shade.r, shade.g, shade.b);
+        let trace = Trace::new(scene, name, key, window, colour);
+        traces.push(Trace { dashed: settled, width: if settled { 1.0 } else { 1.6 }, ..trace });
+    }
+    let own = match of {
+        Of::Accuracy => Some(Source::Accuracy(task)),
+        Of::Masked => Some(Source::Masked(task)),
+        Of::Loss => Some(Source::TestLoss(task)),
+        Of::Gap => None,
+    };
+    if let Some(source) = own {
+        let colour = scene.tokens.task(task);
+        let own = Trace::new(scene, "network", Key { source, log }, window, colour);
+        traces.push(Trace { width: 2.0, ..own });
+    }
+    traces
+}
+
+fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
+    ui.add_space(theme::GRID);
+    let text = "This run does not predict. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
+                network is linearised at the start and at each switch and trained beside itself.";
+    ui.label(RichText::new(text).color(scene.tokens.weak));
+    if let Some(preset) = preset("static-kernel")
+        && ui.button("Start static-kernel").clicked()
+    {
+        scene.actions.push(Action::Load(preset));
+    }
+}
