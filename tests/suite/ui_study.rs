@@ -136,6 +136,9 @@ fn cancelling_loses_nothing_that_is_done_and_the_next_start_skips_it() {
     // Another study is refused by a sentence, and nothing is changed.
     let kept = fs::read_to_string(out.join("study.toml")).unwrap();
     harness.state_mut().draft_mut().training.rate = 0.1;
+    harness.run_steps(20);
+    assert_eq!(ended(harness.state()), 4, "what is shown stays, whatever happens on the run page");
+    press(&mut harness, "Take them");
     until(&mut harness, "the refusal", |app| app.study().refusal().is_some());
     assert!(harness.query_all_by_label_contains("holds another study, of network.width").next().is_some());
     press(&mut harness, "Start study");

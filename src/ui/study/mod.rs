@@ -89,6 +89,9 @@ pub struct StudyPage {
     pub shown: bool,
     /// What the panel edits.
     pub draft: Draft,
+    /// The settings of the run page as this study took them. They stay while there are results: who goes on working on the run
+    /// page must not find another study when coming back.
+    base: Spec,
     send: SendFn,
     plan: draft::Plan,
     /// Since when the plan waits to be looked up in its folder.
@@ -116,6 +119,7 @@ impl StudyPage {
             shown: false,
             plan: draft::Plan::new(&draft, run),
             draft,
+            base: run.clone(),
             send: Box::new(Librarian::start),
             changed: Some(Instant::now()),
             work: None,
@@ -160,6 +164,11 @@ impl StudyPage {
         self.results.comparison()
     }
 
+    /// Whether the settings of the run page would by now make another study.
+    fn is_stale(&self, run: &Spec) -> bool {
+        self.base != *run && !self.is_running() && self.draft.spec(run).ok() != self.draft.spec(&self.base).ok()
+    }
+
     /// Why the folder cannot take this study.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
@@ -197,7 +206,10 @@ impl StudyPage {
         if self.is_running() {
             return;
         }
-        if self.plan.update(&self.draft, run) {
+        if self.base != *run && !self.results.any() {
+            self.base = run.clone();
+        }
+        if self.plan.update(&self.draft, &self.base) {
             self.changed = Some(Instant::now());
             (self.refusal, self.notice) = (None, None);
             // What was asked of the folder before is no longer the question.

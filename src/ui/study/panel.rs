@@ -32,9 +32,19 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec
 fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) {
     let tokens = Tokens::of(ui);
     let weak = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
-    which(ui, &mut page.draft);
+    if which(ui, &mut page.draft) {
+        page.base = run.clone();
+    }
     ui.label(weak(page.draft.about().to_owned()));
-    ui.label(weak(images(&page.draft, run)));
+    ui.label(weak(images(&page.draft, &page.base)));
+    if page.is_stale(run) {
+        ui.horizontal(|ui| {
+            ui.label(weak("The run page has other settings by now.".to_owned()));
+            if ui.small_button("Take them").on_hover_text("Another study: it needs a folder of its own").clicked() {
+                page.base = run.clone();
+            }
+        });
+    }
     ui.add_space(GRID);
     let draft = &mut page.draft;
     row(ui, "Varies", "The setting that differs between the runs: any key of the run file", |ui| {
@@ -58,7 +68,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
         ui.add(DragValue::new(&mut draft.at_once).range(1..=64).speed(0.1));
         ui.weak("runs");
     });
-    let usual = draft.folder(run).display().to_string();
+    let usual = draft.folder(&page.base).display().to_string();
     row(ui, "Folder", "What is done there is not done again; a run folder for each run, and study.csv", |ui| {
         let mut text = draft.folder.clone().unwrap_or(usual);
         let width = ui.available_width() - ROW - 8.0;
@@ -71,8 +81,8 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
     });
 }
 
-/// The list of studies.
-fn which(ui: &mut Ui, draft: &mut Draft) {
+/// The list of studies; whether another one was chosen.
+fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
     let list =
         ComboBox::from_id_salt("study").selected_text(draft.name()).width(ui.available_width() - 16.0).height(460.0);
     let mut chosen = None;
@@ -93,9 +103,11 @@ fn which(ui: &mut Ui, draft: &mut Draft) {
         }
     });
     let _named = shown.response.accessible_name("Which study");
-    if let Some(which) = chosen.filter(|which| *which != draft.which) {
+    let other = chosen.filter(|which| *which != draft.which);
+    if let Some(which) = other {
         *draft = Draft { at_once: draft.at_once, ..Draft::new(which) };
     }
+    other.is_some()
 }
 
 /// Which images the runs train on, in words.

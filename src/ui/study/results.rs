@@ -43,6 +43,11 @@ impl Results {
         (self.runs, self.drawn) = (None, None);
     }
 
+    /// Whether there is something to see.
+    pub fn any(&self) -> bool {
+        self.runs.as_ref().is_some_and(|runs| runs.finished() > 0)
+    }
+
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
         self.runs.as_ref()
     }
