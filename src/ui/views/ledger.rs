@@ -68,7 +68,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
     };
     let chosen = state.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
     let rect = ui.available_rect_before_wrap();
-    let wide = (rect.width() * 0.5).min(rect.height() * 1.25);
+    let wide = (rect.width() * 0.48).min(rect.height() * 1.25);
     let (left, right) = rect.split_left_right_at_x(rect.left() + wide);
     if let Some(old) = scatter(ui, left.shrink2(vec2(0.0, 2.0)), scene, &ledger, chosen) {
         state.old = Some(old);
@@ -117,8 +117,8 @@ fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen:
     let note = |at: Pos2, align, text: String| painter.text(at, align, text, FontId::proportional(9.5), tokens.weak);
     let below = pos2(frame.center().x, frame.bottom() + 8.0);
     let gap = ledger.gap().map_or_else(String::new, |gap| format!(" · gap {:.1} %", 100.0 * gap));
-    note(below, Align2::CENTER_CENTER, format!("predicted change of the own logit{gap}"));
-    note(frame.left_top() + vec2(4.0, 3.0), Align2::LEFT_TOP, "measured".to_owned());
+    note(below, Align2::CENTER_CENTER, format!("predicted{gap}"));
+    note(frame.left_top() + vec2(4.0, 3.0), Align2::LEFT_TOP, "measured Δ logit".to_owned());
     note(
         frame.right_bottom() - vec2(3.0, 2.0),
         Align2::RIGHT_BOTTOM,
@@ -146,10 +146,10 @@ fn entry(
         atlas.paint(ui, image, old.probe);
     }
     let beside = image.right_top() + vec2(8.0, 0.0);
-    text(beside, format!("{}, of an earlier task", name(old.label)), tokens.text);
+    text(beside, name(old.label), tokens.text);
     let (predicted, measured) = (old.predicted[old.label], old.measured[old.label]);
-    text(beside + vec2(0.0, 15.0), format!("predicted {}", signed(predicted)), tokens.weak);
-    text(beside + vec2(0.0, 29.0), format!("measured  {}", signed(measured)), tokens.weak);
+    text(beside + vec2(0.0, 15.0), format!("pred. {}", signed(predicted)), tokens.weak);
+    text(beside + vec2(0.0, 29.0), format!("meas. {}", signed(measured)), tokens.weak);
     let mut order: Vec<usize> = (0..old.by_image.len()).collect();
     order.sort_by(|&a, &b| old.by_image[a].total_cmp(&old.by_image[b]));
     let across = ((rect.width() / (SMALL + 6.0)) as usize).max(1);
