@@ -22,7 +22,7 @@
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; kernel regression | `model`, `math` | yes | no |
 //! | [`train`] | one step, evaluation; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events | all above, event types | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads | `lab` | no | no |
+//! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads, and who keeps its folder | `lab` | no | no |
 //! | [`record`] | events, the bounded history, run and study folders, figures | `math`, `spec` | no | no |
 //! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
 //! | [`cli`] | the command line, progress bars | as `ui` | no | no |

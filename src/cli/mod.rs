@@ -24,6 +24,7 @@ pub use gram::GramArgs;
 pub use run::run_default;
 pub use summary::summary;
 
+use crate::ui::Subject;
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -45,7 +46,7 @@ pub enum Command {
     Gram(GramArgs),
     /// Draw the publication figures of a run or of a study
     Figures(FiguresArgs),
-    /// Take pictures of the window on a real run: before the switch, after it, at the end
+    /// Take pictures of the window on a real run: before the switch, after it, at the end; or of a study
     Screenshots(ScreenshotArgs),
     /// List the ready-made runs and studies
     Presets,
@@ -106,6 +107,9 @@ pub struct ScreenshotArgs {
     /// Folder for the pictures
     #[arg(value_name = "DIR")]
     pub out: PathBuf,
+    /// Instead of a run: this ready-made study, half done and done, kept in ./kernelscope-studies/NAME
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["preset", "config"])]
+    pub study: Option<String>,
     /// Width of the window, in points
     #[arg(long, default_value_t = 1280)]
     pub width: u16,
@@ -159,7 +163,16 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
     let size = [f32::from(args.width), f32::from(args.height)];
-    for path in crate::ui::screenshots(&args.out, args.settings.spec()?, DeviceChoice::Auto, size)? {
+    let subject = match &args.study {
+        None => Subject::Run(args.settings.spec()?),
+        Some(name) => {
+            let settings = settings::Settings { preset: Some(name.clone()), ..args.settings.clone() };
+            let spec = settings.study()?;
+            // Known, or it had just been refused.
+            Subject::Study(crate::spec::study(name).map_or("", |study| study.name), spec)
+        }
+    };
+    for path in crate::ui::screenshots(&args.out, subject, DeviceChoice::Auto, size)? {
         println!("{}", path.display());
     }
     Ok(())

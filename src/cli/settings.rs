@@ -7,7 +7,7 @@ use super::Refused;
 use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
 
 /// Arguments that say what a run is.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
     /// A ready-made run; `kernelscope presets` lists them [default: the first]
     #[arg(long, value_name = "NAME", conflicts_with = "config")]

@@ -1,15 +1,23 @@
 //! How strongly the kernel reacts to a switch: the spike of its velocity and the dip of its λ_max, from the curves alone.
 //!
-//! The definitions are the ones shown in the window and in the documentation; nothing else computes them.
-//!
-//! * *Background*: the median velocity over the last third of the task before the switch.
-//! * *Spike*: the largest velocity from the switch to one epoch after it (or to the next switch); *ratio* = spike/background.
-//! * *Fake switches*: every measured time in that last third taken for a switch, as far as an epoch of it follows; the
-//!   largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After a real switch there
-//!   are three times as many samples, which alone would lift a maximum over noise a little: `no-shift` shows how much.)
-//! * *Before*: the median of the last three λ_max up to the switch. *Dip*: the smallest λ_max within three epochs after the
-//!   switch (or to the next one), divided by *before*. *Recovery*: the last λ_max of the new task over that smallest one;
-//!   *recovery time*: from the switch until λ_max, after that smallest one, first is *before* again.
+//! The definitions are the ones shown in the window and in the documentation; nothing else computes them. In words they stand
+//! in [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`], which the window shows too, so that
+//! no two places can say two things.
+
+/// What [`spike`] computes.
+pub const SPIKE_IN_WORDS: &str = "Background: the median velocity over the last third of the task before the switch. \
+     Spike: the largest velocity from the switch to one epoch after it (or to the next switch). Ratio: spike / background.";
+/// What the 99th percentile in [`Spike::fake`] is of.
+pub const FAKE_IN_WORDS: &str = "Fake switches: every measured time in that last third taken for a switch, as far as an \
+     epoch of it follows; the largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After \
+     a real switch there are three times as many samples, which alone would lift a maximum over noise a little: the preset \
+     no-shift shows how much.)";
+/// What [`dip`] computes.
+pub const DIP_IN_WORDS: &str = "Before: the median of the last three λ_max up to the switch. Dip: the smallest λ_max \
+     within three epochs after the switch (or to the next one), divided by “before”.";
+/// What [`Dip::recovery`] and [`Dip::recovery_epochs`] are.
+pub const RECOVERY_IN_WORDS: &str = "Recovery: the last λ_max of the new task over that smallest one. Recovery time: from \
+     the switch until λ_max, after that smallest one, first is as large as “before” again.";
 
 /// The reaction of the velocity to one switch.
 #[derive(Clone, Copy, Debug, PartialEq)]

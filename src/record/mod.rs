@@ -3,6 +3,7 @@
 mod arrays;
 mod atomic;
 mod checkpoint;
+pub mod comparison;
 mod create;
 mod event;
 pub mod figures;

@@ -87,6 +87,17 @@ impl History {
         pairs.map(outcome).collect()
     }
 
+    /// What the first switch did, in half a line.
+    pub fn headline(&self) -> String {
+        if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
+            return format!("diverged at step {step}");
+        }
+        let Some(first) = self.outcomes().into_iter().next() else { return "ended without a switch".to_owned() };
+        let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
+        let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
+        format!("{ratio}, {depth}")
+    }
+
     /// The figures by the names of [`RUN_FIGURES`].
     pub fn run_figures(&self) -> [Option<f64>; RUN_FIGURES.len()] {
         let matrix = self.accuracy_matrix();

@@ -14,3 +14,12 @@ pub fn task_colour(number: usize) -> [u8; 3] {
 
 /// What is about all tasks at once.
 pub const ALL_TASKS: [u8; 3] = [0, 0, 0];
+
+/// The colour of the n-th (from 0) of so many values of an axis, from a map that is ordered in grey too. On a dark ground
+/// the map begins where it is bright enough to be seen, on a light one it ends before the yellow.
+pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
+    let share = place as f64 / (count.max(2) - 1) as f64;
+    let (from, to) = if dark { (0.28, 1.0) } else { (0.0, 0.9) };
+    let shade = colorous::VIRIDIS.eval_continuous(from + (to - from) * share);
+    [shade.r, shade.g, shade.b]
+}

@@ -53,17 +53,8 @@ impl StudyFolder {
     /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
     /// Reads what is done. Nothing is written where this is refused.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
-        if out.exists() && !out.is_dir() {
-            return Err(FolderError::IsFile(out.to_owned()).into());
-        }
         let place = out.join(STUDY);
-        let spec = if place.exists() {
-            joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })?
-        } else if is_empty(out) {
-            spec.clone()
-        } else {
-            return Err(StudyError::NotEmpty(out.to_owned()));
-        };
+        let spec = agreed(out, spec)?;
         fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
         let study = Self::with(out, spec, lock)?;
@@ -73,6 +64,11 @@ impl StudyFolder {
         fs::create_dir_all(&runs).map_err(|err| FolderError::write(&runs, err))?;
         study.write_table()?;
         Ok(study)
+    }
+
+    /// What [`StudyFolder::create`] would open, without writing anything: where nothing is there, no run has ended.
+    pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        Self::with(out, agreed(out, spec)?, None)
     }
 
     /// Opens a study to look at it.
@@ -93,6 +89,11 @@ impl StudyFolder {
     /// The whole spec.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// The key that varies, or what the variants have in common.
+    pub fn axis(&self) -> &str {
+        self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
     }
 
     /// Its runs, value by value.
@@ -147,7 +148,7 @@ impl StudyFolder {
     /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
     /// on. A cell is empty where a figure cannot be told.
     pub fn table(&self) -> Vec<Vec<String>> {
-        let axis = self.spec.study.as_ref().map_or("", |study| study.axis.as_str());
+        let axis = self.axis();
         let known: Vec<_> =
             self.runs.iter().zip(&self.ended).filter_map(|(run, ended)| Some((run, ended.as_ref()?))).collect();
         let outcomes: Vec<_> = known.iter().map(|(_, history)| history.outcomes()).collect();
@@ -172,6 +173,21 @@ impl StudyFolder {
             lines.push(line);
         }
         lines
+    }
+}
+
+/// The study that a folder would hold, were this one opened there; refused where something else is in it.
+fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
+    if out.exists() && !out.is_dir() {
+        return Err(FolderError::IsFile(out.to_owned()).into());
+    }
+    let place = out.join(STUDY);
+    if place.exists() {
+        joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })
+    } else if is_empty(out) {
+        Ok(spec.clone())
+    } else {
+        Err(StudyError::NotEmpty(out.to_owned()))
     }
 }
 

@@ -182,7 +182,7 @@ fn unknown_key(key: &str) -> SpecError {
 }
 
 /// One TOML value and nothing after it.
-fn as_toml(text: &str) -> Option<Value> {
+pub(super) fn as_toml(text: &str) -> Option<Value> {
     let mut table = format!("value = {text}").parse::<Table>().ok()?;
     let value = table.remove("value")?;
     table.is_empty().then_some(value)

@@ -3,8 +3,8 @@
 use toml::Value;
 
 use super::{
-    Activation, Init, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Spec, StudySpec, TaskKind,
-    Variant,
+    Activation, Init, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, StudySpec,
+    TaskKind, Variant,
 };
 
 /// A named run or study.
@@ -137,6 +137,21 @@ pub const PRESETS: &[Preset] = &[
             spec.data.per_class = 581;
         },
     },
+    Preset {
+        name: "ten-tasks",
+        about: "Ten tasks of ten classes of CIFAR-100, whose folder is to be chosen under Data: all nine switches spike, and dip",
+        change: |spec| {
+            spec.data.source = Source::Cifar100;
+            spec.data.test_per_class = 20;
+            spec.tasks.classes = (0..10).map(|task| (10 * task..10 * task + 10).collect()).collect();
+            spec.tasks.epochs = vec![10.0, 5.0];
+            spec.training.rate = 0.01;
+            spec.training.batch = 32;
+            spec.kernel.probes_per_class = 4;
+            spec.kernel.per_epoch = 2;
+            spec.kernel.lag = 0.5;
+        },
+    },
 ];
 
 /// Five tasks of two classes.
@@ -267,6 +282,21 @@ pub const STUDIES: &[Preset] = &[
         name: "replay",
         about: "How many images of the first task are replayed in the second: forgetting, and the kernel",
         change: |spec| spec.study = along("training.replay", [0, 10, 50, 200, 500]),
+    },
+    Preset {
+        name: "sequence",
+        about: "The same ten classes as two, three or five tasks: every switch spikes, more clearly the smaller the tasks",
+        change: |spec| {
+            spec.tasks.epochs = vec![15.0, 10.0];
+            spec.study = among(
+                "sequence",
+                &[
+                    ("2 × 5", &["tasks.classes=[[0,1,2,3,4],[5,6,7,8,9]]"]),
+                    ("4 + 3 + 3", &["tasks.classes=[[0,1,2,3],[4,5,6],[7,8,9]]"]),
+                    ("5 × 2", &["tasks.classes=[[0,1],[2,3],[4,5],[6,7],[8,9]]"]),
+                ],
+            );
+        },
     },
     Preset {
         name: "optimiser",

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
+use super::file::as_toml;
 use super::validate::problem;
 use super::{DataShape, Problem, Spec, SpecError};
 
@@ -42,6 +43,32 @@ pub struct StudyRun {
     /// The folder of the run within the study's.
     pub folder: String,
     pub spec: Spec,
+}
+
+impl StudySpec {
+    /// The values as people write them, separated by commas.
+    pub fn values_text(&self) -> String {
+        self.values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Reads values written so: TOML, separated by commas; what is none is a word, so that `relu, tanh` needs no quotes.
+    pub fn values_of(text: &str) -> Vec<Value> {
+        if let Some(Value::Array(values)) = as_toml(&format!("[{text}]")) {
+            return values;
+        }
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(|word| as_toml(word).unwrap_or_else(|| Value::String(word.to_owned()))).collect()
+    }
+
+    /// Reads seeds: whole numbers from 0, separated by commas or blanks.
+    pub fn seeds_of(text: &str) -> Result<Vec<u64>, Problem> {
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let seed = |word: &str| {
+            let message = || problem("study.seeds", format!("{word} is no seed: give whole numbers, as in 1, 2, 3"));
+            word.parse().map_err(|_| message())
+        };
+        words.map(seed).collect()
+    }
 }
 
 /// Runs of a study at most.

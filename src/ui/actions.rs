@@ -5,6 +5,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::study::Wish;
 use crate::spec::Preset;
 use crate::worker::Command;
 
@@ -25,6 +26,7 @@ pub enum UserCommand {
     ZoomOut,
     Theme,
     Presentation,
+    Page,
     Help,
 }
 
@@ -41,7 +43,7 @@ const fn key(key: Key) -> KeyboardShortcut {
 }
 
 impl UserCommand {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
@@ -56,6 +58,7 @@ impl UserCommand {
         Self::ZoomOut,
         Self::Theme,
         Self::Presentation,
+        Self::Page,
         Self::Help,
     ];
 
@@ -76,9 +79,15 @@ impl UserCommand {
             Self::ZoomOut => ("Zoom out", "Show a longer stretch of time", key(Key::Minus)),
             Self::Theme => ("Theme", "Change between light and dark", key(Key::D)),
             Self::Presentation => ("Larger text", "Enlarge everything for the back row, or go back", key(Key::P)),
+            Self::Page => ("Run or study", "Show the studies, or the run again; both go on", key(Key::G)),
             Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
         };
         About { label, tooltip, key }
+    }
+
+    /// Whether it is about the window as a whole; the others are about the run, and do nothing while a study is shown.
+    pub fn is_of_window(self) -> bool {
+        matches!(self, Self::Theme | Self::Presentation | Self::Page | Self::Help)
     }
 
     /// Explanation and key in one line.
@@ -115,6 +124,8 @@ pub enum Action {
     Revert,
     /// Hide the banner.
     Dismiss,
+    /// On the study page.
+    Study(Wish),
     /// Forget the run that is shown faintly.
     ForgetReference,
     /// Let go of one of the futures of a fork, by its place.
@@ -141,7 +152,7 @@ impl Actions {
 }
 
 /// Turns keys into wishes. Keys without a modifier belong to a field while one has the focus.
-pub fn keys(ctx: &egui::Context, actions: &mut Actions) {
+pub fn keys(ctx: &egui::Context, actions: &mut Actions, run_is_shown: bool) {
     if ctx.text_edit_focused() {
         return;
     }
@@ -149,7 +160,7 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions) {
     for command in UserCommand::ALL {
         // A focused button or slider has these keys for itself.
         let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
-        if focused && taken {
+        if (focused && taken) || !(run_is_shown || command.is_of_window()) {
             continue;
         }
         let mut shortcuts = vec![command.about().key];

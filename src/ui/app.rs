@@ -16,6 +16,7 @@ use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Around, Checked};
+use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
@@ -42,6 +43,7 @@ pub struct App {
     pub(super) views: ViewState,
     pub(super) forks: Forks,
     pub(super) actions: Actions,
+    pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) dismissed: bool,
@@ -61,6 +63,7 @@ impl App {
             start,
             go_on: go_on(DeviceChoice::Cpu),
             checked: Checked::new(&spec),
+            study: StudyPage::new(&spec),
             draft: spec,
             session: None,
             reference: None,
@@ -117,6 +120,16 @@ impl App {
         self.reference.as_ref()
     }
 
+    /// The study page.
+    pub fn study(&self) -> &StudyPage {
+        &self.study
+    }
+
+    /// The study page, to be changed by a caller; as if typed.
+    pub fn study_mut(&mut self) -> &mut StudyPage {
+        &mut self.study
+    }
+
     /// The futures of the last fork.
     pub fn forks(&self) -> &Forks {
         &self.forks
@@ -142,7 +155,7 @@ impl App {
             // The style of this pass was made before; the next one has it.
             ui.ctx().request_repaint();
         }
-        actions::keys(ui.ctx(), &mut self.actions);
+        actions::keys(ui.ctx(), &mut self.actions, !self.study.shown);
         self.checked.update(&self.draft);
         self.layout(ui);
         help::show(ui.ctx(), &mut self.help);
@@ -173,11 +186,16 @@ impl App {
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.draft, self.checked.problems.is_empty());
+            top_bar::show(ui, &mut scene, session, &self.study, &self.draft, self.checked.problems.is_empty());
         });
         Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
             status_bar::show(ui, &scene, &self.frames, &self.memory);
         });
+        if self.study.shown {
+            let flops = session.and_then(|session| measured_flops(&session.history));
+            self.study.show(ui, &mut self.actions, &self.draft, flops);
+            return;
+        }
         let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         let flops = session.and_then(|session| measured_flops(&session.history));
         let around = Around { session, has_reference: scene.reference.is_some(), flops };

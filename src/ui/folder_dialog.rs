@@ -15,11 +15,11 @@ pub struct FolderDialog {
 }
 
 impl FolderDialog {
-    /// Opens it; `wake` is called when there is an answer.
-    pub fn open(wake: crate::worker::Waker) -> std::io::Result<Self> {
+    /// Opens it under this title; `wake` is called when there is an answer.
+    pub fn open(title: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
         let (send, answer) = bounded(1);
         // Made here, as some systems demand of the main thread; only its answer is awaited elsewhere.
-        let asked = rfd::AsyncFileDialog::new().set_title("Folder with the data set").pick_folder();
+        let asked = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
         let wait = move || {
             let folder = block_on(asked).map(|folder| folder.path().to_owned());
             // Nobody listens when the window has gone; then the answer does not matter.

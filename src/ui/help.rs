@@ -3,6 +3,7 @@
 use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
 
 use super::actions::UserCommand;
+use super::study::PanelKind;
 use super::theme;
 use super::views::View;
 
@@ -52,6 +53,12 @@ pub fn show(ctx: &Context, open: &mut bool) {
                 for view in View::ALL {
                     ui.label(RichText::new(view.title()).strong());
                     ui.label(RichText::new(view.help()).size(theme::SMALL));
+                    ui.add_space(8.0);
+                }
+                ui.label(RichText::new("Panels of a study").size(theme::TITLE));
+                for panel in PanelKind::ALL {
+                    ui.label(RichText::new(panel.title()).strong());
+                    ui.label(RichText::new(panel.help()).size(theme::SMALL));
                     ui.add_space(8.0);
                 }
             });

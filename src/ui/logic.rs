@@ -11,6 +11,7 @@ use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::session::{BUDGET, Session, outline};
+use super::study::Wish;
 use super::views::View;
 use crate::spec::Spec;
 use crate::worker::{Command, Waker};
@@ -42,6 +43,7 @@ impl App {
                 self.checked.update(&self.draft);
             }
         }
+        self.study.tick(ctx, &self.draft, || waker(ctx));
         for action in self.actions.take() {
             self.execute(ctx, action);
             ctx.request_repaint();
@@ -55,7 +57,12 @@ impl App {
             Action::Load(preset) => {
                 // The pace is the user's, not the preset's, once there is one.
                 let window = self.draft.window.clone();
-                self.draft = Spec { seed: self.draft.seed, window, ..preset.spec() };
+                let before = std::mem::replace(&mut self.draft, preset.spec());
+                (self.draft.seed, self.draft.window) = (before.seed, window);
+                // A preset on images of the user's own has no folder: one that was chosen for such images stays.
+                if before.data.source == self.draft.data.source {
+                    self.draft.data.path = before.data.path;
+                }
                 self.start_run(ctx);
             }
             Action::Live(command) => {
@@ -81,6 +88,13 @@ impl App {
             Action::Dismiss => self.dismissed = true,
             Action::ForgetReference => self.reference = None,
             Action::RemoveFuture(place) => self.forks.remove(place),
+            Action::Study(Wish::OpenRun(place)) => {
+                if let Some(spec) = self.study.run(place) {
+                    self.draft = Spec { window: self.draft.window.clone(), ..spec.clone() };
+                    self.study.shown = false;
+                }
+            }
+            Action::Study(wish) => self.study.execute(&wish, || waker(ctx)),
         }
     }
 
@@ -123,6 +137,7 @@ impl App {
                 let largest = room.min_elem().clamp(1.0, 1.6);
                 ctx.set_zoom_factor(if ctx.zoom_factor() > 1.01 { 1.0 } else { largest.max(1.15) });
             }
+            UserCommand::Page => self.study.shown = !self.study.shown,
             UserCommand::Help => self.help = !self.help,
         }
     }
@@ -188,7 +203,7 @@ impl App {
 
     fn choose_folder(&mut self, ctx: &egui::Context) {
         if self.dialog.is_none() {
-            match FolderDialog::open(waker(ctx)) {
+            match FolderDialog::open("Folder with the data set", waker(ctx)) {
                 Ok(dialog) => self.dialog = Some(dialog),
                 Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
             }

@@ -24,6 +24,7 @@ mod settings;
 mod shots;
 mod sources;
 mod status_bar;
+pub mod study;
 pub mod theme;
 mod timeline;
 mod top_bar;
@@ -32,5 +33,5 @@ mod widgets;
 mod window;
 
 pub use app::{App, StartFn};
-pub use shots::screenshots;
+pub use shots::{Subject, screenshots};
 pub use window::{WindowOptions, open};

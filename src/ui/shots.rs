@@ -1,7 +1,7 @@
 //! Pictures of the real window on a real run, by one command: before the switch, just after it, and at the end, in both
-//! themes.
+//! themes; or of the study page on a real study, half done and done.
 //!
-//! Nothing is staged: the run is trained while the pictures are taken, and the window is the one that users have. Files are
+//! Nothing is staged: the run or the study is trained while the pictures are taken, and the window is the one that users have. Files are
 //! written by a thread of their own.
 
 use std::collections::VecDeque;
@@ -13,14 +13,24 @@ use anyhow::Context as _;
 use crossbeam_channel::{Sender, bounded};
 use eframe::egui::{self, ColorImage, ThemePreference, ViewportCommand};
 
+use super::actions::Action;
 use super::app::App;
+use super::study::{State, Wish};
 use super::window;
 use crate::record::RunState;
-use crate::spec::Spec;
+use crate::spec::{PRESETS, Spec};
 use crate::worker::{Command, DeviceChoice};
 
+/// What the pictures are of.
+pub enum Subject {
+    Run(Spec),
+    /// A ready-made study by its name, with the values and seeds of this spec; it is kept in its usual folder, and what is done
+    /// there is not done again.
+    Study(&'static str, Spec),
+}
+
 /// Takes the pictures into this folder; returns their paths. `size` is that of the window, in points.
-pub fn screenshots(dir: &Path, spec: Spec, device: DeviceChoice, size: [f32; 2]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f32; 2]) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(dir).with_context(|| format!("the folder {} cannot be made", dir.display()))?;
     // Waits for the file before, at most: pictures are large.
     let (pictures, written) = bounded::<(PathBuf, Arc<ColorImage>)>(2);
@@ -35,9 +45,22 @@ pub fn screenshots(dir: &Path, spec: Spec, device: DeviceChoice, size: [f32; 2])
         })?;
     let dir = dir.to_owned();
     let creator = move |creation: &eframe::CreationContext<'_>| {
-        let mut app = App::new(spec, window::start(device)).on(device);
-        app.start_run(&creation.egui_ctx);
-        Ok(Box::new(Photographer { app, dir, pictures, plan: plan(), stage: Stage::Wait }) as Box<dyn eframe::App>)
+        let (app, plan) = match subject {
+            Subject::Run(spec) => {
+                let mut app = App::new(spec, window::start(device)).on(device);
+                app.start_run(&creation.egui_ctx);
+                let switch = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
+                (app, plan(&switch))
+            }
+            Subject::Study(name, spec) => {
+                let mut app = App::new(PRESETS[0].spec(), window::start(device));
+                app.study_mut().choose(name, &spec);
+                app.study_mut().shown = true;
+                (app, plan(&[("study-half", Moment::Half), ("study", Moment::Done)]))
+            }
+        };
+        Ok(Box::new(Photographer { app, dir, pictures, plan, stage: Stage::Wait, begun: false })
+            as Box<dyn eframe::App>)
     };
     window::run(window::native_options(size), Box::new(creator))?;
     // The window is gone and with it the sender, so the writer comes to its end.
@@ -57,6 +80,9 @@ enum Moment {
     /// So many epochs after the (planned) first switch; before it, if negative.
     Switch(f64),
     End,
+    /// Half of the runs of the study are done, or all.
+    Half,
+    Done,
 }
 
 struct Shot {
@@ -66,13 +92,12 @@ struct Shot {
     theme: ThemePreference,
 }
 
-fn plan() -> VecDeque<Shot> {
-    let moments = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
+fn plan(moments: &[(&str, Moment)]) -> VecDeque<Shot> {
     let themes = [(ThemePreference::Light, "light"), (ThemePreference::Dark, "dark")];
-    let shot = |(when, moment): (&str, Moment)| {
+    let shot = |&(when, moment): &(&str, Moment)| {
         themes.map(|(theme, name)| Shot { name: format!("{when}-{name}"), moment, theme })
     };
-    moments.into_iter().flat_map(shot).collect()
+    moments.iter().flat_map(shot).collect()
 }
 
 /// Epochs a second while a picture is taken.
@@ -92,16 +117,30 @@ struct Photographer {
     pictures: Sender<(PathBuf, Arc<ColorImage>)>,
     plan: VecDeque<Shot>,
     stage: Stage,
+    /// Whether the study was started.
+    begun: bool,
 }
 
 impl Photographer {
     fn is_due(&self, moment: Moment) -> bool {
+        let study = self.app.study();
+        let ended = || {
+            let ended = |state: &State| matches!(state, State::Ended(_) | State::Failed(_));
+            study
+                .opened()
+                .map(|opened| (opened.states.iter().filter(|state| ended(state)).count(), opened.states.len()))
+        };
+        match moment {
+            Moment::Half => return ended().is_some_and(|(done, all)| 2 * done >= all),
+            Moment::Done => return ended().is_some_and(|(done, all)| done == all) && !study.is_running(),
+            Moment::Switch(_) | Moment::End => {}
+        }
         let history = self.app.history();
         if matches!(history.state(), RunState::Ended(_)) {
             return true;
         }
         match moment {
-            Moment::End => false,
+            Moment::End | Moment::Half | Moment::Done => false,
             Moment::Switch(after) => {
                 let bands = super::clock::bands(history);
                 let switch = bands.first().map_or(f64::INFINITY, |band| band.end);
@@ -111,7 +150,14 @@ impl Photographer {
     }
 
     fn advance(&mut self, ctx: &egui::Context) {
-        ctx.request_repaint();
+        // A study takes minutes, and should have the machine for itself.
+        let waits = self.app.study().shown && matches!(self.stage, Stage::Wait);
+        ctx.request_repaint_after(std::time::Duration::from_millis(if waits { 200 } else { 0 }));
+        // Once: a run that fails would fail again.
+        if self.app.study().shown && self.app.study().can_start() && !self.begun {
+            self.begun = true;
+            self.app.actions.push(Action::Study(Wish::Start));
+        }
         let Some(shot) = self.plan.front() else {
             ctx.send_viewport_cmd(ViewportCommand::Close);
             return;

@@ -8,21 +8,40 @@ use super::actions::{Action, Actions, UserCommand};
 use super::format;
 use super::scene::Scene;
 use super::session::Session;
+use super::study::{StudyPage, Wish};
 use super::theme::{self, GRID};
-use super::widgets::{BAR_BUTTON, Icon, IconButton};
+use super::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::record::{Ending, RunState};
 use crate::spec::{PRESETS, Spec};
 
-pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, draft: &Spec, can_start: bool) {
+pub fn show(
+    ui: &mut Ui,
+    scene: &mut Scene<'_>,
+    session: Option<&Session>,
+    study: &StudyPage,
+    draft: &Spec,
+    can_start: bool,
+) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID;
         ui.label(RichText::new("Kernelscope").size(theme::HEADING).color(scene.tokens.text));
         ui.add_space(3.0 * GRID);
-        presets(ui, scene.actions, draft);
+        page(ui, scene.actions, study);
         ui.add_space(2.0 * GRID);
-        transport(ui, scene.actions, session, can_start);
-        ui.add_space(2.0 * GRID);
-        state(ui, scene, session);
+        if study.shown {
+            let name = RichText::new(study.draft.name()).size(theme::TITLE).color(scene.tokens.text);
+            ui.label(name).on_hover_text(study.draft.about());
+            if session.is_some_and(Session::is_live) {
+                ui.add_space(2.0 * GRID);
+                ui.label(RichText::new("The run goes on meanwhile").size(theme::SMALL).color(scene.tokens.weak));
+            }
+        } else {
+            presets(ui, scene.actions, draft);
+            ui.add_space(2.0 * GRID);
+            transport(ui, scene.actions, session, can_start);
+            ui.add_space(2.0 * GRID);
+            state(ui, scene, session);
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let icon = if scene.tokens.dark { Icon::Sun } else { Icon::Moon };
             for (command, icon) in
@@ -34,6 +53,17 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, draft
             }
         });
     });
+}
+
+/// The switch between the run and the studies.
+fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
+    let key = ui.ctx().format_shortcut(&UserCommand::Page.about().key);
+    let run = format!("One run, live ({key})");
+    let many = format!("Many runs under one question ({key})");
+    let mut shown = study.shown;
+    if segments(ui, &mut shown, &[(false, "Run", run.as_str()), (true, "Study", many.as_str())]) {
+        actions.push(Action::Study(Wish::Show(shown)));
+    }
 }
 
 fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {

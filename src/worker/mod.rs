@@ -8,6 +8,8 @@
 //! * A panic in the laboratory becomes `Ended(Failed)`; the window lives on.
 //! * The waker is a closure; the worker knows nothing of egui. Without it a sleeping window would never look.
 
+pub mod librarian;
+pub mod progress;
 pub mod study;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

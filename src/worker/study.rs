@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::record::{Ending, Event, Opened, create};
@@ -64,9 +65,13 @@ impl Study {
         Self { messages: Some(messages), cancel, threads }
     }
 
-    /// Waits for the next message; `None` when there will be no more.
-    pub fn recv(&self) -> Option<Message> {
-        self.messages.as_ref()?.recv().ok()
+    /// The messages until there are no more; `None` when nothing has happened for so long.
+    pub fn messages(&self, quiet: Duration) -> impl Iterator<Item = Option<Message>> + '_ {
+        std::iter::from_fn(move || match self.messages.as_ref()?.recv_timeout(quiet) {
+            Ok(message) => Some(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Some(None),
+            Err(RecvTimeoutError::Disconnected) => None,
+        })
     }
 }
 

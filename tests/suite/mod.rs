@@ -28,6 +28,7 @@ mod spec;
 mod stage;
 mod study;
 mod ui;
+mod ui_study;
 mod worker;
 
 /// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself.

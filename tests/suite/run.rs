@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernelscope::lab::{Cadence, lag_steps};
 use kernelscope::record::{BlockMetrics, Ending, Event, Row};
-use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Spec};
+use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Source, Spec};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::{ending, read_all, read_until, start, tiny};
@@ -177,10 +177,25 @@ fn adam_says_that_it_hides_the_effect() {
     assert!(events.iter().any(|event| matches!(event, Event::Warning { message, .. } if message.contains("Adam"))));
 }
 
+/// A data set of the form of CIFAR-100: twenty training images and two test images of each class, each class of one grey.
+fn cifar100(folder: &std::path::Path) {
+    let records = |each: usize| -> Vec<u8> {
+        let classes = (0..100u8).cycle().take(100 * each);
+        classes.flat_map(|class| [vec![class / 5, class], vec![2 * class; 3072]].concat()).collect()
+    };
+    std::fs::write(folder.join("train.bin"), records(20)).unwrap();
+    std::fs::write(folder.join("test.bin"), records(2)).unwrap();
+}
+
 #[test]
 fn every_preset_loads_and_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    cifar100(folder.path());
     for preset in PRESETS {
         let mut spec = preset.spec();
+        if spec.data.source == Source::Cifar100 {
+            spec.data.path = Some(folder.path().to_owned());
+        }
         // The preset as it is, but on fewer images and for fewer steps.
         spec.data.per_class = 60;
         spec.data.test_per_class = 10;

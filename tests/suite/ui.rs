@@ -61,7 +61,7 @@ pub fn press(harness: &mut Ui, name: &str) {
     harness.run_steps(4);
 }
 
-fn endless() -> Spec {
+pub fn endless() -> Spec {
     let mut spec = tiny();
     spec.tasks.epochs = vec![100_000.0];
     spec

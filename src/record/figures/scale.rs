@@ -51,11 +51,8 @@ impl Scale {
         Self { log: false, low: -0.5, high: last + 0.5, ticks, style: Style::Names(names) }
     }
 
-    /// An axis on which exactly these values are ticks, logarithmic where they span a decade.
-    pub(super) fn values(values: &[f64]) -> Self {
-        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let log = least > 0.0 && most >= 8.0 * least;
+    /// An axis on which exactly these values are ticks.
+    pub(super) fn values(values: &[f64], log: bool) -> Self {
         Self { ticks: values.to_vec(), style: Style::Significant, ..Self::of(values.iter().copied(), log) }
     }
 

@@ -171,4 +171,4 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
 }
 
 /// Speed taken for granted until a run has shown what this machine does, in floating-point operations per second.
-const ASSUMED_FLOPS: f64 = 2e10;
+pub const ASSUMED_FLOPS: f64 = 2e10;

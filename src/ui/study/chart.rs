@@ -1,0 +1,168 @@
+//! Draws one panel of a study's picture, and says which run is under the pointer.
+
+use std::sync::Arc;
+
+use egui::{Align2, FontId, Pos2, Rect, Shape, Stroke, Ui, Vec2, pos2};
+use egui_plot::{FilledArea, GridMark, Line as PlotLine, LineStyle, PlotPoint, PlotPoints, PlotTransform};
+
+use super::picture::{Picture, Target};
+use crate::ui::theme::{self, Tokens};
+use crate::ui::{axes, format};
+
+/// How near the pointer must come to a run, in points.
+const REACH: f32 = 14.0;
+
+/// Draws the picture into what is left of this ui.
+pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
+    let tokens = Tokens::of(ui);
+    let behind = ui.painter().add(Shape::Noop);
+    let ((left, right), (low, high)) = (picture.x, picture.y);
+    let (log, span, height) = (picture.log, high - low, ui.available_height());
+    let across = ui.available_width() - axes::AXIS;
+    let plot = match &picture.ticks {
+        None => axes::over_time(ui, id, height, picture.x, true),
+        Some(ticks) => {
+            let shown: Arc<[(f64, String)]> = fitting(ticks, picture.x, across).into();
+            let marks: Vec<GridMark> =
+                shown.iter().map(|tick| GridMark { value: tick.0, step_size: right - left }).collect();
+            let label = move |value: f64| {
+                let nearest = shown.iter().min_by(|a, b| (a.0 - value).abs().total_cmp(&(b.0 - value).abs()));
+                nearest.map_or_else(String::new, |tick| tick.1.clone())
+            };
+            let axis = axes::bottom(tokens, true, label);
+            axes::bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(move |_| marks.clone())
+        }
+    };
+    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, log));
+    let shown =
+        plot.custom_y_axes(vec![axis]).y_grid_spacer(format::spacer(log, axes::ticks_up(height))).show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(left..=right);
+            plot_ui.set_plot_bounds_y(low..=high);
+            for (place, ribbon) in picture.ribbons.iter().enumerate() {
+                let area = FilledArea::new("", &ribbon.x, &ribbon.low, &ribbon.high)
+                    .fill_color(ribbon.colour)
+                    .stroke(Stroke::NONE);
+                plot_ui.add(area.id(("ribbon", place)).allow_hover(false));
+            }
+            for (place, line) in picture.lines.iter().enumerate() {
+                let style = if line.broken { LineStyle::Dashed { length: 5.0 } } else { LineStyle::Solid };
+                let drawn = PlotLine::new("", PlotPoints::Borrowed(&line.points)).id(("line", place));
+                plot_ui.line(drawn.color(line.colour).width(line.width).style(style).allow_hover(false));
+            }
+        });
+    let transform = shown.transform;
+    let frame = *transform.frame();
+    let mut ground = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
+    if picture.ticks.is_none() && left < 0.0 {
+        let x = transform.position_from_point_x(0.0);
+        ground.push(Shape::vline(x, frame.y_range(), Stroke::new(1.5, tokens.faint)));
+    }
+    ui.painter().set(behind, Shape::Vec(ground));
+    if picture.is_empty() {
+        ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", theme::note(), tokens.faint);
+        return;
+    }
+    dots(ui, picture, &transform);
+    if picture.ticks.is_none() {
+        let (at, font) = (frame.right_bottom() - Vec2::new(4.0, 1.0), FontId::proportional(9.5));
+        ui.painter().text(at, Align2::RIGHT_BOTTOM, "epochs since the switch", font, tokens.faint);
+    }
+    if let Some(pointer) = shown.response.hover_pos() {
+        point_out(ui, picture, &transform, pointer);
+    }
+}
+
+/// The ticks that have room for what is written at them.
+fn fitting(ticks: &[(f64, String)], (left, right): (f64, f64), width: f32) -> Vec<(f64, String)> {
+    let at = |value: f64| ((value - left) / (right - left)) as f32 * width;
+    // Names are cut to what each has; numbers are never cut, some are left out.
+    let room = (width / ticks.len().max(1) as f32 / LETTER) as usize;
+    let names = ticks.iter().any(|tick| tick.1.parse::<f64>().is_err());
+    let mut shown: Vec<(f64, String)> = Vec::new();
+    let mut free = f32::NEG_INFINITY;
+    let mut sorted: Vec<&(f64, String)> = ticks.iter().collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (value, text) in sorted {
+        let text = if names { cut(text, room.max(3)) } else { text.clone() };
+        let half = 0.5 * LETTER * text.chars().count() as f32;
+        if at(*value) - half >= free {
+            free = at(*value) + half + LETTER;
+            shown.push((*value, text));
+        }
+    }
+    shown
+}
+
+/// Width of a letter of a tick.
+const LETTER: f32 = 5.8;
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Bars and dots, above the lines.
+fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform) {
+    let painter = ui.painter().with_clip_rect(transform.frame().expand(3.0));
+    for bar in &picture.bars {
+        let at = |y: f64| transform.position_from_point(&PlotPoint::new(bar.at, y));
+        painter.line_segment([at(bar.ends.0), at(bar.ends.1)], Stroke::new(1.0, bar.colour));
+    }
+    for dot in &picture.dots {
+        let at = transform.position_from_point(&dot.at);
+        if dot.full {
+            painter.circle_filled(at, 3.0, dot.colour);
+        } else {
+            painter.circle_stroke(at, 2.4, Stroke::new(1.0, dot.colour));
+        }
+    }
+}
+
+/// Marks the nearest point of a run, and writes its value, seed and number.
+fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer: Pos2) {
+    let nearest = picture.targets.iter().filter_map(|target| nearest_of(target, transform, pointer));
+    let Some((distance, at, target, point)) = nearest.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
+    if distance > REACH {
+        return;
+    }
+    let tokens = Tokens::of(ui);
+    let value = format::number(if picture.log { 10f64.powf(point.y) } else { point.y });
+    let when = if picture.ticks.is_some() {
+        String::new()
+    } else {
+        let sign = if point.x < 0.0 { "−" } else { "+" };
+        format!(" at {sign}{:.2} epochs", point.x.abs())
+    };
+    let frame = *transform.frame();
+    let painter = ui.painter().with_clip_rect(frame.expand(3.0));
+    painter.circle(at, 4.0, target.colour, Stroke::new(1.5, tokens.cursor));
+    let galley =
+        painter.layout(format!("{}: {value}{when}", target.name), theme::note(), tokens.text, frame.width() - 12.0);
+    let size = galley.size();
+    let x = (at.x + 8.0).min(frame.right() - size.x - 4.0).max(frame.left() + 4.0);
+    let above = at.y - 8.0 - size.y;
+    let y = if above < frame.top() + 2.0 { at.y + 8.0 } else { above };
+    let ground = Rect::from_min_size(pos2(x, y), size).expand(3.0);
+    painter.rect(ground, 3.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
+    painter.galley(pos2(x, y), galley, tokens.text);
+}
+
+/// The point of a run that is nearest to the pointer: how far, where, and which.
+fn nearest_of<'a>(
+    target: &'a Target,
+    transform: &PlotTransform,
+    pointer: Pos2,
+) -> Option<(f32, Pos2, &'a Target, PlotPoint)> {
+    // Points lie in the order of x: only those beside the pointer can be near it.
+    let x = transform.value_from_position(pointer).x;
+    let after = target.points.partition_point(|point| point.x < x);
+    let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
+    let points = beside.filter_map(|place| target.points.get(place));
+    let far = |point: &PlotPoint| {
+        let at = transform.position_from_point(point);
+        (at.distance(pointer), at, target, *point)
+    };
+    points.map(far).min_by(|a, b| a.0.total_cmp(&b.0))
+}

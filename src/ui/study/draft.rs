@@ -1,0 +1,182 @@
+//! What the study page's panel edits, and the study that this makes.
+//!
+//! Fields of text are kept as they are typed; what they mean is worked out when they change, and what is wrong is told in words.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::spec::{Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
+use crate::worker::progress::{largest_bytes, total_flop};
+
+/// Which study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// A ready-made one, by its place in the list.
+    Ready(usize),
+    /// Along a setting of the user's choice, from the settings of the run page.
+    Own,
+}
+
+/// The fields of the panel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub(super) which: Which,
+    /// The key that varies.
+    pub axis: String,
+    /// Its values, separated by commas.
+    pub values: String,
+    /// Where a study has variants instead: each, and whether it is run.
+    pub(super) variants: Vec<(Variant, bool)>,
+    pub seeds: String,
+    /// Runs at a time.
+    pub at_once: usize,
+    /// Where the study is kept; its usual place if not given.
+    pub folder: Option<String>,
+}
+
+/// All studies are kept here unless another folder is given.
+const FOLDER: &str = "kernelscope-studies";
+
+impl Draft {
+    /// A study as it is before anything is changed.
+    pub fn new(which: Which) -> Self {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let study = match which {
+            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default(),
+            Which::Own => StudySpec {
+                axis: "network.width".to_owned(),
+                values: [64, 256, 1024].map(toml::Value::from).to_vec(),
+                seeds: vec![1, 2, 3],
+                ..StudySpec::default()
+            },
+        };
+        Self {
+            which,
+            axis: study.axis.clone(),
+            values: study.values_text(),
+            seeds: study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+            variants: study.variants.into_iter().map(|variant| (variant, true)).collect(),
+            at_once,
+            folder: None,
+        }
+    }
+
+    /// The name of the study, for people.
+    pub fn name(&self) -> &'static str {
+        match self.which {
+            Which::Ready(place) => STUDIES[place].name,
+            Which::Own => "own settings",
+        }
+    }
+
+    /// One sentence: what it shows.
+    pub fn about(&self) -> &'static str {
+        match self.which {
+            Which::Ready(place) => STUDIES[place].about,
+            Which::Own => "The settings of the run page, with one of them varied",
+        }
+    }
+
+    /// Where it is kept.
+    pub fn folder(&self, run: &Spec) -> PathBuf {
+        if let Some(folder) = &self.folder {
+            return PathBuf::from(folder.trim());
+        }
+        let name = match self.which {
+            Which::Ready(place) => STUDIES[place].name.to_owned(),
+            Which::Own => format!("own-{}", self.axis.replace('.', "-")),
+        };
+        // The same question on other images is another study.
+        let images = if self.borrows_data(run) { data_word(run.data.source) } else { "" };
+        PathBuf::from(FOLDER).join(format!("{name}{images}"))
+    }
+
+    /// Whether a ready-made study takes the images of the run page instead of its own.
+    pub fn borrows_data(&self, run: &Spec) -> bool {
+        matches!(self.which, Which::Ready(_)) && run.data.source != Source::FashionMnistSmall
+    }
+
+    /// The whole study; `run` are the settings of the run page.
+    pub fn spec(&self, run: &Spec) -> Result<Spec, Problem> {
+        let base = match self.which {
+            Which::Ready(place) => {
+                let own = STUDIES[place].spec();
+                let data = if self.borrows_data(run) { run.data.clone() } else { own.data.clone() };
+                Spec { data, ..own }
+            }
+            Which::Own => {
+                let plain = Spec::default();
+                // Neither the seed nor the pace of the run page is part of the question.
+                Spec { changes: Vec::new(), seed: plain.seed, window: plain.window, ..run.clone() }
+            }
+        };
+        let variants: Vec<Variant> =
+            self.variants.iter().filter(|(_, wanted)| *wanted).map(|(variant, _)| variant.clone()).collect();
+        let values = if self.variants.is_empty() { StudySpec::values_of(&self.values) } else { Vec::new() };
+        let seeds = StudySpec::seeds_of(&self.seeds)?;
+        Ok(Spec { study: Some(StudySpec { axis: self.axis.trim().to_owned(), values, variants, seeds }), ..base })
+    }
+}
+
+fn data_word(source: Source) -> &'static str {
+    match source {
+        Source::FashionMnistSmall => "",
+        Source::Idx => "-idx",
+        Source::Cifar10 => "-cifar10",
+        Source::Cifar100 => "-cifar100",
+    }
+}
+
+/// A draft and what is known of it; worked out again only when one of the two drafts changes.
+#[derive(Debug)]
+pub struct Plan {
+    of: (Draft, Spec),
+    pub problems: Vec<Problem>,
+    /// The study, if nothing is wrong, and where it is kept.
+    pub study: Option<Arc<Spec>>,
+    pub out: PathBuf,
+    pub runs: Vec<StudyRun>,
+    /// Floating-point operations of all runs, and bytes that the largest one takes.
+    pub flop: f64,
+    pub bytes: u64,
+}
+
+impl Plan {
+    pub fn new(draft: &Draft, run: &Spec) -> Self {
+        let out = draft.folder(run);
+        let mut plan = Self {
+            of: (draft.clone(), run.clone()),
+            problems: Vec::new(),
+            study: None,
+            out,
+            runs: Vec::new(),
+            flop: 0.0,
+            bytes: 0,
+        };
+        match draft.spec(run) {
+            Err(problem) => plan.problems.push(problem),
+            Ok(spec) => {
+                plan.problems = spec.study_problems();
+                if plan.out.as_os_str().is_empty() {
+                    let message = "give a folder for the study".to_owned();
+                    plan.problems.push(Problem { field: "folder", message });
+                }
+                if let (true, Ok(runs)) = (plan.problems.is_empty(), spec.runs()) {
+                    (plan.flop, plan.bytes) = (total_flop(&runs), largest_bytes(&runs));
+                    plan.runs = runs;
+                    plan.study = Some(Arc::new(spec));
+                }
+            }
+        }
+        plan
+    }
+
+    /// Looks again if a draft is another; whether it makes another study or another folder.
+    pub fn update(&mut self, draft: &Draft, run: &Spec) -> bool {
+        if self.of.0 == *draft && self.of.1 == *run {
+            return false;
+        }
+        let before = std::mem::replace(self, Self::new(draft, run));
+        before.study != self.study || before.out != self.out
+    }
+}

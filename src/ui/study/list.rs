@@ -1,0 +1,81 @@
+//! The runs of the study, one a line: which, how far, and what each has shown.
+
+use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
+
+use super::picture;
+use super::{State, StudyPage, Wish};
+use crate::ui::actions::{Action, Actions};
+use crate::ui::theme::{self, ROW, Tokens};
+
+/// Draws the list into what is left.
+pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
+    let Some(opened) = page.opened() else { return };
+    let tokens = Tokens::of(ui);
+    let seeds = opened.runs.iter().map(|run| run.seed).collect::<std::collections::BTreeSet<_>>().len() > 1;
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ScrollArea::vertical().auto_shrink(false).id_salt("runs").show_rows(ui, ROW, opened.runs.len(), |ui, rows| {
+        for place in rows {
+            let (run, state) = (&opened.runs[place], &opened.states[place]);
+            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+            let name = if seeds { format!("{} · seed {}", run.value, run.seed) } else { run.value.clone() };
+            let said = in_words(state);
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {said}")));
+            let place_of_value = page.comparison().and_then(|runs| {
+                let place = runs.values.iter().position(|value| value.text == run.value)?;
+                Some(picture::colour(runs, place, tokens))
+            });
+            let lit = response.hovered() || response.has_focus();
+            if lit {
+                ui.painter().rect_filled(rect, 4.0, tokens.well);
+            }
+            paint(ui, rect, &name, state, place_of_value.unwrap_or(tokens.faint));
+            let hover = format!("{name}: {said}\nPress to take its settings to the run page");
+            if response.on_hover_text(hover).clicked() {
+                actions.push(Action::Study(Wish::OpenRun(place)));
+            }
+        }
+    });
+}
+
+/// How a run stands, in words.
+fn in_words(state: &State) -> String {
+    match state {
+        State::Waiting => "waiting".to_owned(),
+        State::Running(share) => format!("{:.0} %", 100.0 * share),
+        State::Ended(told) => told.headline.clone(),
+        State::Failed(message) => format!("failed: {message}"),
+    }
+}
+
+fn paint(ui: &Ui, rect: Rect, name: &str, state: &State, dot: egui::Color32) {
+    let tokens = Tokens::of(ui);
+    let y = rect.center().y;
+    let colour = match state {
+        State::Waiting => tokens.faint,
+        State::Running(_) => tokens.accent,
+        State::Ended(told) if told.diverged => tokens.warning,
+        State::Ended(_) => tokens.weak,
+        State::Failed(_) => tokens.error,
+    };
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    let font = FontId::proportional(theme::SMALL);
+    let said = painter.layout_no_wrap(in_words(state), font.clone(), colour);
+    // A sentence may be longer than the line; it is then cut at its end, and whole under the pointer.
+    let left = (rect.right() - 4.0 - said.size().x).max(rect.left() + 0.45 * rect.width());
+    painter.galley(pos2(left, y - said.size().y / 2.0), said, colour);
+    if matches!(state, State::Ended(_)) {
+        painter.circle_filled(pos2(rect.left() + 6.0, y), 3.5, dot);
+    } else {
+        painter.circle_stroke(pos2(rect.left() + 6.0, y), 3.5, egui::Stroke::new(1.0, dot));
+    }
+    let clipped = painter.with_clip_rect(rect.with_max_x(left - 6.0).intersect(ui.clip_rect()));
+    clipped.text(pos2(rect.left() + 16.0, y), Align2::LEFT_CENTER, name, font, tokens.text);
+    if let State::Running(share) = state {
+        let bar = Rect::from_min_max(
+            pos2(rect.left() + 16.0, rect.bottom() - 2.5),
+            pos2(rect.right() - 4.0, rect.bottom() - 1.0),
+        );
+        painter.rect_filled(bar, 1.0, tokens.hairline);
+        painter.rect_filled(bar.with_max_x(bar.left() + bar.width() * *share as f32), 1.0, tokens.accent);
+    }
+}

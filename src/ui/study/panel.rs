@@ -1,0 +1,251 @@
+//! The left part of the study page: which study, its values and seeds, where it is kept, what is wrong with it, its runs,
+//! and the button that starts or ends it.
+
+use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, TextEdit, Ui, vec2};
+
+use super::draft::{Draft, Which};
+use super::{Busy, StudyPage, Wish, list};
+use crate::spec::{STUDIES, Source, Spec};
+use crate::ui::actions::{Action, Actions};
+use crate::ui::format;
+use crate::ui::settings::ASSUMED_FLOPS;
+use crate::ui::theme::{self, GRID, ROW, Tokens};
+use crate::ui::widgets::{BAR_BUTTON, Icon, IconButton};
+
+/// Width of the labels.
+const LABEL: f32 = 64.0;
+
+pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec, flops: Option<f64>) {
+    let frame = egui::Frame::new().inner_margin(egui::Margin { left: 0, right: 0, top: 6, bottom: 0 });
+    Panel::bottom("study foot").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        foot(ui, page, actions, flops);
+    });
+    ui.spacing_mut().item_spacing.y = 3.0;
+    // What runs is what was started.
+    ui.add_enabled_ui(!page.is_running(), |ui| fields(ui, page, actions, run));
+    problems(ui, page);
+    ui.add_space(GRID);
+    ui.separator();
+    list::show(ui, page, actions);
+}
+
+fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) {
+    let tokens = Tokens::of(ui);
+    let weak = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
+    if which(ui, &mut page.draft) {
+        page.base = run.clone();
+    }
+    ui.label(weak(page.draft.about().to_owned()));
+    ui.label(weak(images(&page.draft, &page.base)));
+    if page.is_stale(run) {
+        ui.horizontal(|ui| {
+            ui.label(weak("The run page has other settings by now.".to_owned()));
+            if ui.small_button("Take them").on_hover_text("Another study: it needs a folder of its own").clicked() {
+                page.base = run.clone();
+            }
+        });
+    }
+    ui.add_space(GRID);
+    let draft = &mut page.draft;
+    row(ui, "Varies", "The setting that differs between the runs: any key of the run file", |ui| {
+        if draft.which == Which::Own {
+            axis(ui, &mut draft.axis);
+        } else {
+            ui.label(RichText::new(&draft.axis).monospace());
+        }
+    });
+    if draft.variants.is_empty() {
+        row(ui, "Values", "Its values, separated by commas, as they stand in a run file", |ui| {
+            ui.add(TextEdit::singleline(&mut draft.values).desired_width(ui.available_width()));
+        });
+    } else {
+        variants(ui, draft);
+    }
+    row(ui, "Seeds", "Each value is run with each of these, separated by commas", |ui| {
+        ui.add(TextEdit::singleline(&mut draft.seeds).desired_width(ui.available_width()));
+    });
+    row(ui, "At once", "Runs at a time; never more than memory holds", |ui| {
+        ui.add(DragValue::new(&mut draft.at_once).range(1..=64).speed(0.1));
+        ui.weak("runs");
+    });
+    let usual = draft.folder(&page.base).display().to_string();
+    row(ui, "Folder", "What is done there is not done again; a run folder for each run, and study.csv", |ui| {
+        let mut text = draft.folder.clone().unwrap_or(usual);
+        let width = ui.available_width() - ROW - 8.0;
+        if ui.add(TextEdit::singleline(&mut text).desired_width(width)).changed() {
+            draft.folder = Some(text);
+        }
+        if IconButton::small(Icon::Folder, "Choose the study's folder…").show(ui, ROW).clicked() {
+            actions.push(Action::Study(Wish::ChooseFolder));
+        }
+    });
+}
+
+/// The list of studies; whether another one was chosen.
+fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
+    let list =
+        ComboBox::from_id_salt("study").selected_text(draft.name()).width(ui.available_width() - 16.0).height(460.0);
+    let mut chosen = None;
+    let shown = list.show_ui(ui, |ui| {
+        ui.set_min_width(330.0);
+        let choices = std::iter::once(Which::Own).chain((0..STUDIES.len()).map(Which::Ready));
+        for which in choices {
+            let (name, about) = match which {
+                Which::Ready(place) => (STUDIES[place].name, STUDIES[place].about),
+                Which::Own => ("own settings", "The settings of the run page, with one of them varied"),
+            };
+            ui.scope(|ui| {
+                if ui.selectable_label(draft.which == which, name).clicked() {
+                    chosen = Some(which);
+                }
+                ui.label(RichText::new(about).size(theme::SMALL).weak());
+            });
+        }
+    });
+    let _named = shown.response.accessible_name("Which study");
+    let other = chosen.filter(|which| *which != draft.which);
+    if let Some(which) = other {
+        *draft = Draft { at_once: draft.at_once, ..Draft::new(which) };
+    }
+    other.is_some()
+}
+
+/// Which images the runs train on, in words.
+fn images(draft: &Draft, run: &Spec) -> String {
+    let name = match run.data.source {
+        Source::FashionMnistSmall => "Fashion-MNIST, small",
+        Source::Idx => "an IDX folder",
+        Source::Cifar10 => "CIFAR-10",
+        Source::Cifar100 => "CIFAR-100",
+    };
+    match draft.which {
+        Which::Own => format!("All other settings and the images ({name}) are those of the run page."),
+        Which::Ready(_) if draft.borrows_data(run) => {
+            format!("Images: {name}, as on the run page; all other settings are the study's.")
+        }
+        Which::Ready(_) => format!("Images: {name}. Choose others on the run page, and the study takes them."),
+    }
+}
+
+/// A key, typed or chosen.
+fn axis(ui: &mut Ui, axis: &mut String) {
+    // What the button beside it takes, or the panel would grow by it.
+    let width = ui.available_width() - 48.0;
+    ui.add(TextEdit::singleline(axis).desired_width(width));
+    let list = ComboBox::from_id_salt("axis").selected_text("").width(18.0);
+    let shown = list.show_ui(ui, |ui| {
+        // What the ready-made studies vary is what is worth varying.
+        let mut keys: Vec<String> =
+            STUDIES.iter().filter_map(|study| study.spec().study).map(|study| study.axis).collect();
+        keys.extend(
+            ["network.depth", "training.batch", "training.momentum", "kernel.probes_per_class"].map(str::to_owned),
+        );
+        keys.retain(|key| key.contains('.'));
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            if ui.selectable_label(*axis == key, &key).clicked() {
+                *axis = key;
+            }
+        }
+    });
+    let _named = shown.response.accessible_name("Settings to vary");
+}
+
+/// The variants of a study that has these instead of values.
+fn variants(ui: &mut Ui, draft: &mut Draft) {
+    for (variant, wanted) in &mut draft.variants {
+        let sets = if variant.set.is_empty() { "nothing".to_owned() } else { variant.set.join("\n") };
+        ui.horizontal(|ui| {
+            ui.add_space(LABEL + GRID);
+            ui.checkbox(wanted, &variant.name).on_hover_text(format!("Sets {sets}"));
+        });
+    }
+}
+
+/// A label and the field that it names.
+fn row(ui: &mut Ui, label: &str, hover: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(ROW);
+        let text = RichText::new(label).color(Tokens::of(ui).weak);
+        let id = ui.allocate_ui_with_layout(vec2(LABEL, ROW), Layout::left_to_right(Align::Center), |ui| {
+            ui.set_min_width(LABEL);
+            ui.label(text).on_hover_text(hover).id
+        });
+        ui.label_inputs_by(id.inner, add);
+    });
+}
+
+fn problems(ui: &mut Ui, page: &StudyPage) {
+    let tokens = Tokens::of(ui);
+    if page.is_running() {
+        return;
+    }
+    let told = page.plan.problems.iter().map(|problem| problem.message.as_str()).chain(page.refusal.as_deref());
+    for message in told.take(3) {
+        ui.label(RichText::new(message).size(theme::SMALL).color(tokens.error));
+    }
+}
+
+/// What it takes, how far it is, and the button.
+fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>) {
+    let tokens = Tokens::of(ui);
+    let small = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
+    let running = page.is_running();
+    if let Some(opened) = page.opened().filter(|opened| running || opened.progress.share() > 0.0) {
+        let (done, all) =
+            (opened.states.iter().filter(|state| matches!(state, super::State::Ended(_))).count(), opened.states.len());
+        let left = opened.progress.seconds_left().filter(|_| running);
+        let left = left.map_or_else(String::new, |seconds| format!(", about {} left", format::duration(seconds)));
+        ui.add(ProgressBar::new(opened.progress.share() as f32).desired_height(6.0).fill(tokens.accent));
+        ui.label(small(format!("{done} of {all} runs{left}")));
+    }
+    if !running && page.plan.study.is_some() && !page.is_complete() {
+        cost(ui, page, flops);
+    }
+    ui.horizontal(|ui| {
+        let begun = page.opened().is_some_and(|opened| opened.progress.share() > 0.0);
+        let (icon, text, hover, enabled) = match &page.work {
+            Some((Busy::Running, _)) => (Icon::Stop, "Cancel", "End the runs in progress; what is done stays", true),
+            Some((Busy::Cancelling, _)) => (Icon::Stop, "Cancelling…", "Until the runs in progress have ended", false),
+            _ if page.is_complete() => (Icon::Play, "All done", "Add values or seeds to go on", false),
+            _ if begun => (Icon::Play, "Start study", "Do the runs that are left", page.can_start()),
+            _ => (Icon::Play, "Start study", "Do all runs, several at a time", page.can_start()),
+        };
+        let button =
+            IconButton { icon, text, name: text, hover: hover.to_owned(), enabled, primary: enabled && !running };
+        if button.show(ui, BAR_BUTTON).clicked() && enabled {
+            actions.push(Action::Study(if running { Wish::Cancel } else { Wish::Start }));
+        }
+    });
+}
+
+/// What the runs that are left will take.
+fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
+    let tokens = Tokens::of(ui);
+    let (runs, flop) = page.opened().map_or((page.plan.runs.len(), page.plan.flop), |opened| {
+        let (done, all) = opened.progress.done();
+        (all - done, opened.progress.flop_left())
+    });
+    let at_once = page.draft.at_once.max(1);
+    // Runs go on side by side, each about as fast as one alone, while there are cores for them.
+    let alone = flops.unwrap_or(ASSUMED_FLOPS) * at_once.min(runs.max(1)) as f64;
+    let speed = page.speed.unwrap_or(alone);
+    let seconds = flop / speed;
+    let memory = page.plan.bytes.saturating_mul(at_once.min(runs) as u64);
+    let text = format!(
+        "{runs} runs to do, {at_once} at once · about {} · {}",
+        format::duration(seconds),
+        format::bytes(memory)
+    );
+    let known = match (page.speed, flops) {
+        (Some(_), _) => "measured in the last study",
+        (None, Some(_)) => "the speed of the live run, for each of those at once",
+        (None, None) => "an assumption, before anything was measured",
+    };
+    let hover = format!(
+        "Estimate: {flop:.1e} floating-point operations at {:.0} GFLOP/s ({known}); memory of the largest run, times those at once",
+        speed / 1e9
+    );
+    ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
+}

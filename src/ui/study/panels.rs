@@ -1,0 +1,181 @@
+//! The panels of a study's picture, once: title, unit, explanation, and what is drawn in each.
+//!
+//! The definitions of spike and dip are the texts of [`crate::math::spike`]; nothing here says them in other words.
+
+use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
+use crate::record::comparison::Quantity;
+
+/// One of the panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanelKind {
+    Velocity,
+    Spike,
+    Ratio,
+    LambdaMax,
+    Dip,
+    Recovery,
+    Scale,
+    Alignment,
+    Accuracy,
+}
+
+/// What a panel shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Content {
+    /// The curves of all runs, aligned at the switch.
+    Aligned(Quantity),
+    /// Figures of the switch against the axis: their names, what they are called, and how they are drawn.
+    Axis(&'static [Series]),
+}
+
+/// One figure in a panel.
+#[derive(Clone, Copy, Debug)]
+pub struct Series {
+    /// Its name in the table.
+    pub figure: &'static str,
+    /// What it is called where there are several.
+    pub name: &'static str,
+    pub style: Style,
+}
+
+/// How a figure is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// In the colours of the values.
+    Main,
+    /// In the colours of the values, with a broken line.
+    Broken,
+    /// In grey: what the main figure is to be compared with.
+    Control,
+}
+
+const fn series(figure: &'static str, name: &'static str, style: Style) -> Series {
+    Series { figure, name, style }
+}
+
+impl PanelKind {
+    /// Row by row: what the velocity did, what λ_max did, and the rest.
+    pub const ALL: [Self; 9] = [
+        Self::Velocity,
+        Self::Spike,
+        Self::Ratio,
+        Self::LambdaMax,
+        Self::Dip,
+        Self::Recovery,
+        Self::Scale,
+        Self::Alignment,
+        Self::Accuracy,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Velocity => "Velocity",
+            Self::Spike => "Spike",
+            Self::Ratio => "Spike / background",
+            Self::LambdaMax => "λ_max",
+            Self::Dip => "Dip of λ_max",
+            Self::Recovery => "Recovery time",
+            Self::Scale => "Scale",
+            Self::Alignment => "Alignment",
+            Self::Accuracy => "Accuracy",
+        }
+    }
+
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Velocity | Self::Spike => "1/epoch",
+            Self::Ratio => "ratio",
+            Self::LambdaMax | Self::Scale => "over that at the switch",
+            Self::Dip => "over λ_max before",
+            Self::Recovery => "epochs",
+            Self::Alignment => "centred",
+            Self::Accuracy => "",
+        }
+    }
+
+    pub(super) fn content(self) -> Content {
+        match self {
+            Self::Velocity => Content::Aligned(Quantity::Velocity),
+            Self::LambdaMax => Content::Aligned(Quantity::LambdaMax),
+            Self::Scale => Content::Aligned(Quantity::Scale),
+            Self::Alignment => Content::Aligned(Quantity::Alignment),
+            Self::Spike => Content::Axis(
+                const { &[series("background", "background", Style::Control), series("spike", "spike", Style::Main)] },
+            ),
+            Self::Ratio => Content::Axis(
+                const { &[series("fake_ratio", "fake switches", Style::Control), series("ratio", "switch", Style::Main)] },
+            ),
+            Self::Dip => Content::Axis(const { &[series("dip", "", Style::Main)] }),
+            Self::Recovery => Content::Axis(const { &[series("recovery_epochs", "", Style::Main)] }),
+            Self::Accuracy => Content::Axis(
+                const {
+                    &[
+                        series("accuracy_before", "before", Style::Control),
+                        series("accuracy_after_masked", "own classes", Style::Broken),
+                        series("accuracy_after", "after", Style::Main),
+                    ]
+                },
+            ),
+        }
+    }
+
+    /// Whether its axis is logarithmic.
+    pub(super) fn is_log(self) -> bool {
+        matches!(self, Self::Velocity | Self::Spike | Self::Ratio)
+    }
+
+    /// The smallest span of its axis (as stored), so that one point does not fill it with digits.
+    pub(super) fn least(self) -> f64 {
+        match self {
+            Self::Velocity | Self::Spike | Self::Ratio => 0.5,
+            Self::Recovery => 1.0,
+            Self::LambdaMax | Self::Dip | Self::Scale => 0.1,
+            Self::Alignment | Self::Accuracy => 0.02,
+        }
+    }
+
+    /// The range where it is known beforehand.
+    pub(super) fn limits(self) -> Option<(f64, f64)> {
+        (self == Self::Accuracy).then_some((0.0, 1.0))
+    }
+
+    /// What is shown, how it is defined, and where that comes from.
+    pub fn help(self) -> String {
+        let of_task = "on the probes of the task that ends at the switch";
+        let what = match self {
+            Self::Velocity => format!(
+                "How fast the kernel turns {of_task}: v = (1 − CKA(K_{{t−Δ}}, K_t)) / Δ per epoch. No lag straddles a switch, so \
+                 the curves have a gap there.\n{SPIKE_IN_WORDS}"
+            ),
+            Self::Spike => format!("{SPIKE_IN_WORDS} Measured {of_task}."),
+            Self::Ratio => format!("{SPIKE_IN_WORDS}\n{FAKE_IN_WORDS}\nDrawn here: that percentile over the background."),
+            Self::LambdaMax => format!(
+                "The largest eigenvalue of the kernel {of_task}, divided by its value at the switch.\n{DIP_IN_WORDS}"
+            ),
+            Self::Dip => format!("{DIP_IN_WORDS} Measured {of_task}; 0.85 is a loss of 15 %."),
+            Self::Recovery => format!("{DIP_IN_WORDS}\n{RECOVERY_IN_WORDS} Where it never is, there is no point."),
+            Self::Scale => format!("The norm ‖K‖ of the kernel {of_task}, divided by its value at the switch."),
+            Self::Alignment => format!(
+                "How well the kernel fits the labels {of_task}: ⟨K, YY′⟩ / (‖K‖ ‖YY′‖), both centred."
+            ),
+            Self::Accuracy => {
+                "Test accuracy on the task that ends at the switch: before, at that switch, and after, at the end of the next \
+                 task, over all logits and (broken line) among the task's own classes. Much of what looks like forgetting \
+                 is a bias of the logits."
+                    .to_owned()
+            }
+        };
+        let how = match self.content() {
+            Content::Aligned(_) => {
+                "Thin lines are single runs; a thick line is the mean over the seeds of one value of the axis, its band goes \
+                 from the smallest to the largest of them; where not all of them reach, neither is drawn. Time is counted from \
+                 the switch, over the stretch that all runs have."
+            }
+            Content::Axis(_) => {
+                "A dot is a run, the line goes through the means over seeds, a bar from the smallest to the largest of them. \
+                 The line is drawn only where the figure can be told of every run."
+            }
+        };
+        format!("{what}\n{how}\nReactivation (2507.16039).")
+    }
+}

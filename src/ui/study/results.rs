@@ -1,0 +1,231 @@
+//! The right part of the study page: how the study stands in words, the legend of its values, and the picture.
+//!
+//! Nothing, waiting, running, finished and failed each have words of their own that say what to do next.
+
+use std::sync::Arc;
+
+use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
+
+use super::panels::{PanelKind, Style};
+use super::picture::{self, Picture};
+use super::{Busy, State, StudyPage, Wish, chart};
+use crate::record::comparison::Comparison;
+use crate::ui::actions::{Action, Actions};
+use crate::ui::theme::{self, GRID, ROW, Tokens};
+use crate::ui::widgets::{Card, card_titled, choose};
+
+/// The comparison and what was last worked out from it.
+#[derive(Default)]
+pub struct Results {
+    runs: Option<Arc<Comparison>>,
+    /// Which switch is shown, from 0.
+    pub switch: usize,
+    drawn: Option<Drawn>,
+}
+
+/// Pictures, and what they are of.
+struct Drawn {
+    switch: usize,
+    dark: bool,
+    pictures: Vec<(PanelKind, Picture)>,
+}
+
+impl Results {
+    /// Takes what the finished runs show by now.
+    pub fn take(&mut self, runs: Arc<Comparison>) {
+        self.switch = self.switch.min(runs.switches().saturating_sub(1));
+        self.drawn = None;
+        self.runs = Some(runs);
+    }
+
+    /// There is nothing to show any more.
+    pub fn forget(&mut self) {
+        (self.runs, self.drawn) = (None, None);
+    }
+
+    /// Whether there is something to see.
+    pub fn any(&self) -> bool {
+        self.runs.as_ref().is_some_and(|runs| runs.finished() > 0)
+    }
+
+    pub fn comparison(&self) -> Option<&Arc<Comparison>> {
+        self.runs.as_ref()
+    }
+
+    fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
+        let (switch, dark) = (self.switch, tokens.dark);
+        let stale = self.drawn.as_ref().is_none_or(|drawn| (drawn.switch, drawn.dark) != (switch, dark));
+        if stale {
+            let picture = |kind| (kind, Picture::of(kind, runs, switch, tokens));
+            let pictures = PanelKind::ALL.into_iter().map(picture).collect();
+            self.drawn = Some(Drawn { switch, dark, pictures });
+        }
+        self.drawn.as_ref().map_or(&[], |drawn| &drawn.pictures)
+    }
+}
+
+/// Draws the right part of the page.
+pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    let runs = page.results.comparison().filter(|runs| runs.finished() > 0).map(Arc::clone);
+    let rect = ui.available_rect_before_wrap();
+    let (head, body) = rect.split_top_bottom_at_y(rect.top() + 26.0);
+    let mut ui_head = ui
+        .new_child(UiBuilder::new().max_rect(head).id_salt("study head").layout(Layout::right_to_left(Align::Center)));
+    tools(&mut ui_head, page, actions, runs.as_deref());
+    let left = ui_head.available_rect_before_wrap();
+    let (text, colour) = page.in_words(tokens);
+    let mut ui_words = ui_head.new_child(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)));
+    ui_words.add_space(GRID);
+    ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
+    let Some(runs) = runs else {
+        empty(ui, page, body);
+        return;
+    };
+    let (strip, grid) = body.split_top_bottom_at_y(body.top() + 20.0);
+    legend(ui, &runs, strip.shrink2(vec2(GRID, 0.0)));
+    panels(ui, page, &runs, grid.with_min_y(grid.top() + GRID));
+}
+
+/// Which switch, and the figures as files.
+fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<&Comparison>) {
+    ui.spacing_mut().item_spacing.x = 2.0 * GRID;
+    let Some(runs) = runs else { return };
+    let free = page.drawing.is_none();
+    let hover = "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study";
+    let tokens = Tokens::of(ui);
+    let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
+    if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
+        actions.push(Action::Study(Wish::Draw));
+    }
+    if runs.switches() > 1 {
+        let names: Vec<String> = (1..=runs.switches()).map(|number| format!("switch {number}")).collect();
+        let options: Vec<(usize, &str)> = names.iter().map(String::as_str).enumerate().collect();
+        choose(ui, "Switch shown", &mut page.results.switch, &options);
+    }
+}
+
+/// The values of the axis with their colours, in what room there is.
+fn legend(ui: &Ui, runs: &Comparison, rect: Rect) {
+    let tokens = Tokens::of(ui);
+    let painter = ui.painter().with_clip_rect(rect);
+    let y = rect.center().y;
+    let write = |x: f32, text: &str, colour: Color32| {
+        let galley = painter.layout_no_wrap(text.to_owned(), theme::note(), colour);
+        let width = galley.size().x;
+        painter.galley(pos2(x, y - galley.size().y / 2.0), galley, colour);
+        width
+    };
+    let mut x = rect.left() + write(rect.left(), &runs.axis, tokens.weak) + 12.0;
+    for (place, value) in runs.values.iter().enumerate() {
+        if x > rect.right() - 60.0 {
+            write(x, "…", tokens.weak);
+            break;
+        }
+        painter.circle_filled(pos2(x + 4.0, y), 4.0, picture::colour(runs, place, tokens));
+        x += 12.0 + write(x + 12.0, &value.text, tokens.text) + 14.0;
+    }
+}
+
+fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
+    let tokens = Tokens::of(ui);
+    let gap = 1.5 * GRID;
+    let size = (rect.size() - vec2(2.0 * gap, 2.0 * gap)) / 3.0;
+    for (place, (kind, picture)) in page.results.pictures(runs, tokens).iter().enumerate() {
+        let (column, row) = ((place % 3) as f32, (place / 3) as f32);
+        let min = (rect.min + vec2(column * (size.x + gap), row * (size.y + gap))).round();
+        let Card { mut header, mut body } =
+            card_titled(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help(), |ui| {
+                ui.label(RichText::new(kind.title()).size(theme::TITLE).color(tokens.text));
+            });
+        names(&mut header, picture);
+        chart::show(&mut body, kind.title(), picture);
+    }
+}
+
+/// What each line of a panel is called, where there are several.
+fn names(ui: &mut Ui, picture: &Picture) {
+    let tokens = Tokens::of(ui);
+    let rect = ui.available_rect_before_wrap();
+    let mut x = rect.right();
+    for (name, style) in picture.legend.iter().rev() {
+        let galley = ui.painter().layout_no_wrap((*name).to_owned(), FontId::proportional(9.5), tokens.weak);
+        let left = x - galley.size().x - 20.0;
+        if left < rect.left() {
+            break;
+        }
+        let colour = if *style == Style::Control { tokens.weak.gamma_multiply(0.7) } else { tokens.text };
+        let at = pos2(left + 7.0, rect.center().y);
+        if *style == Style::Main {
+            ui.painter().circle_filled(at, 3.0, colour);
+        } else {
+            ui.painter().circle_stroke(at, 2.4, egui::Stroke::new(1.0, colour));
+        }
+        ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
+        x = left;
+    }
+}
+
+/// What stands where there is no picture yet.
+fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
+    let tokens = Tokens::of(ui);
+    ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
+    let (title, next) = match &page.work {
+        Some((Busy::Looking, _)) => ("Reading the folder…", ""),
+        Some((Busy::Running, _)) => ("The first runs are training", "Each appears here as soon as it has ended"),
+        Some((Busy::Cancelling, _)) => ("Cancelling…", ""),
+        None if page.refusal.is_some() => ("This folder cannot take the study", "Choose another one at the left"),
+        None if !page.plan.problems.is_empty() => ("This study cannot start", "What is wrong stands at the left"),
+        None => ("No run of this study has finished yet", "Press Start study; what is done is kept in its folder"),
+    };
+    let write = |y: f32, text: &str, size: f32, colour| {
+        ui.painter().text(pos2(rect.center().x, y), Align2::CENTER_CENTER, text, FontId::proportional(size), colour);
+    };
+    write(rect.center().y - ROW, title, theme::HEADING, tokens.text);
+    write(rect.center().y + GRID, next, theme::BODY, tokens.weak);
+    write(rect.center().y + ROW + GRID, page.draft.about(), theme::BODY, tokens.weak);
+}
+
+impl StudyPage {
+    /// How the study stands, in one sentence.
+    fn in_words(&self, tokens: &Tokens) -> (String, Color32) {
+        if let Some(refusal) = &self.refusal {
+            return (refusal.clone(), tokens.error);
+        }
+        if let Some(notice) = &self.notice {
+            return (notice.text.clone(), if notice.is_error { tokens.error } else { tokens.text });
+        }
+        if let (Some(problem), false) = (self.plan.problems.first(), self.is_running()) {
+            return (format!("This study cannot start: {}", problem.message), tokens.error);
+        }
+        let Some(opened) = &self.opened else { return (String::new(), tokens.weak) };
+        let count = |of: fn(&State) -> bool| opened.states.iter().filter(|state| of(state)).count();
+        let ended = count(|state| matches!(state, State::Ended(_)));
+        let diverged = count(|state| matches!(state, State::Ended(told) if told.diverged));
+        let failed = count(|state| matches!(state, State::Failed(_)));
+        let all = opened.states.len();
+        let mut text = match &self.work {
+            Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
+            Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
+            _ if ended == all => {
+                format!("All {all} runs are done; the table is {}", self.plan.out.join(crate::record::TABLE).display())
+            }
+            _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
+            _ => format!("{all} runs to do"),
+        };
+        if let (Some((Busy::Running, _)), Some(left)) = (&self.work, opened.progress.seconds_left()) {
+            text += &format!(", about {} left", super::super::format::duration(left));
+        }
+        if diverged > 0 {
+            text += &format!("; {diverged} diverged, and are not in the picture");
+        }
+        let first = opened.states.iter().find_map(|state| match state {
+            State::Failed(message) => Some(message),
+            _ => None,
+        });
+        if let Some(message) = first {
+            text += &format!("; {failed} failed: {message}");
+        }
+        (text, if diverged + failed > 0 { tokens.warning } else { tokens.text })
+    }
+}

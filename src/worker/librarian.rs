@@ -1,0 +1,270 @@
+//! Does the runs of a study into its folder, and all file work of the window's study page, on a thread of its own.
+//!
+//! Guarantees: whoever asks never waits for a disk; what is told is plain data, in order, over a bounded channel; an asker
+//! that has gone ends the work, of which nothing is lost but the runs in progress. The folder is let go of before the last
+//! report, so that the next librarian can open it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+use super::progress::{fitting, largest_bytes};
+use super::study::{Message, Study, Waiting};
+use super::{DeviceChoice, TICK, Waker};
+use crate::record::comparison::{Comparison, Reactions};
+use crate::record::figures::{FOLDER, Format, write_study};
+use crate::record::{FolderError, StudyFolder};
+use crate::spec::{Spec, StudyRun};
+
+/// Reports that wait for a reader at most.
+const REPORTS: usize = 64;
+
+/// What happens while the runs of a study are done.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// A run has begun, or come as far as this share of its steps.
+    Progress { place: usize, share: f64 },
+    /// A run has ended and its row is in the table; `unread` says why it could not be read back, if so.
+    Ended { place: usize, unread: Option<String> },
+    /// A run could not be done.
+    Failed { place: usize, message: String },
+}
+
+/// Does what is left of a study, `at_once` runs at a time; the table is written after each. `tell` hears of everything, and
+/// ends it when it returns false; so does `cancel`.
+pub fn finish(
+    folder: &mut StudyFolder,
+    device: DeviceChoice,
+    at_once: usize,
+    cancel: &AtomicBool,
+    mut tell: impl FnMut(&StudyFolder, News) -> bool,
+) -> Result<(), FolderError> {
+    let waiting =
+        |place: usize| Waiting { place, spec: folder.runs()[place].spec.clone(), folder: folder.run_folder(place) };
+    let left: Vec<Waiting> =
+        (0..folder.runs().len()).filter(|&place| folder.ended(place).is_none()).map(waiting).collect();
+    let running = Study::start(left, device, at_once);
+    for message in running.messages(TICK) {
+        if cancel.load(Ordering::Relaxed) {
+            break;
+        }
+        let news = match message {
+            None => continue,
+            Some(Message::Progress { place, share }) => News::Progress { place, share },
+            Some(Message::Failed { place, message }) => News::Failed { place, message },
+            Some(Message::Ended { place }) => {
+                // That one cannot be read keeps the others from nothing.
+                let unread = folder.look(place).err().map(|err| err.to_string());
+                folder.write_table()?;
+                News::Ended { place, unread }
+            }
+        };
+        if !tell(folder, news) {
+            break;
+        }
+    }
+    // Joined before the table is written for the last time.
+    drop(running);
+    folder.write_table().map(drop)
+}
+
+/// What a librarian is asked to do with the study `spec` and the folder `out`.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub spec: Spec,
+    pub out: PathBuf,
+    pub work: Work,
+}
+
+/// See [`Order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Tell what is there. Nothing is written.
+    Look,
+    /// Do what is left, so many runs at a time if memory holds them.
+    Finish { device: DeviceChoice, at_once: usize },
+    /// Draw the figures of what is there into its folder of figures.
+    Draw,
+}
+
+/// How a run of a study stands that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub diverged: bool,
+    /// What it has shown, in half a line.
+    pub headline: String,
+}
+
+/// What a librarian tells. The last report is [`Report::Refused`] or [`Report::Over`].
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// The folder was read: all runs of the study, and what is known of those that have ended. Once, before all others.
+    Opened {
+        runs: Arc<[StudyRun]>,
+        told: Vec<Option<Told>>,
+    },
+    Progress {
+        place: usize,
+        share: f64,
+    },
+    Ended {
+        place: usize,
+        told: Told,
+    },
+    Failed {
+        place: usize,
+        message: String,
+    },
+    /// What all finished runs show together, after each that has ended.
+    Compared(Arc<Comparison>),
+    /// The figures stand in these files.
+    Drawn(Vec<PathBuf>),
+    /// It cannot be done: one sentence.
+    Refused(String),
+    /// All is done, or it was cancelled.
+    Over,
+}
+
+/// Work as the librarian's thread does it: a test or a bench may hand in its own.
+pub type Errand = Box<dyn FnOnce(&AtomicBool, &mut dyn FnMut(Report) -> bool) + Send>;
+
+/// A librarian at work. Dropping the handle cancels and does not wait.
+pub struct Librarian {
+    reports: Receiver<Report>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Librarian {
+    /// Begins the work; the closure wakes whoever reads the reports.
+    pub fn start(order: Order, waker: Waker) -> Self {
+        Self::with_errand(Box::new(move |cancel, tell| work(order, cancel, tell)), waker)
+    }
+
+    /// Begins any work.
+    pub fn with_errand(errand: Errand, waker: Waker) -> Self {
+        let (outbox, reports) = bounded(REPORTS);
+        let cancel = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&cancel);
+        let run = move || {
+            let mut tell = |report| send(&outbox, &waker, report);
+            let done = catch_unwind(AssertUnwindSafe(|| errand(&flag, &mut tell)));
+            let last = match done {
+                Ok(()) => Report::Over,
+                Err(_) => {
+                    Report::Refused("the thread that looks after the study broke; what is done stands".to_owned())
+                }
+            };
+            send(&outbox, &waker, last);
+        };
+        // Without a thread the channel is closed, which `try_recv` tells as an end.
+        if let Err(err) = Builder::new().name("librarian".to_owned()).spawn(run) {
+            log::warn!("no thread for the study: {err}");
+        }
+        Self { reports, cancel }
+    }
+
+    /// The next report, if there is one; [`Report::Over`] where none can come any more.
+    pub fn try_recv(&self) -> Option<Report> {
+        match self.reports.try_recv() {
+            Ok(report) => Some(report),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Report::Over),
+        }
+    }
+
+    /// Asks it to end; [`Report::Over`] follows.
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Librarian {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+fn send(outbox: &Sender<Report>, waker: &Waker, report: Report) -> bool {
+    let sent = outbox.send(report).is_ok();
+    waker();
+    sent
+}
+
+fn work(order: Order, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
+    let Order { spec, out, work } = order;
+    let done = match work {
+        Work::Look => StudyFolder::peek(&out, &spec).map_err(|err| err.to_string()).map(|folder| {
+            opened(&folder, tell);
+        }),
+        Work::Finish { device, at_once } => match StudyFolder::create(&out, &spec) {
+            Ok(mut folder) => all_runs(&mut folder, device, at_once, cancel, tell),
+            Err(err) => Err(err.to_string()),
+        },
+        Work::Draw => draw(&out, &spec).map(|paths| {
+            tell(Report::Drawn(paths));
+        }),
+    };
+    if let Err(sentence) = done {
+        tell(Report::Refused(sentence));
+    }
+}
+
+fn draw(out: &std::path::Path, spec: &Spec) -> Result<Vec<PathBuf>, String> {
+    let folder = StudyFolder::peek(out, spec).map_err(|err| err.to_string())?;
+    write_study(&folder, &out.join(FOLDER), Format::Svg).map_err(|err| err.to_string())
+}
+
+/// Everything that the finished runs of a study show, each computed once.
+type Known = Vec<Option<Arc<Reactions>>>;
+
+/// Tells what is in the folder; `None` when nobody listens.
+fn opened(folder: &StudyFolder, tell: &mut dyn FnMut(Report) -> bool) -> Option<Known> {
+    let places = 0..folder.runs().len();
+    let told = places.clone().map(|place| told(folder, place)).collect();
+    let known: Known = places.map(|place| reactions(folder, place)).collect();
+    let sent = tell(Report::Opened { runs: folder.runs().into(), told }) && tell(compared(folder, &known));
+    sent.then_some(known)
+}
+
+fn all_runs(
+    folder: &mut StudyFolder,
+    device: DeviceChoice,
+    at_once: usize,
+    cancel: &AtomicBool,
+    tell: &mut dyn FnMut(Report) -> bool,
+) -> Result<(), String> {
+    let Some(mut known) = opened(folder, tell) else { return Ok(()) };
+    let at_once = fitting(at_once, largest_bytes(folder.runs()));
+    let hear = |folder: &StudyFolder, news| match news {
+        News::Progress { place, share } => tell(Report::Progress { place, share }),
+        News::Failed { place, message } | News::Ended { place, unread: Some(message) } => {
+            tell(Report::Failed { place, message })
+        }
+        News::Ended { place, unread: None } => {
+            known[place] = reactions(folder, place);
+            let ended = told(folder, place).is_none_or(|told| tell(Report::Ended { place, told }));
+            ended && tell(compared(folder, &known))
+        }
+    };
+    finish(folder, device, at_once, cancel, hear).map_err(|err| err.to_string())
+}
+
+fn told(folder: &StudyFolder, place: usize) -> Option<Told> {
+    use crate::record::{Ending, RunState};
+
+    let history = folder.ended(place)?;
+    let diverged = matches!(history.state(), RunState::Ended(Ending::Diverged { .. }));
+    Some(Told { diverged, headline: history.headline() })
+}
+
+fn reactions(folder: &StudyFolder, place: usize) -> Option<Arc<Reactions>> {
+    Reactions::of(folder.ended(place)?).map(Arc::new)
+}
+
+fn compared(folder: &StudyFolder, known: &Known) -> Report {
+    Report::Compared(Arc::new(Comparison::of(folder.axis(), folder.runs(), |place| known[place].clone())))
+}

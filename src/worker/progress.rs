@@ -1,0 +1,90 @@
+//! How far a study is, and how much of it fits into the machine: for the bar of the command line and for that of the window.
+
+use std::time::Instant;
+
+use crate::spec::{Cost, DataShape, StudyRun, memory_available};
+
+/// The share of a study that is done, each run counting as much as it costs.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// What each run is of the whole, by its place.
+    weights: Vec<f64>,
+    reached: Vec<f64>,
+    /// What was there before it began, and when that was.
+    before: f64,
+    begun: Instant,
+    flop: f64,
+}
+
+impl Progress {
+    /// Of these runs, of which some are done already.
+    pub fn new(runs: &[StudyRun], is_done: impl Fn(usize) -> bool) -> Self {
+        let flop: Vec<f64> = runs.iter().map(|run| flop(&cost(run))).collect();
+        let total = flop.iter().sum::<f64>().max(1.0);
+        let weights: Vec<f64> = flop.into_iter().map(|flop| flop / total).collect();
+        let reached = (0..runs.len()).map(|place| f64::from(u8::from(is_done(place)))).collect();
+        let mut progress = Self { weights, reached, before: 0.0, begun: Instant::now(), flop: total };
+        progress.before = progress.share();
+        progress
+    }
+
+    /// A run has come so far.
+    pub fn reach(&mut self, place: usize, share: f64) {
+        self.reached[place] = share;
+    }
+
+    /// How far a run has come.
+    pub fn of(&self, place: usize) -> f64 {
+        self.reached[place]
+    }
+
+    /// The share of everything that is done.
+    pub fn share(&self) -> f64 {
+        self.weights.iter().zip(&self.reached).map(|(weight, share)| weight * share).sum::<f64>().min(1.0)
+    }
+
+    /// How many runs have come to an end, and how many there are.
+    pub fn done(&self) -> (usize, usize) {
+        (self.reached.iter().filter(|share| **share >= 1.0).count(), self.reached.len())
+    }
+
+    /// Floating-point operations that are left.
+    pub fn flop_left(&self) -> f64 {
+        (1.0 - self.share()) * self.flop
+    }
+
+    /// Floating-point operations a second so far, all runs together; `None` before enough is done to tell.
+    pub fn flop_per_second(&self) -> Option<f64> {
+        let (gained, elapsed) = (self.share() - self.before, self.begun.elapsed().as_secs_f64());
+        (gained > 1e-3 && elapsed > 1.0).then(|| gained * self.flop / elapsed)
+    }
+
+    /// Seconds until everything is done, at the speed so far; `None` before there is one.
+    pub fn seconds_left(&self) -> Option<f64> {
+        Some(self.flop_left() / self.flop_per_second()?)
+    }
+}
+
+/// Floating-point operations of all these runs.
+pub fn total_flop<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> f64 {
+    runs.into_iter().map(|run| flop(&cost(run))).sum()
+}
+
+/// Bytes that the largest of these runs takes.
+pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
+    runs.into_iter().map(|run| cost(run).peak_bytes).max().unwrap_or(0)
+}
+
+/// How many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
+pub fn fitting(asked: usize, largest: u64) -> usize {
+    let held = usize::try_from(memory_available() / largest.max(1)).unwrap_or(usize::MAX);
+    asked.min(held.max(1))
+}
+
+fn cost(run: &StudyRun) -> Cost {
+    Cost::of(&run.spec, &DataShape::expected(&run.spec))
+}
+
+fn flop(cost: &Cost) -> f64 {
+    cost.training_flop + cost.kernel_flop
+}

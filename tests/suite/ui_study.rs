@@ -1,0 +1,246 @@
+//! Studies in the window, pressed as a user presses: the same table as without a window, nothing lost by cancelling, no
+//! folder of another study touched, and the live run goes on.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use egui_kittest::kittest::Queryable as _;
+use kernelscope::record::comparison::{BEFORE, Comparison, Quantity, Reactions, Spacing};
+use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
+use kernelscope::spec::{Spec, StudySpec};
+use kernelscope::ui::study::{PanelKind, State};
+
+use super::cli::{kernelscope, text};
+use super::tiny;
+use super::ui::{Ui, endless, press, until, window};
+
+/// The study page with a study of these settings: two widths, two seeds, in this folder.
+fn page(spec: Spec, out: &Path) -> Ui {
+    let mut harness = window(spec);
+    press(&mut harness, "Study");
+    press(&mut harness, "Which study");
+    press(&mut harness, "own settings");
+    write(&mut harness, "Values", "16, 24");
+    write(&mut harness, "Seeds", "1, 2");
+    write(&mut harness, "Folder", &out.display().to_string());
+    until(&mut harness, "a look at the folder", |app| {
+        app.study().folder() == out && (app.study().can_start() || app.study().refusal().is_some())
+    });
+    harness
+}
+
+/// Replaces what is in a field.
+fn write(harness: &mut Ui, field: &str, text: &str) {
+    let role = egui::accesskit::Role::TextInput;
+    harness.get_by_role_and_label(role, field).focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    harness.run_steps(1);
+    harness.get_by_role_and_label(role, field).type_text(text);
+    harness.run_steps(2);
+}
+
+/// The same study for the command line.
+fn study_of(spec: Spec) -> Spec {
+    let study = StudySpec {
+        axis: "network.width".to_owned(),
+        values: vec![16.into(), 24.into()],
+        seeds: vec![1, 2],
+        ..StudySpec::default()
+    };
+    Spec { study: Some(study), ..spec }
+}
+
+fn ended(app: &kernelscope::ui::App) -> usize {
+    let of = |state: &&State| matches!(state, State::Ended(_));
+    app.study().opened().map_or(0, |opened| opened.states.iter().filter(of).count())
+}
+
+#[test]
+fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("window");
+    let mut harness = page(tiny(), &out);
+    harness.get_by_label_contains("4 runs to do, ");
+    assert!(!out.exists(), "nothing is written before the study is started");
+    press(&mut harness, "Start study");
+    until(&mut harness, "the end", |app| ended(app) == 4 && !app.study().is_running());
+    harness.get_by_label_contains("All 4 runs are done");
+    harness.get_by_label_contains("16 · seed 1: velocity ×");
+    for panel in PanelKind::ALL {
+        harness.get_by_label(&format!("About {}", panel.title()));
+    }
+    harness.check_accessibility();
+
+    fs::write(place.path().join("study.toml"), study_of(tiny()).to_toml()).unwrap();
+    let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--out", "shell"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let table = |of: &str| fs::read_to_string(place.path().join(of).join(TABLE)).unwrap();
+    assert_eq!(table("window"), table("shell"));
+    // What is shown is what the folder says.
+    let shown = harness.state().study().comparison().unwrap().against("ratio", 0);
+    let folder = StudyFolder::open(&out).unwrap();
+    let lines = folder.table();
+    let column = lines[0].iter().position(|head| head == "ratio").unwrap();
+    let told: Vec<f64> = lines[1..].iter().map(|line| line[column].parse().unwrap()).collect();
+    assert_eq!(shown.runs.iter().map(|run| run.2).collect::<Vec<_>>(), told);
+    assert_eq!(shown.means[1].1, (told[2] + told[3]) / 2.0);
+
+    press(&mut harness, "Save figures");
+    until(&mut harness, "the figures", |_| out.join("figures/study-curves.svg").exists());
+    harness.get_by_label_contains("Saved ");
+    // The settings of a run are taken to the run page.
+    harness.get_by_label_contains("24 · seed 2: ").click();
+    harness.run_steps(4);
+    assert_eq!((harness.state().draft().network.width, harness.state().draft().seed), (24, 2));
+    assert!(!harness.state().study().shown);
+}
+
+#[test]
+fn cancelling_loses_nothing_that_is_done_and_the_next_start_skips_it() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("study");
+    let mut spec = tiny();
+    // Long enough to be cancelled in the middle of a run.
+    spec.tasks.epochs = vec![20.0, 10.0];
+    let mut harness = page(spec.clone(), &out);
+    harness.state_mut().study_mut().draft.at_once = 1;
+    harness.run_steps(2);
+    press(&mut harness, "Start study");
+    until(&mut harness, "the first run", |app| ended(app) == 1);
+    press(&mut harness, "Cancel");
+    until(&mut harness, "the end of the runs in progress", |app| !app.study().is_running());
+    let before = ended(harness.state());
+    assert!((1..4).contains(&before), "{before} runs were done before the study was cancelled");
+    harness.get_by_label_contains("Cancelled: what is done stays");
+    let first = out.join("runs/16-seed-1/metrics.csv");
+    let written = fs::metadata(&first).unwrap().modified().unwrap();
+    press(&mut harness, "Start study");
+    until(&mut harness, "the end", |app| ended(app) == 4 && !app.study().is_running());
+    assert_eq!(fs::metadata(&first).unwrap().modified().unwrap(), written, "what is done is not done again");
+    assert_eq!(StudyFolder::open(&out).unwrap().table().len(), 1 + 4);
+    drop(harness);
+
+    // Opened again, it is there at once.
+    let mut harness = window(spec.clone());
+    press(&mut harness, "Study");
+    press(&mut harness, "Which study");
+    press(&mut harness, "own settings");
+    write(&mut harness, "Values", "16, 24");
+    write(&mut harness, "Seeds", "1, 2");
+    write(&mut harness, "Folder", &out.display().to_string());
+    until(&mut harness, "what is there", |app| ended(app) == 4);
+    harness.get_by_label_contains("All 4 runs are done");
+
+    // Another study is refused by a sentence, and nothing is changed.
+    let kept = fs::read_to_string(out.join("study.toml")).unwrap();
+    harness.state_mut().draft_mut().training.rate = 0.1;
+    harness.run_steps(20);
+    assert_eq!(ended(harness.state()), 4, "what is shown stays, whatever happens on the run page");
+    press(&mut harness, "Take them");
+    until(&mut harness, "the refusal", |app| app.study().refusal().is_some());
+    assert!(harness.query_all_by_label_contains("holds another study, of network.width").next().is_some());
+    press(&mut harness, "Start study");
+    assert!(!harness.state().study().is_running());
+    assert_eq!(fs::read_to_string(out.join("study.toml")).unwrap(), kept);
+}
+
+#[test]
+fn the_run_goes_on_behind_the_study_page_and_the_study_behind_the_run() {
+    let place = tempfile::tempdir().unwrap();
+    let mut spec = endless();
+    spec.kernel.per_epoch = 1;
+    let mut harness = window(spec);
+    press(&mut harness, "Start");
+    until(&mut harness, "training", |app| app.history().rows().len() > 3);
+    harness.key_press(egui::Key::G);
+    harness.run_steps(2);
+    assert!(harness.state().study().shown);
+    let seen = harness.state().history().rows().len();
+    until(&mut harness, "rows behind the study page", |app| app.history().rows().len() > seen + 5);
+    // Keys of the run do nothing here.
+    harness.key_press(egui::Key::X);
+    harness.run_steps(2);
+    assert!(!harness.state().session().unwrap().is_stopping() && harness.state().session().unwrap().is_live());
+
+    *harness.state_mut().draft_mut() = tiny();
+    press(&mut harness, "Which study");
+    press(&mut harness, "own settings");
+    write(&mut harness, "Values", "16");
+    write(&mut harness, "Folder", &place.path().join("study").display().to_string());
+    until(&mut harness, "a look at the folder", |app| app.study().can_start());
+    press(&mut harness, "Start study");
+    press(&mut harness, "Run");
+    assert!(!harness.state().study().shown);
+    until(&mut harness, "the study behind the run page", |app| ended(app) == 3 && !app.study().is_running());
+    assert!(harness.state().session().unwrap().is_live());
+}
+
+#[test]
+fn what_is_wrong_with_a_study_stands_in_words_and_forbids_its_start() {
+    let place = tempfile::tempdir().unwrap();
+    let mut harness = page(tiny(), &place.path().join("study"));
+    for (field, text, words) in [
+        ("Values", "16, 0", "with network.width = 0"),
+        ("Values", "", "give at least one value"),
+        ("Values", "16, 16", "would be run twice"),
+        ("Seeds", "one", "one is no seed"),
+        ("Varies", "network.widht", "network.width"),
+    ] {
+        let before = harness.state().study().draft.clone();
+        write(&mut harness, field, text);
+        if text.is_empty() {
+            harness.key_press(egui::Key::Backspace);
+            harness.run_steps(2);
+        }
+        assert!(harness.query_all_by_label_contains(words).next().is_some(), "“{text}” for {field}");
+        assert!(!harness.state().study().can_start(), "“{text}” for {field}");
+        harness.state_mut().study_mut().draft = before;
+        harness.run_steps(2);
+    }
+}
+
+/// Means, ends and times against sums over the rows that the run folders hold; and no mean across the gap at a switch.
+#[test]
+fn aligned_curves_are_those_of_the_folders_and_their_mean_is_the_mean() {
+    let place = tempfile::tempdir().unwrap();
+    let mut spec = study_of(tiny());
+    spec.tasks.epochs = vec![5.0, 2.0];
+    fs::write(place.path().join("study.toml"), spec.to_toml()).unwrap();
+    let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--out", "out"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let folder = StudyFolder::open(&place.path().join("out")).unwrap();
+    let of = |place: usize| folder.ended(place).and_then(|history| Reactions::of(history)).map(Arc::new);
+    let runs = Comparison::of(folder.axis(), folder.runs(), of);
+    assert_eq!((runs.switches(), runs.finished(), runs.spacing), (1, 4, Spacing::Linear));
+    assert_eq!(runs.stretch(0), (-BEFORE, 2.0));
+    let metrics = [Metric::Velocity, Metric::LambdaMax, Metric::Scale, Metric::AlignmentCentred];
+    for (quantity, metric) in Quantity::ALL.into_iter().zip(metrics) {
+        for (value, around) in runs.around(quantity, 0).iter().enumerate() {
+            let series: Vec<Vec<(f64, f64)>> = (0..2)
+                .map(|seed| {
+                    let history = load(&folder.run_folder(2 * value + seed)).unwrap().history;
+                    let mut series = history.series(Block::Task(1), metric);
+                    let at = series.iter().find(|point| point.0 == 5.0).unwrap().1;
+                    if matches!(metric, Metric::LambdaMax | Metric::Scale) {
+                        series.iter_mut().for_each(|point| point.1 /= at);
+                    }
+                    series.retain(|point| point.0 >= 5.0 - BEFORE);
+                    series
+                })
+                .collect();
+            let mean: Vec<(f64, [f64; 3])> = around.mean.concat();
+            assert_eq!(mean.len(), series[0].len(), "{quantity:?}");
+            for (place, (x, [low, mean, high])) in mean.into_iter().enumerate() {
+                let (a, b) = (series[0][place], series[1][place]);
+                assert!((x - (a.0 - 5.0)).abs() < 1e-12 && a.0 == b.0, "{quantity:?} at {x}");
+                assert_eq!((low, high), (a.1.min(b.1), a.1.max(b.1)), "{quantity:?} at {x}");
+                assert!((mean - (a.1 + b.1) / 2.0).abs() <= 1e-12 * mean.abs(), "{quantity:?} at {x}");
+            }
+            let pieces = if quantity == Quantity::Velocity { 2 } else { 1 };
+            assert_eq!(around.mean.len(), pieces, "{quantity:?}");
+            assert!(around.runs.iter().all(|(_, run)| run.len() == pieces), "{quantity:?}");
+        }
+    }
+}
