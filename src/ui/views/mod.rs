@@ -65,6 +65,11 @@ impl View {
         Self::Distances,
     ];
 
+    /// The view of this title, in any case.
+    pub fn titled(title: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.title().to_lowercase() == title.trim().to_lowercase())
+    }
+
     pub fn title(self) -> &'static str {
         match self {
             Self::Gram => "Kernel",

@@ -42,6 +42,11 @@ impl Slots {
 }
 
 impl ViewState {
+    /// Puts these views into the places of the lowest row, from the left.
+    pub fn arrange(&mut self, views: &[View]) {
+        views.iter().zip(4..PLACES).for_each(|(&view, place)| self.slots.put(place, view));
+    }
+
     /// Puts a view on screen, if it is not: below the matrix, where there is room and the least of the story.
     pub fn bring(&mut self, view: View) {
         if !self.slots.0.contains(&view) {
