@@ -31,8 +31,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Log
     choose(header, "What of each set of logits", &mut state.shown, &kinds);
     choose_task(header, scene, "Probes of the logits", &mut state.task);
 
-    let first = scene.info().and_then(|info| info.spec.tasks.sequence().first().copied()).unwrap_or(1);
-    let (old, new) = (scene.tokens.task(first), scene.tokens.accent);
+    // The colours of the first two tasks that are trained.
+    let order = scene.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
+    let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
+    let (old, new) = (scene.tokens.task(old), scene.tokens.task(new));
     let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
         let key = Key { source: Source::Logits(state.task, logits, state.shown), log };
         Trace::new(scene, name, key, window, colour)
