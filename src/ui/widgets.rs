@@ -134,6 +134,25 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     }
 }
 
+/// From this width on a header has room for two choosers and a legend.
+pub const HEADER_WIDTH: f32 = 500.0;
+
+/// Names of the traces, small, in as many lines as they need: where the header has no room.
+pub fn names_below<'a>(ui: &mut Ui, traces: impl Iterator<Item = &'a Trace>) {
+    let weak = Tokens::of(ui).weak;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(7.0, 1.0);
+        ui.spacing_mut().interact_size.y = 11.0;
+        for trace in traces {
+            let galley = ui.painter().layout_no_wrap(trace.name.clone(), FontId::proportional(9.5), weak);
+            let size = galley.size();
+            let (rect, _) = ui.allocate_exact_size(vec2(8.0 + size.x, size.y), Sense::hover());
+            ui.painter().circle_filled(rect.left_center() + vec2(3.0, 0.0), 3.0, trace.colour);
+            ui.painter().galley(rect.min + vec2(8.0, 0.0), galley, weak);
+        }
+    });
+}
+
 /// [`legend`] with plain numbers.
 pub fn number_legend(ui: &mut Ui, traces: &[Trace], log: bool) {
     legend(ui, traces, log, format::number);

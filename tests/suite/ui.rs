@@ -383,6 +383,25 @@ fn the_clock_follows_until_the_user_looks_elsewhere() {
     assert!((bands[0].end - 6.0).abs() < 0.1 && bands[0].end == bands[1].start);
 }
 
+/// A layer's multiple is the spike of its own curve at the last switch.
+#[test]
+fn the_spikes_of_layers_are_those_of_their_curves() {
+    let history = history();
+    let mut curves = Curves::default();
+    let found = curves.layer_spikes(&history, 2).to_vec();
+    assert_eq!(found.len(), 3);
+    for (place, layer) in ["fc1", "fc2", "fc3"].into_iter().enumerate() {
+        let of = |row: &kernelscope::record::Row| {
+            row.layers.iter().find(|of| of.task == 2 && &*of.layer == layer).and_then(|of| of.velocity)
+        };
+        let series: Vec<(f64, f64)> =
+            history.rows().iter().filter_map(|row| of(row).map(|value| (row.epoch, value))).collect();
+        let expected = kernelscope::math::spike::spike(&series, 0.0, 6.0, f64::INFINITY);
+        assert!(expected.is_some());
+        assert_eq!(found[place], expected, "{layer}");
+    }
+}
+
 /// The thread beside the window finds what all pairs at once give, however often it was asked while the run went on.
 #[test]
 fn distances_grow_with_the_run_to_those_of_all_pairs() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{FontId, Sense, Ui, vec2};
+use egui::Ui;
 
 use super::choose_task;
 use super::slots::Slot;
@@ -10,8 +10,7 @@ use crate::ui::curves::{Key, OfLayer, Source};
 use crate::ui::format;
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{choose, number_legend};
+use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Names of more layers than this stand below the header.
 const IN_HEADER: usize = 4;
@@ -58,18 +57,18 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Lay
     let mut traces: Vec<Trace> = names.iter().enumerate().map(trace).collect();
     traces.reverse();
     let ui = &mut card.body;
-    if count <= IN_HEADER && slot.roomy() {
+    if count <= IN_HEADER && ui.available_width() > HEADER_WIDTH {
         let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
         number_legend(left, &traces, log);
     } else if count <= IN_LINES || slot.roomy() {
-        below(ui, traces.iter().rev());
+        names_below(ui, traces.iter().rev());
     } else {
         // The ends of the scale of colours, and who stands out.
         let now = |trace: &&Trace| trace.now.unwrap_or(f64::NEG_INFINITY);
         let most = traces.iter().max_by(|a, b| now(a).total_cmp(&now(b)));
         let mut named: Vec<&Trace> = traces.last().into_iter().chain(most).chain(traces.first()).collect();
         named.dedup_by(|a, b| a.name == b.name);
-        below(ui, named.into_iter());
+        names_below(ui, named.into_iter());
     }
     let limits = (state.shown == OfLayer::Share).then_some((0.0, 1.04));
     let height = ui.available_height();
@@ -82,20 +81,4 @@ fn names(scene: &Scene<'_>, task: usize) -> Vec<Arc<str>> {
     let row = scene.history.rows().last();
     let layers = row.into_iter().flat_map(|row| row.layers.iter().filter(|layer| layer.task == task));
     layers.map(|layer| Arc::clone(&layer.layer)).collect()
-}
-
-/// The names, in as many lines as they need.
-fn below<'a>(ui: &mut Ui, traces: impl Iterator<Item = &'a Trace>) {
-    let weak = theme::Tokens::of(ui).weak;
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(7.0, 1.0);
-        ui.spacing_mut().interact_size.y = 11.0;
-        for trace in traces {
-            let galley = ui.painter().layout_no_wrap(trace.name.clone(), FontId::proportional(9.5), weak);
-            let size = galley.size();
-            let (rect, _) = ui.allocate_exact_size(vec2(8.0 + size.x, size.y), Sense::hover());
-            ui.painter().circle_filled(rect.left_center() + vec2(3.0, 0.0), 3.0, trace.colour);
-            ui.painter().galley(rect.min + vec2(8.0, 0.0), galley, weak);
-        }
-    });
 }

@@ -8,7 +8,7 @@ use crate::record::Logits;
 use crate::ui::curves::{Key, OfLogits, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
-use crate::ui::widgets::{choose, number_legend};
+use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Kept between frames.
 pub struct LogitsState {
@@ -31,15 +31,21 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Log
     choose(header, "What of each set of logits", &mut state.shown, &kinds);
     choose_task(header, scene, "Probes of the logits", &mut state.task);
 
-    let first = scene.info().and_then(|info| info.spec.tasks.sequence().first().copied()).unwrap_or(1);
-    let (old, new) = (scene.tokens.task(first), scene.tokens.accent);
+    // The colours of the first two tasks that are trained.
+    let order = scene.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
+    let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
+    let (old, new) = (scene.tokens.task(old), scene.tokens.task(new));
     let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
         let key = Key { source: Source::Logits(state.task, logits, state.shown), log };
         Trace::new(scene, name, key, window, colour)
     });
-    let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-    number_legend(left, &traces, log);
     let ui = &mut card.body;
+    if ui.available_width() > HEADER_WIDTH {
+        let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+        number_legend(left, &traces, log);
+    } else {
+        names_below(ui, traces.iter().rev());
+    }
     let height = ui.available_height();
     let plot = TimePlot { id: "logits", log, limits: None, least: if log { 1.0 } else { 1e-6 }, ticks: true, height };
     time_plot(ui, scene, &plot, &traces, &[]);

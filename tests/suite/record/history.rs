@@ -51,6 +51,21 @@ fn a_hundred_thousand_snapshots_stay_under_the_ceiling() {
     assert_eq!(history.snapshot_at(-1.0).unwrap().row.step, 0);
 }
 
+/// Many layers make heavy rows: bytes have a ceiling, too, not only their number.
+#[test]
+fn rows_of_many_layers_stay_under_their_ceiling() {
+    let mut template = template();
+    template.row.layers = (0..2000).map(|_| template.row.layers[0].clone()).collect();
+    let mut history = History::default();
+    for step in 0..2000 {
+        history.push(snapshot_at(&template, step, step as f64 / 50.0, 1));
+        let bytes: u64 = history.rows().iter().map(Row::bytes).sum();
+        assert!(bytes <= kernelscope::spec::ROW_BYTES, "{bytes} bytes after {step} steps");
+    }
+    assert!(history.rows().len() > 200, "no more goes than must");
+    assert_eq!((history.rows()[0].step, history.rows().last().unwrap().step), (0, 1999));
+}
+
 #[test]
 fn switches_alone_cannot_break_the_ceiling() {
     let template = template();
