@@ -303,8 +303,11 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
         alignment: 0.5 + 0.1 * noise(salt + 7.0),
         alignment_centred: Some(0.4),
         alignment_full: None,
+        sharpness: None,
+        sharpness_loss: None,
     };
-    let accuracy = |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5 };
+    let accuracy =
+        |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
     let eigenvalues: Vec<f64> = (1..=PROBES).map(|index| 1e4 / ((PROBES + 1 - index) as f64).powi(2)).collect();
     Snapshot {
         row: Row {
@@ -315,6 +318,9 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             blocks: vec![block(Block::All, 0.0), block(Block::Task(1), 10.0), block(Block::Task(2), 20.0)],
             accuracy: vec![accuracy(1), accuracy(2)],
             predictions: Vec::new(),
+            layers: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
             train_loss: Some(0.5),
             rate: 0.01,
             grad_norm: Some(1.0 + noise(30.0)),

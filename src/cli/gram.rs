@@ -18,7 +18,7 @@ use crate::math::timing::{Timing, time};
 use crate::record::{check_place, write_arrays};
 use crate::spec::{Activation, NetworkKind, Pool};
 use crate::worker::DeviceChoice;
-use crate::worker::gram::{self, Arch, Gram, GramError, Kernel, Order, Request};
+use crate::worker::gram::{self, Apart, Arch, Gram, GramError, Kernel, Order, Request};
 
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
@@ -135,7 +135,8 @@ impl GramArgs {
             others: self.inputs2.clone(),
             request: Request {
                 reduction,
-                per_tensor: self.per_tensor,
+                apart: if self.per_tensor { Apart::Tensors } else { Apart::No },
+                logits: Vec::new(),
                 only: self.layers.clone(),
                 memory: self.memory.as_u64(),
             },
@@ -216,7 +217,7 @@ fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
     };
     let shape = vec![kernel.height(), kernel.width()];
     let samples = vec![kernel.samples.0, kernel.samples.1];
-    let parts = kernel.by_tensor.iter().map(|(tensor, values)| (format!("{name}_by_param/{tensor}"), &values[..]));
+    let parts = kernel.parts.iter().map(|(tensor, values)| (format!("{name}_by_param/{tensor}"), &values[..]));
     let arrays = std::iter::once((name.to_owned(), &kernel.values[..])).chain(parts);
     // The trace of each part comes with the full parts: it is what most ask for.
     let traces: Vec<(String, Vec<f64>)> = if kernel.reduction == gram::Reduction::Full {

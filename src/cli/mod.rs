@@ -25,6 +25,7 @@ pub use run::run_default;
 pub use summary::summary;
 
 use crate::ui::Subject;
+use crate::ui::views::View;
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -110,12 +111,21 @@ pub struct ScreenshotArgs {
     /// Instead of a run: this ready-made study, half done and done, kept in ./kernelscope-studies/NAME
     #[arg(long, value_name = "NAME", conflicts_with_all = ["preset", "config"])]
     pub study: Option<String>,
+    /// Views for the lowest row of the window, by their titles; with `forks` the run is forked at its switch
+    #[arg(long, value_name = "TITLE,…", value_delimiter = ',', value_parser = view, conflicts_with = "study")]
+    pub views: Vec<View>,
     /// Width of the window, in points
     #[arg(long, default_value_t = 1280)]
     pub width: u16,
     /// Height of the window, in points
     #[arg(long, default_value_t = 800)]
     pub height: u16,
+}
+
+/// `--views`.
+fn view(title: &str) -> Result<View, String> {
+    let titles = || View::ALL.map(|view| view.title().to_lowercase()).join(", ");
+    View::titled(title).ok_or_else(|| format!("there is no view of this title; there are {}", titles()))
 }
 
 /// `--device`.
@@ -164,7 +174,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
     let size = [f32::from(args.width), f32::from(args.height)];
     let subject = match &args.study {
-        None => Subject::Run(args.settings.spec()?),
+        None => Subject::Run(args.settings.spec()?, args.views.clone()),
         Some(name) => {
             let settings = settings::Settings { preset: Some(name.clone()), ..args.settings.clone() };
             let spec = settings.study()?;

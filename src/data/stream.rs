@@ -4,6 +4,7 @@
 //! are trained is the laboratory's affair. Every task has at least one training image of each of its classes and none that
 //! is a probe of *any* task (unless the spec says so): a stream that could not keep this is refused with the task's name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{DataError, DataSet, Images, Transform, frequency, probe, steps_per_epoch};
@@ -155,6 +156,21 @@ impl Task {
             self.extend(&self.set.train, image, pixels);
             labels.push(self.set.train.labels[image]);
         }
+    }
+
+    /// The first of its training images of each class, at most so many, as it shows them.
+    pub fn first_of_each_class(&self, most: usize) -> Images {
+        let images = &self.set.train;
+        let mut left: HashMap<usize, usize> = HashMap::new();
+        let wanted = |&&index: &&usize| {
+            let left = left.entry(images.labels[index]).or_insert(most);
+            std::mem::replace(left, left.saturating_sub(1)) > 0
+        };
+        let chosen: Vec<usize> = self.train.iter().filter(wanted).copied().collect();
+        let mut pixels = Vec::with_capacity(chosen.len() * images.dim());
+        chosen.iter().for_each(|&index| self.extend(images, index, &mut pixels));
+        let labels = chosen.iter().map(|&index| images.labels[index]).collect();
+        Images { shape: images.shape, pixels, labels }
     }
 
     /// All its test images, as it shows them. A copy: keep it where it is needed often.

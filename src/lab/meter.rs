@@ -6,13 +6,14 @@
 
 use std::ops::Range;
 
+use super::apart::{Parts, cross};
 use super::lag::{Lag, Lagged};
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance};
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
-use crate::record::{Block, BlockMetrics};
+use crate::record::{Block, BlockMetrics, Row};
 use crate::spec::Loss;
 use crate::train::score;
 
@@ -22,6 +23,7 @@ pub struct Reading {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
     asymmetry: f64,
+    parts: Parts,
     full: Option<FullKernel>,
 }
 
@@ -34,6 +36,8 @@ pub struct Spectra(Vec<Vec<f64>>);
 pub struct Meter {
     labels: Vec<usize>,
     loss: Loss,
+    /// α² of the laziness: the loss sees α f, and the kernel is that of f.
+    gain: f64,
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
@@ -41,19 +45,27 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter for probes with these labels; `tasks` are the rows of each task's block, `loss` is what the network trains on.
-    pub fn new(labels: Vec<usize>, tasks: &[Range<usize>], loss: Loss) -> Self {
+    /// A meter for probes with these labels; `tasks` are the rows of each task's block, `loss` is what the network trains on,
+    /// and of α f where there is an `alpha`.
+    pub fn new(labels: Vec<usize>, tasks: &[Range<usize>], loss: Loss, alpha: Option<f64>) -> Self {
         let whole = (Block::All, 0..labels.len());
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
         let blocks = std::iter::once(whole).chain(own).collect();
-        Self { labels, loss, blocks, first: None, at_switch: None, held: Lagged::default() }
+        let gain = alpha.map_or(1.0, |alpha| alpha * alpha);
+        Self { labels, loss, gain, blocks, first: None, at_switch: None, held: Lagged::default() }
     }
 
     /// Symmetrises and cuts a measured kernel.
     pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
+        let parts = Parts::cut(&measured, self.labels.len(), &self.tasks())?;
         let (whole, asymmetry) = Gram::symmetrised(self.labels.len(), measured.trace)?;
         let grams = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
-        Ok(Reading { grams, asymmetry, full: measured.full })
+        Ok(Reading { grams, asymmetry, parts, full: measured.full })
+    }
+
+    /// Rows of each task's block.
+    fn tasks(&self) -> Vec<Range<usize>> {
+        self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect()
     }
 
     /// Keeps the reading at the end of this lag for the velocities to come.
@@ -81,14 +93,34 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
-    /// The metrics of every block. `outputs` are those of the probes, [n, C]; `moved` is ‖Δw‖ over the lag.
-    pub fn metrics(
+    /// Fills the row with the metrics of every block, layer, pair of tasks and set of logits. `outputs` are those of the
+    /// probes, [n, C]; `moved` is ‖Δw‖ over the lag.
+    pub fn fill(
+        &self,
+        row: &mut Row,
+        reading: &Reading,
+        spectra: &Spectra,
+        outputs: &[f32],
+        moved: Option<f64>,
+        lag: Lag,
+    ) {
+        row.blocks = self.metrics(reading, spectra, outputs, moved, lag, row.rate);
+        let (tasks, lag_epochs) = (self.tasks(), lag.steps as f64 / lag.epoch_steps as f64);
+        let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
+        let before = self.held.before(lag).map(|before| &before.parts);
+        row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
+        row.logits = reading.parts.logits(before, lag_epochs);
+        row.cross = cross(reading.whole(), &tasks);
+    }
+
+    fn metrics(
         &self,
         reading: &Reading,
         spectra: &Spectra,
         outputs: &[f32],
         moved: Option<f64>,
         lag: Lag,
+        rate: f64,
     ) -> Vec<BlockMetrics> {
         let before = self.held.before(lag);
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
@@ -102,6 +134,12 @@ impl Meter {
             let since_start = change(gram, first);
             let gap = before.map(|before| distance(gram, &before.grams[place], Centring::Centred));
             let gap_uncentred = before.map(|before| distance(gram, &before.grams[place], Centring::Uncentred));
+            let of_task = reading.full.as_ref().filter(|_| *block != Block::All);
+            let sharpness = of_task.and_then(|full| full.sharpness(rows.clone()));
+            let sharpness_loss = match self.loss {
+                Loss::Mse => sharpness,
+                Loss::CrossEntropy => of_task.and_then(|full| full.sharpness_of_cross_entropy(rows.clone(), outputs)),
+            };
             let from_switch = self.at_switch.as_ref().map(|grams| distance(gram, &grams[place], Centring::Centred));
             BlockMetrics {
                 block: *block,
@@ -129,6 +167,8 @@ impl Meter {
                 alignment: alignment(gram, labels),
                 alignment_centred: alignment_centred(gram, labels),
                 alignment_full: reading.full.as_ref().map(|full| full.alignment(rows.clone(), &self.labels)),
+                sharpness: sharpness.map(|value| rate * self.gain * value),
+                sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
             }
         };
         self.blocks.iter().enumerate().map(one).collect()

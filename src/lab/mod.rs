@@ -1,5 +1,6 @@
 //! One file per question; turns data, network, training and kernel into a stream of events, or into one kernel.
 
+mod apart;
 mod cadence;
 mod control;
 pub mod device;

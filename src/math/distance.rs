@@ -22,17 +22,32 @@ pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
     }
 }
 
+/// A kernel over its norm, [n, n]: prepared once where it is held against many.
+#[derive(Clone, Debug)]
+pub struct Normalised(Vec<f64>);
+
+impl Normalised {
+    pub fn of(gram: &Gram, centring: Centring) -> Self {
+        let centred = (centring == Centring::Centred).then(|| gram.centred());
+        let gram = centred.as_ref().unwrap_or(gram);
+        let scale = inverse_norm(gram);
+        Self(gram.values().iter().map(|value| value * scale).collect())
+    }
+
+    /// S to another kernel of the same size.
+    pub fn distance(&self, other: &Self) -> f64 {
+        0.5 * self.0.iter().zip(&other.0).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+    }
+}
+
 /// S between all pairs of kernels of one size, row-major [T, T]: symmetric, 0 on the diagonal.
 pub fn distances(kernels: &[Gram], centring: Centring) -> Vec<f64> {
-    let prepared: Vec<Gram> = match centring {
-        Centring::Centred => kernels.iter().map(Gram::centred).collect(),
-        Centring::Uncentred => kernels.to_vec(),
-    };
+    let prepared: Vec<Normalised> = kernels.iter().map(|gram| Normalised::of(gram, centring)).collect();
     let count = prepared.len();
     let mut all = vec![0.0; count * count];
     for row in 0..count {
         for column in 0..row {
-            let found = half_gap(&prepared[row], &prepared[column]);
+            let found = prepared[row].distance(&prepared[column]);
             all[row * count + column] = found;
             all[column * count + row] = found;
         }
@@ -47,9 +62,13 @@ pub fn angle(distance: f64) -> f64 {
 
 /// ½ ‖A/‖A‖ − B/‖B‖‖²_F.
 fn half_gap(a: &Gram, b: &Gram) -> f64 {
-    let inverse = |gram: &Gram| Some(gram.frobenius()).filter(|norm| *norm > 0.0).map_or(0.0, |norm| 1.0 / norm);
-    let (scale_a, scale_b) = (inverse(a), inverse(b));
+    let (scale_a, scale_b) = (inverse_norm(a), inverse_norm(b));
     0.5 * a.values().iter().zip(b.values().iter()).map(|(a, b)| (a * scale_a - b * scale_b).powi(2)).sum::<f64>()
+}
+
+/// 1/‖K‖, or 0 of nothing.
+fn inverse_norm(gram: &Gram) -> f64 {
+    Some(gram.frobenius()).filter(|norm| *norm > 0.0).map_or(0.0, |norm| 1.0 / norm)
 }
 
 /// The change from a reference K₀ to K, split: D² = S² − 2 S (1 − R) + 1.

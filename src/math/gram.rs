@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use faer::linalg::matmul::matmul;
+use faer::{Accum, ColMut, ColRef, MatRef, Par};
 use thiserror::Error;
 
 /// A symmetric, finite matrix [n, n].
@@ -78,6 +80,19 @@ impl Gram {
         }
         let values = rows.clone().flat_map(|row| self.values[row * self.n..][rows.clone()].iter().copied()).collect();
         Self { n: rows.len(), values }
+    }
+
+    /// ‖K_{ij}‖_F of the block of these rows and columns.
+    pub fn frobenius_of(&self, rows: Range<usize>, columns: Range<usize>) -> f64 {
+        let row = |row: usize| &self.values[row * self.n..][columns.clone()];
+        rows.flat_map(row).map(|value| value * value).sum::<f64>().sqrt()
+    }
+
+    /// K v, into `product`.
+    pub fn multiply(&self, vector: &[f64], product: &mut [f64]) {
+        let matrix = MatRef::from_row_major_slice(&self.values, self.n, self.n);
+        let (vector, product) = (ColRef::from_slice(vector), ColMut::from_slice_mut(product));
+        matmul(product, Accum::Replace, matrix, vector, 1.0, Par::Seq);
     }
 
     /// Σ Kᵢᵢ.

@@ -6,6 +6,7 @@ pub mod distance;
 pub mod fit;
 pub mod forgetting;
 mod gram;
+pub mod lanczos;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;

@@ -111,6 +111,13 @@ impl Network {
         taps.into_tape(logits)
     }
 
+    /// [n, channels·height·width] → logits [n, C], and what the last layer sees: [n, features].
+    pub fn forward_seen(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let mut taps = Taps::watching();
+        let logits = self.run(images, &mut taps).tensor;
+        (logits, taps.seen().expect("every network ends in an affine layer"))
+    }
+
     fn run(&self, images: Tensor<2>, taps: &mut Taps) -> super::Signal<2> {
         match self {
             Self::Mlp(network) => network.forward(images, taps),

@@ -18,21 +18,34 @@ pub struct Signal<const D: usize> {
     pub(super) step: Option<usize>,
 }
 
-/// Either closed (training, evaluation) or recording (kernel).
+/// Closed (training, evaluation), recording (kernel), or watching what affine layers see (features).
 #[derive(Default)]
 pub struct Taps {
     recorded: Option<Vec<Node>>,
+    watching: bool,
+    /// What the last affine layer saw, [n, values].
+    seen: Option<Tensor<2>>,
 }
 
 impl Taps {
     /// Steps only compute.
     pub fn closed() -> Self {
-        Self { recorded: None }
+        Self::default()
     }
 
     /// Steps are recorded, too. The network's parameters must be without autodiff.
     pub fn recording() -> Self {
-        Self { recorded: Some(Vec::new()) }
+        Self { recorded: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Steps only compute; what the last affine layer sees is kept.
+    pub fn watching() -> Self {
+        Self { watching: true, ..Self::default() }
+    }
+
+    /// What the last affine layer saw, where that was watched: [n, values].
+    pub fn seen(self) -> Option<Tensor<2>> {
+        self.seen
     }
 
     /// The recording of a forward pass that ended in these logits; empty where nothing was recorded.
@@ -48,6 +61,10 @@ impl Taps {
     /// An affine layer on the last axis: `NAME.weight`, `NAME.bias`.
     pub fn affine<const D: usize>(&mut self, name: &str, layer: &Affine, input: Signal<D>) -> Signal<D> {
         let output = layer.apply(input.tensor.clone());
+        if self.watching {
+            let dims = input.tensor.dims();
+            self.seen = Some(input.tensor.clone().reshape([dims[0], dims[1..].iter().product()]));
+        }
         self.record(output, [input.step], || layer.on_tape(name, input.tensor))
     }
 

@@ -1,5 +1,7 @@
 //! Two sides of a layer make its part of the kernel: products in f32, every sum over places, directions and layers in f64.
 
+use std::collections::HashMap;
+
 use super::rows::Rows;
 use super::side::{Cotangents, Gains, Places, Side};
 
@@ -13,8 +15,10 @@ pub(super) struct Tile {
     pub apart: bool,
     /// Whether rows and columns are the same: entries above the diagonal are then meaningless.
     pub same: bool,
-    /// Row-major; one for each tensor that is kept apart, or one for all.
+    /// Row-major; one for each part that is kept apart, or one for all.
     pub sums: Vec<Vec<f64>>,
+    /// ⟨a, a′⟩ of each layer that acts once on a sample, by the place of its tap, where several sets of logits ask for it.
+    pub activations: Option<HashMap<usize, Vec<f32>>>,
 }
 
 /// Rows of a product over pairs of places at most: bounds its memory to 16 MiB.
@@ -25,11 +29,11 @@ impl Tile {
     pub fn new(samples: (usize, usize), directions: (usize, usize), apart: bool, same: bool, count: usize) -> Self {
         let entries = |samples: usize, directions: usize| if apart { samples * directions } else { samples };
         let size = entries(samples.0, directions.0) * entries(samples.1, directions.1);
-        Self { samples, directions, apart, same, sums: vec![vec![0.0; size]; count] }
+        Self { samples, directions, apart, same, sums: vec![vec![0.0; size]; count], activations: None }
     }
 
-    /// Adds what a layer contributes; `into` says into which sum each of its tensors goes, if any.
-    pub fn add(&mut self, a: &Side, b: &Side, into: &[Option<usize>]) {
+    /// Adds what the layer at this place contributes; `into` says into which sum each of its tensors goes, if any.
+    pub fn add(&mut self, place: usize, a: &Side, b: &Side, into: &[Option<usize>]) {
         match (a, b) {
             (Side::Gradients(a), Side::Gradients(b)) => {
                 for ((a, b), into) in a.iter().zip(b).zip(into) {
@@ -42,9 +46,13 @@ impl Tile {
                 Side::Products { activations: a, cotangents: delta, gains },
                 Side::Products { activations: b, cotangents: other, .. },
             ) => {
-                let activations = a.inner(b, self.same);
+                let known = self.activations.as_mut().and_then(|known| known.remove(&place));
+                let activations = known.unwrap_or_else(|| a.inner(b, self.same));
                 for (into, gains) in split(*gains, into) {
                     self.add_products(&activations, delta, other, gains, into);
+                }
+                if let Some(known) = &mut self.activations {
+                    known.insert(place, activations);
                 }
             }
             (Side::Places(a, gains), Side::Places(b, _)) => {

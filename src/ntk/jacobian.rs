@@ -8,7 +8,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
-use super::{Kernel, Reduction, Request};
+use super::{Apart, Kernel, Reduction, Request};
 use crate::model::Network;
 
 /// Gradients of every sample and direction with respect to one tensor.
@@ -30,8 +30,7 @@ pub fn measure(
 ) -> Option<Kernel> {
     let [_, classes] = network.forward(images.clone().narrow(0, 0, 1)).dims();
     let samples = (images.dims()[0], others.unwrap_or(images).dims()[0]);
-    let mut kernel =
-        Kernel { reduction: request.reduction, samples, classes, values: Vec::new(), by_tensor: Vec::new() };
+    let mut kernel = Kernel { reduction: request.reduction, samples, classes, values: Vec::new(), parts: Vec::new() };
     let (height, width) = (kernel.height(), kernel.width());
     kernel.values = vec![0.0; height * width];
     let one = |logit: usize| (0..classes).map(|each| f32::from(each == logit)).collect();
@@ -41,7 +40,12 @@ pub fn measure(
         Reduction::Trace => ((0..classes).map(|logit| vec![one(logit)]).collect(), 1.0 / classes as f64),
         Reduction::SumLogits => (vec![vec![vec![1.0; classes]]], 1.0 / classes as f64),
     };
-    for directions in &groups {
+    let sets = request.sets(classes);
+    let apart = request.apart != Apart::No || sets.len() > 1;
+    let mut parts: Vec<Vec<(String, Vec<f64>)>> = vec![Vec::new(); sets.len()];
+    for (group, directions) in groups.iter().enumerate() {
+        // Groups are logits where there is more than one set.
+        let own = &mut parts[sets.iter().position(|set| set.contains(&group)).unwrap_or(0)];
         let rows = jacobian(network, images, directions, request, cancelled)?;
         let columns = match others {
             Some(others) => Some(jacobian(network, others, directions, request, cancelled)?),
@@ -53,17 +57,20 @@ pub fn measure(
             let left = MatRef::from_row_major_slice(&row.values, height, entries);
             let products = left * MatRef::from_row_major_slice(&column.values, width, entries).transpose();
             let part = (0..height * width).map(|at| share * products[(at / width, at % width)]);
-            if request.per_tensor && kernel.by_tensor.len() == place {
-                kernel.by_tensor.push((row.name.clone(), vec![0.0; height * width]));
+            let name = request.apart.part_of(&row.name);
+            if apart && own.iter().all(|(known, _)| known != name) {
+                own.push((name.to_owned(), vec![0.0; height * width]));
             }
+            let mut own = own.iter_mut().find(|(known, _)| known == name);
             for (at, value) in part.enumerate() {
                 kernel.values[at] += value;
-                if request.per_tensor {
-                    kernel.by_tensor[place].1[at] += value;
+                if let Some((_, own)) = &mut own {
+                    own[at] += value;
                 }
             }
         }
     }
+    kernel.parts = parts.concat();
     Some(kernel)
 }
 

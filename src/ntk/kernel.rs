@@ -1,8 +1,10 @@
 //! What is asked of a kernel, and what comes back.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use faer::MatRef;
 
 use super::contract::Tile;
 use crate::model::belongs;
@@ -28,12 +30,33 @@ impl From<spec::Reduction> for Reduction {
     }
 }
 
+/// Whose parts of a kernel are kept apart. They sum to the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    No,
+    /// Weight and bias of a layer together.
+    Layers,
+    Tensors,
+}
+
+impl Apart {
+    /// The name of the part that a tensor belongs to.
+    pub(super) fn part_of(self, tensor: &str) -> &str {
+        match self {
+            Self::No => "",
+            Self::Layers => [".weight", ".bias"].iter().find_map(|end| tensor.strip_suffix(end)).unwrap_or(tensor),
+            Self::Tensors => tensor,
+        }
+    }
+}
+
 /// What to measure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     pub reduction: Reduction,
-    /// Also each parameter tensor's part; they sum to the whole.
-    pub per_tensor: bool,
+    pub apart: Apart,
+    /// Sets of logits whose parts of the trace are kept apart, too, each logit in one of them; none: all together.
+    pub logits: Vec<Vec<usize>>,
     /// Only these layers or tensors (`fc1`, `blocks.0.ln.bias`); all where none are named.
     pub only: Option<Vec<String>>,
     /// Bytes that activations, cotangents and gradients may hold at once.
@@ -43,26 +66,35 @@ pub struct Request {
 impl Request {
     /// The whole kernel under this reduction, with the usual memory.
     pub fn of(reduction: Reduction) -> Self {
-        Self { reduction, per_tensor: false, only: None, memory: KERNEL_MEMORY }
+        Self { reduction, apart: Apart::No, logits: Vec::new(), only: None, memory: KERNEL_MEMORY }
     }
 
     /// Whether a tensor's part is wanted.
     pub fn wants(&self, tensor: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|layer| belongs(tensor, layer)))
     }
+
+    /// The directions of logit space that are gone back from, in sets whose parts are kept apart.
+    pub(super) fn sets(&self, classes: usize) -> Vec<Vec<usize>> {
+        match self.reduction {
+            Reduction::SumLogits => vec![vec![0]],
+            Reduction::Trace if !self.logits.is_empty() => self.logits.clone(),
+            Reduction::Trace | Reduction::Full => vec![(0..classes).collect()],
+        }
+    }
 }
 
 impl Reduction {
     /// These directions of logit space, [directions, C], such that the sum over equal ones is C times the reduced kernel
     /// (for the sum of logits: the reduced kernel).
-    pub(super) fn directions(self, classes: usize, range: Range<usize>, device: &Device) -> Tensor<2> {
+    pub(super) fn directions(self, classes: usize, logits: &[usize], device: &Device) -> Tensor<2> {
         let values = match self {
             Self::SumLogits => vec![1.0 / (classes as f32).sqrt(); classes],
             Self::Trace | Self::Full => {
-                range.clone().flat_map(|c| (0..classes).map(move |d| if c == d { 1.0 } else { 0.0 })).collect()
+                logits.iter().flat_map(|&c| (0..classes).map(move |d| if c == d { 1.0 } else { 0.0 })).collect()
             }
         };
-        Tensor::from_data(TensorData::new(values, [range.len(), classes]), device)
+        Tensor::from_data(TensorData::new(values, [logits.len(), classes]), device)
     }
 }
 
@@ -75,16 +107,17 @@ pub struct Kernel {
     pub classes: usize,
     /// Row-major; rows and columns are samples, or samples and logits (n·C + c) in the full kernel.
     pub values: Vec<f64>,
-    /// Each parameter tensor's part, where they were asked for, in the order of the forward pass.
-    pub by_tensor: Vec<(String, Vec<f64>)>,
+    /// The part of each tensor or layer, where they were asked for, in the order of the forward pass; of each set of logits,
+    /// one after the other.
+    pub parts: Vec<(String, Vec<f64>)>,
 }
 
 impl Kernel {
     /// A kernel whose tiles are still to be placed; `kept` names the parts that are kept apart, or is one empty name.
     pub(super) fn unfilled(reduction: Reduction, samples: (usize, usize), classes: usize, kept: Vec<String>) -> Self {
-        let mut kernel = Self { reduction, samples, classes, values: Vec::new(), by_tensor: Vec::new() };
+        let mut kernel = Self { reduction, samples, classes, values: Vec::new(), parts: Vec::new() };
         if kept != [""] {
-            kernel.by_tensor = kept.into_iter().map(|name| (name, Vec::new())).collect();
+            kernel.parts = kept.into_iter().map(|name| (name, Vec::new())).collect();
         }
         kernel
     }
@@ -104,9 +137,9 @@ impl Kernel {
         self.trace_of(&self.values)
     }
 
-    /// The same of each tensor's part.
+    /// The same of each part.
     pub fn traces(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
-        self.by_tensor.iter().map(|(tensor, values)| (tensor.as_str(), self.trace_of(values)))
+        self.parts.iter().map(|(part, values)| (part.as_str(), self.trace_of(values)))
     }
 
     fn trace_of(&self, values: &[f64]) -> Vec<f64> {
@@ -125,16 +158,16 @@ impl Kernel {
         if self.reduction == Reduction::Full { self.classes } else { 1 }
     }
 
-    fn parts(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
-        let whole = self.by_tensor.is_empty().then_some(&mut self.values);
-        whole.into_iter().chain(self.by_tensor.iter_mut().map(|(_, values)| values))
+    fn sums(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
+        let whole = self.parts.is_empty().then_some(&mut self.values);
+        whole.into_iter().chain(self.parts.iter_mut().map(|(_, values)| values))
     }
 
     /// Puts a finished tile where these samples are.
     pub(super) fn place(&mut self, tile: Tile, rows: Range<usize>, columns: Range<usize>) {
         let (logits, width, size) = (self.logits(), self.width(), self.height() * self.width());
         let (across, whole) = (columns.len() * logits, (rows.len(), columns.len()) == self.samples);
-        for (part, mut sums) in self.parts().zip(tile.sums) {
+        for (part, mut sums) in self.sums().zip(tile.sums) {
             if whole {
                 std::mem::swap(part, &mut sums);
                 continue;
@@ -151,7 +184,7 @@ impl Kernel {
     pub(super) fn finish(&mut self, same: bool) {
         let (height, width) = (self.height(), self.width());
         let divisor = if self.reduction == Reduction::Trace { self.classes as f64 } else { 1.0 };
-        for part in self.parts() {
+        for part in self.sums() {
             if divisor != 1.0 {
                 part.iter_mut().for_each(|value| *value /= divisor);
             }
@@ -159,9 +192,9 @@ impl Kernel {
                 mirror(part, width);
             }
         }
-        if !self.by_tensor.is_empty() {
+        if !self.parts.is_empty() {
             self.values = vec![0.0; height * width];
-            for (_, part) in &self.by_tensor {
+            for (_, part) in &self.parts {
                 for (sum, value) in self.values.iter_mut().zip(part) {
                     *sum += value;
                 }
@@ -185,19 +218,47 @@ fn mirror(values: &mut [f64], width: usize) {
     }
 }
 
-/// The kernel of a snapshot, before it is symmetrised.
+/// The kernel of a snapshot, before it is symmetrised. All but the full one are row-major [n, n].
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Trace-reduced, row-major [n, n].
+    /// Reduced as the run asks for.
     pub trace: Vec<f64>,
+    /// The part of each layer, in the order of the forward pass; empty where they were not kept apart. They sum to `trace`.
+    pub layers: Vec<(Arc<str>, Vec<f64>)>,
+    /// (1/|set|) Σ_{c in set} Θ_cc of each set of logits; empty where they were not kept apart. `trace` is their mean, each
+    /// weighted with its share of the logits.
+    pub logits: Vec<Vec<f64>>,
     /// The full kernel, where it was asked for and fits.
     pub full: Option<FullKernel>,
 }
 
 impl Measured {
-    /// A trace-reduced kernel, and the full one of the same images.
-    pub fn new(trace: Kernel, full: Option<Kernel>) -> Self {
-        Self { trace: trace.values, full: full.map(FullKernel::from) }
+    /// A reduced kernel as it was asked for, and the full one of the same images.
+    pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
+        let Kernel { values, parts, classes, .. } = reduced;
+        let sets = request.sets(classes);
+        let mut measured =
+            Self { trace: values, layers: Vec::new(), logits: Vec::new(), full: full.map(FullKernel::from) };
+        let per_set = parts.len() / sets.len();
+        let sum = |parts: &mut dyn Iterator<Item = &Vec<f64>>| {
+            let mut sum = parts.next().cloned().unwrap_or_default();
+            parts.for_each(|part| sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value));
+            sum
+        };
+        if request.apart != Apart::No {
+            let layer = |place: usize| sum(&mut parts.iter().skip(place).step_by(per_set).map(|part| &part.1));
+            measured.layers = (0..per_set).map(|place| (parts[place].0.as_str().into(), layer(place))).collect();
+        }
+        if sets.len() > 1 {
+            let kernel = |(place, set): (usize, &Vec<usize>)| {
+                let mut kernel = sum(&mut parts[place * per_set..][..per_set].iter().map(|part| &part.1));
+                let share = classes as f64 / set.len() as f64;
+                kernel.iter_mut().for_each(|value| *value *= share);
+                kernel
+            };
+            measured.logits = sets.iter().enumerate().map(kernel).collect();
+        }
+        measured
     }
 }
 
@@ -212,6 +273,19 @@ impl From<Kernel> for FullKernel {
 }
 
 impl FullKernel {
+    /// C.
+    pub(super) fn classes(&self) -> usize {
+        self.0.classes
+    }
+
+    /// The part of these images, [N·C, N·C].
+    pub(super) fn block(&self, images: Range<usize>) -> MatRef<'_, f64> {
+        let Self(kernel) = self;
+        let (first, size) = (images.start * kernel.classes, images.len() * kernel.classes);
+        MatRef::from_row_major_slice(&kernel.values, kernel.height(), kernel.width())
+            .submatrix(first, first, size, size)
+    }
+
     /// yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: how much of the kernel points along the labels.
     pub fn alignment(&self, images: Range<usize>, labels: &[usize]) -> f64 {
         let Self(kernel) = self;

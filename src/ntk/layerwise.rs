@@ -11,6 +11,8 @@
 //! Σ_p δ_p ⊗ a_p are formed or all pairs of places are summed, whichever the plan finds cheaper. One forward pass serves all
 //! logits; samples and logits are taken in blocks that keep to the memory that is allowed, with the same result.
 
+use std::collections::HashMap;
+
 use burn::tensor::Tensor;
 
 use super::contract::Tile;
@@ -30,7 +32,9 @@ pub fn measure(
 ) -> Option<Kernel> {
     let survey = Survey::of(network, images, others, request);
     let (classes, work) = (survey.classes, survey.work);
-    let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, survey.kept.clone());
+    let sets = request.sets(classes);
+    let kept = sets.iter().flat_map(|_| survey.kept.clone()).collect();
+    let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, kept);
     let plan = survey.plan();
     let (block, group) = plan.block;
     for first in (0..work.samples.0).step_by(block) {
@@ -48,12 +52,15 @@ pub fn measure(
             });
             let samples = (rows.len(), columns.len());
             // Where pairs of directions stay apart, the plan takes all directions as one group.
-            let mut tile = Tile::new(samples, (group, group), work.apart, diagonal, survey.kept.len());
-            for start in (0..work.directions).step_by(group) {
-                let directions = start..(start + group).min(work.directions);
-                tile.directions = (directions.len(), directions.len());
-                let chosen = request.reduction.directions(classes, directions, &images.device());
-                survey.fill(&mut tile, &plan, (&row_tape, column_tape.as_ref()), &chosen, cancelled)?;
+            let mut tile = Tile::new(samples, (group, group), work.apart, diagonal, sets.len() * survey.kept.len());
+            tile.activations = (sets.len() > 1).then(HashMap::new);
+            for (set, logits) in sets.iter().enumerate() {
+                for logits in logits.chunks(group) {
+                    tile.directions = (logits.len(), logits.len());
+                    let directions = request.reduction.directions(classes, logits, &images.device());
+                    let first = set * survey.kept.len();
+                    survey.fill(&mut tile, first, &plan, (&row_tape, column_tape.as_ref()), &directions, cancelled)?;
+                }
             }
             kernel.place(tile, rows.clone(), columns);
         }
@@ -83,7 +90,7 @@ struct Survey {
     wanted: Vec<Vec<bool>>,
     /// For each tap, into which sum each of its tensors goes.
     into: Vec<Vec<Option<usize>>>,
-    /// The names of the sums: of the tensors that are kept apart, or one for all.
+    /// The names of the sums: of the layers or tensors that are kept apart, or one for all.
     kept: Vec<String>,
 }
 
@@ -103,14 +110,15 @@ impl Survey {
             layers: Vec::new(),
             wanted: Vec::new(),
             into: Vec::new(),
-            kept: if request.per_tensor { Vec::new() } else { vec![String::new()] },
+            kept: Vec::new(),
         };
         for tap in tape.taps() {
             let tensors = tap.tensors();
             let wanted: Vec<bool> = tensors.iter().map(|tensor| request.wants(tensor)).collect();
-            let into = tensors.into_iter().zip(&wanted).map(|(tensor, wanted)| {
-                if *wanted && request.per_tensor {
-                    survey.kept.push(tensor);
+            let into = tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
+                let part = request.apart.part_of(tensor);
+                if *wanted && survey.kept.last().is_none_or(|last| last != part) {
+                    survey.kept.push(part.to_owned());
                 }
                 wanted.then(|| survey.kept.len() - 1)
             });
@@ -118,6 +126,9 @@ impl Survey {
             survey.wanted.push(wanted);
             survey.names.push(tap.name.clone());
             survey.layers.push(layer_of(tap));
+        }
+        if survey.kept.is_empty() {
+            survey.kept.push(String::new());
         }
         survey
     }
@@ -127,10 +138,11 @@ impl Survey {
         Plan::of(&self.layers, &wanted, &self.work)
     }
 
-    /// Goes back from the chosen directions and adds every wanted layer to the tile.
+    /// Goes back from the chosen directions and adds every wanted layer to the tile, into its sums from `first` on.
     fn fill(
         &self,
         tile: &mut Tile,
+        first: usize,
         plan: &Plan,
         (rows, columns): (&Tape, Option<&Tape>),
         directions: &Tensor<2>,
@@ -144,12 +156,12 @@ impl Survey {
                 return None;
             }
             let Some((place, side)) = self.next(&mut pulled, tile.samples.0, plan) else { return Some(()) };
-            let into = &self.into[place];
+            let into: Vec<Option<usize>> = self.into[place].iter().map(|into| into.map(|into| first + into)).collect();
             match &mut others {
-                None => tile.add(&side, &side, into),
+                None => tile.add(place, &side, &side, &into),
                 Some(others) => {
                     let (_, other) = self.next(others, tile.samples.1, plan)?;
-                    tile.add(&side, &other, into);
+                    tile.add(place, &side, &other, &into);
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! what the kernel alone predicts, [`tangent`] how outputs move with the weights.
 
 mod contract;
+mod curvature;
 pub mod jacobian;
 mod kernel;
 pub mod layerwise;
@@ -13,5 +14,5 @@ mod rows;
 mod side;
 pub mod tangent;
 
-pub use kernel::{FullKernel, Kernel, Measured, Reduction, Request};
+pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
 pub use regression::{Regression, RegressionError};

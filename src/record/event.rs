@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, Ledger};
+use super::{Checkpoint, Ledger, Prediction};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -140,6 +140,13 @@ pub struct Row {
     pub accuracy: Vec<Accuracy>,
     /// What static kernels would have the network do; empty where nobody asked.
     pub predictions: Vec<Prediction>,
+    /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
+    /// layers' kernels were not kept apart.
+    pub layers: Arc<[LayerMetrics]>,
+    /// Each pair of tasks, once.
+    pub cross: Arc<[CrossMetrics]>,
+    /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
+    pub logits: Arc<[LogitMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step.
@@ -147,6 +154,21 @@ pub struct Row {
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     pub grad_norm: Option<f64>,
     pub cost: SnapshotCost,
+}
+
+impl Row {
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let sizes = [
+            size_of::<Self>(),
+            size_of_val(&*self.blocks),
+            size_of_val(&*self.accuracy),
+            size_of_val(&*self.layers),
+            size_of_val(&*self.cross),
+            size_of_val(&*self.logits),
+        ];
+        sizes.iter().sum::<usize>() as u64
+    }
 }
 
 /// Seconds that one snapshot took, in parts. Training stands still for some of them; the others pass beside it.
@@ -224,6 +246,58 @@ pub struct BlockMetrics {
     /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at the last snapshot of each epoch, and only
     /// while images · logits of all probes are at most 2,560.
     pub alignment_full: Option<f64>,
+    /// η λ_max(Θ_full)/(N C), of a task's block, where the full kernel was computed; η is the rate that reaches the optimiser.
+    pub sharpness: Option<f64>,
+    /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
+    /// η λ_max(Θ (diag p − p pᵀ))/N.
+    pub sharpness_loss: Option<f64>,
+}
+
+/// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As its tensors are named: `fc1`.
+    pub layer: Arc<str>,
+    /// As those of [`BlockMetrics`], of Θ_ℓ alone.
+    pub velocity: Option<f64>,
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    /// tr Θ_ℓ/tr Θ.
+    pub share: f64,
+}
+
+/// The off-diagonal block of the Gram between the probes of two tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossMetrics {
+    /// The tasks by number, the smaller first.
+    pub task: usize,
+    pub other: usize,
+    /// ‖K_ij‖.
+    pub frobenius: f64,
+    /// ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖), 0 to 1; absent where a block is zero.
+    pub coupling: Option<f64>,
+}
+
+/// Which logits a kernel is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Logits {
+    /// The classes of the task that was trained first.
+    Old,
+    /// All others.
+    New,
+}
+
+/// The kernel (1/|set|) Σ_{c in set} Θ_cc of a set of logits, on one task's probes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    pub logits: Logits,
+    pub velocity: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
 }
 
 /// How well one task is known, on its test images.
@@ -236,56 +310,9 @@ pub struct Accuracy {
     /// Over the logits of the task's own classes.
     pub masked: f64,
     pub loss: f64,
-}
-
-/// Who says what a static kernel would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Predictor {
-    /// The network linearised at initialisation, trained with the network's own steps.
-    LinearisedStart,
-    /// The same, linearised at the last switch.
-    LinearisedSwitch,
-    /// Kernel regression with the kernel at initialisation: the mean squared error at t = ∞.
-    RegressionStart,
-    /// The same with the kernel at the last switch.
-    RegressionSwitch,
-}
-
-impl Predictor {
-    pub const ALL: [Self; 4] =
-        [Self::LinearisedStart, Self::LinearisedSwitch, Self::RegressionStart, Self::RegressionSwitch];
-
-    /// In `predictions.csv`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LinearisedStart => "linearised-start",
-            Self::LinearisedSwitch => "linearised-switch",
-            Self::RegressionStart => "regression-start",
-            Self::RegressionSwitch => "regression-switch",
-        }
-    }
-
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::LinearisedStart => "linearised at the start",
-            Self::LinearisedSwitch => "linearised at the switch",
-            Self::RegressionStart => "the kernel at the start, MSE at t = ∞",
-            Self::RegressionSwitch => "the kernel at the switch, MSE at t = ∞",
-        }
-    }
-}
-
-/// What a static kernel would have the network do on one task's test images.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Prediction {
-    pub by: Predictor,
-    /// Number of the task, and accuracies and loss as in [`Accuracy`].
-    pub on: Accuracy,
-    /// Root mean square of network minus prediction, over images and logits.
-    pub gap: f64,
-    /// Condition number and jitter of a regression.
-    pub solved: Option<(f64, f64)>,
+    /// Of a linear read-out trained anew on the features that the last layer sees, among the task's own classes; at the last
+    /// snapshot of each epoch and at each switch.
+    pub probe: Option<f64>,
 }
 
 /// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].

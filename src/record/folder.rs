@@ -14,16 +14,17 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, EVENTS, LEDGER, METRICS, PREDICTIONS, Table, kind, number};
+use super::tables::{self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, PREDICTIONS, Table, kind, number};
 use super::weights::MODEL;
-use super::{Ending, Event, RunInfo, atomic, create, info};
+use super::{Ending, Event, Row, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
 
 pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 8] = [RUN, info::INFO, METRICS, ACCURACY, PREDICTIONS, LEDGER, EVENTS, MODEL];
+pub(super) const FILES: [&str; 11] =
+    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, CROSS, LOGITS, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,13 +82,59 @@ pub(super) enum Before {
 }
 
 struct Files {
-    metrics: Table,
-    accuracy: Table,
-    /// Where the run predicts.
-    predictions: Option<Table>,
+    rows: RowTables,
     ledger: Table,
     events: Table,
     kernels: KernelWriter,
+}
+
+/// The tables that every row goes into.
+struct RowTables {
+    metrics: Table,
+    accuracy: Table,
+    layers: Table,
+    cross: Table,
+    logits: Table,
+    predictions: Table,
+}
+
+impl RowTables {
+    fn create(folder: &Path) -> Result<Self, FolderError> {
+        Ok(Self {
+            metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
+            accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
+            layers: Table::create(folder.join(LAYERS), &tables::LAYERS_COLUMNS)?,
+            cross: Table::create(folder.join(CROSS), &tables::CROSS_COLUMNS)?,
+            logits: Table::create(folder.join(LOGITS), &tables::LOGITS_COLUMNS)?,
+            predictions: Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?,
+        })
+    }
+
+    fn append(folder: &Path) -> Result<Self, FolderError> {
+        let table = |name| Table::append(folder.join(name));
+        Ok(Self {
+            metrics: table(METRICS)?,
+            accuracy: table(ACCURACY)?,
+            layers: table(LAYERS)?,
+            cross: table(CROSS)?,
+            logits: table(LOGITS)?,
+            predictions: table(PREDICTIONS)?,
+        })
+    }
+
+    fn push(&mut self, row: &Row) -> Result<(), FolderError> {
+        tables::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
+        tables::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))?;
+        tables::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
+        tables::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
+        tables::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
+        tables::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
+    }
+
+    fn flush(&mut self) -> Result<(), FolderError> {
+        let Self { metrics, accuracy, layers, cross, logits, predictions } = self;
+        [metrics, accuracy, layers, cross, logits, predictions].into_iter().try_for_each(Table::flush)
+    }
 }
 
 impl Files {
@@ -96,12 +143,7 @@ impl Files {
         write_spec(folder, spec)?;
         info::Facts::of(run).write(&folder.join(info::INFO))?;
         Ok(Self {
-            metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
-            accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
-            predictions: match spec.kernel.predict {
-                true => Some(Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?),
-                false => None,
-            },
+            rows: RowTables::create(folder)?,
             ledger: Table::create(folder.join(LEDGER), &tables::LEDGER_COLUMNS)?,
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
@@ -115,9 +157,7 @@ impl Files {
     fn flush(&mut self) -> Result<(), FolderError> {
         // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
         self.kernels.flush()?;
-        self.metrics.flush()?;
-        self.accuracy.flush()?;
-        self.predictions.iter_mut().try_for_each(Table::flush)?;
+        self.rows.flush()?;
         self.ledger.flush()?;
         self.events.flush()
     }
@@ -168,11 +208,7 @@ impl RunFolder {
             Event::Snapshot(snapshot) => {
                 let row = &snapshot.row;
                 self.last = Some((row.step, row.epoch));
-                tables::metrics_lines(row).try_for_each(|line| files.metrics.push(line))?;
-                tables::accuracy_lines(row).try_for_each(|line| files.accuracy.push(line))?;
-                if let Some(table) = &mut files.predictions {
-                    tables::prediction_lines(row).try_for_each(|line| table.push(line))?;
-                }
+                files.rows.push(row)?;
                 files.kernels.push(Arc::clone(snapshot));
             }
             Event::Changed { step, epoch, change } => {
@@ -281,11 +317,7 @@ impl RunFolder {
         }
         self.before = Before::Empty;
         if let Some(files) = &mut self.files {
-            files.metrics = Table::append(self.out.join(METRICS))?;
-            files.accuracy = Table::append(self.out.join(ACCURACY))?;
-            if files.predictions.is_some() {
-                files.predictions = Some(Table::append(self.out.join(PREDICTIONS))?);
-            }
+            files.rows = RowTables::append(&self.out)?;
             files.ledger = Table::append(self.out.join(LEDGER))?;
             files.events = Table::append(self.out.join(EVENTS))?;
             files.kernels.moved_to(self.out.join(PARTIAL));

@@ -1,6 +1,6 @@
 //! What has been seen of a run so far, in bounded memory.
 //!
-//! Guarantees: rows, losses and snapshots each have a ceiling. When one is reached, every other old entry goes, but never
+//! Guarantees: rows, losses and snapshots each have a ceiling, in number or in bytes. When one is reached, every other old entry goes, but never
 //! one within an epoch of a switch, nor the first or the last: the past grows coarser, its events do not vanish. A live run
 //! and one read from a folder fill the same record, so the views cannot tell them apart.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
-use crate::spec::{Change, RECORD_BYTES};
+use crate::spec::{Change, RECORD_BYTES, ROW_BYTES};
 
 /// Where a run stands, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,7 @@ pub struct History {
     weights: Option<Arc<Weights>>,
     revision: u64,
     snapshot_bytes: u64,
+    row_bytes: u64,
     max_bytes: u64,
     max_rows: usize,
 }
@@ -72,6 +73,7 @@ impl History {
             weights: None,
             revision: 0,
             snapshot_bytes: 0,
+            row_bytes: 0,
             max_bytes,
             max_rows,
         }
@@ -229,10 +231,12 @@ impl History {
     /// Takes the metrics of a step whose Gram is not there: a run folder may have lost it.
     pub fn push_row(&mut self, row: Row) {
         self.revision += 1;
+        self.row_bytes += row.bytes();
         self.rows.push(row);
-        if self.rows.len() > self.max_rows {
+        if self.rows.len() > self.max_rows || self.row_bytes > ROW_BYTES {
             let switches = self.switch_epochs();
             thin(&mut self.rows, &switches, |row| row.epoch, |row| row.at_switch);
+            self.row_bytes = self.rows.iter().map(Row::bytes).sum();
         }
     }
 

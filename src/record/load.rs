@@ -52,7 +52,7 @@ pub fn load_rows(folder: &Path) -> Result<Loaded, LoadError> {
 fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
     let spec = read_spec(&folder.join(RUN))?;
     let mut warnings = Vec::new();
-    let mut rows = read_tables::rows(folder, &mut warnings);
+    let mut rows = read_tables::rows(folder, whole, &mut warnings);
     let events = read_tables::events(folder, &mut rows, &spec, &mut warnings);
     let last_step = rows.last().map_or(0, |row| row.step);
     let ending = create::ending(folder).unwrap_or_else(|| {

@@ -31,6 +31,8 @@ pub enum Metric {
     AlignmentFull,
     TrainLoss,
     Rate,
+    Sharpness,
+    SharpnessLoss,
     KernelSeconds,
     EigenSeconds,
     MetricsSeconds,
@@ -40,7 +42,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Loss,
         Self::LagSteps,
         Self::Velocity,
@@ -65,6 +67,8 @@ impl Metric {
         Self::AlignmentFull,
         Self::TrainLoss,
         Self::Rate,
+        Self::Sharpness,
+        Self::SharpnessLoss,
         Self::KernelSeconds,
         Self::EigenSeconds,
         Self::MetricsSeconds,
@@ -99,6 +103,8 @@ impl Metric {
             Self::AlignmentFull => "alignment_full",
             Self::TrainLoss => "train_loss",
             Self::Rate => "rate",
+            Self::Sharpness => "sharpness",
+            Self::SharpnessLoss => "sharpness_loss",
             Self::KernelSeconds => "kernel_seconds",
             Self::EigenSeconds => "eigen_seconds",
             Self::MetricsSeconds => "metrics_seconds",
@@ -134,6 +140,8 @@ impl Metric {
             Self::AlignmentFull => block.alignment_full,
             Self::TrainLoss => row.train_loss,
             Self::Rate => Some(row.rate),
+            Self::Sharpness => block.sharpness,
+            Self::SharpnessLoss => block.sharpness_loss,
             Self::KernelSeconds => Some(row.cost.kernel_seconds),
             Self::EigenSeconds => Some(row.cost.eigen_seconds),
             Self::MetricsSeconds => Some(row.cost.metrics_seconds),

@@ -6,38 +6,37 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use csv::StringRecord;
 
 use super::tables::{
-    ACCURACY, EVENTS, Lines, METRICS, PREDICTIONS, PREDICTIONS_COLUMNS, change_text, float, kind, whole,
+    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, PREDICTIONS_COLUMNS, change_text, float,
+    kind, logits_name, whole,
 };
 use super::{
-    Accuracy, Block, BlockMetrics, Event, Metric, Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart,
+    Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, Prediction,
+    Predictor, Progress, Row, SnapshotCost, TaskStart,
 };
 use crate::spec::{Change, Spec};
 
-/// All rows, with their accuracies. What is wrong goes to `warnings`.
-pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
-    let mut accuracies: HashMap<(u64, usize), Vec<Accuracy>> = HashMap::new();
-    read(folder, ACCURACY, warnings, |lines| {
-        let columns =
-            ["step", "task", "eval_task", "accuracy", "accuracy_masked", "loss"].map(|name| lines.column(name));
-        let [step, task, eval_task, accuracy, masked, loss] = columns;
-        Box::new(move |line| {
-            let key = (whole(line, step)?, index(line, task)?);
-            let value = |column| float(line, column).unwrap_or(f64::NAN);
-            let found = Accuracy {
-                task: index(line, eval_task)?,
-                accuracy: value(accuracy),
-                masked: value(masked),
-                loss: value(loss),
-            };
-            Some((key, found))
-        })
-    })
-    .into_iter()
-    .for_each(|(key, accuracy)| accuracies.entry(key).or_default().push(accuracy));
+/// All rows, with their accuracies; with `parts` also what is told of layers, pairs of tasks and sets of logits. What is wrong
+/// goes to `warnings`.
+pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
+    let mut accuracies = by_row(
+        folder,
+        ACCURACY,
+        warnings,
+        ["eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"],
+        accuracy,
+    );
+    let (mut layers, mut cross, mut logits) = Default::default();
+    if parts {
+        let columns = ["block", "layer", "velocity", "alignment", "alignment_centred", "share"];
+        layers = by_row(folder, LAYERS, warnings, columns, layer);
+        cross = by_row(folder, CROSS, warnings, ["block", "other", "frobenius", "coupling"], pair);
+        logits = by_row(folder, LOGITS, warnings, ["block", "logits", "velocity", "lambda_max", "trace"], logit);
+    }
 
     let mut predictions: HashMap<(u64, usize), Vec<Prediction>> = HashMap::new();
     if folder.join(PREDICTIONS).exists() {
@@ -53,6 +52,7 @@ pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
                     accuracy: value(accuracy),
                     masked: value(masked),
                     loss: value(loss),
+                    probe: None,
                 };
                 let solved = float(line, condition).zip(float(line, jitter));
                 Some(((whole(line, step)?, index(line, task)?), Prediction { by, on, gap: value(gap), solved }))
@@ -78,13 +78,85 @@ pub(super) fn rows(folder: &Path, warnings: &mut Vec<String>) -> Vec<Row> {
         match rows.last_mut() {
             Some(row) if block.block != Block::All && row.step == step && row.task == task => row.blocks.push(block),
             _ => {
-                let accuracy = accuracies.remove(&(step, task)).unwrap_or_default();
-                let predictions = predictions.remove(&(step, task)).unwrap_or_default();
-                rows.push(Row { predictions, ..values.row(step, epoch, task, block, accuracy) });
+                let key = (step, task);
+                rows.push(Row {
+                    accuracy: accuracies.remove(&key).unwrap_or_default(),
+                    predictions: predictions.remove(&key).unwrap_or_default(),
+                    layers: layers.remove(&key).unwrap_or_default().into(),
+                    cross: cross.remove(&key).unwrap_or_default().into(),
+                    logits: logits.remove(&key).unwrap_or_default().into(),
+                    ..values.row(step, epoch, task, block)
+                });
             }
         }
     }
     rows
+}
+
+/// What belongs to a row, by its step and the task being trained.
+type ByRow<T> = HashMap<(u64, usize), Vec<T>>;
+
+/// Reads a table whose lines belong to rows. A table that is not there was not written yet when the run was.
+fn by_row<T: 'static, const N: usize>(
+    folder: &Path,
+    name: &str,
+    warnings: &mut Vec<String>,
+    columns: [&str; N],
+    parse: impl Fn(&StringRecord, [Option<usize>; N]) -> Option<T> + 'static,
+) -> ByRow<T> {
+    if name != ACCURACY && !folder.join(name).exists() {
+        return ByRow::new();
+    }
+    let found = read(folder, name, warnings, |lines| {
+        let ([step, task], columns) =
+            (["step", "task"].map(|name| lines.column(name)), columns.map(|name| lines.column(name)));
+        Box::new(move |line| Some(((whole(line, step)?, index(line, task)?), parse(line, columns)?)))
+    });
+    let mut all = ByRow::new();
+    for (key, value) in found {
+        all.entry(key).or_insert_with(Vec::new).push(value);
+    }
+    all
+}
+
+/// A number that must be there, or NaN.
+fn must(line: &StringRecord, column: Option<usize>) -> f64 {
+    float(line, column).unwrap_or(f64::NAN)
+}
+
+fn accuracy(line: &StringRecord, [task, accuracy, masked, loss, probe]: [Option<usize>; 5]) -> Option<Accuracy> {
+    let [accuracy, masked, loss] = [accuracy, masked, loss].map(|column| must(line, column));
+    Some(Accuracy { task: index(line, task)?, accuracy, masked, loss, probe: float(line, probe) })
+}
+
+fn layer(
+    line: &StringRecord,
+    [task, layer, velocity, alignment, centred, share]: [Option<usize>; 6],
+) -> Option<LayerMetrics> {
+    Some(LayerMetrics {
+        task: index(line, task)?,
+        layer: line.get(layer?)?.into(),
+        velocity: float(line, velocity),
+        alignment: must(line, alignment),
+        alignment_centred: float(line, centred),
+        share: must(line, share),
+    })
+}
+
+fn pair(line: &StringRecord, [task, other, frobenius, coupling]: [Option<usize>; 4]) -> Option<CrossMetrics> {
+    let (task, other) = (index(line, task)?, index(line, other)?);
+    Some(CrossMetrics { task, other, frobenius: must(line, frobenius), coupling: float(line, coupling) })
+}
+
+fn logit(line: &StringRecord, [task, logits, velocity, lambda_max, trace]: [Option<usize>; 5]) -> Option<LogitMetrics> {
+    let name = line.get(logits?)?;
+    Some(LogitMetrics {
+        task: index(line, task)?,
+        logits: [Logits::Old, Logits::New].into_iter().find(|&logits| logits_name(logits) == name)?,
+        velocity: float(line, velocity),
+        lambda_max: float(line, lambda_max),
+        trace: must(line, trace),
+    })
 }
 
 /// All events with their steps, in order; rows at the end of a task are marked. What is wrong goes to `warnings`.
@@ -207,11 +279,13 @@ impl Values {
             alignment: self.must(Metric::Alignment),
             alignment_centred: self.get(Metric::AlignmentCentred),
             alignment_full: self.get(Metric::AlignmentFull),
+            sharpness: self.get(Metric::Sharpness),
+            sharpness_loss: self.get(Metric::SharpnessLoss),
         }
     }
 
-    /// The row that begins with this block. What stands once per row is in each of its lines.
-    fn row(&self, step: u64, epoch: f64, task: usize, block: BlockMetrics, accuracy: Vec<Accuracy>) -> Row {
+    /// The row that begins with this block, without what other tables have. What stands once per row is in each of its lines.
+    fn row(&self, step: u64, epoch: f64, task: usize, block: BlockMetrics) -> Row {
         let seconds = |metric| self.get(metric).unwrap_or(0.0);
         Row {
             step,
@@ -219,8 +293,11 @@ impl Values {
             task,
             at_switch: false,
             blocks: vec![block],
-            accuracy,
+            accuracy: Vec::new(),
             predictions: Vec::new(),
+            layers: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
             train_loss: self.get(Metric::TrainLoss),
             rate: self.must(Metric::Rate),
             grad_norm: self.get(Metric::GradNorm),

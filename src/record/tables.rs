@@ -8,17 +8,28 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::{Accuracy, Block, Ending, FolderError, Ledger, Metric, Prediction, Row};
+use super::{
+    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric, Prediction,
+    Row,
+};
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const ACCURACY: &str = "accuracy.csv";
+pub(super) const LAYERS: &str = "layers.csv";
+pub(super) const CROSS: &str = "cross.csv";
+pub(super) const LOGITS: &str = "logits.csv";
 pub(super) const EVENTS: &str = "events.csv";
-/// Only of runs that predict.
+/// Empty but for runs that predict.
 pub(super) const PREDICTIONS: &str = "predictions.csv";
 
-pub(super) const ACCURACY_COLUMNS: [&str; 7] =
-    ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss"];
+pub(super) const ACCURACY_COLUMNS: [&str; 8] =
+    ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"];
+pub(super) const LAYERS_COLUMNS: [&str; 9] =
+    ["step", "epoch", "task", "block", "layer", "velocity", "alignment", "alignment_centred", "share"];
+pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
+pub(super) const LOGITS_COLUMNS: [&str; 8] =
+    ["step", "epoch", "task", "block", "logits", "velocity", "lambda_max", "trace"];
 /// The first step of each task but the first.
 pub(super) const LEDGER: &str = "ledger.csv";
 
@@ -98,10 +109,9 @@ pub(super) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_
 
 /// The lines of one row in `accuracy.csv`, one per task.
 pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
-    row.accuracy.iter().map(|Accuracy { task, accuracy, masked, loss }| {
-        let values = [*accuracy, *masked, *loss].map(|value| number(Some(value)));
-        let head = [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), task.to_string()];
-        head.into_iter().chain(values).collect()
+    row.accuracy.iter().map(|Accuracy { task, accuracy, masked, loss, probe }| {
+        let values = [Some(*accuracy), Some(*masked), Some(*loss), *probe].map(number);
+        head(row, *task).into_iter().chain(values).collect()
     })
 }
 
@@ -136,6 +146,43 @@ pub(super) fn ledger_lines(ledger: &Ledger) -> impl Iterator<Item = Vec<String>>
         });
         std::iter::once(whole).chain(parts)
     })
+}
+
+/// The lines of one row in `layers.csv`, one per task and layer.
+pub(super) fn layers_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.layers.iter().map(|LayerMetrics { task, layer, velocity, alignment, alignment_centred, share }| {
+        let values = [*velocity, Some(*alignment), *alignment_centred, Some(*share)].map(number);
+        head(row, *task).into_iter().chain([layer.to_string()]).chain(values).collect()
+    })
+}
+
+/// The lines of one row in `cross.csv`, one per pair of tasks.
+pub(super) fn cross_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.cross.iter().map(|CrossMetrics { task, other, frobenius, coupling }| {
+        let values = [Some(*frobenius), *coupling].map(number);
+        head(row, *task).into_iter().chain([other.to_string()]).chain(values).collect()
+    })
+}
+
+/// The lines of one row in `logits.csv`, one per task and set of logits.
+pub(super) fn logits_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.logits.iter().map(|LogitMetrics { task, logits, velocity, lambda_max, trace }| {
+        let values = [*velocity, *lambda_max, Some(*trace)].map(number);
+        head(row, *task).into_iter().chain([logits_name(*logits).to_owned()]).chain(values).collect()
+    })
+}
+
+/// What stands in `logits.csv` in the column `logits`.
+pub(super) fn logits_name(logits: Logits) -> &'static str {
+    match logits {
+        Logits::Old => "old",
+        Logits::New => "new",
+    }
+}
+
+/// When a line is, which task was trained, and of which task it is.
+fn head(row: &Row, of: usize) -> [String; 4] {
+    [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), of.to_string()]
 }
 
 /// What stands in `events.csv` in the column `event`.

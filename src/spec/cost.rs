@@ -113,11 +113,20 @@ impl Cost {
         let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
-        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes;
+        let tasks = spec.tasks.len() as f64;
+        let apart = layers.iter().filter(|layer| layer.parameters() > 0.0).count();
+        let sets = spec.logit_sets(shape.classes).len().max(1);
+        let parts = if parts_fit(probes, apart * sets) { apart * sets } else { 0 };
+        // While they are measured and read, and the blocks of each kernel of the last lag.
+        let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
+        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
-        let image_bytes = inputs * (5.0 * stored + 4.0 * evaluated);
-        let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64);
+        let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
+        let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
+        let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 32.0 * tasks);
+        let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64)
+            + (snapshots as f64 * row_bytes).min(ROW_BYTES as f64);
         Self {
             parameters: parameters as u64,
             probes,
@@ -180,6 +189,18 @@ impl KernelCost {
 
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
 pub const MOST_FULL_ROWS: usize = 2560;
+/// Training images of each class of a task that its linear probe learns from, at most.
+pub const PROBE_IMAGES: usize = 50;
+/// Entries of all parts of one kernel together at most, 64 MiB: beyond, layers and sets of logits are not kept apart.
+const MOST_PART_ENTRIES: usize = 1 << 23;
+
+/// Whether a kernel of so many images can be kept in so many parts.
+pub fn parts_fit(images: usize, parts: usize) -> bool {
+    images.saturating_mul(images).saturating_mul(parts) <= MOST_PART_ENTRIES
+}
+
+/// Bytes of rows, of their layers, pairs of tasks and sets of logits above all, that the window keeps at most.
+pub const ROW_BYTES: u64 = 64 << 20;
 /// Bytes of snapshots that the window keeps at most.
 pub const RECORD_BYTES: u64 = 128 << 20;
 

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, RECORD_BYTES, memory_available};
+pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
@@ -343,6 +343,17 @@ impl Spec {
         let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
         let alpha = self.network.alpha.unwrap_or(1.0);
         rate * width / (alpha * alpha)
+    }
+
+    /// The sets of logits whose kernels are kept apart: the classes of the first task that is trained, and all others. None
+    /// where a set would be empty, or where the kernel is not a mean over logits.
+    pub fn logit_sets(&self, classes: usize) -> Vec<Vec<usize>> {
+        let split = self.tasks.kind == TaskKind::Split && self.kernel.reduction == Reduction::Trace;
+        let first =
+            self.tasks.sequence().first().and_then(|&task| self.tasks.split_classes().into_iter().nth(task - 1));
+        let Some(first) = first.filter(|_| split) else { return Vec::new() };
+        let (old, new): (Vec<usize>, Vec<usize>) = (0..classes).partition(|class| first.contains(class));
+        if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
     }
 
     /// Whether two specs are the same run: everything but the pace, which changes no result.

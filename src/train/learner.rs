@@ -12,8 +12,8 @@ use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
 use super::terms::Terms;
 use crate::model::{Network, belongs};
-use crate::ntk::{Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec};
+use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
+use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec, parts_fit};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,10 @@ pub struct Learner {
     alpha: Option<f64>,
     method: Method,
     reduction: Reduction,
+    /// Sets of logits whose kernels are kept apart.
+    logits: Vec<Vec<usize>>,
+    /// How many layers have parameters.
+    layers: usize,
 }
 
 /// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
@@ -59,6 +63,8 @@ impl Learner {
             alpha: spec.network.alpha,
             method: spec.kernel.method,
             reduction: spec.kernel.reduction.into(),
+            logits: spec.logit_sets(classes),
+            layers: spec.network.layers(image, classes).iter().filter(|layer| layer.parameters() > 0.0).count(),
         }
     }
 
@@ -71,6 +77,7 @@ impl Learner {
             optimiser: copy::state(&self.optimiser, optimiser(&self.training, device)),
             device: device.clone(),
             training: self.training.clone(),
+            logits: self.logits.clone(),
             ..*self
         }
     }
@@ -168,8 +175,14 @@ impl Learner {
     /// before each group of images.
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
-        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
-        in_groups(images, group, cancelled, |rows| self.lazy(network.forward(rows.clone()), &rows))
+        let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
+        for rows in self.groups(&network, images) {
+            if cancelled() {
+                return None;
+            }
+            outputs.extend(self.lazy(network.forward(rows.clone()), &rows).into_data().iter::<f32>());
+        }
+        Some(outputs)
     }
 
     /// The same of a linearised network, on the same device.
@@ -185,21 +198,51 @@ impl Learner {
         in_groups(images, group, cancelled, |rows| linearised.apply(&rows))
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method; the full one, too, where it is wanted and not too large.
-    /// `None` when `cancelled` says so on the way.
+    /// The same, and what the last layer sees: [n, features].
+    pub fn outputs_and_features(
+        &self,
+        images: &Tensor<2>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<(Vec<f32>, Tensor<2>)> {
+        let network = self.network.valid();
+        let (mut outputs, mut features) = (Vec::with_capacity(images.dims()[0] * self.classes), Vec::new());
+        for rows in self.groups(&network, images) {
+            if cancelled() {
+                return None;
+            }
+            let (logits, seen) = network.forward_seen(rows.clone());
+            outputs.extend(self.lazy(logits, &rows).into_data().iter::<f32>());
+            features.push(seen);
+        }
+        Some((outputs, Tensor::cat(features, 0)))
+    }
+
+    /// Images in groups of a size that an evaluation can be stopped between.
+    fn groups<'a>(&self, network: &Network, images: &'a Tensor<2>) -> impl Iterator<Item = Tensor<2>> + use<'a> {
+        let [n, _] = images.dims();
+        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
+        (0..n).step_by(group).map(move |first| images.clone().narrow(0, first, group.min(n - first)))
+    }
+
+    /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its layers and sets of logits where they
+    /// are not too large; the full one, too, where it is wanted and not too large. `None` when `cancelled` says so on the way.
     pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
-        let measure = |reduction| match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, None, &Request::of(reduction), cancelled),
-            Method::Jacobian => jacobian::measure(&network, images, None, &Request::of(reduction), cancelled),
+        let measure = |request: &Request| match self.method {
+            Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
+            Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
+        let mut request = Request::of(self.reduction);
+        if parts_fit(n, self.layers * self.logits.len().max(1)) {
+            (request.apart, request.logits) = (Apart::Layers, self.logits.clone());
+        }
         // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
         // the same to the last bit.
-        let reduced = measure(self.reduction)?;
-        let full = if full { Some(measure(Reduction::Full)?) } else { None };
-        Some(Measured::new(reduced, full))
+        let reduced = measure(&request)?;
+        let full = if full { Some(measure(&Request::of(Reduction::Full))?) } else { None };
+        Some(Measured::new(reduced, &request, full))
     }
 
     /// Copies images [n, inputs] to the device.

@@ -3,6 +3,7 @@
 mod copy;
 mod evaluate;
 mod learner;
+mod linear_probe;
 mod linearised;
 mod loss;
 mod optimiser;
@@ -11,5 +12,6 @@ mod terms;
 pub use copy::LearnerState;
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
+pub use linear_probe::{FeatureKernels, RIDGE};
 pub use linearised::{Linearised, LinearisedState};
 pub use terms::Terms;

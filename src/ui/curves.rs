@@ -12,35 +12,9 @@ use std::sync::Arc;
 use egui_plot::PlotPoint;
 
 use crate::math::spike::{Dip, Spike};
-use crate::record::{Block, History, Metric, Predictor, Row};
+use crate::record::{Block, History, Metric, Row};
 
-/// What a curve shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    Metric(Block, Metric),
-    /// A metric divided by its value at the last switch (before the first one: by the first value).
-    Relative(Block, Metric),
-    Accuracy(usize),
-    Masked(usize),
-    /// Loss on the test images of a task.
-    TestLoss(usize),
-    /// What a static kernel would have the network do on a task.
-    Predicted(Predictor, usize, Of),
-    /// Mean batch loss while training.
-    TrainLoss,
-    /// Eigenvalue of this rank from the top (0 is λ_max).
-    Eigenvalue(Block, usize),
-}
-
-/// What is predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Of {
-    Accuracy,
-    Masked,
-    Loss,
-    /// Root mean square of network minus prediction.
-    Gap,
-}
+pub use super::sources::{Of, OfLayer, OfLogits, OfPair, Source, eigenvalues};
 
 /// A curve and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +80,7 @@ pub struct Curves {
     /// With the version of the record that they were computed from, see [`settled`].
     spikes: HashMap<(Block, Metric), Versioned<Spike>>,
     dips: HashMap<Block, Versioned<Dip>>,
+    layers: HashMap<usize, Versioned<Spike>>,
     epochs: Vec<f64>,
 }
 
@@ -142,6 +117,24 @@ impl Curves {
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
         if known.1 != version {
             *known = (history.spikes(block, metric), version);
+        }
+        &known.0
+    }
+
+    /// The spike of each layer at the last switch, on the probes of a task, in the order of the forward pass; likewise.
+    pub fn layer_spikes(&mut self, history: &History, task: usize) -> &[Option<Spike>] {
+        let known = self.layers.entry(task).or_insert_with(|| (Vec::new(), usize::MAX));
+        let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
+        if known.1 != version {
+            let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
+            let of_layer = |place: usize| {
+                let &(start, switch, end) = history.switches().last()?;
+                let source = Source::Layer(task, place, OfLayer::Velocity);
+                let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
+                let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
+                crate::math::spike::spike(&series, start, switch, end)
+            };
+            *known = ((0..count).map(of_layer).collect(), version);
         }
         &known.0
     }
@@ -184,7 +177,7 @@ impl Curve {
             }
             _ => {
                 let rows = history.rows();
-                self.read_rows(rows.len(), |place| &rows[place], key, |_, row| value(key.source, row));
+                self.read_rows(rows.len(), |place| &rows[place], key, |_, row| key.source.value(row));
             }
         }
     }
@@ -217,18 +210,7 @@ impl Curve {
             return;
         }
         self.generation += 1;
-        let breaks = matches!(
-            key.source,
-            Source::Metric(
-                _,
-                Metric::Velocity
-                    | Metric::VelocityUncentred
-                    | Metric::VelocityAngle
-                    | Metric::StepNorm
-                    | Metric::Susceptibility
-                    | Metric::LagSteps
-            )
-        );
+        let breaks = key.source.is_over_lag();
         for place in self.read..len {
             let row = row(place);
             let found =
@@ -357,35 +339,4 @@ fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (
 fn scaled(value: f64, log: bool) -> Option<f64> {
     let y = if log { value.log10() } else { value };
     (y.is_finite() && (!log || value > 0.0)).then_some(y)
-}
-
-fn value(source: Source, row: &Row) -> Option<f64> {
-    let accuracy = |task: usize| row.accuracy.iter().find(|accuracy| accuracy.task == task);
-    match source {
-        Source::Metric(block, metric) | Source::Relative(block, metric) => {
-            let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
-            metric.of(row, found)
-        }
-        Source::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
-        Source::Masked(task) => accuracy(task).map(|found| found.masked),
-        Source::TestLoss(task) => accuracy(task).map(|found| found.loss),
-        Source::Predicted(by, task, of) => {
-            let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
-            Some(match of {
-                Of::Accuracy => found.on.accuracy,
-                Of::Masked => found.on.masked,
-                Of::Loss => found.on.loss,
-                Of::Gap => found.gap,
-            })
-        }
-        Source::TrainLoss | Source::Eigenvalue(..) => None,
-    }
-}
-
-/// The eigenvalues of one block of a snapshot, ascending.
-pub fn eigenvalues(snapshot: &crate::record::Snapshot, block: Block) -> Option<&[f64]> {
-    match block {
-        Block::All => Some(&snapshot.eigenvalues),
-        Block::Task(number) => snapshot.block_eigenvalues.get(number.checked_sub(1)?).map(Vec::as_slice),
-    }
 }

@@ -152,6 +152,14 @@ impl App {
         }
     }
 
+    /// Puts these views into the lowest row, from the left; where the forks are among them, as if the user had forked the run.
+    pub fn arrange(&mut self, views: &[View]) {
+        self.views.arrange(views);
+        if views.contains(&View::Forks) {
+            self.fork();
+        }
+    }
+
     /// Asks the run to keep its state for the futures that are chosen, and shows the view in which they will be.
     fn fork(&mut self) {
         self.views.bring(View::Forks);

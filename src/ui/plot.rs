@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
-use egui_plot::{Line, LineStyle, PlotPoints, PlotTransform};
+use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::actions::{Action, UserCommand};
 use super::axes::{self, AXIS};
@@ -17,6 +17,14 @@ use super::scene::Scene;
 use super::theme;
 use crate::record::{Block, History};
 
+/// What a line is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
 /// One line of a plot.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -24,7 +32,7 @@ pub struct Trace {
     pub visible: Arc<Visible>,
     pub colour: Color32,
     pub width: f32,
-    pub dashed: bool,
+    pub style: Style,
     /// Its value at the cursor, as stored.
     pub now: Option<f64>,
 }
@@ -46,7 +54,7 @@ impl Trace {
     ) -> Self {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
-        Self { name: name.into(), visible, colour, width: 1.5, dashed: false, now }
+        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now }
     }
 
     /// A curve of each task's block, the first task's on top, over that of the run before.
@@ -60,13 +68,20 @@ impl Trace {
         traces
     }
 
+    /// A value to hold the others against, as stored.
+    pub fn level(window: Window, y: f64, colour: Color32) -> Self {
+        let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
+        let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
+        Self { name: String::new(), visible, colour, width: 1.0, style: Style::Dashed, now: None }
+    }
+
     /// The same curve of the run before this one.
     pub fn faint(scene: &mut Scene<'_>, key: Key, window: Window) -> Option<Self> {
         let history = scene.reference?;
         let curves: &mut Curves = scene.reference_curves;
         let visible = curves.visible(history, key, window);
         let colour = scene.tokens.faint.gamma_multiply(0.8);
-        Some(Self { name: "run before".to_owned(), visible, colour, width: 1.0, dashed: false, now: None })
+        Some(Self { name: "run before".to_owned(), visible, colour, width: 1.0, style: Style::Solid, now: None })
     }
 }
 
@@ -143,7 +158,11 @@ fn show(
             plot_ui.set_plot_bounds_y(low..=high);
             for (place, trace) in traces.iter().enumerate() {
                 for (piece, points) in trace.visible.pieces.iter().enumerate() {
-                    let style = if trace.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
+                    let style = match trace.style {
+                        Style::Solid => LineStyle::Solid,
+                        Style::Dashed => LineStyle::Dashed { length: 4.0 },
+                        Style::Dotted => LineStyle::Dotted { spacing: 4.0 },
+                    };
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
                     let line = line.id((place, piece)).color(trace.colour).width(trace.width).style(style);
                     // Bands are quick to draw where points crowd, but ragged where they do not.

@@ -16,6 +16,7 @@ use eframe::egui::{self, ColorImage, ThemePreference, ViewportCommand};
 use super::actions::Action;
 use super::app::App;
 use super::study::{State, Wish};
+use super::views::View;
 use super::window;
 use crate::record::RunState;
 use crate::spec::{PRESETS, Spec};
@@ -23,7 +24,8 @@ use crate::worker::{Command, DeviceChoice};
 
 /// What the pictures are of.
 pub enum Subject {
-    Run(Spec),
+    /// With these views below the others; where the forks are among them, the run is forked at its switch.
+    Run(Spec, Vec<View>),
     /// A ready-made study by its name, with the values and seeds of this spec; it is kept in its usual folder, and what is done
     /// there is not done again.
     Study(&'static str, Spec),
@@ -46,9 +48,10 @@ pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f3
     let dir = dir.to_owned();
     let creator = move |creation: &eframe::CreationContext<'_>| {
         let (app, plan) = match subject {
-            Subject::Run(spec) => {
+            Subject::Run(spec, views) => {
                 let mut app = App::new(spec, window::start(device)).on(device);
                 app.start_run(&creation.egui_ctx);
+                app.arrange(&views);
                 let switch = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
                 (app, plan(&switch))
             }
@@ -137,7 +140,8 @@ impl Photographer {
         }
         let history = self.app.history();
         if matches!(history.state(), RunState::Ended(_)) {
-            return true;
+            let futures = self.app.forks().branches();
+            return futures.iter().all(|future| matches!(future.session.history.state(), RunState::Ended(_)));
         }
         match moment {
             Moment::End | Moment::Half | Moment::Done => false,

@@ -100,6 +100,15 @@ impl Tokens {
         }
     }
 
+    /// The colour of the layer at this place of so many: from the images (dark) to the logits (bright), where this theme's
+    /// wells let both be seen.
+    pub fn layer(&self, place: usize, count: usize) -> Color32 {
+        let part = place as f64 / count.saturating_sub(1).max(1) as f64;
+        let (low, high) = if self.dark { (0.3, 1.0) } else { (0.0, 0.82) };
+        let colour = colorous::VIRIDIS.eval_continuous(low + part * (high - low));
+        Color32::from_rgb(colour.r, colour.g, colour.b)
+    }
+
     /// The colour of a task as a background behind curves.
     pub fn band(&self, number: usize, planned: bool) -> Color32 {
         let strength = match (self.dark, planned) {

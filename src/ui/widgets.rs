@@ -9,7 +9,7 @@ use egui::{
 
 use super::actions::UserCommand;
 use super::format;
-use super::plot::Trace;
+use super::plot::{Style, Trace};
 use super::theme::{self, GRID, ROW, Tokens};
 
 /// A view's frame: where its choosers go (from the right) and where it is drawn.
@@ -113,7 +113,10 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     let rect = ui.available_rect_before_wrap();
     let painter = ui.painter().with_clip_rect(rect);
     let mut x = rect.left() + 6.0;
-    for trace in traces.iter().rev().filter(|trace| !trace.name.is_empty() && !trace.dashed && trace.colour.a() == 255)
+    for trace in traces
+        .iter()
+        .rev()
+        .filter(|trace| !trace.name.is_empty() && trace.style == Style::Solid && trace.colour.a() == 255)
     {
         let value = trace.now.map(|now| if log { 10f64.powf(now) } else { now });
         let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::{Arch, Network};
-use kernelscope::ntk::{Kernel, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec};
 use kernelscope::train::{Learner, Terms, score};
 use rand::RngExt as _;
@@ -130,9 +130,9 @@ fn kernels_equal_those_of_pytorch() {
         let full = measure(&network, &inputs().narrow(0, 0, 8), &Request::of(Reduction::Full)).values;
         assert_close(&format!("{name} full"), &full, &doubles(&format!("{name}_full.npy")));
 
-        let request = Request { per_tensor: true, ..Request::of(Reduction::Trace) };
+        let request = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
         let kernel = measure(&network, &inputs().narrow(0, 0, 12), &request);
-        let (whole, mut parts) = (norm(&kernel.values), kernel.by_tensor);
+        let (whole, mut parts) = (norm(&kernel.values), kernel.parts);
         parts.sort_by(|a, b| a.0.cmp(&b.0));
         let expected = doubles(&format!("{name}_parts.npy"));
         assert_eq!(expected.len(), parts.len() * 144, "{name}: as many tensors as PyTorch has");
@@ -177,7 +177,7 @@ fn every_network_equals_the_oracle_under_every_reduction() {
         for (name, network) in zoo(parametrisation, 7) {
             for reduction in [Reduction::Trace, Reduction::Full, Reduction::SumLogits] {
                 for second in [None, Some(&others)] {
-                    let request = Request { per_tensor: true, ..Request::of(reduction) };
+                    let request = Request { apart: Apart::Tensors, ..Request::of(reduction) };
                     let oracle = jacobian::measure(&network, &images, second, &request, &never).unwrap();
                     let sets = if second.is_some() { "two sets" } else { "one set" };
                     for memory in [request.memory, 40_000, 1] {
@@ -188,9 +188,9 @@ fn every_network_equals_the_oracle_under_every_reduction() {
                         let apart = Request { memory, ..request.clone() };
                         let found = layerwise::measure(&network, &images, second, &apart, &never).unwrap();
                         assert_close(&what, &found.values, &oracle.values);
-                        assert_eq!(found.by_tensor.len(), oracle.by_tensor.len(), "{what}");
-                        for (tensor, part) in &oracle.by_tensor {
-                            let own = found.by_tensor.iter().find(|(name, _)| name == tensor);
+                        assert_eq!(found.parts.len(), oracle.parts.len(), "{what}");
+                        for (tensor, part) in &oracle.parts {
+                            let own = found.parts.iter().find(|(name, _)| name == tensor);
                             let whole = norm(&oracle.values);
                             assert_part_close(&format!("{what}, {tensor}"), &own.unwrap().1, part, whole);
                         }
@@ -205,13 +205,13 @@ fn every_network_equals_the_oracle_under_every_reduction() {
 fn a_subset_of_layers_is_the_sum_of_its_tensors() {
     let images = noise(6, 128, 5);
     for (name, network) in zoo(Parametrisation::Standard, 7) {
-        let all = measure(&network, &images, &Request { per_tensor: true, ..Request::of(Reduction::Trace) });
-        let layers: Vec<String> = all.by_tensor.iter().map(|(tensor, _)| tensor.clone()).collect();
+        let all = measure(&network, &images, &Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) });
+        let layers: Vec<String> = all.parts.iter().map(|(tensor, _)| tensor.clone()).collect();
         let (first, last) = (layers[0].clone(), layers[layers.len() - 2].trim_end_matches(".weight").to_owned());
         let only = Some(vec![first.clone(), last.clone()]);
         let found = measure(&network, &images, &Request { only, ..Request::of(Reduction::Trace) });
         let mut expected = vec![0.0; 36];
-        for (tensor, part) in &all.by_tensor {
+        for (tensor, part) in &all.parts {
             if *tensor == first || tensor.starts_with(&format!("{last}.")) {
                 expected.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
             }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Regression, Request, jacobian};
-use kernelscope::record::{Event, Predictor, Row};
+use kernelscope::record::{Accuracy, Event, Predictor, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms, score};
 
@@ -160,7 +160,7 @@ fn a_run_predicts_what_a_static_kernel_would_do() {
     };
     // Where it is linearised it is the network; then the kernel moves, and they part.
     let first = of(&rows[0], Predictor::LinearisedStart, 1).unwrap();
-    assert_eq!((first.gap, first.on), (0.0, rows[0].accuracy[0]));
+    assert_eq!((first.gap, first.on), (0.0, Accuracy { probe: None, ..rows[0].accuracy[0] }));
     let switch = rows.iter().position(|row| row.at_switch).unwrap();
     let gap = |row: &Row, by| of(row, by, 1).map(|found| found.gap);
     assert!(rows[..=switch].iter().all(|row| gap(row, Predictor::LinearisedSwitch).is_none()));

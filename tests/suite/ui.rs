@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::math::Gram;
+use kernelscope::math::distance::{Centring, distances};
 use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
 use kernelscope::spec::{NetworkKind, NetworkSpec, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::actions::UserCommand;
 use kernelscope::ui::clock::{Clock, bands};
 use kernelscope::ui::curves::{Curves, Key, Source, Window};
+use kernelscope::ui::distance_map::DistanceMap;
 use kernelscope::ui::views::View;
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
@@ -74,7 +77,8 @@ fn a_run_begun_by_its_button_ends_by_itself_and_all_views_show_it() {
     harness.get_by_label_contains("Nothing has run yet");
     press(&mut harness, "Start");
     until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Finished { .. })));
-    for view in View::ALL {
+    // The others are chosen below.
+    for view in &View::ALL[..7] {
         harness.get_by_label(&format!("About {}", view.title()));
     }
     harness.check_accessibility();
@@ -377,6 +381,45 @@ fn the_clock_follows_until_the_user_looks_elsewhere() {
     let bands = bands(&history);
     assert_eq!(bands.iter().map(|band| band.task).collect::<Vec<_>>(), [1, 2]);
     assert!((bands[0].end - 6.0).abs() < 0.1 && bands[0].end == bands[1].start);
+}
+
+/// The thread beside the window finds what all pairs at once give, however often it was asked while the run went on.
+#[test]
+fn distances_grow_with_the_run_to_those_of_all_pairs() {
+    let mut spec = tiny();
+    spec.kernel.per_epoch = 12;
+    let (told, heard) = crossbeam_channel::bounded(1);
+    let mut map = DistanceMap::start(move || _ = told.try_send(())).unwrap();
+    let (mut history, rows) = (History::default(), 10..20);
+    let mut answers = std::collections::BTreeSet::new();
+    for event in read_all(&start(spec)) {
+        let measured = matches!(event, Event::Snapshot(_));
+        history.push(event);
+        if measured {
+            map.of(&history, &rows);
+            heard.recv_timeout(Duration::from_millis(50)).ok();
+            answers.extend(map.of(&history, &rows).map(|found| found.times.len()));
+        }
+    }
+    let block = |gram: &[f64]| {
+        let values = rows.clone().flat_map(|row| gram[row * 20..][rows.clone()].to_vec()).collect();
+        Gram::symmetrised(10, values).unwrap().0
+    };
+    let kernels: Vec<Gram> = history.snapshots().iter().map(|snapshot| block(&snapshot.gram)).collect();
+    let patience = Instant::now() + Duration::from_secs(20);
+    let found = loop {
+        if let Some(found) = map.of(&history, &rows).filter(|found| found.times.len() == kernels.len()) {
+            break found.clone();
+        }
+        assert!(Instant::now() < patience, "the last snapshots were never compared");
+        heard.recv_timeout(Duration::from_millis(20)).ok();
+    };
+    assert!(answers.len() > 2, "it was asked while it grew: {answers:?}");
+    let expected = distances(&kernels, Centring::Centred);
+    assert!(found.values.iter().zip(&expected).all(|(found, expected)| *found == *expected as f32));
+    assert!(found.times.iter().map(|time| time.0).eq(history.snapshots().iter().map(|snapshot| snapshot.row.step)));
+    map.reset();
+    assert!(map.of(&history, &(0..10)).is_none(), "nothing of another record or block is shown");
 }
 
 /// What is drawn has every extreme of what was measured, and a curve that grew is the curve drawn anew.

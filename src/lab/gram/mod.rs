@@ -21,7 +21,7 @@ use thiserror::Error;
 pub use self::inputs::{Inputs, InputsError};
 pub use crate::model::Arch;
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host};
-pub use crate::ntk::{Kernel, Reduction, Request};
+pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
 use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
 
@@ -185,7 +185,7 @@ impl Gram {
             catch_unwind(AssertUnwindSafe(measured)).map_err(|panic| GramError::Device(said(panic.as_ref())))?
         };
         let kernel = kernel.expect("nobody can cancel it");
-        let parts = kernel.by_tensor.iter().map(|(_, values)| values);
+        let parts = kernel.parts.iter().map(|(_, values)| values);
         for values in std::iter::once(&kernel.values).chain(parts) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                 return Err(GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() });
@@ -207,7 +207,7 @@ impl Gram {
         let Explained { plan, work, .. } = self.explain();
         let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
         let kept = 8.0 * side(work.samples.0) * side(work.samples.1);
-        let parts = if self.request.per_tensor { 2.0 * self.tensors.len() as f64 } else { 1.0 };
+        let parts = if self.request.apart != Apart::No { 2.0 * self.tensors.len() as f64 } else { 1.0 };
         let (needed, way_out) = match self.method {
             Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
             Method::Jacobian => {

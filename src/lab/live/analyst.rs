@@ -14,7 +14,7 @@ use crate::lab::meter::Meter;
 use crate::ntk::Measured;
 use crate::record::{Accuracy, Prediction, Row, Snapshot};
 use crate::spec::Loss;
-use crate::train::score;
+use crate::train::{FeatureKernels, score};
 
 /// The thread that turns kernels into snapshots.
 pub(super) type Analyst = Stage<Work, Answer>;
@@ -43,6 +43,8 @@ pub(super) struct Asked {
     pub probes: Vec<f32>,
     /// Outputs on the test images of each task.
     pub tests: Vec<Vec<f32>>,
+    /// What the linear probe of each task learns from and is tested on; none where it is not wanted.
+    pub features: Option<Vec<FeatureKernels>>,
     /// ‖Δw‖ over the lag.
     pub moved: Option<f64>,
     /// What static kernels say of the test images.
@@ -54,6 +56,8 @@ pub(super) struct Exam {
     pub task: usize,
     pub classes: Vec<usize>,
     pub labels: Vec<usize>,
+    /// Of the images that the linear probe learns from.
+    pub lesson: Vec<usize>,
 }
 
 /// Starts the thread.
@@ -88,7 +92,7 @@ impl Desk {
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let told = asked.map(|asked| {
-            let Asked { mut row, probes, tests, moved, predicted } = *asked;
+            let Asked { mut row, probes, tests, features, moved, predicted } = *asked;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = began.elapsed().as_secs_f64();
@@ -96,7 +100,10 @@ impl Desk {
             let began = Instant::now();
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests)).collect();
-            row.blocks = self.meter.metrics(&reading, &spectra, &probes, moved, lag);
+            for ((accuracy, exam), kernels) in row.accuracy.iter_mut().zip(&self.exams).zip(features.iter().flatten()) {
+                accuracy.probe = kernels.accuracy(&exam.lesson, &exam.labels);
+            }
+            self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
 
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();
@@ -122,6 +129,6 @@ impl Desk {
 
     fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
         let score = score(outputs, &exam.labels, &exam.classes, self.loss);
-        Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss }
+        Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
     }
 }

@@ -17,7 +17,7 @@ use crate::data::{Memory, Prepared, batch_order, batch_range};
 use crate::lab::lag::Lagged;
 use crate::model::{Chosen, answers, is_host};
 use crate::record::Event;
-use crate::spec::Spec;
+use crate::spec::{PROBE_IMAGES, Spec};
 use crate::train::{Learner, LearnerState, StepOutcome, Terms};
 
 /// The next copy is made when the last one took at most this share of the time since.
@@ -29,6 +29,8 @@ pub(super) struct Bench {
     pub probes: Tensor<2>,
     /// Test images of each task, [n, inputs].
     pub tests: Vec<Tensor<2>>,
+    /// Training images of each task that its linear probe learns from, [n, inputs].
+    pub lessons: Vec<Tensor<2>>,
     /// The weights that a displacement is measured from.
     pub trail: Lagged<Vec<Tensor<1>>>,
     /// On the CPU only: a run that predicts is on no device that can fail.
@@ -105,7 +107,12 @@ impl Bench {
             let images = task.test();
             upload(&images.pixels, images.len())
         };
+        let lesson = |task: &crate::data::Task| {
+            let images = task.first_of_each_class(PROBE_IMAGES);
+            upload(&images.pixels, images.len())
+        };
         Self {
+            lessons: data.stream.tasks().iter().map(lesson).collect(),
             probes: upload(&data.probes.pixels, data.probes.len()),
             tests: data.stream.tasks().iter().map(test).collect(),
             trail: Lagged::default(),

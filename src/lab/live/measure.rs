@@ -1,5 +1,6 @@
 //! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analyst's.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
@@ -11,7 +12,7 @@ use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
 use crate::record::{Row, SnapshotCost};
-use crate::train::displacement;
+use crate::train::{FeatureKernels, displacement};
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
@@ -29,7 +30,7 @@ impl Live<'_> {
         })?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let asked = if snapshot { Some(self.ask(current, lag, at_switch, kernel_seconds)?) } else { None };
+        let asked = if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
         self.on_device(epoch, |bench, _| bench.trail.hold(lag, bench.learner.parameters()))?;
         if snapshot {
             self.keep_spare(epoch)?;
@@ -53,19 +54,37 @@ impl Live<'_> {
     }
 
     /// What only the trainer knows of a snapshot: rows of numbers, and outputs of the network.
-    fn ask(&mut self, current: &Current, lag: Lag, at_switch: bool, kernel_seconds: f64) -> Result<Asked, Stop> {
+    /// At a switch, and at the end of an epoch, where the dearer numbers are wanted.
+    fn ask(
+        &mut self,
+        current: &Current,
+        lag: Lag,
+        (at_switch, dearer): (bool, bool),
+        kernel_seconds: f64,
+    ) -> Result<Asked, Stop> {
         let began = Instant::now();
         let outputs = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
-            let outputs = |images| bench.learner.outputs(images, cancelled);
             let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
-            let tests = bench.tests.iter().map(outputs).collect::<Option<_>>()?;
+            let (mut tests, mut kernels) = (Vec::new(), dearer.then(Vec::new));
+            for (test, lesson) in bench.tests.iter().zip(&bench.lessons) {
+                if let Some(kernels) = &mut kernels {
+                    let seen = |images| bench.learner.outputs_and_features(images, cancelled);
+                    let ((outputs, features), (_, learnt)) = (seen(test)?, seen(lesson)?);
+                    kernels.push(FeatureKernels::of(learnt, features));
+                    tests.push(outputs);
+                } else {
+                    tests.push(bench.learner.outputs(test, cancelled)?);
+                }
+            }
             let predicted = match &bench.predictors {
                 Some(predictors) => predictors.outputs(&bench.learner, &bench.tests, cancelled)?,
                 None => Vec::new(),
             };
-            Some((tests, outputs(&bench.probes)?, bench.trail.before(lag).map(moved), predicted))
+            let probes = bench.learner.outputs(&bench.probes, cancelled)?;
+            Some((tests, probes, kernels, bench.trail.before(lag).map(moved), predicted))
         };
-        let (tests, probes, moved, predicted) = self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
+        let (tests, probes, features, moved, predicted) =
+            self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
@@ -76,11 +95,14 @@ impl Live<'_> {
             blocks: Vec::new(),
             accuracy: Vec::new(),
             predictions: Vec::new(),
+            layers: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.rate(),
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Asked { row, probes, tests, moved, predicted })
+        Ok(Asked { row, probes, tests, features, moved, predicted })
     }
 }

@@ -33,7 +33,7 @@ use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
 use crate::record::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
-use crate::spec::{Cost, Spec};
+use crate::spec::{Cost, PROBE_IMAGES, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
@@ -152,10 +152,15 @@ impl<'a> Live<'a> {
         }
         let chosen = open(&data, &|| control.cancelled());
         let (mut bench, spare, words) = Bench::open(spec, &data, chosen, kept.map(|kept| &kept.now.learner));
-        let exam =
-            |task: &Task| Exam { task: task.number(), classes: task.classes().to_vec(), labels: task.test().labels };
+        let exam = |task: &Task| Exam {
+            task: task.number(),
+            classes: task.classes().to_vec(),
+            labels: task.test().labels,
+            lesson: task.first_of_each_class(PROBE_IMAGES).labels,
+        };
         let exams = data.stream.tasks().iter().map(exam).collect();
-        let fresh = || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss);
+        let fresh =
+            || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.alpha);
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use super::bench::Bench;
 use super::position::Current;
 use super::{Live, Stop};
-use crate::data::{Prepared, Task};
+use crate::data::Prepared;
 use crate::math::Gram;
 use crate::ntk::{Reduction, Regression, Request, layerwise};
 use crate::record::{Event, Predictor};
@@ -109,8 +109,8 @@ impl Bench {
         predictors.linearised.truncate(1);
         predictors.linearised.push((Predictor::LinearisedSwitch, self.learner.linearised()));
         predictors.settled.clear();
-        let (pixels, labels) = lesson(data.stream.task(task));
-        let images = self.learner.upload(&pixels, labels.len());
+        let lesson = data.stream.task(task).first_of_each_class(SETTLED_PER_CLASS);
+        let (images, labels) = (self.learner.upload(&lesson.pixels, lesson.len()), lesson.labels);
         let now = |images: &Tensor<2>| -> Option<Vec<f64>> {
             Some(self.learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())
         };
@@ -174,21 +174,4 @@ impl Live<'_> {
         }
         Ok(())
     }
-}
-
-/// The first training images of each class of a task, and their labels.
-fn lesson(task: &Task) -> (Vec<f32>, Vec<usize>) {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let mut taken = std::collections::HashMap::<usize, usize>::new();
-    for place in 0..task.train_len() {
-        let (mut image, mut label) = (Vec::new(), Vec::new());
-        task.batch(&[place], &mut image, &mut label);
-        let count = taken.entry(label[0]).or_default();
-        if *count < SETTLED_PER_CLASS {
-            *count += 1;
-            pixels.append(&mut image);
-            labels.append(&mut label);
-        }
-    }
-    (pixels, labels)
 }

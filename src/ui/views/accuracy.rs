@@ -6,7 +6,7 @@ use super::slots::Slot;
 use crate::math::forgetting::forgetting;
 use crate::record::{Ending, History, Row, RunState};
 use crate::ui::curves::{Key, Source, Window};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, Tokens};
 use crate::ui::widgets::{legend, number_legend, segments};
@@ -28,7 +28,11 @@ pub struct AccuracyState {
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut AccuracyState) {
     let mut card = slot.card(ui, "");
     let kinds = [
-        (Shown::Accuracy, "Curves", "Test accuracy: solid among all classes, dashed among the task's own"),
+        (
+            Shown::Accuracy,
+            "Curves",
+            "Test accuracy: solid among all classes, dashed among the task's own, dotted of a linear probe",
+        ),
         (Shown::Loss, "Loss", "Training loss (grey) and the loss on the test images of each task"),
         (Shown::Matrix, "Matrix", "Accuracy on each task after each task, and forgetting"),
     ];
@@ -61,10 +65,15 @@ fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
     traces.extend(Trace::faint(scene, Key { source: Source::Accuracy(1), log: false }, window));
     for &task in scene.tasks().iter().rev() {
         let colour = scene.tokens.task(task);
+        let probe = Key { source: Source::Probe(task), log: false };
+        let mut dotted =
+            Trace::new(scene, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
+        (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 1.0, None);
+        traces.push(dotted);
         let masked = Key { source: Source::Masked(task), log: false };
         let mut dashed =
             Trace::new(scene, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
-        (dashed.dashed, dashed.width, dashed.now) = (true, 1.0, None);
+        (dashed.style, dashed.width, dashed.now) = (Style::Dashed, 1.0, None);
         traces.push(dashed);
         traces.push(Trace::new(
             scene,

@@ -5,9 +5,13 @@
 mod accuracy;
 mod alignment;
 mod atlas;
+mod coupling;
+mod distances;
 mod forks;
 mod gram;
+mod layers;
 mod ledger;
+mod logits;
 mod pixels;
 mod prediction;
 mod scale;
@@ -34,13 +38,17 @@ pub enum View {
     Spectrum,
     Waterfall,
     Accuracy,
+    Layers,
+    Logits,
+    Coupling,
+    Distances,
     Forks,
     Prediction,
     Ledger,
 }
 
 impl View {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -51,7 +59,16 @@ impl View {
         Self::Forks,
         Self::Prediction,
         Self::Ledger,
+        Self::Layers,
+        Self::Logits,
+        Self::Coupling,
+        Self::Distances,
     ];
+
+    /// The view of this title, in any case.
+    pub fn titled(title: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.title().to_lowercase() == title.trim().to_lowercase())
+    }
 
     pub fn title(self) -> &'static str {
         match self {
@@ -65,6 +82,10 @@ impl View {
             Self::Forks => "Forks",
             Self::Prediction => "Static kernel",
             Self::Ledger => "Ledger",
+            Self::Layers => "Layers",
+            Self::Logits => "Logits",
+            Self::Coupling => "Coupling",
+            Self::Distances => "Distances",
         }
     }
 
@@ -92,7 +113,11 @@ impl View {
                 "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: at a switch it drops and \
                  recovers, the “checkmark”. The percentage is the smallest value within three epochs after the switch against \
                  the median of the last three before. In the list, “relative” divides by the value at the last switch; it has every \
-                 other number measured at a snapshot.\n\
+                 other number measured at a snapshot. “Sharpness” is η λ_max(Θ)/(N C) with the NC × NC kernel of a task's N probes, at \
+                 each epoch's end and each switch, “of the loss” η λ_max(Θ H)/N with H = I/C for the squared error and \
+                 diag p − pp′ for cross-entropy; η is the rate that reaches the optimiser. Where it is below 2, steps of plain \
+                 full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
+                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number.\n\
                  Reactivation (2507.16039), there called the NTK norm."
             }
             Self::Alignment => {
@@ -113,7 +138,11 @@ impl View {
             }
             Self::Accuracy => {
                 "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes (masked). Much of \
-                 what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked.\n\
+                 what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked. Dotted, at each \
+                 epoch's end: a linear probe, a ridge regression learnt anew from what the last layer sees of up to 50 training \
+                 images of each of the task's classes (with intercept; the ridge is the mean square length of the centred \
+                 features, and jitter is added only where it must be): where it stays high, the features still tell the classes apart and only the read-out \
+                 forgot.\n\
                  “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best accuracy \
                  a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112)."
@@ -144,6 +173,39 @@ impl View {
                  down and up the most. Taken at the first step of each task, or when asked for; plain SGD only.\n\
                  Lee et al. 2019 (1902.06720), eq. 3."
             }
+            Self::Layers => {
+                "Which layer moves? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ the gradients of layer ℓ alone \
+                 (weight and bias), and each K_ℓ has a velocity, an alignment and a share tr K_ℓ/tr K of its own, on the \
+                 probes of one task. Dark is the layer next to the images, bright the one next to the logits (a small place names only these two and \
+                 the greatest at the cursor). The velocity is \
+                 centred and over the same lag as that of the whole kernel, and blind to size: a layer with a small share may \
+                 turn fast and hardly matter. ×n is the largest velocity in the epoch after the last switch over the median of \
+                 the last third of the task before.\n\
+                 Per layer: Baratin et al. 2021 (2008.00938)."
+            }
+            Self::Logits => {
+                "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task that was trained \
+                 first (old) and for all others (new), on the probes of one task. The kernel itself is their mean, weighted \
+                 with how many logits each has. Before the switch the new logits were only ever pushed down; after it the old \
+                 ones are. Nothing is shown where one task has all classes, or the kernel is that of the logits' sum."
+            }
+            Self::Coupling => {
+                "How much two tasks share: the block K_ij of the Gram between the probes of tasks i and j,\n\
+                 c = ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖)\n\
+                 between 0 (a step on one leaves the other's outputs alone) and 1. In theories of continual learning with a \
+                 still kernel this block is what makes a task forget (Doan et al. 2021, 2010.04003). ‖·‖ is the Frobenius norm, \
+                 uncentred."
+            }
+            Self::Distances => {
+                "How far the kernel is from itself at every other time, on the probes of one task:\n\
+                 S(t, t′) = 1 − CKA(K_t, K_t′)\n\
+                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades away from \
+                 the diagonal; one that settles has a dark square from there on (the “cone effect”: after a short chaotic \
+                 time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
+                 each task. At most 256 snapshots are compared, every second, fourth … one of more. Point at a place for its \
+                 number.\n\
+                 Fort et al. 2020 (2010.15110), there uncentred."
+            }
         }
     }
 }
@@ -161,6 +223,10 @@ pub struct ViewState {
     forks: forks::ForksState,
     prediction: prediction::PredictionState,
     ledger: ledger::LedgerState,
+    layers: layers::LayersState,
+    logits: logits::LogitsState,
+    coupling: coupling::CouplingState,
+    distances: distances::DistancesState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
@@ -180,7 +246,19 @@ impl ViewState {
     pub fn reset(&mut self) {
         self.gram.reset();
         self.waterfall.reset();
+        self.distances.reset();
     }
+}
+
+/// A list of tasks to choose from; the first one where the chosen one is not there.
+fn choose_task(ui: &mut Ui, scene: &Scene<'_>, name: &str, task: &mut usize) {
+    let tasks = scene.tasks();
+    if !tasks.contains(task) {
+        *task = 1;
+    }
+    let names: Vec<String> = tasks.iter().map(|task| format!("Task {task}")).collect();
+    let options: Vec<(usize, &str)> = tasks.into_iter().zip(names.iter().map(String::as_str)).collect();
+    super::widgets::choose(ui, name, task, &options);
 }
 
 /// A list of blocks to choose from.

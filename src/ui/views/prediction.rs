@@ -7,7 +7,7 @@ use crate::record::Predictor;
 use crate::spec::preset;
 use crate::ui::actions::Action;
 use crate::ui::curves::{Key, Of, Source, Window};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 use crate::ui::widgets::{choose, legend, number_legend};
@@ -74,7 +74,11 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
         let key = Key { source: Source::Predicted(by, task, of), log };
         let colour = egui::Color32::from_rgb(shade.r, shade.g, shade.b);
         let trace = Trace::new(scene, name, key, window, colour);
-        traces.push(Trace { dashed: settled, width: if settled { 1.0 } else { 1.6 }, ..trace });
+        traces.push(Trace {
+            style: if settled { Style::Dashed } else { Style::Solid },
+            width: if settled { 1.0 } else { 1.6 },
+            ..trace
+        });
     }
     let own = match of {
         Of::Accuracy => Some(Source::Accuracy(task)),

@@ -10,7 +10,7 @@ use crate::ui::scene::Scene;
 use crate::ui::widgets::{choose, number_legend};
 
 /// What can be shown, in words.
-const QUANTITIES: [(Quantity, &str); 18] = [
+const QUANTITIES: [(Quantity, &str); 20] = [
     (Quantity::linear(Metric::LambdaMax), "λ_max"),
     (Quantity::relative(Metric::LambdaMax), "λ_max, relative"),
     (Quantity::linear(Metric::Scale), "‖K‖/‖K₀‖"),
@@ -28,8 +28,13 @@ const QUANTITIES: [(Quantity, &str); 18] = [
     (Quantity::log(Metric::Susceptibility), "S/‖Δw‖²"),
     (Quantity::log(Metric::Loss), "loss on probes"),
     (Quantity::log(Metric::Rate), "learning rate"),
+    (Quantity::log(Metric::Sharpness), "sharpness, η λ/(NC)"),
+    (Quantity::log(Metric::SharpnessLoss), "sharpness of the loss"),
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
+
+/// Above this sharpness, steps of gradient descent grow.
+const STABLE: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Quantity {
@@ -70,7 +75,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Sca
     let window = window(&card.body, scene);
     let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
     let key = |block| Key { source: source(block), log };
-    let traces = Trace::of_tasks(scene, key, window);
+    let mut traces = Trace::of_tasks(scene, key, window);
+    if matches!(metric, Metric::Sharpness | Metric::SharpnessLoss) && !traces.is_empty() {
+        traces.insert(0, Trace::level(window, STABLE.log10(), scene.tokens.warning));
+    }
     let marks = if metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
 
     let header = &mut card.header;

@@ -6,7 +6,10 @@
 use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
-use super::{accuracy, alignment, forks, gram, ledger, prediction, scale, spectrum, velocity, waterfall};
+use super::{
+    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, prediction, scale, spectrum,
+    velocity, waterfall,
+};
 use crate::record::Block;
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
@@ -39,6 +42,11 @@ impl Slots {
 }
 
 impl ViewState {
+    /// Puts these views into the places of the lowest row, from the left.
+    pub fn arrange(&mut self, views: &[View]) {
+        views.iter().zip(4..PLACES).for_each(|(&view, place)| self.slots.put(place, view));
+    }
+
     /// Puts a view on screen, if it is not: below the matrix, where there is room and the least of the story.
     pub fn bring(&mut self, view: View) {
         if !self.slots.0.contains(&view) {
@@ -115,6 +123,10 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Forks => forks::show(ui, slot, scene, &mut state.forks),
         View::Prediction => prediction::show(ui, slot, scene, &mut state.prediction),
         View::Ledger => ledger::show(ui, slot, scene, &mut state.ledger),
+        View::Layers => layers::show(ui, slot, scene, &mut state.layers),
+        View::Logits => logits::show(ui, slot, scene, &mut state.logits),
+        View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
+        View::Distances => distances::show(ui, slot, scene, &mut state.distances),
     }
 }
 

@@ -58,10 +58,13 @@ fn what_is_written_is_read_back_bit_for_bit() {
     names.sort();
     let expected = [
         "accuracy.csv",
+        "cross.csv",
         "events.csv",
         "info.toml",
         "kernels.npz",
+        "layers.csv",
         "ledger.csv",
+        "logits.csv",
         "metrics.csv",
         "model.safetensors",
         "predictions.csv",

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernelscope::record::{
-    Accuracy, Block, BlockMetrics, Ending, Event, NamedTensor, Prediction, Predictor, Probe, Progress, Row, RunInfo,
-    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+    Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
+    Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
 };
 use kernelscope::spec::Spec;
 
@@ -129,6 +129,8 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         alignment: noise(step + 17),
         alignment_centred: (seed != 2).then(|| noise(step + 18)),
         alignment_full: at_end.then(|| noise(step + 19)),
+        sharpness: at_end.then(|| noise(step + 31)),
+        sharpness_loss: at_end.then(|| noise(step + 32)),
     };
     let blocks = std::iter::once(Block::All).chain((1..=tasks).map(Block::Task));
     let accuracy = |number: usize| Accuracy {
@@ -136,12 +138,39 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         accuracy: noise(step + number as u64),
         masked: noise(step + 30 + number as u64),
         loss: noise(step + 60 + number as u64),
+        probe: at_end.then(|| noise(step + 90 + number as u64)),
+    };
+    let layer = |task: usize, name: &str| LayerMetrics {
+        task,
+        layer: name.into(),
+        velocity: (since > 0.0).then(|| noise(step + task as u64 + name.len() as u64)),
+        alignment: noise(step + 40 + task as u64),
+        alignment_centred: (task != 2).then(|| noise(step + 41)),
+        share: noise(step + 42 + name.len() as u64),
+    };
+    let pair = |other: usize| CrossMetrics {
+        task: 1,
+        other,
+        frobenius: 1e-300 * noise(step + 43),
+        coupling: (other != 3).then(|| noise(step + 44)),
+    };
+    let logit = |task: usize, logits: Logits| LogitMetrics {
+        task,
+        logits,
+        velocity: (since > 0.0).then(|| noise(step + 45)),
+        lambda_max: (logits == Logits::Old).then(|| noise(step + 46)),
+        trace: noise(step + 47),
     };
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
         let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch)
             .then(|| (1e6 * noise(seed), noise(seed + 1)));
-        (1..=tasks).map(move |number| Prediction { by, on: accuracy(number), gap: noise(seed + 2), solved })
+        (1..=tasks).map(move |number| Prediction {
+            by,
+            on: Accuracy { probe: None, ..accuracy(number) },
+            gap: noise(seed + 2),
+            solved,
+        })
     };
     Row {
         step,
@@ -151,6 +180,9 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         blocks: blocks.enumerate().map(|(seed, name)| block(name, seed as u64)).collect(),
         accuracy: (1..=tasks).map(accuracy).collect(),
         predictions: Predictor::ALL.into_iter().flat_map(predictions).collect(),
+        layers: (1..=tasks).flat_map(|task| ["fc1", "a, \"layer\""].map(|name| layer(task, name))).collect(),
+        cross: (2..=tasks).map(pair).collect(),
+        logits: (1..=tasks).flat_map(|task| [Logits::Old, Logits::New].map(|logits| logit(task, logits))).collect(),
         train_loss: (step > 0).then(|| noise(step + 20)),
         rate: 0.01,
         grad_norm: (step > 0).then(|| noise(step + 21)),

@@ -1,0 +1,98 @@
+//! The parts of a kernel: its layers, its sets of logits and the blocks between tasks; what is told of each.
+//!
+//! Of layers and sets of logits only the blocks of the tasks are kept, since nothing else is asked of them. Velocities are
+//! over the same lag as those of the whole.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::distance::{Centring, distance};
+use crate::math::lanczos::largest;
+use crate::math::{Gram, NotFinite};
+use crate::ntk::Measured;
+use crate::record::{CrossMetrics, LayerMetrics, LogitMetrics, Logits};
+
+/// The blocks of one part, in order of task number.
+type Blocks = Vec<Gram>;
+
+/// The parts of one measured kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    layers: Vec<(Arc<str>, Blocks)>,
+    logits: Vec<Blocks>,
+}
+
+impl Parts {
+    /// Cuts the parts of a kernel of `n` images into the blocks of the tasks, and symmetrises them.
+    pub fn cut(measured: &Measured, n: usize, tasks: &[Range<usize>]) -> Result<Self, NotFinite> {
+        let block = |values: &[f64], rows: &Range<usize>| {
+            let entries = rows.clone().flat_map(|row| &values[row * n..][rows.clone()]).copied().collect();
+            Ok(Gram::symmetrised(rows.len(), entries)?.0)
+        };
+        let cut = |values: &[f64]| tasks.iter().map(|rows| block(values, rows)).collect::<Result<Blocks, _>>();
+        let layer = |(name, values): &(Arc<str>, Vec<f64>)| Ok((Arc::clone(name), cut(values)?));
+        Ok(Self {
+            layers: measured.layers.iter().map(layer).collect::<Result<_, _>>()?,
+            logits: measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What is told of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
+    pub fn layers(
+        &self,
+        before: Option<&Self>,
+        lag_epochs: f64,
+        wholes: &[Gram],
+        labels: &[&[usize]],
+    ) -> Arc<[LayerMetrics]> {
+        let one = |task: usize, place: usize| {
+            let (name, blocks) = &self.layers[place];
+            let gram = &blocks[task];
+            LayerMetrics {
+                task: task + 1,
+                layer: Arc::clone(name),
+                velocity: before.map(|before| velocity(gram, &before.layers[place].1[task], lag_epochs)),
+                alignment: alignment(gram, labels[task]),
+                alignment_centred: alignment_centred(gram, labels[task]),
+                share: gram.trace() / wholes[task].trace(),
+            }
+        };
+        (0..wholes.len()).flat_map(|task| (0..self.layers.len()).map(move |place| one(task, place))).collect()
+    }
+
+    /// What is told of each set of logits.
+    pub fn logits(&self, before: Option<&Self>, lag_epochs: f64) -> Arc<[LogitMetrics]> {
+        let one = |task: usize, place: usize| {
+            let gram = &self.logits[place][task];
+            LogitMetrics {
+                task: task + 1,
+                logits: [Logits::Old, Logits::New][place],
+                velocity: before.map(|before| velocity(gram, &before.logits[place][task], lag_epochs)),
+                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)),
+                trace: gram.trace(),
+            }
+        };
+        let tasks = self.logits.first().map_or(0, Vec::len);
+        (0..tasks).flat_map(|task| (0..self.logits.len()).map(move |place| one(task, place))).collect()
+    }
+}
+
+/// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
+pub fn cross(whole: &Gram, tasks: &[Range<usize>]) -> Arc<[CrossMetrics]> {
+    let norm = |a: usize, b: usize| whole.frobenius_of(tasks[a].clone(), tasks[b].clone());
+    let own: Vec<f64> = (0..tasks.len()).map(|task| norm(task, task)).collect();
+    let pair = |task: usize, other: usize| {
+        let (frobenius, most) = (norm(task, other), (own[task] * own[other]).sqrt());
+        let coupling = (most > 0.0).then(|| frobenius / most);
+        CrossMetrics { task: task + 1, other: other + 1, frobenius, coupling }
+    };
+    (0..tasks.len())
+        .flat_map(|task| (task + 1..tasks.len()).map(move |other| (task, other)))
+        .map(|(a, b)| pair(a, b))
+        .collect()
+}
+
+fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> f64 {
+    distance(gram, before, Centring::Centred) / lag_epochs
+}

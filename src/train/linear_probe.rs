@@ -1,0 +1,69 @@
+//! How well a linear read-out could tell a task's classes from the features that the last layer sees.
+//!
+//! If this stays high while the network's own accuracy falls, the features still tell the classes apart and only the read-out
+//! has turned away. A ridge regression with an intercept on one-hot labels, from up to [`PROBE_IMAGES`] training images of each
+//! class of the task to its test images; the features' mean over the training images is taken off, and the ridge is the
+//! mean square length of what is left ([`RIDGE`] times it), so that the size of the features does not matter. Products in f32, all that
+//! follows in f64.
+
+use burn::tensor::Tensor;
+
+use crate::math::Gram;
+use crate::ntk::Regression;
+#[cfg(doc)]
+use crate::spec::PROBE_IMAGES;
+
+/// The ridge, in units of the mean of the kernel's diagonal. With a thousandth of it 250 images and 256 features interpolate,
+/// and the probe is worse by more than any switch makes it.
+pub const RIDGE: f64 = 1.0;
+
+/// The linear kernels of centred features.
+#[derive(Clone, Debug)]
+pub struct FeatureKernels {
+    /// Among the training images, row-major [n, n].
+    pub train: Vec<f64>,
+    /// Between test and training images, row-major [m, n].
+    pub test: Vec<f64>,
+}
+
+impl FeatureKernels {
+    /// From features [n, f] of training images and [m, f] of test images.
+    pub fn of(train: Tensor<2>, test: Tensor<2>) -> Self {
+        let mean = train.clone().mean_dim(0);
+        let (train, test) = (train - mean.clone(), test - mean);
+        let across = train.clone().transpose();
+        let products = |rows: Tensor<2>| rows.matmul(across.clone()).into_data().iter::<f64>().collect();
+        Self { train: products(train), test: products(test) }
+    }
+
+    /// The share of test images whose class the regression finds, among the classes of the training images; `None` where the
+    /// features are all alike or no numbers.
+    pub fn accuracy(&self, train_labels: &[usize], test_labels: &[usize]) -> Option<f64> {
+        let n = train_labels.len();
+        let mut classes = train_labels.to_vec();
+        classes.sort_unstable();
+        classes.dedup();
+        let count = |class: usize| train_labels.iter().filter(|&&label| label == class).count();
+        let means: Vec<f64> = classes.iter().map(|&class| count(class) as f64 / n as f64).collect();
+        let target = |at: usize| {
+            f64::from(u8::from(train_labels[at / classes.len()] == classes[at % classes.len()]))
+                - means[at % classes.len()]
+        };
+        let targets: Vec<f64> = (0..n * classes.len()).map(target).collect();
+        let (kernel, _) = Gram::symmetrised(n, self.train.clone()).ok()?;
+        let ridge = RIDGE * kernel.trace() / n as f64;
+        let regression = Regression::solve(&kernel, &targets, None, ridge).ok()?;
+        let found = regression.predict(&self.test, None).ok()?;
+        let right = |(row, label): (&[f64], &&usize)| {
+            let scores = row.iter().zip(&means).map(|(value, mean)| value + mean);
+            let best = scores.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+            best.is_some_and(|(place, _)| classes[place] == **label)
+        };
+        let hits = found
+            .chunks_exact(classes.len())
+            .zip(test_labels.iter())
+            .filter(|(row, label)| right((row, label)))
+            .count();
+        (!test_labels.is_empty()).then(|| hits as f64 / test_labels.len() as f64)
+    }
+}

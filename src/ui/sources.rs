@@ -1,0 +1,142 @@
+//! What a curve can show, and where it stands in a row of the record.
+
+use crate::record::{Block, Logits, Metric, Predictor, Row, Snapshot};
+
+/// What a curve shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Metric(Block, Metric),
+    /// A metric divided by its value at the last switch (before the first one: by the first value).
+    Relative(Block, Metric),
+    Accuracy(usize),
+    Masked(usize),
+    /// Of the linear probe of a task.
+    Probe(usize),
+    /// Loss on the test images of a task.
+    TestLoss(usize),
+    /// What a static kernel would have the network do on a task.
+    Predicted(Predictor, usize, Of),
+    /// Mean batch loss while training.
+    TrainLoss,
+    /// Eigenvalue of this rank from the top (0 is λ_max).
+    Eigenvalue(Block, usize),
+    /// Of the layer at this place of the forward pass, on the probes of a task.
+    Layer(usize, usize, OfLayer),
+    /// Of a pair of tasks, the smaller number first.
+    Pair(usize, usize, OfPair),
+    /// Of a set of logits, on the probes of a task.
+    Logits(usize, Logits, OfLogits),
+}
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    Accuracy,
+    Masked,
+    Loss,
+    /// Root mean square of network minus prediction.
+    Gap,
+}
+
+/// What is told of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfLayer {
+    #[default]
+    Velocity,
+    Alignment,
+    AlignmentCentred,
+    Share,
+}
+
+/// What is told of a pair of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfPair {
+    #[default]
+    Coupling,
+    Frobenius,
+}
+
+/// What is told of a set of logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfLogits {
+    #[default]
+    Velocity,
+    LambdaMax,
+    Trace,
+}
+
+impl Source {
+    /// Whether it is over a lag, which no switch lies within: its line is broken there.
+    pub(super) fn is_over_lag(self) -> bool {
+        matches!(
+            self,
+            Self::Metric(
+                _,
+                Metric::Velocity
+                    | Metric::VelocityUncentred
+                    | Metric::VelocityAngle
+                    | Metric::StepNorm
+                    | Metric::Susceptibility
+                    | Metric::LagSteps
+            ) | Self::Layer(_, _, OfLayer::Velocity)
+                | Self::Logits(_, _, OfLogits::Velocity)
+        )
+    }
+
+    /// Its value in this row; `None` where it was not or could not be measured, or is no matter of rows.
+    pub(super) fn value(self, row: &Row) -> Option<f64> {
+        let accuracy = |task: usize| row.accuracy.iter().find(|accuracy| accuracy.task == task);
+        match self {
+            Self::Metric(block, metric) | Self::Relative(block, metric) => {
+                let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
+                metric.of(row, found)
+            }
+            Self::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
+            Self::Masked(task) => accuracy(task).map(|found| found.masked),
+            Self::Probe(task) => accuracy(task).and_then(|found| found.probe),
+            Self::TestLoss(task) => accuracy(task).map(|found| found.loss),
+            Self::Predicted(by, task, of) => {
+                let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
+                Some(match of {
+                    Of::Accuracy => found.on.accuracy,
+                    Of::Masked => found.on.masked,
+                    Of::Loss => found.on.loss,
+                    Of::Gap => found.gap,
+                })
+            }
+            Self::Layer(task, place, what) => {
+                let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;
+                match what {
+                    OfLayer::Velocity => found.velocity,
+                    OfLayer::Alignment => Some(found.alignment),
+                    OfLayer::AlignmentCentred => found.alignment_centred,
+                    OfLayer::Share => Some(found.share),
+                }
+            }
+            Self::Pair(task, other, what) => {
+                let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
+                match what {
+                    OfPair::Coupling => found.coupling,
+                    OfPair::Frobenius => Some(found.frobenius),
+                }
+            }
+            Self::Logits(task, logits, what) => {
+                let found = row.logits.iter().find(|set| (set.task, set.logits) == (task, logits))?;
+                match what {
+                    OfLogits::Velocity => found.velocity,
+                    OfLogits::LambdaMax => found.lambda_max,
+                    OfLogits::Trace => Some(found.trace),
+                }
+            }
+            Self::TrainLoss | Self::Eigenvalue(..) => None,
+        }
+    }
+}
+
+/// The eigenvalues of one block of a snapshot, ascending.
+pub fn eigenvalues(snapshot: &Snapshot, block: Block) -> Option<&[f64]> {
+    match block {
+        Block::All => Some(&snapshot.eigenvalues),
+        Block::Task(number) => snapshot.block_eigenvalues.get(number.checked_sub(1)?).map(Vec::as_slice),
+    }
+}

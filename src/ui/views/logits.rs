@@ -1,0 +1,46 @@
+//! The kernels of the old and of the new classes' logits, apart.
+
+use egui::Ui;
+
+use super::choose_task;
+use super::slots::Slot;
+use crate::record::Logits;
+use crate::ui::curves::{Key, OfLogits, Source};
+use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::widgets::{choose, number_legend};
+
+/// Kept between frames.
+pub struct LogitsState {
+    shown: OfLogits,
+    task: usize,
+}
+
+impl Default for LogitsState {
+    fn default() -> Self {
+        Self { shown: OfLogits::default(), task: 1 }
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut LogitsState) {
+    let log = state.shown == OfLogits::Velocity;
+    let mut card = slot.card(ui, if log { "1/epoch" } else { "" });
+    let window = window(&card.body, scene);
+    let header = &mut card.header;
+    let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
+    choose(header, "What of each set of logits", &mut state.shown, &kinds);
+    choose_task(header, scene, "Probes of the logits", &mut state.task);
+
+    let first = scene.info().and_then(|info| info.spec.tasks.sequence().first().copied()).unwrap_or(1);
+    let (old, new) = (scene.tokens.task(first), scene.tokens.accent);
+    let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
+        let key = Key { source: Source::Logits(state.task, logits, state.shown), log };
+        Trace::new(scene, name, key, window, colour)
+    });
+    let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+    number_legend(left, &traces, log);
+    let ui = &mut card.body;
+    let height = ui.available_height();
+    let plot = TimePlot { id: "logits", log, limits: None, least: if log { 1.0 } else { 1e-6 }, ticks: true, height };
+    time_plot(ui, scene, &plot, &traces, &[]);
+}
