@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kernelscope::math::spike::dip;
 use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
 use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant};
+use kernelscope::worker::progress::Progress;
 
 use super::cli::{kernelscope, text};
 use super::tiny;
@@ -246,4 +247,24 @@ fn recovery_is_timed_from_the_switch_to_where_it_was() {
     assert_eq!(dip(&curve[..5], 2.0, f64::INFINITY).unwrap().recovery_epochs, None);
     // A new task ends the wait.
     assert_eq!(dip(&curve, 2.0, 4.0).unwrap().recovery_epochs, None);
+}
+
+/// Runs of one width count alike, wider ones for more, and what was there before says nothing about the speed.
+#[test]
+fn the_share_of_a_study_counts_each_run_by_what_it_costs() {
+    let mut spec = small();
+    spec.study.as_mut().unwrap().values = vec![64.into(), 2048.into()];
+    let runs = spec.runs().unwrap();
+    let mut progress = Progress::new(&runs, |place| place == 0);
+    let narrow = progress.share();
+    assert_eq!((progress.done(), progress.seconds_left()), ((1, 4), None));
+    progress.reach(1, 1.0);
+    assert!((progress.share() - 2.0 * narrow).abs() < 1e-12);
+    let before = progress.share();
+    progress.reach(2, 0.5);
+    let wide = 2.0 * (progress.share() - before);
+    assert!(wide > 4.0 * narrow && (2.0 * (wide + narrow) - 1.0).abs() < 1e-12, "{narrow} and {wide}");
+    progress.reach(2, 1.0);
+    progress.reach(3, 1.0);
+    assert!((progress.share() - 1.0).abs() < 1e-12 && progress.done() == (4, 4));
 }

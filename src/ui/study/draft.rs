@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::spec::{Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
-use crate::worker::progress::{largest_bytes, total_flop};
+use crate::worker::progress::{largest_bytes, total_work};
 
 /// Which study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ pub struct Plan {
     pub study: Option<Arc<Spec>>,
     pub out: PathBuf,
     pub runs: Vec<StudyRun>,
-    /// Floating-point operations of all runs, and bytes that the largest one takes.
-    pub flop: f64,
+    /// Operations of all runs, see [`total_work`], and bytes that the largest one takes.
+    pub work: f64,
     pub bytes: u64,
 }
 
@@ -150,7 +150,7 @@ impl Plan {
             study: None,
             out,
             runs: Vec::new(),
-            flop: 0.0,
+            work: 0.0,
             bytes: 0,
         };
         match draft.spec(run) {
@@ -162,7 +162,7 @@ impl Plan {
                     plan.problems.push(Problem { field: "folder", message });
                 }
                 if let (true, Ok(runs)) = (plan.problems.is_empty(), spec.runs()) {
-                    (plan.flop, plan.bytes) = (total_flop(&runs), largest_bytes(&runs));
+                    (plan.work, plan.bytes) = (total_work(&runs), largest_bytes(&runs));
                     plan.runs = runs;
                     plan.study = Some(Arc::new(spec));
                 }

@@ -324,7 +324,6 @@ impl StudyPage {
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };
-        self.speed = opened.progress.flop_per_second().or(self.speed);
         // What has not ended starts over the next time.
         for (place, state) in opened.states.iter_mut().enumerate() {
             if matches!(state, State::Running(_)) {
@@ -334,6 +333,7 @@ impl StudyPage {
                 opened.progress.reach(place, 0.0);
             }
         }
+        self.speed = opened.progress.speed().or(self.speed);
         if self.notice.is_none() && was == Some(Busy::Cancelling) {
             let text = "Cancelled: what is done stays, and Start goes on from there".to_owned();
             self.notice = Some(Notice { text, is_error: false });

@@ -223,15 +223,15 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
 /// What the runs that are left will take.
 fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
     let tokens = Tokens::of(ui);
-    let (runs, flop) = page.opened().map_or((page.plan.runs.len(), page.plan.flop), |opened| {
+    let (runs, work) = page.opened().map_or((page.plan.runs.len(), page.plan.work), |opened| {
         let (done, all) = opened.progress.done();
-        (all - done, opened.progress.flop_left())
+        (all - done, opened.progress.work_left())
     });
     let at_once = page.draft.at_once.max(1);
     // Runs go on side by side, each about as fast as one alone, while there are cores for them.
     let alone = flops.unwrap_or(ASSUMED_FLOPS) * at_once.min(runs.max(1)) as f64;
     let speed = page.speed.unwrap_or(alone);
-    let seconds = flop / speed;
+    let seconds = work / speed;
     let memory = page.plan.bytes.saturating_mul(at_once.min(runs) as u64);
     let text = format!(
         "{runs} runs to do, {at_once} at once · about {} · {}",
@@ -244,7 +244,7 @@ fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
         (None, None) => "an assumption, before anything was measured",
     };
     let hover = format!(
-        "Estimate: {flop:.1e} floating-point operations at {:.0} GFLOP/s ({known}); memory of the largest run, times those at once",
+        "Estimate: {work:.1e} floating-point operations, overhead counted as such, at {:.0} GFLOP/s ({known}); memory of the largest run, times those at once",
         speed / 1e9
     );
     ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
