@@ -24,7 +24,7 @@ pub struct OldImage {
     pub label: usize,
     /// By how much each image of the batch moves the logit of its own class, to first order.
     pub by_image: Vec<f64>,
-    /// By how much all of them move each logit, to first order, and what the step really did; [C].
+    /// By how much all of them move each logit, to first order, and what the step really did, one value per class.
     pub predicted: Vec<f64>,
     pub measured: Vec<f64>,
 }

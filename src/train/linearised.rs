@@ -55,7 +55,7 @@ impl Linearised {
         Self { base, moving, optimiser, device: device.clone(), classes, training: training.clone(), lazy }
     }
 
-    /// One step on the same batch as the network: images [n, inputs] and labels [n].
+    /// One step on the same batch as the network: images [n, inputs] and labels `[n]`.
     pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], terms: &Terms) {
         let targets = one_hot(labels, self.classes, &self.device);
         let outputs = self.apply(images).autodiff().require_grad();

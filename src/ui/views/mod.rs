@@ -1,4 +1,4 @@
-//! The views, once: title, explanation, and what each keeps between frames. Where they stand is [`slots`]' affair.
+//! The views, once: title, explanation, and what each keeps between frames. Where they stand is `slots`' affair.
 //!
 //! The choosers, the help page and the tests all go through [`View::ALL`].
 
@@ -159,8 +159,8 @@ impl View {
                 "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
-                 nothing else. Dashed, at initialisation; dotted lines of the same colour, at the last switch. The level lines \
-                 are kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 nothing else. Orange: linearised at initialisation; green: at the last switch. The dashed level lines are \
+                 kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
                  mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
                  of network minus prediction.\n\
                  Lee et al. 2019 (1902.06720); Karakida & Akaho 2022 (2112.01653)."
