@@ -14,6 +14,8 @@ pub struct Checkpoint {
     pub epoch: f64,
     /// Number of the task being trained.
     pub task: usize,
+    /// Whether this task's row of this step was told before the state was kept.
+    pub measured: bool,
     /// With all changes: those that have happened, and then those still to come.
     pub spec: Spec,
     /// How many of them have happened.

@@ -160,6 +160,8 @@ impl Comparison {
         if let Some(numbers) = numbers {
             values.iter_mut().zip(&numbers).for_each(|(value, number)| value.at = *number);
             let (least, most) = ends(&numbers);
+            // More values may have joined later than those between which they lie.
+            values.sort_by(|a, b| a.at.total_cmp(&b.at));
             spacing = if least > 0.0 && most >= 8.0 * least { Spacing::Log } else { Spacing::Linear };
         }
         Self { axis: axis.to_owned(), spacing, values }

@@ -149,7 +149,7 @@ pub struct Row {
     pub logits: Arc<[LogitMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
-    /// Learning rate that reaches the optimiser in the next step.
+    /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
     pub rate: f64,
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     pub grad_norm: Option<f64>,

@@ -1,4 +1,4 @@
-//! Reads `metrics.csv`, `accuracy.csv` and `events.csv` back into rows and events.
+//! Reads the tables of a run folder back into rows and events (but for `ledger.csv`, which has no images).
 //!
 //! Guarantees: columns go by name, so a file with more or fewer of them is read; a line that is no line is left out and counted
 //! in one sentence; an empty cell is a missing number, and where a row must have one it is NaN, which [`super::History::series`]

@@ -30,7 +30,7 @@ pub(super) const LAYERS_COLUMNS: [&str; 9] =
 pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
 pub(super) const LOGITS_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "block", "logits", "velocity", "lambda_max", "trace"];
-/// The first step of each task but the first.
+/// The first step of each task but the first, and others that were asked for.
 pub(super) const LEDGER: &str = "ledger.csv";
 
 pub(super) const LEDGER_COLUMNS: [&str; 9] =

@@ -119,7 +119,10 @@ impl Cost {
         let parts = if parts_fit(probes, apart * sets) { apart * sets } else { 0 };
         // While they are measured and read, and the blocks of each kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
-        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes;
+        // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
+        let lesson = predicted * 500.0;
+        let settled = 8.0 * lesson * (5.0 * lesson + evaluated);
+        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes + settled;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;

@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Cost, DataShape, Optimiser, Source, Spec, TaskKind, memory_available};
+use super::{BLOCKS, Cost, DEPTHS, DataShape, Optimiser, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +201,10 @@ impl Spec {
         if !(0.0..1.0).contains(&training.momentum) {
             found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
         }
+        if let Some(name) = self.unknown_part(&training.frozen) {
+            let message = format!("this network has no layer {name}: it has {}", self.network.parts().join(", "));
+            found.push(problem("training.frozen", message));
+        }
         if training.replay > MOST_REPLAYED {
             found.push(problem("training.replay", format!("at most {MOST_REPLAYED} images of a task can be kept")));
         }
@@ -268,6 +272,22 @@ impl Spec {
         }
     }
 
+    /// The first of these names that is no layer or tensor of the network.
+    fn unknown_part<'a>(&self, names: &'a [String]) -> Option<&'a String> {
+        // A network that cannot be has more parts than memory; it is refused elsewhere.
+        if names.is_empty() || !DEPTHS.contains(&self.network.depth) || !BLOCKS.contains(&self.network.blocks) {
+            return None;
+        }
+        let parts = self.network.parts();
+        let within = |name: &str, part: &str| {
+            name.strip_prefix(part).is_some_and(|rest| {
+                // What a block holds is not looked at.
+                matches!(rest, "" | ".weight" | ".bias") || (part.starts_with("blocks.") && rest.starts_with('.'))
+            })
+        };
+        names.iter().find(|name| !parts.iter().any(|part| within(name, part)))
+    }
+
     fn change_problems(&self, found: &mut Vec<Problem>) {
         for change in &self.changes {
             let given = [
@@ -300,6 +320,11 @@ impl Spec {
             }
             if change.place.is_some_and(|place| !(1..=self.tasks.len()).contains(&place) || change.step > 0) {
                 let message = format!("the change {when} names no place of the order, or a step besides");
+                found.push(problem("changes", message));
+            }
+            if let Some(name) = change.frozen.as_ref().and_then(|frozen| self.unknown_part(frozen)) {
+                let parts = self.network.parts().join(", ");
+                let message = format!("the change {when} freezes {name}, and this network has {parts}");
                 found.push(problem("changes", message));
             }
             if change.clamped && !self.training.is_plain() {

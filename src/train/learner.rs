@@ -22,6 +22,8 @@ pub struct StepOutcome {
     pub loss: f64,
     /// ‖∇L‖ of the batch, when asked for.
     pub grad_norm: Option<f64>,
+    /// The rate of the step: that of its terms, unless its length was given.
+    pub rate: f64,
 }
 
 /// A network in training.
@@ -104,12 +106,13 @@ impl Learner {
         let (value, gradients) = self.gradients(pixels, labels, terms);
         let Some(gradients) = gradients else {
             // No step is taken: the weights stay those whose loss was last a number.
-            return StepOutcome { loss: value, grad_norm: None };
+            return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
         };
         let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
-        self.network = self.optimiser.step(clamped.unwrap_or(terms.rate), self.network.clone(), gradients);
-        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm) }
+        let rate = clamped.unwrap_or(terms.rate);
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
     /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.

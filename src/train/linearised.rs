@@ -55,7 +55,8 @@ impl Linearised {
         Self { base, moving, optimiser, device: device.clone(), classes, training: training.clone(), lazy }
     }
 
-    /// One step on the same batch as the network: images [n, inputs] and labels `[n]`.
+    /// One step on the same batch as the network: images [n, inputs] and labels `[n]`. The rate is the one that the network's
+    /// step had, also where its length was given.
     pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], terms: &Terms) {
         let targets = one_hot(labels, self.classes, &self.device);
         let outputs = self.apply(images).autodiff().require_grad();
@@ -72,11 +73,7 @@ impl Linearised {
         if !terms.frozen.is_empty() {
             self.moving.forget(&mut gradients, &terms.frozen);
         }
-        let rate = match terms.length {
-            None => terms.rate,
-            Some(length) => length / super::learner::norm(&self.moving, &gradients).max(f64::MIN_POSITIVE),
-        };
-        self.moving = self.optimiser.step(rate, self.moving.clone(), gradients);
+        self.moving = self.optimiser.step(terms.rate, self.moving.clone(), gradients);
     }
 
     /// The network at w*, whose kernel stands still here.

@@ -11,12 +11,15 @@ use egui::Color32;
 
 use super::curves::Curves;
 use super::session::{Session, seen_until};
-use crate::record::{Checkpoint, History};
+use crate::record::Checkpoint;
 use crate::spec::{Change, Cost, DataShape, Spec, memory_available};
 use crate::worker::{Waker, Worker};
 
 /// Goes on from a run that was kept.
 pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
+
+/// Why a run cannot be forked at its switch.
+const NO_SWITCH: &str = "No switch is to come: fork here, or start again";
 
 /// Futures of one run at most: more lines cannot be told apart.
 pub const MOST: usize = 8;
@@ -35,7 +38,12 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
     let parts = spec.network.parts();
     let (body, head) = parts.split_at(parts.len().saturating_sub(1));
     let idea = |name: &str, about, change| Idea { name: name.to_owned(), about, change };
-    let frozen = |parts: &[String]| Change { frozen: Some(parts.to_vec()), ..Change::default() };
+    // What stands still already goes on standing still.
+    let frozen = |parts: &[String]| {
+        let mut all = spec.training.frozen.clone();
+        all.extend(parts.iter().filter(|part| !spec.training.frozen.contains(part)).cloned());
+        Change { frozen: Some(all), ..Change::default() }
+    };
     let mut ideas = Vec::new();
     if spec.training.is_plain() {
         let about = "Each step as long as those before it: is the spike nothing but larger steps?";
@@ -124,10 +132,13 @@ impl Forks {
         ideas(spec).into_iter().filter(chosen).collect()
     }
 
-    /// The run was asked to keep its state for these; false where it should not be.
-    pub fn ask(&mut self, spec: &Spec) -> bool {
+    /// The run is to be asked to keep its state for the futures that are chosen; false where it should not be. `switches`:
+    /// whether a switch is still to come.
+    pub fn ask(&mut self, spec: &Spec, switches: bool) -> bool {
         let wanted = self.wanted(spec);
-        self.refusal = if wanted.is_empty() {
+        self.refusal = if self.at_switch && !switches {
+            Some(NO_SWITCH.to_owned())
+        } else if wanted.is_empty() {
             Some("Choose what is to be changed".to_owned())
         } else if wanted.len() > MOST {
             Some(format!("At most {MOST} futures at a time"))
@@ -145,16 +156,24 @@ impl Forks {
         self.refusal.is_none()
     }
 
+    /// There will be no fork: the run has ended, or has no switch left.
+    pub fn give_up(&mut self, why: &str) {
+        if self.asked.take().is_some() {
+            self.refusal = Some(why.to_owned());
+        }
+    }
+
     /// The run was kept: the futures that were asked for go on from it, in place of those before.
-    pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &History, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
+    pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &Session, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
         let Some(wanted) = self.asked.take() else { return };
         self.branches.clear();
         self.epoch = Some(kept.epoch);
         for (place, idea) in wanted.into_iter().enumerate() {
-            let spec = kept.future([idea.change]);
+            // At the pace that the run has now, whatever it began with.
+            let spec = Spec { window: parent.spec.window.clone(), ..kept.future([idea.change]) };
             let run = go_on(spec.clone(), Arc::clone(kept), waker());
             let mut session = Session::new(run, spec);
-            session.history = seen_until(parent, kept.step).unwrap_or_default();
+            session.history = seen_until(&parent.history, kept).unwrap_or_default();
             let shade = colorous::TABLEAU10[(place + 1) % 10];
             let colour = Color32::from_rgb(shade.r, shade.g, shade.b);
             self.branches.push(Branch { name: idea.name, session, curves: Curves::default(), colour });

@@ -28,7 +28,11 @@ impl App {
         if let Some(session) = &mut self.session {
             more |= session.receive(BUDGET - FORKS);
             if let Some(kept) = session.take_kept() {
-                self.forks.begin(&kept, &session.history, &self.go_on, || waker(ctx));
+                self.forks.begin(&kept, session, &self.go_on, || waker(ctx));
+            } else if !session.is_live() {
+                self.forks.give_up("The run has ended before it could be forked");
+            } else if self.forks.at_switch && !switch_to_come(session) {
+                self.forks.give_up("There was no switch left at which to fork");
             }
         }
         more |= self.forks.receive(FORKS);
@@ -163,10 +167,13 @@ impl App {
     /// Asks the run to keep its state for the futures that are chosen, and shows the view in which they will be.
     fn fork(&mut self) {
         self.views.bring(View::Forks);
-        if let Some(session) = self.session.as_mut().filter(|session| session.is_live())
-            && self.forks.ask(&session.spec)
-        {
-            session.send(Command::Fork { at_switch: self.forks.at_switch });
+        match self.session.as_mut().filter(|session| session.is_live()) {
+            Some(session) => {
+                if self.forks.ask(&session.spec, switch_to_come(session)) {
+                    session.send(Command::Fork { at_switch: self.forks.at_switch });
+                }
+            }
+            None => self.forks.refusal = Some("There is no run to fork: start one".to_owned()),
         }
     }
 
@@ -223,6 +230,12 @@ impl App {
 fn waker(ctx: &egui::Context) -> Waker {
     let ctx = ctx.clone();
     Box::new(move || ctx.request_repaint_after(FRAME))
+}
+
+/// Whether a task is still to begin; before the first word of the run one is taken for granted.
+fn switch_to_come(session: &Session) -> bool {
+    let progress = session.history.progress();
+    progress.planned_steps == 0 || !progress.upcoming.is_empty()
 }
 
 /// Keeps the spec of a run in step with what it was told, so that the panel does not ask for a restart.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::record::{Checkpoint, Ending, Event, History, Progress, RunState, Snapshot};
+use crate::record::{Checkpoint, Ending, Event, History, Progress, Row, RunState, Snapshot, TaskStart};
 use crate::spec::Spec;
 use crate::worker::{Command, Worker};
 
@@ -158,18 +158,31 @@ fn retire(run: Worker) {
 
 /// The record of a run without its matrices, to be shown faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
-    if history.rows().len() > 1 { seen_until(history, u64::MAX) } else { None }
+    if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }
 }
 
-/// What was seen of a run up to a step, without matrices.
-pub fn seen_until(history: &History, step: u64) -> Option<History> {
-    let info = history.info()?;
+/// What was seen of a run up to where it was kept, without matrices.
+pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
+    let &Checkpoint { step, task, measured, .. } = kept;
+    // One step belongs to two tasks where they meet, and what a future will tell of its own is not yet seen.
+    let row = |row: &Row| row.step < step || (row.step == step && (row.task != task || measured));
+    let begun = |start: &TaskStart| start.step < step || (start.step == step && start.task == task);
+    seen(history, step, row, begun)
+}
+
+/// What was seen of a run up to a step: the rows and the tasks that are wanted.
+fn seen(
+    history: &History,
+    step: u64,
+    wanted: impl Fn(&Row) -> bool,
+    begun: impl Fn(&TaskStart) -> bool,
+) -> Option<History> {
     let mut outline = History::default();
-    outline.push(Event::Started(Arc::clone(info)));
-    for task in history.tasks().iter().filter(|task| task.step <= step) {
+    outline.push(Event::Started(Arc::clone(history.info()?)));
+    for task in history.tasks().iter().filter(|task| begun(task)) {
         outline.push(Event::Task(*task));
     }
-    for row in history.rows().iter().filter(|row| row.step <= step) {
+    for row in history.rows().iter().filter(|row| wanted(row)) {
         let snapshot =
             Snapshot { row: row.clone(), gram: Arc::from([]), eigenvalues: Vec::new(), block_eigenvalues: Vec::new() };
         outline.push(Event::Snapshot(Arc::new(snapshot)));

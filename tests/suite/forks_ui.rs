@@ -78,3 +78,33 @@ fn predictions_and_the_ledger_are_shown_where_there_are_some() {
     harness.run_steps(3);
     harness.get_by_label("Take one now");
 }
+
+#[test]
+fn a_fork_that_cannot_be_says_why_and_leaves_everything_as_it_was() {
+    let mut spec = slow();
+    spec.tasks.epochs = vec![1.0, 400.0];
+    let mut harness = window(spec);
+    harness.key_press(egui::Key::F);
+    harness.run_steps(3);
+    harness.get_by_label_contains("no run to fork");
+    press(&mut harness, "Start");
+    until(&mut harness, "the last task", |app| app.history().tasks().len() == 2);
+    until(&mut harness, "the run says that nothing is to come", |app| app.history().progress().upcoming.is_empty());
+    press(&mut harness, "Fork");
+    harness.get_by_label_contains("No switch is to come");
+    assert!(!harness.state().forks().is_waiting());
+    // Here it can be forked, and the futures are at the pace of the run.
+    press(&mut harness, "When to fork, and what to change");
+    press(&mut harness, "Here");
+    harness.key_press(egui::Key::Escape);
+    harness.run_steps(2);
+    press(&mut harness, "Fork");
+    until(&mut harness, "futures", |app| app.forks().branches().len() == 3);
+    let app = harness.state();
+    let fork = app.forks().epoch().unwrap();
+    for branch in app.forks().branches() {
+        assert_eq!(branch.session.spec.window, app.session().unwrap().spec.window);
+        assert!(branch.session.history.rows().iter().any(|row| row.epoch <= fork));
+        assert_eq!(branch.session.history.tasks().len(), 2);
+    }
+}

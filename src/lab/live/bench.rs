@@ -125,7 +125,8 @@ impl Bench {
     pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
         let outcome = self.learner.step(pixels, labels, terms, want_norm);
         if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
-            predictors.step(&self.learner.upload(pixels, labels.len()), labels, terms);
+            let terms = Terms { rate: outcome.rate, length: None, ..terms.clone() };
+            predictors.step(&self.learner.upload(pixels, labels.len()), labels, &terms);
         }
         outcome
     }

@@ -16,6 +16,7 @@ use super::predict::{PredictorState, Predictors};
 use super::{Live, Stop};
 use crate::lab::lag::Lagged;
 use crate::lab::meter::Meter;
+use crate::model::is_host;
 use crate::record::{Checkpoint, Event};
 use crate::spec::{Change, Spec};
 use crate::train::{Learner, LearnerState};
@@ -26,6 +27,13 @@ pub(super) struct Kept {
     pub meter: Meter,
 }
 
+impl Kept {
+    /// Whether the run was in the program's own memory: a future that timed the devices anew might go elsewhere.
+    pub fn is_on_host(&self) -> bool {
+        self.now.host
+    }
+}
+
 /// The trainer's part of it.
 pub(super) struct Now {
     spec: Spec,
@@ -34,6 +42,7 @@ pub(super) struct Now {
     pub learner: LearnerState,
     trail: Lagged<Vec<Vec<f32>>>,
     predictors: Option<PredictorState>,
+    host: bool,
 }
 
 impl Now {
@@ -62,6 +71,7 @@ impl Now {
             step: self.at.step,
             epoch: self.at.past_epochs + self.current.done as f64 / self.current.epoch_steps as f64,
             task: self.current.number,
+            measured: self.current.measured,
             spec: self.spec.clone(),
             happened: self.at.happened.len(),
             state: Arc::new(Kept { now: self, meter }),
@@ -78,9 +88,10 @@ impl Live<'_> {
         let (learner, trail, predictors) = self.on_device(self.epoch(current), |bench, _| {
             (bench.learner.state(), bench.trail.map(plain), bench.predictors.as_ref().map(Predictors::state))
         })?;
+        let host = is_host(self.bench.learner.device());
         let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();
         let spec = Spec { changes, ..self.spec.clone() };
-        let now = Now { spec, at: self.at.clone(), current: current.clone(), learner, trail, predictors };
+        let now = Now { spec, at: self.at.clone(), current: current.clone(), learner, trail, predictors, host };
         self.hand_over(Work::Fork)?;
         self.outbox.push_back(Waiting::Fork(Box::new(now)));
         Ok(())

@@ -42,10 +42,14 @@ impl Live<'_> {
         want_norm: bool,
     ) -> Result<StepOutcome, Stop> {
         let epoch = self.epoch(current);
-        let rows = if self.wants_ledger(current) { self.old_rows(current.number) } else { Vec::new() };
+        let mut rows = if self.wants_ledger(current) { self.old_rows(current.number) } else { Vec::new() };
         let classes = self.data.set.class_names.len();
-        let fits = !rows.is_empty() && rows.len() * labels.len() * classes * classes <= MOST_ENTRIES;
-        let before = if fits {
+        // As many old images as fit, evenly: of many classes one entry is large.
+        let room = MOST_ENTRIES / (labels.len() * classes * classes).max(1);
+        if rows.len() > room {
+            rows = (0..room).map(|place| rows[place * rows.len() / room]).collect();
+        }
+        let before = if !rows.is_empty() {
             let rows = rows.clone();
             let work = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
                 bench.before(&rows, taken, (pixels, labels), cancelled)

@@ -52,9 +52,10 @@ pub fn go_on(
     control: &mut dyn Control,
     sink: &mut dyn Sink,
 ) {
-    let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
-    let kept = from.state.downcast_ref();
+    let kept: Option<&Kept> = from.state.downcast_ref();
     debug_assert!(kept.is_some(), "only this laboratory makes checkpoints");
+    let device = if kept.is_some_and(Kept::is_on_host) { DeviceChoice::Cpu } else { device };
+    let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
     begin(&Beginning { spec, kept, open: &open, paced }, control, sink);
 }
 
@@ -275,6 +276,7 @@ impl<'a> Live<'a> {
             return Err(Stop::Diverged(message));
         }
         self.remember(taken);
+        self.at.last_rate = Some(outcome.rate);
         current.done += 1;
         current.measured = false;
         current.losses.0 += outcome.loss;

@@ -22,6 +22,8 @@ pub(super) struct Position {
     pub past_epochs: f64,
     pub regime: Regime,
     pub per_epoch: usize,
+    /// The rate that reached the optimiser in the last step.
+    pub last_rate: Option<f64>,
 }
 
 impl Position {
@@ -36,6 +38,7 @@ impl Position {
             past_epochs: 0.0,
             regime: Regime::of(&spec.training),
             per_epoch: spec.kernel.per_epoch,
+            last_rate: None,
         }
     }
 

@@ -19,6 +19,8 @@ use crate::train::{Learner, Linearised, LinearisedState, Terms};
 
 /// Training images of each class of the new task from which the regression predicts: the kernel of all would hold training up.
 pub const SETTLED_PER_CLASS: usize = 100;
+/// And of all classes together: Θ(X, X) is solved in one piece, without being asked whether to go on.
+const SETTLED: usize = 1000;
 
 /// The linearised networks of a run, and what the regressions have said at the last switch.
 pub(super) struct Predictors {
@@ -109,7 +111,9 @@ impl Bench {
         predictors.linearised.truncate(1);
         predictors.linearised.push((Predictor::LinearisedSwitch, self.learner.linearised()));
         predictors.settled.clear();
-        let lesson = data.stream.task(task).first_of_each_class(SETTLED_PER_CLASS);
+        let classes = data.stream.task(task).classes().len().max(1);
+        let each = SETTLED_PER_CLASS.min((SETTLED / classes).max(1));
+        let lesson = data.stream.task(task).first_of_each_class(each);
         let (images, labels) = (self.learner.upload(&lesson.pixels, lesson.len()), lesson.labels);
         let now = |images: &Tensor<2>| -> Option<Vec<f64>> {
             Some(self.learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())

@@ -64,9 +64,10 @@ impl Live<'_> {
         Taken { place, task, done, replay: regime.replay, terms }
     }
 
-    /// The rate that reaches the optimiser; with clamped steps it is another in each step, and this is what it would be.
+    /// The rate that reaches the optimiser in the next step; with clamped steps it is another in each, and this is the last one.
     pub(super) fn rate(&self) -> f64 {
-        self.spec.effective_rate(self.at.regime.rate)
+        let clamped = self.at.last_rate.filter(|_| self.at.regime.length.is_some());
+        clamped.unwrap_or_else(|| self.spec.effective_rate(self.at.regime.rate))
     }
 
     /// The next step.

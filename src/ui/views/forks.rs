@@ -83,6 +83,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut For
     if scene.forks.branches().is_empty() {
         return empty(&mut card.body, scene);
     }
+    if let Some(refusal) = &scene.forks.refusal {
+        card.body.label(RichText::new(refusal).size(theme::SMALL).color(scene.tokens.error));
+    }
     match state.shown {
         Shown::Table => {
             ScrollArea::vertical().auto_shrink(false).show(&mut card.body, |ui| table(ui, scene, task));
@@ -146,6 +149,7 @@ fn menu(ui: &mut Ui, scene: &mut Scene<'_>) {
     let count = scene.forks.wanted(&spec).len();
     let text = if count == 1 { "1 future".to_owned() } else { format!("{count} futures") };
     let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
+    let response = response.accessible_name("When to fork, and what to change");
     Popup::menu(&response).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         ui.radio_value(&mut scene.forks.at_switch, true, "At the next switch");
         ui.radio_value(&mut scene.forks.at_switch, false, "Here");
@@ -189,7 +193,8 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(history: &History, curves: &mut Curves, fork: f64, task: usize) -> Self {
+    /// `task` is the one whose probes these are, `newest` the one that was begun last in any of the futures.
+    fn of(history: &History, curves: &mut Curves, fork: f64, (task, newest): (usize, usize)) -> Self {
         let place = history.switches().iter().position(|switch| switch.1 >= fork - 1e-9);
         let block = Block::Task(task);
         let spike = place.and_then(|place| curves.spikes(history, block, Metric::Velocity).get(place).copied()?);
@@ -197,20 +202,21 @@ impl Figures {
         let accuracy = |task: usize| {
             history.rows().last().and_then(|row| row.accuracy.iter().find(|found| found.task == task).copied())
         };
-        let newest = history.tasks().last().map(|start| start.task).filter(|&newest| newest != task);
         Self {
             ratio: spike.map(|spike| spike.ratio),
             dip: dip.map(|dip| dip.depth),
             accuracy: accuracy(task).map(|found| (found.accuracy, found.masked)),
-            newest: newest.and_then(accuracy).map(|found| found.accuracy),
+            newest: accuracy(newest).filter(|_| newest != task).map(|found| found.accuracy),
         }
     }
 }
 
 fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
     let fork = scene.forks.epoch().unwrap_or_default();
-    let own = Figures::of(scene.history, scene.curves, fork, task);
-    let newest = scene.history.tasks().last().map_or(task, |start| start.task);
+    let begun = scene.forks.branches().iter().map(|branch| branch.session.history.tasks());
+    let furthest = begun.chain([scene.history.tasks()]).max_by_key(|tasks| tasks.len());
+    let newest = furthest.and_then(|tasks| tasks.last()).map_or(task, |start| start.task);
+    let own = Figures::of(scene.history, scene.curves, fork, (task, newest));
     let small = |text: &str| RichText::new(text).size(theme::SMALL);
     let weak = scene.tokens.weak;
     let mut removed = None;
@@ -230,7 +236,7 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
         row(ui, (OWN, scene.tokens.text, ""), &own);
         ui.end_row();
         for (place, branch) in scene.forks.branches_mut().iter_mut().enumerate() {
-            let figures = Figures::of(&branch.session.history, &mut branch.curves, fork, task);
+            let figures = Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest));
             if row(ui, (&branch.name, branch.colour, state(&branch.session.history)), &figures) {
                 removed = Some(place);
             }
@@ -288,7 +294,6 @@ fn state(history: &History) -> &'static str {
         RunState::Ended(Ending::Diverged { .. }) => "diverged",
         RunState::Ended(Ending::Failed { .. }) => "failed",
         RunState::Ended(Ending::Stopped { .. }) => "stopped",
-        RunState::Waiting => "begins…",
-        RunState::Running | RunState::Paused => "runs",
+        RunState::Waiting | RunState::Running | RunState::Paused => "runs",
     }
 }

@@ -25,6 +25,13 @@ pub struct LedgerState {
     batch: Option<Atlas>,
 }
 
+impl LedgerState {
+    /// Forgets what was chosen in the run before.
+    pub fn reset(&mut self) {
+        (self.step, self.old) = (None, None);
+    }
+}
+
 /// Side of a small picture, and of that of the old image.
 const SMALL: f32 = 34.0;
 const LARGE: f32 = 48.0;
@@ -57,7 +64,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
         ledgers.iter().map(|ledger| ledger.step).zip(names.iter().map(String::as_str)).collect();
     let mut step = ledger.step;
     if choose(header, "Ledger", &mut step, &options) {
-        state.step = Some(step);
+        (state.step, state.old) = (Some(step), None);
     }
     let ui = &mut card.body;
     Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);

@@ -152,7 +152,7 @@ impl View {
                  on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
                  curves are those of the first task's probes; the thick one is the run itself.\n\
                  Clamped: each step is scaled so that ‖Δw‖ stays the mean of η ‖∇L‖ over the epoch before. Masked: the loss sees \
-                 only the logits of classes that can be in the batch. Head only, frozen: the other layers get no step.\n\
+                 only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none.\n\
                  Why the kernel reactivates is left open by the paper (2507.16039); these take the switch apart."
             }
             Self::Prediction => {
@@ -247,6 +247,7 @@ impl ViewState {
         self.gram.reset();
         self.waterfall.reset();
         self.distances.reset();
+        self.ledger.reset();
     }
 }
 
