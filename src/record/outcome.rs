@@ -3,6 +3,7 @@
 use super::{Block, Ending, History, Metric, Row, RunState};
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
+use crate::spec::jaccard;
 
 /// What one switch did, on the probes of the task that ended.
 #[derive(Clone, Copy, Debug)]
@@ -21,10 +22,13 @@ pub struct Switch {
     pub accuracy: (Option<f64>, Option<f64>),
     /// The second one among the task's own classes.
     pub masked: Option<f64>,
+    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as the
+    /// Reactivation paper has it; `None` where the classes are not known.
+    pub jaccard: Option<f64>,
 }
 
 /// Names of the figures of a switch, in the order of [`Switch::figures`].
-pub const SWITCH_FIGURES: [&str; 13] = [
+pub const SWITCH_FIGURES: [&str; 14] = [
     "spike",
     "background",
     "ratio",
@@ -38,6 +42,7 @@ pub const SWITCH_FIGURES: [&str; 13] = [
     "accuracy_before",
     "accuracy_after",
     "accuracy_after_masked",
+    "jaccard",
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
@@ -61,6 +66,7 @@ impl Switch {
             self.accuracy.0,
             self.accuracy.1,
             self.masked,
+            self.jaccard,
         ]
     }
 }
@@ -82,6 +88,7 @@ impl History {
                 dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
                 accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
                 masked: after.map(|found| found.masked),
+                jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
             }
         };
         pairs.map(outcome).collect()
@@ -96,6 +103,12 @@ impl History {
         let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
         let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
         format!("{ratio}, {depth}")
+    }
+
+    fn jaccard(&self, first: usize, other: usize) -> Option<f64> {
+        let tasks = &self.info()?.tasks;
+        let classes = |number: usize| tasks.get(number.checked_sub(1)?).map(|task| task.classes.as_slice());
+        jaccard(classes(first)?, classes(other)?)
     }
 
     /// The figures by the names of [`RUN_FIGURES`].

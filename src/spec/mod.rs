@@ -29,7 +29,7 @@ pub use network::{
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
 pub use study::{StudyRun, StudySpec, Variant};
-pub use tasks::MAJOR_SHARE;
+pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.

@@ -54,3 +54,10 @@ impl TasksSpec {
         }
     }
 }
+
+/// |A ∩ B| / |A ∪ B| of two lists of classes, each of which names a class once; `None` where both are empty.
+pub fn jaccard(a: &[usize], b: &[usize]) -> Option<f64> {
+    let shared = a.iter().filter(|class| b.contains(class)).count();
+    let all = a.len() + b.len() - shared;
+    (all > 0).then(|| shared as f64 / all as f64)
+}

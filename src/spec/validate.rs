@@ -68,7 +68,7 @@ impl Spec {
         if self.training.optimiser == Optimiser::Adam {
             found.push(problem(
                 "training.optimiser",
-                "With Adam the paper's effect is hard to see: the kernel moves so much between epochs that the spike drowns",
+                "With Adam the kernel moves several times more than with SGD before anything has shifted: with few probes or one snapshot an epoch the spike can drown",
             ));
             if self.training.momentum != 0.0 {
                 found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));

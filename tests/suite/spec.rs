@@ -507,3 +507,16 @@ fn the_estimate_counts_the_steps_there_are() {
         assert_eq!(cost.probes, prepared.probes.len());
     }
 }
+
+#[test]
+fn similarity_is_that_of_the_classes_two_tasks_share() {
+    for overlap in 0..=5 {
+        let mut spec = Spec::default();
+        spec.tasks.overlap = overlap;
+        let tasks = spec.tasks.split_classes();
+        // k shared classes of five and five: k/(10 − k).
+        let expected = overlap as f64 / (10 - overlap) as f64;
+        assert_eq!(kernelscope::spec::jaccard(&tasks[0], &tasks[1]), Some(expected));
+    }
+    assert_eq!(kernelscope::spec::jaccard(&[], &[]), None);
+}

@@ -224,6 +224,7 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
         assert_eq!(number("dip"), history.dips(Block::Task(1))[0].unwrap().depth);
         let (_, last, masked) = *history.accuracy(1).last().unwrap();
         assert_eq!((number("accuracy_after"), number("accuracy_after_masked")), (last, masked));
+        assert_eq!(number("jaccard"), 0.0, "five classes and the other five");
     }
     // Read from the folder alone, the table is the same.
     let again = StudyFolder::open(&here.join("out")).unwrap();

@@ -7,7 +7,7 @@ use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, W
 
 use super::classes;
 use super::form::{Form, real, whole};
-use crate::spec::TaskKind;
+use crate::spec::{TaskKind, jaccard};
 use crate::ui::actions::Action;
 use crate::ui::theme::{self, ROW};
 use crate::ui::widgets::{Icon, IconButton, choose};
@@ -35,7 +35,11 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             "So many classes of each later task are those of task 1",
             |ui, form| {
                 whole(ui, &mut form.draft.tasks.overlap, 0..=100);
-                ui.weak("classes shared");
+                let classes = form.draft.tasks.split_classes();
+                let similarity = classes.first().zip(classes.get(1)).and_then(|(a, b)| jaccard(a, b));
+                let text = similarity.map_or_else(String::new, |similarity| format!(" · J {similarity:.2}"));
+                ui.weak(format!("shared{text}"))
+                    .on_hover_text("Classes shared; Jaccard similarity of the first two tasks, |D₀ ∩ D₁| / |D₀ ∪ D₁|");
             },
         );
     }
