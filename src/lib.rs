@@ -34,7 +34,8 @@
 //!
 //! # Where to begin reading
 //!
-//! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it.
+//! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it,
+//! [`train::Linearised`] the network whose kernel stands still.
 
 pub mod cli;
 pub mod data;

@@ -14,7 +14,7 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, Normalised};
 use crate::record::{History, Snapshot};
 
-/// Kernels at most, and bytes of all of them together.
+/// Kernels at most, beside those at switches, and bytes of all of them together.
 const MOST: usize = 256;
 const MOST_BYTES: usize = 64 << 20;
 
@@ -101,7 +101,7 @@ impl DistanceMap {
 /// so that most of what was known stays wanted when a run goes on.
 fn chosen(history: &History, rows: usize) -> Vec<usize> {
     let snapshots = history.snapshots();
-    let most = (MOST_BYTES / (8 * rows * rows).max(1)).clamp(8, MOST);
+    let most = (MOST_BYTES / (8 * rows * rows).max(1)).clamp(2, MOST);
     let mut stride = 1;
     while snapshots.len().div_ceil(stride) > most {
         stride *= 2;

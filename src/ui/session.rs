@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::record::{Checkpoint, Ending, Event, History, Progress, Row, RunState, Snapshot, TaskStart};
+use crate::record::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
 use crate::spec::Spec;
 use crate::worker::{Command, Worker};
 
@@ -182,11 +182,7 @@ fn seen(
     for task in history.tasks().iter().filter(|task| begun(task)) {
         outline.push(Event::Task(*task));
     }
-    for row in history.rows().iter().filter(|row| wanted(row)) {
-        let snapshot =
-            Snapshot { row: row.clone(), gram: Arc::from([]), eigenvalues: Vec::new(), block_eigenvalues: Vec::new() };
-        outline.push(Event::Snapshot(Arc::new(snapshot)));
-    }
+    history.rows().iter().filter(|row| wanted(row)).for_each(|row| outline.push_row(row.clone()));
     let mut progress = Progress { losses: history.losses().to_vec(), ..history.progress().clone() };
     if progress.step > step {
         progress.step = step;

@@ -125,6 +125,9 @@ fn legend(ui: &Ui, runs: &Comparison, rect: Rect) {
         painter.circle_filled(pos2(x + 4.0, y), 4.0, picture::colour(runs, place, tokens));
         x += 12.0 + write(x + 12.0, &value.text, tokens.text) + 14.0;
     }
+    if runs.finished() > picture::MOST_LINES && x < rect.right() - 200.0 {
+        write(x, &format!("more than {} runs: means and bands only", picture::MOST_LINES), tokens.weak);
+    }
 }
 
 fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {

@@ -202,7 +202,7 @@ impl View {
                  centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades away from \
                  the diagonal; one that settles has a dark square from there on (the “cone effect”: after a short chaotic \
                  time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
-                 each task. At most 256 snapshots are compared, every second, fourth … one of more. Point at a place for its \
+                 each task. At most 256 snapshots are compared, every second, fourth … one of more, and those at switches. Point at a place for its \
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred."
             }
