@@ -33,21 +33,24 @@ pub fn show(ctx: &Context, open: &mut bool) {
         .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0));
     window.fixed_size(vec2((size.x - 80.0).min(980.0), (size.y - 120.0).min(640.0))).show(ctx, |ui| {
         ui.columns_const(|[left, right]| {
-            left.label(RichText::new("Keys").size(theme::TITLE));
-            Grid::new("keys").spacing(vec2(16.0, 4.0)).show(left, |ui| {
-                for command in UserCommand::ALL {
-                    let about = command.about();
-                    ui.monospace(ui.ctx().format_shortcut(&about.key));
-                    ui.label(about.label).on_hover_text(about.tooltip);
-                    ui.end_row();
+            // Many keys on a small screen: each side scrolls for itself, and the window keeps its size.
+            ScrollArea::vertical().id_salt("help keys").auto_shrink(false).show(left, |ui| {
+                ui.label(RichText::new("Keys").size(theme::TITLE));
+                Grid::new("keys").spacing(vec2(16.0, 4.0)).show(ui, |ui| {
+                    for command in UserCommand::ALL {
+                        let about = command.about();
+                        ui.monospace(ui.ctx().format_shortcut(&about.key));
+                        ui.label(about.label).on_hover_text(about.tooltip);
+                        ui.end_row();
+                    }
+                });
+                ui.add_space(12.0);
+                ui.label(RichText::new("Mouse").size(theme::TITLE));
+                for (gesture, effect) in GESTURES {
+                    ui.label(gesture);
+                    ui.label(RichText::new(effect).size(theme::SMALL).weak());
                 }
             });
-            left.add_space(12.0);
-            left.label(RichText::new("Mouse").size(theme::TITLE));
-            for (gesture, effect) in GESTURES {
-                left.label(gesture);
-                left.label(RichText::new(effect).size(theme::SMALL).weak());
-            }
             right.label(RichText::new("Views").size(theme::TITLE));
             ScrollArea::vertical().auto_shrink(false).show(right, |ui| {
                 for view in View::ALL {
