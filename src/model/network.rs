@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use super::cnn::{Cnn, CnnKinds};
 use super::draw::Draw;
@@ -137,19 +137,23 @@ impl Network {
         parameters::flatten(self)
     }
 
-    /// The names of all tensors, as in weights files.
-    pub fn tensor_names(&self) -> Vec<String> {
-        parameters::names(self)
+    /// The names of the tensors that are in none of these layers, as in weights files.
+    pub fn moving(&self, frozen: &[String]) -> Vec<String> {
+        parameters::moving(self, frozen).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The gradients of the tensors that are in none of these layers, so that a step does not move the others.
+    pub fn moving_gradients(&self, gradients: &mut Gradients, frozen: &[String]) -> GradientsParams {
+        if frozen.is_empty() {
+            return GradientsParams::from_module(gradients, self);
+        }
+        let ids: Vec<_> = parameters::moving(self, frozen).into_iter().map(|(_, id)| id).collect();
+        GradientsParams::from_params(gradients, self, &ids)
     }
 
     /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
     pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
         parameters::differences(self, other)
-    }
-
-    /// Takes the gradients of these layers or tensors away, so that a step does not move them.
-    pub fn forget(&self, gradients: &mut GradientsParams, layers: &[String]) {
-        parameters::forget(self, gradients, layers);
     }
 
     /// The gradients of all parameters that have one, flat, by name.

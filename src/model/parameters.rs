@@ -2,7 +2,7 @@
 //!
 //! Names and layouts are PyTorch's: `fc1.weight` is [out, in], y = x Wᵀ + b.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
@@ -10,6 +10,8 @@ use crate::record::NamedTensor;
 
 /// A parameter as the network holds it, without autodiff, or its gradient.
 struct Held {
+    /// Of the parameter, also where this is its gradient.
+    id: ParamId,
     name: String,
     shape: Vec<usize>,
     /// Flat, shares memory with the network.
@@ -46,9 +48,10 @@ pub(super) fn gradients(network: &impl Module, of: &GradientsParams) -> Vec<(Str
     visit(network, Some(of)).into_iter().map(|held| (held.name, held.values)).collect()
 }
 
-/// The names of all parameters.
-pub(super) fn names(network: &impl Module) -> Vec<String> {
-    collect(network).into_iter().map(|held| held.name).collect()
+/// Name and identity of each parameter that is in none of these layers.
+pub(super) fn moving(network: &impl Module, frozen: &[String]) -> Vec<(String, ParamId)> {
+    let moves = |held: &Held| !frozen.iter().any(|layer| belongs(&held.name, layer));
+    collect(network).into_iter().filter(moves).map(|held| (held.name, held.id)).collect()
 }
 
 /// Each tensor of a network minus that of another, flat and by name.
@@ -60,30 +63,6 @@ pub(super) fn differences(network: &impl Module, other: &impl Module) -> Vec<(St
 /// Whether a tensor is this layer's, or is the one that is named: `fc1` has `fc1.weight` and not `fc10.weight`.
 pub fn belongs(tensor: &str, layer: &str) -> bool {
     tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// Takes the gradients of these layers or tensors away.
-pub(super) fn forget(network: &impl Module, gradients: &mut GradientsParams, layers: &[String]) {
-    struct Forget<'a> {
-        path: Path,
-        gradients: &'a mut GradientsParams,
-        layers: &'a [String],
-    }
-    impl ModuleVisitor for Forget<'_> {
-        fn enter_module(&mut self, name: &str, _container: &str) {
-            self.path.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.path.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let name = self.path.name();
-            if self.layers.iter().any(|layer| belongs(&name, layer)) {
-                self.gradients.remove::<D>(param.id);
-            }
-        }
-    }
-    network.visit(&mut Forget { path: Path::default(), gradients, layers });
 }
 
 fn collect(network: &impl Module) -> Vec<Held> {
@@ -111,7 +90,8 @@ fn visit(network: &impl Module, gradients: Option<&GradientsParams>) -> Vec<Held
             };
             if let Some(value) = value {
                 let (shape, count) = (value.dims().to_vec(), value.shape().num_elements());
-                self.found.push(Held { name: self.path.name(), shape, values: value.reshape([count]) });
+                let (id, name) = (param.id, self.path.name());
+                self.found.push(Held { id, name, shape, values: value.reshape([count]) });
             }
         }
     }

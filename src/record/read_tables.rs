@@ -11,8 +11,7 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::tables::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, PREDICTIONS_COLUMNS, change_text, float,
-    kind, logits_name, whole,
+    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, change_text, float, kind, logits_name, whole,
 };
 use super::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, Prediction,
@@ -38,28 +37,8 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
         logits = by_row(folder, LOGITS, warnings, ["block", "logits", "velocity", "lambda_max", "trace"], logit);
     }
 
-    let mut predictions: HashMap<(u64, usize), Vec<Prediction>> = HashMap::new();
-    if folder.join(PREDICTIONS).exists() {
-        let found = read(folder, PREDICTIONS, warnings, |lines| {
-            let columns = PREDICTIONS_COLUMNS.map(|name| lines.column(name));
-            Box::new(move |line| {
-                let [step, _, task, eval_task, by, accuracy, masked, loss, gap, condition, jitter] = columns;
-                let value = |column| float(line, column).unwrap_or(f64::NAN);
-                let name = line.get(by?)?;
-                let by = Predictor::ALL.into_iter().find(|predictor| predictor.name() == name)?;
-                let on = Accuracy {
-                    task: index(line, eval_task)?,
-                    accuracy: value(accuracy),
-                    masked: value(masked),
-                    loss: value(loss),
-                    probe: None,
-                };
-                let solved = float(line, condition).zip(float(line, jitter));
-                Some(((whole(line, step)?, index(line, task)?), Prediction { by, on, gap: value(gap), solved }))
-            })
-        });
-        found.into_iter().for_each(|(key, prediction)| predictions.entry(key).or_default().push(prediction));
-    }
+    let columns = ["eval_task", "predictor", "accuracy", "accuracy_masked", "loss", "gap", "condition", "jitter"];
+    let mut predictions = by_row(folder, PREDICTIONS, warnings, columns, prediction);
 
     let lines = read(folder, METRICS, warnings, |lines| {
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
@@ -127,6 +106,14 @@ fn must(line: &StringRecord, column: Option<usize>) -> f64 {
 fn accuracy(line: &StringRecord, [task, accuracy, masked, loss, probe]: [Option<usize>; 5]) -> Option<Accuracy> {
     let [accuracy, masked, loss] = [accuracy, masked, loss].map(|column| must(line, column));
     Some(Accuracy { task: index(line, task)?, accuracy, masked, loss, probe: float(line, probe) })
+}
+
+fn prediction(line: &StringRecord, columns: [Option<usize>; 8]) -> Option<Prediction> {
+    let [task, by, score @ .., gap, condition, jitter] = columns;
+    let by = line.get(by?).and_then(|name| Predictor::ALL.into_iter().find(|predictor| predictor.name() == name))?;
+    let [right, masked, loss] = score;
+    let on = accuracy(line, [task, right, masked, loss, None])?;
+    Some(Prediction { by, on, gap: must(line, gap), solved: float(line, condition).zip(float(line, jitter)) })
 }
 
 fn layer(

@@ -118,11 +118,10 @@ pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '
 /// The lines of one row in `predictions.csv`, one per predictor and task.
 pub(super) fn prediction_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.predictions.iter().map(|Prediction { by, on, gap, solved }| {
-        let mut line = vec![row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), on.task.to_string()];
-        line.push(by.name().to_owned());
-        line.extend([on.accuracy, on.masked, on.loss, *gap].map(|value| number(Some(value))));
-        line.extend([solved.map(|solved| solved.0), solved.map(|solved| solved.1)].map(number));
-        line
+        let scores = [Some(on.accuracy), Some(on.masked), Some(on.loss), Some(*gap)];
+        let solved = [solved.map(|solved| solved.0), solved.map(|solved| solved.1)];
+        let values = scores.into_iter().chain(solved).map(number);
+        head(row, on.task).into_iter().chain([by.name().to_owned()]).chain(values).collect()
     })
 }
 

@@ -31,33 +31,46 @@ impl ModuleMapper for Copy<'_> {
     }
 }
 
+/// A network in plain numbers: identity and values of each parameter, in the network's own order.
+#[derive(Clone, Debug)]
+pub(super) struct Parameters(Vec<(u64, Vec<f32>)>);
+
+impl Parameters {
+    pub fn of(network: &Network) -> Self {
+        let mut reader = Reader(Vec::new());
+        network.visit(&mut reader);
+        Self(reader.0)
+    }
+
+    /// The same network with these values and identities. `like` is a network of the same spec, without autodiff.
+    pub fn bring_back(&self, like: &Network, device: &Device) -> Network {
+        like.clone().map(&mut Writer { parameters: self.0.iter(), device })
+    }
+}
+
 /// A learner's network and the state of its optimiser in plain numbers, which may go to another thread.
 #[derive(Clone, Debug)]
 pub struct LearnerState {
-    /// Identity and values of each parameter, in the network's own order.
-    parameters: Vec<(u64, Vec<f32>)>,
+    parameters: Parameters,
     optimiser: Vec<u8>,
 }
 
 impl LearnerState {
     pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer) -> Self {
-        let mut reader = Reader(Vec::new());
-        network.visit(&mut reader);
         let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
-        Self { parameters: reader.0, optimiser: bytes.to_vec() }
+        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec() }
     }
 
-    /// The same network with these values and identities, and the optimiser with its state. `like` is a network of the same
-    /// spec, without autodiff.
+    /// [`Parameters::bring_back`], and the optimiser with its state.
     pub(super) fn bring_back(
         &self,
         like: &Network,
         optimiser: ModuleOptimizer,
         device: &Device,
     ) -> (Network, ModuleOptimizer) {
-        let network = like.clone().map(&mut Writer { parameters: self.parameters.iter(), device });
         let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(self.optimiser.clone()));
-        (network, optimiser.load_record(record.expect("what was written into memory can be read from it")))
+        let optimiser = optimiser.load_record(record.expect("what was written into memory can be read from it"));
+        (self.parameters.bring_back(like, device), optimiser)
     }
 }
 

@@ -11,7 +11,7 @@ use super::linearised::Linearised;
 use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
 use super::terms::Terms;
-use crate::model::{Network, belongs};
+use crate::model::Network;
 use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
 use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec, parts_fit};
 
@@ -145,8 +145,7 @@ impl Learner {
 
     /// The tensors that move while these layers or tensors are frozen; `None` where all do.
     pub fn moving(&self, frozen: &[String]) -> Option<Vec<String>> {
-        let moves = |name: &String| !frozen.iter().any(|layer| belongs(name, layer));
-        (!frozen.is_empty()).then(|| self.network.tensor_names().into_iter().filter(moves).collect())
+        (!frozen.is_empty()).then(|| self.network.moving(frozen))
     }
 
     /// The loss of a batch and the gradients of what moves; none of a loss that is no number.
@@ -160,11 +159,7 @@ impl Learner {
             return (value, None);
         }
         let mut gradients = loss.backward();
-        let mut gradients = GradientsParams::from_module(&mut gradients, &self.network);
-        if !terms.frozen.is_empty() {
-            self.network.forget(&mut gradients, &terms.frozen);
-        }
-        (value, Some(gradients))
+        (value, Some(self.network.moving_gradients(&mut gradients, &terms.frozen)))
     }
 
     /// The network linearised where it is, to be trained beside it.
@@ -179,12 +174,9 @@ impl Learner {
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
         let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
-        for rows in self.groups(&network, images) {
-            if cancelled() {
-                return None;
-            }
+        in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
             outputs.extend(self.lazy(network.forward(rows.clone()), &rows).into_data().iter::<f32>());
-        }
+        })?;
         Some(outputs)
     }
 
@@ -195,10 +187,11 @@ impl Learner {
         images: &Tensor<2>,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
+        let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
         // Each logit goes back on its own.
-        let work = self.network.num_params().max(1) * self.classes.max(1);
-        let group = (EVALUATION_WORK / work).clamp(16, EVALUATION_ROWS / 4);
-        in_groups(images, group, cancelled, |rows| linearised.apply(&rows))
+        let group = group(linearised.base(), self.classes, EVALUATION_ROWS / 4);
+        in_groups(images, group, cancelled, |rows| outputs.extend(linearised.apply(&rows).into_data().iter::<f32>()))?;
+        Some(outputs)
     }
 
     /// The same, and what the last layer sees: [n, features].
@@ -209,22 +202,12 @@ impl Learner {
     ) -> Option<(Vec<f32>, Tensor<2>)> {
         let network = self.network.valid();
         let (mut outputs, mut features) = (Vec::with_capacity(images.dims()[0] * self.classes), Vec::new());
-        for rows in self.groups(&network, images) {
-            if cancelled() {
-                return None;
-            }
+        in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
             let (logits, seen) = network.forward_seen(rows.clone());
             outputs.extend(self.lazy(logits, &rows).into_data().iter::<f32>());
             features.push(seen);
-        }
+        })?;
         Some((outputs, Tensor::cat(features, 0)))
-    }
-
-    /// Images in groups of a size that an evaluation can be stopped between.
-    fn groups<'a>(&self, network: &Network, images: &'a Tensor<2>) -> impl Iterator<Item = Tensor<2>> + use<'a> {
-        let [n, _] = images.dims();
-        let group = (EVALUATION_WORK / network.num_params().max(1)).clamp(16, EVALUATION_ROWS);
-        (0..n).step_by(group).map(move |first| images.clone().narrow(0, first, group.min(n - first)))
     }
 
     /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its layers and sets of logits where they
@@ -286,21 +269,24 @@ fn sum_of_squares(tensor: Tensor<1>) -> f64 {
     tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
 }
 
-/// Applies a function to so many images at a time; row-major [n, C]. `None` when `cancelled` says so in between.
+/// How many images are evaluated at once, at most `most`, where each takes `passes` passes through the network.
+fn group(network: &Network, passes: usize, most: usize) -> usize {
+    (EVALUATION_WORK / (network.num_params().max(1) * passes.max(1))).clamp(16, most)
+}
+
+/// Hands over so many images at a time; `None` when `cancelled` says so in between.
 fn in_groups(
     images: &Tensor<2>,
     group: usize,
     cancelled: &dyn Fn() -> bool,
-    function: impl Fn(Tensor<2>) -> Tensor<2>,
-) -> Option<Vec<f32>> {
+    mut take: impl FnMut(Tensor<2>),
+) -> Option<()> {
     let [n, _] = images.dims();
-    let mut outputs = Vec::new();
     for first in (0..n).step_by(group) {
         if cancelled() {
             return None;
         }
-        let rows = images.clone().narrow(0, first, group.min(n - first));
-        outputs.extend(function(rows).into_data().iter::<f32>());
+        take(images.clone().narrow(0, first, group.min(n - first)));
     }
-    Some(outputs)
+    Some(())
 }

@@ -9,10 +9,10 @@
 //! kernel (Bennani et al. 2020; Doan et al. 2021; Karakida & Akaho 2022) speak of this network.
 
 use burn::module::Module as _;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 
-use super::copy::LearnerState;
+use super::copy::{LearnerState, Parameters};
 use super::loss::{batch_loss, one_hot};
 use super::optimiser::optimiser;
 use super::terms::Terms;
@@ -37,7 +37,7 @@ pub struct Linearised {
 /// A linearised network in plain numbers.
 #[derive(Clone, Debug)]
 pub struct LinearisedState {
-    base: LearnerState,
+    base: Parameters,
     moving: LearnerState,
 }
 
@@ -69,10 +69,7 @@ impl Linearised {
         // J(x; w*)′ ∂L/∂f: the gradient of ⟨∂L/∂f, f(x; w)⟩ where w = w*, with ∂L/∂f held fast.
         let at_base = self.base.clone().train();
         let mut gradients = (at_base.forward(images.clone()) * pull.autodiff()).sum().backward();
-        let mut gradients = GradientsParams::from_module(&mut gradients, &at_base);
-        if !terms.frozen.is_empty() {
-            self.moving.forget(&mut gradients, &terms.frozen);
-        }
+        let gradients = at_base.moving_gradients(&mut gradients, &terms.frozen);
         self.moving = self.optimiser.step(terms.rate, self.moving.clone(), gradients);
     }
 
@@ -94,16 +91,16 @@ impl Linearised {
     /// The state in plain numbers.
     pub fn state(&self) -> LinearisedState {
         LinearisedState {
-            base: LearnerState::of(&self.base, &self.optimiser),
+            base: Parameters::of(&self.base),
             moving: LearnerState::of(&self.moving.valid(), &self.optimiser),
         }
     }
 
     /// Goes on from the state of another of the same spec.
     pub fn restore(&mut self, state: &LinearisedState) {
-        let fresh = || optimiser(&self.training, &self.device);
-        let (base, _) = state.base.bring_back(&self.base, fresh(), &self.device);
-        let (moving, optimiser) = state.moving.bring_back(&self.base, fresh(), &self.device);
+        let fresh = optimiser(&self.training, &self.device);
+        let (moving, optimiser) = state.moving.bring_back(&self.base, fresh, &self.device);
+        let base = state.base.bring_back(&self.base, &self.device);
         (self.base, self.moving, self.optimiser) = (base, moving.train(), optimiser);
     }
 }

@@ -15,15 +15,20 @@ use super::cli::{kernelscope, text};
 use super::tiny;
 use super::ui::{Ui, endless, press, until, window};
 
+/// Asks on the study page for a study of the run's settings: two widths, two seeds, in this folder.
+fn fill(harness: &mut Ui, out: &Path) {
+    press(harness, "Study");
+    press(harness, "Which study");
+    press(harness, "own settings");
+    write(harness, "Values", "16, 24");
+    write(harness, "Seeds", "1, 2");
+    write(harness, "Folder", &out.display().to_string());
+}
+
 /// The study page with a study of these settings: two widths, two seeds, in this folder.
 fn page(spec: Spec, out: &Path) -> Ui {
     let mut harness = window(spec);
-    press(&mut harness, "Study");
-    press(&mut harness, "Which study");
-    press(&mut harness, "own settings");
-    write(&mut harness, "Values", "16, 24");
-    write(&mut harness, "Seeds", "1, 2");
-    write(&mut harness, "Folder", &out.display().to_string());
+    fill(&mut harness, out);
     until(&mut harness, "a look at the folder", |app| {
         app.study().folder() == out && (app.study().can_start() || app.study().refusal().is_some())
     });
@@ -124,12 +129,7 @@ fn cancelling_loses_nothing_that_is_done_and_the_next_start_skips_it() {
 
     // Opened again, it is there at once.
     let mut harness = window(spec.clone());
-    press(&mut harness, "Study");
-    press(&mut harness, "Which study");
-    press(&mut harness, "own settings");
-    write(&mut harness, "Values", "16, 24");
-    write(&mut harness, "Seeds", "1, 2");
-    write(&mut harness, "Folder", &out.display().to_string());
+    fill(&mut harness, &out);
     until(&mut harness, "what is there", |app| ended(app) == 4);
     harness.get_by_label_contains("All 4 runs are done");
 

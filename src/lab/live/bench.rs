@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 
+use super::position::earlier;
 use super::predict::Predictors;
 use super::{Live, Stop};
 use crate::data::{Memory, Prepared, batch_order, batch_range};
@@ -88,11 +89,7 @@ impl Batches {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         stream.batch(&self.order[range], &mut pixels, &mut labels);
         if self.remembers != Some((place, replay)) {
-            let mut earlier = trained[..place].to_vec();
-            earlier.retain(|&other| other != task);
-            earlier.sort_unstable();
-            earlier.dedup();
-            self.memory = Memory::of(spec.seed, &data.stream, &earlier, replay);
+            self.memory = Memory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
             self.remembers = Some((place, replay));
         }
         self.memory.recall((spec.seed, task, done), labels.len(), &data.stream, (&mut pixels, &mut labels));

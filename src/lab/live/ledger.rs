@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::bench::{Bench, Taken};
-use super::position::Current;
+use super::position::{Current, earlier};
 use super::{Live, Stop};
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::record::{Event, Ledger, OldImage};
@@ -90,10 +90,7 @@ impl Live<'_> {
 
     /// The probes of the tasks trained before, but for those of this one.
     fn old_rows(&self, task: usize) -> Vec<usize> {
-        let mut tasks: Vec<usize> = self.at.trained.iter().copied().filter(|&other| other != task).collect();
-        tasks.sort_unstable();
-        tasks.dedup();
-        tasks.into_iter().flat_map(|task| self.data.probes.blocks[task - 1].clone()).collect()
+        earlier(&self.at.trained, task).into_iter().flat_map(|task| self.data.probes.blocks[task - 1].clone()).collect()
     }
 }
 

@@ -52,11 +52,10 @@ pub fn go_on(
     control: &mut dyn Control,
     sink: &mut dyn Sink,
 ) {
-    let kept: Option<&Kept> = from.state.downcast_ref();
-    debug_assert!(kept.is_some(), "only this laboratory makes checkpoints");
-    let device = if kept.is_some_and(Kept::is_on_host) { DeviceChoice::Cpu } else { device };
+    let kept: &Kept = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
+    let device = if kept.is_on_host() { DeviceChoice::Cpu } else { device };
     let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
-    begin(&Beginning { spec, kept, open: &open, paced }, control, sink);
+    begin(&Beginning { spec, kept: Some(kept), open: &open, paced }, control, sink);
 }
 
 /// Opens a device for a run on these images, asking now and then whether it is cancelled.

@@ -6,6 +6,14 @@ use super::regime::Regime;
 use crate::lab::cadence::Cadence;
 use crate::spec::{Change, Spec};
 
+/// The tasks of these but for one, each once, by number.
+pub(super) fn earlier(trained: &[usize], task: usize) -> Vec<usize> {
+    let mut earlier: Vec<usize> = trained.iter().copied().filter(|&other| other != task).collect();
+    earlier.sort_unstable();
+    earlier.dedup();
+    earlier
+}
+
 /// Where a run stands, between two tasks.
 #[derive(Clone)]
 pub(super) struct Position {

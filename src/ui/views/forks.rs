@@ -145,8 +145,8 @@ fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>) {
 
 /// When to fork, and what is to be changed.
 fn menu(ui: &mut Ui, scene: &mut Scene<'_>) {
-    let Some(spec) = scene.info().map(|info| info.spec.clone()) else { return };
-    let count = scene.forks.wanted(&spec).len();
+    let Some(info) = scene.history.info() else { return };
+    let count = scene.forks.wanted(&info.spec).len();
     let text = if count == 1 { "1 future".to_owned() } else { format!("{count} futures") };
     let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
     let response = response.accessible_name("When to fork, and what to change");
@@ -154,7 +154,7 @@ fn menu(ui: &mut Ui, scene: &mut Scene<'_>) {
         ui.radio_value(&mut scene.forks.at_switch, true, "At the next switch");
         ui.radio_value(&mut scene.forks.at_switch, false, "Here");
         ui.separator();
-        for idea in ideas(&spec) {
+        for idea in ideas(&info.spec) {
             let mut chosen = scene.forks.chosen.contains(&idea.name);
             let possible = !(scene.forks.at_switch && idea.change.switch);
             let field = egui::Checkbox::new(&mut chosen, &idea.name);
