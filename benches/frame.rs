@@ -319,6 +319,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             accuracy: vec![accuracy(1), accuracy(2)],
             predictions: Vec::new(),
             layers: Arc::default(),
+            tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
             train_loss: Some(0.5),
@@ -327,6 +328,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             cost: SnapshotCost::default(),
         },
         gram: Arc::clone(gram),
+        tensors: Arc::default(),
         block_eigenvalues: vec![eigenvalues[..80].to_vec(), eigenvalues[80..].to_vec()],
         eigenvalues,
     }

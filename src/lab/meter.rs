@@ -55,6 +55,11 @@ impl Meter {
         Self { labels, loss, gain, blocks, first: None, at_switch: None, held: Lagged::default() }
     }
 
+    /// How many probe images there are.
+    pub fn probes(&self) -> usize {
+        self.labels.len()
+    }
+
     /// Symmetrises and cuts a measured kernel.
     pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
         let parts = Parts::cut(&measured, self.labels.len(), &self.tasks())?;
@@ -93,7 +98,7 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
-    /// Fills the row with the metrics of every block, layer, pair of tasks and set of logits. `outputs` are those of the
+    /// Fills the row with the metrics of every block, layer, tensor, pair of tasks and set of logits. `outputs` are those of the
     /// probes, [n, C]; `moved` is ‖Δw‖ over the lag.
     pub fn fill(
         &self,
@@ -109,6 +114,7 @@ impl Meter {
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
         let before = self.held.before(lag).map(|before| &before.parts);
         row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
+        row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
         row.logits = reading.parts.logits(before, lag_epochs);
         row.cross = cross(reading.whole(), &tasks);
     }

@@ -225,6 +225,8 @@ pub struct Measured {
     pub trace: Vec<f64>,
     /// The part of each layer, in the order of the forward pass; empty where they were not kept apart. They sum to `trace`.
     pub layers: Vec<(Arc<str>, Vec<f64>)>,
+    /// The part of each tensor, likewise; those of a layer sum to the layer's.
+    pub tensors: Vec<(Arc<str>, Vec<f64>)>,
     /// (1/|set|) Σ_{c in set} Θ_cc of each set of logits; empty where they were not kept apart. `trace` is their mean, each
     /// weighted with its share of the logits.
     pub logits: Vec<Vec<f64>>,
@@ -237,8 +239,8 @@ impl Measured {
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
         let Kernel { values, parts, classes, .. } = reduced;
         let sets = request.sets(classes);
-        let mut measured =
-            Self { trace: values, layers: Vec::new(), logits: Vec::new(), full: full.map(FullKernel::from) };
+        let full = full.map(FullKernel::from);
+        let mut measured = Self { trace: values, layers: Vec::new(), tensors: Vec::new(), logits: Vec::new(), full };
         let per_set = parts.len() / sets.len();
         let sum = |parts: &mut dyn Iterator<Item = &Vec<f64>>| {
             let mut sum = parts.next().cloned().unwrap_or_default();
@@ -246,8 +248,15 @@ impl Measured {
             sum
         };
         if request.apart != Apart::No {
-            let layer = |place: usize| sum(&mut parts.iter().skip(place).step_by(per_set).map(|part| &part.1));
-            measured.layers = (0..per_set).map(|place| (parts[place].0.as_str().into(), layer(place))).collect();
+            let part = |place: usize| sum(&mut parts.iter().skip(place).step_by(per_set).map(|part| &part.1));
+            let all = (0..per_set).map(|place| (parts[place].0.as_str().into(), part(place))).collect();
+            match request.apart {
+                Apart::Tensors => {
+                    measured.layers = by_layer(&all);
+                    measured.tensors = all;
+                }
+                Apart::Layers | Apart::No => measured.layers = all,
+            }
         }
         if sets.len() > 1 {
             let kernel = |(place, set): (usize, &Vec<usize>)| {
@@ -260,6 +269,19 @@ impl Measured {
         }
         measured
     }
+}
+
+/// The sums of the tensors of each layer, which stand side by side.
+fn by_layer(tensors: &Vec<(Arc<str>, Vec<f64>)>) -> Vec<(Arc<str>, Vec<f64>)> {
+    let mut layers: Vec<(Arc<str>, Vec<f64>)> = Vec::new();
+    for (tensor, part) in tensors {
+        let name = Apart::Layers.part_of(tensor);
+        match layers.last_mut() {
+            Some((layer, sum)) if **layer == *name => sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part),
+            _ => layers.push((name.into(), part.clone())),
+        }
+    }
+    layers
 }
 
 /// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, Ledger, Prediction};
+use super::{Checkpoint, Ledger, Prediction, TensorGram};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -117,6 +117,9 @@ pub struct Snapshot {
     pub row: Row,
     /// Trace-reduced kernel of all probes, row-major [n, n], symmetrised in f64.
     pub gram: Arc<[f64]>,
+    /// Those of each parameter tensor, in the order of the forward pass; they sum to the whole. None where they were not kept
+    /// apart or would be too large to carry, and in a record that was read from a folder.
+    pub tensors: Arc<[TensorGram]>,
     /// Eigenvalues of the whole, ascending, unclamped.
     pub eigenvalues: Vec<f64>,
     /// The same for each task's own block, in order of task number.
@@ -143,6 +146,8 @@ pub struct Row {
     /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
     /// layers' kernels were not kept apart.
     pub layers: Arc<[LayerMetrics]>,
+    /// The same of each parameter tensor.
+    pub tensors: Arc<[TensorMetrics]>,
     /// Each pair of tasks, once.
     pub cross: Arc<[CrossMetrics]>,
     /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
@@ -164,6 +169,7 @@ impl Row {
             size_of_val(&*self.blocks),
             size_of_val(&*self.accuracy),
             size_of_val(&*self.layers),
+            size_of_val(&*self.tensors),
             size_of_val(&*self.cross),
             size_of_val(&*self.logits),
         ];
@@ -265,6 +271,19 @@ pub struct LayerMetrics {
     pub alignment: f64,
     pub alignment_centred: Option<f64>,
     /// tr Θ_ℓ/tr Θ.
+    pub share: f64,
+}
+
+/// The part Θ_W of one parameter tensor in the kernel of one task's probes; Σ_W Θ_W is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As in weights files: `fc1.weight`.
+    pub tensor: Arc<str>,
+    /// As those of [`BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    pub velocity: Option<f64>,
+    /// tr Θ_W/tr Θ.
     pub share: f64,
 }
 

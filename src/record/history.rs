@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, TensorGram, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES, ROW_BYTES};
 
@@ -309,7 +309,8 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 }
 
 fn bytes_of(snapshot: &Snapshot) -> u64 {
-    8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64
+    let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();
+    8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64 + tensors
 }
 
 /// A change in words.

@@ -147,7 +147,9 @@ impl Merge {
             };
             let block_eigenvalues = sizes.iter().map(&mut block).collect();
             let (gram, eigenvalues) = (part.gram.into(), part.eigenvalues);
-            self.history.push(Event::Snapshot(Arc::new(Snapshot { row, gram, eigenvalues, block_eigenvalues })));
+            let tensors = Arc::default();
+            let snapshot = Snapshot { row, gram, tensors, eigenvalues, block_eigenvalues };
+            self.history.push(Event::Snapshot(Arc::new(snapshot)));
             return;
         }
     }

@@ -21,6 +21,7 @@ mod prediction;
 mod read_tables;
 mod study;
 mod tables;
+mod tensor_gram;
 mod weights;
 
 pub use arrays::{check_place, is_npy, read_npy, write_arrays};
@@ -35,3 +36,4 @@ pub use metric::Metric;
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 pub use prediction::{Prediction, Predictor};
 pub use study::{STUDY, StudyError, StudyFolder, TABLE};
+pub use tensor_gram::TensorGram;

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::tables::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, change_text, float, kind, logits_name, whole,
+    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, TENSORS, change_text, float, kind,
+    logits_name, whole,
 };
 use super::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, Prediction,
-    Predictor, Progress, Row, SnapshotCost, TaskStart,
+    Predictor, Progress, Row, SnapshotCost, TaskStart, TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 
-/// All rows, with their accuracies; with `parts` also what is told of layers, pairs of tasks and sets of logits. What is wrong
+/// All rows, with their accuracies; with `parts` also what is told of layers, tensors, pairs of tasks and sets of logits. What is wrong
 /// goes to `warnings`.
 pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
     let mut accuracies = by_row(
@@ -29,10 +30,11 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
         ["eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"],
         accuracy,
     );
-    let (mut layers, mut cross, mut logits) = Default::default();
+    let (mut layers, mut tensors, mut cross, mut logits) = Default::default();
     if parts {
         let columns = ["block", "layer", "velocity", "alignment", "alignment_centred", "share"];
         layers = by_row(folder, LAYERS, warnings, columns, layer);
+        tensors = by_row(folder, TENSORS, warnings, ["block", "tensor", "velocity", "share"], tensor);
         cross = by_row(folder, CROSS, warnings, ["block", "other", "frobenius", "coupling"], pair);
         logits = by_row(folder, LOGITS, warnings, ["block", "logits", "velocity", "lambda_max", "trace"], logit);
     }
@@ -62,6 +64,7 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
                     accuracy: accuracies.remove(&key).unwrap_or_default(),
                     predictions: predictions.remove(&key).unwrap_or_default(),
                     layers: layers.remove(&key).unwrap_or_default().into(),
+                    tensors: tensors.remove(&key).unwrap_or_default().into(),
                     cross: cross.remove(&key).unwrap_or_default().into(),
                     logits: logits.remove(&key).unwrap_or_default().into(),
                     ..values.row(step, epoch, task, block)
@@ -128,6 +131,11 @@ fn layer(
         alignment_centred: float(line, centred),
         share: must(line, share),
     })
+}
+
+fn tensor(line: &StringRecord, [task, tensor, velocity, share]: [Option<usize>; 4]) -> Option<TensorMetrics> {
+    let (task, tensor) = (index(line, task)?, line.get(tensor?)?.into());
+    Some(TensorMetrics { task, tensor, velocity: float(line, velocity), share: must(line, share) })
 }
 
 fn pair(line: &StringRecord, [task, other, frobenius, coupling]: [Option<usize>; 4]) -> Option<CrossMetrics> {
@@ -283,6 +291,7 @@ impl Values {
             accuracy: Vec::new(),
             predictions: Vec::new(),
             layers: Arc::default(),
+            tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
             train_loss: self.get(Metric::TrainLoss),

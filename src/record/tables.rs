@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric, Prediction,
-    Row,
+    Row, TensorMetrics,
 };
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const ACCURACY: &str = "accuracy.csv";
 pub(super) const LAYERS: &str = "layers.csv";
+pub(super) const TENSORS: &str = "tensors.csv";
 pub(super) const CROSS: &str = "cross.csv";
 pub(super) const LOGITS: &str = "logits.csv";
 pub(super) const EVENTS: &str = "events.csv";
@@ -27,6 +28,7 @@ pub(super) const ACCURACY_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"];
 pub(super) const LAYERS_COLUMNS: [&str; 9] =
     ["step", "epoch", "task", "block", "layer", "velocity", "alignment", "alignment_centred", "share"];
+pub(super) const TENSORS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "tensor", "velocity", "share"];
 pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
 pub(super) const LOGITS_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "block", "logits", "velocity", "lambda_max", "trace"];
@@ -152,6 +154,14 @@ pub(super) fn layers_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ 
     row.layers.iter().map(|LayerMetrics { task, layer, velocity, alignment, alignment_centred, share }| {
         let values = [*velocity, Some(*alignment), *alignment_centred, Some(*share)].map(number);
         head(row, *task).into_iter().chain([layer.to_string()]).chain(values).collect()
+    })
+}
+
+/// The lines of one row in `tensors.csv`, one per task and parameter tensor.
+pub(super) fn tensors_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.tensors.iter().map(|TensorMetrics { task, tensor, velocity, share }| {
+        let values = [*velocity, Some(*share)].map(number);
+        head(row, *task).into_iter().chain([tensor.to_string()]).chain(values).collect()
     })
 }
 

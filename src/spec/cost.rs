@@ -114,9 +114,15 @@ impl Cost {
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
         let tasks = spec.tasks.len() as f64;
-        let apart = layers.iter().filter(|layer| layer.parameters() > 0.0).count();
+        let apart = layers.iter().filter(|layer| layer.tensors() > 0).count();
+        let tensors: usize = layers.iter().map(Layer::tensors).sum();
         let sets = spec.logit_sets(shape.classes).len().max(1);
-        let parts = if parts_fit(probes, apart * sets) { apart * sets } else { 0 };
+        // With the tensors also the layers, which are their sums.
+        let parts = match Parts::fitting(probes, &layers, sets) {
+            Parts::None => 0,
+            Parts::Layers => apart * sets,
+            Parts::Tensors => tensors * sets + tensors + apart,
+        };
         // While they are measured and read, and the blocks of each kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
         // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
@@ -127,8 +133,9 @@ impl Cost {
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
-        let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 32.0 * tasks);
-        let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64)
+        let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 48.0 * tensors as f64 + 32.0 * tasks);
+        let of_tensors = if tensor_grams_fit(probes, tensors) { packed_bytes(probes, tensors) as f64 } else { 0.0 };
+        let record_bytes = (snapshots as f64 * (8.0 * n * n + of_tensors)).min(RECORD_BYTES as f64)
             + (snapshots as f64 * row_bytes).min(ROW_BYTES as f64);
         Self {
             parameters: parameters as u64,
@@ -194,12 +201,44 @@ impl KernelCost {
 pub const MOST_FULL_ROWS: usize = 2560;
 /// Training images of each class of a task that its linear probe learns from, at most.
 pub const PROBE_IMAGES: usize = 50;
-/// Entries of all parts of one kernel together at most, 64 MiB: beyond, layers and sets of logits are not kept apart.
+/// Entries of all parts of one kernel together at most, 64 MiB: beyond, tensors, and then layers and sets of logits, are not
+/// kept apart.
 const MOST_PART_ENTRIES: usize = 1 << 23;
 
-/// Whether a kernel of so many images can be kept in so many parts.
-pub fn parts_fit(images: usize, parts: usize) -> bool {
-    images.saturating_mul(images).saturating_mul(parts) <= MOST_PART_ENTRIES
+/// Whose parts of the kernel of a run are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    None,
+    /// Weight and bias of a layer together.
+    Layers,
+    Tensors,
+}
+
+impl Parts {
+    /// The finest parts, in each of so many sets of logits, that a kernel of so many images can be kept in.
+    pub fn fitting(images: usize, layers: &[Layer], sets: usize) -> Self {
+        let fit = |parts: usize| images.saturating_mul(images).saturating_mul(parts * sets.max(1)) <= MOST_PART_ENTRIES;
+        if fit(layers.iter().map(Layer::tensors).sum()) {
+            Self::Tensors
+        } else if fit(layers.iter().filter(|layer| layer.tensors() > 0).count()) {
+            Self::Layers
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Bytes of the Grams of all tensors of one snapshot, at most: beyond, a snapshot tells of them and does not carry them.
+const MOST_TENSOR_BYTES: usize = 1 << 20;
+
+/// Bytes of so many Grams of so many images as a snapshot carries those of tensors: half of each, in f32.
+fn packed_bytes(images: usize, tensors: usize) -> usize {
+    4usize.saturating_mul(tensors).saturating_mul(images.saturating_mul(images + 1) / 2)
+}
+
+/// Whether a snapshot carries the Grams of its tensors.
+pub fn tensor_grams_fit(images: usize, tensors: usize) -> bool {
+    packed_bytes(images, tensors) <= MOST_TENSOR_BYTES
 }
 
 /// Bytes of rows, of their layers, pairs of tasks and sets of logits above all, that the window keeps at most.

@@ -12,6 +12,7 @@ mod layers;
 mod network;
 mod plan;
 mod presets;
+mod program;
 mod study;
 mod tasks;
 mod validate;
@@ -20,7 +21,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
+pub use cost::{
+    Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, memory_available, tensor_grams_fit,
+};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
@@ -28,6 +31,7 @@ pub use network::{
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
+pub use program::{Line, Parameter, Program, Step};
 pub use study::{StudyRun, StudySpec, Variant};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};

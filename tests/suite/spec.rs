@@ -413,6 +413,17 @@ fn the_estimate_knows_the_networks_that_there_are() {
             let network = Network::new(&spec, 1, image, 7, &device);
             let stored: usize = network.named().iter().map(|tensor| tensor.values.len()).sum();
             assert_eq!(layers.iter().map(Layer::parameters).sum::<f64>(), stored as f64, "{spec:?}");
+            assert_eq!(layers.iter().map(Layer::tensors).sum::<usize>(), network.named().len(), "{spec:?}");
+            // The program that is drawn has the tensors of the network that is trained.
+            let program = spec.program(image, 7);
+            let drawn: Vec<_> = program.tensors().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
+            let real: Vec<_> = network.named().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+            assert_eq!(drawn, real, "{spec:?}");
+            for (place, line) in program.lines.iter().enumerate() {
+                assert!(line.reads.iter().all(|&read| read < place) && (place == 0) == line.reads.is_empty());
+            }
+            let read: Vec<usize> = program.lines.iter().flat_map(|line| line.reads.clone()).collect();
+            assert!((0..program.lines.len() - 1).all(|place| read.contains(&place)), "nothing is computed in vain");
             if parametrisation == Parametrisation::Standard {
                 let (_, plan, _) = layerwise::explain(&network, &images(image), None, &Request::of(Reduction::Trace));
                 let tapped: Vec<Layer> = plan.parts.iter().map(|part| part.layer).collect();

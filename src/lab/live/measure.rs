@@ -35,7 +35,7 @@ impl Live<'_> {
         if snapshot {
             self.keep_spare(epoch)?;
         }
-        let waited = self.hand_over(Work::Kernel { measured, lag, asked: asked.map(Box::new) })?;
+        let waited = self.hand_over(Work::Kernel { measured: Box::new(measured), lag, asked: asked.map(Box::new) })?;
         // What training loses; the analyst's own time is beside it. Before telling of it: waiting for a reader is no measuring.
         self.pulse.measured(began.elapsed());
         self.waited += waited;
@@ -96,6 +96,7 @@ impl Live<'_> {
             accuracy: Vec::new(),
             predictions: Vec::new(),
             layers: Arc::default(),
+            tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
             train_loss: (count > 0).then(|| sum / count as f64),

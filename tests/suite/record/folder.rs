@@ -69,6 +69,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
         "model.safetensors",
         "predictions.csv",
         "run.toml",
+        "tensors.csv",
     ];
     assert_eq!(names, expected);
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use kernelscope::record::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
-    Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+    Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart, TensorMetrics,
+    Weights,
 };
 use kernelscope::spec::Spec;
 
@@ -86,7 +87,9 @@ pub fn events(spec: &Spec, ending: impl Fn(u64) -> Ending) -> Vec<Event> {
                 ..Progress::default()
             };
             events.push(Event::Progress(progress));
-            events.push(Event::Snapshot(Arc::new(Snapshot { row, gram: gram.into(), eigenvalues, block_eigenvalues })));
+            let (gram, tensors) = (gram.into(), Arc::default());
+            let snapshot = Snapshot { row, gram, tensors, eigenvalues, block_eigenvalues };
+            events.push(Event::Snapshot(Arc::new(snapshot)));
         }
         step = begun + steps_of_task;
         from = Some(task);
@@ -161,6 +164,12 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         lambda_max: (logits == Logits::Old).then(|| noise(step + 46)),
         trace: noise(step + 47),
     };
+    let tensor = |of: usize, name: &str| TensorMetrics {
+        task: of,
+        tensor: name.into(),
+        velocity: (since > 0.0 && name == "fc1.weight").then(|| noise(step + 48)),
+        share: noise(step + 49),
+    };
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
         let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch)
@@ -181,6 +190,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         accuracy: (1..=tasks).map(accuracy).collect(),
         predictions: Predictor::ALL.into_iter().flat_map(predictions).collect(),
         layers: (1..=tasks).flat_map(|task| ["fc1", "a, \"layer\""].map(|name| layer(task, name))).collect(),
+        tensors: (1..=tasks).flat_map(|task| ["fc1.weight", "fc1.bias"].map(|name| tensor(task, name))).collect(),
         cross: (2..=tasks).map(pair).collect(),
         logits: (1..=tasks).flat_map(|task| [Logits::Old, Logits::New].map(|logits| logit(task, logits))).collect(),
         train_loss: (step > 0).then(|| noise(step + 20)),
