@@ -10,7 +10,7 @@ use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, distance};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
-use crate::ntk::Measured;
+use crate::ntk::{Apart, Measured};
 use crate::record::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
 use crate::spec::tensor_grams_fit;
 
@@ -34,11 +34,13 @@ impl Parts {
         };
         let cut = |values: &[f64]| tasks.iter().map(|rows| block(values, rows)).collect::<Result<Blocks, _>>();
         let named = |(name, values): &(Arc<str>, Vec<f64>)| Ok((Arc::clone(name), cut(values)?));
-        Ok(Self {
-            layers: measured.layers.iter().map(named).collect::<Result<_, _>>()?,
-            tensors: measured.tensors.iter().map(named).collect::<Result<_, _>>()?,
-            logits: measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?,
-        })
+        let parts: Vec<(Arc<str>, Blocks)> = measured.parts.iter().map(named).collect::<Result<_, _>>()?;
+        let logits = measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?;
+        let (layers, tensors) = match measured.apart {
+            Apart::Tensors => (by_layer(&parts), parts),
+            Apart::Layers | Apart::No => (parts, Vec::new()),
+        };
+        Ok(Self { layers, tensors, logits })
     }
 
     /// What is told of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
@@ -97,12 +99,24 @@ impl Parts {
     }
 }
 
+/// The sums of the tensors of each layer, which stand side by side.
+fn by_layer(tensors: &[(Arc<str>, Blocks)]) -> Vec<(Arc<str>, Blocks)> {
+    let of_one = |group: &[(Arc<str>, Blocks)]| {
+        let name = Apart::Layers.part_of(&group[0].0).into();
+        let block = |task: usize| group[1..].iter().fold(group[0].1[task].clone(), |sum, part| sum.plus(&part.1[task]));
+        (name, (0..group[0].1.len()).map(block).collect())
+    };
+    let same =
+        |a: &(Arc<str>, Blocks), b: &(Arc<str>, Blocks)| Apart::Layers.part_of(&a.0) == Apart::Layers.part_of(&b.0);
+    tensors.chunk_by(same).map(of_one).collect()
+}
+
 /// The Grams of all tensors of a measured kernel of `n` images, as a snapshot carries them; none where they are too large.
 pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
-    if !tensor_grams_fit(n, measured.tensors.len()) {
+    if measured.apart != Apart::Tensors || !tensor_grams_fit(n, measured.parts.len()) {
         return Arc::default();
     }
-    measured.tensors.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
+    measured.parts.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
 }
 
 /// Whether a centred kernel is more than the rounding of its products, so that it has a direction at all. That of the last

@@ -41,7 +41,7 @@ pub enum Apart {
 
 impl Apart {
     /// The name of the part that a tensor belongs to.
-    pub(super) fn part_of(self, tensor: &str) -> &str {
+    pub fn part_of(self, tensor: &str) -> &str {
         match self {
             Self::No => "",
             Self::Layers => [".weight", ".bias"].iter().find_map(|end| tensor.strip_suffix(end)).unwrap_or(tensor),
@@ -223,10 +223,11 @@ fn mirror(values: &mut [f64], width: usize) {
 pub struct Measured {
     /// Reduced as the run asks for.
     pub trace: Vec<f64>,
-    /// The part of each layer, in the order of the forward pass; empty where they were not kept apart. They sum to `trace`.
-    pub layers: Vec<(Arc<str>, Vec<f64>)>,
-    /// The part of each tensor, likewise; those of a layer sum to the layer's.
-    pub tensors: Vec<(Arc<str>, Vec<f64>)>,
+    /// Whose parts these are.
+    pub apart: Apart,
+    /// The part of each tensor (or layer, as was asked), in the order of the forward pass; empty where they were not kept apart.
+    /// They sum to `trace`.
+    pub parts: Vec<(Arc<str>, Vec<f64>)>,
     /// (1/|set|) Σ_{c in set} Θ_cc of each set of logits; empty where they were not kept apart. `trace` is their mean, each
     /// weighted with its share of the logits.
     pub logits: Vec<Vec<f64>>,
@@ -237,51 +238,36 @@ pub struct Measured {
 impl Measured {
     /// A reduced kernel as it was asked for, and the full one of the same images.
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
-        let Kernel { values, parts, classes, .. } = reduced;
+        let Kernel { values, mut parts, classes, .. } = reduced;
         let sets = request.sets(classes);
-        let full = full.map(FullKernel::from);
-        let mut measured = Self { trace: values, layers: Vec::new(), tensors: Vec::new(), logits: Vec::new(), full };
         let per_set = parts.len() / sets.len();
-        let sum = |parts: &mut dyn Iterator<Item = &Vec<f64>>| {
-            let mut sum = parts.next().cloned().unwrap_or_default();
-            parts.for_each(|part| sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value));
-            sum
-        };
-        if request.apart != Apart::No {
-            let part = |place: usize| sum(&mut parts.iter().skip(place).step_by(per_set).map(|part| &part.1));
-            let all = (0..per_set).map(|place| (parts[place].0.as_str().into(), part(place))).collect();
-            match request.apart {
-                Apart::Tensors => {
-                    measured.layers = by_layer(&all);
-                    measured.tensors = all;
-                }
-                Apart::Layers | Apart::No => measured.layers = all,
-            }
-        }
+        let full = full.map(FullKernel::from);
+        let mut measured = Self { trace: values, apart: request.apart, parts: Vec::new(), logits: Vec::new(), full };
         if sets.len() > 1 {
             let kernel = |(place, set): (usize, &Vec<usize>)| {
-                let mut kernel = sum(&mut parts[place * per_set..][..per_set].iter().map(|part| &part.1));
+                let mut own = parts[place * per_set..][..per_set].iter().map(|part| &part.1);
+                let mut kernel = own.next().cloned().unwrap_or_default();
+                own.for_each(|part| add(&mut kernel, part));
                 let share = classes as f64 / set.len() as f64;
                 kernel.iter_mut().for_each(|value| *value *= share);
                 kernel
             };
             measured.logits = sets.iter().enumerate().map(kernel).collect();
         }
+        if request.apart != Apart::No {
+            // In place: training stands still meanwhile, and fresh memory costs more than the sums.
+            let others = parts.split_off(per_set);
+            for (place, (_, part)) in others.iter().enumerate() {
+                add(&mut parts[place % per_set].1, part);
+            }
+            measured.parts = parts.into_iter().map(|(name, part)| (name.into(), part)).collect();
+        }
         measured
     }
 }
 
-/// The sums of the tensors of each layer, which stand side by side.
-fn by_layer(tensors: &Vec<(Arc<str>, Vec<f64>)>) -> Vec<(Arc<str>, Vec<f64>)> {
-    let mut layers: Vec<(Arc<str>, Vec<f64>)> = Vec::new();
-    for (tensor, part) in tensors {
-        let name = Apart::Layers.part_of(tensor);
-        match layers.last_mut() {
-            Some((layer, sum)) if **layer == *name => sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part),
-            _ => layers.push((name.into(), part.clone())),
-        }
-    }
-    layers
+fn add(sum: &mut [f64], part: &[f64]) {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
 }
 
 /// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod app;
+mod aside;
 mod axes;
 mod banner;
 pub mod clock;

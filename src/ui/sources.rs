@@ -22,6 +22,8 @@ pub enum Source {
     Eigenvalue(Block, usize),
     /// Of the layer at this place of the forward pass, on the probes of a task.
     Layer(usize, usize, OfLayer),
+    /// Velocity of the tensor at this place of the forward pass, on the probes of a task.
+    TensorVelocity(usize, usize),
     /// Of a pair of tasks, the smaller number first.
     Pair(usize, usize, OfPair),
     /// Of a set of logits, on the probes of a task.
@@ -79,6 +81,7 @@ impl Source {
                     | Metric::Susceptibility
                     | Metric::LagSteps
             ) | Self::Layer(_, _, OfLayer::Velocity)
+                | Self::TensorVelocity(..)
                 | Self::Logits(_, _, OfLogits::Velocity)
         )
     }
@@ -112,6 +115,9 @@ impl Source {
                     OfLayer::AlignmentCentred => found.alignment_centred,
                     OfLayer::Share => Some(found.share),
                 }
+            }
+            Self::TensorVelocity(task, place) => {
+                row.tensors.iter().filter(|tensor| tensor.task == task).nth(place)?.velocity
             }
             Self::Pair(task, other, what) => {
                 let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;

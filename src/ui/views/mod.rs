@@ -14,6 +14,7 @@ mod ledger;
 mod logits;
 mod pixels;
 mod prediction;
+mod program;
 mod scale;
 mod slots;
 mod spectrum;
@@ -45,10 +46,11 @@ pub enum View {
     Forks,
     Prediction,
     Ledger,
+    Program,
 }
 
 impl View {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -63,6 +65,7 @@ impl View {
         Self::Logits,
         Self::Coupling,
         Self::Distances,
+        Self::Program,
     ];
 
     /// The view of this title, in any case.
@@ -86,6 +89,7 @@ impl View {
             Self::Logits => "Logits",
             Self::Coupling => "Coupling",
             Self::Distances => "Distances",
+            Self::Program => "Program",
         }
     }
 
@@ -206,6 +210,18 @@ impl View {
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred."
             }
+            Self::Program => {
+                "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
+                 dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
+                 over the parameter tensors,\n\
+                 K = Σ_W K_W, K_W(x,x′) = (1/C) Σ_c ⟨∂f_c(x)/∂W, ∂f_c(x′)/∂W⟩,\n\
+                 and of each matrix, K_W = (Gram of what it reads going forward) ∘ (Gram of ∂f/∂ of what it writes, going \
+                 backward), over all its uses and the places of an image: so each stands between the two passes. Filled, and in \
+                 percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: the kernel and its \
+                 velocity are then shown of it, too. The velocity has no value where the centred K_W is nothing but rounding (the \
+                 last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
+                 Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703)."
+            }
         }
     }
 }
@@ -227,6 +243,9 @@ pub struct ViewState {
     logits: logits::LogitsState,
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
+    program: program::ProgramState,
+    /// The tensor that kernel and velocity are shown of.
+    tensor: program::Chosen,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
