@@ -8,6 +8,7 @@ pub mod forgetting;
 mod gram;
 pub mod lanczos;
 pub mod modes;
+pub mod plane;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;

@@ -2,10 +2,10 @@
 //! computed from and the parameter tensors that enter it (the straight-line programs of *Tensor Programs* I–III).
 //!
 //! Read off the spec alone, so that the window can draw a network that has not been built yet. Guarantee: the tensors of all
-//! lines, in order, are those of the real network by name and shape (a test holds it against them); an entry of the kernel
-//! then belongs to a line of the picture and to no other.
+//! lines are those of the real network by name and shape, in the order in which its forward pass comes by them (a test holds
+//! it against them); an entry of the kernel then belongs to a line of the picture and to no other.
 
-use super::{Activation, Head, NetworkKind, NetworkSpec, Pool};
+use super::{Activation, Head, NetworkKind, NetworkSpec, Norm, Pool};
 
 /// A network as a straight-line program; the last line is the logits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Step {
     Norm,
     /// x + p, the same for every image.
     Offset,
+    /// h_t = φ(W h_{t−1} + u_t), the same W at every time; the last state goes on.
+    Recurrence(Activation),
     /// What becomes of 2 × 2 pixels.
     Pool(Pool),
     /// The mean over pixels or tokens.
@@ -87,12 +89,27 @@ impl NetworkSpec {
             NetworkKind::Mlp => {
                 let mut rows = writer.product("fc1", images, inputs, width);
                 for place in 1..=self.depth {
+                    if self.norm() == Norm::Layer {
+                        rows = writer.norm(&format!("ln{place}"), rows, width);
+                    }
                     rows = writer.apply(Step::Nonlinearity(self.activation), rows);
                     let outputs = if place == self.depth { classes } else { width };
                     rows = writer.product(&format!("fc{}", place + 1), rows, width, outputs);
                 }
             }
             NetworkKind::Cnn => self.convolutional(&mut writer, images, image, classes),
+            NetworkKind::ResMlp if self.norm() == Norm::None => {
+                let mut stream = writer.product("embed", images, inputs, width);
+                for at in 0..self.blocks {
+                    writer.block = Some(at);
+                    let inner = writer.apply(Step::Nonlinearity(self.activation), stream);
+                    let inner = writer.product(&format!("blocks.{at}.fc"), inner, width, width);
+                    stream = writer.line(Step::Sum, "", &[stream, inner], Vec::new());
+                }
+                writer.block = None;
+                let last = writer.apply(Step::Nonlinearity(self.activation), stream);
+                writer.product("head", last, width, classes);
+            }
             NetworkKind::ResMlp => {
                 let mut stream = writer.product("embed", images, inputs, width);
                 for at in 0..self.blocks {
@@ -126,6 +143,15 @@ impl NetworkSpec {
                 let mean = writer.apply(Step::Mean, last);
                 writer.product("head", mean, width, classes);
             }
+            NetworkKind::Rnn => {
+                let tensor = |name: &str, shape| Parameter { name: name.to_owned(), shape };
+                let into =
+                    vec![tensor("rnn.weight_ih", vec![width, image[0] * image[2]]), tensor("rnn.bias_ih", vec![width])];
+                let rows = writer.line(Step::Product, "rnn", &[images], into);
+                let around = vec![tensor("rnn.weight_hh", vec![width, width])];
+                let last = writer.line(Step::Recurrence(self.activation), "rnn", &[rows], around);
+                writer.product("head", last, width, classes);
+            }
         }
         Program { lines: writer.lines }
     }
@@ -147,12 +173,13 @@ impl NetworkSpec {
         for (place, &to) in behind.iter().enumerate() {
             maps = writer.convolution(&format!("conv{}", place + 1), maps, from, to);
             maps = writer.apply(Step::Nonlinearity(self.activation), maps);
-            if (place + 1) % (behind.len() / 2) == 0 {
+            if self.pool != Pool::None && (place + 1) % (behind.len() / 2) == 0 {
                 maps = writer.apply(Step::Pool(self.pool), maps);
             }
             from = to;
         }
         let places = match self.head {
+            Head::Flatten if self.pool == Pool::None => height * width,
             Head::Flatten => (height / 4) * (width / 4),
             Head::Mean => {
                 maps = writer.apply(Step::Mean, maps);

@@ -9,6 +9,7 @@ use crate::ui::format;
 pub fn short(line: &Line) -> &str {
     match line.step {
         Step::Input => "x",
+        Step::Recurrence(_) => "h",
         Step::Product | Step::Convolution | Step::Norm | Step::Offset => {
             line.name.rsplit('.').next().unwrap_or(&line.name)
         }
@@ -19,7 +20,7 @@ pub fn short(line: &Line) -> &str {
             Activation::Erf => "erf",
         },
         Step::Pool(Pool::Max) => "max",
-        Step::Pool(Pool::Avg) => "avg",
+        Step::Pool(Pool::Avg | Pool::None) => "avg",
         Step::Mean => "mean",
         Step::Attention => "attn",
         Step::Sum => "+",
@@ -36,7 +37,11 @@ pub fn step(line: &Line) -> String {
         Step::Norm => ("z = γ ∘ a* + β with a* = (a − mean)/deviation", "δ goes to the transposed derivative times δ"),
         Step::Offset => ("a vector for each token is added, the same for all images", "δ goes through"),
         Step::Pool(Pool::Max) => ("the largest of 2 × 2 pixels", "δ goes to the pixel that was the largest"),
-        Step::Pool(Pool::Avg) => ("the mean of 2 × 2 pixels", "δ is shared out evenly"),
+        Step::Pool(Pool::Avg | Pool::None) => ("the mean of 2 × 2 pixels", "δ is shared out evenly"),
+        Step::Recurrence(_) => (
+            "the state, h = φ(W h_before + u) row after row of the image, with the same W",
+            "δ goes back through all times (W′, again and again)",
+        ),
         Step::Mean => ("the mean over places", "δ is shared out evenly"),
         Step::Attention => (
             "each token takes the mean of v, weighted by softmax(q k′), head by head",
@@ -54,7 +59,7 @@ pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
         (Step::Norm, "weight") => "γ",
         (Step::Norm, _) => "β",
         (Step::Offset, _) => "p",
-        (_, "bias") => "b",
+        (_, part) if part.starts_with("bias") => "b",
         _ => "W",
     }
 }
@@ -79,7 +84,9 @@ pub fn share(share: f64) -> String {
 /// By which formula a tensor's part of the kernel is made.
 pub fn formula(network: &NetworkSpec, line: &Line, tensor: &Parameter) -> String {
     let ntk = network.parametrisation == Parametrisation::Ntk;
-    let many = network.kind == NetworkKind::Transformer && line.name != "head" || line.step == Step::Convolution;
+    // Lines of tokens, pixels or times.
+    let several = matches!(network.kind, NetworkKind::Transformer | NetworkKind::Rnn);
+    let many = (several && line.name != "head") || line.step == Step::Convolution;
     let (sum, p, q) = if many { ("Σ_{p,q} ", "_p", "_q") } else { ("", "", "") };
     let (weight, bias) = if ntk { ("σ_w²/fan_in · ", "σ_b² · ") } else { ("", "") };
     let deltas = format!("⟨δ{p}(x), δ{q}(x′)⟩");
@@ -87,7 +94,7 @@ pub fn formula(network: &NetworkSpec, line: &Line, tensor: &Parameter) -> String
         (Step::Norm, "weight") => format!("⟨Σ_p δ{p}(x) ∘ a*{p}(x), Σ_q δ{q}(x′) ∘ a*{q}(x′)⟩"),
         (Step::Norm, _) => format!("⟨Σ_p δ{p}(x), Σ_q δ{q}(x′)⟩"),
         (Step::Offset, _) => format!("{bias}Σ_p ⟨δ_p(x), δ_p(x′)⟩"),
-        (_, "bias") => format!("{bias}{sum}{deltas}"),
+        (_, part) if part.starts_with("bias") => format!("{bias}{sum}{deltas}"),
         _ => format!("{weight}{sum}⟨a{p}(x), a{q}(x′)⟩ {deltas}"),
     };
     let body = if many { body } else { body.replace("Σ_p ", "").replace("Σ_q ", "") };
