@@ -45,6 +45,7 @@ pub mod model;
 pub mod ntk;
 pub mod record;
 pub mod spec;
+pub mod theory;
 pub mod train;
 pub mod ui;
 pub mod worker;

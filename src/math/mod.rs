@@ -9,6 +9,7 @@ mod gram;
 pub mod lanczos;
 pub mod modes;
 pub mod plane;
+pub mod regression;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;

@@ -30,7 +30,8 @@ pub use cost::{
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
-    Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool,
+    Activation, BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation,
+    Pool,
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;

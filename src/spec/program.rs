@@ -159,14 +159,15 @@ impl NetworkSpec {
     /// The stream plus fc2(act(fc1(inner))).
     fn think(&self, writer: &mut Writer, block: &str, (stream, inner): (usize, usize)) -> usize {
         let width = self.width;
-        let inner = writer.product(&format!("{block}.fc1"), inner, width, 2 * width);
+        let hidden = width.saturating_mul(2);
+        let inner = writer.product(&format!("{block}.fc1"), inner, width, hidden);
         let inner = writer.apply(Step::Nonlinearity(self.activation), inner);
-        let inner = writer.product(&format!("{block}.fc2"), inner, 2 * width, width);
+        let inner = writer.product(&format!("{block}.fc2"), inner, hidden, width);
         writer.line(Step::Sum, "", &[stream, inner], Vec::new())
     }
 
     fn convolutional(&self, writer: &mut Writer, images: usize, [channels, height, width]: [usize; 3], classes: usize) {
-        let wide = 2 * self.width;
+        let wide = self.width.saturating_mul(2);
         let behind: &[usize] =
             if self.depth == 2 { &[self.width, wide] } else { &[self.width, self.width, wide, wide] };
         let (mut maps, mut from) = (images, channels);
@@ -186,7 +187,7 @@ impl NetworkSpec {
                 1
             }
         };
-        writer.product("fc", maps, from * places, classes);
+        writer.product("fc", maps, from.saturating_mul(places), classes);
     }
 }
 

@@ -19,6 +19,7 @@ mod help;
 mod logic;
 mod meters;
 mod plot;
+pub mod residuals;
 mod scene;
 pub mod session;
 mod settings;

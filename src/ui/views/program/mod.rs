@@ -61,15 +61,19 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pro
     let mut card = slot.card(ui, "tr Θ_W/tr Θ");
     choose_task(&mut card.header, scene, "Probes of the program", &mut state.task);
     let Some(program) = state.describe(scene) else { return };
+    let Some(network) = scene.info().map(|info| info.spec.network.clone()) else { return };
     let ui = &mut card.body;
     let row = scene.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
     let told: Vec<TensorMetrics> =
         row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == state.task)).cloned().collect();
     if row.is_some() && told.is_empty() {
-        let text = "The kernel was not kept apart by tensors: there are too many probe images for that.";
+        let text = if network.is_infinite() {
+            "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured."
+        } else {
+            "The kernel was not kept apart by tensors: there are too many probe images for that."
+        };
         ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     }
-    let Some(network) = scene.info().map(|info| info.spec.network.clone()) else { return };
     let picture = Picture { program: &program, network: &network, told: &told, task: state.task };
 
     let room = ui.available_size();

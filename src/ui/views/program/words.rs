@@ -2,7 +2,7 @@
 //! the kernel.
 
 use crate::record::TensorMetrics;
-use crate::spec::{Activation, Line, NetworkKind, NetworkSpec, Parameter, Parametrisation, Pool, Step};
+use crate::spec::{Activation, INFINITE, Line, NetworkKind, NetworkSpec, Parameter, Parametrisation, Pool, Step};
 use crate::ui::format;
 
 /// A step as it is written into the picture.
@@ -64,9 +64,10 @@ pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
     }
 }
 
-/// 256×784.
+/// 256×784; infinite sides as such.
 pub fn shape(tensor: &Parameter) -> String {
-    tensor.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+    let side = |&size: &usize| if size == INFINITE { "∞".to_owned() } else { size.to_string() };
+    tensor.shape.iter().map(side).collect::<Vec<_>>().join("×")
 }
 
 /// A share in few signs.
