@@ -16,6 +16,8 @@ pub enum Source {
     TestLoss(usize),
     /// What a static kernel would have the network do on a task.
     Predicted(Predictor, usize, Of),
+    /// A logit of a probe, by row: the network's, or what a predictor says it would be.
+    Output(Option<Predictor>, usize, usize),
     /// Mean batch loss while training.
     TrainLoss,
     /// Eigenvalue of this rank from the top (0 is λ_max).
@@ -134,9 +136,20 @@ impl Source {
                     OfLogits::Trace => Some(found.trace),
                 }
             }
-            Self::TrainLoss | Self::Eigenvalue(..) => None,
+            Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,
         }
     }
+}
+
+/// One output of a snapshot, of the network or of a predictor; `None` where it was not told of.
+pub fn output(snapshot: &Snapshot, by: Option<Predictor>, row: usize, logit: usize) -> Option<f64> {
+    let outputs = snapshot.outputs.as_deref()?;
+    let values = match by {
+        None => &outputs.network,
+        Some(by) => &outputs.predicted.iter().find(|(who, _)| *who == by)?.1,
+    };
+    let classes = values.len().checked_div(snapshot.eigenvalues.len())?;
+    (logit < classes).then(|| values.get(row * classes + logit).copied().map(f64::from)).flatten()
 }
 
 /// The eigenvalues of one block of a snapshot, ascending.

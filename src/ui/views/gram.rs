@@ -4,7 +4,10 @@
 //! The texture is made again only when the snapshot, the mode or the range has changed. The range is that of the whole run
 //! and only widens: a range chosen per picture would make a growing kernel look still.
 
-use egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
+};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use super::atlas::Atlas;
 use super::pixels::{Shades, colour_bar, picture};
 use super::program::Chosen;
 use super::slots::Slot;
+use super::trajectories::Probe;
 use crate::record::{Row, RunInfo, Snapshot};
 use crate::ui::format;
 use crate::ui::scene::Scene;
@@ -128,7 +132,14 @@ fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut GramState, chosen: &mut Chosen) {
+/// `chosen`: the tensor that is shown alone, and the probe that a click chooses for other views.
+pub fn show(
+    ui: &mut Ui,
+    slot: &mut Slot,
+    scene: &mut Scene<'_>,
+    state: &mut GramState,
+    (chosen, probe): (&mut Chosen, &mut Probe),
+) {
     let mut card = slot.card(ui, if chosen.is_some() { "of" } else { "" });
     let modes = [
         (Mode::Kernel, "K", "The kernel itself"),
@@ -164,7 +175,13 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Gra
     let place = matrix_rect(ui.available_rect_before_wrap());
     draw_matrix(ui, place, scene, state, &shown);
     blocks(ui, place, scene, info);
-    hover(ui, place, scene, state, info, &shown);
+    if let Some(row) = hover(ui, place, scene, state, info, &shown) {
+        // A second click lets go of it.
+        *probe = Some(row).filter(|_| *probe != Some(row));
+    }
+    if let Some(row) = *probe {
+        mark(ui, place, scene, row, n);
+    }
     footer(ui, place, scene, state, &shown);
 }
 
@@ -299,10 +316,26 @@ fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown:
     ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), scene.tokens.weak);
 }
 
-/// Value, images, classes and tasks of the cell under the pointer.
-fn hover(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, info: &RunInfo, shown: &Shown<'_>) {
-    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::hover());
-    let Some(pos) = response.hover_pos() else { return };
+/// A sign beside the row of the probe that was chosen.
+fn mark(ui: &Ui, place: Rect, scene: &Scene<'_>, row: usize, n: usize) {
+    let y = place.top() + (row as f32 + 0.5) * place.height() / n as f32;
+    let tip = pos2(place.right() + 1.0, y);
+    let points = vec![tip, tip + vec2(6.0, -3.5), tip + vec2(6.0, 3.5)];
+    ui.painter().add(egui::Shape::convex_polygon(points, scene.tokens.accent, Stroke::NONE));
+}
+
+/// Value, images, classes and tasks of the cell under the pointer; the row that was clicked on.
+fn hover(
+    ui: &mut Ui,
+    place: Rect,
+    scene: &Scene<'_>,
+    state: &mut GramState,
+    info: &RunInfo,
+    shown: &Shown<'_>,
+) -> Option<usize> {
+    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Kernel: choose a probe by its row"));
+    let pos = response.hover_pos()?;
     let n = info.probes.len();
     let cell = place.width() / n as f32;
     let at = |offset: f32| ((offset / cell) as usize).min(n - 1);
@@ -319,6 +352,7 @@ fn hover(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, inf
     Atlas::update(&mut state.atlas, ui, "probes", &info.thumbnails, info.image);
     let atlas = state.atlas.as_ref();
     let mode = state.mode;
+    let clicked = response.clicked();
     response.on_hover_ui_at_pointer(|ui| {
         ui.horizontal(|ui| {
             for probe in [row, column] {
@@ -344,6 +378,7 @@ fn hover(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, inf
             Mode::Change => _ = ui.monospace(format!("change = {}", format::number(value))),
         }
     });
+    clicked.then_some(row)
 }
 
 /// What stands here before the first snapshot.

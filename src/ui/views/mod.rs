@@ -12,12 +12,14 @@ mod gram;
 mod layers;
 mod ledger;
 mod logits;
+mod modes;
 mod pixels;
 mod prediction;
 mod program;
 mod scale;
 mod slots;
 mod spectrum;
+mod trajectories;
 mod velocity;
 mod waterfall;
 
@@ -47,10 +49,12 @@ pub enum View {
     Prediction,
     Ledger,
     Program,
+    Trajectories,
+    Modes,
 }
 
 impl View {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -66,6 +70,8 @@ impl View {
         Self::Coupling,
         Self::Distances,
         Self::Program,
+        Self::Trajectories,
+        Self::Modes,
     ];
 
     /// The view of this title, in any case.
@@ -90,6 +96,8 @@ impl View {
             Self::Coupling => "Coupling",
             Self::Distances => "Distances",
             Self::Program => "Program",
+            Self::Trajectories => "Trajectories",
+            Self::Modes => "Modes",
         }
     }
 
@@ -222,6 +230,23 @@ impl View {
                  last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
                  Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703)."
             }
+            Self::Trajectories => {
+                "What the network says of single probe images, as the loss sees it (with laziness α (f − f₀)), at each snapshot. \
+                 Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
+                 same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
+                 dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
+                 fixed time.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703)."
+            }
+            Self::Modes => {
+                "The residual r = f − y on the probes (y one-hot), along the eigenvectors v_i of the run's first kernel:\n\
+                 ‖v_i′ r_t‖² / ‖v_i′ r_0‖²,\n\
+                 on a logarithmic axis; energies below 10⁻¹² of the first are left out. Dashed: a kernel that stands still takes \
+                 r_{t+1} = (1 − η Θ/(N C)) r_t, so (1 − ηλ_i/(N C))^2t is left after t steps: drawn where the probes are \
+                 exactly the training images and training is plain gradient descent with the full batch, the kernel's mean over \
+                 logits standing for that of each. Large eigenvalues are learnt first.\n\
+                 Jacot et al. 2018 (1806.07572); Arora et al. 2019 (1901.08584)."
+            }
         }
     }
 }
@@ -244,6 +269,10 @@ pub struct ViewState {
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
     program: program::ProgramState,
+    trajectories: trajectories::TrajectoriesState,
+    modes: modes::ModesState,
+    /// The probe that trajectories are shown of.
+    probe: trajectories::Probe,
     /// The tensor that kernel and velocity are shown of.
     tensor: program::Chosen,
     /// Whose eigenvalues are shown.
@@ -267,6 +296,7 @@ impl ViewState {
         self.waterfall.reset();
         self.distances.reset();
         self.ledger.reset();
+        self.modes.reset();
     }
 }
 
