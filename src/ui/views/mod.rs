@@ -5,7 +5,9 @@
 mod accuracy;
 mod alignment;
 mod atlas;
+mod circle;
 mod coupling;
+mod disk;
 mod distances;
 mod forks;
 mod gram;
@@ -26,7 +28,7 @@ mod waterfall;
 use egui::Ui;
 
 use super::scene::Scene;
-use crate::record::Block;
+use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
 pub use slots::grid;
@@ -51,10 +53,12 @@ pub enum View {
     Program,
     Trajectories,
     Modes,
+    Circle,
+    Disk,
 }
 
 impl View {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -72,6 +76,8 @@ impl View {
         Self::Program,
         Self::Trajectories,
         Self::Modes,
+        Self::Circle,
+        Self::Disk,
     ];
 
     /// The view of this title, in any case.
@@ -98,6 +104,8 @@ impl View {
             Self::Program => "Program",
             Self::Trajectories => "Trajectories",
             Self::Modes => "Modes",
+            Self::Circle => "Circle",
+            Self::Disk => "Disk",
         }
     }
 
@@ -247,6 +255,22 @@ impl View {
                  logits standing for that of each. Large eigenvalues are learnt first.\n\
                  Jacot et al. 2018 (1806.07572); Arora et al. 2019 (1901.08584)."
             }
+            Self::Circle => {
+                "For runs on the circle: the kernel Θ(x₀, x(γ)) between one probe x₀ and all others by the angle γ from x₀, at the \
+                 first snapshot (dashed) and at the cursor (solid); in the text's colour, where there is one, at infinite width. x₀ is the probe nearest to \
+                 (1, 0), or the one chosen by a click on its row in the kernel. Restart with another seed or width: the first \
+                 and the last kernel of each run before stay as faint lines. The wider, the nearer to one another and to \
+                 the limit, and the less training moves them.\n\
+                 Jacot, Gabriel, Hongler 2018 (1806.07572), figure 1."
+            }
+            Self::Disk => {
+                "For runs on the disk, whose probes are a grid: the first eigenvectors of the kernel (not centred) as pictures, \
+                 at the first snapshot and at the cursor, largest eigenvalue first; below each its eigenvalue and share of the trace. \
+                 Blue is negative, red positive, each picture over its own largest entry; the sign is such that this entry is \
+                 positive. Drawn over them: the disk and the curve between the classes. Where features are learnt, the \
+                 leading components turn towards that curve; in a wide network in the NTK parametrisation they stand still.\n\
+                 Baratin et al. 2021 (2008.00938)."
+            }
         }
     }
 }
@@ -271,6 +295,8 @@ pub struct ViewState {
     program: program::ProgramState,
     trajectories: trajectories::TrajectoriesState,
     modes: modes::ModesState,
+    circle: circle::CircleState,
+    disk: disk::DiskState,
     /// The probe that trajectories are shown of.
     probe: trajectories::Probe,
     /// The tensor that kernel and velocity are shown of.
@@ -297,6 +323,12 @@ impl ViewState {
         self.distances.reset();
         self.ledger.reset();
         self.modes.reset();
+        self.disk.reset();
+    }
+
+    /// Keeps what is to be seen of a run that another takes the place of.
+    pub fn leave(&mut self, history: &History) {
+        self.circle.leave(history, self.probe);
     }
 }
 

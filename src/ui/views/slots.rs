@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, modes, prediction, program, scale,
-    spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, prediction,
+    program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -129,6 +129,8 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Distances => distances::show(ui, slot, scene, &mut state.distances),
         View::Trajectories => trajectories::show(ui, slot, scene, &mut state.trajectories, &mut state.probe),
         View::Modes => modes::show(ui, slot, scene, &mut state.modes),
+        View::Circle => circle::show(ui, slot, scene, &mut state.circle, state.probe),
+        View::Disk => disk::show(ui, slot, scene, &mut state.disk),
         View::Program => program::show(ui, slot, scene, &mut state.program, &mut state.tensor),
     }
 }
