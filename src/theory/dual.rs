@@ -107,7 +107,7 @@ const LEAST: f64 = 1e-24;
 const STEP: f64 = 0.05;
 const END: f64 = 13.0;
 /// Terms at most, and the part of E φ² that may be missing.
-const MOST_TERMS: usize = 160;
+const MOST_TERMS: usize = 500;
 const MISSING: f64 = 1e-15;
 
 /// aₖ = E φ(√q z) hₖ(z) for k = 1, 3, 5 …, with hₖ normalised: √(k+1) hₖ₊₁ = z hₖ − √k hₖ₋₁.

@@ -11,9 +11,10 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
+use super::points::Points;
 use super::program::Places;
 use super::program::{NoLimit, Step, program};
-use super::walk::{Points, mixes, planes, tile};
+use super::walk::{mixes, planes, tile};
 use crate::spec::NetworkSpec;
 
 /// A network in the limit.
