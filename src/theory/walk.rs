@@ -5,43 +5,16 @@
 //! before each nonlinearity are written down; the pairs of samples read them.
 
 use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, Par};
 
 use super::dual::{Moment, Moments, dual};
-use super::program::{Gains, Places, Step};
+use super::points::{Grid, Points};
+use super::program::{Gains, Step};
 use crate::spec::Activation;
 
 /// ε of LayerNorm: that of the references, for inputs that are nothing but zeros. (The networks have 1e-5, which shows in the
 /// sixth digit.)
 const EPSILON: f64 = 1e-12;
-
-/// Inputs laid out by place, [n, places, features], and what a walk by themselves has shown of them.
-#[derive(Clone, Debug)]
-pub struct Points {
-    pub(super) n: usize,
-    values: Vec<f64>,
-    pub(super) places: Grid,
-    features: usize,
-    /// Of each step that needs them.
-    moments: Vec<Moments>,
-    /// K and Θ of each with itself.
-    pub(super) own: Vec<(f64, f64)>,
-}
-
-/// Places of an image, row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grid {
-    height: usize,
-    width: usize,
-}
-
-impl Grid {
-    const ONE: Self = Self { height: 1, width: 1 };
-
-    pub fn len(self) -> usize {
-        self.height * self.width
-    }
-}
 
 /// K and Θ, [pairs of places][rows × columns].
 #[derive(Clone)]
@@ -60,75 +33,21 @@ pub(super) fn mixes(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step, Step::Pool | Step::Mean | Step::Attend))
 }
 
-impl Points {
-    /// Lays out images, row-major [n, channels·height·width], and walks each by itself.
-    pub(super) fn new(inputs: &[f64], image: [usize; 3], layout: Places, steps: &[Step]) -> Self {
-        let [channels, height, width] = image;
-        let dim = channels * height * width;
-        let n = inputs.len() / dim.max(1);
-        let (places, features) = match layout {
-            Places::Whole => (Grid::ONE, dim),
-            Places::Pixels => (Grid { height, width }, channels),
-            Places::Tokens(side) => (Grid { height: height / side, width: width / side }, channels * side * side),
-            Places::Rows => (Grid { height, width: 1 }, channels * width),
-        };
-        let (down, across) = (height / places.height, width / places.width);
-        let mut values = Vec::with_capacity(inputs.len());
-        for sample in inputs.chunks_exact(dim.max(1)) {
-            for place in 0..places.len() {
-                let (top, left) = ((place / places.width) * down, (place % places.width) * across);
-                for channel in 0..channels {
-                    for row in top..top + down {
-                        values.extend_from_slice(&sample[(channel * height + row) * width + left..][..across]);
-                    }
-                }
-            }
-        }
-        let mut points = Self { n, values, places, features, moments: Vec::new(), own: Vec::new() };
-        let mut state = State::own(&points, mixes(steps));
-        let mut book = Book::Writing { written: Vec::new() };
-        state.walk(steps, &mut book);
-        points.own = state.covariance.into_iter().zip(state.kernel).collect();
-        if let Book::Writing { written } = book {
-            points.moments = written;
-        }
-        points
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.n
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.n == 0
-    }
-
-    fn feature(&self, sample: usize, place: usize) -> &[f64] {
-        &self.values[(sample * self.places.len() + place) * self.features..][..self.features]
-    }
-
-    /// The features of some samples at one place, [count, features].
-    fn matrix(&self, first: usize, count: usize, place: usize) -> MatRef<'_, f64> {
-        let stride = self.places.len() * self.features;
-        let from = &self.values[first * stride + place * self.features..];
-        MatRef::from_row_major_slice_with_stride(
-            &from[..(count - 1) * stride + self.features],
-            count,
-            self.features,
-            stride,
-        )
-    }
-
-    fn sample(&self, sample: usize) -> &[f64] {
-        let size = self.places.len() * self.features;
-        &self.values[sample * size..][..size]
-    }
-}
-
 /// Pairs of places that are kept.
 pub(super) fn planes(places: Grid, all: bool) -> usize {
     if all { places.len() * places.len() } else { places.len() }
+}
+
+/// K and Θ of each sample with itself, and its moments.
+pub(super) fn alone(points: &Points, steps: &[Step]) -> (Vec<(f64, f64)>, Vec<Moments>) {
+    let mut state = State::own(points, mixes(steps));
+    let mut book = Book::Writing { written: Vec::new() };
+    state.walk(steps, &mut book);
+    let own = state.covariance.into_iter().zip(state.kernel).collect();
+    match book {
+        Book::Writing { written } => (own, written),
+        Book::Reading { .. } => (own, Vec::new()),
+    }
 }
 
 /// K and Θ of the outputs, row-major [rows, columns], of some samples with some others.
