@@ -28,7 +28,7 @@ pub use network::{
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
-pub use study::{StudyRun, StudySpec, Variant};
+pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 

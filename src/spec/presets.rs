@@ -336,6 +336,7 @@ fn among(axis: &str, variants: &[(&str, &[&str])]) -> Option<StudySpec> {
     let variant = |(name, set): &(&str, &[&str])| Variant {
         name: (*name).to_owned(),
         set: set.iter().map(|setting| (*setting).to_owned()).collect(),
+        values: Vec::new(),
     };
     let variants = variants.iter().map(variant).collect();
     Some(StudySpec { axis: axis.to_owned(), variants, seeds: SEEDS.to_vec(), ..StudySpec::default() })

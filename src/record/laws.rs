@@ -1,0 +1,32 @@
+//! The figures of a whole run that follow a power law of the width, if the theory is right: what each is called, its unit and its
+//! definition, once for the window and the figures. Their values are those of [`super::RUN_FIGURES`].
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Law {
+    /// Its name in `study.csv`.
+    pub figure: &'static str,
+    pub title: &'static str,
+    pub unit: &'static str,
+    /// Its definition.
+    pub words: &'static str,
+}
+
+/// All of them, in the order in which they are shown.
+pub static LAWS: [Law; 2] = [
+    Law {
+        figure: "kernel_drift",
+        title: "Drift of the kernel",
+        unit: "‖Θ − Θ₀‖/‖Θ₀‖",
+        words: "How far the kernel of all probes went from where it began: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius), the largest of the \
+                run's snapshots.",
+    },
+    Law {
+        figure: "gap_linearised",
+        title: "Gap to its linearisation",
+        unit: "root mean square",
+        words: "How far the network went from its own linearisation at the start, which takes the same steps with a kernel \
+                that stands still: the root mean square of the difference over test images and logits, of the worst task, \
+                the largest of the run's snapshots.",
+    },
+];
