@@ -11,6 +11,11 @@ pub struct PowerLaw {
 }
 
 impl PowerLaw {
+    /// A x^slope.
+    pub fn at(&self, x: f64) -> f64 {
+        self.prefactor * x.powf(self.slope)
+    }
+
     /// The slope and its interval: −0.97 ± 0.05.
     pub fn in_words(&self) -> String {
         format!("{:.2} ± {:.2}", self.slope, self.half_width).replace('-', "−")

@@ -17,7 +17,7 @@ pub static LAWS: [Law; 2] = [
     Law {
         figure: "kernel_drift",
         title: "Drift of the kernel",
-        unit: "‖Θ − Θ₀‖/‖Θ₀‖",
+        unit: "relative",
         words: "How far the kernel of all probes went from where it began: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius), the largest of the \
                 run's snapshots.",
     },

@@ -136,14 +136,15 @@ fn law_panel(runs: &Comparison, law: &Law) -> Option<Panel> {
             let text = if runs.has_series() { format!("{name} {text}") } else { text };
             panel.ends.push(End { at, text, colour });
         };
-        let line = match found.law {
-            Some(law) => {
-                let of = |at: f64| (at, law.prefactor * at.powf(law.slope));
-                end(of(last).1, law.in_words());
-                top = Some(top.map_or(of(first).1, |top| top.max(of(first).1)));
-                vec![of(first), of(last)]
+        let line = match (found.law, found.spread.as_slice()) {
+            (Some(law), [from, .., to]) => {
+                end(law.at(to.0), law.in_words());
+                top = Some(top.map_or(law.at(first), |top| top.max(law.at(first))));
+                let means = Curve { label: None, colour, thin: true, broken: true, points: found.means };
+                panel.curves.push(means);
+                [from.0, to.0].map(|at| (at, law.at(at))).to_vec()
             }
-            None => {
+            _ => {
                 if let (Some(mean), true) = (found.means.last(), runs.has_series()) {
                     end(mean.1, String::new());
                 }

@@ -251,16 +251,16 @@ impl Picture {
             let style = if broken { Dashes::Broken } else { Dashes::None };
             let spread: Spread = found.spread.iter().map(|&(at, around)| (across(runs, at), around)).collect();
             self.ribbon(&spread, colour, tokens);
-            if let Some(law) = found.law {
-                let of = |at: f64| (across(runs, at), law.prefactor * at.powf(law.slope));
-                let points = self.points([first, last].into_iter().map(of));
+            let means = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
+            let width = if found.law.is_some() { 0.8 } else { 1.4 };
+            self.lines.push(Line { points: means, colour, width, style: Dashes::Broken });
+            if let (Some(law), [from, .., to]) = (found.law, found.spread.as_slice()) {
+                let points = self.points([from.0, to.0].into_iter().map(|at| (across(runs, at), law.at(at))));
                 if let Some(end) = points.last() {
                     self.labels.push(Label { at: *end, text: law.in_words(), colour });
                 }
-                top = points.first().map(|point| top.map_or(point.y, |top| top.max(point.y))).or(top);
-                self.lines.push(Line { points, colour, width: 1.4, style });
-            } else {
-                let points = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
+                let left = law.at(first).log10();
+                top = Some(top.map_or(left, |top| top.max(left)));
                 self.lines.push(Line { points, colour, width: 1.4, style });
             }
             self.level(runs, &found, colour);
