@@ -82,8 +82,10 @@ pub enum ArchName {
     MlpErf,
     CnnMaxpool,
     CnnAvgpool,
+    CnnNopool,
     ResmlpPreln,
     TransformerPreln,
+    RnnTanh,
 }
 
 /// `--reduction`.
@@ -110,8 +112,10 @@ impl ArchName {
             Self::MlpErf => (NetworkKind::Mlp, Activation::Erf, Pool::Max),
             Self::CnnMaxpool => (NetworkKind::Cnn, Activation::Relu, Pool::Max),
             Self::CnnAvgpool => (NetworkKind::Cnn, Activation::Relu, Pool::Avg),
+            Self::CnnNopool => (NetworkKind::Cnn, Activation::Relu, Pool::None),
             Self::ResmlpPreln => (NetworkKind::ResMlp, Activation::Relu, Pool::Max),
             Self::TransformerPreln => (NetworkKind::Transformer, Activation::Gelu, Pool::Max),
+            Self::RnnTanh => (NetworkKind::Rnn, Activation::Tanh, Pool::Max),
         };
         Arch { kind, activation, pool, heads }
     }

@@ -1,4 +1,4 @@
-//! Images, tasks and probes: everything a laboratory needs to know of its data, prepared by one call.
+//! Images (or points of the plane), tasks and probes: everything a laboratory needs to know of its data, prepared by one call.
 //!
 //! ```text
 //! files or embedded bytes ──► RawSet (8 bits, checked) ──► DataSet (f32, scaled) ──► TaskStream ──► batches, test sets
@@ -16,6 +16,7 @@ mod frequency;
 pub mod idx;
 mod images;
 mod order;
+mod plane;
 mod probe;
 mod replay;
 mod source;
@@ -50,7 +51,10 @@ pub struct Prepared {
 /// # Errors
 /// Files that are missing or broken, tasks that are empty, classes too small for their probes; each in one sentence.
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
-    let set = Arc::new(load(&spec.data)?);
+    let set = Arc::new(match spec.data.source.plane() {
+        Some(plane) => plane::set(plane, spec),
+        None => load(&spec.data)?,
+    });
     let stream = TaskStream::new(spec, Arc::clone(&set))?;
     let probes = Probes::of(&stream);
     Ok(Prepared { set, stream, probes })

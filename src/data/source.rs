@@ -1,4 +1,4 @@
-//! From a source in the spec to a [`DataSet`]: the one place that knows all of them.
+//! From the bytes of a source in the spec to a [`DataSet`]: the one place that knows all of them.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
         Source::Idx => idx::load(folder()?)?,
         Source::Cifar10 => cifar::load(folder()?, Cifar::Ten)?,
         Source::Cifar100 => cifar::load(folder()?, Cifar::Hundred)?,
+        // Their points depend on the tasks and probes of the run, so they are made in `prepare`.
+        Source::Circle | Source::Disk => return Err(DataError::NoPath),
     };
     raw.train.keep_first(spec.per_class);
     raw.test.keep_first(spec.test_per_class);

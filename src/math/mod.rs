@@ -7,6 +7,7 @@ pub mod fit;
 pub mod forgetting;
 mod gram;
 pub mod lanczos;
+pub mod plane;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;

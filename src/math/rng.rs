@@ -21,6 +21,8 @@ pub enum Stream {
     Memory = 4,
     /// Which of these a step sees again.
     Replay = 5,
+    /// Points of the plane.
+    Points = 8,
 }
 
 /// The generator of one use: `a` and `b` tell uses of the same stream apart (a layer; a task and an epoch).

@@ -1,7 +1,7 @@
 //! Convolutional networks without batch norm, which would make one sample's output depend on the others'.
 //!
 //! Two convolutions: conv1, act, pool, conv2, act, pool. Four, for colour images: conv1, act, conv2, act, pool, conv3, act,
-//! conv4, act, pool. Then `fc` reads the flattened image (channels, rows, columns), or each channel's mean.
+//! conv4, act, pool. Without pooling these steps fall away. Then `fc` reads the flattened image (channels, rows, columns), or each channel's mean.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -54,7 +54,7 @@ impl Cnn {
         };
         let convs: Vec<Conv> = ends.windows(2).enumerate().map(conv).collect::<Result<_, _>>()?;
         let places = match kinds.head {
-            Head::Flatten => places(image),
+            Head::Flatten => places(image, kinds.pool),
             Head::Mean => 1,
         };
         let fc = Affine::build("fc", [ends[channels.len()] * places, classes], source, device)?;
@@ -71,11 +71,8 @@ impl Cnn {
         device: &Device,
     ) -> Result<Self, WeightsError> {
         let [_, height, width] = image;
-        if height == 0
-            || width == 0
-            || !height.is_multiple_of(POOLED * POOLED)
-            || !width.is_multiple_of(POOLED * POOLED)
-        {
+        let side = if pool == Pool::None { 1 } else { POOLED * POOLED };
+        if height == 0 || width == 0 || !height.is_multiple_of(side) || !width.is_multiple_of(side) {
             return Err(WeightsError::Sides { height, width });
         }
         let misfit = |name: &str, found: &[usize]| {
@@ -95,7 +92,7 @@ impl Cnn {
         let found = stored.shape("fc.weight")?;
         let ([classes, fan_in], last) = (found, channels[depth - 1]);
         let head = if last == fan_in { Head::Mean } else { Head::Flatten };
-        if head == Head::Flatten && last.checked_mul(places(image)) != Some(fan_in) {
+        if head == Head::Flatten && last.checked_mul(places(image, pool)) != Some(fan_in) {
             return Err(misfit("fc.weight", &found));
         }
         let kinds = CnnKinds { activation, pool, head };
@@ -113,6 +110,7 @@ impl Cnn {
                 images = match self.pool {
                     Pool::Max => taps.max_pool(images, POOLED),
                     Pool::Avg => taps.avg_pool(images, POOLED),
+                    Pool::None => images,
                 };
             }
         }
@@ -125,7 +123,10 @@ impl Cnn {
     }
 }
 
-/// Pixels that two poolings leave, whatever the number of convolutions.
-fn places([_, height, width]: [usize; 3]) -> usize {
+/// Pixels that two poolings leave, whatever the number of convolutions, or no pooling.
+fn places([_, height, width]: [usize; 3], pool: Pool) -> usize {
+    if pool == Pool::None {
+        return height * width;
+    }
     (height / POOLED / POOLED) * (width / POOLED / POOLED)
 }

@@ -9,13 +9,14 @@ use super::draw::Draw;
 use super::mlp::Mlp;
 use super::parameters;
 use super::resmlp::{ResMlp, ResMlpSizes};
+use super::rnn::Rnn;
 use super::source::{Source, WeightsError};
 use super::stored::Stored;
 use super::tape::Tape;
 use super::taps::Taps;
 use super::transformer::{Transformer, TransformerSizes};
 use crate::record::NamedTensor;
-use crate::spec::{Activation, NetworkKind, NetworkSpec, Pool};
+use crate::spec::{Activation, NetworkKind, NetworkSpec, Norm, Pool};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -24,6 +25,7 @@ pub enum Network {
     Cnn(Cnn),
     ResMlp(ResMlp),
     Transformer(Transformer),
+    Rnn(Rnn),
 }
 
 /// What a weights file does not say of its network.
@@ -53,12 +55,13 @@ impl Network {
     ) -> Result<Self, WeightsError> {
         let inputs = image.iter().product();
         let (width, blocks, activation) = (spec.width, spec.blocks, spec.activation);
+        let normed = spec.norm() == Norm::Layer;
         Ok(match spec.kind {
             NetworkKind::Mlp => {
                 let mut sizes = vec![inputs];
                 sizes.extend(std::iter::repeat_n(width, spec.depth));
                 sizes.push(classes);
-                Self::Mlp(Mlp::build(&sizes, activation, source, device)?)
+                Self::Mlp(Mlp::build(&sizes, normed, activation, source, device)?)
             }
             NetworkKind::Cnn => {
                 let channels: &[usize] =
@@ -67,7 +70,8 @@ impl Network {
                 Self::Cnn(Cnn::build(image, channels, classes, kinds, source, device)?)
             }
             NetworkKind::ResMlp => {
-                let sizes = ResMlpSizes { inputs, width, hidden: 2 * width, blocks, classes };
+                let normed = normed.then_some(2 * width);
+                let sizes = ResMlpSizes { inputs, width, normed, blocks, classes };
                 Self::ResMlp(ResMlp::build(sizes, activation, source, device)?)
             }
             NetworkKind::Transformer => {
@@ -75,6 +79,7 @@ impl Network {
                 let sizes = TransformerSizes { image, patch, width, heads, hidden: 2 * width, blocks, classes };
                 Self::Transformer(Transformer::build(sizes, activation, source, device)?)
             }
+            NetworkKind::Rnn => Self::Rnn(Rnn::build(image, [width, classes], activation, source, device)?),
         })
     }
 
@@ -94,6 +99,7 @@ impl Network {
             NetworkKind::Transformer => {
                 Self::Transformer(Transformer::load(image, arch.heads, activation, &mut stored, device)?)
             }
+            NetworkKind::Rnn => Self::Rnn(Rnn::load(image, activation, &mut stored, device)?),
         };
         stored.finish()?;
         Ok(network)
@@ -124,6 +130,7 @@ impl Network {
             Self::Cnn(network) => network.forward(images, taps),
             Self::ResMlp(network) => network.forward(images, taps),
             Self::Transformer(network) => network.forward(images, taps),
+            Self::Rnn(network) => network.forward(images, taps),
         }
     }
 
@@ -166,12 +173,15 @@ impl Arch {
     /// For messages.
     fn words(self) -> &'static str {
         match self.kind {
-            NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …)",
+            NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
             NetworkKind::Cnn => "a convolutional network (conv1, conv2, …, fc)",
-            NetworkKind::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head)",
+            NetworkKind::ResMlp => {
+                "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)"
+            }
             NetworkKind::Transformer => {
                 "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
             }
+            NetworkKind::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
         }
     }
 }

@@ -21,7 +21,7 @@ struct Held {
 impl Held {
     /// Affine weights are [in, out] here and [out, in] in files.
     fn is_affine_weight(&self) -> bool {
-        self.shape.len() == 2 && self.name.ends_with(".weight")
+        self.shape.len() == 2 && self.name.contains(".weight")
     }
 }
 
@@ -62,7 +62,20 @@ pub(super) fn differences(network: &impl Module, other: &impl Module) -> Vec<(St
 
 /// Whether a tensor is this layer's, or is the one that is named: `fc1` has `fc1.weight` and not `fc10.weight`.
 pub fn belongs(tensor: &str, layer: &str) -> bool {
-    tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) || layer_of(tensor) == layer
+}
+
+/// The layer that a tensor belongs to: `fc1` of `fc1.bias`, `rnn.ih` of `rnn.weight_ih`, and the tensor itself where it is the
+/// layer.
+pub fn layer_of(tensor: &str) -> String {
+    match tensor.rsplit_once('.') {
+        Some((layer, "weight" | "bias")) => layer.to_owned(),
+        Some((cell, name)) => match name.split_once('_') {
+            Some(("weight" | "bias", map)) => format!("{cell}.{map}"),
+            _ => tensor.to_owned(),
+        },
+        None => tensor.to_owned(),
+    }
 }
 
 fn collect(network: &impl Module) -> Vec<Held> {
@@ -105,8 +118,9 @@ fn visit(network: &impl Module, gradients: Option<&GradientsParams>) -> Vec<Held
 struct Path(Vec<String>);
 
 impl Path {
-    /// PyTorch's name: the path but for lists of layers, which are numbered from 1 (`layers.0.weight` is `fc1.weight`), and
-    /// an offset, which is a tensor and no layer there. The kind of network, where a traversal begins, is no part of it.
+    /// PyTorch's name: the path but for lists of layers, which are numbered from 1 (`layers.0.weight` is `fc1.weight`), an
+    /// offset, which is a tensor and no layer there, and the two maps of a recurrent cell, whose tensors bear their names
+    /// (`rnn.ih.weight` is `rnn.weight_ih`). Kinds of networks and of blocks are no part of it.
     fn name(&self) -> String {
         let mut parts = Vec::new();
         let mut path = self.0.iter().map(String::as_str).filter(|part| !part.starts_with(char::is_uppercase));
@@ -114,6 +128,11 @@ impl Path {
             let list = match part {
                 "layers" => "fc",
                 "convs" => "conv",
+                "norms" => "ln",
+                "ih" | "hh" => {
+                    parts.push(format!("{}_{part}", path.next().unwrap_or_default()));
+                    continue;
+                }
                 "pos" => {
                     path.next();
                     parts.push(part.to_owned());

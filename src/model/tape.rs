@@ -19,13 +19,15 @@ pub trait Backward {
 pub struct Tap {
     /// Name of the layer, as its tensors are named: `fc1`, or of the tensor where the layer is one: `pos`.
     pub name: String,
+    /// Names of its tensors: weight and bias, the weight alone (a recurrence), or the tensor itself.
+    pub tensors: Vec<String>,
     pub view: View,
 }
 
 /// How the parameters of a layer enter its output z, whose cotangent is δ.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// z_p = c_w W a_p + c_b b at every position p: weight and bias. a is [n, positions, fan_in], and δ [positions, fan_out]
+    /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. a is [n, positions, fan_in], and δ [positions, fan_out]
     /// per sample, or [fan_out, positions] where `channels_first`.
     Affine { input: Tensor<3>, fan_out: usize, channels_first: bool, weight_gain: f64, bias_gain: f64 },
     /// z_p = γ ∘ x̂_p + β: weight and bias. x̂ is [n, positions, features].
@@ -35,14 +37,9 @@ pub enum View {
 }
 
 impl Tap {
-    /// Names of its tensors: weight and bias, or the tensor itself.
-    pub fn tensors(&self) -> Vec<String> {
-        match self.view {
-            View::Affine { .. } | View::Norm { .. } => {
-                vec![format!("{}.weight", self.name), format!("{}.bias", self.name)]
-            }
-            View::Offset { .. } => vec![self.name.clone()],
-        }
+    /// The tap of a layer with a weight and a bias, which bear its name.
+    pub fn usual(name: &str, view: View) -> Self {
+        Self { name: name.to_owned(), tensors: vec![format!("{name}.weight"), format!("{name}.bias")], view }
     }
 }
 

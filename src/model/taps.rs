@@ -6,9 +6,10 @@
 
 use burn::tensor::Tensor;
 
-use super::layers::{Affine, Conv, Norm, Offset};
+use super::layers::{Affine, Conv, Norm, Offset, Recurrence, Through};
 use super::steps;
 use super::tape::{Backward, Node, Tap, Tape};
+use crate::spec::Activation;
 
 /// A value on its way through a network.
 #[derive(Clone, Debug)]
@@ -68,6 +69,16 @@ impl Taps {
         self.record(output, [input.step], || layer.on_tape(name, input.tensor))
     }
 
+    /// The map of the inputs into a recurrence, on the last axis: `NAME.weight_ih`, `NAME.bias_ih`.
+    pub fn into_recurrence(&mut self, name: &str, layer: &Affine, input: Signal<3>) -> Signal<3> {
+        let output = layer.apply(input.tensor.clone());
+        self.record(output, [input.step], || {
+            let (way_back, tap) = layer.on_tape(&format!("{name}.ih"), input.tensor);
+            let tensors = ["weight", "bias"].map(|tensor| format!("{name}.{tensor}_ih")).into();
+            (way_back, tap.map(|tap| Tap { tensors, ..tap }))
+        })
+    }
+
     /// A convolution: `NAME.weight`, `NAME.bias`.
     pub fn conv(&mut self, name: &str, layer: &Conv, input: Signal<4>) -> Signal<4> {
         let output = layer.apply(input.tensor.clone());
@@ -84,6 +95,20 @@ impl Taps {
     pub fn offset(&mut self, name: &str, layer: &Offset, input: Signal<3>) -> Signal<3> {
         let output = layer.apply(input.tensor);
         self.record(output, [input.step], || layer.on_tape(name))
+    }
+
+    /// A recurrence over the positions of what was added to it, from a state of 0: `NAME.weight_hh`. Gives the last state.
+    pub fn recurrence(
+        &mut self,
+        name: &str,
+        layer: &Recurrence,
+        input: Signal<3>,
+        activation: Activation,
+    ) -> Signal<2> {
+        let course = layer.apply(input.tensor.clone(), activation);
+        let tap = || layer.tap(&format!("{name}.hh"), &format!("{name}.weight_hh"), &course);
+        let sums = self.record(input.tensor, [input.step], || (Box::new(Through), Some(tap())));
+        self.record(course.last.clone(), [sums.step], || (layer.way_back(&course, activation), None))
     }
 
     /// A function of each value alone.

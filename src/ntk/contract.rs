@@ -168,9 +168,11 @@ impl Tile {
 
 /// Weight and bias together where they go into the same sum, else apart.
 fn split(gains: Gains, into: &[Option<usize>]) -> Vec<(usize, Gains)> {
-    let weight = into[0].map(|into| (into, Gains { bias: 0.0, ..gains }));
-    let bias = into[1].map(|into| (into, Gains { weight: 0.0, ..gains }));
-    match (into[0], into[1]) {
+    // A recurrence has no bias.
+    let (weight_into, bias_into) = (into[0], into.get(1).copied().flatten());
+    let weight = weight_into.map(|into| (into, Gains { bias: 0.0, ..gains }));
+    let bias = bias_into.map(|into| (into, Gains { weight: 0.0, ..gains }));
+    match (weight_into, bias_into) {
         (Some(a), Some(b)) if a == b => vec![(a, gains)],
         _ => weight.into_iter().chain(bias).collect(),
     }

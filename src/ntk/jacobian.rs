@@ -58,10 +58,10 @@ pub fn measure(
             let products = left * MatRef::from_row_major_slice(&column.values, width, entries).transpose();
             let part = (0..height * width).map(|at| share * products[(at / width, at % width)]);
             let name = request.apart.part_of(&row.name);
-            if apart && own.iter().all(|(known, _)| known != name) {
-                own.push((name.to_owned(), vec![0.0; height * width]));
+            if apart && own.iter().all(|(known, _)| *known != name) {
+                own.push((name.clone(), vec![0.0; height * width]));
             }
-            let mut own = own.iter_mut().find(|(known, _)| known == name);
+            let mut own = own.iter_mut().find(|(known, _)| *known == name);
             for (at, value) in part.enumerate() {
                 kernel.values[at] += value;
                 if let Some((_, own)) = &mut own {

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
 use super::contract::Tile;
-use crate::model::belongs;
+use crate::model::{belongs, layer_of};
 use crate::spec::{self, KERNEL_MEMORY};
 
 /// How the C logits become one matrix.
@@ -41,11 +41,11 @@ pub enum Apart {
 
 impl Apart {
     /// The name of the part that a tensor belongs to.
-    pub(super) fn part_of(self, tensor: &str) -> &str {
+    pub(super) fn part_of(self, tensor: &str) -> String {
         match self {
-            Self::No => "",
-            Self::Layers => [".weight", ".bias"].iter().find_map(|end| tensor.strip_suffix(end)).unwrap_or(tensor),
-            Self::Tensors => tensor,
+            Self::No => String::new(),
+            Self::Layers => layer_of(tensor),
+            Self::Tensors => tensor.to_owned(),
         }
     }
 }

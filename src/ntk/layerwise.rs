@@ -113,12 +113,11 @@ impl Survey {
             kept: Vec::new(),
         };
         for tap in tape.taps() {
-            let tensors = tap.tensors();
-            let wanted: Vec<bool> = tensors.iter().map(|tensor| request.wants(tensor)).collect();
-            let into = tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
+            let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.wants(tensor)).collect();
+            let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
-                if *wanted && survey.kept.last().is_none_or(|last| last != part) {
-                    survey.kept.push(part.to_owned());
+                if *wanted && survey.kept.last().is_none_or(|last| *last != part) {
+                    survey.kept.push(part);
                 }
                 wanted.then(|| survey.kept.len() - 1)
             });
@@ -179,6 +178,9 @@ fn layer_of(tap: &Tap) -> Layer {
     match &tap.view {
         View::Affine { input, fan_out, .. } => {
             let [_, places, fan_in] = input.dims();
+            if tap.tensors.len() == 1 {
+                return Layer::Recurrence { width: *fan_out, places };
+            }
             Layer::Affine { fan_in, fan_out: *fan_out, places }
         }
         View::Norm { normalised } => {

@@ -67,7 +67,8 @@ impl Side {
                         Self::Products { activations: Rows::new(input.reshape([n, a * b])), cotangents, gains }
                     }
                     Contraction::Gradients => {
-                        let (weight, bias) = (wanted[0].then_some(*weight_gain), wanted[1].then_some(*bias_gain));
+                        let has_bias = wanted.get(1).is_some_and(|wanted| *wanted);
+                        let (weight, bias) = (wanted[0].then_some(*weight_gain), has_bias.then_some(*bias_gain));
                         gradients(input, cotangent, *channels_first, weight, bias)
                     }
                     Contraction::Places => Self::Places(at_places(input, cotangent, *channels_first), gains),

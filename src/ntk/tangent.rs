@@ -30,13 +30,13 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
 
 /// By how much the output of a layer changes, [n, f] in the order of its cotangents.
 fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
-    let found = |tensor: &str| moved.get(&format!("{}.{tensor}", tap.name)).cloned();
+    let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved.get(tensor)).cloned();
     match &tap.view {
         View::Affine { input, fan_out, channels_first, weight_gain, bias_gain } => {
             let [_, positions, fan_in] = input.dims();
             let rows = input.clone().reshape([n * positions, fan_in]);
             // A convolution's weights lie as [fan_out, fan_in], an affine layer's as [fan_in, fan_out].
-            let weight = found("weight").map(|weight| {
+            let weight = found(0).map(|weight| {
                 let weight = if *channels_first {
                     weight.reshape([*fan_out, fan_in]).transpose()
                 } else {
@@ -44,7 +44,7 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
                 };
                 rows.matmul(weight) * *weight_gain
             });
-            let bias = found("bias").map(|bias| (bias * *bias_gain).reshape([1, *fan_out]));
+            let bias = found(1).map(|bias| (bias * *bias_gain).reshape([1, *fan_out]));
             let change = match (weight, bias) {
                 (Some(weight), Some(bias)) => weight + bias,
                 (Some(change), None) => change,
@@ -57,13 +57,13 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
         }
         View::Norm { normalised } => {
             let [_, positions, features] = normalised.dims();
-            let gain = found("weight").map(|gain| normalised.clone() * gain.reshape([1, 1, features]));
-            let bias = found("bias").map(|bias| bias.reshape([1, 1, features]).expand([n, positions, features]));
+            let gain = found(0).map(|gain| normalised.clone() * gain.reshape([1, 1, features]));
+            let bias = found(1).map(|bias| bias.reshape([1, 1, features]).expand([n, positions, features]));
             let change = gain.into_iter().chain(bias).reduce(|a, b| a + b)?;
             Some(change.reshape([n, positions * features]))
         }
         View::Offset { shape: [positions, features], gain } => {
-            let change = moved.get(&tap.name)?.clone() * *gain;
+            let change = found(0)? * *gain;
             Some(change.reshape([1, positions * features]).expand([n, positions * features]))
         }
     }

@@ -23,8 +23,11 @@ pub struct DataShape {
 impl DataShape {
     /// What the source promises, for an estimate before its files are read.
     pub fn expected(spec: &Spec) -> Self {
+        if let Some(plane) = spec.data.source.plane() {
+            return spec.plane_shape(plane);
+        }
         let (image, classes, train, test) = match spec.data.source {
-            Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
+            Source::FashionMnistSmall | Source::Circle | Source::Disk => ([1, 28, 28], 10, 600, 200),
             Source::Idx => ([1, 28, 28], 10, 6000, 1000),
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
@@ -88,7 +91,7 @@ impl Cost {
             full += epochs.ceil() + 1.0;
         }
 
-        let centred = if spec.network.alpha.is_some() { 4.0 / 3.0 } else { 1.0 };
+        let centred = if spec.network.laziness().is_some() { 4.0 / 3.0 } else { 1.0 };
         // Two linearised networks: for each of their steps two passes forward, one back and one back from each logit.
         let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
         let linearised = predicted * (8.0 + 2.0 * shape.classes as f64) * products;
@@ -110,7 +113,7 @@ impl Cost {
         let batch =
             if spec.training.replay > 0 { 2.0 } else { 1.0 } * spec.training.batch as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
-        let initial = if spec.network.alpha.is_some() { 1.0 } else { 0.0 };
+        let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
         let tasks = spec.tasks.len() as f64;

@@ -8,7 +8,7 @@ use serde::{Deserialize as _, Serialize as _};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{Spec, StudySpec, Variant};
+use super::{Norm, Spec, StudySpec, Variant};
 
 /// Version of the run file this program writes. It reads this one and all before it.
 pub const VERSION: u32 = 1;
@@ -132,7 +132,8 @@ fn known_keys() -> Vec<String> {
     // Fields that are left out when they are not given.
     spec.data.path = Some(PathBuf::new());
     spec.tasks.steps = vec![1];
-    spec.network.alpha = Some(1.0);
+    (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
+    spec.network.norm = Some(Norm::None);
     spec.training.rate_width = Some(1);
     spec.training.frozen = vec![String::new()];
     spec.training.masked = true;

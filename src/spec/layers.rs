@@ -3,7 +3,7 @@
 //! Parameters, multiplications and memory are all read off this list, so that an estimate cannot count another network than
 //! the one it was asked about; a test holds it against the real ones. It says nothing of names, values or order of execution.
 
-use super::{BLOCKS, DEPTHS, Head, NetworkKind, NetworkSpec};
+use super::{BLOCKS, DEPTHS, Head, NetworkKind, NetworkSpec, Norm, Pool};
 
 /// A part of a network that costs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Layer {
     /// W x + b at each of so many places of an image: 1 for a dense layer, the pixels of a convolution (its fan-in is
     /// 3 · 3 · channels), the tokens of a transformer.
     Affine { fan_in: usize, fan_out: usize, places: usize },
+    /// W h_{t−1} at each of so many times, [width, width] without a bias.
+    Recurrence { width: usize, places: usize },
     /// Gain and bias of a LayerNorm, `[width]` each.
     Norm { width: usize, places: usize },
     /// What is added to each token, [tokens, width].
@@ -24,6 +26,7 @@ impl Layer {
     pub fn parameters(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, fan_out, .. } => product([fan_in + 1, fan_out]),
+            Self::Recurrence { width, .. } => product([width, width]),
             Self::Norm { width, .. } => product([2, width]),
             Self::Position { tokens, width } => product([tokens, width]),
             Self::Attention { .. } => 0.0,
@@ -34,6 +37,7 @@ impl Layer {
     pub fn products(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, fan_out, places } => product([fan_in, fan_out, places]),
+            Self::Recurrence { width, places } => product([width, width, places]),
             Self::Attention { tokens, width, .. } => product([2, tokens, tokens, width]),
             Self::Norm { .. } | Self::Position { .. } => 0.0,
         }
@@ -43,7 +47,9 @@ impl Layer {
     pub fn inputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, places, .. } => product([fan_in, places]),
-            Self::Norm { width, places } | Self::Position { tokens: places, width } => product([width, places]),
+            Self::Recurrence { width, places }
+            | Self::Norm { width, places }
+            | Self::Position { tokens: places, width } => product([width, places]),
             Self::Attention { tokens, width, .. } => product([3, tokens, width]),
         }
     }
@@ -52,6 +58,7 @@ impl Layer {
     pub fn outputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_out: width, places, .. }
+            | Self::Recurrence { width, places }
             | Self::Norm { width, places }
             | Self::Position { tokens: places, width } => product([width, places]),
             Self::Attention { tokens, width, heads } => product([heads, tokens, tokens]) + product([tokens, width]),
@@ -77,9 +84,19 @@ impl NetworkSpec {
                 let mut sizes = vec![image.iter().product()];
                 sizes.extend(std::iter::repeat_n(width, depth));
                 sizes.push(classes);
-                sizes.windows(2).map(|pair| dense(pair[0], pair[1])).collect()
+                let mut layers: Vec<Layer> = sizes.windows(2).map(|pair| dense(pair[0], pair[1])).collect();
+                if self.norm() == Norm::Layer {
+                    (1..=depth).rev().for_each(|at| layers.insert(at, Layer::Norm { width, places: 1 }));
+                }
+                layers
             }
             NetworkKind::Cnn => self.convolutions(width, image, classes),
+            NetworkKind::ResMlp if self.norm() == Norm::None => {
+                let mut layers = vec![dense(image.iter().product(), width)];
+                layers.extend(std::iter::repeat_n(dense(width, width), blocks));
+                layers.push(dense(width, classes));
+                layers
+            }
             NetworkKind::ResMlp => {
                 let norm = Layer::Norm { width, places: 1 };
                 let block = [norm, dense(width, 2 * width), dense(2 * width, width)];
@@ -105,13 +122,22 @@ impl NetworkSpec {
                 layers.extend([norm, dense(width, classes)]);
                 layers
             }
+            NetworkKind::Rnn => {
+                let [channels, places, breadth] = image;
+                let inputs = Layer::Affine { fan_in: channels * breadth, fan_out: width, places };
+                vec![inputs, Layer::Recurrence { width, places }, dense(width, classes)]
+            }
         }
     }
 
-    /// 2 convolutions: w, pool, 2w, pool. 4 convolutions: w, w, pool, 2w, 2w, pool. Pooling halves both sides.
+    /// 2 convolutions: w, pool, 2w, pool. 4 convolutions: w, w, pool, 2w, 2w, pool. Pooling halves both sides, if there is any.
     fn convolutions(&self, width: usize, [channels, height, breadth]: [usize; 3], classes: usize) -> Vec<Layer> {
+        let left = |pools: u32| {
+            let pools = if self.pool == Pool::None { 0 } else { pools };
+            (height >> pools) * (breadth >> pools)
+        };
         let conv = |from: usize, to: usize, pools: u32| {
-            let places = (height >> pools) * (breadth >> pools);
+            let places = left(pools);
             Layer::Affine { fan_in: 9 * from, fan_out: to, places }
         };
         let twice = 2 * width;
@@ -121,7 +147,7 @@ impl NetworkSpec {
             vec![conv(channels, width, 0), conv(width, twice, 1)]
         };
         let places = match self.head {
-            Head::Flatten => (height / 4) * (breadth / 4),
+            Head::Flatten => left(2),
             Head::Mean => 1,
         };
         layers.push(Layer::Affine { fan_in: twice * places, fan_out: classes, places: 1 });

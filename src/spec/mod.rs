@@ -11,6 +11,7 @@ mod file;
 mod layers;
 mod network;
 mod plan;
+mod plane;
 mod presets;
 mod study;
 mod tasks;
@@ -20,13 +21,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::math::plane::Plane;
+
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
-    Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Parametrisation, Pool,
+    Activation, BLOCKS, DEPTHS, Head, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool,
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
+pub use plane::PLANE_CLASSES;
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
 pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
@@ -62,11 +66,12 @@ pub struct DataSpec {
     /// Folder of the files, for the sources that are not embedded.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "file::path_as_text")]
     pub path: Option<PathBuf>,
-    /// Training images kept per class, the first ones; 0 keeps all.
+    /// Training images kept per class, the first ones; 0 keeps all. `circle`, `disk`: points per class beside the probes; 0 is 32 or
+    /// 128.
     pub per_class: usize,
-    /// Test images kept per class, the first ones; 0 keeps all.
+    /// Test images kept per class, the first ones; 0 keeps all (of a `circle` or `disk`: 200).
     pub test_per_class: usize,
-    /// Subtract the mean and divide by the standard deviation of the training images, per channel.
+    /// Subtract the mean and divide by the standard deviation of the training images, per channel. (Points stay as they are.)
     pub standardise: bool,
 }
 
@@ -82,6 +87,27 @@ pub enum Source {
     Cifar10,
     /// The folder `cifar-100-binary`.
     Cifar100,
+    /// Points (cos γ, sin γ), by the sign of x₁x₂, which Jacot et al. 2018 fit. The probes are evenly spread.
+    Circle,
+    /// Points of the unit disk, by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al. 2021). The probes are
+    /// a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
+    Disk,
+}
+
+impl Source {
+    /// The points that it is, where it is no set of images.
+    pub fn plane(self) -> Option<Plane> {
+        match self {
+            Self::Circle => Some(Plane::Circle),
+            Self::Disk => Some(Plane::Disk),
+            Self::FashionMnistSmall | Self::Idx | Self::Cifar10 | Self::Cifar100 => None,
+        }
+    }
+
+    /// Whether its files lie in a folder that must be chosen.
+    pub fn needs_folder(self) -> bool {
+        matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100)
+    }
 }
 
 /// The task stream: which distributions the network sees, in which order, for how long.
@@ -341,7 +367,7 @@ impl Spec {
     /// The learning rate that reaches the optimiser for a given `training.rate`: rate · rate_width/width / α².
     pub fn effective_rate(&self, rate: f64) -> f64 {
         let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
-        let alpha = self.network.alpha.unwrap_or(1.0);
+        let alpha = self.network.laziness().unwrap_or(1.0);
         rate * width / (alpha * alpha)
     }
 

@@ -16,7 +16,7 @@ use super::validate::{Problem, problem};
 pub struct NetworkSpec {
     pub kind: NetworkKind,
     /// `mlp`: units of each hidden layer. `cnn`: channels before the first pooling, twice as many after it. `resmlp`,
-    /// `transformer`: units of the residual stream; the layer inside a block has twice as many.
+    /// `transformer`: units of the residual stream; the layer inside a block has twice as many. `rnn`: units of the state.
     pub width: usize,
     /// `mlp`: hidden layers. `cnn`: convolutions, 2 or 4. Else unused.
     pub depth: usize,
@@ -26,11 +26,14 @@ pub struct NetworkSpec {
     pub heads: usize,
     /// `transformer`: side of the square patches that become tokens, in pixels.
     pub patch: usize,
-    /// `cnn`: what a 2 × 2 square of pixels becomes.
+    /// `cnn`: what a 2 × 2 square of pixels becomes, if anything.
     pub pool: Pool,
     /// `cnn`: what the last layer reads. (A transformer's reads the mean over tokens.)
     pub head: Head,
     pub activation: Activation,
+    /// `mlp`, `resmlp`: LayerNorm or none; absent: what the kind usually has. Ask [`NetworkSpec::norm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub norm: Option<Norm>,
     pub parametrisation: Parametrisation,
     /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
     pub init: Init,
@@ -40,6 +43,10 @@ pub struct NetworkSpec {
     /// Laziness: when given, F = α (f − f₀) is trained at the rate η/α² (Chizat et al. 2019). Large α is lazy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
+    /// When given, the laziness is α √(alpha_width/width), α = 1 where none is given: the mean-field scaling, and µP for SGD
+    /// (Yang & Hu 2021; Chizat et al. 2019). Features then move at every width. Ask [`NetworkSpec::laziness`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha_width: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +54,22 @@ pub struct NetworkSpec {
 pub enum NetworkKind {
     /// Dense layers with an activation between them.
     Mlp,
-    /// 3 × 3 convolutions with zero padding, pooled twice; without normalisation.
+    /// 3 × 3 convolutions with zero padding, pooled twice or never; without normalisation.
     Cnn,
-    /// A residual stream to which each block adds W₂ φ(W₁ LayerNorm(h)).
+    /// A residual stream to which each block adds W₂ φ(W₁ LayerNorm(h)); without LayerNorm, W φ(h).
     ResMlp,
     /// Patches as tokens; each block adds multi-head attention without a mask, then what a `resmlp` block adds.
     Transformer,
+    /// The rows of the image, one after the other: h_t = φ(W_h h_{t−1} + W_x x_t + b), read out behind the last.
+    Rnn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// LayerNorm, per sample: before each activation of an `mlp`, before each block and the head of a residual network.
+    Layer,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +79,8 @@ pub enum Pool {
     Max,
     /// Its mean.
     Avg,
+    /// Nothing: the image keeps its size.
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,11 +131,13 @@ impl Default for NetworkSpec {
             pool: Pool::Max,
             head: Head::Flatten,
             activation: Activation::Relu,
+            norm: None,
             parametrisation: Parametrisation::Standard,
             init: Init::HeUniform,
             sigma_w: std::f64::consts::SQRT_2,
             sigma_b: 0.1,
             alpha: None,
+            alpha_width: None,
         }
     }
 }
@@ -130,7 +151,22 @@ impl NetworkSpec {
             NetworkKind::Cnn => Self { width: 16, ..base },
             NetworkKind::ResMlp => Self { width: 128, blocks: 3, ..base },
             NetworkKind::Transformer => Self { width: 64, activation: Activation::Gelu, ..base },
+            NetworkKind::Rnn => Self { width: 128, activation: Activation::Tanh, ..base },
         }
+    }
+
+    /// Its normalisation, given or usual.
+    pub fn norm(&self) -> Norm {
+        self.norm.unwrap_or(match self.kind {
+            NetworkKind::ResMlp | NetworkKind::Transformer => Norm::Layer,
+            NetworkKind::Mlp | NetworkKind::Cnn | NetworkKind::Rnn => Norm::None,
+        })
+    }
+
+    /// The laziness α at this width; none where f itself is trained.
+    pub fn laziness(&self) -> Option<f64> {
+        let Some(base) = self.alpha_width else { return self.alpha };
+        Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width as f64).sqrt())
     }
 
     /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
@@ -138,11 +174,21 @@ impl NetworkSpec {
         let numbered = |name: &str, count: usize| (1..=count).map(|place| format!("{name}{place}")).collect::<Vec<_>>();
         let blocks = (0..self.blocks).map(|place| format!("blocks.{place}"));
         let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        match self.kind {
-            NetworkKind::Mlp => numbered("fc", self.depth + 1),
-            NetworkKind::Cnn => [numbered("conv", self.depth), named(&["fc"])].concat(),
-            NetworkKind::ResMlp => [named(&["embed"]), blocks.collect(), named(&["ln_f", "head"])].concat(),
-            NetworkKind::Transformer => [named(&["embed", "pos"]), blocks.collect(), named(&["ln_f", "head"])].concat(),
+        match (self.kind, self.norm()) {
+            (NetworkKind::Mlp, Norm::None) => numbered("fc", self.depth + 1),
+            (NetworkKind::Mlp, Norm::Layer) => {
+                let hidden = (1..=self.depth).flat_map(|place| [format!("fc{place}"), format!("ln{place}")]);
+                hidden.chain([format!("fc{}", self.depth + 1)]).collect()
+            }
+            (NetworkKind::Cnn, _) => [numbered("conv", self.depth), named(&["fc"])].concat(),
+            (NetworkKind::ResMlp, Norm::None) => [named(&["embed"]), blocks.collect(), named(&["head"])].concat(),
+            (NetworkKind::ResMlp, Norm::Layer) => {
+                [named(&["embed"]), blocks.collect(), named(&["ln_f", "head"])].concat()
+            }
+            (NetworkKind::Transformer, _) => {
+                [named(&["embed", "pos"]), blocks.collect(), named(&["ln_f", "head"])].concat()
+            }
+            (NetworkKind::Rnn, _) => named(&["rnn", "head"]),
         }
     }
 
@@ -150,7 +196,7 @@ impl NetworkSpec {
     pub fn widths(&self) -> RangeInclusive<usize> {
         match self.kind {
             NetworkKind::Cnn => 4..=1024,
-            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Transformer => 16..=8192,
+            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Transformer | NetworkKind::Rnn => 16..=8192,
         }
     }
 
@@ -175,7 +221,9 @@ impl NetworkSpec {
                 self.block_problems(found);
                 self.token_problems(shape, found);
             }
+            NetworkKind::Rnn => {}
         }
+        self.norm_problems(found);
         for (field, sigma, low) in
             [("network.sigma_w", self.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", self.sigma_b, 0.0)]
         {
@@ -186,6 +234,23 @@ impl NetworkSpec {
         if self.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
             found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
         }
+        if self.alpha_width.is_some_and(|width| !(1..=1_000_000).contains(&width)) {
+            found
+                .push(problem("network.alpha_width", "the width at which α is given must lie between 1 and a million"));
+        }
+    }
+
+    fn norm_problems(&self, found: &mut Vec<Problem>) {
+        let message = match (self.kind, self.norm) {
+            (NetworkKind::Cnn | NetworkKind::Rnn, Some(Norm::Layer)) => {
+                "this kind of network has no normalisation: leave norm out, or take an mlp or a resmlp"
+            }
+            (NetworkKind::Transformer, Some(Norm::None)) => {
+                "a transformer is always normalised: leave norm out, or take a resmlp"
+            }
+            _ => return,
+        };
+        found.push(problem("network.norm", message));
     }
 
     fn convolution_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
@@ -194,9 +259,9 @@ impl NetworkSpec {
             found.push(problem("network.depth", message));
         }
         let [_, height, width] = shape.image;
-        if height % 4 != 0 || width % 4 != 0 {
+        if self.pool != Pool::None && (height % 4 != 0 || width % 4 != 0) {
             let message = format!(
-                "a cnn halves its images twice, and {height} × {width} does not divide by 4: take another kind"
+                "a cnn halves its images twice, and {height} × {width} does not divide by 4: take pool = \"none\" or another kind"
             );
             found.push(problem("network.kind", message));
         }

@@ -139,22 +139,24 @@ impl Part {
             backward_flop,
             bytes: passing + 4.0 * held,
         };
-        match layer {
-            Layer::Affine { fan_in, fan_out, places } => {
-                let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
-                if places <= 1 {
-                    return part(Contraction::Products, 2.0 * pairs * (fan_in + directions * fan_out), 0.0);
-                }
-                let gradient = fan_in * fan_out;
-                let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
-                let each = fan_in + directions * (fan_out + ELEMENTWISE);
-                let by_places = 2.0 * pairs * p * p * each;
-                if gradients <= by_places {
-                    part(Contraction::Gradients, gradients, gradient)
-                } else {
-                    part(Contraction::Places, by_places, 0.0)
-                }
+        let affine = |fan_in: usize, fan_out: usize, places: usize| {
+            let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
+            if places <= 1 {
+                return part(Contraction::Products, 2.0 * pairs * (fan_in + directions * fan_out), 0.0);
             }
+            let gradient = fan_in * fan_out;
+            let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
+            let each = fan_in + directions * (fan_out + ELEMENTWISE);
+            let by_places = 2.0 * pairs * p * p * each;
+            if gradients <= by_places {
+                part(Contraction::Gradients, gradients, gradient)
+            } else {
+                part(Contraction::Places, by_places, 0.0)
+            }
+        };
+        match layer {
+            Layer::Affine { fan_in, fan_out, places } => affine(fan_in, fan_out, places),
+            Layer::Recurrence { width, places } => affine(width, width, places),
             Layer::Norm { width, .. } => {
                 part(Contraction::Gradients, 4.0 * pairs * directions * width as f64, 2.0 * width as f64)
             }

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::{
-    Activation, Init, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, StudySpec,
+    Activation, Init, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, StudySpec,
     TaskKind, Variant,
 };
 
@@ -23,6 +23,19 @@ impl Preset {
         (self.change)(&mut spec);
         spec
     }
+}
+
+/// Points of the plane and one task, learnt with the squared error.
+fn plane(spec: &mut Spec, source: Source) {
+    spec.data.source = source;
+    spec.tasks.classes = vec![vec![0, 1]];
+    spec.training.loss = Loss::Mse;
+    spec.training.batch = 16;
+    spec.kernel.per_epoch = 1;
+    spec.kernel.lag = 4.0;
+    spec.tasks.epochs = vec![200.0];
+    spec.training.rate = 0.5;
+    spec.window.pace = 12.0;
 }
 
 /// All presets; the first one is the default.
@@ -101,6 +114,26 @@ pub const PRESETS: &[Preset] = &[
             spec.training.rate = 0.005;
             spec.kernel.probes_per_class = 4;
             spec.data.test_per_class = 50;
+        },
+    },
+    Preset {
+        name: "circle",
+        about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",
+        change: |spec| {
+            plane(spec, Source::Circle);
+            spec.network =
+                NetworkSpec { width: 512, depth: 3, parametrisation: Parametrisation::Ntk, ..NetworkSpec::default() };
+            spec.kernel.probes_per_class = 32;
+        },
+    },
+    Preset {
+        name: "disk",
+        about: "The two halves of a disk, one task: the kernel of a narrow network turns towards the curve between them",
+        change: |spec| {
+            plane(spec, Source::Disk);
+            spec.network = NetworkSpec { width: 64, depth: 3, init: Init::Torch, ..NetworkSpec::default() };
+            spec.training.rate = 0.1;
+            spec.kernel.probes_per_class = 72;
         },
     },
     Preset {

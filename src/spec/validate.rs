@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{BLOCKS, Cost, DEPTHS, DataShape, Optimiser, Source, Spec, TaskKind, memory_available};
+use super::{BLOCKS, Cost, DEPTHS, DataShape, Optimiser, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,13 @@ impl Spec {
         let mut found = Vec::new();
         self.data_problems(&mut found);
         self.task_problems(shape, &mut found);
-        self.network.problems(shape, &mut found);
+        if let Some(plane) = self.data.source.plane() {
+            self.plane_problems(plane, &mut found);
+        }
+        // A kind that points cannot have is not also told what its images should be.
+        if found.iter().all(|problem| problem.field != "network.kind") {
+            self.network.problems(shape, &mut found);
+        }
         self.training_problems(&mut found);
         self.kernel_problems(&mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
@@ -85,7 +91,7 @@ impl Spec {
 
     fn data_problems(&self, found: &mut Vec<Problem>) {
         match (self.data.source, &self.data.path) {
-            (Source::FashionMnistSmall, _) => {}
+            (source, _) if !source.needs_folder() => {}
             (_, None) => found.push(problem("data.path", "choose the folder with the files of this data set")),
             (_, Some(path)) if path.as_os_str().is_empty() => {
                 found.push(problem("data.path", "choose the folder with the files of this data set"));
@@ -281,8 +287,9 @@ impl Spec {
         let parts = self.network.parts();
         let within = |name: &str, part: &str| {
             name.strip_prefix(part).is_some_and(|rest| {
-                // What a block holds is not looked at.
-                matches!(rest, "" | ".weight" | ".bias") || (part.starts_with("blocks.") && rest.starts_with('.'))
+                // What a block or a recurrent cell holds is not looked at.
+                let inside = part.starts_with("blocks.") || part == "rnn";
+                matches!(rest, "" | ".weight" | ".bias") || (inside && rest.starts_with('.'))
             })
         };
         names.iter().find(|name| !parts.iter().any(|part| within(name, part)))

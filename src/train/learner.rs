@@ -55,14 +55,14 @@ impl Learner {
     pub fn new(spec: &Spec, image: [usize; 3], classes: usize, device: &Device) -> Self {
         let network = Network::new(&spec.network, spec.seed, image, classes, device);
         Self {
-            initial: spec.network.alpha.map(|_| network.clone()),
+            initial: spec.network.laziness().map(|_| network.clone()),
             network: network.train(),
             optimiser: optimiser(&spec.training, device),
             device: device.clone(),
             inputs: image.iter().product(),
             classes,
             training: spec.training.clone(),
-            alpha: spec.network.alpha,
+            alpha: spec.network.laziness(),
             method: spec.kernel.method,
             reduction: spec.kernel.reduction.into(),
             logits: spec.logit_sets(classes),

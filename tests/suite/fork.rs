@@ -163,7 +163,7 @@ fn clamping_needs_plain_sgd_and_a_step_before() {
 fn the_parts_of_a_network_are_all_its_tensors() {
     use kernelscope::model::{Network, belongs};
     use kernelscope::spec::{NetworkKind, NetworkSpec, Parametrisation};
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer] {
+    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
             let spec = NetworkSpec { parametrisation, ..NetworkSpec::of(kind) };
             let network = Network::new(&spec, 1, [1, 28, 28], 10, &burn::tensor::Device::flex());

@@ -54,7 +54,7 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
         Ok(gpu) => gpu,
         Err(why) => return skipped(&format!("the GPU's numbers: {why}")),
     };
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer] {
+    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
         let mut spec = tiny();
         spec.network.kind = kind;
         let [mut here, mut there] = [&Device::flex(), &gpu.device].map(|device| set(&spec, device));

@@ -21,14 +21,16 @@ use super::cli::{kernelscope, text};
 const IMAGE: [usize; 3] = [2, 8, 8];
 const CLASSES: usize = 4;
 
-const ARCHS: [(&str, NetworkKind, Activation, Pool); 8] = [
+const ARCHS: [(&str, NetworkKind, Activation, Pool); 10] = [
     ("mlp_relu", NetworkKind::Mlp, Activation::Relu, Pool::Max),
     ("mlp_tanh", NetworkKind::Mlp, Activation::Tanh, Pool::Max),
     ("mlp_gelu", NetworkKind::Mlp, Activation::Gelu, Pool::Max),
     ("mlp_erf", NetworkKind::Mlp, Activation::Erf, Pool::Max),
     ("cnn_maxpool", NetworkKind::Cnn, Activation::Relu, Pool::Max),
     ("cnn_avgpool", NetworkKind::Cnn, Activation::Relu, Pool::Avg),
+    ("cnn_nopool", NetworkKind::Cnn, Activation::Relu, Pool::None),
     ("resmlp_preln", NetworkKind::ResMlp, Activation::Relu, Pool::Max),
+    ("rnn_tanh", NetworkKind::Rnn, Activation::Tanh, Pool::Max),
     ("transformer_preln", NetworkKind::Transformer, Activation::Gelu, Pool::Max),
 ];
 

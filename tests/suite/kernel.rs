@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::{Arch, Network};
 use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
-use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec};
+use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec};
 use kernelscope::train::{Learner, Terms, score};
 use rand::RngExt as _;
 
@@ -93,8 +93,14 @@ pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)
         ("cnn max", cnn.clone()),
         ("cnn avg", NetworkSpec { pool: Pool::Avg, activation: Activation::Tanh, ..cnn.clone() }),
         ("cnn mean head", NetworkSpec { head: Head::Mean, ..cnn.clone() }),
-        ("cnn 4", NetworkSpec { depth: 4, ..cnn }),
+        ("cnn 4", NetworkSpec { depth: 4, ..cnn.clone() }),
+        ("cnn without pooling", NetworkSpec { pool: Pool::None, activation: Activation::Erf, ..cnn }),
+        ("mlp with LayerNorm", NetworkSpec { norm: Some(Norm::Layer), ..base.clone() }),
         ("resmlp", NetworkSpec { kind: NetworkKind::ResMlp, ..base.clone() }),
+        ("resmlp without LayerNorm", NetworkSpec { kind: NetworkKind::ResMlp, norm: Some(Norm::None), ..base.clone() }),
+        ("rnn", NetworkSpec { kind: NetworkKind::Rnn, activation: Activation::Tanh, ..base.clone() }),
+        // Its pairs of times are cheaper than its gradients.
+        ("wide rnn", NetworkSpec { kind: NetworkKind::Rnn, width: 40, ..base.clone() }),
         ("transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, ..base.clone() }),
         // Few tokens and wide layers: pairs of places are cheaper than gradients here.
         ("wide transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, width: 48, ..base }),

@@ -28,6 +28,7 @@ fn features_are_what_the_last_layer_sees() {
         (NetworkKind::Cnn, "fc"),
         (NetworkKind::ResMlp, "head"),
         (NetworkKind::Transformer, "head"),
+        (NetworkKind::Rnn, "head"),
     ] {
         let spec = NetworkSpec { kind, heads: 2, patch: 4, ..base.clone() };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());

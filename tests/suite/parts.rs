@@ -43,7 +43,7 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Vec<f64>>) -> Vec<f64> {
 fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
     let base = NetworkSpec { width: 8, depth: 2, blocks: 1, ..NetworkSpec::default() };
     let images = noise(6, 128, 3);
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer] {
+    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
         let spec = NetworkSpec { kind, heads: 2, patch: 4, ..base.clone() };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let plain = Request::of(Reduction::Trace);

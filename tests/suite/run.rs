@@ -78,6 +78,8 @@ fn every_setting_trains_and_every_number_is_finite() {
         "network.depth=6",
         "network.init=he-uniform",
         "network.alpha=3.0",
+        "network.norm=layer",
+        "network.kind=rnn",
         "training.loss=mse",
         "training.optimiser=adam",
         "training.momentum=0.9",

@@ -8,8 +8,8 @@ use kernelscope::{
     model::Network,
     ntk::{Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Head, Init, Layer, Loss, Method, NetworkKind, NetworkSpec, Optimiser,
-        PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
+        Activation, Change, Cost, DataShape, Head, Init, Layer, Loss, Method, NetworkKind, NetworkSpec, Norm,
+        Optimiser, PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
     },
 };
 use proptest::{option, prelude::*};
@@ -21,7 +21,14 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     let number = || -1e12f64..1e12;
     let size = || 0usize..1 << 40;
     let data = (
-        prop_oneof![Just(Source::FashionMnistSmall), Just(Source::Idx), Just(Source::Cifar10), Just(Source::Cifar100)],
+        prop_oneof![
+            Just(Source::FashionMnistSmall),
+            Just(Source::Idx),
+            Just(Source::Cifar10),
+            Just(Source::Cifar100),
+            Just(Source::Circle),
+            Just(Source::Disk)
+        ],
         option::of(any::<String>().prop_map(PathBuf::from)),
         (size(), size()),
         any::<bool>(),
@@ -43,15 +50,23 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         Just(NetworkKind::Mlp),
         Just(NetworkKind::Cnn),
         Just(NetworkKind::ResMlp),
-        Just(NetworkKind::Transformer)
+        Just(NetworkKind::Transformer),
+        Just(NetworkKind::Rnn)
     ];
     let network = (
         (kind, size(), size()),
         (size(), size(), size()),
-        (prop_oneof![Just(Pool::Max), Just(Pool::Avg)], prop_oneof![Just(Head::Flatten), Just(Head::Mean)]),
+        (
+            prop_oneof![Just(Pool::Max), Just(Pool::Avg), Just(Pool::None)],
+            prop_oneof![Just(Head::Flatten), Just(Head::Mean)],
+        ),
         prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Gelu), Just(Activation::Erf)],
         prop_oneof![Just(Parametrisation::Standard), Just(Parametrisation::Ntk)],
-        prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
+        (
+            prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
+            option::of(prop_oneof![Just(Norm::Layer), Just(Norm::None)]),
+            option::of(size()),
+        ),
         (number(), number(), option::of(number())),
     );
     let training = (
@@ -101,7 +116,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             (.., stream.epochs, stream.steps) = tasks;
             let net = &mut spec.network;
             ((net.kind, net.width, net.depth), (net.blocks, net.heads, net.patch), (net.pool, net.head), ..) = network;
-            (_, _, _, net.activation, net.parametrisation, net.init, ..) = network;
+            (_, _, _, net.activation, net.parametrisation, (net.init, net.norm, net.alpha_width), ..) = network;
             (.., (net.sigma_w, net.sigma_b, net.alpha)) = network;
             let train = &mut spec.training;
             (
@@ -317,7 +332,17 @@ fn each_problem_stands_beside_its_field() {
         (&["network.sigma_b=-0.1"], "network.sigma_b"),
         (&["network.alpha=0"], "network.alpha"),
         (&["network.alpha=nan"], "network.alpha"),
+        (&["network.alpha_width=0"], "network.alpha_width"),
+        (&["network.kind=cnn", "network.norm=layer"], "network.norm"),
+        (&["network.kind=rnn", "network.norm=layer"], "network.norm"),
+        (&["network.kind=transformer", "network.norm=none", "network.width=64"], "network.norm"),
         (&["data.source=idx"], "data.path"),
+        (&["data.source=circle"], "tasks.classes"),
+        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=transformer"], "network.kind"),
+        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=cnn", "network.pool=none"], "network.kind"),
+        (&["data.source=disk", "tasks.classes=[[0,1]]"], "kernel.probes_per_class"),
+        (&["data.source=circle", "tasks.kind=rotated"], "tasks.kind"),
+        (&["data.source=circle", "tasks.classes=[[0,1]]", "data.per_class=1000000"], "data.per_class"),
         (&["data.source=cifar10", "data.path="], "data.path"),
         (&["tasks.classes=[]"], "tasks.classes"),
         (&["tasks.classes=[[0,1],[]]"], "tasks.classes"),
@@ -388,6 +413,8 @@ fn each_kind_looks_at_its_own_fields() {
     let cnn = ["network.kind=cnn", "network.width=16", "network.depth=4", "network.blocks=0", "network.patch=0"];
     assert_eq!(of(&cnn, &colour), none);
     assert_eq!(of(&cnn, &odd), ["network.kind"]);
+    assert_eq!(of(&[&cnn[..], &["network.pool=none"]].concat(), &odd), none);
+    assert_eq!(of(&["network.kind=rnn", "network.depth=0", "network.blocks=0", "network.patch=0"], &odd), none);
     let transformer = ["network.kind=transformer", "network.width=64", "network.depth=0"];
     assert_eq!(of(&transformer, &colour), ["network.patch"]);
     assert_eq!(of(&[&transformer[..], &["network.patch=8"]].concat(), &colour), none);
@@ -403,6 +430,10 @@ fn the_estimate_knows_the_networks_that_there_are() {
         (base(NetworkKind::Mlp), [1, 5, 3]),
         (base(NetworkKind::Cnn), [1, 12, 8]),
         (NetworkSpec { depth: 4, head: Head::Mean, pool: Pool::Avg, ..base(NetworkKind::Cnn) }, [3, 8, 12]),
+        (NetworkSpec { pool: Pool::None, ..base(NetworkKind::Cnn) }, [2, 5, 7]),
+        (NetworkSpec { norm: Some(Norm::Layer), depth: 3, ..base(NetworkKind::Mlp) }, [1, 5, 3]),
+        (NetworkSpec { norm: Some(Norm::None), ..base(NetworkKind::ResMlp) }, [2, 4, 4]),
+        (base(NetworkKind::Rnn), [2, 6, 5]),
         (base(NetworkKind::ResMlp), [2, 4, 4]),
         (NetworkSpec { patch: 4, ..base(NetworkKind::Transformer) }, [3, 8, 12]),
     ];
@@ -470,7 +501,7 @@ fn presets_are_valid_named_and_different() {
     for (place, this) in PRESETS.iter().enumerate() {
         let spec = this.spec();
         // Images that are not inside the program must be chosen, and nothing else is missing.
-        let missing: &[&str] = if spec.data.source == Source::FashionMnistSmall { &[] } else { &["data.path"] };
+        let missing: &[&str] = if spec.data.source.needs_folder() { &["data.path"] } else { &[] };
         assert_eq!(fields(&spec), missing, "{}", this.name);
         assert_eq!(preset(this.name).unwrap().spec(), spec);
         assert!(PRESETS[..place].iter().all(|other| other.spec() != spec && other.name != this.name), "{}", this.name);
@@ -488,7 +519,7 @@ fn presets_are_valid_named_and_different() {
 #[test]
 fn the_estimate_counts_the_steps_there_are() {
     let mut specs: Vec<Spec> = PRESETS.iter().map(|preset| preset.spec()).collect();
-    specs.retain(|spec| spec.data.source == Source::FashionMnistSmall);
+    specs.retain(|spec| !spec.data.source.needs_folder());
     let mut shift = Spec::default();
     (shift.tasks.kind, shift.kernel.train_on_probes) = (TaskKind::Frequency, true);
     shift.tasks.classes = vec![vec![0, 1, 2], vec![7, 8]];

@@ -179,15 +179,17 @@ fn what_is_wrong_stands_in_words_below_its_field() {
 fn each_kind_of_network_shows_its_own_fields_and_begins_with_its_own_sizes() {
     let mut harness = window(Spec::default());
     let fields = |kind: NetworkKind| match kind {
-        NetworkKind::Mlp => &["Width", "Depth"][..],
+        NetworkKind::Mlp => &["Width", "Depth", "Normalised"][..],
         NetworkKind::Cnn => &["Channels", "Convolutions", "Pooling", "Logits from"],
-        NetworkKind::ResMlp => &["Width", "Blocks"],
+        NetworkKind::ResMlp => &["Width", "Blocks", "Normalised"],
         NetworkKind::Transformer => &["Width", "Blocks", "Heads", "Patch"],
+        NetworkKind::Rnn => &["Width"],
     };
     let kinds = [
         (NetworkKind::Cnn, "CNN"),
         (NetworkKind::ResMlp, "residual MLP"),
         (NetworkKind::Transformer, "transformer"),
+        (NetworkKind::Rnn, "recurrent (RNN)"),
         (NetworkKind::Mlp, "MLP"),
     ];
     for (kind, name) in kinds {

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
 pub use crate::model::Arch;
-use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host};
+use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
 use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
@@ -98,7 +98,7 @@ impl Gram {
     /// When a file cannot be read or does not hold what it should, or when the request names a layer that is not there.
     pub fn open(order: &Order) -> Result<Self, GramError> {
         let weights = read(&order.weights)?;
-        let images = matches!(order.arch.kind, NetworkKind::Cnn | NetworkKind::Transformer);
+        let images = matches!(order.arch.kind, NetworkKind::Cnn | NetworkKind::Transformer | NetworkKind::Rnn);
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
             Inputs::parse(&read(path)?, images).map_err(refused)
@@ -146,10 +146,7 @@ impl Gram {
     /// How the kernel would be computed layer by layer.
     pub fn explain(&self) -> Explained {
         let (layers, plan, work) = layerwise::explain(&self.network, &self.images, self.others.as_ref(), &self.request);
-        let within = |layer: &String, tensor: &str| {
-            tensor.strip_prefix(layer.as_str()).is_some_and(|rest| ["", ".weight", ".bias"].contains(&rest))
-        };
-        let wanted = layers.iter().map(|layer| self.tensors.iter().any(|(tensor, _)| within(layer, tensor))).collect();
+        let wanted = layers.iter().map(|layer| self.tensors.iter().any(|(name, _)| layer_of(name) == *layer)).collect();
         Explained { layers, wanted, plan, work }
     }
 
@@ -242,11 +239,7 @@ fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), Gr
     let only = |name: &String| Request { only: Some(vec![name.clone()]), ..request.clone() };
     let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).wants(tensor));
     let Some(name) = request.only.iter().flatten().find(absent) else { return Ok(()) };
-    let layer = |tensor: &String| {
-        let known = [".weight", ".bias"].into_iter().find_map(|end| tensor.strip_suffix(end));
-        known.unwrap_or(tensor).to_owned()
-    };
-    let known: BTreeSet<String> = tensors.iter().map(|(tensor, _)| layer(tensor)).collect();
+    let known: BTreeSet<String> = tensors.iter().map(|(tensor, _)| layer_of(tensor)).collect();
     let known = known.into_iter().collect::<Vec<_>>().join(", ");
     Err(GramError::NoLayer { name: name.clone(), known })
 }

@@ -160,7 +160,7 @@ impl<'a> Live<'a> {
         };
         let exams = data.stream.tasks().iter().map(exam).collect();
         let fresh =
-            || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.alpha);
+            || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.laziness());
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;

@@ -32,8 +32,18 @@ impl Affine {
         source: &mut dyn Source,
         device: &Device,
     ) -> Result<Self, WeightsError> {
-        let weight = source.matrix(&format!("{name}.weight"), fan_in, fan_out)?;
-        let bias = source.tensor(&format!("{name}.bias"), &[fan_out], Fill::Bias { fan_in })?;
+        Self::named([&format!("{name}.weight"), &format!("{name}.bias")], [fan_in, fan_out], source, device)
+    }
+
+    /// The layer whose weight and bias have these names.
+    pub fn named(
+        [weight, bias]: [&str; 2],
+        [fan_in, fan_out]: [usize; 2],
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
+        let weight = source.matrix(weight, fan_in, fan_out)?;
+        let bias = source.tensor(bias, &[fan_out], Fill::Bias { fan_in })?;
         let weight = Tensor::from_data(TensorData::new(weight, [fan_in, fan_out]), device);
         let bias = Tensor::from_data(TensorData::new(bias, [fan_out]), device);
         let (weight_gain, bias_gain) = source.gains(fan_in);
@@ -49,12 +59,7 @@ impl Affine {
         shape[D - 1] = weight.dims()[1];
         // The gain goes onto the smaller side: the rows' output, not the weights.
         let input = input.reshape([rows, fan_in]);
-        let product = if input.is_autodiff() || weight.is_autodiff() {
-            let product = input.matmul(weight);
-            if self.weight_gain == 1.0 { product } else { product * self.weight_gain }
-        } else {
-            times(input, weight, false, self.weight_gain)
-        };
+        let product = scaled(input, weight, self.weight_gain);
         let bias = self.bias.val().unsqueeze::<2>();
         let output = product + if self.bias_gain == 1.0 { bias } else { bias * self.bias_gain };
         output.reshape(shape)
@@ -73,8 +78,17 @@ impl Affine {
         let view =
             View::Affine { input, fan_out: self.weight.val().dims()[1], channels_first: false, weight_gain, bias_gain };
         let way_back = AffineBackward { weight: self.weight.val(), weight_gain, positions };
-        (Box::new(way_back), Some(Tap { name: name.to_owned(), view }))
+        (Box::new(way_back), Some(Tap::usual(name, view)))
     }
+}
+
+/// gain · x W, with autodiff where one of them has it.
+pub(super) fn scaled(input: Tensor<2>, weight: Tensor<2>, gain: f64) -> Tensor<2> {
+    if !input.is_autodiff() && !weight.is_autodiff() {
+        return times(input, weight, false, gain);
+    }
+    let product = input.matmul(weight);
+    if gain == 1.0 { product } else { product * gain }
 }
 
 /// δ ↦ c_w δ Wᵀ.

@@ -71,7 +71,7 @@ impl Conv {
             bias_gain,
         };
         let way_back = ConvBackward { weight: self.weight.val(), weight_gain, image: [height, width] };
-        (Box::new(way_back), Some(Tap { name: name.to_owned(), view }))
+        (Box::new(way_back), Some(Tap::usual(name, view)))
     }
 }
 

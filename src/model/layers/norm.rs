@@ -50,7 +50,7 @@ impl Norm {
         let positions = shape[1..D - 1].iter().product();
         let (normalised, inverse) = normalise(input.reshape([n, positions, features]));
         let way_back = NormBackward { normalised: normalised.clone(), inverse, weight: self.weight.val() };
-        let tap = (!self.frozen).then(|| Tap { name: name.to_owned(), view: View::Norm { normalised } });
+        let tap = (!self.frozen).then(|| Tap::usual(name, View::Norm { normalised }));
         (Box::new(way_back), tap)
     }
 }

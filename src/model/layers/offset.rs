@@ -42,6 +42,7 @@ impl Offset {
             Box::new(Through),
             Some(Tap {
                 name: name.to_owned(),
+                tensors: vec![name.to_owned()],
                 view: View::Offset { shape: self.values.val().dims(), gain: self.gain },
             }),
         )
@@ -49,7 +50,7 @@ impl Offset {
 }
 
 /// δ ↦ δ.
-struct Through;
+pub struct Through;
 
 impl Backward for Through {
     fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {

@@ -7,5 +7,5 @@ mod pool;
 
 pub use join::{Add, PixelMean, PositionMean};
 pub use mix::Mix;
-pub use pointwise::Pointwise;
+pub use pointwise::{Pointwise, slope};
 pub use pool::{AvgPool, MaxPool};

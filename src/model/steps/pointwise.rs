@@ -12,16 +12,20 @@ pub struct Pointwise {
 }
 
 impl Pointwise {
-    /// The way back through `function` at `input`. The slope is burn's own derivative of the function, taken of the sum: no
-    /// activation needs a second formula here, and relu′(0) = 0 as there.
+    /// The way back through `function` at `input`.
     pub fn boxed<const D: usize>(input: Tensor<D>, function: impl Fn(Tensor<D>) -> Tensor<D>) -> Box<dyn Backward> {
         let shape = input.dims();
         let (n, f) = (shape[0], shape[1..].iter().product::<usize>());
-        let at = input.autodiff().require_grad();
-        let mut gradients = function(at.clone()).sum().backward();
-        let slope = at.grad_remove(&mut gradients).expect("the sum of a function of the input depends on it");
-        Box::new(Self { slope: slope.reshape([n, f]) })
+        Box::new(Self { slope: slope(input, function).reshape([n, f]) })
     }
+}
+
+/// The derivative of a function of each value alone: burn's own, taken of the sum, so that no activation needs a second formula
+/// here, and relu′(0) = 0 as there.
+pub fn slope<const D: usize>(input: Tensor<D>, function: impl Fn(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let at = input.autodiff().require_grad();
+    let mut gradients = function(at.clone()).sum().backward();
+    at.grad_remove(&mut gradients).expect("the sum of a function of the input depends on it")
 }
 
 impl Backward for Pointwise {

@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
-use crate::spec::Source;
+use crate::spec::{Source, Spec, TaskKind};
 use crate::ui::actions::Action;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
@@ -14,16 +14,22 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         (Source::Idx, "IDX folder"),
         (Source::Cifar10, "CIFAR-10 folder"),
         (Source::Cifar100, "CIFAR-100 folder"),
+        (Source::Circle, "points of a circle"),
+        (Source::Disk, "points of a disk"),
     ];
+    let before = form.draft.data.source;
     form.choice(
         ui,
         "data.source",
         "Source",
-        "The small set is inside the program",
+        "The small set is inside the program; points of the plane have two classes and take an MLP",
         |spec| &mut spec.data.source,
         &sources,
     );
-    if form.draft.data.source != Source::FashionMnistSmall {
+    if form.draft.data.source.plane() != before.plane() {
+        other_classes(form.draft);
+    }
+    if form.draft.data.source.needs_folder() {
         form.row(ui, "data.path", "Folder", "With the files of this data set", |ui, form| {
             let path = form.draft.data.path.clone().unwrap_or_default();
             let mut text = path.display().to_string();
@@ -36,16 +42,25 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             }
         });
     }
+    let plane = form.draft.data.source.plane();
+    let nothing = if plane.is_some() { "per class: as usual" } else { "per class: all" };
     let per_class = |ui: &mut Ui, value: &mut usize| {
         whole(ui, value, 0..=100_000);
-        ui.weak(if *value == 0 { "per class: all" } else { "per class" });
+        ui.weak(if *value == 0 { nothing } else { "per class" });
     };
-    form.row(ui, "data.per_class", "Training", "Training images kept of each class; 0 keeps all", |ui, form| {
+    let [training, test] = match plane {
+        Some(_) => ["Training points of each class, beside the probes", "Test points of each class"],
+        None => ["Training images kept of each class; 0 keeps all", "Test images kept of each class; 0 keeps all"],
+    };
+    form.row(ui, "data.per_class", "Training", training, |ui, form| {
         per_class(ui, &mut form.draft.data.per_class);
     });
-    form.row(ui, "data.test_per_class", "Test", "Test images kept of each class; 0 keeps all", |ui, form| {
+    form.row(ui, "data.test_per_class", "Test", test, |ui, form| {
         per_class(ui, &mut form.draft.data.test_per_class);
     });
+    if plane.is_some() {
+        return;
+    }
     form.row(
         ui,
         "data.standardise",
@@ -55,4 +70,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.checkbox(&mut form.draft.data.standardise, "");
         },
     );
+}
+
+/// Images and points have different classes, and the grid of a disk its own number of probes: what could not start begins anew.
+fn other_classes(spec: &mut Spec) {
+    let usual = Spec::default();
+    (spec.tasks.kind, spec.tasks.order, spec.tasks.overlap) = (TaskKind::Split, Vec::new(), 0);
+    spec.tasks.classes = if spec.data.source.plane().is_some() { vec![vec![0, 1]] } else { usual.tasks.classes };
+    spec.kernel.probes_per_class = if spec.data.source == Source::Disk { 72 } else { usual.kernel.probes_per_class };
 }

@@ -5,7 +5,8 @@
 use egui::Ui;
 
 use super::form::{Form, real, slider, whole};
-use crate::spec::{Activation, BLOCKS, DEPTHS, Head, Init, NetworkKind, NetworkSpec, Parametrisation, Pool};
+use crate::spec::{Activation, BLOCKS, DEPTHS, Head, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use crate::ui::{format, widgets};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     kind(ui, form);
@@ -26,7 +27,11 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             blocks(ui, form);
             attention(ui, form);
         }
+        NetworkKind::Rnn => {
+            width(ui, form, "Width", "Units of the state, which sees one row of the image after the other")
+        }
     }
+    normalisation(ui, form);
     let activations =
         [(Activation::Relu, "ReLU"), (Activation::Tanh, "tanh"), (Activation::Gelu, "GELU"), (Activation::Erf, "erf")];
     form.choice(
@@ -46,14 +51,32 @@ fn kind(ui: &mut Ui, form: &mut Form<'_>) {
         (NetworkKind::Cnn, "CNN"),
         (NetworkKind::ResMlp, "residual MLP"),
         (NetworkKind::Transformer, "transformer"),
+        (NetworkKind::Rnn, "recurrent (RNN)"),
     ];
     let hover = "What the network is made of; another kind begins with sizes of its own";
     let before = form.draft.network.kind;
     form.choice(ui, "network.kind", "Architecture", hover, |spec| &mut spec.network.kind, &kinds);
     let network = &mut form.draft.network;
     if network.kind != before {
-        let NetworkSpec { width, depth, blocks, heads, patch, activation, .. } = NetworkSpec::of(network.kind);
-        *network = NetworkSpec { width, depth, blocks, heads, patch, activation, ..network.clone() };
+        let NetworkSpec { width, depth, blocks, heads, patch, activation, norm, .. } = NetworkSpec::of(network.kind);
+        *network = NetworkSpec { width, depth, blocks, heads, patch, activation, norm, ..network.clone() };
+    }
+}
+
+/// Where a kind can do with and without it. What is usual is not written down.
+fn normalisation(ui: &mut Ui, form: &mut Form<'_>) {
+    if matches!(form.draft.network.kind, NetworkKind::Mlp | NetworkKind::ResMlp) {
+        let hover = "LayerNorm, sample by sample: before each activation of an MLP; before each block and the logits of a \
+                     residual MLP, whose blocks have one layer without it";
+        form.row(ui, "network.norm", "Normalised", hover, |ui, form| {
+            let network = &mut form.draft.network;
+            let mut norm = network.norm();
+            widgets::choose(ui, "Normalised", &mut norm, &[(Norm::None, "no"), (Norm::Layer, "LayerNorm")]);
+            let usual = NetworkSpec { norm: None, ..network.clone() }.norm();
+            network.norm = (norm != usual).then_some(norm);
+        });
+    } else {
+        form.problems(ui, "network.norm");
     }
 }
 
@@ -82,8 +105,8 @@ fn convolutions(ui: &mut Ui, form: &mut Form<'_>) {
         |spec| &mut spec.network.depth,
         &depths,
     );
-    let pools = [(Pool::Max, "largest of 2 × 2"), (Pool::Avg, "mean of 2 × 2")];
-    let hover = "What halves the sides of the image";
+    let pools = [(Pool::Max, "largest of 2 × 2"), (Pool::Avg, "mean of 2 × 2"), (Pool::None, "none")];
+    let hover = "What halves the sides of the image, if anything does";
     form.choice(ui, "network.pool", "Pooling", hover, |spec| &mut spec.network.pool, &pools);
     let heads = [(Head::Flatten, "every pixel"), (Head::Mean, "mean over pixels")];
     let hover = "What the last layer reads of each channel";
@@ -131,6 +154,27 @@ fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
         match &mut form.draft.network.alpha {
             Some(alpha) => _ = real(ui, alpha, 0.001),
             None => _ = ui.weak("off"),
+        }
+    });
+    let hover = "Mean field, for SGD the same as µP: multiplies α, which is 1 where none is given, by √(this/width). With NTP the \
+                 output then shrinks by 1/√n more and the rate grows by n, so that features move as far at every width \
+                 (Yang & Hu 2021; Chizat et al. 2019)";
+    form.row(ui, "network.alpha_width", "α at width", hover, |ui, form| {
+        let mut given = form.draft.network.alpha_width.is_some();
+        if ui.checkbox(&mut given, "").changed() {
+            form.draft.network.alpha_width = given.then_some(64);
+        }
+        match &mut form.draft.network.alpha_width {
+            Some(base) => {
+                whole(ui, base, 1..=1_000_000);
+                ui.weak(
+                    form.draft
+                        .network
+                        .laziness()
+                        .map_or_else(String::new, |alpha| format!("α = {}", format::number(alpha))),
+                );
+            }
+            None => _ = ui.weak("off: the same α at every width"),
         }
     });
 }

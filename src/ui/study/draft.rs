@@ -93,7 +93,9 @@ impl Draft {
 
     /// Whether a ready-made study takes the images of the run page instead of its own.
     pub fn borrows_data(&self, run: &Spec) -> bool {
-        matches!(self.which, Which::Ready(_)) && run.data.source != Source::FashionMnistSmall
+        // Points of the plane are no images: a study of images cannot be asked on them, nor one of points on images.
+        let Which::Ready(place) = self.which else { return false };
+        run.data.source.needs_folder() && STUDIES[place].spec().data.source.plane().is_none()
     }
 
     /// The whole study; `run` are the settings of the run page.
@@ -124,7 +126,7 @@ impl Draft {
 
 fn data_word(source: Source) -> &'static str {
     match source {
-        Source::FashionMnistSmall => "",
+        Source::FashionMnistSmall | Source::Circle | Source::Disk => "",
         Source::Idx => "-idx",
         Source::Cifar10 => "-cifar10",
         Source::Cifar100 => "-cifar100",

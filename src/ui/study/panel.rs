@@ -116,11 +116,19 @@ fn images(draft: &Draft, run: &Spec) -> String {
         Source::Idx => "an IDX folder",
         Source::Cifar10 => "CIFAR-10",
         Source::Cifar100 => "CIFAR-100",
+        Source::Circle => "points of the circle",
+        Source::Disk => "points of the disk",
     };
     match draft.which {
         Which::Own => format!("All other settings and the images ({name}) are those of the run page."),
         Which::Ready(_) if draft.borrows_data(run) => {
             format!("Images: {name}, as on the run page; all other settings are the study's.")
+        }
+        Which::Ready(place) if STUDIES[place].spec().data.source.plane().is_some() => {
+            "The study has points of the plane of its own.".to_owned()
+        }
+        Which::Ready(_) if run.data.source.plane().is_some() => {
+            "Images: Fashion-MNIST, small. Choose others on the run page, and the study takes them.".to_owned()
         }
         Which::Ready(_) => format!("Images: {name}. Choose others on the run page, and the study takes them."),
     }

@@ -1,0 +1,36 @@
+//! Points of the plane as images of one row and two pixels: everything that is known of images is then known of them.
+//!
+//! The first images of each class are the probes of the tasks, one task's after the other's, then come the points to train on.
+//! Nothing is standardised: the points are already what the networks of the literature saw.
+
+use super::{DataSet, Images, Scaling};
+use crate::math::plane::{Drawn, Plane, Point};
+use crate::spec::{PLANE_CLASSES, Spec};
+
+/// The set of this spec.
+pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
+    let counts = spec.plane_points(plane);
+    let training = |class: usize| {
+        let mut points = plane.probes(class, spec.kernel.probes_per_class).repeat(spec.sharing(class));
+        points.extend(plane.points(class, counts.training, Drawn::Training));
+        points
+    };
+    let (name, class_names) = match plane {
+        Plane::Circle => ("circle", ["x₁x₂ < 0", "x₁x₂ > 0"]),
+        Plane::Disk => ("disk", ["below", "above"]),
+    };
+    DataSet {
+        name: name.to_owned(),
+        class_names: class_names.map(str::to_owned).into(),
+        train: images(training),
+        test: images(|class| plane.points(class, counts.test, Drawn::Test)),
+        // As −1 is black and 1 is white.
+        scaling: Scaling { mean: vec![0.5], std: vec![0.5] },
+    }
+}
+
+fn images(points: impl Fn(usize) -> Vec<Point>) -> Images {
+    let of_class = |class: usize| points(class).into_iter().map(move |point| (point, class));
+    let (points, labels): (Vec<Point>, Vec<usize>) = (0..PLANE_CLASSES).flat_map(of_class).unzip();
+    Images { shape: [1, 1, 2], pixels: points.into_iter().flatten().map(|x| x as f32).collect(), labels }
+}
