@@ -73,6 +73,10 @@ pub struct DataSpec {
     pub test_per_class: usize,
     /// Subtract the mean and divide by the standard deviation of the training images, per channel. (Points stay as they are.)
     pub standardise: bool,
+    /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
+    /// convolutional and recurrent networks are then measured in minutes.
+    #[serde(skip_serializing_if = "is_one")]
+    pub shrink: usize,
 }
 
 /// A data set that can be loaded.
@@ -298,7 +302,14 @@ impl Default for Spec {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { source: Source::FashionMnistSmall, path: None, per_class: 0, test_per_class: 200, standardise: true }
+        Self {
+            source: Source::FashionMnistSmall,
+            path: None,
+            per_class: 0,
+            test_per_class: 200,
+            standardise: true,
+            shrink: 1,
+        }
     }
 }
 
@@ -354,6 +365,10 @@ impl Default for WindowSpec {
     fn default() -> Self {
         Self { pace: 1.25 }
     }
+}
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }
 
 impl TrainingSpec {
