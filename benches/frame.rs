@@ -305,6 +305,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
         alignment_full: None,
         sharpness: None,
         sharpness_loss: None,
+        infinite_error: None,
     };
     let accuracy =
         |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
@@ -329,5 +330,6 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
         gram: Arc::clone(gram),
         block_eigenvalues: vec![eigenvalues[..80].to_vec(), eigenvalues[80..].to_vec()],
         eigenvalues,
+        outputs: None,
     }
 }

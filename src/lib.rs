@@ -10,16 +10,17 @@
 //! ```text
 //!  spec ──► data ──► model ──► train ─┐
 //!                      └─────► ntk ───┼──► lab ──► worker ──► record ──► ui      (window)
-//!           math ◄────────────────────┘                          └─────► cli     (files, figures, progress bar)
+//!           math ◄── theory ──────────┘                          └─────► cli     (files, figures, progress bar)
 //! ```
 //!
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
-//! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, random streams | – | no | no |
+//! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, kernel regression, random streams | – | no | no |
 //! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
 //! | [`data`] | images (embedded, IDX, CIFAR), task streams, probes, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
-//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; kernel regression; J Δw; sharpness | `model`, `math` | yes | no |
+//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; J Δw; sharpness | `model`, `math` | yes | no |
+//! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
 //! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads, and who keeps its folder | `lab` | no | no |
@@ -35,7 +36,7 @@
 //! # Where to begin reading
 //!
 //! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it,
-//! [`train::Linearised`] the network whose kernel stands still.
+//! [`train::Linearised`] the network whose kernel stands still, [`theory::Infinite`] the one that is infinitely wide.
 
 pub mod cli;
 pub mod data;
@@ -45,6 +46,7 @@ pub mod model;
 pub mod ntk;
 pub mod record;
 pub mod spec;
+pub mod theory;
 pub mod train;
 pub mod ui;
 pub mod worker;

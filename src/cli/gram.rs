@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use serde::Serialize;
 
 use super::explain::explanation;
+use super::repeat::Repeat;
 use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
@@ -55,12 +55,8 @@ pub struct GramArgs {
     pub memory: ByteSize,
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
-    /// Threads of the processor; all where none are given
-    #[arg(long)]
-    pub threads: Option<NonZeroUsize>,
-    /// Compute so many times and print one line of JSON: seconds, threads, peak bytes of memory, gflop
-    #[arg(long, value_name = "K")]
-    pub repeat: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub repeat: Repeat,
     /// Print how the kernel is computed and what that costs; without --out and --repeat, only that
     #[arg(long)]
     pub explain: bool,
@@ -150,53 +146,35 @@ impl GramArgs {
     }
 }
 
-/// The line of `--repeat`.
-#[derive(Serialize)]
-struct Line {
-    #[serde(flatten)]
-    timing: Timing,
-    threads: usize,
-    /// Of the whole program; null where the system does not tell.
-    peak_bytes: Option<u64>,
-    gflop: f64,
-}
-
 pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
-    if let Some(threads) = args.threads {
-        // Before anything is computed: faer and burn both take the threads of this pool, of which this thread is one.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread();
-        pool.build_global().map_err(|err| Refused(format!("{threads} threads cannot be started: {err}")))?;
-    }
+    args.repeat.start_threads()?;
     let mut order = args.order();
     let mut gram = open(&order)?;
     if args.explain {
         let text = explanation(&gram.explain(), gram.device());
         // With the line of JSON on standard output, the plan goes where it does not disturb it.
-        if args.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
+        if args.repeat.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
     }
-    if args.out.is_none() && args.repeat.is_none() {
+    if args.out.is_none() && args.repeat.repeat.is_none() {
         return Ok(());
     }
     gram.check_memory().map_err(|err| Refused(err.to_string()))?;
     let began = Instant::now();
-    let (timing, kernel) = match measure(&gram, args.repeat) {
+    let (timing, kernel) = match measure(&gram, &args.repeat) {
         (_, Err(GramError::Device(why))) => {
             eprintln!("{} gave up ({why}): the processor takes over", gram.device());
             order.device = DeviceChoice::Cpu;
             gram = open(&order)?;
-            measure(&gram, args.repeat)
+            measure(&gram, &args.repeat)
         }
         done => done,
     };
     let kernel = kernel?;
-    let seconds = began.elapsed().as_secs_f64() / args.repeat.map_or(1.0, |repeats| repeats.get() as f64);
-    if args.repeat.is_some() {
-        let (threads, gflop) = (rayon::current_num_threads(), gram.flop() / 1e9);
-        println!("{}", serde_json::to_string(&Line { timing, threads, peak_bytes: peak_bytes(), gflop })?);
-    }
+    let seconds = began.elapsed().as_secs_f64() / args.repeat.times() as f64;
+    args.repeat.print(timing, Some(gram.flop() / 1e9))?;
     if let Some(out) = &args.out {
         write(out, &kernel)?;
     }
@@ -208,8 +186,8 @@ fn open(order: &Order) -> Result<Gram, Refused> {
     Gram::open(order).map_err(|err| Refused(err.to_string()))
 }
 
-fn measure(gram: &Gram, repeats: Option<NonZeroUsize>) -> (Timing, Result<Kernel, GramError>) {
-    time(repeats.map_or(1, NonZeroUsize::get), || gram.measure())
+fn measure(gram: &Gram, repeat: &Repeat) -> (Timing, Result<Kernel, GramError>) {
+    time(repeat.times(), || gram.measure())
 }
 
 /// Writes the kernel under its reduction's name, and its parts where it has them.
@@ -258,11 +236,3 @@ fn summary(kernel: &Kernel, parameters: usize, square: bool) -> String {
 
 /// Rows of a kernel whose spectrum is told: it takes seconds, and grows with the cube.
 const MOST_ROWS: usize = 4096;
-
-/// The most memory that the program has had at once, where the system tells.
-fn peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
-}

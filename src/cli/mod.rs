@@ -8,10 +8,12 @@ mod figures;
 mod follow;
 mod gram;
 mod lists;
+mod repeat;
 mod run;
 mod settings;
 mod study;
 mod summary;
+mod theory;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ pub use follow::follow;
 pub use gram::GramArgs;
 pub use run::run_default;
 pub use summary::summary;
+pub use theory::TheoryArgs;
 
 use crate::ui::Subject;
 use crate::ui::views::View;
@@ -45,6 +48,8 @@ pub enum Command {
     Study(StudyArgs),
     /// Compute the exact kernel of given weights on given inputs
     Gram(GramArgs),
+    /// Compute the infinite-width kernels of a network on given inputs, and what training with them predicts
+    Theory(TheoryArgs),
     /// Draw the publication figures of a run or of a study
     Figures(FiguresArgs),
     /// Take pictures of the window on a real run: before the switch, after it, at the end; or of a study
@@ -164,6 +169,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Run(args) => run::run(args),
         Command::Study(args) => study::study(args),
         Command::Gram(args) => gram::gram(args),
+        Command::Theory(args) => theory::theory(args),
         Command::Figures(args) => figures::figures(args),
         Command::Screenshots(args) => screenshots(args),
         Command::Presets => lists::presets(),

@@ -23,7 +23,7 @@ pub struct Settings {
 impl Settings {
     /// The run that is meant, if it can be run. Reads at most the run file.
     pub fn spec(&self) -> Result<Spec, Refused> {
-        let spec = self.read(&PRESETS[0], preset)?;
+        let spec = self.read(|| PRESETS[0].spec(), preset)?;
         if spec.study.is_some() {
             return Err(Refused("this is a study: `kernelscope study` runs it".to_owned()));
         }
@@ -33,7 +33,7 @@ impl Settings {
 
     /// The study that is meant, if all of its runs can be run.
     pub fn study(&self) -> Result<Spec, Refused> {
-        let spec = self.read(&STUDIES[0], study)?;
+        let spec = self.read(|| STUDIES[0].spec(), study)?;
         if spec.study.is_none() {
             return Err(Refused("this is one run: give it a section [study], or `kernelscope run` it".to_owned()));
         }
@@ -41,7 +41,12 @@ impl Settings {
         Ok(spec)
     }
 
-    fn read(&self, default: &Preset, named: fn(&str) -> Option<&'static Preset>) -> Result<Spec, Refused> {
+    /// The settings that are meant, whether a run of them could be or not: these where neither a preset nor a file is named.
+    pub fn read(
+        &self,
+        default: impl FnOnce() -> Spec,
+        named: fn(&str) -> Option<&'static Preset>,
+    ) -> Result<Spec, Refused> {
         let mut spec = match (&self.preset, &self.config) {
             (Some(name), _) => named(name).ok_or_else(|| unknown(name))?.spec(),
             (None, Some(path)) => {
@@ -49,7 +54,7 @@ impl Settings {
                     .map_err(|err| Refused(format!("cannot read the run file {}: {err}", path.display())))?;
                 Spec::from_toml(&text).map_err(|err| Refused(format!("{}: {err}", path.display())))?
             }
-            (None, None) => default.spec(),
+            (None, None) => default(),
         };
         self.set.iter().try_for_each(|assignment| spec.set(assignment)).map_err(|err| Refused(err.to_string()))?;
         Ok(spec)
@@ -65,7 +70,7 @@ fn unknown(name: &str) -> Refused {
     Refused(message)
 }
 
-fn refuse(problems: Vec<Problem>) -> Result<(), Refused> {
+pub(super) fn refuse(problems: Vec<Problem>) -> Result<(), Refused> {
     match problems.into_iter().next() {
         Some(problem) => Err(Refused(format!("{}: {}", problem.field, problem.message))),
         None => Ok(()),

@@ -169,6 +169,7 @@ impl Meter {
                 alignment_full: reading.full.as_ref().map(|full| full.alignment(rows.clone(), &self.labels)),
                 sharpness: sharpness.map(|value| rate * self.gain * value),
                 sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
+                infinite_error: None,
             }
         };
         self.blocks.iter().enumerate().map(one).collect()

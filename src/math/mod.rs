@@ -8,6 +8,7 @@ pub mod forgetting;
 mod gram;
 pub mod lanczos;
 pub mod plane;
+pub mod regression;
 pub mod rng;
 pub mod spectrum;
 pub mod spike;

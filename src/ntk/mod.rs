@@ -1,18 +1,16 @@
 //! The empirical neural tangent kernel Θ(x, x′) = ⟨∇_w f(x), ∇_w f(x′)⟩ over all parameters (Jacot et al. 2018).
 //!
 //! Two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is obvious and used to
-//! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64. [`regression`] is
-//! what the kernel alone predicts, [`tangent`] how outputs move with the weights.
+//! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64. [`tangent`] is how
+//! outputs move with the weights.
 
 mod contract;
 mod curvature;
 pub mod jacobian;
 mod kernel;
 pub mod layerwise;
-pub mod regression;
 mod rows;
 mod side;
 pub mod tangent;
 
 pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
-pub use regression::{Regression, RegressionError};

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use npyz::{Deserialize, NpyFile, NpyHeader, Order};
 
-use super::npz::{NpzWriter, header, invalid};
+use super::npz::{NpzReader, NpzWriter, header, invalid};
 use super::{FolderError, atomic};
 
 /// An array to be written: its name, its shape and its values in C order.
@@ -53,10 +53,39 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 /// # Errors
 /// When it is none, in words.
 pub fn read_npy(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
-    parse(bytes).map_err(|err| err.to_string())
+    // Products are in 32 bits; what does not fit them becomes infinite, which the caller refuses.
+    parse(bytes, |value| value, |value| value as f32).map_err(|err| err.to_string())
 }
 
-fn parse(bytes: &[u8]) -> io::Result<(Vec<usize>, Vec<f32>)> {
+/// The shape and the values of an array, in C order.
+pub type Floats = (Vec<usize>, Vec<f64>);
+
+/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it.
+pub struct Arrays(NpzReader);
+
+impl Arrays {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// When it is none, in words.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        NpzReader::open(path).map(Self).map_err(|err| err.to_string())
+    }
+
+    /// The shape and the values of an array of 32- or 64-bit floats in C order; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// When it holds something else, in words.
+    pub fn floats(&mut self, name: &str) -> Result<Option<Floats>, String> {
+        if !self.0.has(name) {
+            return Ok(None);
+        }
+        let bytes = self.0.bytes(name).map_err(|err| err.to_string())?;
+        parse(&bytes, f64::from, |value| value).map(Some).map_err(|err| err.to_string())
+    }
+}
+
+fn parse<V>(bytes: &[u8], single: fn(f32) -> V, double: fn(f64) -> V) -> io::Result<(Vec<usize>, Vec<V>)> {
     let mut rest = bytes;
     let header = header(&mut rest)?;
     let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
@@ -65,20 +94,19 @@ fn parse(bytes: &[u8]) -> io::Result<(Vec<usize>, Vec<f32>)> {
     }
     let descr = header.dtype().descr();
     let values = match descr.trim_matches(['\'', '<', '>', '=', '|']) {
-        "f4" => values::<f32>(header, rest, |value| value)?,
-        // Products are in 32 bits; what does not fit them becomes infinite, which the caller refuses.
-        "f8" => values::<f64>(header, rest, |value| value as f32)?,
+        "f4" => values(header, rest, single)?,
+        "f8" => values(header, rest, double)?,
         _ => return Err(invalid(format!("it holds {descr} where floats were expected: save it as float32"))),
     };
     Ok((shape, values))
 }
 
-fn values<T: Deserialize>(header: NpyHeader, bytes: &[u8], to: impl Fn(T) -> f32) -> io::Result<Vec<f32>> {
+fn values<T: Deserialize, V>(header: NpyHeader, bytes: &[u8], to: fn(T) -> V) -> io::Result<Vec<V>> {
     // Digits are few in a header that was let through, so the product cannot overflow.
     let promised = header.shape().iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
     if promised > bytes.len() as u64 {
         return Err(invalid("its header promises more values than it holds".to_owned()));
     }
     let values = NpyFile::with_header(header, bytes).data::<T>().map_err(|err| invalid(err.to_string()))?;
-    values.map(|value| value.map(&to)).collect()
+    values.map(|value| value.map(to)).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, Ledger, Prediction};
+use super::{Checkpoint, Ledger, Outputs, Prediction};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -21,6 +21,9 @@ pub enum Event {
     Progress(Progress),
     /// One Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
+    /// The infinite-width kernel Θ̊ of the network on the probes, row-major [n, n], where it has one; once, before the first
+    /// snapshot.
+    Limit(Arc<[f64]>),
     /// What one step did to images of earlier tasks.
     Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
@@ -121,6 +124,8 @@ pub struct Snapshot {
     pub eigenvalues: Vec<f64>,
     /// The same for each task's own block, in order of task number.
     pub block_eigenvalues: Vec<Vec<f64>>,
+    /// What the network says of the probes; none in a folder of an older version.
+    pub outputs: Option<Arc<Outputs>>,
 }
 
 /// What is measured at one step, without the matrices.
@@ -251,6 +256,8 @@ pub struct BlockMetrics {
     /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
     /// η λ_max(Θ (diag p − p pᵀ))/N.
     pub sharpness_loss: Option<f64>,
+    /// ‖Θ − Θ̊‖/‖Θ̊‖ from the infinite-width kernel of the same network, where it has one.
+    pub infinite_error: Option<f64>,
 }
 
 /// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.

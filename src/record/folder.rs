@@ -211,6 +211,7 @@ impl RunFolder {
                 files.rows.push(row)?;
                 files.kernels.push(Arc::clone(snapshot));
             }
+            Event::Limit(kernel) => files.kernels.limit(kernel)?,
             Event::Changed { step, epoch, change } => {
                 files.note(*step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;
                 self.change(change)?;

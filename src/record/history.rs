@@ -41,6 +41,7 @@ pub struct History {
     changes: Vec<Change>,
     notes: Vec<Note>,
     ledgers: Vec<Arc<Ledger>>,
+    limit: Option<Arc<[f64]>>,
     progress: Progress,
     weights: Option<Arc<Weights>>,
     revision: u64,
@@ -69,6 +70,7 @@ impl History {
             changes: Vec::new(),
             notes: Vec::new(),
             ledgers: Vec::new(),
+            limit: None,
             progress: Progress::default(),
             weights: None,
             revision: 0,
@@ -109,6 +111,7 @@ impl History {
                     Arc::make_mut(info).device = device;
                 }
             }
+            Event::Limit(kernel) => self.limit = Some(kernel),
             Event::Ledger(ledger) => {
                 if self.ledgers.len() == MAX_LEDGERS {
                     self.ledgers.remove(0);
@@ -165,6 +168,11 @@ impl History {
 
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The infinite-width kernel on the probes, row-major [n, n], where the network has one.
+    pub fn limit(&self) -> Option<&Arc<[f64]>> {
+        self.limit.as_ref()
     }
 
     /// The last ledgers, in order.
@@ -309,7 +317,8 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 }
 
 fn bytes_of(snapshot: &Snapshot) -> u64 {
-    8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) as u64
+    let outputs = snapshot.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
+    (8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) + 4 * outputs) as u64
 }
 
 /// A change in words.

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
-use super::{FolderError, Probe, RunInfo, Snapshot, atomic};
+use super::probes::{self, LIMIT, PROBES, Probes};
+use super::{FolderError, Outputs, RunInfo, Snapshot, atomic};
 
 pub(super) const KERNELS: &str = "kernels.npz";
 pub(super) const PARTIAL: &str = "kernels.partial";
-const PROBES: &str = "probes.npz";
 /// Snapshots that wait for the next flush take at most so many bytes.
 const MAX_PENDING: usize = 32 << 20;
 
@@ -31,13 +31,13 @@ impl KernelWriter {
     /// Makes the folder of the small files and writes whose rows and columns the Grams have.
     pub(super) fn start(folder: PathBuf, info: &RunInfo) -> Result<Self, FolderError> {
         fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
-        let probes = Probes { probes: info.probes.clone(), image: info.image, thumbnails: info.thumbnails.to_vec() };
-        atomic::replace(&folder.join(PROBES), |writer| {
-            let mut npz = NpzWriter::new(writer);
-            probes.write(&mut npz)?;
-            npz.finish()
-        })?;
+        Probes::of(info).write_beside(&folder)?;
         Ok(Self { folder, pending: Vec::new(), pending_bytes: 0, written: 0 })
+    }
+
+    /// Writes the infinite-width kernel on the probes.
+    pub(super) fn limit(&self, kernel: &[f64]) -> Result<(), FolderError> {
+        probes::write_limit(&self.folder, kernel)
     }
 
     /// Whether a flush is due whatever the clock says.
@@ -63,6 +63,9 @@ impl KernelWriter {
                 npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
                 let blocks = snapshot.block_eigenvalues.concat();
                 npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
+                for (name, values) in snapshot.outputs.iter().flat_map(|outputs| outputs.arrays()) {
+                    npz.array(&name, &[n, values.len() / n.max(1)], values.iter().copied())?;
+                }
                 npz.finish()
             })?;
             self.written += 1;
@@ -99,7 +102,8 @@ pub(super) fn parts(folder: &Path) -> Vec<PathBuf> {
 
 /// All our files in the folder of the small files, the probes last: the parts mean nothing without them.
 fn all_parts(folder: &Path) -> Vec<PathBuf> {
-    parts(folder).into_iter().chain(Some(folder.join(PROBES)).filter(|path| path.exists())).collect()
+    let others = [LIMIT, PROBES].map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
+    parts(folder).into_iter().chain(others).collect()
 }
 
 /// Removes the small files, and their folder if nothing else is in it.
@@ -131,10 +135,13 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
     // Without the probes the parts mean nothing to us; they are not ours to throw away either.
     let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(()) };
     let n = probes.probes.len();
-    let mut heads = Vec::new();
+    let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
     for path in parts(&folder) {
         // A part that is not whole can only be somebody else's doing: parts appear by renaming.
         if let Ok(part) = Part::read(&path, n) {
+            let outputs: Vec<String> = part.outputs.iter().map(|(name, _)| name.clone()).collect();
+            classes = classes.max(part.outputs.first().map_or(0, |(_, values)| values.len() / n.max(1)));
+            named.extend(outputs.into_iter().filter(|name| !named.contains(name)).collect::<Vec<_>>());
             heads.push((path, part.step, part.epoch, part.task));
         }
     }
@@ -157,6 +164,16 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
                 })
             })?;
         }
+        for name in &named {
+            npz.stream(name, &[count, n, classes], |push| {
+                heads.iter().try_for_each(|(path, ..)| {
+                    let mut part = NpzReader::open(path)?;
+                    // Nobody has said anything there: in an array that is no number.
+                    let values = if part.has(name) { part.array(name)?.values } else { vec![f32::NAN; n * classes] };
+                    values.iter().try_for_each(&mut *push)
+                })
+            })?;
+        }
         probes.write(&mut npz)?;
         npz.finish()
     })?;
@@ -168,53 +185,6 @@ fn count_of(path: &Path) -> usize {
     NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
 }
 
-/// The probe images: what rows and columns of the Grams are.
-#[derive(Debug, Default)]
-pub(super) struct Probes {
-    pub(super) probes: Vec<Probe>,
-    /// Channels, height and width; zeros when there are no images.
-    pub(super) image: [usize; 3],
-    pub(super) thumbnails: Vec<u8>,
-}
-
-impl Probes {
-    fn write<W: io::Write + io::Seek>(&self, npz: &mut NpzWriter<W>) -> io::Result<()> {
-        let n = self.probes.len();
-        npz.array("probe_task", &[n], self.probes.iter().map(|probe| probe.task as i64))?;
-        npz.array("probe_label", &[n], self.probes.iter().map(|probe| probe.label as i64))?;
-        let [channels, height, width] = self.image;
-        if self.thumbnails.is_empty() || self.thumbnails.len() != n * height * width * channels {
-            return Ok(());
-        }
-        npz.array("probe_image", &[n, height, width, channels], self.thumbnails.iter().copied())
-    }
-
-    fn read(path: &Path) -> io::Result<Self> {
-        let mut npz = NpzReader::open(path)?;
-        let (tasks, labels) = (npz.array::<i64>("probe_task")?, npz.array::<i64>("probe_label")?);
-        let index =
-            |value: i64| usize::try_from(value).map_err(|_| invalid("a probe has a negative number".to_owned()));
-        let pairs = tasks.values.iter().zip(&labels.values);
-        let probes: Vec<Probe> = pairs
-            .map(|(&task, &label)| Ok(Probe { task: index(task)?, label: index(label)? }))
-            .collect::<io::Result<_>>()?;
-        if tasks.values.len() != labels.values.len() || probes.is_empty() {
-            return Err(invalid("the probes have no labels".to_owned()));
-        }
-        let mut read = Self { probes, ..Self::default() };
-        if npz.has("probe_image") {
-            let images: Array<u8> = npz.array("probe_image")?;
-            if let [n, height, width, channels] = images.shape[..]
-                && n == read.probes.len()
-            {
-                read.image = [channels, height, width];
-                read.thumbnails = images.values;
-            }
-        }
-        Ok(read)
-    }
-}
-
 /// One snapshot as it lies on disk.
 pub(super) struct Part {
     pub(super) step: i64,
@@ -224,6 +194,8 @@ pub(super) struct Part {
     pub(super) eigenvalues: Vec<f64>,
     /// Of all tasks, one after the other.
     pub(super) block_eigenvalues: Vec<f64>,
+    /// By name, [n, C] each.
+    pub(super) outputs: Vec<(String, Vec<f32>)>,
 }
 
 impl Part {
@@ -237,10 +209,21 @@ impl Part {
             gram: npz.array("gram")?.values,
             eigenvalues: npz.array("eigenvalues")?.values,
             block_eigenvalues: npz.array("block_eigenvalues")?.values,
+            outputs: outputs(&mut npz)?.into_iter().map(|(name, array)| (name, array.values)).collect(),
         };
         let sizes = [part.gram.len(), part.eigenvalues.len(), part.block_eigenvalues.len()];
         if sizes == [n * n, n, n] { Ok(part) } else { Err(invalid("the kernel does not fit its probes".to_owned())) }
     }
+}
+
+/// What the network and its predictors have said, by name.
+fn outputs(npz: &mut NpzReader) -> io::Result<Vec<(String, Array<f32>)>> {
+    let mut found = Vec::new();
+    for name in Outputs::names().filter(|name| npz.has(name)).collect::<Vec<_>>() {
+        let array = npz.array(&name)?;
+        found.push((name, array));
+    }
+    Ok(found)
 }
 
 /// Where the Grams of a run folder are, in whichever of the two forms holds more.
@@ -296,11 +279,18 @@ impl Source {
     }
 }
 
+/// What was said at this place of so many, if anything.
+fn said(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
+    let each = array.values.len() / count;
+    let values = array.values.get(place * each..(place + 1) * each)?;
+    values.iter().all(|value| !value.is_nan()).then(|| values.to_vec())
+}
+
 fn read_assembled(path: &Path, n: usize, mut take: impl FnMut(Part)) -> io::Result<()> {
     let mut npz = NpzReader::open(path)?;
     let (steps, epochs, tasks) = (npz.array::<i64>("step")?, npz.array::<f64>("epoch")?, npz.array::<i64>("task")?);
     let (eigen, blocks) = (npz.array::<f64>("eigenvalues")?, npz.array::<f64>("block_eigenvalues")?);
-    let count = steps.values.len();
+    let (count, outputs) = (steps.values.len(), outputs(&mut npz)?);
     let fits = eigen.values.len() == count * n && blocks.values.len() == count * n;
     if !fits || epochs.values.len() != count || tasks.values.len() != count {
         return Err(invalid("its arrays differ in length".to_owned()));
@@ -317,6 +307,10 @@ fn read_assembled(path: &Path, n: usize, mut take: impl FnMut(Part)) -> io::Resu
                 gram: (&mut *values).take(n * n).collect::<io::Result<_>>()?,
                 eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
                 block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
+                outputs: outputs
+                    .iter()
+                    .filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?)))
+                    .collect(),
             });
         }
         Ok(())

@@ -14,10 +14,11 @@ use thiserror::Error;
 
 use super::folder::RUN;
 use super::info::{Facts, INFO};
-use super::kernels::{self, Part, Probes};
+use super::kernels::{self, Part};
+use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
-use super::{Ending, Event, History, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
+use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
 use crate::spec::{Spec, SpecError, TaskKind};
 
 /// Why a folder cannot be shown; each prints as one sentence.
@@ -65,10 +66,14 @@ fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
     });
 
     let kernels = if whole { kernels::open(folder, |sentence| warnings.push(sentence)) } else { None };
-    let (probes, source) = kernels.map_or((Probes::default(), None), |(probes, source)| (probes, Some(source)));
+    let (mut probes, source) = kernels.map_or((Probes::default(), None), |(probes, source)| (probes, Some(source)));
     let sizes = block_sizes(&probes.probes);
     let mut merge = Merge { history: History::default(), rows: rows.into(), events: events.into() };
+    let limit = probes.limit.take();
     merge.history.push(Event::Started(Arc::new(run_info(spec, facts, probes, last_step))));
+    if let Some(limit) = limit {
+        merge.history.push(Event::Limit(limit.into()));
+    }
     if let Some(source) = source {
         source.each(|part| merge.kernel(part, &sizes), |sentence| warnings.push(sentence));
     }
@@ -146,8 +151,10 @@ impl Merge {
                 own.to_vec()
             };
             let block_eigenvalues = sizes.iter().map(&mut block).collect();
+            let outputs = Outputs::from_arrays(&part.outputs).map(Arc::new);
             let (gram, eigenvalues) = (part.gram.into(), part.eigenvalues);
-            self.history.push(Event::Snapshot(Arc::new(Snapshot { row, gram, eigenvalues, block_eigenvalues })));
+            let snapshot = Snapshot { row, gram, eigenvalues, block_eigenvalues, outputs };
+            self.history.push(Event::Snapshot(Arc::new(snapshot)));
             return;
         }
     }

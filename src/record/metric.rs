@@ -33,6 +33,7 @@ pub enum Metric {
     Rate,
     Sharpness,
     SharpnessLoss,
+    InfiniteError,
     KernelSeconds,
     EigenSeconds,
     MetricsSeconds,
@@ -42,7 +43,7 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Loss,
         Self::LagSteps,
         Self::Velocity,
@@ -69,6 +70,7 @@ impl Metric {
         Self::Rate,
         Self::Sharpness,
         Self::SharpnessLoss,
+        Self::InfiniteError,
         Self::KernelSeconds,
         Self::EigenSeconds,
         Self::MetricsSeconds,
@@ -105,6 +107,7 @@ impl Metric {
             Self::Rate => "rate",
             Self::Sharpness => "sharpness",
             Self::SharpnessLoss => "sharpness_loss",
+            Self::InfiniteError => "infinite_error",
             Self::KernelSeconds => "kernel_seconds",
             Self::EigenSeconds => "eigen_seconds",
             Self::MetricsSeconds => "metrics_seconds",
@@ -142,6 +145,7 @@ impl Metric {
             Self::Rate => Some(row.rate),
             Self::Sharpness => block.sharpness,
             Self::SharpnessLoss => block.sharpness_loss,
+            Self::InfiniteError => block.infinite_error,
             Self::KernelSeconds => Some(row.cost.kernel_seconds),
             Self::EigenSeconds => Some(row.cost.eigen_seconds),
             Self::MetricsSeconds => Some(row.cost.metrics_seconds),

@@ -77,6 +77,19 @@ impl NpzReader {
         self.archive.index_for_name(&npyz::npz::file_name_from_array_name(name)).is_some()
     }
 
+    /// The bytes of one array with its header, unpacked.
+    pub(super) fn bytes(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        let entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
+        // No deflated stream is longer than so many times itself: more is a header that lies.
+        let (size, most) = (entry.size(), entry.compressed_size().saturating_mul(1100));
+        if size > most {
+            return Err(invalid(format!("the array {name} is longer than its file")));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        entry.take(size).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Reads one array whole.
     pub(super) fn array<T: Deserialize>(&mut self, name: &str) -> io::Result<Array<T>> {
         self.stream(name, |shape, values| {

@@ -1,5 +1,7 @@
 //! What static kernels would have the network do, as far as it is told: accuracies and the gap to the network.
 
+use std::sync::Arc;
+
 use super::Accuracy;
 
 /// Who says what a static kernel would do.
@@ -13,11 +15,24 @@ pub enum Predictor {
     RegressionStart,
     /// The same with the kernel at the last switch.
     RegressionSwitch,
+    /// Training with the infinite-width kernel, from the network's own start.
+    Infinite,
+    /// The network linearised anew now and then: its kernel moves in steps.
+    Piecewise,
+    /// Kernel regression with the infinite-width kernel.
+    RegressionInfinite,
 }
 
 impl Predictor {
-    pub const ALL: [Self; 4] =
-        [Self::LinearisedStart, Self::LinearisedSwitch, Self::RegressionStart, Self::RegressionSwitch];
+    pub const ALL: [Self; 7] = [
+        Self::LinearisedStart,
+        Self::LinearisedSwitch,
+        Self::RegressionStart,
+        Self::RegressionSwitch,
+        Self::Infinite,
+        Self::Piecewise,
+        Self::RegressionInfinite,
+    ];
 
     /// In `predictions.csv`.
     pub fn name(self) -> &'static str {
@@ -26,6 +41,9 @@ impl Predictor {
             Self::LinearisedSwitch => "linearised-switch",
             Self::RegressionStart => "regression-start",
             Self::RegressionSwitch => "regression-switch",
+            Self::Infinite => "infinite",
+            Self::Piecewise => "piecewise",
+            Self::RegressionInfinite => "regression-infinite",
         }
     }
 
@@ -36,8 +54,46 @@ impl Predictor {
             Self::LinearisedSwitch => "linearised at the switch",
             Self::RegressionStart => "the kernel at the start, MSE at t = ∞",
             Self::RegressionSwitch => "the kernel at the switch, MSE at t = ∞",
+            Self::Infinite => "the infinite-width kernel",
+            Self::Piecewise => "linearised now and then",
+            Self::RegressionInfinite => "the infinite-width kernel, MSE at t = ∞",
         }
     }
+}
+
+/// Outputs on the probe images at one step, each row-major [n, C]: those that the loss sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    pub network: Arc<[f32]>,
+    /// What static kernels say of them.
+    pub predicted: Vec<(Predictor, Arc<[f32]>)>,
+}
+
+impl Outputs {
+    /// The arrays by their names in `kernels.npz`.
+    pub(super) fn arrays(&self) -> Vec<(String, Arc<[f32]>)> {
+        let predicted = self.predicted.iter().map(|(by, values)| (array_of(*by), Arc::clone(values)));
+        std::iter::once((OUTPUTS.to_owned(), Arc::clone(&self.network))).chain(predicted).collect()
+    }
+
+    /// From arrays by name; `None` where the network's own is missing.
+    pub(super) fn from_arrays(arrays: &[(String, Vec<f32>)]) -> Option<Self> {
+        let named =
+            |wanted: &str| arrays.iter().find(|(name, _)| name == wanted).map(|(_, values)| values.as_slice().into());
+        let of = |by: Predictor| Some((by, named(&array_of(by))?));
+        Some(Self { network: named(OUTPUTS)?, predicted: Predictor::ALL.into_iter().filter_map(of).collect() })
+    }
+
+    /// All names that there can be.
+    pub(super) fn names() -> impl Iterator<Item = String> {
+        std::iter::once(OUTPUTS.to_owned()).chain(Predictor::ALL.into_iter().map(array_of))
+    }
+}
+
+const OUTPUTS: &str = "outputs";
+
+fn array_of(by: Predictor) -> String {
+    format!("{OUTPUTS}_{}", by.name().replace('-', "_"))
 }
 
 /// What a static kernel would have the network do on one task's test images.

@@ -268,6 +268,7 @@ impl Values {
             alignment_full: self.get(Metric::AlignmentFull),
             sharpness: self.get(Metric::Sharpness),
             sharpness_loss: self.get(Metric::SharpnessLoss),
+            infinite_error: self.get(Metric::InfiniteError),
         }
     }
 

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::DataShape;
 use super::validate::{Problem, problem};
+use super::{DataShape, Spec};
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub struct NetworkSpec {
     pub kind: NetworkKind,
     /// `mlp`: units of each hidden layer. `cnn`: channels before the first pooling, twice as many after it. `resmlp`,
     /// `transformer`: units of the residual stream; the layer inside a block has twice as many. `rnn`: units of the state.
+    #[serde(with = "width")]
     pub width: usize,
     /// `mlp`: hidden layers. `cnn`: convolutions, 2 or 4. Else unused.
     pub depth: usize,
@@ -192,7 +193,19 @@ impl NetworkSpec {
         }
     }
 
-    /// Widths that a network of this kind can have.
+    /// Whether this is the infinite-width limit.
+    pub fn is_infinite(&self) -> bool {
+        self.width == INFINITE
+    }
+
+    /// What forbids this network on images [channels, height, width].
+    pub fn check(&self, image: [usize; 3]) -> Vec<Problem> {
+        let mut found = Vec::new();
+        self.problems(&DataShape { image, ..DataShape::expected(&Spec::default()) }, &mut found);
+        found
+    }
+
+    /// Widths that a network of this kind can have, beside the infinite one.
     pub fn widths(&self) -> RangeInclusive<usize> {
         match self.kind {
             NetworkKind::Cnn => 4..=1024,
@@ -203,8 +216,8 @@ impl NetworkSpec {
     /// What forbids this network on images of this shape. Fields that its kind does not use are not looked at.
     pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let (low, high) = self.widths().into_inner();
-        if !self.widths().contains(&self.width) {
-            let message = format!("the width must lie between {low} and {high}, not {}", self.width);
+        if !self.widths().contains(&self.width) && !self.is_infinite() {
+            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
             found.push(problem("network.width", message));
         }
         match self.kind {
@@ -291,6 +304,51 @@ impl NetworkSpec {
                 self.tokens(shape.image)
             );
             found.push(problem("network.patch", message));
+        }
+    }
+}
+
+/// The width of a network in the infinite-width limit, `inf` in run files.
+pub const INFINITE: usize = usize::MAX;
+
+/// A width in a run file: a whole number, or `inf`.
+mod width {
+    use serde::de::{Error, Unexpected, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    use super::INFINITE;
+
+    pub fn serialize<S: Serializer>(width: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        if *width == INFINITE {
+            serializer.serialize_f64(f64::INFINITY)
+        } else {
+            serializer.serialize_u64(*width as u64)
+        }
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_any(Width)
+    }
+
+    struct Width;
+
+    impl Visitor<'_> for Width {
+        type Value = usize;
+
+        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            text.write_str("a whole number or inf")
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<usize, E> {
+            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<usize, E> {
+            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<usize, E> {
+            if value == f64::INFINITY { Ok(INFINITE) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
         }
     }
 }

@@ -9,7 +9,7 @@
 use burn::tensor::Tensor;
 
 use crate::math::Gram;
-use crate::ntk::Regression;
+use crate::math::regression::Regression;
 #[cfg(doc)]
 use crate::spec::PROBE_IMAGES;
 

@@ -11,12 +11,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["spec", "math", "record"]),
     ("record", &["math", "spec"]),
     ("model", &["spec", "math", "record"]),
+    ("theory", &["math", "spec"]),
     ("ntk", &["model", "math"]),
     ("train", &["model", "data", "ntk"]),
-    ("lab", &["train", "ntk", "model", "data", "math", "record"]),
+    ("lab", &["train", "ntk", "theory", "model", "data", "math", "record"]),
     ("worker", &["lab", "model", "record", "spec"]),
     ("ui", &["record", "spec", "math", "worker"]),
-    ("cli", &["record", "spec", "math", "worker", "ui"]),
+    ("cli", &["record", "spec", "math", "theory", "worker", "ui"]),
 ];
 const BURN: &[&str] = &["model", "ntk", "train", "lab"];
 const EGUI: &[&str] = &["ui"];

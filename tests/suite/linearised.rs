@@ -3,9 +3,10 @@
 use burn::module::Module as _;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
-use kernelscope::ntk::{Reduction, Regression, Request, jacobian};
+use kernelscope::ntk::{Reduction, Request, jacobian};
 use kernelscope::record::{Accuracy, Event, Predictor, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms, score};

@@ -29,6 +29,7 @@ mod run;
 mod spec;
 mod stage;
 mod study;
+mod theory;
 mod ui;
 mod ui_study;
 mod worker;

@@ -3,7 +3,7 @@
 use faer::linalg::solvers::Solve as _;
 use faer::{Mat, MatRef};
 use kernelscope::math::Gram;
-use kernelscope::ntk::{Regression, RegressionError};
+use kernelscope::math::regression::{Regression, RegressionError};
 use proptest::prelude::*;
 
 fn gram(n: usize, values: &[f64]) -> Gram {

@@ -12,7 +12,7 @@ use crate::lab::Stage;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Prediction, Row, Snapshot};
+use crate::record::{Accuracy, Outputs, Prediction, Row, Snapshot};
 use crate::spec::Loss;
 use crate::train::{FeatureKernels, score};
 
@@ -92,7 +92,7 @@ impl Desk {
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let told = asked.map(|asked| {
-            let Asked { mut row, probes, tests, features, moved, predicted } = *asked;
+            let Asked { mut row, probes, tests, features, moved, mut predicted } = *asked;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = began.elapsed().as_secs_f64();
@@ -107,11 +107,13 @@ impl Desk {
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
 
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();
+            let said = predicted.iter_mut().filter_map(|one| Some((one.by, std::mem::take(&mut one.probes)?.into())));
             Ok::<_, String>(Snapshot {
                 row,
                 gram: Arc::clone(reading.whole().values()),
                 eigenvalues,
                 block_eigenvalues,
+                outputs: Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() })),
             })
         });
         self.meter.hold(lag, reading);

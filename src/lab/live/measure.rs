@@ -77,7 +77,7 @@ impl Live<'_> {
                 }
             }
             let predicted = match &bench.predictors {
-                Some(predictors) => predictors.outputs(&bench.learner, &bench.tests, cancelled)?,
+                Some(predictors) => predictors.outputs(&bench.learner, (&bench.tests, &bench.probes), cancelled)?,
                 None => Vec::new(),
             };
             let probes = bench.learner.outputs(&bench.probes, cancelled)?;

@@ -13,7 +13,8 @@ use super::position::Current;
 use super::{Live, Stop};
 use crate::data::Prepared;
 use crate::math::Gram;
-use crate::ntk::{Reduction, Regression, Request, layerwise};
+use crate::math::regression::Regression;
+use crate::ntk::{Reduction, Request, layerwise};
 use crate::record::{Event, Predictor};
 use crate::train::{Learner, Linearised, LinearisedState, Terms};
 
@@ -52,6 +53,8 @@ pub(super) struct Predicted {
     pub solved: Option<(f64, f64)>,
     /// As those of the network itself.
     pub tests: Vec<Vec<f32>>,
+    /// The same on the probes, of what is trained step by step.
+    pub probes: Option<Vec<f32>>,
 }
 
 impl Predictors {
@@ -82,22 +85,24 @@ impl Predictors {
         }
     }
 
-    /// What each says of the test images of each task; `None` when `cancelled` says so.
+    /// What each says of the test images of each task, and of the probes; `None` when `cancelled` says so.
     pub fn outputs(
         &self,
         learner: &Learner,
-        tests: &[Tensor<2>],
+        (tests, probes): (&[Tensor<2>], &Tensor<2>),
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<Predicted>> {
         let mut all = Vec::new();
         for (by, linearised) in &self.linearised {
             let outputs = |images| learner.outputs_of(linearised, images, cancelled);
-            all.push(Predicted { by: *by, solved: None, tests: tests.iter().map(outputs).collect::<Option<_>>()? });
+            let on_tests = tests.iter().map(outputs).collect::<Option<_>>()?;
+            all.push(Predicted { by: *by, solved: None, tests: on_tests, probes: Some(outputs(probes)?) });
         }
         all.extend(self.settled.iter().map(|settled| Predicted {
             by: settled.by,
             solved: Some((settled.condition, settled.jitter)),
             tests: settled.tests.clone(),
+            probes: None,
         }));
         Some(all)
     }

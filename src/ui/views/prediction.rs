@@ -1,6 +1,6 @@
 //! What a static kernel would have the network do, beside what it does.
 
-use egui::{RichText, Ui, UiBuilder};
+use egui::{Color32, RichText, Ui, UiBuilder};
 
 use super::slots::Slot;
 use crate::record::Predictor;
@@ -59,21 +59,19 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pre
 
 fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
     let log = of == Of::Loss;
-    let (start, switch) = (colorous::TABLEAU10[1], colorous::TABLEAU10[4]);
     let mut traces = Vec::new();
     for by in Predictor::ALL.into_iter().rev() {
-        let at_start = matches!(by, Predictor::LinearisedStart | Predictor::RegressionStart);
-        let settled = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch);
-        let shade = if at_start { start } else { switch };
-        let name = match by {
-            Predictor::LinearisedStart => "linearised at the start",
-            Predictor::LinearisedSwitch => "at the switch",
-            Predictor::RegressionStart => "t = ∞, start",
-            Predictor::RegressionSwitch => "t = ∞, switch",
+        let (name, settled) = match by {
+            Predictor::LinearisedStart => ("linearised at the start", false),
+            Predictor::LinearisedSwitch => ("at the switch", false),
+            Predictor::Piecewise => ("now and then", false),
+            Predictor::Infinite => ("infinite width", false),
+            Predictor::RegressionStart => ("t = ∞, start", true),
+            Predictor::RegressionSwitch => ("t = ∞, switch", true),
+            Predictor::RegressionInfinite => ("t = ∞, infinite width", true),
         };
         let key = Key { source: Source::Predicted(by, task, of), log };
-        let colour = egui::Color32::from_rgb(shade.r, shade.g, shade.b);
-        let trace = Trace::new(scene, name, key, window, colour);
+        let trace = Trace::new(scene, name, key, window, colour(by));
         traces.push(Trace {
             style: if settled { Style::Dashed } else { Style::Solid },
             width: if settled { 1.0 } else { 1.6 },
@@ -92,6 +90,18 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
         traces.push(Trace { width: 2.0, ..own });
     }
     traces
+}
+
+/// One for each kernel, whatever is done with it.
+pub fn colour(by: Predictor) -> Color32 {
+    let place = match by {
+        Predictor::LinearisedStart | Predictor::RegressionStart => 1,
+        Predictor::LinearisedSwitch | Predictor::RegressionSwitch => 4,
+        Predictor::Infinite | Predictor::RegressionInfinite => 6,
+        Predictor::Piecewise => 5,
+    };
+    let colorous::Color { r, g, b } = colorous::TABLEAU10[place];
+    Color32::from_rgb(r, g, b)
 }
 
 fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {

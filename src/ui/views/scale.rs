@@ -10,7 +10,7 @@ use crate::ui::scene::Scene;
 use crate::ui::widgets::{choose, number_legend};
 
 /// What can be shown, in words.
-const QUANTITIES: [(Quantity, &str); 20] = [
+const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::linear(Metric::LambdaMax), "λ_max"),
     (Quantity::relative(Metric::LambdaMax), "λ_max, relative"),
     (Quantity::linear(Metric::Scale), "‖K‖/‖K₀‖"),
@@ -30,6 +30,7 @@ const QUANTITIES: [(Quantity, &str); 20] = [
     (Quantity::log(Metric::Rate), "learning rate"),
     (Quantity::log(Metric::Sharpness), "sharpness, η λ/(NC)"),
     (Quantity::log(Metric::SharpnessLoss), "sharpness of the loss"),
+    (Quantity::log(Metric::InfiniteError), "distance to Θ̊"),
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 

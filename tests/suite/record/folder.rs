@@ -40,6 +40,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
     let snapshots = told.iter().filter_map(|event| if let Event::Snapshot(found) = event { Some(found) } else { None });
     for (read, told) in history.snapshots().iter().zip(snapshots.clone()) {
         assert_eq!(read.gram, told.gram);
+        assert_eq!(read.outputs, told.outputs);
         assert_eq!((&read.eigenvalues, &read.block_eigenvalues), (&told.eigenvalues, &told.block_eigenvalues));
     }
     assert_eq!(history.snapshots().len(), snapshots.count());

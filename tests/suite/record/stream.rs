@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use kernelscope::record::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
-    Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+    Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart,
+    Weights,
 };
 use kernelscope::spec::Spec;
 
@@ -86,7 +87,19 @@ pub fn events(spec: &Spec, ending: impl Fn(u64) -> Ending) -> Vec<Event> {
                 ..Progress::default()
             };
             events.push(Event::Progress(progress));
-            events.push(Event::Snapshot(Arc::new(Snapshot { row, gram: gram.into(), eigenvalues, block_eigenvalues })));
+            let said = |salt: u64| (0..2 * n as u64).map(|i| noise(at + i + salt) as f32).collect::<Vec<_>>().into();
+            // Nobody predicts before the first switch.
+            let predicted = if from.is_some() {
+                vec![(Predictor::Infinite, said(1)), (Predictor::Piecewise, said(2))]
+            } else {
+                Vec::new()
+            };
+            let outputs = Some(Arc::new(Outputs { network: said(0), predicted }));
+            if at == 0 {
+                events.push(Event::Limit(gram.iter().map(|value| 2.0 * value).collect()));
+            }
+            let snapshot = Snapshot { row, gram: gram.into(), eigenvalues, block_eigenvalues, outputs };
+            events.push(Event::Snapshot(Arc::new(snapshot)));
         }
         step = begun + steps_of_task;
         from = Some(task);
@@ -131,6 +144,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         alignment_full: at_end.then(|| noise(step + 19)),
         sharpness: at_end.then(|| noise(step + 31)),
         sharpness_loss: at_end.then(|| noise(step + 32)),
+        infinite_error: (seed != 1).then(|| noise(step + 33)),
     };
     let blocks = std::iter::once(Block::All).chain((1..=tasks).map(Block::Task));
     let accuracy = |number: usize| Accuracy {

@@ -19,7 +19,7 @@ use faer::{Mat, MatRef, Side};
 use rand::{RngExt as _, SeedableRng as _};
 use thiserror::Error;
 
-use crate::math::Gram;
+use super::Gram;
 
 /// Why there is no regression; each prints as one sentence.
 #[derive(Debug, Error, PartialEq)]

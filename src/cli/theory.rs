@@ -1,0 +1,255 @@
+//! `kernelscope theory`: the infinite-width kernels of a network, and what training with them predicts, to an archive that
+//! NumPy opens.
+//!
+//! Guarantees: whatever is wrong with settings or inputs is one sentence, before anything is computed; condition and jitter
+//! are told on standard error and kept in the archive. Standard output carries only the line of JSON of `--repeat`.
+
+use std::path::{Path, PathBuf};
+
+use super::Refused;
+use super::repeat::Repeat;
+use super::settings::{Settings, refuse};
+use crate::math::Gram;
+use crate::math::timing::time;
+use crate::record::{Arrays, check_place, write_arrays};
+use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
+use crate::theory::posterior::{self, Blocks};
+use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, Points, cross_entropy_flow};
+
+/// Arguments of `theory`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without --config and --preset: an mlp in the NTK parametrisation, trained on the squared error.\n\
+    X.npz holds x_train ([n, d], [n, h, w] or [n, c, h, w]) and any of x_test, y_train ([n, C]), f0_train, f0_test, t ([T]).\n\
+    Time runs at rate 1: df/dt = -NTK (f - y)/(N C), or -NTK (p - y)/N with training.loss=cross-entropy."
+)]
+pub struct TheoryArgs {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The inputs
+    #[arg(long, value_name = "X.npz")]
+    pub inputs: PathBuf,
+    /// With y_train and x_test, also where training ends (t = ∞): mean and covariance, with so many times the mean of the
+    /// kernel's diagonal added to it
+    #[arg(long, value_name = "R")]
+    pub ridge: Option<f64>,
+    #[command(flatten)]
+    pub repeat: Repeat,
+    /// The archive for the kernels and predictions
+    #[arg(long, value_name = "K.npz", required_unless_present = "repeat")]
+    pub out: Option<PathBuf>,
+    /// Replace the archive that is there
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// What X.npz holds.
+struct Given {
+    /// Channels, height, width.
+    image: [usize; 3],
+    train: Vec<f64>,
+    test: Vec<f64>,
+    lesson: Option<Targets>,
+}
+
+/// [n, C] each, and f₀ of the others.
+struct Targets {
+    targets: Vec<f64>,
+    classes: usize,
+    start: Vec<f64>,
+    start_test: Vec<f64>,
+    times: Vec<f64>,
+}
+
+/// An array of the answer.
+type Named = (String, Vec<usize>, Vec<f64>);
+
+pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
+    if let Some(out) = &args.out {
+        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+    }
+    if let Some(ridge) = args.ridge.filter(|ridge| !(ridge.is_finite() && *ridge >= 0.0)) {
+        return Err(Refused(format!("--ridge must be a number from 0 on, not {ridge}")).into());
+    }
+    args.repeat.start_threads()?;
+    let spec = args.settings.read(default, preset)?;
+    let given = read(&args.inputs, &spec)?;
+    refuse(spec.network.check(given.image))?;
+    let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
+    let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
+    let (arrays, words) = answer?;
+    args.repeat.print(timing, None)?;
+    if let Some(out) = &args.out {
+        write_arrays(out, arrays.iter().map(|(name, shape, values)| (name.clone(), shape.clone(), &values[..])))?;
+    }
+    eprintln!("{words}");
+    Ok(())
+}
+
+/// What is meant where nothing is said.
+fn default() -> Spec {
+    let mut spec = Spec::default();
+    spec.network.parametrisation = Parametrisation::Ntk;
+    spec.training.loss = Loss::Mse;
+    spec
+}
+
+/// Everything that can be told of these inputs, and in words how it went.
+fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
+    let (train, test) = (limit.points(&given.train), limit.points(&given.test));
+    let (n, m) = (train.len(), test.len());
+    let numbers = 2.0 * ((n * n + n * m + m * m) as f64 + limit.per_pair(&train) as f64 * 4096.0);
+    let free = memory_available();
+    if 8.0 * numbers > free as f64 {
+        let (needed, free) = (8.0 * numbers / 1e9, free as f64 / 1e9);
+        let message = format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs");
+        return Err(Refused(message).into());
+    }
+    let pairs = |rows: &Points, columns: &Points| limit.between(rows, columns, &|| false).expect("nobody cancels");
+    let own = |points: &Points| limit.own(points, &|| false).expect("nobody cancels");
+    let square = own(&train);
+    let others = (m > 0).then(|| (pairs(&test, &train), own(&test)));
+    let mut arrays: Vec<Named> = Vec::new();
+    tell(&mut arrays, "train_train", [n, n], &square);
+    if let Some((across, among)) = &others {
+        tell(&mut arrays, "test_train", [m, n], across);
+        tell(&mut arrays, "test_test", [m, m], among);
+    }
+    let mut words = format!("NNGP and NTK of {n} and {m} inputs");
+    let Some(lesson) = &given.lesson else { return Ok((arrays, words)) };
+    let gram = Gram::symmetrised(n, square.ntk.clone())?.0;
+    let descent = Descent::of(&gram).map_err(anyhow::Error::msg)?;
+    let classes = lesson.classes;
+    words += &format!(
+        "; NTK: λ_max {:.6e}, condition {:.3e}, jitter {:.1e}; largest stable rate {:.4} on the squared error",
+        descent.eigenvalues().last().copied().unwrap_or(0.0),
+        descent.condition(),
+        descent.jitter,
+        descent.largest_rate(classes, 0.0)
+    );
+    arrays.push(("ntk_eigenvalues".to_owned(), vec![n], descent.eigenvalues().to_vec()));
+    arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
+    let across = others.as_ref().map(|(across, _)| across.ntk.as_slice());
+    if !lesson.times.is_empty() {
+        let (on_train, on_test) = match loss {
+            Loss::Mse => closed(&descent, lesson, across),
+            Loss::CrossEntropy => integrated(&gram, lesson, across)?,
+        };
+        let steps = lesson.times.len();
+        arrays.push(("f_train".to_owned(), vec![steps, n, classes], on_train));
+        if m > 0 {
+            arrays.push(("f_test".to_owned(), vec![steps, m, classes], on_test));
+        }
+    }
+    if let (Some(ridge), Some((across, among))) = (ridge, &others) {
+        let blocks = Blocks { train: &square, across, test: among };
+        let mean = |values: &[f64]| (0..n).map(|at| values[at * n + at]).sum::<f64>() / n as f64;
+        let nngp = posterior::nngp(blocks, &lesson.targets, ridge * mean(&square.nngp))?;
+        let ntk = posterior::ntk(blocks, &lesson.targets, ridge * mean(&square.ntk))?;
+        for (name, found) in [("nngp", nngp), ("ntk", ntk)] {
+            words += &format!("; {name} at t = ∞: condition {:.3e}, jitter {:.1e}", found.condition, found.jitter);
+            arrays.push((format!("gp_inference_{name}__mean_test"), vec![m, classes], found.mean));
+            arrays.push((format!("gp_inference_{name}__cov_test"), vec![m, m], found.covariance));
+        }
+    }
+    Ok((arrays, words))
+}
+
+fn tell(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
+    arrays.push((format!("nngp_{of}"), shape.to_vec(), kernels.nngp.clone()));
+    arrays.push((format!("ntk_{of}"), shape.to_vec(), kernels.ntk.clone()));
+}
+
+/// f on the training and the other images.
+fn closed(descent: &Descent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
+    let lesson = Lesson { start: &given.start, targets: &given.targets };
+    let lengths: Vec<Length> = given.times.iter().map(|&time| Length::Flow(time)).collect();
+    let test = across.map(|across| descent.test(lesson, across, &given.start_test, &lengths));
+    (descent.train(lesson, &lengths), test.unwrap_or_default())
+}
+
+fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+    let lesson = Lesson { start: &given.start, targets: &given.targets };
+    if !given.times.is_sorted() {
+        return Err(Refused("t must ascend with training.loss=cross-entropy".to_owned()).into());
+    }
+    let flow = cross_entropy_flow(gram, lesson, &given.times, &|| false).expect("nobody cancels");
+    let test = across.map(|across| flow.outputs(across, &given.start_test));
+    Ok((flow.outputs(gram.values(), &given.start), test.unwrap_or_default()))
+}
+
+/// Reads X.npz for this network.
+fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
+    let bad = |why: String| Refused(format!("{}: {why}", path.display()));
+    let mut arrays = Arrays::open(path).map_err(|why| bad(format!("no archive of arrays ({why})")))?;
+    let mut floats = |name: &str| {
+        let found = arrays.floats(name).map_err(|why| bad(format!("{name}: {why}")))?;
+        match found {
+            Some((_, values)) if values.iter().any(|value| !value.is_finite()) => {
+                Err(bad(format!("{name} holds a value that is not a number: leave it out or mend it")))
+            }
+            found => Ok(found),
+        }
+    };
+    let Some((shape, train)) = floats("x_train")? else {
+        return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
+    };
+    let image = image(&shape, spec.network.kind).ok_or_else(|| {
+        bad(format!(
+            "x_train has shape {shape:?} where [n, d], [n, h, w] or [n, c, h, w] was expected (square images if flat)"
+        ))
+    })?;
+    let n = shape[0];
+    let test = match floats("x_test")? {
+        Some((other, values)) if other[1..] == shape[1..] && !values.is_empty() => values,
+        Some((other, _)) => return Err(bad(format!("x_test has shape {other:?}, x_train {shape:?}: they must agree"))),
+        None => Vec::new(),
+    };
+    let m = test.len() / image.iter().product::<usize>();
+    let lesson = match floats("y_train")? {
+        None => None,
+        Some((shape, targets)) => {
+            let classes = match shape[..] {
+                [rows, classes] if rows == n && classes > 0 => classes,
+                [rows] if rows == n => 1,
+                _ => return Err(bad(format!("y_train has shape {shape:?} where [{n}, C] was expected"))),
+            };
+            let mut start = |name: &str, rows: usize| match floats(name)? {
+                Some((_, values)) if values.len() == rows * classes => Ok(values),
+                Some((shape, _)) => {
+                    Err(bad(format!("{name} has shape {shape:?} where [{rows}, {classes}] was expected")))
+                }
+                None => Ok(vec![0.0; rows * classes]),
+            };
+            let (start, start_test) = (start("f0_train", n)?, start("f0_test", m)?);
+            let times = floats("t")?.map(|(_, values)| values).unwrap_or_default();
+            if times.iter().any(|time| *time < 0.0) {
+                return Err(bad("t holds a time before 0".to_owned()));
+            }
+            let is_probability =
+                |row: &[f64]| row.iter().all(|value| *value >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() <= 1e-6;
+            if spec.training.loss == Loss::CrossEntropy && !targets.chunks_exact(classes).all(is_probability) {
+                return Err(bad(
+                    "with training.loss=cross-entropy each row of y_train must be probabilities".to_owned()
+                ));
+            }
+            Some(Targets { targets, classes, start, start_test, times })
+        }
+    };
+    Ok(Given { image, train, test, lesson })
+}
+
+/// Channels, height and width of inputs of this shape; flat ones are square images to whoever reads images.
+fn image(shape: &[usize], kind: NetworkKind) -> Option<[usize; 3]> {
+    let image = match *shape {
+        [_, flat] if matches!(kind, NetworkKind::Mlp | NetworkKind::ResMlp) => [1, 1, flat],
+        [_, flat] => {
+            let side = flat.isqrt();
+            (side * side == flat).then_some([1, side, side])?
+        }
+        [_, height, width] => [1, height, width],
+        [_, channels, height, width] => [channels, height, width],
+        _ => return None,
+    };
+    shape.iter().all(|&size| size > 0).then_some(image)
+}

@@ -1,0 +1,164 @@
+//! Gradient descent on the mean squared error with a kernel that stands still, in closed form (Lee et al. 2019, eq. 8 to 11).
+//!
+//! ```text
+//! f(x) = f₀(x) + Θ(x, X) V A(Λ) Vᵀ (y − f₀(X))        Θ(X, X) = V Λ Vᵀ
+//! ```
+//!
+//! with A(λ) = (1 − e^{−λt/NC})/λ for gradient flow until t, (1 − (1 − ηλ/NC)ᵏ)/λ for k steps, and the same recursion mode by
+//! mode with momentum. The loss is ½ · mean over the N·C entries, so each of the C outputs moves with Θ/(NC).
+//!
+//! Guarantees: no inverse is taken, so a kernel of equal or nearly equal inputs gives numbers and not NaN. An eigenvalue that
+//! rounding left below 0 would grow for ever: then as much is added to all of them, and named as the jitter.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+
+use crate::math::Gram;
+
+/// How long training goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Length {
+    /// Gradient flow until this time, at rate 1.
+    Flow(f64),
+    /// So many steps of full-batch gradient descent with heavy-ball momentum (0 for none).
+    Steps { rate: f64, momentum: f64, count: u64 },
+}
+
+/// Where training starts and what it is to learn, row-major [n, C] each.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson<'a> {
+    pub start: &'a [f64],
+    pub targets: &'a [f64],
+}
+
+/// A kernel [n, n] taken apart.
+#[derive(Clone, Debug)]
+pub struct Descent {
+    /// Ascending, with the jitter.
+    values: Vec<f64>,
+    vectors: Mat<f64>,
+    /// What was added to every eigenvalue so that none is below 0.
+    pub jitter: f64,
+}
+
+impl Descent {
+    /// Decomposes the kernel of the training images.
+    ///
+    /// # Errors
+    /// When the eigen-solver does not converge, in words.
+    pub fn of(kernel: &Gram) -> Result<Self, String> {
+        let n = kernel.len();
+        let matrix = MatRef::from_row_major_slice(kernel.values(), n, n);
+        let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+            .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
+        let values: Vec<f64> = values.column_vector().iter().copied().collect();
+        let jitter = values.first().map_or(0.0, |least| (-least).max(0.0));
+        Ok(Self { values: values.iter().map(|value| value + jitter).collect(), vectors, jitter })
+    }
+
+    /// Eigenvalues, ascending, with the jitter.
+    pub fn eigenvalues(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Eigenvector of the eigenvalue at this place.
+    pub fn eigenvector(&self, place: usize) -> Vec<f64> {
+        self.vectors.col(place).iter().copied().collect()
+    }
+
+    /// λ_max/λ_min; infinite where λ_min is 0.
+    pub fn condition(&self) -> f64 {
+        self.values.last().copied().unwrap_or(1.0) / self.values.first().copied().unwrap_or(1.0)
+    }
+
+    /// The largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max.
+    pub fn largest_rate(&self, outputs: usize, momentum: f64) -> f64 {
+        largest_rate(self.values.last().copied().unwrap_or(0.0), self.values.len(), outputs, momentum)
+    }
+
+    /// a, so that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
+    fn weights(&self, lesson: Lesson<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
+        let n = self.values.len();
+        let outputs = lesson.targets.len() / n.max(1);
+        let wanted = Mat::from_fn(n, outputs, |row, column| {
+            lesson.targets[row * outputs + column] - lesson.start[row * outputs + column]
+        });
+        let modes = self.vectors.transpose() * wanted;
+        let entries = (n * outputs) as f64;
+        let mut pulled = Mat::zeros(n, outputs * lengths.len());
+        for (place, length) in lengths.iter().enumerate() {
+            for (mode, &value) in self.values.iter().enumerate() {
+                let pull = length.pull(value, entries) * if scaled { value } else { 1.0 };
+                (0..outputs).for_each(|c| pulled[(mode, place * outputs + c)] = pull * modes[(mode, c)]);
+            }
+        }
+        &self.vectors * pulled
+    }
+
+    /// f on the training images, row-major [T, n, C].
+    pub fn train(&self, lesson: Lesson<'_>, lengths: &[Length]) -> Vec<f64> {
+        let change = self.weights(lesson, lengths, true);
+        gather(change.as_ref(), lesson.start, lengths.len())
+    }
+
+    /// f on other images, row-major [T, m, C], from Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
+    pub fn test(&self, lesson: Lesson<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
+        let n = self.values.len();
+        let m = rectangle.len() / n.max(1);
+        let weights = self.weights(lesson, lengths, false);
+        let mut change = Mat::zeros(m, weights.ncols());
+        let rectangle = MatRef::from_row_major_slice(rectangle, m, n);
+        matmul(change.as_mut(), Accum::Replace, rectangle, weights.as_ref(), 1.0, Par::rayon(0));
+        gather(change.as_ref(), start, lengths.len())
+    }
+}
+
+/// 2 (1 + μ) N C/λ_max: beyond it the fastest mode of the mean squared error grows.
+pub fn largest_rate(lambda_max: f64, n: usize, outputs: usize, momentum: f64) -> f64 {
+    2.0 * (1.0 + momentum) * (n * outputs) as f64 / lambda_max
+}
+
+/// f₀ + change, from columns grouped by time to [T, rows, C].
+fn gather(change: MatRef<'_, f64>, start: &[f64], times: usize) -> Vec<f64> {
+    let rows = change.nrows();
+    let outputs = change.ncols() / times.max(1);
+    let at = |time: usize, row: usize, c: usize| start[row * outputs + c] + change[(row, time * outputs + c)];
+    (0..times * rows * outputs)
+        .map(|index| at(index / (rows * outputs), index / outputs % rows, index % outputs))
+        .collect()
+}
+
+impl Length {
+    /// A(λ), for N·C entries.
+    fn pull(self, value: f64, entries: f64) -> f64 {
+        let speed = value / entries;
+        match self {
+            Self::Flow(time) if speed * time < TINY => time / entries,
+            Self::Flow(time) => -(-speed * time).exp_m1() / value,
+            Self::Steps { rate, momentum, count } if momentum > 0.0 => {
+                // Of an error that starts at 1 and is 1 − λA: u gathers it, A moves along u.
+                let (mut velocity, mut pull) = (0.0, 0.0);
+                for _ in 0..count {
+                    velocity = momentum * velocity + (1.0 - value * pull) / entries;
+                    pull += rate * velocity;
+                }
+                pull
+            }
+            Self::Steps { rate, count, .. } if rate * speed * (count as f64) < TINY => rate * count as f64 / entries,
+            Self::Steps { rate, count, .. } if rate * speed < 1.0 => {
+                -(count as f64 * (-rate * speed).ln_1p()).exp_m1() / value
+            }
+            Self::Steps { rate, count, .. } => (1.0 - (1.0 - rate * speed).powf(count as f64)) / value,
+        }
+    }
+}
+
+/// Where A(λ) is its limit for λ → 0 to all digits.
+const TINY: f64 = 1e-17;

@@ -1,0 +1,142 @@
+//! Dual activations: κ = E φ(u) φ(v) and κ′ = E φ′(u) φ′(v) of centred Gaussians (u, v) with variances q₁, q₂ and covariance q.
+//!
+//! ReLU (Cho & Saul 2009), erf (Williams 1996) and GELU (Tsuchida et al. 2021) have closed forms. Tanh has none: it is
+//! expanded in Hermite polynomials, φ(√q z) = Σ aₖ(q) hₖ(z), with coefficients by quadrature; then κ = Σ aₖ(q₁) aₖ(q₂) ρᵏ
+//! (Mehler 1866), and κ′ is its derivative by q. One quadrature serves a sample in all its pairs, and the error is known:
+//! by Parseval, the coefficients that are left out weigh E φ² − Σ aₖ².
+//!
+//! Guarantees: no NaN for any variances from 0 on and any covariance, also one that rounding has carried past √(q₁ q₂).
+
+use std::f64::consts::{FRAC_2_PI, PI, TAU};
+
+use crate::spec::Activation;
+
+/// What of a sample's variances the dual of an activation needs: prepared once, used in all its pairs.
+#[derive(Clone, Debug)]
+pub(super) struct Moments {
+    /// By place, then sample.
+    variances: Vec<f64>,
+    samples: usize,
+    /// aₖ of odd k, [variances, terms]; empty for closed forms.
+    series: Vec<f64>,
+    terms: usize,
+}
+
+/// One side of a pair.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub variance: f64,
+    series: &'a [f64],
+}
+
+impl Moments {
+    /// For LayerNorm, which needs the variances alone.
+    pub fn plain(variances: Vec<f64>, samples: usize) -> Self {
+        Self { variances, samples, series: Vec::new(), terms: 0 }
+    }
+
+    /// For this activation.
+    pub fn of(activation: Activation, variances: Vec<f64>, samples: usize) -> Self {
+        if activation != Activation::Tanh {
+            return Self::plain(variances, samples);
+        }
+        let each: Vec<Vec<f64>> = variances.iter().map(|&q| tanh_series(q)).collect();
+        let terms = each.iter().map(Vec::len).max().unwrap_or(0);
+        let padded = |one: Vec<f64>| one.into_iter().chain(std::iter::repeat(0.0)).take(terms);
+        let series = each.into_iter().flat_map(padded).collect();
+        Self { variances, samples, series, terms }
+    }
+
+    pub fn at(&self, place: usize, sample: usize) -> Moment<'_> {
+        let index = place * self.samples + sample;
+        Moment { variance: self.variances[index], series: &self.series[index * self.terms..][..self.terms] }
+    }
+}
+
+/// κ and κ′.
+pub(super) fn dual(activation: Activation, left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
+    let (q1, q2) = (left.variance, right.variance);
+    match activation {
+        Activation::Relu => relu(q1, q2, q),
+        Activation::Erf => erf(q1, q2, q),
+        Activation::Gelu => gelu(q1, q2, q),
+        Activation::Tanh => mehler(left, right, q),
+    }
+}
+
+fn relu(q1: f64, q2: f64, q: f64) -> (f64, f64) {
+    let sine = (q1 * q2 - q * q).max(0.0).sqrt();
+    let rest = PI - sine.atan2(q);
+    ((sine + rest * q) / TAU, rest / TAU)
+}
+
+fn erf(q1: f64, q2: f64, q: f64) -> (f64, f64) {
+    let root = ((1.0 + 2.0 * q1) * (1.0 + 2.0 * q2) - 4.0 * q * q).max(1.0).sqrt();
+    (FRAC_2_PI * (2.0 * q).atan2(root), 4.0 / (PI * root))
+}
+
+/// With φ(x) = x Φ(x), exact.
+fn gelu(q1: f64, q2: f64, q: f64) -> (f64, f64) {
+    let (product, shifted) = (q1 * q2, (1.0 + q1) * (1.0 + q2));
+    let square = (shifted - q * q).max(1.0);
+    let root = square.sqrt();
+    let angle = q.atan2(root);
+    let value = ((q * q + product * square) / (shifted * root) + q * angle) / TAU + 0.25 * q;
+    let slope = (q / root) * (1.0 / square + (1.0 - product) / shifted + 1.0) / TAU + 0.25 + angle / TAU;
+    (value, slope)
+}
+
+/// Σ over odd k, by Horner's rule in ρ².
+fn mehler(left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
+    let norm = (left.variance.max(LEAST) * right.variance.max(LEAST)).sqrt();
+    let rho = (q / norm).clamp(-1.0, 1.0);
+    let square = rho * rho;
+    let (mut value, mut slope) = (0.0, 0.0);
+    for (place, (a, b)) in left.series.iter().zip(right.series).enumerate().rev() {
+        let product = a * b;
+        value = value * square + product;
+        slope = slope * square + (2 * place + 1) as f64 * product;
+    }
+    (rho * value, slope / norm)
+}
+
+/// A variance below which tanh is the identity, and a division still one.
+const LEAST: f64 = 1e-24;
+/// Spacing and end of the trapezoidal rule, which for smooth functions that vanish at its ends is as good as Gauss's: the
+/// integrand falls as e^{−z²/4} and the fastest polynomial kept turns slower than one radian in ten steps.
+const STEP: f64 = 0.05;
+const END: f64 = 13.0;
+/// Terms at most, and the part of E φ² that may be missing.
+const MOST_TERMS: usize = 500;
+const MISSING: f64 = 1e-15;
+
+/// aₖ = E φ(√q z) hₖ(z) for k = 1, 3, 5 …, with hₖ normalised: √(k+1) hₖ₊₁ = z hₖ − √k hₖ₋₁.
+fn tanh_series(q: f64) -> Vec<f64> {
+    let deviation = q.max(LEAST).sqrt();
+    // The integrand is even: half of the nodes, twice the weight. At 0 tanh vanishes.
+    let nodes: Vec<f64> = (1..=(END / STEP) as usize).map(|at| at as f64 * STEP).collect();
+    // hₖ(z) e^{−z²/4}, which stays of order one, and the rest of the density with φ.
+    let weighted: Vec<f64> =
+        nodes.iter().map(|z| 2.0 * STEP * (deviation * z).tanh() * (-0.25 * z * z).exp() / TAU.sqrt()).collect();
+    let power: f64 =
+        nodes.iter().map(|z| 2.0 * STEP * (deviation * z).tanh().powi(2) * (-0.5 * z * z).exp() / TAU.sqrt()).sum();
+    let mut before = vec![0.0; nodes.len()];
+    let mut current: Vec<f64> = nodes.iter().map(|z| (-0.25 * z * z).exp()).collect();
+    let (mut found, mut held) = (Vec::new(), 0.0);
+    for k in 0..2 * MOST_TERMS {
+        if k % 2 == 1 {
+            let coefficient: f64 = weighted.iter().zip(&current).map(|(weight, h)| weight * h).sum();
+            held += coefficient * coefficient;
+            found.push(coefficient);
+            if power - held <= MISSING * power {
+                break;
+            }
+        }
+        let (up, down) = (((k + 1) as f64).sqrt(), (k as f64).sqrt());
+        for ((z, before), current) in nodes.iter().zip(&mut before).zip(&mut current) {
+            let next = (z * *current - down * *before) / up;
+            (*before, *current) = (*current, next);
+        }
+    }
+    found
+}

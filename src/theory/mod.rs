@@ -1,0 +1,23 @@
+//! What theory says of wide networks, in f64 and from formulas alone: the kernels of the infinite-width limit, and training
+//! with a kernel that stands still.
+//!
+//! Guarantees: equal to the references of `neural_tangents` to ten digits (`tests/suite/theory.rs`); no network is trained or
+//! sampled here. Conventions are those of `train`: MSE is half the mean over the N·C entries, so ḟ = −Θ (f − y)/(N C);
+//! cross-entropy is the mean over the N samples, so ḟ = −Θ (p − y)/N.
+
+mod descent;
+mod dual;
+mod flow;
+mod kernel;
+mod points;
+pub mod posterior;
+mod program;
+mod recursion;
+mod walk;
+
+pub use descent::{Descent, Length, Lesson, largest_rate};
+pub use flow::{Flow, cross_entropy_flow};
+pub use kernel::{Infinite, Kernels};
+pub use points::Points;
+pub use program::NoLimit;
+pub use recursion::Recursion;

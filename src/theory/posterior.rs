@@ -1,0 +1,80 @@
+//! Where training ends when it goes on for ever: mean and covariance over random initialisations, of Bayesian inference with
+//! the NNGP (only the last layer is trained) and of gradient descent with the NTK (Lee et al. 2019, eq. 13 to 16).
+
+use super::kernel::Kernels;
+use crate::math::Gram;
+use crate::math::regression::{Regression, RegressionError};
+
+/// A Gaussian over the outputs on m images; the C outputs are independent and share the covariance.
+#[derive(Clone, Debug)]
+pub struct Posterior {
+    /// Row-major [m, C].
+    pub mean: Vec<f64>,
+    /// Row-major [m, m].
+    pub covariance: Vec<f64>,
+    /// λ_max/λ_min of the kernel that was inverted, and what was added to its diagonal beside the ridge.
+    pub condition: f64,
+    pub jitter: f64,
+}
+
+/// What is known of the kernels of n training and m other images.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocks<'a> {
+    pub train: &'a Kernels,
+    /// [m, n].
+    pub across: &'a Kernels,
+    pub test: &'a Kernels,
+}
+
+/// Bayesian inference with the NNGP, from functions of mean 0; the ridge is the variance of the noise.
+pub fn nngp(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
+    let (n, m) = sizes(blocks);
+    let solver = Solver { kernel: &gram(&blocks.train.nngp, n), across: &blocks.across.nngp, ridge };
+    let learnt = solver.apply(targets)?;
+    let known = solver.apply(&transposed(&blocks.across.nngp, m, n))?.0;
+    let covariance = blocks.test.nngp.iter().zip(&known).map(|(prior, known)| prior - known).collect();
+    Ok(Posterior { mean: learnt.0, covariance, condition: learnt.1.condition, jitter: learnt.1.jitter })
+}
+
+/// Gradient flow with the NTK until t = ∞, from functions that the NNGP draws, to the targets and no further.
+pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
+    let (n, m) = sizes(blocks);
+    let solver = Solver { kernel: &gram(&blocks.train.ntk, n), across: &blocks.across.ntk, ridge };
+    let learnt = solver.apply(targets)?;
+    // With A = Θ(x, X) (Θ + r)⁻¹: K − A K(X, x) − (A K(X, x))′ + A K(X, X) A′.
+    let once = solver.apply(&transposed(&blocks.across.nngp, m, n))?.0;
+    let half = solver.apply(&blocks.train.nngp)?.0;
+    let twice = solver.apply(&transposed(&half, m, n))?.0;
+    let entry = |at: usize| {
+        let (row, column) = (at / m, at % m);
+        blocks.test.nngp[at] - once[at] - once[column * m + row] + twice[at]
+    };
+    let covariance = (0..m * m).map(entry).collect();
+    Ok(Posterior { mean: learnt.0, covariance, condition: learnt.1.condition, jitter: learnt.1.jitter })
+}
+
+/// B ↦ k(x, X) (k(X, X) + r)⁻¹ B.
+struct Solver<'a> {
+    kernel: &'a Gram,
+    across: &'a [f64],
+    ridge: f64,
+}
+
+impl Solver<'_> {
+    fn apply(&self, columns: &[f64]) -> Result<(Vec<f64>, Regression), RegressionError> {
+        let solved = Regression::solve(self.kernel, columns, None, self.ridge)?;
+        Ok((solved.predict(self.across, None)?, solved))
+    }
+}
+
+fn sizes(blocks: Blocks<'_>) -> (usize, usize) {
+    (blocks.train.ntk.len().isqrt(), blocks.test.ntk.len().isqrt())
+}
+
+fn gram(values: &[f64], n: usize) -> Gram {
+    Gram::symmetrised(n, values.to_vec()).expect("the kernels of finite inputs are finite").0
+}
+
+fn transposed(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+    (0..rows * columns).map(|at| values[at % rows * columns + at / rows]).collect()
+}
