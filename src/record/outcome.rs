@@ -46,8 +46,17 @@ pub const SWITCH_FIGURES: [&str; 14] = [
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
-pub const RUN_FIGURES: [&str; 6] =
-    ["average_accuracy", "backward_transfer", "steps", "epochs", "kernel_drift", "gap_linearised"];
+pub const RUN_FIGURES: [&str; 9] = [
+    "average_accuracy",
+    "backward_transfer",
+    "steps",
+    "epochs",
+    "kernel_error",
+    "kernel_drift",
+    "gap_linearised",
+    "gap_infinite",
+    "gap_piecewise",
+];
 
 impl Switch {
     /// The figures by the names of [`SWITCH_FIGURES`]; `None` where one cannot be told.
@@ -121,8 +130,11 @@ impl History {
             matrix.as_deref().and_then(backward_transfer),
             last.map(|row| row.step as f64),
             last.map(|row| row.epoch),
+            self.rows().first().and_then(|row| row.blocks.first()?.infinite_error).filter(|error| error.is_finite()),
             largest(self.series(Block::All, Metric::Drift).into_iter().map(|point| point.1)),
             self.largest_gap(Predictor::LinearisedStart),
+            self.largest_gap(Predictor::Infinite),
+            self.largest_gap(Predictor::Piecewise),
         ]
     }
 

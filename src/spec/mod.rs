@@ -76,7 +76,6 @@ pub struct DataSpec {
     pub standardise: bool,
     /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
     /// convolutional and recurrent networks are then measured in minutes.
-    #[serde(skip_serializing_if = "is_one")]
     pub shrink: usize,
 }
 
@@ -366,10 +365,6 @@ impl Default for WindowSpec {
     fn default() -> Self {
         Self { pace: 1.25 }
     }
-}
-
-fn is_one(value: &usize) -> bool {
-    *value == 1
 }
 
 impl TrainingSpec {

@@ -705,7 +705,7 @@ fn shrunk_images_are_the_means_of_their_squares() {
     }
     let mut spec = kernelscope::spec::Spec::default();
     spec.data.shrink = 5;
-    let shape = DataShape::expected(&spec);
+    let shape = kernelscope::spec::DataShape::expected(&spec);
     assert!(spec.problems(&shape).iter().any(|problem| problem.field == "data.shrink"));
     assert!(load(&spec.data).unwrap_err().to_string().contains("do not tile images of 28 × 28"));
 }

@@ -1,5 +1,7 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
+mod universality;
+
 use toml::Value;
 
 use super::{
@@ -353,6 +355,13 @@ pub const STUDIES: &[Preset] = &[
             spec.study = among("loss", &[("cross-entropy", &[]), ("mean squared error", mse)]);
         },
     },
+    universality::WIDTH_INIT,
+    universality::MLP,
+    universality::RESMLP,
+    universality::CNN,
+    universality::TRANSFORMER,
+    universality::RNN,
+    universality::BREAKS,
 ];
 
 /// Seeds of a ready-made study: the least that shows a spread.
