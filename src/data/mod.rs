@@ -32,7 +32,7 @@ pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};
 pub use order::{batch_order, batch_range, steps_per_epoch};
 pub use probe::Probes;
-pub use replay::Memory;
+pub use replay::{Batch, Memory};
 pub use source::load;
 pub use stream::{Task, TaskStream};
 pub use transform::Transform;

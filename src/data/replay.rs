@@ -9,6 +9,17 @@ use rand::seq::SliceRandom as _;
 use super::TaskStream;
 use crate::math::rng::{Stream, rng};
 
+/// The images of one step.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// As their tasks show them, row-major [n, inputs].
+    pub pixels: Vec<f32>,
+    /// Class of each.
+    pub labels: Vec<usize>,
+    /// Number of the task of each, and place among its training images.
+    pub images: Vec<(usize, usize)>,
+}
+
 /// What is remembered of earlier tasks. Empty where there is none or nothing is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -29,20 +40,15 @@ impl Memory {
     }
 
     /// Appends `count` remembered images as their tasks show them, for the step of a task that follows `done` others.
-    pub fn recall(
-        &self,
-        (seed, task, done): (u64, usize, u64),
-        count: usize,
-        stream: &TaskStream,
-        (pixels, labels): (&mut Vec<f32>, &mut Vec<usize>),
-    ) {
+    pub fn recall(&self, (seed, task, done): (u64, usize, u64), count: usize, stream: &TaskStream, batch: &mut Batch) {
         if self.images.is_empty() {
             return;
         }
         let mut draw = rng(seed, Stream::Replay, task as u64, done);
         for _ in 0..count {
             let (task, place) = self.images[draw.random_range(0..self.images.len())];
-            stream.task(task).append(&[place], pixels, labels);
+            stream.task(task).append(&[place], &mut batch.pixels, &mut batch.labels);
+            batch.images.push((task, place));
         }
     }
 }

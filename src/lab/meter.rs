@@ -42,6 +42,8 @@ pub struct Meter {
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
     held: Lagged<Reading>,
+    /// Θ̊, cut into its blocks, where there is one.
+    limit: Option<Vec<Gram>>,
 }
 
 impl Meter {
@@ -52,7 +54,18 @@ impl Meter {
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
         let blocks = std::iter::once(whole).chain(own).collect();
         let gain = alpha.map_or(1.0, |alpha| alpha * alpha);
-        Self { labels, loss, gain, blocks, first: None, at_switch: None, held: Lagged::default() }
+        Self { labels, loss, gain, blocks, first: None, at_switch: None, held: Lagged::default(), limit: None }
+    }
+
+    /// The same, which also tells how far each kernel is from the infinite-width one.
+    pub fn against(self, limit: Option<Gram>) -> Self {
+        let cut = |limit: Gram| self.blocks.iter().map(|(_, rows)| limit.block(rows.clone())).collect();
+        Self { limit: limit.map(cut), ..self }
+    }
+
+    /// The infinite-width kernel.
+    pub fn limit(&self) -> Option<&Gram> {
+        self.limit.as_ref()?.first()
     }
 
     /// Symmetrises and cuts a measured kernel.
@@ -169,7 +182,7 @@ impl Meter {
                 alignment_full: reading.full.as_ref().map(|full| full.alignment(rows.clone(), &self.labels)),
                 sharpness: sharpness.map(|value| rate * self.gain * value),
                 sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
-                infinite_error: None,
+                infinite_error: self.limit.as_ref().map(|limit| change(gram, &limit[place]).drift),
             }
         };
         self.blocks.iter().enumerate().map(one).collect()

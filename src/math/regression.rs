@@ -86,7 +86,7 @@ impl Regression {
 
         let mut system = MatRef::from_row_major_slice(kernel.values(), n, n).to_owned();
         shift(&mut system, ridge);
-        let (factor, jitter) = factorise(&system, kernel.trace() / n as f64)?;
+        let (factor, jitter) = factorised(&system, kernel.trace() / n as f64)?;
         let weights = factor.solve(&wanted);
         let missing = &system * &weights - &wanted;
         let asked = wanted.norm_l2();
@@ -139,8 +139,12 @@ fn shift(matrix: &mut Mat<f64>, by: f64) {
     }
 }
 
-/// The decomposition of the system with the least jitter with which there is one, and that jitter.
-fn factorise(system: &Mat<f64>, unit: f64) -> Result<(Llt<f64>, f64), RegressionError> {
+/// The Cholesky decomposition of a symmetric system with the least jitter with which there is one, and that jitter; `unit` is the
+/// mean of its diagonal.
+///
+/// # Errors
+/// When no jitter up to a thousandth makes it positive.
+pub fn factorised(system: &Mat<f64>, unit: f64) -> Result<(Llt<f64>, f64), RegressionError> {
     let mut jitter = 0.0;
     for exponent in std::iter::once(None).chain(JITTERS.map(Some)) {
         jitter = exponent.map_or(0.0, |exponent| unit * 10f64.powi(exponent));

@@ -7,8 +7,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
 use super::contract::Tile;
+use crate::math::Gram;
 use crate::model::{belongs, layer_of};
-use crate::spec::{self, KERNEL_MEMORY};
+use crate::spec::{self, KERNEL_MEMORY, MOST_FULL_ROWS};
 
 /// How the C logits become one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +260,22 @@ impl Measured {
             measured.logits = sets.iter().enumerate().map(kernel).collect();
         }
         measured
+    }
+}
+
+impl Measured {
+    /// The full kernel Θ ⊗ I of logits that are independent and share a kernel; `None` where it would be too large.
+    pub fn full_of(gram: &Gram, classes: usize) -> Option<FullKernel> {
+        let (n, size) = (gram.len(), gram.len() * classes);
+        if size > MOST_FULL_ROWS {
+            return None;
+        }
+        let mut values = vec![0.0; size * size];
+        for (row, column, class) in (0..n * n * classes).map(|at| (at / classes / n, at / classes % n, at % classes)) {
+            values[(row * classes + class) * size + column * classes + class] = gram.at(row, column);
+        }
+        let (reduction, samples) = (Reduction::Full, (n, n));
+        Some(FullKernel(Kernel { reduction, samples, classes, values, parts: Vec::new() }))
     }
 }
 

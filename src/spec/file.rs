@@ -134,6 +134,7 @@ fn known_keys() -> Vec<String> {
     spec.tasks.steps = vec![1];
     (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
     spec.network.norm = Some(Norm::None);
+    spec.kernel.piecewise = Some(1.0);
     spec.training.rate_width = Some(1);
     spec.training.frozen = vec![String::new()];
     spec.training.masked = true;

@@ -75,6 +75,10 @@ impl NetworkSpec {
     /// The parts of this network for images [channels, height, width], in the order of the forward pass. (Of no more
     /// and no larger ones than validation lets pass: this may be asked before it did.)
     pub fn layers(&self, image: [usize; 3], classes: usize) -> Vec<Layer> {
+        if self.is_infinite() {
+            // There are no weights; what its outputs cost is counted where they are kept.
+            return Vec::new();
+        }
         let width = self.width.min(*self.widths().end());
         let depth = self.depth.min(*DEPTHS.end());
         let blocks = self.blocks.min(*BLOCKS.end());

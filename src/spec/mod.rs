@@ -8,6 +8,7 @@
 
 mod cost;
 mod file;
+mod infinite;
 mod layers;
 mod network;
 mod plan;
@@ -215,6 +216,9 @@ pub struct KernelSpec {
     /// Also train the network linearised at initialisation and at each switch: what it would do if its kernel stood still.
     /// On the CPU; several times the work of training alone.
     pub predict: bool,
+    /// With `predict`: also linearise the network anew every so many epochs, so that its kernel moves in steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub piecewise: Option<f64>,
 }
 
 /// How the C logits become one matrix.
@@ -357,6 +361,7 @@ impl Default for KernelSpec {
             lag: 0.25,
             budget: 0.0,
             predict: false,
+            piecewise: None,
         }
     }
 }

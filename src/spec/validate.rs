@@ -37,6 +37,7 @@ impl Spec {
         }
         self.training_problems(&mut found);
         self.kernel_problems(&mut found);
+        self.infinite_problems(&mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
             self.probe_problems(shape, &mut found);
         }
@@ -238,6 +239,9 @@ impl Spec {
         }
         if !(kernel.lag > 0.0 && kernel.lag <= 100.0) {
             found.push(problem("kernel.lag", "the lag of the velocity must be above 0 epochs"));
+        }
+        if kernel.piecewise.is_some_and(|epochs| !(epochs > 0.0 && epochs <= 1e4)) {
+            found.push(problem("kernel.piecewise", "the network is linearised anew every so many epochs, above 0"));
         }
         if !(0.0..1.0).contains(&kernel.budget) {
             found.push(problem("kernel.budget", "the kernel's share of the time lies between 0 (fixed cadence) and 1"));

@@ -47,6 +47,19 @@ impl Moments {
         Self { variances, samples, series, terms }
     }
 
+    /// Of some of the samples.
+    pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
+        let places = self.variances.len() / self.samples.max(1);
+        let rows = || (0..places).map(|place| place * self.samples + samples.start..place * self.samples + samples.end);
+        let scaled = |rows: std::ops::Range<usize>| rows.start * self.terms..rows.end * self.terms;
+        Self {
+            variances: rows().flat_map(|rows| &self.variances[rows]).copied().collect(),
+            samples: samples.len(),
+            series: rows().flat_map(|rows| &self.series[scaled(rows)]).copied().collect(),
+            terms: self.terms,
+        }
+    }
+
     pub fn at(&self, place: usize, sample: usize) -> Moment<'_> {
         let index = place * self.samples + sample;
         Moment { variance: self.variances[index], series: &self.series[index * self.terms..][..self.terms] }

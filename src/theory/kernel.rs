@@ -58,22 +58,16 @@ impl Infinite {
     }
 
     /// Both kernels of images among themselves, [n, n]; `None` when `cancelled` says so on the way.
-    pub fn own(&self, points: &Points, cancelled: &(dyn Fn() -> bool + Sync)) -> Option<Kernels> {
+    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
         self.tiles(points, points, true, cancelled)
     }
 
     /// Both kernels of some images with some others, [rows, columns]; `None` when `cancelled` says so on the way.
-    pub fn between(&self, rows: &Points, columns: &Points, cancelled: &(dyn Fn() -> bool + Sync)) -> Option<Kernels> {
+    pub fn between(&self, rows: &Points, columns: &Points, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
         self.tiles(rows, columns, false, cancelled)
     }
 
-    fn tiles(
-        &self,
-        rows: &Points,
-        columns: &Points,
-        same: bool,
-        cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Kernels> {
+    fn tiles(&self, rows: &Points, columns: &Points, same: bool, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
         let (n, m) = (rows.n, columns.n);
         let size = n * m;
         let kernels = Mutex::new(Kernels { nngp: vec![0.0; size], ntk: vec![0.0; size] });
@@ -85,20 +79,22 @@ impl Infinite {
             // Of a symmetric kernel what lies wholly above the diagonal is mirrored.
             .filter(|&(row, column)| !same || column < row + tall)
             .collect();
-        corners.par_iter().try_for_each(|&(row, column)| {
+        // In groups, because whoever is asked whether to go on may be of this thread only.
+        for group in corners.chunks(4 * rayon::current_num_threads()) {
             if cancelled() {
                 return None;
             }
-            let (high, broad) = (tall.min(n - row), wide.min(m - column));
-            let (nngp, ntk) = tile(&self.steps, (rows, row, high), (columns, column, broad));
-            let mut kernels = kernels.lock().expect("no tile panics while it writes");
-            for (line, (nngp, ntk)) in nngp.chunks_exact(broad).zip(ntk.chunks_exact(broad)).enumerate() {
-                let at = (row + line) * m + column;
-                kernels.nngp[at..at + broad].copy_from_slice(nngp);
-                kernels.ntk[at..at + broad].copy_from_slice(ntk);
-            }
-            Some(())
-        })?;
+            group.par_iter().for_each(|&(row, column)| {
+                let (high, broad) = (tall.min(n - row), wide.min(m - column));
+                let (nngp, ntk) = tile(&self.steps, (rows, row, high), (columns, column, broad));
+                let mut kernels = kernels.lock().expect("no tile panics while it writes");
+                for (line, (nngp, ntk)) in nngp.chunks_exact(broad).zip(ntk.chunks_exact(broad)).enumerate() {
+                    let at = (row + line) * m + column;
+                    kernels.nngp[at..at + broad].copy_from_slice(nngp);
+                    kernels.ntk[at..at + broad].copy_from_slice(ntk);
+                }
+            });
+        }
         let mut kernels = kernels.into_inner().expect("no tile panics while it writes");
         if same {
             mirror(n, &mut kernels.nngp);

@@ -35,6 +35,34 @@ pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) ->
     Score { loss: total / n.max(1) as f64, accuracy: share(right), masked: share(right_masked) }
 }
 
+/// The training loss of outputs [n, C] against labels, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n C). `present` are the
+/// classes whose logits count, all where none is given.
+pub fn slopes(loss: Loss, outputs: &[f64], labels: &[usize], present: Option<&[usize]>) -> (f64, Vec<f64>) {
+    let n = labels.len().max(1) as f64;
+    let classes = outputs.len() / labels.len().max(1);
+    let counts: Vec<bool> = (0..classes).map(|class| present.is_none_or(|present| present.contains(&class))).collect();
+    let (mut total, mut slopes) = (0.0, Vec::with_capacity(outputs.len()));
+    for (row, &label) in outputs.chunks_exact(classes.max(1)).zip(labels) {
+        let wanted = |class: usize| f64::from(u8::from(class == label));
+        match loss {
+            Loss::CrossEntropy => {
+                let seen = || row.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(value, _)| *value);
+                let top = seen().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = seen().map(|value| (value - top).exp()).sum();
+                total += (top + sum.ln() - row[label]) / n;
+                let share = |class: usize| if counts[class] { (row[class] - top).exp() / sum } else { 0.0 };
+                slopes.extend((0..classes).map(|class| (share(class) - wanted(class)) / n));
+            }
+            Loss::Mse => {
+                let error = |class: usize| if counts[class] { row[class] - wanted(class) } else { 0.0 };
+                total += (0..classes).map(|class| error(class).powi(2)).sum::<f64>() / (2.0 * n * classes as f64);
+                slopes.extend((0..classes).map(|class| error(class) / (n * classes as f64)));
+            }
+        }
+    }
+    (total, slopes)
+}
+
 /// The class of the largest logit; of equal ones the first, as NumPy and PyTorch have it.
 fn largest(row: &[f32], among: impl Iterator<Item = usize>) -> Option<usize> {
     among.reduce(|best, class| if row[class] > row[best] { class } else { best })

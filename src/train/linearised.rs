@@ -56,10 +56,15 @@ impl Linearised {
     }
 
     /// One step on the same batch as the network: images [n, inputs] and labels `[n]`. The rate is the one that the network's
-    /// step had, also where its length was given.
-    pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], terms: &Terms) {
+    /// step had, also where its length was given. `offset`, [n, C], is added to the outputs and stands still.
+    pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], offset: Option<Tensor<2>>, terms: &Terms) {
         let targets = one_hot(labels, self.classes, &self.device);
-        let outputs = self.apply(images).autodiff().require_grad();
+        let outputs = self.apply(images);
+        let outputs = match offset {
+            Some(offset) => outputs + offset,
+            None => outputs,
+        };
+        let outputs = outputs.autodiff().require_grad();
         let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
         let pull = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
         let pull = match &self.lazy {

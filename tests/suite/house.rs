@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["spec", "math", "record"]),
     ("theory", &["math", "spec"]),
     ("ntk", &["model", "math"]),
-    ("train", &["model", "data", "ntk"]),
+    ("train", &["model", "data", "ntk", "theory"]),
     ("lab", &["train", "ntk", "theory", "model", "data", "math", "record"]),
     ("worker", &["lab", "model", "record", "spec"]),
     ("ui", &["record", "spec", "math", "worker"]),

@@ -95,7 +95,7 @@ fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_
             let pushes: Vec<f64> = (0..size).map(push).collect();
             // With F = α (f − f₀) the kernel of F is α² Θ.
             f.iter_mut().zip(pushes).for_each(|(f, push)| *f -= rate * scale * scale * push / size as f64);
-            linearised.step(&images, &labels, &Terms::at(rate));
+            linearised.step(&images, &labels, None, &Terms::at(rate));
         }
         let found = values(linearised.apply(&images));
         let moved = f.iter().zip(&start).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
@@ -128,13 +128,13 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
             let mut other = None;
             for step in 0..10 {
                 learner.step(&pixels, &labels, &Terms::at(rate), false);
-                linearised.step(&images, &labels, &Terms::at(rate));
+                linearised.step(&images, &labels, None, &Terms::at(rate));
                 if step == 4 {
                     let mut fresh = Learner::new(&spec, [1, 3, 4], 5, &Device::flex()).linearised();
                     fresh.restore(&linearised.state());
                     other = Some(fresh);
                 } else if let Some(other) = &mut other {
-                    other.step(&images, &labels, &Terms::at(rate));
+                    other.step(&images, &labels, None, &Terms::at(rate));
                 }
             }
             let kept = other.map(|other| values(other.apply(&images)));

@@ -14,6 +14,7 @@ mod forks_ui;
 mod gpu;
 mod gram;
 mod house;
+mod infinite;
 mod kernel;
 mod ledger;
 mod linear_probe;

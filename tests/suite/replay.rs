@@ -1,6 +1,6 @@
 //! Replay: only earlier tasks are seen again, never a probe, the same run repeats, and less is forgotten.
 
-use kernelscope::data::{Memory, prepare};
+use kernelscope::data::{Batch, Memory, prepare};
 use kernelscope::record::Row;
 
 use super::run::rows;
@@ -12,10 +12,16 @@ fn what_is_recalled_are_kept_images_of_earlier_tasks() {
     spec.tasks.classes = vec![vec![0, 1], vec![2, 3], vec![4, 5]];
     let stream = prepare(&spec).unwrap().stream;
     let recall = |earlier: &[usize], kept, address| {
-        let (mut pixels, mut labels) = (vec![0.5], vec![9]);
+        let mut batch = Batch { pixels: vec![0.5], labels: vec![9], images: vec![(7, 7)] };
         let memory = Memory::of(spec.seed, &stream, earlier, kept);
-        memory.recall(address, 300, &stream, (&mut pixels, &mut labels));
-        (pixels, labels)
+        memory.recall(address, 300, &stream, &mut batch);
+        // What is said of an image is so.
+        for (&(task, place), label) in batch.images[1..].iter().zip(&batch.labels[1..]) {
+            let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+            stream.task(task).batch(&[place], &mut pixels, &mut labels);
+            assert!(earlier.contains(&task) && labels == [*label]);
+        }
+        (batch.pixels, batch.labels)
     };
     // Behind what is there, and of the earlier tasks alone; nothing where there are none.
     assert_eq!(recall(&[], 5, (1, 1, 0)), (vec![0.5], vec![9]));

@@ -35,10 +35,15 @@ pub(super) enum Answer {
     Meter(Box<Meter>),
 }
 
-/// What the network said for a snapshot.
+/// What a snapshot is made of, beside the kernel.
 pub(super) struct Asked {
     /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
     pub row: Row,
+    pub answers: Answers,
+}
+
+/// What the network said for a snapshot.
+pub(super) struct Answers {
     /// Outputs on the probes, [n, C].
     pub probes: Vec<f32>,
     /// Outputs on the test images of each task.
@@ -92,7 +97,7 @@ impl Desk {
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let told = asked.map(|asked| {
-            let Asked { mut row, probes, tests, features, moved, mut predicted } = *asked;
+            let Asked { mut row, answers: Answers { probes, tests, features, moved, mut predicted } } = *asked;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = began.elapsed().as_secs_f64();

@@ -1,250 +1,202 @@
-//! Everything of a run that lives on a device, and who takes over when that device fails.
-//!
-//! A GPU can be lost or run out of memory in any operation; burn then panics, on this thread, where a value is read. While
-//! a run is on one, a copy of the learner is kept on the CPU and the steps taken since are remembered. When an operation
-//! fails, the copy repeats those steps silently, and the operation is done again on the CPU: nothing that was told is
-//! untrue, and nothing is told twice.
+//! What is trained and measured: a network of finite width, or the infinitely wide one. A run asks both the same questions.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::position::earlier;
-use super::predict::Predictors;
+use super::analyst::Answers;
+use super::batches::Taken;
+use super::finite::{Finite, FiniteState};
+use super::infinite::Infinite;
+use super::spare::{Spare, failure};
 use super::{Live, Stop};
-use crate::data::{Memory, Prepared, batch_order, batch_range};
-use crate::lab::lag::Lagged;
-use crate::model::{Chosen, answers, is_host};
-use crate::record::Event;
-use crate::spec::{PROBE_IMAGES, Spec};
-use crate::train::{Learner, LearnerState, StepOutcome, Terms};
+use crate::data::{Batch, Prepared};
+use crate::lab::lag::Lag;
+use crate::model::{Chosen, is_host};
+use crate::ntk::Measured;
+use crate::record::NamedTensor;
+use crate::spec::Spec;
+use crate::train::{FieldState, Learner, NoField, StepOutcome, Terms};
 
-/// The next copy is made when the last one took at most this share of the time since.
-const COPYING: f64 = 0.05;
-
-/// What lives on the device.
-pub(super) struct Bench {
-    pub learner: Learner,
-    pub probes: Tensor<2>,
-    /// Test images of each task, [n, inputs].
-    pub tests: Vec<Tensor<2>>,
-    /// Training images of each task that its linear probe learns from, [n, inputs].
-    pub lessons: Vec<Tensor<2>>,
-    /// The weights that a displacement is measured from.
-    pub trail: Lagged<Vec<Tensor<1>>>,
-    /// On the CPU only: a run that predicts is on no device that can fail.
-    pub predictors: Option<Predictors>,
+/// What is in training.
+pub(super) enum Bench {
+    Finite(Box<Finite>),
+    Infinite(Box<Infinite>),
 }
 
-/// The learner as it was, on the CPU, and the steps that were taken since.
-pub(super) struct Spare {
-    learner: Learner,
-    since: Vec<Taken>,
-    made: Instant,
-    took: Duration,
+/// The same in plain numbers.
+pub(super) enum BenchState {
+    Finite(Box<FiniteState>),
+    Infinite(Box<FieldState>),
 }
 
-/// One step of training, as far as it must be known to be taken again.
-#[derive(Clone)]
-pub(super) struct Taken {
-    /// Place of the task in the order of training, its number, and how many of its steps were done before.
-    pub place: usize,
-    pub task: usize,
-    pub done: u64,
-    /// Images of each earlier task that are replayed.
-    pub replay: usize,
-    pub terms: Terms,
-}
-
-/// The batches of a run: any of them, and quickly the next one.
-#[derive(Default)]
-pub(super) struct Batches {
-    /// Task and epoch of this order.
-    of: Option<(usize, u64)>,
-    order: Vec<usize>,
-    /// Place in the order of training of the task that this memory is for, and how many images of each it keeps.
-    remembers: Option<(usize, usize)>,
-    memory: Memory,
-}
-
-impl Batches {
-    /// Pixels [n, inputs] and labels of a step, with what is replayed of earlier tasks; `trained` are the tasks begun before,
-    /// by number.
-    pub fn get(
-        &mut self,
-        spec: &Spec,
-        data: &Prepared,
-        trained: &[usize],
-        &Taken { place, task, done, replay, .. }: &Taken,
-    ) -> (Vec<f32>, Vec<usize>) {
-        let stream = data.stream.task(task);
-        let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
-        if self.of != Some((task, epoch)) {
-            self.order = batch_order(spec.seed, task, epoch, stream.train_len());
-            self.of = Some((task, epoch));
-        }
-        let range = batch_range(within, spec.training.batch, stream.train_len());
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-        stream.batch(&self.order[range], &mut pixels, &mut labels);
-        if self.remembers != Some((place, replay)) {
-            self.memory = Memory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
-            self.remembers = Some((place, replay));
-        }
-        self.memory.recall((spec.seed, task, done), labels.len(), &data.stream, (&mut pixels, &mut labels));
-        (pixels, labels)
-    }
-}
+/// What a run opens: the bench, its spare where it is on a device that can fail, and where it is in words.
+pub(super) type Opened = (Bench, Option<Spare>, String);
 
 impl Bench {
-    fn new(learner: Learner, data: &Prepared) -> Self {
-        let upload = |images: &[f32], n| learner.upload(images, n);
-        let test = |task: &crate::data::Task| {
-            let images = task.test();
-            upload(&images.pixels, images.len())
-        };
-        let lesson = |task: &crate::data::Task| {
-            let images = task.first_of_each_class(PROBE_IMAGES);
-            upload(&images.pixels, images.len())
-        };
-        Self {
-            lessons: data.stream.tasks().iter().map(lesson).collect(),
-            probes: upload(&data.probes.pixels, data.probes.len()),
-            tests: data.stream.tasks().iter().map(test).collect(),
-            trail: Lagged::default(),
-            predictors: None,
-            learner,
-        }
-    }
-
-    /// One step of the network, and of what is trained beside it.
-    pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
-        let outcome = self.learner.step(pixels, labels, terms, want_norm);
-        if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
-            let terms = Terms { rate: outcome.rate, length: None, ..terms.clone() };
-            predictors.step(&self.learner.upload(pixels, labels.len()), labels, &terms);
-        }
-        outcome
+    pub fn finite(learner: Learner, data: &Prepared) -> Self {
+        Self::Finite(Box::new(Finite::new(learner, data)))
     }
 
     /// The start of a run, or of its rest, on the chosen device, with a spare where that can fail; on the CPU if it fails at
-    /// once. Also says in words where it is.
-    pub fn open(
-        spec: &Spec,
-        data: &Prepared,
-        chosen: Chosen,
-        from: Option<&LearnerState>,
-    ) -> (Self, Option<Spare>, String) {
+    /// once.
+    pub fn open(spec: &Spec, data: &Prepared, chosen: Chosen, from: Option<&BenchState>) -> Opened {
         let shape = data.set.shape();
+        let kept = from.and_then(|state| if let BenchState::Finite(kept) = state { Some(kept) } else { None });
         let start = |device: &Device| {
             let mut learner = Learner::new(spec, shape.image, shape.classes, device);
-            from.into_iter().for_each(|state| learner.restore(state));
+            kept.into_iter().for_each(|kept| learner.restore(kept.learner()));
             learner
         };
         let on_cpu = start(&Device::flex());
-        if is_host(&chosen.device) {
-            return (Self::new(on_cpu, data), None, chosen.words);
-        }
-        match catch_unwind(AssertUnwindSafe(|| Self::new(start(&chosen.device), data))) {
-            Ok(bench) => (bench, Some(Spare::new(on_cpu, Instant::now())), chosen.words),
-            Err(panic) => {
-                let words = Chosen::cpu(Some(&failure(panic.as_ref(), &chosen.device))).words;
-                (Self::new(on_cpu, data), None, words)
+        let (mut finite, spare, words) = if is_host(&chosen.device) {
+            (Finite::new(on_cpu, data), None, chosen.words)
+        } else {
+            match catch_unwind(AssertUnwindSafe(|| Finite::new(start(&chosen.device), data))) {
+                Ok(finite) => (finite, Some(Spare::new(on_cpu, Instant::now())), chosen.words),
+                Err(panic) => {
+                    let words = Chosen::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).words;
+                    (Finite::new(on_cpu, data), None, words)
+                }
             }
+        };
+        kept.into_iter().for_each(|kept| finite.restore(kept, (spec, data)));
+        (Self::Finite(Box::new(finite)), spare, words)
+    }
+
+    /// The same of the infinitely wide network, which needs no device.
+    pub fn open_infinite(
+        spec: &Spec,
+        data: &Prepared,
+        from: Option<&BenchState>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Opened, NoField> {
+        let kept = from.and_then(|state| if let BenchState::Infinite(kept) = state { Some(&**kept) } else { None });
+        let infinite = Infinite::open(spec, data, kept, cancelled)?;
+        Ok((Self::Infinite(Box::new(infinite)), None, "CPU: from formulas, there are no weights".to_owned()))
+    }
+
+    /// Where it lives; nowhere, if it has no tensor.
+    pub fn device(&self) -> Option<&Device> {
+        match self {
+            Self::Finite(finite) => Some(finite.learner.device()),
+            Self::Infinite(_) => None,
         }
     }
-}
 
-impl Spare {
-    fn new(learner: Learner, began: Instant) -> Self {
-        Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
+    pub fn is_on_host(&self) -> bool {
+        self.device().is_none_or(is_host)
+    }
+
+    /// A copy of the learner on the CPU.
+    pub fn copy(&self) -> Option<Learner> {
+        match self {
+            Self::Finite(finite) => Some(finite.learner.copy_to(&Device::flex())),
+            Self::Infinite(_) => None,
+        }
+    }
+
+    pub fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome {
+        match self {
+            Self::Finite(finite) => finite.step(batch, terms, want_norm),
+            Self::Infinite(infinite) => infinite.step(batch, terms),
+        }
+    }
+
+    /// The kernel on the probes; `None` when cancelled.
+    pub fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
+        match self {
+            Self::Finite(finite) => finite.learner.kernel(&finite.probes, want_full, cancelled),
+            Self::Infinite(infinite) => Some(infinite.kernel(want_full)),
+        }
+    }
+
+    /// What it says for a snapshot; `None` when cancelled.
+    pub fn answers(&self, lag: Lag, (dearer, tasks): (bool, usize), cancelled: &dyn Fn() -> bool) -> Option<Answers> {
+        match self {
+            Self::Finite(finite) => finite.answers(lag, dearer, cancelled),
+            Self::Infinite(infinite) => Some(infinite.answers(tasks)),
+        }
+    }
+
+    /// Keeps the weights, where there are any, for displacements to come.
+    pub fn hold(&mut self, lag: Lag) {
+        if let Self::Finite(finite) = self {
+            finite.hold(lag);
+        }
+    }
+
+    /// A task ends.
+    pub fn switch(&mut self) {
+        if let Self::Finite(finite) = self {
+            finite.switch();
+        }
+    }
+
+    /// The weights, where there are any.
+    pub fn weights(&self) -> Option<Vec<NamedTensor>> {
+        match self {
+            Self::Finite(finite) => Some(finite.learner.network().named()),
+            Self::Infinite(_) => None,
+        }
+    }
+
+    /// How long a step of plain SGD would be, where there are weights.
+    pub fn step_length(&self, batch: &Batch, terms: &Terms) -> Option<f64> {
+        match self {
+            Self::Finite(finite) => Some(finite.learner.step_length(&batch.pixels, &batch.labels, terms)),
+            Self::Infinite(_) => None,
+        }
+    }
+
+    /// Outputs on some probes before a step, [probes, C], and what each image of the batch adds to them, [probes, batch, C].
+    pub fn ledger(
+        &self,
+        rows: &[usize],
+        taken: &Taken,
+        batch: &Batch,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<(Vec<f32>, Vec<f64>)> {
+        match self {
+            Self::Finite(finite) => finite.ledger(rows, taken, batch, cancelled),
+            Self::Infinite(infinite) => Some(infinite.ledger(rows, taken, batch)),
+        }
+    }
+
+    /// Outputs on some probes, [probes, C].
+    pub fn outputs_on(&self, rows: &[usize], cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
+        match self {
+            Self::Finite(finite) => finite.outputs_on(rows, cancelled),
+            Self::Infinite(infinite) => Some(infinite.outputs_on(rows)),
+        }
+    }
+
+    pub fn state(&self) -> BenchState {
+        match self {
+            Self::Finite(finite) => BenchState::Finite(Box::new(finite.state())),
+            Self::Infinite(infinite) => BenchState::Infinite(Box::new(infinite.state())),
+        }
     }
 }
 
 impl Live<'_> {
-    /// Does something on the device. If that fails, the CPU takes over, and it is done there.
-    pub(super) fn on_device<T>(
-        &mut self,
-        epoch: f64,
-        work: impl Fn(&mut Bench, &dyn Fn() -> bool) -> T,
-    ) -> Result<T, Stop> {
-        let cancelled = || self.control.cancelled();
-        if !is_host(self.bench.learner.device()) {
-            match catch_unwind(AssertUnwindSafe(|| work(&mut self.bench, &cancelled))) {
-                Ok(value) => return Ok(value),
-                Err(panic) => {
-                    let why = failure(panic.as_ref(), self.bench.learner.device());
-                    self.take_over(&why, epoch)?;
-                }
-            }
-        }
-        let cancelled = || self.control.cancelled();
-        Ok(work(&mut self.bench, &cancelled))
-    }
-
-    /// Pixels [n, inputs] and labels of this step.
-    pub(super) fn batch(&mut self, taken: &Taken) -> (Vec<f32>, Vec<usize>) {
+    /// The images of this step.
+    pub(super) fn batch(&mut self, taken: &Taken) -> Batch {
         self.batches.get(&self.spec, &self.data, &self.at.trained, taken)
     }
 
-    /// A step was taken, which the spare would have to take again.
-    pub(super) fn remember(&mut self, taken: Taken) {
-        if let Some(spare) = &mut self.spare {
-            spare.since.push(taken);
-        }
-    }
-
-    /// Copies the learner to the CPU, if there is reason to and it is time.
-    pub(super) fn keep_spare(&mut self, epoch: f64) -> Result<(), Stop> {
-        let due = |spare: &Spare| spare.made.elapsed().mul_f64(COPYING) >= spare.took;
-        if !self.spare.as_ref().is_some_and(due) {
-            return Ok(());
-        }
-        let began = Instant::now();
-        let copy = self.on_device(epoch, |bench, _| bench.learner.copy_to(&Device::flex()))?;
-        if let Some(spare) = &mut self.spare {
-            *spare = Spare::new(copy, began);
-        }
-        Ok(())
-    }
-
-    /// The device has failed: goes on with the spare, brought to where training stands.
-    fn take_over(&mut self, why: &str, epoch: f64) -> Result<(), Stop> {
-        let step = self.at.step;
-        let Some(Spare { mut learner, since, .. }) = self.spare.take() else {
-            let message = format!("At step {step} {why}, and there was no copy of the weights to go on from");
-            return Err(Stop::Failed { step, message });
+    /// Makes what a step of this task needs ready, which with a kernel that stands still is its columns.
+    pub(super) fn prepare(&mut self, taken: &Taken) -> Result<(), Stop> {
+        let mut tasks = if taken.replay > 0 { self.at.trained.clone() } else { Vec::new() };
+        tasks.push(taken.task);
+        let cancelled = || self.control.cancelled();
+        let ready = match &mut self.bench {
+            Bench::Infinite(infinite) => infinite.prepare(&tasks, &cancelled),
+            Bench::Finite(finite) => {
+                finite.predictors.as_mut().map_or(Some(()), |predictors| predictors.prepare(&tasks, &cancelled))
+            }
         };
-        for taken in &since {
-            self.check_cancelled()?;
-            let (pixels, labels) = self.batch(taken);
-            learner.step(&pixels, &labels, &taken.terms, false);
-        }
-        // The trail is lost with the device: what the weights moved is told again once a lag has passed.
-        self.bench = Bench::new(learner, &self.data);
-        self.words = Chosen::cpu(Some(why)).words;
-        let message = format!(
-            "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
-            since.len()
-        );
-        self.emit(Event::Warning { step, epoch, message })?;
-        self.emit(Event::Moved(self.words.clone()))
-    }
-}
-
-/// Why the device failed, as a part of a sentence; burn says it in many lines, and in others each time.
-fn failure(panic: &(dyn Any + Send), device: &Device) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let said = said.unwrap_or_default();
-    if !answers(device) {
-        "the GPU was lost".to_owned()
-    } else if ["out of memory", "out-of-memory", "out of device memory", "toobig", "too big"]
-        .iter()
-        .any(|words| said.to_lowercase().contains(words))
-    {
-        "the GPU ran out of memory".to_owned()
-    } else {
-        format!("the GPU failed ({})", said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given"))
+        ready.ok_or(Stop::Cancelled)
     }
 }

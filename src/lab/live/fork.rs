@@ -7,19 +7,14 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
-
 use super::analyst::Work;
+use super::bench::BenchState;
 use super::outbox::Waiting;
 use super::position::{Current, Position};
-use super::predict::{PredictorState, Predictors};
 use super::{Live, Stop};
-use crate::lab::lag::Lagged;
 use crate::lab::meter::Meter;
-use crate::model::is_host;
 use crate::record::{Checkpoint, Event};
 use crate::spec::{Change, Spec};
-use crate::train::{Learner, LearnerState};
 
 /// What a run goes on from.
 pub(super) struct Kept {
@@ -39,30 +34,13 @@ pub(super) struct Now {
     spec: Spec,
     pub at: Position,
     pub current: Current,
-    pub learner: LearnerState,
-    trail: Lagged<Vec<Vec<f32>>>,
-    predictors: Option<PredictorState>,
+    pub bench: BenchState,
     host: bool,
 }
 
 impl Now {
-    /// What is trained beside the network.
-    pub fn predictors(&self, learner: &Learner) -> Option<Predictors> {
-        self.predictors.as_ref().map(|state| Predictors::restored(learner, state))
-    }
-
     pub fn step(&self) -> u64 {
         self.at.step
-    }
-
-    /// The weights that displacements are measured from, on a device.
-    pub fn trail(&self, like: &[Tensor<1>]) -> Lagged<Vec<Tensor<1>>> {
-        self.trail.map(|weights| {
-            let tensor = |(values, like): (&Vec<f32>, &Tensor<1>)| {
-                Tensor::from_data(TensorData::new(values.clone(), like.dims()), &like.device())
-            };
-            weights.iter().zip(like).map(tensor).collect()
-        })
     }
 
     /// The checkpoint, with what the analyst knows.
@@ -82,16 +60,11 @@ impl Now {
 impl Live<'_> {
     /// Keeps the state as it is now; it is told of once the analyst has given its part.
     pub(super) fn fork(&mut self, current: &Current) -> Result<(), Stop> {
-        let plain = |weights: &Vec<Tensor<1>>| -> Vec<Vec<f32>> {
-            weights.iter().map(|tensor| tensor.clone().into_data().iter::<f32>().collect()).collect()
-        };
-        let (learner, trail, predictors) = self.on_device(self.epoch(current), |bench, _| {
-            (bench.learner.state(), bench.trail.map(plain), bench.predictors.as_ref().map(Predictors::state))
-        })?;
-        let host = is_host(self.bench.learner.device());
+        let bench = self.on_device(self.epoch(current), |bench, _| bench.state())?;
+        let host = self.bench.is_on_host();
         let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();
         let spec = Spec { changes, ..self.spec.clone() };
-        let now = Now { spec, at: self.at.clone(), current: current.clone(), learner, trail, predictors, host };
+        let now = Now { spec, at: self.at.clone(), current: current.clone(), bench, host };
         self.hand_over(Work::Fork)?;
         self.outbox.push_back(Waiting::Fork(Box::new(now)));
         Ok(())

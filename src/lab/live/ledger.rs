@@ -6,24 +6,16 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
-
-use super::bench::{Bench, Taken};
+use super::batches::Taken;
+use super::bench::Bench;
 use super::position::{Current, earlier};
 use super::{Live, Stop};
-use crate::ntk::{Reduction, Request, layerwise};
+use crate::data::Batch;
 use crate::record::{Event, Ledger, OldImage};
 use crate::train::StepOutcome;
 
 /// Entries of the rectangle Θ(old, new) at most: 128 MiB.
 const MOST_ENTRIES: usize = 1 << 24;
-
-/// What is known before the step.
-struct Before {
-    /// Of each old image: its outputs, and what each new image adds to each logit, [new, C].
-    outputs: Vec<f32>,
-    parts: Vec<f64>,
-}
 
 impl Live<'_> {
     /// Whether the coming step has a ledger: asked for, or the first one of a task after others.
@@ -38,39 +30,35 @@ impl Live<'_> {
         &mut self,
         current: &Current,
         taken: &Taken,
-        (pixels, labels): (&[f32], &[usize]),
+        batch: &Batch,
         want_norm: bool,
     ) -> Result<StepOutcome, Stop> {
         let epoch = self.epoch(current);
         let mut rows = if self.wants_ledger(current) { self.old_rows(current.number) } else { Vec::new() };
         let classes = self.data.set.class_names.len();
         // As many old images as fit, evenly: of many classes one entry is large.
-        let room = MOST_ENTRIES / (labels.len() * classes * classes).max(1);
+        let room = MOST_ENTRIES / (batch.labels.len() * classes * classes).max(1);
         if rows.len() > room {
             rows = (0..room).map(|place| rows[place * rows.len() / room]).collect();
         }
         let before = if !rows.is_empty() {
             let rows = rows.clone();
-            let work = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
-                bench.before(&rows, taken, (pixels, labels), cancelled)
-            };
+            let work = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.ledger(&rows, taken, batch, cancelled);
             Some(self.on_device(epoch, work)?.ok_or(Stop::Cancelled)?)
         } else {
             None
         };
-        let outcome = self.on_device(epoch, |bench, _| bench.step(pixels, labels, &taken.terms, want_norm))?;
-        let Some(before) = before.filter(|_| outcome.loss.is_finite()) else { return Ok(outcome) };
-        let after = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
-            bench.learner.outputs(&select(&bench.probes, &rows), cancelled)
-        };
+        let outcome = self.on_device(epoch, |bench, _| bench.step(batch, &taken.terms, want_norm))?;
+        let Some((outputs, parts)) = before.filter(|_| outcome.loss.is_finite()) else { return Ok(outcome) };
+        let after = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.outputs_on(&rows, cancelled);
         let after = self.on_device(epoch, after)?.ok_or(Stop::Cancelled)?;
-        let new = labels.len();
+        let new = batch.labels.len();
         let old = |(place, &probe): (usize, &usize)| {
             let label = self.data.probes.labels[probe];
-            let parts = &before.parts[place * new * classes..][..new * classes];
+            let parts = &parts[place * new * classes..][..new * classes];
             let change = |class: usize| {
                 let at = place * classes + class;
-                f64::from(after[at]) - f64::from(before.outputs[at])
+                f64::from(after[at]) - f64::from(outputs[at])
             };
             OldImage {
                 probe,
@@ -81,9 +69,10 @@ impl Live<'_> {
             }
         };
         let old: Vec<OldImage> = rows.iter().enumerate().map(old).collect();
-        let thumbnails = self.data.set.thumbnails(pixels);
+        let thumbnails = self.data.set.thumbnails(&batch.pixels);
         let (step, task) = (self.at.step, current.number);
-        let ledger = Ledger { step, epoch, task, old, new_labels: labels.to_vec(), new_thumbnails: thumbnails.into() };
+        let ledger =
+            Ledger { step, epoch, task, old, new_labels: batch.labels.clone(), new_thumbnails: thumbnails.into() };
         self.emit(Event::Ledger(Arc::new(ledger)))?;
         Ok(outcome)
     }
@@ -92,39 +81,4 @@ impl Live<'_> {
     fn old_rows(&self, task: usize) -> Vec<usize> {
         earlier(&self.at.trained, task).into_iter().flat_map(|task| self.data.probes.blocks[task - 1].clone()).collect()
     }
-}
-
-impl Bench {
-    fn before(
-        &self,
-        rows: &[usize],
-        taken: &Taken,
-        (pixels, labels): (&[f32], &[usize]),
-        cancelled: &dyn Fn() -> bool,
-    ) -> Option<Before> {
-        let learner = &self.learner;
-        let (old, new) = (select(&self.probes, rows), learner.upload(pixels, labels.len()));
-        let outputs = learner.outputs(&old, cancelled)?;
-        let classes = outputs.len() / rows.len();
-        let (slopes, rate) = learner.slopes(pixels, labels, &taken.terms);
-        let only = learner.moving(&taken.terms.frozen);
-        let request = Request { only, ..Request::of(Reduction::Full) };
-        let kernel = layerwise::measure(&learner.plain(), &old, Some(&new), &request, cancelled)?;
-        let width = labels.len() * classes;
-        let mut parts = vec![0.0; rows.len() * width];
-        for (row, values) in kernel.values.chunks_exact(width).enumerate() {
-            let (place, logit) = (row / classes, row % classes);
-            for (image, (values, slopes)) in values.chunks_exact(classes).zip(slopes.chunks_exact(classes)).enumerate()
-            {
-                let pull: f64 = values.iter().zip(slopes).map(|(value, slope)| value * slope).sum();
-                parts[place * width + image * classes + logit] = -rate * pull;
-            }
-        }
-        Some(Before { outputs, parts })
-    }
-}
-
-/// These rows of the probes.
-fn select(probes: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
-    Tensor::cat(rows.iter().map(|&row| probes.clone().narrow(0, row, 1)).collect(), 0)
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-
 use super::analyst::{Asked, Work};
 use super::bench::Bench;
 use super::outbox::Waiting;
@@ -12,7 +10,6 @@ use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
 use crate::record::{Row, SnapshotCost};
-use crate::train::{FeatureKernels, displacement};
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
@@ -21,8 +18,7 @@ impl Live<'_> {
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
         let epoch = self.epoch(current);
-        let kernel =
-            |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.learner.kernel(&bench.probes, want_full, cancelled);
+        let kernel = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.kernel(want_full, cancelled);
         let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
         // Here and not by the analyst: training must not go on from weights that are no numbers.
         all_finite(self.data.probes.len(), &measured.trace).map_err(|err| {
@@ -31,7 +27,7 @@ impl Live<'_> {
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
         let asked = if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
-        self.on_device(epoch, |bench, _| bench.trail.hold(lag, bench.learner.parameters()))?;
+        self.on_device(epoch, |bench, _| bench.hold(lag))?;
         if snapshot {
             self.keep_spare(epoch)?;
         }
@@ -63,28 +59,9 @@ impl Live<'_> {
         kernel_seconds: f64,
     ) -> Result<Asked, Stop> {
         let began = Instant::now();
-        let outputs = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
-            let moved = |before: &Vec<Tensor<1>>| displacement(&bench.learner.parameters(), before);
-            let (mut tests, mut kernels) = (Vec::new(), dearer.then(Vec::new));
-            for (test, lesson) in bench.tests.iter().zip(&bench.lessons) {
-                if let Some(kernels) = &mut kernels {
-                    let seen = |images| bench.learner.outputs_and_features(images, cancelled);
-                    let ((outputs, features), (_, learnt)) = (seen(test)?, seen(lesson)?);
-                    kernels.push(FeatureKernels::of(learnt, features));
-                    tests.push(outputs);
-                } else {
-                    tests.push(bench.learner.outputs(test, cancelled)?);
-                }
-            }
-            let predicted = match &bench.predictors {
-                Some(predictors) => predictors.outputs(&bench.learner, (&bench.tests, &bench.probes), cancelled)?,
-                None => Vec::new(),
-            };
-            let probes = bench.learner.outputs(&bench.probes, cancelled)?;
-            Some((tests, probes, kernels, bench.trail.before(lag).map(moved), predicted))
-        };
-        let (tests, probes, features, moved, predicted) =
-            self.on_device(self.epoch(current), outputs)?.ok_or(Stop::Cancelled)?;
+        let tasks = self.data.stream.tasks().len();
+        let answer = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.answers(lag, (dearer, tasks), cancelled);
+        let answers = self.on_device(self.epoch(current), answer)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
@@ -103,6 +80,6 @@ impl Live<'_> {
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
         };
-        Ok(Asked { row, probes, tests, features, moved, predicted })
+        Ok(Asked { row, answers })
     }
 }

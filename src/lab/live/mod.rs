@@ -5,15 +5,21 @@
 //! an analyst beside it, whose pace changes no event.
 
 mod analyst;
+mod batches;
 mod bench;
+mod finite;
 mod fork;
+mod infinite;
 mod ledger;
+mod limit;
 mod measure;
 mod obey;
 mod outbox;
+mod piecewise;
 mod position;
 mod predict;
 mod regime;
+mod spare;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,10 +27,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::analyst::{Analyst, Exam, Work};
-use self::bench::{Batches, Bench, Spare};
+use self::batches::Batches;
+use self::bench::Bench;
 use self::fork::Kept;
 use self::outbox::Waiting;
 use self::position::{Current, Position};
+use self::spare::Spare;
 use super::Control;
 use super::cadence::{Cadence, lag_steps};
 use super::device::for_run;
@@ -131,6 +139,8 @@ struct Live<'a> {
     fork_at_switch: bool,
     ledger_wanted: bool,
     words: String,
+    /// Θ̊ on the probes, until it is told.
+    limit: Option<Arc<[f64]>>,
     paused: bool,
     /// Steps to take before pausing again.
     allowance: Option<u64>,
@@ -150,8 +160,13 @@ impl<'a> Live<'a> {
         if let Some(problem) = spec.problems(&shape).into_iter().next() {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
-        let chosen = open(&data, &|| control.cancelled());
-        let (mut bench, spare, words) = Bench::open(spec, &data, chosen, kept.map(|kept| &kept.now.learner));
+        let state = kept.map(|kept| &kept.now.bench);
+        let cancelled = || control.cancelled();
+        let (bench, spare, words) = if spec.network.is_infinite() {
+            Bench::open_infinite(spec, &data, state, &cancelled).map_err(|err| err.to_string())?
+        } else {
+            Bench::open(spec, &data, open(&data, &cancelled), state)
+        };
         let exam = |task: &Task| Exam {
             task: task.number(),
             classes: task.classes().to_vec(),
@@ -159,15 +174,15 @@ impl<'a> Live<'a> {
             lesson: task.first_of_each_class(PROBE_IMAGES).labels,
         };
         let exams = data.stream.tasks().iter().map(exam).collect();
-        let fresh =
-            || Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, spec.network.laziness());
+        let fresh = || {
+            let alpha = spec.network.laziness();
+            let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
+            meter.against(limit::of(spec, &data, &cancelled))
+        };
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
+        let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
         let analyst = analyst::start(meter, exams, spec.training.loss)
             .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
-        if let Some(Kept { now, .. }) = kept {
-            bench.predictors = now.predictors(&bench.learner);
-            bench.trail = now.trail(&bench.learner.parameters());
-        }
         Ok(Self {
             bench,
             spare,
@@ -183,6 +198,7 @@ impl<'a> Live<'a> {
             control,
             sink,
             words,
+            limit,
             fork_at_switch: false,
             ledger_wanted: false,
             paused: false,
@@ -193,13 +209,16 @@ impl<'a> Live<'a> {
 
     fn train(&mut self) -> Result<(), Stop> {
         self.emit(Event::Started(Arc::new(self.info())))?;
+        if let Some(limit) = self.limit.take() {
+            self.emit(Event::Limit(limit))?;
+        }
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
         while let Some(mut current) = self.next_task()? {
             self.train_task(&mut current)?;
             self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;
-            self.bench.trail.switch();
+            self.bench.switch();
             self.hand_over(Work::Switch)?;
             self.send_weights()?;
             self.at.trained.push(current.number);
@@ -264,9 +283,11 @@ impl<'a> Live<'a> {
     fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
         let began = Instant::now();
         let taken = self.next_step(current);
-        let (pixels, labels) = self.batch(&taken);
+        self.prepare(&taken)?;
+        self.renew_piece(current)?;
+        let batch = self.batch(&taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome = self.step_with_ledger(current, &taken, (&pixels, &labels), want_norm)?;
+        let outcome = self.step_with_ledger(current, &taken, &batch, want_norm)?;
         if !outcome.loss.is_finite() {
             let message = format!(
                 "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
@@ -311,7 +332,7 @@ impl<'a> Live<'a> {
 
     /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
-        let tensors = self.on_device(self.at.past_epochs, |bench, _| bench.learner.network().named())?;
+        let Some(tensors) = self.on_device(self.at.past_epochs, |bench, _| bench.weights())? else { return Ok(()) };
         let weights = Weights { step: self.at.step, tensors };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());

@@ -173,9 +173,10 @@ impl Live<'_> {
         for done in first..done {
             self.check_cancelled()?;
             let taken = self.taken(place, task, done);
-            let (pixels, labels) = self.batch(&taken);
-            sum += self
-                .on_device(self.epoch(current), |bench, _| bench.learner.step_length(&pixels, &labels, &taken.terms))?;
+            let batch = self.batch(&taken);
+            let length = self.on_device(self.epoch(current), |bench, _| bench.step_length(&batch, &taken.terms))?;
+            let Some(length) = length else { return Ok(None) };
+            sum += length;
         }
         Ok(Some(sum / (done - first) as f64).filter(|length| length.is_finite() && *length > 0.0))
     }

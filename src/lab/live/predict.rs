@@ -1,7 +1,8 @@
-//! What a static kernel would have the network do: the network linearised at initialisation and at the last switch, trained
-//! beside it; and what kernel regression with the same two kernels says of the end of the new task.
+//! What a static kernel would have the network do: the network linearised at initialisation, at the last switch and now and
+//! then, and its outputs moved by the infinite-width kernel, all trained beside it; and what kernel regression with these
+//! kernels says of the end of the new task.
 //!
-//! The linearised networks take the network's own steps, so their gap to it is the kernel's motion and nothing else. The
+//! All take the network's own steps, so their gap to it is the kernel's motion (or its distance from the limit) and nothing else. The
 //! regression is the formula of the theory, f_k = f_{k−1} + Θ(·, X_k) Θ(X_k, X_k)⁻¹ (y_k − f_{k−1}(X_k)) (Bennani et al. 2020;
 //! Doan et al. 2021; Karakida & Akaho 2022): the mean squared error at t = ∞, whatever the network is trained on and however
 //! long, from the first [`SETTLED_PER_CLASS`] training images of each class.
@@ -9,23 +10,29 @@
 use burn::tensor::Tensor;
 
 use super::bench::Bench;
+use super::finite::Finite;
+use super::piecewise::{Piecewise, PiecewiseState};
 use super::position::Current;
 use super::{Live, Stop};
-use crate::data::Prepared;
+use crate::data::{Batch, Prepared};
 use crate::math::Gram;
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::record::{Event, Predictor};
-use crate::train::{Learner, Linearised, LinearisedState, Terms};
+use crate::spec::Spec;
+use crate::train::{Field, FieldState, Learner, Linearised, LinearisedState, NoField, Places, Terms};
 
 /// Training images of each class of the new task from which the regression predicts: the kernel of all would hold training up.
 pub const SETTLED_PER_CLASS: usize = 100;
 /// And of all classes together: Θ(X, X) is solved in one piece, without being asked whether to go on.
 const SETTLED: usize = 1000;
 
-/// The linearised networks of a run, and what the regressions have said at the last switch.
+/// What is trained beside the network of a run, and what the regressions have said at the last switch.
 pub(super) struct Predictors {
     linearised: Vec<(Predictor, Linearised)>,
+    piecewise: Option<Piecewise>,
+    /// With the infinite-width kernel, where there is one.
+    field: Option<Field>,
     settled: Vec<Settled>,
 }
 
@@ -43,6 +50,8 @@ struct Settled {
 #[derive(Clone)]
 pub(super) struct PredictorState {
     linearised: Vec<(Predictor, LinearisedState)>,
+    piecewise: Option<PiecewiseState>,
+    field: Option<FieldState>,
     settled: Vec<Settled>,
 }
 
@@ -58,30 +67,77 @@ pub(super) struct Predicted {
 }
 
 impl Predictors {
-    /// At the very start of a run.
-    pub fn new(learner: &Learner) -> Self {
-        Self { linearised: vec![(Predictor::LinearisedStart, learner.linearised())], settled: Vec::new() }
+    /// At the very start of a run; also why there is no infinite-width prediction, if there is none. `None` when cancelled.
+    pub fn new(
+        learner: &Learner,
+        (spec, data): (&Spec, &Prepared),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<(Self, Option<NoField>)> {
+        let (mut field, why) = match Field::new(spec, data) {
+            Ok(field) => (Some(field), None),
+            Err(why) => (None, Some(why)),
+        };
+        if let Some(field) = &mut field {
+            let (_, pixels) = Places::of(data);
+            let images = learner.upload(&pixels, pixels.len() / data.set.train.dim());
+            field.start(learner.outputs(&images, cancelled)?.into_iter().map(f64::from).collect());
+        }
+        let predictors = Self {
+            linearised: vec![(Predictor::LinearisedStart, learner.linearised())],
+            piecewise: spec.kernel.piecewise.map(|every| Piecewise::new(learner, data, every)),
+            field,
+            settled: Vec::new(),
+        };
+        Some((predictors, why))
     }
 
     /// Goes on from a state that was kept, of a learner of the same spec.
-    pub fn restored(learner: &Learner, state: &PredictorState) -> Self {
+    pub fn restored(learner: &Learner, state: &PredictorState, (spec, data): (&Spec, &Prepared)) -> Self {
         let restored = |(by, state): &(Predictor, LinearisedState)| {
             let mut linearised = learner.linearised();
             linearised.restore(state);
             (*by, linearised)
         };
-        Self { linearised: state.linearised.iter().map(restored).collect(), settled: state.settled.clone() }
+        let piecewise = state.piecewise.as_ref().zip(spec.kernel.piecewise);
+        let field = state.field.as_ref().and_then(|state| {
+            let mut field = Field::new(spec, data).ok()?;
+            field.restore(state);
+            Some(field)
+        });
+        Self {
+            linearised: state.linearised.iter().map(restored).collect(),
+            piecewise: piecewise.map(|(state, every)| Piecewise::restored(learner, data, every, state)),
+            field,
+            settled: state.settled.clone(),
+        }
     }
 
     pub fn state(&self) -> PredictorState {
         let linearised = self.linearised.iter().map(|(by, linearised)| (*by, linearised.state()));
-        PredictorState { linearised: linearised.collect(), settled: self.settled.clone() }
+        PredictorState {
+            linearised: linearised.collect(),
+            piecewise: self.piecewise.as_ref().map(Piecewise::state),
+            field: self.field.as_ref().map(Field::state),
+            settled: self.settled.clone(),
+        }
+    }
+
+    /// Makes these tasks ready; `None` when cancelled.
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Option<()> {
+        self.field.as_mut().map_or(Some(()), |field| field.prepare(tasks, cancelled))
     }
 
     /// The step that the network takes.
-    pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], terms: &Terms) {
+    pub fn step(&mut self, learner: &Learner, batch: &Batch, terms: &Terms) {
+        let images = learner.upload(&batch.pixels, batch.labels.len());
         for (_, linearised) in &mut self.linearised {
-            linearised.step(images, labels, terms);
+            linearised.step(&images, &batch.labels, None, terms);
+        }
+        if let Some(piecewise) = &mut self.piecewise {
+            piecewise.step(&images, batch, terms);
+        }
+        if let Some(field) = &mut self.field {
+            field.step(batch, terms);
         }
     }
 
@@ -93,10 +149,18 @@ impl Predictors {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<Predicted>> {
         let mut all = Vec::new();
+        let told = |by, tests, probes| Predicted { by, solved: None, tests, probes: Some(probes) };
         for (by, linearised) in &self.linearised {
             let outputs = |images| learner.outputs_of(linearised, images, cancelled);
-            let on_tests = tests.iter().map(outputs).collect::<Option<_>>()?;
-            all.push(Predicted { by: *by, solved: None, tests: on_tests, probes: Some(outputs(probes)?) });
+            all.push(told(*by, tests.iter().map(outputs).collect::<Option<_>>()?, outputs(probes)?));
+        }
+        if let Some(field) = &self.field {
+            all.push(told(Predictor::Infinite, (0..tests.len()).map(|at| field.test(at)).collect(), field.probes()));
+        }
+        if let Some(piecewise) = &self.piecewise {
+            let outputs = |(place, images)| piecewise.outputs(learner, images, Some(place), cancelled);
+            let on_tests = tests.iter().enumerate().map(outputs).collect::<Option<_>>()?;
+            all.push(told(Predictor::Piecewise, on_tests, piecewise.outputs(learner, probes, None, cancelled)?));
         }
         all.extend(self.settled.iter().map(|settled| Predicted {
             by: settled.by,
@@ -108,7 +172,7 @@ impl Predictors {
     }
 }
 
-impl Bench {
+impl Finite {
     /// Linearises the network at a switch, and predicts the end of the task that begins; `None` when cancelled, else what
     /// could not be predicted, in words.
     fn switch_predictors(&mut self, data: &Prepared, task: usize, cancelled: &dyn Fn() -> bool) -> Option<Vec<String>> {
@@ -128,7 +192,7 @@ impl Bench {
         let classes = start.len() / labels.len().max(1);
         let mut targets = vec![0.0; start.len()];
         labels.iter().enumerate().for_each(|(row, label)| targets[row * classes + label] = 1.0);
-        let mut problems = Vec::new();
+        let mut kernels = Vec::new();
         for (by, linearised) in &predictors.linearised {
             let by = match by {
                 Predictor::LinearisedStart => Predictor::RegressionStart,
@@ -138,7 +202,16 @@ impl Bench {
                 let request = Request::of(Reduction::Trace);
                 layerwise::measure(linearised.base(), rows, columns, &request, cancelled).map(|kernel| kernel.values)
             };
-            let square = Gram::symmetrised(labels.len(), kernel(&images, None)?).map_err(|err| err.to_string());
+            let across = self.tests.iter().map(|test| kernel(test, Some(&images))).collect::<Option<Vec<_>>>()?;
+            kernels.push((by, kernel(&images, None)?, across));
+        }
+        if let Some(field) = &predictors.field {
+            let (square, across) = field.kernels_of(&lesson.pixels, cancelled)?;
+            kernels.push((Predictor::RegressionInfinite, square, across));
+        }
+        let mut problems = Vec::new();
+        for (by, square, across) in kernels {
+            let square = Gram::symmetrised(labels.len(), square).map_err(|err| err.to_string());
             let solved = square.and_then(|(gram, _)| {
                 Regression::solve(&gram, &targets, Some(&start), 0.0).map_err(|err| err.to_string())
             });
@@ -150,9 +223,8 @@ impl Bench {
                 }
             };
             let mut predicted = Vec::new();
-            for (images_of_task, before) in self.tests.iter().zip(&tests) {
-                let rectangle = kernel(images_of_task, Some(&images))?;
-                match solved.predict(&rectangle, Some(before)) {
+            for (rectangle, before) in across.iter().zip(&tests) {
+                match solved.predict(rectangle, Some(before)) {
                     Ok(outputs) => predicted.push(outputs.into_iter().map(|value| value as f32).collect()),
                     Err(why) => problems.push(format!("There is no regression with {}: {why}", by.words())),
                 }
@@ -169,18 +241,38 @@ impl Bench {
 impl Live<'_> {
     /// A task begins: the network is linearised where it is.
     pub(super) fn predict(&mut self, current: &Current) -> Result<(), Stop> {
+        let Bench::Finite(finite) = &mut self.bench else { return Ok(()) };
         if !self.spec.kernel.predict {
             return Ok(());
         }
-        if current.place == 0 {
-            self.bench.predictors = Some(Predictors::new(&self.bench.learner));
-            return Ok(());
-        }
         let cancelled = || self.control.cancelled();
-        let problems = self.bench.switch_predictors(&self.data, current.number, &cancelled).ok_or(Stop::Cancelled)?;
+        let problems = if current.place == 0 {
+            let made = Predictors::new(&finite.learner, (&self.spec, &self.data), &cancelled);
+            let (predictors, why) = made.ok_or(Stop::Cancelled)?;
+            finite.predictors = Some(predictors);
+            why.map(|why| format!("There is no prediction with the infinite-width kernel: {why}")).into_iter().collect()
+        } else {
+            finite.switch_predictors(&self.data, current.number, &cancelled).ok_or(Stop::Cancelled)?
+        };
         for message in problems {
             self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
         }
         Ok(())
+    }
+
+    /// Between two steps: the piecewise linearisation begins its next piece where one is due.
+    pub(super) fn renew_piece(&mut self, current: &Current) -> Result<(), Stop> {
+        let Bench::Finite(finite) = &mut self.bench else { return Ok(()) };
+        let Some(piecewise) = finite.predictors.as_mut().and_then(|predictors| predictors.piecewise.as_mut()) else {
+            return Ok(());
+        };
+        let steps = ((piecewise.every * current.epoch_steps as f64).round() as u64).max(1);
+        // A task begins with a piece of its own; the run's first one has it from the start.
+        let first = current.done == 0 && current.place == 0;
+        if first || !current.done.is_multiple_of(steps) {
+            return Ok(());
+        }
+        let cancelled = || self.control.cancelled();
+        piecewise.renew(&finite.learner, &cancelled).ok_or(Stop::Cancelled)
     }
 }

@@ -1,6 +1,6 @@
 //! The terms of training as they stand: those of the spec, and what was changed since.
 
-use super::bench::Taken;
+use super::batches::Taken;
 use super::{Current, Live};
 use crate::spec::{Change, TrainingSpec};
 use crate::train::Terms;

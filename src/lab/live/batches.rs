@@ -1,0 +1,58 @@
+//! Which images a step trains on: any step of a run, from its address alone.
+
+use super::position::earlier;
+use crate::data::{Batch, Memory, Prepared, batch_order, batch_range};
+use crate::spec::Spec;
+use crate::train::Terms;
+
+/// One step of training, as far as it must be known to be taken again.
+#[derive(Clone)]
+pub(super) struct Taken {
+    /// Place of the task in the order of training, its number, and how many of its steps were done before.
+    pub place: usize,
+    pub task: usize,
+    pub done: u64,
+    /// Images of each earlier task that are replayed.
+    pub replay: usize,
+    pub terms: Terms,
+}
+
+/// The batches of a run: any of them, and quickly the next one.
+#[derive(Default)]
+pub(super) struct Batches {
+    /// Task and epoch of this order.
+    of: Option<(usize, u64)>,
+    order: Vec<usize>,
+    /// Place in the order of training of the task that this memory is for, and how many images of each it keeps.
+    remembers: Option<(usize, usize)>,
+    memory: Memory,
+}
+
+impl Batches {
+    /// The images of a step, with what is replayed of earlier tasks; `trained` are the tasks begun before,
+    /// by number.
+    pub fn get(
+        &mut self,
+        spec: &Spec,
+        data: &Prepared,
+        trained: &[usize],
+        &Taken { place, task, done, replay, .. }: &Taken,
+    ) -> Batch {
+        let stream = data.stream.task(task);
+        let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
+        if self.of != Some((task, epoch)) {
+            self.order = batch_order(spec.seed, task, epoch, stream.train_len());
+            self.of = Some((task, epoch));
+        }
+        let range = batch_range(within, spec.training.batch, stream.train_len());
+        let mut batch = Batch::default();
+        stream.batch(&self.order[range.clone()], &mut batch.pixels, &mut batch.labels);
+        batch.images.extend(self.order[range].iter().map(|&image| (task, image)));
+        if self.remembers != Some((place, replay)) {
+            self.memory = Memory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
+            self.remembers = Some((place, replay));
+        }
+        self.memory.recall((spec.seed, task, done), batch.labels.len(), &data.stream, &mut batch);
+        batch
+    }
+}

@@ -1,0 +1,25 @@
+//! The infinite-width kernel on the probes, where the network of a run has one: how far Θ is from it stands beside each snapshot.
+
+use crate::data::Prepared;
+use crate::math::Gram;
+use crate::spec::{Reduction, Spec};
+use crate::theory::Infinite;
+
+/// Numbers that all pairs of probes take on their way at most: a second or two.
+const MOST_WORK: usize = 300_000_000;
+
+/// Θ̊ on the probes; `None` where the network has no limit in closed form, where it would take long, or when cancelled.
+pub(super) fn of(spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
+    if spec.kernel.reduction != Reduction::Trace {
+        return None;
+    }
+    let limit = Infinite::of(&spec.network, data.set.train.shape).ok()?;
+    let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
+    let n = data.probes.len();
+    let first = limit.points(&inputs[..data.set.train.dim()]);
+    if limit.per_pair(&first).saturating_mul(n * n / 2) > MOST_WORK {
+        return None;
+    }
+    let kernel = limit.own(&limit.points(&inputs), cancelled)?.ntk;
+    Gram::symmetrised(n, kernel).ok().map(|(gram, _)| gram)
+}

@@ -1,0 +1,89 @@
+//! The network linearised anew now and then: a kernel that is measured again and stands still in between.
+//!
+//! Each piece starts where the one before it ended, so the prediction is a chain of linearisations and never looks at the
+//! network's outputs; only its kernel is taken over. With pieces of one step it would be the network itself, up to the
+//! curvature within a step.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::data::{Batch, Prepared};
+use crate::train::{Learner, Linearised, LinearisedState, Places, Terms};
+
+/// The piece that is being trained.
+pub(super) struct Piecewise {
+    linearised: Linearised,
+    places: Places,
+    /// Every image of the run, [images, inputs].
+    images: Tensor<2>,
+    /// What the pieces before have left: prediction minus network where this piece began, row-major [images, C].
+    offset: Vec<f32>,
+    classes: usize,
+    /// Epochs of a piece.
+    pub every: f64,
+}
+
+/// The same in plain numbers.
+#[derive(Clone)]
+pub(super) struct PiecewiseState {
+    linearised: LinearisedState,
+    offset: Vec<f32>,
+}
+
+impl Piecewise {
+    /// Begins where the network is.
+    pub fn new(learner: &Learner, data: &Prepared, every: f64) -> Self {
+        let (places, pixels) = Places::of(data);
+        let count = pixels.len() / data.set.train.dim();
+        let classes = data.set.shape().classes;
+        let images = learner.upload(&pixels, count);
+        Self { linearised: learner.linearised(), places, images, offset: vec![0.0; count * classes], classes, every }
+    }
+
+    /// Goes on from a state that was kept.
+    pub fn restored(learner: &Learner, data: &Prepared, every: f64, state: &PiecewiseState) -> Self {
+        let mut fresh = Self::new(learner, data, every);
+        fresh.linearised.restore(&state.linearised);
+        fresh.offset.clone_from(&state.offset);
+        fresh
+    }
+
+    pub fn state(&self) -> PiecewiseState {
+        PiecewiseState { linearised: self.linearised.state(), offset: self.offset.clone() }
+    }
+
+    /// The next piece begins, with the network's kernel as it is now; `None` when `cancelled` says so.
+    pub fn renew(&mut self, learner: &Learner, cancelled: &dyn Fn() -> bool) -> Option<()> {
+        let here = learner.outputs_of(&self.linearised, &self.images, cancelled)?;
+        let network = learner.outputs(&self.images, cancelled)?;
+        for ((offset, here), network) in self.offset.iter_mut().zip(here).zip(network) {
+            *offset += here - network;
+        }
+        self.linearised = learner.linearised();
+        Some(())
+    }
+
+    /// The step that the network takes.
+    pub fn step(&mut self, images: &Tensor<2>, batch: &Batch, terms: &Terms) {
+        let row = |&(task, index): &(usize, usize)| self.places.trained(task, index) * self.classes;
+        let offset: Vec<f32> =
+            batch.images.iter().flat_map(|image| &self.offset[row(image)..][..self.classes]).copied().collect();
+        let offset = TensorData::new(offset, [batch.images.len(), self.classes]);
+        let offset = Tensor::from_data(offset, &images.device());
+        self.linearised.step(images, &batch.labels, Some(offset), terms);
+    }
+
+    /// Outputs on the test images of a task by its place among the tasks, or on the probes, row-major [n, C].
+    pub fn outputs(
+        &self,
+        learner: &Learner,
+        images: &Tensor<2>,
+        test: Option<usize>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Vec<f32>> {
+        let rows = test.map_or(&self.places.probes, |place| &self.places.tests[place]).clone();
+        let offset = &self.offset[rows.start * self.classes..rows.end * self.classes];
+        let mut outputs = learner.outputs_of(&self.linearised, images, cancelled)?;
+        outputs.iter_mut().zip(offset).for_each(|(value, offset)| *value += offset);
+        Some(outputs)
+    }
+}

@@ -1,0 +1,46 @@
+//! What forbids a run of the infinitely wide network, beside what forbids any.
+//!
+//! Its kernel must exist and stand still: that is the NTK parametrisation, trained by SGD with or without momentum.
+
+use super::validate::{Problem, problem};
+use super::{NetworkKind, Optimiser, Parametrisation, Pool, Spec};
+
+impl Spec {
+    pub(super) fn infinite_problems(&self, found: &mut Vec<Problem>) {
+        let (network, training) = (&self.network, &self.training);
+        if !network.is_infinite() {
+            return;
+        }
+        let mut no = |wrong: bool, field: &'static str, message: &str| {
+            if wrong {
+                found.push(problem(field, format!("at infinite width {message}")));
+            }
+        };
+        no(
+            network.parametrisation == Parametrisation::Standard,
+            "network.parametrisation",
+            "the kernel of the standard parametrisation has no limit: take ntk",
+        );
+        no(
+            network.alpha_width.is_some(),
+            "network.alpha_width",
+            "the mean-field scaling learns features, and no kernel says how: leave it out",
+        );
+        no(
+            network.kind == NetworkKind::Cnn && network.pool == Pool::Max,
+            "network.pool",
+            "the maximum over pixels has no closed form: take none or avg",
+        );
+        no(
+            training.optimiser == Optimiser::Adam,
+            "training.optimiser",
+            "no fixed kernel says what Adam does: take sgd",
+        );
+        no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
+        no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
+        no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
+        no(self.kernel.predict, "kernel.predict", "there is nothing to linearise: it is linear; turn predictions off");
+        let needs_weights = |change: &super::Change| change.clamped || change.frozen.is_some();
+        no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
+    }
+}
