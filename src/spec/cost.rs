@@ -33,8 +33,10 @@ impl DataShape {
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
         };
         let kept = |all: usize, limit: usize| if limit == 0 { all } else { all.min(limit) };
+        let [channels, height, width] = image;
+        let shrink = spec.data.shrink.max(1);
         Self {
-            image,
+            image: [channels, height / shrink, width / shrink],
             classes,
             train_per_class: kept(train, spec.data.per_class),
             test_per_class: kept(test, spec.data.test_per_class),

@@ -38,7 +38,7 @@ pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
 pub use program::{Line, Parameter, Program, Step};
-pub use study::{StudyRun, StudySpec, Variant};
+pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
@@ -79,6 +79,9 @@ pub struct DataSpec {
     pub test_per_class: usize,
     /// Subtract the mean and divide by the standard deviation of the training images, per channel. (Points stay as they are.)
     pub standardise: bool,
+    /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
+    /// convolutional and recurrent networks are then measured in minutes.
+    pub shrink: usize,
 }
 
 /// A data set that can be loaded.
@@ -307,7 +310,14 @@ impl Default for Spec {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { source: Source::FashionMnistSmall, path: None, per_class: 0, test_per_class: 200, standardise: true }
+        Self {
+            source: Source::FashionMnistSmall,
+            path: None,
+            per_class: 0,
+            test_per_class: 200,
+            standardise: true,
+            shrink: 1,
+        }
     }
 }
 

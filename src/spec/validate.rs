@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{BLOCKS, Cost, DEPTHS, DataShape, Optimiser, Spec, TaskKind, memory_available};
+use super::{BLOCKS, Cost, DEPTHS, DataShape, DataSpec, Optimiser, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,15 @@ impl Spec {
     }
 
     fn data_problems(&self, found: &mut Vec<Problem>) {
+        let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
+        let side = DataShape::expected(&whole).image[1];
+        // What a folder of IDX files holds is seen when it is read.
+        let known = self.data.source != Source::Idx && self.data.source.plane().is_none();
+        if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
+            let message =
+                format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);
+            found.push(problem("data.shrink", message));
+        }
         match (self.data.source, &self.data.path) {
             (source, _) if !source.needs_folder() => {}
             (_, None) => found.push(problem("data.path", "choose the folder with the files of this data set")),
