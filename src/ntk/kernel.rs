@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
+use super::Preconditioner;
 use super::contract::Tile;
 use crate::model::{belongs, layer_of};
 use crate::spec::{self, KERNEL_MEMORY};
@@ -61,12 +62,21 @@ pub struct Request {
     pub only: Option<Vec<String>>,
     /// Bytes that activations, cotangents and gradients may hold at once.
     pub memory: u64,
+    /// P, where J P Jᵀ is wanted; never with [`Reduction::Full`].
+    pub preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Request {
     /// The whole kernel under this reduction, with the usual memory.
     pub fn of(reduction: Reduction) -> Self {
-        Self { reduction, apart: Apart::No, logits: Vec::new(), only: None, memory: KERNEL_MEMORY }
+        Self {
+            reduction,
+            apart: Apart::No,
+            logits: Vec::new(),
+            only: None,
+            memory: KERNEL_MEMORY,
+            preconditioner: None,
+        }
     }
 
     /// Whether a tensor's part is wanted.
@@ -230,6 +240,8 @@ pub struct Measured {
     pub logits: Vec<Vec<f64>>,
     /// The full kernel, where it was asked for and fits.
     pub full: Option<FullKernel>,
+    /// J P Jᵀ with the P of the optimiser, where it was asked for and is defined.
+    pub optimiser: Option<Vec<f64>>,
 }
 
 impl Measured {
@@ -237,8 +249,13 @@ impl Measured {
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
         let Kernel { values, parts, classes, .. } = reduced;
         let sets = request.sets(classes);
-        let mut measured =
-            Self { trace: values, layers: Vec::new(), logits: Vec::new(), full: full.map(FullKernel::from) };
+        let mut measured = Self {
+            trace: values,
+            layers: Vec::new(),
+            logits: Vec::new(),
+            full: full.map(FullKernel::from),
+            optimiser: None,
+        };
         let per_set = parts.len() / sets.len();
         let sum = |parts: &mut dyn Iterator<Item = &Vec<f64>>| {
             let mut sum = parts.next().cloned().unwrap_or_default();

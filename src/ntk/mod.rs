@@ -9,10 +9,13 @@ mod curvature;
 pub mod jacobian;
 mod kernel;
 pub mod layerwise;
+mod precondition;
 pub mod regression;
 mod rows;
 mod side;
 pub mod tangent;
+mod weighted;
 
 pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
+pub use precondition::Preconditioner;
 pub use regression::{Regression, RegressionError};

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, PREDICTIONS, Table, kind, number};
+use super::tables::{
+    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, Table, kind, number,
+};
 use super::weights::MODEL;
 use super::{Ending, Event, Row, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
@@ -23,8 +25,8 @@ pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 11] =
-    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, CROSS, LOGITS, PREDICTIONS, LEDGER, EVENTS, MODEL];
+pub(super) const FILES: [&str; 12] =
+    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, CROSS, LOGITS, OPTIMISER, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -95,6 +97,7 @@ struct RowTables {
     layers: Table,
     cross: Table,
     logits: Table,
+    optimiser: Table,
     predictions: Table,
 }
 
@@ -106,6 +109,7 @@ impl RowTables {
             layers: Table::create(folder.join(LAYERS), &tables::LAYERS_COLUMNS)?,
             cross: Table::create(folder.join(CROSS), &tables::CROSS_COLUMNS)?,
             logits: Table::create(folder.join(LOGITS), &tables::LOGITS_COLUMNS)?,
+            optimiser: Table::create(folder.join(OPTIMISER), &tables::OPTIMISER_COLUMNS)?,
             predictions: Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?,
         })
     }
@@ -118,6 +122,7 @@ impl RowTables {
             layers: table(LAYERS)?,
             cross: table(CROSS)?,
             logits: table(LOGITS)?,
+            optimiser: table(OPTIMISER)?,
             predictions: table(PREDICTIONS)?,
         })
     }
@@ -128,12 +133,13 @@ impl RowTables {
         tables::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
         tables::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
         tables::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
+        tables::optimiser_lines(row).try_for_each(|line| self.optimiser.push(line))?;
         tables::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
     }
 
     fn flush(&mut self) -> Result<(), FolderError> {
-        let Self { metrics, accuracy, layers, cross, logits, predictions } = self;
-        [metrics, accuracy, layers, cross, logits, predictions].into_iter().try_for_each(Table::flush)
+        let Self { metrics, accuracy, layers, cross, logits, optimiser, predictions } = self;
+        [metrics, accuracy, layers, cross, logits, optimiser, predictions].into_iter().try_for_each(Table::flush)
     }
 }
 

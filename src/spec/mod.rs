@@ -211,6 +211,8 @@ pub struct KernelSpec {
     /// Also train the network linearised at initialisation and at each switch: what it would do if its kernel stood still.
     /// On the CPU; several times the work of training alone.
     pub predict: bool,
+    /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
+    pub optimiser: bool,
 }
 
 /// How the C logits become one matrix.
@@ -346,6 +348,7 @@ impl Default for KernelSpec {
             lag: 0.25,
             budget: 0.0,
             predict: false,
+            optimiser: false,
         }
     }
 }

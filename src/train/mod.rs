@@ -2,6 +2,7 @@
 
 mod copy;
 mod evaluate;
+mod geometry;
 mod learner;
 mod linear_probe;
 mod linearised;

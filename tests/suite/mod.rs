@@ -20,6 +20,7 @@ mod linear_probe;
 mod linearised;
 mod math;
 mod networks;
+mod optimiser;
 mod parts;
 mod plane;
 mod record;

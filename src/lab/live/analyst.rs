@@ -22,7 +22,7 @@ pub(super) type Analyst = Stage<Work, Answer>;
 /// What the trainer hands over.
 pub(super) enum Work {
     /// A kernel was measured at the end of this lag; `asked` where a snapshot is due.
-    Kernel { measured: Measured, lag: Lag, asked: Option<Box<Asked>> },
+    Kernel { measured: Box<Measured>, lag: Lag, asked: Option<Box<Asked>> },
     /// The task has ended.
     Switch,
     /// What is remembered is wanted, too.
@@ -81,7 +81,7 @@ impl Desk {
             }
             Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
             Work::Kernel { measured, lag, asked } => {
-                let snapshot = self.analyse(measured, lag, asked)?;
+                let snapshot = self.analyse(*measured, lag, asked)?;
                 Ok(snapshot.map(|snapshot| Answer::Snapshot(Box::new(snapshot))))
             }
         }

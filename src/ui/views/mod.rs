@@ -12,6 +12,7 @@ mod gram;
 mod layers;
 mod ledger;
 mod logits;
+mod optimiser;
 mod pixels;
 mod prediction;
 mod scale;
@@ -45,10 +46,11 @@ pub enum View {
     Forks,
     Prediction,
     Ledger,
+    Optimiser,
 }
 
 impl View {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -63,6 +65,7 @@ impl View {
         Self::Logits,
         Self::Coupling,
         Self::Distances,
+        Self::Optimiser,
     ];
 
     /// The view of this title, in any case.
@@ -86,6 +89,7 @@ impl View {
             Self::Logits => "Logits",
             Self::Coupling => "Coupling",
             Self::Distances => "Distances",
+            Self::Optimiser => "Optimiser",
         }
     }
 
@@ -206,6 +210,16 @@ impl View {
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred."
             }
+            Self::Optimiser => {
+                "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
+                 (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
+                 one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
+                 1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
+                 Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
+                 “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
+            }
         }
     }
 }
@@ -227,6 +241,7 @@ pub struct ViewState {
     logits: logits::LogitsState,
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
+    optimiser: optimiser::OptimiserState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }

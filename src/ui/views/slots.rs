@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, prediction, scale, spectrum,
-    velocity, waterfall,
+    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, optimiser, prediction, scale,
+    spectrum, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -127,6 +127,7 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Logits => logits::show(ui, slot, scene, &mut state.logits),
         View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
         View::Distances => distances::show(ui, slot, scene, &mut state.distances),
+        View::Optimiser => optimiser::show(ui, slot, scene, &mut state.optimiser),
     }
 }
 
