@@ -323,6 +323,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
+            optimiser: Arc::default(),
             train_loss: Some(0.5),
             rate: 0.01,
             grad_norm: Some(1.0 + noise(30.0)),

@@ -223,6 +223,8 @@ pub struct KernelSpec {
     /// With `predict`: also linearise the network anew every so many epochs, so that its kernel moves in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piecewise: Option<f64>,
+    /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
+    pub optimiser: bool,
 }
 
 /// How the C logits become one matrix.
@@ -366,6 +368,7 @@ impl Default for KernelSpec {
             budget: 0.0,
             predict: false,
             piecewise: None,
+            optimiser: false,
         }
     }
 }

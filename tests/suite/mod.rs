@@ -21,6 +21,7 @@ mod linear_probe;
 mod linearised;
 mod math;
 mod networks;
+mod optimiser;
 mod parts;
 mod plane;
 mod record;
