@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Event as Input, PointerButton, RawInput, Rect, pos2, vec2};
-use kernelscope::record::comparison::{Comparison, Reactions};
+use kernelscope::record::comparison::{Comparison, Findings};
 use kernelscope::record::{
     Accuracy, Block, BlockMetrics, Ending, Event, History, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
     TaskInfo, TaskStart,
@@ -86,7 +86,7 @@ fn measure_study(dark: bool, input: &str) -> f64 {
         let wanted = wanted.clone();
         Librarian::with_errand(Box::new(move |cancel, tell| librarian(&order.spec, &wanted, cancel, tell)), waker)
     }));
-    app.study_mut().draft.values = "64, 128, 256, 512, 1024, 2048, 4096, 8192".to_owned();
+    app.study_mut().draft.values = Some("64, 128, 256, 512, 1024, 2048, 4096, 8192".to_owned());
     app.study_mut().draft.seeds = "1, 2, 3, 4, 5".to_owned();
     app.study_mut().shown = true;
     let ctx = egui::Context::default();
@@ -189,7 +189,7 @@ const STUDY_ROWS: u64 = 184;
 /// A librarian that reads nothing: all runs have ended, and with each request they are told of anew.
 fn librarian(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
     let runs = spec.runs().expect("the study is made above");
-    let done: Vec<_> = (0..runs.len()).map(|place| Reactions::of(&ended(place)).map(Arc::new)).collect();
+    let done: Vec<_> = (0..runs.len()).map(|place| Findings::of(&ended(place)).map(Arc::new)).collect();
     let ended = Told { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
     tell(Report::Opened { told: vec![Some(ended); runs.len()], runs: runs.clone().into() });
     loop {
@@ -323,6 +323,7 @@ fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
+            optimiser: Arc::default(),
             train_loss: Some(0.5),
             rate: 0.01,
             grad_norm: Some(1.0 + noise(30.0)),

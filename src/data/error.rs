@@ -9,6 +9,8 @@ use thiserror::Error;
 /// Why there is no data; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum DataError {
+    #[error("squares of {side} pixels a side do not tile images of {height} × {width}: choose another data.shrink")]
+    Shrink { side: usize, height: usize, width: usize },
     #[error("no folder is chosen for this data set: set data.path to the folder that holds its files")]
     NoPath,
     #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]

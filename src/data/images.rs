@@ -80,6 +80,32 @@ impl RawImages {
         self.pixels.shrink_to_fit();
     }
 
+    /// Squares of so many pixels a side become their mean, to the nearest of the 256 greys.
+    ///
+    /// # Errors
+    /// Squares that do not tile the images.
+    pub fn shrink(&mut self, side: usize) -> Result<(), DataError> {
+        let [channels, height, width] = self.shape;
+        if side == 1 {
+            return Ok(());
+        }
+        if side == 0 || height % side != 0 || width % side != 0 {
+            return Err(DataError::Shrink { side, height, width });
+        }
+        let (down, across, area) = (height / side, width / side, side * side);
+        let mut pixels = Vec::with_capacity(self.pixels.len() / area);
+        for plane in self.pixels.chunks_exact(height * width) {
+            for place in 0..down * across {
+                let corner = place / across * side * width + place % across * side;
+                let rows = (0..side).map(|row| &plane[corner + row * width..][..side]);
+                let sum: usize = rows.flatten().map(|&pixel| usize::from(pixel)).sum();
+                pixels.push(((sum + area / 2) / area) as u8);
+            }
+        }
+        (self.shape, self.pixels) = ([channels, down, across], pixels);
+        Ok(())
+    }
+
     fn scaled(self) -> Images {
         let pixels = self.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
         Images { shape: self.shape, pixels, labels: self.labels.iter().map(|&label| usize::from(label)).collect() }

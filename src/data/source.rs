@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Cifar, DataError, DataSet, cifar, embedded, idx};
 use crate::spec::{DataSpec, Source};
 
-/// Loads the images, keeps the first ones of each class as asked, and standardises them if asked.
+/// Loads the images, keeps the first ones of each class as asked, makes them smaller and standardises them if asked.
 ///
 /// # Errors
 /// Files that are missing or broken, each in one sentence.
@@ -21,6 +21,8 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
     };
     raw.train.keep_first(spec.per_class);
     raw.test.keep_first(spec.test_per_class);
+    raw.train.shrink(spec.shrink)?;
+    raw.test.shrink(spec.shrink)?;
     let mut set = DataSet::new(raw)?;
     if spec.standardise {
         set.standardise();

@@ -10,6 +10,18 @@ pub struct PowerLaw {
     pub prefactor: f64,
 }
 
+impl PowerLaw {
+    /// A x^slope.
+    pub fn at(&self, x: f64) -> f64 {
+        self.prefactor * x.powf(self.slope)
+    }
+
+    /// The slope and its interval: −0.97 ± 0.05.
+    pub fn in_words(&self) -> String {
+        format!("{:.2} ± {:.2}", self.slope, self.half_width).replace('-', "−")
+    }
+}
+
 /// Fits a power law to positive points; `None` with fewer than three, or with all x the same.
 pub fn power_law(points: &[(f64, f64)]) -> Option<PowerLaw> {
     let logs: Vec<(f64, f64)> =

@@ -54,6 +54,9 @@ impl Tile {
                 }
             }
             (Side::Places(a, gains), Side::Places(b, _)) => self.add_places(a, b, &split(*gains, into)),
+            (Side::Weighted(a), Side::Weighted(b)) => {
+                a.add(b, self.same, &mut self.sums, [into[0], into.get(1).copied().flatten()]);
+            }
             _ => unreachable!("both sides of a layer are prepared for the same contraction"),
         }
     }

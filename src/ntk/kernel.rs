@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
+use super::Preconditioner;
 use super::contract::Tile;
 use crate::math::Gram;
 use crate::model::{belongs, layer_of};
@@ -62,12 +63,21 @@ pub struct Request {
     pub only: Option<Vec<String>>,
     /// Bytes that activations, cotangents and gradients may hold at once.
     pub memory: u64,
+    /// P, where J P Jᵀ is wanted; never with [`Reduction::Full`].
+    pub preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Request {
     /// The whole kernel under this reduction, with the usual memory.
     pub fn of(reduction: Reduction) -> Self {
-        Self { reduction, apart: Apart::No, logits: Vec::new(), only: None, memory: KERNEL_MEMORY }
+        Self {
+            reduction,
+            apart: Apart::No,
+            logits: Vec::new(),
+            only: None,
+            memory: KERNEL_MEMORY,
+            preconditioner: None,
+        }
     }
 
     /// Whether a tensor's part is wanted.
@@ -234,6 +244,8 @@ pub struct Measured {
     pub logits: Vec<Vec<f64>>,
     /// The full kernel, where it was asked for and fits.
     pub full: Option<FullKernel>,
+    /// J P Jᵀ with the P of the optimiser, where it was asked for and is defined.
+    pub optimiser: Option<Vec<f64>>,
 }
 
 impl Measured {
@@ -243,7 +255,8 @@ impl Measured {
         let sets = request.sets(classes);
         let per_set = parts.len() / sets.len();
         let full = full.map(FullKernel::from);
-        let mut measured = Self { trace: values, apart: request.apart, parts: Vec::new(), logits: Vec::new(), full };
+        let (trace, logits, optimiser) = (values, Vec::new(), None);
+        let mut measured = Self { trace, apart: request.apart, parts: Vec::new(), logits, full, optimiser };
         if sets.len() > 1 {
             let kernel = |(place, set): (usize, &Vec<usize>)| {
                 let mut own = parts[place * per_set..][..per_set].iter().map(|part| &part.1);

@@ -157,6 +157,8 @@ pub struct Row {
     pub cross: Arc<[CrossMetrics]>,
     /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
     pub logits: Arc<[LogitMetrics]>,
+    /// The optimiser's kernel, block by block as `blocks`; empty where nobody asked or it is not defined yet.
+    pub optimiser: Arc<[OptimiserMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
@@ -177,6 +179,7 @@ impl Row {
             size_of_val(&*self.tensors),
             size_of_val(&*self.cross),
             size_of_val(&*self.logits),
+            size_of_val(&*self.optimiser),
         ];
         sizes.iter().sum::<usize>() as u64
     }
@@ -322,6 +325,21 @@ pub struct LogitMetrics {
     pub task: usize,
     pub logits: Logits,
     pub velocity: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
+}
+
+/// A diagonal block of the optimiser's kernel J P Jᵀ, reduced over logits as the kernel itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptimiserMetrics {
+    pub block: Block,
+    /// (1 − CKA)/lag per epoch, centred, over the same lag as the kernel's own.
+    pub velocity: Option<f64>,
+    /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
+    pub apart: f64,
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
     pub lambda_max: Option<f64>,
     pub trace: f64,
 }

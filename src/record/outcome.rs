@@ -1,6 +1,6 @@
 //! What a run has shown, in the figures that a summary prints and a study compares. Definitions: [`crate::math`].
 
-use super::{Block, Ending, History, Metric, Row, RunState};
+use super::{Block, Ending, History, Metric, Predictor, Row, RunState};
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
 use crate::spec::jaccard;
@@ -46,7 +46,17 @@ pub const SWITCH_FIGURES: [&str; 14] = [
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
-pub const RUN_FIGURES: [&str; 4] = ["average_accuracy", "backward_transfer", "steps", "epochs"];
+pub const RUN_FIGURES: [&str; 9] = [
+    "average_accuracy",
+    "backward_transfer",
+    "steps",
+    "epochs",
+    "kernel_error",
+    "kernel_drift",
+    "gap_linearised",
+    "gap_infinite",
+    "gap_piecewise",
+];
 
 impl Switch {
     /// The figures by the names of [`SWITCH_FIGURES`]; `None` where one cannot be told.
@@ -120,7 +130,18 @@ impl History {
             matrix.as_deref().and_then(backward_transfer),
             last.map(|row| row.step as f64),
             last.map(|row| row.epoch),
+            self.rows().first().and_then(|row| row.blocks.first()?.infinite_error).filter(|error| error.is_finite()),
+            largest(self.series(Block::All, Metric::Drift).into_iter().map(|point| point.1)),
+            self.largest_gap(Predictor::LinearisedStart),
+            self.largest_gap(Predictor::Infinite),
+            self.largest_gap(Predictor::Piecewise),
         ]
+    }
+
+    /// The largest gap between the network and what is predicted, over tasks and time.
+    fn largest_gap(&self, by: Predictor) -> Option<f64> {
+        let predictions = self.rows().iter().flat_map(|row| &row.predictions);
+        largest(predictions.filter(|prediction| prediction.by == by).map(|prediction| prediction.gap))
     }
 
     /// Accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's end was not
@@ -145,4 +166,9 @@ impl History {
             None => self.rows().last(),
         }
     }
+}
+
+/// The largest of those that are numbers: a cell that was read back empty is none.
+fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.filter(|value| value.is_finite()).reduce(f64::max)
 }

@@ -96,7 +96,7 @@ impl StudyFolder {
         self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
     }
 
-    /// Its runs, value by value.
+    /// Its runs, series by series and value by value.
     pub fn runs(&self) -> &[StudyRun] {
         &self.runs
     }
@@ -146,7 +146,7 @@ impl StudyFolder {
     }
 
     /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
-    /// on. A cell is empty where a figure cannot be told.
+    /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
     pub fn table(&self) -> Vec<Vec<String>> {
         let axis = self.axis();
         let known: Vec<_> =
@@ -162,6 +162,7 @@ impl StudyFolder {
             head.extend(SWITCH_FIGURES.map(|name| numbered(switch, name)));
         }
         head.extend(RUN_FIGURES.map(str::to_owned));
+        head.push("variant".to_owned());
         let mut lines = vec![head];
         for ((run, history), switched) in known.into_iter().zip(outcomes) {
             let mut line = vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), word(history).to_owned()];
@@ -170,6 +171,7 @@ impl StudyFolder {
                 line.extend(figures.map(cell));
             }
             line.extend(history.run_figures().map(cell));
+            line.push(run.variant.clone());
             lines.push(line);
         }
         lines
@@ -195,22 +197,24 @@ fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
 /// the other one is about, as part of a sentence.
 fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
     let question = |spec: &Spec| {
-        let axis = spec.study.as_ref().map(|study| study.axis.clone());
-        (axis, Spec { study: None, seed: 0, ..spec.clone() })
+        let study = spec.study.as_ref();
+        // Runs of a study with series are called otherwise than those of one without.
+        let kind = study.map(|study| (study.axis.clone(), study.values.is_empty(), study.variants.is_empty()));
+        (kind, Spec { study: None, seed: 0, ..spec.clone() })
     };
-    let (axis, old) = question(&there);
-    let (new_axis, asked) = question(new);
-    if axis != new_axis || !old.same_run(&asked) {
-        return Err(axis.map(|axis| format!(", of {axis}")).unwrap_or_default());
+    let (kind, old) = question(&there);
+    let (new_kind, asked) = question(new);
+    if kind != new_kind || !old.same_run(&asked) {
+        return Err(kind.map(|(axis, ..)| format!(", of {axis}")).unwrap_or_default());
     }
     let mut study = there.study.unwrap_or_default();
     let added = new.study.clone().unwrap_or_default();
     for variant in added.variants {
-        match study.variants.iter().find(|known| known.name == variant.name) {
-            Some(known) if known.set != variant.set => {
+        match study.variants.iter_mut().find(|known| known.name == variant.name) {
+            Some(known) if known.set != variant.set || known.values.is_empty() != variant.values.is_empty() => {
                 return Err(format!(", in which {} sets something else", known.name));
             }
-            Some(_) => {}
+            Some(known) => variant.values.into_iter().for_each(|value| join(&mut known.values, value)),
             None => study.variants.push(variant),
         }
     }

@@ -9,8 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric, Prediction,
-    Row, TensorMetrics,
+    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
+    OptimiserMetrics, Prediction, Row, TensorMetrics,
 };
 use crate::spec::Change;
 
@@ -21,6 +21,8 @@ pub(super) const TENSORS: &str = "tensors.csv";
 pub(super) const CROSS: &str = "cross.csv";
 pub(super) const LOGITS: &str = "logits.csv";
 pub(super) const EVENTS: &str = "events.csv";
+/// Empty but for runs that measure the optimiser's kernel.
+pub(super) const OPTIMISER: &str = "optimiser.csv";
 /// Empty but for runs that predict.
 pub(super) const PREDICTIONS: &str = "predictions.csv";
 
@@ -32,6 +34,8 @@ pub(super) const TENSORS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block",
 pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
 pub(super) const LOGITS_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "block", "logits", "velocity", "lambda_max", "trace"];
+pub(super) const OPTIMISER_COLUMNS: [&str; 10] =
+    ["step", "epoch", "task", "block", "velocity", "apart", "alignment", "alignment_centred", "lambda_max", "trace"];
 /// The first step of each task but the first, and others that were asked for.
 pub(super) const LEDGER: &str = "ledger.csv";
 
@@ -97,10 +101,7 @@ fn buffered(file: File) -> csv::Writer<File> {
 /// The lines of one row in `metrics.csv`, one per block.
 pub(super) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.blocks.iter().map(|block| {
-        let name = match block.block {
-            Block::All => "all".to_owned(),
-            Block::Task(task) => task.to_string(),
-        };
+        let name = block_name(block.block);
         let values = Metric::ALL.iter().map(|metric| match metric {
             Metric::LagSteps => block.lag_steps.map(|steps| steps.to_string()).unwrap_or_default(),
             _ => number(metric.of(row, block)),
@@ -179,6 +180,32 @@ pub(super) fn logits_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ 
         let values = [*velocity, *lambda_max, Some(*trace)].map(number);
         head(row, *task).into_iter().chain([logits_name(*logits).to_owned()]).chain(values).collect()
     })
+}
+
+/// The lines of one row in `optimiser.csv`, one per block.
+pub(super) fn optimiser_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.optimiser.iter().map(|found| {
+        let OptimiserMetrics { block, velocity, apart, alignment, alignment_centred, lambda_max, trace } = *found;
+        let head = [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), block_name(block)];
+        let values = [velocity, Some(apart), Some(alignment), alignment_centred, lambda_max, Some(trace)].map(number);
+        head.into_iter().chain(values).collect()
+    })
+}
+
+/// What stands in the column `block`.
+fn block_name(block: Block) -> String {
+    match block {
+        Block::All => "all".to_owned(),
+        Block::Task(task) => task.to_string(),
+    }
+}
+
+/// The block of this name.
+pub(super) fn block_named(name: &str) -> Option<Block> {
+    match name {
+        "all" => Some(Block::All),
+        number => Some(Block::Task(number.parse().ok().filter(|&number| number > 0)?)),
+    }
 }
 
 /// What stands in `logits.csv` in the column `logits`.

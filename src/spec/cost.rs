@@ -33,8 +33,10 @@ impl DataShape {
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
         };
         let kept = |all: usize, limit: usize| if limit == 0 { all } else { all.min(limit) };
+        let [channels, height, width] = image;
+        let shrink = spec.data.shrink.max(1);
         Self {
-            image,
+            image: [channels, height / shrink, width / shrink],
             classes,
             train_per_class: kept(train, spec.data.per_class),
             test_per_class: kept(test, spec.data.test_per_class),
@@ -58,6 +60,8 @@ pub struct Cost {
     /// Floating-point operations of all training steps, of all kernels and evaluations.
     pub training_flop: f64,
     pub kernel_flop: f64,
+    /// Of one kernel of the optimiser, where it is asked for.
+    pub optimiser_flop: f64,
     /// Bytes that training, the kernel and the images hold at their peak, and the whole program with the record.
     pub training_bytes: u64,
     pub kernel_bytes: u64,
@@ -98,9 +102,16 @@ impl Cost {
         let training_flop = images * (6.0 * products * centred + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.classes);
+        let preconditioned = spec.kernel.optimiser && spec.training.optimiser == Optimiser::Adam;
+        let (optimiser_flop, optimiser_bytes) = if preconditioned {
+            KernelCost::preconditioned(&spec.kernel, &layers, probes, shape.classes)
+        } else {
+            (0.0, 0.0)
+        };
         let full = f64::min(full, snapshots as f64);
         let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
         let kernel_flop = measuring
+            + snapshots as f64 * optimiser_flop
             + snapshots as f64 * (2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3));
 
         let state = match spec.training.optimiser {
@@ -131,7 +142,10 @@ impl Cost {
         // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
         let lesson = predicted * 500.0;
         let settled = 8.0 * lesson * (5.0 * lesson + evaluated);
-        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes + settled;
+        // The optimiser's kernels of the last lag.
+        let beside = if spec.kernel.optimiser { lagged } else { 0.0 };
+        let held = f64::max(kernel.bytes, optimiser_bytes);
+        let kernel_bytes = 8.0 * n * n * (lagged + beside + 8.0) + held + part_bytes + settled;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
@@ -147,6 +161,7 @@ impl Cost {
             snapshots,
             training_flop,
             kernel_flop,
+            optimiser_flop,
             training_bytes: training_bytes as u64,
             kernel_bytes: kernel_bytes as u64,
             image_bytes: image_bytes as u64,
@@ -188,7 +203,15 @@ impl KernelCost {
             Method::Layerwise => {
                 let cost = |apart| {
                     let directions = if apart { classes.max(1) } else { directions };
-                    let work = KernelWork { samples: (n, n), same: true, directions, apart, memory: KERNEL_MEMORY };
+                    let samples = (n, n);
+                    let work = KernelWork {
+                        samples,
+                        same: true,
+                        directions,
+                        apart,
+                        preconditioned: false,
+                        memory: KERNEL_MEMORY,
+                    };
                     let plan = Plan::of(layers, &vec![true; layers.len()], &work);
                     (plan.flop(&work), plan.bytes())
                 };
@@ -200,6 +223,25 @@ impl KernelCost {
     }
 }
 
+impl KernelCost {
+    /// Floating-point operations and bytes of J P Jᵀ with a diagonal P.
+    fn preconditioned(kernel: &KernelSpec, layers: &[Layer], n: usize, classes: usize) -> (f64, f64) {
+        let directions = if kernel.reduction == Reduction::Trace { classes.max(1) } else { 1 };
+        let work = KernelWork {
+            samples: (n, n),
+            same: true,
+            directions,
+            apart: false,
+            preconditioned: true,
+            memory: KERNEL_MEMORY,
+        };
+        let plan = Plan::of(layers, &vec![true; layers.len()], &work);
+        (plan.flop(&work), plan.bytes())
+    }
+}
+
+/// Floating-point operations of one kernel of the optimiser at most: about half a minute.
+pub(super) const MOST_OPTIMISER_FLOP: f64 = 2e12;
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
 pub const MOST_FULL_ROWS: usize = 2560;
 /// Training images of each class of a task that its linear probe learns from, at most.

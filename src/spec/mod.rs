@@ -38,7 +38,7 @@ pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
 pub use program::{Line, Parameter, Program, Step};
-pub use study::{StudyRun, StudySpec, Variant};
+pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
@@ -79,6 +79,9 @@ pub struct DataSpec {
     pub test_per_class: usize,
     /// Subtract the mean and divide by the standard deviation of the training images, per channel. (Points stay as they are.)
     pub standardise: bool,
+    /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
+    /// convolutional and recurrent networks are then measured in minutes.
+    pub shrink: usize,
 }
 
 /// A data set that can be loaded.
@@ -220,6 +223,8 @@ pub struct KernelSpec {
     /// With `predict`: also linearise the network anew every so many epochs, so that its kernel moves in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piecewise: Option<f64>,
+    /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
+    pub optimiser: bool,
 }
 
 /// How the C logits become one matrix.
@@ -307,7 +312,14 @@ impl Default for Spec {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { source: Source::FashionMnistSmall, path: None, per_class: 0, test_per_class: 200, standardise: true }
+        Self {
+            source: Source::FashionMnistSmall,
+            path: None,
+            per_class: 0,
+            test_per_class: 200,
+            standardise: true,
+            shrink: 1,
+        }
     }
 }
 
@@ -356,6 +368,7 @@ impl Default for KernelSpec {
             budget: 0.0,
             predict: false,
             piecewise: None,
+            optimiser: false,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A study: many runs under one question. One axis takes several values, each with several seeds.
+//! A study: many runs under one question. One axis takes several values, each with several seeds; several variants of the
+//! settings make several series of runs along the same axis.
 //!
 //! Its runs are plain specs, so each of them can be repeated alone with `kernelscope run`.
 
@@ -13,30 +14,36 @@ use super::{DataShape, Problem, Spec, SpecError};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StudySpec {
-    /// The key that varies, as for `--set`: `network.width`. With `variants`, what they have in common: `regime`.
+    /// The key that varies, as for `--set`: `network.width`. Where there are only variants, what they have in common: `regime`.
     pub axis: String,
     /// The values of that key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
-    /// Instead of `values`, where one key does not tell the difference.
+    /// Several settings under one name: the points of the axis where there are no `values`, else series of runs, each along
+    /// all values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,
     /// Each value is run with each of these.
     pub seeds: Vec<u64>,
 }
 
-/// One point of an axis: several settings under a name.
+/// One point of an axis, or one series along it: several settings under a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
     pub name: String,
     /// As for `--set`: `network.parametrisation=ntk`.
     pub set: Vec<String>,
+    /// Values of its own in place of the study's, for a series that cannot have the same: channels are no hidden units.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Value>,
 }
 
 /// One run of a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyRun {
+    /// The series that it belongs to, where there are values and variants; else empty.
+    pub variant: String,
     /// The axis value, as text.
     pub value: String,
     pub seed: u64,
@@ -48,7 +55,29 @@ pub struct StudyRun {
 impl StudySpec {
     /// The values as people write them, separated by commas.
     pub fn values_text(&self) -> String {
-        self.values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+        values_text(&self.values)
+    }
+
+    /// Whether its variants are series along an axis of values.
+    pub fn has_series(&self) -> bool {
+        !self.values.is_empty() && !self.variants.is_empty()
+    }
+
+    /// Series, value and settings of each point, series by series; the series is empty where there is only one.
+    fn points(&self) -> impl Iterator<Item = (String, String, Vec<String>)> + '_ {
+        let single = self.variants.is_empty().then(Variant::default);
+        let series = self.variants.iter().cloned().chain(single);
+        series.flat_map(|variant| {
+            if self.values.is_empty() {
+                return vec![(String::new(), variant.name, variant.set)];
+            }
+            let values = if variant.values.is_empty() { self.values.clone() } else { variant.values };
+            let point = |value: &Value| {
+                let along = format!("{}={value}", self.axis);
+                (variant.name.clone(), text(value), variant.set.iter().cloned().chain([along]).collect())
+            };
+            values.iter().map(point).collect()
+        })
     }
 
     /// Reads values written so: TOML, separated by commas; what is none is a word, so that `relu, tanh` needs no quotes.
@@ -71,26 +100,41 @@ impl StudySpec {
     }
 }
 
+impl StudyRun {
+    /// What it is called beside runs of the same seed: its series, if there are several, and its value.
+    pub fn name(&self) -> String {
+        let value = self.shown_value();
+        if self.variant.is_empty() { value.to_owned() } else { format!("{} · {value}", self.variant) }
+    }
+
+    /// Its value for people.
+    pub fn shown_value(&self) -> &str {
+        if self.value == "inf" { "∞" } else { &self.value }
+    }
+}
+
 /// Runs of a study at most.
 const MOST_RUNS: usize = 1000;
 
 impl Spec {
-    /// The runs of a study, value by value and within a value seed by seed; this spec alone where there is none.
+    /// The runs of a study, series by series, in each value by value and within a value seed by seed; this spec alone where
+    /// there is none.
     pub fn runs(&self) -> Result<Vec<StudyRun>, SpecError> {
         let base = Self { study: None, ..self.clone() };
         let Some(study) = &self.study else {
-            let (value, folder) = (String::new(), format!("seed-{}", self.seed));
-            return Ok(vec![StudyRun { value, seed: self.seed, folder, spec: base }]);
+            let folder = format!("seed-{}", self.seed);
+            let (variant, value) = Default::default();
+            return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base }]);
         };
-        let plain = study.values.iter().map(|value| (text(value), vec![format!("{}={value}", study.axis)]));
-        let named = study.variants.iter().map(|variant| (variant.name.clone(), variant.set.clone()));
         let mut runs = Vec::new();
-        for (value, settings) in plain.chain(named) {
+        for (variant, value, settings) in study.points() {
             let mut spec = base.clone();
             settings.iter().try_for_each(|setting| spec.set(setting))?;
+            let series = if variant.is_empty() { String::new() } else { format!("{}-", file_name(&variant)) };
             for &seed in &study.seeds {
-                let folder = format!("{}-seed-{seed}", file_name(&value));
-                runs.push(StudyRun { value: value.clone(), seed, folder, spec: Self { seed, ..spec.clone() } });
+                let folder = format!("{series}{}-seed-{seed}", file_name(&value));
+                let spec = Self { seed, ..spec.clone() };
+                runs.push(StudyRun { variant: variant.clone(), value: value.clone(), seed, folder, spec });
             }
         }
         Ok(runs)
@@ -104,18 +148,28 @@ impl Spec {
         if study.axis.is_empty() {
             found.push(problem("study.axis", "name the setting that varies, for example network.width"));
         }
-        match (study.values.len(), study.variants.len()) {
-            (0, 0) => found.push(problem("study.values", "give at least one value of the axis")),
-            (0, _) | (_, 0) => {}
-            _ => found.push(problem("study.variants", "give either values of one setting or variants, not both")),
+        if study.values.is_empty() && study.variants.is_empty() {
+            found.push(problem("study.values", "give at least one value of the axis"));
         }
-        let keys =
-            study.variants.iter().flat_map(|variant| &variant.set).filter_map(|setting| setting.split('=').next());
         let plain = (!study.values.is_empty()).then_some(study.axis.as_str());
         if plain == Some("changes") {
             found.push(problem("study.axis", "changes have no values in a row: give variants, each with its changes"));
         }
-        for key in keys.map(str::trim).chain(plain) {
+        for variant in &study.variants {
+            if plain.is_some() && variant.name.is_empty() {
+                found.push(problem("study.variants", "a series of runs needs a name"));
+            }
+            if plain.is_none() && !variant.values.is_empty() {
+                let message = format!("{} has values of its own: give study.values too", variant.name);
+                found.push(problem("study.variants", message));
+            }
+        }
+        let settings = study.variants.iter().flat_map(|variant| &variant.set);
+        let keys: Vec<&str> = settings.filter_map(|setting| Some(setting.split('=').next()?.trim())).collect();
+        if let Some(axis) = plain.filter(|axis| keys.contains(axis)) {
+            found.push(problem("study.variants", format!("{axis} is the axis: no variant can set it as well")));
+        }
+        for key in keys.into_iter().chain(plain) {
             if ["seed", "version"].contains(&key) || key.starts_with("study") {
                 found.push(problem("study.axis", format!("{key} cannot vary; give seeds in study.seeds")));
             }
@@ -123,7 +177,7 @@ impl Spec {
         if study.seeds.is_empty() {
             found.push(problem("study.seeds", "give at least one seed"));
         }
-        if (study.values.len() + study.variants.len()).saturating_mul(study.seeds.len()) > MOST_RUNS {
+        if study.points().count().saturating_mul(study.seeds.len()) > MOST_RUNS {
             found.push(problem("study.values", format!("more than {MOST_RUNS} runs are not one study")));
         }
         if !found.is_empty() {
@@ -140,11 +194,18 @@ impl Spec {
         }
         for run in runs {
             for Problem { field, message } in run.spec.problems(&DataShape::expected(&run.spec)) {
-                found.push(Problem { field, message: format!("with {} = {}: {message}", study.axis, run.value) });
+                let series = if run.variant.is_empty() { String::new() } else { format!("{}, ", run.variant) };
+                let message = format!("with {series}{} = {}: {message}", study.axis, run.value);
+                found.push(Problem { field, message });
             }
         }
         found
     }
+}
+
+/// Values as people write them, separated by commas.
+pub fn values_text(values: &[Value]) -> String {
+    values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A value as people write it.

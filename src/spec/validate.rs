@@ -4,7 +4,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{BLOCKS, Cost, DEPTHS, DataShape, Optimiser, Spec, TaskKind, memory_available};
+use super::cost::MOST_OPTIMISER_FLOP;
+use super::{BLOCKS, Cost, DEPTHS, DataShape, DataSpec, Optimiser, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,14 @@ impl Spec {
         }
         if found.is_empty() {
             let cost = Cost::of(self, shape);
+            if cost.optimiser_flop > MOST_OPTIMISER_FLOP {
+                let message = format!(
+                    "the optimiser's kernel would take about {:.0} Tflop each time, and {:.0} are the most: take fewer probes or a smaller network",
+                    cost.optimiser_flop / 1e12,
+                    MOST_OPTIMISER_FLOP / 1e12
+                );
+                found.push(problem("kernel.optimiser", message));
+            }
             let free = memory_available();
             if cost.peak_bytes > free {
                 let parts = [
@@ -91,6 +100,15 @@ impl Spec {
     }
 
     fn data_problems(&self, found: &mut Vec<Problem>) {
+        let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
+        let side = DataShape::expected(&whole).image[1];
+        // What a folder of IDX files holds is seen when it is read.
+        let known = self.data.source != Source::Idx && self.data.source.plane().is_none();
+        if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
+            let message =
+                format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);
+            found.push(problem("data.shrink", message));
+        }
         match (self.data.source, &self.data.path) {
             (source, _) if !source.needs_folder() => {}
             (_, None) => found.push(problem("data.path", "choose the folder with the files of this data set")),

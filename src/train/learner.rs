@@ -32,14 +32,14 @@ pub struct Learner {
     network: Network,
     /// The network at initialisation, where the laziness needs it.
     initial: Option<Network>,
-    optimiser: ModuleOptimizer,
+    pub(super) optimiser: ModuleOptimizer,
     device: Device,
     inputs: usize,
     classes: usize,
-    training: TrainingSpec,
+    pub(super) training: TrainingSpec,
     alpha: Option<f64>,
     method: Method,
-    reduction: Reduction,
+    pub(super) reduction: Reduction,
     /// Sets of logits whose kernels are kept apart.
     logits: Vec<Vec<usize>>,
     /// What the kernel's parts are of.

@@ -14,7 +14,7 @@ use egui_plot::PlotPoint;
 use crate::math::spike::{Dip, Spike};
 use crate::record::{Block, History, Metric, Row};
 
-pub use super::sources::{Of, OfLayer, OfLogits, OfPair, Source, eigenvalues, output};
+pub use super::sources::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, Source, eigenvalues, output};
 
 /// A curve and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -59,7 +59,7 @@ pub fn show(ctx: &Context, open: &mut bool) {
                     ui.add_space(8.0);
                 }
                 ui.label(RichText::new("Panels of a study").size(theme::TITLE));
-                for panel in PanelKind::ALL {
+                for panel in PanelKind::SWITCH.into_iter().chain(PanelKind::RUN) {
                     ui.label(RichText::new(panel.title()).strong());
                     ui.label(RichText::new(panel.help()).size(theme::SMALL));
                     ui.add_space(8.0);

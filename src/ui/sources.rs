@@ -30,6 +30,8 @@ pub enum Source {
     Pair(usize, usize, OfPair),
     /// Of a set of logits, on the probes of a task.
     Logits(usize, Logits, OfLogits),
+    /// Of the optimiser's kernel.
+    Optimiser(Block, OfOptimiser),
 }
 
 /// What is predicted.
@@ -69,6 +71,18 @@ pub enum OfLogits {
     Trace,
 }
 
+/// What is told of the optimiser's kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfOptimiser {
+    #[default]
+    Velocity,
+    Apart,
+    LambdaMax,
+    Trace,
+    Alignment,
+    AlignmentCentred,
+}
+
 impl Source {
     /// Whether it is over a lag, which no switch lies within: its line is broken there.
     pub(super) fn is_over_lag(self) -> bool {
@@ -85,6 +99,7 @@ impl Source {
             ) | Self::Layer(_, _, OfLayer::Velocity)
                 | Self::TensorVelocity(..)
                 | Self::Logits(_, _, OfLogits::Velocity)
+                | Self::Optimiser(_, OfOptimiser::Velocity)
         )
     }
 
@@ -134,6 +149,17 @@ impl Source {
                     OfLogits::Velocity => found.velocity,
                     OfLogits::LambdaMax => found.lambda_max,
                     OfLogits::Trace => Some(found.trace),
+                }
+            }
+            Self::Optimiser(block, what) => {
+                let found = row.optimiser.iter().find(|found| found.block == block)?;
+                match what {
+                    OfOptimiser::Velocity => found.velocity,
+                    OfOptimiser::Apart => Some(found.apart),
+                    OfOptimiser::LambdaMax => found.lambda_max,
+                    OfOptimiser::Trace => Some(found.trace),
+                    OfOptimiser::Alignment => Some(found.alignment),
+                    OfOptimiser::AlignmentCentred => found.alignment_centred,
                 }
             }
             Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,

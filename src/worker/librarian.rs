@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use super::progress::{fitting, largest_bytes};
 use super::study::{Message, Study, Waiting};
 use super::{DeviceChoice, TICK, Waker};
-use crate::record::comparison::{Comparison, Reactions};
+use crate::record::comparison::{Comparison, Findings};
 use crate::record::figures::{FOLDER, Format, write_study};
 use crate::record::{FolderError, StudyFolder};
 use crate::spec::{Spec, StudyRun};
@@ -219,13 +219,13 @@ fn draw(out: &std::path::Path, spec: &Spec) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Everything that the finished runs of a study show, each computed once.
-type Known = Vec<Option<Arc<Reactions>>>;
+type Known = Vec<Option<Arc<Findings>>>;
 
 /// Tells what is in the folder; `None` when nobody listens.
 fn opened(folder: &StudyFolder, tell: &mut dyn FnMut(Report) -> bool) -> Option<Known> {
     let places = 0..folder.runs().len();
     let told = places.clone().map(|place| told(folder, place)).collect();
-    let known: Known = places.map(|place| reactions(folder, place)).collect();
+    let known: Known = places.map(|place| findings(folder, place)).collect();
     let sent = tell(Report::Opened { runs: folder.runs().into(), told }) && tell(compared(folder, &known));
     sent.then_some(known)
 }
@@ -245,7 +245,7 @@ fn all_runs(
             tell(Report::Failed { place, message })
         }
         News::Ended { place, unread: None } => {
-            known[place] = reactions(folder, place);
+            known[place] = findings(folder, place);
             let ended = told(folder, place).is_none_or(|told| tell(Report::Ended { place, told }));
             ended && tell(compared(folder, &known))
         }
@@ -261,8 +261,8 @@ fn told(folder: &StudyFolder, place: usize) -> Option<Told> {
     Some(Told { diverged, headline: history.headline() })
 }
 
-fn reactions(folder: &StudyFolder, place: usize) -> Option<Arc<Reactions>> {
-    Reactions::of(folder.ended(place)?).map(Arc::new)
+fn findings(folder: &StudyFolder, place: usize) -> Option<Arc<Findings>> {
+    Findings::of(folder.ended(place)?).map(Arc::new)
 }
 
 fn compared(folder: &StudyFolder, known: &Known) -> Report {

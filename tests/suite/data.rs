@@ -346,7 +346,14 @@ fn write_idx(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 fn from_folder(source: Source, path: &Path) -> Result<DataSet, DataError> {
-    load(&DataSpec { source, path: Some(path.to_owned()), per_class: 0, test_per_class: 0, standardise: false })
+    load(&DataSpec {
+        source,
+        path: Some(path.to_owned()),
+        per_class: 0,
+        test_per_class: 0,
+        standardise: false,
+        ..DataSpec::default()
+    })
 }
 
 #[test]
@@ -684,4 +691,21 @@ fn cifar100_folder() {
     for class in 0..100 {
         assert!(set.train.labels.contains(&class) && set.test.labels.contains(&class), "class {class}");
     }
+}
+
+#[test]
+fn shrunk_images_are_the_means_of_their_squares() {
+    let whole = load(&DataSpec { per_class: 3, standardise: false, ..DataSpec::default() }).unwrap();
+    let small = load(&DataSpec { per_class: 3, standardise: false, shrink: 4, ..DataSpec::default() }).unwrap();
+    assert_eq!((small.train.shape, small.train.len()), ([1, 7, 7], 30));
+    for (place, pixel) in small.train.image(17).iter().enumerate() {
+        let (row, column) = (4 * (place / 7), 4 * (place % 7));
+        let square = (0..16).map(|at| whole.train.image(17)[28 * (row + at / 4) + column + at % 4]);
+        assert!((square.sum::<f32>() / 16.0 - pixel).abs() <= 0.501 / 255.0, "{place}");
+    }
+    let mut spec = kernelscope::spec::Spec::default();
+    spec.data.shrink = 5;
+    let shape = kernelscope::spec::DataShape::expected(&spec);
+    assert!(spec.problems(&shape).iter().any(|problem| problem.field == "data.shrink"));
+    assert!(load(&spec.data).unwrap_err().to_string().contains("do not tile images of 28 × 28"));
 }

@@ -22,6 +22,7 @@ mod linearised;
 mod math;
 mod modes;
 mod networks;
+mod optimiser;
 mod parts;
 mod plane;
 mod record;

@@ -77,7 +77,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     );
     let kernel = (
         prop_oneof![Just(Method::Layerwise), Just(Method::Jacobian)],
-        (size(), any::<bool>(), size()),
+        (size(), any::<bool>(), size(), any::<bool>(), any::<bool>()),
         (number(), number(), number()),
     );
     let change =
@@ -128,7 +128,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             let ntk = &mut spec.kernel;
             (
                 ntk.method,
-                (ntk.probes_per_class, ntk.train_on_probes, ntk.per_epoch),
+                (ntk.probes_per_class, ntk.train_on_probes, ntk.per_epoch, ntk.predict, ntk.optimiser),
                 (ntk.lag, ntk.budget, spec.window.pace),
             ) = kernel;
             spec
@@ -378,6 +378,10 @@ fn each_problem_stands_beside_its_field() {
         (&["kernel.per_epoch=0"], "kernel.per_epoch"),
         (&["kernel.lag=0"], "kernel.lag"),
         (&["kernel.budget=1"], "kernel.budget"),
+        (
+            &["kernel.optimiser=true", "training.optimiser=adam", "network.width=4096", "kernel.probes_per_class=100"],
+            "kernel.optimiser",
+        ),
         (&["window.pace=-1"], "window.pace"),
         (&["training.frozen=[\"fc9\"]"], "training.frozen"),
         (&["changes=[{place=2, frozen=[\"fc1.wieght\"]}]"], "changes"),

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kernelscope::math::spike::dip;
+use kernelscope::record::comparison::{Comparison, Findings, Spacing};
 use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
 use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant};
 use kernelscope::worker::progress::Progress;
@@ -41,7 +43,12 @@ fn ready_made_studies_can_be_run_written_and_read() {
         assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec, "{}", study.name);
         let runs = spec.runs().unwrap();
         let given = spec.study.as_ref().unwrap();
-        assert_eq!(runs.len(), (given.values.len() + given.variants.len()) * given.seeds.len(), "{}", study.name);
+        let along = |variant: &Variant| {
+            if variant.values.is_empty() { given.values.len().max(1) } else { variant.values.len() }
+        };
+        let points: usize = given.variants.iter().map(along).sum();
+        let points = if given.variants.is_empty() { given.values.len() } else { points };
+        assert_eq!(runs.len(), points * given.seeds.len(), "{}", study.name);
         assert!(runs.iter().all(|run| run.spec.study.is_none() && run.spec.seed == run.seed), "{}", study.name);
     }
 }
@@ -60,6 +67,7 @@ fn values_and_variants_change_what_they_say_and_nothing_else() {
     let variant = |name: &str, set: &[&str]| Variant {
         name: name.to_owned(),
         set: set.iter().map(ToString::to_string).collect(),
+        values: Vec::new(),
     };
     spec.study = Some(StudySpec {
         axis: "regime".to_owned(),
@@ -84,7 +92,9 @@ fn a_study_that_cannot_be_is_refused_with_one_sentence() {
         ("study.values=[16, 0]", "with network.width = 0"),
         ("study.values=[16, 16]", "16-seed-1 would be run twice"),
         ("study.values=[\"wide\"]", "network.width"),
-        ("study.variants=[{name=\"a\"}]", "not both"),
+        ("study.variants=[{name=\"a\", set=[\"network.width=8\"]}]", "network.width is the axis"),
+        ("study.variants=[{set=[\"training.rate=0.1\"]}]", "a series of runs needs a name"),
+        ("study.variants=[{name=\"a\", values=[0]}]", "with a, network.width = 0"),
         ("study.axis=seed", "seed cannot vary"),
     ];
     let place = tempfile::tempdir().unwrap();
@@ -268,4 +278,98 @@ fn the_share_of_a_study_counts_each_run_by_what_it_costs() {
     progress.reach(2, 1.0);
     progress.reach(3, 1.0);
     assert!((progress.share() - 1.0).abs() < 1e-12 && progress.done() == (4, 4));
+}
+
+/// One task; two series along the width, of which one has widths of its own.
+fn series() -> Spec {
+    let variant = |name: &str, set: &str, values: &[i64]| Variant {
+        name: name.to_owned(),
+        set: vec![set.to_owned()],
+        values: values.iter().map(|value| (*value).into()).collect(),
+    };
+    let mut spec = small();
+    spec.tasks.classes.truncate(1);
+    spec.kernel.predict = true;
+    let study = spec.study.as_mut().unwrap();
+    study.values = [16, 32, 128].map(Into::into).to_vec();
+    study.variants = vec![
+        variant("ReLU", "network.activation=relu", &[]),
+        variant("tanh", "network.activation=tanh", &[20, 40, 160]),
+    ];
+    spec
+}
+
+#[test]
+fn variants_with_values_are_series_of_runs() {
+    let runs = series().runs().unwrap();
+    let told: Vec<_> = runs.iter().map(|run| (run.folder.as_str(), run.spec.network.width)).collect();
+    assert_eq!(told.len(), 12);
+    assert_eq!(told[2..4], [("ReLU-32-seed-1", 32), ("ReLU-32-seed-2", 32)]);
+    assert_eq!(told[6], ("tanh-20-seed-1", 20));
+    let mut alone = series();
+    (alone.study, alone.seed, alone.network.width) = (None, 2, 160);
+    alone.network.activation = kernelscope::spec::Activation::Tanh;
+    assert_eq!(runs[11].spec, alone);
+    assert_eq!(Spec::from_toml(&series().to_toml()).unwrap(), series());
+}
+
+/// A line for each series: figures of whole runs are those of the run folders, the law is the least squares of the logarithms,
+/// and nothing is drawn of switches that there are not.
+#[test]
+fn series_without_a_switch_are_compared_by_what_whole_runs_did() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    write(here, &series());
+    let done = kernelscope(here, &["study", "--config", "study.toml", "--out", "out"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(here.join("out/figures/study-run.svg").exists() && !here.join("out/figures/study.svg").exists());
+    let lines = table(&here.join("out"));
+    let column = |name: &str| lines[0].iter().position(|head| head == name).unwrap();
+    assert_eq!(lines[0].last().unwrap(), "variant");
+    let cells = |run: &str, file: &str, key: [&str; 2], of: &str| -> Vec<f64> {
+        let mut reader = csv::Reader::from_path(here.join("out/runs").join(run).join(file)).unwrap();
+        let heads = reader.headers().unwrap().clone();
+        let at = |name: &str| heads.iter().position(|head| head == name).unwrap();
+        let wanted = |line: &csv::StringRecord| &line[at(key[0])] == key[1];
+        reader.records().map(Result::unwrap).filter(wanted).filter_map(|line| line[at(of)].parse().ok()).collect()
+    };
+    for row in &lines[1..] {
+        let run = &row[0];
+        assert_eq!(row[column("variant")], run.split('-').next().unwrap());
+        assert!(row[column("spike")].is_empty() && row[column("dip")].is_empty());
+        for (figure, found) in [
+            ("kernel_drift", cells(run, "metrics.csv", ["block", "all"], "drift")),
+            ("gap_linearised", cells(run, "predictions.csv", ["predictor", "linearised-start"], "gap")),
+        ] {
+            let largest = found.iter().copied().fold(0.0, f64::max);
+            assert!(found.len() > 3 && largest > 0.0, "{figure} of {run}");
+            assert_eq!(row[column(figure)].parse::<f64>().unwrap(), largest, "{figure} of {run}");
+        }
+    }
+    let folder = StudyFolder::open(&here.join("out")).unwrap();
+    let of = |place: usize| folder.ended(place).and_then(|history| Findings::of(history)).map(Arc::new);
+    let runs = Comparison::of(folder.axis(), folder.runs(), of);
+    assert_eq!((runs.switches(), runs.finished(), runs.spacing), (0, 12, Spacing::Log));
+    for (series, found) in runs.series.iter().zip(runs.against("kernel_drift", 0)) {
+        let of = |row: &&Vec<String>| row[column("variant")] == series.name;
+        let number = |row: &Vec<String>, name: &str| row[column(name)].parse::<f64>().unwrap().ln();
+        let points: Vec<(f64, f64)> = lines[1..]
+            .iter()
+            .filter(of)
+            .map(|row| (number(row, "network.width"), number(row, "kernel_drift")))
+            .collect();
+        assert_eq!((points.len(), found.runs.len(), found.means.len()), (6, 6, 3));
+        let sum = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>();
+        let (n, x, y) = (6.0, sum(|p| p.0), sum(|p| p.1));
+        let slope = (n * sum(|p| p.0 * p.1) - x * y) / (n * sum(|p| p.0 * p.0) - x * x);
+        assert!((found.law.unwrap().slope - slope).abs() < 1e-9, "{}", series.name);
+    }
+
+    // The same runs without series would be called otherwise: that is another study.
+    let mut plain = series();
+    plain.study.as_mut().unwrap().variants.clear();
+    write(here, &plain);
+    let other = kernelscope(here, &["study", "--config", "study.toml", "--out", "out"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("another study, of network.width"), "{}", text(&other.stderr));
 }

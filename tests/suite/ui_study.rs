@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use egui_kittest::kittest::Queryable as _;
-use kernelscope::record::comparison::{BEFORE, Comparison, Quantity, Reactions, Spacing};
+use kernelscope::record::comparison::{BEFORE, Comparison, Findings, Quantity, Spacing};
 use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
 use kernelscope::spec::{Spec, StudySpec};
 use kernelscope::ui::study::{PanelKind, State};
@@ -73,7 +73,7 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     until(&mut harness, "the end", |app| ended(app) == 4 && !app.study().is_running());
     harness.get_by_label_contains("All 4 runs are done");
     harness.get_by_label_contains("16 · seed 1: velocity ×");
-    for panel in PanelKind::ALL {
+    for panel in PanelKind::SWITCH {
         harness.get_by_label(&format!("About {}", panel.title()));
     }
     harness.check_accessibility();
@@ -84,7 +84,7 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     let table = |of: &str| fs::read_to_string(place.path().join(of).join(TABLE)).unwrap();
     assert_eq!(table("window"), table("shell"));
     // What is shown is what the folder says.
-    let shown = harness.state().study().comparison().unwrap().against("ratio", 0);
+    let shown = harness.state().study().comparison().unwrap().against("ratio", 0).remove(0);
     let folder = StudyFolder::open(&out).unwrap();
     let lines = folder.table();
     let column = lines[0].iter().position(|head| head == "ratio").unwrap();
@@ -211,13 +211,13 @@ fn aligned_curves_are_those_of_the_folders_and_their_mean_is_the_mean() {
     let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--out", "out"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let folder = StudyFolder::open(&place.path().join("out")).unwrap();
-    let of = |place: usize| folder.ended(place).and_then(|history| Reactions::of(history)).map(Arc::new);
+    let of = |place: usize| folder.ended(place).and_then(|history| Findings::of(history)).map(Arc::new);
     let runs = Comparison::of(folder.axis(), folder.runs(), of);
     assert_eq!((runs.switches(), runs.finished(), runs.spacing), (1, 4, Spacing::Linear));
     assert_eq!(runs.stretch(0), (-BEFORE, 2.0));
     let metrics = [Metric::Velocity, Metric::LambdaMax, Metric::Scale, Metric::AlignmentCentred];
     for (quantity, metric) in Quantity::ALL.into_iter().zip(metrics) {
-        for (value, around) in runs.around(quantity, 0).iter().enumerate() {
+        for (value, around) in runs.around(quantity, 0, 0).iter().enumerate() {
             let series: Vec<Vec<(f64, f64)>> = (0..2)
                 .map(|seed| {
                     let history = load(&folder.run_folder(2 * value + seed)).unwrap().history;

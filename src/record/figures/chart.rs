@@ -1,13 +1,15 @@
 //! Draws panels of curves over the epochs, or over a study's axis: task bands behind, switch lines, curves, how far runs lie
 //! apart, the numbers at spikes and dips.
 
-use plotters::prelude::{ChartBuilder, Circle, ErrorBar, LineSeries, PathElement, Polygon, Rectangle, Text, TextStyle};
+use plotters::prelude::{
+    ChartBuilder, Circle, DashedLineSeries, ErrorBar, LineSeries, PathElement, Polygon, Rectangle, Text, TextStyle,
+};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontFamily, FontStyle, RGBColor, ShapeStyle};
 
 use super::super::palette::task_colour;
 use super::backend::{Area, Backend, Drawn, FAMILY};
-use super::curves::{Across, Panel};
+use super::curves::{Across, End, Panel};
 use super::scale::Scale;
 
 /// Sizes of text, in units.
@@ -29,13 +31,18 @@ pub(super) fn text<B: Backend>(size: i32, colour: RGBColor, h: HPos, v: VPos) ->
 
 /// Draws the panels below each other.
 pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], across: &Across) -> Drawn<B> {
+    // Below each other they have one margin, as wide as the longest words at a line's end.
+    let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
+    let ends = panels.iter().flat_map(|panel| &panel.ends);
+    let widths = ends.map(|end| root.estimate_text_size(&end.text, &style).map(|size| size.0 as i32 + 10 * B::UNIT));
+    let room = widths.collect::<Result<Vec<i32>, _>>()?.into_iter().max().unwrap_or(0);
     for (panel, area) in panels.iter().zip(root.split_evenly((panels.len().max(1), 1))) {
-        draw_panel(&area, panel, across)?;
+        draw_panel(&area, panel, across, room)?;
     }
     Ok(())
 }
 
-fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Drawn<B> {
+fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, room: i32) -> Drawn<B> {
     let unit = B::UNIT;
     area.draw_text(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (16 * unit, 22 * unit))?;
     draw_legend(area, panel)?;
@@ -44,7 +51,8 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
     let (left, right) = x.ends();
     let spread = || panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| point.1));
     let curves = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    let values = || curves().chain(spread());
+    let dots = || panel.dots.iter().flat_map(|dots| dots.points.iter().map(|point| point.1));
+    let values = || curves().chain(spread()).chain(dots());
     let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
     let y = match panel.fixed {
         Some((low, high)) => Scale::exact(low, high),
@@ -52,7 +60,7 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
     };
     let mut chart = ChartBuilder::on(area)
         .margin_top(62 * unit)
-        .margin_right(20 * unit)
+        .margin_right(20 * unit + room)
         .margin_bottom(6 * unit)
         .margin_left(8 * unit)
         .x_label_area_size(48 * unit)
@@ -98,7 +106,44 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across) -> Dra
     for curve in &panel.curves {
         let width = if curve.thin { unit } else { 2 * unit } as u32;
         let points = curve.points.iter().copied().filter(|point| y.shows(point.1));
-        chart.draw_series(LineSeries::new(points, rgb(curve.colour).stroke_width(width)))?;
+        let style = rgb(curve.colour).stroke_width(width);
+        if curve.broken {
+            chart.draw_series(DashedLineSeries::new(points, 8 * unit as u32, 5 * unit as u32, style))?;
+        } else {
+            chart.draw_series(LineSeries::new(points, style))?;
+        }
+    }
+    for dots in &panel.dots {
+        let style = if dots.full { rgb(dots.colour).filled() } else { rgb(dots.colour).stroke_width(unit as u32) };
+        let shown = dots.points.iter().copied().filter(|point| y.shows(point.1));
+        chart.draw_series(shown.map(|point| Circle::new(point, 3 * unit, style)))?;
+    }
+    for guide in &panel.guides {
+        let (x0, y0) = guide.from;
+        let last = across.x.ticks().last().copied().unwrap_or(right);
+        // Down to where it would leave the panel.
+        let end = last.min(x0 * (bottom / y0).powf(1.0 / guide.slope));
+        let line = [(x0, y0), (end, y0 * (end / x0).powf(guide.slope))];
+        let style = INK.mix(0.35).stroke_width(unit as u32);
+        chart.draw_series(DashedLineSeries::new(line, 2 * unit as u32, 4 * unit as u32, style))?;
+        let text = text::<B>(LABEL, INK, HPos::Right, VPos::Bottom);
+        let label = plotters::element::EmptyElement::at(line[1]) + Text::new(guide.name, (-6 * unit, -4 * unit), text);
+        chart.draw_series([label])?;
+    }
+    // Each at its height, moved as little as lines of text need.
+    let height = |end: &&End| chart.plotting_area().map_coordinate(&(right, end.at)).1 - area.get_base_pixel().1;
+    let mut ends: Vec<(i32, &End)> = panel.ends.iter().map(|end| (height(&end), end)).collect();
+    ends.sort_by_key(|end| end.0);
+    let lowest = area.dim_in_pixel().1 as i32 - 60 * unit;
+    let mut least = i32::MIN;
+    let count = ends.len() as i32;
+    for (place, (y, end)) in ends.into_iter().enumerate() {
+        let line = 19 * unit;
+        let y = y.max(least).min(lowest - (count - 1 - place as i32) * line);
+        least = y + line;
+        let style = text::<B>(LABEL, rgb(end.colour), HPos::Left, VPos::Center);
+        let x = area.dim_in_pixel().0 as i32 - 20 * unit - room + 8 * unit;
+        area.draw_text(&end.text, &style, (x, y + B::DROP * unit))?;
     }
     for &(from, to, task) in &across.bands {
         // No name where it does not fit.

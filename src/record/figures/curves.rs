@@ -17,6 +17,12 @@ pub(super) struct Panel {
     pub(super) curves: Vec<Curve>,
     pub(super) spreads: Vec<Spread>,
     pub(super) marks: Vec<Mark>,
+    /// One dot a run.
+    pub(super) dots: Vec<Dots>,
+    /// Reference lines, which the range does not follow.
+    pub(super) guides: Vec<Guide>,
+    /// What stands at the right of the panel, at the height of a line's end.
+    pub(super) ends: Vec<End>,
 }
 
 /// One line.
@@ -27,7 +33,32 @@ pub(super) struct Curve {
     pub(super) colour: [u8; 3],
     /// Thin lines are the less important ones.
     pub(super) thin: bool,
+    pub(super) broken: bool,
     pub(super) points: Vec<(f64, f64)>,
+}
+
+/// Single points.
+#[derive(Clone, Debug)]
+pub(super) struct Dots {
+    pub(super) colour: [u8; 3],
+    pub(super) full: bool,
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// A power law through a point.
+#[derive(Clone, Debug)]
+pub(super) struct Guide {
+    pub(super) from: (f64, f64),
+    pub(super) slope: f64,
+    pub(super) name: &'static str,
+}
+
+/// Words at the end of a line.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) at: f64,
+    pub(super) text: String,
+    pub(super) colour: [u8; 3],
 }
 
 /// A number at a point of a curve.
@@ -113,6 +144,7 @@ fn by_task(history: &History, metric: Metric) -> Vec<Curve> {
         label: Some(format!("task {task}")),
         colour: task_colour(task),
         thin: false,
+        broken: false,
         points: history.series(Block::Task(task), metric),
     };
     tasks(history).into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
@@ -180,11 +212,12 @@ fn accuracy(history: &History) -> Panel {
         let finite = |value: fn(&(f64, f64, f64)) -> f64| {
             points.iter().map(|point| (point.0, value(point))).filter(|point| point.1.is_finite()).collect::<Vec<_>>()
         };
-        curves.push(Curve { label: None, colour, thin: true, points: finite(|point| point.2) });
+        curves.push(Curve { label: None, colour, thin: true, broken: false, points: finite(|point| point.2) });
         curves.push(Curve {
             label: Some(format!("task {task}")),
             colour,
             thin: false,
+            broken: false,
             points: finite(|point| point.1),
         });
     }
@@ -204,10 +237,11 @@ fn loss(history: &History) -> Panel {
             Some((row.epoch, found.loss)).filter(|point| point.1.is_finite())
         };
         let points = history.rows().iter().filter_map(value).collect();
-        Curve { label: Some(format!("task {task}")), colour: task_colour(task), thin: false, points }
+        Curve { label: Some(format!("task {task}")), colour: task_colour(task), thin: false, broken: false, points }
     };
     let trained = history.losses().iter().copied().filter(|point| point.1.is_finite()).collect();
-    let training = Curve { label: Some("training".to_owned()), colour: ALL_TASKS, thin: true, points: trained };
+    let training =
+        Curve { label: Some("training".to_owned()), colour: ALL_TASKS, thin: true, broken: false, points: trained };
     let curves = tasks(history).into_iter().map(of_task).chain([training]).collect();
     Panel { title: "Test loss of each task, and training loss", y: "mean loss", log: true, curves, ..Panel::default() }
 }
@@ -225,7 +259,7 @@ fn eigenvalues(history: &History) -> Panel {
         let shade = colorous::VIRIDIS.eval_continuous(0.9 * rank as f64 / EIGENVALUES as f64);
         let label = (rank == 0).then(|| "1st".to_owned()).or((rank + 1 == count).then(|| format!("{count}th")));
         let points = history.snapshots().iter().filter_map(value).collect();
-        Curve { label, colour: [shade.r, shade.g, shade.b], thin: rank > 0, points }
+        Curve { label, colour: [shade.r, shade.g, shade.b], thin: rank > 0, broken: false, points }
     };
     Panel {
         title: "Largest eigenvalues of the kernel of all probes",
@@ -238,7 +272,7 @@ fn eigenvalues(history: &History) -> Panel {
 
 fn displacement(history: &History) -> Panel {
     let points = history.series(Block::All, Metric::StepNorm);
-    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: false, points }];
+    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: false, broken: false, points }];
     Panel { title: "Displacement of the weights over the lag", y: "norm of Δw", log: true, curves, ..Panel::default() }
 }
 

@@ -111,14 +111,14 @@ impl Figure {
 #[derive(Debug, Error)]
 pub enum FigureError {
     #[error("cannot draw the figure {0}: {1}")]
-    Draw(&'static str, String),
+    Draw(String, String),
     #[error(transparent)]
     Write(#[from] FolderError),
 }
 
 /// One figure as the bytes of its file.
 pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
-    let failed = |message: String| FigureError::Draw(figure.name(), message);
+    let failed = |message: String| FigureError::Draw(figure.name().to_owned(), message);
     let size = match figure {
         Figure::Gram => gram::size(history),
         Figure::Distances => distances::size(),
@@ -147,14 +147,14 @@ pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec
 /// Draws the figures of a study into a folder, which is made if need be; returns their paths.
 pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
     fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
-    let write = |(name, panels, across): (&'static str, Vec<curves::Panel>, curves::Across)| {
+    let write = |(name, panels, across): (String, Vec<curves::Panel>, curves::Across)| {
         let path = folder.join(format!("{name}.{}", format.extension()));
         let size = curves::size(panels.len());
         let bytes = match format {
             Format::Svg => backend::svg(size, |root| chart::draw(root, &panels, &across)).map(String::into_bytes),
             Format::Png => backend::png(size, |root| chart::draw(root, &panels, &across)),
         };
-        let bytes = bytes.map_err(|message| FigureError::Draw(name, message))?;
+        let bytes = bytes.map_err(|message| FigureError::Draw(name.clone(), message))?;
         atomic::replace(&path, |writer| io::Write::write_all(writer, &bytes))?;
         Ok(path)
     };

@@ -63,6 +63,16 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     }
     form.row(
         ui,
+        "data.shrink",
+        "Shrink",
+        "Squares of so many pixels a side become their mean; 1 keeps images as they are",
+        |ui, form| {
+            whole(ui, &mut form.draft.data.shrink, 1..=16);
+            ui.weak("× smaller");
+        },
+    );
+    form.row(
+        ui,
         "data.standardise",
         "Standardise",
         "Subtract the mean and divide by the deviation, per channel",

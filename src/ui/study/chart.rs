@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Align2, FontId, Pos2, Rect, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{FilledArea, GridMark, Line as PlotLine, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
-use super::picture::{Picture, Target};
+use super::picture::{Dashes, Line, Picture, Target};
 use crate::ui::theme::{self, Tokens};
 use crate::ui::{axes, format};
 
@@ -19,10 +19,14 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     let ((left, right), (low, high)) = (picture.x, picture.y);
     let (log, span, height) = (picture.log, high - low, ui.available_height());
     let across = ui.available_width() - axes::AXIS;
+    // What stands at the right of the lines has room of its own.
+    let letters = picture.labels.iter().map(|label| label.text.chars().count()).max().unwrap_or(0);
+    let room = (letters as f32 * LETTER).min(0.5 * across);
+    let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
     let plot = match &picture.ticks {
         None => axes::over_time(ui, id, height, picture.x, true),
         Some(ticks) => {
-            let shown: Arc<[(f64, String)]> = fitting(ticks, picture.x, across).into();
+            let shown: Arc<[(f64, String)]> = fitting(ticks, (left, right), across).into();
             let marks: Vec<GridMark> =
                 shown.iter().map(|tick| GridMark { value: tick.0, step_size: right - left }).collect();
             let label = move |value: f64| {
@@ -44,11 +48,8 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
                     .stroke(Stroke::NONE);
                 plot_ui.add(area.id(("ribbon", place)).allow_hover(false));
             }
-            for (place, line) in picture.lines.iter().enumerate() {
-                let style = if line.broken { LineStyle::Dashed { length: 5.0 } } else { LineStyle::Solid };
-                let drawn = PlotLine::new("", PlotPoints::Borrowed(&line.points)).id(("line", place));
-                plot_ui.line(drawn.color(line.colour).width(line.width).style(style).allow_hover(false));
-            }
+            let lines = picture.guides.iter().map(|(line, _)| line).chain(&picture.lines);
+            lines.enumerate().for_each(|(place, line)| plot_ui.line(drawn(line, place)));
         });
     let transform = shown.transform;
     let frame = *transform.frame();
@@ -63,6 +64,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
         return;
     }
     dots(ui, picture, &transform);
+    labels(ui, picture, &transform);
     if picture.ticks.is_none() {
         let (at, font) = (frame.right_bottom() - Vec2::new(4.0, 1.0), FontId::proportional(9.5));
         ui.painter().text(at, Align2::RIGHT_BOTTOM, "epochs since the switch", font, tokens.faint);
@@ -70,6 +72,53 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     if let Some(pointer) = shown.response.hover_pos() {
         point_out(ui, picture, &transform, pointer);
     }
+}
+
+fn drawn(line: &Line, place: usize) -> PlotLine<'_> {
+    let style = match line.style {
+        Dashes::None => LineStyle::Solid,
+        Dashes::Broken => LineStyle::Dashed { length: 5.0 },
+        Dashes::Dotted => LineStyle::Dotted { spacing: 4.0 },
+    };
+    let drawn = PlotLine::new("", PlotPoints::Borrowed(&line.points)).id(("line", place));
+    drawn.color(line.colour).width(line.width).style(style).allow_hover(false)
+}
+
+/// What stands at the right of the lines, each at the height of its line's end unless another one stands there; and the names
+/// of the reference lines, where these leave the panel.
+fn labels(ui: &Ui, picture: &Picture, transform: &PlotTransform) {
+    let (painter, frame) = (ui.painter(), *transform.frame());
+    let font = FontId::proportional(10.0);
+    let mut ends: Vec<_> =
+        picture.labels.iter().map(|label| (transform.position_from_point(&label.at), label)).collect();
+    ends.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
+    let heights = apart(&ends.iter().map(|end| end.0.y).collect::<Vec<_>>(), (frame.top() + 6.0, frame.bottom() - 6.0));
+    for ((at, label), y) in ends.iter().zip(heights) {
+        let at = pos2(at.x.max(frame.left()) + 5.0, y);
+        painter.text(at, Align2::LEFT_CENTER, &label.text, font.clone(), label.colour);
+    }
+    for (line, name) in &picture.guides {
+        let &[first, last] = line.points.as_slice() else { continue };
+        let y = last.y.max(picture.y.0 + 0.08 * (picture.y.1 - picture.y.0));
+        let x = first.x + (last.x - first.x) * (y - first.y) / (last.y - first.y);
+        let at = transform.position_from_point(&PlotPoint::new(x, y)) + Vec2::new(-3.0, 0.0);
+        painter.text(at, Align2::RIGHT_CENTER, name, font.clone(), Tokens::of(ui).weak);
+    }
+}
+
+/// Heights (ascending) moved apart as little as lines of text need, within these ends.
+fn apart(heights: &[f32], (top, bottom): (f32, f32)) -> Vec<f32> {
+    const LINE: f32 = 11.0;
+    let mut moved: Vec<f32> = Vec::new();
+    for &height in heights {
+        moved.push(height.max(moved.last().map_or(top, |last| last + LINE)));
+    }
+    let mut limit = bottom;
+    for height in moved.iter_mut().rev() {
+        *height = height.min(limit);
+        limit = *height - LINE;
+    }
+    moved
 }
 
 /// The ticks that have room for what is written at them.

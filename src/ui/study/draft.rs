@@ -23,9 +23,9 @@ pub struct Draft {
     pub(super) which: Which,
     /// The key that varies.
     pub axis: String,
-    /// Its values, separated by commas.
-    pub values: String,
-    /// Where a study has variants instead: each, and whether it is run.
+    /// Its values, separated by commas; `None` where the variants are the points of the axis.
+    pub values: Option<String>,
+    /// Variants, and whether each is run.
     pub(super) variants: Vec<(Variant, bool)>,
     pub seeds: String,
     /// Runs at a time.
@@ -53,7 +53,7 @@ impl Draft {
         Self {
             which,
             axis: study.axis.clone(),
-            values: study.values_text(),
+            values: (study.variants.is_empty() || study.has_series()).then(|| study.values_text()),
             seeds: study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
             variants: study.variants.into_iter().map(|variant| (variant, true)).collect(),
             at_once,
@@ -114,7 +114,11 @@ impl Draft {
         };
         let variants: Vec<Variant> =
             self.variants.iter().filter(|(_, wanted)| *wanted).map(|(variant, _)| variant.clone()).collect();
-        let values = if self.variants.is_empty() { StudySpec::values_of(&self.values) } else { Vec::new() };
+        let values = self.values.as_deref().map(StudySpec::values_of).unwrap_or_default();
+        if let (true, false) = (variants.is_empty(), self.variants.is_empty()) {
+            let message = "choose at least one of the variants".to_owned();
+            return Err(Problem { field: "study.variants", message });
+        }
         let seeds = StudySpec::seeds_of(&self.seeds)?;
         Ok(Spec { study: Some(StudySpec { axis: self.axis.trim().to_owned(), values, variants, seeds }), ..base })
     }

@@ -17,18 +17,15 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
         for place in rows {
             let (run, state) = (&opened.runs[place], &opened.states[place]);
             let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-            let name = if seeds { format!("{} · seed {}", run.value, run.seed) } else { run.value.clone() };
+            let name = if seeds { format!("{} · seed {}", run.name(), run.seed) } else { run.name() };
             let said = in_words(state);
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {said}")));
-            let place_of_value = page.comparison().and_then(|runs| {
-                let place = runs.values.iter().position(|value| value.text == run.value)?;
-                Some(picture::colour(runs, place, tokens))
-            });
+            let dot = page.comparison().and_then(|runs| Some(picture::colour(runs, runs.place(run)?, tokens)));
             let lit = response.hovered() || response.has_focus();
             if lit {
                 ui.painter().rect_filled(rect, 4.0, tokens.well);
             }
-            paint(ui, rect, &name, state, place_of_value.unwrap_or(tokens.faint));
+            paint(ui, rect, &name, state, dot.unwrap_or(tokens.faint));
             let hover = format!("{name}: {said}\nPress to take its settings to the run page");
             if response.on_hover_text(hover).clicked() {
                 actions.push(Action::Study(Wish::OpenRun(place)));

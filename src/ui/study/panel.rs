@@ -5,7 +5,7 @@ use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, Tex
 
 use super::draft::{Draft, Which};
 use super::{Busy, StudyPage, Wish, list};
-use crate::spec::{STUDIES, Source, Spec};
+use crate::spec::{STUDIES, Source, Spec, values_text};
 use crate::ui::actions::{Action, Actions};
 use crate::ui::format;
 use crate::ui::settings::ASSUMED_FLOPS;
@@ -54,13 +54,12 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
             ui.label(RichText::new(&draft.axis).monospace());
         }
     });
-    if draft.variants.is_empty() {
+    if let Some(values) = &mut draft.values {
         row(ui, "Values", "Its values, separated by commas, as they stand in a run file", |ui| {
-            ui.add(TextEdit::singleline(&mut draft.values).desired_width(ui.available_width()));
+            ui.add(TextEdit::singleline(values).desired_width(ui.available_width()));
         });
-    } else {
-        variants(ui, draft);
     }
+    variants(ui, draft);
     row(ui, "Seeds", "Each value is run with each of these, separated by commas", |ui| {
         ui.add(TextEdit::singleline(&mut draft.seeds).desired_width(ui.available_width()));
     });
@@ -160,10 +159,13 @@ fn axis(ui: &mut Ui, axis: &mut String) {
     let _named = shown.response.accessible_name("Settings to vary");
 }
 
-/// The variants of a study that has these instead of values.
+/// The variants of a study: the points of its axis, or series along it.
 fn variants(ui: &mut Ui, draft: &mut Draft) {
     for (variant, wanted) in &mut draft.variants {
-        let sets = if variant.set.is_empty() { "nothing".to_owned() } else { variant.set.join("\n") };
+        let mut sets = if variant.set.is_empty() { "nothing".to_owned() } else { variant.set.join("\n") };
+        if !variant.values.is_empty() {
+            sets += &format!("\nIts own values: {}", values_text(&variant.values));
+        }
         ui.horizontal(|ui| {
             ui.add_space(LABEL + GRID);
             ui.checkbox(wanted, &variant.name).on_hover_text(format!("Sets {sets}"));

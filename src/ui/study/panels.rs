@@ -4,6 +4,7 @@
 
 use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
 use crate::record::comparison::Quantity;
+use crate::record::{LAWS, Law};
 
 /// One of the panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub enum PanelKind {
     Scale,
     Alignment,
     Accuracy,
+    /// Of the whole run, as all that follow.
+    Law(&'static Law),
+    Learnt,
 }
 
 /// What a panel shows.
@@ -26,6 +30,8 @@ pub enum Content {
     Aligned(Quantity),
     /// Figures of the switch against the axis: their names, what they are called, and how they are drawn.
     Axis(&'static [Series]),
+    /// One figure of the whole run against the axis, with the power law through its runs.
+    Law(&'static Law),
 }
 
 /// One figure in a panel.
@@ -54,8 +60,8 @@ const fn series(figure: &'static str, name: &'static str, style: Style) -> Serie
 }
 
 impl PanelKind {
-    /// Row by row: what the velocity did, what λ_max did, and the rest.
-    pub const ALL: [Self; 9] = [
+    /// What is shown of a switch, row by row: what the velocity did, what λ_max did, and the rest.
+    pub const SWITCH: [Self; 9] = [
         Self::Velocity,
         Self::Spike,
         Self::Ratio,
@@ -66,6 +72,17 @@ impl PanelKind {
         Self::Alignment,
         Self::Accuracy,
     ];
+
+    /// What is shown of the whole run.
+    pub const RUN: [Self; LAWS.len() + 1] = {
+        let mut panels = [Self::Learnt; LAWS.len() + 1];
+        let mut place = 0;
+        while place < LAWS.len() {
+            panels[place] = Self::Law(&LAWS[place]);
+            place += 1;
+        }
+        panels
+    };
 
     pub fn title(self) -> &'static str {
         match self {
@@ -78,6 +95,8 @@ impl PanelKind {
             Self::Scale => "Scale",
             Self::Alignment => "Alignment",
             Self::Accuracy => "Accuracy",
+            Self::Law(law) => law.title,
+            Self::Learnt => "Test accuracy",
         }
     }
 
@@ -89,7 +108,8 @@ impl PanelKind {
             Self::Dip => "over λ_max before",
             Self::Recovery => "epochs",
             Self::Alignment => "centred",
-            Self::Accuracy => "",
+            Self::Accuracy | Self::Learnt => "",
+            Self::Law(law) => law.unit,
         }
     }
 
@@ -116,27 +136,29 @@ impl PanelKind {
                     ]
                 },
             ),
+            Self::Law(law) => Content::Law(law),
+            Self::Learnt => Content::Axis(const { &[series("average_accuracy", "", Style::Main)] }),
         }
     }
 
     /// Whether its axis is logarithmic.
     pub(super) fn is_log(self) -> bool {
-        matches!(self, Self::Velocity | Self::Spike | Self::Ratio)
+        matches!(self, Self::Velocity | Self::Spike | Self::Ratio | Self::Law(_))
     }
 
     /// The smallest span of its axis (as stored), so that one point does not fill it with digits.
     pub(super) fn least(self) -> f64 {
         match self {
-            Self::Velocity | Self::Spike | Self::Ratio => 0.5,
+            Self::Velocity | Self::Spike | Self::Ratio | Self::Law(_) => 0.5,
             Self::Recovery => 1.0,
             Self::LambdaMax | Self::Dip | Self::Scale => 0.1,
-            Self::Alignment | Self::Accuracy => 0.02,
+            Self::Alignment | Self::Accuracy | Self::Learnt => 0.02,
         }
     }
 
     /// The range where it is known beforehand.
     pub(super) fn limits(self) -> Option<(f64, f64)> {
-        (self == Self::Accuracy).then_some((0.0, 1.0))
+        matches!(self, Self::Accuracy | Self::Learnt).then_some((0.0, 1.0))
     }
 
     /// What is shown, how it is defined, and where that comes from.
@@ -164,6 +186,8 @@ impl PanelKind {
                  is a bias of the logits."
                     .to_owned()
             }
+            Self::Law(law) => law.words.to_owned(),
+            Self::Learnt => "Test accuracy over all logits at the end, the mean over the tasks that were trained.".to_owned(),
         };
         let how = match self.content() {
             Content::Aligned(_) => {
@@ -175,7 +199,19 @@ impl PanelKind {
                 "A dot is a run, the line goes through the means over seeds, a bar from the smallest to the largest of them. \
                  The line is drawn only where the figure can be told of every run."
             }
+            Content::Law(_) => LAW_IN_WORDS,
         };
-        format!("{what}\n{how}\nReactivation (2507.16039).")
+        let source = match self.content() {
+            Content::Law(_) => "Tensor Programs IIb (2105.03703); Lee et al. 2019.",
+            _ => "Reactivation (2507.16039).",
+        };
+        format!("{what}\n{how}\n{source}")
     }
 }
+
+/// How a power law is drawn, and what stands beside it.
+const LAW_IN_WORDS: &str = "Logarithmic: a dot is a run, the band goes from the smallest to the largest of a value's seeds around \
+    their mean, and the straight line is the power law A·x^b through all runs by least squares of the logarithms. Beside it \
+    stands b with its 95 % interval (Student's t, all runs for one each). Where the width varies, the faint lines have the \
+    slopes −½ and −1. What is not above 0 has no place here; at an infinite width, which has none on the axis either, a value \
+    above 0 is a dotted level.";

@@ -7,8 +7,8 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use super::panels::{Content, PanelKind, Series, Style};
-use crate::record::comparison::{Around, Comparison, Quantity, Spacing, Spread};
-use crate::record::palette::value_colour;
+use crate::record::comparison::{Against, Comparison, Quantity, Spacing, Spread};
+use crate::record::palette::{self, value_colour};
 use crate::ui::format;
 use crate::ui::theme::Tokens;
 
@@ -18,7 +18,15 @@ pub struct Line {
     pub points: Vec<PlotPoint>,
     pub colour: Color32,
     pub width: f32,
-    pub broken: bool,
+    pub style: Dashes,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dashes {
+    None,
+    Broken,
+    Dotted,
 }
 
 /// What lies between the smallest and the largest of several runs.
@@ -54,6 +62,14 @@ pub struct Target {
     pub colour: Color32,
 }
 
+/// Words that belong to the end of a line.
+#[derive(Debug)]
+pub struct Label {
+    pub at: PlotPoint,
+    pub text: String,
+    pub colour: Color32,
+}
+
 /// One panel, ready to draw.
 #[derive(Debug)]
 pub struct Picture {
@@ -62,6 +78,10 @@ pub struct Picture {
     pub bars: Vec<Bar>,
     pub dots: Vec<Dot>,
     pub targets: Vec<Target>,
+    /// Reference lines, which the range does not follow, each with its name where it leaves the panel.
+    pub guides: Vec<(Line, &'static str)>,
+    /// What stands at the right of the panel, at this height.
+    pub labels: Vec<Label>,
     pub x: (f64, f64),
     pub y: (f64, f64),
     pub log: bool,
@@ -74,15 +94,26 @@ pub struct Picture {
 /// More single runs than this are not drawn: they would be one grey area, and cost what a frame has.
 pub const MOST_LINES: usize = 120;
 
+/// What of a study is in the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The switch, counted from 0.
+    pub switch: usize,
+    /// Whose curves are aligned at it: the place of a series.
+    pub series: usize,
+}
+
 impl Picture {
-    /// A panel of this switch, counted from 0.
-    pub fn of(kind: PanelKind, runs: &Comparison, switch: usize, tokens: &Tokens) -> Self {
+    /// A panel.
+    pub fn of(kind: PanelKind, runs: &Comparison, view: View, tokens: &Tokens) -> Self {
         let mut picture = Self {
             ribbons: Vec::new(),
             lines: Vec::new(),
             bars: Vec::new(),
             dots: Vec::new(),
             targets: Vec::new(),
+            guides: Vec::new(),
+            labels: Vec::new(),
             x: (0.0, 1.0),
             y: (0.0, 1.0),
             log: kind.is_log(),
@@ -90,10 +121,14 @@ impl Picture {
             legend: Vec::new(),
         };
         match kind.content() {
-            Content::Aligned(quantity) => picture.aligned(runs, quantity, switch, tokens),
+            Content::Aligned(quantity) => picture.aligned(runs, quantity, view, tokens),
             Content::Axis(figures) => {
                 picture.along(runs);
-                figures.iter().for_each(|figure| picture.figure(runs, figure, switch, tokens));
+                figures.iter().for_each(|figure| picture.figure(runs, figure, view.switch, tokens));
+            }
+            Content::Law(law) => {
+                picture.along(runs);
+                picture.law(runs, law.figure, tokens);
             }
         }
         picture.y = kind.limits().unwrap_or_else(|| format::settle(picture.span(), kind.least()));
@@ -102,7 +137,7 @@ impl Picture {
 
     /// Whether there is nothing to see.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.dots.is_empty() && self.ribbons.is_empty()
+        self.lines.iter().all(|line| line.points.is_empty()) && self.dots.is_empty() && self.ribbons.is_empty()
     }
 
     fn stored(&self, value: f64) -> Option<f64> {
@@ -114,18 +149,20 @@ impl Picture {
         points.filter_map(|(x, y)| Some(PlotPoint::new(x, self.stored(y)?))).collect()
     }
 
-    fn aligned(&mut self, runs: &Comparison, quantity: Quantity, switch: usize, tokens: &Tokens) {
-        self.x = runs.stretch(switch);
+    fn aligned(&mut self, runs: &Comparison, quantity: Quantity, view: View, tokens: &Tokens) {
+        self.x = runs.stretch(view.switch);
         let single = runs.finished() <= MOST_LINES;
-        for (place, around) in runs.around(quantity, switch).into_iter().enumerate() {
-            let value = &runs.values[place];
-            let colour = colour(runs, place, tokens);
-            self.ribbons(&around, colour.gamma_multiply(if tokens.dark { 0.16 } else { 0.14 }));
+        for (place, around) in runs.around(quantity, view.switch, view.series).into_iter().enumerate() {
+            let text = &runs.values[place].text;
+            let colour = value(runs, place, tokens);
+            for piece in around.mean.iter().filter(|_| around.runs.len() > 1) {
+                self.ribbon(piece, colour, tokens);
+            }
             let alone = around.runs.len() == 1;
             for (seed, pieces) in around.runs.iter().filter(|_| single) {
                 let pieces: Vec<Vec<PlotPoint>> =
                     pieces.iter().map(|piece| self.points(piece.iter().copied())).collect();
-                let name = format!("{} {}, seed {seed}", runs.axis, value.text);
+                let name = format!("{} {text}, seed {seed}", runs.axis);
                 self.targets.push(Target { name, points: pieces.concat(), colour });
                 if !alone {
                     let thin = colour.gamma_multiply(0.45);
@@ -133,35 +170,36 @@ impl Picture {
                         points,
                         colour: thin,
                         width: 0.8,
-                        broken: false,
+                        style: Dashes::None,
                     }));
                 }
             }
             for piece in &around.mean {
                 let points = self.points(piece.iter().map(|&(x, [_, mean, _])| (x, mean)));
-                self.lines.push(Line { points, colour, width: 1.8, broken: false });
+                self.lines.push(Line { points, colour, width: 1.8, style: Dashes::None });
             }
         }
     }
 
-    fn ribbons(&mut self, around: &Around, colour: Color32) {
-        if around.runs.len() < 2 {
-            return;
-        }
-        for piece in &around.mean {
-            let ends = |&(x, [low, _, high]): &(f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
-            let kept: Vec<(f64, f64, f64)> = piece.iter().filter_map(ends).collect();
-            if kept.len() > 1 {
-                let (x, low, high) = (column(&kept, |k| k.0), column(&kept, |k| k.1), column(&kept, |k| k.2));
-                self.ribbons.push(Ribbon { x, low, high, colour });
-            }
+    /// A band around a line of this colour.
+    fn ribbon(&mut self, spread: &Spread, colour: Color32, tokens: &Tokens) {
+        let ends = |&(x, [low, _, high]): &(f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
+        let kept: Vec<(f64, f64, f64)> = spread.iter().filter_map(ends).collect();
+        if kept.len() > 1 {
+            let (x, low, high) = (column(&kept, |k| k.0), column(&kept, |k| k.1), column(&kept, |k| k.2));
+            self.ribbons.push(Ribbon {
+                x,
+                low,
+                high,
+                colour: colour.gamma_multiply(if tokens.dark { 0.16 } else { 0.14 }),
+            });
         }
     }
 
     /// The study's axis: where its values lie, and what is written there.
     fn along(&mut self, runs: &Comparison) {
-        let at = |value: f64| if runs.spacing == Spacing::Log { value.log10() } else { value };
-        let ticks: Vec<(f64, String)> = runs.values.iter().map(|value| (at(value.at), value.text.clone())).collect();
+        let placed = runs.values.iter().filter(|value| value.at.is_finite());
+        let ticks: Vec<(f64, String)> = placed.map(|value| (across(runs, value.at), value.text.clone())).collect();
         let least = ticks.iter().map(|tick| tick.0).fold(f64::INFINITY, f64::min);
         let most = ticks.iter().map(|tick| tick.0).fold(f64::NEG_INFINITY, f64::max);
         let pad = match runs.spacing {
@@ -175,26 +213,102 @@ impl Picture {
         self.ticks = Some(ticks);
     }
 
-    fn figure(&mut self, runs: &Comparison, series: &Series, switch: usize, tokens: &Tokens) {
-        let found = runs.against(series.figure, switch);
-        let x = |at: f64| if runs.spacing == Spacing::Log { at.log10() } else { at };
-        let grey = tokens.weak.gamma_multiply(0.7);
-        let control = series.style == Style::Control;
-        if !series.name.is_empty() {
-            self.legend.push((series.name, series.style));
+    /// A figure of a switch, or one of the run that follows no law.
+    fn figure(&mut self, runs: &Comparison, figure: &Series, switch: usize, tokens: &Tokens) {
+        let control = figure.style == Style::Control;
+        if !figure.name.is_empty() {
+            self.legend.push((figure.name, figure.style));
         }
-        let line = if control { grey } else { tokens.text.gamma_multiply(0.55) };
-        let points = self.points(found.means.iter().map(|&(at, mean)| (x(at), mean)));
-        self.lines.push(Line { points, colour: line, width: 1.4, broken: series.style == Style::Broken });
-        self.bars(&found.spread, x, line);
-        for (place, seed, value) in found.runs {
-            let Some(y) = self.stored(value) else { continue };
-            let at = PlotPoint::new(x(runs.values[place].at), y);
-            let colour = if control { grey } else { colour(runs, place, tokens) };
-            self.dots.push(Dot { at, colour, full: series.style == Style::Main });
-            let what = if series.name.is_empty() { String::new() } else { format!(" ({})", series.name) };
-            let name = format!("{} {}, seed {seed}{what}", runs.axis, runs.values[place].text);
+        for (series, found) in runs.against(figure.figure, switch).into_iter().enumerate() {
+            let (line, broken) = match series_ink(runs, series, tokens) {
+                Some((colour, _)) if control => (colour.gamma_multiply(0.45), true),
+                Some(ink) => ink,
+                None if control => (tokens.weak.gamma_multiply(0.7), false),
+                None => (tokens.text.gamma_multiply(0.55), false),
+            };
+            let style = if broken || figure.style == Style::Broken { Dashes::Broken } else { Dashes::None };
+            let points = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
+            self.lines.push(Line { points, colour: line, width: 1.4, style });
+            self.bars(&found.spread, |at| across(runs, at), line);
+            let what = if figure.name.is_empty() { String::new() } else { format!(" ({})", figure.name) };
+            self.level(runs, &found, line);
+            self.runs(runs, series, &found, (figure.style == Style::Main, &what), |place| {
+                if control || runs.has_series() { line } else { value(runs, place, tokens) }
+            });
+        }
+    }
+
+    /// A figure of the whole run: each run, the band over seeds, and the power law through all runs.
+    fn law(&mut self, runs: &Comparison, figure: &str, tokens: &Tokens) {
+        let all = runs.against(figure, 0);
+        let ends = runs.values.iter().map(|value| value.at).filter(|at| at.is_finite());
+        let (first, last) =
+            ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
+        // The highest law at the left, where the reference lines begin.
+        let mut top: Option<f64> = None;
+        for (series, found) in all.into_iter().enumerate() {
+            let (colour, broken) = series_ink(runs, series, tokens).unwrap_or((tokens.text.gamma_multiply(0.8), false));
+            let style = if broken { Dashes::Broken } else { Dashes::None };
+            let spread: Spread = found.spread.iter().map(|&(at, around)| (across(runs, at), around)).collect();
+            self.ribbon(&spread, colour, tokens);
+            let means = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
+            let width = if found.law.is_some() { 0.8 } else { 1.4 };
+            self.lines.push(Line { points: means, colour, width, style: Dashes::Broken });
+            if let (Some(law), [from, .., to]) = (found.law, found.spread.as_slice()) {
+                let points = self.points([from.0, to.0].into_iter().map(|at| (across(runs, at), law.at(at))));
+                if let Some(end) = points.last() {
+                    self.labels.push(Label { at: *end, text: law.in_words(), colour });
+                }
+                let left = law.at(first).log10();
+                top = Some(top.map_or(left, |top| top.max(left)));
+                self.lines.push(Line { points, colour, width: 1.4, style });
+            }
+            self.level(runs, &found, colour);
+            self.runs(runs, series, &found, (!broken, ""), |place| {
+                if runs.has_series() { colour } else { value(runs, place, tokens) }
+            });
+        }
+        if let (Some(top), "network.width") = (top, runs.axis.as_str()) {
+            let (left, right) = (across(runs, first), across(runs, last));
+            for (slope, name) in [(-0.5, "−½"), (-1.0, "−1")] {
+                let points = vec![PlotPoint::new(left, top), PlotPoint::new(right, top + slope * (right - left))];
+                let line = Line { points, colour: tokens.faint, width: 1.0, style: Dashes::Dotted };
+                self.guides.push((line, name));
+            }
+        }
+    }
+
+    /// A dot for each run that has a place on the axis, full or not, in these colours; and what is said under the pointer.
+    fn runs(
+        &mut self,
+        runs: &Comparison,
+        series: usize,
+        found: &Against,
+        (full, what): (bool, &str),
+        colour: impl Fn(usize) -> Color32,
+    ) {
+        let of = &runs.series[series].name;
+        let of = if of.is_empty() { String::new() } else { format!("{of}, ") };
+        for &(place, seed, figure) in &found.runs {
+            let value = &runs.values[place];
+            let (Some(y), true) = (self.stored(figure), value.at.is_finite()) else { continue };
+            let (at, colour) = (PlotPoint::new(across(runs, value.at), y), colour(place));
+            self.dots.push(Dot { at, colour, full });
+            let name = format!("{of}{} {}, seed {seed}{what}", runs.axis, value.text);
             self.targets.push(Target { name, points: vec![at], colour });
+        }
+    }
+
+    /// What an infinite width gives: a level, because it has no place on the axis.
+    fn level(&mut self, runs: &Comparison, found: &Against, colour: Color32) {
+        if let Some([_, mean, _]) = found.beyond {
+            let (left, right) = self.x;
+            let points = self.points([(left, mean), (right, mean)].into_iter());
+            if let Some(end) = points.last() {
+                let text = if runs.has_series() { "∞".to_owned() } else { format!("∞: {}", format::number(mean)) };
+                self.labels.push(Label { at: *end, text, colour });
+                self.lines.push(Line { points, colour, width: 1.0, style: Dashes::Dotted });
+            }
         }
     }
 
@@ -217,10 +331,26 @@ impl Picture {
     }
 }
 
+/// Where a value lies, as drawn.
+fn across(runs: &Comparison, at: f64) -> f64 {
+    if runs.spacing == Spacing::Log { at.log10() } else { at }
+}
+
+/// The colour of a run's dot: that of its series where there are several, else that of its value.
+pub fn colour(runs: &Comparison, (series, place): (usize, usize), tokens: &Tokens) -> Color32 {
+    series_ink(runs, series, tokens).map_or_else(|| value(runs, place, tokens), |ink| ink.0)
+}
+
 /// The colour of the value at this place of the axis.
-pub fn colour(runs: &Comparison, place: usize, tokens: &Tokens) -> Color32 {
+pub fn value(runs: &Comparison, place: usize, tokens: &Tokens) -> Color32 {
     let [r, g, b] = value_colour(place, runs.values.len(), tokens.dark);
     Color32::from_rgb(r, g, b)
+}
+
+/// The colour of a series, and whether its line is broken; `None` where there is only one.
+pub fn series_ink(runs: &Comparison, series: usize, tokens: &Tokens) -> Option<(Color32, bool)> {
+    let (number, broken) = palette::series_ink(series);
+    runs.has_series().then(|| (tokens.task(number), broken))
 }
 
 fn column(rows: &[(f64, f64, f64)], of: impl Fn(&(f64, f64, f64)) -> f64) -> Vec<f64> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
 use super::panels::{PanelKind, Style};
-use super::picture::{self, Picture};
+use super::picture::{self, Picture, View};
 use super::{Busy, State, StudyPage, Wish, chart};
 use crate::record::comparison::Comparison;
 use crate::ui::actions::{Action, Actions};
@@ -18,29 +18,42 @@ use crate::ui::widgets::{Card, card_titled, choose};
 #[derive(Default)]
 pub struct Results {
     runs: Option<Arc<Comparison>>,
-    /// Which switch is shown, from 0.
-    pub switch: usize,
+    /// What the user has chosen to see; until then, what all runs have.
+    chosen: Option<Shown>,
+    /// Whose curves are aligned at a switch: the place of a series.
+    series: usize,
     drawn: Option<Drawn>,
+}
+
+/// Which panels are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// What this switch did, from 0.
+    Switch(usize),
+    /// What the whole run did.
+    Run,
 }
 
 /// Pictures, and what they are of.
 struct Drawn {
-    switch: usize,
-    dark: bool,
+    of: (Shown, usize, bool),
     pictures: Vec<(PanelKind, Picture)>,
 }
 
 impl Results {
     /// Takes what the finished runs show by now.
     pub fn take(&mut self, runs: Arc<Comparison>) {
-        self.switch = self.switch.min(runs.switches().saturating_sub(1));
+        if matches!(self.chosen, Some(Shown::Switch(switch)) if switch >= runs.switches()) {
+            self.chosen = None;
+        }
+        self.series = self.series.min(runs.series.len().saturating_sub(1));
         self.drawn = None;
         self.runs = Some(runs);
     }
 
     /// There is nothing to show any more.
     pub fn forget(&mut self) {
-        (self.runs, self.drawn) = (None, None);
+        (self.runs, self.drawn, self.chosen) = (None, None, None);
     }
 
     /// Whether there is something to see.
@@ -52,13 +65,26 @@ impl Results {
         self.runs.as_ref()
     }
 
+    fn shown(&self, runs: &Comparison) -> Shown {
+        self.chosen.unwrap_or(if runs.all_switch() { Shown::Switch(0) } else { Shown::Run })
+    }
+
+    /// The panels that have something to show.
     fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
-        let (switch, dark) = (self.switch, tokens.dark);
-        let stale = self.drawn.as_ref().is_none_or(|drawn| (drawn.switch, drawn.dark) != (switch, dark));
-        if stale {
-            let picture = |kind| (kind, Picture::of(kind, runs, switch, tokens));
-            let pictures = PanelKind::ALL.into_iter().map(picture).collect();
-            self.drawn = Some(Drawn { switch, dark, pictures });
+        let of = (self.shown(runs), self.series, tokens.dark);
+        if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
+            let (kinds, switch) = match of.0 {
+                Shown::Switch(switch) => (PanelKind::SWITCH.as_slice(), switch),
+                Shown::Run => (PanelKind::RUN.as_slice(), 0),
+            };
+            let view = View { switch, series: of.1 };
+            let picture = |kind: &PanelKind| (*kind, Picture::of(*kind, runs, view, tokens));
+            let mut pictures: Vec<_> = kinds.iter().map(picture).collect();
+            // Of a switch there is always the same, so that a figure which cannot be told is seen to be missing.
+            if of.0 == Shown::Run {
+                pictures.retain(|(_, picture)| !picture.is_empty());
+            }
+            self.drawn = Some(Drawn { of, pictures });
         }
         self.drawn.as_ref().map_or(&[], |drawn| &drawn.pictures)
     }
@@ -83,7 +109,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
         return;
     };
     let (strip, grid) = body.split_top_bottom_at_y(body.top() + 20.0);
-    legend(ui, &runs, strip.shrink2(vec2(GRID, 0.0)));
+    legend(ui, page.results.shown(&runs), &runs, strip.shrink2(vec2(GRID, 0.0)));
     panels(ui, page, &runs, grid.with_min_y(grid.top() + GRID));
 }
 
@@ -98,15 +124,24 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
         actions.push(Action::Study(Wish::Draw));
     }
-    if runs.switches() > 1 {
-        let names: Vec<String> = (1..=runs.switches()).map(|number| format!("switch {number}")).collect();
-        let options: Vec<(usize, &str)> = names.iter().map(String::as_str).enumerate().collect();
-        choose(ui, "Switch shown", &mut page.results.switch, &options);
+    let mut shown = page.results.shown(runs);
+    let mut options: Vec<(Shown, String)> =
+        (0..runs.switches()).map(|switch| (Shown::Switch(switch), format!("switch {}", switch + 1))).collect();
+    options.push((Shown::Run, "whole run".to_owned()));
+    if options.len() > 1 {
+        let options: Vec<(Shown, &str)> = options.iter().map(|(shown, name)| (*shown, name.as_str())).collect();
+        if choose(ui, "What is shown", &mut shown, &options) {
+            page.results.chosen = Some(shown);
+        }
+    }
+    if let (true, Shown::Switch(_)) = (runs.has_series(), shown) {
+        let options: Vec<(usize, &str)> = runs.series.iter().map(|series| series.name.as_str()).enumerate().collect();
+        choose(ui, "Series whose curves are shown", &mut page.results.series, &options);
     }
 }
 
-/// The values of the axis with their colours, in what room there is.
-fn legend(ui: &Ui, runs: &Comparison, rect: Rect) {
+/// The series and the values of the axis with their colours, in what room there is.
+fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(rect);
     let y = rect.center().y;
@@ -116,16 +151,31 @@ fn legend(ui: &Ui, runs: &Comparison, rect: Rect) {
         painter.galley(pos2(x, y - galley.size().y / 2.0), galley, colour);
         width
     };
+    let mut entries: Vec<(&str, Color32, bool)> = Vec::new();
+    for (place, series) in runs.series.iter().enumerate() {
+        entries
+            .extend(picture::series_ink(runs, place, tokens).map(|(ink, broken)| (series.name.as_str(), ink, !broken)));
+    }
+    // Where colours are those of series, those of values are in the aligned curves only.
+    if entries.is_empty() || shown != Shown::Run {
+        let value = |(place, value)| (value, picture::value(runs, place, tokens), true);
+        entries.extend(runs.values.iter().map(|value| value.text.as_str()).enumerate().map(value));
+    }
     let mut x = rect.left() + write(rect.left(), &runs.axis, tokens.weak) + 12.0;
-    for (place, value) in runs.values.iter().enumerate() {
+    for (name, colour, full) in entries {
         if x > rect.right() - 60.0 {
             write(x, "…", tokens.weak);
             break;
         }
-        painter.circle_filled(pos2(x + 4.0, y), 4.0, picture::colour(runs, place, tokens));
-        x += 12.0 + write(x + 12.0, &value.text, tokens.text) + 14.0;
+        if full {
+            painter.circle_filled(pos2(x + 4.0, y), 4.0, colour);
+        } else {
+            painter.circle_stroke(pos2(x + 4.0, y), 3.5, egui::Stroke::new(1.2, colour));
+        }
+        x += 12.0 + write(x + 12.0, name, tokens.text) + 14.0;
     }
-    if runs.finished() > picture::MOST_LINES && x < rect.right() - 200.0 {
+    let many = shown != Shown::Run && runs.finished() > picture::MOST_LINES;
+    if many && x < rect.right() - 200.0 {
         write(x, &format!("more than {} runs: means and bands only", picture::MOST_LINES), tokens.weak);
     }
 }
@@ -133,9 +183,17 @@ fn legend(ui: &Ui, runs: &Comparison, rect: Rect) {
 fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let gap = 1.5 * GRID;
-    let size = (rect.size() - vec2(2.0 * gap, 2.0 * gap)) / 3.0;
-    for (place, (kind, picture)) in page.results.pictures(runs, tokens).iter().enumerate() {
-        let (column, row) = ((place % 3) as f32, (place / 3) as f32);
+    let pictures = page.results.pictures(runs, tokens);
+    let across = match pictures.len() {
+        0 | 1 => 1,
+        2 | 4 => 2,
+        _ => 3,
+    };
+    let down = pictures.len().div_ceil(across).max(1);
+    let size =
+        (rect.size() - vec2((across - 1) as f32 * gap, (down - 1) as f32 * gap)) / vec2(across as f32, down as f32);
+    for (place, (kind, picture)) in pictures.iter().enumerate() {
+        let (column, row) = ((place % across) as f32, (place / across) as f32);
         let min = (rect.min + vec2(column * (size.x + gap), row * (size.y + gap))).round();
         let Card { mut header, mut body } =
             card_titled(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help(), |ui| {

@@ -15,6 +15,7 @@ mod layers;
 mod ledger;
 mod logits;
 mod modes;
+mod optimiser;
 mod pixels;
 mod prediction;
 mod program;
@@ -55,10 +56,11 @@ pub enum View {
     Modes,
     Circle,
     Disk,
+    Optimiser,
 }
 
 impl View {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -78,6 +80,7 @@ impl View {
         Self::Modes,
         Self::Circle,
         Self::Disk,
+        Self::Optimiser,
     ];
 
     /// The view of this title, in any case.
@@ -106,6 +109,7 @@ impl View {
             Self::Modes => "Modes",
             Self::Circle => "Circle",
             Self::Disk => "Disk",
+            Self::Optimiser => "Optimiser",
         }
     }
 
@@ -271,6 +275,16 @@ impl View {
                  leading components turn towards that curve; in a wide network in the NTK parametrisation they stand still.\n\
                  Baratin et al. 2021 (2008.00938)."
             }
+            Self::Optimiser => {
+                "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
+                 (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
+                 one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
+                 1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
+                 Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
+                 “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
+            }
         }
     }
 }
@@ -301,6 +315,7 @@ pub struct ViewState {
     probe: trajectories::Probe,
     /// The tensor that kernel and velocity are shown of.
     tensor: program::Chosen,
+    optimiser: optimiser::OptimiserState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }

@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, prediction,
-    program, scale, spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
+    prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -132,6 +132,7 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Circle => circle::show(ui, slot, scene, &mut state.circle, state.probe),
         View::Disk => disk::show(ui, slot, scene, &mut state.disk),
         View::Program => program::show(ui, slot, scene, &mut state.program, &mut state.tensor),
+        View::Optimiser => optimiser::show(ui, slot, scene, &mut state.optimiser),
     }
 }
 

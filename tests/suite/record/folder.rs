@@ -68,6 +68,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
         "logits.csv",
         "metrics.csv",
         "model.safetensors",
+        "optimiser.csv",
         "predictions.csv",
         "run.toml",
         "tensors.csv",

@@ -1,5 +1,7 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
+mod universality;
+
 use toml::Value;
 
 use super::{
@@ -353,6 +355,13 @@ pub const STUDIES: &[Preset] = &[
             spec.study = among("loss", &[("cross-entropy", &[]), ("mean squared error", mse)]);
         },
     },
+    universality::WIDTH_INIT,
+    universality::MLP,
+    universality::RESMLP,
+    universality::CNN,
+    universality::TRANSFORMER,
+    universality::RNN,
+    universality::BREAKS,
 ];
 
 /// Seeds of a ready-made study: the least that shows a spread.
@@ -369,6 +378,7 @@ fn among(axis: &str, variants: &[(&str, &[&str])]) -> Option<StudySpec> {
     let variant = |(name, set): &(&str, &[&str])| Variant {
         name: (*name).to_owned(),
         set: set.iter().map(|setting| (*setting).to_owned()).collect(),
+        values: Vec::new(),
     };
     let variants = variants.iter().map(variant).collect();
     Some(StudySpec { axis: axis.to_owned(), variants, seeds: SEEDS.to_vec(), ..StudySpec::default() })

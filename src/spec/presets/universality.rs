@@ -1,0 +1,161 @@
+//! The studies of the Universality laboratory: does training follow the kernel, the more closely the wider the network is?
+//! (Yang & Littwin 2021, *Tensor Programs IIb*.) Each is over in minutes on two cores.
+
+use toml::Value;
+
+use super::{Preset, along};
+use crate::spec::{Activation, Head, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant};
+
+pub(super) const WIDTH_INIT: Preset = Preset {
+    name: "width-init",
+    about: "How near the kernel of a random network is to that of infinite width: ‖Θ_n − Θ̊‖/‖Θ̊‖ falls as n^−½",
+    change: |spec| {
+        universal(spec);
+        // One step at a rate of nothing: what is measured is there before it.
+        spec.tasks.steps = vec![1];
+        spec.training.rate = 0.0;
+        spec.kernel.predict = false;
+        spec.data.shrink = 4;
+        let widths: &[i64] = &[64, 128, 256, 512, 1024, 2048, 4096];
+        spec.study = series(
+            widths,
+            &(1..=10).collect::<Vec<_>>(),
+            &[
+                ("MLP", &["network.norm=none"], &[]),
+                ("residual MLP", &["network.kind=resmlp"], &widths[..6]),
+                ("CNN", &["network.kind=cnn", "network.pool=none"], &[16, 32, 64, 128, 256]),
+            ],
+        );
+    },
+};
+
+pub(super) const MLP: Preset = Preset {
+    name: "universal-mlp",
+    about: "An MLP against its own kernel: the kernel drifts, and the network leaves its linearisation, less the wider it is",
+    change: |spec| {
+        universal(spec);
+        spec.study = series(
+            &[64, 128, 256, 512, 1024, 2048],
+            &[1, 2, 3, 4, 5],
+            &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
+        );
+    },
+};
+
+pub(super) const RESMLP: Preset = Preset {
+    name: "universal-resmlp",
+    about: "The same with a residual MLP, with LayerNorm and without: the architecture does not matter",
+    change: |spec| {
+        universal(spec);
+        spec.network.kind = NetworkKind::ResMlp;
+        spec.study = series(
+            &[64, 128, 256, 512, 1024],
+            &[1, 2, 3, 4, 5],
+            &[("LayerNorm", &["network.norm=layer"], &[]), ("none", &["network.norm=none"], &[])],
+        );
+    },
+};
+
+pub(super) const CNN: Preset = Preset {
+    name: "universal-cnn",
+    about: "The same with two convolutions on images of 7 × 7",
+    change: |spec| {
+        universal(spec);
+        spec.data.shrink = 4;
+        spec.network.kind = NetworkKind::Cnn;
+        spec.network.pool = Pool::None;
+        spec.network.head = Head::Mean;
+        spec.study = series(
+            &[16, 32, 64, 128],
+            &[1, 2, 3],
+            &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
+        );
+    },
+};
+
+pub(super) const TRANSFORMER: Preset = Preset {
+    name: "universal-transformer",
+    about: "The same with a transformer of one block on images of 14 × 14",
+    change: |spec| {
+        universal(spec);
+        spec.data.shrink = 2;
+        spec.network = NetworkSpec {
+            blocks: 1,
+            parametrisation: Parametrisation::Ntk,
+            ..NetworkSpec::of(NetworkKind::Transformer)
+        };
+        spec.study = along("network.width", [32, 64, 128, 256, 512]);
+    },
+};
+
+pub(super) const RNN: Preset = Preset {
+    name: "universal-rnn",
+    about: "The same with a recurrent network that reads images of 7 × 7 row by row",
+    change: |spec| {
+        universal(spec);
+        spec.data.shrink = 4;
+        spec.network.kind = NetworkKind::Rnn;
+        spec.study = series(
+            &[64, 128, 256, 512, 1024],
+            &[1, 2, 3],
+            &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
+        );
+    },
+};
+
+pub(super) const BREAKS: Preset = Preset {
+    name: "breaks",
+    about: "One thing changed at a time: where does the kernel's drift no longer fall with the width?",
+    change: |spec| {
+        universal(spec);
+        spec.network.activation = Activation::Tanh;
+        spec.study = series(
+            &[64, 128, 256, 512, 1024],
+            &[1, 2, 3],
+            &[
+                ("NTP", &[], &[]),
+                ("SP", &["network.parametrisation=standard", "training.rate=0.002"], &[]),
+                ("α = 0.03", &["network.alpha=0.03"], &[]),
+                ("mean field", &["network.alpha_width=64"], &[]),
+                ("η beyond", &["training.rate=25"], &[]),
+                ("momentum .9", &["training.momentum=0.9", "training.rate=0.1"], &[]),
+                ("weight decay", &["training.weight_decay=0.01"], &[]),
+                ("Adam", &["training.optimiser=adam", "training.rate=0.01"], &[]),
+                ("task switch", &["tasks.classes=[[0,1,2,3,4],[5,6,7,8,9]]"], &[]),
+            ],
+        );
+    },
+};
+
+/// The setting of Tensor Programs IIb: the NTK parametrisation, a few images, so many steps of plain SGD on the squared error
+/// that the width does not change, and beside the network what static kernels would have it do.
+fn universal(spec: &mut Spec) {
+    spec.data.per_class = 4;
+    spec.data.test_per_class = 5;
+    spec.tasks.classes = vec![(0..10).collect()];
+    spec.tasks.steps = vec![25];
+    spec.network.parametrisation = Parametrisation::Ntk;
+    spec.training.loss = Loss::Mse;
+    spec.training.rate = 1.0;
+    spec.training.batch = 8;
+    spec.kernel.probes_per_class = 2;
+    spec.kernel.train_on_probes = true;
+    spec.kernel.per_epoch = 1;
+    spec.kernel.lag = 1.0;
+    spec.kernel.predict = true;
+}
+
+/// A name, settings and, where they are others, widths.
+type Line<'a> = (&'a str, &'a [&'a str], &'a [i64]);
+
+/// A study of several settings, each along the width.
+fn series(widths: &[i64], seeds: &[u64], lines: &[Line<'_>]) -> Option<StudySpec> {
+    let values = |widths: &[i64]| widths.iter().map(|width| Value::Integer(*width)).collect();
+    let variant = |(name, set, own): &Line<'_>| Variant {
+        name: (*name).to_owned(),
+        set: set.iter().map(|setting| (*setting).to_owned()).collect(),
+        values: values(own),
+    };
+    let variants = lines.iter().map(variant).collect();
+    Some(StudySpec { axis: "network.width".to_owned(), values: values(widths), variants, seeds: seeds.to_vec() })
+}
