@@ -34,7 +34,13 @@ fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<(f64, f64)> {
 
 /// The profile of one run.
 pub(super) fn panels(history: &History) -> Vec<Panel> {
-    let curve = |label: &str, colour, thin, points| Curve { label: Some(label.to_owned()), colour, thin, points };
+    let curve = |label: &str, colour, thin, points| Curve {
+        label: Some(label.to_owned()),
+        colour,
+        thin,
+        broken: false,
+        points,
+    };
     let mut curves = Vec::new();
     if let Some(info) = history.info() {
         let snapshots = history.snapshots();
@@ -54,7 +60,7 @@ pub(super) fn panels(history: &History) -> Vec<Panel> {
 }
 
 /// The profiles of all runs of a study on the circle, first and last; `None` of another study.
-pub(super) fn of_study(study: &StudyFolder) -> Option<(&'static str, Vec<Panel>, Across)> {
+pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Vec<Panel>, Across)> {
     study.spec().data.source.plane()?;
     let mut values: Vec<&str> = Vec::new();
     for run in study.runs() {
@@ -76,7 +82,7 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(&'static str, Vec<Panel>,
         for (curves, snapshot) in [(&mut start, snapshots.first()), (&mut end, snapshots.last())] {
             let Some(snapshot) = snapshot else { continue };
             let points = over_angle(info, &snapshot.gram);
-            curves.push(Curve { label: label.clone(), colour, thin: true, points });
+            curves.push(Curve { label: label.clone(), colour, thin: true, broken: false, points });
         }
     }
     if start.iter().all(|curve| curve.points.is_empty()) {
@@ -84,7 +90,7 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(&'static str, Vec<Panel>,
     }
     let panel = |title, curves| Panel { title, y: "Θ(x₀, x(γ))", curves, ..Panel::default() };
     let panels = vec![panel("Kernel over the circle, at the start", start), panel("The same after training", end)];
-    Some(("circle", panels, across()))
+    Some(("circle".to_owned(), panels, across()))
 }
 
 /// The size of the figure of components, in units.
