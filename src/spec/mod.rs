@@ -36,7 +36,7 @@ pub use network::{
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
-pub use presets::{PRESETS, Preset, STUDIES, preset, study};
+pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, preset, study};
 pub use program::{Line, Parameter, Program, Step};
 pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};

@@ -6,6 +6,25 @@ use toml::Value;
 use super::{Preset, along};
 use crate::spec::{Activation, Head, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant};
 
+/// Full-batch descent on exactly the probes, so that the closed form of each mode holds as far as the kernel stands still.
+pub(super) const RUN: Preset = Preset {
+    name: "universality",
+    about: "Forty images, a wide network, and what three standing kernels say it will do: its logits, mode by mode, beside theirs",
+    change: |spec| {
+        universal(spec);
+        spec.data.test_per_class = 20;
+        spec.tasks.steps = Vec::new();
+        spec.tasks.epochs = vec![200.0];
+        spec.network.width = 512;
+        spec.training.rate = 2.0;
+        spec.training.batch = 40;
+        spec.kernel.probes_per_class = 4;
+        spec.kernel.lag = 4.0;
+        spec.kernel.piecewise = Some(20.0);
+        spec.window.pace = 12.0;
+    },
+};
+
 pub(super) const WIDTH_INIT: Preset = Preset {
     name: "width-init",
     about: "How near the kernel of a random network is to that of infinite width: ‖Θ_n − Θ̊‖/‖Θ̊‖ falls as n^−½",
