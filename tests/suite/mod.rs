@@ -20,6 +20,7 @@ mod ledger;
 mod linear_probe;
 mod linearised;
 mod math;
+mod monte_carlo;
 mod networks;
 mod parts;
 mod plane;
