@@ -17,9 +17,9 @@
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, kernel regression, random streams | – | no | no |
 //! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
-//! | [`data`] | images (embedded, IDX, CIFAR), task streams, probes, batch order | `spec`, event types | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR), points of the plane, task streams, probes, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
-//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; J Δw; sharpness | `model`, `math` | yes | no |
+//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |

@@ -34,6 +34,7 @@ fn describe(explained: &Explained, device: &str, text: &mut String) -> std::fmt:
             Contraction::Products => "products",
             Contraction::Gradients => "gradients",
             Contraction::Places => "places",
+            Contraction::Weighted => "weighted",
         };
         let (contraction, back) = (giga(part.contraction_flop), giga(part.backward_flop));
         let bytes = size(part.bytes);

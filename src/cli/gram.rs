@@ -139,6 +139,7 @@ impl GramArgs {
                 logits: Vec::new(),
                 only: self.layers.clone(),
                 memory: self.memory.as_u64(),
+                preconditioner: None,
             },
             method,
             device: self.device.into(),

@@ -1,6 +1,6 @@
-//! The parts of a kernel: its layers, its sets of logits and the blocks between tasks; what is told of each.
+//! The parts of a kernel: its layers and tensors, its sets of logits and the blocks between tasks; what is told of each.
 //!
-//! Of layers and sets of logits only the blocks of the tasks are kept, since nothing else is asked of them. Velocities are
+//! Of layers, tensors and sets of logits only the blocks of the tasks are kept, since nothing else is asked of them. Velocities are
 //! over the same lag as those of the whole.
 
 use std::ops::Range;
@@ -10,8 +10,9 @@ use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, distance};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
-use crate::ntk::Measured;
-use crate::record::{CrossMetrics, LayerMetrics, LogitMetrics, Logits};
+use crate::ntk::{Apart, Measured};
+use crate::record::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
+use crate::spec::tensor_grams_fit;
 
 /// The blocks of one part, in order of task number.
 type Blocks = Vec<Gram>;
@@ -20,6 +21,7 @@ type Blocks = Vec<Gram>;
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
     layers: Vec<(Arc<str>, Blocks)>,
+    tensors: Vec<(Arc<str>, Blocks)>,
     logits: Vec<Blocks>,
 }
 
@@ -31,11 +33,14 @@ impl Parts {
             Ok(Gram::symmetrised(rows.len(), entries)?.0)
         };
         let cut = |values: &[f64]| tasks.iter().map(|rows| block(values, rows)).collect::<Result<Blocks, _>>();
-        let layer = |(name, values): &(Arc<str>, Vec<f64>)| Ok((Arc::clone(name), cut(values)?));
-        Ok(Self {
-            layers: measured.layers.iter().map(layer).collect::<Result<_, _>>()?,
-            logits: measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?,
-        })
+        let named = |(name, values): &(Arc<str>, Vec<f64>)| Ok((Arc::clone(name), cut(values)?));
+        let parts: Vec<(Arc<str>, Blocks)> = measured.parts.iter().map(named).collect::<Result<_, _>>()?;
+        let logits = measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?;
+        let (layers, tensors) = match measured.apart {
+            Apart::Tensors => (by_layer(&parts), parts),
+            Apart::Layers | Apart::No => (parts, Vec::new()),
+        };
+        Ok(Self { layers, tensors, logits })
     }
 
     /// What is told of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
@@ -61,6 +66,22 @@ impl Parts {
         (0..wholes.len()).flat_map(|task| (0..self.layers.len()).map(move |place| one(task, place))).collect()
     }
 
+    /// What is told of each tensor, likewise.
+    pub fn tensors(&self, before: Option<&Self>, lag_epochs: f64, wholes: &[Gram]) -> Arc<[TensorMetrics]> {
+        let one = |task: usize, place: usize| {
+            let (name, blocks) = &self.tensors[place];
+            let gram = &blocks[task];
+            let moves = before.filter(|_| turns(gram));
+            TensorMetrics {
+                task: task + 1,
+                tensor: Arc::clone(name),
+                velocity: moves.map(|before| velocity(gram, &before.tensors[place].1[task], lag_epochs)),
+                share: gram.trace() / wholes[task].trace(),
+            }
+        };
+        (0..wholes.len()).flat_map(|task| (0..self.tensors.len()).map(move |place| one(task, place))).collect()
+    }
+
     /// What is told of each set of logits.
     pub fn logits(&self, before: Option<&Self>, lag_epochs: f64) -> Arc<[LogitMetrics]> {
         let one = |task: usize, place: usize| {
@@ -76,6 +97,33 @@ impl Parts {
         let tasks = self.logits.first().map_or(0, Vec::len);
         (0..tasks).flat_map(|task| (0..self.logits.len()).map(move |place| one(task, place))).collect()
     }
+}
+
+/// The sums of the tensors of each layer, which stand side by side.
+fn by_layer(tensors: &[(Arc<str>, Blocks)]) -> Vec<(Arc<str>, Blocks)> {
+    let of_one = |group: &[(Arc<str>, Blocks)]| {
+        let name = Apart::Layers.part_of(&group[0].0).into();
+        let block = |task: usize| group[1..].iter().fold(group[0].1[task].clone(), |sum, part| sum.plus(&part.1[task]));
+        (name, (0..group[0].1.len()).map(block).collect())
+    };
+    let same =
+        |a: &(Arc<str>, Blocks), b: &(Arc<str>, Blocks)| Apart::Layers.part_of(&a.0) == Apart::Layers.part_of(&b.0);
+    tensors.chunk_by(same).map(of_one).collect()
+}
+
+/// The Grams of all tensors of a measured kernel of `n` images, as a snapshot carries them; none where they are too large.
+pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
+    if measured.apart != Apart::Tensors || !tensor_grams_fit(n, measured.parts.len()) {
+        return Arc::default();
+    }
+    measured.parts.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
+}
+
+/// Whether a centred kernel is more than the rounding of its products, so that it has a direction at all. That of the last
+/// layer's bias is the same for all pairs of images, and has none.
+fn turns(gram: &Gram) -> bool {
+    const ROUNDING: f64 = 1e-6;
+    gram.centred().frobenius() > ROUNDING * gram.frobenius()
 }
 
 /// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).

@@ -5,15 +5,17 @@
 //! is where the next task starts.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::apart::{Parts, cross};
 use super::lag::{Lag, Lagged};
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance};
+use crate::math::lanczos::largest;
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
-use crate::record::{Block, BlockMetrics, Row};
+use crate::record::{Block, BlockMetrics, OptimiserMetrics, Row};
 use crate::spec::Loss;
 use crate::train::score;
 
@@ -23,6 +25,8 @@ pub struct Reading {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
     asymmetry: f64,
+    /// The same blocks of the optimiser's kernel, where there is one.
+    optimiser: Option<Vec<Gram>>,
     parts: Parts,
     full: Option<FullKernel>,
 }
@@ -68,12 +72,19 @@ impl Meter {
         self.limit.as_ref()?.first()
     }
 
+    /// How many probe images there are.
+    pub fn probes(&self) -> usize {
+        self.labels.len()
+    }
+
     /// Symmetrises and cuts a measured kernel.
     pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
         let parts = Parts::cut(&measured, self.labels.len(), &self.tasks())?;
         let (whole, asymmetry) = Gram::symmetrised(self.labels.len(), measured.trace)?;
-        let grams = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
-        Ok(Reading { grams, asymmetry, parts, full: measured.full })
+        let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
+        let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;
+        let optimiser = optimiser.map(|(whole, _)| cut(&whole));
+        Ok(Reading { grams: cut(&whole), asymmetry, optimiser, parts, full: measured.full })
     }
 
     /// Rows of each task's block.
@@ -106,7 +117,7 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
-    /// Fills the row with the metrics of every block, layer, pair of tasks and set of logits. `outputs` are those of the
+    /// Fills the row with the metrics of every block, layer, tensor, pair of tasks and set of logits. `outputs` are those of the
     /// probes, [n, C]; `moved` is ‖Δw‖ over the lag.
     pub fn fill(
         &self,
@@ -122,8 +133,31 @@ impl Meter {
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
         let before = self.held.before(lag).map(|before| &before.parts);
         row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
+        row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
         row.logits = reading.parts.logits(before, lag_epochs);
         row.cross = cross(reading.whole(), &tasks);
+        row.optimiser = self.geometry(reading, lag);
+    }
+
+    /// What is told of the optimiser's kernel, block by block.
+    fn geometry(&self, reading: &Reading, lag: Lag) -> Arc<[OptimiserMetrics]> {
+        let Some(grams) = &reading.optimiser else { return Arc::default() };
+        let before = self.held.before(lag).and_then(|before| before.optimiser.as_ref());
+        let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
+        let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
+            let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
+            let moved = |before: &Vec<Gram>| distance(gram, &before[place], Centring::Centred) / lag_epochs;
+            OptimiserMetrics {
+                block: *block,
+                velocity: before.map(moved),
+                apart: distance(gram, &reading.grams[place], Centring::Centred),
+                alignment: alignment(gram, labels),
+                alignment_centred: alignment_centred(gram, labels),
+                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)),
+                trace: gram.trace(),
+            }
+        };
+        self.blocks.iter().enumerate().map(one).collect()
     }
 
     fn metrics(

@@ -95,6 +95,13 @@ impl Gram {
         matmul(product, Accum::Replace, matrix, vector, 1.0, Par::Seq);
     }
 
+    /// K + L of two matrices of the same size.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        assert_eq!(self.n, other.n, "only matrices of the same size have a sum");
+        Self { n: self.n, values: self.values.iter().zip(other.values.iter()).map(|(a, b)| a + b).collect() }
+    }
+
     /// Σ Kᵢᵢ.
     pub fn trace(&self) -> f64 {
         (0..self.n).map(|i| self.at(i, i)).sum()

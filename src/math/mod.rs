@@ -7,6 +7,7 @@ pub mod fit;
 pub mod forgetting;
 mod gram;
 pub mod lanczos;
+pub mod modes;
 pub mod plane;
 pub mod regression;
 pub mod rng;

@@ -1,6 +1,6 @@
 //! Any of the networks: what the rest of the program trains and measures.
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor};
 
@@ -147,6 +147,11 @@ impl Network {
     /// The names of the tensors that are in none of these layers, as in weights files.
     pub fn moving(&self, frozen: &[String]) -> Vec<String> {
         parameters::moving(self, frozen).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Name and identity of every tensor, in the order of [`Self::flatten`].
+    pub fn ids(&self) -> Vec<(String, ParamId)> {
+        parameters::moving(self, &[])
     }
 
     /// The gradients of the tensors that are in none of these layers, so that a step does not move the others.

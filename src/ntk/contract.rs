@@ -48,17 +48,14 @@ impl Tile {
             ) => {
                 let known = self.activations.as_mut().and_then(|known| known.remove(&place));
                 let activations = known.unwrap_or_else(|| a.inner(b, self.same));
-                for (into, gains) in split(*gains, into) {
-                    self.add_products(&activations, delta, other, gains, into);
-                }
+                self.add_products(&activations, delta, other, &split(*gains, into));
                 if let Some(known) = &mut self.activations {
                     known.insert(place, activations);
                 }
             }
-            (Side::Places(a, gains), Side::Places(b, _)) => {
-                for (into, gains) in split(*gains, into) {
-                    self.add_places(a, b, gains, into);
-                }
+            (Side::Places(a, gains), Side::Places(b, _)) => self.add_places(a, b, &split(*gains, into)),
+            (Side::Weighted(a), Side::Weighted(b)) => {
+                a.add(b, self.same, &mut self.sums, [into[0], into.get(1).copied().flatten()]);
             }
             _ => unreachable!("both sides of a layer are prepared for the same contraction"),
         }
@@ -76,8 +73,8 @@ impl Tile {
         }
     }
 
-    fn add_products(&mut self, activations: &[f32], a: &Cotangents, b: &Cotangents, gains: Gains, into: usize) {
-        let of = |activation: f32| gains.weight * f64::from(activation) + gains.bias;
+    /// The products of the cotangents are the same for weight and bias, and are formed once.
+    fn add_products(&mut self, activations: &[f32], a: &Cotangents, b: &Cotangents, into: &[(usize, Gains)]) {
         let (shared, products) = match (a, b) {
             (Cotangents::Shared(a), Cotangents::Shared(b)) => (true, a.inner(b, false)),
             (Cotangents::Apart(a), Cotangents::Apart(b)) | (Cotangents::Summed(a), Cotangents::Summed(b)) => {
@@ -85,6 +82,13 @@ impl Tile {
             }
             _ => unreachable!("both sides of a layer are left by the network in the same form"),
         };
+        for &(into, gains) in into {
+            self.spread(activations, shared, &products, gains, into);
+        }
+    }
+
+    fn spread(&mut self, activations: &[f32], shared: bool, products: &[f32], gains: Gains, into: usize) {
+        let of = |activation: f32| gains.weight * f64::from(activation) + gains.bias;
         let sums = &mut self.sums[into];
         let (rows, width) = self.directions;
         match (self.apart, shared) {
@@ -96,7 +100,7 @@ impl Tile {
             }
             (false, false) => {
                 for ((sum, product), activation) in sums.iter_mut().zip(products).zip(activations) {
-                    *sum += f64::from(product) * of(*activation);
+                    *sum += f64::from(*product) * of(*activation);
                 }
             }
             (true, _) => {
@@ -119,7 +123,7 @@ impl Tile {
         }
     }
 
-    fn add_places(&mut self, a: &Places, b: &Places, gains: Gains, into: usize) {
+    fn add_places(&mut self, a: &Places, b: &Places, into: &[(usize, Gains)]) {
         let places = a.count;
         let group = (MOST_PLACES / places).max(1);
         let (rows, columns) = self.samples;
@@ -143,11 +147,13 @@ impl Tile {
                                     let at = ((x * places + p) * wide + y) * places;
                                     products[at..][..places].iter().zip(&activations[at..][..places])
                                 };
-                                let sum = (0..places).flat_map(along).map(|(product, activation)| {
-                                    f64::from(*product) * (gains.weight * f64::from(*activation) + gains.bias)
-                                });
                                 let at = self.place((i + x, c), (j + y, d));
-                                self.sums[into][at] += sum.sum::<f64>();
+                                for &(into, gains) in into {
+                                    let sum = (0..places).flat_map(along).map(|(product, activation)| {
+                                        f64::from(*product) * (gains.weight * f64::from(*activation) + gains.bias)
+                                    });
+                                    self.sums[into][at] += sum.sum::<f64>();
+                                }
                             }
                         }
                     }

@@ -97,10 +97,17 @@ fn jacobian(
             let gradients = GradientsParams::from_module(&mut gradients, &network);
             let wanted = network.gradients(&gradients).into_iter().filter(|(name, _)| request.wants(name));
             for (place, (name, gradient)) in wanted.enumerate() {
+                let gradient = gradient.into_data().iter::<f32>().map(f64::from).collect::<Vec<f64>>();
                 if place == found.len() {
-                    found.push(Gradients { name, values: Vec::new() });
+                    found.push(Gradients { name: name.clone(), values: Vec::new() });
                 }
-                found[place].values.extend(gradient.into_data().iter::<f32>().map(f64::from));
+                match &request.preconditioner {
+                    None => found[place].values.extend(gradient),
+                    Some(preconditioner) => {
+                        let roots = preconditioner.root(&name).iter().map(|root| f64::from(*root));
+                        found[place].values.extend(gradient.iter().zip(roots).map(|(entry, root)| entry * root));
+                    }
+                }
             }
         }
     }

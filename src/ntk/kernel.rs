@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::MatRef;
 
+use super::Preconditioner;
 use super::contract::Tile;
 use crate::math::Gram;
 use crate::model::{belongs, layer_of};
@@ -42,7 +43,7 @@ pub enum Apart {
 
 impl Apart {
     /// The name of the part that a tensor belongs to.
-    pub(super) fn part_of(self, tensor: &str) -> String {
+    pub fn part_of(self, tensor: &str) -> String {
         match self {
             Self::No => String::new(),
             Self::Layers => layer_of(tensor),
@@ -62,12 +63,21 @@ pub struct Request {
     pub only: Option<Vec<String>>,
     /// Bytes that activations, cotangents and gradients may hold at once.
     pub memory: u64,
+    /// P, where J P Jᵀ is wanted; never with [`Reduction::Full`].
+    pub preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Request {
     /// The whole kernel under this reduction, with the usual memory.
     pub fn of(reduction: Reduction) -> Self {
-        Self { reduction, apart: Apart::No, logits: Vec::new(), only: None, memory: KERNEL_MEMORY }
+        Self {
+            reduction,
+            apart: Apart::No,
+            logits: Vec::new(),
+            only: None,
+            memory: KERNEL_MEMORY,
+            preconditioner: None,
+        }
     }
 
     /// Whether a tensor's part is wanted.
@@ -224,46 +234,51 @@ fn mirror(values: &mut [f64], width: usize) {
 pub struct Measured {
     /// Reduced as the run asks for.
     pub trace: Vec<f64>,
-    /// The part of each layer, in the order of the forward pass; empty where they were not kept apart. They sum to `trace`.
-    pub layers: Vec<(Arc<str>, Vec<f64>)>,
+    /// Whose parts these are.
+    pub apart: Apart,
+    /// The part of each tensor (or layer, as was asked), in the order of the forward pass; empty where they were not kept apart.
+    /// They sum to `trace`.
+    pub parts: Vec<(Arc<str>, Vec<f64>)>,
     /// (1/|set|) Σ_{c in set} Θ_cc of each set of logits; empty where they were not kept apart. `trace` is their mean, each
     /// weighted with its share of the logits.
     pub logits: Vec<Vec<f64>>,
     /// The full kernel, where it was asked for and fits.
     pub full: Option<FullKernel>,
+    /// J P Jᵀ with the P of the optimiser, where it was asked for and is defined.
+    pub optimiser: Option<Vec<f64>>,
 }
 
 impl Measured {
     /// A reduced kernel as it was asked for, and the full one of the same images.
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
-        let Kernel { values, parts, classes, .. } = reduced;
+        let Kernel { values, mut parts, classes, .. } = reduced;
         let sets = request.sets(classes);
-        let mut measured =
-            Self { trace: values, layers: Vec::new(), logits: Vec::new(), full: full.map(FullKernel::from) };
         let per_set = parts.len() / sets.len();
-        let sum = |parts: &mut dyn Iterator<Item = &Vec<f64>>| {
-            let mut sum = parts.next().cloned().unwrap_or_default();
-            parts.for_each(|part| sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value));
-            sum
-        };
-        if request.apart != Apart::No {
-            let layer = |place: usize| sum(&mut parts.iter().skip(place).step_by(per_set).map(|part| &part.1));
-            measured.layers = (0..per_set).map(|place| (parts[place].0.as_str().into(), layer(place))).collect();
-        }
+        let full = full.map(FullKernel::from);
+        let (trace, logits, optimiser) = (values, Vec::new(), None);
+        let mut measured = Self { trace, apart: request.apart, parts: Vec::new(), logits, full, optimiser };
         if sets.len() > 1 {
             let kernel = |(place, set): (usize, &Vec<usize>)| {
-                let mut kernel = sum(&mut parts[place * per_set..][..per_set].iter().map(|part| &part.1));
+                let mut own = parts[place * per_set..][..per_set].iter().map(|part| &part.1);
+                let mut kernel = own.next().cloned().unwrap_or_default();
+                own.for_each(|part| add(&mut kernel, part));
                 let share = classes as f64 / set.len() as f64;
                 kernel.iter_mut().for_each(|value| *value *= share);
                 kernel
             };
             measured.logits = sets.iter().enumerate().map(kernel).collect();
         }
+        if request.apart != Apart::No {
+            // In place: training stands still meanwhile, and fresh memory costs more than the sums.
+            let others = parts.split_off(per_set);
+            for (place, (_, part)) in others.iter().enumerate() {
+                add(&mut parts[place % per_set].1, part);
+            }
+            measured.parts = parts.into_iter().map(|(name, part)| (name.into(), part)).collect();
+        }
         measured
     }
-}
 
-impl Measured {
     /// The full kernel Θ ⊗ I of logits that are independent and share a kernel; `None` where it would be too large.
     pub fn full_of(gram: &Gram, classes: usize) -> Option<FullKernel> {
         let (n, size) = (gram.len(), gram.len() * classes);
@@ -277,6 +292,10 @@ impl Measured {
         let (reduction, samples) = (Reduction::Full, (n, n));
         Some(FullKernel(Kernel { reduction, samples, classes, values, parts: Vec::new() }))
     }
+}
+
+fn add(sum: &mut [f64], part: &[f64]) {
+    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
 }
 
 /// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.

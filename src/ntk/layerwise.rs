@@ -12,12 +12,13 @@
 //! logits; samples and logits are taken in blocks that keep to the memory that is allowed, with the same result.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
 use super::contract::Tile;
 use super::side::Side;
-use super::{Kernel, Reduction, Request};
+use super::{Kernel, Preconditioner, Reduction, Request};
 use crate::model::{Network, Pull, Tap, Tape, View};
 use crate::spec::{KernelWork, Layer, Plan};
 
@@ -92,6 +93,7 @@ struct Survey {
     into: Vec<Vec<Option<usize>>>,
     /// The names of the sums: of the layers or tensors that are kept apart, or one for all.
     kept: Vec<String>,
+    preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Survey {
@@ -102,7 +104,10 @@ impl Survey {
         let [_, classes] = tape.logits.dims();
         let apart = request.reduction == Reduction::Full;
         let directions = if request.reduction == Reduction::SumLogits { 1 } else { classes };
-        let work = KernelWork { samples: (n, m), same: others.is_none(), directions, apart, memory: request.memory };
+        let preconditioned = request.preconditioner.is_some();
+        assert!(!(apart && preconditioned), "the optimiser's kernel is reduced over logits");
+        let (samples, same) = ((n, m), others.is_none());
+        let work = KernelWork { samples, same, directions, apart, preconditioned, memory: request.memory };
         let mut survey = Self {
             classes,
             work,
@@ -111,6 +116,7 @@ impl Survey {
             wanted: Vec::new(),
             into: Vec::new(),
             kept: Vec::new(),
+            preconditioner: request.preconditioner.clone(),
         };
         for tap in tape.taps() {
             let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.wants(tensor)).collect();
@@ -169,7 +175,8 @@ impl Survey {
     fn next(&self, pull: &mut Pull<'_>, n: usize, plan: &Plan) -> Option<(usize, Side)> {
         let (place, tap, cotangent) = pull.next()?;
         let contraction = plan.parts[place].contraction;
-        Some((place, Side::new(tap, cotangent, n, contraction, self.work.apart, &self.wanted[place])))
+        let preconditioner = self.preconditioner.as_deref();
+        Some((place, Side::new(tap, cotangent, n, (contraction, self.work.apart), &self.wanted[place], preconditioner)))
     }
 }
 

@@ -9,8 +9,11 @@ mod curvature;
 pub mod jacobian;
 mod kernel;
 pub mod layerwise;
+mod precondition;
 mod rows;
 mod side;
 pub mod tangent;
+mod weighted;
 
 pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
+pub use precondition::Preconditioner;

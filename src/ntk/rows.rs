@@ -1,6 +1,6 @@
 //! Rows whose inner products make a kernel: in the program's memory or on another device.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::model::{Values, inner, is_host};
 
@@ -49,6 +49,24 @@ impl Rows {
         Self { count, length, held }
     }
 
+    /// Each row times these factors.
+    pub fn scaled(self, factors: &[f32]) -> Self {
+        let scale = |tensor: Tensor<2>| {
+            let factors = TensorData::new(factors.to_vec(), [1, self.length]);
+            tensor.clone() * Tensor::<2>::from_data(factors, &tensor.device())
+        };
+        match self.held {
+            Held::Host(values) => {
+                let rows = values.slice().chunks_exact(self.length);
+                let scaled: Vec<f32> =
+                    rows.flat_map(|row| row.iter().zip(factors).map(|(value, factor)| value * factor)).collect();
+                let data = TensorData::new(scaled, [self.count, self.length]);
+                Self::new(Tensor::from_data(data, &Device::flex()))
+            }
+            Held::Device(tensor) => Self::new(scale(tensor)),
+        }
+    }
+
     /// Rows from `first` on, so many.
     pub fn part(&self, first: usize, count: usize) -> Self {
         let held = match &self.held {
@@ -57,6 +75,11 @@ impl Rows {
         };
         Self { count, length: self.length, held }
     }
+}
+
+/// The same tensor in the program's own memory.
+pub(super) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) }
 }
 
 fn read(tensor: Tensor<2>) -> Vec<f32> {

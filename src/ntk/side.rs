@@ -3,7 +3,9 @@
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
+use super::Preconditioner;
 use super::rows::Rows;
+use super::weighted::Weighted;
 use crate::model::{Cotangent, Tap, Values, View, multiply};
 use crate::spec::Contraction;
 
@@ -16,6 +18,8 @@ pub(super) enum Side {
     Gradients(Vec<Option<Rows>>),
     /// Σ_{p,p′} ⟨δ_p, δ′_p′⟩ · (c_w² ⟨a_p, a′_p′⟩ + c_b²): all pairs of places, for layers too wide for their gradients.
     Places(Places, Gains),
+    /// Σ_i ⟨δ_i, δ′_i⟩ · (c_w² Σ_j P_ij a_j a′_j + c_b² p_i): with a preconditioner, where the layer acts at one place.
+    Weighted(Weighted),
 }
 
 /// A layer that acts at several places of each sample.
@@ -47,16 +51,17 @@ pub(super) enum Cotangents {
 
 impl Side {
     /// The side of one tap. `apart`: products of pairs of directions are wanted, not only their sum over equal ones.
-    /// `wanted`: which of the tap's tensors.
+    /// `wanted`: which of the tap's tensors. `preconditioner`: what their entries count, if not alike.
     pub fn new(
         tap: &Tap,
         cotangent: Cotangent,
         n: usize,
-        contraction: Contraction,
-        apart: bool,
+        (contraction, apart): (Contraction, bool),
         wanted: &[bool],
+        preconditioner: Option<&Preconditioner>,
     ) -> Self {
-        match &tap.view {
+        let root = |place: usize| preconditioner.filter(|_| wanted[place]).map(|p| p.root(&tap.tensors[place]));
+        let plain = match &tap.view {
             View::Affine { input, channels_first, weight_gain, bias_gain, .. } => {
                 let gains = Gains { weight: weight_gain.powi(2), bias: bias_gain.powi(2) };
                 let input = input.clone();
@@ -72,6 +77,11 @@ impl Side {
                         gradients(input, cotangent, *channels_first, weight, bias)
                     }
                     Contraction::Places => Self::Places(at_places(input, cotangent, *channels_first), gains),
+                    Contraction::Weighted => {
+                        let [_, a, b] = input.dims();
+                        let roots = [root(0), if wanted.len() > 1 { root(1) } else { None }];
+                        return Self::Weighted(Weighted::new(input.reshape([n, a * b]), cotangent, roots, gains));
+                    }
                 }
             }
             View::Norm { normalised } => {
@@ -90,8 +100,28 @@ impl Side {
                 let dense = dense.reshape([n * directions, f]);
                 Self::Gradients(vec![Some(Rows::new(if *gain == 1.0 { dense } else { dense * *gain }))])
             }
+        };
+        match plain {
+            Self::Gradients(rows) if preconditioner.is_some() => {
+                let turn = |place: usize| match &tap.view {
+                    // Their gradients lie as [fan_out, fan_in], the weights of an affine layer as [fan_in, fan_out].
+                    View::Affine { input, fan_out, channels_first: false, .. } if place == 0 => {
+                        let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
+                        root(0).map(|root| turned(root, fan_in, fan_out))
+                    }
+                    _ => root(place).map(<[f32]>::to_vec),
+                };
+                let scaled = |(place, rows): (usize, Option<Rows>)| Some(rows?.scaled(&turn(place)?));
+                Self::Gradients(rows.into_iter().enumerate().map(scaled).collect())
+            }
+            plain => plain,
         }
     }
+}
+
+/// What lies as [fan_in, fan_out], as [fan_out, fan_in].
+pub(super) fn turned(values: &[f32], fan_in: usize, fan_out: usize) -> Vec<f32> {
+    (0..values.len()).map(|at| values[at % fan_in * fan_out + at / fan_in]).collect()
 }
 
 impl Cotangents {

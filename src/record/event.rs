@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, Ledger, Outputs, Prediction};
+use super::{Checkpoint, Ledger, Outputs, Prediction, TensorGram};
 use crate::spec::{Change, Spec};
 
 /// One thing that happened.
@@ -120,6 +120,9 @@ pub struct Snapshot {
     pub row: Row,
     /// Trace-reduced kernel of all probes, row-major [n, n], symmetrised in f64.
     pub gram: Arc<[f64]>,
+    /// Those of each parameter tensor, in the order of the forward pass; they sum to the whole. None where they were not kept
+    /// apart or would be too large to carry, and in a record that was read from a folder.
+    pub tensors: Arc<[TensorGram]>,
     /// Eigenvalues of the whole, ascending, unclamped.
     pub eigenvalues: Vec<f64>,
     /// The same for each task's own block, in order of task number.
@@ -148,10 +151,14 @@ pub struct Row {
     /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
     /// layers' kernels were not kept apart.
     pub layers: Arc<[LayerMetrics]>,
+    /// The same of each parameter tensor.
+    pub tensors: Arc<[TensorMetrics]>,
     /// Each pair of tasks, once.
     pub cross: Arc<[CrossMetrics]>,
     /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
     pub logits: Arc<[LogitMetrics]>,
+    /// The optimiser's kernel, block by block as `blocks`; empty where nobody asked or it is not defined yet.
+    pub optimiser: Arc<[OptimiserMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
@@ -169,8 +176,10 @@ impl Row {
             size_of_val(&*self.blocks),
             size_of_val(&*self.accuracy),
             size_of_val(&*self.layers),
+            size_of_val(&*self.tensors),
             size_of_val(&*self.cross),
             size_of_val(&*self.logits),
+            size_of_val(&*self.optimiser),
         ];
         sizes.iter().sum::<usize>() as u64
     }
@@ -275,6 +284,19 @@ pub struct LayerMetrics {
     pub share: f64,
 }
 
+/// The part Θ_W of one parameter tensor in the kernel of one task's probes; Σ_W Θ_W is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As in weights files: `fc1.weight`.
+    pub tensor: Arc<str>,
+    /// As those of [`BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    pub velocity: Option<f64>,
+    /// tr Θ_W/tr Θ.
+    pub share: f64,
+}
+
 /// The off-diagonal block of the Gram between the probes of two tasks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossMetrics {
@@ -303,6 +325,21 @@ pub struct LogitMetrics {
     pub task: usize,
     pub logits: Logits,
     pub velocity: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
+}
+
+/// A diagonal block of the optimiser's kernel J P Jᵀ, reduced over logits as the kernel itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptimiserMetrics {
+    pub block: Block,
+    /// (1 − CKA)/lag per epoch, centred, over the same lag as the kernel's own.
+    pub velocity: Option<f64>,
+    /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
+    pub apart: f64,
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
     pub lambda_max: Option<f64>,
     pub trace: f64,
 }

@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
-use super::tables::{self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, PREDICTIONS, Table, kind, number};
+use super::tables::{
+    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, Table, kind,
+    number,
+};
 use super::weights::MODEL;
 use super::{Ending, Event, Row, RunInfo, atomic, create, info};
 use crate::spec::{Change, Spec};
@@ -23,8 +26,8 @@ pub(super) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(super) const RESUMED: &str = "resume.partial";
 /// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(super) const FILES: [&str; 11] =
-    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, CROSS, LOGITS, PREDICTIONS, LEDGER, EVENTS, MODEL];
+pub(super) const FILES: [&str; 13] =
+    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, TENSORS, CROSS, LOGITS, OPTIMISER, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -93,8 +96,10 @@ struct RowTables {
     metrics: Table,
     accuracy: Table,
     layers: Table,
+    tensors: Table,
     cross: Table,
     logits: Table,
+    optimiser: Table,
     predictions: Table,
 }
 
@@ -104,8 +109,10 @@ impl RowTables {
             metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
             accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
             layers: Table::create(folder.join(LAYERS), &tables::LAYERS_COLUMNS)?,
+            tensors: Table::create(folder.join(TENSORS), &tables::TENSORS_COLUMNS)?,
             cross: Table::create(folder.join(CROSS), &tables::CROSS_COLUMNS)?,
             logits: Table::create(folder.join(LOGITS), &tables::LOGITS_COLUMNS)?,
+            optimiser: Table::create(folder.join(OPTIMISER), &tables::OPTIMISER_COLUMNS)?,
             predictions: Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?,
         })
     }
@@ -116,8 +123,10 @@ impl RowTables {
             metrics: table(METRICS)?,
             accuracy: table(ACCURACY)?,
             layers: table(LAYERS)?,
+            tensors: table(TENSORS)?,
             cross: table(CROSS)?,
             logits: table(LOGITS)?,
+            optimiser: table(OPTIMISER)?,
             predictions: table(PREDICTIONS)?,
         })
     }
@@ -126,14 +135,18 @@ impl RowTables {
         tables::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
         tables::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))?;
         tables::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
+        tables::tensors_lines(row).try_for_each(|line| self.tensors.push(line))?;
         tables::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
         tables::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
+        tables::optimiser_lines(row).try_for_each(|line| self.optimiser.push(line))?;
         tables::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
     }
 
     fn flush(&mut self) -> Result<(), FolderError> {
-        let Self { metrics, accuracy, layers, cross, logits, predictions } = self;
-        [metrics, accuracy, layers, cross, logits, predictions].into_iter().try_for_each(Table::flush)
+        let Self { metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions } = self;
+        [metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions]
+            .into_iter()
+            .try_for_each(Table::flush)
     }
 }
 

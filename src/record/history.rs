@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, TensorGram, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES, ROW_BYTES};
 
@@ -317,8 +317,9 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 }
 
 fn bytes_of(snapshot: &Snapshot) -> u64 {
+    let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();
     let outputs = snapshot.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
-    (8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) + 4 * outputs) as u64
+    (8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) + 4 * outputs) as u64 + tensors
 }
 
 /// A change in words.

@@ -46,7 +46,7 @@ impl KernelWriter {
     }
 
     pub(super) fn push(&mut self, snapshot: Arc<Snapshot>) {
-        self.pending_bytes += 8 * snapshot.gram.len();
+        self.pending_bytes += bytes_of(&snapshot);
         self.pending.push(snapshot);
     }
 
@@ -69,7 +69,7 @@ impl KernelWriter {
                 npz.finish()
             })?;
             self.written += 1;
-            self.pending_bytes -= 8 * snapshot.gram.len();
+            self.pending_bytes -= bytes_of(snapshot);
             self.pending.remove(0);
         }
         Ok(())
@@ -84,6 +84,11 @@ impl KernelWriter {
     pub(super) fn moved_to(&mut self, folder: PathBuf) {
         self.folder = folder;
     }
+}
+
+/// Bytes that a waiting snapshot keeps from being freed.
+fn bytes_of(snapshot: &Snapshot) -> usize {
+    8 * snapshot.gram.len() + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
 }
 
 fn file_name(number: usize) -> String {

@@ -153,7 +153,8 @@ impl Merge {
             let block_eigenvalues = sizes.iter().map(&mut block).collect();
             let outputs = Outputs::from_arrays(&part.outputs).map(Arc::new);
             let (gram, eigenvalues) = (part.gram.into(), part.eigenvalues);
-            let snapshot = Snapshot { row, gram, eigenvalues, block_eigenvalues, outputs };
+            let tensors = Arc::default();
+            let snapshot = Snapshot { row, gram, tensors, eigenvalues, block_eigenvalues, outputs };
             self.history.push(Event::Snapshot(Arc::new(snapshot)));
             return;
         }

@@ -11,15 +11,16 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::tables::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, PREDICTIONS, change_text, float, kind, logits_name, whole,
+    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, OPTIMISER, PREDICTIONS, TENSORS, block_named, change_text,
+    float, kind, logits_name, whole,
 };
 use super::{
-    Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, Prediction,
-    Predictor, Progress, Row, SnapshotCost, TaskStart,
+    Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, OptimiserMetrics,
+    Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart, TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 
-/// All rows, with their accuracies; with `parts` also what is told of layers, pairs of tasks and sets of logits. What is wrong
+/// All rows, with their accuracies; with `parts` also what is told of layers, tensors, pairs of tasks and sets of logits. What is wrong
 /// goes to `warnings`.
 pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
     let mut accuracies = by_row(
@@ -29,14 +30,17 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
         ["eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"],
         accuracy,
     );
-    let (mut layers, mut cross, mut logits) = Default::default();
+    let (mut layers, mut tensors, mut cross, mut logits) = Default::default();
     if parts {
         let columns = ["block", "layer", "velocity", "alignment", "alignment_centred", "share"];
         layers = by_row(folder, LAYERS, warnings, columns, layer);
+        tensors = by_row(folder, TENSORS, warnings, ["block", "tensor", "velocity", "share"], tensor);
         cross = by_row(folder, CROSS, warnings, ["block", "other", "frobenius", "coupling"], pair);
         logits = by_row(folder, LOGITS, warnings, ["block", "logits", "velocity", "lambda_max", "trace"], logit);
     }
 
+    let columns = ["block", "velocity", "apart", "alignment", "alignment_centred", "lambda_max", "trace"];
+    let mut optimiser = by_row(folder, OPTIMISER, warnings, columns, geometry);
     let columns = ["eval_task", "predictor", "accuracy", "accuracy_masked", "loss", "gap", "condition", "jitter"];
     let mut predictions = by_row(folder, PREDICTIONS, warnings, columns, prediction);
 
@@ -44,10 +48,7 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
         let columns = Metric::ALL.map(|metric| lines.column(metric.column()));
         Box::new(move |line| {
-            let block = match line.get(block?)? {
-                "all" => Block::All,
-                number => Block::Task(number.parse().ok().filter(|&number| number > 0)?),
-            };
+            let block = block_named(line.get(block?)?)?;
             let values = Values(columns.map(|column| float(line, column)));
             Some((whole(line, step)?, float(line, epoch)?, index(line, task)?, values.block(block), values))
         })
@@ -62,8 +63,10 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
                     accuracy: accuracies.remove(&key).unwrap_or_default(),
                     predictions: predictions.remove(&key).unwrap_or_default(),
                     layers: layers.remove(&key).unwrap_or_default().into(),
+                    tensors: tensors.remove(&key).unwrap_or_default().into(),
                     cross: cross.remove(&key).unwrap_or_default().into(),
                     logits: logits.remove(&key).unwrap_or_default().into(),
+                    optimiser: optimiser.remove(&key).unwrap_or_default().into(),
                     ..values.row(step, epoch, task, block)
                 });
             }
@@ -130,6 +133,11 @@ fn layer(
     })
 }
 
+fn tensor(line: &StringRecord, [task, tensor, velocity, share]: [Option<usize>; 4]) -> Option<TensorMetrics> {
+    let (task, tensor) = (index(line, task)?, line.get(tensor?)?.into());
+    Some(TensorMetrics { task, tensor, velocity: float(line, velocity), share: must(line, share) })
+}
+
 fn pair(line: &StringRecord, [task, other, frobenius, coupling]: [Option<usize>; 4]) -> Option<CrossMetrics> {
     let (task, other) = (index(line, task)?, index(line, other)?);
     Some(CrossMetrics { task, other, frobenius: must(line, frobenius), coupling: float(line, coupling) })
@@ -141,6 +149,21 @@ fn logit(line: &StringRecord, [task, logits, velocity, lambda_max, trace]: [Opti
         task: index(line, task)?,
         logits: [Logits::Old, Logits::New].into_iter().find(|&logits| logits_name(logits) == name)?,
         velocity: float(line, velocity),
+        lambda_max: float(line, lambda_max),
+        trace: must(line, trace),
+    })
+}
+
+fn geometry(
+    line: &StringRecord,
+    [block, velocity, apart, alignment, centred, lambda_max, trace]: [Option<usize>; 7],
+) -> Option<OptimiserMetrics> {
+    Some(OptimiserMetrics {
+        block: block_named(line.get(block?)?)?,
+        velocity: float(line, velocity),
+        apart: must(line, apart),
+        alignment: must(line, alignment),
+        alignment_centred: float(line, centred),
         lambda_max: float(line, lambda_max),
         trace: must(line, trace),
     })
@@ -284,8 +307,10 @@ impl Values {
             accuracy: Vec::new(),
             predictions: Vec::new(),
             layers: Arc::default(),
+            tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
+            optimiser: Arc::default(),
             train_loss: self.get(Metric::TrainLoss),
             rate: self.must(Metric::Rate),
             grad_norm: self.get(Metric::GradNorm),

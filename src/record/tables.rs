@@ -9,17 +9,20 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric, Prediction,
-    Row,
+    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
+    OptimiserMetrics, Prediction, Row, TensorMetrics,
 };
 use crate::spec::Change;
 
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const ACCURACY: &str = "accuracy.csv";
 pub(super) const LAYERS: &str = "layers.csv";
+pub(super) const TENSORS: &str = "tensors.csv";
 pub(super) const CROSS: &str = "cross.csv";
 pub(super) const LOGITS: &str = "logits.csv";
 pub(super) const EVENTS: &str = "events.csv";
+/// Empty but for runs that measure the optimiser's kernel.
+pub(super) const OPTIMISER: &str = "optimiser.csv";
 /// Empty but for runs that predict.
 pub(super) const PREDICTIONS: &str = "predictions.csv";
 
@@ -27,9 +30,12 @@ pub(super) const ACCURACY_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"];
 pub(super) const LAYERS_COLUMNS: [&str; 9] =
     ["step", "epoch", "task", "block", "layer", "velocity", "alignment", "alignment_centred", "share"];
+pub(super) const TENSORS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "tensor", "velocity", "share"];
 pub(super) const CROSS_COLUMNS: [&str; 7] = ["step", "epoch", "task", "block", "other", "frobenius", "coupling"];
 pub(super) const LOGITS_COLUMNS: [&str; 8] =
     ["step", "epoch", "task", "block", "logits", "velocity", "lambda_max", "trace"];
+pub(super) const OPTIMISER_COLUMNS: [&str; 10] =
+    ["step", "epoch", "task", "block", "velocity", "apart", "alignment", "alignment_centred", "lambda_max", "trace"];
 /// The first step of each task but the first, and others that were asked for.
 pub(super) const LEDGER: &str = "ledger.csv";
 
@@ -95,10 +101,7 @@ fn buffered(file: File) -> csv::Writer<File> {
 /// The lines of one row in `metrics.csv`, one per block.
 pub(super) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.blocks.iter().map(|block| {
-        let name = match block.block {
-            Block::All => "all".to_owned(),
-            Block::Task(task) => task.to_string(),
-        };
+        let name = block_name(block.block);
         let values = Metric::ALL.iter().map(|metric| match metric {
             Metric::LagSteps => block.lag_steps.map(|steps| steps.to_string()).unwrap_or_default(),
             _ => number(metric.of(row, block)),
@@ -155,6 +158,14 @@ pub(super) fn layers_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ 
     })
 }
 
+/// The lines of one row in `tensors.csv`, one per task and parameter tensor.
+pub(super) fn tensors_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.tensors.iter().map(|TensorMetrics { task, tensor, velocity, share }| {
+        let values = [*velocity, Some(*share)].map(number);
+        head(row, *task).into_iter().chain([tensor.to_string()]).chain(values).collect()
+    })
+}
+
 /// The lines of one row in `cross.csv`, one per pair of tasks.
 pub(super) fn cross_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.cross.iter().map(|CrossMetrics { task, other, frobenius, coupling }| {
@@ -169,6 +180,32 @@ pub(super) fn logits_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ 
         let values = [*velocity, *lambda_max, Some(*trace)].map(number);
         head(row, *task).into_iter().chain([logits_name(*logits).to_owned()]).chain(values).collect()
     })
+}
+
+/// The lines of one row in `optimiser.csv`, one per block.
+pub(super) fn optimiser_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
+    row.optimiser.iter().map(|found| {
+        let OptimiserMetrics { block, velocity, apart, alignment, alignment_centred, lambda_max, trace } = *found;
+        let head = [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), block_name(block)];
+        let values = [velocity, Some(apart), Some(alignment), alignment_centred, lambda_max, Some(trace)].map(number);
+        head.into_iter().chain(values).collect()
+    })
+}
+
+/// What stands in the column `block`.
+fn block_name(block: Block) -> String {
+    match block {
+        Block::All => "all".to_owned(),
+        Block::Task(task) => task.to_string(),
+    }
+}
+
+/// The block of this name.
+pub(super) fn block_named(name: &str) -> Option<Block> {
+    match name {
+        "all" => Some(Block::All),
+        number => Some(Block::Task(number.parse().ok().filter(|&number| number > 0)?)),
+    }
 }
 
 /// What stands in `logits.csv` in the column `logits`.

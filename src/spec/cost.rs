@@ -60,6 +60,8 @@ pub struct Cost {
     /// Floating-point operations of all training steps, of all kernels and evaluations.
     pub training_flop: f64,
     pub kernel_flop: f64,
+    /// Of one kernel of the optimiser, where it is asked for.
+    pub optimiser_flop: f64,
     /// Bytes that training, the kernel and the images hold at their peak, and the whole program with the record.
     pub training_bytes: u64,
     pub kernel_bytes: u64,
@@ -100,9 +102,16 @@ impl Cost {
         let training_flop = images * (6.0 * products * centred + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.classes);
+        let preconditioned = spec.kernel.optimiser && spec.training.optimiser == Optimiser::Adam;
+        let (optimiser_flop, optimiser_bytes) = if preconditioned {
+            KernelCost::preconditioned(&spec.kernel, &layers, probes, shape.classes)
+        } else {
+            (0.0, 0.0)
+        };
         let full = f64::min(full, snapshots as f64);
         let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
         let kernel_flop = measuring
+            + snapshots as f64 * optimiser_flop
             + snapshots as f64 * (2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3));
 
         let state = match spec.training.optimiser {
@@ -119,21 +128,31 @@ impl Cost {
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
         let tasks = spec.tasks.len() as f64;
-        let apart = layers.iter().filter(|layer| layer.parameters() > 0.0).count();
+        let apart = layers.iter().filter(|layer| layer.tensors() > 0).count();
+        let tensors: usize = layers.iter().map(Layer::tensors).sum();
         let sets = spec.logit_sets(shape.classes).len().max(1);
-        let parts = if parts_fit(probes, apart * sets) { apart * sets } else { 0 };
+        // With the tensors also the layers, which are their sums.
+        let parts = match Parts::fitting(probes, &layers, sets) {
+            Parts::None => 0,
+            Parts::Layers => apart * sets,
+            Parts::Tensors => tensors * sets + tensors + apart,
+        };
         // While they are measured and read, and the blocks of each kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
         // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
         let lesson = predicted * 500.0;
         let settled = 8.0 * lesson * (5.0 * lesson + evaluated);
-        let kernel_bytes = 8.0 * n * n * (lagged + 8.0) + kernel.bytes + part_bytes + settled;
+        // The optimiser's kernels of the last lag.
+        let beside = if spec.kernel.optimiser { lagged } else { 0.0 };
+        let held = f64::max(kernel.bytes, optimiser_bytes);
+        let kernel_bytes = 8.0 * n * n * (lagged + beside + 8.0) + held + part_bytes + settled;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
-        let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 32.0 * tasks);
-        let record_bytes = (snapshots as f64 * 8.0 * n * n).min(RECORD_BYTES as f64)
+        let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 48.0 * tensors as f64 + 32.0 * tasks);
+        let of_tensors = if tensor_grams_fit(probes, tensors) { packed_bytes(probes, tensors) as f64 } else { 0.0 };
+        let record_bytes = (snapshots as f64 * (8.0 * n * n + of_tensors)).min(RECORD_BYTES as f64)
             + (snapshots as f64 * row_bytes).min(ROW_BYTES as f64);
         Self {
             parameters: parameters as u64,
@@ -142,6 +161,7 @@ impl Cost {
             snapshots,
             training_flop,
             kernel_flop,
+            optimiser_flop,
             training_bytes: training_bytes as u64,
             kernel_bytes: kernel_bytes as u64,
             image_bytes: image_bytes as u64,
@@ -183,7 +203,15 @@ impl KernelCost {
             Method::Layerwise => {
                 let cost = |apart| {
                     let directions = if apart { classes.max(1) } else { directions };
-                    let work = KernelWork { samples: (n, n), same: true, directions, apart, memory: KERNEL_MEMORY };
+                    let samples = (n, n);
+                    let work = KernelWork {
+                        samples,
+                        same: true,
+                        directions,
+                        apart,
+                        preconditioned: false,
+                        memory: KERNEL_MEMORY,
+                    };
                     let plan = Plan::of(layers, &vec![true; layers.len()], &work);
                     (plan.flop(&work), plan.bytes())
                 };
@@ -195,16 +223,67 @@ impl KernelCost {
     }
 }
 
+impl KernelCost {
+    /// Floating-point operations and bytes of J P Jᵀ with a diagonal P.
+    fn preconditioned(kernel: &KernelSpec, layers: &[Layer], n: usize, classes: usize) -> (f64, f64) {
+        let directions = if kernel.reduction == Reduction::Trace { classes.max(1) } else { 1 };
+        let work = KernelWork {
+            samples: (n, n),
+            same: true,
+            directions,
+            apart: false,
+            preconditioned: true,
+            memory: KERNEL_MEMORY,
+        };
+        let plan = Plan::of(layers, &vec![true; layers.len()], &work);
+        (plan.flop(&work), plan.bytes())
+    }
+}
+
+/// Floating-point operations of one kernel of the optimiser at most: about half a minute.
+pub(super) const MOST_OPTIMISER_FLOP: f64 = 2e12;
 /// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
 pub const MOST_FULL_ROWS: usize = 2560;
 /// Training images of each class of a task that its linear probe learns from, at most.
 pub const PROBE_IMAGES: usize = 50;
-/// Entries of all parts of one kernel together at most, 64 MiB: beyond, layers and sets of logits are not kept apart.
+/// Entries of all parts of one kernel together at most, 64 MiB: beyond, tensors, and then layers and sets of logits, are not
+/// kept apart.
 const MOST_PART_ENTRIES: usize = 1 << 23;
 
-/// Whether a kernel of so many images can be kept in so many parts.
-pub fn parts_fit(images: usize, parts: usize) -> bool {
-    images.saturating_mul(images).saturating_mul(parts) <= MOST_PART_ENTRIES
+/// Whose parts of the kernel of a run are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    None,
+    /// Weight and bias of a layer together.
+    Layers,
+    Tensors,
+}
+
+impl Parts {
+    /// The finest parts, in each of so many sets of logits, that a kernel of so many images can be kept in.
+    pub fn fitting(images: usize, layers: &[Layer], sets: usize) -> Self {
+        let fit = |parts: usize| images.saturating_mul(images).saturating_mul(parts * sets.max(1)) <= MOST_PART_ENTRIES;
+        if fit(layers.iter().map(Layer::tensors).sum()) {
+            Self::Tensors
+        } else if fit(layers.iter().filter(|layer| layer.tensors() > 0).count()) {
+            Self::Layers
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Bytes of the Grams of all tensors of one snapshot, at most: beyond, a snapshot tells of them and does not carry them.
+const MOST_TENSOR_BYTES: usize = 1 << 20;
+
+/// Bytes of so many Grams of so many images as a snapshot carries those of tensors: half of each, in f32.
+fn packed_bytes(images: usize, tensors: usize) -> usize {
+    4usize.saturating_mul(tensors).saturating_mul(images.saturating_mul(images + 1) / 2)
+}
+
+/// Whether a snapshot carries the Grams of its tensors.
+pub fn tensor_grams_fit(images: usize, tensors: usize) -> bool {
+    packed_bytes(images, tensors) <= MOST_TENSOR_BYTES
 }
 
 /// Bytes of rows, of their layers, pairs of tasks and sets of logits above all, that the window keeps at most.

@@ -33,6 +33,15 @@ impl Layer {
         }
     }
 
+    /// Parameter tensors: weight and bias, gain and bias, or an offset.
+    pub fn tensors(&self) -> usize {
+        match self {
+            Self::Affine { .. } | Self::Norm { .. } => 2,
+            Self::Position { .. } | Self::Recurrence { .. } => 1,
+            Self::Attention { .. } => 0,
+        }
+    }
+
     /// Multiply-adds of one forward pass of one image; what is linear in the layer's outputs is not counted.
     pub fn products(&self) -> f64 {
         match *self {

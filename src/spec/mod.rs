@@ -14,6 +14,7 @@ mod network;
 mod plan;
 mod plane;
 mod presets;
+mod program;
 mod study;
 mod tasks;
 mod validate;
@@ -24,7 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::math::plane::Plane;
 
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, RECORD_BYTES, ROW_BYTES, memory_available, parts_fit};
+pub use cost::{
+    Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, memory_available, tensor_grams_fit,
+};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use network::{
@@ -34,6 +37,7 @@ pub use network::{
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{PRESETS, Preset, STUDIES, preset, study};
+pub use program::{Line, Parameter, Program, Step};
 pub use study::{StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
@@ -219,6 +223,8 @@ pub struct KernelSpec {
     /// With `predict`: also linearise the network anew every so many epochs, so that its kernel moves in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piecewise: Option<f64>,
+    /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
+    pub optimiser: bool,
 }
 
 /// How the C logits become one matrix.
@@ -362,6 +368,7 @@ impl Default for KernelSpec {
             budget: 0.0,
             predict: false,
             piecewise: None,
+            optimiser: false,
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Contraction {
     Gradients,
     /// Products over all pairs of places, summed: where the gradients would be larger than that.
     Places,
+    /// As products, but with an activation Gram for each output, in which every weight counts as a preconditioner says.
+    Weighted,
 }
 
 /// What is to be measured.
@@ -28,6 +30,8 @@ pub struct KernelWork {
     pub directions: usize,
     /// Whether every pair of directions is wanted (the full kernel), or only the sum over equal ones.
     pub apart: bool,
+    /// Whether every parameter has a weight of its own (the optimiser's kernel). Never with `apart`.
+    pub preconditioned: bool,
     /// Bytes that activations, cotangents and gradients may hold at once.
     pub memory: u64,
 }
@@ -141,6 +145,10 @@ impl Part {
         };
         let affine = |fan_in: usize, fan_out: usize, places: usize| {
             let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
+            if places <= 1 && work.preconditioned {
+                let each = fan_in * fan_out + fan_out * (c + ELEMENTWISE);
+                return part(Contraction::Weighted, 2.0 * pairs * each, fan_out);
+            }
             if places <= 1 {
                 return part(Contraction::Products, 2.0 * pairs * (fan_in + directions * fan_out), 0.0);
             }
@@ -148,7 +156,7 @@ impl Part {
             let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
             let each = fan_in + directions * (fan_out + ELEMENTWISE);
             let by_places = 2.0 * pairs * p * p * each;
-            if gradients <= by_places {
+            if gradients <= by_places || work.preconditioned {
                 part(Contraction::Gradients, gradients, gradient)
             } else {
                 part(Contraction::Places, by_places, 0.0)

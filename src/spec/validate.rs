@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use super::cost::MOST_OPTIMISER_FLOP;
 use super::{BLOCKS, Cost, DEPTHS, DataShape, DataSpec, Optimiser, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
@@ -52,6 +53,14 @@ impl Spec {
         }
         if found.is_empty() {
             let cost = Cost::of(self, shape);
+            if cost.optimiser_flop > MOST_OPTIMISER_FLOP {
+                let message = format!(
+                    "the optimiser's kernel would take about {:.0} Tflop each time, and {:.0} are the most: take fewer probes or a smaller network",
+                    cost.optimiser_flop / 1e12,
+                    MOST_OPTIMISER_FLOP / 1e12
+                );
+                found.push(problem("kernel.optimiser", message));
+            }
             let free = memory_available();
             if cost.peak_bytes > free {
                 let parts = [

@@ -3,7 +3,7 @@
 //! ReLU (Cho & Saul 2009), erf (Williams 1996) and GELU (Tsuchida et al. 2021) have closed forms. Tanh has none: it is
 //! expanded in Hermite polynomials, φ(√q z) = Σ aₖ(q) hₖ(z), with coefficients by quadrature; then κ = Σ aₖ(q₁) aₖ(q₂) ρᵏ
 //! (Mehler 1866), and κ′ is its derivative by q. One quadrature serves a sample in all its pairs, and the error is known:
-//! by Parseval, the coefficients that are left out weigh E φ² − Σ aₖ².
+//! by Parseval, the coefficients that are left out weigh E φ² − Σ aₖ², which is added where it counts.
 //!
 //! Guarantees: no NaN for any variances from 0 on and any covariance, also one that rounding has carried past √(q₁ q₂).
 
@@ -20,6 +20,8 @@ pub(super) struct Moments {
     /// aₖ of odd k, [variances, terms]; empty for closed forms.
     series: Vec<f64>,
     terms: usize,
+    /// √ of what the terms leave out of E φ² and of E φ′².
+    tails: Vec<[f64; 2]>,
 }
 
 /// One side of a pair.
@@ -27,12 +29,13 @@ pub(super) struct Moments {
 pub(super) struct Moment<'a> {
     pub variance: f64,
     series: &'a [f64],
+    tail: [f64; 2],
 }
 
 impl Moments {
     /// For LayerNorm, which needs the variances alone.
     pub fn plain(variances: Vec<f64>, samples: usize) -> Self {
-        Self { variances, samples, series: Vec::new(), terms: 0 }
+        Self { variances, samples, series: Vec::new(), terms: 0, tails: Vec::new() }
     }
 
     /// For this activation.
@@ -40,11 +43,11 @@ impl Moments {
         if activation != Activation::Tanh {
             return Self::plain(variances, samples);
         }
-        let each: Vec<Vec<f64>> = variances.iter().map(|&q| tanh_series(q)).collect();
+        let (each, tails): (Vec<Vec<f64>>, _) = variances.iter().map(|&q| tanh_series(q)).unzip();
         let terms = each.iter().map(Vec::len).max().unwrap_or(0);
         let padded = |one: Vec<f64>| one.into_iter().chain(std::iter::repeat(0.0)).take(terms);
         let series = each.into_iter().flat_map(padded).collect();
-        Self { variances, samples, series, terms }
+        Self { variances, samples, series, terms, tails }
     }
 
     /// Of some of the samples.
@@ -57,12 +60,18 @@ impl Moments {
             samples: samples.len(),
             series: rows().flat_map(|rows| &self.series[scaled(rows)]).copied().collect(),
             terms: self.terms,
+            tails: if self.tails.is_empty() {
+                Vec::new()
+            } else {
+                rows().flat_map(|rows| &self.tails[rows]).copied().collect()
+            },
         }
     }
 
     pub fn at(&self, place: usize, sample: usize) -> Moment<'_> {
         let index = place * self.samples + sample;
-        Moment { variance: self.variances[index], series: &self.series[index * self.terms..][..self.terms] }
+        let tail = self.tails.get(index).copied().unwrap_or_default();
+        Moment { variance: self.variances[index], series: &self.series[index * self.terms..][..self.terms], tail }
     }
 }
 
@@ -110,7 +119,9 @@ fn mehler(left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
         value = value * square + product;
         slope = slope * square + (2 * place + 1) as f64 * product;
     }
-    (rho * value, slope / norm)
+    // What is left out has higher powers yet: all of it where ρ = 1, soon nothing away from there.
+    let rest = square.powi(left.series.len() as i32);
+    (rho * (value + left.tail[0] * right.tail[0] * rest), slope / norm + left.tail[1] * right.tail[1] * rest)
 }
 
 /// A variance below which tanh is the identity, and a division still one.
@@ -124,22 +135,28 @@ const MOST_TERMS: usize = 500;
 const MISSING: f64 = 1e-15;
 
 /// aₖ = E φ(√q z) hₖ(z) for k = 1, 3, 5 …, with hₖ normalised: √(k+1) hₖ₊₁ = z hₖ − √k hₖ₋₁.
-fn tanh_series(q: f64) -> Vec<f64> {
+fn tanh_series(q: f64) -> (Vec<f64>, [f64; 2]) {
     let deviation = q.max(LEAST).sqrt();
     // The integrand is even: half of the nodes, twice the weight. At 0 tanh vanishes.
     let nodes: Vec<f64> = (1..=(END / STEP) as usize).map(|at| at as f64 * STEP).collect();
     // hₖ(z) e^{−z²/4}, which stays of order one, and the rest of the density with φ.
     let weighted: Vec<f64> =
         nodes.iter().map(|z| 2.0 * STEP * (deviation * z).tanh() * (-0.25 * z * z).exp() / TAU.sqrt()).collect();
-    let power: f64 =
-        nodes.iter().map(|z| 2.0 * STEP * (deviation * z).tanh().powi(2) * (-0.5 * z * z).exp() / TAU.sqrt()).sum();
+    let mean = |g: &dyn Fn(f64) -> f64| -> f64 {
+        let density = |z: &f64| 2.0 * STEP * g(deviation * z) * (-0.5 * z * z).exp() / TAU.sqrt();
+        nodes.iter().map(density).sum()
+    };
+    let power = mean(&|u| u.tanh().powi(2));
+    // The slope is 1 at 0, which is a node of its own.
+    let slopes = mean(&|u| (1.0 - u.tanh().powi(2)).powi(2)) + STEP / TAU.sqrt();
     let mut before = vec![0.0; nodes.len()];
     let mut current: Vec<f64> = nodes.iter().map(|z| (-0.25 * z * z).exp()).collect();
-    let (mut found, mut held) = (Vec::new(), 0.0);
+    let (mut found, mut held, mut held_slopes) = (Vec::new(), 0.0, 0.0);
     for k in 0..2 * MOST_TERMS {
         if k % 2 == 1 {
             let coefficient: f64 = weighted.iter().zip(&current).map(|(weight, h)| weight * h).sum();
             held += coefficient * coefficient;
+            held_slopes += k as f64 * coefficient * coefficient / (deviation * deviation);
             found.push(coefficient);
             if power - held <= MISSING * power {
                 break;
@@ -151,5 +168,5 @@ fn tanh_series(q: f64) -> Vec<f64> {
             (*before, *current) = (*current, next);
         }
     }
-    found
+    (found, [power - held, slopes - held_slopes].map(|rest| rest.max(0.0).sqrt()))
 }

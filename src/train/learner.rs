@@ -13,7 +13,7 @@ use super::optimiser::optimiser;
 use super::terms::Terms;
 use crate::model::Network;
 use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{MOST_FULL_ROWS, Method, Spec, TrainingSpec, parts_fit};
+use crate::spec::{Layer, MOST_FULL_ROWS, Method, Parts, Spec, TrainingSpec};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,18 +32,18 @@ pub struct Learner {
     network: Network,
     /// The network at initialisation, where the laziness needs it.
     initial: Option<Network>,
-    optimiser: ModuleOptimizer,
+    pub(super) optimiser: ModuleOptimizer,
     device: Device,
     inputs: usize,
     classes: usize,
-    training: TrainingSpec,
+    pub(super) training: TrainingSpec,
     alpha: Option<f64>,
     method: Method,
-    reduction: Reduction,
+    pub(super) reduction: Reduction,
     /// Sets of logits whose kernels are kept apart.
     logits: Vec<Vec<usize>>,
-    /// How many layers have parameters.
-    layers: usize,
+    /// What the kernel's parts are of.
+    layers: Vec<Layer>,
 }
 
 /// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
@@ -66,7 +66,7 @@ impl Learner {
             method: spec.kernel.method,
             reduction: spec.kernel.reduction.into(),
             logits: spec.logit_sets(classes),
-            layers: spec.network.layers(image, classes).iter().filter(|layer| layer.parameters() > 0.0).count(),
+            layers: spec.network.layers(image, classes),
         }
     }
 
@@ -80,6 +80,7 @@ impl Learner {
             device: device.clone(),
             training: self.training.clone(),
             logits: self.logits.clone(),
+            layers: self.layers.clone(),
             ..*self
         }
     }
@@ -210,8 +211,8 @@ impl Learner {
         Some((outputs, Tensor::cat(features, 0)))
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its layers and sets of logits where they
-    /// are not too large; the full one, too, where it is wanted and not too large. `None` when `cancelled` says so on the way.
+    /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its tensors (else of its layers) and sets of
+    /// logits where they are not too large; the full one, too, where it is wanted and not too large. `None` when `cancelled` says so on the way.
     pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
         let [n, _] = images.dims();
@@ -221,8 +222,13 @@ impl Learner {
             Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
         let mut request = Request::of(self.reduction);
-        if parts_fit(n, self.layers * self.logits.len().max(1)) {
-            (request.apart, request.logits) = (Apart::Layers, self.logits.clone());
+        let apart = match Parts::fitting(n, &self.layers, self.logits.len()) {
+            Parts::None => None,
+            Parts::Layers => Some(Apart::Layers),
+            Parts::Tensors => Some(Apart::Tensors),
+        };
+        if let Some(apart) = apart {
+            (request.apart, request.logits) = (apart, self.logits.clone());
         }
         // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
         // the same to the last bit.

@@ -3,6 +3,7 @@
 mod copy;
 mod evaluate;
 mod field;
+mod geometry;
 mod learner;
 mod linear_probe;
 mod linearised;

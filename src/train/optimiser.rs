@@ -1,8 +1,9 @@
-//! The optimisers, and how one moves to another device with its state.
+//! The optimisers, how one moves to another device with its state, and what Adam has seen of each parameter.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::ParamGroup;
+use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
@@ -26,8 +27,62 @@ pub(super) fn optimiser(training: &TrainingSpec, device: &Device) -> ModuleOptim
             });
             on(device, SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).build())
         }
-        // ε as in PyTorch.
-        Optimiser::Adam => on(device, AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).build()),
+        Optimiser::Adam => {
+            let config = AdamConfig::new().with_beta_1(0.9).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            on(device, config.with_weight_decay(decay).build())
+        }
+    }
+}
+
+/// Adam's β₂ and ε, as in PyTorch.
+const BETA_2: f32 = 0.999;
+const EPSILON: f32 = 1e-8;
+
+/// The diagonal of Adam's P as it is now, 1/(√v̂ + ε) with v̂ = v/(1 − β₂^t), of every parameter that has had a step. A parameter
+/// whose gradient was 0 in each of them has v = 0 and never moved: it counts 0, not 10⁸.
+pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec<f32>> {
+    let found = Arc::default();
+    let reading = Reading(Arc::clone(&found));
+    // burn's record has no readers of its own: it is loaded into a rule that only looks.
+    let reader = ModuleOptimizer::from(AdamConfig::new().build()).with_group(ParamGroup::all(), reading, None);
+    drop(reader.load_record(optimiser.to_record()));
+    std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Looks at the states of Adam that it is to load, and keeps none.
+struct Reading(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
+
+impl DynOptimizer for Reading {
+    fn step_dyn(
+        &self,
+        _: usize,
+        _: LearningRate,
+        tensor: BridgeTensor,
+        _: BridgeTensor,
+        _: Option<DynState>,
+    ) -> (BridgeTensor, Option<DynState>) {
+        (tensor, None)
+    }
+
+    fn to_device_dyn(&self, state: DynState, _: &Device) -> DynState {
+        state
+    }
+
+    fn state_flatten(&self, _: &str, _: &DynState, _: &mut StateSink) {}
+
+    fn state_unflatten(&self, _: usize, prefix: &str, from: &mut StateSource, _: &Device) -> Option<DynState> {
+        let id = ParamId::from(prefix.parse::<u64>().ok()?);
+        let moments = format!("{prefix}.momentum");
+        let steps = usize::try_from(from.take_scalar(&moments, "time")?).ok()?;
+        let seen = 1.0 - f64::from(BETA_2).powi(i32::try_from(steps).unwrap_or(i32::MAX));
+        let weight = |v: f32| {
+            let root = (f64::from(v) / seen).sqrt();
+            if v > 0.0 { (1.0 / (root + f64::from(EPSILON))) as f32 } else { 0.0 }
+        };
+        let second = from.take_tensor(&moments, "moment_2")?;
+        let diagonal = second.iter::<f32>().map(weight).collect();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, diagonal);
+        None
     }
 }
 

@@ -14,7 +14,7 @@ use egui_plot::PlotPoint;
 use crate::math::spike::{Dip, Spike};
 use crate::record::{Block, History, Metric, Row};
 
-pub use super::sources::{Of, OfLayer, OfLogits, OfPair, Source, eigenvalues};
+pub use super::sources::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, Source, eigenvalues, output};
 
 /// A curve and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,6 +174,11 @@ impl Curve {
                             .and_then(|values| values.len().checked_sub(rank + 1).map(|at| values[at]))
                     },
                 );
+            }
+            Source::Output(by, probe, logit) => {
+                let snapshots = history.snapshots();
+                let said = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
+                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, said);
             }
             _ => {
                 let rows = history.rows();

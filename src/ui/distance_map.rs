@@ -1,15 +1,13 @@
 //! How far the kernel is from itself at every other time, computed beside the window.
 //!
-//! All pairs of 256 kernels take a good part of a second, so a thread of its own does it, over channels that hold one piece
-//! each: while one is computed no other is asked for, and the window never waits. What was known of kernels that are still
-//! wanted is kept, so a run that goes on costs one more row at a time.
+//! All pairs of 256 kernels take a good part of a second, so a thread of its own does it. What was known of kernels that are
+//! still wanted is kept, so a run that goes on costs one more row at a time.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
+use super::aside::Aside;
 use crate::math::Gram;
 use crate::math::distance::{Centring, Normalised};
 use crate::record::{History, Snapshot};
@@ -38,35 +36,22 @@ struct Order {
 
 /// The thread and what it last said.
 pub struct DistanceMap {
-    orders: Sender<Order>,
-    answers: Receiver<(Range<usize>, u64, Distances)>,
-    /// What was asked for last, and whether its answer is still to come.
+    thread: Aside<Order, (Range<usize>, u64, Distances)>,
+    /// What was asked for last.
     asked: Option<(Range<usize>, Vec<u64>)>,
-    waiting: bool,
     record: u64,
     known: Option<(Range<usize>, Distances)>,
 }
 
 impl DistanceMap {
-    /// Starts the thread; `wake` is called with each answer. The thread ends when this is dropped, after what it has in hand.
+    /// Starts the thread; `wake` is called with each answer.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let (orders, inbox) = bounded::<Order>(1);
-        let (outbox, answers) = bounded(1);
-        let work = move || {
-            let mut desk = Desk::default();
-            for order in inbox {
-                let (rows, record) = (order.rows.clone(), order.record);
-                if outbox.send((rows, record, desk.compute(order))).is_err() {
-                    return;
-                }
-                wake();
-            }
-        };
-        std::thread::Builder::new().name("distances".to_owned()).spawn(work)?;
-        Ok(Self { orders, answers, asked: None, waiting: false, record: 0, known: None })
+        let mut desk = Desk::default();
+        let work = move |order: Order| (order.rows.clone(), order.record, desk.compute(order));
+        Ok(Self { thread: Aside::start("distances", work, wake)?, asked: None, record: 0, known: None })
     }
 
     /// Forgets a record that has ended.
@@ -77,20 +62,19 @@ impl DistanceMap {
 
     /// The distances on these rows as far as they are known; asks for what is missing.
     pub fn of(&mut self, history: &History, rows: &Range<usize>) -> Option<&Distances> {
-        if let Ok((rows, record, found)) = self.answers.try_recv() {
-            self.waiting = false;
-            if record == self.record {
-                self.known = Some((rows, found));
-            }
+        if let Some((rows, record, found)) = self.thread.answer()
+            && record == self.record
+        {
+            self.known = Some((rows, found));
         }
         let wanted = chosen(history, rows.len());
         let steps = || wanted.iter().map(|&place| history.snapshots()[place].row.step);
         let same = self.asked.as_ref().is_some_and(|(of, known)| of == rows && steps().eq(known.iter().copied()));
-        if !same && !self.waiting {
+        if !same && !self.thread.is_busy() {
             let snapshots = wanted.iter().map(|&place| Arc::clone(&history.snapshots()[place])).collect();
             let order = Order { rows: rows.clone(), snapshots, record: self.record };
-            if self.orders.try_send(order).is_ok() {
-                (self.asked, self.waiting) = (Some((rows.clone(), steps().collect())), true);
+            if self.thread.order(order) {
+                self.asked = Some((rows.clone(), steps().collect()));
             }
         }
         self.known.as_ref().filter(|(of, _)| of == rows).map(|(_, found)| found)

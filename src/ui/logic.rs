@@ -201,6 +201,7 @@ impl App {
         }
         if let Some(mut before) = self.session.take() {
             before.retire();
+            self.views.leave(&before.history);
             if let Some(outline) = outline(&before.history) {
                 self.reference = Some(outline);
             }

@@ -6,6 +6,7 @@
 
 pub mod actions;
 pub mod app;
+mod aside;
 mod axes;
 mod banner;
 pub mod clock;
@@ -18,6 +19,7 @@ mod help;
 mod logic;
 mod meters;
 mod plot;
+pub mod residuals;
 mod scene;
 pub mod session;
 mod settings;

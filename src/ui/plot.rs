@@ -68,6 +68,19 @@ impl Trace {
         traces
     }
 
+    /// A curve through these points, as stored: one that is not read from the rows of the record.
+    pub fn through(name: String, points: Vec<PlotPoint>, (window, cursor): (Window, f64), colour: Color32) -> Self {
+        let inside = points.iter().filter(|point| (window.from..=window.to).contains(&point.x));
+        let span = inside.fold(None, |span: Option<(f64, f64)>, point| {
+            let (low, high) = span.unwrap_or((point.y, point.y));
+            Some((low.min(point.y), high.max(point.y)))
+        });
+        let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
+        let dense = points.len() > 2 * window.pixels;
+        let visible = Arc::new(Visible { pieces: vec![points], span, dense });
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now }
+    }
+
     /// A value to hold the others against, as stored.
     pub fn level(window: Window, y: f64, colour: Color32) -> Self {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];

@@ -16,16 +16,22 @@ pub enum Source {
     TestLoss(usize),
     /// What a static kernel would have the network do on a task.
     Predicted(Predictor, usize, Of),
+    /// A logit of a probe, by row: the network's, or what a predictor says it would be.
+    Output(Option<Predictor>, usize, usize),
     /// Mean batch loss while training.
     TrainLoss,
     /// Eigenvalue of this rank from the top (0 is λ_max).
     Eigenvalue(Block, usize),
     /// Of the layer at this place of the forward pass, on the probes of a task.
     Layer(usize, usize, OfLayer),
+    /// Velocity of the tensor at this place of the forward pass, on the probes of a task.
+    TensorVelocity(usize, usize),
     /// Of a pair of tasks, the smaller number first.
     Pair(usize, usize, OfPair),
     /// Of a set of logits, on the probes of a task.
     Logits(usize, Logits, OfLogits),
+    /// Of the optimiser's kernel.
+    Optimiser(Block, OfOptimiser),
 }
 
 /// What is predicted.
@@ -65,6 +71,18 @@ pub enum OfLogits {
     Trace,
 }
 
+/// What is told of the optimiser's kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfOptimiser {
+    #[default]
+    Velocity,
+    Apart,
+    LambdaMax,
+    Trace,
+    Alignment,
+    AlignmentCentred,
+}
+
 impl Source {
     /// Whether it is over a lag, which no switch lies within: its line is broken there.
     pub(super) fn is_over_lag(self) -> bool {
@@ -79,7 +97,9 @@ impl Source {
                     | Metric::Susceptibility
                     | Metric::LagSteps
             ) | Self::Layer(_, _, OfLayer::Velocity)
+                | Self::TensorVelocity(..)
                 | Self::Logits(_, _, OfLogits::Velocity)
+                | Self::Optimiser(_, OfOptimiser::Velocity)
         )
     }
 
@@ -113,6 +133,9 @@ impl Source {
                     OfLayer::Share => Some(found.share),
                 }
             }
+            Self::TensorVelocity(task, place) => {
+                row.tensors.iter().filter(|tensor| tensor.task == task).nth(place)?.velocity
+            }
             Self::Pair(task, other, what) => {
                 let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
                 match what {
@@ -128,9 +151,31 @@ impl Source {
                     OfLogits::Trace => Some(found.trace),
                 }
             }
-            Self::TrainLoss | Self::Eigenvalue(..) => None,
+            Self::Optimiser(block, what) => {
+                let found = row.optimiser.iter().find(|found| found.block == block)?;
+                match what {
+                    OfOptimiser::Velocity => found.velocity,
+                    OfOptimiser::Apart => Some(found.apart),
+                    OfOptimiser::LambdaMax => found.lambda_max,
+                    OfOptimiser::Trace => Some(found.trace),
+                    OfOptimiser::Alignment => Some(found.alignment),
+                    OfOptimiser::AlignmentCentred => found.alignment_centred,
+                }
+            }
+            Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,
         }
     }
+}
+
+/// One output of a snapshot, of the network or of a predictor; `None` where it was not told of.
+pub fn output(snapshot: &Snapshot, by: Option<Predictor>, row: usize, logit: usize) -> Option<f64> {
+    let outputs = snapshot.outputs.as_deref()?;
+    let values = match by {
+        None => &outputs.network,
+        Some(by) => &outputs.predicted.iter().find(|(who, _)| *who == by)?.1,
+    };
+    let classes = values.len().checked_div(snapshot.eigenvalues.len())?;
+    (logit < classes).then(|| values.get(row * classes + logit).copied().map(f64::from)).flatten()
 }
 
 /// The eigenvalues of one block of a snapshot, ascending.

@@ -4,6 +4,7 @@ use kernelscope::math::alignment::{alignment, alignment_centred, label_gram};
 use kernelscope::math::distance::{Centring, angle, change, distance, distances};
 use kernelscope::math::fit::power_law;
 use kernelscope::math::forgetting::{average_accuracy, backward_transfer, forgetting};
+use kernelscope::math::modes::{Modes, left};
 use kernelscope::math::spectrum::{effective_rank, eigenvalues};
 use kernelscope::math::{Gram, NotFinite};
 use proptest::prelude::*;
@@ -126,4 +127,54 @@ fn the_interval_of_a_slope_is_the_textbooks() {
     let law = power_law(&points).unwrap();
     assert!((law.slope - 0.6).abs() < 1e-12);
     assert!((law.half_width - 4.303 * (0.1f64 / 5.0).sqrt()).abs() < 1e-9);
+}
+
+/// A linear model of five features, trained by plain gradient descent written out in weights: its residual along each
+/// eigenvector of X Xᵀ is what the closed form says, the one that explodes included.
+#[test]
+fn a_linear_models_residual_decays_mode_by_mode() {
+    let (n, features, logits) = (7, 5, 3);
+    let noise = |at: usize, salt: f64| ((at as f64 * 12.9898 + salt).sin() * 43_758.547).fract() - 0.5;
+    let x: Vec<f64> = (0..n * features).map(|at| noise(at, 1.0)).collect();
+    let y: Vec<f64> = (0..n * logits).map(|at| noise(at, 2.0)).collect();
+    let mut w: Vec<f64> = (0..features * logits).map(|at| noise(at, 3.0)).collect();
+    let dot = |a: usize, b: usize| (0..features).map(|k| x[a * features + k] * x[b * features + k]).sum::<f64>();
+    let gram = Gram::symmetrised(n, (0..n * n).map(|at| dot(at / n, at % n)).collect()).unwrap().0;
+    let modes = Modes::of(&gram).unwrap();
+    for (value, expected) in modes.values().iter().zip(eigenvalues(&gram).unwrap().iter().rev()) {
+        assert!((value - expected).abs() < 1e-12);
+    }
+    for rank in 0..n {
+        let vector = modes.vector(rank);
+        let mut product = vec![0.0; n];
+        gram.multiply(vector, &mut product);
+        assert!(product.iter().zip(vector).all(|(a, v)| (a - modes.values()[rank] * v).abs() < 1e-12));
+        let largest = vector.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+        assert!(largest > 0.0, "the sign is fixed");
+    }
+    let residual = |w: &[f64]| -> Vec<f64> {
+        let f =
+            |at: usize| (0..features).map(|k| x[at / logits * features + k] * w[k * logits + at % logits]).sum::<f64>();
+        (0..n * logits).map(|at| f(at) - y[at]).collect()
+    };
+    // A little above the largest stable rate.
+    let rate = 2.05 * (n * logits) as f64 / modes.values()[0];
+    let start = modes.energies(&residual(&w), logits);
+    let whole: f64 = residual(&w).iter().map(|r| r * r).sum();
+    assert!((start.iter().sum::<f64>() / whole - 1.0).abs() < 1e-12, "the modes share the residual");
+    for step in 1..=20 {
+        let r = residual(&w);
+        for k in 0..features {
+            for c in 0..logits {
+                let slope: f64 = (0..n).map(|i| x[i * features + k] * r[i * logits + c]).sum();
+                w[k * logits + c] -= rate * slope / (n * logits) as f64;
+            }
+        }
+        let now = modes.energies(&residual(&w), logits);
+        for rank in 0..n {
+            let expected = start[rank] * left(rate, modes.values()[rank], n * logits, f64::from(step));
+            assert!((now[rank] - expected).abs() < 1e-9 * start[rank].max(expected), "mode {rank} after {step} steps");
+        }
+    }
+    assert!(left(rate, modes.values()[0], n * logits, 20.0) > 1.0, "beyond the largest stable rate the first explodes");
 }

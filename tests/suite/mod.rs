@@ -22,6 +22,7 @@ mod linearised;
 mod math;
 mod monte_carlo;
 mod networks;
+mod optimiser;
 mod parts;
 mod plane;
 mod record;

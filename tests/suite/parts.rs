@@ -70,7 +70,7 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
                 close(name, part, expected);
             }
             let measured = Measured::new(found, &request, None);
-            for (layer, part) in &measured.layers {
+            for (layer, part) in &measured.parts {
                 let only = Some(vec![layer.to_string()]);
                 close(layer, part, &oracle(&Request { only, ..plain.clone() }).values);
             }
@@ -79,6 +79,18 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
                 let mean = |at_: usize| set.iter().map(|&c| at(at_ / 6, at_ % 6, c)).sum::<f64>() / set.len() as f64;
                 close("a set of logits", part, &(0..36).map(mean).collect::<Vec<_>>());
             }
+            // Tensor by tensor, from which the layers are made.
+            let request = Request { apart: Apart::Tensors, ..request };
+            let found = layerwise::measure(&network, &images, None, &request, &|| false).unwrap();
+            let by_tensor = Measured::new(found, &request, None);
+            for (tensor, part) in &by_tensor.parts {
+                let only = Some(vec![tensor.to_string()]);
+                close(tensor, part, &oracle(&Request { only, ..plain.clone() }).values);
+            }
+            let named = network.named();
+            let names: Vec<&str> = named.iter().map(|tensor| tensor.name.as_str()).collect();
+            assert_eq!(by_tensor.parts.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), names);
+            close("the sum of the tensors", &sum(by_tensor.parts.iter().map(|(_, part)| part)), &by_tensor.trace);
             let weighted = |at: usize| 0.75 * measured.logits[0][at] + 0.25 * measured.logits[1][at];
             close("the weighted mean of the sets", &measured.trace, &(0..36).map(weighted).collect::<Vec<_>>());
         }
@@ -236,6 +248,28 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
             assert_eq!(layers.iter().map(|layer| &*layer.layer).collect::<Vec<_>>(), ["fc1", "fc2", "fc3"]);
             assert!((layers.iter().map(|layer| layer.share).sum::<f64>() - 1.0).abs() < 1e-12);
             assert!(layers.iter().all(|layer| layer.velocity.is_some() == whole.velocity.is_some()));
+            let tensors: Vec<_> = row.tensors.iter().filter(|tensor| tensor.task == task).collect();
+            for (pair, layer) in tensors.chunks(2).zip(&layers) {
+                let names = [format!("{}.weight", layer.layer), format!("{}.bias", layer.layer)];
+                assert_eq!(pair.iter().map(|tensor| &*tensor.tensor).collect::<Vec<_>>(), names);
+                assert!((pair[0].share + pair[1].share - layer.share).abs() < 1e-12);
+            }
+            // The gradient of the logits with respect to the last bias is the same for all images: nothing in it can turn.
+            let (last, others) = tensors.split_last().unwrap();
+            assert!(last.velocity.is_none());
+            assert!(others.iter().all(|tensor| tensor.velocity.is_some() == whole.velocity.is_some()));
+            // What is carried for the picture is what was told of.
+            assert_eq!(snapshot.tensors.len(), tensors.len());
+            let mut sum = vec![0.0; n * n];
+            for (gram, told) in snapshot.tensors.iter().zip(&tensors) {
+                assert_eq!(gram.tensor, told.tensor);
+                let gram = gram.unpack(n).unwrap();
+                sum.iter_mut().zip(&gram).for_each(|(sum, value)| *sum += value);
+                let rows = 10 * (task - 1)..10 * task;
+                let share = rows.map(|at| gram[at * n + at]).sum::<f64>() / whole.trace;
+                assert!((share - told.share).abs() < 1e-6, "{}: {share} against {}", told.tensor, told.share);
+            }
+            assert!(gap(&sum, &snapshot.gram) < 1e-6 * norm(&snapshot.gram));
             let logits: Vec<_> = row.logits.iter().filter(|logits| logits.task == task).collect();
             assert_eq!(logits.iter().map(|logits| logits.logits).collect::<Vec<_>>(), [Logits::Old, Logits::New]);
             // Five classes each, so the trace of the whole is their mean.

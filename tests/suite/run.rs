@@ -78,6 +78,7 @@ fn every_setting_trains_and_every_number_is_finite() {
         "network.depth=6",
         "network.init=he-uniform",
         "network.alpha=3.0",
+        "kernel.optimiser=true",
         "network.norm=layer",
         "network.kind=rnn",
         "training.loss=mse",

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use kernelscope::{
     data::prepare,
     model::Network,
-    ntk::{Reduction, Request, layerwise},
+    ntk::{Apart, Reduction, Request, layerwise},
     spec::{
         Activation, Change, Cost, DataShape, Head, Init, Layer, Loss, Method, NetworkKind, NetworkSpec, Norm,
         Optimiser, PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
@@ -77,7 +77,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     );
     let kernel = (
         prop_oneof![Just(Method::Layerwise), Just(Method::Jacobian)],
-        (size(), any::<bool>(), size()),
+        (size(), any::<bool>(), size(), any::<bool>(), any::<bool>()),
         (number(), number(), number()),
     );
     let change =
@@ -128,7 +128,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             let ntk = &mut spec.kernel;
             (
                 ntk.method,
-                (ntk.probes_per_class, ntk.train_on_probes, ntk.per_epoch),
+                (ntk.probes_per_class, ntk.train_on_probes, ntk.per_epoch, ntk.predict, ntk.optimiser),
                 (ntk.lag, ntk.budget, spec.window.pace),
             ) = kernel;
             spec
@@ -378,6 +378,10 @@ fn each_problem_stands_beside_its_field() {
         (&["kernel.per_epoch=0"], "kernel.per_epoch"),
         (&["kernel.lag=0"], "kernel.lag"),
         (&["kernel.budget=1"], "kernel.budget"),
+        (
+            &["kernel.optimiser=true", "training.optimiser=adam", "network.width=4096", "kernel.probes_per_class=100"],
+            "kernel.optimiser",
+        ),
         (&["window.pace=-1"], "window.pace"),
         (&["training.frozen=[\"fc9\"]"], "training.frozen"),
         (&["changes=[{place=2, frozen=[\"fc1.wieght\"]}]"], "changes"),
@@ -444,6 +448,27 @@ fn the_estimate_knows_the_networks_that_there_are() {
             let network = Network::new(&spec, 1, image, 7, &device);
             let stored: usize = network.named().iter().map(|tensor| tensor.values.len()).sum();
             assert_eq!(layers.iter().map(Layer::parameters).sum::<f64>(), stored as f64, "{spec:?}");
+            assert_eq!(layers.iter().map(Layer::tensors).sum::<usize>(), network.named().len(), "{spec:?}");
+            // The program that is drawn has the tensors of the network that is trained.
+            let program = spec.program(image, 7);
+            let mut drawn: Vec<_> =
+                program.tensors().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
+            let names: Vec<String> = drawn.iter().map(|tensor| tensor.0.clone()).collect();
+            let mut real: Vec<_> = network.named().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+            drawn.sort();
+            real.sort();
+            assert_eq!(drawn, real, "{spec:?}");
+            if parametrisation == Parametrisation::Standard {
+                let request = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
+                let kernel = layerwise::measure(&network, &images(image), None, &request, &|| false).unwrap();
+                let parts: Vec<String> = kernel.parts.into_iter().map(|(name, _)| name).collect();
+                assert_eq!(names, parts, "the order of the forward pass");
+            }
+            for (place, line) in program.lines.iter().enumerate() {
+                assert!(line.reads.iter().all(|&read| read < place) && (place == 0) == line.reads.is_empty());
+            }
+            let read: Vec<usize> = program.lines.iter().flat_map(|line| line.reads.clone()).collect();
+            assert!((0..program.lines.len() - 1).all(|place| read.contains(&place)), "nothing is computed in vain");
             if parametrisation == Parametrisation::Standard {
                 let (_, plan, _) = layerwise::explain(&network, &images(image), None, &Request::of(Reduction::Trace));
                 let tapped: Vec<Layer> = plan.parts.iter().map(|part| part.layer).collect();

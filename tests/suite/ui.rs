@@ -481,3 +481,27 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
     assert_eq!(grown.visible(&history, keys[0], window).pieces.len(), 2);
     assert_eq!(grown.visible(&history, keys[1], window).pieces.len(), 1);
 }
+
+/// A tensor chosen in the program is what the kernel then shows, and a button brings the whole back.
+#[test]
+fn a_tensor_of_the_program_is_shown_alone_and_the_whole_comes_back() {
+    let mut spec = tiny();
+    spec.network = NetworkSpec { blocks: 6, width: 16, ..NetworkSpec::of(NetworkKind::ResMlp) };
+    let mut harness = window(spec);
+    harness.state_mut().arrange(&[View::Program]);
+    press(&mut harness, "Start");
+    until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(Ending::Finished { .. })));
+    assert!(harness.query_by_label("Show the whole kernel").is_none());
+    // Six blocks have no room here: one is shown, and each can be.
+    assert!(harness.query_by_label("Tensor blocks.4.fc1.weight").is_none());
+    press(&mut harness, "Block 5");
+    harness.get_by_label("Tensor blocks.4.fc1.weight").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::Enter);
+    harness.run_steps(4);
+    harness.get_by_label("dashed: blocks.4.fc1.weight");
+    harness.check_accessibility();
+    press(&mut harness, "Show the whole kernel");
+    assert!(harness.query_by_label("Show the whole kernel").is_none());
+    assert!(harness.query_by_label("dashed: blocks.4.fc1.weight").is_none());
+}

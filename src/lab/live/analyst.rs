@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::predict::Predicted;
 use crate::lab::Stage;
+use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
@@ -22,7 +23,7 @@ pub(super) type Analyst = Stage<Work, Answer>;
 /// What the trainer hands over.
 pub(super) enum Work {
     /// A kernel was measured at the end of this lag; `asked` where a snapshot is due.
-    Kernel { measured: Measured, lag: Lag, asked: Option<Box<Asked>> },
+    Kernel { measured: Box<Measured>, lag: Lag, asked: Option<Box<Asked>> },
     /// The task has ended.
     Switch,
     /// What is remembered is wanted, too.
@@ -86,7 +87,7 @@ impl Desk {
             }
             Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
             Work::Kernel { measured, lag, asked } => {
-                let snapshot = self.analyse(measured, lag, asked)?;
+                let snapshot = self.analyse(*measured, lag, asked)?;
                 Ok(snapshot.map(|snapshot| Answer::Snapshot(Box::new(snapshot))))
             }
         }
@@ -94,6 +95,7 @@ impl Desk {
 
     fn analyse(&mut self, measured: Measured, lag: Lag, asked: Option<Box<Asked>>) -> Result<Option<Snapshot>, String> {
         let began = Instant::now();
+        let tensors = asked.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let told = asked.map(|asked| {
@@ -116,6 +118,7 @@ impl Desk {
             Ok::<_, String>(Snapshot {
                 row,
                 gram: Arc::clone(reading.whole().values()),
+                tensors,
                 eigenvalues,
                 block_eigenvalues,
                 outputs: Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() })),

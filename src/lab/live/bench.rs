@@ -112,6 +112,19 @@ impl Bench {
         }
     }
 
+    /// The optimiser's kernel on the probes, from Θ on them: outer `None` when cancelled, inner where there is none (yet).
+    pub fn optimiser_kernel(
+        &self,
+        theta: &[f64],
+        frozen: &[String],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Option<Vec<f64>>> {
+        match self {
+            Self::Finite(finite) => finite.learner.optimiser_kernel(&finite.probes, theta, frozen, cancelled),
+            Self::Infinite(infinite) => Some(Some(infinite.optimiser_kernel(theta))),
+        }
+    }
+
     /// What it says for a snapshot; `None` when cancelled.
     pub fn answers(&self, lag: Lag, (dearer, tasks): (bool, usize), cancelled: &dyn Fn() -> bool) -> Option<Answers> {
         match self {

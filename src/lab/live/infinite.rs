@@ -5,7 +5,7 @@ use super::analyst::Answers;
 use super::batches::Taken;
 use crate::data::{Batch, Prepared};
 use crate::math::Gram;
-use crate::ntk::Measured;
+use crate::ntk::{Apart, Measured};
 use crate::spec::Spec;
 use crate::train::{Field, FieldState, NoField, StepOutcome, Terms};
 
@@ -16,6 +16,7 @@ pub(super) struct Infinite {
     gram: Gram,
     /// Sets of logits whose kernels are told apart.
     sets: usize,
+    momentum: f64,
 }
 
 impl Infinite {
@@ -33,7 +34,7 @@ impl Infinite {
         }
         let gram = field.gram(cancelled).ok_or(NoField::Cancelled)?;
         let sets = spec.logit_sets(data.set.shape().classes).len();
-        Ok(Self { field, gram, sets })
+        Ok(Self { field, gram, sets, momentum: spec.training.momentum })
     }
 
     /// Makes a task ready, with those before it where they are replayed; `None` when cancelled.
@@ -49,7 +50,8 @@ impl Infinite {
     pub fn kernel(&self, want_full: bool) -> Measured {
         let trace = self.gram.values().to_vec();
         let full = want_full.then(|| Measured::full_of(&self.gram, self.field.classes())).flatten();
-        Measured { logits: vec![trace.clone(); self.sets], trace, layers: Vec::new(), full }
+        let logits = vec![trace.clone(); self.sets];
+        Measured { trace, apart: Apart::No, parts: Vec::new(), logits, full, optimiser: None }
     }
 
     pub fn answers(&self, tasks: usize) -> Answers {
@@ -60,6 +62,11 @@ impl Infinite {
             moved: None,
             predicted: Vec::new(),
         }
+    }
+
+    /// P is a number: see [`crate::train::Learner::optimiser_kernel`].
+    pub fn optimiser_kernel(&self, theta: &[f64]) -> Vec<f64> {
+        theta.iter().map(|value| value / (1.0 - self.momentum)).collect()
     }
 
     /// As that of a network of finite width, and exact: f is linear in its steps.

@@ -18,12 +18,20 @@ impl Live<'_> {
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
         let epoch = self.epoch(current);
-        let kernel = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| bench.kernel(want_full, cancelled);
+        let asked = self.spec.kernel.optimiser.then(|| self.at.regime.frozen.clone());
+        let kernel = |bench: &mut Bench, cancelled: &dyn Fn() -> bool| {
+            let mut measured = bench.kernel(want_full, cancelled)?;
+            if let Some(frozen) = &asked {
+                measured.optimiser = bench.optimiser_kernel(&measured.trace, frozen, cancelled)?;
+            }
+            Some(measured)
+        };
         let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
         // Here and not by the analyst: training must not go on from weights that are no numbers.
-        all_finite(self.data.probes.len(), &measured.trace).map_err(|err| {
-            Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step))
-        })?;
+        let both = [Some(&measured.trace), measured.optimiser.as_ref()];
+        both.into_iter().flatten().try_for_each(|values| all_finite(self.data.probes.len(), values)).map_err(
+            |err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step)),
+        )?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
         let asked = if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
@@ -31,7 +39,7 @@ impl Live<'_> {
         if snapshot {
             self.keep_spare(epoch)?;
         }
-        let waited = self.hand_over(Work::Kernel { measured, lag, asked: asked.map(Box::new) })?;
+        let waited = self.hand_over(Work::Kernel { measured: Box::new(measured), lag, asked: asked.map(Box::new) })?;
         // What training loses; the analyst's own time is beside it. Before telling of it: waiting for a reader is no measuring.
         self.pulse.measured(began.elapsed());
         self.waited += waited;
@@ -73,8 +81,10 @@ impl Live<'_> {
             accuracy: Vec::new(),
             predictions: Vec::new(),
             layers: Arc::default(),
+            tensors: Arc::default(),
             cross: Arc::default(),
             logits: Arc::default(),
+            optimiser: Arc::default(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.rate(),
             grad_norm: self.pulse.take_grad_norm(),

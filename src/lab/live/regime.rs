@@ -11,7 +11,7 @@ pub(super) struct Regime {
     /// `training.rate`, before `rate_width` and α.
     pub rate: f64,
     replay: usize,
-    frozen: Vec<String>,
+    pub frozen: Vec<String>,
     masked: bool,
     /// ‖Δw‖ of each step, once it is clamped.
     pub length: Option<f64>,

@@ -64,6 +64,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui.checkbox(&mut form.draft.kernel.predict, "");
         ui.weak("a static kernel's run");
     });
+    let hover = "Also measure J P J′, the kernel of the geometry that the optimiser trains in; with Adam several times the work of the \
+                 kernel alone";
+    form.row(ui, "kernel.optimiser", "Optimiser's", hover, |ui, form| {
+        ui.checkbox(&mut form.draft.kernel.optimiser, "");
+        ui.weak("kernel J P J′ beside Θ");
+    });
     let reductions = [(Reduction::Trace, "each with itself"), (Reduction::SumLogits, "their sum")];
     let hover =
         "How the logits become one kernel: the mean over them (trace), or the kernel of their sum, which mixes them";

@@ -1,21 +1,30 @@
-//! The kernel as a picture: one texture, blocks by task, thin ticks by class, and the two images under the pointer.
+//! The kernel, or the part of one tensor, as a picture: one texture, blocks by task, thin ticks by class, and the two images under the
+//! pointer.
 //!
 //! The texture is made again only when the snapshot, the mode or the range has changed. The range is that of the whole run
 //! and only widens: a range chosen per picture would make a growing kernel look still.
 
-use egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
+};
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::atlas::Atlas;
 use super::pixels::{Shades, colour_bar, picture};
+use super::program::Chosen;
 use super::slots::Slot;
-use crate::record::{RunInfo, Snapshot};
+use super::trajectories::Probe;
+use crate::record::{Row, RunInfo, Snapshot};
 use crate::ui::format;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 use crate::ui::widgets::segments;
 
 /// What the picture shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Mode {
     #[default]
     Kernel,
@@ -30,15 +39,20 @@ pub struct GramState {
     mode: Mode,
     sequential: Shades,
     diverging: Shades,
-    /// Run-wide ranges, one per mode; they only widen.
-    ranges: [Option<(f64, f64)>; 3],
+    /// Run-wide ranges, one per mode and tensor; they only widen.
+    ranges: HashMap<(Mode, Chosen), (f64, f64)>,
+    /// The matrices that were last unpacked, by step and tensor: that at the cursor and that at the last switch.
+    unpacked: [Option<Unpacked>; 2],
     drawn: Option<Drawn>,
     atlas: Option<Atlas>,
 }
 
+/// Step, tensor, and its matrix.
+type Unpacked = (u64, Arc<str>, Arc<[f64]>);
+
 struct Drawn {
     texture: TextureHandle,
-    key: (u64, Option<u64>, Mode, bool),
+    key: (u64, Option<u64>, Mode, Chosen, bool),
     /// Entries that are not numbers.
     bad: usize,
 }
@@ -49,7 +63,8 @@ impl Default for GramState {
             mode: Mode::default(),
             sequential: Shades::sequential(),
             diverging: Shades::diverging(),
-            ranges: [None; 3],
+            ranges: HashMap::new(),
+            unpacked: [None, None],
             drawn: None,
             atlas: None,
         }
@@ -58,7 +73,23 @@ impl Default for GramState {
 
 impl GramState {
     pub fn reset(&mut self) {
-        (self.ranges, self.drawn, self.atlas) = ([None; 3], None, None);
+        self.ranges.clear();
+        (self.unpacked, self.drawn, self.atlas) = ([None, None], None, None);
+    }
+
+    /// The matrix of a snapshot, whole or of one tensor; `None` where the tensor's is not there.
+    fn matrix(&mut self, place: usize, snapshot: &Snapshot, tensor: &Chosen, n: usize) -> Option<Arc<[f64]>> {
+        let Some(tensor) = tensor else { return Some(Arc::clone(&snapshot.gram)) };
+        let step = snapshot.row.step;
+        if let Some((known, of, matrix)) = &self.unpacked[place]
+            && (*known, of) == (step, tensor)
+        {
+            return Some(Arc::clone(matrix));
+        }
+        let found = snapshot.tensors.iter().find(|found| found.tensor == *tensor)?;
+        let matrix: Arc<[f64]> = found.unpack(n)?.into();
+        self.unpacked[place] = Some((step, Arc::clone(tensor), Arc::clone(&matrix)));
+        Some(matrix)
     }
 
     fn shades(&self) -> &Shades {
@@ -101,14 +132,22 @@ fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut GramState) {
-    let mut card = slot.card(ui, "");
+/// `chosen`: the tensor that is shown alone, and the probe that a click chooses for other views.
+pub fn show(
+    ui: &mut Ui,
+    slot: &mut Slot,
+    scene: &mut Scene<'_>,
+    state: &mut GramState,
+    (chosen, probe): (&mut Chosen, &mut Probe),
+) {
+    let mut card = slot.card(ui, if chosen.is_some() { "of" } else { "" });
     let modes = [
         (Mode::Kernel, "K", "The kernel itself"),
         (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
         (Mode::Change, "Change", "The kernel minus what it was at the last switch"),
     ];
     segments(&mut card.header, &mut state.mode, &modes);
+    back_to_the_whole(&mut card.header, chosen);
     let ui = &mut card.body;
     let (Some(info), Some(snapshot)) = (scene.info(), scene.snapshot.clone()) else {
         placeholder(ui, scene);
@@ -118,12 +157,55 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Gra
     if n == 0 || snapshot.gram.len() != n * n {
         return;
     }
-    let before = scene.at_switch();
+    let Some(matrix) = state.matrix(0, &snapshot, chosen, n) else {
+        let text = "The kernels of single tensors are not carried along: of so many images and tensors they would be too large.";
+        ui.label(egui::RichText::new(text).color(scene.tokens.weak));
+        return;
+    };
+    let at_switch = scene.at_switch();
+    let before = at_switch.as_ref().and_then(|before| state.matrix(1, before, chosen, n));
+    let shown = Shown {
+        row: &snapshot.row,
+        matrix: &matrix,
+        before: before.as_deref(),
+        before_step: at_switch.as_ref().map(|before| before.row.step),
+        of: chosen.clone(),
+        n,
+    };
     let place = matrix_rect(ui.available_rect_before_wrap());
-    draw_matrix(ui, place, scene, state, &snapshot, before.as_deref(), n);
+    draw_matrix(ui, place, scene, state, &shown);
     blocks(ui, place, scene, info);
-    hover(ui, place, scene, state, info, &snapshot, before.as_deref());
-    footer(ui, place, scene, state, &snapshot, before.is_some());
+    if let Some(row) = hover(ui, place, scene, state, info, &shown) {
+        // A second click lets go of it.
+        *probe = Some(row).filter(|_| *probe != Some(row));
+    }
+    if let Some(row) = *probe {
+        mark(ui, place, scene, row, n);
+    }
+    footer(ui, place, scene, state, &shown);
+}
+
+/// What the picture is of.
+struct Shown<'a> {
+    row: &'a Row,
+    /// Row-major [n, n].
+    matrix: &'a [f64],
+    /// The same at the last switch, and its step.
+    before: Option<&'a [f64]>,
+    before_step: Option<u64>,
+    of: Chosen,
+    n: usize,
+}
+
+/// The tensor that is shown alone, as a button that shows the whole again.
+fn back_to_the_whole(header: &mut Ui, chosen: &mut Chosen) {
+    let Some(tensor) = chosen else { return };
+    let text = egui::RichText::new(format!("{tensor} ×")).size(theme::SMALL);
+    let button = header.button(text).on_hover_text("Only this tensor's part of the kernel; click to show the whole");
+    let _named = button.clone().accessible_name("Show the whole kernel");
+    if button.clicked() {
+        *chosen = None;
+    }
 }
 
 /// The square that the matrix fills, with room for names at its left and the bar below.
@@ -133,30 +215,20 @@ fn matrix_rect(rect: Rect) -> Rect {
     Rect::from_min_size(pos2((room.left() + (room.width() - side) / 2.0).round(), room.top()), Vec2::splat(side))
 }
 
-fn draw_matrix(
-    ui: &Ui,
-    place: Rect,
-    scene: &Scene<'_>,
-    state: &mut GramState,
-    snapshot: &Snapshot,
-    before: Option<&Snapshot>,
-    n: usize,
-) {
-    let mode = state.mode;
-    let key = (snapshot.row.step, before.map(|before| before.row.step), mode, scene.tokens.dark);
-    let range = &mut state.ranges[mode as usize];
+fn draw_matrix(ui: &Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, shown: &Shown<'_>) {
+    let (mode, n) = (state.mode, shown.n);
+    let key = (shown.row.step, shown.before_step, mode, shown.of.clone(), scene.tokens.dark);
     if state.drawn.as_ref().is_none_or(|drawn| drawn.key != key) {
-        let gram = &snapshot.gram;
-        let before = before.map(|before| &*before.gram);
-        let value = |row: usize, column: usize| entry(mode, gram, before, n, row, column);
+        let value = |row: usize, column: usize| entry(mode, shown.matrix, shown.before, n, row, column);
+        let range = (mode, shown.of.clone());
         if let Some((low, high)) = range_of(mode, n, value) {
-            let known = range.unwrap_or((low, high));
-            *range = Some((known.0.min(low), known.1.max(high)));
+            let known = state.ranges.entry(range.clone()).or_insert((low, high));
+            *known = (known.0.min(low), known.1.max(high));
         }
-        let image =
-            picture(n, value, state.shades(), state.ranges[mode as usize].unwrap_or((0.0, 1.0)), scene.tokens.nan);
+        let range = state.ranges.get(&range).copied().unwrap_or((0.0, 1.0));
+        let image = picture(n, value, state.shades(), range, scene.tokens.nan);
         let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
-        let bad = snapshot.gram.iter().filter(|value| !value.is_finite()).count();
+        let bad = shown.matrix.iter().filter(|value| !value.is_finite()).count();
         match &mut state.drawn {
             Some(drawn) => {
                 drawn.texture.set(image, options);
@@ -225,17 +297,17 @@ fn blocks(ui: &Ui, place: Rect, scene: &Scene<'_>, info: &RunInfo) {
 }
 
 /// Colour bar and what the picture is of.
-fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, snapshot: &Snapshot, switched: bool) {
-    let range = state.ranges[state.mode as usize].unwrap_or((0.0, 1.0));
+fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown: &Shown<'_>) {
+    let range = state.ranges.get(&(state.mode, shown.of.clone())).copied().unwrap_or((0.0, 1.0));
     let bar = Rect::from_min_max(pos2(place.left(), place.bottom() + 9.0), pos2(place.right(), place.bottom() + 21.0));
     let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar));
     let (low, high) = (format::number(range.0), format::number(range.1));
     let high = if state.mode == Mode::Kernel { format!("≥ {high}") } else { high };
     colour_bar(&mut below, state.shades(), range, [&low, &high]);
     let bad = state.drawn.as_ref().map_or(0, |drawn| drawn.bad);
-    let row = &snapshot.row;
+    let row = shown.row;
     let mut text = format!("epoch {:.2} · step {} · task {}", row.epoch, format::count(row.step), row.task);
-    if state.mode == Mode::Change && !switched {
+    if state.mode == Mode::Change && shown.before.is_none() {
         text = "No switch yet: the change is counted from there".to_owned();
     } else if bad > 0 {
         text += &format!(" · {bad} entries are not numbers");
@@ -244,24 +316,32 @@ fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, snapsh
     ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), scene.tokens.weak);
 }
 
-/// Value, images, classes and tasks of the cell under the pointer.
+/// A sign beside the row of the probe that was chosen.
+fn mark(ui: &Ui, place: Rect, scene: &Scene<'_>, row: usize, n: usize) {
+    let y = place.top() + (row as f32 + 0.5) * place.height() / n as f32;
+    let tip = pos2(place.right() + 1.0, y);
+    let points = vec![tip, tip + vec2(6.0, -3.5), tip + vec2(6.0, 3.5)];
+    ui.painter().add(egui::Shape::convex_polygon(points, scene.tokens.accent, Stroke::NONE));
+}
+
+/// Value, images, classes and tasks of the cell under the pointer; the row that was clicked on.
 fn hover(
     ui: &mut Ui,
     place: Rect,
     scene: &Scene<'_>,
     state: &mut GramState,
     info: &RunInfo,
-    snapshot: &Snapshot,
-    before: Option<&Snapshot>,
-) {
-    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::hover());
-    let Some(pos) = response.hover_pos() else { return };
+    shown: &Shown<'_>,
+) -> Option<usize> {
+    let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Kernel: choose a probe by its row"));
+    let pos = response.hover_pos()?;
     let n = info.probes.len();
     let cell = place.width() / n as f32;
     let at = |offset: f32| ((offset / cell) as usize).min(n - 1);
     let (row, column) = (at(pos.y - place.top()), at(pos.x - place.left()));
-    let value = entry(state.mode, &snapshot.gram, before.map(|before| &*before.gram), n, row, column);
-    let gram = snapshot.gram[row * n + column];
+    let value = entry(state.mode, shown.matrix, shown.before, n, row, column);
+    let gram = shown.matrix[row * n + column];
     let cross = Stroke::new(1.0, scene.tokens.accent);
     ui.painter().rect_stroke(
         Rect::from_min_size(place.min + vec2(column as f32, row as f32) * cell, Vec2::splat(cell)).expand(1.0),
@@ -272,6 +352,7 @@ fn hover(
     Atlas::update(&mut state.atlas, ui, "probes", &info.thumbnails, info.image);
     let atlas = state.atlas.as_ref();
     let mode = state.mode;
+    let clicked = response.clicked();
     response.on_hover_ui_at_pointer(|ui| {
         ui.horizontal(|ui| {
             for probe in [row, column] {
@@ -297,6 +378,7 @@ fn hover(
             Mode::Change => _ = ui.monospace(format!("change = {}", format::number(value))),
         }
     });
+    clicked.then_some(row)
 }
 
 /// What stands here before the first snapshot.

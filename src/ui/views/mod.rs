@@ -5,25 +5,31 @@
 mod accuracy;
 mod alignment;
 mod atlas;
+mod circle;
 mod coupling;
+mod disk;
 mod distances;
 mod forks;
 mod gram;
 mod layers;
 mod ledger;
 mod logits;
+mod modes;
+mod optimiser;
 mod pixels;
 mod prediction;
+mod program;
 mod scale;
 mod slots;
 mod spectrum;
+mod trajectories;
 mod velocity;
 mod waterfall;
 
 use egui::Ui;
 
 use super::scene::Scene;
-use crate::record::Block;
+use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
 pub use slots::grid;
@@ -45,10 +51,16 @@ pub enum View {
     Forks,
     Prediction,
     Ledger,
+    Program,
+    Trajectories,
+    Modes,
+    Circle,
+    Disk,
+    Optimiser,
 }
 
 impl View {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -63,6 +75,12 @@ impl View {
         Self::Logits,
         Self::Coupling,
         Self::Distances,
+        Self::Program,
+        Self::Trajectories,
+        Self::Modes,
+        Self::Circle,
+        Self::Disk,
+        Self::Optimiser,
     ];
 
     /// The view of this title, in any case.
@@ -86,6 +104,12 @@ impl View {
             Self::Logits => "Logits",
             Self::Coupling => "Coupling",
             Self::Distances => "Distances",
+            Self::Program => "Program",
+            Self::Trajectories => "Trajectories",
+            Self::Modes => "Modes",
+            Self::Circle => "Circle",
+            Self::Disk => "Disk",
+            Self::Optimiser => "Optimiser",
         }
     }
 
@@ -206,6 +230,61 @@ impl View {
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred."
             }
+            Self::Program => {
+                "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
+                 dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
+                 over the parameter tensors,\n\
+                 K = Σ_W K_W, K_W(x,x′) = (1/C) Σ_c ⟨∂f_c(x)/∂W, ∂f_c(x′)/∂W⟩,\n\
+                 and of each matrix, K_W = (Gram of what it reads going forward) ∘ (Gram of ∂f/∂ of what it writes, going \
+                 backward), over all its uses and the places of an image: so each stands between the two passes. Filled, and in \
+                 percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: the kernel and its \
+                 velocity are then shown of it, too. The velocity has no value where the centred K_W is nothing but rounding (the \
+                 last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
+                 Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703)."
+            }
+            Self::Trajectories => {
+                "What the network says of single probe images, as the loss sees it (with laziness α (f − f₀)), at each snapshot. \
+                 Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
+                 same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
+                 dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
+                 fixed time.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703)."
+            }
+            Self::Modes => {
+                "The residual r = f − y on the probes (y one-hot), along the eigenvectors v_i of the run's first kernel:\n\
+                 ‖v_i′ r_t‖² / ‖v_i′ r_0‖²,\n\
+                 on a logarithmic axis; energies below 10⁻¹² of the first are left out. Dashed: a kernel that stands still takes \
+                 r_{t+1} = (1 − η Θ/(N C)) r_t, so (1 − ηλ_i/(N C))^2t is left after t steps: drawn where the probes are \
+                 exactly the training images and training is plain gradient descent with the full batch, the kernel's mean over \
+                 logits standing for that of each. Large eigenvalues are learnt first.\n\
+                 Jacot et al. 2018 (1806.07572); Arora et al. 2019 (1901.08584)."
+            }
+            Self::Circle => {
+                "For runs on the circle: the kernel Θ(x₀, x(γ)) between one probe x₀ and all others by the angle γ from x₀, at the \
+                 first snapshot (dashed) and at the cursor (solid); in the text's colour, where there is one, at infinite width. x₀ is the probe nearest to \
+                 (1, 0), or the one chosen by a click on its row in the kernel. Restart with another seed or width: the first \
+                 and the last kernel of each run before stay as faint lines. The wider, the nearer to one another and to \
+                 the limit, and the less training moves them.\n\
+                 Jacot, Gabriel, Hongler 2018 (1806.07572), figure 1."
+            }
+            Self::Disk => {
+                "For runs on the disk, whose probes are a grid: the first eigenvectors of the kernel (not centred) as pictures, \
+                 at the first snapshot and at the cursor, largest eigenvalue first; below each its eigenvalue and share of the trace. \
+                 Blue is negative, red positive, each picture over its own largest entry; the sign is such that this entry is \
+                 positive. Drawn over them: the disk and the curve between the classes. Where features are learnt, the \
+                 leading components turn towards that curve; in a wide network in the NTK parametrisation they stand still.\n\
+                 Baratin et al. 2021 (2008.00938)."
+            }
+            Self::Optimiser => {
+                "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
+                 (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
+                 one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
+                 1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
+                 Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
+                 “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
+            }
         }
     }
 }
@@ -227,6 +306,16 @@ pub struct ViewState {
     logits: logits::LogitsState,
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
+    program: program::ProgramState,
+    trajectories: trajectories::TrajectoriesState,
+    modes: modes::ModesState,
+    circle: circle::CircleState,
+    disk: disk::DiskState,
+    /// The probe that trajectories are shown of.
+    probe: trajectories::Probe,
+    /// The tensor that kernel and velocity are shown of.
+    tensor: program::Chosen,
+    optimiser: optimiser::OptimiserState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
@@ -248,6 +337,13 @@ impl ViewState {
         self.waterfall.reset();
         self.distances.reset();
         self.ledger.reset();
+        self.modes.reset();
+        self.disk.reset();
+    }
+
+    /// Keeps what is to be seen of a run that another takes the place of.
+    pub fn leave(&mut self, history: &History) {
+        self.circle.leave(history, self.probe);
     }
 }
 

@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, coupling, distances, forks, gram, layers, ledger, logits, prediction, scale, spectrum,
-    velocity, waterfall,
+    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
+    prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -113,8 +113,8 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
 
 fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewState) {
     match slot.view {
-        View::Gram => gram::show(ui, slot, scene, &mut state.gram),
-        View::Velocity => velocity::show(ui, slot, scene, &mut state.velocity),
+        View::Gram => gram::show(ui, slot, scene, &mut state.gram, (&mut state.tensor, &mut state.probe)),
+        View::Velocity => velocity::show(ui, slot, scene, &mut state.velocity, state.tensor.as_deref()),
         View::Scale => scale::show(ui, slot, scene, &mut state.scale),
         View::Alignment => alignment::show(ui, slot, scene, &mut state.alignment),
         View::Spectrum => spectrum::show(ui, slot, scene, &mut state.block.0),
@@ -127,6 +127,12 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Logits => logits::show(ui, slot, scene, &mut state.logits),
         View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
         View::Distances => distances::show(ui, slot, scene, &mut state.distances),
+        View::Trajectories => trajectories::show(ui, slot, scene, &mut state.trajectories, &mut state.probe),
+        View::Modes => modes::show(ui, slot, scene, &mut state.modes),
+        View::Circle => circle::show(ui, slot, scene, &mut state.circle, state.probe),
+        View::Disk => disk::show(ui, slot, scene, &mut state.disk),
+        View::Program => program::show(ui, slot, scene, &mut state.program, &mut state.tensor),
+        View::Optimiser => optimiser::show(ui, slot, scene, &mut state.optimiser),
     }
 }
 

@@ -3,14 +3,15 @@
 //! A spike of v may be nothing but larger steps; so the strip below shows, over the same lag, how far the weights moved,
 //! or how far the kernel turned for that (the susceptibility).
 
-use egui::Ui;
+use egui::{RichText, Ui};
 
 use super::slots::Slot;
-use crate::record::{Block, Metric};
+use crate::record::{Block, Metric, Row};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::format;
-use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
+use crate::ui::theme;
 use crate::ui::widgets::{choose, number_legend};
 
 /// What the strip below shows.
@@ -48,11 +49,17 @@ impl Default for VelocityState {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut VelocityState) {
+/// `tensor`: its velocity is shown beside the whole's.
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut VelocityState, tensor: Option<&str>) {
     let unit = if state.metric == Metric::VelocityAngle { "rad/epoch" } else { "1/epoch" };
     let mut card = slot.card(ui, unit);
     let window = window(&card.body, scene);
-    let traces = task_traces(scene, state.metric, true, window, state.whole);
+    let mut traces = task_traces(scene, state.metric, true, window, state.whole);
+    // Of tensors only the centred one is measured.
+    let tensor = tensor.filter(|_| state.metric == Metric::Velocity);
+    if let Some(tensor) = tensor {
+        traces.extend(tensor_traces(scene, tensor, window));
+    }
     let marks = spikes(scene, state.metric);
 
     let header = &mut card.header;
@@ -73,6 +80,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Vel
     choose(header, "Kind of velocity", &mut state.metric, &metrics);
     if slot.roomy() {
         header.checkbox(&mut state.whole, "all").on_hover_text("Also the velocity on all probes together");
+    }
+    if let Some(tensor) = tensor {
+        let text = RichText::new(format!("dashed: {tensor}")).size(theme::SMALL).color(scene.tokens.accent);
+        header.label(text).on_hover_text("Of this tensor's part of the kernel alone");
     }
     let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
     number_legend(left, &traces, true);
@@ -113,6 +124,20 @@ pub fn task_traces(scene: &mut Scene<'_>, metric: Metric, log: bool, window: Win
         let mut trace = Trace::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
         trace.width = if task == 1 { 1.8 } else { 1.2 };
         traces.push(trace);
+    }
+    traces
+}
+
+/// The velocity of a tensor's part on each task's probes.
+fn tensor_traces(scene: &mut Scene<'_>, tensor: &str, window: Window) -> Vec<Trace> {
+    let mut traces = Vec::new();
+    for task in scene.tasks() {
+        let of_task =
+            |row: &Row| row.tensors.iter().filter(|told| told.task == task).position(|told| *told.tensor == *tensor);
+        let Some(place) = scene.history.rows().last().and_then(of_task) else { continue };
+        let key = Key { source: Source::TensorVelocity(task, place), log: true };
+        let colour = scene.tokens.task(task);
+        traces.push(Trace { style: Style::Dashed, width: 1.2, ..Trace::new(scene, "", key, window, colour) });
     }
     traces
 }

@@ -68,8 +68,10 @@ fn what_is_written_is_read_back_bit_for_bit() {
         "logits.csv",
         "metrics.csv",
         "model.safetensors",
+        "optimiser.csv",
         "predictions.csv",
         "run.toml",
+        "tensors.csv",
     ];
     assert_eq!(names, expected);
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kernelscope::record::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
-    Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo, TaskStart,
-    Weights,
+    OptimiserMetrics, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo,
+    TaskStart, TensorMetrics, Weights,
 };
 use kernelscope::spec::Spec;
 
@@ -98,7 +98,8 @@ pub fn events(spec: &Spec, ending: impl Fn(u64) -> Ending) -> Vec<Event> {
             if at == 0 {
                 events.push(Event::Limit(gram.iter().map(|value| 2.0 * value).collect()));
             }
-            let snapshot = Snapshot { row, gram: gram.into(), eigenvalues, block_eigenvalues, outputs };
+            let (gram, tensors) = (gram.into(), Arc::default());
+            let snapshot = Snapshot { row, gram, tensors, eigenvalues, block_eigenvalues, outputs };
             events.push(Event::Snapshot(Arc::new(snapshot)));
         }
         step = begun + steps_of_task;
@@ -175,6 +176,21 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         lambda_max: (logits == Logits::Old).then(|| noise(step + 46)),
         trace: noise(step + 47),
     };
+    let tensor = |of: usize, name: &str| TensorMetrics {
+        task: of,
+        tensor: name.into(),
+        velocity: (since > 0.0 && name == "fc1.weight").then(|| noise(step + 48)),
+        share: noise(step + 49),
+    };
+    let geometry = |place: usize| OptimiserMetrics {
+        block: if place == 0 { Block::All } else { Block::Task(place) },
+        velocity: (since > 0.0).then(|| noise(step + 48)),
+        apart: noise(step + 49),
+        alignment: noise(step + 50),
+        alignment_centred: (place != 1).then(|| noise(step + 51)),
+        lambda_max: (place != 2).then(|| 1e9 * noise(step + 52)),
+        trace: noise(step + 53),
+    };
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
         let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch)
@@ -195,8 +211,11 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         accuracy: (1..=tasks).map(accuracy).collect(),
         predictions: Predictor::ALL.into_iter().flat_map(predictions).collect(),
         layers: (1..=tasks).flat_map(|task| ["fc1", "a, \"layer\""].map(|name| layer(task, name))).collect(),
+        tensors: (1..=tasks).flat_map(|task| ["fc1.weight", "fc1.bias"].map(|name| tensor(task, name))).collect(),
         cross: (2..=tasks).map(pair).collect(),
         logits: (1..=tasks).flat_map(|task| [Logits::Old, Logits::New].map(|logits| logit(task, logits))).collect(),
+        // None before Adam's first step.
+        optimiser: if step > 0 { (0..=tasks).map(geometry).collect() } else { Arc::default() },
         train_loss: (step > 0).then(|| noise(step + 20)),
         rate: 0.01,
         grad_norm: (step > 0).then(|| noise(step + 21)),

@@ -1,0 +1,72 @@
+//! The eigenvectors of a kernel, and what lies along each: the modes in which kernel gradient descent learns, and the principal
+//! components of the features.
+//!
+//! Guarantees: largest eigenvalue first; the sign of a vector is fixed (its entry of largest size is positive), so that the
+//! same kernel gives the same picture; the same numbers whatever the number of threads.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{Mat, MatRef, Par};
+
+use super::Gram;
+
+/// All eigenpairs of a kernel of n images.
+#[derive(Clone, Debug)]
+pub struct Modes {
+    /// Descending, unclamped.
+    values: Vec<f64>,
+    /// Row-major [n, n]: a vector of unit length in each row.
+    vectors: Vec<f64>,
+}
+
+impl Modes {
+    /// # Errors
+    /// When the solver does not converge, in words.
+    pub fn of(gram: &Gram) -> Result<Self, String> {
+        let n = gram.len();
+        let matrix = MatRef::from_row_major_slice(gram.values(), n, n);
+        let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
+            .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
+        let mut rows = Vec::with_capacity(n * n);
+        for column in (0..n).rev() {
+            let vector = vectors.col(column);
+            let largest =
+                vector.iter().copied().fold(0.0f64, |most, value| if value.abs() > most.abs() { value } else { most });
+            let sign = if largest < 0.0 { -1.0 } else { 1.0 };
+            rows.extend(vector.iter().map(|value| sign * value));
+        }
+        Ok(Self { values: values.column_vector().iter().rev().copied().collect(), vectors: rows })
+    }
+
+    /// λ₁ ≥ λ₂ ≥ …
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The unit vector of this rank, from 0.
+    pub fn vector(&self, rank: usize) -> &[f64] {
+        let n = self.values.len();
+        &self.vectors[rank * n..(rank + 1) * n]
+    }
+
+    /// ‖vᵢᵀ R‖² for each mode i, of a row-major [n, columns] matrix R; together they are ‖R‖².
+    pub fn energies(&self, residual: &[f64], columns: usize) -> Vec<f64> {
+        let n = self.values.len();
+        assert_eq!(residual.len(), n * columns, "a residual has a row for each image");
+        let vectors = MatRef::from_row_major_slice(&self.vectors, n, n);
+        let along = vectors * MatRef::from_row_major_slice(residual, n, columns);
+        (0..n).map(|mode| (0..columns).map(|column| along[(mode, column)].powi(2)).sum()).collect()
+    }
+}
+
+/// What is left of the energy ‖vᵢᵀ r‖² of a mode after so many steps of full-batch gradient descent on the mean squared error
+/// ½ mean (f − y)² over `entries` = N·C entries, if the kernel stands still: (1 − ηλᵢ/(N C))^{2t}, as
+/// r_{t+1} = (1 − η Θ/(N C)) r_t. Above 1 where η λ/(N C) > 2: that mode explodes.
+pub fn left(rate: f64, eigenvalue: f64, entries: usize, steps: f64) -> f64 {
+    (1.0 - rate * eigenvalue / entries as f64).abs().powf(2.0 * steps)
+}

@@ -1,0 +1,40 @@
+//! The Gram of one parameter tensor, small enough to be carried by every snapshot: one half of it, in f32.
+//!
+//! Guarantee: an entry is the measured one rounded once; the matrix is symmetric because only one half is there.
+
+use std::sync::Arc;
+
+/// Θ_W of all probes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorGram {
+    /// As in weights files: `fc1.weight`.
+    pub tensor: Arc<str>,
+    /// The half below the diagonal and the diagonal, row by row: n (n + 1)/2 entries.
+    half: Arc<[f32]>,
+}
+
+impl TensorGram {
+    /// Packs a row-major [n, n] matrix, symmetrised.
+    pub fn pack(tensor: Arc<str>, n: usize, values: &[f64]) -> Self {
+        let entry = |row: usize, column: usize| (0.5 * (values[row * n + column] + values[column * n + row])) as f32;
+        let half = (0..n).flat_map(|row| (0..=row).map(move |column| entry(row, column))).collect();
+        Self { tensor, half }
+    }
+
+    /// Row-major [n, n]; `None` when it is not of so many images.
+    pub fn unpack(&self, n: usize) -> Option<Vec<f64>> {
+        if self.half.len() != n * (n + 1) / 2 {
+            return None;
+        }
+        let at = |row: usize, column: usize| {
+            let (low, high) = (row.min(column), row.max(column));
+            f64::from(self.half[high * (high + 1) / 2 + low])
+        };
+        Some((0..n * n).map(|place| at(place / n, place % n)).collect())
+    }
+
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> u64 {
+        size_of_val(&*self.half) as u64
+    }
+}

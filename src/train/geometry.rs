@@ -1,0 +1,61 @@
+//! The kernel of the geometry that the optimiser really trains in, J P Jᵀ: to first order a step moves the outputs by −η times this,
+//! where plain gradient descent moves them by −η J Jᵀ.
+//!
+//! P is the identity for plain SGD. With momentum μ a gradient that stays the same is multiplied by 1 + μ + μ² + … = 1/(1 − μ), so in
+//! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the diagonal of
+//! 1/(√v̂ + ε) as it is at that moment (Kingma & Ba 2015), which changes with every step. What is frozen has no part in any.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::Learner;
+use super::optimiser::adam_diagonal;
+use crate::ntk::{Preconditioner, Request, layerwise};
+use crate::spec::Optimiser;
+
+impl Learner {
+    /// J P Jᵀ on images [n, inputs], reduced over logits as the run's kernel, while these layers are frozen; `kernel` is the run's
+    /// own there, [n, n]. `Some(None)` where P is not yet defined: before Adam's first step. `None` when `cancelled` says so.
+    pub fn optimiser_kernel(
+        &self,
+        images: &Tensor<2>,
+        kernel: &[f64],
+        frozen: &[String],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Option<Vec<f64>>> {
+        let preconditioner = match self.training.optimiser {
+            Optimiser::Sgd => None,
+            Optimiser::Adam => match self.preconditioner() {
+                Some(preconditioner) => Some(Arc::new(preconditioner)),
+                None => return Some(None),
+            },
+        };
+        let scale = match self.training.optimiser {
+            Optimiser::Sgd => 1.0 / (1.0 - self.training.momentum),
+            Optimiser::Adam => 1.0,
+        };
+        let only = self.moving(frozen);
+        let values = if preconditioner.is_none() && only.is_none() {
+            kernel.to_vec()
+        } else {
+            let request = Request { only, preconditioner, ..Request::of(self.reduction) };
+            layerwise::measure(&self.plain(), images, None, &request, cancelled)?.values
+        };
+        Some(Some(values.into_iter().map(|value| scale * value).collect()))
+    }
+
+    /// Adam's P by tensor; none before its first step.
+    fn preconditioner(&self) -> Option<Preconditioner> {
+        let mut diagonal = adam_diagonal(&self.optimiser);
+        if diagonal.is_empty() {
+            return None;
+        }
+        // A tensor that has had no step yet, because it was frozen, has not moved.
+        let sizes = self.plain().flatten().into_iter().map(|tensor| tensor.shape().num_elements());
+        let of = self.network().ids().into_iter().zip(sizes);
+        Some(Preconditioner::new(
+            of.map(|((name, id), size)| (name, diagonal.remove(&id).unwrap_or_else(|| vec![0.0; size]))),
+        ))
+    }
+}

@@ -1,0 +1,196 @@
+//! The kernel between one point of the circle and all others: before training, now, of the runs before, and at infinite width.
+//!
+//! Guarantees: what is drawn are the rows of measured Grams, point by point, nothing is fitted; of each run that was restarted
+//! its first and last kernel stay as faint lines, so that several seeds and widths lie over one another.
+
+use std::f64::consts::PI;
+
+use egui::{Color32, RichText, Sense, Ui, UiBuilder};
+use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
+
+use super::slots::Slot;
+use super::trajectories::Probe;
+use crate::math::plane::{Plane, Point};
+use crate::record::{History, origin, profile};
+use crate::spec::preset;
+use crate::ui::actions::Action;
+use crate::ui::axes;
+use crate::ui::format;
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::segments;
+
+/// Runs before that are kept at most.
+const KEPT: usize = 12;
+
+/// Kept between frames.
+#[derive(Default)]
+pub struct CircleState {
+    /// Divided by Θ(x₀, x₀).
+    relative: bool,
+    kept: Vec<Kept>,
+}
+
+/// What is left of a run before.
+struct Kept {
+    start: Vec<(f64, f64)>,
+    end: Vec<(f64, f64)>,
+}
+
+impl CircleState {
+    /// Keeps the lines of a run that another takes the place of.
+    pub fn leave(&mut self, history: &History, probe: Probe) {
+        let Some(points) = circle(history) else { return };
+        let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
+        let snapshots = history.snapshots();
+        let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else { return };
+        let [start, end] = [first, last].map(|snapshot| profile(&snapshot.gram, &points, from));
+        if self.kept.len() == KEPT {
+            self.kept.remove(0);
+        }
+        self.kept.push(Kept { start, end });
+    }
+}
+
+/// The probes of a run on the circle.
+fn circle(history: &History) -> Option<Vec<Point>> {
+    let (plane, points) = history.info()?.plane()?;
+    (plane == Plane::Circle).then_some(points)
+}
+
+/// One line of the plot.
+struct Drawn {
+    name: &'static str,
+    points: Vec<PlotPoint>,
+    colour: Color32,
+    width: f32,
+    dashed: bool,
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CircleState, probe: Probe) {
+    let mut card = slot.card(ui, "Θ(x₀, x(γ))");
+    let Some(points) = circle(scene.history) else {
+        return absent(&mut card.body, scene);
+    };
+    let scales = [(false, "Θ", "The kernel itself"), (true, "over Θ(x₀, x₀)", "Its shape alone, without its size")];
+    segments(&mut card.header, &mut state.relative, &scales);
+    if !state.kept.is_empty() {
+        let text = RichText::new("forget").size(theme::SMALL);
+        let button = card.header.button(text).on_hover_text("Forget the runs before");
+        if button.clicked() {
+            state.kept.clear();
+        }
+        _ = button.accessible_name("Forget the runs before on the circle");
+    }
+    let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
+    let lines = lines(scene, state, &points, from);
+    let header = &mut card.header;
+    legend(&mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap())), &lines);
+    plot(&mut card.body, scene, &lines, points[from]);
+}
+
+fn lines(scene: &Scene<'_>, state: &CircleState, points: &[Point], from: usize) -> Vec<Drawn> {
+    let tokens = scene.tokens;
+    let drawn = |name, profile: &[(f64, f64)], colour, width, dashed| {
+        let at_origin = profile.iter().min_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).map_or(1.0, |point| point.1);
+        let scale = if state.relative && at_origin != 0.0 { 1.0 / at_origin } else { 1.0 };
+        let points = profile.iter().map(|&(angle, value)| PlotPoint::new(angle, scale * value)).collect();
+        Drawn { name, points, colour, width, dashed }
+    };
+    let mut lines = Vec::new();
+    for run in &state.kept {
+        lines.push(drawn("", &run.start, tokens.faint.gamma_multiply(0.6), 0.8, true));
+        lines.push(drawn("", &run.end, tokens.faint, 0.8, false));
+    }
+    let of = |kernel: &[f64]| profile(kernel, points, from);
+    if let Some(limit) = scene.history.limit() {
+        lines.push(drawn("n = ∞", &of(limit), tokens.text, 1.2, true));
+    }
+    if let Some(first) = scene.history.snapshots().first() {
+        lines.push(drawn("at the start", &of(&first.gram), tokens.task(1), 1.4, true));
+    }
+    if let Some(snapshot) = &scene.snapshot {
+        lines.push(drawn("now", &of(&snapshot.gram), tokens.task(2), 2.0, false));
+    }
+    lines
+}
+
+/// Names and colours of the lines, as far as there is room.
+fn legend(ui: &mut Ui, lines: &[Drawn]) {
+    let rect = ui.available_rect_before_wrap();
+    let weak = theme::Tokens::of(ui).weak;
+    let painter = ui.painter().with_clip_rect(rect);
+    let mut x = rect.left() + 6.0;
+    for line in lines.iter().rev().filter(|line| !line.name.is_empty()) {
+        let name = painter.layout_no_wrap(line.name.to_owned(), theme::note(), weak);
+        let (width, y) = (name.size().x, rect.center().y);
+        if x + 9.0 + width > rect.right() {
+            break;
+        }
+        painter.circle_filled(egui::pos2(x + 3.0, y), 3.0, line.colour);
+        painter.galley(egui::pos2(x + 9.0, y - name.size().y / 2.0), name, weak);
+        x += 17.0 + width;
+    }
+}
+
+fn plot(ui: &mut Ui, scene: &Scene<'_>, lines: &[Drawn], origin: Point) {
+    let tokens = scene.tokens;
+    let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.y);
+    let (low, high) = values().fold((0.0f64, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let (low, high) = if high.is_finite() { format::settle((low, high), 1e-9) } else { (0.0, 1.0) };
+    let span = high - low;
+    let height = ui.available_height();
+    let angles = axes::bottom(tokens, true, angle);
+    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, false));
+    let behind = ui.painter().add(egui::Shape::Noop);
+    let shown = axes::bare(ui, "circle", height)
+        .sense(Sense::hover())
+        .custom_x_axes(vec![angles])
+        .custom_y_axes(vec![axis])
+        .x_grid_spacer(quarters)
+        .y_grid_spacer(format::spacer(false, axes::ticks_up(height)))
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(-1.02 * PI..=1.02 * PI);
+            plot_ui.set_plot_bounds_y(low..=high);
+            for (place, line) in lines.iter().enumerate() {
+                let style = if line.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
+                let drawn = Line::new(line.name, PlotPoints::Borrowed(&line.points)).id(place).style(style);
+                plot_ui.line(drawn.color(line.colour).width(line.width).allow_hover(false));
+            }
+        });
+    let frame = *shown.transform.frame();
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, tokens.well));
+    let degrees = origin[1].atan2(origin[0]).to_degrees();
+    let text = format!("x₀ at {degrees:.0}° · γ");
+    let at = frame.right_bottom() - egui::vec2(4.0, 1.0);
+    ui.painter().text(at, egui::Align2::RIGHT_BOTTOM, text, theme::ticks(), tokens.weak);
+}
+
+/// −π, −π/2, 0, π/2, π.
+fn quarters(_: GridInput) -> Vec<GridMark> {
+    (-2..=2).map(|quarter| GridMark { value: f64::from(quarter) * PI / 2.0, step_size: PI }).collect()
+}
+
+fn angle(value: f64) -> String {
+    match (value / (PI / 2.0)).round() as i32 {
+        -2 => "−π",
+        -1 => "−π/2",
+        0 => "0",
+        1 => "π/2",
+        2 => "π",
+        _ => "",
+    }
+    .to_owned()
+}
+
+fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
+    ui.add_space(theme::GRID);
+    let text = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
+                the circle; the preset is.";
+    ui.label(RichText::new(text).color(scene.tokens.weak));
+    if let Some(preset) = preset("circle")
+        && ui.button("Start circle").clicked()
+    {
+        scene.actions.push(Action::Load(preset));
+    }
+}

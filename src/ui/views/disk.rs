@@ -1,0 +1,200 @@
+//! The principal components of the kernel as pictures: its first eigenvectors on a grid of points of the plane, at the start and
+//! now.
+//!
+//! Guarantees: eigenvectors are computed beside the window; each picture has a colour scale of its own, centred at 0, because a
+//! unit vector has no size to compare; its sign is fixed, so that nothing flips between two snapshots that are nearly the same.
+
+use std::sync::Arc;
+
+use egui::{
+    Align2, Color32, ColorImage, Pos2, Rect, RichText, Shape, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2,
+};
+
+use super::pixels::Shades;
+use super::slots::Slot;
+use crate::math::modes::Modes;
+use crate::math::plane::{Plane, Point};
+use crate::record::{RunInfo, Snapshot};
+use crate::spec::preset;
+use crate::ui::actions::Action;
+use crate::ui::aside::Aside;
+use crate::ui::format;
+use crate::ui::residuals::modes_of;
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+
+/// Components shown.
+const COMPONENTS: usize = 6;
+
+/// What is known of one snapshot's kernel.
+struct Found {
+    step: u64,
+    epoch: f64,
+    modes: Result<Modes, String>,
+}
+
+/// Record, row of the picture, snapshot.
+type Order = (u64, usize, Arc<Snapshot>);
+
+/// Kept between frames.
+pub struct DiskState {
+    shades: Shades,
+    thread: Option<Aside<Order, (u64, usize, Found)>>,
+    record: u64,
+    /// At the start, and now.
+    found: [Option<Found>; 2],
+    drawn: [Option<(u64, bool, TextureHandle)>; 2],
+}
+
+impl Default for DiskState {
+    fn default() -> Self {
+        let shades = Shades::diverging();
+        Self { shades, thread: None, record: 0, found: [None, None], drawn: [None, None] }
+    }
+}
+
+impl DiskState {
+    pub fn reset(&mut self) {
+        self.record += 1;
+        (self.found, self.drawn) = ([None, None], [None, None]);
+    }
+
+    /// Takes what was found, and asks for what is missing: the start first.
+    fn ask(&mut self, scene: &Scene<'_>) {
+        let Some(thread) = &mut self.thread else { return };
+        if let Some((record, row, found)) = thread.answer()
+            && record == self.record
+        {
+            self.found[row] = Some(found);
+        }
+        let wanted = [scene.history.snapshots().first(), scene.snapshot.as_ref()];
+        for (row, snapshot) in wanted.into_iter().enumerate() {
+            let Some(snapshot) = snapshot else { continue };
+            if self.found[row].as_ref().is_none_or(|found| found.step != snapshot.row.step) {
+                thread.order((self.record, row, Arc::clone(snapshot)));
+                return;
+            }
+        }
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DiskState) {
+    let mut card = slot.card(ui, "v₁, v₂, …");
+    let ui = &mut card.body;
+    let grid = scene.info().and_then(grid_of);
+    let Some((side, points)) = grid else { return absent(ui, scene) };
+    if state.thread.is_none() {
+        let ctx = ui.ctx().clone();
+        let work = |(record, row, snapshot): Order| {
+            let (step, epoch) = (snapshot.row.step, snapshot.row.epoch);
+            (record, row, Found { step, epoch, modes: modes_of(&snapshot) })
+        };
+        match Aside::start("components", work, move || ctx.request_repaint()) {
+            Ok(thread) => state.thread = Some(thread),
+            Err(err) => {
+                ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
+                return;
+            }
+        }
+    }
+    state.ask(scene);
+    draw(ui, scene, state, side, &points);
+}
+
+/// Side of the grid and its points, where the probes are exactly one.
+fn grid_of(info: &RunInfo) -> Option<(usize, Vec<Point>)> {
+    let (_, points) = info.plane().filter(|(plane, _)| *plane == Plane::Disk)?;
+    let side = Plane::side(info.spec.kernel.probes_per_class)?;
+    (side * side == points.len()).then_some((side, points))
+}
+
+/// Column and row from above of a point of the grid.
+fn cell([x, y]: Point, side: usize) -> (usize, usize) {
+    let place = |value: f64| (((value + 1.0) / 2.0 * side as f64) as usize).min(side - 1);
+    (place(x), side - 1 - place(y))
+}
+
+fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut DiskState, side: usize, points: &[Point]) {
+    let rect = ui.available_rect_before_wrap();
+    let label = 44.0;
+    let (gap, line) = (5.0, 13.0);
+    let width = (rect.width() - label - gap * (COMPONENTS - 1) as f32) / COMPONENTS as f32;
+    let height = (rect.height() - 2.0 * line - gap) / 2.0;
+    let edge = width.min(height).floor().max(8.0);
+    for (row, word) in ["start", "now"].into_iter().enumerate() {
+        let top = rect.top() + row as f32 * (edge + line + gap);
+        let Some(found) = &state.found[row] else { continue };
+        let font = theme::note();
+        let at = pos2(rect.left(), top + edge / 2.0);
+        ui.painter().text(at - vec2(0.0, 7.0), Align2::LEFT_CENTER, word, font.clone(), scene.tokens.text);
+        let epoch = format!("{:.1} ep", found.epoch);
+        ui.painter().text(at + vec2(0.0, 7.0), Align2::LEFT_CENTER, epoch, theme::ticks(), scene.tokens.weak);
+        let modes = match &found.modes {
+            Ok(modes) => modes,
+            Err(message) => {
+                let at = pos2(rect.left() + label, top + edge / 2.0);
+                ui.painter().text(at, Align2::LEFT_CENTER, message, font, scene.tokens.warning);
+                continue;
+            }
+        };
+        let key = (found.step, scene.tokens.dark);
+        if state.drawn[row].as_ref().is_none_or(|drawn| (drawn.0, drawn.1) != key) {
+            let image = picture(modes, points, side, &state.shades, scene.tokens.nan);
+            let texture = ui.ctx().load_texture(format!("components {word}"), image, TextureOptions::NEAREST);
+            state.drawn[row] = Some((key.0, key.1, texture));
+        }
+        let Some((_, _, texture)) = &state.drawn[row] else { continue };
+        let trace: f64 = modes.values().iter().sum();
+        for (rank, value) in modes.values().iter().enumerate().take(COMPONENTS) {
+            let left = rect.left() + label + rank as f32 * (edge + gap);
+            let place = Rect::from_min_size(pos2(left, top), vec2(edge, edge));
+            let part = |at: usize| at as f32 / COMPONENTS as f32;
+            let uv = Rect::from_min_max(pos2(part(rank), 0.0), pos2(part(rank + 1), 1.0));
+            ui.painter().image(texture.id(), place, uv, Color32::WHITE);
+            outline(ui, place);
+            let share = if trace > 0.0 { format!("{:.0} %", 100.0 * value / trace) } else { "–".to_owned() };
+            let text = format!("{} · {share}", format::number(*value));
+            let text = if edge > 74.0 { text } else { share };
+            let below = pos2(place.center().x, place.bottom() + 1.0);
+            ui.painter().text(below, Align2::CENTER_TOP, text, theme::ticks(), scene.tokens.weak);
+        }
+    }
+}
+
+/// The components beside one another, each over its own largest entry.
+fn picture(modes: &Modes, points: &[Point], side: usize, shades: &Shades, nan: Color32) -> ColorImage {
+    let across = COMPONENTS * side;
+    let mut image = ColorImage::filled([across, side], nan);
+    for rank in 0..COMPONENTS.min(modes.values().len()) {
+        let vector = modes.vector(rank);
+        let most = vector.iter().map(|value| value.abs()).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+        let colour = shades.within((-most, most), nan);
+        for (value, point) in vector.iter().zip(points) {
+            let (column, row) = cell(*point, side);
+            image[(rank * side + column, row)] = colour(*value);
+        }
+    }
+    image
+}
+
+/// The disk itself and the curve between its classes.
+fn outline(ui: &Ui, place: Rect) {
+    let stroke = Stroke::new(1.0, Color32::from_black_alpha(90));
+    ui.painter().circle_stroke(place.center(), place.width() / 2.0, stroke);
+    let at = |x: f64, y: f64| -> Pos2 { place.center() + vec2(x as f32, -y as f32) * (place.width() / 2.0) };
+    let curve = (-32..=32).map(|step| f64::from(step) / 32.0).map(|x| (x, 0.5 * (std::f64::consts::PI * x).sin()));
+    let inside = curve.filter(|(x, y)| x.hypot(*y) <= 1.0).map(|(x, y)| at(x, y)).collect();
+    ui.painter().add(Shape::line(inside, stroke));
+}
+
+fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
+    ui.add_space(theme::GRID);
+    let text = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
+                at the rate of its eigenvalue. This run is not on the disk; the preset is.";
+    ui.label(RichText::new(text).color(scene.tokens.weak));
+    if let Some(preset) = preset("disk")
+        && ui.button("Start disk").clicked()
+    {
+        scene.actions.push(Action::Load(preset));
+    }
+}

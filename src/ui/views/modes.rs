@@ -1,0 +1,179 @@
+//! How fast each part of the residual goes: its energy along the eigenvectors of the run's first kernel.
+//!
+//! Guarantees: what is drawn solid was measured; the dashed lines are the closed form of the kernel standing still, and are
+//! drawn only where its assumptions are those of the run. Where they are not, the view says which one fails.
+
+use egui::{RichText, Ui, UiBuilder};
+use egui_plot::PlotPoint;
+
+use super::slots::Slot;
+use crate::math::modes::left;
+use crate::record::RunInfo;
+use crate::spec::{Loss, Reduction, preset};
+use crate::ui::actions::Action;
+use crate::ui::format;
+use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::residuals::{ResidualMap, Residuals};
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::{choose, names_below};
+
+/// Modes drawn at once.
+const LINES: usize = 6;
+/// Energies below this share of the first are rounding.
+const LEAST: f64 = 1e-12;
+
+/// Which modes are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Which {
+    /// From the largest to the smallest, in even steps of their logarithmic rank.
+    #[default]
+    Spread,
+    Largest,
+}
+
+/// Kept between frames.
+#[derive(Default)]
+pub struct ModesState {
+    which: Which,
+    /// The thread, once this view was looked at.
+    map: Option<ResidualMap>,
+}
+
+impl ModesState {
+    pub fn reset(&mut self) {
+        self.map.iter_mut().for_each(ResidualMap::reset);
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ModesState) {
+    let mut card = slot.card(ui, "energy left");
+    let Some(info) = scene.history.info().cloned() else { return };
+    if info.spec.training.loss != Loss::Mse {
+        return absent(&mut card.body, scene);
+    }
+    choose(
+        &mut card.header,
+        "Modes",
+        &mut state.which,
+        &[(Which::Spread, "large to small"), (Which::Largest, "the largest")],
+    );
+    let ui = &mut card.body;
+    if state.map.is_none() {
+        let ctx = ui.ctx().clone();
+        match ResidualMap::start(move || ctx.request_repaint()) {
+            Ok(map) => state.map = Some(map),
+            Err(err) => {
+                ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
+                return;
+            }
+        }
+    }
+    let Some(map) = &mut state.map else { return };
+    let found = match map.of(scene.history) {
+        Some(Ok(found)) => found.clone(),
+        Some(Err(message)) => {
+            ui.label(RichText::new(message).color(scene.tokens.warning));
+            return;
+        }
+        None => Residuals::default(),
+    };
+    let rate = still(&info);
+    let window = window(ui, scene);
+    let traces = traces(scene, &info, &found, ranks(state.which, found.eigenvalues.len()), rate.ok(), window);
+    let word = match rate {
+        Ok(_) => "dashed: (1 − ηλ/(N C))^2t, the kernel standing still".to_owned(),
+        Err(why) => format!("no prediction: {why}"),
+    };
+    let left = &mut card.header;
+    let left = &mut left.new_child(UiBuilder::new().max_rect(left.available_rect_before_wrap()));
+    if slot.roomy() {
+        left.label(RichText::new(&word).size(theme::SMALL).color(scene.tokens.weak));
+    }
+    ui.scope(|ui| names_below(ui, traces.iter().filter(|trace| !trace.name.is_empty()))).response.on_hover_text(word);
+    let height = ui.available_height();
+    let plot = TimePlot { id: "modes", log: true, limits: None, least: 1.0, ticks: true, height };
+    time_plot(ui, scene, &plot, &traces, &[]);
+}
+
+/// The ranks to draw of so many modes, from 0.
+fn ranks(which: Which, count: usize) -> Vec<usize> {
+    let mut ranks: Vec<usize> = match which {
+        Which::Largest => (0..count.min(LINES)).collect(),
+        Which::Spread => {
+            let last = count.saturating_sub(1).max(1) as f64;
+            let at = |step: usize| ((last + 1.0).powf(step as f64 / (LINES - 1) as f64) - 1.0).round() as usize;
+            (0..LINES).map(at).filter(|&rank| rank < count).collect()
+        }
+    };
+    ranks.dedup();
+    ranks
+}
+
+/// The rate at which the kernel's own time goes, where training is full-batch gradient descent on exactly the probes; else
+/// what is otherwise.
+pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
+    let spec = &info.spec;
+    let images = info.tasks.first().map_or(0, |task| task.train_images);
+    if spec.tasks.sequence().len() != 1 {
+        Err("there is more than one task")
+    } else if !spec.kernel.train_on_probes || images != info.probes.len() {
+        Err("the probes are not exactly the training images")
+    } else if spec.training.batch < images {
+        Err("the batches are smaller than the training set")
+    } else if !spec.training.is_plain() {
+        Err("training is not plain gradient descent")
+    } else if spec.kernel.reduction != Reduction::Trace {
+        Err("the kernel is that of the logits' sum")
+    } else if !spec.changes.is_empty() || !spec.training.frozen.is_empty() || spec.training.masked {
+        Err("something was changed on the way, frozen or masked")
+    } else {
+        // The loss sees α f, whose kernel is α² that of f.
+        let gain = spec.network.laziness().unwrap_or(1.0).powi(2);
+        Ok(spec.effective_rate(spec.training.rate) * gain)
+    }
+}
+
+fn traces(
+    scene: &Scene<'_>,
+    info: &RunInfo,
+    found: &Residuals,
+    ranks: Vec<usize>,
+    rate: Option<f64>,
+    window: crate::ui::curves::Window,
+) -> Vec<Trace> {
+    let (lines, cursor) = (ranks.len(), scene.cursor);
+    let entries = info.probes.len() * info.class_names.len();
+    let log = |epoch: f64, share: f64| (share > LEAST).then(|| PlotPoint::new(epoch, share.log10()));
+    let rate = rate.filter(|_| scene.history.changes().is_empty());
+    let mut traces = Vec::new();
+    for (place, rank) in ranks.into_iter().enumerate() {
+        let colour = scene.tokens.layer(place, lines.max(2));
+        let eigenvalue = found.eigenvalues[rank];
+        if let Some(rate) = rate {
+            let expected = found
+                .times
+                .iter()
+                .filter_map(|&(step, epoch)| log(epoch, left(rate, eigenvalue, entries, step as f64)));
+            let line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
+            traces.push(Trace { style: Style::Dashed, width: 1.2, now: None, ..line });
+        }
+        let measured = found.left(rank).into_iter().filter_map(|(epoch, share)| log(epoch, share)).collect();
+        let name = format!("λ_{} = {}", rank + 1, format::number(eigenvalue));
+        traces.push(Trace::through(name, measured, (window, cursor), colour));
+    }
+    traces
+}
+
+fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
+    ui.add_space(theme::GRID);
+    let text = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
+                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
+    ui.label(RichText::new(text).color(scene.tokens.weak));
+    let ready = ["universality", "circle"].into_iter().filter_map(preset);
+    if let Some(preset) = ready.into_iter().find(|preset| preset.spec().training.loss == Loss::Mse)
+        && ui.button(format!("Start {}", preset.name)).clicked()
+    {
+        scene.actions.push(Action::Load(preset));
+    }
+}

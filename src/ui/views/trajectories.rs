@@ -1,0 +1,171 @@
+//! What the network says of single probe images over time, and what a static kernel would have it say.
+
+use std::sync::Arc;
+
+use egui::{RichText, Ui, UiBuilder};
+
+use super::slots::Slot;
+use crate::record::{Predictor, RunInfo, Snapshot};
+use crate::spec::Loss;
+use crate::ui::curves::{Key, Source, Window};
+use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::scene::Scene;
+use crate::ui::theme;
+use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+
+/// The probe that was chosen, by its row; none: the first of each class.
+pub type Probe = Option<usize>;
+
+/// Classes that have a line of their own at most, while no probe is chosen.
+const CLASSES: usize = 5;
+/// Logits of one probe that have a line at most.
+const LOGITS: usize = 12;
+
+/// Which logits of a probe are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Which {
+    /// That of its own class.
+    #[default]
+    Own,
+    All,
+    One(usize),
+}
+
+/// Whose prediction is drawn beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Beside {
+    /// The first that there is.
+    #[default]
+    Any,
+    Nobody,
+    By(Predictor),
+}
+
+/// Kept between frames.
+#[derive(Default)]
+pub struct TrajectoriesState {
+    which: Which,
+    beside: Beside,
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut TrajectoriesState, probe: &mut Probe) {
+    let mut card = slot.card(ui, "logit");
+    let (Some(info), Some(last)) = (scene.history.info().cloned(), scene.history.snapshots().last().cloned()) else {
+        return;
+    };
+    let classes = info.class_names.len();
+    *probe = probe.filter(|&row| row < info.probes.len());
+    let by = predictors(&mut card.header, state, &last);
+    choose_logit(&mut card.header, state, &info, classes);
+    choose_probe(&mut card.header, probe, &info);
+
+    let lines = lines(&info, *probe, state.which, classes);
+    let window = window(&card.body, scene);
+    let traces = traces(scene, &info, &lines, by, window);
+    let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
+    let body = &mut card.body;
+    if body.available_width() > HEADER_WIDTH && lines.len() <= 3 {
+        let header = &mut card.header;
+        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+        number_legend(left, &traces, false);
+    } else {
+        names_below(body, names.into_iter().rev());
+    }
+    if by.is_none() && state.beside != Beside::Nobody && slot.roomy() {
+        let text = "No prediction beside: switch on “Predict” in the kernel's settings to have some.";
+        body.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
+    }
+    let height = body.available_height();
+    let plot = TimePlot { id: "trajectories", log: false, limits: None, least: 0.05, ticks: true, height };
+    time_plot(body, scene, &plot, &traces, &[]);
+}
+
+/// The list of those who predict; who is drawn.
+fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot) -> Option<Predictor> {
+    let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
+    let known: Vec<Predictor> = told.collect();
+    let usual = [Predictor::Infinite, Predictor::LinearisedStart];
+    let first = usual.into_iter().find(|by| known.contains(by)).or(known.first().copied());
+    let chosen = match state.beside {
+        Beside::Nobody => None,
+        Beside::By(by) if known.contains(&by) => Some(by),
+        Beside::Any | Beside::By(_) => first,
+    };
+    if !known.is_empty() {
+        let mut now = chosen.map_or(Beside::Nobody, Beside::By);
+        let mut options: Vec<(Beside, &str)> = known.iter().map(|by| (Beside::By(*by), by.words())).collect();
+        options.push((Beside::Nobody, "no prediction"));
+        if choose(header, "Prediction beside the trajectories", &mut now, &options) {
+            state.beside = now;
+        }
+    }
+    chosen
+}
+
+fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, classes: usize) {
+    if matches!(state.which, Which::One(logit) if logit >= classes) {
+        state.which = Which::Own;
+    }
+    let mut options = vec![(Which::Own, "own logit"), (Which::All, "all logits")];
+    options.extend(info.class_names.iter().enumerate().map(|(logit, name)| (Which::One(logit), name.as_str())));
+    choose(header, "Logit of the trajectories", &mut state.which, &options);
+}
+
+fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
+    let word = |row: usize| {
+        let of = info.probes[row];
+        let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());
+        format!("probe {} · {name}", row + 1)
+    };
+    let words: Vec<String> = (0..info.probes.len()).map(word).collect();
+    let mut options: Vec<(Probe, &str)> = vec![(None, "first of each class")];
+    options.extend(words.iter().enumerate().map(|(row, word)| (Some(row), word.as_str())));
+    choose(header, "Probe of the trajectories", probe, &options);
+}
+
+/// Row and logit of each line, and its name.
+fn lines(info: &RunInfo, probe: Probe, which: Which, classes: usize) -> Vec<(usize, usize, String)> {
+    let name = |class: usize| info.class_names.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let logits = |row: usize| match which {
+        Which::Own => vec![info.probes[row].label],
+        Which::One(logit) => vec![logit],
+        Which::All => (0..classes.min(LOGITS)).collect(),
+    };
+    if let Some(row) = probe {
+        return logits(row).into_iter().map(|logit| (row, logit, name(logit))).collect();
+    }
+    let mut seen = Vec::new();
+    for (row, of) in info.probes.iter().enumerate() {
+        if seen.len() < CLASSES && !seen.iter().any(|&known: &usize| info.probes[known].label == of.label) {
+            seen.push(row);
+        }
+    }
+    // Of several probes, all logits would be a thicket: that of the own class stands for them.
+    let logit = |row: usize| if let Which::One(logit) = which { logit } else { info.probes[row].label };
+    seen.into_iter().map(|row| (row, logit(row), name(info.probes[row].label))).collect()
+}
+
+fn traces(
+    scene: &mut Scene<'_>,
+    info: &Arc<RunInfo>,
+    lines: &[(usize, usize, String)],
+    by: Option<Predictor>,
+    window: Window,
+) -> Vec<Trace> {
+    let mut traces = Vec::new();
+    // With the squared error all own logits go to 1.
+    let own = lines.iter().all(|(row, logit, _)| info.probes[*row].label == *logit);
+    if info.spec.training.loss == Loss::Mse && own {
+        traces.push(Trace::level(window, 1.0, scene.tokens.faint));
+    }
+    for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
+        let colour = scene.tokens.layer(place, lines.len().max(2));
+        let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
+        if by.is_some() {
+            let beside = Trace::new(scene, "", key(by), window, colour);
+            traces.push(Trace { style: Style::Dashed, width: 1.4, ..beside });
+        }
+        traces.push(Trace { width: 1.7, ..Trace::new(scene, name.as_str(), key(None), window, colour) });
+    }
+    traces
+}
