@@ -21,6 +21,7 @@ mod linear_probe;
 mod linearised;
 mod math;
 mod modes;
+mod monte_carlo;
 mod networks;
 mod optimiser;
 mod parts;
