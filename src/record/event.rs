@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checkpoint, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, Outputs, Prediction, TensorGram, TensorMetrics,
+    Checkpoint, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, OptimiserMetrics, Outputs, Prediction, TensorGram,
+    TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 

@@ -39,7 +39,7 @@ pub use ledger::{Ledger, OldImage};
 pub use load::{LoadError, Loaded, load, load_rows};
 pub use metric::Metric;
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
-pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, TensorMetrics};
+pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, TensorMetrics};
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use prediction::{Outputs, Prediction, Predictor};
 pub use study::{STUDY, StudyError, StudyFolder, TABLE};
