@@ -65,7 +65,7 @@ pub struct LogitMetrics {
 /// A diagonal block of the optimiser's kernel J P Jᵀ, reduced over logits as the kernel itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimiserMetrics {
-    pub block: Block,
+    pub block: super::Block,
     /// (1 − CKA)/lag per epoch, centred, over the same lag as the kernel's own.
     pub velocity: Option<f64>,
     /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
