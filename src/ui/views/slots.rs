@@ -107,7 +107,7 @@ impl Slot {
         ui.spacing_mut().button_padding = vec2(0.0, 1.0);
         (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
         let text = RichText::new(title).size(theme::TITLE);
-        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(420.0);
+        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
         let shown = list.show_ui(ui, |ui| {
             ui.spacing_mut().button_padding = vec2(6.0, 2.0);
             for view in View::ALL {
