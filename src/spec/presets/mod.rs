@@ -118,6 +118,8 @@ pub const PRESETS: &[Preset] = &[
             spec.data.test_per_class = 50;
         },
     },
+    universality::FOLLOWING,
+    universality::INFINITE_WIDTH,
     Preset {
         name: "circle",
         about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",
