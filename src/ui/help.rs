@@ -7,7 +7,7 @@ use super::study::PanelKind;
 use super::theme;
 use super::views::View;
 
-const GESTURES: [(&str, &str); 7] = [
+const GESTURES: [(&str, &str); 8] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
@@ -15,6 +15,7 @@ const GESTURES: [(&str, &str); 7] = [
     ("Double click", "Follow the run again"),
     ("Title of a view", "Show another view in its place"),
     ("Point at the kernel", "The value and its two images"),
+    ("Click on the kernel", "Choose the probe of this row for trajectories and the circle"),
 ];
 
 pub fn show(ctx: &Context, open: &mut bool) {

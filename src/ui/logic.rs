@@ -67,6 +67,8 @@ impl App {
                 if before.data.source == self.draft.data.source {
                     self.draft.data.path = before.data.path;
                 }
+                let views: Vec<View> = preset.views().iter().filter_map(|title| View::titled(title)).collect();
+                self.views.set_out(&views);
                 self.start_run(ctx);
             }
             Action::Live(command) => {

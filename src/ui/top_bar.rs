@@ -12,7 +12,7 @@ use super::study::{StudyPage, Wish};
 use super::theme::{self, GRID};
 use super::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::record::{Ending, RunState};
-use crate::spec::{PRESETS, Spec};
+use crate::spec::{LABS, PRESETS, Spec};
 
 pub fn show(
     ui: &mut Ui,
@@ -73,14 +73,20 @@ fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {
     let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
-        for preset in PRESETS {
-            let chosen = current.is_some_and(|current| current.name == preset.name);
-            ui.scope(|ui| {
-                if ui.selectable_label(chosen, preset.name).clicked() {
-                    actions.push(Action::Load(preset));
-                }
-                ui.label(RichText::new(preset.about).size(theme::SMALL).weak());
-            });
+        for (place, lab) in LABS.iter().enumerate() {
+            if place > 0 {
+                ui.add_space(2.0 * GRID);
+            }
+            ui.label(RichText::new(lab.name).size(theme::HEADING)).on_hover_text(lab.question);
+            for preset in lab.presets() {
+                let chosen = current.is_some_and(|current| current.name == preset.name);
+                ui.scope(|ui| {
+                    if ui.selectable_label(chosen, preset.name).clicked() {
+                        actions.push(Action::Load(preset));
+                    }
+                    ui.label(RichText::new(preset.about).size(theme::SMALL).weak());
+                });
+            }
         }
     });
     let about = current.map_or("Settings of your own; the list has runs that show something", |preset| preset.about);

@@ -8,7 +8,7 @@ use kernelscope::{
     model::Network,
     ntk::{Apart, Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Head, Init, Layer, Loss, Method, NetworkKind, NetworkSpec, Norm,
+        Activation, Change, Cost, DataShape, Head, Init, LABS, Layer, Loss, Method, NetworkKind, NetworkSpec, Norm,
         Optimiser, PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
     },
 };
@@ -532,6 +532,11 @@ fn presets_are_valid_named_and_different() {
         assert!(PRESETS[..place].iter().all(|other| other.spec() != spec && other.name != this.name), "{}", this.name);
         assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec);
     }
+    for preset in PRESETS {
+        let stands = LABS.iter().flat_map(|lab| lab.presets()).filter(|other| other.name == preset.name).count();
+        assert_eq!(stands, 1, "{} stands in one laboratory", preset.name);
+    }
+    assert_eq!(LABS.iter().flat_map(|lab| lab.presets()).count(), PRESETS.len());
     for name in ["reactivation", "lazy", "ntk", "no-shift", "five-tasks", "permuted"] {
         assert!(preset(name).is_some(), "{name}");
     }

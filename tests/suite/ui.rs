@@ -10,7 +10,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
 use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
-use kernelscope::spec::{NetworkKind, NetworkSpec, Spec, preset};
+use kernelscope::spec::{NetworkKind, NetworkSpec, PRESETS, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::actions::UserCommand;
 use kernelscope::ui::clock::{Clock, bands};
@@ -504,4 +504,29 @@ fn a_tensor_of_the_program_is_shown_alone_and_the_whole_comes_back() {
     press(&mut harness, "Show the whole kernel");
     assert!(harness.query_by_label("Show the whole kernel").is_none());
     assert!(harness.query_by_label("dashed: blocks.4.fc1.weight").is_none());
+}
+
+/// A preset that names its views sets them out; one that names none brings back the usual ones, unless the user has moved some.
+#[test]
+fn presets_set_out_the_views_that_show_them() {
+    for preset in PRESETS {
+        let titled: Vec<View> = preset.views().iter().map(|title| View::titled(title).expect(title)).collect();
+        assert!((1..titled.len()).all(|place| !titled[..place].contains(&titled[place])), "{}: each once", preset.name);
+    }
+    let mut harness = window(tiny());
+    let load = |harness: &mut Ui, name: &str| {
+        harness.get_by_label("Preset").click();
+        harness.run_steps(3);
+        harness.get_all_by_label(name).last().expect("it is in the list").click();
+        harness.run_steps(4);
+        press(harness, "Stop");
+    };
+    let stands = |harness: &Ui, view: View| harness.query_by_label(&format!("View: {}", view.title())).is_some();
+    load(&mut harness, "circle");
+    assert!(stands(&harness, View::Circle) && !stands(&harness, View::Waterfall));
+    load(&mut harness, "lazy");
+    assert!(!stands(&harness, View::Circle) && stands(&harness, View::Waterfall), "as usual");
+    harness.state_mut().arrange(&[View::Coupling]);
+    load(&mut harness, "ntk");
+    assert!(stands(&harness, View::Coupling), "what the user has chosen stays");
 }

@@ -1,6 +1,9 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
+mod labs;
 mod universality;
+
+pub use labs::{LABS, Lab};
 
 use toml::Value;
 
@@ -118,7 +121,7 @@ pub const PRESETS: &[Preset] = &[
             spec.data.test_per_class = 50;
         },
     },
-    universality::FOLLOWING,
+    universality::RUN,
     universality::INFINITE_WIDTH,
     Preset {
         name: "circle",

@@ -8,25 +8,6 @@ use crate::spec::{
     Activation, Head, INFINITE, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant,
 };
 
-pub(super) const FOLLOWING: Preset = Preset {
-    name: "universality",
-    about: "A wide network follows its kernel: its outputs beside those of three kernels, its residual mode by mode",
-    change: |spec| {
-        universal(spec);
-        // The probes are the training images, each step takes all of them: then theory has a closed form for everything.
-        spec.data.per_class = 8;
-        spec.data.test_per_class = 20;
-        spec.tasks.steps = vec![200];
-        spec.network.width = 512;
-        spec.training.batch = 80;
-        spec.training.rate = 2.0;
-        spec.kernel.probes_per_class = 8;
-        spec.kernel.per_epoch = 1;
-        spec.kernel.piecewise = Some(20.0);
-        spec.window.pace = 10.0;
-    },
-};
-
 pub(super) const INFINITE_WIDTH: Preset = Preset {
     name: "infinite",
     about: "The infinitely wide network: its kernel stands still, and it forgets all the same",
@@ -37,6 +18,25 @@ pub(super) const INFINITE_WIDTH: Preset = Preset {
         spec.data.per_class = 200;
         spec.data.test_per_class = 50;
         spec.tasks.epochs = vec![20.0, 10.0];
+    },
+};
+
+/// Full-batch descent on exactly the probes, so that the closed form of each mode holds as far as the kernel stands still.
+pub(super) const RUN: Preset = Preset {
+    name: "universality",
+    about: "Forty images, a wide network, and what three standing kernels say it will do: its logits, mode by mode, beside theirs",
+    change: |spec| {
+        universal(spec);
+        spec.data.test_per_class = 20;
+        spec.tasks.steps = Vec::new();
+        spec.tasks.epochs = vec![200.0];
+        spec.network.width = 512;
+        spec.training.rate = 2.0;
+        spec.training.batch = 40;
+        spec.kernel.probes_per_class = 4;
+        spec.kernel.lag = 4.0;
+        spec.kernel.piecewise = Some(20.0);
+        spec.window.pace = 12.0;
     },
 };
 

@@ -157,6 +157,10 @@ pub fn show(
     if n == 0 || snapshot.gram.len() != n * n {
         return;
     }
+    // Of a run before, whose network had other tensors.
+    if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|told| told.tensor == *tensor)) {
+        *chosen = None;
+    }
     let Some(matrix) = state.matrix(0, &snapshot, chosen, n) else {
         let text = "The kernels of single tensors are not carried along: of so many images and tensors they would be too large.";
         ui.label(egui::RichText::new(text).color(scene.tokens.weak));

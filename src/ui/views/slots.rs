@@ -20,28 +20,53 @@ const PLACES: usize = 7;
 /// Narrower than this a slot has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
 
+/// What stands where until somebody says otherwise.
+const USUAL: [View; PLACES] = {
+    use View::*;
+    [Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy]
+};
+
 /// Which view stands in which place.
-pub(super) struct Slots([View; PLACES]);
+pub(super) struct Slots {
+    views: [View; PLACES],
+    /// As a preset has set them out, or as they are usual: what the user has not touched may be set out anew.
+    given: [View; PLACES],
+}
 
 impl Default for Slots {
     fn default() -> Self {
-        use View::*;
-        Self([Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy])
+        Self { views: USUAL, given: USUAL }
     }
 }
 
 impl Slots {
     /// Puts a view into a place; the one that stood there goes where this one was, if it was anywhere.
     fn put(&mut self, place: usize, view: View) {
-        if let Some(other) = self.0.iter().position(|&stands| stands == view) {
-            self.0.swap(place, other);
+        if let Some(other) = self.views.iter().position(|&stands| stands == view) {
+            self.views.swap(place, other);
         } else {
-            self.0[place] = view;
+            self.views[place] = view;
         }
     }
 }
 
 impl ViewState {
+    /// Sets out the views that a preset names, the large places first, and the usual ones in those that are left. Where it names
+    /// none, an order that the user has made stays.
+    pub fn set_out(&mut self, views: &[View]) {
+        if views.is_empty() && self.slots.views != self.slots.given {
+            return;
+        }
+        let mut order: Vec<View> = Vec::with_capacity(PLACES);
+        for &view in views.iter().chain(&USUAL) {
+            if order.len() < PLACES && !order.contains(&view) {
+                order.push(view);
+            }
+        }
+        self.slots.views.copy_from_slice(&order);
+        self.slots.given = self.slots.views;
+    }
+
     /// Puts these views into the places of the lowest row, from the left.
     pub fn arrange(&mut self, views: &[View]) {
         views.iter().zip(4..PLACES).for_each(|(&view, place)| self.slots.put(place, view));
@@ -49,7 +74,7 @@ impl ViewState {
 
     /// Puts a view on screen, if it is not: below the matrix, where there is room and the least of the story.
     pub fn bring(&mut self, view: View) {
-        if !self.slots.0.contains(&view) {
+        if !self.slots.views.contains(&view) {
             self.slots.put(4, view);
         }
     }
@@ -82,7 +107,7 @@ impl Slot {
         ui.spacing_mut().button_padding = vec2(0.0, 1.0);
         (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
         let text = RichText::new(title).size(theme::TITLE);
-        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(420.0);
+        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
         let shown = list.show_ui(ui, |ui| {
             ui.spacing_mut().button_padding = vec2(6.0, 2.0);
             for view in View::ALL {
@@ -101,7 +126,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
         state.block = BlockChoice::default();
     }
     let rects = places(ui.available_rect_before_wrap());
-    let views = state.slots.0;
+    let views = state.slots.views;
     for (place, (rect, view)) in rects.into_iter().zip(views).enumerate() {
         let mut slot = Slot { rect, view };
         show(ui, &mut slot, scene, state);

@@ -56,10 +56,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Vel
     let window = window(&card.body, scene);
     let mut traces = task_traces(scene, state.metric, true, window, state.whole);
     // Of tensors only the centred one is measured.
-    let tensor = tensor.filter(|_| state.metric == Metric::Velocity);
-    if let Some(tensor) = tensor {
-        traces.extend(tensor_traces(scene, tensor, window));
-    }
+    let beside = tensor.filter(|_| state.metric == Metric::Velocity);
+    let beside = beside.map_or_else(Vec::new, |tensor| tensor_traces(scene, tensor, window));
+    let tensor = tensor.filter(|_| !beside.is_empty());
+    traces.extend(beside);
     let marks = spikes(scene, state.metric);
 
     let header = &mut card.header;

@@ -27,6 +27,8 @@ pub type Chosen = Option<Arc<str>>;
 
 /// Height of the row of blocks.
 const STRIP: f32 = 20.0;
+/// From one line in a small box to the next.
+const LINE: f32 = 14.5;
 
 /// Kept between frames.
 pub struct ProgramState {
@@ -237,16 +239,16 @@ impl Picture<'_> {
             painter.text(pos2(rect.left() + 6.0, middle), Align2::LEFT_CENTER, text, small, tokens.text);
             painter.text(pos2(rect.right() - 6.0, middle), Align2::RIGHT_CENTER, number, tick, tokens.text);
         } else {
-            let lines = ((rect.height() - 4.0) / 13.0) as usize;
+            let lines = ((rect.height() - 4.0) / LINE) as usize;
             let mut texts = vec![(words::sign(line, tensor).to_owned(), small.clone()), (number, tick.clone())];
             if lines < 2 {
                 texts.remove(0);
             } else if lines > 2 && width(&shape, &tick) < rect.width() - 2.0 {
                 texts.push((shape, tick));
             }
-            let top = rect.center().y - 6.5 * texts.len() as f32;
+            let top = rect.center().y - 0.5 * LINE * texts.len() as f32;
             for (place, (text, font)) in texts.into_iter().enumerate() {
-                let at = pos2(rect.center().x, top + 13.0 * place as f32);
+                let at = pos2(rect.center().x, top + LINE * place as f32);
                 painter.text(at, Align2::CENTER_TOP, text, font, tokens.text);
             }
         }
