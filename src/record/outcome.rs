@@ -104,12 +104,20 @@ impl History {
         pairs.map(outcome).collect()
     }
 
-    /// What the first switch did, in half a line.
+    /// What the first switch did, in half a line; without one, what the kernel did.
     pub fn headline(&self) -> String {
         if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
             return format!("diverged at step {step}");
         }
-        let Some(first) = self.outcomes().into_iter().next() else { return "ended without a switch".to_owned() };
+        let Some(first) = self.outcomes().into_iter().next() else {
+            let found = self.run_figures();
+            let figure = |name: &str| found[RUN_FIGURES.iter().position(|known| *known == name)?];
+            let told = [
+                figure("kernel_error").map(|error| format!("{error:.4} from the limit")),
+                figure("kernel_drift").map(|drift| format!("drift {drift:.4}")),
+            ];
+            return told.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        };
         let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
         let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
         format!("{ratio}, {depth}")
