@@ -20,6 +20,7 @@ mod ledger;
 mod linear_probe;
 mod linearised;
 mod math;
+mod modes;
 mod monte_carlo;
 mod networks;
 mod optimiser;
