@@ -137,7 +137,7 @@ pub(super) const RNN: Preset = Preset {
             &[64, 128, 256, 512, 1024],
             &SEEDS,
             &[
-                ("ReLU", &["network.activation=relu", "training.rate=0.1"], &[]),
+                ("ReLU", &["network.activation=relu", "network.sigma_w=1.0"], &[]),
                 ("tanh", &["network.activation=tanh"], &[]),
             ],
         );
@@ -157,7 +157,7 @@ pub(super) const BREAKS: Preset = Preset {
                 ("NTP", &[], &[]),
                 ("SP", &["network.parametrisation=standard", "training.rate=0.002"], &[]),
                 ("α = 0.03", &["network.alpha=0.03"], &[]),
-                ("mean field", &["network.alpha_width=64"], &[]),
+                ("mean field", &["network.alpha_width=1", "network.alpha=0.1"], &[]),
                 ("η beyond", &["training.rate=25"], &[]),
                 ("momentum .9", &["training.momentum=0.9", "training.rate=0.1"], &[]),
                 ("weight decay", &["training.weight_decay=0.01"], &[]),
