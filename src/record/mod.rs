@@ -38,7 +38,7 @@ pub use ledger::{Ledger, OldImage};
 pub use load::{LoadError, Loaded, load, load_rows};
 pub use metric::Metric;
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
-pub use plane::{angle_between, origin, profile};
+pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use prediction::{Outputs, Prediction, Predictor};
 pub use study::{STUDY, StudyError, StudyFolder, TABLE};
 pub use tensor_gram::TensorGram;

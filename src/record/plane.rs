@@ -43,3 +43,22 @@ pub fn origin(points: &[Point]) -> usize {
     let away = |place: &usize| points[*place][1].atan2(points[*place][0]).abs();
     (0..points.len()).min_by(|a, b| away(a).total_cmp(&away(b))).unwrap_or(0)
 }
+
+/// Column, and row from above, of a point of the disk's grid of `side` × `side` squares over [−1, 1]².
+pub fn cell([x, y]: Point, side: usize) -> (usize, usize) {
+    let place = |value: f64| (((value + 1.0) / 2.0 * side as f64) as usize).min(side - 1);
+    (place(x), side - 1 - place(y))
+}
+
+/// Side of the grid that the probes of a run are, and their points: of a run on the disk whose probes are exactly one grid.
+pub fn grid(info: &RunInfo) -> Option<(usize, Vec<Point>)> {
+    let (_, points) = info.plane().filter(|(plane, _)| *plane == Plane::Disk)?;
+    let side = Plane::side(info.spec.kernel.probes_per_class)?;
+    (side * side == points.len()).then_some((side, points))
+}
+
+/// The probes of a run on the circle.
+pub fn circle(info: &RunInfo) -> Option<Vec<Point>> {
+    let (plane, points) = info.plane()?;
+    (plane == Plane::Circle).then_some(points)
+}

@@ -289,7 +289,7 @@ impl NetworkSpec {
     }
 
     fn token_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        if self.heads == 0 || !self.width.is_multiple_of(self.heads) {
+        if self.heads == 0 || !(self.is_infinite() || self.width.is_multiple_of(self.heads)) {
             let message = format!("the heads share the width, and {} does not divide {}", self.heads, self.width);
             found.push(problem("network.heads", message));
         }

@@ -72,6 +72,12 @@ fn superscript(exponent: i64) -> String {
     exponent.to_string().chars().map(digit).collect()
 }
 
+/// An index as subscript digits.
+pub fn subscript(index: usize) -> String {
+    let digit = |c: char| char::from_u32(0x2080 + c.to_digit(10).unwrap_or(0)).unwrap_or(c);
+    index.to_string().chars().map(digit).collect()
+}
+
 /// The label of a tick; `value` as stored (log10 on a logarithmic axis), `span` of the axis.
 pub fn tick(value: f64, span: f64, log: bool) -> String {
     if !log {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::aside::Aside;
 use crate::math::Gram;
 use crate::math::modes::Modes;
-use crate::record::{History, Snapshot};
+use crate::record::{History, RunInfo, Snapshot};
+use crate::spec::Reduction;
 
 /// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that tells of its outputs.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +90,30 @@ impl ResidualMap {
             }
         }
         self.known.as_ref().map(|known| known.as_ref().map_err(String::as_str))
+    }
+}
+
+/// The rate at which the kernel's own time goes, where training is full-batch gradient descent on exactly the probes; else
+/// what is otherwise.
+pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
+    let spec = &info.spec;
+    let images = info.tasks.first().map_or(0, |task| task.train_images);
+    if spec.tasks.sequence().len() != 1 {
+        Err("there is more than one task")
+    } else if !spec.kernel.train_on_probes || images != info.probes.len() {
+        Err("the probes are not exactly the training images")
+    } else if spec.training.batch < images {
+        Err("the batches are smaller than the training set")
+    } else if !spec.training.is_plain() {
+        Err("training is not plain gradient descent")
+    } else if spec.kernel.reduction != Reduction::Trace {
+        Err("the kernel is that of the logits' sum")
+    } else if !spec.changes.is_empty() || !spec.training.frozen.is_empty() || spec.training.masked {
+        Err("something was changed on the way, frozen or masked")
+    } else {
+        // The loss sees α f, whose kernel is α² that of f.
+        let gain = spec.network.laziness().unwrap_or(1.0).powi(2);
+        Ok(spec.effective_rate(spec.training.rate) * gain)
     }
 }
 

@@ -20,6 +20,8 @@ mod ledger;
 mod linear_probe;
 mod linearised;
 mod math;
+mod modes;
+mod monte_carlo;
 mod networks;
 mod optimiser;
 mod parts;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::analyst::{Answer, Work};
 use super::fork::Now;
 use super::{Live, Stop};
-use crate::record::Event;
+use crate::record::{Block, Event, Row};
+use crate::spec::{Loss, Optimiser};
 
 /// How often a run that waits for the analyst looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
@@ -77,9 +78,36 @@ impl Live<'_> {
                 }
             };
             let Some(next) = self.outbox.pop_front() else { break };
-            self.sink.emit(next.told(answer))?;
+            let event = next.told(answer);
+            let warning = if let Event::Snapshot(snapshot) = &event { self.unstable(&snapshot.row) } else { None };
+            self.sink.emit(event)?;
+            warning.into_iter().try_for_each(|warning| self.sink.emit(warning))?;
         }
         Ok(true)
+    }
+
+    /// Says at the start of a run when its rate is beyond the largest stable one: 2 (1 + μ) over the curvature of the loss, of
+    /// which the first kernel tells. Adam has no such rate.
+    fn unstable(&self, row: &Row) -> Option<Event> {
+        let training = &self.spec.training;
+        if row.step > 0 || training.optimiser == Optimiser::Adam {
+            return None;
+        }
+        let block = row.blocks.iter().find(|block| block.block == Block::Task(row.task))?;
+        let rows = self.data.probes.blocks[row.task - 1].len() as f64;
+        let gain = self.spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
+        let entries = rows * self.data.set.shape().classes as f64;
+        let squared = (training.loss == Loss::Mse).then(|| row.rate * gain * block.lambda_max / entries);
+        let sharpness = block.sharpness_loss.or(squared)?;
+        let most = 2.0 * (1.0 + training.momentum);
+        let message = format!(
+            "The rate {} is about {:.1} times the largest stable one, 2 (1 + momentum)/curvature of the loss on the probes: \
+             the fastest mode grows at first; a rate below {:.2e} is stable",
+            training.rate,
+            sharpness / most,
+            training.rate * most / sharpness
+        );
+        (sharpness > most).then_some(Event::Warning { step: row.step, epoch: row.epoch, message })
     }
 
     /// Waits until everything is told.

@@ -2,8 +2,8 @@
 
 use super::super::palette::{ALL_TASKS, task_colour};
 use super::super::{Block, History, Metric, Snapshot};
-use super::Figure;
 use super::scale::{Scale, plain};
+use super::{Figure, plane};
 
 /// One chart: curves over the epochs.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +123,8 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
         Figure::Accuracy => vec![accuracy(history), loss(history)],
         Figure::Eigenvalues => vec![eigenvalues(history)],
         Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
-        Figure::Gram | Figure::Distances => Vec::new(),
+        Figure::Circle => plane::panels(history),
+        Figure::Gram | Figure::Distances | Figure::Disk => Vec::new(),
     }
 }
 

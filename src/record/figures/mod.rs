@@ -8,6 +8,7 @@ mod chart;
 mod curves;
 mod distances;
 mod gram;
+mod plane;
 mod scale;
 mod study;
 
@@ -59,11 +60,15 @@ pub enum Figure {
     Distances,
     /// How far the weights moved, and how far the kernel turned for it.
     Susceptibility,
+    /// Of points of a circle: the kernel over the angle, before and after training.
+    Circle,
+    /// Of points of a disk: the first eigenvectors of the kernel, before and after training.
+    Disk,
 }
 
 impl Figure {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Velocity,
         Self::LambdaMax,
         Self::Alignment,
@@ -72,6 +77,8 @@ impl Figure {
         Self::Gram,
         Self::Distances,
         Self::Susceptibility,
+        Self::Circle,
+        Self::Disk,
     ];
 
     /// The name of its file, without the extension.
@@ -85,6 +92,17 @@ impl Figure {
             Self::Gram => "gram",
             Self::Distances => "distances",
             Self::Susceptibility => "susceptibility",
+            Self::Circle => "circle",
+            Self::Disk => "disk",
+        }
+    }
+
+    /// Whether this run has what the figure shows; of points of the plane only runs on them have.
+    pub fn is_of(self, history: &History) -> bool {
+        match self {
+            Self::Circle => history.info().is_some_and(|info| super::circle(info).is_some()),
+            Self::Disk => history.info().is_some_and(|info| super::grid(info).is_some()),
+            _ => true,
         }
     }
 }
@@ -104,6 +122,7 @@ pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u
     let size = match figure {
         Figure::Gram => gram::size(history),
         Figure::Distances => distances::size(),
+        Figure::Disk => plane::size(),
         _ => curves::size(curves::panels(history, figure).len()),
     };
     match format {
@@ -113,7 +132,7 @@ pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u
     .map_err(failed)
 }
 
-/// Draws all figures into a folder, which is made if need be; returns their paths.
+/// Draws all figures that this run has into a folder, which is made if need be; returns their paths.
 pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
     fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
     let write = |figure: Figure| {
@@ -122,7 +141,7 @@ pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec
         atomic::replace(&path, |writer| io::Write::write_all(writer, &bytes))?;
         Ok(path)
     };
-    Figure::ALL.into_iter().map(write).collect()
+    Figure::ALL.into_iter().filter(|figure| figure.is_of(history)).map(write).collect()
 }
 
 /// Draws the figures of a study into a folder, which is made if need be; returns their paths.
@@ -139,13 +158,15 @@ pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result
         atomic::replace(&path, |writer| io::Write::write_all(writer, &bytes))?;
         Ok(path)
     };
-    study::figures(study).into_iter().map(write).collect()
+    study::figures(study).into_iter().chain(plane::of_study(study)).map(write).collect()
 }
 
 fn draw<B: backend::Backend>(root: &backend::Area<B>, history: &History, figure: Figure) -> backend::Drawn<B> {
     match figure {
         Figure::Gram => gram::draw(root, history),
         Figure::Distances => distances::draw(root, history),
+        Figure::Disk => plane::draw(root, history),
+        Figure::Circle => chart::draw(root, &curves::panels(history, figure), &plane::across()),
         _ => chart::draw(root, &curves::panels(history, figure), &curves::Across::of(history)),
     }
 }

@@ -3,7 +3,7 @@
 
 use toml::Value;
 
-use super::{Preset, along};
+use super::{Preset, SEEDS, along};
 use crate::spec::{Activation, Head, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant};
 
 pub(super) const WIDTH_INIT: Preset = Preset {
@@ -14,7 +14,7 @@ pub(super) const WIDTH_INIT: Preset = Preset {
         // One step at a rate of nothing: what is measured is there before it.
         spec.tasks.steps = vec![1];
         spec.training.rate = 0.0;
-        spec.kernel.predict = false;
+        (spec.kernel.predict, spec.kernel.piecewise) = (false, None);
         spec.data.shrink = 4;
         let widths: &[i64] = &[64, 128, 256, 512, 1024, 2048, 4096];
         spec.study = series(
@@ -35,8 +35,8 @@ pub(super) const MLP: Preset = Preset {
     change: |spec| {
         universal(spec);
         spec.study = series(
-            &[64, 128, 256, 512, 1024, 2048],
-            &[1, 2, 3, 4, 5],
+            &[128, 256, 512, 1024, 2048, 4096],
+            &SEEDS,
             &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
         );
     },
@@ -50,8 +50,11 @@ pub(super) const RESMLP: Preset = Preset {
         spec.network.kind = NetworkKind::ResMlp;
         spec.study = series(
             &[64, 128, 256, 512, 1024],
-            &[1, 2, 3, 4, 5],
-            &[("LayerNorm", &["network.norm=layer"], &[]), ("none", &["network.norm=none"], &[])],
+            &SEEDS,
+            &[
+                ("LayerNorm", &["network.norm=layer"], &[]),
+                ("no norm", &["network.norm=none", "training.rate=0.1"], &[]),
+            ],
         );
     },
 };
@@ -65,9 +68,10 @@ pub(super) const CNN: Preset = Preset {
         spec.network.kind = NetworkKind::Cnn;
         spec.network.pool = Pool::None;
         spec.network.head = Head::Mean;
+        spec.kernel.probes_per_class = 1;
         spec.study = series(
             &[16, 32, 64, 128],
-            &[1, 2, 3],
+            &SEEDS,
             &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
         );
     },
@@ -97,8 +101,11 @@ pub(super) const RNN: Preset = Preset {
         spec.network.kind = NetworkKind::Rnn;
         spec.study = series(
             &[64, 128, 256, 512, 1024],
-            &[1, 2, 3],
-            &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
+            &SEEDS,
+            &[
+                ("ReLU", &["network.activation=relu", "training.rate=0.1"], &[]),
+                ("tanh", &["network.activation=tanh"], &[]),
+            ],
         );
     },
 };
@@ -111,7 +118,7 @@ pub(super) const BREAKS: Preset = Preset {
         spec.network.activation = Activation::Tanh;
         spec.study = series(
             &[64, 128, 256, 512, 1024],
-            &[1, 2, 3],
+            &SEEDS,
             &[
                 ("NTP", &[], &[]),
                 ("SP", &["network.parametrisation=standard", "training.rate=0.002"], &[]),
@@ -133,16 +140,18 @@ fn universal(spec: &mut Spec) {
     spec.data.per_class = 4;
     spec.data.test_per_class = 5;
     spec.tasks.classes = vec![(0..10).collect()];
-    spec.tasks.steps = vec![25];
+    spec.tasks.steps = vec![30];
     spec.network.parametrisation = Parametrisation::Ntk;
     spec.training.loss = Loss::Mse;
-    spec.training.rate = 1.0;
-    spec.training.batch = 8;
+    spec.training.rate = 0.5;
+    // Ten steps an epoch, and with them one snapshot.
+    spec.training.batch = 4;
     spec.kernel.probes_per_class = 2;
     spec.kernel.train_on_probes = true;
     spec.kernel.per_epoch = 1;
     spec.kernel.lag = 1.0;
     spec.kernel.predict = true;
+    spec.kernel.piecewise = Some(1.0);
 }
 
 /// A name, settings and, where they are others, widths.

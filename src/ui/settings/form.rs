@@ -3,7 +3,7 @@
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::Checked;
-use crate::spec::Spec;
+use crate::spec::{INFINITE, Spec};
 use crate::ui::actions::{Action, Actions};
 use crate::ui::session::Session;
 use crate::ui::theme::{self, GRID, ROW, Tokens};
@@ -95,6 +95,29 @@ pub fn slider(
             .clamping(SliderClamping::Never)
             .update_while_editing(false),
     )
+}
+
+/// A width on a logarithmic scale, at whose end stands the infinite one.
+pub fn width(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> egui::Response {
+    ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
+    ui.spacing_mut().item_spacing.x = GRID;
+    let (low, high) = (*range.start() as f64, *range.end() as f64);
+    let mut shown = if *value == INFINITE { f64::INFINITY } else { *value as f64 };
+    let slider = Slider::new(&mut shown, low..=f64::INFINITY)
+        .logarithmic(true)
+        .largest_finite(high)
+        .integer()
+        .clamping(SliderClamping::Never)
+        .update_while_editing(false)
+        .custom_formatter(|value, _| if value.is_finite() { format!("{value:.0}") } else { "∞".to_owned() })
+        .custom_parser(|text| {
+            if ["∞", "inf"].contains(&text.trim()) { Some(f64::INFINITY) } else { text.trim().parse().ok() }
+        });
+    let response = ui.add(slider);
+    if response.changed() {
+        *value = if shown.is_finite() { shown.round().max(0.0) as usize } else { INFINITE };
+    }
+    response
 }
 
 /// A whole number.

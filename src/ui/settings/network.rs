@@ -4,7 +4,7 @@
 
 use egui::Ui;
 
-use super::form::{Form, real, slider, whole};
+use super::form::{self, Form, real, slider, whole};
 use crate::spec::{Activation, BLOCKS, DEPTHS, Head, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
 use crate::ui::{format, widgets};
 
@@ -81,10 +81,11 @@ fn normalisation(ui: &mut Ui, form: &mut Form<'_>) {
 }
 
 fn width(ui: &mut Ui, form: &mut Form<'_>, label: &str, hover: &str) {
-    let hover = format!("{hover}; type a number for more than the slider has");
+    let hover =
+        format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel stands still");
     form.row(ui, "network.width", label, &hover, |ui, form| {
         let range = form.draft.network.widths();
-        slider(ui, &mut form.draft.network.width, range, true);
+        form::width(ui, &mut form.draft.network.width, range);
     });
 }
 

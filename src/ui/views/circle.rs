@@ -10,8 +10,8 @@ use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
 
 use super::slots::Slot;
 use super::trajectories::Probe;
-use crate::math::plane::{Plane, Point};
-use crate::record::{History, origin, profile};
+use crate::math::plane::Point;
+use crate::record::{History, circle, origin, profile};
 use crate::spec::preset;
 use crate::ui::actions::Action;
 use crate::ui::axes;
@@ -40,7 +40,7 @@ struct Kept {
 impl CircleState {
     /// Keeps the lines of a run that another takes the place of.
     pub fn leave(&mut self, history: &History, probe: Probe) {
-        let Some(points) = circle(history) else { return };
+        let Some(points) = history.info().and_then(|info| circle(info)) else { return };
         let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
         let snapshots = history.snapshots();
         let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else { return };
@@ -50,12 +50,6 @@ impl CircleState {
         }
         self.kept.push(Kept { start, end });
     }
-}
-
-/// The probes of a run on the circle.
-fn circle(history: &History) -> Option<Vec<Point>> {
-    let (plane, points) = history.info()?.plane()?;
-    (plane == Plane::Circle).then_some(points)
 }
 
 /// One line of the plot.
@@ -69,7 +63,7 @@ struct Drawn {
 
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CircleState, probe: Probe) {
     let mut card = slot.card(ui, "Θ(x₀, x(γ))");
-    let Some(points) = circle(scene.history) else {
+    let Some(points) = scene.info().and_then(circle) else {
         return absent(&mut card.body, scene);
     };
     let scales = [(false, "Θ", "The kernel itself"), (true, "over Θ(x₀, x₀)", "Its shape alone, without its size")];

@@ -13,8 +13,8 @@ use egui::{
 use super::pixels::Shades;
 use super::slots::Slot;
 use crate::math::modes::Modes;
-use crate::math::plane::{Plane, Point};
-use crate::record::{RunInfo, Snapshot};
+use crate::math::plane::Point;
+use crate::record::{Snapshot, cell, grid};
 use crate::spec::preset;
 use crate::ui::actions::Action;
 use crate::ui::aside::Aside;
@@ -81,8 +81,7 @@ impl DiskState {
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DiskState) {
     let mut card = slot.card(ui, "v₁, v₂, …");
     let ui = &mut card.body;
-    let grid = scene.info().and_then(grid_of);
-    let Some((side, points)) = grid else { return absent(ui, scene) };
+    let Some((side, points)) = scene.info().and_then(grid) else { return absent(ui, scene) };
     if state.thread.is_none() {
         let ctx = ui.ctx().clone();
         let work = |(record, row, snapshot): Order| {
@@ -101,22 +100,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Dis
     draw(ui, scene, state, side, &points);
 }
 
-/// Side of the grid and its points, where the probes are exactly one.
-fn grid_of(info: &RunInfo) -> Option<(usize, Vec<Point>)> {
-    let (_, points) = info.plane().filter(|(plane, _)| *plane == Plane::Disk)?;
-    let side = Plane::side(info.spec.kernel.probes_per_class)?;
-    (side * side == points.len()).then_some((side, points))
-}
-
-/// Column and row from above of a point of the grid.
-fn cell([x, y]: Point, side: usize) -> (usize, usize) {
-    let place = |value: f64| (((value + 1.0) / 2.0 * side as f64) as usize).min(side - 1);
-    (place(x), side - 1 - place(y))
-}
-
 fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut DiskState, side: usize, points: &[Point]) {
     let rect = ui.available_rect_before_wrap();
-    let label = 44.0;
+    let label = 56.0;
     let (gap, line) = (5.0, 13.0);
     let width = (rect.width() - label - gap * (COMPONENTS - 1) as f32) / COMPONENTS as f32;
     let height = (rect.height() - 2.0 * line - gap) / 2.0;

@@ -9,11 +9,11 @@ use egui_plot::PlotPoint;
 use super::slots::Slot;
 use crate::math::modes::left;
 use crate::record::RunInfo;
-use crate::spec::{Loss, Reduction, preset};
+use crate::spec::{Loss, preset};
 use crate::ui::actions::Action;
 use crate::ui::format;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::residuals::{ResidualMap, Residuals};
+use crate::ui::residuals::{ResidualMap, Residuals, still};
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 use crate::ui::widgets::{choose, names_below};
@@ -110,30 +110,6 @@ fn ranks(which: Which, count: usize) -> Vec<usize> {
     ranks
 }
 
-/// The rate at which the kernel's own time goes, where training is full-batch gradient descent on exactly the probes; else
-/// what is otherwise.
-pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
-    let spec = &info.spec;
-    let images = info.tasks.first().map_or(0, |task| task.train_images);
-    if spec.tasks.sequence().len() != 1 {
-        Err("there is more than one task")
-    } else if !spec.kernel.train_on_probes || images != info.probes.len() {
-        Err("the probes are not exactly the training images")
-    } else if spec.training.batch < images {
-        Err("the batches are smaller than the training set")
-    } else if !spec.training.is_plain() {
-        Err("training is not plain gradient descent")
-    } else if spec.kernel.reduction != Reduction::Trace {
-        Err("the kernel is that of the logits' sum")
-    } else if !spec.changes.is_empty() || !spec.training.frozen.is_empty() || spec.training.masked {
-        Err("something was changed on the way, frozen or masked")
-    } else {
-        // The loss sees α f, whose kernel is α² that of f.
-        let gain = spec.network.laziness().unwrap_or(1.0).powi(2);
-        Ok(spec.effective_rate(spec.training.rate) * gain)
-    }
-}
-
 fn traces(
     scene: &Scene<'_>,
     info: &RunInfo,
@@ -159,7 +135,7 @@ fn traces(
             traces.push(Trace { style: Style::Dashed, width: 1.2, now: None, ..line });
         }
         let measured = found.left(rank).into_iter().filter_map(|(epoch, share)| log(epoch, share)).collect();
-        let name = format!("λ_{} = {}", rank + 1, format::number(eigenvalue));
+        let name = format!("λ{} {}", format::subscript(rank + 1), format::number(eigenvalue));
         traces.push(Trace::through(name, measured, (window, cursor), colour));
     }
     traces

@@ -55,8 +55,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Tra
     };
     let classes = info.class_names.len();
     *probe = probe.filter(|&row| row < info.probes.len());
-    let by = predictors(&mut card.header, state, &last);
-    choose_logit(&mut card.header, state, &info, classes);
+    let by = predictors(&mut card.header, state, &last, slot.roomy());
+    if slot.roomy() {
+        choose_logit(&mut card.header, state, &info, classes);
+    }
     choose_probe(&mut card.header, probe, &info);
 
     let lines = lines(&info, *probe, state.which, classes);
@@ -81,7 +83,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Tra
 }
 
 /// The list of those who predict; who is drawn.
-fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot) -> Option<Predictor> {
+fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot, roomy: bool) -> Option<Predictor> {
     let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
     let known: Vec<Predictor> = told.collect();
     let usual = [Predictor::Infinite, Predictor::LinearisedStart];
@@ -91,7 +93,7 @@ fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot) -
         Beside::By(by) if known.contains(&by) => Some(by),
         Beside::Any | Beside::By(_) => first,
     };
-    if !known.is_empty() {
+    if roomy && !known.is_empty() {
         let mut now = chosen.map_or(Beside::Nobody, Beside::By);
         let mut options: Vec<(Beside, &str)> = known.iter().map(|by| (Beside::By(*by), by.words())).collect();
         options.push((Beside::Nobody, "no prediction"));
@@ -118,7 +120,7 @@ fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
         format!("probe {} · {name}", row + 1)
     };
     let words: Vec<String> = (0..info.probes.len()).map(word).collect();
-    let mut options: Vec<(Probe, &str)> = vec![(None, "first of each class")];
+    let mut options: Vec<(Probe, &str)> = vec![(None, "one of each class")];
     options.extend(words.iter().enumerate().map(|(row, word)| (Some(row), word.as_str())));
     choose(header, "Probe of the trajectories", probe, &options);
 }

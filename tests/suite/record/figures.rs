@@ -51,7 +51,8 @@ fn pictures_are_pictures_of_the_same_size() {
     let place = tempfile::tempdir().unwrap();
     let record = history(events(&spec(2, 2.0), finished));
     let paths = write_all(&record, &place.path().join("figures"), Format::Png).unwrap();
-    assert_eq!(paths.len(), Figure::ALL.len());
+    let of_images = Figure::ALL.iter().filter(|figure| !matches!(figure, Figure::Circle | Figure::Disk));
+    assert_eq!(paths.len(), of_images.count());
     for path in paths {
         let picture = image::open(&path).unwrap().to_rgb8();
         assert!(picture.width() >= 1600 && picture.height() >= 700, "{path:?}");
