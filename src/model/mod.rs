@@ -28,7 +28,7 @@ pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, g
 pub use memory::keep_what_is_given_back;
 pub use network::{Arch, Network};
 pub use parameters::{belongs, layer_of};
-pub use product::{Values, inner, is_host, multiply};
+pub use product::{Values, inner, inner_here, is_host, multiply};
 pub use source::WeightsError;
 pub use stored::Stored;
 pub use tape::{Pull, Tap, Tape, View};

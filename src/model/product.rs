@@ -52,11 +52,21 @@ pub fn times(a: Tensor<2>, b: Tensor<2>, transposed: bool, alpha: f64) -> Tensor
 /// The inner products of rows: A Bᵀ for row-major A [rows, k] and B [columns, k], into `product` [rows, columns].
 /// Where `lower`, A and B are the same rows and only entries on and below the diagonal are computed; the others are left.
 pub fn inner(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
+    let entries = product.len();
+    inner_by(parallelism(entries * inner), a, b, inner, lower, product);
+}
+
+/// The same on this thread alone, for those that share the work among threads themselves.
+pub fn inner_here(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
+    inner_by(Par::Seq, a, b, inner, lower, product);
+}
+
+fn inner_by(par: Par, a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
     let (rows, columns) = (a.len() / inner.max(1), b.len() / inner.max(1));
     let left = MatRef::from_row_major_slice(a, rows, inner);
     let right = MatRef::from_row_major_slice(b, columns, inner).transpose();
     let mut into = MatMut::from_row_major_slice_mut(product, rows, columns);
-    match parallelism(rows * columns * inner) {
+    match par {
         par if !lower => matmul(into, Accum::Replace, left, right, 1.0, par),
         Par::Seq if rows <= FEW_ROWS => {
             for first in (0..columns).step_by(PANEL) {

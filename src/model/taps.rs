@@ -97,7 +97,7 @@ impl Taps {
         self.record(output, [input.step], || layer.on_tape(name))
     }
 
-    /// A recurrence over the positions of what was added to it, from a state of 0: `NAME.weight_hh`. Gives the last state.
+    /// A recurrence over the positions of its input, from a state of 0: `NAME.weight_hh`. Gives the last state.
     pub fn recurrence(
         &mut self,
         name: &str,

@@ -5,13 +5,18 @@
 //! ```
 //!
 //! For each output i an activation Gram of its own, which all directions share: C times less than with the gradients. In the
-//! program's own memory, since one after the other these products are small.
+//! program's own memory, since each of these products is small.
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 use super::rows::on_host;
 use super::side::{Gains, turned};
-use crate::model::{Cotangent, Values, inner};
+use crate::model::{Cotangent, Values, inner_here};
+
+/// Pieces of a layer's outputs that are summed side by side at most, and entries of their sums together, 64 MiB.
+const MOST_PIECES: usize = 16;
+const MOST_ENTRIES: usize = 1 << 23;
 
 /// One side of such a layer.
 pub(super) struct Weighted {
@@ -20,7 +25,7 @@ pub(super) struct Weighted {
     fan_in: usize,
     /// [n, fan_in].
     activations: Values,
-    /// [fan_out, n, directions].
+    /// [fan_out, directions, n].
     cotangents: Vec<f32>,
     /// √P of the weights, [fan_out, fan_in], and of the biases, `[fan_out]`; of those that are wanted.
     weight: Option<Vec<f32>>,
@@ -35,7 +40,10 @@ impl Weighted {
         let dense = on_host(cotangent.dense(n));
         let [_, directions, fan_out] = dense.dims();
         let dense = Values::of(dense);
-        let at = |at: usize| dense.slice()[at % (n * directions) * fan_out + at / (n * directions)];
+        let at = |at: usize| {
+            let (output, direction, sample) = (at / (n * directions), at / n % directions, at % n);
+            dense.slice()[(sample * directions + direction) * fan_out + output]
+        };
         Self {
             n,
             directions,
@@ -51,38 +59,90 @@ impl Weighted {
     /// Adds what the layer contributes with another side: its weights to the sum at the first place, its biases to that at the
     /// second. Where `same`, the other side is this one, and entries above the diagonal are left as they are or wrong.
     pub fn add(&self, other: &Self, same: bool, sums: &mut [Vec<f64>], into: [Option<usize>; 2]) {
-        let (rows, columns) = (self.n, other.n);
-        let mut along = vec![0.0f32; rows * columns];
-        let mut weighted = vec![0.0f32; rows * columns];
-        let fan_out = self.cotangents.len() / (rows * self.directions);
-        for output in 0..fan_out {
-            // Without a triangle: of these few columns it would save nothing.
-            inner(self.delta(output), other.delta(output), self.directions, false, &mut along);
-            if let (Some(root), Some(into)) = (&self.weight, into[0]) {
-                let root = &root[output * self.fan_in..][..self.fan_in];
-                let left = self.scaled(root);
-                let right = if same { None } else { Some(other.scaled(root)) };
-                inner(&left, right.as_ref().unwrap_or(&left), self.fan_in, same, &mut weighted);
-                for ((sum, along), weighted) in sums[into].iter_mut().zip(&along).zip(&weighted) {
-                    *sum += f64::from(*along) * self.gains.weight * f64::from(*weighted);
-                }
+        let entries = self.n * other.n;
+        let fan_out = self.cotangents.len() / (self.n * self.directions);
+        // Of a number that does not depend on the threads: the sums must not either.
+        let pieces = (MOST_ENTRIES / entries.max(1)).clamp(1, MOST_PIECES).min(fan_out.max(1));
+        let size = fan_out.div_ceil(pieces);
+        let piece = |piece: usize| {
+            let mut own = [into[0], into[1]].map(|into| into.map(|_| vec![0.0; entries]));
+            let mut desk = Desk::default();
+            for output in piece * size..((piece + 1) * size).min(fan_out) {
+                self.add_output(other, same, output, &mut desk, &mut own);
             }
-            if let (Some(root), Some(into)) = (&self.bias, into[1]) {
-                let weight = self.gains.bias * f64::from(root[output]).powi(2);
-                sums[into].iter_mut().zip(&along).for_each(|(sum, along)| *sum += weight * f64::from(*along));
+            own
+        };
+        let parts: Vec<[Option<Vec<f64>>; 2]> = (0..pieces).into_par_iter().map(piece).collect();
+        for (part, into) in parts.iter().flat_map(|parts| parts.iter().zip(into)) {
+            if let (Some(part), Some(into)) = (part, into) {
+                sums[into].iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
             }
         }
     }
 
-    /// The cotangents of one output, [n, directions].
+    /// What one output contributes: by its weights, and by its bias.
+    fn add_output(
+        &self,
+        other: &Self,
+        same: bool,
+        output: usize,
+        desk: &mut Desk,
+        [weights, biases]: &mut [Option<Vec<f64>>; 2],
+    ) {
+        let (delta, others) = (self.delta(output), other.delta(output));
+        let Desk { left, right, grams, along } = desk;
+        let root = self.weight.as_ref().map(|root| &root[output * self.fan_in..][..self.fan_in]);
+        if let Some(root) = root {
+            self.scale(root, left);
+            if !same {
+                other.scale(root, right);
+            }
+            grams.resize(self.n * other.n, 0.0);
+            inner_here(left, if same { left } else { right }, self.fan_in, same, grams);
+        }
+        let of_bias = self.bias.as_ref().map_or(0.0, |root| self.gains.bias * f64::from(root[output]).powi(2));
+        for row in 0..self.n {
+            let columns = if same { row + 1 } else { other.n };
+            // Σ δ_i(x) δ_i(x′) over directions.
+            along.clear();
+            along.resize(columns, 0.0);
+            for (delta, others) in delta.chunks_exact(self.n).zip(others.chunks_exact(other.n)) {
+                along.iter_mut().zip(others).for_each(|(sum, value)| *sum += delta[row] * value);
+            }
+            if let (Some(_), Some(sums)) = (root, &mut *weights) {
+                let grams = &grams[row * other.n..][..columns];
+                for ((sum, along), gram) in sums[row * other.n..].iter_mut().zip(&*along).zip(grams) {
+                    *sum += f64::from(*along) * self.gains.weight * f64::from(*gram);
+                }
+            }
+            if let Some(sums) = biases {
+                let sums = sums[row * other.n..].iter_mut();
+                sums.zip(&*along).for_each(|(sum, along)| *sum += of_bias * f64::from(*along));
+            }
+        }
+    }
+
+    /// The cotangents of one output, [directions, n].
     fn delta(&self, output: usize) -> &[f32] {
         let length = self.n * self.directions;
         &self.cotangents[output * length..][..length]
     }
 
     /// The activations, each times its root: [n, fan_in].
-    fn scaled(&self, root: &[f32]) -> Vec<f32> {
-        let rows = self.activations.slice().chunks_exact(self.fan_in);
-        rows.flat_map(|row| row.iter().zip(root).map(|(a, root)| a * root)).collect()
+    fn scale(&self, root: &[f32], scaled: &mut Vec<f32>) {
+        scaled.clear();
+        scaled.extend_from_slice(self.activations.slice());
+        for row in scaled.chunks_exact_mut(self.fan_in) {
+            row.iter_mut().zip(root).for_each(|(value, root)| *value *= root);
+        }
     }
+}
+
+/// What one thread works on: scaled activations of both sides, their Gram, and one row of that of the cotangents.
+#[derive(Default)]
+struct Desk {
+    left: Vec<f32>,
+    right: Vec<f32>,
+    grams: Vec<f32>,
+    along: Vec<f32>,
 }

@@ -104,12 +104,19 @@ impl History {
         pairs.map(outcome).collect()
     }
 
-    /// What the first switch did, in half a line.
+    /// What the first switch did, in half a line; without one, what the kernel did.
     pub fn headline(&self) -> String {
         if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
             return format!("diverged at step {step}");
         }
-        let Some(first) = self.outcomes().into_iter().next() else { return "ended without a switch".to_owned() };
+        let Some(first) = self.outcomes().into_iter().next() else {
+            let found = self.run_figures();
+            let figure = |name: &str| found[RUN_FIGURES.iter().position(|known| *known == name)?];
+            let drift =
+                figure("kernel_drift").filter(|drift| *drift > 0.0).map(|drift| format!("drift {}", short(drift)));
+            let error = || figure("kernel_error").map(|error| format!("{} from the limit", short(error)));
+            return drift.or_else(error).unwrap_or_else(|| "ended".to_owned());
+        };
         let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
         let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
         format!("{ratio}, {depth}")
@@ -171,4 +178,9 @@ impl History {
 /// The largest of those that are numbers: a cell that was read back empty is none.
 fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.filter(|value| value.is_finite()).reduce(f64::max)
+}
+
+/// Two digits that count.
+fn short(value: f64) -> String {
+    if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}").replace('-', "−") }
 }

@@ -7,6 +7,7 @@ use super::{
     KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Optimiser, Plan, Reduction, Source, Spec,
     TaskKind,
 };
+use crate::math::plane::Plane;
 
 /// The shape of a data set, as far as a cost depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,10 @@ pub struct DataShape {
 impl DataShape {
     /// What the source promises, for an estimate before its files are read.
     pub fn expected(spec: &Spec) -> Self {
-        if let Some(plane) = spec.data.source.plane() {
-            return spec.plane_shape(plane);
-        }
         let (image, classes, train, test) = match spec.data.source {
-            Source::FashionMnistSmall | Source::Circle | Source::Disk => ([1, 28, 28], 10, 600, 200),
+            Source::Circle => return spec.plane_shape(Plane::Circle),
+            Source::Disk => return spec.plane_shape(Plane::Disk),
+            Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
             Source::Idx => ([1, 28, 28], 10, 6000, 1000),
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),

@@ -208,6 +208,36 @@ fn each_kind_of_network_shows_its_own_fields_and_begins_with_its_own_sizes() {
     }
 }
 
+/// Points have two classes and their own probes, so that what is chosen can start; and images take theirs back.
+#[test]
+fn points_are_chosen_with_tasks_and_probes_that_can_start() {
+    use kernelscope::spec::{DataShape, Source};
+    let mut harness = window(Spec::default());
+    harness.get_by_label("Data").scroll_to_me();
+    harness.run_steps(4);
+    press(&mut harness, "Data");
+    let choices = [
+        ("points of a disk", Source::Disk),
+        ("points of a circle", Source::Circle),
+        ("points of a disk", Source::Disk),
+        ("Fashion-MNIST, small", Source::FashionMnistSmall),
+    ];
+    for (name, source) in choices {
+        // Scrolled out of sight, a list cannot be opened by a click.
+        harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Source").scroll_to_me();
+        harness.run_steps(4);
+        harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Source").click();
+        harness.run_steps(3);
+        harness.get_all_by_label(name).last().expect("a choice of the list").click();
+        harness.run_steps(4);
+        let spec = harness.state().draft().clone();
+        assert_eq!(spec.data.source, source, "{name}");
+        assert_eq!(spec.problems(&DataShape::expected(&spec)), [], "{name}");
+        harness.check_accessibility();
+    }
+    assert_eq!(*harness.state().draft(), Spec::default());
+}
+
 #[test]
 fn tasks_are_moved_by_keyboard_and_those_begun_stay() {
     let mut spec = preset("five-tasks").unwrap().spec();

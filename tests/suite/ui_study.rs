@@ -244,3 +244,44 @@ fn aligned_curves_are_those_of_the_folders_and_their_mean_is_the_mean() {
         }
     }
 }
+
+/// A study with series and without a switch: each series has its line, its colour and its law, and what there is nothing of is
+/// not there.
+#[test]
+fn series_of_one_task_are_shown_by_what_whole_runs_did() {
+    let place = tempfile::tempdir().unwrap();
+    let mut harness = window(tiny());
+    press(&mut harness, "Study");
+    press(&mut harness, "Which study");
+    press(&mut harness, "universal-mlp");
+    write(&mut harness, "Values", "16, 32, 128, inf");
+    write(&mut harness, "Seeds", "1, 2");
+    write(&mut harness, "Folder", &place.path().join("study").display().to_string());
+    // Predictions beside an infinite network are refused, in words that name the series.
+    until(&mut harness, "the refusal", |app| !app.study().can_start());
+    assert!(harness.query_all_by_label_contains("with ReLU, network.width = inf").next().is_some());
+    write(&mut harness, "Values", "16, 32, 128");
+    until(&mut harness, "a look at the folder", |app| app.study().can_start());
+    harness.get_by_label_contains("12 runs to do, ");
+    press(&mut harness, "tanh");
+    until(&mut harness, "a look at the folder", |app| app.study().can_start());
+    harness.get_by_label_contains("6 runs to do, ");
+    press(&mut harness, "tanh");
+    until(&mut harness, "a look at the folder", |app| app.study().can_start());
+    press(&mut harness, "Start study");
+    until(&mut harness, "the end", |app| ended(app) == 12 && !app.study().is_running());
+    harness.get_by_label_contains("tanh · 128 · seed 2: ");
+    for panel in PanelKind::RUN {
+        harness.get_by_label(&format!("About {}", panel.title()));
+    }
+    assert!(harness.query_by_label("About Velocity").is_none() && harness.query_by_label("What is shown").is_none());
+    harness.check_accessibility();
+    let runs = harness.state().study().comparison().unwrap();
+    let drift = runs.against("kernel_drift", 0);
+    assert_eq!(drift.len(), 2);
+    assert!(drift.iter().all(|series| series.runs.len() == 6 && series.law.unwrap().slope < -0.4));
+    // At initialisation the same seed is the same network up to its activation: another error, and no other seed's.
+    let error = runs.against("kernel_error", 0);
+    assert!(error.iter().all(|series| series.runs.iter().all(|run| (0.001..1.0).contains(&run.2))));
+    assert!(runs.against("spike", 0).iter().all(|series| series.runs.is_empty()));
+}

@@ -209,9 +209,6 @@ impl<'a> Live<'a> {
 
     fn train(&mut self) -> Result<(), Stop> {
         self.emit(Event::Started(Arc::new(self.info())))?;
-        if let Some(limit) = self.limit.take() {
-            self.emit(Event::Limit(limit))?;
-        }
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
@@ -236,6 +233,9 @@ impl<'a> Live<'a> {
         let Some(number) = self.at.upcoming.pop_front() else { return Ok(None) };
         let (from, place) = (self.at.trained.last().copied(), self.at.trained.len());
         self.emit(Event::Task(TaskStart { task: number, from, step: self.at.step, epoch: self.at.past_epochs }))?;
+        if let Some(limit) = self.limit.take() {
+            self.emit(Event::Limit(limit))?;
+        }
         let mut current = self.begin(number, place);
         self.predict(&current)?;
         if place == 0 {

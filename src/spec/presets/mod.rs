@@ -122,6 +122,7 @@ pub const PRESETS: &[Preset] = &[
         },
     },
     universality::RUN,
+    universality::INFINITE_WIDTH,
     Preset {
         name: "circle",
         about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",

@@ -4,7 +4,22 @@
 use toml::Value;
 
 use super::{Preset, SEEDS, along};
-use crate::spec::{Activation, Head, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant};
+use crate::spec::{
+    Activation, Head, INFINITE, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant,
+};
+
+pub(super) const INFINITE_WIDTH: Preset = Preset {
+    name: "infinite",
+    about: "The infinitely wide network: its kernel stands still, and it forgets all the same",
+    change: |spec| {
+        spec.network.width = INFINITE;
+        spec.network.parametrisation = Parametrisation::Ntk;
+        spec.training.rate = 0.5;
+        spec.data.per_class = 200;
+        spec.data.test_per_class = 50;
+        spec.tasks.epochs = vec![20.0, 10.0];
+    },
+};
 
 /// Full-batch descent on exactly the probes, so that the closed form of each mode holds as far as the kernel stands still.
 pub(super) const RUN: Preset = Preset {
@@ -122,7 +137,7 @@ pub(super) const RNN: Preset = Preset {
             &[64, 128, 256, 512, 1024],
             &SEEDS,
             &[
-                ("ReLU", &["network.activation=relu", "training.rate=0.1"], &[]),
+                ("ReLU", &["network.activation=relu", "network.sigma_w=1.0"], &[]),
                 ("tanh", &["network.activation=tanh"], &[]),
             ],
         );
@@ -142,7 +157,7 @@ pub(super) const BREAKS: Preset = Preset {
                 ("NTP", &[], &[]),
                 ("SP", &["network.parametrisation=standard", "training.rate=0.002"], &[]),
                 ("α = 0.03", &["network.alpha=0.03"], &[]),
-                ("mean field", &["network.alpha_width=64"], &[]),
+                ("mean field", &["network.alpha_width=1", "network.alpha=0.1"], &[]),
                 ("η beyond", &["training.rate=25"], &[]),
                 ("momentum .9", &["training.momentum=0.9", "training.rate=0.1"], &[]),
                 ("weight decay", &["training.weight_decay=0.01"], &[]),

@@ -86,6 +86,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
 fn other_classes(spec: &mut Spec) {
     let usual = Spec::default();
     (spec.tasks.kind, spec.tasks.order, spec.tasks.overlap) = (TaskKind::Split, Vec::new(), 0);
+    spec.data.shrink = 1;
     spec.tasks.classes = if spec.data.source.plane().is_some() { vec![vec![0, 1]] } else { usual.tasks.classes };
     spec.kernel.probes_per_class = if spec.data.source == Source::Disk { 72 } else { usual.kernel.probes_per_class };
 }

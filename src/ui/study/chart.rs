@@ -21,7 +21,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     let across = ui.available_width() - axes::AXIS;
     // What stands at the right of the lines has room of its own.
     let letters = picture.labels.iter().map(|label| label.text.chars().count()).max().unwrap_or(0);
-    let room = (letters as f32 * LETTER).min(0.5 * across);
+    let room = (letters as f32 * 4.8).min(0.5 * across);
     let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
     let plot = match &picture.ticks {
         None => axes::over_time(ui, id, height, picture.x, true),

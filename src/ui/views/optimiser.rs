@@ -9,7 +9,7 @@ use crate::ui::curves::{Key, OfOptimiser, Source};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::theme;
-use crate::ui::widgets::{choose, number_legend};
+use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Kept between frames.
 #[derive(Default)]
@@ -58,12 +58,17 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Opt
         let theta = Trace::new(scene, "Θ", key, window, scene.tokens.weak);
         traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
     }
-    let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-    number_legend(left, &traces, log);
+    let ui = &mut card.body;
+    if ui.available_width() > HEADER_WIDTH {
+        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+        number_legend(left, &traces, log);
+    } else {
+        names_below(ui, traces.iter().rev());
+    }
     let limits = (state.shown == OfOptimiser::Apart).then_some((0.0, 1.04));
-    let height = card.body.available_height();
+    let height = ui.available_height();
     let plot = TimePlot { id: "optimiser", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
-    time_plot(&mut card.body, scene, &plot, &traces, &[]);
+    time_plot(ui, scene, &plot, &traces, &[]);
 }
 
 fn absent(ui: &mut Ui, scene: &Scene<'_>) {
