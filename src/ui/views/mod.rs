@@ -183,11 +183,12 @@ impl View {
                 "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
-                 nothing else. Orange: linearised at initialisation; green: at the last switch. The dashed level lines are \
-                 kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
+                 Purple: the network's start moved by the infinite-width kernel Θ̊, f ← f − η Σ_b Θ̊(·, x_b) ∂L/∂f(x_b), where the \
+                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression with the same kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
                  mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
                  of network minus prediction.\n\
-                 Lee et al. 2019 (1902.06720); Karakida & Akaho 2022 (2112.01653)."
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653)."
             }
             Self::Ledger => {
                 "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
