@@ -141,7 +141,8 @@ impl View {
                  each epoch's end and each switch, “of the loss” η λ_max(Θ H)/N with H = I/C for the squared error and \
                  diag p − pp′ for cross-entropy; η is the rate that reaches the optimiser. Where it is below 2, steps of plain \
                  full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
-                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number.\n\
+                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ̊” is ‖K − Θ̊‖/‖Θ̊‖ \
+                 from the infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
                  Reactivation (2507.16039), there called the NTK norm."
             }
             Self::Alignment => {
