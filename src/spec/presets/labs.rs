@@ -46,7 +46,10 @@ pub const LABS: &[Lab] = &[
                 "universality",
                 &["Kernel", "Trajectories", "Modes", "Static kernel", "Program", "Kernel velocity", "Accuracy"],
             ),
-            ("infinite", &["Kernel", "Trajectories", "Accuracy", "Scale", "Eigenspectrum", "Kernel velocity", "Ledger"]),
+            (
+                "infinite",
+                &["Kernel", "Trajectories", "Accuracy", "Scale", "Eigenspectrum", "Kernel velocity", "Ledger"],
+            ),
             ("circle", &["Kernel", "Circle", "Modes", "Trajectories", "Program", "Kernel velocity", "Scale"]),
             ("disk", &["Kernel", "Disk", "Alignment", "Modes", "Program", "Kernel velocity", "Accuracy"]),
         ],
