@@ -104,7 +104,7 @@ pub(super) const CNN: Preset = Preset {
         spec.network.head = Head::Mean;
         spec.kernel.probes_per_class = 1;
         spec.study = series(
-            &[16, 32, 64, 128],
+            &[8, 16, 32, 64],
             &SEEDS,
             &[("ReLU", &["network.activation=relu"], &[]), ("tanh", &["network.activation=tanh"], &[])],
         );
