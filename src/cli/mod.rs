@@ -180,7 +180,13 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
     let size = [f32::from(args.width), f32::from(args.height)];
     let subject = match &args.study {
-        None => Subject::Run(args.settings.spec()?, args.views.clone()),
+        None => {
+            // Those of the preset, as in the window.
+            let preset = args.settings.preset.as_deref().and_then(crate::spec::preset);
+            let usual = preset.map_or(&[][..], |preset| preset.views()).iter();
+            let usual = usual.filter_map(|title| View::titled(title)).collect();
+            Subject::Run { spec: args.settings.spec()?, usual, below: args.views.clone() }
+        }
         Some(name) => {
             let settings = settings::Settings { preset: Some(name.clone()), ..args.settings.clone() };
             let spec = settings.study()?;

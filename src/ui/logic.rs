@@ -158,6 +158,11 @@ impl App {
         }
     }
 
+    /// Puts these views into the places of the window, the large ones first.
+    pub fn set_out(&mut self, views: &[View]) {
+        self.views.set_out(views);
+    }
+
     /// Puts these views into the lowest row, from the left; where the forks are among them, as if the user had forked the run.
     pub fn arrange(&mut self, views: &[View]) {
         self.views.arrange(views);

@@ -24,8 +24,9 @@ use crate::worker::{Command, DeviceChoice};
 
 /// What the pictures are of.
 pub enum Subject {
-    /// With these views below the others; where the forks are among them, the run is forked at its switch.
-    Run(Spec, Vec<View>),
+    /// With the usual views in the places of the window, none for the usual ones of any run, and `below` below the others;
+    /// where the forks are among them, the run is forked at its switch.
+    Run { spec: Spec, usual: Vec<View>, below: Vec<View> },
     /// A ready-made study by its name, with the values and seeds of this spec; it is kept in its usual folder, and what is done
     /// there is not done again.
     Study(&'static str, Spec),
@@ -48,10 +49,11 @@ pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f3
     let dir = dir.to_owned();
     let creator = move |creation: &eframe::CreationContext<'_>| {
         let (app, plan) = match subject {
-            Subject::Run(spec, views) => {
+            Subject::Run { spec, usual, below } => {
                 let mut app = App::new(spec, window::start(device)).on(device);
                 app.start_run(&creation.egui_ctx);
-                app.arrange(&views);
+                app.set_out(&usual);
+                app.arrange(&below);
                 let switch = [("before", Moment::Switch(-0.5)), ("switch", Moment::Switch(1.5)), ("end", Moment::End)];
                 (app, plan(&switch))
             }

@@ -27,7 +27,7 @@ fn full_batch() -> Spec {
     spec.tasks.classes = vec![(0..5).collect()];
     spec.tasks.epochs = vec![40.0];
     (spec.data.per_class, spec.kernel.probes_per_class, spec.kernel.train_on_probes) = (4, 4, true);
-    (spec.training.loss, spec.training.batch, spec.training.rate) = (Loss::Mse, 64, 0.02);
+    (spec.training.loss, spec.training.batch, spec.training.rate) = (Loss::Mse, 64, 2.0);
     (spec.network.parametrisation, spec.network.width) = (Parametrisation::Ntk, INFINITE);
     (spec.kernel.per_epoch, spec.kernel.lag) = (1, 1.0);
     spec
@@ -140,7 +140,7 @@ fn the_points_of_the_probes_are_the_data() {
     assert_eq!(cells.len(), 16, "every square has its point");
     assert!(Figure::Disk.is_of(&record) && !Figure::Circle.is_of(&record));
     let svg = String::from_utf8(render(&record, Figure::Disk, Format::Svg).unwrap()).unwrap();
-    assert!(svg.contains("1. at epoch 0.0") && svg.contains("6. at epoch 1.0") && !svg.contains("NaN"));
+    assert!(svg.contains("1. at epoch 0:") && svg.contains("6. at epoch 1.0:") && !svg.contains("NaN"));
     assert!(history(tiny()).info().unwrap().plane().is_none());
 }
 
@@ -162,12 +162,13 @@ fn the_profile_of_the_limit_is_even_and_the_same_from_everywhere() {
     let most = at(&from_here, 0.0);
     for step in 1..8 {
         let angle = f64::from(step) * PI / 8.0;
-        assert!((at(&from_here, angle) - at(&from_here, -angle)).abs() < 1e-9 * most);
+        // The points themselves are in 32 bits.
+        assert!((at(&from_here, angle) - at(&from_here, -angle)).abs() < 1e-6 * most);
         assert!(at(&from_here, angle) < at(&from_here, angle - PI / 8.0));
     }
     for from in 0..points.len() {
         let there = profile(gram, &points, from);
-        assert!(there.iter().zip(&from_here).all(|(a, b)| (a.0 - b.0).abs() < 1e-9 && (a.1 - b.1).abs() < 1e-9 * most));
+        assert!(there.iter().zip(&from_here).all(|(a, b)| (a.0 - b.0).abs() < 1e-9 && (a.1 - b.1).abs() < 1e-6 * most));
     }
     let [x, y] = points[origin(&points)];
     assert!(x > 0.9 && y.abs() < 0.3, "x₀ is near (1, 0)");

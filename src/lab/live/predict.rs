@@ -136,6 +136,8 @@ impl Predictors {
         if let Some(piecewise) = &mut self.piecewise {
             piecewise.step(&images, batch, terms);
         }
+        // With frozen layers the kernel is another one.
+        self.field.take_if(|_| !terms.frozen.is_empty());
         if let Some(field) = &mut self.field {
             field.step(batch, terms);
         }

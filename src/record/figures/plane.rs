@@ -45,12 +45,13 @@ pub(super) fn panels(history: &History) -> Vec<Panel> {
     if let Some(info) = history.info() {
         let snapshots = history.snapshots();
         if let Some(limit) = history.limit() {
-            curves.push(curve("infinite width", LIMIT, true, over_angle(info, limit)));
+            curves.push(curve("n = ∞", LIMIT, true, over_angle(info, limit)));
         }
         for (snapshot, label, colour) in [(snapshots.first(), "start", START), (snapshots.last(), "end", END)] {
             curves.extend(snapshot.map(|of| curve(label, colour, false, over_angle(info, &of.gram))));
         }
     }
+    curves.retain(|curve| !curve.points.is_empty());
     vec![Panel {
         title: "Kernel between a point of the circle and all others",
         y: "Θ(x₀, x(γ))",

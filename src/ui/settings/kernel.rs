@@ -58,12 +58,20 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("off");
         }
     });
-    let hover =
-        "Also train the network linearised at the start and at each switch: what it would do if its kernel stood still";
+    let hover = "Also train the network linearised at the start and at each switch, and with the infinite-width kernel: what it would do if its kernel stood still";
     form.row(ui, "kernel.predict", "Predict", hover, |ui, form| {
         ui.checkbox(&mut form.draft.kernel.predict, "");
         ui.weak("a static kernel's run");
     });
+    if form.draft.kernel.predict {
+        let hover = "Also linearise the network anew every so many epochs, so that its kernel moves in steps";
+        form.row(ui, "kernel.piecewise", "Anew every", hover, |ui, form| {
+            let mut every = form.draft.kernel.piecewise.unwrap_or(0.0);
+            real(ui, &mut every, 0.1);
+            form.draft.kernel.piecewise = (every > 0.0).then_some(every);
+            ui.weak("epochs (0 is never)");
+        });
+    }
     let hover = "Also measure J P J′, the kernel of the geometry that the optimiser trains in; with Adam several times the work of the \
                  kernel alone";
     form.row(ui, "kernel.optimiser", "Optimiser's", hover, |ui, form| {

@@ -141,7 +141,8 @@ impl View {
                  each epoch's end and each switch, “of the loss” η λ_max(Θ H)/N with H = I/C for the squared error and \
                  diag p − pp′ for cross-entropy; η is the rate that reaches the optimiser. Where it is below 2, steps of plain \
                  full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
-                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number.\n\
+                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ̊” is ‖K − Θ̊‖/‖Θ̊‖ \
+                 from the infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
                  Reactivation (2507.16039), there called the NTK norm."
             }
             Self::Alignment => {
@@ -183,11 +184,12 @@ impl View {
                 "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
-                 nothing else. Orange: linearised at initialisation; green: at the last switch. The dashed level lines are \
-                 kernel regression with the same two kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
+                 Purple: the network's start moved by the infinite-width kernel Θ̊, f ← f − η Σ_b Θ̊(·, x_b) ∂L/∂f(x_b), where the \
+                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression with the same kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
                  mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
                  of network minus prediction.\n\
-                 Lee et al. 2019 (1902.06720); Karakida & Akaho 2022 (2112.01653)."
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653)."
             }
             Self::Ledger => {
                 "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
