@@ -53,7 +53,7 @@ pub(super) const WIDTH_INIT: Preset = Preset {
         let widths: &[i64] = &[64, 128, 256, 512, 1024, 2048, 4096];
         spec.study = series(
             widths,
-            &(1..=10).collect::<Vec<_>>(),
+            &(1..=20).collect::<Vec<_>>(),
             &[
                 ("MLP", &["network.norm=none"], &[]),
                 ("residual MLP", &["network.kind=resmlp"], &widths[..6]),
