@@ -87,8 +87,13 @@ impl Meter {
         Ok(Reading { grams: cut(&whole), asymmetry, optimiser, parts, full: measured.full })
     }
 
+    /// Class of each probe.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
     /// Rows of each task's block.
-    fn tasks(&self) -> Vec<Range<usize>> {
+    pub fn tasks(&self) -> Vec<Range<usize>> {
         self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect()
     }
 

@@ -106,4 +106,7 @@ pub struct Prediction {
     pub gap: f64,
     /// Condition number and jitter of a regression.
     pub solved: Option<(f64, f64)>,
+    /// Loss and gap on the probes of the task, of what is trained step by step; with `kernel.train_on_probes` these are
+    /// training images.
+    pub on_probes: Option<(f64, f64)>,
 }

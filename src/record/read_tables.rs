@@ -41,7 +41,18 @@ pub(super) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
 
     let columns = ["block", "velocity", "apart", "alignment", "alignment_centred", "lambda_max", "trace"];
     let mut optimiser = by_row(folder, OPTIMISER, warnings, columns, geometry);
-    let columns = ["eval_task", "predictor", "accuracy", "accuracy_masked", "loss", "gap", "condition", "jitter"];
+    let columns = [
+        "eval_task",
+        "predictor",
+        "accuracy",
+        "accuracy_masked",
+        "loss",
+        "gap",
+        "condition",
+        "jitter",
+        "probe_loss",
+        "probe_gap",
+    ];
     let mut predictions = by_row(folder, PREDICTIONS, warnings, columns, prediction);
 
     let lines = read(folder, METRICS, warnings, |lines| {
@@ -111,12 +122,14 @@ fn accuracy(line: &StringRecord, [task, accuracy, masked, loss, probe]: [Option<
     Some(Accuracy { task: index(line, task)?, accuracy, masked, loss, probe: float(line, probe) })
 }
 
-fn prediction(line: &StringRecord, columns: [Option<usize>; 8]) -> Option<Prediction> {
-    let [task, by, score @ .., gap, condition, jitter] = columns;
+fn prediction(line: &StringRecord, columns: [Option<usize>; 10]) -> Option<Prediction> {
+    let [task, by, score @ .., gap, condition, jitter, probe_loss, probe_gap] = columns;
     let by = line.get(by?).and_then(|name| Predictor::ALL.into_iter().find(|predictor| predictor.name() == name))?;
     let [right, masked, loss] = score;
     let on = accuracy(line, [task, right, masked, loss, None])?;
-    Some(Prediction { by, on, gap: must(line, gap), solved: float(line, condition).zip(float(line, jitter)) })
+    let solved = float(line, condition).zip(float(line, jitter));
+    let on_probes = float(line, probe_loss).zip(float(line, probe_gap));
+    Some(Prediction { by, on, gap: must(line, gap), solved, on_probes })
 }
 
 fn layer(

@@ -41,7 +41,7 @@ pub(super) const LEDGER: &str = "ledger.csv";
 
 pub(super) const LEDGER_COLUMNS: [&str; 9] =
     ["step", "epoch", "task", "probe", "label", "image", "image_label", "predicted", "measured"];
-pub(super) const PREDICTIONS_COLUMNS: [&str; 11] = [
+pub(super) const PREDICTIONS_COLUMNS: [&str; 13] = [
     "step",
     "epoch",
     "task",
@@ -53,6 +53,8 @@ pub(super) const PREDICTIONS_COLUMNS: [&str; 11] = [
     "gap",
     "condition",
     "jitter",
+    "probe_loss",
+    "probe_gap",
 ];
 pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"];
 
@@ -120,10 +122,10 @@ pub(super) fn accuracy_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '
 
 /// The lines of one row in `predictions.csv`, one per predictor and task.
 pub(super) fn prediction_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
-    row.predictions.iter().map(|Prediction { by, on, gap, solved }| {
+    row.predictions.iter().map(|Prediction { by, on, gap, solved, on_probes }| {
         let scores = [Some(on.accuracy), Some(on.masked), Some(on.loss), Some(*gap)];
-        let solved = [solved.map(|solved| solved.0), solved.map(|solved| solved.1)];
-        let values = scores.into_iter().chain(solved).map(number);
+        let pairs = [*solved, *on_probes].map(|pair| [pair.map(|pair| pair.0), pair.map(|pair| pair.1)]);
+        let values = scores.into_iter().chain(pairs.into_iter().flatten()).map(number);
         head(row, on.task).into_iter().chain([by.name().to_owned()]).chain(values).collect()
     })
 }

@@ -42,6 +42,9 @@ pub enum Of {
     Loss,
     /// Root mean square of network minus prediction.
     Gap,
+    /// The same two on the probes, with which the network may be trained.
+    ProbeLoss,
+    ProbeGap,
 }
 
 /// What is told of a layer.
@@ -117,12 +120,14 @@ impl Source {
             Self::TestLoss(task) => accuracy(task).map(|found| found.loss),
             Self::Predicted(by, task, of) => {
                 let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
-                Some(match of {
-                    Of::Accuracy => found.on.accuracy,
-                    Of::Masked => found.on.masked,
-                    Of::Loss => found.on.loss,
-                    Of::Gap => found.gap,
-                })
+                match of {
+                    Of::Accuracy => Some(found.on.accuracy),
+                    Of::Masked => Some(found.on.masked),
+                    Of::Loss => Some(found.on.loss),
+                    Of::Gap => Some(found.gap),
+                    Of::ProbeLoss => found.on_probes.map(|(loss, _)| loss),
+                    Of::ProbeGap => found.on_probes.map(|(_, gap)| gap),
+                }
             }
             Self::Layer(task, place, what) => {
                 let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;

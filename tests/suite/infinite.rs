@@ -158,6 +158,11 @@ fn predictions_close_in_on_wide_networks() {
         }
         let last = rows.last().unwrap();
         assert!(gap(last, Predictor::RegressionInfinite).is_some());
+        // At the start what predictors lose on the probes is what the network loses.
+        let first = rows[0].predictions.iter().find(|found| found.by == Predictor::Infinite).unwrap();
+        let own = rows[0].blocks.iter().find(|block| block.block == Block::Task(1)).unwrap();
+        let (loss, apart) = first.on_probes.unwrap();
+        assert!((loss - own.loss).abs() < 1e-5 && apart < 1e-5, "{loss} {} {apart}", own.loss);
         let gaps =
             [Predictor::Infinite, Predictor::LinearisedStart, Predictor::Piecewise].map(|by| gap(last, by).unwrap());
         (gaps, whole(&rows[0]).infinite_error.unwrap())
@@ -190,4 +195,22 @@ fn what_infinite_width_forbids_is_a_sentence() {
     let text = infinite().to_toml();
     assert!(text.contains("width = inf"), "{text}");
     assert_eq!(Spec::from_toml(&text).unwrap(), infinite());
+}
+
+#[test]
+fn a_rate_beyond_the_largest_stable_one_is_told() {
+    let told = |rate: f64| {
+        let mut spec = infinite();
+        spec.training.loss = Loss::Mse;
+        spec.training.rate = rate;
+        spec.tasks.steps = vec![2];
+        let events = read_all(&start(spec));
+        let is_told = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("stable"));
+        let first = snapshots(&events)[0].row.clone();
+        let block = first.blocks.iter().find(|block| block.block == Block::Task(1)).unwrap();
+        // 2 N C/λ_max, on ten probes.
+        (events.iter().any(is_told), 2.0 * 10.0 * 10.0 / block.lambda_max)
+    };
+    let (_, most) = told(1e-3);
+    assert_eq!((told(0.9 * most).0, told(1.1 * most).0), (false, true), "the largest stable rate is {most}");
 }

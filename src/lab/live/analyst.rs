@@ -106,7 +106,7 @@ impl Desk {
 
             let began = Instant::now();
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
-            row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests)).collect();
+            row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
             for ((accuracy, exam), kernels) in row.accuracy.iter_mut().zip(&self.exams).zip(features.iter().flatten()) {
                 accuracy.probe = kernels.accuracy(&exam.lesson, &exam.labels);
             }
@@ -128,17 +128,31 @@ impl Desk {
         told.transpose()
     }
 
-    fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>]) -> Vec<Prediction> {
-        let one = |((exam, real), outputs): ((&Exam, &Vec<f32>), &Vec<f32>)| {
-            let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
-            let gap = (real.iter().zip(outputs).map(square).sum::<f64>() / real.len().max(1) as f64).sqrt();
-            Prediction { by: predicted.by, on: self.mark(exam, outputs), gap, solved: predicted.solved }
+    fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>], probes: &[f32]) -> Vec<Prediction> {
+        let rows = self.meter.tasks();
+        let classes = probes.len() / self.meter.labels().len().max(1);
+        let one = |(place, exam): (usize, &Exam)| {
+            let (real, outputs) = (&tests[place], &predicted.tests[place]);
+            let on_probes = predicted.probes.as_ref().map(|said| {
+                let own = rows[place].start * classes..rows[place].end * classes;
+                let labels = &self.meter.labels()[rows[place].clone()];
+                let loss = score(&said[own.clone()], labels, &exam.classes, self.loss).loss;
+                (loss, gap(&probes[own.clone()], &said[own]))
+            });
+            let on = self.mark(exam, outputs);
+            Prediction { by: predicted.by, on, gap: gap(real, outputs), solved: predicted.solved, on_probes }
         };
-        self.exams.iter().zip(tests).zip(&predicted.tests).map(one).collect()
+        self.exams.iter().enumerate().map(one).collect()
     }
 
     fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
         let score = score(outputs, &exam.labels, &exam.classes, self.loss);
         Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
     }
+}
+
+/// Root mean square of the difference.
+fn gap(a: &[f32], b: &[f32]) -> f64 {
+    let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+    (a.iter().zip(b).map(square).sum::<f64>() / a.len().max(1) as f64).sqrt()
 }

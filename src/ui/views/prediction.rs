@@ -3,7 +3,7 @@
 use egui::{Color32, RichText, Ui, UiBuilder};
 
 use super::slots::Slot;
-use crate::record::Predictor;
+use crate::record::{Block, Metric, Predictor};
 use crate::spec::preset;
 use crate::ui::actions::Action;
 use crate::ui::curves::{Key, Of, Source, Window};
@@ -34,7 +34,14 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pre
     let first = scene.history.tasks().first().map_or(1, |start| start.task);
     let mut task = state.task.filter(|task| scene.tasks().contains(task)).unwrap_or(first);
     let header = &mut card.header;
-    let kinds = [(Of::Accuracy, "accuracy"), (Of::Masked, "own classes"), (Of::Loss, "loss"), (Of::Gap, "gap")];
+    let kinds = [
+        (Of::Accuracy, "accuracy"),
+        (Of::Masked, "own classes"),
+        (Of::Loss, "loss"),
+        (Of::Gap, "gap"),
+        (Of::ProbeLoss, "loss on probes"),
+        (Of::ProbeGap, "gap on probes"),
+    ];
     choose(header, "Shown of the predictions", &mut state.of, &kinds);
     let names: Vec<String> = scene.tasks().iter().map(|task| format!("on task {task}")).collect();
     let tasks: Vec<(usize, &str)> = scene.tasks().into_iter().zip(names.iter().map(String::as_str)).collect();
@@ -45,7 +52,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pre
     let traces = traces(scene, state.of, task, window);
     let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
     let share = matches!(state.of, Of::Accuracy | Of::Masked);
-    let log = state.of == Of::Loss;
+    let log = is_log(state.of);
     if share {
         legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
     } else {
@@ -58,7 +65,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pre
 }
 
 fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
-    let log = of == Of::Loss;
+    let log = is_log(of);
     let mut traces = Vec::new();
     for by in Predictor::ALL.into_iter().rev() {
         let (name, settled) = match by {
@@ -82,7 +89,8 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
         Of::Accuracy => Some(Source::Accuracy(task)),
         Of::Masked => Some(Source::Masked(task)),
         Of::Loss => Some(Source::TestLoss(task)),
-        Of::Gap => None,
+        Of::ProbeLoss => Some(Source::Metric(Block::Task(task), Metric::Loss)),
+        Of::Gap | Of::ProbeGap => None,
     };
     if let Some(source) = own {
         let colour = scene.tokens.task(task);
@@ -90,6 +98,10 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
         traces.push(Trace { width: 2.0, ..own });
     }
     traces
+}
+
+fn is_log(of: Of) -> bool {
+    matches!(of, Of::Loss | Of::ProbeLoss)
 }
 
 /// One for each kernel, whatever is done with it.

@@ -199,6 +199,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
             by,
             on: Accuracy { probe: None, ..accuracy(number) },
             gap: noise(seed + 2),
+            on_probes: solved.is_none().then(|| (noise(seed + 3), noise(seed + 4))),
             solved,
         })
     };
