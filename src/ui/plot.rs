@@ -262,7 +262,12 @@ fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark:
 
 /// What a plot without data says.
 fn empty(ui: &Ui, scene: &Scene<'_>, frame: Rect) {
-    let text = if scene.history.rows().is_empty() { "" } else { "Not measured here" };
+    let text = match scene.history.rows() {
+        [] => "",
+        // What does not move has no place on a logarithmic axis.
+        _ if scene.stands_still() => "At infinite width nothing moves here",
+        _ => "Not measured here",
+    };
     ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), scene.tokens.faint);
 }
 

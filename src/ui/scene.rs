@@ -29,6 +29,11 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// Whether this is the infinitely wide network, whose kernel stands still.
+    pub fn stands_still(&self) -> bool {
+        self.info().is_some_and(|info| info.spec.network.is_infinite())
+    }
+
     /// The facts of the run; none while it has not begun.
     pub fn info(&self) -> Option<&RunInfo> {
         self.history.info().map(Arc::as_ref)

@@ -21,7 +21,15 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
             let short = info.device.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
             let short = short.unwrap_or(&info.device);
             entry(ui, short.to_owned(), &format!("Where the tensors live: {}", info.device));
-            entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
+            if info.spec.network.is_infinite() {
+                entry(
+                    ui,
+                    "infinitely wide".to_owned(),
+                    "There are no weights: outputs follow the infinite-width kernel",
+                );
+            } else {
+                entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
+            }
         }
         let progress = scene.history.progress();
         if progress.step > 0 {

@@ -109,9 +109,10 @@ impl Slot {
         let text = RichText::new(title).size(theme::TITLE);
         let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
         let shown = list.show_ui(ui, |ui| {
-            // All of them at once, also above a place near the edge.
-            ui.spacing_mut().button_padding = vec2(6.0, 1.0);
+            // All of them at once: a list gets no more than half of the window's height.
+            ui.spacing_mut().button_padding = vec2(6.0, 0.0);
             ui.spacing_mut().item_spacing.y = 0.0;
+            ui.spacing_mut().interact_size.y = 18.0;
             for view in View::ALL {
                 ui.selectable_value(&mut self.view, view, view.title());
             }

@@ -73,7 +73,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Tra
     } else {
         names_below(body, names.into_iter().rev());
     }
-    if by.is_none() && state.beside != Beside::Nobody && slot.roomy() {
+    if by.is_none() && !scene.stands_still() && state.beside != Beside::Nobody && slot.roomy() {
         let text = "No prediction beside: switch on “Predict” in the kernel's settings to have some.";
         body.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     }
