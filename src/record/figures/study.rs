@@ -20,15 +20,16 @@ pub(super) fn figures(study: &StudyFolder) -> Vec<Figure> {
     let mut figures = Vec::new();
     if runs.switches() > 0 {
         figures.push(("study".to_owned(), switch(&runs), along(&runs)));
-        let curves = (0..runs.series.len()).map(|series| aligned(&runs, series));
-        let shows = |(_, panels, _): &Figure| {
-            panels.iter().flat_map(|panel| &panel.curves).any(|curve| !curve.points.is_empty())
-        };
-        figures.extend(curves.filter(shows));
     }
     let laws: Vec<Panel> = LAWS.iter().filter_map(|law| law_panel(&runs, law)).collect();
     if !laws.is_empty() {
         figures.push(("study-run".to_owned(), laws, along(&runs)));
+    }
+    if runs.switches() > 0 {
+        let curves = (0..runs.series.len()).map(|series| aligned(&runs, series));
+        let drawn =
+            |panels: &[Panel]| panels.iter().flat_map(|panel| &panel.curves).any(|curve| !curve.points.is_empty());
+        figures.extend(curves.filter(|(_, panels, _)| drawn(panels)));
     }
     figures
 }
