@@ -27,7 +27,11 @@ ONE_THREAD["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 def peer(folder):
     """Runs inside the JAX environment."""
     import time
+    import types
 
+    # neural_tangents imports parts of TensorFlow that it does not use here.
+    for name in ("tensorflow", "tf2jax", "neural_tangents.experimental"):
+        sys.modules[name] = types.ModuleType(name)
     import jax
 
     jax.config.update("jax_enable_x64", True)

@@ -75,30 +75,63 @@ impl Moments {
     }
 }
 
-/// κ and κ′.
-pub(super) fn dual(activation: Activation, left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
-    let (q1, q2) = (left.variance, right.variance);
-    match activation {
-        Activation::Relu => relu(q1, q2, q),
-        Activation::Erf => erf(q1, q2, q),
-        Activation::Gelu => gelu(q1, q2, q),
-        Activation::Tanh => mehler(left, right, q),
+/// K ← κ and Θ ← κ′ Θ for a sample against several, pair by pair.
+pub(super) fn apply(
+    activation: Activation,
+    left: Moment<'_>,
+    rights: &[Moment<'_>],
+    covariances: &mut [f64],
+    kernels: &mut [f64],
+) {
+    let dual = match activation {
+        Activation::Relu => return relu(left, rights, covariances, kernels),
+        Activation::Erf => erf,
+        Activation::Gelu => gelu,
+        Activation::Tanh => mehler,
+    };
+    for ((covariance, kernel), right) in covariances.iter_mut().zip(kernels).zip(rights) {
+        let (value, slope) = dual(left, *right, *covariance);
+        (*covariance, *kernel) = (value, slope * *kernel);
     }
 }
 
-fn relu(q1: f64, q2: f64, q: f64) -> (f64, f64) {
-    let sine = (q1 * q2 - q * q).max(0.0).sqrt();
-    let rest = PI - sine.atan2(q);
-    ((sine + rest * q) / TAU, rest / TAU)
+/// Pairs that are gone through together.
+const GROUP: usize = 64;
+
+/// In groups, step by step, because then all but the arc cosine is done for several pairs at once.
+fn relu(left: Moment<'_>, rights: &[Moment<'_>], covariances: &mut [f64], kernels: &mut [f64]) {
+    const OVER_TAU: f64 = 1.0 / TAU;
+    let groups = covariances.chunks_mut(GROUP).zip(kernels.chunks_mut(GROUP)).zip(rights.chunks(GROUP));
+    for ((covariances, kernels), rights) in groups {
+        let (mut sines, mut slopes) = ([0.0; GROUP], [0.0; GROUP]);
+        for (sine, right) in sines.iter_mut().zip(rights) {
+            *sine = left.variance * right.variance;
+        }
+        for ((sine, slope), q) in sines.iter_mut().zip(&mut slopes).zip(&*covariances) {
+            *slope = q / sine.sqrt();
+            *sine = (*sine - q * q).max(0.0).sqrt();
+        }
+        for ((slope, sine), q) in slopes.iter_mut().zip(&sines).zip(&*covariances) {
+            // atan2(s, q) as an arc cosine, which costs half of it; at the ends, where it would lose its digits, as it is.
+            let angle = if slope.abs() < 0.999 { slope.acos() } else { sine.atan2(*q) };
+            *slope = (PI - angle) * OVER_TAU;
+        }
+        for (((covariance, kernel), sine), slope) in covariances.iter_mut().zip(kernels).zip(&sines).zip(&slopes) {
+            *covariance = sine * OVER_TAU + slope * *covariance;
+            *kernel *= slope;
+        }
+    }
 }
 
-fn erf(q1: f64, q2: f64, q: f64) -> (f64, f64) {
+fn erf(left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
+    let (q1, q2) = (left.variance, right.variance);
     let root = ((1.0 + 2.0 * q1) * (1.0 + 2.0 * q2) - 4.0 * q * q).max(1.0).sqrt();
     (FRAC_2_PI * (2.0 * q).atan2(root), 4.0 / (PI * root))
 }
 
 /// With φ(x) = x Φ(x), exact.
-fn gelu(q1: f64, q2: f64, q: f64) -> (f64, f64) {
+fn gelu(left: Moment<'_>, right: Moment<'_>, q: f64) -> (f64, f64) {
+    let (q1, q2) = (left.variance, right.variance);
     let (product, shifted) = (q1 * q2, (1.0 + q1) * (1.0 + q2));
     let square = (shifted - q * q).max(1.0);
     let root = square.sqrt();

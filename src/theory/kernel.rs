@@ -35,7 +35,7 @@ pub struct Kernels {
 /// Numbers that the state of one tile holds at most: 16 MiB, for K and as much for Θ.
 const TILE: usize = 1 << 21;
 /// Rows of a tile at most: small enough that every core has some.
-const ROWS: usize = 64;
+const ROWS: usize = 128;
 
 impl Infinite {
     /// The limit of this network for images [channels, height, width].
@@ -104,11 +104,14 @@ impl Infinite {
     }
 }
 
-/// Copies what is below the diagonal to above it.
+/// Copies what is below the diagonal to above it, square by square, so that both sides stay in the cache.
 fn mirror(n: usize, values: &mut [f64]) {
-    for row in 0..n {
-        for column in 0..row {
-            values[column * n + row] = values[row * n + column];
+    const SIDE: usize = 32;
+    for (top, left) in (0..n).step_by(SIDE).flat_map(|top| (0..=top).step_by(SIDE).map(move |left| (top, left))) {
+        for row in top..(top + SIDE).min(n) {
+            for column in left..(left + SIDE).min(row) {
+                values[column * n + row] = values[row * n + column];
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 
-use super::dual::{Moment, Moments, dual};
+use super::dual::{Moment, Moments, apply};
 use super::points::{Grid, Points};
 use super::program::{Gains, Step};
 use crate::spec::Activation;
@@ -137,32 +137,34 @@ impl State {
 
     fn nonlinear(&mut self, activation: Activation, book: &mut Book<'_>) {
         let step = book.turn(self, |variances, samples| Moments::of(activation, variances, samples));
-        self.each(book, step, |left, right, covariance, kernel| {
-            let (value, slope) = dual(activation, left, right, *covariance);
-            (*covariance, *kernel) = (value, slope * *kernel);
+        self.each(book, step, |left, rights, covariances, kernels| {
+            apply(activation, left, rights, covariances, kernels);
         });
     }
 
     fn norm(&mut self, book: &mut Book<'_>) {
         let step = book.turn(self, Moments::plain);
-        self.each(book, step, |left, right, covariance, kernel| {
-            let scale = ((left.variance + EPSILON) * (right.variance + EPSILON)).sqrt();
-            (*covariance, *kernel) = (*covariance / scale, *kernel / scale);
+        self.each(book, step, |left, rights, covariances, kernels| {
+            for ((covariance, kernel), right) in covariances.iter_mut().zip(kernels).zip(rights) {
+                let scale = ((left.variance + EPSILON) * (right.variance + EPSILON)).sqrt();
+                (*covariance, *kernel) = (*covariance / scale, *kernel / scale);
+            }
         });
     }
 
-    /// Does something with every entry, which sees the moments of its two samples at its two places.
-    fn each(&mut self, book: &Book<'_>, step: usize, act: impl Fn(Moment<'_>, Moment<'_>, &mut f64, &mut f64)) {
+    /// Does something with every row of K and Θ at each pair of places, which sees the moments of its sample and of the others.
+    fn each(&mut self, book: &Book<'_>, step: usize, act: impl Fn(Moment<'_>, &[Moment<'_>], &mut [f64], &mut [f64])) {
         let (rows, columns) = (self.rows, self.columns);
         for plane in 0..self.planes() {
             let (p, q) = self.pair(plane);
+            // Looked up once for all rows, unless each row is paired with itself.
+            let shared = book.rights(step, q, columns);
             for row in 0..rows {
                 let left = book.left(step, p, row);
+                let own = [book.left(step, q, row)];
+                let rights = shared.as_deref().unwrap_or(&own);
                 let entries = (plane * rows + row) * columns..(plane * rows + row + 1) * columns;
-                let kernel = &mut self.kernel[entries.clone()];
-                for (column, (covariance, kernel)) in self.covariance[entries].iter_mut().zip(kernel).enumerate() {
-                    act(left, book.right(step, q, (row, column)), covariance, kernel);
-                }
+                act(left, rights, &mut self.covariance[entries.clone()], &mut self.kernel[entries]);
             }
         }
     }
@@ -310,10 +312,13 @@ impl Book<'_> {
         }
     }
 
-    fn right(&self, step: usize, place: usize, (row, column): (usize, usize)) -> Moment<'_> {
+    /// Of all columns; none where each sample is paired with itself.
+    fn rights(&self, step: usize, place: usize, columns: usize) -> Option<Vec<Moment<'_>>> {
         match self {
-            Self::Writing { written } => written[step].at(place, row),
-            Self::Reading { columns: (points, first), .. } => points.moments[step].at(place, first + column),
+            Self::Writing { .. } => None,
+            Self::Reading { columns: (points, first), .. } => {
+                Some((0..columns).map(|column| points.moments[step].at(place, first + column)).collect())
+            }
         }
     }
 }
