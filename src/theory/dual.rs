@@ -43,11 +43,20 @@ impl Moments {
         if activation != Activation::Tanh {
             return Self::plain(variances, samples);
         }
-        let (each, tails): (Vec<Vec<f64>>, _) = variances.iter().map(|&q| tanh_series(q)).unzip();
-        let terms = each.iter().map(Vec::len).max().unwrap_or(0);
-        let padded = |one: Vec<f64>| one.into_iter().chain(std::iter::repeat(0.0)).take(terms);
-        let series = each.into_iter().flat_map(padded).collect();
-        Self { variances, samples, series, terms, tails }
+        // As many terms for all as the largest variance needs: what one leaves out another may have.
+        let largest = variances.iter().copied().fold(0.0, f64::max);
+        let terms = tanh_series(largest, None).0.len();
+        Self::expanded(variances, samples, terms)
+    }
+
+    fn expanded(variances: Vec<f64>, samples: usize, terms: usize) -> Self {
+        let (each, tails): (Vec<Vec<f64>>, _) = variances.iter().map(|&q| tanh_series(q, Some(terms))).unzip();
+        Self { series: each.concat(), variances, samples, terms, tails }
+    }
+
+    /// With at least as many terms as the other side has, for the same reason; `None` where it has them.
+    pub fn reaching(&self, other: &Self) -> Option<Self> {
+        (self.terms < other.terms).then(|| Self::expanded(self.variances.clone(), self.samples, other.terms))
     }
 
     /// Of some of the samples.
@@ -163,12 +172,12 @@ const LEAST: f64 = 1e-24;
 /// integrand falls as e^{−z²/4} and the fastest polynomial kept turns slower than one radian in ten steps.
 const STEP: f64 = 0.05;
 const END: f64 = 13.0;
-/// Terms at most, and the part of E φ² that may be missing.
+/// Terms at most, and the part of E φ² that may be missing: less would be rounding, and is never reached.
 const MOST_TERMS: usize = 500;
-const MISSING: f64 = 1e-15;
+const MISSING: f64 = 1e-13;
 
-/// aₖ = E φ(√q z) hₖ(z) for k = 1, 3, 5 …, with hₖ normalised: √(k+1) hₖ₊₁ = z hₖ − √k hₖ₋₁.
-fn tanh_series(q: f64) -> (Vec<f64>, [f64; 2]) {
+/// So many terms, or as many as are needed, of aₖ = E φ(√q z) hₖ(z) for k = 1, 3, 5 …, with hₖ normalised: √(k+1) hₖ₊₁ = z hₖ − √k hₖ₋₁.
+fn tanh_series(q: f64, terms: Option<usize>) -> (Vec<f64>, [f64; 2]) {
     let deviation = q.max(LEAST).sqrt();
     // The integrand is even: half of the nodes, twice the weight. At 0 tanh vanishes.
     let nodes: Vec<f64> = (1..=(END / STEP) as usize).map(|at| at as f64 * STEP).collect();
@@ -185,13 +194,13 @@ fn tanh_series(q: f64) -> (Vec<f64>, [f64; 2]) {
     let mut before = vec![0.0; nodes.len()];
     let mut current: Vec<f64> = nodes.iter().map(|z| (-0.25 * z * z).exp()).collect();
     let (mut found, mut held, mut held_slopes) = (Vec::new(), 0.0, 0.0);
-    for k in 0..2 * MOST_TERMS {
+    for k in 0..2 * terms.unwrap_or(MOST_TERMS) {
         if k % 2 == 1 {
             let coefficient: f64 = weighted.iter().zip(&current).map(|(weight, h)| weight * h).sum();
             held += coefficient * coefficient;
             held_slopes += k as f64 * coefficient * coefficient / (deviation * deviation);
             found.push(coefficient);
-            if power - held <= MISSING * power {
+            if terms.is_none() && power - held <= MISSING * power {
                 break;
             }
         }

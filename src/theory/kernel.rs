@@ -64,7 +64,9 @@ impl Infinite {
 
     /// Both kernels of some images with some others, [rows, columns]; `None` when `cancelled` says so on the way.
     pub fn between(&self, rows: &Points, columns: &Points, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
-        self.tiles(rows, columns, false, cancelled)
+        let rows = rows.reaching(columns);
+        let columns = columns.reaching(&rows);
+        self.tiles(&rows, &columns, false, cancelled)
     }
 
     fn tiles(&self, rows: &Points, columns: &Points, same: bool, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {

@@ -1,5 +1,7 @@
 //! Inputs of the infinite-width kernels, laid out by place, with what a walk of each by itself has shown.
 
+use std::borrow::Cow;
+
 use faer::MatRef;
 
 use super::dual::Moments;
@@ -73,6 +75,17 @@ impl Points {
             own: self.own[samples].to_vec(),
             ..*self
         }
+    }
+
+    /// The same, expanded as far as others are that it is to meet.
+    pub(super) fn reaching(&self, others: &Self) -> Cow<'_, Self> {
+        let pairs = || self.moments.iter().zip(&others.moments);
+        let expanded: Vec<Option<Moments>> = pairs().map(|(own, other)| own.reaching(other)).collect();
+        if expanded.iter().all(Option::is_none) {
+            return Cow::Borrowed(self);
+        }
+        let moments = expanded.into_iter().zip(&self.moments).map(|(new, old)| new.unwrap_or_else(|| old.clone()));
+        Cow::Owned(Self { moments: moments.collect(), ..self.clone() })
     }
 
     /// How many.

@@ -124,6 +124,16 @@ fn tanh_is_its_integral() {
             let expected = w * kappa + b + w * slope * q;
             assert!((ntk / expected - 1.0).abs() < 1e-8, "σ_w {sigma_w}, {x} and {y}: {ntk} {expected}");
         }
+        // Nor does it matter in whose company an input is.
+        let limit = Infinite::of(&network, [1, 1, 1]).unwrap();
+        let [few, all] = [&inputs[..1], &inputs[..]].map(|inputs| limit.points(inputs));
+        let row = limit.between(&few, &all, &|| false).unwrap();
+        for (at, (nngp, ntk)) in row.nngp.iter().zip(&row.ntk).enumerate() {
+            assert!(
+                (nngp - found.nngp[at]).abs() < 1e-12 && (ntk - found.ntk[at]).abs() < 1e-11,
+                "{nngp} {ntk} at {at}"
+            );
+        }
     }
 }
 
