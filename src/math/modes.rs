@@ -4,12 +4,10 @@
 //! Guarantees: largest eigenvalue first; the sign of a vector is fixed (its entry of largest size is positive), so that the
 //! same kernel gives the same picture; the same numbers whatever the number of threads.
 
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Mat, MatRef, Par};
+use faer::MatRef;
 
 use super::Gram;
+use super::spectrum::eigenpairs;
 
 /// All eigenpairs of a kernel of n images.
 #[derive(Clone, Debug)]
@@ -25,13 +23,7 @@ impl Modes {
     /// When the solver does not converge, in words.
     pub fn of(gram: &Gram) -> Result<Self, String> {
         let n = gram.len();
-        let matrix = MatRef::from_row_major_slice(gram.values(), n, n);
-        let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
-        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
-        self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-            .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
+        let (values, vectors) = eigenpairs(gram)?;
         let mut rows = Vec::with_capacity(n * n);
         for column in (0..n).rev() {
             let vector = vectors.col(column);
@@ -40,7 +32,7 @@ impl Modes {
             let sign = if largest < 0.0 { -1.0 } else { 1.0 };
             rows.extend(vector.iter().map(|value| sign * value));
         }
-        Ok(Self { values: values.column_vector().iter().rev().copied().collect(), vectors: rows })
+        Ok(Self { values: values.into_iter().rev().collect(), vectors: rows })
     }
 
     /// λ₁ ≥ λ₂ ≥ …

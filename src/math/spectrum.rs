@@ -3,7 +3,7 @@
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par};
 
 use super::Gram;
 
@@ -13,12 +13,26 @@ use super::Gram;
 /// # Errors
 /// When the solver does not converge, in words.
 pub fn eigenvalues(gram: &Gram) -> Result<Vec<f64>, String> {
+    solve(gram, None)
+}
+
+/// The same, and the eigenvectors as columns of [n, n], of unit length; their signs are the solver's.
+///
+/// # Errors
+/// As [`eigenvalues`].
+pub fn eigenpairs(gram: &Gram) -> Result<(Vec<f64>, Mat<f64>), String> {
+    let mut vectors = Mat::zeros(gram.len(), gram.len());
+    Ok((solve(gram, Some(vectors.as_mut()))?, vectors))
+}
+
+fn solve(gram: &Gram, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>, String> {
     let n = gram.len();
     let matrix = MatRef::from_row_major_slice(gram.values(), n, n);
     let mut values = Diag::zeros(n);
-    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::No, Par::Seq, Default::default());
+    let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let scratch = self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Default::default());
     let mut memory = MemBuffer::new(scratch);
-    self_adjoint_evd(matrix, values.as_mut(), None, Par::Seq, MemStack::new(&mut memory), Default::default())
+    self_adjoint_evd(matrix, values.as_mut(), vectors, Par::Seq, MemStack::new(&mut memory), Default::default())
         .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
     Ok(values.column_vector().iter().copied().collect())
 }

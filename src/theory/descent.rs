@@ -10,13 +10,11 @@
 //! Guarantees: no inverse is taken, so a kernel of equal or nearly equal inputs gives numbers and not NaN. An eigenvalue that
 //! rounding left below 0 would grow for ever: then as much is added to all of them, and named as the jitter.
 
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
 use crate::math::Gram;
+use crate::math::spectrum::eigenpairs;
 
 /// How long training goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,15 +48,7 @@ impl Descent {
     /// # Errors
     /// When the eigen-solver does not converge, in words.
     pub fn of(kernel: &Gram) -> Result<Self, String> {
-        let n = kernel.len();
-        let matrix = MatRef::from_row_major_slice(kernel.values(), n, n);
-        let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
-        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
-        self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, Default::default())
-            .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
-        let values: Vec<f64> = values.column_vector().iter().copied().collect();
+        let (values, vectors) = eigenpairs(kernel)?;
         let jitter = values.first().map_or(0.0, |least| (-least).max(0.0));
         Ok(Self { values: values.iter().map(|value| value + jitter).collect(), vectors, jitter })
     }
@@ -68,19 +58,15 @@ impl Descent {
         &self.values
     }
 
-    /// Eigenvector of the eigenvalue at this place.
-    pub fn eigenvector(&self, place: usize) -> Vec<f64> {
-        self.vectors.col(place).iter().copied().collect()
-    }
-
     /// λ_max/λ_min; infinite where λ_min is 0.
     pub fn condition(&self) -> f64 {
         self.values.last().copied().unwrap_or(1.0) / self.values.first().copied().unwrap_or(1.0)
     }
 
-    /// The largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max.
+    /// The largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max; beyond it the fastest does.
     pub fn largest_rate(&self, outputs: usize, momentum: f64) -> f64 {
-        largest_rate(self.values.last().copied().unwrap_or(0.0), self.values.len(), outputs, momentum)
+        let lambda_max = self.values.last().copied().unwrap_or(0.0);
+        2.0 * (1.0 + momentum) * (self.values.len() * outputs) as f64 / lambda_max
     }
 
     /// a, so that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
@@ -118,11 +104,6 @@ impl Descent {
         matmul(change.as_mut(), Accum::Replace, rectangle, weights.as_ref(), 1.0, Par::rayon(0));
         gather(change.as_ref(), start, lengths.len())
     }
-}
-
-/// 2 (1 + μ) N C/λ_max: beyond it the fastest mode of the mean squared error grows.
-pub fn largest_rate(lambda_max: f64, n: usize, outputs: usize, momentum: f64) -> f64 {
-    2.0 * (1.0 + momentum) * (n * outputs) as f64 / lambda_max
 }
 
 /// f₀ + change, from columns grouped by time to [T, rows, C].

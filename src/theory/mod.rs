@@ -15,7 +15,7 @@ mod program;
 mod recursion;
 mod walk;
 
-pub use descent::{Descent, Length, Lesson, largest_rate};
+pub use descent::{Descent, Length, Lesson};
 pub use flow::{Flow, cross_entropy_flow};
 pub use kernel::{Infinite, Kernels};
 pub use points::Points;

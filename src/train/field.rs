@@ -102,11 +102,7 @@ impl Field {
         let kept = if spec.training.replay > 0 { trained().sum() } else { most };
         // While columns are made there is a second kernel beside them; the inputs are held twice with their variances.
         let bytes = 8.0 * (images as f64 * (kept + most) as f64 + 2.0 * inputs.len() as f64);
-        let free = memory_available() as f64;
-        if bytes > 0.8 * free {
-            let gigabytes = |bytes: f64| (bytes / 1e9).round() as u64;
-            return Err(NoField::Memory { images, needed: gigabytes(bytes), free: gigabytes(free) });
-        }
+        check_memory(images, bytes)?;
         // One image tells what a pair of them costs.
         let pairs = limit.per_pair(&limit.points(&inputs[..dim])) as f64 * images as f64 * kept as f64;
         if pairs > MOST_WORK {
@@ -136,11 +132,7 @@ impl Field {
             return Ok(());
         }
         let n = self.points.len();
-        let (needed, free) = (8.0 * 4.0 * (n * n) as f64, memory_available() as f64);
-        if needed > 0.8 * free {
-            let gigabytes = |bytes: f64| (bytes / 1e9).round() as u64;
-            return Err(NoField::Memory { images: n, needed: gigabytes(needed), free: gigabytes(free) });
-        }
+        check_memory(n, 8.0 * 4.0 * (n * n) as f64)?;
         let covariance = self.limit.own(&self.points, cancelled).ok_or(NoField::Cancelled)?.nngp;
         let unit = (0..n).map(|at| covariance[at * n + at]).sum::<f64>() / n as f64;
         let system = MatRef::from_row_major_slice(&covariance, n, n).to_owned();
@@ -170,11 +162,6 @@ impl Field {
             }
         }
         Some(())
-    }
-
-    /// Whether the columns of a task are ready.
-    pub fn is_ready(&self, task: usize) -> bool {
-        self.columns.contains_key(&task)
     }
 
     /// One step on a batch whose tasks are ready.
@@ -257,4 +244,14 @@ impl Field {
     pub fn restore(&mut self, state: &FieldState) {
         self.recursion = state.0.clone();
     }
+}
+
+/// Refuses what would not leave a fifth of the free memory.
+fn check_memory(images: usize, needed: f64) -> Result<(), NoField> {
+    let free = memory_available() as f64;
+    let gigabytes = |bytes: f64| (bytes / 1e9).round() as u64;
+    if needed > 0.8 * free {
+        return Err(NoField::Memory { images, needed: gigabytes(needed), free: gigabytes(free) });
+    }
+    Ok(())
 }

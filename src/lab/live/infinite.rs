@@ -46,6 +46,11 @@ impl Infinite {
         self.field.step(batch, terms)
     }
 
+    /// Θ̊ on the probes.
+    pub fn gram(&self) -> &Gram {
+        &self.gram
+    }
+
     /// Θ̊, of every logit the same.
     pub fn kernel(&self, want_full: bool) -> Measured {
         let trace = self.gram.values().to_vec();

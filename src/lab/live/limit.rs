@@ -1,5 +1,6 @@
 //! The infinite-width kernel on the probes, where the network of a run has one: how far Θ is from it stands beside each snapshot.
 
+use super::bench::Bench;
 use crate::data::Prepared;
 use crate::math::Gram;
 use crate::spec::{Reduction, Spec};
@@ -9,9 +10,12 @@ use crate::theory::Infinite;
 const MOST_WORK: usize = 300_000_000;
 
 /// Θ̊ on the probes; `None` where the network has no limit in closed form, where it would take long, or when cancelled.
-pub(super) fn of(spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
+pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
     if spec.kernel.reduction != Reduction::Trace {
         return None;
+    }
+    if let Bench::Infinite(infinite) = bench {
+        return Some(infinite.gram().clone());
     }
     let limit = Infinite::of(&spec.network, data.set.train.shape).ok()?;
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();

@@ -177,7 +177,7 @@ impl<'a> Live<'a> {
         let fresh = || {
             let alpha = spec.network.laziness();
             let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
-            meter.against(limit::of(spec, &data, &cancelled))
+            meter.against(limit::of(&bench, spec, &data, &cancelled))
         };
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
