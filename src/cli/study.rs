@@ -11,7 +11,7 @@ use super::follow::progress_bar;
 use super::{Device, Refused, StudyArgs};
 use crate::record::figures::{FOLDER, Format, write_study};
 use crate::record::{StudyFolder, TABLE};
-use crate::worker::librarian::{News, finish};
+use crate::worker::librarian::{News, finish, headline};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
 
 /// Steps of the bar: a study of any length has so many.
@@ -25,13 +25,13 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     let spec = args.settings.study()?;
     let mut folder = StudyFolder::create(&args.out, &spec).map_err(|err| refused(&err))?;
     let count = folder.runs().len();
-    let missing = |folder: &StudyFolder| (0..count).filter(|&place| folder.ended(place).is_none()).count();
+    let missing = |folder: &StudyFolder| (0..count).filter(|&place| !folder.is_ended(place)).count();
     let left = missing(&folder);
     if left < count {
         eprintln!("{} of {count} runs are there already", count - left);
     }
     let begun = Instant::now();
-    let mut progress = Progress::new(folder.runs(), |place| folder.ended(place).is_some());
+    let mut progress = Progress::new(folder.runs(), |place| folder.is_ended(place));
     let bar = progress_bar();
     bar.set_length(STEPS);
     show(&bar, &progress);
@@ -44,9 +44,11 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
                 show(&bar, &progress);
                 return true;
             }
+            News::Learnt { .. } => return true,
             News::Ended { place, unread: Some(message) } | News::Failed { place, message } => (place, message),
             News::Ended { place, unread: None } => {
-                (place, folder.ended(place).map(|history| history.headline()).unwrap_or_default())
+                let shown = folder.ended(place).map(|history| history.headline());
+                (place, shown.unwrap_or_else(|| headline(folder.points(place))))
             }
         };
         progress.reach(said.0, 1.0);
@@ -74,7 +76,7 @@ fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
     // One card is not faster for being shared.
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
     let asked = args.jobs.map_or(usual, NonZeroUsize::get);
-    let left = (0..folder.runs().len()).filter(|&place| folder.ended(place).is_none());
+    let left = (0..folder.runs().len()).filter(|&place| !folder.is_ended(place));
     let held = fitting(asked, largest_bytes(left.clone().map(|place| &folder.runs()[place])));
     if held < asked.min(left.count()) {
         eprintln!("{held} at a time instead of {asked}: more would not fit into memory");

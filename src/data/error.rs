@@ -13,6 +13,10 @@ pub enum DataError {
     Shrink { side: usize, height: usize, width: usize },
     #[error("no folder is chosen for this data set: set data.path to the folder that holds its files")]
     NoPath,
+    #[error(
+        "{needed} samples are needed and the images have {there} beside the probes: take fewer in data.samples, fewer to choose by, or another data set"
+    )]
+    FewSamples { needed: usize, there: usize },
     #[error("points of the plane are made for the tasks of a run and cannot be loaded without them")]
     Points,
     #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]

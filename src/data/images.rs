@@ -3,7 +3,7 @@
 //! Readers produce a [`RawSet`]; it is cut down while it is still 8 bits, then becomes a [`DataSet`] of f32 once. The
 //! scaling is kept beside the pixels, so that black is known to a rotation and a picture can be made of any probe.
 
-use super::DataError;
+use super::{DataError, Targets};
 use crate::spec::DataShape;
 
 /// Labelled images in f32.
@@ -15,12 +15,19 @@ pub struct Images {
     pub pixels: Vec<f32>,
     /// Class of each image.
     pub labels: Vec<usize>,
+    /// What the one output is to be for each, of a regression; else empty, and one output a class says its label.
+    pub values: Vec<f32>,
 }
 
 impl Images {
     /// How many images.
     pub fn len(&self) -> usize {
         self.labels.len()
+    }
+
+    /// What the outputs are to be.
+    pub fn targets(&self) -> Targets<'_> {
+        Targets::of(&self.labels, &self.values)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,6 +42,21 @@ impl Images {
     /// Pixels of one image, [channels·height·width].
     pub fn image(&self, index: usize) -> &[f32] {
         &self.pixels[index * self.dim()..][..self.dim()]
+    }
+
+    /// Appends others of the same shape.
+    pub(super) fn append(&mut self, others: Self) {
+        self.pixels.extend(others.pixels);
+        self.labels.extend(others.labels);
+        self.values.extend(others.values);
+    }
+
+    /// Some of these images as a task shows them.
+    pub(super) fn with_pixels(&self, pixels: Vec<f32>, of: &[usize]) -> Self {
+        let labels = of.iter().map(|&index| self.labels[index]).collect();
+        let values =
+            if self.values.is_empty() { Vec::new() } else { of.iter().map(|&index| self.values[index]).collect() };
+        Self { shape: self.shape, pixels, labels, values }
     }
 
     /// Indices of the images of each class, ascending.
@@ -108,7 +130,8 @@ impl RawImages {
 
     fn scaled(self) -> Images {
         let pixels = self.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        Images { shape: self.shape, pixels, labels: self.labels.iter().map(|&label| usize::from(label)).collect() }
+        let labels = self.labels.iter().map(|&label| usize::from(label)).collect();
+        Images { shape: self.shape, pixels, labels, values: Vec::new() }
     }
 }
 
@@ -166,6 +189,21 @@ impl DataSet {
         self.scaling = scaling;
     }
 
+    /// One output is to say −1 for the lower half of the classes, 1 for the upper one.
+    pub fn halve(&mut self) {
+        let half = self.class_names.len() / 2;
+        let say = |images: &mut Images| {
+            images.values = images.labels.iter().map(|&label| if label < half { -1.0 } else { 1.0 }).collect();
+        };
+        say(&mut self.train);
+        say(&mut self.test);
+    }
+
+    /// Outputs of a network for it: one a class, or one alone.
+    pub fn outputs(&self) -> usize {
+        if self.train.values.is_empty() { self.class_names.len() } else { 1 }
+    }
+
     /// What a cost depends on; the largest class stands for all.
     pub fn shape(&self) -> DataShape {
         let classes = self.class_names.len();
@@ -173,6 +211,7 @@ impl DataSet {
         DataShape {
             image: self.train.shape,
             classes,
+            outputs: self.outputs(),
             train_per_class: most(&self.train),
             test_per_class: most(&self.test),
         }

@@ -10,6 +10,7 @@
 //! nothing here depends on a thread or on what was drawn before.
 
 mod cifar;
+mod drawn;
 mod embedded;
 mod error;
 mod frequency;
@@ -19,8 +20,10 @@ mod order;
 mod plane;
 mod probe;
 mod replay;
+mod samples;
 mod source;
 mod stream;
+mod targets;
 mod transform;
 
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use std::sync::Arc;
 use crate::spec::Spec;
 
 pub use cifar::{Cifar, read_records};
+pub use drawn::{MODES, Role};
 pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};
 pub use order::{batch_order, batch_range, steps_per_epoch};
@@ -35,6 +39,7 @@ pub use probe::Probes;
 pub use replay::{Batch, Memory};
 pub use source::load;
 pub use stream::{Task, TaskStream};
+pub use targets::Targets;
 pub use transform::Transform;
 
 /// The data of one run.
@@ -53,6 +58,7 @@ pub struct Prepared {
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
     let set = Arc::new(match spec.data.source.plane() {
         Some(plane) => plane::set(plane, spec),
+        None if spec.data.source.is_drawn() => drawn::set(spec),
         None => load(&spec.data)?,
     });
     let stream = TaskStream::new(spec, Arc::clone(&set))?;

@@ -32,5 +32,6 @@ pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
 fn images(points: impl Fn(usize) -> Vec<Point>) -> Images {
     let of_class = |class: usize| points(class).into_iter().map(move |point| (point, class));
     let (points, labels): (Vec<Point>, Vec<usize>) = (0..PLANE_CLASSES).flat_map(of_class).unzip();
-    Images { shape: [1, 1, 2], pixels: points.into_iter().flatten().map(|x| x as f32).collect(), labels }
+    let pixels = points.into_iter().flatten().map(|x| x as f32).collect();
+    Images { shape: [1, 1, 2], pixels, labels, values: Vec::new() }
 }

@@ -17,6 +17,8 @@ pub struct Probes {
     pub pixels: Vec<f32>,
     /// Class of each.
     pub labels: Vec<usize>,
+    /// What the one output is to be for each, of a regression; else empty.
+    pub values: Vec<f32>,
     /// Number of the task of each, from 1.
     pub tasks: Vec<usize>,
     /// The same images in 8 bits, [n, height, width, channels].
@@ -34,6 +36,7 @@ impl Probes {
             shape,
             pixels: Vec::new(),
             labels: Vec::new(),
+            values: Vec::new(),
             tasks: Vec::new(),
             thumbnails: Vec::new(),
             blocks: Vec::new(),
@@ -43,6 +46,7 @@ impl Probes {
             for &index in task.probes() {
                 task.extend(&set.train, index, &mut probes.pixels);
                 probes.labels.push(set.train.labels[index]);
+                probes.values.extend(set.train.values.get(index));
                 probes.tasks.push(task.number());
             }
             probes.blocks.push(start..probes.len());

@@ -6,7 +6,7 @@
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
-use super::TaskStream;
+use super::{Targets, TaskStream};
 use crate::math::rng::{Stream, rng};
 
 /// The images of one step.
@@ -16,8 +16,17 @@ pub struct Batch {
     pub pixels: Vec<f32>,
     /// Class of each.
     pub labels: Vec<usize>,
+    /// What its one output is to be, of a regression; else empty.
+    pub values: Vec<f32>,
     /// Number of the task of each, and place among its training images.
     pub images: Vec<(usize, usize)>,
+}
+
+impl Batch {
+    /// What the outputs are to be.
+    pub fn targets(&self) -> Targets<'_> {
+        Targets::of(&self.labels, &self.values)
+    }
 }
 
 /// What is remembered of earlier tasks. Empty where there is none or nothing is kept.
@@ -48,6 +57,7 @@ impl Memory {
         for _ in 0..count {
             let (task, place) = self.images[draw.random_range(0..self.images.len())];
             stream.task(task).append(&[place], &mut batch.pixels, &mut batch.labels);
+            batch.values.extend(stream.task(task).values(&[place]));
             batch.images.push((task, place));
         }
     }

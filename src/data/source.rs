@@ -17,7 +17,7 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
         Source::Cifar10 => cifar::load(folder()?, Cifar::Ten)?,
         Source::Cifar100 => cifar::load(folder()?, Cifar::Hundred)?,
         // Their points depend on the tasks and probes of the run, so they are made in `prepare`.
-        Source::Circle | Source::Disk => return Err(DataError::Points),
+        Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => return Err(DataError::Points),
     };
     raw.train.keep_first(spec.per_class);
     raw.test.keep_first(spec.test_per_class);
@@ -26,6 +26,9 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
     let mut set = DataSet::new(raw)?;
     if spec.standardise {
         set.standardise();
+    }
+    if spec.binary {
+        set.halve();
     }
     Ok(set)
 }

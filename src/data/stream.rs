@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{DataError, DataSet, Images, Transform, frequency, probe, steps_per_epoch};
+use rand::seq::SliceRandom as _;
+
+use crate::math::rng::{Stream, rng};
 use crate::{
     record::TaskInfo,
     spec::{Spec, TaskKind},
@@ -28,6 +31,8 @@ pub struct Task {
     transform: Transform,
     /// Indices into `set.train`, ascending.
     train: Vec<usize>,
+    /// All that could be trained on, in the order in which the seed takes them: `train` are the first, where their number is given.
+    order: Vec<usize>,
     /// Indices into `set.test`, ascending.
     test: Vec<usize>,
     /// Indices into `set.train`, by class.
@@ -66,6 +71,15 @@ impl TaskStream {
             let mut train: Vec<usize> =
                 wanted.iter().flat_map(|&(class, count)| &pool[class][..count]).copied().collect();
             train.sort_unstable();
+            let mut order = train.clone();
+            if spec.data.samples > 0 && !spec.data.source.is_drawn() {
+                order.shuffle(&mut rng(spec.seed, Stream::Samples, 0, number as u64));
+                let Some(taken) = order.get(..spec.data.samples) else {
+                    return Err(DataError::FewSamples { needed: spec.data.samples, there: order.len() });
+                };
+                train = taken.to_vec();
+                train.sort_unstable();
+            }
             let mut test: Vec<usize> = classes.iter().flat_map(|&class| &test_by_class[class]).copied().collect();
             test.sort_unstable();
             if test.is_empty() {
@@ -79,7 +93,16 @@ impl TaskStream {
                 steps_per_epoch: steps_per_epoch(train.len(), spec.training.batch),
             };
             let transform = transform(spec, number, set.train.shape);
-            tasks.push(Task { info, set: Arc::clone(&set), transform, train, test, probes, background: black.clone() });
+            tasks.push(Task {
+                info,
+                set: Arc::clone(&set),
+                transform,
+                train,
+                order,
+                test,
+                probes,
+                background: black.clone(),
+            });
         }
         Ok(Self { set, tasks })
     }
@@ -149,6 +172,27 @@ impl Task {
         self.append(indices, pixels, labels);
     }
 
+    /// All images that it could train on, in the order in which the seed takes them.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// Some images of the set as it shows them.
+    pub(super) fn show(&self, chosen: &[usize]) -> Images {
+        let images = &self.set.train;
+        let mut pixels = Vec::with_capacity(chosen.len() * images.dim());
+        chosen.iter().for_each(|&index| self.extend(images, index, &mut pixels));
+        images.with_pixels(pixels, chosen)
+    }
+
+    /// What the one output is to be for these of its training images, of a regression; else nothing.
+    pub fn values(&self, indices: &[usize]) -> Vec<f32> {
+        if self.set.train.values.is_empty() {
+            return Vec::new();
+        }
+        indices.iter().map(|&index| self.set.train.values[self.train[index]]).collect()
+    }
+
     /// The same behind what the buffers hold.
     pub(super) fn append(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         for &index in indices {
@@ -167,10 +211,7 @@ impl Task {
             std::mem::replace(left, left.saturating_sub(1)) > 0
         };
         let chosen: Vec<usize> = self.train.iter().filter(wanted).copied().collect();
-        let mut pixels = Vec::with_capacity(chosen.len() * images.dim());
-        chosen.iter().for_each(|&index| self.extend(images, index, &mut pixels));
-        let labels = chosen.iter().map(|&index| images.labels[index]).collect();
-        Images { shape: images.shape, pixels, labels }
+        self.show(&chosen)
     }
 
     /// All its test images, as it shows them. A copy: keep it where it is needed often.
@@ -180,8 +221,7 @@ impl Task {
         for &index in &self.test {
             self.extend(images, index, &mut pixels);
         }
-        let labels = self.test.iter().map(|&index| images.labels[index]).collect();
-        Images { shape: images.shape, pixels, labels }
+        images.with_pixels(pixels, &self.test)
     }
 
     /// Appends one image of the set as this task shows it.

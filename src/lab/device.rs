@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
-use crate::data::{Prepared, batch_order, batch_range};
+use crate::data::{Prepared, Targets, batch_order, batch_range};
 use crate::model::{Chosen, DeviceChoice, choose, gpu};
 use crate::spec::{Cost, Spec};
 use crate::train::{Learner, Terms};
@@ -55,15 +55,18 @@ impl Trial {
     /// `None` when it was cancelled.
     fn on(device: &Device, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Self> {
         let shape = data.set.shape();
-        let mut learner = Learner::new(spec, shape.image, shape.classes, device);
+        let mut learner = Learner::new(spec, shape.image, data.set.outputs(), device);
         let probes = learner.upload(&data.probes.pixels, data.probes.len());
         let number = *spec.tasks.sequence().first()?;
         let task = data.stream.task(number);
         let order = batch_order(spec.seed, number, 0, task.train_len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         task.batch(&order[batch_range(0, spec.training.batch, task.train_len())], &mut pixels, &mut labels);
+        let values = task.values(&order[batch_range(0, spec.training.batch, task.train_len())]);
         let rate = spec.effective_rate(spec.training.rate);
-        let step = best(4, device, || (!cancelled()).then(|| learner.step(&pixels, &labels, &Terms::at(rate), false)))?;
+        let step = best(4, device, || {
+            (!cancelled()).then(|| learner.step(&pixels, Targets::of(&labels, &values), &Terms::at(rate), false))
+        })?;
         let kernel = best(2, device, || learner.kernel(&probes, false, cancelled))?;
         Some(Self { step, kernel })
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::apart::{Parts, cross};
 use super::lag::{Lag, Lagged};
+use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance};
 use crate::math::lanczos::largest;
@@ -39,6 +40,8 @@ pub struct Spectra(Vec<Vec<f64>>);
 #[derive(Clone)]
 pub struct Meter {
     labels: Vec<usize>,
+    /// What the one output is to be, of a regression.
+    values: Vec<f32>,
     loss: Loss,
     /// α² of the laziness: the loss sees α f, and the kernel is that of f.
     gain: f64,
@@ -58,7 +61,27 @@ impl Meter {
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
         let blocks = std::iter::once(whole).chain(own).collect();
         let gain = alpha.map_or(1.0, |alpha| alpha * alpha);
-        Self { labels, loss, gain, blocks, first: None, at_switch: None, held: Lagged::default(), limit: None }
+        Self {
+            labels,
+            values: Vec::new(),
+            loss,
+            gain,
+            blocks,
+            first: None,
+            at_switch: None,
+            held: Lagged::default(),
+            limit: None,
+        }
+    }
+
+    /// The same of a regression to these numbers.
+    pub fn of_values(self, values: Vec<f32>) -> Self {
+        Self { values, ..self }
+    }
+
+    /// What the outputs on some probes are to be.
+    pub fn targets(&self, rows: Range<usize>) -> Targets<'_> {
+        Targets::of(&self.labels[rows.clone()], self.values.get(rows).unwrap_or_default())
     }
 
     /// The same, which also tells how far each kernel is from the infinite-width one.
@@ -195,7 +218,7 @@ impl Meter {
             let from_switch = self.at_switch.as_ref().map(|grams| distance(gram, &grams[place], Centring::Centred));
             BlockMetrics {
                 block: *block,
-                loss: score(own, labels, &[], self.loss).loss,
+                loss: score(own, self.targets(rows.clone()), &[], self.loss).loss,
                 lag_steps: before.map(|_| lag.steps),
                 velocity: gap.map(|gap| gap / lag_epochs),
                 velocity_uncentred: gap_uncentred.map(|gap| gap / lag_epochs),
@@ -218,7 +241,11 @@ impl Meter {
                 asymmetry: reading.asymmetry,
                 alignment: alignment(gram, labels),
                 alignment_centred: alignment_centred(gram, labels),
-                alignment_full: reading.full.as_ref().map(|full| full.alignment(rows.clone(), &self.labels)),
+                alignment_full: reading
+                    .full
+                    .as_ref()
+                    .filter(|_| self.values.is_empty())
+                    .map(|full| full.alignment(rows.clone(), &self.labels)),
                 sharpness: sharpness.map(|value| rate * self.gain * value),
                 sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
                 infinite_error: self.limit.as_ref().map(|limit| change(gram, &limit[place]).drift),

@@ -9,6 +9,7 @@ mod lag;
 pub mod live;
 mod meter;
 mod pulse;
+pub mod scaling;
 mod stage;
 
 pub use cadence::{Cadence, lag_steps};

@@ -68,6 +68,24 @@ impl Regression {
     /// # Errors
     /// When a size does not fit, a number is none, or no jitter up to a thousandth makes the kernel positive.
     pub fn solve(kernel: &Gram, targets: &[f64], start: Option<&[f64]>, ridge: f64) -> Result<Self, RegressionError> {
+        Self::solved(kernel, targets, start, ridge, true)
+    }
+
+    /// The same without the condition, which takes longer than the rest and is not a number here: for choosing a ridge.
+    ///
+    /// # Errors
+    /// As [`Regression::solve`].
+    pub fn fit(kernel: &Gram, targets: &[f64], start: Option<&[f64]>, ridge: f64) -> Result<Self, RegressionError> {
+        Self::solved(kernel, targets, start, ridge, false)
+    }
+
+    fn solved(
+        kernel: &Gram,
+        targets: &[f64],
+        start: Option<&[f64]>,
+        ridge: f64,
+        with_condition: bool,
+    ) -> Result<Self, RegressionError> {
         let n = kernel.len();
         if n == 0 || targets.is_empty() {
             return Err(RegressionError::Empty);
@@ -93,7 +111,8 @@ impl Regression {
         // Nothing to fit is fitted.
         let residual = if asked > 0.0 { missing.norm_l2() / asked } else { 0.0 };
         shift(&mut system, jitter);
-        Ok(Self { condition: condition(&system, &factor), weights, jitter, residual })
+        let condition = if with_condition { condition(&system, &factor) } else { f64::NAN };
+        Ok(Self { condition, weights, jitter, residual })
     }
 
     /// f on other images, row-major [m, C], from the rectangle K(x, X), row-major [m, n], and f₀ on them, [m, C]. With the

@@ -23,6 +23,8 @@ pub enum Stream {
     Replay = 5,
     /// Points of the plane.
     Points = 8,
+    /// Samples of a problem, and which images of a set a run trains on.
+    Samples = 9,
 }
 
 /// The generator of one use: `a` and `b` tell uses of the same stream apart (a layer; a task and an epoch).

@@ -11,8 +11,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::create::{ending, is_done, lock};
+use super::lesson;
 use super::load::read_spec;
-use super::{Ending, Event, FolderError, History, LoadError, RUN_FIGURES, RunState, SWITCH_FIGURES, atomic, load_rows};
+use super::{
+    Ending, ErrorKind, Event, FolderError, History, InstantCurve, Learnt, LoadError, Point, RUN_FIGURES, RunState,
+    SWITCH_FIGURES, atomic, load_rows,
+};
 use crate::spec::{Spec, StudyRun};
 
 /// The whole spec, with its section `[study]`.
@@ -37,6 +41,17 @@ pub enum StudyError {
     Folder(#[from] FolderError),
 }
 
+/// What is known of a run of a study of learners.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    points: Arc<[Point]>,
+    instants: Arc<[InstantCurve]>,
+    complete: bool,
+}
+
+/// The table of the laws of a study of learners.
+pub const LAWS_TABLE: &str = "laws.csv";
+
 /// A study on disk.
 #[derive(Debug)]
 pub struct StudyFolder {
@@ -45,6 +60,8 @@ pub struct StudyFolder {
     runs: Vec<StudyRun>,
     /// What is known of each run that has ended.
     ended: Vec<Option<Arc<History>>>,
+    /// Of a study of learners: what is known of each run, ended or not.
+    learnt: Vec<Known>,
     /// Held while the folder is written; `None` where it is only read.
     _lock: Option<File>,
 }
@@ -54,7 +71,7 @@ impl StudyFolder {
     /// Reads what is done. Nothing is written where this is refused.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
-        let spec = agreed(out, spec)?;
+        let spec = agreed(out, &spelt(spec))?;
         fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
         let study = Self::with(out, spec, lock)?;
@@ -68,18 +85,25 @@ impl StudyFolder {
 
     /// What [`StudyFolder::create`] would open, without writing anything: where nothing is there, no run has ended.
     pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
-        Self::with(out, agreed(out, spec)?, None)
+        Self::with(out, agreed(out, &spelt(spec))?, None)
     }
 
     /// Opens a study to look at it.
     pub fn open(out: &Path) -> Result<Self, StudyError> {
-        Self::with(out, read_spec(&out.join(STUDY))?, None)
+        Self::with(out, spelt(&read_spec(&out.join(STUDY))?), None)
     }
 
     fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
         let named = |source| LoadError::Spec { path: out.join(STUDY), source };
         let runs = spec.runs().map_err(named)?;
-        let mut study = Self { out: out.to_owned(), spec, ended: vec![None; runs.len()], runs, _lock: lock };
+        let mut study = Self {
+            out: out.to_owned(),
+            spec,
+            ended: vec![None; runs.len()],
+            learnt: vec![Known::default(); runs.len()],
+            runs,
+            _lock: lock,
+        };
         for place in 0..study.runs.len() {
             study.look(place)?;
         }
@@ -111,9 +135,43 @@ impl StudyFolder {
         self.ended[place].as_ref()
     }
 
+    /// Whether a run has come to its end.
+    pub fn is_ended(&self, place: usize) -> bool {
+        self.ended[place].is_some() || self.learnt[place].complete
+    }
+
+    /// What the learners of a run have made of it so far.
+    pub fn points(&self, place: usize) -> &[Point] {
+        &self.learnt[place].points
+    }
+
+    /// Whether learners are compared.
+    pub fn is_of_learners(&self) -> bool {
+        self.runs.iter().any(|run| run.lesson.is_some())
+    }
+
+    /// What all learners show together so far.
+    pub fn learnt(&self) -> Learnt {
+        let known = |place: usize| (Arc::clone(&self.learnt[place].points), Arc::clone(&self.learnt[place].instants));
+        Learnt::of(self.axis(), &self.runs, known)
+    }
+
     /// Looks whether a run has ended, and reads it if it has.
     pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
+        if let Some(asked) = &self.runs[place].lesson {
+            let there = lesson::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
+                FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
+                other => other.into(),
+            })?;
+            if there {
+                let points = lesson::points(&folder);
+                let complete = lesson::is_complete(&points, asked);
+                let instants = lesson::predictions(&folder).into();
+                self.learnt[place] = Known { points: points.into(), instants, complete };
+            }
+            return Ok(());
+        }
         let done = is_done(&folder, &self.runs[place].spec).map_err(|err| match err {
             FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
             other => other.into(),
@@ -142,12 +200,22 @@ impl StudyFolder {
             self.table().into_iter().try_for_each(|line| table.write_record(line))?;
             table.flush()
         })?;
+        if self.is_of_learners() {
+            atomic::replace(&self.out.join(LAWS_TABLE), |writer| {
+                let mut table = csv::Writer::from_writer(writer);
+                self.laws().into_iter().try_for_each(|line| table.write_record(line))?;
+                table.flush()
+            })?;
+        }
         Ok(path)
     }
 
     /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
     /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
     pub fn table(&self) -> Vec<Vec<String>> {
+        if self.is_of_learners() {
+            return self.points_table();
+        }
         let axis = self.axis();
         let known: Vec<_> =
             self.runs.iter().zip(&self.ended).filter_map(|(run, ended)| Some((run, ended.as_ref()?))).collect();
@@ -176,6 +244,87 @@ impl StudyFolder {
         }
         lines
     }
+
+    /// Heads and rows, a row for each learner of each run: what run it is, and its point.
+    fn points_table(&self) -> Vec<Vec<String>> {
+        let mut lines = Vec::new();
+        for (run, known) in self.runs.iter().zip(&self.learnt) {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            // That what is in memory cannot be written down would be a mistake of ours, which the table then shows as a gap.
+            let written = known.points.iter().try_for_each(|point| writer.serialize(point));
+            let bytes = written.ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
+            for (place, line) in csv::ReaderBuilder::new()
+                .has_headers(false)
+                .from_reader(bytes.as_slice())
+                .records()
+                .flatten()
+                .enumerate()
+            {
+                if place == 0 && !lines.is_empty() {
+                    continue;
+                }
+                let own = if place == 0 {
+                    ["run", "variant", self.axis(), "seed"].map(str::to_owned)
+                } else {
+                    [run.folder.clone(), run.variant.clone(), run.value.clone(), run.seed.to_string()]
+                };
+                lines.push(own.into_iter().chain(line.iter().map(str::to_owned)).collect());
+            }
+        }
+        if lines.is_empty() {
+            lines.push(["run", "variant", self.axis(), "seed"].map(str::to_owned).to_vec());
+        }
+        lines
+    }
+
+    /// Heads and rows: the power law of each learner over all n, for either error.
+    fn laws(&self) -> Vec<Vec<String>> {
+        let head = [
+            "learner",
+            "epoch",
+            "variant",
+            "figure",
+            "window_low",
+            "window_high",
+            "exponent",
+            "exponent_low",
+            "exponent_high",
+            "floor",
+            "prefactor",
+        ];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        let learnt = self.learnt();
+        let Some(window) = learnt.span().filter(|_| learnt.is_over_samples()) else { return lines };
+        for curve in &learnt.curves {
+            for kind in ErrorKind::ALL {
+                let Some(found) = curve.fitted(kind, window) else { continue };
+                let mut line = vec![
+                    curve.learner.key().to_owned(),
+                    cell(curve.epoch),
+                    curve.variant.clone(),
+                    kind.key().to_owned(),
+                ];
+                let numbers = [
+                    Some(window.0),
+                    Some(window.1),
+                    Some(found.law.exponent),
+                    found.interval.map(|interval| interval.low),
+                    found.interval.map(|interval| interval.high),
+                    Some(found.law.floor),
+                    Some(found.law.prefactor),
+                ];
+                line.extend(numbers.map(cell));
+                lines.push(line);
+            }
+        }
+        lines
+    }
+}
+
+/// The study with its number of samples written out as an axis.
+fn spelt(spec: &Spec) -> Spec {
+    let study = spec.study.as_ref().map(crate::spec::StudySpec::spelt);
+    Spec { study, ..spec.clone() }
 }
 
 /// The study that a folder would hold, were this one opened there; refused where something else is in it.
@@ -200,12 +349,13 @@ fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
         let study = spec.study.as_ref();
         // Runs of a study with series are called otherwise than those of one without.
         let kind = study.map(|study| (study.axis.clone(), study.values.is_empty(), study.variants.is_empty()));
-        (kind, Spec { study: None, seed: 0, ..spec.clone() })
+        let rules = study.map(|study| (study.learners.is_empty(), study.protocol.clone()));
+        ((kind, rules), Spec { study: None, seed: 0, ..spec.clone() })
     };
     let (kind, old) = question(&there);
     let (new_kind, asked) = question(new);
     if kind != new_kind || !old.same_run(&asked) {
-        return Err(kind.map(|(axis, ..)| format!(", of {axis}")).unwrap_or_default());
+        return Err(kind.0.map(|(axis, ..)| format!(", of {axis}")).unwrap_or_default());
     }
     let mut study = there.study.unwrap_or_default();
     let added = new.study.clone().unwrap_or_default();
@@ -220,6 +370,7 @@ fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
     }
     added.values.into_iter().for_each(|value| join(&mut study.values, value));
     added.seeds.into_iter().for_each(|seed| join(&mut study.seeds, seed));
+    added.learners.into_iter().for_each(|learner| join(&mut study.learners, learner));
     Ok(Spec { study: Some(study), ..new.clone() })
 }
 

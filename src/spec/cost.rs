@@ -15,6 +15,8 @@ pub struct DataShape {
     /// Channels, height and width of an image.
     pub image: [usize; 3],
     pub classes: usize,
+    /// Outputs of a network: one a class, or one alone where it is to say a number.
+    pub outputs: usize,
     /// Training images per class, after `data.per_class`.
     pub train_per_class: usize,
     /// Test images per class, after `data.test_per_class`.
@@ -27,6 +29,7 @@ impl DataShape {
         let (image, classes, train, test) = match spec.data.source {
             Source::Circle => return spec.plane_shape(Plane::Circle),
             Source::Disk => return spec.plane_shape(Plane::Disk),
+            Source::SpherePolynomial | Source::Fourier => return spec.drawn_shape(),
             Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
             Source::Idx => ([1, 28, 28], 10, 6000, 1000),
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
@@ -38,6 +41,7 @@ impl DataShape {
         Self {
             image: [channels, height / shrink, width / shrink],
             classes,
+            outputs: if spec.data.binary { 1 } else { classes },
             train_per_class: kept(train, spec.data.per_class),
             test_per_class: kept(test, spec.data.test_per_class),
         }
@@ -73,7 +77,7 @@ impl Cost {
     /// Counts what this spec will do.
     pub fn of(spec: &Spec, shape: &DataShape) -> Self {
         // All in f64: a spec that no machine can run must be counted, not overflow, so that it can be refused.
-        let layers = spec.network.layers(shape.image, shape.classes);
+        let layers = spec.network.layers(shape.image, shape.outputs);
         let parameters: f64 = layers.iter().map(Layer::parameters).sum();
         let products: f64 = layers.iter().map(Layer::products).sum();
         let outputs: f64 = layers.iter().map(Layer::outputs).sum();
@@ -98,13 +102,13 @@ impl Cost {
         let centred = if spec.network.laziness().is_some() { 4.0 / 3.0 } else { 1.0 };
         // Two linearised networks: for each of their steps two passes forward, one back and one back from each logit.
         let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
-        let linearised = predicted * (8.0 + 2.0 * shape.classes as f64) * products;
+        let linearised = predicted * (8.0 + 2.0 * shape.outputs as f64) * products;
         let training_flop = images * (6.0 * products * centred + linearised);
         let evaluated = spec.evaluated(shape);
-        let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.classes);
+        let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.outputs);
         let preconditioned = spec.kernel.optimiser && spec.training.optimiser == Optimiser::Adam;
         let (optimiser_flop, optimiser_bytes) = if preconditioned {
-            KernelCost::preconditioned(&spec.kernel, &layers, probes, shape.classes)
+            KernelCost::preconditioned(&spec.kernel, &layers, probes, shape.outputs)
         } else {
             (0.0, 0.0)
         };
@@ -125,12 +129,12 @@ impl Cost {
             if spec.training.replay > 0 { 2.0 } else { 1.0 } * spec.training.batch as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
-        let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.classes as f64;
+        let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.outputs as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
         let tasks = spec.tasks.len() as f64;
         let apart = layers.iter().filter(|layer| layer.tensors() > 0).count();
         let tensors: usize = layers.iter().map(Layer::tensors).sum();
-        let sets = spec.logit_sets(shape.classes).len().max(1);
+        let sets = spec.logit_sets(shape.outputs).len().max(1);
         // With the tensors also the layers, which are their sums.
         let parts = match Parts::fitting(probes, &layers, sets) {
             Parts::None => 0,

@@ -8,9 +8,11 @@
 
 mod change;
 mod cost;
+mod drawn;
 mod file;
 mod infinite;
 mod layers;
+mod learning;
 mod network;
 mod plan;
 mod plane;
@@ -30,8 +32,10 @@ pub use change::Change;
 pub use cost::{
     Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, memory_available, tensor_grams_fit,
 };
+pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
+pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
 pub use network::{
     Activation, BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation,
     Pool,
@@ -40,7 +44,7 @@ pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, preset, study};
 pub use program::{Line, Parameter, Program, Step};
-pub use study::{StudyRun, StudySpec, Variant, values_text};
+pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
@@ -84,6 +88,18 @@ pub struct DataSpec {
     /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
     /// convolutional and recurrent networks are then measured in minutes.
     pub shrink: usize,
+    /// So many training samples, drawn anew by each seed; 0 keeps all (of drawn problems: 1024). One task only.
+    pub samples: usize,
+    /// Images: one output says −1 for the lower half of the classes and 1 for the upper one, in place of one output a class.
+    pub binary: bool,
+    /// `sphere-polynomial`: inputs D; the sphere has the radius √D.
+    pub dimension: usize,
+    /// `sphere-polynomial`: what is to be learnt.
+    pub target: Target,
+    /// `fourier`: the power of frequency k falls as k^−exponent.
+    pub exponent: f64,
+    /// `fourier`: how the training samples lie.
+    pub spacing: Spacing,
 }
 
 /// A data set that can be loaded.
@@ -103,6 +119,10 @@ pub enum Source {
     /// Points of the unit disk, by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al. 2021). The probes are
     /// a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
     Disk,
+    /// Points of the sphere of radius √D, and a polynomial of them.
+    SpherePolynomial,
+    /// Points of the circle (cos γ, sin γ), and Σ c_k cos(kγ + φ_k) with c_k² ~ k^−exponent and random phases.
+    Fourier,
 }
 
 impl Source {
@@ -111,7 +131,7 @@ impl Source {
         match self {
             Self::Circle => Some(Plane::Circle),
             Self::Disk => Some(Plane::Disk),
-            Self::FashionMnistSmall | Self::Idx | Self::Cifar10 | Self::Cifar100 => None,
+            _ => None,
         }
     }
 
@@ -282,6 +302,12 @@ impl Default for DataSpec {
             test_per_class: 200,
             standardise: true,
             shrink: 1,
+            samples: 0,
+            binary: false,
+            dimension: 10,
+            target: Target::He3,
+            exponent: 2.0,
+            spacing: Spacing::Random,
         }
     }
 }

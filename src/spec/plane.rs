@@ -41,6 +41,7 @@ impl Spec {
         DataShape {
             image: [1, 1, 2],
             classes: PLANE_CLASSES,
+            outputs: PLANE_CLASSES,
             train_per_class: points.training.saturating_add(probes),
             test_per_class: points.test,
         }

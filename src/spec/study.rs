@@ -3,12 +3,14 @@
 //!
 //! Its runs are plain specs, so each of them can be repeated alone with `kernelscope run`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::file::as_toml;
 use super::validate::problem;
-use super::{DataShape, Problem, Spec, SpecError};
+use super::{DataShape, Learner, Lesson, Problem, Protocol, Spec, SpecError};
 
 /// The section `[study]` of a run file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,15 @@ pub struct StudySpec {
     pub variants: Vec<Variant>,
     /// Each value is run with each of these.
     pub seeds: Vec<u64>,
+    /// So many samples each, in the place of `axis = "data.samples"` and its `values`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<usize>,
+    /// Who learns from them; where there are some, the runs are theirs and not those of the live laboratory.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learners: Vec<Learner>,
+    /// The rules by which they learn.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub protocol: Protocol,
 }
 
 /// One point of an axis, or one series along it: several settings under a name.
@@ -50,9 +61,20 @@ pub struct StudyRun {
     /// The folder of the run within the study's.
     pub folder: String,
     pub spec: Spec,
+    /// Of a study of learners.
+    pub lesson: Option<Arc<Lesson>>,
 }
 
 impl StudySpec {
+    /// The same with `samples` written out as what they are: values of an axis.
+    pub fn spelt(&self) -> Self {
+        if self.samples.is_empty() {
+            return self.clone();
+        }
+        let values = self.samples.iter().map(|&samples| Value::Integer(samples as i64)).collect();
+        Self { axis: SAMPLES.to_owned(), values, samples: Vec::new(), ..self.clone() }
+    }
+
     /// The values as people write them, separated by commas.
     pub fn values_text(&self) -> String {
         values_text(&self.values)
@@ -113,6 +135,13 @@ impl StudyRun {
     }
 }
 
+/// The axis of a study of learners.
+pub const SAMPLES: &str = "data.samples";
+
+fn is_usual(protocol: &Protocol) -> bool {
+    *protocol == Protocol::default()
+}
+
 /// Runs of a study at most.
 const MOST_RUNS: usize = 1000;
 
@@ -121,11 +150,12 @@ impl Spec {
     /// there is none.
     pub fn runs(&self) -> Result<Vec<StudyRun>, SpecError> {
         let base = Self { study: None, ..self.clone() };
-        let Some(study) = &self.study else {
+        let Some(study) = self.study.as_ref().map(StudySpec::spelt) else {
             let folder = format!("seed-{}", self.seed);
             let (variant, value) = Default::default();
-            return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base }]);
+            return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, lesson: None }]);
         };
+        let lesson = study.lesson().map(Arc::new);
         let mut runs = Vec::new();
         for (variant, value, settings) in study.points() {
             let mut spec = base.clone();
@@ -134,7 +164,14 @@ impl Spec {
             for &seed in &study.seeds {
                 let folder = format!("{series}{}-seed-{seed}", file_name(&value));
                 let spec = Self { seed, ..spec.clone() };
-                runs.push(StudyRun { variant: variant.clone(), value: value.clone(), seed, folder, spec });
+                runs.push(StudyRun {
+                    variant: variant.clone(),
+                    value: value.clone(),
+                    seed,
+                    folder,
+                    spec,
+                    lesson: lesson.clone(),
+                });
             }
         }
         Ok(runs)
@@ -145,6 +182,11 @@ impl Spec {
     pub fn study_problems(&self) -> Vec<Problem> {
         let Some(study) = &self.study else { return self.problems(&DataShape::expected(self)) };
         let mut found = Vec::new();
+        if !study.samples.is_empty() && (!study.axis.is_empty() || !study.values.is_empty()) {
+            let message = "samples are the values of data.samples: give either them or an axis with its values";
+            return vec![problem("study.samples", message)];
+        }
+        let study = &study.spelt();
         if study.axis.is_empty() {
             found.push(problem("study.axis", "name the setting that varies, for example network.width"));
         }
@@ -193,7 +235,9 @@ impl Spec {
             found.push(problem("study.values", format!("{} would be run twice: drop one of the two", twice[0])));
         }
         for run in runs {
-            for Problem { field, message } in run.spec.problems(&DataShape::expected(&run.spec)) {
+            let mut problems = run.spec.problems(&DataShape::expected(&run.spec));
+            run.lesson.iter().for_each(|lesson| run.spec.lesson_problems(lesson, &mut problems));
+            for Problem { field, message } in problems {
                 let series = if run.variant.is_empty() { String::new() } else { format!("{}, ", run.variant) };
                 let message = format!("with {series}{} = {}: {message}", study.axis, run.value);
                 found.push(Problem { field, message });

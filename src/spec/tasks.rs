@@ -46,6 +46,11 @@ impl TasksSpec {
         self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
     }
 
+    /// Epochs of the first task, also where its steps are given.
+    pub fn epochs_or_steps(&self, steps_per_epoch: u64) -> f64 {
+        self.steps_at(0, steps_per_epoch) as f64 / steps_per_epoch as f64
+    }
+
     /// Steps of the task at this place in the stream, given how many steps its epoch has; at least one.
     pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
         match self.steps.get(place).or(self.steps.last()) {

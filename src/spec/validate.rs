@@ -32,6 +32,7 @@ impl Spec {
         if let Some(plane) = self.data.source.plane() {
             self.plane_problems(plane, &mut found);
         }
+        self.number_problems(&mut found);
         // A kind that points cannot have is not also told what its images should be.
         if found.iter().all(|problem| problem.field != "network.kind") {
             self.network.problems(shape, &mut found);
@@ -103,7 +104,8 @@ impl Spec {
         let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
         let side = DataShape::expected(&whole).image[1];
         // What a folder of IDX files holds is seen when it is read.
-        let known = self.data.source != Source::Idx && self.data.source.plane().is_none();
+        let known =
+            self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_drawn();
         if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
             let message =
                 format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);

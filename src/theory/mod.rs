@@ -13,6 +13,7 @@ mod points;
 pub mod posterior;
 mod program;
 mod recursion;
+mod rfm;
 mod walk;
 
 pub use descent::{Descent, Length, Lesson};
@@ -21,3 +22,4 @@ pub use kernel::{Infinite, Kernels};
 pub use points::Points;
 pub use program::NoLimit;
 pub use recursion::Recursion;
+pub use rfm::Rfm;

@@ -1,5 +1,6 @@
 //! How well logits fit labels, in f64.
 
+use crate::data::Targets;
 use crate::spec::Loss;
 
 /// Loss and accuracies of a set of images.
@@ -14,20 +15,27 @@ pub struct Score {
     pub masked: f64,
 }
 
-/// Scores logits [n, C] against labels.
-pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) -> Score {
-    let n = labels.len();
+/// Scores outputs [n, C] against their targets. One output says the class by its sign.
+pub fn score<'a>(logits: &[f32], targets: impl Into<Targets<'a>>, classes: &[usize], loss: Loss) -> Score {
+    let targets = targets.into();
+    let n = targets.len();
     let count = logits.len() / n.max(1);
     let (mut total, mut right, mut right_masked) = (0.0, 0usize, 0usize);
-    for (row, &label) in logits.chunks_exact(count.max(1)).zip(labels) {
+    for (sample, row) in logits.chunks_exact(count.max(1)).take(n).enumerate() {
+        let label = targets.class(sample);
         total += match loss {
             Loss::CrossEntropy => log_sum_exp(row) - f64::from(row[label]),
             Loss::Mse => {
                 let square =
-                    |(class, value): (usize, &f32)| (f64::from(*value) - f64::from(u8::from(class == label))).powi(2);
+                    |(class, value): (usize, &f32)| (f64::from(*value) - f64::from(targets.at(sample, class))).powi(2);
                 row.iter().enumerate().map(square).sum::<f64>() / (2.0 * count as f64)
             }
         };
+        if let (Targets::Values(_), [value]) = (targets, row) {
+            let hit = usize::from(usize::from(*value > 0.0) == label);
+            (right, right_masked) = (right + hit, right_masked + hit);
+            continue;
+        }
         right += usize::from(largest(row, 0..count) == Some(label));
         right_masked += usize::from(largest(row, classes.iter().copied()) == Some(label));
     }
@@ -35,21 +43,21 @@ pub fn score(logits: &[f32], labels: &[usize], classes: &[usize], loss: Loss) ->
     Score { loss: total / n.max(1) as f64, accuracy: share(right), masked: share(right_masked) }
 }
 
-/// The training loss of outputs [n, C] against labels, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n C). `present` are the
+/// The training loss of outputs [n, C] against their targets, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n C). `present` are the
 /// classes whose logits count, all where none is given.
-pub fn slopes(loss: Loss, outputs: &[f64], labels: &[usize], present: Option<&[usize]>) -> (f64, Vec<f64>) {
-    let n = labels.len().max(1) as f64;
-    let classes = outputs.len() / labels.len().max(1);
+pub fn slopes(loss: Loss, outputs: &[f64], targets: Targets<'_>, present: Option<&[usize]>) -> (f64, Vec<f64>) {
+    let n = targets.len().max(1) as f64;
+    let classes = outputs.len() / targets.len().max(1);
     let counts: Vec<bool> = (0..classes).map(|class| present.is_none_or(|present| present.contains(&class))).collect();
     let (mut total, mut slopes) = (0.0, Vec::with_capacity(outputs.len()));
-    for (row, &label) in outputs.chunks_exact(classes.max(1)).zip(labels) {
-        let wanted = |class: usize| f64::from(u8::from(class == label));
+    for (sample, row) in outputs.chunks_exact(classes.max(1)).take(targets.len()).enumerate() {
+        let wanted = |class: usize| f64::from(targets.at(sample, class));
         match loss {
             Loss::CrossEntropy => {
                 let seen = || row.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(value, _)| *value);
                 let top = seen().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = seen().map(|value| (value - top).exp()).sum();
-                total += (top + sum.ln() - row[label]) / n;
+                total += (top + sum.ln() - row[targets.class(sample)]) / n;
                 let share = |class: usize| if counts[class] { (row[class] - top).exp() / sum } else { 0.0 };
                 slopes.extend((0..classes).map(|class| (share(class) - wanted(class)) / n));
             }

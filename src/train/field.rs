@@ -109,7 +109,7 @@ impl Field {
             return Err(NoField::Work { pairs });
         }
         let points = limit.points(&inputs);
-        let classes = data.set.shape().classes;
+        let classes = data.set.outputs();
         Ok(Self {
             limit,
             points,
@@ -182,7 +182,7 @@ impl Field {
     pub fn slopes(&self, batch: &Batch, terms: &Terms) -> (f64, Vec<f64>) {
         let row = |&(task, index): &(usize, usize)| self.recursion.output(self.places.trained(task, index));
         let outputs: Vec<f64> = batch.images.iter().flat_map(row).copied().collect();
-        let (loss, mut slopes) = slopes(self.loss, &outputs, &batch.labels, terms.present.as_deref());
+        let (loss, mut slopes) = slopes(self.loss, &outputs, batch.targets(), terms.present.as_deref());
         slopes.iter_mut().for_each(|slope| *slope *= self.gain);
         (loss, slopes)
     }

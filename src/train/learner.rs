@@ -8,9 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::copy::{self, LearnerState};
 use super::linearised::Linearised;
-use super::loss::{batch_loss, one_hot};
+use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
 use super::terms::Terms;
+use crate::data::Targets;
 use crate::model::Network;
 use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
 use crate::spec::{Layer, MOST_FULL_ROWS, Method, Parts, Spec, TrainingSpec};
@@ -85,6 +86,11 @@ impl Learner {
         }
     }
 
+    /// Goes on with the weights of another network of the same spec.
+    pub fn adopt(&mut self, network: &Network) {
+        self.network = network.clone().train();
+    }
+
     /// Where it lives.
     pub fn device(&self) -> &Device {
         &self.device
@@ -102,9 +108,15 @@ impl Learner {
         (self.network, self.optimiser) = (network.train(), optimiser);
     }
 
-    /// One step on a batch: pixels `[n, inputs]` and labels `[n]`.
-    pub fn step(&mut self, pixels: &[f32], labels: &[usize], terms: &Terms, want_norm: bool) -> StepOutcome {
-        let (value, gradients) = self.gradients(pixels, labels, terms);
+    /// One step on a batch: pixels `[n, inputs]` and what its outputs are to be.
+    pub fn step<'a>(
+        &mut self,
+        pixels: &[f32],
+        targets: impl Into<Targets<'a>>,
+        terms: &Terms,
+        want_norm: bool,
+    ) -> StepOutcome {
+        let (value, gradients) = self.gradients(pixels, targets.into(), terms);
         let Some(gradients) = gradients else {
             // No step is taken: the weights stay those whose loss was last a number.
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
@@ -117,24 +129,24 @@ impl Learner {
     }
 
     /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.
-    pub fn step_length(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> f64 {
-        let (_, gradients) = self.gradients(pixels, labels, terms);
+    pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> f64 {
+        let (_, gradients) = self.gradients(pixels, targets, terms);
         gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
     }
 
     /// What a batch pushes the outputs F with: ∂L/∂F of each image and logit, row-major [n, C] (times α², as F = α (f − f₀) turns
     /// with α² Θ), and the rate of its step. A step of plain SGD changes F by −rate · Θ times this, to first order.
-    pub fn slopes(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> (Vec<f64>, f64) {
-        let images = self.upload(pixels, labels.len());
-        let targets = one_hot(labels, self.classes, &self.device);
+    pub fn slopes(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> (Vec<f64>, f64) {
+        let images = self.upload(pixels, targets.len());
+        let tensor = wanted(targets, self.classes, &self.device);
         let network = self.network.valid();
         let outputs = self.lazy(network.forward(images.clone()), &images).autodiff().require_grad();
-        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let loss = batch_loss(self.training.loss, outputs.clone(), tensor, terms.present.as_deref());
         let slopes = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
         let scale = self.alpha.unwrap_or(1.0).powi(2);
         let rate = match terms.length {
             None => terms.rate,
-            Some(length) => length * terms.rate / self.step_length(pixels, labels, terms),
+            Some(length) => length * terms.rate / self.step_length(pixels, targets, terms),
         };
         (slopes.into_data().iter::<f32>().map(|slope| scale * f64::from(slope)).collect(), rate)
     }
@@ -150,9 +162,9 @@ impl Learner {
     }
 
     /// The loss of a batch and the gradients of what moves; none of a loss that is no number.
-    fn gradients(&self, pixels: &[f32], labels: &[usize], terms: &Terms) -> (f64, Option<GradientsParams>) {
-        let images = self.upload(pixels, labels.len());
-        let targets = one_hot(labels, self.classes, &self.device);
+    fn gradients(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> (f64, Option<GradientsParams>) {
+        let images = self.upload(pixels, targets.len());
+        let targets = wanted(targets, self.classes, &self.device);
         let outputs = self.lazy(self.network.forward(images.clone()), &images);
         let loss = batch_loss(self.training.loss, outputs, targets, terms.present.as_deref());
         let value = f64::from(loss.clone().into_scalar::<f32>());

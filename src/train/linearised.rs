@@ -13,9 +13,10 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 
 use super::copy::{LearnerState, Parameters};
-use super::loss::{batch_loss, one_hot};
+use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
 use super::terms::Terms;
+use crate::data::Targets;
 use crate::model::Network;
 use crate::ntk::tangent;
 use crate::spec::TrainingSpec;
@@ -55,10 +56,16 @@ impl Linearised {
         Self { base, moving, optimiser, device: device.clone(), classes, training: training.clone(), lazy }
     }
 
-    /// One step on the same batch as the network: images [n, inputs] and labels `[n]`. The rate is the one that the network's
+    /// One step on the same batch as the network: images [n, inputs] and what their outputs are to be. The rate is the one that the network's
     /// step had, also where its length was given. `offset`, [n, C], is added to the outputs and stands still.
-    pub fn step(&mut self, images: &Tensor<2>, labels: &[usize], offset: Option<Tensor<2>>, terms: &Terms) {
-        let targets = one_hot(labels, self.classes, &self.device);
+    pub fn step<'a>(
+        &mut self,
+        images: &Tensor<2>,
+        targets: impl Into<Targets<'a>>,
+        offset: Option<Tensor<2>>,
+        terms: &Terms,
+    ) {
+        let targets = wanted(targets.into(), self.classes, &self.device);
         let outputs = self.apply(images);
         let outputs = match offset {
             Some(offset) => outputs + offset,

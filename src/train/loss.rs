@@ -6,21 +6,18 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
+use crate::data::Targets;
 use crate::spec::Loss;
 
 /// What is left of the probability of a class that is not present: exp of this is 0 in any float.
 const ABSENT: f32 = -1e30;
 
-/// One-hot rows [n, C].
-pub(super) fn one_hot(labels: &[usize], classes: usize, device: &Device) -> Tensor<2> {
-    let mut targets = vec![0.0f32; labels.len() * classes];
-    for (row, label) in labels.iter().enumerate() {
-        targets[row * classes + label] = 1.0;
-    }
-    Tensor::from_data(TensorData::new(targets, [labels.len(), classes]), device)
+/// What outputs [n, C] are to be.
+pub(super) fn wanted(targets: Targets<'_>, outputs: usize, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(targets.matrix(outputs), [targets.len(), outputs]), device)
 }
 
-/// The loss of outputs [n, C] against one-hot targets; `present` are the classes whose logits count, all where none is given.
+/// The loss of outputs [n, C] against their targets (for cross-entropy one-hot); `present` are the classes whose logits count, all where none is given.
 pub(super) fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>, present: Option<&[usize]>) -> Tensor<1> {
     let [n, classes] = outputs.dims();
     let row = |there: f32, absent: f32| {

@@ -17,7 +17,7 @@ use super::study::{Message, Study, Waiting};
 use super::{DeviceChoice, TICK, Waker};
 use crate::record::comparison::{Comparison, Findings};
 use crate::record::figures::{FOLDER, Format, write_study};
-use crate::record::{FolderError, StudyFolder};
+use crate::record::{FolderError, Learnt, Point, StudyFolder};
 use crate::spec::{Spec, StudyRun};
 
 /// Reports that wait for a reader at most.
@@ -28,6 +28,8 @@ const REPORTS: usize = 64;
 pub enum News {
     /// A run has begun, or come as far as this share of its steps.
     Progress { place: usize, share: f64 },
+    /// A learner of a run is done.
+    Learnt { place: usize },
     /// A run has ended and its row is in the table; `unread` says why it could not be read back, if so.
     Ended { place: usize, unread: Option<String> },
     /// A run could not be done.
@@ -43,10 +45,14 @@ pub fn finish(
     cancel: &AtomicBool,
     mut tell: impl FnMut(&StudyFolder, News) -> bool,
 ) -> Result<(), FolderError> {
-    let waiting =
-        |place: usize| Waiting { place, spec: folder.runs()[place].spec.clone(), folder: folder.run_folder(place) };
-    let left: Vec<Waiting> =
-        (0..folder.runs().len()).filter(|&place| folder.ended(place).is_none()).map(waiting).collect();
+    let waiting = |place: usize| {
+        let run = &folder.runs()[place];
+        Waiting { place, spec: run.spec.clone(), folder: folder.run_folder(place), lesson: run.lesson.clone() }
+    };
+    let mut left: Vec<Waiting> =
+        (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
+    // A curve is seen in seconds if the fewest samples come first, of all seeds and series.
+    left.sort_by_key(|waiting| if waiting.lesson.is_some() { waiting.spec.data.samples } else { 0 });
     let running = Study::start(left, device, at_once);
     for message in running.messages(TICK) {
         if cancel.load(Ordering::Relaxed) {
@@ -55,6 +61,12 @@ pub fn finish(
         let news = match message {
             None => continue,
             Some(Message::Progress { place, share }) => News::Progress { place, share },
+            Some(Message::Learnt { place }) => {
+                if folder.look(place).is_ok() {
+                    folder.write_table()?;
+                }
+                News::Learnt { place }
+            }
             Some(Message::Failed { place, message }) => News::Failed { place, message },
             Some(Message::Ended { place }) => {
                 // That one cannot be read keeps the others from nothing.
@@ -119,6 +131,8 @@ pub enum Report {
         place: usize,
         message: String,
     },
+    /// What all learners show together, after each point.
+    Learnt(Arc<Learnt>),
     /// What all finished runs show together, after each that has ended.
     Compared(Arc<Comparison>),
     /// The figures stand in these files.
@@ -241,6 +255,7 @@ fn all_runs(
     let at_once = fitting(at_once, largest_bytes(folder.runs()));
     let hear = |folder: &StudyFolder, news| match news {
         News::Progress { place, share } => tell(Report::Progress { place, share }),
+        News::Learnt { .. } => tell(compared(folder, &known)),
         News::Failed { place, message } | News::Ended { place, unread: Some(message) } => {
             tell(Report::Failed { place, message })
         }
@@ -256,6 +271,10 @@ fn all_runs(
 fn told(folder: &StudyFolder, place: usize) -> Option<Told> {
     use crate::record::{Ending, RunState};
 
+    if folder.is_of_learners() {
+        let ended = folder.is_ended(place);
+        return ended.then(|| Told { diverged: false, headline: headline(folder.points(place)) });
+    }
     let history = folder.ended(place)?;
     let diverged = matches!(history.state(), RunState::Ended(Ending::Diverged { .. }));
     Some(Told { diverged, headline: history.headline() })
@@ -265,6 +284,20 @@ fn findings(folder: &StudyFolder, place: usize) -> Option<Arc<Findings>> {
     Findings::of(folder.ended(place)?).map(Arc::new)
 }
 
+/// The errors of a run's learners, in half a line.
+pub fn headline(points: &[Point]) -> String {
+    let each = |point: &Point| format!("{} {}", point.learner.key(), three_digits(point.mse));
+    points.iter().map(each).collect::<Vec<_>>().join(", ")
+}
+
+fn three_digits(value: f64) -> String {
+    let decimals = (2.0 - value.abs().max(1e-12).log10().floor()).clamp(0.0, 8.0) as usize;
+    format!("{value:.decimals$}")
+}
+
 fn compared(folder: &StudyFolder, known: &Known) -> Report {
+    if folder.is_of_learners() {
+        return Report::Learnt(Arc::new(folder.learnt()));
+    }
     Report::Compared(Arc::new(Comparison::of(folder.axis(), folder.runs(), |place| known[place].clone())))
 }

@@ -5,6 +5,7 @@
 //! the study down and loses nothing.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{DeviceChoice, Job, TICK, Worker};
-use crate::record::{Ending, Event, Opened, create};
-use crate::spec::Spec;
+use crate::lab::scaling::{Client, Shelf, Stop, Told, learn};
+use crate::record::{Ending, Event, LessonFolder, Opened, ShelfFolder, create};
+use crate::spec::{Lesson, Spec};
 
 /// Messages that wait for a reader at most.
 const MESSAGES: usize = 64;
@@ -27,6 +29,8 @@ pub struct Waiting {
     pub place: usize,
     pub spec: Spec,
     pub folder: PathBuf,
+    /// Of a study of learners.
+    pub lesson: Option<Arc<Lesson>>,
 }
 
 /// What happens in a study.
@@ -34,6 +38,8 @@ pub struct Waiting {
 pub enum Message {
     /// A run has begun, or come as far as this share of its steps.
     Progress { place: usize, share: f64 },
+    /// A learner of a run is done; its point is in the run's folder.
+    Learnt { place: usize },
     /// A run has come to its end, which may be that it diverged; its folder is complete.
     Ended { place: usize },
     /// A run could not be done.
@@ -109,6 +115,13 @@ impl Slot {
         let place = waiting.place;
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
+        if let Some(lesson) = &waiting.lesson {
+            return match self.learn(waiting, lesson) {
+                Ok(()) => self.send(Message::Ended { place }),
+                Err(Stop::Cancelled) => Err(Over),
+                Err(Stop::Failed(message)) => failed(message),
+            };
+        }
         let mut folder = match create(&waiting.folder, &waiting.spec, false) {
             Ok(Opened { folder, .. }) => folder,
             Err(err) => return failed(err.to_string()),
@@ -149,8 +162,56 @@ impl Slot {
         failed("the training thread ended without a word".to_owned())
     }
 
+    /// What the learners make of a run. A panic in there is the run's and not the study's.
+    fn learn(&self, waiting: &Waiting, lesson: &Lesson) -> Result<(), Stop> {
+        let place = waiting.place;
+        let failed = |err: crate::record::FolderError| Stop::Failed(err.to_string());
+        let mut folder = LessonFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
+        let (known, predict) = (folder.points().to_vec(), folder.predictions().is_empty());
+        let mut shelf = folder.shelf();
+        let (mut broken, mut share_told) = (None, 0.0);
+        let mut tell = |told: Told| {
+            let written = match told {
+                Told::Share(share) => {
+                    let news = share >= share_told + 0.01;
+                    share_told = if news { share } else { share_told };
+                    return !news || self.send(Message::Progress { place, share }).is_ok();
+                }
+                Told::Point(point) => folder.take(*point),
+                Told::Instant(prediction) => folder.predict(prediction),
+            };
+            if let Err(err) = written {
+                broken = Some(err);
+                return false;
+            }
+            self.send(Message::Learnt { place }).is_ok()
+        };
+        let cancelled = || self.cancel.load(Ordering::Relaxed);
+        let mut client = Client { tell: &mut tell, cancelled: &cancelled, shelf: &mut shelf };
+        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, predict, &mut client));
+        let done = catch_unwind(work)
+            .unwrap_or_else(|_| Err(Stop::Failed("the run broke off; the log says where".to_owned())));
+        if let Some(err) = broken {
+            return Err(failed(err));
+        }
+        if done.is_ok() {
+            folder.close();
+        }
+        done
+    }
+
     /// Waits for the reader, if it is slow; one that is gone ends the wait.
     fn send(&self, message: Message) -> Result<(), Over> {
         self.outbox.send(message).map_err(|_| Over)
+    }
+}
+
+impl Shelf for ShelfFolder {
+    fn get(&self, name: &str) -> Option<Vec<f64>> {
+        Self::get(self, name)
+    }
+
+    fn put(&mut self, name: &str, values: &[f64]) {
+        Self::put(self, name, values);
     }
 }

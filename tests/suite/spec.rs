@@ -157,7 +157,7 @@ proptest! {
         }
         let cost = Cost::of(&spec, &shape);
         prop_assert!(cost.peak_bytes >= cost.image_bytes);
-        spec.problems(&DataShape { image: [0; 3], classes: 0, train_per_class: 0, test_per_class: 0 });
+        spec.problems(&DataShape { image: [0; 3], classes: 0, outputs: 0, train_per_class: 0, test_per_class: 0 });
     }
 
     #[test]
@@ -515,8 +515,13 @@ fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     let sentence = &probing.problems(&DataShape::expected(&probing))[0].message;
     assert!(sentence.contains("GiB") && sentence.contains("fewer probes"), "{sentence}");
     // A folder of images that no machine holds.
-    let shape =
-        DataShape { image: [1, 1 << 10, 1 << 10], classes: 10, train_per_class: 1 << 30, test_per_class: 1 << 30 };
+    let shape = DataShape {
+        image: [1, 1 << 10, 1 << 10],
+        classes: 10,
+        outputs: 10,
+        train_per_class: 1 << 30,
+        test_per_class: 1 << 30,
+    };
     assert_eq!(Spec::default().problems(&shape)[0].field, "data.per_class");
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::predict::Predicted;
+use crate::data::Targets;
 use crate::lab::Stage;
 use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
@@ -62,6 +63,8 @@ pub(super) struct Exam {
     pub task: usize,
     pub classes: Vec<usize>,
     pub labels: Vec<usize>,
+    /// What the one output is to be, of a regression; else empty.
+    pub values: Vec<f32>,
     /// Of the images that the linear probe learns from.
     pub lesson: Vec<usize>,
 }
@@ -135,8 +138,8 @@ impl Desk {
             let (real, outputs) = (&tests[place], &predicted.tests[place]);
             let on_probes = predicted.probes.as_ref().map(|said| {
                 let own = rows[place].start * classes..rows[place].end * classes;
-                let labels = &self.meter.labels()[rows[place].clone()];
-                let loss = score(&said[own.clone()], labels, &exam.classes, self.loss).loss;
+                let targets = self.meter.targets(rows[place].clone());
+                let loss = score(&said[own.clone()], targets, &exam.classes, self.loss).loss;
                 (loss, gap(&probes[own.clone()], &said[own]))
             });
             let on = self.mark(exam, outputs);
@@ -146,7 +149,7 @@ impl Desk {
     }
 
     fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
-        let score = score(outputs, &exam.labels, &exam.classes, self.loss);
+        let score = score(outputs, Targets::of(&exam.labels, &exam.values), &exam.classes, self.loss);
         Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
     }
 }

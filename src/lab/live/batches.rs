@@ -47,6 +47,7 @@ impl Batches {
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let mut batch = Batch::default();
         stream.batch(&self.order[range.clone()], &mut batch.pixels, &mut batch.labels);
+        batch.values = stream.values(&self.order[range.clone()]);
         batch.images.extend(self.order[range].iter().map(|&image| (task, image)));
         if self.remembers != Some((place, replay)) {
             self.memory = Memory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);

@@ -45,7 +45,7 @@ impl Bench {
         let shape = data.set.shape();
         let kept = from.and_then(|state| if let BenchState::Finite(kept) = state { Some(kept) } else { None });
         let start = |device: &Device| {
-            let mut learner = Learner::new(spec, shape.image, shape.classes, device);
+            let mut learner = Learner::new(spec, shape.image, data.set.outputs(), device);
             kept.into_iter().for_each(|kept| learner.restore(kept.learner()));
             learner
         };
@@ -158,7 +158,7 @@ impl Bench {
     /// How long a step of plain SGD would be, where there are weights.
     pub fn step_length(&self, batch: &Batch, terms: &Terms) -> Option<f64> {
         match self {
-            Self::Finite(finite) => Some(finite.learner.step_length(&batch.pixels, &batch.labels, terms)),
+            Self::Finite(finite) => Some(finite.learner.step_length(&batch.pixels, batch.targets(), terms)),
             Self::Infinite(_) => None,
         }
     }

@@ -56,7 +56,7 @@ impl Finite {
 
     /// One step of the network, and of what is trained beside it.
     pub fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome {
-        let outcome = self.learner.step(&batch.pixels, &batch.labels, terms, want_norm);
+        let outcome = self.learner.step(&batch.pixels, batch.targets(), terms, want_norm);
         if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
             let terms = Terms { rate: outcome.rate, length: None, ..terms.clone() };
             predictors.step(&self.learner, batch, &terms);
@@ -108,7 +108,7 @@ impl Finite {
         let (old, new) = (select(&self.probes, rows), learner.upload(&batch.pixels, batch.labels.len()));
         let outputs = learner.outputs(&old, cancelled)?;
         let classes = outputs.len() / rows.len();
-        let (slopes, rate) = learner.slopes(&batch.pixels, &batch.labels, &taken.terms);
+        let (slopes, rate) = learner.slopes(&batch.pixels, batch.targets(), &taken.terms);
         let only = learner.moving(&taken.terms.frozen);
         let request = Request { only, ..Request::of(Reduction::Full) };
         let kernel = layerwise::measure(&learner.plain(), &old, Some(&new), &request, cancelled)?;

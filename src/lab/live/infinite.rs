@@ -33,7 +33,7 @@ impl Infinite {
             None => field.draw(spec.seed, cancelled)?,
         }
         let gram = field.gram(cancelled).ok_or(NoField::Cancelled)?;
-        let sets = spec.logit_sets(data.set.shape().classes).len();
+        let sets = spec.logit_sets(data.set.outputs()).len();
         Ok(Self { field, gram, sets, momentum: spec.training.momentum })
     }
 

@@ -167,17 +167,21 @@ impl<'a> Live<'a> {
         } else {
             Bench::open(spec, &data, open(&data, &cancelled), state)
         };
-        let exam = |task: &Task| Exam {
-            task: task.number(),
-            classes: task.classes().to_vec(),
-            labels: task.test().labels,
-            lesson: task.first_of_each_class(PROBE_IMAGES).labels,
+        let exam = |task: &Task| {
+            let test = task.test();
+            Exam {
+                task: task.number(),
+                classes: task.classes().to_vec(),
+                labels: test.labels,
+                values: test.values,
+                lesson: task.first_of_each_class(PROBE_IMAGES).labels,
+            }
         };
         let exams = data.stream.tasks().iter().map(exam).collect();
         let fresh = || {
             let alpha = spec.network.laziness();
             let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
-            meter.against(limit::of(&bench, spec, &data, &cancelled))
+            meter.of_values(data.probes.values.clone()).against(limit::of(&bench, spec, &data, &cancelled))
         };
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));

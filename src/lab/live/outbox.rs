@@ -96,7 +96,7 @@ impl Live<'_> {
         let block = row.blocks.iter().find(|block| block.block == Block::Task(row.task))?;
         let rows = self.data.probes.blocks[row.task - 1].len() as f64;
         let gain = self.spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
-        let entries = rows * self.data.set.shape().classes as f64;
+        let entries = rows * self.data.set.outputs() as f64;
         let squared = (training.loss == Loss::Mse).then(|| row.rate * gain * block.lambda_max / entries);
         let sharpness = block.sharpness_loss.or(squared)?;
         let most = 2.0 * (1.0 + training.momentum);

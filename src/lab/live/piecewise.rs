@@ -34,7 +34,7 @@ impl Piecewise {
     pub fn new(learner: &Learner, data: &Prepared, every: f64) -> Self {
         let (places, pixels) = Places::of(data);
         let count = pixels.len() / data.set.train.dim();
-        let classes = data.set.shape().classes;
+        let classes = data.set.outputs();
         let images = learner.upload(&pixels, count);
         Self { linearised: learner.linearised(), places, images, offset: vec![0.0; count * classes], classes, every }
     }
@@ -69,7 +69,7 @@ impl Piecewise {
             batch.images.iter().flat_map(|image| &self.offset[row(image)..][..self.classes]).copied().collect();
         let offset = TensorData::new(offset, [batch.images.len(), self.classes]);
         let offset = Tensor::from_data(offset, &images.device());
-        self.linearised.step(images, &batch.labels, Some(offset), terms);
+        self.linearised.step(images, batch.targets(), Some(offset), terms);
     }
 
     /// Outputs on the test images of a task by its place among the tasks, or on the probes, row-major [n, C].

@@ -14,7 +14,7 @@ use super::finite::Finite;
 use super::piecewise::{Piecewise, PiecewiseState};
 use super::position::Current;
 use super::{Live, Stop};
-use crate::data::{Batch, Prepared};
+use crate::data::{Batch, Prepared, Targets};
 use crate::math::Gram;
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
@@ -131,7 +131,7 @@ impl Predictors {
     pub fn step(&mut self, learner: &Learner, batch: &Batch, terms: &Terms) {
         let images = learner.upload(&batch.pixels, batch.labels.len());
         for (_, linearised) in &mut self.linearised {
-            linearised.step(&images, &batch.labels, None, terms);
+            linearised.step(&images, batch.targets(), None, terms);
         }
         if let Some(piecewise) = &mut self.piecewise {
             piecewise.step(&images, batch, terms);
@@ -185,15 +185,15 @@ impl Finite {
         let classes = data.stream.task(task).classes().len().max(1);
         let each = SETTLED_PER_CLASS.min((SETTLED / classes).max(1));
         let lesson = data.stream.task(task).first_of_each_class(each);
-        let (images, labels) = (self.learner.upload(&lesson.pixels, lesson.len()), lesson.labels);
+        let (images, labels) = (self.learner.upload(&lesson.pixels, lesson.len()), lesson.labels.clone());
         let now = |images: &Tensor<2>| -> Option<Vec<f64>> {
             Some(self.learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())
         };
         let start = now(&images)?;
         let tests: Vec<Vec<f64>> = self.tests.iter().map(now).collect::<Option<_>>()?;
         let classes = start.len() / labels.len().max(1);
-        let mut targets = vec![0.0; start.len()];
-        labels.iter().enumerate().for_each(|(row, label)| targets[row * classes + label] = 1.0);
+        let targets = Targets::of(&labels, &lesson.values).matrix(classes);
+        let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
         let mut kernels = Vec::new();
         for (by, linearised) in &predictors.linearised {
             let by = match by {

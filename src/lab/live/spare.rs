@@ -87,7 +87,7 @@ impl Live<'_> {
         for taken in &since {
             self.check_cancelled()?;
             let batch = self.batch(taken);
-            learner.step(&batch.pixels, &batch.labels, &taken.terms, false);
+            learner.step(&batch.pixels, batch.targets(), &taken.terms, false);
         }
         // The trail is lost with the device: what the weights moved is told again once a lag has passed.
         self.bench = Bench::finite(learner, &self.data);

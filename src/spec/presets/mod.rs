@@ -1,6 +1,7 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
 mod labs;
+mod scaling;
 mod universality;
 
 pub use labs::{LABS, Lab};
@@ -367,6 +368,13 @@ pub const STUDIES: &[Preset] = &[
     universality::TRANSFORMER,
     universality::RNN,
     universality::BREAKS,
+    scaling::HE3,
+    scaling::CIRCLE,
+    scaling::FASHION_CNN,
+    scaling::FASHION_MLP,
+    scaling::EVOLUTION,
+    scaling::WIDTH,
+    scaling::ROBUSTNESS,
 ];
 
 /// Seeds of a ready-made study: the least that shows a spread.

@@ -200,5 +200,6 @@ fn series(widths: &[i64], seeds: &[u64], lines: &[Line<'_>]) -> Option<StudySpec
         values: values(own),
     };
     let variants = lines.iter().map(variant).collect();
-    Some(StudySpec { axis: "network.width".to_owned(), values: values(widths), variants, seeds: seeds.to_vec() })
+    let axis = "network.width".to_owned();
+    Some(StudySpec { axis, values: values(widths), variants, seeds: seeds.to_vec(), ..StudySpec::default() })
 }

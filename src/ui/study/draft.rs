@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::spec::{Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
+use crate::spec::{DataSpec, Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
 use crate::worker::progress::{largest_bytes, total_work};
 
 /// Which study.
@@ -42,7 +42,7 @@ impl Draft {
     pub fn new(which: Which) -> Self {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let study = match which {
-            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default(),
+            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default().spelt(),
             Which::Own => StudySpec {
                 axis: "network.width".to_owned(),
                 values: [64, 256, 1024].map(toml::Value::from).to_vec(),
@@ -95,7 +95,8 @@ impl Draft {
     pub fn borrows_data(&self, run: &Spec) -> bool {
         // Points of the plane are no images: a study of images cannot be asked on them, nor one of points on images.
         let Which::Ready(place) = self.which else { return false };
-        run.data.source.needs_folder() && STUDIES[place].spec().data.source.plane().is_none()
+        let own = STUDIES[place].spec().data.source;
+        run.data.source.needs_folder() && own.plane().is_none() && !own.is_drawn()
     }
 
     /// The whole study; `run` are the settings of the run page.
@@ -103,7 +104,15 @@ impl Draft {
         let base = match self.which {
             Which::Ready(place) => {
                 let own = STUDIES[place].spec();
-                let data = if self.borrows_data(run) { run.data.clone() } else { own.data.clone() };
+                let learns = own.study.as_ref().is_some_and(|study| !study.learners.is_empty());
+                let data = match self.borrows_data(run) {
+                    // How many samples and which outputs belong to the question.
+                    true if learns => {
+                        DataSpec { source: run.data.source, path: run.data.path.clone(), ..own.data.clone() }
+                    }
+                    true => run.data.clone(),
+                    false => own.data.clone(),
+                };
                 Spec { data, ..own }
             }
             Which::Own => {
@@ -120,13 +129,18 @@ impl Draft {
             return Err(Problem { field: "study.variants", message });
         }
         let seeds = StudySpec::seeds_of(&self.seeds)?;
-        Ok(Spec { study: Some(StudySpec { axis: self.axis.trim().to_owned(), values, variants, seeds }), ..base })
+        let ready = match self.which {
+            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default(),
+            Which::Own => StudySpec::default(),
+        };
+        let axis = self.axis.trim().to_owned();
+        Ok(Spec { study: Some(StudySpec { axis, values, variants, seeds, samples: Vec::new(), ..ready }), ..base })
     }
 }
 
 fn data_word(source: Source) -> &'static str {
     match source {
-        Source::FashionMnistSmall | Source::Circle | Source::Disk => "",
+        Source::FashionMnistSmall | Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => "",
         Source::Idx => "-idx",
         Source::Cifar10 => "-cifar10",
         Source::Cifar100 => "-cifar100",

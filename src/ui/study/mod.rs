@@ -306,6 +306,7 @@ impl StudyPage {
             Report::Ended { place, told } => self.reach(place, 1.0, State::Ended(told)),
             Report::Failed { place, message } => self.reach(place, 1.0, State::Failed(message)),
             Report::Compared(comparison) => self.results.take(comparison),
+            Report::Learnt(learnt) => self.results.learn(learnt),
             Report::Refused(text) if looking => self.refusal = Some(text),
             Report::Refused(text) => self.notice = Some(Notice { text, is_error: true }),
             Report::Drawn(_) => {}

@@ -118,6 +118,8 @@ fn images(draft: &Draft, run: &Spec) -> String {
         Source::Cifar100 => "CIFAR-100",
         Source::Circle => "points of the circle",
         Source::Disk => "points of the disk",
+        Source::SpherePolynomial => "points of the sphere",
+        Source::Fourier => "a power law on the circle",
     };
     match draft.which {
         Which::Own => format!("All other settings and the images ({name}) are those of the run page."),

@@ -9,6 +9,7 @@ use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder
 use super::panels::{PanelKind, Style};
 use super::picture::{self, Picture, View};
 use super::{Busy, State, StudyPage, Wish, chart};
+use crate::record::Learnt;
 use crate::record::comparison::Comparison;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::theme::{self, GRID, ROW, Tokens};
@@ -18,6 +19,7 @@ use crate::ui::widgets::{Card, card_titled, choose};
 #[derive(Default)]
 pub struct Results {
     runs: Option<Arc<Comparison>>,
+    learnt: Option<Arc<Learnt>>,
     /// What the user has chosen to see; until then, what all runs have.
     chosen: Option<Shown>,
     /// Whose curves are aligned at a switch: the place of a series.
@@ -51,14 +53,20 @@ impl Results {
         self.runs = Some(runs);
     }
 
+    /// Takes what the learners show by now.
+    pub fn learn(&mut self, learnt: Arc<Learnt>) {
+        self.learnt = Some(learnt);
+    }
+
     /// There is nothing to show any more.
     pub fn forget(&mut self) {
-        (self.runs, self.drawn, self.chosen) = (None, None, None);
+        (self.runs, self.learnt, self.drawn, self.chosen) = (None, None, None, None);
     }
 
     /// Whether there is something to see.
     pub fn any(&self) -> bool {
         self.runs.as_ref().is_some_and(|runs| runs.finished() > 0)
+            || self.learnt.as_ref().is_some_and(|learnt| !learnt.is_empty())
     }
 
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {

@@ -1,0 +1,59 @@
+//! The infinite-width kernel on the circle, decomposed exactly: it depends on the angle between two points alone, so its
+//! eigenfunctions are cos kγ and sin kγ, its eigenvalues the Fourier coefficients of its profile, and the power of the target is the
+//! law by which it was drawn.
+
+use std::f64::consts::PI;
+
+use super::Stop;
+use crate::data::MODES;
+use crate::math::learning_curve::Eigenproblem;
+use crate::math::polynomial::power_sum;
+use crate::spec::Spec;
+use crate::theory::Infinite;
+
+/// Frequencies that are resolved, and points of the profile: what lies above would fold back as 1/POINTS².
+const FREQUENCIES: usize = 1 << 12;
+const POINTS: usize = 1 << 16;
+/// Samples up to which the curve is drawn: a quarter of the modes.
+pub(super) const MOST: f64 = (FREQUENCIES / 2) as f64;
+
+/// Eigenvalues and the target's power by mode.
+pub(super) fn problem(spec: &Spec, image: [usize; 3]) -> Result<Eigenproblem, Stop> {
+    let limit = Infinite::of(&spec.network, image).map_err(|err| Stop::Failed(err.to_string()))?;
+    let angle = |at: usize| 2.0 * PI * at as f64 / POINTS as f64;
+    // The profile is even: half of it is all of it.
+    let half = POINTS / 2;
+    let points: Vec<f64> = (0..=half).flat_map(|at| [angle(at).cos(), angle(at).sin()]).collect();
+    let kernels = limit.between(&limit.points(&[1.0, 0.0]), &limit.points(&points), &|| false);
+    let profile = kernels.ok_or(Stop::Cancelled)?.ntk;
+    let (mut eigenvalues, mut power) = (vec![mean(&profile, half, 0)], vec![0.0]);
+    let total = power_sum(spec.data.exponent, MODES);
+    for k in 1..=FREQUENCIES {
+        let eigenvalue = mean(&profile, half, k);
+        let share = (k as f64).powf(-spec.data.exponent) / total;
+        // Cosine and sine, with half of the power each: over random phases that is their mean.
+        eigenvalues.extend([eigenvalue; 2]);
+        power.extend([share / 2.0; 2]);
+    }
+    // Higher frequencies are not learnt from so few samples, but they are part of the error.
+    let rest: f64 = (FREQUENCIES + 1..=MODES).rev().map(|k| (k as f64).powf(-spec.data.exponent) / total).sum();
+    eigenvalues.push(0.0);
+    power.push(rest);
+    Ok(Eigenproblem::new(&eigenvalues, &power))
+}
+
+/// The mean of the profile times cos kγ over the whole circle.
+fn mean(profile: &[f64], half: usize, k: usize) -> f64 {
+    let step = PI * k as f64 / half as f64;
+    let (sine, cosine) = step.sin_cos();
+    let (mut c, mut s, mut sum) = (1.0, 0.0, 0.0);
+    for (at, value) in profile.iter().enumerate() {
+        if at % 256 == 0 {
+            (s, c) = ((at * k % (2 * half)) as f64 * PI / half as f64).sin_cos();
+        }
+        let weight = if at == 0 || at == half { 1.0 } else { 2.0 };
+        sum += weight * value * c;
+        (c, s) = (c * cosine - s * sine, s * cosine + c * sine);
+    }
+    sum / (2 * half) as f64
+}

@@ -1,0 +1,290 @@
+//! The network as a learner: trained until it interpolates or its epochs are over, at the rate and to the step that samples choose
+//! which it never saw.
+//!
+//! Batches, steps and weights are those of the live laboratory: a run of the same spec with the rate that was chosen is this very
+//! network, bit for bit.
+
+use burn::tensor::{Device, Tensor};
+
+use super::regress::{Exam, Outputs, share};
+use super::{Client, Stop, Told};
+use crate::data::{Images, Prepared, Targets, batch_order, batch_range, steps_per_epoch};
+use crate::math::Gram;
+use crate::math::distance::{Centring, change, distance};
+use crate::model::Network;
+use crate::ntk::{Reduction, Request, layerwise};
+use crate::record::Point;
+use crate::spec::{Learner as Who, Protocol, Spec};
+use crate::train::{Learner, Terms};
+
+/// What a network is trained on, and by which rules.
+pub(super) struct Run<'a> {
+    pub spec: &'a Spec,
+    pub data: &'a Prepared,
+    pub exam: &'a Exam,
+    pub protocol: &'a Protocol,
+    /// Epochs at which the network is taken.
+    pub taken_at: &'a [f64],
+}
+
+/// A network that was trained.
+pub(super) struct Trained {
+    /// As validation chose it.
+    pub network: Network,
+    pub outputs: Outputs,
+    pub validation: f64,
+    pub samples: usize,
+    /// As in `training.rate`, and the epochs that it had.
+    pub rate: f64,
+    pub budget: f64,
+    pub stopped: f64,
+    pub all_epochs: f64,
+    pub interpolates: bool,
+    /// On the probes, of the network that was chosen and of the last one.
+    pub drift: f64,
+    pub last_drift: f64,
+    pub epochs: Vec<AtEpoch>,
+}
+
+/// The network at an epoch that was asked for.
+#[derive(Clone)]
+pub(super) struct AtEpoch {
+    pub epoch: f64,
+    pub network: Network,
+    pub drift: f64,
+    pub velocity: Option<f64>,
+}
+
+/// From one look at the errors to the next the steps grow by this factor.
+const LOOKS: f64 = 1.05;
+
+impl Trained {
+    /// How it was trained, as a point without errors.
+    pub fn point(&self, learner: Who) -> Point {
+        Point {
+            rate: Some(self.rate),
+            stopped: Some(self.stopped),
+            epochs: Some(self.all_epochs),
+            interpolates: Some(self.interpolates),
+            drift: Some(self.drift),
+            ..Point::of(learner, self.samples)
+        }
+    }
+}
+
+/// The outputs before the first step.
+pub(super) fn start(spec: &Spec, data: &Prepared, exam: &Exam, client: &Client<'_>) -> Result<Outputs, Stop> {
+    let learner = Learner::new(spec, data.set.train.shape, data.set.outputs(), &Device::flex());
+    Sets::new(&learner, exam).outputs(&learner, client)
+}
+
+impl Run<'_> {
+    /// At the best of the rates, then halved until the kernel's drift stands. `place` is what part of the whole work this is:
+    /// where it begins and how much.
+    pub fn tuned(&self, (from, most): (f64, f64), client: &mut Client<'_>) -> Result<Trained, Stop> {
+        let budget = self.spec.tasks.epochs_or_steps(self.epoch_steps());
+        let count = (self.protocol.rates.len() + self.protocol.halvings) as f64;
+        let mut done = 0.0;
+        let mut best: Option<Trained> = None;
+        let mut slowest = f64::INFINITY;
+        for multiple in &self.protocol.rates {
+            let rate = multiple * self.spec.training.rate;
+            slowest = slowest.min(rate);
+            let found = self.once(rate, budget, self.spec.seed, (from + most * done / count, most / count), client)?;
+            done += 1.0;
+            let better = |found: &Trained| best.as_ref().is_none_or(|best| found.validation < best.validation);
+            if let Some(found) = found.filter(better) {
+                best = Some(found);
+            }
+        }
+        let mut halved = 0;
+        loop {
+            if halved == self.protocol.halvings {
+                break;
+            }
+            halved += 1;
+            let (rate, longer) = best
+                .as_ref()
+                .map_or((slowest / 2f64.powi(halved as i32), budget), |best| (best.rate / 2.0, 2.0 * best.budget));
+            let found = self.once(rate, longer, self.spec.seed, (from + most * done / count, most / count), client)?;
+            done += 1.0;
+            let Some(found) = found else { continue };
+            let settled = best.as_ref().is_some_and(|best| {
+                (found.last_drift - best.last_drift).abs() <= self.protocol.settled * found.last_drift
+            });
+            best = Some(found);
+            if settled {
+                break;
+            }
+        }
+        best.ok_or_else(|| {
+            Stop::Failed("the network diverged at every rate: give smaller ones in study.protocol.rates".to_owned())
+        })
+    }
+
+    fn epoch_steps(&self) -> u64 {
+        steps_per_epoch(self.data.stream.task(1).train_len(), self.spec.training.batch)
+    }
+
+    /// One training; `None` when it diverged. `seed` is that of its weights and of the order of its batches.
+    pub fn once(
+        &self,
+        rate: f64,
+        budget: f64,
+        seed: u64,
+        (from, most): (f64, f64),
+        client: &mut Client<'_>,
+    ) -> Result<Option<Trained>, Stop> {
+        let spec = Spec { seed, ..self.spec.clone() };
+        let (task, device) = (self.data.stream.task(1), Device::flex());
+        let (n, epoch_steps) = (task.train_len(), self.epoch_steps());
+        let steps = ((budget * epoch_steps as f64).round() as u64).max(1);
+        let mut learner = Learner::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
+        let sets = Sets::new(&learner, self.exam);
+        let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
+        let terms = Terms::at(spec.effective_rate(rate));
+        let first = gram(&learner.plain(), &probes, client)?;
+        let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
+        let mut best: Option<(f64, u64, Network)> = None;
+        let (mut order, mut pixels, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut step, mut look, mut interpolates) = (0u64, 0u64, false);
+        loop {
+            watch.at(step, &learner, &probes, &first, client)?;
+            if step >= look || step == steps {
+                client.tell(Told::Share(from + most * (step as f64 / steps as f64)))?;
+                look = (step + 1).max((step as f64 * LOOKS).ceil() as u64);
+                let said = sets.outputs_on(&learner, &sets.validation, client)?;
+                let missed = share(&said, &self.exam.validation_targets);
+                if !missed.is_finite() {
+                    return Ok(None);
+                }
+                if best.as_ref().is_none_or(|best| missed < best.0) {
+                    best = Some((missed, step, learner.plain()));
+                }
+                let fitted = share(&sets.outputs_on(&learner, &sets.train, client)?, &self.exam.train_targets);
+                interpolates = fitted <= self.protocol.interpolates;
+            }
+            // Epochs that are still asked for are waited for: what has been fitted goes on moving.
+            if step == steps || (interpolates && watch.is_done()) {
+                break;
+            }
+            let within = step % epoch_steps;
+            if within == 0 {
+                order = batch_order(seed, 1, step / epoch_steps, n);
+            }
+            let range = batch_range(within, spec.training.batch, n);
+            task.batch(&order[range.clone()], &mut pixels, &mut labels);
+            let values = task.values(&order[range]);
+            let outcome = learner.step(&pixels, Targets::of(&labels, &values), &terms, false);
+            if !outcome.loss.is_finite() {
+                return Ok(None);
+            }
+            step += 1;
+        }
+        let Some((validation, stopped, network)) = best else { return Ok(None) };
+        let last_drift = change(&gram(&learner.plain(), &probes, client)?, &first).drift;
+        let drift = change(&gram(&network, &probes, client)?, &first).drift;
+        learner.adopt(&network);
+        Ok(Some(Trained {
+            outputs: sets.outputs(&learner, client)?,
+            network,
+            validation,
+            samples: n,
+            rate,
+            budget,
+            stopped: stopped as f64 / epoch_steps as f64,
+            all_epochs: step as f64 / epoch_steps as f64,
+            interpolates,
+            drift,
+            last_drift,
+            epochs: watch.taken,
+        }))
+    }
+}
+
+/// The samples on the device.
+struct Sets {
+    train: Tensor<2>,
+    validation: Tensor<2>,
+    test: Tensor<2>,
+}
+
+impl Sets {
+    fn new(learner: &Learner, exam: &Exam) -> Self {
+        let upload = |images: &Images| learner.upload(&images.pixels, images.len());
+        Self { train: upload(&exam.train), validation: upload(&exam.validation), test: upload(&exam.test) }
+    }
+
+    fn outputs_on(&self, learner: &Learner, images: &Tensor<2>, client: &Client<'_>) -> Result<Vec<f64>, Stop> {
+        let outputs = learner.outputs(images, client.cancelled).ok_or(Stop::Cancelled)?;
+        Ok(outputs.into_iter().map(f64::from).collect())
+    }
+
+    fn outputs(&self, learner: &Learner, client: &Client<'_>) -> Result<Outputs, Stop> {
+        Ok(Outputs {
+            train: self.outputs_on(learner, &self.train, client)?,
+            validation: self.outputs_on(learner, &self.validation, client)?,
+            test: self.outputs_on(learner, &self.test, client)?,
+        })
+    }
+}
+
+/// Takes the network at the epochs that were asked for, with the velocity of its kernel over the lag before each.
+struct Watch {
+    /// Steps at which it is taken, with their epochs, ascending.
+    asked: Vec<(u64, f64)>,
+    lag: u64,
+    lag_epochs: f64,
+    before: Vec<(u64, Gram)>,
+    taken: Vec<AtEpoch>,
+}
+
+impl Watch {
+    fn new(epochs: &[f64], spec: &Spec, epoch_steps: u64, steps: u64) -> Self {
+        let lag = ((spec.kernel.lag * epoch_steps as f64).round() as u64).max(1);
+        let mut asked: Vec<(u64, f64)> =
+            epochs.iter().map(|&epoch| ((epoch * epoch_steps as f64).round() as u64, epoch)).collect();
+        asked.retain(|(step, _)| *step <= steps);
+        asked.sort_by_key(|(step, _)| *step);
+        Self { asked, lag, lag_epochs: lag as f64 / epoch_steps as f64, before: Vec::new(), taken: Vec::new() }
+    }
+
+    fn is_done(&self) -> bool {
+        self.taken.len() == self.asked.len()
+    }
+
+    fn at(
+        &mut self,
+        step: u64,
+        learner: &Learner,
+        probes: &Tensor<2>,
+        first: &Gram,
+        client: &Client<'_>,
+    ) -> Result<(), Stop> {
+        let is_before = self.asked.iter().any(|(asked, _)| *asked == step + self.lag);
+        let here: Vec<f64> = self.asked.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
+        if !is_before && here.is_empty() {
+            return Ok(());
+        }
+        let network = learner.plain();
+        let now = gram(&network, probes, client)?;
+        for epoch in here {
+            let before = self.before.iter().find(|(at, _)| *at + self.lag == step);
+            let velocity = before.map(|(_, gram)| distance(&now, gram, Centring::Centred) / self.lag_epochs);
+            let drift = change(&now, first).drift;
+            self.taken.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
+        }
+        self.before.retain(|(at, _)| *at + self.lag > step);
+        if is_before {
+            self.before.push((step, now));
+        }
+        Ok(())
+    }
+}
+
+fn gram(network: &Network, probes: &Tensor<2>, client: &Client<'_>) -> Result<Gram, Stop> {
+    let request = Request::of(Reduction::Trace);
+    let kernel = layerwise::measure(network, probes, None, &request, client.cancelled).ok_or(Stop::Cancelled)?;
+    let gram = Gram::symmetrised(probes.dims()[0], kernel.values).map_err(|err| Stop::Failed(err.to_string()))?;
+    Ok(gram.0)
+}

@@ -1,0 +1,274 @@
+//! Regression with a kernel: the ridge that samples choose which the kernel never saw, and what it then says of the test.
+//!
+//! The kernel is measured in panels of rows, and no more of it is held than the training samples' own matrix: of validation and
+//! test only what is predicted is kept. A panel that took long is put on the shelf, so that a large kernel can be gone on with.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::kernels::{Of, Samples};
+use super::{Client, Stop};
+use crate::data::Images;
+use crate::math::Gram;
+use crate::math::regression::Regression;
+use crate::ntk::Reduction;
+use crate::record::{Point, Reduced};
+use crate::spec::{Learner, OutputKernel, Ridge};
+use crate::train::score;
+
+/// Samples and what is to be said of them.
+pub(super) struct Exam {
+    pub train: Images,
+    pub validation: Images,
+    pub test: Images,
+    /// Row-major [n, C].
+    pub train_targets: Vec<f64>,
+    pub validation_targets: Vec<f64>,
+    pub test_targets: Vec<f64>,
+    pub outputs: usize,
+}
+
+/// What a learner says of all of them, row-major [n, C].
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outputs {
+    pub train: Vec<f64>,
+    pub validation: Vec<f64>,
+    pub test: Vec<f64>,
+}
+
+/// How a regression is meant.
+pub(super) struct Regressed {
+    /// Outputs that it starts from; y alone is fitted where there are none.
+    pub start: Option<Outputs>,
+    pub ridge: Ridge,
+}
+
+/// One regression.
+pub(super) struct Job<'a> {
+    pub kernel: &'a Of,
+    pub exam: &'a Exam,
+    pub output_kernel: OutputKernel,
+    /// Under which its panels lie on the shelf.
+    pub name: &'a str,
+}
+
+/// Rows of a full kernel at most: 300 MB.
+const MOST_FULL: usize = 6144;
+/// Samples of a panel.
+const PANEL: usize = 256;
+/// What took less is computed again rather than kept.
+const WORTH_KEEPING: Duration = Duration::from_millis(500);
+/// Ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
+const RIDGES: std::ops::RangeInclusive<i32> = -14..=2;
+
+impl Exam {
+    pub fn new(train: Images, validation: Images, test: Images, outputs: usize) -> Self {
+        let targets = |images: &Images| images.targets().matrix(outputs).into_iter().map(f64::from).collect();
+        Self {
+            train_targets: targets(&train),
+            validation_targets: targets(&validation),
+            test_targets: targets(&test),
+            train,
+            validation,
+            test,
+            outputs,
+        }
+    }
+
+    /// Fills in the errors.
+    pub fn score(&self, point: &mut Point, said: &Outputs) {
+        point.mse = share(&said.test, &self.test_targets);
+        point.train_mse = share(&said.train, &self.train_targets);
+        point.validation_mse = share(&said.validation, &self.validation_targets);
+        let outputs: Vec<f32> = said.test.iter().map(|&value| value as f32).collect();
+        let classes: Vec<usize> = (0..self.outputs).collect();
+        point.error = 1.0 - score(&outputs, self.test.targets(), &classes, crate::spec::Loss::Mse).accuracy;
+    }
+}
+
+/// Σ (f − y)² / Σ y².
+pub(super) fn share(said: &[f64], targets: &[f64]) -> f64 {
+    let missed: f64 = said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
+    missed / targets.iter().map(|y| y * y).sum::<f64>()
+}
+
+impl Outputs {
+    pub fn add(&mut self, other: &Self) {
+        let pairs =
+            [(&mut self.train, &other.train), (&mut self.validation, &other.validation), (&mut self.test, &other.test)];
+        pairs.into_iter().for_each(|(own, other)| own.iter_mut().zip(other).for_each(|(own, other)| *own += other));
+    }
+
+    pub fn scale(&mut self, by: f64) {
+        let all = self.train.iter_mut().chain(&mut self.validation).chain(&mut self.test);
+        all.for_each(|value| *value *= by);
+    }
+}
+
+impl Regressed {
+    pub fn from_zero(ridge: Ridge) -> Self {
+        Self { start: None, ridge }
+    }
+}
+
+impl Job<'_> {
+    pub fn solve(&self, learner: Learner, asked: &Regressed, client: &mut Client<'_>) -> Result<Point, Stop> {
+        let exam = self.exam;
+        let (n, outputs) = (exam.train.len(), exam.outputs);
+        let fits = n * outputs <= MOST_FULL && matches!(self.kernel, Of::Network(_));
+        let (reduced, reduction) = match self.output_kernel {
+            _ if outputs == 1 => (Reduced::OneOutput, Reduction::Trace),
+            OutputKernel::Auto if fits => (Reduced::Full, Reduction::Full),
+            _ => (Reduced::Trace, Reduction::Trace),
+        };
+        // Of a full kernel a sample and output is a row, and y a column.
+        let each = if reduced == Reduced::Full { outputs } else { 1 };
+        let train = Samples::of(&exam.train, self.kernel);
+        let (gram, asymmetry) = self.gram(&train, (reduction, each), client)?;
+        let failed =
+            |err: crate::math::regression::RegressionError| Stop::Failed(format!("{}: {err}", learner.words()));
+        let start = |of: fn(&Outputs) -> &Vec<f64>| asked.start.as_ref().map(|start| of(start).as_slice());
+
+        let mut ridge = 0.0;
+        let unit = gram.trace() / gram.len() as f64;
+        if asked.ridge == Ridge::Validated {
+            let validation = Samples::of(&exam.validation, self.kernel);
+            let ridges: Vec<f64> =
+                std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect();
+            let mut weights = Vec::new();
+            for &ridge in &ridges {
+                if (client.cancelled)() {
+                    return Err(Stop::Cancelled);
+                }
+                weights.push(Regression::fit(&gram, &exam.train_targets, start(|s| &s.train), ridge).map_err(failed)?);
+            }
+            let mut missed = vec![0.0; ridges.len()];
+            for rows in panels(validation.len()) {
+                let rectangle = self.rectangle(&validation, &train, rows.clone(), reduction, "validation", client)?;
+                let range = rows.start * outputs..rows.end * outputs;
+                let before = start(|s| &s.validation).map(|start| &start[range.clone()]);
+                for (missed, weights) in missed.iter_mut().zip(&weights) {
+                    let said = weights.predict(&rectangle, before).map_err(failed)?;
+                    let targets = &exam.validation_targets[range.clone()];
+                    *missed += said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum::<f64>();
+                }
+            }
+            let best = missed.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |best| best.0);
+            ridge = ridges[best];
+        }
+        let solved = Regression::solve(&gram, &exam.train_targets, start(|s| &s.train), ridge).map_err(failed)?;
+        let mut said = Outputs {
+            train: solved.predict(gram.values(), start(|s| &s.train)).map_err(failed)?,
+            validation: Vec::new(),
+            test: Vec::new(),
+        };
+        drop(gram);
+        for (images, name) in [(&exam.validation, "validation"), (&exam.test, "test")] {
+            let samples = Samples::of(images, self.kernel);
+            for rows in panels(samples.len()) {
+                let rectangle = self.rectangle(&samples, &train, rows.clone(), reduction, name, client)?;
+                let range = rows.start * outputs..rows.end * outputs;
+                let of = |start: &Outputs| {
+                    if name == "test" {
+                        start.test[range.clone()].to_vec()
+                    } else {
+                        start.validation[range.clone()].to_vec()
+                    }
+                };
+                let before = asked.start.as_ref().map(of);
+                let found = solved.predict(&rectangle, before.as_deref()).map_err(failed)?;
+                if name == "test" { said.test.extend(found) } else { said.validation.extend(found) }
+            }
+        }
+        let mut point = Point::of(learner, n);
+        exam.score(&mut point, &said);
+        Ok(Point {
+            kernel: Some(reduced),
+            ridge: Some(ridge / unit),
+            jitter: Some(solved.jitter / unit),
+            condition: Some(solved.condition),
+            asymmetry: Some(asymmetry),
+            ..point
+        })
+    }
+
+    /// The training samples' own kernel; `each` rows a sample.
+    fn gram(
+        &self,
+        train: &Samples,
+        (reduction, each): (Reduction, usize),
+        client: &mut Client<'_>,
+    ) -> Result<(Gram, f64), Stop> {
+        let size = train.len() * each;
+        let mut values = vec![0.0; size * size];
+        let mut asymmetry: f64 = 0.0;
+        for rows in panels(train.len()) {
+            let own = train.part(rows.clone());
+            let diagonal = self.panel(&format!("own-{}", rows.start), client, &|cancelled| {
+                self.kernel.between(&own, None, reduction, cancelled)
+            })?;
+            let (block, found) =
+                Gram::symmetrised(own.len() * each, diagonal).map_err(|err| Stop::Failed(err.to_string()))?;
+            asymmetry = asymmetry.max(found);
+            let (first, high) = (rows.start * each, rows.len() * each);
+            for (row, line) in block.values().chunks_exact(high).enumerate() {
+                values[(first + row) * size + first..][..high].copy_from_slice(line);
+            }
+            if rows.start > 0 {
+                let before = train.part(0..rows.start);
+                let across = self.panel(&format!("below-{}", rows.start), client, &|cancelled| {
+                    self.kernel.between(&own, Some(&before), reduction, cancelled)
+                })?;
+                for (row, line) in across.chunks_exact(first).enumerate() {
+                    values[(first + row) * size..][..first].copy_from_slice(line);
+                    for (column, value) in line.iter().enumerate() {
+                        values[column * size + first + row] = *value;
+                    }
+                }
+            }
+        }
+        let (gram, _) = Gram::symmetrised(size, values).map_err(|err| Stop::Failed(err.to_string()))?;
+        Ok((gram, asymmetry))
+    }
+
+    /// Some samples with all training samples.
+    fn rectangle(
+        &self,
+        samples: &Samples,
+        train: &Samples,
+        rows: Range<usize>,
+        reduction: Reduction,
+        set: &str,
+        client: &mut Client<'_>,
+    ) -> Result<Vec<f64>, Stop> {
+        let name = format!("{set}-{}", rows.start);
+        let part = samples.part(rows);
+        self.panel(&name, client, &|cancelled| self.kernel.between(&part, Some(train), reduction, cancelled))
+    }
+
+    /// From the shelf, or computed.
+    fn panel(
+        &self,
+        name: &str,
+        client: &mut Client<'_>,
+        compute: &dyn Fn(&dyn Fn() -> bool) -> Result<Vec<f64>, Stop>,
+    ) -> Result<Vec<f64>, Stop> {
+        let name = format!("{}-{name}", self.name);
+        if let Some(kept) = client.shelf.get(&name) {
+            return Ok(kept);
+        }
+        if (client.cancelled)() {
+            return Err(Stop::Cancelled);
+        }
+        let began = Instant::now();
+        let values = compute(client.cancelled)?;
+        if began.elapsed() > WORTH_KEEPING {
+            client.shelf.put(&name, &values);
+        }
+        Ok(values)
+    }
+}
+
+fn panels(count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(PANEL).map(move |first| first..(first + PANEL).min(count))
+}

@@ -1,0 +1,103 @@
+//! What one learner made of so many samples: a row of `points.csv`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::Learner;
+
+/// One learner, one number of samples, one seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub learner: Learner,
+    /// The epoch at which its kernel was taken, of [`Learner::KernelEpochs`].
+    pub epoch: Option<f64>,
+    /// Samples that it learnt from.
+    pub samples: usize,
+    /// Mean square error on the test samples over their mean square: 1 is what saying 0 gives.
+    pub mse: f64,
+    /// Share of test samples in the wrong class; of one output, of the wrong sign.
+    pub error: f64,
+    /// As `mse`, on the samples that it learnt from.
+    pub train_mse: f64,
+    /// As `mse`, on the samples that it chose by.
+    pub validation_mse: f64,
+    /// Which kernel the regression used: that of its one output, the full one, or the trace over outputs in its place.
+    pub kernel: Option<Reduced>,
+    /// Ridge over the mean of the kernel's diagonal.
+    pub ridge: Option<f64>,
+    /// What was added to the diagonal besides, in the same unit, because rounding had left it indefinite.
+    pub jitter: Option<f64>,
+    pub condition: Option<f64>,
+    /// max|K − Kᵀ|/max|K| before it was symmetrised.
+    pub asymmetry: Option<f64>,
+    /// As in `training.rate`.
+    pub rate: Option<f64>,
+    /// Epochs to the weights that validation chose, and all that were trained.
+    pub stopped: Option<f64>,
+    pub epochs: Option<f64>,
+    /// Whether it fitted its samples as closely as was asked.
+    pub interpolates: Option<bool>,
+    /// ‖Θ − Θ_0‖/‖Θ_0‖ on the probes (Frobenius).
+    pub drift: Option<f64>,
+    /// (1 − CKA) of the kernel on the probes over the last `kernel.lag`, per epoch, and that over the learning rate.
+    pub velocity: Option<f64>,
+    pub velocity_rate: Option<f64>,
+    /// Round of a feature machine that validation chose.
+    pub round: Option<usize>,
+    pub point_seconds: f64,
+}
+
+/// See [`Point::kernel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reduced {
+    /// Exact: there is one output.
+    OneOutput,
+    /// Exact: every pair of samples and outputs.
+    Full,
+    /// Of several outputs: an approximation for a network that was trained, exact at infinite width.
+    Trace,
+}
+
+impl Point {
+    /// A point of which only the errors are known.
+    pub fn of(learner: Learner, samples: usize) -> Self {
+        Self {
+            learner,
+            epoch: None,
+            samples,
+            mse: f64::NAN,
+            error: f64::NAN,
+            train_mse: f64::NAN,
+            validation_mse: f64::NAN,
+            kernel: None,
+            ridge: None,
+            jitter: None,
+            condition: None,
+            asymmetry: None,
+            rate: None,
+            stopped: None,
+            epochs: None,
+            interpolates: None,
+            drift: None,
+            velocity: None,
+            velocity_rate: None,
+            round: None,
+            point_seconds: 0.0,
+        }
+    }
+
+    /// Whether two points answer the same question.
+    pub fn is_of(&self, learner: Learner, epoch: Option<f64>) -> bool {
+        self.learner == learner && self.epoch == epoch
+    }
+}
+
+/// What a kernel is predicted to make of any number of samples, from its eigenvalues and the target's coefficients alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstantCurve {
+    pub learner: Learner,
+    /// n and the predicted share of the mean square.
+    pub curve: Vec<(f64, f64)>,
+    /// Eigenvalue of the integral operator, and the share of the target's power in the modes up to it.
+    pub spectrum: Vec<(f64, f64)>,
+}

@@ -1,0 +1,261 @@
+//! Who learns, and by which rules: a study that asks whose test error falls faster with more data (*Limitations of the NTK*,
+//! Vyas, Bansal, Nakkiran 2022).
+//!
+//! A run of such a study is one number of samples with one seed; every learner is given the same samples. All of them choose by
+//! the same further samples, a share of n, that none of them is fitted to: the network when to stop and at which rate, a kernel
+//! its ridge. These stand beside the n that are counted.
+
+use serde::{Deserialize, Serialize};
+
+use super::validate::{Problem, problem};
+use super::{Spec, StudySpec};
+
+/// Who learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Learner {
+    /// The network, trained.
+    Network,
+    /// The mean output of several networks that differ in their initial weights.
+    Ensemble,
+    /// Regression with the empirical kernel at initialisation, Θ_0.
+    KernelStart,
+    /// The network linearised at initialisation, trained to the end: f₀ + Θ_0 Θ_0⁻¹ (y − f₀).
+    Linearised,
+    /// Regression with the kernel of the network that was trained on the same n samples, the after-kernel Θ_f.
+    KernelEnd,
+    /// Regression with the kernel of a network that was trained on a fixed number of samples.
+    KernelConstant,
+    /// Regression with the kernel of the network after so many epochs.
+    KernelEpochs,
+    /// Regression with the kernel of infinite width, Θ̊.
+    Infinite,
+    /// A recursive feature machine (Radhakrishnan et al. 2024), which learns features without a network.
+    FeatureMachine,
+}
+
+impl Learner {
+    pub const ALL: [Self; 9] = [
+        Self::Network,
+        Self::Ensemble,
+        Self::KernelStart,
+        Self::Linearised,
+        Self::KernelEnd,
+        Self::KernelConstant,
+        Self::KernelEpochs,
+        Self::Infinite,
+        Self::FeatureMachine,
+    ];
+
+    /// As it stands in run files and tables.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Ensemble => "ensemble",
+            Self::KernelStart => "kernel-start",
+            Self::Linearised => "linearised",
+            Self::KernelEnd => "kernel-end",
+            Self::KernelConstant => "kernel-constant",
+            Self::KernelEpochs => "kernel-epochs",
+            Self::Infinite => "infinite",
+            Self::FeatureMachine => "feature-machine",
+        }
+    }
+
+    /// The learner of this key.
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|learner| learner.key() == key)
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Ensemble => "ensemble of networks",
+            Self::KernelStart => "eNTK₀ (at initialisation)",
+            Self::Linearised => "linearised at the start",
+            Self::KernelEnd => "eNTK_f (after training on n)",
+            Self::KernelConstant => "eNTK (after training on n₀)",
+            Self::KernelEpochs => "eNTK after an epoch",
+            Self::Infinite => "NTK of infinite width",
+            Self::FeatureMachine => "recursive feature machine",
+        }
+    }
+
+    /// Whether it needs the network trained on the n samples.
+    pub fn is_trained(self) -> bool {
+        matches!(self, Self::Network | Self::KernelEnd | Self::KernelEpochs)
+    }
+
+    /// Whether it is a regression with a kernel that is known before it sees a target.
+    pub fn has_fixed_kernel(self) -> bool {
+        matches!(self, Self::KernelStart | Self::Infinite | Self::KernelConstant)
+    }
+}
+
+/// How a kernel's ridge is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ridge {
+    /// By the error on samples that the regression never saw.
+    Validated,
+    /// There is none; a jitter that rounding makes necessary is told.
+    None,
+}
+
+/// Which matrix a kernel regression of several outputs uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputKernel {
+    /// The full kernel, [n C, n C], where it fits, else the trace; of one output there is only one.
+    Auto,
+    /// The trace over outputs in the place of each output's own: an approximation for any network that is trained.
+    Trace,
+}
+
+/// The rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Protocol {
+    /// Samples to choose by, as a share of n (32 at least).
+    pub validation: f64,
+    pub ridge: Ridge,
+    pub kernel: OutputKernel,
+    /// The network is trained at each of these multiples of `training.rate`; validation chooses.
+    pub rates: Vec<f64>,
+    /// The rate that was chosen is halved, with twice the epochs, until the drift of the kernel changes by less than
+    /// `settled` of itself, at most so many times.
+    pub halvings: usize,
+    pub settled: f64,
+    /// Training ends when the error on the training samples is below this share of their mean square, or with its epochs.
+    pub interpolates: f64,
+    /// `kernel-constant`: the samples n₀ that its network was trained on.
+    pub constant: usize,
+    /// `kernel-epochs`: these epochs.
+    pub epochs: Vec<f64>,
+    /// `ensemble`: networks.
+    pub ensemble: usize,
+    /// `feature-machine`: rounds.
+    pub rounds: usize,
+    /// Samples on which a kernel is decomposed for its instant learning curve; 0 draws none.
+    pub pool: usize,
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Self {
+            validation: 0.25,
+            ridge: Ridge::Validated,
+            kernel: OutputKernel::Auto,
+            rates: vec![1.0],
+            halvings: 0,
+            settled: 0.1,
+            interpolates: 1e-3,
+            constant: 256,
+            epochs: vec![1.0, 3.0, 10.0],
+            ensemble: 5,
+            rounds: 4,
+            pool: 1024,
+        }
+    }
+}
+
+impl Protocol {
+    /// Samples to choose by beside so many.
+    pub fn validation_samples(&self, samples: usize) -> usize {
+        ((samples as f64 * self.validation).ceil() as usize).max(32)
+    }
+}
+
+/// What is asked of one run: who learns, and by which rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lesson {
+    pub learners: Vec<Learner>,
+    pub protocol: Protocol,
+}
+
+impl StudySpec {
+    /// What its runs are asked; `None` where they are runs of the live laboratory.
+    pub fn lesson(&self) -> Option<Lesson> {
+        (!self.learners.is_empty()).then(|| Lesson { learners: self.learners.clone(), protocol: self.protocol.clone() })
+    }
+}
+
+impl Spec {
+    /// What forbids this run as one of a study of learners.
+    pub(super) fn lesson_problems(&self, lesson: &Lesson, found: &mut Vec<Problem>) {
+        let Lesson { learners, protocol } = lesson;
+        let has = |learner| learners.contains(&learner);
+        if self.data.samples == 0 {
+            found.push(problem(
+                "study.samples",
+                "say how many samples are learnt from, in study.samples or data.samples",
+            ));
+        }
+        if self.network.is_infinite() {
+            let message =
+                "the infinite width is a learner of its own: name it in study.learners and give network.width a number";
+            found.push(problem("network.width", message));
+        }
+        if self.training.loss != super::Loss::Mse {
+            found.push(problem(
+                "training.loss",
+                "regression with a kernel is the squared error: take mse for the network, too",
+            ));
+        }
+        if self.training.replay > 0 || self.training.masked || !self.changes.is_empty() {
+            found.push(problem(
+                "training.replay",
+                "one task is learnt: no replay, no masked logits, no changes on the way",
+            ));
+        }
+        if has(Learner::Infinite)
+            && let Err(why) = self.limit_known()
+        {
+            found.push(problem("study.learners", format!("there is no kernel of infinite width here: {why}")));
+        }
+        let bad = |value: f64, least: f64, most: f64| !(value >= least && value <= most);
+        if bad(protocol.validation, 0.0, 4.0) {
+            found.push(problem("study.protocol", "validation is a share of n, from 0 to 4"));
+        }
+        if protocol.rates.is_empty() || protocol.rates.iter().any(|rate| bad(*rate, 1e-9, 1e9)) {
+            found.push(problem("study.protocol", "rates are multiples of training.rate above 0, at least one"));
+        }
+        if bad(protocol.settled, 0.0, 10.0) || bad(protocol.interpolates, 0.0, 1.0) || protocol.halvings > 16 {
+            found.push(problem(
+                "study.protocol",
+                "settled lies in 0 to 10, interpolates in 0 to 1, and 16 halvings are the most",
+            ));
+        }
+        if has(Learner::KernelEpochs)
+            && (protocol.epochs.is_empty() || protocol.epochs.iter().any(|e| bad(*e, 0.0, 1e6)))
+        {
+            found.push(problem(
+                "study.protocol",
+                "epochs at which the kernel is taken are numbers from 0 on, at least one",
+            ));
+        }
+        if has(Learner::KernelConstant) && protocol.constant == 0 {
+            found.push(problem(
+                "study.protocol",
+                "constant is the number of samples of the network whose kernel is taken",
+            ));
+        }
+        if has(Learner::Ensemble) && !(2..=100).contains(&protocol.ensemble) {
+            found.push(problem("study.protocol", "an ensemble has 2 to 100 networks"));
+        }
+        if has(Learner::FeatureMachine) && !(1..=50).contains(&protocol.rounds) {
+            found.push(problem("study.protocol", "a feature machine has 1 to 50 rounds"));
+        }
+    }
+
+    /// Whether the network has a kernel of infinite width, as far as a spec can tell; otherwise why not.
+    fn limit_known(&self) -> Result<(), &'static str> {
+        use super::{NetworkKind, Pool};
+        match (self.network.kind, self.network.pool) {
+            (NetworkKind::Cnn, Pool::Max) => Err("maximum pooling has no closed form"),
+            (NetworkKind::Cnn, Pool::Avg) => Err("with pooling it would take hours on images"),
+            _ => Ok(()),
+        }
+    }
+}
