@@ -68,6 +68,17 @@ pub struct Instant {
     pub prediction: InstantCurve,
 }
 
+/// The colour of a curve, once for the window and the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Of infinite width.
+    Black,
+    /// That of the task of this number.
+    Number { number: usize, broken: bool },
+    /// One of several in an order.
+    Value { place: usize, count: usize },
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Learnt {
@@ -85,6 +96,22 @@ impl Curve {
             None => self.learner.words().to_owned(),
         };
         if self.variant.is_empty() { learner } else { format!("{} · {learner}", self.variant) }
+    }
+
+    /// In few letters.
+    pub fn short_name(&self) -> String {
+        match (self.learner, self.epoch) {
+            (Learner::KernelEpochs, Some(epoch)) => format!("epoch {epoch}"),
+            (Learner::Network, _) => "network".to_owned(),
+            (Learner::Ensemble, _) => "ensemble".to_owned(),
+            (Learner::KernelStart, _) => "eNTK₀".to_owned(),
+            (Learner::Linearised, _) => "linearised".to_owned(),
+            (Learner::KernelEnd, _) => "eNTK_f".to_owned(),
+            (Learner::KernelConstant, _) => "eNTK n₀".to_owned(),
+            (Learner::KernelEpochs, None) => "eNTK".to_owned(),
+            (Learner::Infinite, _) => "NTK ∞".to_owned(),
+            (Learner::FeatureMachine, _) => "RFM".to_owned(),
+        }
     }
 
     /// Mean, smallest and largest over seeds.
@@ -162,6 +189,40 @@ impl Learnt {
             self.curves.push(Curve { learner, epoch, variant: variant.to_owned(), seeds: Vec::new() });
         }
         &mut self.curves[place]
+    }
+
+    /// The colours of the curves: a learner has its own, unless there are several series of it.
+    pub fn inks(&self) -> Vec<Ink> {
+        let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
+        let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();
+        let mut seen = 0;
+        let ink = |(place, curve): (usize, &Curve)| {
+            if variants {
+                let (number, broken) = super::palette::series_ink(place);
+                return Ink::Number { number, broken };
+            }
+            let number = |number| Ink::Number { number, broken: false };
+            match curve.learner {
+                Learner::Network => number(2),
+                Learner::KernelStart => number(1),
+                Learner::KernelEnd => number(3),
+                Learner::KernelConstant => number(4),
+                Learner::Ensemble => number(5),
+                Learner::FeatureMachine => number(6),
+                Learner::Linearised => Ink::Number { number: 1, broken: true },
+                Learner::Infinite => Ink::Black,
+                Learner::KernelEpochs => {
+                    seen += 1;
+                    Ink::Value { place: seen - 1, count: epochs }
+                }
+            }
+        };
+        self.curves.iter().enumerate().map(ink).collect()
+    }
+
+    /// Whether the axis spans a decade, nearly.
+    pub fn is_logarithmic(&self) -> bool {
+        self.is_over_samples() || self.span().is_some_and(|(low, high)| low > 0.0 && high >= 8.0 * low)
     }
 
     /// Whether n is what varies, so that there is a law to fit.

@@ -38,7 +38,7 @@ pub use event::*;
 pub use folder::{FolderError, RunFolder};
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use laws::{LAWS, Law};
-pub use learnt::{Curve, ErrorKind, Fitted, Instant, Learnt};
+pub use learnt::{Curve, ErrorKind, Fitted, Ink, Instant, Learnt};
 pub use ledger::{Ledger, OldImage};
 pub use lesson::{LessonFolder, ShelfFolder};
 pub use load::{LoadError, Loaded, load, load_rows};

@@ -70,13 +70,6 @@ pub const MOST_SAMPLES: usize = 100_000;
 /// Inputs that a sphere can have.
 const DIMENSIONS: std::ops::RangeInclusive<usize> = 3..=1000;
 
-impl Source {
-    /// Whether its samples are drawn, and its one output says a number.
-    pub fn is_drawn(self) -> bool {
-        matches!(self, Self::SpherePolynomial | Self::Fourier)
-    }
-}
-
 impl Spec {
     /// How many samples are drawn to train on.
     pub fn drawn_samples(&self) -> usize {

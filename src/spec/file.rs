@@ -8,7 +8,7 @@ use serde::{Deserialize as _, Serialize as _};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{Norm, Spec, StudySpec, Variant};
+use super::{Learner, Norm, Protocol, Spec, StudySpec, Variant};
 
 /// Version of the run file this program writes. It reads this one and all before it.
 pub const VERSION: u32 = 1;
@@ -138,8 +138,14 @@ fn known_keys() -> Vec<String> {
     spec.training.rate_width = Some(1);
     spec.training.frozen = vec![String::new()];
     spec.training.masked = true;
-    let study =
-        StudySpec { values: vec![Value::Integer(1)], variants: vec![Variant::default()], ..StudySpec::default() };
+    let study = StudySpec {
+        values: vec![Value::Integer(1)],
+        variants: vec![Variant::default()],
+        samples: vec![1],
+        learners: vec![Learner::Network],
+        protocol: Protocol { halvings: 1, ..Protocol::default() },
+        ..StudySpec::default()
+    };
     spec.study = Some(study);
     let mut keys = vec!["changes".to_owned()];
     for (name, value) in &spec.to_table().expect("the default spec holds only small numbers, strings and lists") {

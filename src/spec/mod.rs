@@ -18,6 +18,7 @@ mod plan;
 mod plane;
 mod presets;
 mod program;
+mod source;
 mod study;
 mod tasks;
 mod validate;
@@ -25,8 +26,6 @@ mod validate;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use crate::math::plane::Plane;
 
 pub use change::Change;
 pub use cost::{
@@ -44,6 +43,7 @@ pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, preset, study};
 pub use program::{Line, Parameter, Program, Step};
+pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
@@ -100,45 +100,6 @@ pub struct DataSpec {
     pub exponent: f64,
     /// `fourier`: how the training samples lie.
     pub spacing: Spacing,
-}
-
-/// A data set that can be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// 600 training and 200 test images of each class of Fashion-MNIST, inside the program.
-    FashionMnistSmall,
-    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
-    Idx,
-    /// The folder `cifar-10-batches-bin`.
-    Cifar10,
-    /// The folder `cifar-100-binary`.
-    Cifar100,
-    /// Points (cos γ, sin γ), by the sign of x₁x₂, which Jacot et al. 2018 fit. The probes are evenly spread.
-    Circle,
-    /// Points of the unit disk, by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al. 2021). The probes are
-    /// a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
-    Disk,
-    /// Points of the sphere of radius √D, and a polynomial of them.
-    SpherePolynomial,
-    /// Points of the circle (cos γ, sin γ), and Σ c_k cos(kγ + φ_k) with c_k² ~ k^−exponent and random phases.
-    Fourier,
-}
-
-impl Source {
-    /// The points that it is, where it is no set of images.
-    pub fn plane(self) -> Option<Plane> {
-        match self {
-            Self::Circle => Some(Plane::Circle),
-            Self::Disk => Some(Plane::Disk),
-            _ => None,
-        }
-    }
-
-    /// Whether its files lie in a folder that must be chosen.
-    pub fn needs_folder(self) -> bool {
-        matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100)
-    }
 }
 
 /// The task stream: which distributions the network sees, in which order, for how long.

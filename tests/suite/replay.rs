@@ -12,7 +12,7 @@ fn what_is_recalled_are_kept_images_of_earlier_tasks() {
     spec.tasks.classes = vec![vec![0, 1], vec![2, 3], vec![4, 5]];
     let stream = prepare(&spec).unwrap().stream;
     let recall = |earlier: &[usize], kept, address| {
-        let mut batch = Batch { pixels: vec![0.5], labels: vec![9], images: vec![(7, 7)] };
+        let mut batch = Batch { pixels: vec![0.5], labels: vec![9], values: vec![], images: vec![(7, 7)] };
         let memory = Memory::of(spec.seed, &stream, earlier, kept);
         memory.recall(address, 300, &stream, &mut batch);
         // What is said of an image is so.

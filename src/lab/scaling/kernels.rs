@@ -11,7 +11,7 @@ use crate::theory::Infinite;
 
 /// Whose kernel.
 pub(super) enum Of {
-    Network(Network),
+    Network(Box<Network>),
     Infinite(Infinite),
 }
 

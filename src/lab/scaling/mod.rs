@@ -167,13 +167,16 @@ impl<'a> School<'a> {
                 )
             }
             Learner::Ensemble => self.ensemble(client)?,
-            Learner::KernelStart => {
-                self.regression(learner, &Of::Network(self.initial()), Regressed::from_zero(self.ridge()), client)?
-            }
+            Learner::KernelStart => self.regression(
+                learner,
+                &Of::Network(Box::new(self.initial())),
+                Regressed::from_zero(self.ridge()),
+                client,
+            )?,
             Learner::Linearised => {
                 let start = network::start(self.spec, &self.data, &self.exam, client)?;
                 let asked = Regressed { start: Some(start), ridge: Ridge::None };
-                self.regression(learner, &Of::Network(self.initial()), asked, client)?
+                self.regression(learner, &Of::Network(Box::new(self.initial())), asked, client)?
             }
             Learner::KernelEnd => {
                 let (network, about) = {
@@ -181,13 +184,14 @@ impl<'a> School<'a> {
                     (trained.network.clone(), trained.point(learner))
                 };
                 let asked = Regressed::from_zero(self.ridge());
-                let regressed = self.regression(learner, &Of::Network(network), asked, client)?;
+                let regressed = self.regression(learner, &Of::Network(Box::new(network)), asked, client)?;
                 with_training(regressed, &about)
             }
             Learner::KernelConstant => {
                 let trained = self.constant(client)?;
                 let asked = Regressed::from_zero(self.ridge());
-                let regressed = self.regression(learner, &Of::Network(trained.network.clone()), asked, client)?;
+                let regressed =
+                    self.regression(learner, &Of::Network(Box::new(trained.network.clone())), asked, client)?;
                 with_training(regressed, &trained.point(learner))
             }
             Learner::Infinite => {
@@ -266,7 +270,7 @@ impl<'a> School<'a> {
             }
             let began = Instant::now();
             let name = format!("{}-{}", Learner::KernelEpochs.key(), at.epoch);
-            let kernel = Of::Network(at.network);
+            let kernel = Of::Network(Box::new(at.network));
             let job = regress::Job {
                 kernel: &kernel,
                 exam: &self.exam,
@@ -349,7 +353,8 @@ impl<'a> School<'a> {
             if exact || !self.lesson.learners.contains(&learner) {
                 continue;
             }
-            let kernel = if learner == Learner::Infinite { self.infinite()? } else { Of::Network(self.initial()) };
+            let kernel =
+                if learner == Learner::Infinite { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
             let gram = kernel.trace_gram(&pool, client.cancelled)?.0;
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();

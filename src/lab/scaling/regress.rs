@@ -247,12 +247,7 @@ impl Job<'_> {
     }
 
     /// From the shelf, or computed.
-    fn panel(
-        &self,
-        name: &str,
-        client: &mut Client<'_>,
-        compute: &dyn Fn(&dyn Fn() -> bool) -> Result<Vec<f64>, Stop>,
-    ) -> Result<Vec<f64>, Stop> {
+    fn panel(&self, name: &str, client: &mut Client<'_>, compute: Compute<'_>) -> Result<Vec<f64>, Stop> {
         let name = format!("{}-{name}", self.name);
         if let Some(kept) = client.shelf.get(&name) {
             return Ok(kept);
@@ -268,6 +263,9 @@ impl Job<'_> {
         Ok(values)
     }
 }
+
+/// Computes a panel, asking now and then whether it is to be ended.
+type Compute<'a> = &'a dyn Fn(&dyn Fn() -> bool) -> Result<Vec<f64>, Stop>;
 
 fn panels(count: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).step_by(PANEL).map(move |first| first..(first + PANEL).min(count))

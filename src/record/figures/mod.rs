@@ -8,6 +8,7 @@ mod chart;
 mod curves;
 mod distances;
 mod gram;
+mod learning;
 mod plane;
 mod scale;
 mod study;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::super::comparison::{Against, Comparison, Findings, Quantity, Spacing};
 use super::super::{LAWS, Law, StudyFolder, palette};
 use super::curves::{Across, Curve, Dots, End, Guide, Panel, Spread};
+use super::learning;
 use super::scale::{Scale, plain};
 
 /// A figure: its file's name, its panels, and what lies along their horizontal axis.
@@ -15,6 +16,9 @@ type Figure = (String, Vec<Panel>, Across);
 
 /// All figures of a study.
 pub(super) fn figures(study: &StudyFolder) -> Vec<Figure> {
+    if study.is_of_learners() {
+        return learning::figure(&study.learnt()).into_iter().collect();
+    }
     let done = |place| Findings::of(study.ended(place)?).map(Arc::new);
     let runs = Comparison::of(study.axis(), study.runs(), done);
     let mut figures = Vec::new();

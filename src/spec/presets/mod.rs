@@ -1,16 +1,18 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
+mod asked;
 mod labs;
 mod scaling;
 mod universality;
 
 pub use labs::{LABS, Lab};
 
+use asked::{along, among};
+
 use toml::Value;
 
 use super::{
-    Activation, Init, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, StudySpec,
-    TaskKind, Variant,
+    Activation, Init, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind,
 };
 
 /// A named run or study.
@@ -376,26 +378,6 @@ pub const STUDIES: &[Preset] = &[
     scaling::WIDTH,
     scaling::ROBUSTNESS,
 ];
-
-/// Seeds of a ready-made study: the least that shows a spread.
-const SEEDS: [u64; 3] = [1, 2, 3];
-
-/// A study of one setting.
-fn along(axis: &str, values: impl IntoIterator<Item = impl Into<Value>>) -> Option<StudySpec> {
-    let values = values.into_iter().map(Into::into).collect();
-    Some(StudySpec { axis: axis.to_owned(), values, seeds: SEEDS.to_vec(), ..StudySpec::default() })
-}
-
-/// A study of several settings at once.
-fn among(axis: &str, variants: &[(&str, &[&str])]) -> Option<StudySpec> {
-    let variant = |(name, set): &(&str, &[&str])| Variant {
-        name: (*name).to_owned(),
-        set: set.iter().map(|setting| (*setting).to_owned()).collect(),
-        values: Vec::new(),
-    };
-    let variants = variants.iter().map(variant).collect();
-    Some(StudySpec { axis: axis.to_owned(), variants, seeds: SEEDS.to_vec(), ..StudySpec::default() })
-}
 
 /// The preset of this name.
 pub fn preset(name: &str) -> Option<&'static Preset> {

@@ -3,7 +3,8 @@
 
 use toml::Value;
 
-use super::{Preset, SEEDS, along};
+use super::Preset;
+use super::asked::{SEEDS, along};
 use crate::spec::{
     Activation, Head, INFINITE, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant,
 };

@@ -12,8 +12,8 @@ use crate::ui::{axes, format};
 /// How near the pointer must come to a run, in points.
 const REACH: f32 = 14.0;
 
-/// Draws the picture into what is left of this ui.
-pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
+/// Draws the picture into what is left of this ui; returns where its points lie.
+pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> PlotTransform {
     let tokens = Tokens::of(ui);
     let behind = ui.painter().add(Shape::Noop);
     let ((left, right), (low, high)) = (picture.x, picture.y);
@@ -61,7 +61,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     ui.painter().set(behind, Shape::Vec(ground));
     if picture.is_empty() {
         ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", theme::note(), tokens.faint);
-        return;
+        return transform;
     }
     dots(ui, picture, &transform);
     labels(ui, picture, &transform);
@@ -72,6 +72,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) {
     if let Some(pointer) = shown.response.hover_pos() {
         point_out(ui, picture, &transform, pointer);
     }
+    transform
 }
 
 fn drawn(line: &Line, place: usize) -> PlotLine<'_> {

@@ -6,6 +6,8 @@
 
 mod chart;
 mod draft;
+mod learning;
+mod learning_picture;
 mod list;
 mod panel;
 mod panels;

@@ -104,9 +104,9 @@ pub struct View {
 }
 
 impl Picture {
-    /// A panel.
-    pub fn of(kind: PanelKind, runs: &Comparison, view: View, tokens: &Tokens) -> Self {
-        let mut picture = Self {
+    /// A panel with nothing in it.
+    pub fn bare(log: bool) -> Self {
+        Self {
             ribbons: Vec::new(),
             lines: Vec::new(),
             bars: Vec::new(),
@@ -116,10 +116,15 @@ impl Picture {
             labels: Vec::new(),
             x: (0.0, 1.0),
             y: (0.0, 1.0),
-            log: kind.is_log(),
+            log,
             ticks: None,
             legend: Vec::new(),
-        };
+        }
+    }
+
+    /// A panel.
+    pub fn of(kind: PanelKind, runs: &Comparison, view: View, tokens: &Tokens) -> Self {
+        let mut picture = Self::bare(kind.is_log());
         match kind.content() {
             Content::Aligned(quantity) => picture.aligned(runs, quantity, view, tokens),
             Content::Axis(figures) => {
@@ -145,7 +150,7 @@ impl Picture {
         stored.is_finite().then_some(stored)
     }
 
-    fn points(&self, points: impl Iterator<Item = (f64, f64)>) -> Vec<PlotPoint> {
+    pub(super) fn points(&self, points: impl Iterator<Item = (f64, f64)>) -> Vec<PlotPoint> {
         points.filter_map(|(x, y)| Some(PlotPoint::new(x, self.stored(y)?))).collect()
     }
 
@@ -182,7 +187,7 @@ impl Picture {
     }
 
     /// A band around a line of this colour.
-    fn ribbon(&mut self, spread: &Spread, colour: Color32, tokens: &Tokens) {
+    pub(super) fn ribbon(&mut self, spread: &Spread, colour: Color32, tokens: &Tokens) {
         let ends = |&(x, [low, _, high]): &(f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
         let kept: Vec<(f64, f64, f64)> = spread.iter().filter_map(ends).collect();
         if kept.len() > 1 {
@@ -321,7 +326,7 @@ impl Picture {
     }
 
     /// The least and the greatest value, as stored.
-    fn span(&self) -> (f64, f64) {
+    pub(super) fn span(&self) -> (f64, f64) {
         let lines = self.lines.iter().flat_map(|line| &line.points).map(|point| point.y);
         let dots = self.dots.iter().map(|dot| dot.at.y);
         let ribbons = self.ribbons.iter().flat_map(|ribbon| ribbon.low.iter().chain(&ribbon.high)).copied();

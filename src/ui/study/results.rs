@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
+use super::learning::{self, Learning};
 use super::panels::{PanelKind, Style};
 use super::picture::{self, Picture, View};
 use super::{Busy, State, StudyPage, Wish, chart};
@@ -19,7 +20,8 @@ use crate::ui::widgets::{Card, card_titled, choose};
 #[derive(Default)]
 pub struct Results {
     runs: Option<Arc<Comparison>>,
-    learnt: Option<Arc<Learnt>>,
+    /// Of a study of learners.
+    learning: Learning,
     /// What the user has chosen to see; until then, what all runs have.
     chosen: Option<Shown>,
     /// Whose curves are aligned at a switch: the place of a series.
@@ -55,18 +57,18 @@ impl Results {
 
     /// Takes what the learners show by now.
     pub fn learn(&mut self, learnt: Arc<Learnt>) {
-        self.learnt = Some(learnt);
+        self.learning.take(learnt);
     }
 
     /// There is nothing to show any more.
     pub fn forget(&mut self) {
-        (self.runs, self.learnt, self.drawn, self.chosen) = (None, None, None, None);
+        (self.runs, self.drawn, self.chosen) = (None, None, None);
+        self.learning.forget();
     }
 
     /// Whether there is something to see.
     pub fn any(&self) -> bool {
-        self.runs.as_ref().is_some_and(|runs| runs.finished() > 0)
-            || self.learnt.as_ref().is_some_and(|learnt| !learnt.is_empty())
+        self.runs.as_ref().is_some_and(|runs| runs.finished() > 0) || self.learning.learnt().is_some()
     }
 
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
@@ -112,6 +114,10 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
     let mut ui_words = ui_head.new_child(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)));
     ui_words.add_space(GRID);
     ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
+    if page.results.learning.learnt().is_some() {
+        learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID));
+        return;
+    }
     let Some(runs) = runs else {
         empty(ui, page, body);
         return;
@@ -124,14 +130,22 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
 /// Which switch, and the figures as files.
 fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<&Comparison>) {
     ui.spacing_mut().item_spacing.x = 2.0 * GRID;
-    let Some(runs) = runs else { return };
+    let learns = page.results.learning.learnt().is_some();
+    if runs.is_none() && !learns {
+        return;
+    }
     let free = page.drawing.is_none();
-    let hover = "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study";
+    let hover = if learns {
+        "Draws learning.svg, of all that is done, into the folder “figures” of the study"
+    } else {
+        "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study"
+    };
     let tokens = Tokens::of(ui);
     let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
     if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
         actions.push(Action::Study(Wish::Draw));
     }
+    let Some(runs) = runs else { return };
     let mut shown = page.results.shown(runs);
     let mut options: Vec<(Shown, String)> =
         (0..runs.switches()).map(|switch| (Shown::Switch(switch), format!("switch {}", switch + 1))).collect();

@@ -1,0 +1,49 @@
+//! Where samples come from: files, the program itself, or a formula.
+
+use serde::{Deserialize, Serialize};
+
+use crate::math::plane::Plane;
+
+/// A data set that can be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// 600 training and 200 test images of each class of Fashion-MNIST, inside the program.
+    FashionMnistSmall,
+    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
+    Idx,
+    /// The folder `cifar-10-batches-bin`.
+    Cifar10,
+    /// The folder `cifar-100-binary`.
+    Cifar100,
+    /// Points (cos γ, sin γ), by the sign of x₁x₂, which Jacot et al. 2018 fit. The probes are evenly spread.
+    Circle,
+    /// Points of the unit disk, by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al. 2021). The probes are
+    /// a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
+    Disk,
+    /// Points of the sphere of radius √D, and a polynomial of them.
+    SpherePolynomial,
+    /// Points of the circle (cos γ, sin γ), and Σ c_k cos(kγ + φ_k) with c_k² ~ k^−exponent and random phases.
+    Fourier,
+}
+
+impl Source {
+    /// The points that it is, where it is no set of images.
+    pub fn plane(self) -> Option<Plane> {
+        match self {
+            Self::Circle => Some(Plane::Circle),
+            Self::Disk => Some(Plane::Disk),
+            _ => None,
+        }
+    }
+
+    /// Whether its files lie in a folder that must be chosen.
+    pub fn needs_folder(self) -> bool {
+        matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100)
+    }
+
+    /// Whether its samples are drawn, and its one output says a number.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Self::SpherePolynomial | Self::Fourier)
+    }
+}

@@ -1,0 +1,271 @@
+//! The picture of a study of learners: test error against n on logarithmic axes, the window in which exponents are fitted, and what
+//! the fits say in a sentence.
+//!
+//! Guarantees: fits and intervals are worked out on a thread of their own, never in a frame; the window snaps to the n that were
+//! measured, and what is written is always that of the window that is drawn, or a mark that it is being worked out.
+
+use std::sync::Arc;
+
+use egui::{Align, CursorIcon, FontId, Layout, Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+use egui_plot::{PlotPoint, PlotTransform};
+
+use super::chart;
+use super::learning_picture::{Extra, extra, main};
+use super::picture::Picture;
+use crate::record::{ErrorKind, Fitted, Learnt};
+use crate::ui::aside::Aside;
+use crate::ui::theme::{self, GRID, Tokens};
+use crate::ui::widgets::{Card, card_titled, segments};
+
+/// What the fits say.
+#[derive(Clone, Debug)]
+pub struct Worked {
+    of: Question,
+    /// By curve.
+    pub fits: Vec<Option<Fitted>>,
+    pub sentence: String,
+}
+
+/// What is asked: which points, by their count, in which window, of which error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Question {
+    edition: u64,
+    window: (f64, f64),
+    kind: ErrorKind,
+}
+
+struct Order {
+    learnt: Arc<Learnt>,
+    question: Question,
+}
+
+/// The state of the picture.
+#[derive(Default)]
+pub struct Learning {
+    learnt: Option<Arc<Learnt>>,
+    /// Counts what was taken, so that an answer to another question is known as such.
+    edition: u64,
+    /// Chosen by the user; else all that was measured.
+    window: Option<(f64, f64)>,
+    kind: Option<ErrorKind>,
+    aside: Option<Aside<Order, Worked>>,
+    asked: Option<Question>,
+    worked: Option<Worked>,
+    drawn: Option<Drawn>,
+}
+
+struct Drawn {
+    of: (u64, ErrorKind, bool, Option<Question>),
+    main: Picture,
+    extras: Vec<(Extra, Picture)>,
+}
+
+/// How near to an edge of the window the pointer takes hold of it.
+const HOLD: f32 = 5.0;
+
+impl Learning {
+    /// Takes what the learners show by now.
+    pub fn take(&mut self, learnt: Arc<Learnt>) {
+        self.learnt = Some(learnt);
+        self.edition += 1;
+    }
+
+    pub fn forget(&mut self) {
+        *self = Self { aside: self.aside.take(), edition: self.edition + 1, ..Self::default() };
+    }
+
+    /// What there is to see.
+    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+        self.learnt.as_ref().filter(|learnt| !learnt.is_empty())
+    }
+
+    /// What the fits say, if that is known of what is drawn.
+    pub fn worked(&self) -> Option<&Worked> {
+        let now = self.question()?;
+        self.worked.as_ref().filter(|worked| worked.of == now)
+    }
+
+    fn question(&self) -> Option<Question> {
+        let window = self.window.or_else(|| self.learnt.as_ref()?.span())?;
+        Some(Question { edition: self.edition, window, kind: self.kind.unwrap_or(ErrorKind::Square) })
+    }
+
+    /// Hears the thread, and asks it what is not known.
+    fn work(&mut self, ui: &Ui) {
+        let (Some(question), Some(learnt)) = (self.question(), self.learnt.clone()) else { return };
+        if self.aside.is_none() {
+            let ctx = ui.ctx().clone();
+            let work = |Order { learnt, question }: Order| {
+                let Question { window, kind, .. } = question;
+                let fits = learnt.curves.iter().map(|curve| curve.fitted(kind, window)).collect();
+                Worked { of: question, fits, sentence: learnt.sentence(kind, window) }
+            };
+            self.aside = Aside::start("fits", work, move || ctx.request_repaint()).ok();
+        }
+        let Some(aside) = &mut self.aside else { return };
+        if let Some(worked) = aside.answer() {
+            self.worked = Some(worked);
+        }
+        if self.asked != Some(question) && !aside.is_busy() && aside.order(Order { learnt, question }) {
+            self.asked = Some(question);
+        }
+    }
+
+    fn pictures(&mut self, tokens: &Tokens) -> Option<&Drawn> {
+        let learnt = self.learnt()?.clone();
+        let worked = self.worked().cloned();
+        let kind = self.kind.unwrap_or(ErrorKind::Square);
+        let of = (self.edition, kind, tokens.dark, worked.as_ref().map(|worked| worked.of));
+        if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
+            let fits = worked.map(|worked| (worked.of.window, worked.fits));
+            let fits = fits.as_ref().map(|(window, fits)| (*window, fits.as_slice()));
+            let picture = main(&learnt, kind, fits, tokens);
+            let extras = Extra::ALL.into_iter().map(|which| (which, extra(which, &learnt, kind, fits, tokens)));
+            let extras = extras.filter(|(_, picture)| !picture.is_empty()).collect();
+            self.drawn = Some(Drawn { of, main: picture, extras });
+        }
+        self.drawn.as_ref()
+    }
+}
+
+/// Draws the picture.
+pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) {
+    let tokens = Tokens::of(ui);
+    learning.work(ui);
+    let Some(learnt) = learning.learnt().cloned() else { return };
+    let (words, grid) = rect.split_top_bottom_at_y(rect.top() + 38.0);
+    sentence(ui, learning, words.shrink2(vec2(GRID, 2.0)));
+    let Some(drawn) = learning.pictures(tokens) else { return };
+    let gap = 1.5 * GRID;
+    let (left, right) = if drawn.extras.is_empty() {
+        (grid, None)
+    } else {
+        let (left, right) = grid.split_left_right_at_fraction(0.62);
+        (left, Some(right.with_min_x(right.left() + gap)))
+    };
+    let title = "Test error";
+    let unit = if learnt.is_over_samples() { "against the samples n" } else { "against the axis" };
+    let Card { mut header, mut body } = card_titled(ui, left, title, unit, HELP, |ui| {
+        ui.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
+    });
+    let mut kind = learning.kind.unwrap_or(ErrorKind::Square);
+    let Some(drawn) = learning.drawn.as_ref() else { return };
+    let transform = chart::show(&mut body, title, &drawn.main);
+    if let Some(right) = right {
+        let down = drawn.extras.len() as f32;
+        let height = (right.height() - (down - 1.0) * gap) / down;
+        for (place, (which, picture)) in drawn.extras.iter().enumerate() {
+            let min = pos2(right.left(), right.top() + place as f32 * (height + gap)).round();
+            let area = Rect::from_min_size(min, vec2(right.width(), height).floor());
+            let Card { mut body, .. } = card_titled(ui, area, which.title(), which.unit(), which.help(), |ui| {
+                ui.label(RichText::new(which.title()).size(theme::TITLE).color(tokens.text));
+            });
+            chart::show(&mut body, which.title(), picture);
+        }
+    }
+    let options = [
+        (ErrorKind::Square, "squared", "Mean square error over the targets' mean square: 1 is what saying 0 gives"),
+        (ErrorKind::ZeroOne, "0–1", "Share of test samples in the wrong class"),
+    ];
+    if segments(&mut header, &mut kind, &options) {
+        learning.kind = Some(kind);
+    }
+    if learnt.is_over_samples() {
+        if learning.window.is_some() && header.small_button("Whole range").on_hover_text("Fit all n again").clicked() {
+            learning.window = None;
+        }
+        window(&mut body, learning, &learnt, &transform);
+    }
+}
+
+/// What the fits say, or that they are being worked out.
+fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
+    let tokens = Tokens::of(ui);
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(Layout::top_down(Align::Min)));
+    let text = match learning.worked() {
+        Some(worked) => RichText::new(&worked.sentence).color(tokens.text),
+        None => RichText::new("Fitting…").color(tokens.weak),
+    };
+    ui.add(egui::Label::new(text).wrap());
+}
+
+/// The window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys.
+fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &PlotTransform) {
+    let tokens = Tokens::of(ui);
+    let Some(whole) = learnt.span() else { return };
+    let (mut low, mut high) = learning.window.unwrap_or(whole);
+    let frame = *transform.frame();
+    let at = |n: f64| transform.position_from_point(&PlotPoint::new(n.log10(), 0.0)).x;
+    let mut all: Vec<f64> =
+        learnt.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points).map(|(n, _)| *n).collect();
+    all.sort_by(f64::total_cmp);
+    all.dedup();
+    let nearest = |x: f32| {
+        let n = 10f64.powf(transform.value_from_position(pos2(x, frame.center().y)).x);
+        all.iter().copied().min_by(|a, b| (a / n).ln().abs().total_cmp(&(b / n).ln().abs()))
+    };
+    let moved = |n: f64, by: isize| {
+        let place = all.iter().position(|known| *known == n)?;
+        all.get(place.checked_add_signed(by)?).copied()
+    };
+    let mut changed = false;
+    for (name, is_low) in [("Smallest n of the fit", true), ("Largest n of the fit", false)] {
+        let edge = if is_low { low } else { high };
+        let x = at(edge);
+        let handle = Rect::from_x_y_ranges(x - HOLD..=x + HOLD, frame.y_range());
+        let response = ui.interact(handle, ui.scope_id().with(name), Sense::click_and_drag());
+        response.widget_info(|| {
+            let mut info = egui::WidgetInfo::new(egui::Role::Slider);
+            (info.label, info.value) = (Some(name.to_owned()), Some(edge));
+            info
+        });
+        let mut wanted = None;
+        if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
+            wanted = nearest(pointer.x);
+        }
+        if response.has_focus() {
+            let by = ui.input(|input| {
+                isize::from(input.key_pressed(egui::Key::ArrowRight))
+                    - isize::from(input.key_pressed(egui::Key::ArrowLeft))
+            });
+            wanted = wanted.or_else(|| moved(edge, by).filter(|_| by != 0));
+        }
+        if let Some(wanted) = wanted.filter(|wanted| if is_low { *wanted < high } else { *wanted > low }) {
+            changed |= wanted != edge;
+            if is_low { low = wanted } else { high = wanted }
+        }
+        let lit = response.hovered() || response.dragged() || response.has_focus();
+        let stroke = Stroke::new(if lit { 2.5 } else { 1.2 }, if lit { tokens.accent } else { tokens.weak });
+        let x = at(if is_low { low } else { high });
+        ui.painter().vline(x, frame.y_range(), stroke);
+        let grip = Rect::from_center_size(pos2(x, frame.bottom() - 9.0), vec2(7.0, 12.0));
+        ui.painter().rect(grip, 2.0, tokens.card, stroke, egui::StrokeKind::Inside);
+        response
+            .on_hover_cursor(CursorIcon::ResizeHorizontal)
+            .on_hover_text(format!("{name}: drag it, or use ← and →"));
+    }
+    let veil = tokens.well.gamma_multiply(0.6);
+    for outside in [frame.with_max_x(at(low)), frame.with_min_x(at(high))] {
+        if outside.width() > 1.0 {
+            ui.painter().rect_filled(outside, 0.0, veil);
+        }
+    }
+    let note = format!("fit: n = {low:.0} … {high:.0}");
+    let font = FontId::proportional(9.5);
+    ui.painter().text(frame.left_bottom() + vec2(6.0, -3.0), egui::Align2::LEFT_BOTTOM, note, font, tokens.weak);
+    if changed {
+        learning.window = ((low, high) != whole).then_some((low, high));
+    }
+}
+
+/// What is drawn, and how it is meant.
+const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot is a seed, a \
+    line goes through the means, its band from the smallest to the largest. Kernels start from zero and fit y alone; ridge, rate \
+    and stopping are chosen on further samples (n/4) that nothing is fitted to.\n\
+    Dotted: E = A (1/n + α)^β, fitted to the means within the window, whose edges can be dragged; α is freed only where four or more \
+    n need it. Beside it stands β with the 2.5th and 97.5th percentile of a thousand draws of the seeds. With few seeds such an \
+    interval is too narrow: of three it covers the truth in three cases of four.\n\
+    Broken: what the kernel's eigenvalues and the target's coefficients alone predict, before anything is fitted (Simon et al. \
+    2023; Canatar et al. 2021).\n\
+    After Limitations of the NTK for Understanding Generalization (2206.10012), whose claims are looked at here; its numbers could \
+    not be read.";
