@@ -181,6 +181,15 @@ impl Learnt {
         learnt
     }
 
+    /// The point of the network of a run, if it is known.
+    pub fn network_of(&self, run: &StudyRun) -> Option<&Point> {
+        let at: f64 = run.value.parse().ok()?;
+        let mut own =
+            self.curves.iter().filter(|curve| curve.variant == run.variant && curve.learner == Learner::Network);
+        let (_, points) = own.next()?.seeds.iter().find(|(seed, _)| *seed == run.seed)?;
+        points.iter().find(|(place, _)| *place == at).map(|(_, point)| point)
+    }
+
     fn curve_of(&mut self, point: &Point, variant: &str) -> &mut Curve {
         let is = |curve: &Curve| point.is_of(curve.learner, curve.epoch) && curve.variant == variant;
         let place = self.curves.iter().position(is).unwrap_or(self.curves.len());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::Learner;
+use crate::spec::{Learner, Spec};
 
 /// One learner, one number of samples, one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,17 @@ impl Point {
             round: None,
             point_seconds: 0.0,
         }
+    }
+
+    /// The settings with which the live laboratory trains this very network: at the rate that was chosen, to the step that was.
+    pub fn opened_as(&self, spec: &Spec) -> Spec {
+        let mut opened = spec.clone();
+        if let (Some(rate), Some(stopped)) = (self.rate, self.stopped.filter(|epochs| *epochs > 0.0)) {
+            opened.training.rate = rate;
+            opened.tasks.steps.clear();
+            opened.tasks.epochs = vec![stopped];
+        }
+        opened
     }
 
     /// Whether two points answer the same question.

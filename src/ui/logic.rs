@@ -96,7 +96,7 @@ impl App {
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
-                    self.draft = Spec { window: self.draft.window.clone(), ..spec.clone() };
+                    self.draft = Spec { window: self.draft.window.clone(), ..spec };
                     self.study.shown = false;
                 }
             }

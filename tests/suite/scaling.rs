@@ -179,8 +179,7 @@ fn the_network_of_a_point_is_the_run_it_opens_as() {
     let points = all_points(&spec, &[Learner::Network], protocol);
     let point = &points[0];
     assert!([0.05, 0.1].contains(&point.rate.unwrap()), "{point:?}");
-    spec.training.rate = point.rate.unwrap();
-    spec.tasks.epochs = vec![point.stopped.unwrap()];
+    spec = point.opened_as(&spec);
     let worker = super::start(spec.clone());
     let events = super::read_all(&worker);
     assert!(matches!(super::ending(&events), Ending::Finished { .. }), "{:?}", events.last());
@@ -404,18 +403,30 @@ fn a_study_of_learners_that_cannot_be_is_refused_with_one_sentence() {
     assert!(cnn.study_problems()[0].message.contains("with pooling"), "{:?}", cnn.study_problems());
 }
 
+/// Against `neural_tangents`: the same samples, the same kernel, the same share of the test's mean square at each ridge.
 #[test]
-fn dump() {
+fn the_infinite_width_learner_is_that_of_neural_tangents() {
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/infinite_learner.npz");
+    let mut fixture = kernelscope::record::Arrays::open(&place).unwrap();
+    let mut array = |name: &str| fixture.floats(name).unwrap().unwrap().1;
     let spec = shared();
     let data = prepare(&spec).unwrap();
-    let train = data.samples(&spec, Role::Training, 64).unwrap();
-    let test = data.stream.task(1).test();
-    let text = |values: &[f32]| values.iter().map(f32::to_string).collect::<Vec<_>>().join(" ");
-    fs::write(
-        "/tmp/dump.txt",
-        [text(&train.pixels), text(&train.values), text(&test.pixels), text(&test.values)].join("\n"),
-    )
-    .unwrap();
+    let (train, test) = (data.samples(&spec, Role::Training, 64).unwrap(), data.stream.task(1).test());
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+    let drawn = [wide(&train.pixels), wide(&train.values), wide(&test.pixels), wide(&test.values)];
+    assert_eq!(
+        drawn,
+        ["x_train", "y_train", "x_test", "y_test"].map(&mut array),
+        "the program draws other samples than it did"
+    );
+    let ridgeless = all_points(&spec, &[Learner::Infinite], Protocol { ridge: Ridge::None, ..Protocol::default() });
+    let shares = array("shares");
+    assert!((ridgeless[0].mse / shares[0] - 1.0).abs() < 1e-6, "{} and {}", ridgeless[0].mse, shares[0]);
+    // The ridge that validation chose, where it is one of the fixture's.
+    let chosen = all_points(&spec, &[Learner::Infinite], Protocol::default()).remove(0);
+    let place = array("ridges").iter().position(|ridge| (ridge - chosen.ridge.unwrap()).abs() < 1e-12);
+    let place = place.unwrap_or_else(|| panic!("{:?} is none of the fixture's ridges", chosen.ridge));
+    assert!((chosen.mse / shares[place] - 1.0).abs() < 1e-6, "{} and {}", chosen.mse, shares[place]);
 }
 
 fn shared() -> Spec {

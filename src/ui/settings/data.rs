@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
-use crate::spec::{Source, Spec, TaskKind};
+use crate::spec::{Loss, MOST_SAMPLES, NetworkKind, Source, Spacing, Spec, Target, TaskKind};
 use crate::ui::actions::Action;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
@@ -16,17 +16,20 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         (Source::Cifar100, "CIFAR-100 folder"),
         (Source::Circle, "points of a circle"),
         (Source::Disk, "points of a disk"),
+        (Source::SpherePolynomial, "polynomial on a sphere"),
+        (Source::Fourier, "power law on a circle"),
     ];
     let before = form.draft.data.source;
     form.choice(
         ui,
         "data.source",
         "Source",
-        "The small set is inside the program; points of the plane have two classes and take an MLP",
+        "The small set is inside the program; points of the plane have two classes, drawn samples a number, and both take an MLP",
         |spec| &mut spec.data.source,
         &sources,
     );
-    if form.draft.data.source.plane() != before.plane() {
+    let after = form.draft.data.source;
+    if (after.plane(), after.is_drawn()) != (before.plane(), before.is_drawn()) {
         other_classes(form.draft);
     }
     if form.draft.data.source.needs_folder() {
@@ -41,6 +44,10 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
                 form.actions.push(Action::ChooseFolder);
             }
         });
+    }
+    if form.draft.data.source.is_drawn() {
+        drawn(ui, form);
+        return;
     }
     let plane = form.draft.data.source.plane();
     let nothing = if plane.is_some() { "per class: as usual" } else { "per class: all" };
@@ -61,6 +68,21 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     if plane.is_some() {
         return;
     }
+    form.row(
+        ui,
+        "data.samples",
+        "Samples",
+        "So many of them, chosen anew by each seed; 0 takes all. One task only",
+        |ui, form| {
+            whole(ui, &mut form.draft.data.samples, 0..=MOST_SAMPLES);
+            ui.weak(if form.draft.data.samples == 0 { "all" } else { "in all" });
+        },
+    );
+    let hover =
+        "One output says −1 for the lower half of the classes and 1 for the upper one; learnt with the squared error";
+    form.row(ui, "data.binary", "One output", hover, |ui, form| {
+        ui.checkbox(&mut form.draft.data.binary, "");
+    });
     form.row(
         ui,
         "data.shrink",
@@ -87,6 +109,47 @@ fn other_classes(spec: &mut Spec) {
     let usual = Spec::default();
     (spec.tasks.kind, spec.tasks.order, spec.tasks.overlap) = (TaskKind::Split, Vec::new(), 0);
     spec.data.shrink = 1;
-    spec.tasks.classes = if spec.data.source.plane().is_some() { vec![vec![0, 1]] } else { usual.tasks.classes };
+    let points = spec.data.source.plane().is_some() || spec.data.source.is_drawn();
+    (spec.data.samples, spec.data.binary) = (0, false);
+    if spec.data.source.is_drawn() {
+        spec.training.loss = Loss::Mse;
+        spec.network.kind = NetworkKind::Mlp;
+    }
+    spec.tasks.classes = if points { vec![vec![0, 1]] } else { usual.tasks.classes };
     spec.kernel.probes_per_class = if spec.data.source == Source::Disk { 72 } else { usual.kernel.probes_per_class };
+}
+
+/// Settings of samples that are drawn.
+fn drawn(ui: &mut Ui, form: &mut Form<'_>) {
+    if form.draft.data.source == Source::SpherePolynomial {
+        let targets = [Target::He1, Target::He2, Target::He3, Target::He4, Target::Product, Target::Staircase];
+        let targets = targets.map(|target| (target, target.words()));
+        let hover = "What is to be learnt, with mean 0 and variance 1";
+        form.choice(ui, "data.target", "Target", hover, |spec| &mut spec.data.target, &targets);
+        form.row(ui, "data.dimension", "Inputs", "D: the sphere has the radius √D", |ui, form| {
+            whole(ui, &mut form.draft.data.dimension, 3..=1000);
+        });
+    } else {
+        form.row(
+            ui,
+            "data.exponent",
+            "Exponent",
+            "The power of frequency k falls as k to the minus this",
+            |ui, form| {
+                ui.add(egui::DragValue::new(&mut form.draft.data.exponent).range(1.01..=20.0).speed(0.05));
+            },
+        );
+        let spacings = [(Spacing::Random, "random"), (Spacing::Stratified, "stratified"), (Spacing::Even, "even")];
+        let hover = "How the training samples lie: anywhere, one in each of n arcs, or evenly";
+        form.choice(ui, "data.spacing", "Spacing", hover, |spec| &mut spec.data.spacing, &spacings);
+    }
+    form.row(ui, "data.samples", "Training", "Samples to train on, drawn anew by each seed; 0 is 1024", |ui, form| {
+        whole(ui, &mut form.draft.data.samples, 0..=MOST_SAMPLES);
+        ui.weak("samples");
+    });
+    let hover = "Half of the test samples: as many are drawn again";
+    form.row(ui, "data.test_per_class", "Test", hover, |ui, form| {
+        whole(ui, &mut form.draft.data.test_per_class, 1..=MOST_SAMPLES / 2);
+        ui.weak("× 2");
+    });
 }

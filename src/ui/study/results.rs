@@ -71,6 +71,11 @@ impl Results {
         self.runs.as_ref().is_some_and(|runs| runs.finished() > 0) || self.learning.learnt().is_some()
     }
 
+    /// What the learners show.
+    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+        self.learning.learnt()
+    }
+
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
         self.runs.as_ref()
     }
