@@ -84,13 +84,17 @@ impl Cost {
         let probes = spec.probe_count(shape);
         let (n, inputs) = (probes as f64, shape.inputs() as f64);
 
-        let (mut steps, mut images, mut snapshots, mut full) = (0u64, 0.0, 0u64, 0.0);
+        let (mut steps, mut images, mut snapshots, mut full, mut largest) = (0u64, 0.0, 0u64, 0.0, 1usize);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
-            let per_epoch = (spec.train_count(task, shape) as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
+            let trained = spec.train_count(task, shape);
+            // A batch is never more than there is.
+            let of_batch = spec.training.batch.min(trained.max(1));
+            largest = largest.max(of_batch);
+            let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
             let of_task = spec.tasks.steps_at(place, per_epoch);
             steps = steps.saturating_add(of_task);
             let replayed = if place > 0 && spec.training.replay > 0 { 2.0 } else { 1.0 };
-            images += of_task as f64 * spec.training.batch as f64 * replayed;
+            images += of_task as f64 * of_batch as f64 * replayed;
             let epochs = of_task as f64 / per_epoch as f64;
             let dense = if place > 0 { 2.0 * epochs.min(1.0) } else { 0.0 };
             let taken = ((epochs + dense) * spec.kernel.per_epoch as f64).min(of_task as f64).ceil();
@@ -125,8 +129,7 @@ impl Cost {
         };
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
-        let batch =
-            if spec.training.replay > 0 { 2.0 } else { 1.0 } * spec.training.batch as f64 * (outputs * 4.0 + inputs);
+        let batch = if spec.training.replay > 0 { 2.0 } else { 1.0 } * largest as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are told of, and written down: up to four copies for a moment.
         let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.outputs as f64;
@@ -317,6 +320,12 @@ impl Spec {
 
     /// Training images of a task (by number), the probes of all tasks taken off.
     fn train_count(&self, task: usize, shape: &DataShape) -> usize {
+        let all = self.trainable(task, shape);
+        if self.data.samples > 0 { all.min(self.data.samples) } else { all }
+    }
+
+    /// The same before a number of samples is taken of them.
+    fn trainable(&self, task: usize, shape: &DataShape) -> usize {
         let left = |sharing: usize| {
             let probes = if self.kernel.train_on_probes { 0 } else { self.kernel.probes_per_class };
             shape.train_per_class.saturating_sub(probes.saturating_mul(sharing))

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Problem, problem};
-use super::{Spec, StudySpec};
+use super::{Cost, DataShape, Spec, StudySpec};
 
 /// Who learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -172,6 +172,44 @@ impl Protocol {
 pub struct Lesson {
     pub learners: Vec<Learner>,
     pub protocol: Protocol,
+}
+
+impl Lesson {
+    /// Floating-point operations of one run, roughly, and bytes that it holds at its peak.
+    pub fn cost(&self, spec: &Spec, shape: &DataShape) -> (f64, u64) {
+        let Self { learners, protocol } = self;
+        let own = Cost::of(spec, shape);
+        let n = spec.data.samples as f64;
+        let others = (protocol.validation_samples(spec.data.samples) + shape.classes * shape.test_per_class) as f64;
+        let step = own.training_flop + 1e8 * own.steps as f64;
+        // A rate that is halved takes twice the steps; the second time it usually stands.
+        let tries = protocol.rates.len() as f64 + 3.0 * protocol.halvings.min(2) as f64;
+        let trained = learners.iter().any(|learner| learner.is_trained() || *learner == Learner::Ensemble);
+        let mut trainings = if trained { tries } else { 0.0 };
+        let mut kernels = 0.0;
+        for learner in learners {
+            match learner {
+                Learner::Network => {}
+                Learner::Ensemble => trainings += protocol.ensemble as f64,
+                Learner::KernelConstant => {
+                    trainings += tries * protocol.constant as f64 / n.max(1.0);
+                    kernels += 1.0;
+                }
+                Learner::KernelEpochs => kernels += protocol.epochs.len() as f64,
+                Learner::FeatureMachine => kernels += 4.0 * protocol.rounds as f64,
+                Learner::KernelStart | Learner::Linearised | Learner::KernelEnd | Learner::Infinite => kernels += 1.0,
+            }
+        }
+        let layers = spec.network.layers(shape.image, shape.outputs);
+        let per_pair: f64 =
+            layers.iter().map(|layer| 2.0 * layer.parameters().min(layer.inputs() + layer.outputs())).sum();
+        let full = shape.outputs > 1 && protocol.kernel == OutputKernel::Auto;
+        let rows = n * if full { shape.outputs as f64 } else { 1.0 };
+        let ridges = if protocol.ridge == Ridge::Validated { 18.0 } else { 1.0 };
+        let regression = (0.5 * n * n + n * others) * per_pair * shape.outputs as f64 + ridges * rows.powi(3) / 3.0;
+        let bytes = own.training_bytes as f64 + own.image_bytes as f64 + 8.0 * 5.0 * rows * rows;
+        (trainings * step + kernels * regression, bytes as u64)
+    }
 }
 
 impl StudySpec {

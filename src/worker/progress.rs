@@ -20,7 +20,7 @@ pub struct Progress {
 impl Progress {
     /// Of these runs, of which some are done already.
     pub fn new(runs: &[StudyRun], is_done: impl Fn(usize) -> bool) -> Self {
-        let each: Vec<f64> = runs.iter().map(|run| work(&cost(run))).collect();
+        let each: Vec<f64> = runs.iter().map(work).collect();
         let total = each.iter().sum::<f64>().max(1.0);
         let weights: Vec<f64> = each.into_iter().map(|work| work / total).collect();
         let reached = (0..runs.len()).map(|place| f64::from(u8::from(is_done(place)))).collect();
@@ -63,12 +63,18 @@ impl Progress {
 
 /// Floating-point operations of all these runs, with what steps and snapshots take besides counted as such.
 pub fn total_work<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> f64 {
-    runs.into_iter().map(|run| work(&cost(run))).sum()
+    runs.into_iter().map(work).sum()
 }
 
 /// Bytes that the largest of these runs takes.
 pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
-    runs.into_iter().map(|run| cost(run).peak_bytes).max().unwrap_or(0)
+    let bytes = |run: &StudyRun| {
+        let shape = DataShape::expected(&run.spec);
+        run.lesson
+            .as_ref()
+            .map_or_else(|| Cost::of(&run.spec, &shape).peak_bytes, |lesson| lesson.cost(&run.spec, &shape).1)
+    };
+    runs.into_iter().map(bytes).max().unwrap_or(0)
 }
 
 /// How many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
@@ -77,13 +83,14 @@ pub fn fitting(asked: usize, largest: u64) -> usize {
     asked.min(held.max(1))
 }
 
-fn cost(run: &StudyRun) -> Cost {
-    Cost::of(&run.spec, &DataShape::expected(&run.spec))
-}
-
 /// Floating-point operations of a run, and for each step and snapshot as many as would take the time that it takes besides:
 /// runs of narrow networks spend most of theirs there.
-fn work(cost: &Cost) -> f64 {
+fn work(run: &StudyRun) -> f64 {
+    let shape = DataShape::expected(&run.spec);
+    if let Some(lesson) = &run.lesson {
+        return lesson.cost(&run.spec, &shape).0;
+    }
+    let cost = Cost::of(&run.spec, &shape);
     cost.training_flop + cost.kernel_flop + STEP * cost.steps as f64 + SNAPSHOT * cost.snapshots as f64
 }
 

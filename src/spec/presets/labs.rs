@@ -56,6 +56,15 @@ pub const LABS: &[Lab] = &[
     },
 ];
 
+/// Where the ready-made studies of each laboratory begin in their list.
+const STUDIES_BEGIN: [(&str, &str); 3] =
+    [("width", "Reactivation"), ("width-init", "Universality"), ("he3", "Scaling")];
+
+/// The laboratory whose ready-made studies begin with this one.
+pub fn lab_before(study: &str) -> Option<&'static str> {
+    STUDIES_BEGIN.iter().find(|(first, _)| *first == study).map(|(_, lab)| *lab)
+}
+
 impl Lab {
     /// Its ready-made runs, in the order of its list.
     pub fn presets(&self) -> impl Iterator<Item = &'static Preset> {

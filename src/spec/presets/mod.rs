@@ -5,7 +5,7 @@ mod labs;
 mod scaling;
 mod universality;
 
-pub use labs::{LABS, Lab};
+pub use labs::{LABS, Lab, lab_before};
 
 use asked::{along, among};
 

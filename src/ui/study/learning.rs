@@ -60,6 +60,8 @@ struct Drawn {
     extras: Vec<(Extra, Picture)>,
 }
 
+/// Height of the sentence: three lines of it.
+const SENTENCE: f32 = 52.0;
 /// How near to an edge of the window the pointer takes hold of it.
 const HOLD: f32 = 5.0;
 
@@ -133,7 +135,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) {
     let tokens = Tokens::of(ui);
     learning.work(ui);
     let Some(learnt) = learning.learnt().cloned() else { return };
-    let (words, grid) = rect.split_top_bottom_at_y(rect.top() + 38.0);
+    let (words, grid) = rect.split_top_bottom_at_y(rect.top() + SENTENCE);
     sentence(ui, learning, words.shrink2(vec2(GRID, 2.0)));
     let Some(drawn) = learning.pictures(tokens) else { return };
     let gap = 1.5 * GRID;
@@ -245,14 +247,16 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &Plo
             .on_hover_text(format!("{name}: drag it, or use ← and →"));
     }
     let veil = tokens.well.gamma_multiply(0.6);
-    for outside in [frame.with_max_x(at(low)), frame.with_min_x(at(high))] {
+    let measured = frame.with_min_x(at(whole.0)).with_max_x(at(whole.1));
+    for outside in [measured.with_max_x(at(low)), measured.with_min_x(at(high))] {
         if outside.width() > 1.0 {
             ui.painter().rect_filled(outside, 0.0, veil);
         }
     }
     let note = format!("fit: n = {low:.0} … {high:.0}");
     let font = FontId::proportional(9.5);
-    ui.painter().text(frame.left_bottom() + vec2(6.0, -3.0), egui::Align2::LEFT_BOTTOM, note, font, tokens.weak);
+    let beside = pos2(at(low) + 8.0, frame.bottom() - 4.0);
+    ui.painter().text(beside, egui::Align2::LEFT_BOTTOM, note, font, tokens.weak);
     if changed {
         learning.window = ((low, high) != whole).then_some((low, high));
     }

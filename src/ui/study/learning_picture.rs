@@ -160,7 +160,7 @@ fn slopes(learnt: &Learnt, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Pi
 fn power(learnt: &Learnt, inks: &[Ink], tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(false);
     let most = learnt.instants.iter().map(|instant| instant.prediction.spectrum.len()).max().unwrap_or(0);
-    picture.x = (0.0, (most.max(10) as f64).log10());
+    picture.x = (0.0, (most.max(10) as f64).log10() + 0.08);
     picture.ticks = Some((0..=5).map(|decade| (f64::from(decade), format!("{}", 10u64.pow(decade)))).collect());
     for instant in &learnt.instants {
         let colour = instant_ink(learnt, inks, instant, tokens);

@@ -5,7 +5,7 @@ use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, Tex
 
 use super::draft::{Draft, Which};
 use super::{Busy, StudyPage, Wish, list};
-use crate::spec::{STUDIES, Source, Spec, values_text};
+use crate::spec::{STUDIES, Source, Spec, lab_before, values_text};
 use crate::ui::actions::{Action, Actions};
 use crate::ui::format;
 use crate::ui::settings::ASSUMED_FLOPS;
@@ -93,6 +93,10 @@ fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
                 Which::Ready(place) => (STUDIES[place].name, STUDIES[place].about),
                 Which::Own => ("own settings", "The settings of the run page, with one of them varied"),
             };
+            if let Some(lab) = lab_before(name) {
+                ui.add_space(GRID);
+                ui.label(RichText::new(lab).strong());
+            }
             ui.scope(|ui| {
                 if ui.selectable_label(draft.which == which, name).clicked() {
                     chosen = Some(which);
@@ -125,6 +129,9 @@ fn images(draft: &Draft, run: &Spec) -> String {
         Which::Own => format!("All other settings and the images ({name}) are those of the run page."),
         Which::Ready(_) if draft.borrows_data(run) => {
             format!("Images: {name}, as on the run page; all other settings are the study's.")
+        }
+        Which::Ready(place) if STUDIES[place].spec().data.source.is_drawn() => {
+            "The study draws samples of its own.".to_owned()
         }
         Which::Ready(place) if STUDIES[place].spec().data.source.plane().is_some() => {
             "The study has points of the plane of its own.".to_owned()
