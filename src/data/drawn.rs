@@ -83,7 +83,7 @@ fn collect(spec: &Spec, samples: impl Iterator<Item = (Vec<f64>, f64)>) -> Image
 enum Problem {
     /// The polynomial, its mean and its standard deviation.
     Sphere { polynomial: crate::math::polynomial::Polynomial, mean: f64, deviation: f64, dimension: usize },
-    /// √2 c_k and φ_k of each frequency from 1.
+    /// √2 c_k cos φ_k and √2 c_k sin φ_k of each frequency from 1.
     Circle { waves: Vec<(f64, f64)> },
 }
 
@@ -96,7 +96,8 @@ impl Problem {
                 let total = crate::math::polynomial::power_sum(spec.data.exponent, MODES);
                 let wave = |k: usize| {
                     let power = (k as f64).powf(-spec.data.exponent) / total;
-                    (SQRT_2 * power.sqrt(), generator.random_range(0.0..2.0 * PI))
+                    let phase: f64 = generator.random_range(0.0..2.0 * PI);
+                    (SQRT_2 * power.sqrt() * phase.cos(), SQRT_2 * power.sqrt() * phase.sin())
                 };
                 Self::Circle { waves: (1..=MODES).map(wave).collect() }
             }
@@ -127,17 +128,16 @@ fn on_circle(waves: &[(f64, f64)], angle: f64) -> (Vec<f64>, f64) {
     (vec![angle.cos(), angle.sin()], series(waves, angle))
 }
 
-/// Σ a_k cos(kγ + φ_k), with (cos kγ, sin kγ) turned from one k to the next.
+/// Σ a_k cos(kγ) − b_k sin(kγ), with (cos kγ, sin kγ) turned from one k to the next.
 fn series(waves: &[(f64, f64)], angle: f64) -> f64 {
     let (sine, cosine) = angle.sin_cos();
     let (mut c, mut s, mut sum) = (cosine, sine, 0.0);
-    for (place, (amplitude, phase)) in waves.iter().enumerate() {
+    for (place, (even, odd)) in waves.iter().enumerate() {
         // Exact now and then, so that rounding cannot add up.
         if place % 256 == 0 {
             (s, c) = ((place + 1) as f64 * angle).sin_cos();
         }
-        let (phase_sine, phase_cosine) = phase.sin_cos();
-        sum += amplitude * (c * phase_cosine - s * phase_sine);
+        sum += even * c - odd * s;
         (c, s) = (c * cosine - s * sine, s * cosine + c * sine);
     }
     sum

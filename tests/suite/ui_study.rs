@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use egui_kittest::kittest::Queryable as _;
 use kernelscope::record::comparison::{BEFORE, Comparison, Findings, Quantity, Spacing};
-use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
-use kernelscope::spec::{Spec, StudySpec};
+use kernelscope::record::{Block, ErrorKind, Metric, StudyFolder, TABLE, load};
+use kernelscope::spec::{Learner, Spec, StudySpec, study};
 use kernelscope::ui::study::{PanelKind, State};
 
 use super::cli::{kernelscope, text};
@@ -286,4 +286,58 @@ fn series_of_one_task_are_shown_by_what_whole_runs_did() {
     let error = runs.against("kernel_error", 0);
     assert!(error.iter().all(|series| series.runs.iter().all(|run| (0.001..1.0).contains(&run.2))));
     assert!(runs.against("spike", 0).iter().all(|series| series.runs.is_empty()));
+}
+
+/// A study of learners: points appear before a run has ended, the window of the fit is moved by the arrow keys, what is written
+/// is the fit of that window, and a point opens as the run of its network.
+#[test]
+fn learners_are_drawn_as_they_finish_and_the_window_of_the_fit_decides() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("he3");
+    // What is in the folder was done with fewer learners than the preset has, and is shown all the same.
+    let spec = {
+        let mut spec = study("he3").unwrap().spec();
+        let asked = spec.study.as_mut().unwrap();
+        (asked.samples, asked.seeds) = (vec![16, 24, 32, 48], vec![1, 2]);
+        asked.learners = vec![Learner::KernelStart, Learner::Infinite];
+        spec
+    };
+    fs::write(place.path().join("study.toml"), spec.to_toml()).unwrap();
+    let done = kernelscope(place.path(), &["study", "--config", "study.toml", "--out", "he3"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let mut harness = window(tiny());
+    press(&mut harness, "Study");
+    press(&mut harness, "Which study");
+    press(&mut harness, "he3");
+    write(&mut harness, "Values", "16, 24, 32, 48");
+    write(&mut harness, "Seeds", "1, 2");
+    write(&mut harness, "Folder", &out.display().to_string());
+    until(&mut harness, "the points", |app| app.study().learnt().is_some_and(|learnt| learnt.curves.len() == 2));
+    until(&mut harness, "the fits", |app| app.study().fits().is_some());
+    let before = harness.state().study().fits().unwrap();
+    assert!(before.sentence.starts_with("For n from 16 to 48"), "{}", before.sentence);
+    let learnt = harness.state().study().learnt().unwrap();
+    let expected = learnt.curves[0].fitted(ErrorKind::Square, (16.0, 48.0));
+    assert_eq!(before.fits[0], expected);
+    for panel in ["Test error", "Local slope", "Cumulative power"] {
+        harness.get_by_label(&format!("About {panel}"));
+    }
+    harness.check_accessibility();
+
+    harness.get_by_label("Smallest n of the fit").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::ArrowRight);
+    harness.run_steps(2);
+    until(&mut harness, "the fits of the window", |app| {
+        app.study().fits().is_some_and(|worked| worked.sentence.starts_with("For n from 24 to 48"))
+    });
+    press(&mut harness, "Whole range");
+    until(&mut harness, "the first fits", |app| {
+        app.study().fits().is_some_and(|worked| worked.sentence.starts_with("For n from 16 to 48"))
+    });
+    press(&mut harness, "0–1");
+    until(&mut harness, "the fits of the other error", |app| app.study().fits().is_some());
+
+    press(&mut harness, "Save figures");
+    until(&mut harness, "the figure", |_| out.join("figures/learning.svg").exists());
 }

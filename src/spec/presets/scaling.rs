@@ -43,7 +43,7 @@ pub const CIRCLE: Preset = Preset {
 
 pub const FASHION_CNN: Preset = Preset {
     name: "fashion-cnn",
-    about: "Two halves of Fashion-MNIST and a small convolutional network: images, where networks beat their kernels",
+    about: "Two halves of Fashion-MNIST and a small convolutional network: does its kernel catch up once it has been trained?",
     change: |spec| {
         images(spec);
         spec.network = NetworkSpec {
@@ -54,7 +54,7 @@ pub const FASHION_CNN: Preset = Preset {
             init: Init::HeUniform,
             ..NetworkSpec::of(NetworkKind::Cnn)
         };
-        spec.training.rate = 0.05;
+        spec.training.rate = 0.003;
         spec.training.momentum = 0.9;
         spec.training.batch = 32;
         spec.tasks.epochs = vec![60.0];
@@ -68,7 +68,7 @@ pub const FASHION_CNN: Preset = Preset {
 
 pub const FASHION_MLP: Preset = Preset {
     name: "fashion-mlp",
-    about: "The counter-example: with dense layers on images the kernels win at every n, whatever the exponents are",
+    about: "The counter-example: dense layers on images, where kernels are hard to beat, whatever the exponents are",
     change: |spec| {
         images(spec);
         spec.network = NetworkSpec { width: 256, depth: 3, sigma_w: std::f64::consts::SQRT_2, ..ntk() };
@@ -88,7 +88,7 @@ pub const EVOLUTION: Preset = Preset {
     change: |spec| {
         (FASHION_CNN.change)(spec);
         spec.training.momentum = 0.0;
-        spec.training.rate = 0.1;
+        spec.training.rate = 0.02;
         spec.tasks.epochs = vec![30.0];
         spec.study = among(&[128, 256, 512, 1024], &[1, 2, 3], &[Learner::Network, Learner::KernelEpochs]);
         if let Some(study) = &mut spec.study {

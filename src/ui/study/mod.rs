@@ -24,6 +24,7 @@ use super::actions::Actions;
 use super::folder_dialog::FolderDialog;
 use super::session::BUDGET;
 use super::theme::Tokens;
+use crate::record::Learnt;
 use crate::record::comparison::Comparison;
 use crate::spec::{STUDIES, Spec, StudyRun};
 use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
@@ -31,6 +32,7 @@ use crate::worker::progress::Progress;
 use crate::worker::{DeviceChoice, Waker};
 
 pub use draft::{Draft, Which};
+pub use learning::Worked;
 pub use panels::PanelKind;
 
 /// Sends a librarian off; the closure wakes the window. A test or a bench hands in its own.
@@ -164,6 +166,16 @@ impl StudyPage {
     /// What the finished runs show together.
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
         self.results.comparison()
+    }
+
+    /// What the learners of a study show.
+    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+        self.results.learnt()
+    }
+
+    /// What the fits say of what is drawn, once they are worked out.
+    pub fn fits(&self) -> Option<&Worked> {
+        self.results.fits()
     }
 
     /// Whether the settings of the run page would by now make another study.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
-use super::learning::{self, Learning};
+use super::learning::{self, Learning, Worked};
 use super::panels::{PanelKind, Style};
 use super::picture::{self, Picture, View};
 use super::{Busy, State, StudyPage, Wish, chart};
@@ -74,6 +74,11 @@ impl Results {
     /// What the learners show.
     pub fn learnt(&self) -> Option<&Arc<Learnt>> {
         self.learning.learnt()
+    }
+
+    /// What the fits say of what is drawn.
+    pub fn fits(&self) -> Option<&Worked> {
+        self.learning.worked()
     }
 
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
