@@ -15,16 +15,16 @@
 //!
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
-//! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws, kernel regression, random streams | – | no | no |
+//! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws (with a floor), kernel regression, instant learning curves, polynomials on the sphere, random streams | – | no | no |
 //! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
-//! | [`data`] | images (embedded, IDX, CIFAR), points of the plane, task streams, probes, batch order | `spec`, event types | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
-//! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still | `math`, `spec` | no | no |
+//! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
 //! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads, and who keeps its folder | `lab` | no | no |
-//! | [`record`] | events, the bounded history, run and study folders, what a study compares, figures | `math`, `spec` | no | no |
+//! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures | `math`, `spec` | no | no |
 //! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
 //! | [`cli`] | the command line, progress bars | as `ui` | no | no |
 //!
@@ -36,7 +36,8 @@
 //! # Where to begin reading
 //!
 //! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it,
-//! [`train::Linearised`] the network whose kernel stands still, [`theory::Infinite`] the one that is infinitely wide.
+//! [`train::Linearised`] the network whose kernel stands still, [`theory::Infinite`] the one that is infinitely wide,
+//! [`lab::scaling`] who learns faster from more data.
 
 pub mod cli;
 pub mod data;

@@ -135,9 +135,10 @@ impl Photographer {
                 .opened()
                 .map(|opened| (opened.states.iter().filter(|state| ended(state)).count(), opened.states.len()))
         };
+        let fitted = study.learnt().is_none() || study.fits().is_some();
         match moment {
-            Moment::Half => return ended().is_some_and(|(done, all)| 2 * done >= all),
-            Moment::Done => return ended().is_some_and(|(done, all)| done == all) && !study.is_running(),
+            Moment::Half => return fitted && ended().is_some_and(|(done, all)| 2 * done >= all),
+            Moment::Done => return fitted && ended().is_some_and(|(done, all)| done == all) && !study.is_running(),
             Moment::Switch(_) | Moment::End => {}
         }
         let history = self.app.history();

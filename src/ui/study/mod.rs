@@ -26,7 +26,7 @@ use super::session::BUDGET;
 use super::theme::Tokens;
 use crate::record::Learnt;
 use crate::record::comparison::Comparison;
-use crate::spec::{STUDIES, Spec, StudyRun};
+use crate::spec::{STUDIES, Spec, StudyRun, StudySpec};
 use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;
 use crate::worker::{DeviceChoice, Waker};
@@ -146,7 +146,7 @@ impl StudyPage {
     pub fn choose(&mut self, name: &str, spec: &Spec) {
         let Some(place) = STUDIES.iter().position(|study| study.name == name) else { return };
         self.draft = Draft::new(Which::Ready(place));
-        if let Some(study) = &spec.study {
+        if let Some(study) = spec.study.as_ref().map(StudySpec::spelt) {
             self.draft.values = self.draft.values.as_ref().map(|_| study.values_text());
             self.draft.variants = study.variants.iter().map(|variant| (variant.clone(), true)).collect();
             self.draft.seeds = study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
