@@ -3,9 +3,12 @@
 //! Functions that draw push [`Action`]s and change nothing; `App` carries them out in one place, between frames. Buttons,
 //! tooltips, keys and the help page all read [`UserCommand::ALL`], so that they cannot disagree.
 
+use std::path::PathBuf;
+
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::study::Wish;
+use super::toasts::Toast;
 use crate::spec::Preset;
 use crate::worker::Command;
 
@@ -30,6 +33,31 @@ pub enum UserCommand {
     Help,
 }
 
+/// What a command is about: the menu and the help page are in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Run,
+    Time,
+    Window,
+}
+
+impl Group {
+    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Window];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Run => "Run",
+            Self::Time => "Time",
+            Self::Window => "Window",
+        }
+    }
+
+    /// Its commands.
+    pub fn commands(self) -> impl Iterator<Item = UserCommand> {
+        UserCommand::ALL.iter().copied().filter(move |command| command.group() == self)
+    }
+}
+
 /// How a command is called and reached.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
@@ -43,7 +71,7 @@ const fn key(key: Key) -> KeyboardShortcut {
 }
 
 impl UserCommand {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &'static [Self] = &[
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
@@ -85,9 +113,19 @@ impl UserCommand {
         About { label, tooltip, key }
     }
 
-    /// Whether it is about the window as a whole; the others are about the run, and do nothing while a study is shown.
-    pub fn is_of_window(self) -> bool {
-        matches!(self, Self::Theme | Self::Presentation | Self::Page | Self::Help)
+    /// What it is about.
+    pub fn group(self) -> Group {
+        match self {
+            Self::PauseResume
+            | Self::Step
+            | Self::SwitchTask
+            | Self::Restart
+            | Self::NewSeed
+            | Self::Stop
+            | Self::Fork => Group::Run,
+            Self::CursorBack | Self::CursorForward | Self::Follow | Self::ZoomIn | Self::ZoomOut => Group::Time,
+            Self::Theme | Self::Presentation | Self::Page | Self::Help => Group::Window,
+        }
     }
 
     /// Explanation and key in one line.
@@ -128,6 +166,10 @@ pub enum Action {
     Study(Wish),
     /// Forget the run that is shown faintly.
     ForgetReference,
+    /// Tell the user something that needs no answer.
+    Tell(Toast),
+    /// Show this folder in the system's file manager.
+    Reveal(PathBuf),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
 }
@@ -151,16 +193,19 @@ impl Actions {
     }
 }
 
-/// Turns keys into wishes. Keys without a modifier belong to a field while one has the focus.
-pub fn keys(ctx: &egui::Context, actions: &mut Actions, run_is_shown: bool) {
+/// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus.
+pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand]) {
     if ctx.text_edit_focused() {
         return;
     }
     let focused = ctx.memory(|memory| memory.focused().is_some());
-    for command in UserCommand::ALL {
+    // Those with a modifier first: a plain key must not take theirs.
+    let mut commands = available.to_vec();
+    commands.sort_by_key(|command| command.about().key.modifiers == Modifiers::NONE);
+    for command in commands {
         // A focused button or slider has these keys for itself.
         let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
-        if (focused && taken) || !(run_is_shown || command.is_of_window()) {
+        if focused && taken {
             continue;
         }
         let mut shortcuts = vec![command.about().key];
@@ -175,9 +220,12 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions, run_is_shown: bool) {
     }
 }
 
-/// Whether the key went down without ctrl, alt or ⌘; shift is needed to type some of them.
+/// Whether the keys went down. A plain one without ctrl, alt or ⌘; shift is needed to type some of them.
 fn pressed(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> bool {
     ctx.input_mut(|input| {
+        if shortcut.modifiers != Modifiers::NONE {
+            return input.consume_shortcut(shortcut);
+        }
         let plain =
             !(input.modifiers.ctrl || input.modifiers.alt || input.modifiers.command || input.modifiers.mac_cmd);
         plain

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
-use super::actions::{self, Action, Actions};
+use super::actions::{self, Action, Actions, UserCommand};
 use super::clock::{self, Clock};
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
@@ -18,6 +18,7 @@ use super::session::Session;
 use super::settings::{self, Around, Checked};
 use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
+use super::toasts::Toasts;
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
@@ -46,6 +47,7 @@ pub struct App {
     pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
+    pub(super) toasts: Toasts,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -75,6 +77,7 @@ impl App {
             actions: Actions::default(),
             dialog: None,
             help: false,
+            toasts: Toasts::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -135,6 +138,11 @@ impl App {
         &self.forks
     }
 
+    /// What is said at the lower right.
+    pub fn toasts(&self) -> &Toasts {
+        &self.toasts
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -155,16 +163,19 @@ impl App {
             // The style of this pass was made before; the next one has it.
             ui.ctx().request_repaint();
         }
-        actions::keys(ui.ctx(), &mut self.actions, !self.study.shown);
         self.checked.update(&self.draft);
-        self.layout(ui);
+        let available: Vec<UserCommand> =
+            UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
+        actions::keys(ui.ctx(), &mut self.actions, &available);
+        self.layout(ui, &available);
         help::show(ui.ctx(), &mut self.help);
+        self.toasts.show(ui.ctx(), &mut self.actions);
         if !self.measured {
             self.frames.push(began.elapsed().as_secs_f32());
         }
     }
 
-    fn layout(&mut self, ui: &mut Ui) {
+    fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
         let tokens = Tokens::of(ui);
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
@@ -186,7 +197,7 @@ impl App {
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.study, &self.draft, self.checked.problems.is_empty());
+            top_bar::show(ui, &mut scene, session, &self.study, &self.draft, available);
         });
         Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
             status_bar::show(ui, &scene, &self.frames, &self.memory);

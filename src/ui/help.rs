@@ -2,7 +2,7 @@
 
 use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
 
-use super::actions::UserCommand;
+use super::actions::Group;
 use super::study::PanelKind;
 use super::theme;
 use super::views::View;
@@ -38,7 +38,7 @@ pub fn show(ctx: &Context, open: &mut bool) {
             ScrollArea::vertical().id_salt("help keys").auto_shrink(false).show(left, |ui| {
                 ui.label(RichText::new("Keys").size(theme::TITLE));
                 Grid::new("keys").spacing(vec2(16.0, 4.0)).show(ui, |ui| {
-                    for command in UserCommand::ALL {
+                    for command in Group::ALL.iter().flat_map(|group| group.commands()) {
                         let about = command.about();
                         ui.monospace(ui.ctx().format_shortcut(&about.key));
                         ui.label(about.label).on_hover_text(about.tooltip);

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
-use super::actions::{Action, UserCommand};
+use super::actions::{Action, Group, UserCommand};
 use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::session::{BUDGET, Session, outline};
 use super::study::Wish;
+use super::toasts::Toast;
+use super::top_bar::has_next;
 use super::views::View;
 use crate::spec::Spec;
 use crate::worker::{Command, Waker};
@@ -92,6 +94,12 @@ impl App {
                 }
             }
             Action::Dismiss => self.dismissed = true,
+            Action::Tell(toast) => self.toasts.say(toast),
+            Action::Reveal(folder) => {
+                if let Err(err) = open::that_detached(&folder) {
+                    self.toasts.say(Toast::failed(format!("{} cannot be shown: {err}", folder.display())));
+                }
+            }
             Action::ForgetReference => self.reference = None,
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
@@ -101,6 +109,24 @@ impl App {
                 }
             }
             Action::Study(wish) => self.study.execute(&wish, || waker(ctx)),
+        }
+    }
+
+    /// Whether a command can be carried out now: buttons, keys and the menu ask here.
+    pub(super) fn can(&self, command: UserCommand) -> bool {
+        let session = self.session.as_ref();
+        let live = session.is_some_and(Session::is_live);
+        let startable = self.checked.problems.is_empty();
+        if command.group() != Group::Window && self.study.shown {
+            return false;
+        }
+        match command {
+            UserCommand::PauseResume => live || startable,
+            UserCommand::Step => session.is_some_and(Session::is_paused),
+            UserCommand::SwitchTask => live && session.is_some_and(has_next),
+            UserCommand::Restart | UserCommand::NewSeed => startable,
+            UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
+            _ => true,
         }
     }
 

@@ -29,6 +29,7 @@ mod status_bar;
 pub mod study;
 pub mod theme;
 mod timeline;
+pub mod toasts;
 mod top_bar;
 pub mod views;
 mod widgets;

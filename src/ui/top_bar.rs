@@ -4,7 +4,7 @@
 
 use egui::{Align, ComboBox, Layout, RichText, Ui};
 
-use super::actions::{Action, Actions, UserCommand};
+use super::actions::{Action, Actions, Group, UserCommand};
 use super::format;
 use super::scene::Scene;
 use super::session::Session;
@@ -20,7 +20,7 @@ pub fn show(
     session: Option<&Session>,
     study: &StudyPage,
     draft: &Spec,
-    can_start: bool,
+    available: &[UserCommand],
 ) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID;
@@ -38,7 +38,7 @@ pub fn show(
         } else {
             presets(ui, scene.actions, draft);
             ui.add_space(2.0 * GRID);
-            transport(ui, scene.actions, session, can_start);
+            transport(ui, scene.actions, session, available);
             ui.add_space(2.0 * GRID);
             state(ui, scene, session);
         }
@@ -51,6 +51,7 @@ pub fn show(
                     scene.actions.user(command);
                 }
             }
+            menu(ui, scene.actions, available);
         });
     });
 }
@@ -93,12 +94,13 @@ fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {
     let _named = shown.response.on_hover_text(about).accessible_name("Preset");
 }
 
-fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, can_start: bool) {
+fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, available: &[UserCommand]) {
     let live = session.is_some_and(Session::is_live);
     let paused = session.is_some_and(Session::is_paused);
     let pausing = session.is_some_and(Session::is_pausing);
     let stopping = session.is_some_and(Session::is_stopping);
     let running = session.is_some_and(|session| *session.history.state() == RunState::Running);
+    let can_start = available.contains(&UserCommand::Restart);
 
     // One button, as wide in each of its states, so that the ones beside it stay where they are.
     let (icon, text, action) = match (live, paused, pausing) {
@@ -119,21 +121,45 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, can_
     }
     ui.add_space((before + 96.0 - ui.cursor().left()).max(0.0));
 
-    let mut command = |ui: &mut Ui, command: UserCommand, icon: Icon, text: &str, enabled: bool| {
+    let mut command = |ui: &mut Ui, command: UserCommand, icon: Icon, text: &str| {
+        let enabled = available.contains(&command);
         if IconButton::of(ui, command, icon).text(text).enabled(enabled).show(ui, BAR_BUTTON).clicked() {
             actions.user(command);
         }
     };
-    command(ui, UserCommand::Step, Icon::Step, "", paused);
-    command(ui, UserCommand::Restart, Icon::Restart, "", can_start);
-    command(ui, UserCommand::NewSeed, Icon::Dice, "", can_start);
-    command(ui, UserCommand::Stop, Icon::Stop, "", live && !stopping);
-    let next = session.is_some_and(has_next) && live;
-    command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now", next);
+    command(ui, UserCommand::Step, Icon::Step, "");
+    command(ui, UserCommand::Restart, Icon::Restart, "");
+    command(ui, UserCommand::NewSeed, Icon::Dice, "");
+    command(ui, UserCommand::Stop, Icon::Stop, "");
+    command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
+}
+
+/// All commands, by what they are about, with their keys.
+fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
+    let entries = |ui: &mut Ui| {
+        ui.set_min_width(250.0);
+        for (place, group) in Group::ALL.iter().enumerate() {
+            if place > 0 {
+                ui.separator();
+            }
+            ui.label(RichText::new(group.title()).size(theme::SMALL).weak());
+            for command in group.commands() {
+                let about = command.about();
+                let key = ui.ctx().format_shortcut(&about.key);
+                let button = egui::Button::new(about.label).shortcut_text(key).frame(false);
+                let enabled = available.contains(&command);
+                if ui.add_enabled(enabled, button).on_hover_text(about.tooltip).clicked() {
+                    actions.user(command);
+                    ui.close();
+                }
+            }
+        }
+    };
+    ui.menu_button("Menu", entries).response.on_hover_text("All commands, with their keys");
 }
 
 /// Whether there is a task to switch to.
-fn has_next(session: &Session) -> bool {
+pub(super) fn has_next(session: &Session) -> bool {
     let history = &session.history;
     matches!(history.state(), RunState::Running | RunState::Paused)
         && super::clock::bands(history).iter().any(|band| band.planned)

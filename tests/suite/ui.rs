@@ -347,8 +347,7 @@ fn presets_are_loaded_and_every_command_has_its_own_key() {
     press(&mut harness, "Help");
     harness.get_by_label_contains("Drag with the right button");
     harness.check_accessibility();
-    let keys: std::collections::HashSet<_> =
-        UserCommand::ALL.iter().map(|command| command.about().key.logical_key).collect();
+    let keys: std::collections::HashSet<_> = UserCommand::ALL.iter().map(|command| command.about().key).collect();
     assert_eq!(keys.len(), UserCommand::ALL.len());
 }
 

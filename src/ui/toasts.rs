@@ -1,0 +1,111 @@
+//! Short words at the lower right that need no answer: what was done, or why it could not be, with the folder if there is one.
+//!
+//! Guarantees: nothing waits for them and they take no focus; an error stays until it is closed, all else goes by itself after
+//! it could be read; there are never more than a few.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use egui::{Align, Align2, Area, Context, Frame, Label, Layout, Margin, Order, RichText, vec2};
+
+use super::actions::{Action, Actions};
+use super::theme::{GRID, Tokens};
+
+/// So many at most; the oldest goes first.
+const MOST: usize = 4;
+/// How long one stays that tells of a success.
+const STAY: Duration = Duration::from_secs(8);
+const WIDTH: f32 = 340.0;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub is_error: bool,
+    /// To be opened from here.
+    pub folder: Option<PathBuf>,
+}
+
+impl Toast {
+    /// Something was done.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: false, folder: None }
+    }
+
+    /// Something could not be done.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: true, folder: None }
+    }
+
+    /// The same, with a folder to open.
+    #[must_use]
+    pub fn with_folder(self, folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()), ..self }
+    }
+}
+
+/// Those that are shown.
+#[derive(Default)]
+pub struct Toasts(Vec<(Toast, Instant)>);
+
+impl Toasts {
+    pub fn say(&mut self, toast: Toast) {
+        if toast.is_error {
+            log::warn!("{}", toast.text);
+        }
+        // The same word twice is one word that was said later.
+        self.0.retain(|(known, _)| *known != toast);
+        self.0.push((toast, Instant::now()));
+        if self.0.len() > MOST {
+            self.0.remove(0);
+        }
+    }
+
+    /// What is shown, the newest last.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(toast, _)| toast.text.as_str())
+    }
+
+    pub fn show(&mut self, ctx: &Context, actions: &mut Actions) {
+        self.0.retain(|(toast, since)| toast.is_error || since.elapsed() < STAY);
+        if self.0.is_empty() {
+            return;
+        }
+        if let Some(left) = self.0.iter().map(|(_, since)| STAY.saturating_sub(since.elapsed())).min() {
+            ctx.request_repaint_after(left.max(Duration::from_millis(100)));
+        }
+        let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
+        let mut closed = None;
+        Area::new(egui::Id::new("toasts"))
+            .order(Order::Foreground)
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -36.0))
+            .show(ctx, |ui| {
+                ui.set_width(WIDTH);
+                for (place, (toast, _)) in self.0.iter().enumerate() {
+                    let line = if toast.is_error { egui::Stroke::new(1.0, tokens.error) } else { tokens.line() };
+                    let frame =
+                        Frame::new().fill(tokens.card).stroke(line).corner_radius(6).inner_margin(Margin::same(10));
+                    frame.show(ui, |ui| {
+                        ui.set_width(WIDTH - 20.0);
+                        let colour = if toast.is_error { tokens.error } else { tokens.text };
+                        ui.add(Label::new(RichText::new(&toast.text).color(colour)).wrap());
+                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                            ui.spacing_mut().item_spacing.x = GRID;
+                            if ui.small_button("Close").clicked() {
+                                closed = Some(place);
+                            }
+                            if let Some(folder) = &toast.folder
+                                && ui.small_button("Open folder").on_hover_text(folder.display().to_string()).clicked()
+                            {
+                                actions.push(Action::Reveal(folder.clone()));
+                            }
+                        });
+                    });
+                    ui.add_space(GRID);
+                }
+            });
+        if let Some(place) = closed {
+            self.0.remove(place);
+        }
+    }
+}
