@@ -76,7 +76,7 @@ impl Toasts {
         }
         let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
         let mut closed = None;
-        Area::new(egui::Id::new("toasts"))
+        Area::new(egui::Id::unique("toasts"))
             .order(Order::Foreground)
             .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -36.0))
             .show(ctx, |ui| {
