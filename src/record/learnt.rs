@@ -84,6 +84,8 @@ pub enum Ink {
 pub struct Learnt {
     /// The key that varies.
     pub axis: String,
+    /// The runs of the study, whether anything is known of them or not: their series, seed and place on the axis.
+    runs: Vec<(String, u64, f64)>,
     pub curves: Vec<Curve>,
     pub instants: Vec<Instant>,
 }
@@ -157,6 +159,7 @@ impl Learnt {
         for (place, run) in runs.iter().enumerate() {
             let (points, predictions) = known(place);
             let at = run.value.parse().unwrap_or(place as f64);
+            learnt.runs.push((run.variant.clone(), run.seed, at));
             for point in points.iter() {
                 let curve = learnt.curve_of(point, &run.variant);
                 match curve.seeds.iter_mut().find(|(seed, _)| *seed == run.seed) {
@@ -179,6 +182,20 @@ impl Learnt {
             order(a).cmp(&order(b))
         });
         learnt
+    }
+
+    /// The place in the study of the run that a point of a curve is of.
+    pub fn run_of(&self, curve: &Curve, seed: u64, at: f64) -> Option<usize> {
+        self.runs.iter().position(|(variant, of, value)| *variant == curve.variant && *of == seed && *value == at)
+    }
+
+    /// The places on the axis that have points, in order.
+    pub fn places(&self) -> Vec<f64> {
+        let points = self.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points);
+        let mut places: Vec<f64> = points.map(|(at, _)| *at).collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        places
     }
 
     /// The point of the network of a run, if it is known.
@@ -245,8 +262,8 @@ impl Learnt {
 
     /// The smallest and the largest place on the axis that has a point.
     pub fn span(&self) -> Option<(f64, f64)> {
-        let all = self.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points).map(|(at, _)| *at);
-        all.fold(None, |span, at| Some(span.map_or((at, at), |(low, high): (f64, f64)| (low.min(at), high.max(at)))))
+        let places = self.places();
+        Some((*places.first()?, *places.last()?))
     }
 
     /// What the fits say, and what they do not.
@@ -313,6 +330,43 @@ impl Learnt {
         } else {
             text += &format!(" The window decides: within it the local slope of {}.", bent.join(", that of "));
         }
+        text += &self.catching_up(kind).unwrap_or_default();
         text.replace('-', "−")
+    }
+
+    /// Whether the kernel of a network that saw n₀ samples is as good as the network at the largest n that both have: behind is a mean
+    /// gap of more than twice its standard error over seeds.
+    fn catching_up(&self, kind: ErrorKind) -> Option<String> {
+        let curve = |learner| self.curves.iter().find(|curve| curve.learner == learner);
+        let (constant, network) = (curve(Learner::KernelConstant)?, curve(Learner::Network)?);
+        let errors = |curve: &Curve, n: f64| -> Vec<(u64, f64)> {
+            let of = |(seed, points): &(u64, Vec<(f64, Point)>)| {
+                Some((*seed, kind.of(&points.iter().find(|(at, _)| *at == n)?.1)))
+            };
+            curve.seeds.iter().filter_map(of).collect()
+        };
+        self.places().into_iter().rev().find_map(|n| {
+            let own = errors(network, n);
+            let other = |(seed, error): (u64, f64)| Some((error, own.iter().find(|(of, _)| *of == seed)?.1));
+            let pairs: Vec<(f64, f64)> = errors(constant, n).into_iter().filter_map(other).collect();
+            let count = pairs.len() as f64;
+            if pairs.is_empty() {
+                return None;
+            }
+            let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
+            let gap = mean(&|pair| pair.0 - pair.1);
+            // Of the mean over seeds; the samples are the same for both, so their differences are what varies.
+            let error = (mean(&|pair| (pair.0 - pair.1 - gap).powi(2)) / (count - 1.0)).sqrt();
+            let verdict = match pairs.len() {
+                1 => "which one seed cannot judge".to_owned(),
+                _ if gap > 2.0 * error => "it has not caught up".to_owned(),
+                seeds => format!("it has caught up, as far as {seeds} seeds can tell"),
+            };
+            Some(format!(
+                " At n = {n:.0} the kernel of a network that saw n₀ samples errs {:.3}, the network {:.3}: {verdict}.",
+                mean(&|pair| pair.0),
+                mean(&|pair| pair.1),
+            ))
+        })
     }
 }

@@ -27,6 +27,7 @@ mod prediction;
 mod probes;
 mod read_tables;
 mod study;
+mod study_tables;
 mod tables;
 mod tensor_gram;
 mod weights;

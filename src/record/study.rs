@@ -1,4 +1,4 @@
-//! The folder of a study: `study.toml`, a run folder for each run, and `study.csv` with a row for each run that has ended.
+//! The folder of a study: `study.toml`, a run folder for each run, and the tables that `study_tables` writes of them.
 //!
 //! Guarantees: what is done is not done again; a row is read from its run's folder and from nothing else, so the table of a
 //! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
@@ -13,10 +13,7 @@ use thiserror::Error;
 use super::create::{ending, is_done, lock};
 use super::lesson;
 use super::load::read_spec;
-use super::{
-    Ending, ErrorKind, Event, FolderError, History, InstantCurve, Learnt, LoadError, Point, RUN_FIGURES, RunState,
-    SWITCH_FIGURES, atomic, load_rows,
-};
+use super::{Event, FolderError, History, InstantCurve, Learnt, LoadError, Point, atomic, load_rows};
 use crate::spec::{Spec, StudyRun};
 
 /// The whole spec, with its section `[study]`.
@@ -80,6 +77,7 @@ impl StudyFolder {
         let runs = out.join(RUNS);
         fs::create_dir_all(&runs).map_err(|err| FolderError::write(&runs, err))?;
         study.write_table()?;
+        study.write_laws()?;
         Ok(study)
     }
 
@@ -130,6 +128,11 @@ impl StudyFolder {
         self.out.join(RUNS).join(&self.runs[place].folder)
     }
 
+    /// Where all of it is.
+    pub fn folder(&self) -> &Path {
+        &self.out
+    }
+
     /// What is known of a run that has ended: rows, tasks and losses, no Gram.
     pub fn ended(&self, place: usize) -> Option<&Arc<History>> {
         self.ended[place].as_ref()
@@ -143,6 +146,11 @@ impl StudyFolder {
     /// What the learners of a run have made of it so far.
     pub fn points(&self, place: usize) -> &[Point] {
         &self.learnt[place].points
+    }
+
+    /// Whether instant curves were drawn by a run.
+    pub fn has_predictions(&self, place: usize) -> bool {
+        !self.learnt[place].instants.is_empty()
     }
 
     /// Whether learners are compared.
@@ -190,134 +198,6 @@ impl StudyFolder {
             self.ended[place] = Some(Arc::new(history));
         }
         Ok(())
-    }
-
-    /// Writes the table of what has ended.
-    pub fn write_table(&self) -> Result<PathBuf, FolderError> {
-        let path = self.out.join(TABLE);
-        atomic::replace(&path, |writer| {
-            let mut table = csv::Writer::from_writer(writer);
-            self.table().into_iter().try_for_each(|line| table.write_record(line))?;
-            table.flush()
-        })?;
-        if self.is_of_learners() {
-            atomic::replace(&self.out.join(LAWS_TABLE), |writer| {
-                let mut table = csv::Writer::from_writer(writer);
-                self.laws().into_iter().try_for_each(|line| table.write_record(line))?;
-                table.flush()
-            })?;
-        }
-        Ok(path)
-    }
-
-    /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
-    /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
-    pub fn table(&self) -> Vec<Vec<String>> {
-        if self.is_of_learners() {
-            return self.points_table();
-        }
-        let axis = self.axis();
-        let known: Vec<_> =
-            self.runs.iter().zip(&self.ended).filter_map(|(run, ended)| Some((run, ended.as_ref()?))).collect();
-        let outcomes: Vec<_> = known.iter().map(|(_, history)| history.outcomes()).collect();
-        let switches = outcomes.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let numbered = |switch: usize, name: &str| match switch {
-            0 => name.to_owned(),
-            _ => format!("{name}_{}", switch + 1),
-        };
-        let mut head: Vec<String> = ["run", axis, "seed", "ended"].map(str::to_owned).to_vec();
-        for switch in 0..switches {
-            head.extend(SWITCH_FIGURES.map(|name| numbered(switch, name)));
-        }
-        head.extend(RUN_FIGURES.map(str::to_owned));
-        head.push("variant".to_owned());
-        let mut lines = vec![head];
-        for ((run, history), switched) in known.into_iter().zip(outcomes) {
-            let mut line = vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), word(history).to_owned()];
-            for switch in 0..switches {
-                let figures = switched.get(switch).map_or([None; SWITCH_FIGURES.len()], super::Switch::figures);
-                line.extend(figures.map(cell));
-            }
-            line.extend(history.run_figures().map(cell));
-            line.push(run.variant.clone());
-            lines.push(line);
-        }
-        lines
-    }
-
-    /// Heads and rows, a row for each learner of each run: what run it is, and its point.
-    fn points_table(&self) -> Vec<Vec<String>> {
-        let mut lines = Vec::new();
-        for (run, known) in self.runs.iter().zip(&self.learnt) {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            // That what is in memory cannot be written down would be a mistake of ours, which the table then shows as a gap.
-            let written = known.points.iter().try_for_each(|point| writer.serialize(point));
-            let bytes = written.ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
-            for (place, line) in csv::ReaderBuilder::new()
-                .has_headers(false)
-                .from_reader(bytes.as_slice())
-                .records()
-                .flatten()
-                .enumerate()
-            {
-                if place == 0 && !lines.is_empty() {
-                    continue;
-                }
-                let own = if place == 0 {
-                    ["run", "variant", self.axis(), "seed"].map(str::to_owned)
-                } else {
-                    [run.folder.clone(), run.variant.clone(), run.value.clone(), run.seed.to_string()]
-                };
-                lines.push(own.into_iter().chain(line.iter().map(str::to_owned)).collect());
-            }
-        }
-        if lines.is_empty() {
-            lines.push(["run", "variant", self.axis(), "seed"].map(str::to_owned).to_vec());
-        }
-        lines
-    }
-
-    /// Heads and rows: the power law of each learner over all n, for either error.
-    fn laws(&self) -> Vec<Vec<String>> {
-        let head = [
-            "learner",
-            "epoch",
-            "variant",
-            "figure",
-            "window_low",
-            "window_high",
-            "exponent",
-            "exponent_low",
-            "exponent_high",
-            "floor",
-            "prefactor",
-        ];
-        let mut lines = vec![head.map(str::to_owned).to_vec()];
-        let learnt = self.learnt();
-        let Some(window) = learnt.span().filter(|_| learnt.is_over_samples()) else { return lines };
-        for curve in &learnt.curves {
-            for kind in ErrorKind::ALL {
-                let Some(found) = curve.fitted(kind, window) else { continue };
-                let mut line = vec![
-                    curve.learner.key().to_owned(),
-                    cell(curve.epoch),
-                    curve.variant.clone(),
-                    kind.key().to_owned(),
-                ];
-                let numbers = [
-                    Some(window.0),
-                    Some(window.1),
-                    Some(found.law.exponent),
-                    found.interval.map(|interval| interval.low),
-                    found.interval.map(|interval| interval.high),
-                    Some(found.law.floor),
-                    Some(found.law.prefactor),
-                ];
-                line.extend(numbers.map(cell));
-                lines.push(line);
-            }
-        }
-        lines
     }
 }
 
@@ -384,16 +264,4 @@ fn join<T: PartialEq>(known: &mut Vec<T>, new: T) {
 fn is_empty(out: &Path) -> bool {
     let Ok(entries) = fs::read_dir(out) else { return true };
     entries.flatten().all(|entry| atomic::is_temporary(&entry.file_name()))
-}
-
-fn word(history: &History) -> &'static str {
-    match history.state() {
-        RunState::Ended(Ending::Diverged { .. }) => "diverged",
-        _ => "finished",
-    }
-}
-
-/// Shortest digits that give the same number back.
-fn cell(figure: Option<f64>) -> String {
-    figure.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ use super::{DeviceChoice, TICK, Waker};
 use crate::record::comparison::{Comparison, Findings};
 use crate::record::figures::{FOLDER, Format, write_study};
 use crate::record::{FolderError, Learnt, Point, StudyFolder};
-use crate::spec::{Spec, StudyRun};
+use crate::spec::{SAMPLES, Spec, StudyRun};
 
 /// Reports that wait for a reader at most.
 const REPORTS: usize = 64;
@@ -47,12 +47,26 @@ pub fn finish(
 ) -> Result<(), FolderError> {
     let waiting = |place: usize| {
         let run = &folder.runs()[place];
-        Waiting { place, spec: run.spec.clone(), folder: folder.run_folder(place), lesson: run.lesson.clone() }
+        let (spec, lesson) = (run.spec.clone(), run.lesson.clone());
+        Waiting { place, spec, folder: folder.run_folder(place), lesson, predict: false }
     };
     let mut left: Vec<Waiting> =
         (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
     // A curve is seen in seconds if the fewest samples come first, of all seeds and series.
     left.sort_by_key(|waiting| if waiting.lesson.is_some() { waiting.spec.data.samples } else { 0 });
+    let mut predicted: Vec<(&str, &str, u64)> = Vec::new();
+    let question = |place: usize| {
+        let run = &folder.runs()[place];
+        // What n a curve is drawn in advance of does not matter; any other axis is another kernel.
+        let value = if folder.axis() == SAMPLES { "" } else { run.value.as_str() };
+        (run.variant.as_str(), value, run.seed)
+    };
+    predicted.extend((0..folder.runs().len()).filter(|&place| folder.has_predictions(place)).map(question));
+    for waiting in left.iter_mut().filter(|waiting| waiting.lesson.is_some()) {
+        let asked = question(waiting.place);
+        waiting.predict = !predicted.contains(&asked);
+        predicted.push(asked);
+    }
     let running = Study::start(left, device, at_once);
     for message in running.messages(TICK) {
         if cancel.load(Ordering::Relaxed) {
@@ -72,6 +86,7 @@ pub fn finish(
                 // That one cannot be read keeps the others from nothing.
                 let unread = folder.look(place).err().map(|err| err.to_string());
                 folder.write_table()?;
+                folder.write_laws()?;
                 News::Ended { place, unread }
             }
         };
@@ -81,6 +96,7 @@ pub fn finish(
     }
     // Joined before the table is written for the last time.
     drop(running);
+    folder.write_laws()?;
     folder.write_table().map(drop)
 }
 

@@ -31,6 +31,8 @@ pub struct Waiting {
     pub folder: PathBuf,
     /// Of a study of learners.
     pub lesson: Option<Arc<Lesson>>,
+    /// Whether it draws the instant curves, of all runs that they are the same of.
+    pub predict: bool,
 }
 
 /// What happens in a study.
@@ -167,7 +169,7 @@ impl Slot {
         let place = waiting.place;
         let failed = |err: crate::record::FolderError| Stop::Failed(err.to_string());
         let mut folder = LessonFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
-        let (known, predict) = (folder.points().to_vec(), folder.predictions().is_empty());
+        let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
         let (mut broken, mut share_told) = (None, 0.0);
         let mut tell = |told: Told| {
@@ -188,7 +190,7 @@ impl Slot {
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let mut client = Client { tell: &mut tell, cancelled: &cancelled, shelf: &mut shelf };
-        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, predict, &mut client));
+        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, waiting.predict, &mut client));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run broke off; the log says where".to_owned())));
         if let Some(err) = broken {

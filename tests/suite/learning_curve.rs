@@ -5,6 +5,8 @@ use faer::Mat;
 use kernelscope::math::Gram;
 use kernelscope::math::learning_curve::Eigenproblem;
 use kernelscope::math::regression::Regression;
+use kernelscope::record::{ErrorKind, Learnt, Point};
+use kernelscope::spec::{Learner, SAMPLES, StudyRun, study};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -196,5 +198,35 @@ proptest! {
         prop_assert!((nothing / (problem.total() + noise) - 1.0).abs() < 1e-6);
         let shares = problem.cumulative_power();
         prop_assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]) && (shares[shares.len() - 1] - 1.0).abs() < 1e-12);
+    }
+}
+
+/// Whether the kernel of n₀ samples keeps up is said of the largest n that both have.
+#[test]
+fn what_a_study_says_of_the_kernel_of_few_samples_is_what_was_measured() {
+    let said = |kernel: [f64; 2]| {
+        let mut spec = study("fashion-cnn").unwrap().spec();
+        let asked = spec.study.as_mut().unwrap();
+        (asked.samples, asked.seeds) = (vec![128, 256, 512], vec![1, 2]);
+        let runs = spec.runs().unwrap();
+        let points = |place: usize| {
+            let run: &StudyRun = &runs[place];
+            let n = run.spec.data.samples;
+            let point = |learner, mse| Point { mse, ..Point::of(learner, n) };
+            // The last n has no network yet: what is said is of the one before.
+            let network = (n < 512).then(|| point(Learner::Network, 40.0 / n as f64));
+            let kernel = point(Learner::KernelConstant, kernel[run.seed as usize - 1]);
+            let all: Vec<Point> = network.into_iter().chain([kernel]).collect();
+            (all.into(), Vec::new().into())
+        };
+        Learnt::of(SAMPLES, &runs, points).sentence(ErrorKind::Square, (128.0, 512.0))
+    };
+    for (kernel, words) in [
+        ([0.25, 0.3], "errs 0.275, the network 0.156: it has not caught up."),
+        ([0.1, 0.12], "it has caught up, as far as 2 seeds can tell."),
+        ([0.1, 0.3], "errs 0.200, the network 0.156: it has caught up, as far as 2 seeds can tell."),
+    ] {
+        let said = said(kernel);
+        assert!(said.contains("At n = 256") && said.contains(words), "{said}");
     }
 }

@@ -400,6 +400,8 @@ fn a_study_of_learners_that_cannot_be_is_refused_with_one_sentence() {
     assert!(refused(&|spec| spec.set("network.width=inf").unwrap()).contains("a learner of its own"));
     let mut cnn = study("fashion-cnn").unwrap().spec();
     cnn.study.as_mut().unwrap().learners.push(Learner::Infinite);
+    assert!(cnn.study_problems()[0].message.contains("maximum pooling"), "{:?}", cnn.study_problems());
+    cnn.set("network.pool=avg").unwrap();
     assert!(cnn.study_problems()[0].message.contains("with pooling"), "{:?}", cnn.study_problems());
 }
 

@@ -321,6 +321,8 @@ fn learners_are_drawn_as_they_finish_and_the_window_of_the_fit_decides() {
     let learnt = harness.state().study().learnt().unwrap();
     let expected = learnt.curves[0].fitted(ErrorKind::Square, (16.0, 48.0));
     assert_eq!(before.fits[0], expected);
+    // Of two kernels and two seeds, however many n there are.
+    assert_eq!(learnt.instants.len(), 4);
     for panel in ["Test error", "Local slope", "Cumulative power"] {
         harness.get_by_label(&format!("About {panel}"));
     }
@@ -342,4 +344,19 @@ fn learners_are_drawn_as_they_finish_and_the_window_of_the_fit_decides() {
 
     press(&mut harness, "Save figures");
     until(&mut harness, "the figure", |_| out.join("figures/learning.svg").exists());
+
+    // A click on a dot opens its run, also where an edge of the window lies over it.
+    let edge = harness.get_by_label("Smallest n of the fit").rect();
+    let dot = (edge.top() as i32..edge.bottom() as i32).step_by(5).map(|y| egui::pos2(edge.center().x, y as f32));
+    let found = dot.into_iter().find(|&at| {
+        harness.hover_at(at);
+        harness.run_steps(1);
+        harness.output().platform_output.cursor_icon == egui::CursorIcon::PointingHand
+    });
+    let at = found.expect("there is a dot at the smallest n");
+    harness.drag_at(at);
+    harness.drop_at(at);
+    harness.run_steps(3);
+    assert!(!harness.state().study().shown);
+    assert_eq!(harness.state().draft().data.samples, 16);
 }

@@ -52,6 +52,15 @@ pub(super) struct Job<'a> {
     pub name: &'a str,
 }
 
+/// Samples that a regression is asked about.
+struct Set<'a> {
+    samples: &'a Samples,
+    /// Under which its panels lie on the shelf.
+    name: &'static str,
+    /// What the network says of them before training, where that is where the regression starts.
+    start: Option<&'a [f64]>,
+}
+
 /// Rows of a full kernel at most: 300 MB.
 const MOST_FULL: usize = 6144;
 /// Samples of a panel.
@@ -129,57 +138,35 @@ impl Job<'_> {
             |err: crate::math::regression::RegressionError| Stop::Failed(format!("{}: {err}", learner.words()));
         let start = |of: fn(&Outputs) -> &Vec<f64>| asked.start.as_ref().map(|start| of(start).as_slice());
 
-        let mut ridge = 0.0;
         let unit = gram.trace() / gram.len() as f64;
-        if asked.ridge == Ridge::Validated {
-            let validation = Samples::of(&exam.validation, self.kernel);
-            let ridges: Vec<f64> =
-                std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect();
-            let mut weights = Vec::new();
-            for &ridge in &ridges {
-                if (client.cancelled)() {
-                    return Err(Stop::Cancelled);
-                }
-                weights.push(Regression::fit(&gram, &exam.train_targets, start(|s| &s.train), ridge).map_err(failed)?);
+        let targets = &exam.train_targets;
+        let ridges: Vec<f64> = match asked.ridge {
+            Ridge::None => vec![0.0],
+            Ridge::Validated => {
+                std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect()
             }
-            let mut missed = vec![0.0; ridges.len()];
-            for rows in panels(validation.len()) {
-                let rectangle = self.rectangle(&validation, &train, rows.clone(), reduction, "validation", client)?;
-                let range = rows.start * outputs..rows.end * outputs;
-                let before = start(|s| &s.validation).map(|start| &start[range.clone()]);
-                for (missed, weights) in missed.iter_mut().zip(&weights) {
-                    let said = weights.predict(&rectangle, before).map_err(failed)?;
-                    let targets = &exam.validation_targets[range.clone()];
-                    *missed += said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum::<f64>();
-                }
-            }
-            let best = missed.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |best| best.0);
-            ridge = ridges[best];
-        }
-        let solved = Regression::solve(&gram, &exam.train_targets, start(|s| &s.train), ridge).map_err(failed)?;
-        let mut said = Outputs {
-            train: solved.predict(gram.values(), start(|s| &s.train)).map_err(failed)?,
-            validation: Vec::new(),
-            test: Vec::new(),
         };
-        drop(gram);
-        for (images, name) in [(&exam.validation, "validation"), (&exam.test, "test")] {
-            let samples = Samples::of(images, self.kernel);
-            for rows in panels(samples.len()) {
-                let rectangle = self.rectangle(&samples, &train, rows.clone(), reduction, name, client)?;
-                let range = rows.start * outputs..rows.end * outputs;
-                let of = |start: &Outputs| {
-                    if name == "test" {
-                        start.test[range.clone()].to_vec()
-                    } else {
-                        start.validation[range.clone()].to_vec()
-                    }
-                };
-                let before = asked.start.as_ref().map(of);
-                let found = solved.predict(&rectangle, before.as_deref()).map_err(failed)?;
-                if name == "test" { said.test.extend(found) } else { said.validation.extend(found) }
+        let mut fits = Vec::new();
+        for &ridge in &ridges {
+            if (client.cancelled)() {
+                return Err(Stop::Cancelled);
             }
+            fits.push(Regression::fit(&gram, targets, start(|s| &s.train), ridge).map_err(failed)?);
         }
+        let validation = Samples::of(&exam.validation, self.kernel);
+        let set = Set { samples: &validation, name: "validation", start: start(|s| &s.validation) };
+        let mut tried = self.said(&set, &train, reduction, &fits, learner, client)?;
+        let missed = |said: &Vec<f64>| share(said, &exam.validation_targets);
+        let best = tried.iter().map(missed).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0);
+        let ridge = ridges[best];
+        let solved = Regression::solve(&gram, targets, start(|s| &s.train), ridge).map_err(failed)?;
+        let own = solved.predict(gram.values(), start(|s| &s.train)).map_err(failed)?;
+        drop(gram);
+        let test = Samples::of(&exam.test, self.kernel);
+        let set = Set { samples: &test, name: "test", start: start(|s| &s.test) };
+        let found = self.said(&set, &train, reduction, std::slice::from_ref(&solved), learner, client)?;
+        let test = found.into_iter().next().unwrap_or_default();
+        let said = Outputs { train: own, validation: tried.swap_remove(best), test };
         let mut point = Point::of(learner, n);
         exam.score(&mut point, &said);
         Ok(Point {
@@ -190,6 +177,29 @@ impl Job<'_> {
             asymmetry: Some(asymmetry),
             ..point
         })
+    }
+
+    /// What some regressions say of a set of samples, whose kernel with the training samples is measured once for all of them.
+    fn said(
+        &self,
+        set: &Set<'_>,
+        train: &Samples,
+        reduction: Reduction,
+        fits: &[Regression],
+        learner: Learner,
+        client: &mut Client<'_>,
+    ) -> Result<Vec<Vec<f64>>, Stop> {
+        let mut all = vec![Vec::new(); fits.len()];
+        for rows in panels(set.samples.len()) {
+            let rectangle = self.rectangle(set.samples, train, rows.clone(), reduction, set.name, client)?;
+            let outputs = self.exam.outputs;
+            let before = set.start.map(|start| &start[rows.start * outputs..rows.end * outputs]);
+            for (all, fit) in all.iter_mut().zip(fits) {
+                let said = fit.predict(&rectangle, before);
+                all.extend(said.map_err(|err| Stop::Failed(format!("{}: {err}", learner.words())))?);
+            }
+        }
+        Ok(all)
     }
 
     /// The training samples' own kernel; `each` rows a sample.

@@ -10,12 +10,8 @@ use super::scale::Scale;
 /// The figure; none where there is no point.
 pub(super) fn figure(learnt: &Learnt) -> Option<(String, Vec<Panel>, Across)> {
     learnt.span()?;
-    let mut all: Vec<f64> =
-        learnt.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points).map(|(at, _)| *at).collect();
-    all.sort_by(f64::total_cmp);
-    all.dedup();
     let across = Across {
-        x: Scale::values(&all, learnt.is_logarithmic()),
+        x: Scale::values(&learnt.places(), learnt.is_logarithmic()),
         name: if learnt.is_over_samples() { "samples n".to_owned() } else { learnt.axis.clone() },
         bands: Vec::new(),
         lines: Vec::new(),

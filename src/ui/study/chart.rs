@@ -12,8 +12,16 @@ use crate::ui::{axes, format};
 /// How near the pointer must come to a run, in points.
 const REACH: f32 = 14.0;
 
-/// Draws the picture into what is left of this ui; returns where its points lie.
-pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> PlotTransform {
+/// A panel as it was drawn.
+pub struct Shown {
+    /// Where its points lie.
+    pub transform: PlotTransform,
+    /// The run, by its place in the study, of a point that was clicked.
+    pub clicked: Option<usize>,
+}
+
+/// Draws the picture into what is left of this ui.
+pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> Shown {
     let tokens = Tokens::of(ui);
     let behind = ui.painter().add(Shape::Noop);
     let ((left, right), (low, high)) = (picture.x, picture.y);
@@ -61,7 +69,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> PlotTransform {
     ui.painter().set(behind, Shape::Vec(ground));
     if picture.is_empty() {
         ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", theme::note(), tokens.faint);
-        return transform;
+        return Shown { transform, clicked: None };
     }
     dots(ui, picture, &transform);
     labels(ui, picture, &transform);
@@ -69,10 +77,11 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> PlotTransform {
         let (at, font) = (frame.right_bottom() - Vec2::new(4.0, 1.0), FontId::proportional(9.5));
         ui.painter().text(at, Align2::RIGHT_BOTTOM, "epochs since the switch", font, tokens.faint);
     }
-    if let Some(pointer) = shown.response.hover_pos() {
-        point_out(ui, picture, &transform, pointer);
+    let pointed = shown.response.hover_pos().and_then(|pointer| point_out(ui, picture, &transform, pointer));
+    if pointed.is_some() {
+        ui.set_cursor_icon(egui::CursorIcon::PointingHand);
     }
-    transform
+    Shown { transform, clicked: pointed.filter(|_| shown.response.clicked()) }
 }
 
 fn drawn(line: &Line, place: usize) -> PlotLine<'_> {
@@ -170,13 +179,11 @@ fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform) {
     }
 }
 
-/// Marks the nearest point of a run, and writes its value, seed and number.
-fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer: Pos2) {
+/// Marks the nearest point of a run, and writes its value, seed and number; returns the run, if a click may open it.
+pub fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer: Pos2) -> Option<usize> {
     let nearest = picture.targets.iter().filter_map(|target| nearest_of(target, transform, pointer));
-    let Some((distance, at, target, point)) = nearest.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
-    if distance > REACH {
-        return;
-    }
+    let (_, at, target, point) =
+        nearest.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(distance, ..)| *distance <= REACH)?;
     let tokens = Tokens::of(ui);
     let value = format::number(if picture.log { 10f64.powf(point.y) } else { point.y });
     let when = if picture.ticks.is_some() {
@@ -197,6 +204,7 @@ fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer: Pos
     let ground = Rect::from_min_size(pos2(x, y), size).expand(3.0);
     painter.rect(ground, 3.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
     painter.galley(pos2(x, y), galley, tokens.text);
+    target.run
 }
 
 /// The point of a run that is nearest to the pointer: how far, where, and which.

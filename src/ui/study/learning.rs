@@ -130,14 +130,14 @@ impl Learning {
     }
 }
 
-/// Draws the picture.
-pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) {
+/// Draws the picture; returns the run, by its place in the study, of a point that was clicked.
+pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) -> Option<usize> {
     let tokens = Tokens::of(ui);
     learning.work(ui);
-    let Some(learnt) = learning.learnt().cloned() else { return };
+    let learnt = learning.learnt().cloned()?;
     let (words, grid) = rect.split_top_bottom_at_y(rect.top() + SENTENCE);
     sentence(ui, learning, words.shrink2(vec2(GRID, 2.0)));
-    let Some(drawn) = learning.pictures(tokens) else { return };
+    let drawn = learning.pictures(tokens)?;
     let gap = 1.5 * GRID;
     let (left, right) = if drawn.extras.is_empty() {
         (grid, None)
@@ -151,8 +151,8 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) {
         ui.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
     });
     let mut kind = learning.kind.unwrap_or(ErrorKind::Square);
-    let Some(drawn) = learning.drawn.as_ref() else { return };
-    let transform = chart::show(&mut body, title, &drawn.main);
+    let drawn = learning.drawn.as_ref()?;
+    let chart::Shown { transform, mut clicked } = chart::show(&mut body, title, &drawn.main);
     if let Some(right) = right {
         let down = drawn.extras.len() as f32;
         let height = (right.height() - (down - 1.0) * gap) / down;
@@ -176,8 +176,9 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) {
         if learning.window.is_some() && header.small_button("Whole range").on_hover_text("Fit all n again").clicked() {
             learning.window = None;
         }
-        window(&mut body, learning, &learnt, &transform);
+        clicked = clicked.or(window(&mut body, learning, &learnt, &transform));
     }
+    clicked
 }
 
 /// What the fits say, or that they are being worked out.
@@ -191,17 +192,16 @@ fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
     ui.add(egui::Label::new(text).wrap());
 }
 
-/// The window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys.
-fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &PlotTransform) {
+/// The window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys. An edge lies
+/// over the dots of its n, and so hands on what was clicked there.
+fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &PlotTransform) -> Option<usize> {
     let tokens = Tokens::of(ui);
-    let Some(whole) = learnt.span() else { return };
+    let whole = learnt.span()?;
+    let mut clicked = None;
     let (mut low, mut high) = learning.window.unwrap_or(whole);
     let frame = *transform.frame();
     let at = |n: f64| transform.position_from_point(&PlotPoint::new(n.log10(), 0.0)).x;
-    let mut all: Vec<f64> =
-        learnt.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points).map(|(n, _)| *n).collect();
-    all.sort_by(f64::total_cmp);
-    all.dedup();
+    let all = learnt.places();
     let nearest = |x: f32| {
         let n = 10f64.powf(transform.value_from_position(pos2(x, frame.center().y)).x);
         all.iter().copied().min_by(|a, b| (a / n).ln().abs().total_cmp(&(b / n).ln().abs()))
@@ -242,9 +242,16 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &Plo
         ui.painter().vline(x, frame.y_range(), stroke);
         let grip = Rect::from_center_size(pos2(x, frame.bottom() - 9.0), vec2(7.0, 12.0));
         ui.painter().rect(grip, 2.0, tokens.card, stroke, egui::StrokeKind::Inside);
-        response
-            .on_hover_cursor(CursorIcon::ResizeHorizontal)
-            .on_hover_text(format!("{name}: drag it, or use ← and →"));
+        let pointer = response.hover_pos().filter(|_| !response.dragged());
+        let picture = learning.drawn.as_ref().map(|drawn| &drawn.main);
+        if let Some(run) = picture.zip(pointer).and_then(|(picture, at)| chart::point_out(ui, picture, transform, at)) {
+            clicked = clicked.or(response.clicked().then_some(run));
+            response.on_hover_cursor(CursorIcon::PointingHand);
+        } else {
+            response
+                .on_hover_cursor(CursorIcon::ResizeHorizontal)
+                .on_hover_text(format!("{name}: drag it, or use ← and →"));
+        }
     }
     let veil = tokens.well.gamma_multiply(0.6);
     let measured = frame.with_min_x(at(whole.0)).with_max_x(at(whole.1));
@@ -260,10 +267,12 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &Plo
     if changed {
         learning.window = ((low, high) != whole).then_some((low, high));
     }
+    clicked
 }
 
 /// What is drawn, and how it is meant.
-const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot is a seed, a \
+const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot is a seed, and \
+    a click on it makes its run the settings of the run page; a \
     line goes through the means, its band from the smallest to the largest. Kernels start from zero and fit y alone; ridge, rate \
     and stopping are chosen on further samples (n/4) that nothing is fitted to.\n\
     Dotted: E = A (1/n + α)^β, fitted to the means within the window, whose edges can be dragged; α is freed only where four or more \

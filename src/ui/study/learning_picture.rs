@@ -96,10 +96,11 @@ pub fn main(learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -
         picture.lines.push(Line { points, colour, width: 1.8, style });
         for (seed, points) in &curve.seeds {
             for (at, point) in points {
+                let run = learnt.run_of(curve, *seed, *at);
                 let Some(&at) = picture.points([(place(*at), kind.of(point))].into_iter()).first() else { continue };
                 picture.dots.push(Dot { at, colour: colour.gamma_multiply(0.8), full: !broken });
                 let name = format!("{}, n = {}, seed {seed}", curve.name(), point.samples);
-                picture.targets.push(Target { name, points: vec![at], colour });
+                picture.targets.push(Target { name, points: vec![at], colour, run });
             }
         }
         if let (Some(fit), Some(((low, high), _))) = (fit, fits) {
@@ -149,7 +150,7 @@ fn slopes(learnt: &Learnt, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Pi
         let (colour, broken) = ink(*found, tokens);
         let points = picture.points(curve.slopes(kind).into_iter().map(|(n, slope)| (place(n), slope)));
         picture.dots.extend(points.iter().map(|&at| Dot { at, colour, full: !broken }));
-        picture.targets.push(Target { name: curve.name(), points: points.clone(), colour });
+        picture.targets.push(Target { name: curve.name(), points: points.clone(), colour, run: None });
         let style = if broken { Dashes::Broken } else { Dashes::None };
         picture.lines.push(Line { points, colour, width: 1.4, style });
     }
@@ -180,6 +181,7 @@ fn power(learnt: &Learnt, inks: &[Ink], tokens: &Tokens) -> Picture {
             name: format!("{words}, seed {}", instant.seed),
             points: points.clone(),
             colour,
+            run: None,
         });
         picture.lines.push(Line { points, colour, width: 1.2, style: Dashes::None });
     }
@@ -197,7 +199,7 @@ fn exponents(learnt: &Learnt, fits: Fits<'_>, inks: &[Ink], tokens: &Tokens) -> 
         let (colour, broken) = ink(*found, tokens);
         line.push(at);
         picture.dots.push(Dot { at, colour, full: !broken });
-        picture.targets.push(Target { name: curve.name(), points: vec![at], colour });
+        picture.targets.push(Target { name: curve.name(), points: vec![at], colour, run: None });
         if let Some(interval) = fit.interval {
             picture.bars.push(super::picture::Bar { at: at.x, ends: (interval.low, interval.high), colour });
         }
@@ -230,7 +232,7 @@ fn through_training(
                 all.push(value);
                 picture.dots.push(Dot { at, colour, full: !broken });
                 let name = format!("n = {}, seed {seed}, epoch {epoch}", point.samples);
-                picture.targets.push(Target { name, points: vec![at], colour });
+                picture.targets.push(Target { name, points: vec![at], colour, run: None });
             }
         }
         if !all.is_empty() {
@@ -266,11 +268,7 @@ fn axis(picture: &mut Picture, learnt: &Learnt) -> impl Fn(f64) -> f64 + use<> {
     let (left, right) = (place(low), place(high));
     let pad = if right > left { 0.06 * (right - left) } else { 0.2 };
     picture.x = (left - pad, right + pad);
-    let mut all: Vec<f64> =
-        learnt.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points).map(|(at, _)| *at).collect();
-    all.sort_by(f64::total_cmp);
-    all.dedup();
-    picture.ticks = Some(all.into_iter().map(|at| (place(at), format!("{at}"))).collect());
+    picture.ticks = Some(learnt.places().into_iter().map(|at| (place(at), format!("{at}"))).collect());
     place
 }
 

@@ -60,6 +60,8 @@ pub struct Target {
     pub name: String,
     pub points: Vec<PlotPoint>,
     pub colour: Color32,
+    /// The run, by its place in the study, that a click opens.
+    pub run: Option<usize>,
 }
 
 /// Words that belong to the end of a line.
@@ -168,7 +170,7 @@ impl Picture {
                 let pieces: Vec<Vec<PlotPoint>> =
                     pieces.iter().map(|piece| self.points(piece.iter().copied())).collect();
                 let name = format!("{} {text}, seed {seed}", runs.axis);
-                self.targets.push(Target { name, points: pieces.concat(), colour });
+                self.targets.push(Target { name, points: pieces.concat(), colour, run: None });
                 if !alone {
                     let thin = colour.gamma_multiply(0.45);
                     self.lines.extend(pieces.into_iter().map(|points| Line {
@@ -300,7 +302,7 @@ impl Picture {
             let (at, colour) = (PlotPoint::new(across(runs, value.at), y), colour(place));
             self.dots.push(Dot { at, colour, full });
             let name = format!("{of}{} {}, seed {seed}{what}", runs.axis, value.text);
-            self.targets.push(Target { name, points: vec![at], colour });
+            self.targets.push(Target { name, points: vec![at], colour, run: None });
         }
     }
 

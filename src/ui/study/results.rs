@@ -125,7 +125,9 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
     ui_words.add_space(GRID);
     ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
     if page.results.learning.learnt().is_some() {
-        learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID));
+        if let Some(place) = learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID)) {
+            actions.push(Action::Study(Wish::OpenRun(place)));
+        }
         return;
     }
     let Some(runs) = runs else {
