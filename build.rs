@@ -27,8 +27,9 @@ fn of_repository() -> Option<String> {
     let commit = git(&["rev-parse", "--short=9", "HEAD"])?;
     // Wherever these lie: in a work tree beside the main one `.git` is a file. The log of HEAD grows with every commit, also
     // while the branch itself is packed away.
-    let branch = git(&["symbolic-ref", "--quiet", "HEAD"]).unwrap_or_default();
-    let places = ["HEAD", "logs/HEAD", &branch].map(|name| git(&["rev-parse", "--git-path", name]).unwrap_or_default());
+    let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
+    let names = ["HEAD", "logs/HEAD"].into_iter().chain(branch.as_deref());
+    let places: Vec<String> = names.filter_map(|name| git(&["rev-parse", "--git-path", name])).collect();
     watch(places.iter().map(String::as_str));
     let status =
         [&["--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--"], &SOURCES[..]].concat();
@@ -51,7 +52,7 @@ fn git(args: &[&str]) -> Option<String> {
 
 /// Has the build run again when one of these changes; one that is not there would have it run every time.
 fn watch<'a>(paths: impl IntoIterator<Item = &'a str>) {
-    for path in paths.into_iter().filter(|path| !path.is_empty() && Path::new(path).exists()) {
+    for path in paths.into_iter().filter(|path| Path::new(path).exists()) {
         println!("cargo::rerun-if-changed={path}");
     }
 }

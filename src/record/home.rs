@@ -16,8 +16,8 @@ pub fn state_folder() -> Option<PathBuf> {
         Some(folder) => (!folder.is_empty()).then(|| folder.into()),
         None => {
             let strategy = etcetera::choose_base_strategy().ok()?;
-            // Only some systems tell state from data.
-            Some(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("kernelscope"))
+            // Windows has no such folder: there it is that of what stays on this machine.
+            Some(strategy.state_dir().unwrap_or_else(|| strategy.cache_dir()).join("kernelscope"))
         }
     }
 }
