@@ -134,5 +134,6 @@ pub fn untold(folder: &Path) -> Option<PathBuf> {
     let note = folder.join(UNTOLD);
     let named = fs::read_to_string(&note).ok()?;
     let _ = fs::remove_file(&note);
-    reports.contains(&named).then(|| folder.join(named))
+    let named = named.trim();
+    reports.iter().any(|name| name == named).then(|| folder.join(named))
 }

@@ -110,7 +110,9 @@ impl Toasts {
                         ui.set_width(WIDTH - 20.0);
                         let colour = if toast.is_error { tokens.error } else { tokens.text };
                         ui.add(Label::new(RichText::new(&toast.text).color(colour)).wrap());
-                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        // A row, and not all the height that there is.
+                        let row = vec2(ui.available_width(), ui.spacing().interact_size.y);
+                        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
                             ui.spacing_mut().item_spacing.x = GRID;
                             if ui.small_button("Close").clicked() {
                                 closed = Some(place);

@@ -78,10 +78,10 @@ fn part_of_the_kill() {
 fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("autosave");
-    let mut window = child("suite::autosave::part_of_the_kill", &folder).stdout(Stdio::piped()).spawn().unwrap();
+    let mut killed_window = child("suite::autosave::part_of_the_kill", &folder).stdout(Stdio::piped()).spawn().unwrap();
     let mut told: Vec<(u64, Instant)> = Vec::new();
     let begun = Instant::now();
-    for line in BufReader::new(window.stdout.take().unwrap()).lines().map_while(Result::ok) {
+    for line in BufReader::new(killed_window.stdout.take().unwrap()).lines().map_while(Result::ok) {
         told.extend(line.strip_prefix("row ").map(|step| (step.parse().unwrap(), Instant::now())));
         if told.len() >= 40 && told[0].1.elapsed() > Duration::from_secs(4) {
             break;
@@ -91,8 +91,8 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     let running = Autosave::open(folder.clone());
     assert_eq!(running.cut_off(), None, "another window still writes it");
     let killed = Instant::now();
-    window.kill().unwrap();
-    window.wait().unwrap();
+    killed_window.kill().unwrap();
+    killed_window.wait().unwrap();
 
     let next = Autosave::open(folder.clone());
     let found = next.cut_off().expect("nobody has ended that run").clone();
@@ -119,15 +119,11 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
         Box::new(|spec, waker| Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, waker)),
     );
     let home = Home { folder: Some(place.path().to_owned()), autosave: Some(next), crash: None };
-    let draw = |ui: &mut egui::Ui, app: &mut App| {
-        app.tick(ui.ctx());
-        app.show(ui);
-    };
-    let mut harness = Harness::builder().with_size([1280.0, 800.0]).build_ui_state(draw, app.at_home(home));
-    harness.run_steps(3);
+    let mut harness = window(app.at_home(home));
     let offer = format!("The last run (own settings, epoch {:.2}) was cut off; what it had is kept", found.epoch);
-    harness.get_by_label(&offer);
-    harness.get_by_label("Open folder");
+    let words = harness.get_by_label(&offer).rect();
+    let button = harness.get_by_label("Open folder").rect();
+    assert!(words.bottom() < button.top() && button.bottom() < words.bottom() + 40.0, "{words} above {button}");
     assert!(harness.state().can(UserCommand::Log));
     for number in 0..5 {
         let ctx = harness.ctx.clone();
@@ -153,6 +149,29 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     }
     assert_eq!(load(&kept[3]).unwrap().history.rows(), harness.state().history().rows());
     assert_eq!(Autosave::open(folder).cut_off(), None);
+}
+
+fn window(app: App) -> Harness<'static, App> {
+    let draw = |ui: &mut egui::Ui, app: &mut App| {
+        app.tick(ui.ctx());
+        app.show(ui);
+    };
+    let mut harness = Harness::builder().with_size([1280.0, 800.0]).build_ui_state(draw, app);
+    harness.run_steps(6);
+    harness
+}
+
+#[test]
+fn a_crash_of_the_last_time_is_told_with_its_report() {
+    let app = App::new(tiny(), Box::new(|_, _| unreachable!("no run is started")));
+    let home = Home { crash: Some("state/crash-1.txt".into()), ..Home::default() };
+    let mut harness = window(app.at_home(home));
+    harness.get_by_label("Kernelscope broke the last time: the report is in state/crash-1.txt");
+    harness.get_by_label("Open report");
+    harness.check_accessibility();
+    harness.get_by_label("Close").click();
+    harness.run_steps(4);
+    assert_eq!(harness.state().toasts().texts().count(), 0);
 }
 
 /// Without a folder of the user's nothing is said and there is nothing to open.
