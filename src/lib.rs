@@ -25,6 +25,7 @@
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
 //! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads, and who keeps its folder | `lab` | no | no |
 //! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures | `math`, `spec` | no | no |
+//! | [`program`] | the version, the log file, what is left behind after a crash | – | no | no |
 //! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
 //! | [`cli`] | the command line, progress bars | as `ui` | no | no |
 //!
@@ -45,6 +46,7 @@ pub mod lab;
 pub mod math;
 pub mod model;
 pub mod ntk;
+pub mod program;
 pub mod record;
 pub mod spec;
 pub mod theory;

@@ -7,6 +7,7 @@ mod explain;
 mod figures;
 mod follow;
 mod gram;
+mod install;
 mod lists;
 mod repeat;
 mod run;
@@ -19,6 +20,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use thiserror::Error;
 
 pub use follow::follow;
@@ -27,13 +29,14 @@ pub use run::run_default;
 pub use summary::summary;
 pub use theory::TheoryArgs;
 
+use crate::program::VERSION;
 use crate::ui::Subject;
 use crate::ui::views::View;
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
 #[derive(Debug, Parser)]
-#[command(name = "kernelscope", version, about)]
+#[command(name = "kernelscope", version = VERSION, about)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -58,6 +61,13 @@ pub enum Command {
     Presets,
     /// List what can train: the processor and the graphics adapters
     Devices,
+    /// Print the completions of this command line for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Put the program into the menu of the desktop: its entry and its icon, for this user
+    InstallDesktop,
 }
 
 /// Arguments of `run`.
@@ -174,6 +184,8 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Screenshots(args) => screenshots(args),
         Command::Presets => lists::presets(),
         Command::Devices => lists::devices(),
+        Command::Completions { shell } => install::completions(*shell),
+        Command::InstallDesktop => install::desktop(),
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::budget::Budget;
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
 use super::tables::{
     self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, Table, kind,
@@ -68,6 +69,8 @@ pub struct RunFolder {
     last: Option<(u64, f64)>,
     flushed: Instant,
     clock: Box<dyn FnMut() -> Instant + Send>,
+    /// Bytes that the Grams may take; none where all are to stay.
+    grams: Option<u64>,
     /// Held while the folder is written, where the system has locks on folders; released on drop.
     _lock: Option<File>,
 }
@@ -151,7 +154,7 @@ impl RowTables {
 }
 
 impl Files {
-    fn start(folder: &Path, spec: &Spec, run: &RunInfo) -> Result<Self, FolderError> {
+    fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
         fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
         write_spec(folder, spec)?;
         info::Facts::of(run).write(&folder.join(info::INFO))?;
@@ -159,7 +162,7 @@ impl Files {
             rows: RowTables::create(folder)?,
             ledger: Table::create(folder.join(LEDGER), &tables::LEDGER_COLUMNS)?,
             events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
-            kernels: KernelWriter::start(folder.join(PARTIAL), run)?,
+            kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
         })
     }
 
@@ -188,8 +191,16 @@ impl RunFolder {
             last: None,
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
+            grams: None,
             _lock: lock,
         }
+    }
+
+    /// The same with Grams that take no more than so many bytes: what stays of them says [`Budget`].
+    #[must_use]
+    pub fn with_gram_bytes(mut self, most: u64) -> Self {
+        self.grams = Some(most);
+        self
     }
 
     /// The same with another clock, for tests of what a kill loses.
@@ -264,7 +275,7 @@ impl RunFolder {
             Before::CutOff(_) => remove_run(&self.out.join(RESUMED), true)?,
         }
         atomic::sweep(&self.out);
-        self.files = Some(Files::start(&self.folder(), &self.spec, run)?);
+        self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
         Ok(())
     }
 

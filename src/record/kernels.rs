@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
 use super::probes::{self, LIMIT, PROBES, Probes};
 use super::{FolderError, Outputs, RunInfo, Snapshot, atomic};
@@ -25,14 +26,15 @@ pub(super) struct KernelWriter {
     pending: Vec<Arc<Snapshot>>,
     pending_bytes: usize,
     written: usize,
+    budget: Budget,
 }
 
 impl KernelWriter {
     /// Makes the folder of the small files and writes whose rows and columns the Grams have.
-    pub(super) fn start(folder: PathBuf, info: &RunInfo) -> Result<Self, FolderError> {
+    pub(super) fn start(folder: PathBuf, info: &RunInfo, budget: Budget) -> Result<Self, FolderError> {
         fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
         Probes::of(info).write_beside(&folder)?;
-        Ok(Self { folder, pending: Vec::new(), pending_bytes: 0, written: 0 })
+        Ok(Self { folder, pending: Vec::new(), pending_bytes: 0, written: 0, budget })
     }
 
     /// Writes the infinite-width kernel on the probes.
@@ -53,26 +55,39 @@ impl KernelWriter {
     pub(super) fn flush(&mut self) -> Result<(), FolderError> {
         // One leaves the queue when it is written, not before: a full disk must not take the others with it.
         while let Some(snapshot) = self.pending.first() {
-            atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
-                let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
-                let mut npz = NpzWriter::new(writer);
-                npz.array("step", &[], [row.step as i64])?;
-                npz.array("epoch", &[], [row.epoch])?;
-                npz.array("task", &[], [row.task as i64])?;
-                npz.array("gram", &[n, n], snapshot.gram.iter().copied())?;
-                npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
-                let blocks = snapshot.block_eigenvalues.concat();
-                npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
-                for (name, values) in snapshot.outputs.iter().flat_map(|outputs| outputs.arrays()) {
-                    npz.array(&name, &[n, values.len() / n.max(1)], values.iter().copied())?;
+            if self.budget.wants(snapshot) {
+                self.write(snapshot)?;
+                for gone in self.budget.wrote(self.written, snapshot) {
+                    // One that cannot be removed takes room, and is read like the others.
+                    let _ = fs::remove_file(self.folder.join(file_name(gone)));
                 }
-                npz.finish()
-            })?;
-            self.written += 1;
+                self.written += 1;
+            } else {
+                self.budget.pass();
+            }
             self.pending_bytes -= bytes_of(snapshot);
             self.pending.remove(0);
         }
         Ok(())
+    }
+
+    /// Writes a snapshot into the next small file.
+    fn write(&self, snapshot: &Snapshot) -> Result<(), FolderError> {
+        atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
+            let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
+            let mut npz = NpzWriter::new(writer);
+            npz.array("step", &[], [row.step as i64])?;
+            npz.array("epoch", &[], [row.epoch])?;
+            npz.array("task", &[], [row.task as i64])?;
+            npz.array("gram", &[n, n], snapshot.gram.iter().copied())?;
+            npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
+            let blocks = snapshot.block_eigenvalues.concat();
+            npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
+            for (name, values) in snapshot.outputs.iter().flat_map(|outputs| outputs.arrays()) {
+                npz.array(&name, &[n, values.len() / n.max(1)], values.iter().copied())?;
+            }
+            npz.finish()
+        })
     }
 
     /// Snapshots flushed so far.

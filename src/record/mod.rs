@@ -2,6 +2,9 @@
 
 mod arrays;
 mod atomic;
+mod autosave;
+mod autosaved;
+mod budget;
 mod checkpoint;
 pub mod comparison;
 mod create;
@@ -9,6 +12,7 @@ mod event;
 pub mod figures;
 mod folder;
 mod history;
+mod home;
 mod info;
 mod kernels;
 mod laws;
@@ -33,11 +37,13 @@ mod tensor_gram;
 mod weights;
 
 pub use arrays::{Arrays, Floats, check_place, is_npy, read_npy, write_arrays};
+pub use autosave::{Autosave, Closing, CutOff, Saver};
 pub use checkpoint::Checkpoint;
 pub use create::{Opened, create, is_done, tidy};
 pub use event::*;
 pub use folder::{FolderError, RunFolder};
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
+pub use home::{STATE, state_folder};
 pub use laws::{LAWS, Law};
 pub use learnt::{Curve, ErrorKind, Fitted, Ink, Instant, Learnt};
 pub use ledger::{Ledger, OldImage};

@@ -41,7 +41,7 @@ pub use network::{
 };
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
-pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, study};
+pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
 pub use program::{Line, Parameter, Program, Step};
 pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};

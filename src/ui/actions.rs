@@ -30,6 +30,7 @@ pub enum UserCommand {
     Theme,
     Presentation,
     Page,
+    Log,
     Help,
 }
 
@@ -87,6 +88,7 @@ impl UserCommand {
         Self::Theme,
         Self::Presentation,
         Self::Page,
+        Self::Log,
         Self::Help,
     ];
 
@@ -108,6 +110,10 @@ impl UserCommand {
             Self::Theme => ("Theme", "Change between light and dark", key(Key::D)),
             Self::Presentation => ("Larger text", "Enlarge everything for the back row, or go back", key(Key::P)),
             Self::Page => ("Run or study", "Show the studies, or the run again; both go on", key(Key::G)),
+            Self::Log => {
+                let key = KeyboardShortcut::new(Modifiers::COMMAND, Key::L);
+                ("Log", "Open the folder with the log, crash reports and autosaved runs", key)
+            }
             Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
         };
         About { label, tooltip, key }
@@ -124,7 +130,7 @@ impl UserCommand {
             | Self::Stop
             | Self::Fork => Group::Run,
             Self::CursorBack | Self::CursorForward | Self::Follow | Self::ZoomIn | Self::ZoomOut => Group::Time,
-            Self::Theme | Self::Presentation | Self::Page | Self::Help => Group::Window,
+            Self::Theme | Self::Presentation | Self::Page | Self::Log | Self::Help => Group::Window,
         }
     }
 

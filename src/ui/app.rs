@@ -3,7 +3,7 @@
 //! Drawing changes only what belongs to the window itself (which section is open, what a view shows, the draft of the
 //! settings); everything else is a wish that `logic` carries out between frames.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
@@ -12,6 +12,7 @@ use super::clock::{self, Clock};
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
+use super::home::Home;
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
@@ -48,6 +49,7 @@ pub struct App {
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) toasts: Toasts,
+    pub(super) home: Home,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -78,6 +80,7 @@ impl App {
             dialog: None,
             help: false,
             toasts: Toasts::default(),
+            home: Home::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -152,6 +155,13 @@ impl App {
     pub fn note_frame(&mut self, seconds: f32) {
         self.measured = true;
         self.frames.push(seconds);
+    }
+
+    /// The window closes: the run is let go of, and what of its folder is still to be written gets this long.
+    pub fn leave(&mut self, at_most: Duration) {
+        if let Some(closing) = self.session.as_mut().and_then(Session::retire) {
+            closing.wait(at_most);
+        }
     }
 
     /// Draws the window.

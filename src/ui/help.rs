@@ -6,6 +6,7 @@ use super::actions::Group;
 use super::study::PanelKind;
 use super::theme;
 use super::views::View;
+use crate::program::VERSION;
 
 const GESTURES: [(&str, &str); 8] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
@@ -51,6 +52,8 @@ pub fn show(ctx: &Context, open: &mut bool) {
                     ui.label(gesture);
                     ui.label(RichText::new(effect).size(theme::SMALL).weak());
                 }
+                ui.add_space(12.0);
+                ui.label(RichText::new(format!("Kernelscope {VERSION}")).size(theme::SMALL).weak());
             });
             right.label(RichText::new("Views").size(theme::TITLE));
             ScrollArea::vertical().auto_shrink(false).show(right, |ui| {

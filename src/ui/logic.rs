@@ -29,6 +29,9 @@ impl App {
         let mut more = false;
         if let Some(session) = &mut self.session {
             more |= session.receive(BUDGET - FORKS);
+            if let Some(sentence) = session.trouble() {
+                self.toasts.say(Toast::failed(sentence));
+            }
             if let Some(kept) = session.take_kept() {
                 self.forks.begin(&kept, session, &self.go_on, || waker(ctx));
             } else if !session.is_live() {
@@ -113,7 +116,7 @@ impl App {
     }
 
     /// Whether a command can be carried out now: buttons, keys and the menu ask here.
-    pub(super) fn can(&self, command: UserCommand) -> bool {
+    pub fn can(&self, command: UserCommand) -> bool {
         let session = self.session.as_ref();
         let live = session.is_some_and(Session::is_live);
         let startable = self.checked.problems.is_empty();
@@ -126,6 +129,7 @@ impl App {
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
             UserCommand::Restart | UserCommand::NewSeed => startable,
             UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
+            UserCommand::Log => self.home.folder.is_some(),
             _ => true,
         }
     }
@@ -170,6 +174,11 @@ impl App {
                 ctx.set_zoom_factor(if ctx.zoom_factor() > 1.01 { 1.0 } else { largest.max(1.15) });
             }
             UserCommand::Page => self.study.shown = !self.study.shown,
+            UserCommand::Log => {
+                if let Some(folder) = self.home.folder.clone() {
+                    self.execute(ctx, Action::Reveal(folder));
+                }
+            }
             UserCommand::Help => self.help = !self.help,
         }
     }
@@ -240,7 +249,8 @@ impl App {
             }
         }
         let run = (self.start)(self.draft.clone(), waker(ctx));
-        self.session = Some(Session::new(run, self.draft.clone()));
+        let saver = self.home.autosave.as_ref().map(|autosave| autosave.begin(&self.draft));
+        self.session = Some(Session::new(run, self.draft.clone()).saved_by(saver));
         self.curves = Curves::default();
         self.reference_curves = Curves::default();
         self.forks.clear();

@@ -16,6 +16,7 @@ mod folder_dialog;
 mod forks;
 mod format;
 mod help;
+mod home;
 mod logic;
 mod meters;
 mod plot;
@@ -36,5 +37,6 @@ mod widgets;
 mod window;
 
 pub use app::{App, StartFn};
+pub use home::Home;
 pub use shots::{Subject, screenshots};
-pub use window::{WindowOptions, open};
+pub use window::{WindowOptions, icon, open};

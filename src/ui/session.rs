@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::record::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
+use crate::record::{Checkpoint, Closing, Ending, Event, History, Progress, Row, RunState, Saver, TaskStart};
 use crate::spec::Spec;
 use crate::worker::{Command, Worker};
 
@@ -25,6 +25,8 @@ pub struct Session {
     stopping: bool,
     /// The state that the run was last asked to keep.
     kept: Option<Arc<Checkpoint>>,
+    /// Who keeps what is told here in a folder.
+    saver: Option<Saver>,
 }
 
 impl Session {
@@ -37,7 +39,15 @@ impl Session {
             pausing: false,
             stopping: false,
             kept: None,
+            saver: None,
         }
+    }
+
+    /// The same, whose events somebody keeps in a folder.
+    #[must_use]
+    pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
+        self.saver = saver;
+        self
     }
 
     /// Takes what has arrived, for so long at most; whether there may be more.
@@ -60,6 +70,9 @@ impl Session {
                 _ => {}
             }
             let ended = matches!(event, Event::Ended(_));
+            if let Some(saver) = &mut self.saver {
+                saver.take(&event);
+            }
             self.history.push(event);
             if ended {
                 self.retire();
@@ -72,11 +85,20 @@ impl Session {
         if finished {
             let (step, message) =
                 (self.history.progress().step, "its thread ended without a word; start it again".to_owned());
-            self.history.push(Event::Ended(Ending::Failed { step, message }));
+            let event = Event::Ended(Ending::Failed { step, message });
+            if let Some(saver) = &mut self.saver {
+                saver.take(&event);
+            }
+            self.history.push(event);
             self.retire();
             return false;
         }
         !self.outbox.is_empty()
+    }
+
+    /// Why the run is no longer kept in its folder, once.
+    pub fn trouble(&self) -> Option<String> {
+        self.saver.as_ref()?.trouble()
     }
 
     /// The state that the run has kept, once.
@@ -113,11 +135,12 @@ impl Session {
         }
     }
 
-    /// Lets go of the run without waiting for it; the record stays.
-    pub fn retire(&mut self) {
+    /// Lets go of the run without waiting for it; the record stays. What of its folder is still to be written is handed back.
+    pub fn retire(&mut self) -> Option<Closing> {
         if let Some(run) = self.run.take() {
             retire(run);
         }
+        self.saver.take().map(Saver::close)
     }
 
     /// Whether the run may still send something.

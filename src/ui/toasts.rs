@@ -1,7 +1,7 @@
 //! Short words at the lower right that need no answer: what was done, or why it could not be, with the folder if there is one.
 //!
-//! Guarantees: nothing waits for them and they take no focus; an error stays until it is closed, all else goes by itself after
-//! it could be read; there are never more than a few.
+//! Guarantees: nothing waits for them and they take no focus; an error or an offer stays until it is closed, all else goes by
+//! itself after it could be read; there are never more than a few.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,29 +18,49 @@ const STAY: Duration = Duration::from_secs(8);
 const WIDTH: f32 = 340.0;
 
 /// One of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Toast {
     pub text: String,
     pub is_error: bool,
+    /// Whether it is there until it is closed.
+    pub stays: bool,
     /// To be opened from here.
     pub folder: Option<PathBuf>,
+    /// What else can be done about it.
+    pub buttons: Vec<(&'static str, Action)>,
 }
 
 impl Toast {
     /// Something was done.
     pub fn done(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false, folder: None }
+        Self { text: text.into(), is_error: false, stays: false, folder: None, buttons: Vec::new() }
+    }
+
+    /// Something that the user may want to look at, and not within seconds.
+    pub fn offer(text: impl Into<String>) -> Self {
+        Self { stays: true, ..Self::done(text) }
     }
 
     /// Something could not be done.
     pub fn failed(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: true, folder: None }
+        Self { is_error: true, stays: true, ..Self::done(text) }
     }
 
     /// The same, with a folder to open.
     #[must_use]
     pub fn with_folder(self, folder: &Path) -> Self {
         Self { folder: Some(folder.to_owned()), ..self }
+    }
+
+    /// The same, with something to be done about it; the button closes it.
+    #[must_use]
+    pub fn with_button(mut self, label: &'static str, action: Action) -> Self {
+        self.buttons.push((label, action));
+        self
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        (&self.text, self.is_error, &self.folder) == (&other.text, other.is_error, &other.folder)
     }
 }
 
@@ -54,7 +74,7 @@ impl Toasts {
             log::warn!("{}", toast.text);
         }
         // The same word twice is one word that was said later.
-        self.0.retain(|(known, _)| *known != toast);
+        self.0.retain(|(known, _)| !known.says_the_same(&toast));
         self.0.push((toast, Instant::now()));
         if self.0.len() > MOST {
             self.0.remove(0);
@@ -67,11 +87,12 @@ impl Toasts {
     }
 
     pub fn show(&mut self, ctx: &Context, actions: &mut Actions) {
-        self.0.retain(|(toast, since)| toast.is_error || since.elapsed() < STAY);
+        self.0.retain(|(toast, since)| toast.stays || since.elapsed() < STAY);
         if self.0.is_empty() {
             return;
         }
-        if let Some(left) = self.0.iter().map(|(_, since)| STAY.saturating_sub(since.elapsed())).min() {
+        let going = self.0.iter().filter(|(toast, _)| !toast.stays);
+        if let Some(left) = going.map(|(_, since)| STAY.saturating_sub(since.elapsed())).min() {
             ctx.request_repaint_after(left.max(Duration::from_millis(100)));
         }
         let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
@@ -89,7 +110,9 @@ impl Toasts {
                         ui.set_width(WIDTH - 20.0);
                         let colour = if toast.is_error { tokens.error } else { tokens.text };
                         ui.add(Label::new(RichText::new(&toast.text).color(colour)).wrap());
-                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        // A row, and not all the height that there is.
+                        let row = vec2(ui.available_width(), ui.spacing().interact_size.y);
+                        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
                             ui.spacing_mut().item_spacing.x = GRID;
                             if ui.small_button("Close").clicked() {
                                 closed = Some(place);
@@ -98,6 +121,12 @@ impl Toasts {
                                 && ui.small_button("Open folder").on_hover_text(folder.display().to_string()).clicked()
                             {
                                 actions.push(Action::Reveal(folder.clone()));
+                            }
+                            for (label, action) in &toast.buttons {
+                                if ui.small_button(*label).clicked() {
+                                    actions.push(action.clone());
+                                    closed = Some(place);
+                                }
                             }
                         });
                     });

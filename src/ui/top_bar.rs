@@ -12,7 +12,7 @@ use super::study::{StudyPage, Wish};
 use super::theme::{self, GRID};
 use super::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::record::{Ending, RunState};
-use crate::spec::{LABS, PRESETS, Spec};
+use crate::spec::{LABS, Spec, preset_of};
 
 pub fn show(
     ui: &mut Ui,
@@ -68,8 +68,7 @@ fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
 }
 
 fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {
-    let same = |spec: &Spec| Spec { seed: draft.seed, ..spec.clone() }.same_run(draft);
-    let current = PRESETS.iter().find(|preset| same(&preset.spec()));
+    let current = preset_of(draft);
     let text = current.map_or("own settings", |preset| preset.name);
     let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
     let shown = list.show_ui(ui, |ui| {

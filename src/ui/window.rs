@@ -1,9 +1,12 @@
 //! The real window: the system's window round [`App`].
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use eframe::egui;
 
 use super::app::{App, StartFn};
+use super::home::Home;
 use super::theme::Tokens;
 use crate::spec::Spec;
 use crate::worker::{DeviceChoice, Job, Worker};
@@ -13,13 +16,22 @@ pub struct WindowOptions {
     /// The run that begins with the window.
     pub spec: Spec,
     pub device: DeviceChoice,
+    /// What is kept for the user, and what there is to say of the last time.
+    pub home: Home,
 }
+
+/// How long a window that was closed waits for the last of its run's folder.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let native = native_options([1280.0, 800.0]);
     let creator = move |creation: &eframe::CreationContext<'_>| {
-        let mut app = App::new(options.spec, start(options.device)).on(options.device);
+        if let Some(state) = &creation.wgpu_render_state {
+            let adapter = state.adapter.get_info();
+            log::info!("the window is drawn by {} ({}, {})", adapter.name, adapter.backend, adapter.driver_info);
+        }
+        let mut app = App::new(options.spec, start(options.device)).on(options.device).at_home(options.home);
         app.start_run(&creation.egui_ctx);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
@@ -36,9 +48,15 @@ pub(super) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     let viewport = egui::ViewportBuilder::default()
         .with_title("Kernelscope")
         .with_app_id("kernelscope")
+        .with_icon(icon())
         .with_inner_size(size)
         .with_min_inner_size([960.0, 600.0]);
     eframe::NativeOptions { viewport, ..Default::default() }
+}
+
+/// The icon; none where it cannot be read, which a test would say.
+pub fn icon() -> egui::IconData {
+    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/kernelscope.png")).unwrap_or_default()
 }
 
 /// Runs the event loop until the window is closed.
@@ -59,6 +77,10 @@ impl eframe::App for App {
             self.note_frame(seconds);
         }
         self.show(ui);
+    }
+
+    fn on_exit(&mut self) {
+        self.leave(LEAVING);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

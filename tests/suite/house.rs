@@ -16,8 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("train", &["model", "data", "ntk", "theory"]),
     ("lab", &["train", "ntk", "theory", "model", "data", "math", "record"]),
     ("worker", &["lab", "model", "record", "spec"]),
-    ("ui", &["record", "spec", "math", "worker"]),
-    ("cli", &["record", "spec", "math", "theory", "worker", "ui"]),
+    ("program", &[]),
+    ("ui", &["record", "spec", "math", "worker", "program"]),
+    ("cli", &["record", "spec", "math", "theory", "worker", "program", "ui"]),
 ];
 const BURN: &[&str] = &["model", "ntk", "train", "lab"];
 const EGUI: &[&str] = &["ui"];

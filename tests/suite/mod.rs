@@ -6,6 +6,7 @@ use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+mod autosave;
 mod claims;
 mod cli;
 mod data;
@@ -15,6 +16,7 @@ mod gpu;
 mod gram;
 mod house;
 mod infinite;
+mod install;
 mod kernel;
 mod learning_curve;
 mod ledger;
