@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused};
 use kernelscope::model::keep_what_is_given_back;
-use kernelscope::spec::PRESETS;
 use kernelscope::ui::{self, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
@@ -34,7 +33,7 @@ fn window() -> anyhow::Result<()> {
         eprintln!("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    let options = WindowOptions { spec: PRESETS[0].spec(), device: DeviceChoice::Auto };
+    let options = WindowOptions { spec: None, device: DeviceChoice::Auto };
     ui::open(options).or_else(|err| {
         eprintln!("{err:#}: the default preset runs without a window");
         cli::run_default()

@@ -13,6 +13,7 @@ mod fork;
 mod forks_ui;
 mod gpu;
 mod gram;
+mod hands;
 mod house;
 mod infinite;
 mod kernel;

@@ -1,9 +1,9 @@
 //! The task stream: which tasks, of which classes, in which order, for how long.
 //!
-//! Tasks are moved by dragging their handle or by the two buttons; those that have begun stay where they are. While a run
+//! Tasks are moved by dragging their handle, by alt and an arrow in their row, or by the two buttons; those that have begun stay where they are. While a run
 //! goes on, the new order of the coming tasks is told to it at once.
 
-use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
+use egui::{Color32, CursorIcon, Key, Modifiers, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 use super::classes;
 use super::form::{Form, real, whole};
@@ -119,7 +119,8 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     let mut rects: Vec<Rect> = Vec::new();
     let mut dragged = None;
     for (place, &task) in sequence.iter().enumerate() {
-        let row = ui.scope(|ui| task_row(ui, form, place, task, begun, sequence.len()));
+        let row = ui.push_id(("task", task), |ui| task_row(ui, form, place, task, begun, sequence.len()));
+        edit = moved_by_key(ui, row.response.rect, place, begun, sequence.len()).or(edit);
         rects.push(row.response.rect);
         edit = row.inner.0.or(edit);
         if let Some(pos) = row.inner.1 {
@@ -139,6 +140,23 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
             form.draft.tasks.order.clear();
         }
         None => {}
+    }
+}
+
+/// Alt and an arrow move the task whose row has the focus; its widgets are named by the task, so the focus goes with it.
+fn moved_by_key(ui: &Ui, row: Rect, place: usize, begun: usize, count: usize) -> Option<Edit> {
+    let focused = ui.memory(|memory| memory.focused())?;
+    let inside = row.contains(ui.ctx().read_response(focused)?.rect.center());
+    if !inside || place < begun {
+        return None;
+    }
+    let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::ALT, key));
+    if pressed(Key::ArrowUp) {
+        (place > begun).then(|| Edit::Move { from: place, to: place - 1 })
+    } else if pressed(Key::ArrowDown) {
+        (place + 1 < count).then_some(Edit::Move { from: place, to: place + 1 })
+    } else {
+        None
     }
 }
 
@@ -237,11 +255,19 @@ fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dra
     let sense = if locked { Sense::hover() } else { Sense::drag() };
     let (rect, response) = ui.allocate_exact_size(vec2(10.0, ROW), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Unknown, !locked, format!("Handle of task {task}")));
-    let colour = if locked { form.tokens.hairline } else { form.tokens.faint };
+    let colour = match (locked, response.has_focus()) {
+        (true, _) => form.tokens.hairline,
+        (false, true) => form.tokens.accent,
+        (false, false) => form.tokens.faint,
+    };
     for (x, y) in [(-2.0, -4.0), (2.0, -4.0), (-2.0, 0.0), (2.0, 0.0), (-2.0, 4.0), (2.0, 4.0)] {
         ui.painter().circle_filled(rect.center() + vec2(x, y), 1.0, colour);
     }
-    let text = if locked { "This task has begun and stays where it is" } else { "Drag to change the order" };
+    let text = if locked {
+        "This task has begun and stays where it is"
+    } else {
+        "Drag to change the order; Alt and ↑ or ↓ move it, too"
+    };
     let response = response.on_hover_text(text);
     if locked {
         return None;
