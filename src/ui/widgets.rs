@@ -188,8 +188,10 @@ pub enum Icon {
     Plus,
     Cross,
     Folder,
-    Place,
-    Smaller,
+    Beside,
+    Below,
+    Enlarge,
+    PutBack,
 }
 
 /// A button with a sign and, if not empty, a word. The name is what a screen reader says.
@@ -336,11 +338,16 @@ pub fn paint_icon(ui: &Ui, rect: Rect, icon: Icon, colour: Color32, ground: Colo
             painter.line_segment([at(2.8, 2.8), at(9.2, 9.2)], stroke);
             painter.line_segment([at(9.2, 2.8), at(2.8, 9.2)], stroke);
         }
-        Icon::Place => {
-            painter.rect_stroke(Rect::from_min_max(at(1.5, 2.0), at(10.5, 10.0)), 1.5, stroke, StrokeKind::Inside);
-            painter.line_segment([at(6.0, 2.5), at(6.0, 9.5)], stroke);
+        Icon::Beside | Icon::Below => {
+            painter.rect_stroke(Rect::from_min_max(at(1.0, 1.5), at(11.0, 10.5)), 1.5, stroke, StrokeKind::Inside);
+            let line = if icon == Icon::Beside { [at(6.0, 2.0), at(6.0, 10.0)] } else { [at(1.5, 6.0), at(10.5, 6.0)] };
+            painter.line_segment(line, stroke);
         }
-        Icon::Smaller => {
+        Icon::Enlarge => {
+            painter.add(Shape::line(vec![at(7.0, 1.5), at(10.5, 1.5), at(10.5, 5.0)], stroke));
+            painter.add(Shape::line(vec![at(5.0, 10.5), at(1.5, 10.5), at(1.5, 7.0)], stroke));
+        }
+        Icon::PutBack => {
             painter.add(Shape::line(vec![at(1.5, 5.0), at(5.0, 5.0), at(5.0, 1.5)], stroke));
             painter.add(Shape::line(vec![at(10.5, 7.0), at(7.0, 7.0), at(7.0, 10.5)], stroke));
         }

@@ -137,8 +137,8 @@ fn views_are_enlarged_divided_closed_and_put_back() {
         key(&mut harness, Modifiers::NONE, back);
         assert_eq!((shown(&harness), place(&harness, View::Spectrum)), (7, before));
     }
-    press(&mut harness, "Place of Accuracy");
-    press(&mut harness, "Enlarge");
+    press(&mut harness, "View: Accuracy");
+    press(&mut harness, "Enlarge this view");
     assert_eq!((shown(&harness), harness.state().views().enlarged()), (1, Some(View::Accuracy)));
     press(&mut harness, "Put back Accuracy");
     assert_eq!(shown(&harness), 7);
@@ -161,17 +161,17 @@ fn views_are_enlarged_divided_closed_and_put_back() {
     let own = harness.state().saved(&harness.ctx).layout.unwrap();
     assert_ne!(own, usual);
 
-    press(&mut harness, "Place of Kernel velocity");
+    press(&mut harness, "View: Kernel velocity");
     press(&mut harness, "Split side by side");
     assert_eq!(shown(&harness), 8);
     let (left, right) = (place(&harness, View::Velocity), place(&harness, View::Forks));
     assert!(left.top() == right.top() && right.left() > left.right(), "{left} beside {right}");
-    press(&mut harness, "Place of Forks");
+    press(&mut harness, "View: Forks");
     press(&mut harness, "Split one above the other");
     assert_eq!(shown(&harness), 9);
     harness.check_accessibility();
     for view in [View::Prediction, View::Forks] {
-        press(&mut harness, &format!("Place of {}", view.title()));
+        press(&mut harness, &format!("View: {}", view.title()));
         press(&mut harness, "Close this place");
     }
     assert_eq!(harness.state().saved(&harness.ctx).layout.unwrap(), own, "all as before the split");
@@ -186,12 +186,16 @@ fn what_was_chosen_is_there_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = KeptFile::in_folder(&folder.path().join("not/yet"));
     assert!(find(&file).first && find(&file).message.is_none());
+    // The first run begins with the window; one that may have ended the last window does not.
+    let mut large = Spec::default();
+    (large.network.width, large.data.per_class) = (8192, 0);
+    assert_eq!([PRESETS[0].spec(), large].map(|spec| window(spec).state().is_light()), [true, false]);
 
     let mut harness = window(tiny());
     key(&mut harness, Modifiers::NONE, Key::D);
     let theme = harness.ctx.theme();
     key(&mut harness, Modifiers::COMMAND, Key::Plus);
-    press(&mut harness, "Place of Accuracy");
+    press(&mut harness, "View: Accuracy");
     press(&mut harness, "Split one above the other");
     harness.state_mut().draft_mut().network.width = 48;
     // What a presentation does to the scale is not kept.
@@ -295,6 +299,7 @@ fn settings_are_taken_back_and_made_again_and_a_run_hears_of_it() {
 #[test]
 fn the_theme_goes_round_system_light_and_dark() {
     let mut harness = window(tiny());
+    harness.ctx.set_theme(ThemePreference::System);
     let preference = |harness: &Ui| harness.ctx.options(|options| options.theme_preference);
     assert_eq!(preference(&harness), ThemePreference::System);
     for system in [Theme::Dark, Theme::Light] {

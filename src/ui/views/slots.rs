@@ -17,7 +17,7 @@ use crate::record::Block;
 use crate::ui::actions::UserCommand;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
-use crate::ui::widgets::{Card, HEADER, Icon, PADDING, card_titled, quiet_button};
+use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
 /// Narrower than this a slot has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
@@ -157,32 +157,29 @@ impl Slot {
             self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
         }
         let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
-        self.place_menu(&mut card.header);
+        if self.enlarged {
+            let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
+            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
+            if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
+                self.wish = Some(Wish::PutBack);
+            }
+        }
         card
     }
 
-    /// What can be done with the place itself.
-    fn place_menu(&mut self, ui: &mut Ui) {
-        let title = self.view.title();
-        let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
-        if self.enlarged {
-            let hover = format!("Put the view back ({key} or Esc)");
-            if quiet_button(ui, Icon::Smaller, &format!("Put back {title}"), &hover).clicked() {
-                self.wish = Some(Wish::PutBack);
-            }
-            return;
-        }
-        let hover = format!("Enlarge ({key}, or a double click here), split or close this place");
-        let button = quiet_button(ui, Icon::Place, &format!("Place of {title}"), &hover);
-        egui::Popup::menu(&button).show(|ui| {
-            let entries = [
-                ("Enlarge", Wish::Enlarge),
-                ("Split side by side", Wish::Split(LinearDir::Horizontal)),
-                ("Split one above the other", Wish::Split(LinearDir::Vertical)),
-                ("Close this place", Wish::Close),
-            ];
-            for (name, wish) in entries {
-                if ui.button(name).clicked() {
+    /// What can be done with the place itself, in one line below the list of views.
+    fn place(&mut self, ui: &mut Ui) {
+        let entries = [
+            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
+            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
+            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
+            (Icon::Cross, "Close this place", Wish::Close),
+        ];
+        ui.add_space(2.0);
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            for (icon, name, wish) in entries {
+                if IconButton::small(icon, name).show(ui, 18.0).clicked() {
                     self.wish = Some(wish);
                 }
             }
@@ -206,6 +203,9 @@ impl Slot {
             for view in View::ALL {
                 ui.selectable_value(&mut self.view, view, view.title());
             }
+            if !self.enlarged {
+                self.place(ui);
+            }
         });
         let _named = shown.response.accessible_name(format!("View: {title}"));
     }
@@ -222,7 +222,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
     let mut places = std::mem::take(&mut state.slots.places);
     let mut drawing = Drawing { scene, state, asked: None, divided: false, focus: focus(ui) };
     if let Some(view) = drawing.state.slots.enlarged {
-        let rect = ui.available_rect_before_wrap();
+        let rect = ui.available_rect_before_wrap().round();
         let place = places.all().into_iter().find(|place| place.1 == view).map(|place| place.0);
         let slot = drawing.draw(ui, rect, view, true);
         drawing.asked = place.map(|place| (place, slot));
