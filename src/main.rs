@@ -9,7 +9,6 @@ use kernelscope::cli::{self, Cli, Refused};
 use kernelscope::model::keep_what_is_given_back;
 use kernelscope::program::{VERSION, crash, journal};
 use kernelscope::record::{Autosave, state_folder};
-use kernelscope::spec::PRESETS;
 use kernelscope::ui::{self, Home, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
@@ -41,7 +40,7 @@ fn window() -> anyhow::Result<()> {
         eprintln!("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    let options = WindowOptions { spec: PRESETS[0].spec(), device: DeviceChoice::Auto, home: home() };
+    let options = WindowOptions { spec: None, device: DeviceChoice::Auto, home: home() };
     ui::open(options).or_else(|err| {
         eprintln!("{err:#}: the default preset runs without a window");
         cli::run_default()

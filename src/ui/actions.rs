@@ -9,6 +9,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::study::Wish;
 use super::toasts::Toast;
+use super::views::View;
 use crate::spec::Preset;
 use crate::worker::Command;
 
@@ -27,8 +28,16 @@ pub enum UserCommand {
     Follow,
     ZoomIn,
     ZoomOut,
+    Enlarge,
+    ResetLayout,
+    Undo,
+    Redo,
+    Palette,
     Theme,
     Presentation,
+    ScaleUp,
+    ScaleDown,
+    ScaleReset,
     Page,
     Log,
     Help,
@@ -39,16 +48,20 @@ pub enum UserCommand {
 pub enum Group {
     Run,
     Time,
+    Views,
+    Settings,
     Window,
 }
 
 impl Group {
-    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Window];
+    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Views, Self::Settings, Self::Window];
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Run => "Run",
             Self::Time => "Time",
+            Self::Views => "Views",
+            Self::Settings => "Settings",
             Self::Window => "Window",
         }
     }
@@ -71,6 +84,12 @@ const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+
 impl UserCommand {
     pub const ALL: &'static [Self] = &[
         Self::PauseResume,
@@ -85,8 +104,16 @@ impl UserCommand {
         Self::Follow,
         Self::ZoomIn,
         Self::ZoomOut,
+        Self::Enlarge,
+        Self::ResetLayout,
+        Self::Undo,
+        Self::Redo,
+        Self::Palette,
         Self::Theme,
         Self::Presentation,
+        Self::ScaleUp,
+        Self::ScaleDown,
+        Self::ScaleReset,
         Self::Page,
         Self::Log,
         Self::Help,
@@ -107,8 +134,28 @@ impl UserCommand {
             Self::Follow => ("Follow", "Show the whole run and always its newest snapshot", key(Key::End)),
             Self::ZoomIn => ("Zoom in", "Show a shorter stretch of time", key(Key::Plus)),
             Self::ZoomOut => ("Zoom out", "Show a longer stretch of time", key(Key::Minus)),
-            Self::Theme => ("Theme", "Change between light and dark", key(Key::D)),
-            Self::Presentation => ("Larger text", "Enlarge everything for the back row, or go back", key(Key::P)),
+            Self::Enlarge => {
+                ("Enlarge view", "Give the window to the view under the pointer, or put it back", key(Key::Z))
+            }
+            Self::ResetLayout => (
+                "Reset layout",
+                "Put the usual views back into places of the usual size",
+                KeyboardShortcut::new(Modifiers::SHIFT, Key::Z),
+            ),
+            Self::Undo => ("Undo settings", "Take back the last change of the settings", ctrl(Key::Z)),
+            Self::Redo => (
+                "Redo settings",
+                "Make the change again that was taken back",
+                KeyboardShortcut::new(CTRL_SHIFT, Key::Z),
+            ),
+            Self::Palette => ("Commands", "Find a command, a preset or a view by typing", ctrl(Key::P)),
+            Self::Theme => ("Theme", "Light, dark, or as the system has it", key(Key::D)),
+            Self::Presentation => {
+                ("Presentation", "Large type and thick lines for the back row, without settings; or back", key(Key::P))
+            }
+            Self::ScaleUp => ("Larger", "Draw everything a tenth larger", ctrl(Key::Plus)),
+            Self::ScaleDown => ("Smaller", "Draw everything a tenth smaller", ctrl(Key::Minus)),
+            Self::ScaleReset => ("Usual size", "Draw everything at 100 %", ctrl(Key::Num0)),
             Self::Page => ("Run or study", "Show the studies, or the run again; both go on", key(Key::G)),
             Self::Log => {
                 let key = KeyboardShortcut::new(Modifiers::COMMAND, Key::L);
@@ -130,7 +177,29 @@ impl UserCommand {
             | Self::Stop
             | Self::Fork => Group::Run,
             Self::CursorBack | Self::CursorForward | Self::Follow | Self::ZoomIn | Self::ZoomOut => Group::Time,
-            Self::Theme | Self::Presentation | Self::Page | Self::Log | Self::Help => Group::Window,
+            Self::Enlarge | Self::ResetLayout => Group::Views,
+            Self::Undo | Self::Redo => Group::Settings,
+            Self::Palette
+            | Self::Theme
+            | Self::Presentation
+            | Self::ScaleUp
+            | Self::ScaleDown
+            | Self::ScaleReset
+            | Self::Page
+            | Self::Log
+            | Self::Help => Group::Window,
+        }
+    }
+
+    /// Keys beside the one that is shown: what other programs have, and what is typed without shift.
+    fn also(self) -> Option<KeyboardShortcut> {
+        match self {
+            Self::ZoomIn => Some(key(Key::Equals)),
+            Self::Help => Some(key(Key::Questionmark)),
+            Self::Redo => Some(ctrl(Key::Y)),
+            Self::Palette => Some(KeyboardShortcut::new(CTRL_SHIFT, Key::P)),
+            Self::ScaleUp => Some(ctrl(Key::Equals)),
+            _ => None,
         }
     }
 
@@ -162,6 +231,8 @@ pub enum Action {
     },
     /// Show this stretch.
     Show(f64, f64),
+    /// Put this view on screen.
+    Bring(View),
     /// Choose a folder for the data.
     ChooseFolder,
     /// Let the settings be those of the run again.
@@ -201,26 +272,26 @@ impl Actions {
 
 /// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus.
 pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand]) {
-    if ctx.text_edit_focused() {
-        return;
-    }
+    let writes = ctx.text_edit_focused();
     let focused = ctx.memory(|memory| memory.focused().is_some());
-    // Those with a modifier first: a plain key must not take theirs.
-    let mut commands = available.to_vec();
-    commands.sort_by_key(|command| command.about().key.modifiers == Modifiers::NONE);
+    // Those with more modifiers first: a plain key must not take theirs.
+    let modifiers = |command: &UserCommand| {
+        let Modifiers { alt, shift, command, .. } = command.about().key.modifiers;
+        [alt, shift, command].into_iter().filter(|&held| held).count()
+    };
+    let mut commands = UserCommand::ALL.to_vec();
+    commands.sort_by_key(|command| std::cmp::Reverse(modifiers(command)));
     for command in commands {
+        let available = available.contains(&command);
         // A focused button or slider has these keys for itself.
         let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
-        if focused && taken {
+        // What cannot be done now still keeps its combination: ctrl, shift and Z must not become ctrl and Z.
+        if (writes && command != UserCommand::Palette) || (focused && taken) || (!available && modifiers(&command) == 0)
+        {
             continue;
         }
-        let mut shortcuts = vec![command.about().key];
-        match command {
-            UserCommand::ZoomIn => shortcuts.push(key(Key::Equals)),
-            UserCommand::Help => shortcuts.push(key(Key::Questionmark)),
-            _ => {}
-        }
-        if shortcuts.iter().any(|shortcut| pressed(ctx, shortcut)) {
+        let down = pressed(ctx, &command.about().key) | command.also().is_some_and(|key| pressed(ctx, &key));
+        if down && available {
             actions.user(command);
         }
     }

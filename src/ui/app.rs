@@ -5,21 +5,24 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{CentralPanel, Frame, Margin, Panel, Ui};
+use egui::util::undoer::{Settings, Undoer};
+use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
 
 use super::actions::{self, Action, Actions, UserCommand};
 use super::clock::{self, Clock};
+use super::command_palette::Palette;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
+use super::looks::Looks;
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Around, Checked};
 use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
-use super::toasts::Toasts;
+use super::toasts::{Toast, Toasts};
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
@@ -28,6 +31,9 @@ use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
 
 /// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
 pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
+
+/// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
+const STABLE: f32 = 0.5;
 
 /// Everything the window holds.
 pub struct App {
@@ -48,6 +54,12 @@ pub struct App {
     pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
+    pub(super) palette: Palette,
+    pub(super) looks: Looks,
+    /// The drafts before this one.
+    pub(super) undo: Undoer<Spec>,
+    /// The last command that was carried out.
+    pub(super) last: Option<UserCommand>,
     pub(super) toasts: Toasts,
     pub(super) home: Home,
     pub(super) dismissed: bool,
@@ -79,6 +91,10 @@ impl App {
             actions: Actions::default(),
             dialog: None,
             help: false,
+            palette: Palette::default(),
+            looks: Looks::default(),
+            undo: Undoer::with_settings(Settings { stable_time: STABLE, ..Settings::default() }),
+            last: None,
             toasts: Toasts::default(),
             home: Home::default(),
             dismissed: false,
@@ -146,6 +162,26 @@ impl App {
         &self.toasts
     }
 
+    /// The command that was carried out last.
+    pub fn last_command(&self) -> Option<UserCommand> {
+        self.last
+    }
+
+    /// What the views keep, and where they stand.
+    pub fn views(&self) -> &ViewState {
+        &self.views
+    }
+
+    /// How the whole window looks.
+    pub fn looks(&self) -> Looks {
+        self.looks
+    }
+
+    /// Says something at the lower right.
+    pub fn say(&mut self, toast: Toast) {
+        self.toasts.say(toast);
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -174,14 +210,32 @@ impl App {
             ui.ctx().request_repaint();
         }
         self.checked.update(&self.draft);
+        self.undo.feed_state(ui.input(|input| input.time), &self.draft);
+        if self.undo.is_in_flux() {
+            ui.ctx().request_repaint_after(Duration::from_secs_f32(1.2 * STABLE));
+        }
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
+        self.escape(ui.ctx());
         actions::keys(ui.ctx(), &mut self.actions, &available);
         self.layout(ui, &available);
         help::show(ui.ctx(), &mut self.help);
+        let mut palette = std::mem::take(&mut self.palette);
+        let mut chosen = Actions::default();
+        palette.show(ui.ctx(), &mut chosen, |command| self.refusal(command));
+        self.palette = palette;
+        chosen.take().into_iter().for_each(|action| self.actions.push(action));
         self.toasts.show(ui.ctx(), &mut self.actions);
         if !self.measured {
             self.frames.push(began.elapsed().as_secs_f32());
+        }
+    }
+
+    /// Puts an enlarged view back, unless the key is meant for what lies above it.
+    fn escape(&mut self, ctx: &egui::Context) {
+        let covered = self.palette.is_open() || self.help || egui::Popup::is_any_open(ctx);
+        if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
+            self.views.enlarge_or_put_back();
         }
     }
 
@@ -198,6 +252,7 @@ impl App {
             forks: &mut self.forks,
             actions: &mut self.actions,
             tokens,
+            thick: self.looks.thick(),
             bands: clock::bands(history),
             range: self.clock.range(history),
             cursor,
@@ -209,20 +264,26 @@ impl App {
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
             top_bar::show(ui, &mut scene, session, &self.study, &self.draft, available);
         });
-        Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
-            status_bar::show(ui, &scene, &self.frames, &self.memory);
-        });
+        // For the back row only what is looked at.
+        let presents = self.looks.presents();
+        if !presents {
+            Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
+                status_bar::show(ui, &scene, &self.frames, &self.memory);
+            });
+        }
         if self.study.shown {
             let flops = session.and_then(|session| measured_flops(&session.history));
             self.study.show(ui, &mut self.actions, &self.draft, flops);
             return;
         }
-        let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
-        let flops = session.and_then(|session| measured_flops(&session.history));
-        let around = Around { session, has_reference: scene.reference.is_some(), flops };
-        Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
-            settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
-        });
+        if !presents {
+            let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
+            let flops = session.and_then(|session| measured_flops(&session.history));
+            let around = Around { session, has_reference: scene.reference.is_some(), flops };
+            Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+                settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
+            });
+        }
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
         CentralPanel::default().frame(ground).show(ui, |ui| {
             banner::show(ui, &mut scene, session, &self.checked, self.dismissed);

@@ -8,13 +8,16 @@ use super::theme;
 use super::views::View;
 use crate::program::VERSION;
 
-const GESTURES: [(&str, &str); 8] = [
+const GESTURES: [(&str, &str); 11] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
     ("Drag with the right button", "Show this stretch"),
     ("Double click", "Follow the run again"),
-    ("Title of a view", "Show another view in its place"),
+    ("Title of a view", "Show another view in its place; enlarge, split or close the place"),
+    ("Double click on the head of a view", "Enlarge it, or put it back (Esc, too)"),
+    ("Drag between two views", "Make one larger; a double click makes both alike"),
+    ("Alt and ↑ or ↓ in a row of the tasks", "Move the task; its handle can be dragged, too"),
     ("Point at the kernel", "The value and its two images"),
     ("Click on the kernel", "Choose the probe of this row for trajectories and the circle"),
 ];

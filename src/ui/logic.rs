@@ -10,7 +10,9 @@ use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
+use super::looks;
 use super::session::{BUDGET, Session, outline};
+use super::settings::needs_restart;
 use super::study::Wish;
 use super::toasts::Toast;
 use super::top_bar::has_next;
@@ -89,6 +91,7 @@ impl App {
             Action::Seek(epoch) => self.clock.seek(epoch.min(newest(self.history()))),
             Action::Pan(by) => self.with_clock(|clock, history| clock.pan(history, by)),
             Action::Zoom { about, factor } => self.with_clock(|clock, history| clock.zoom(history, about, factor)),
+            Action::Bring(view) => self.views.bring(view),
             Action::Show(from, to) => self.clock.show(from.max(0.0), to),
             Action::ChooseFolder => self.choose_folder(ctx),
             Action::Revert => {
@@ -128,13 +131,54 @@ impl App {
             UserCommand::Step => session.is_some_and(Session::is_paused),
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
             UserCommand::Restart | UserCommand::NewSeed => startable,
+            UserCommand::Undo => self.undo.has_undo(&self.draft),
+            UserCommand::Redo => self.undo.has_redo(&self.draft),
             UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
             UserCommand::Log => self.home.folder.is_some(),
             _ => true,
         }
     }
 
+    /// Why a command cannot be carried out now; none where it can.
+    pub(super) fn refusal(&self, command: UserCommand) -> Option<&'static str> {
+        if self.can(command) {
+            return None;
+        }
+        Some(match command {
+            _ if self.study.shown && command.group() != Group::Window => "this is of the page of the run",
+            UserCommand::Step => "only while the run is paused",
+            UserCommand::SwitchTask => "no task is to come",
+            UserCommand::PauseResume | UserCommand::Restart | UserCommand::NewSeed => "the settings cannot start",
+            UserCommand::Stop => "no run goes on",
+            UserCommand::Undo => "nothing was changed",
+            UserCommand::Redo => "nothing was taken back",
+            _ => "there is nothing to do it with",
+        })
+    }
+
+    /// Takes these settings as the draft. What a run can take in its stride is told to it, as if it had been typed.
+    fn adopt(&mut self, spec: Spec) {
+        let before = std::mem::replace(&mut self.draft, spec);
+        let draft = &self.draft;
+        let Some(session) = self.session.as_ref().filter(|session| session.is_live()) else { return };
+        if draft.training.rate != before.training.rate {
+            self.actions.push(Action::Live(Command::SetRate(draft.training.rate)));
+        }
+        if draft.kernel.per_epoch != before.kernel.per_epoch {
+            self.actions.push(Action::Live(Command::SetPerEpoch(draft.kernel.per_epoch)));
+        }
+        if draft.window.pace != before.window.pace {
+            self.actions.push(Action::Live(Command::SetPace(draft.window.pace)));
+        }
+        if draft.tasks.order != before.tasks.order && !needs_restart(draft, &session.spec) {
+            let begun = |task: &usize| session.history.tasks().iter().any(|start| start.task == *task);
+            let upcoming = draft.tasks.sequence().into_iter().filter(|task| !begun(task)).collect();
+            self.actions.push(Action::Live(Command::SetUpcoming(upcoming)));
+        }
+    }
+
     fn command(&mut self, ctx: &egui::Context, command: UserCommand) {
+        self.last = Some(command);
         match command {
             UserCommand::PauseResume => self.pause_or_resume(ctx),
             UserCommand::Step => {
@@ -163,16 +207,31 @@ impl App {
             UserCommand::Follow => self.clock.follow(),
             UserCommand::ZoomIn => self.zoom(1.5),
             UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
+            UserCommand::Enlarge => self.views.enlarge_or_put_back(),
+            UserCommand::ResetLayout => self.views.reset_layout(),
+            UserCommand::Undo => {
+                if let Some(before) = self.undo.undo(&self.draft).cloned() {
+                    self.adopt(before);
+                }
+            }
+            UserCommand::Redo => {
+                if let Some(after) = self.undo.redo(&self.draft).cloned() {
+                    self.adopt(after);
+                }
+            }
+            UserCommand::Palette => self.palette.toggle(),
             UserCommand::Theme => {
-                let dark = ctx.theme() == egui::Theme::Dark;
-                ctx.set_theme(if dark { egui::ThemePreference::Light } else { egui::ThemePreference::Dark });
+                let next = looks::next_theme(ctx);
+                ctx.set_theme(next);
+                if next == egui::ThemePreference::System {
+                    // The only step of the circle that may look like none.
+                    self.toasts.say(Toast::done("The theme is that of the system"));
+                }
             }
-            UserCommand::Presentation => {
-                // As large as still leaves room for everything.
-                let room = ctx.content_rect().size() * ctx.zoom_factor() / egui::vec2(1280.0, 800.0);
-                let largest = room.min_elem().clamp(1.0, 1.6);
-                ctx.set_zoom_factor(if ctx.zoom_factor() > 1.01 { 1.0 } else { largest.max(1.15) });
-            }
+            UserCommand::Presentation => self.looks.present(ctx),
+            UserCommand::ScaleUp => looks::scale_by(ctx, 1.0),
+            UserCommand::ScaleDown => looks::scale_by(ctx, -1.0),
+            UserCommand::ScaleReset => ctx.set_zoom_factor(1.0),
             UserCommand::Page => self.study.shown = !self.study.shown,
             UserCommand::Log => {
                 if let Some(folder) = self.home.folder.clone() {

@@ -177,7 +177,8 @@ fn show(
                         Style::Dotted => LineStyle::Dotted { spacing: 4.0 },
                     };
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
-                    let line = line.id((place, piece)).color(trace.colour).width(trace.width).style(style);
+                    let line =
+                        line.id((place, piece)).color(trace.colour).width(scene.thick * trace.width).style(style);
                     // Bands are quick to draw where points crowd, but ragged where they do not.
                     plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
                 }
@@ -198,7 +199,7 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: eg
             shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
         }
         if band.start > 0.0 && frame.x_range().contains(left) {
-            let stroke = Stroke::new(1.0, if band.planned { tokens.hairline } else { tokens.faint });
+            let stroke = Stroke::new(scene.thick, if band.planned { tokens.hairline } else { tokens.faint });
             let line = [pos2(left, frame.top()), pos2(left, frame.bottom())];
             if band.planned {
                 shapes.extend(Shape::dashed_line(&line, stroke, 3.0, 3.0));
@@ -224,7 +225,7 @@ fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransfor
         for trace in traces {
             if let Some(now) = trace.now {
                 let at = pos2(x, transform.position_from_point_y(now));
-                painter.circle(at, 2.5, trace.colour, Stroke::new(1.0, scene.tokens.well));
+                painter.circle(at, 2.5 * scene.thick, trace.colour, Stroke::new(1.0, scene.tokens.well));
             }
         }
     }
@@ -239,7 +240,7 @@ pub fn cursor(painter: &egui::Painter, scene: &Scene<'_>, transform: &PlotTransf
     let frame = transform.frame();
     let x = transform.position_from_point_x(scene.cursor);
     let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
-    painter.vline(x, frame.y_range(), Stroke::new(1.0, scene.tokens.cursor.gamma_multiply(strength)));
+    painter.vline(x, frame.y_range(), Stroke::new(scene.thick, scene.tokens.cursor.gamma_multiply(strength)));
 }
 
 /// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.

@@ -20,6 +20,8 @@ pub struct Scene<'a> {
     pub reference_curves: &'a mut Curves,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
+    /// How much thicker curves are than usual.
+    pub thick: f32,
     pub bands: Vec<Band>,
     /// The stretch in view and the cursor, in epochs.
     pub range: (f64, f64),

@@ -94,8 +94,8 @@ impl Tokens {
         match (self.dark, bright) {
             (true, 180..) => colour,
             (true, _) => colour.lerp_to_gamma(Color32::WHITE, 0.22),
-            // Yellow would be lost on white.
-            (false, 180..) => colour.lerp_to_gamma(Color32::BLACK, 0.3),
+            // Yellow would be lost on white; less dark than this, those without long cones take it for the orange one.
+            (false, 180..) => colour.lerp_to_gamma(Color32::BLACK, 0.4),
             (false, _) => colour.lerp_to_gamma(Color32::BLACK, 0.06),
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
 
-use egui::{Align, ComboBox, Layout, RichText, Ui};
+use egui::{Align, ComboBox, Layout, RichText, ScrollArea, Ui};
 
 use super::actions::{Action, Actions, Group, UserCommand};
 use super::format;
+use super::looks;
 use super::scene::Scene;
 use super::session::Session;
 use super::study::{StudyPage, Wish};
@@ -135,8 +136,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
 
 /// All commands, by what they are about, with their keys.
 fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
-    let entries = |ui: &mut Ui| {
-        ui.set_min_width(250.0);
+    let list = |ui: &mut Ui| {
         for (place, group) in Group::ALL.iter().enumerate() {
             if place > 0 {
                 ui.separator();
@@ -147,14 +147,37 @@ fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
                 let key = ui.ctx().format_shortcut(&about.key);
                 let button = egui::Button::new(about.label).shortcut_text(key).frame(false);
                 let enabled = available.contains(&command);
-                if ui.add_enabled(enabled, button).on_hover_text(about.tooltip).clicked() {
+                let entry = ui.add_enabled(enabled, button).accessible_name(about.label);
+                if entry.on_hover_text(about.tooltip).clicked() {
                     actions.user(command);
                     ui.close();
                 }
             }
         }
+        ui.separator();
+        looks(ui);
+    };
+    let entries = |ui: &mut Ui| {
+        ui.set_min_width(250.0);
+        // A small screen has no room for all of them.
+        let height = ui.ctx().content_rect().height() - 80.0;
+        ScrollArea::vertical().max_height(height).show(ui, list);
     };
     ui.menu_button("Menu", entries).response.on_hover_text("All commands, with their keys");
+}
+
+/// Which theme is chosen, and how large everything is.
+fn looks(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        let mut theme = ui.ctx().options(|options| options.theme_preference);
+        if segments(ui, &mut theme, &looks::THEMES) {
+            ui.ctx().set_theme(theme);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let percent = format!("{:.0} %", 100.0 * ui.ctx().zoom_factor());
+            ui.label(RichText::new(percent).size(theme::SMALL).weak()).on_hover_text("Scale of the window");
+        });
+    });
 }
 
 /// Whether there is a task to switch to.

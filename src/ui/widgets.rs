@@ -73,6 +73,17 @@ fn question(ui: &mut Ui, title: &str, help: &str) {
     }
 }
 
+/// A sign as faint as the `?`, for what is seldom wanted.
+pub fn quiet_button(ui: &mut Ui, icon: Icon, name: &str, hover: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let tokens = Tokens::of(ui);
+    let lit = response.hovered() || response.has_focus();
+    let colour = if lit { tokens.accent } else { tokens.faint };
+    paint_icon(ui, rect.shrink(2.0), icon, colour, tokens.card);
+    response.on_hover_text(hover)
+}
+
 /// A small drop-down list; returns whether the choice changed.
 pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, options: &[(T, &str)]) -> bool {
     let current = options.iter().find(|option| option.0 == *chosen).map_or("", |option| option.1);
@@ -177,6 +188,10 @@ pub enum Icon {
     Plus,
     Cross,
     Folder,
+    Beside,
+    Below,
+    Enlarge,
+    PutBack,
 }
 
 /// A button with a sign and, if not empty, a word. The name is what a screen reader says.
@@ -322,6 +337,19 @@ pub fn paint_icon(ui: &Ui, rect: Rect, icon: Icon, colour: Color32, ground: Colo
         Icon::Cross => {
             painter.line_segment([at(2.8, 2.8), at(9.2, 9.2)], stroke);
             painter.line_segment([at(9.2, 2.8), at(2.8, 9.2)], stroke);
+        }
+        Icon::Beside | Icon::Below => {
+            painter.rect_stroke(Rect::from_min_max(at(1.0, 1.5), at(11.0, 10.5)), 1.5, stroke, StrokeKind::Inside);
+            let line = if icon == Icon::Beside { [at(6.0, 2.0), at(6.0, 10.0)] } else { [at(1.5, 6.0), at(10.5, 6.0)] };
+            painter.line_segment(line, stroke);
+        }
+        Icon::Enlarge => {
+            painter.add(Shape::line(vec![at(7.0, 1.5), at(10.5, 1.5), at(10.5, 5.0)], stroke));
+            painter.add(Shape::line(vec![at(5.0, 10.5), at(1.5, 10.5), at(1.5, 7.0)], stroke));
+        }
+        Icon::PutBack => {
+            painter.add(Shape::line(vec![at(1.5, 5.0), at(5.0, 5.0), at(5.0, 1.5)], stroke));
+            painter.add(Shape::line(vec![at(10.5, 7.0), at(7.0, 7.0), at(7.0, 10.5)], stroke));
         }
         Icon::Folder => {
             let outline = vec![at(1.0, 10.0), at(1.0, 2.5), at(4.5, 2.5), at(5.8, 4.0), at(11.0, 4.0), at(11.0, 10.0)];

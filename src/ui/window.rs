@@ -1,4 +1,4 @@
-//! The real window: the system's window round [`App`].
+//! The real window: the system's window round [`App`], as it was when it was closed.
 
 use std::time::Duration;
 
@@ -7,14 +7,17 @@ use eframe::egui;
 
 use super::app::{App, StartFn};
 use super::home::Home;
+use super::keeper::{self, Keeper};
 use super::theme::Tokens;
-use crate::spec::Spec;
+use super::toasts::Toast;
+use crate::record::KeptFile;
+use crate::spec::{PRESETS, Spec};
 use crate::worker::{DeviceChoice, Job, Worker};
 
 /// How the window begins.
 pub struct WindowOptions {
-    /// The run that begins with the window.
-    pub spec: Spec,
+    /// The run that begins with the window; none for the settings of the last time.
+    pub spec: Option<Spec>,
     pub device: DeviceChoice,
     /// What is kept for the user, and what there is to say of the last time.
     pub home: Home,
@@ -22,20 +25,70 @@ pub struct WindowOptions {
 
 /// How long a window that was closed waits for the last of its run's folder.
 const LEAVING: Duration = Duration::from_secs(3);
+/// Said when there was no last time.
+const WELCOME: &str =
+    "A first run has begun. Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
-    let native = native_options([1280.0, 800.0]);
+    let file = KeptFile::of_user();
+    let found = file.as_ref().map(keeper::find);
+    let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
+    let native = native_options(saved.size.unwrap_or([1280.0, 800.0]));
     let creator = move |creation: &eframe::CreationContext<'_>| {
         if let Some(state) = &creation.wgpu_render_state {
             let adapter = state.adapter.get_info();
             log::info!("the window is drawn by {} ({}, {})", adapter.name, adapter.backend, adapter.driver_info);
         }
-        let mut app = App::new(options.spec, start(options.device)).on(options.device).at_home(options.home);
-        app.start_run(&creation.egui_ctx);
-        Ok(Box::new(app) as Box<dyn eframe::App>)
+        let ctx = &creation.egui_ctx;
+        let mut app = App::new(PRESETS[0].spec(), start(options.device)).on(options.device).at_home(options.home);
+        app.restore(ctx, &saved);
+        if let Some(spec) = options.spec {
+            *app.draft_mut() = spec;
+            app.start_run(ctx);
+        } else if app.is_light() {
+            // What takes long, or much memory, waits for its button: it may have been what ended the last window.
+            app.start_run(ctx);
+        }
+        let message = found.and_then(|found| if found.first { Some(Toast::done(WELCOME)) } else { found.message });
+        message.into_iter().for_each(|toast| app.say(toast));
+        let keeper = file.map(|file| Keeper::new(file, ctx, saved));
+        Ok(Box::new(KeptWindow { app, keeper, ctx: ctx.clone() }) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
+}
+
+/// The window with somebody who notes what it is like.
+struct KeptWindow {
+    app: App,
+    keeper: Option<Keeper>,
+    ctx: egui::Context,
+}
+
+impl eframe::App for KeptWindow {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.app.logic(ctx, frame);
+        if let Some(keeper) = &mut self.keeper
+            && let Some(toast) = keeper.note(ctx, self.app.saved(ctx))
+        {
+            self.app.say(toast);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        self.app.ui(ui, frame);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        self.app.clear_color(visuals)
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.close(&self.app.saved(&self.ctx));
+        }
+        self.app.leave(LEAVING);
+    }
 }
 
 /// Starts real runs on this device, kept to the pace of their spec.
@@ -77,10 +130,6 @@ impl eframe::App for App {
             self.note_frame(seconds);
         }
         self.show(ui);
-    }
-
-    fn on_exit(&mut self) {
-        self.leave(LEAVING);
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

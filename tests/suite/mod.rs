@@ -14,6 +14,7 @@ mod fork;
 mod forks_ui;
 mod gpu;
 mod gram;
+mod hands;
 mod house;
 mod infinite;
 mod install;

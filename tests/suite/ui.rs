@@ -338,6 +338,8 @@ fn a_run_that_diverges_or_breaks_says_so_and_can_begin_again() {
 #[test]
 fn presets_are_loaded_and_every_command_has_its_own_key() {
     let mut harness = window(tiny());
+    // From there the first step is one to the other theme, and the second one back.
+    harness.ctx.set_theme(egui::ThemePreference::System);
     let dark = harness.ctx.theme();
     press(&mut harness, "Theme");
     assert_ne!(harness.ctx.theme(), dark);

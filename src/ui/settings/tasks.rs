@@ -1,9 +1,11 @@
 //! The task stream: which tasks, of which classes, in which order, for how long.
 //!
-//! Tasks are moved by dragging their handle or by the two buttons; those that have begun stay where they are. While a run
-//! goes on, the new order of the coming tasks is told to it at once.
+//! Tasks are moved by dragging their handle, by alt and an arrow in their row, or by the two buttons; those that have begun
+//! stay where they are. While a run goes on, the new order of the coming tasks is told to it at once.
 
-use egui::{Color32, CursorIcon, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
+use std::ops::RangeInclusive;
+
+use egui::{Color32, CursorIcon, Id, Key, Modifiers, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 use super::classes;
 use super::form::{Form, real, whole};
@@ -120,6 +122,8 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     let mut dragged = None;
     for (place, &task) in sequence.iter().enumerate() {
         let row = ui.scope(|ui| task_row(ui, form, place, task, begun, sequence.len()));
+        let allowed = begun..=sequence.len().saturating_sub(1);
+        edit = moved_by_key(ui, row.response.rect, task, (place, allowed)).or(edit);
         rects.push(row.response.rect);
         edit = row.inner.0.or(edit);
         if let Some(pos) = row.inner.1 {
@@ -140,6 +144,25 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
         }
         None => {}
     }
+}
+
+/// Alt and an arrow move the task whose row has the focus, and the focus goes with it.
+fn moved_by_key(ui: &Ui, row: Rect, task: usize, places: (usize, RangeInclusive<usize>)) -> Option<Edit> {
+    let (from, allowed) = places;
+    let focused = ui.memory(|memory| memory.focused())?;
+    if !row.contains(ui.ctx().read_response(focused)?.rect.center()) || !allowed.contains(&from) {
+        return None;
+    }
+    let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::ALT, key));
+    let to = if pressed(Key::ArrowUp) {
+        from.checked_sub(1)?
+    } else if pressed(Key::ArrowDown) {
+        from + 1
+    } else {
+        return None;
+    };
+    ui.memory_mut(|memory| memory.request_focus(handle_id(task)));
+    allowed.contains(&to).then_some(Edit::Move { from, to })
 }
 
 /// Shows where the dragged task would go; moves it there when it is let go.
@@ -232,16 +255,30 @@ fn task_row(
     (edit, dragged)
 }
 
+/// The handle is named by its task, so that the focus goes with it.
+fn handle_id(task: usize) -> Id {
+    Id::unique(("handle of task", task))
+}
+
 /// Six dots to drag the task by.
 fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dragged> {
     let sense = if locked { Sense::hover() } else { Sense::drag() };
-    let (rect, response) = ui.allocate_exact_size(vec2(10.0, ROW), sense);
+    let (_, rect) = ui.allocate_space(vec2(10.0, ROW));
+    let response = ui.interact(rect, handle_id(task), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Unknown, !locked, format!("Handle of task {task}")));
-    let colour = if locked { form.tokens.hairline } else { form.tokens.faint };
+    let colour = match (locked, response.has_focus()) {
+        (true, _) => form.tokens.hairline,
+        (false, true) => form.tokens.accent,
+        (false, false) => form.tokens.faint,
+    };
     for (x, y) in [(-2.0, -4.0), (2.0, -4.0), (-2.0, 0.0), (2.0, 0.0), (-2.0, 4.0), (2.0, 4.0)] {
         ui.painter().circle_filled(rect.center() + vec2(x, y), 1.0, colour);
     }
-    let text = if locked { "This task has begun and stays where it is" } else { "Drag to change the order" };
+    let text = if locked {
+        "This task has begun and stays where it is"
+    } else {
+        "Drag to change the order; Alt and ↑ or ↓ move it, too"
+    };
     let response = response.on_hover_text(text);
     if locked {
         return None;

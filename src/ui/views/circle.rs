@@ -149,7 +149,7 @@ fn plot(ui: &mut Ui, scene: &Scene<'_>, lines: &[Drawn], origin: Point) {
             for (place, line) in lines.iter().enumerate() {
                 let style = if line.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
                 let drawn = Line::new(line.name, PlotPoints::Borrowed(&line.points)).id(place).style(style);
-                plot_ui.line(drawn.color(line.colour).width(line.width).allow_hover(false));
+                plot_ui.line(drawn.color(line.colour).width(scene.thick * line.width).allow_hover(false));
             }
         });
     let frame = *shown.transform.frame();

@@ -12,6 +12,7 @@ mod distances;
 mod forks;
 mod gram;
 mod layers;
+mod layout;
 mod ledger;
 mod logits;
 mod modes;
@@ -32,6 +33,7 @@ use super::scene::Scene;
 use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
+pub use layout::Layout;
 pub use slots::grid;
 
 /// One of the views.

@@ -1,52 +1,45 @@
-//! Where the views stand: seven places, each of which shows the view that its title names, and the title is the list of all.
+//! What stands in the places: each shows the view that its title names, and the title is the list of all.
 //!
 //! Guarantees: a view stands in one place only, so that plots need no other name than their view's; a view chosen where
-//! another stands changes places with it, so that nothing that was on screen is lost to one click.
+//! another stands changes places with it, so that nothing that was on screen is lost to one click. One view can have the
+//! window for itself; all others are then where they were.
 
-use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
+use egui::{Color32, ComboBox, Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
+use egui_tiles::{Behavior, EditAction, LinearDir, ResizeState, TileId, Tiles, UiResponse};
 
+use super::layout::{GAP, Layout, Places, USUAL};
 use super::{BlockChoice, View, ViewState};
 use super::{
     accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
     prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
+use crate::ui::actions::UserCommand;
 use crate::ui::scene::Scene;
-use crate::ui::theme::{self, GRID};
-use crate::ui::widgets::{Card, card_titled};
+use crate::ui::theme;
+use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
-/// How many places there are.
-const PLACES: usize = 7;
 /// Narrower than this a slot has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
-
-/// What stands where until somebody says otherwise.
-const USUAL: [View; PLACES] = {
-    use View::*;
-    [Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy]
-};
+/// The place, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
+const SPARE: usize = 4;
 
 /// Which view stands in which place.
 pub(super) struct Slots {
-    views: [View; PLACES],
+    places: Places,
     /// As a preset has set them out, or as they are usual: what the user has not touched may be set out anew.
-    given: [View; PLACES],
+    given: Vec<View>,
+    /// The view that has the window for itself.
+    enlarged: Option<View>,
+    /// The view that the pointer was last over, and the one with the focus in it.
+    pointed: Option<View>,
+    focused: Option<View>,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { views: USUAL, given: USUAL }
-    }
-}
-
-impl Slots {
-    /// Puts a view into a place; the one that stood there goes where this one was, if it was anywhere.
-    fn put(&mut self, place: usize, view: View) {
-        if let Some(other) = self.views.iter().position(|&stands| stands == view) {
-            self.views.swap(place, other);
-        } else {
-            self.views[place] = view;
-        }
+        let places = Places::default();
+        Self { given: places.views(), places, enlarged: None, pointed: None, focused: None }
     }
 }
 
@@ -54,30 +47,88 @@ impl ViewState {
     /// Sets out the views that a preset names, the large places first, and the usual ones in those that are left. Where it names
     /// none, an order that the user has made stays.
     pub fn set_out(&mut self, views: &[View]) {
-        if views.is_empty() && self.slots.views != self.slots.given {
+        let stand = self.slots.places.views();
+        if views.is_empty() && stand != self.slots.given {
             return;
         }
-        let mut order: Vec<View> = Vec::with_capacity(PLACES);
-        for &view in views.iter().chain(&USUAL) {
-            if order.len() < PLACES && !order.contains(&view) {
+        let mut order: Vec<View> = Vec::with_capacity(stand.len());
+        for &view in views.iter().chain(&USUAL).chain(&View::ALL) {
+            if order.len() < stand.len() && !order.contains(&view) {
                 order.push(view);
             }
         }
-        self.slots.views.copy_from_slice(&order);
-        self.slots.given = self.slots.views;
+        self.slots.places.set(&order);
+        self.slots.given = order;
+        self.slots.enlarged = None;
     }
 
     /// Puts these views into the places of the lowest row, from the left.
     pub fn arrange(&mut self, views: &[View]) {
-        views.iter().zip(4..PLACES).for_each(|(&view, place)| self.slots.put(place, view));
+        let places = self.slots.places.all();
+        let lowest = places.len().saturating_sub(views.len().max(3));
+        views.iter().zip(&places[lowest..]).for_each(|(&view, place)| self.slots.places.put(place.0, view));
+        self.slots.enlarged = None;
     }
 
-    /// Puts a view on screen, if it is not: below the matrix, where there is room and the least of the story.
+    /// Puts a view on screen, if it is not.
     pub fn bring(&mut self, view: View) {
-        if !self.slots.views.contains(&view) {
-            self.slots.put(4, view);
+        let places = self.slots.places.all();
+        if !places.iter().any(|place| place.1 == view)
+            && let Some(place) = places.get(SPARE).or(places.last())
+        {
+            self.slots.places.put(place.0, view);
+        }
+        self.slots.enlarged = self.slots.enlarged.filter(|&enlarged| enlarged == view);
+    }
+
+    /// Gives the window to the view with the focus in it, else to the one that the pointer was last over; or puts it back.
+    pub fn enlarge_or_put_back(&mut self) {
+        let slots = &mut self.slots;
+        if slots.enlarged.take().is_none() {
+            let views = slots.places.views();
+            let meant = slots.focused.or(slots.pointed).filter(|view| views.contains(view));
+            slots.enlarged = meant.or(views.first().copied());
         }
     }
+
+    /// The view that has the window for itself.
+    pub fn enlarged(&self) -> Option<View> {
+        self.slots.enlarged
+    }
+
+    /// Brings back the usual places with the usual views.
+    pub fn reset_layout(&mut self) {
+        self.slots = Slots::default();
+    }
+
+    /// What stands on screen, in reading order.
+    pub fn on_screen(&self) -> Vec<View> {
+        self.slots.places.views()
+    }
+
+    /// Where the views stand, in words.
+    pub fn layout(&self) -> Layout {
+        self.slots.places.layout(&self.slots.given)
+    }
+
+    /// Lets the views stand as these words say.
+    ///
+    /// # Errors
+    /// A sentence about what in them cannot be; nothing is changed then.
+    pub fn set_layout(&mut self, layout: &Layout) -> Result<(), String> {
+        let (places, given) = Places::of(layout)?;
+        self.slots = Slots { places, given, ..Slots::default() };
+        Ok(())
+    }
+}
+
+/// What was asked of a place.
+#[derive(Clone, Copy)]
+enum Wish {
+    Enlarge,
+    PutBack,
+    Split(LinearDir),
+    Close,
 }
 
 /// A place while a view draws itself in it.
@@ -85,6 +136,9 @@ pub(super) struct Slot {
     rect: Rect,
     /// What stands here from the next frame on.
     view: View,
+    /// Whether it has the window for itself.
+    enlarged: bool,
+    wish: Option<Wish>,
 }
 
 impl Slot {
@@ -96,7 +150,40 @@ impl Slot {
     /// The card of the view that stands here, with its title to choose another by.
     pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
         let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
-        card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui))
+        let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
+        // Below title and choosers, and no stop for the focus: those have their own.
+        let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
+        if head.double_clicked() {
+            self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
+        }
+        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
+        if self.enlarged {
+            let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
+            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
+            if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
+                self.wish = Some(Wish::PutBack);
+            }
+        }
+        card
+    }
+
+    /// What can be done with the place itself, in one line below the list of views.
+    fn place(&mut self, ui: &mut Ui) {
+        let entries = [
+            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
+            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
+            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
+            (Icon::Cross, "Close this place", Wish::Close),
+        ];
+        ui.add_space(2.0);
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            for (icon, name, wish) in entries {
+                if IconButton::small(icon, name).show(ui, 18.0).clicked() {
+                    self.wish = Some(wish);
+                }
+            }
+        });
     }
 
     fn title(&mut self, ui: &mut Ui) {
@@ -116,6 +203,9 @@ impl Slot {
             for view in View::ALL {
                 ui.selectable_value(&mut self.view, view, view.title());
             }
+            if !self.enlarged {
+                self.place(ui);
+            }
         });
         let _named = shown.response.accessible_name(format!("View: {title}"));
     }
@@ -128,14 +218,106 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
     {
         state.block = BlockChoice::default();
     }
-    let rects = places(ui.available_rect_before_wrap());
-    let views = state.slots.views;
-    for (place, (rect, view)) in rects.into_iter().zip(views).enumerate() {
-        let mut slot = Slot { rect, view };
-        show(ui, &mut slot, scene, state);
-        if slot.view != view {
-            state.slots.put(place, slot.view);
+    // The places are taken out meanwhile: a view may hold all other state.
+    let mut places = std::mem::take(&mut state.slots.places);
+    let mut drawing = Drawing { scene, state, asked: None, divided: false, focus: focus(ui) };
+    if let Some(view) = drawing.state.slots.enlarged {
+        let rect = ui.available_rect_before_wrap().round();
+        let place = places.all().into_iter().find(|place| place.1 == view).map(|place| place.0);
+        let slot = drawing.draw(ui, rect, view, true);
+        drawing.asked = place.map(|place| (place, slot));
+    } else {
+        drawing.state.slots.focused = None;
+        places.fit(ui.available_rect_before_wrap());
+        places.show(ui, &mut drawing);
+    }
+    let Drawing { asked, divided, .. } = drawing;
+    places.own |= divided;
+    if let Some((place, slot)) = asked {
+        if state.slots.enlarged.is_some() {
+            state.slots.enlarged = Some(slot.view);
         }
+        places.put(place, slot.view);
+        match slot.wish {
+            Some(Wish::Enlarge) => state.slots.enlarged = Some(slot.view),
+            Some(Wish::PutBack) => state.slots.enlarged = None,
+            Some(Wish::Split(dir)) => places.split(place, dir),
+            Some(Wish::Close) => places.close(place),
+            None => {}
+        }
+    }
+    state.slots.places = places;
+}
+
+/// Where the widget with the focus is.
+fn focus(ui: &Ui) -> Option<Pos2> {
+    let focused = ui.memory(|memory| memory.focused())?;
+    Some(ui.ctx().read_response(focused)?.rect.center())
+}
+
+/// Draws what stands in the places.
+struct Drawing<'a, 'b> {
+    scene: &'a mut Scene<'b>,
+    state: &'a mut ViewState,
+    /// What was asked of a place.
+    asked: Option<(TileId, Slot)>,
+    /// Whether a divider was dragged.
+    divided: bool,
+    focus: Option<Pos2>,
+}
+
+impl Drawing<'_, '_> {
+    fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Slot {
+        let mut slot = Slot { rect, view, enlarged, wish: None };
+        show(ui, &mut slot, self.scene, self.state);
+        if ui.rect_contains_pointer(rect) {
+            self.state.slots.pointed = Some(view);
+        }
+        if self.focus.is_some_and(|at| rect.contains(at)) {
+            self.state.slots.focused = Some(view);
+        }
+        slot
+    }
+}
+
+impl Behavior<View> for Drawing<'_, '_> {
+    fn pane_ui(&mut self, ui: &mut Ui, place: TileId, view: &mut View) -> UiResponse {
+        // On whole points, so that hairlines stay sharp however a divider was dragged.
+        let rect = ui.max_rect().round();
+        let slot = self.draw(ui, rect, *view, false);
+        if slot.view != *view || slot.wish.is_some() {
+            self.asked = Some((place, slot));
+        }
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, view: &View) -> egui::WidgetText {
+        view.title().into()
+    }
+
+    fn is_tile_draggable(&self, _: &Tiles<View>, _: TileId) -> bool {
+        false
+    }
+
+    fn gap_width(&self, _: &egui::Style) -> f32 {
+        GAP
+    }
+
+    fn min_size(&self) -> f32 {
+        96.0
+    }
+
+    /// Dividers are the gaps themselves, until they are pointed at.
+    fn resize_stroke(&self, _: &egui::Style, state: ResizeState) -> Stroke {
+        match state {
+            ResizeState::Idle => Stroke::NONE,
+            ResizeState::Hovering => Stroke::new(1.0, self.scene.tokens.faint),
+            ResizeState::Dragging => Stroke::new(2.0, self.scene.tokens.accent),
+        }
+    }
+
+    fn on_edit(&mut self, edit: EditAction) {
+        self.divided |= edit == EditAction::TileResized;
     }
 }
 
@@ -162,34 +344,4 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Program => program::show(ui, slot, scene, &mut state.program, &mut state.tensor),
         View::Optimiser => optimiser::show(ui, slot, scene, &mut state.optimiser),
     }
-}
-
-/// The places: a square one, a wide one, two below that, and a row of three.
-fn places(rect: Rect) -> [Rect; PLACES] {
-    let gap = 1.5 * GRID;
-    // Gram, velocity and λ_max tell the story and get two thirds.
-    let bottom = ((rect.height() - gap) * 0.34).round();
-    let top = rect.height() - gap - bottom;
-    // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
-    let square = (top - 52.0).clamp(220.0, rect.width() * 0.42);
-    let left = square + 36.0;
-
-    let upper = Rect::from_min_size(rect.min, Vec2::new(rect.width(), top));
-    let (first, right) = split_x(upper, left, gap);
-    let (wide, below) = split_y(right, ((top - gap) * 0.54).round(), gap);
-    let (third, fourth) = split_x(below, (below.width() - gap) / 2.0, gap);
-    let lower = Rect::from_min_max(pos2(rect.left(), rect.bottom() - bottom), rect.max);
-    let (fifth, rest) = split_x(lower, left, gap);
-    let (sixth, last) = split_x(rest, (rest.width() - gap) / 2.0, gap);
-    [first, wide, third, fourth, fifth, sixth, last]
-}
-
-fn split_x(rect: Rect, left: f32, gap: f32) -> (Rect, Rect) {
-    let x = (rect.left() + left).round();
-    (rect.with_max_x(x), rect.with_min_x(x + gap))
-}
-
-fn split_y(rect: Rect, top: f32, gap: f32) -> (Rect, Rect) {
-    let y = (rect.top() + top).round();
-    (rect.with_max_y(y), rect.with_min_y(y + gap))
 }

@@ -71,10 +71,12 @@ fn plot(
             let style = LineStyle::Dashed { length: 4.0 };
             let reference = Line::new("at the last switch", PlotPoints::Borrowed(before))
                 .color(tokens.faint)
-                .width(1.2)
+                .width(1.2 * scene.thick)
                 .style(style);
             plot_ui.line(reference.allow_hover(false));
-            plot_ui.line(Line::new("now", PlotPoints::Borrowed(now)).color(colour).width(1.5).allow_hover(false));
+            plot_ui.line(
+                Line::new("now", PlotPoints::Borrowed(now)).color(colour).width(1.5 * scene.thick).allow_hover(false),
+            );
         });
     let frame = *shown.transform.frame();
     ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, tokens.well));

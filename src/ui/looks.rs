@@ -1,0 +1,78 @@
+//! How the whole window looks: theme, scale, and the presentation for the back row.
+//!
+//! Guarantees: what is kept for the next start is what the user chose, not what a presentation made of it; leaving the
+//! presentation brings back the scale from before.
+
+use egui::{Context, Theme, ThemePreference, vec2};
+
+/// Curves are so much thicker in a presentation, beside what its scale does.
+const THICK: f32 = 1.6;
+/// What the views need without settings beside them, in points: the window's least size less the panel.
+const NEEDED: egui::Vec2 = vec2(980.0, 610.0);
+/// A scale beyond these would leave nothing to press it back with.
+pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
+
+/// What is chosen of the looks that egui does not keep itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Looks {
+    /// The scale before the presentation, while one is on.
+    before: Option<f32>,
+}
+
+impl Looks {
+    /// Whether everything is shown for the back row.
+    pub fn presents(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// How much thicker curves are than usual.
+    pub fn thick(&self) -> f32 {
+        if self.presents() { THICK } else { 1.0 }
+    }
+
+    /// Begins or ends the presentation: as large as the window has room for.
+    pub fn present(&mut self, ctx: &Context) {
+        match self.before.take() {
+            Some(scale) => ctx.set_zoom_factor(scale),
+            None => {
+                let scale = ctx.zoom_factor();
+                let room = (ctx.content_rect().size() * scale / NEEDED).min_elem();
+                ctx.set_zoom_factor(room.clamp(scale.max(1.15), *SCALES.end()));
+                self.before = Some(scale);
+            }
+        }
+    }
+
+    /// The scale outside presentations.
+    pub fn scale(&self, ctx: &Context) -> f32 {
+        self.before.unwrap_or_else(|| ctx.zoom_factor())
+    }
+}
+
+/// Draws everything so many tenths larger, or smaller.
+pub fn scale_by(ctx: &Context, tenths: f32) {
+    let scale = ((10.0 * ctx.zoom_factor()).round() + tenths) / 10.0;
+    ctx.set_zoom_factor(scale.clamp(*SCALES.start(), *SCALES.end()));
+}
+
+/// The choices of a theme, and how they are called.
+pub const THEMES: [(ThemePreference, &str, &str); 3] = [
+    (ThemePreference::System, "System", "As the system has it, also when that changes"),
+    (ThemePreference::Light, "Light", "Dark on light, for bright rooms and print"),
+    (ThemePreference::Dark, "Dark", "Light on dark"),
+];
+
+/// The next theme of the circle. It begins with the one that is not shown, so that a change can be seen at once.
+pub fn next_theme(ctx: &Context) -> ThemePreference {
+    let of = |theme: Theme| if theme == Theme::Dark { ThemePreference::Dark } else { ThemePreference::Light };
+    let other = |theme: Theme| if theme == Theme::Dark { Theme::Light } else { Theme::Dark };
+    let (preference, fallback) = ctx.options(|options| (options.theme_preference, options.fallback_theme));
+    let system = ctx.system_theme().unwrap_or(fallback);
+    if preference == ThemePreference::System {
+        of(other(system))
+    } else if preference == of(system) {
+        ThemePreference::System
+    } else {
+        of(system)
+    }
+}

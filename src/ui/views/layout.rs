@@ -1,0 +1,306 @@
+//! Where the places of the window are: rows and columns whose dividers can be dragged, and how that is kept in a file.
+//!
+//! Guarantees: a view stands in one place only, and there is always at least one place; until the user divides the window, the
+//! places have their usual proportions at every size; a kept layout is taken whole or refused with a sentence.
+
+use egui::{Rect, Vec2, pos2};
+use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+use super::View;
+use crate::ui::theme::GRID;
+
+/// Between two places.
+pub const GAP: f32 = 1.5 * GRID;
+/// A kept layout with parts in parts deeper than this was not made here.
+const DEEPEST: usize = 12;
+
+/// What stands where until somebody says otherwise.
+pub const USUAL: [View; 7] = {
+    use View::*;
+    [Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy]
+};
+
+/// A part of the window in words: a view, or parts beside or below one another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Of the room that it shares with its neighbours.
+    share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<Self>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    below: Vec<Self>,
+}
+
+/// Which views stand where, in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// Whether the user has divided the window; else the usual proportions hold.
+    own: bool,
+    /// What a preset has set out.
+    given: Vec<String>,
+    window: Part,
+}
+
+impl Layout {
+    /// Whether it can be.
+    ///
+    /// # Errors
+    /// A sentence about what cannot.
+    pub fn check(&self) -> Result<(), String> {
+        Places::of(self).map(drop)
+    }
+}
+
+/// The places and what stands in them.
+#[derive(Clone)]
+pub struct Places {
+    tree: Tree<View>,
+    /// Whether the user has divided the window.
+    pub own: bool,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let mut tiles = Tiles::default();
+        let [gram, velocity, scale, alignment, spectrum, waterfall, accuracy] =
+            USUAL.map(|view| tiles.insert_pane(view));
+        let pair = tiles.insert_horizontal_tile(vec![scale, alignment]);
+        let right = tiles.insert_vertical_tile(vec![velocity, pair]);
+        let upper = tiles.insert_horizontal_tile(vec![gram, right]);
+        let lower = tiles.insert_horizontal_tile(vec![spectrum, waterfall, accuracy]);
+        let root = tiles.insert_vertical_tile(vec![upper, lower]);
+        Self { tree: Tree::new(id(), root, tiles), own: false }
+    }
+}
+
+fn id() -> egui::Id {
+    egui::Id::unique("places")
+}
+
+impl Places {
+    /// All places in reading order, the large ones first where the layout is the usual one.
+    pub fn all(&self) -> Vec<(TileId, View)> {
+        fn collect(tiles: &Tiles<View>, at: TileId, into: &mut Vec<(TileId, View)>) {
+            match tiles.get(at) {
+                Some(Tile::Pane(view)) => into.push((at, *view)),
+                Some(Tile::Container(container)) => {
+                    container.children().for_each(|&child| collect(tiles, child, into));
+                }
+                None => {}
+            }
+        }
+        let mut all = Vec::new();
+        if let Some(root) = self.tree.root() {
+            collect(&self.tree.tiles, root, &mut all);
+        }
+        all
+    }
+
+    /// What stands in them, in reading order.
+    pub fn views(&self) -> Vec<View> {
+        self.all().into_iter().map(|(_, view)| view).collect()
+    }
+
+    /// Puts a view into a place; the one that stood there goes where this one was, if it was anywhere.
+    pub fn put(&mut self, place: TileId, view: View) {
+        let Some(stood) = self.tree.tiles.get_pane(&place).copied() else { return };
+        if let Some(other) = self.tree.tiles.find_pane(&view) {
+            self.write(other, stood);
+        }
+        self.write(place, view);
+    }
+
+    /// Puts these views into the places, in reading order.
+    pub fn set(&mut self, views: &[View]) {
+        for ((place, _), &view) in self.all().into_iter().zip(views) {
+            self.write(place, view);
+        }
+    }
+
+    fn write(&mut self, place: TileId, view: View) {
+        if let Some(Tile::Pane(stands)) = self.tree.tiles.get_mut(place) {
+            *stands = view;
+        }
+    }
+
+    /// Divides a place in two; the new one shows the first view that is not on screen. Nothing happens where all are.
+    pub fn split(&mut self, place: TileId, dir: LinearDir) {
+        let on_screen = self.views();
+        let Some(view) = View::ALL.into_iter().find(|view| !on_screen.contains(view)) else { return };
+        let tiles = &mut self.tree.tiles;
+        let new = tiles.insert_pane(view);
+        let parent = tiles.parent_of(place);
+        match parent.and_then(|parent| tiles.get_mut(parent)) {
+            Some(Tile::Container(Container::Linear(row))) if row.dir == dir => {
+                let at = row.children.iter().position(|&child| child == place).unwrap_or(0);
+                row.children.insert(at + 1, new);
+                let half = row.shares[place] / 2.0;
+                row.shares.set_share(place, half);
+                row.shares.set_share(new, half);
+            }
+            _ => {
+                let pair = tiles.insert_container(Linear::new(dir, vec![place, new]));
+                match parent.and_then(|parent| tiles.get_mut(parent)) {
+                    Some(Tile::Container(container)) => _ = container.replace_child(place, pair),
+                    _ => self.tree.root = Some(pair),
+                }
+            }
+        }
+        self.own = true;
+    }
+
+    /// Gives the room of a place to its neighbours; the last one stays.
+    pub fn close(&mut self, place: TileId) {
+        if self.all().len() > 1 {
+            self.tree.remove_recursively(place);
+            self.tree.simplify(&SimplificationOptions::default());
+            self.own = true;
+        }
+    }
+
+    /// Gives the places their usual proportions in this rectangle, unless the user has others.
+    pub fn fit(&mut self, rect: Rect) {
+        if !self.own
+            && let Some(root) = self.tree.root()
+        {
+            share(&mut self.tree.tiles, root, &mut usual(rect).into_iter());
+        }
+    }
+
+    /// Draws all places; the tree is lent, so that what draws may hold everything else.
+    pub fn show(&mut self, ui: &mut egui::Ui, behaviour: &mut impl egui_tiles::Behavior<View>) {
+        self.tree.ui(behaviour, ui);
+    }
+
+    /// In words, with what a preset has set out.
+    pub fn layout(&self, given: &[View]) -> Layout {
+        let window = self.tree.root().and_then(|root| words(&self.tree.tiles, root, 1.0, self.own));
+        let window = window.unwrap_or(Part { share: 1.0, view: None, beside: Vec::new(), below: Vec::new() });
+        Layout { own: self.own, given: given.iter().map(|view| view.title().to_owned()).collect(), window }
+    }
+
+    /// From words, with what a preset had set out.
+    ///
+    /// # Errors
+    /// A sentence about what in them cannot be.
+    pub fn of(layout: &Layout) -> Result<(Self, Vec<View>), String> {
+        let mut tiles = Tiles::default();
+        let root = read(&layout.window, &mut tiles, 0)?;
+        let given = layout.given.iter().map(|title| view(title)).collect::<Result<_, _>>()?;
+        let mut places = Self { tree: Tree::new(id(), root, tiles), own: true };
+        // The usual proportions are those of the usual places only.
+        places.own = layout.own || places.shape() != Self::default().shape();
+        Ok((places, given))
+    }
+
+    /// How the places lie to one another, whatever stands in them and however large they are.
+    fn shape(&self) -> String {
+        fn shape(part: &Part) -> String {
+            let of = |parts: &[Part]| parts.iter().map(shape).collect::<String>();
+            format!("({}|{})", of(&part.beside), of(&part.below))
+        }
+        shape(&self.layout(&[]).window)
+    }
+}
+
+fn view(title: &str) -> Result<View, String> {
+    View::titled(title).ok_or_else(|| format!("there is no view “{title}”"))
+}
+
+fn words(tiles: &Tiles<View>, at: TileId, share: f32, own: bool) -> Option<Part> {
+    // Four digits are more than a pixel.
+    let share = (1e4 * f64::from(share)).round().max(1.0) / 1e4;
+    let mut part = Part { share, view: None, beside: Vec::new(), below: Vec::new() };
+    match tiles.get(at)? {
+        Tile::Pane(view) => part.view = Some(view.title().to_owned()),
+        Tile::Container(Container::Linear(row)) => {
+            let total: f32 = row.children.iter().map(|&child| row.shares[child]).sum();
+            let share = |child| if own { row.shares[child] / total } else { 1.0 };
+            let parts = row.children.iter().filter_map(|&child| words(tiles, child, share(child), own)).collect();
+            match row.dir {
+                LinearDir::Horizontal => part.beside = parts,
+                LinearDir::Vertical => part.below = parts,
+            }
+        }
+        Tile::Container(_) => return None,
+    }
+    Some(part)
+}
+
+fn read(part: &Part, tiles: &mut Tiles<View>, depth: usize) -> Result<TileId, String> {
+    let (dir, parts) = match (&part.view, &part.beside[..], &part.below[..]) {
+        (Some(title), [], []) => {
+            let view = view(title)?;
+            return match tiles.find_pane(&view) {
+                Some(_) => Err(format!("“{title}” stands in two places")),
+                None => Ok(tiles.insert_pane(view)),
+            };
+        }
+        (None, parts @ [_, ..], []) => (LinearDir::Horizontal, parts),
+        (None, [], parts @ [_, ..]) => (LinearDir::Vertical, parts),
+        _ => return Err("a part is neither a view nor parts beside or below one another".to_owned()),
+    };
+    if depth > DEEPEST {
+        return Err("there are too many parts in parts".to_owned());
+    }
+    let mut row = Linear::new(dir, Vec::new());
+    for part in parts {
+        let child = read(part, tiles, depth + 1)?;
+        if !(1e-4..=1e6).contains(&part.share) {
+            return Err(format!("a share is {}", part.share));
+        }
+        row.add_child(child);
+        row.shares.set_share(child, part.share as f32);
+    }
+    Ok(tiles.insert_container(row))
+}
+
+/// Shares by which the places below this tile come to lie in these rectangles; returns what they cover.
+fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = Rect>) -> Rect {
+    let children = match tiles.get(at) {
+        Some(Tile::Container(container)) => container.children_vec(),
+        _ => return rects.next().unwrap_or(Rect::NOTHING),
+    };
+    let covered: Vec<Rect> = children.iter().map(|&child| share(tiles, child, rects)).collect();
+    if let Some(Tile::Container(Container::Linear(row))) = tiles.get_mut(at) {
+        for (&child, rect) in children.iter().zip(&covered) {
+            let extent = if row.dir == LinearDir::Horizontal { rect.width() } else { rect.height() };
+            row.shares.set_share(child, extent.max(1.0));
+        }
+    }
+    covered.into_iter().fold(Rect::NOTHING, Rect::union)
+}
+
+/// The usual places: a square one, a wide one, two below that, and a row of three.
+fn usual(rect: Rect) -> [Rect; 7] {
+    // Gram, velocity and λ_max tell the story and get two thirds.
+    let bottom = ((rect.height() - GAP) * 0.34).round();
+    let top = rect.height() - GAP - bottom;
+    // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
+    let square = (top - 52.0).clamp(220.0, rect.width() * 0.42);
+    let left = square + 36.0;
+
+    let upper = Rect::from_min_size(rect.min, Vec2::new(rect.width(), top));
+    let (first, right) = split_x(upper, left);
+    let (wide, below) = split_y(right, ((top - GAP) * 0.54).round());
+    let (third, fourth) = split_x(below, (below.width() - GAP) / 2.0);
+    let lower = Rect::from_min_max(pos2(rect.left(), rect.bottom() - bottom), rect.max);
+    let (fifth, rest) = split_x(lower, left);
+    let (sixth, last) = split_x(rest, (rest.width() - GAP) / 2.0);
+    [first, wide, third, fourth, fifth, sixth, last]
+}
+
+fn split_x(rect: Rect, left: f32) -> (Rect, Rect) {
+    let x = (rect.left() + left).round();
+    (rect.with_max_x(x), rect.with_min_x(x + GAP))
+}
+
+fn split_y(rect: Rect, top: f32) -> (Rect, Rect) {
+    let y = (rect.top() + top).round();
+    (rect.with_max_y(y), rect.with_min_y(y + GAP))
+}
