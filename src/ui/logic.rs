@@ -49,6 +49,7 @@ impl App {
                 self.checked.update(&self.draft);
             }
         }
+        self.play_on(ctx);
         self.study.tick(ctx, &self.draft, || waker(ctx));
         for action in self.actions.take() {
             self.execute(ctx, action);
@@ -87,6 +88,7 @@ impl App {
             Action::Pan(by) => self.with_clock(|clock, history| clock.pan(history, by)),
             Action::Zoom { about, factor } => self.with_clock(|clock, history| clock.zoom(history, about, factor)),
             Action::Show(from, to) => self.clock.show(from.max(0.0), to),
+            Action::Travel(wish) => self.travel.execute(wish),
             Action::ChooseFolder => self.choose_folder(ctx),
             Action::Revert => {
                 if let Some(session) = &self.session {
@@ -126,6 +128,12 @@ impl App {
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
             UserCommand::Restart | UserCommand::NewSeed => startable,
             UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
+            UserCommand::Play
+            | UserCommand::Mark
+            | UserCommand::PreviousMark
+            | UserCommand::NextMark
+            | UserCommand::MomentA
+            | UserCommand::MomentB => self.can_travel(command),
             _ => true,
         }
     }
@@ -154,9 +162,21 @@ impl App {
                 }
             }
             UserCommand::Fork => self.fork(),
-            UserCommand::CursorBack => self.with_clock(|clock, history| clock.step(history, false)),
-            UserCommand::CursorForward => self.with_clock(|clock, history| clock.step(history, true)),
-            UserCommand::Follow => self.clock.follow(),
+            UserCommand::CursorBack | UserCommand::CursorForward => {
+                self.travel.playback.stop();
+                self.with_clock(|clock, history| clock.step(history, command == UserCommand::CursorForward));
+            }
+            UserCommand::Follow => {
+                self.travel.playback.stop();
+                self.clock.follow();
+            }
+            UserCommand::Play
+            | UserCommand::Loop
+            | UserCommand::Mark
+            | UserCommand::PreviousMark
+            | UserCommand::NextMark
+            | UserCommand::MomentA
+            | UserCommand::MomentB => self.go(command),
             UserCommand::ZoomIn => self.zoom(1.5),
             UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
             UserCommand::Theme => {
@@ -246,6 +266,7 @@ impl App {
         self.forks.clear();
         self.views.reset();
         self.clock.follow();
+        self.travel.reset();
         self.dismissed = false;
         ctx.request_repaint();
     }

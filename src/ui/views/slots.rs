@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
-    prediction, program, scale, spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, circle, compare, coupling, disk, distances, forks, gram, layers, ledger, logits, modes,
+    optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -155,6 +155,7 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Logits => logits::show(ui, slot, scene, &mut state.logits),
         View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
         View::Distances => distances::show(ui, slot, scene, &mut state.distances),
+        View::Compare => compare::show(ui, slot, scene, &mut state.compare, &mut state.block.0),
         View::Trajectories => trajectories::show(ui, slot, scene, &mut state.trajectories, &mut state.probe),
         View::Modes => modes::show(ui, slot, scene, &mut state.modes),
         View::Circle => circle::show(ui, slot, scene, &mut state.circle, state.probe),
