@@ -300,10 +300,14 @@ fn the_thread_finds_what_loops_and_another_solver_find() {
 /// The number behind a word on screen.
 #[track_caller]
 fn shown(harness: &Ui, name: &str) -> f64 {
-    let name_and_space = format!("{name} ");
-    let node = harness.get_by_label_contains(&name_and_space);
-    let text = node.accesskit_node().value().or_else(|| node.accesskit_node().label()).expect("a text");
-    let value = text.strip_prefix(name).expect("its name comes first").trim().trim_end_matches('°').replace('−', "-");
+    let begins = format!("{name} ");
+    let texts = harness.get_all_by_label_contains(&begins).filter_map(|node| {
+        let node = node.accesskit_node();
+        node.value().or_else(|| node.label()).filter(|text| text.starts_with(&begins))
+    });
+    let texts: Vec<String> = texts.collect();
+    let [text] = &texts[..] else { panic!("{name} should be there once: {texts:?}") };
+    let value = text[begins.len()..].trim().trim_end_matches('°').replace('−', "-");
     value.parse().unwrap_or_else(|_| panic!("“{text}” ends in a number"))
 }
 
@@ -339,6 +343,8 @@ fn the_numbers_on_screen_are_those_of_the_two_moments() {
     close("‖B − A‖/‖A‖", expected.drift);
     close("‖B‖/‖A‖", expected.scale);
     close("CKA", 1.0 - expected.distance);
+    // Where it is small it has two digits.
+    assert!((shown(&harness, "S") / expected.distance - 1.0).abs() < 0.05, "{}", expected.distance);
     close("first 5 share", expected.shared);
     let angle = shown(&harness, "largest angle");
     assert!((angle - expected.angle.to_degrees()).abs() < 0.051, "{angle} against {}", expected.angle);

@@ -37,14 +37,20 @@ pub fn controls(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect, available: &[Use
     let upper = &mut row(ui, top, "playback");
     let playing = scene.travel.playback.is_playing();
     let command = |ui: &mut Ui, scene: &mut Scene<'_>, command: UserCommand, icon: Icon, lit: bool| {
-        let button = IconButton { primary: lit, ..IconButton::of(ui, command, icon) };
+        let mut button = IconButton { primary: lit, ..IconButton::of(ui, command, icon) };
+        match (command, scene.travel.round()) {
+            (UserCommand::Play, _) if lit => button.name = "Stop playing",
+            (UserCommand::Loop, Round::View) => button.hover += "\nNow: what is in view",
+            (UserCommand::Loop, Round::Moments) => button.hover += "\nNow: from A to B",
+            _ => {}
+        }
         if button.enabled(available.contains(&command)).show(ui, ROW).clicked() {
             scene.actions.user(command);
         }
     };
     command(upper, scene, UserCommand::Play, if playing { Icon::Pause } else { Icon::Play }, playing);
-    let round = scene.travel.round();
-    command(upper, scene, UserCommand::Loop, Icon::Loop, round != Round::Off);
+    let round = scene.travel.round() != Round::Off;
+    command(upper, scene, UserCommand::Loop, Icon::Loop, round);
     let mut speed = scene.travel.playback.speed();
     let before = speed;
     upper.spacing_mut().combo_width = 0.0;

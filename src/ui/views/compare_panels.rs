@@ -25,15 +25,18 @@ const GAP: f32 = 8.0;
 /// In how many columns six panels stand, where each has so much width.
 const WIDE: f32 = 118.0;
 
-/// Places of the six panels: two rows of three, or one row where that is wide and low.
+/// Places of the six panels: two rows of three, or one row where that is wide and low. Where there is more height than
+/// the matrices need, the lower row has it.
 pub fn cells(rect: Rect) -> [Rect; 6] {
     let columns = if rect.width() > 6.0 * WIDE && rect.width() > 3.2 * rect.height() { 6 } else { 3 };
-    let rows = 6 / columns;
-    let share = |whole: f32, count: usize| ((whole - GAP * (count - 1) as f32) / count as f32).max(8.0);
-    let size = vec2(share(rect.width(), columns), share(rect.height(), rows)).floor();
+    let width = ((rect.width() - GAP * (columns - 1) as f32) / columns as f32).max(8.0).floor();
+    let upper = if columns == 6 { rect.height() } else { ((rect.height() - GAP) / 2.0).min(width + CAPTION + BAR) };
+    let upper = upper.max(8.0).floor();
+    let lower = (rect.height() - upper - GAP).max(8.0).floor();
     std::array::from_fn(|place| {
-        let at = vec2((place % columns) as f32, (place / columns) as f32) * (size + Vec2::splat(GAP));
-        Rect::from_min_size(rect.min + at, size)
+        let left = rect.left() + (place % columns) as f32 * (width + GAP);
+        let (top, height) = if place < columns { (0.0, upper) } else { (upper + GAP, lower) };
+        Rect::from_min_size(pos2(left, rect.top() + top), vec2(width, height))
     })
 }
 
