@@ -9,6 +9,7 @@ mod gram;
 pub mod lanczos;
 pub mod learning_curve;
 pub mod modes;
+pub mod overlap;
 pub mod plane;
 pub mod polynomial;
 pub mod regression;

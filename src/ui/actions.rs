@@ -9,6 +9,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::study::Wish;
 use super::toasts::Toast;
+use super::travel;
 use super::views::View;
 use crate::spec::Preset;
 use crate::worker::Command;
@@ -26,6 +27,13 @@ pub enum UserCommand {
     CursorBack,
     CursorForward,
     Follow,
+    Play,
+    Loop,
+    Mark,
+    PreviousMark,
+    NextMark,
+    MomentA,
+    MomentB,
     ZoomIn,
     ZoomOut,
     Enlarge,
@@ -102,6 +110,13 @@ impl UserCommand {
         Self::CursorBack,
         Self::CursorForward,
         Self::Follow,
+        Self::Play,
+        Self::Loop,
+        Self::Mark,
+        Self::PreviousMark,
+        Self::NextMark,
+        Self::MomentA,
+        Self::MomentB,
         Self::ZoomIn,
         Self::ZoomOut,
         Self::Enlarge,
@@ -132,6 +147,13 @@ impl UserCommand {
             Self::CursorBack => ("Previous snapshot", "Move the time cursor one snapshot back", key(Key::ArrowLeft)),
             Self::CursorForward => ("Next snapshot", "Move the time cursor one snapshot on", key(Key::ArrowRight)),
             Self::Follow => ("Follow", "Show the whole run and always its newest snapshot", key(Key::End)),
+            Self::Play => ("Play", "Let the time cursor run over the past, or stop it; training goes on", key(Key::K)),
+            Self::Loop => ("Loop", "Play round and round: what is in view, from A to B, or not at all", key(Key::O)),
+            Self::Mark => ("Mark", "Mark the moment at the time cursor, or remove its mark", key(Key::M)),
+            Self::PreviousMark => ("Previous mark", "Move the time cursor back to the mark before", key(Key::Comma)),
+            Self::NextMark => ("Next mark", "Move the time cursor on to the next mark", key(Key::Period)),
+            Self::MomentA => ("Moment A", "Compare the moment at the time cursor as A, or no more", key(Key::A)),
+            Self::MomentB => ("Moment B", "Compare the moment at the time cursor as B, or no more", key(Key::B)),
             Self::ZoomIn => ("Zoom in", "Show a shorter stretch of time", key(Key::Plus)),
             Self::ZoomOut => ("Zoom out", "Show a longer stretch of time", key(Key::Minus)),
             Self::Enlarge => {
@@ -176,7 +198,18 @@ impl UserCommand {
             | Self::NewSeed
             | Self::Stop
             | Self::Fork => Group::Run,
-            Self::CursorBack | Self::CursorForward | Self::Follow | Self::ZoomIn | Self::ZoomOut => Group::Time,
+            Self::CursorBack
+            | Self::CursorForward
+            | Self::Follow
+            | Self::Play
+            | Self::Loop
+            | Self::Mark
+            | Self::PreviousMark
+            | Self::NextMark
+            | Self::MomentA
+            | Self::MomentB
+            | Self::ZoomIn
+            | Self::ZoomOut => Group::Time,
             Self::Enlarge | Self::ResetLayout => Group::Views,
             Self::Undo | Self::Redo => Group::Settings,
             Self::Palette
@@ -233,6 +266,8 @@ pub enum Action {
     Show(f64, f64),
     /// Put this view on screen.
     Bring(View),
+    /// Of playback and marks.
+    Travel(travel::Wish),
     /// Choose a folder for the data.
     ChooseFolder,
     /// Let the settings be those of the run again.

@@ -23,6 +23,7 @@ use super::settings::{self, Around, Checked};
 use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
 use super::toasts::{Toast, Toasts};
+use super::travel::Travel;
 use super::views::{self, ViewState};
 use super::{banner, help, status_bar, timeline, top_bar};
 use crate::record::History;
@@ -46,6 +47,7 @@ pub struct App {
     /// The run before, without matrices.
     pub(super) reference: Option<History>,
     pub(super) clock: Clock,
+    pub(super) travel: Travel,
     pub(super) curves: Curves,
     pub(super) reference_curves: Curves,
     pub(super) views: ViewState,
@@ -66,7 +68,7 @@ pub struct App {
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
     /// What is shown before the first run.
-    nothing: History,
+    pub(super) nothing: History,
     installed: bool,
     /// Whether somebody else measures frames.
     measured: bool,
@@ -84,6 +86,7 @@ impl App {
             session: None,
             reference: None,
             clock: Clock::default(),
+            travel: Travel::default(),
             curves: Curves::default(),
             reference_curves: Curves::default(),
             views: ViewState::default(),
@@ -135,6 +138,11 @@ impl App {
     /// The shared time.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Marks, the two moments, and playback.
+    pub fn travel(&self) -> &Travel {
+        &self.travel
     }
 
     /// The run before this one, shown faintly.
@@ -247,6 +255,7 @@ impl App {
             history,
             reference: self.reference.as_ref(),
             clock: &self.clock,
+            travel: &self.travel,
             curves: &mut self.curves,
             reference_curves: &mut self.reference_curves,
             forks: &mut self.forks,
@@ -294,7 +303,7 @@ impl App {
                 .show_separator_line(false)
                 .show(ui, |ui| {
                     ui.add_space(1.5 * GRID);
-                    timeline::show(ui, &mut scene);
+                    timeline::show(ui, &mut scene, available);
                 });
             views::grid(ui, &mut scene, &mut self.views);
         });

@@ -45,6 +45,20 @@ impl Clock {
         self.cursor = Some(epoch.max(0.0));
     }
 
+    /// Lets the cursor ride on the newest snapshot again; what is in view stays.
+    pub fn release(&mut self) {
+        self.cursor = None;
+    }
+
+    /// Turns the page where the cursor has left the stretch in view.
+    pub fn keep_in_view(&mut self, history: &History) {
+        let (cursor, (from, to)) = (self.cursor(history), self.range(history));
+        if !(from..=to).contains(&cursor) {
+            // A little of the page before stays.
+            self.pan(history, cursor - from - 0.1 * (to - from));
+        }
+    }
+
     /// The epoch whose snapshot is shown.
     pub fn cursor(&self, history: &History) -> f64 {
         let newest = newest(history);

@@ -54,6 +54,7 @@ impl App {
                 self.checked.update(&self.draft);
             }
         }
+        self.play_on(ctx);
         self.study.tick(ctx, &self.draft, || waker(ctx));
         for action in self.actions.take() {
             self.execute(ctx, action);
@@ -93,6 +94,7 @@ impl App {
             Action::Zoom { about, factor } => self.with_clock(|clock, history| clock.zoom(history, about, factor)),
             Action::Bring(view) => self.views.bring(view),
             Action::Show(from, to) => self.clock.show(from.max(0.0), to),
+            Action::Travel(wish) => self.travel.execute(wish),
             Action::ChooseFolder => self.choose_folder(ctx),
             Action::Revert => {
                 if let Some(session) = &self.session {
@@ -135,6 +137,12 @@ impl App {
             UserCommand::Redo => self.undo.has_redo(&self.draft),
             UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
             UserCommand::Log => self.home.folder.is_some(),
+            UserCommand::Play
+            | UserCommand::Mark
+            | UserCommand::PreviousMark
+            | UserCommand::NextMark
+            | UserCommand::MomentA
+            | UserCommand::MomentB => self.can_travel(command),
             _ => true,
         }
     }
@@ -202,9 +210,21 @@ impl App {
                 }
             }
             UserCommand::Fork => self.fork(),
-            UserCommand::CursorBack => self.with_clock(|clock, history| clock.step(history, false)),
-            UserCommand::CursorForward => self.with_clock(|clock, history| clock.step(history, true)),
-            UserCommand::Follow => self.clock.follow(),
+            UserCommand::CursorBack | UserCommand::CursorForward => {
+                self.travel.playback.stop();
+                self.with_clock(|clock, history| clock.step(history, command == UserCommand::CursorForward));
+            }
+            UserCommand::Follow => {
+                self.travel.playback.stop();
+                self.clock.follow();
+            }
+            UserCommand::Play
+            | UserCommand::Loop
+            | UserCommand::Mark
+            | UserCommand::PreviousMark
+            | UserCommand::NextMark
+            | UserCommand::MomentA
+            | UserCommand::MomentB => self.go(command),
             UserCommand::ZoomIn => self.zoom(1.5),
             UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
             UserCommand::Enlarge => self.views.enlarge_or_put_back(),
@@ -315,6 +335,7 @@ impl App {
         self.forks.clear();
         self.views.reset();
         self.clock.follow();
+        self.travel.reset();
         self.dismissed = false;
         ctx.request_repaint();
     }

@@ -15,6 +15,7 @@ use super::curves::{Curves, Key, Visible, Window};
 use super::format;
 use super::scene::Scene;
 use super::theme;
+use super::travel::{self, Which};
 use crate::record::{Block, History};
 
 /// What a line is made of.
@@ -235,12 +236,19 @@ fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransfor
     }
 }
 
-/// The time cursor, all the height of the plot.
+/// The time cursor and the two moments that are compared, all the height of the plot.
 pub fn cursor(painter: &egui::Painter, scene: &Scene<'_>, transform: &PlotTransform) {
     let frame = transform.frame();
     let x = transform.position_from_point_x(scene.cursor);
     let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
     painter.vline(x, frame.y_range(), Stroke::new(scene.thick, scene.tokens.cursor.gamma_multiply(strength)));
+    for which in Which::BOTH {
+        if let Some(moment) = scene.travel.marks.moment(which) {
+            let x = transform.position_from_point_x(moment.epoch);
+            let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, travel::colour(scene.tokens, which)), 2.0, 4.0));
+        }
+    }
 }
 
 /// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.

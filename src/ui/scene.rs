@@ -7,6 +7,7 @@ use super::clock::{Band, Clock};
 use super::curves::Curves;
 use super::forks::Forks;
 use super::theme::Tokens;
+use super::travel::Travel;
 use crate::record::{Block, History, RunInfo, Snapshot};
 
 /// Handed to every view in every frame.
@@ -15,6 +16,7 @@ pub struct Scene<'a> {
     /// The run before this one, without matrices.
     pub reference: Option<&'a History>,
     pub clock: &'a Clock,
+    pub travel: &'a Travel,
     pub forks: &'a mut Forks,
     pub curves: &'a mut Curves,
     pub reference_curves: &'a mut Curves,

@@ -1,27 +1,33 @@
-//! The whole run in one strip: tasks by colour, a tick per snapshot, the play head, and the button that follows it.
+//! The whole run in one strip: tasks by colour, a tick per snapshot, marks, the play head, the buttons that move it, and the
+//! one that follows the run.
 //!
 //! Plots may show a part of the run; this strip always shows all of it, and marks the part.
 
-use egui::{Align2, Mesh, PointerButton, Rect, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Mesh, PointerButton, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use super::actions::{Action, UserCommand};
 use super::clock::newest;
 use super::scene::Scene;
 use super::theme::{self, GRID};
-use super::{axes, format};
+use super::widgets::{Icon, IconButton};
+use super::{axes, format, travel};
 
 /// Height of the strip with its text.
 pub const HEIGHT: f32 = 52.0;
 
-pub fn show(ui: &mut Ui, scene: &mut Scene<'_>) {
+pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, available: &[UserCommand]) {
     let tokens = scene.tokens;
     let rect = ui.available_rect_before_wrap();
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
     let inner = rect.shrink2(vec2(8.0, 6.0));
-    let buttons = 84.0;
+    let follow = 88.0;
     let (head, rest) = inner.split_left_right_at_x(inner.left() + axes::AXIS + 76.0);
-    let (strip, follow) = rest.split_left_right_at_x(rest.right() - buttons);
+    let (strip, follow) = rest.split_left_right_at_x(rest.right() - follow);
+    let (strip, buttons) = strip.split_left_right_at_x(strip.right() - travel::WIDTH);
     read_out(ui, scene, head);
+    travel::controls(ui, scene, buttons, available);
     follow_button(ui, scene, follow);
     let strip = strip.with_max_x(strip.right() - 2.0 * GRID);
     paint(ui, scene, strip);
@@ -48,13 +54,19 @@ fn read_out(ui: &Ui, scene: &Scene<'_>, rect: Rect) {
     painter.text(pos2(rect.left(), rect.bottom() - 7.0), Align2::LEFT_CENTER, step, theme::note(), tokens.weak);
 }
 
+/// A word while the run is followed; as soon as it is not, a button that cannot be overlooked.
 fn follow_button(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
-    let following = scene.clock.is_following();
     let command = UserCommand::Follow;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::right_to_left(egui::Align::Center)));
-    let hover = command.hover(ui.ctx());
-    let button = egui::Button::selectable(following, command.about().label).min_size(vec2(72.0, theme::ROW + GRID));
-    if ui.add(button).on_hover_text(hover).clicked() && !following {
+    if scene.clock.is_following() {
+        let text = RichText::new("Following").size(theme::SMALL).color(scene.tokens.weak);
+        let hover =
+            "The whole run is in view and its newest snapshot is shown; a drag, the wheel or an arrow ends that";
+        ui.label(text).on_hover_text(hover);
+        return;
+    }
+    let button = IconButton { primary: true, ..IconButton::of(&ui, command, Icon::Newest) };
+    if button.text(command.about().label).show(&mut ui, theme::ROW + 2.0 * GRID).clicked() {
         scene.actions.user(command);
     }
 }
@@ -85,6 +97,7 @@ fn paint(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
         let part = Rect::from_x_y_ranges(x(from)..=x(to), (top - 2.0)..=(bottom + 2.0)).intersect(rect);
         painter.rect_stroke(part, 3.0, Stroke::new(1.0, tokens.accent), egui::StrokeKind::Inside);
     }
+    travel::flags(ui, scene, Rect::from_x_y_ranges(rect.x_range(), top..=bottom), x);
     let head = x(scene.cursor);
     painter.vline(head, (top - 2.0)..=(bottom + 3.0), Stroke::new(2.0, tokens.cursor));
     painter.circle(pos2(head, bottom + 4.0), 4.0, tokens.cursor, Stroke::new(1.5, tokens.card));

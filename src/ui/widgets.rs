@@ -192,6 +192,13 @@ pub enum Icon {
     Below,
     Enlarge,
     PutBack,
+    /// Two arrows that chase one another.
+    Loop,
+    Flag,
+    FlagBefore,
+    FlagAfter,
+    /// To the newest.
+    Newest,
 }
 
 /// A button with a sign and, if not empty, a word. The name is what a screen reader says.
@@ -350,6 +357,32 @@ pub fn paint_icon(ui: &Ui, rect: Rect, icon: Icon, colour: Color32, ground: Colo
         Icon::PutBack => {
             painter.add(Shape::line(vec![at(1.5, 5.0), at(5.0, 5.0), at(5.0, 1.5)], stroke));
             painter.add(Shape::line(vec![at(10.5, 7.0), at(7.0, 7.0), at(7.0, 10.5)], stroke));
+        }
+        Icon::Loop => {
+            for turn in [1.0, -1.0] {
+                let of = |x: f32, y: f32| rect.center() + vec2(x, y) * (turn * rect.width() / 12.0);
+                painter.add(Shape::line(vec![of(-4.8, 1.0), of(-4.8, -2.8), of(2.0, -2.8)], stroke));
+                painter.add(Shape::convex_polygon(
+                    vec![of(1.6, -5.4), of(5.2, -2.8), of(1.6, -0.2)],
+                    colour,
+                    Stroke::NONE,
+                ));
+            }
+        }
+        Icon::Flag => {
+            painter.line_segment([at(3.0, 1.0), at(3.0, 11.0)], stroke);
+            painter.add(fill(vec![at(3.0, 1.2), at(10.0, 3.8), at(3.0, 6.6)]));
+        }
+        Icon::FlagBefore | Icon::FlagAfter => {
+            let turn = if icon == Icon::FlagAfter { 1.0 } else { -1.0 };
+            let of = |x: f32, y: f32| rect.center() + vec2(x * turn, y) * (rect.width() / 12.0);
+            let arrow = vec![of(-4.5, -3.6), of(1.0, 0.0), of(-4.5, 3.6)];
+            painter.add(Shape::convex_polygon(arrow, colour, Stroke::NONE));
+            painter.line_segment([of(3.4, -4.6), of(3.4, 4.6)], stroke);
+        }
+        Icon::Newest => {
+            painter.add(Shape::line(vec![at(1.5, 2.0), at(5.5, 6.0), at(1.5, 10.0)], stroke));
+            painter.circle_filled(at(9.0, 6.0), 2.2, colour);
         }
         Icon::Folder => {
             let outline = vec![at(1.0, 10.0), at(1.0, 2.5), at(4.5, 2.5), at(5.8, 4.0), at(11.0, 4.0), at(11.0, 10.0)];

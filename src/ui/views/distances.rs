@@ -95,7 +95,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Dis
 }
 
 /// The rows of a task's probes.
-fn rows_of(info: &crate::record::RunInfo, task: usize) -> Option<std::ops::Range<usize>> {
+pub(super) fn rows_of(info: &crate::record::RunInfo, task: usize) -> Option<std::ops::Range<usize>> {
     let start = info.probes.iter().position(|probe| probe.task == task)?;
     let count = info.probes[start..].iter().take_while(|probe| probe.task == task).count();
     Some(start..start + count)

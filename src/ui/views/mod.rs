@@ -6,6 +6,8 @@ mod accuracy;
 mod alignment;
 mod atlas;
 mod circle;
+mod compare;
+mod compare_panels;
 mod coupling;
 mod disk;
 mod distances;
@@ -50,6 +52,7 @@ pub enum View {
     Logits,
     Coupling,
     Distances,
+    Compare,
     Forks,
     Prediction,
     Ledger,
@@ -62,7 +65,7 @@ pub enum View {
 }
 
 impl View {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Gram,
         Self::Velocity,
         Self::Scale,
@@ -77,6 +80,7 @@ impl View {
         Self::Logits,
         Self::Coupling,
         Self::Distances,
+        Self::Compare,
         Self::Program,
         Self::Trajectories,
         Self::Modes,
@@ -106,6 +110,7 @@ impl View {
             Self::Logits => "Logits",
             Self::Coupling => "Coupling",
             Self::Distances => "Distances",
+            Self::Compare => "Two moments",
             Self::Program => "Program",
             Self::Trajectories => "Trajectories",
             Self::Modes => "Modes",
@@ -234,6 +239,7 @@ impl View {
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred."
             }
+            Self::Compare => compare::HELP,
             Self::Program => {
                 "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
                  dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
@@ -310,6 +316,7 @@ pub struct ViewState {
     logits: logits::LogitsState,
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
+    compare: compare::CompareState,
     program: program::ProgramState,
     trajectories: trajectories::TrajectoriesState,
     modes: modes::ModesState,
@@ -340,6 +347,7 @@ impl ViewState {
         self.gram.reset();
         self.waterfall.reset();
         self.distances.reset();
+        self.compare.reset();
         self.ledger.reset();
         self.modes.reset();
         self.disk.reset();

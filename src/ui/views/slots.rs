@@ -10,8 +10,8 @@ use egui_tiles::{Behavior, EditAction, LinearDir, ResizeState, TileId, Tiles, Ui
 use super::layout::{GAP, Layout, Places, USUAL};
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
-    prediction, program, scale, spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, circle, compare, coupling, disk, distances, forks, gram, layers, ledger, logits, modes,
+    optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::actions::UserCommand;
@@ -337,6 +337,7 @@ fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewSta
         View::Logits => logits::show(ui, slot, scene, &mut state.logits),
         View::Coupling => coupling::show(ui, slot, scene, &mut state.coupling),
         View::Distances => distances::show(ui, slot, scene, &mut state.distances),
+        View::Compare => compare::show(ui, slot, scene, &mut state.compare, &mut state.block.0),
         View::Trajectories => trajectories::show(ui, slot, scene, &mut state.trajectories, &mut state.probe),
         View::Modes => modes::show(ui, slot, scene, &mut state.modes),
         View::Circle => circle::show(ui, slot, scene, &mut state.circle, state.probe),

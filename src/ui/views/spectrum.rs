@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Blo
 }
 
 /// (log10 of the index from 1, log10 λ), largest first; those at or below 0 left out.
-fn points(ascending: &[f64]) -> Vec<PlotPoint> {
+pub(super) fn points(ascending: &[f64]) -> Vec<PlotPoint> {
     let largest_first = ascending.iter().rev().enumerate();
     let positive = largest_first.filter(|(_, value)| **value > 0.0);
     positive.map(|(place, value)| PlotPoint::new(((place + 1) as f64).log10(), value.log10())).collect()
@@ -87,7 +87,7 @@ fn plot(
 }
 
 /// 1, 2, 5, 10, 20 … on an axis of log10 of the index.
-fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+pub(super) fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (from, to) = input.bounds;
     let marks = (0..=4).flat_map(|decade| [1.0f64, 2.0, 5.0].map(|digit| f64::from(decade) + digit.log10()));
     let inside = marks.filter(|mark| (from..=to).contains(mark));
