@@ -32,6 +32,7 @@ mod tensor_gram;
 mod weights;
 
 pub use arrays::{Arrays, Floats, check_place, is_npy, read_npy, write_arrays};
+pub use atomic::write_new;
 pub use checkpoint::Checkpoint;
 pub use create::{Opened, create, is_done, tidy};
 pub use event::*;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::export::Order;
 use super::study::Wish;
 use super::toasts::Toast;
 use crate::spec::Preset;
@@ -22,6 +23,10 @@ pub enum UserCommand {
     NewSeed,
     Stop,
     Fork,
+    ExportWindow,
+    ExportAnimation,
+    CopyCommandLine,
+    LightExports,
     CursorBack,
     CursorForward,
     Follow,
@@ -36,16 +41,18 @@ pub enum UserCommand {
 /// What a command is about: the menu and the help page are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    File,
     Run,
     Time,
     Window,
 }
 
 impl Group {
-    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Window];
+    pub const ALL: &'static [Self] = &[Self::File, Self::Run, Self::Time, Self::Window];
 
     pub fn title(self) -> &'static str {
         match self {
+            Self::File => "File",
             Self::Run => "Run",
             Self::Time => "Time",
             Self::Window => "Window",
@@ -70,8 +77,20 @@ const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
 impl UserCommand {
     pub const ALL: &'static [Self] = &[
+        Self::ExportWindow,
+        Self::ExportAnimation,
+        Self::CopyCommandLine,
+        Self::LightExports,
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
@@ -93,6 +112,22 @@ impl UserCommand {
     /// Name, explanation and key.
     pub fn about(self) -> About {
         let (label, tooltip, key) = match self {
+            Self::ExportWindow => ("Export window as PNG", "Save a picture of the window as it is", ctrl_shift(Key::S)),
+            Self::ExportAnimation => (
+                "Export animation",
+                "Save the kernel at each snapshot, beside the curves, as a GIF; everything goes on meanwhile",
+                ctrl(Key::G),
+            ),
+            Self::CopyCommandLine => (
+                "Copy as command line",
+                "Copy the line that repeats this run, or study, without a window",
+                ctrl_shift(Key::C),
+            ),
+            Self::LightExports => (
+                "Light background for exports",
+                "Pictures and animations have the light colours whatever the window has, for print",
+                key(Key::I),
+            ),
             Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
             Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
             Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
@@ -116,6 +151,7 @@ impl UserCommand {
     /// What it is about.
     pub fn group(self) -> Group {
         match self {
+            Self::ExportWindow | Self::ExportAnimation | Self::CopyCommandLine | Self::LightExports => Group::File,
             Self::PauseResume
             | Self::Step
             | Self::SwitchTask
@@ -170,6 +206,10 @@ pub enum Action {
     Tell(Toast),
     /// Show this folder in the system's file manager.
     Reveal(PathBuf),
+    /// Save a view as a picture or as numbers.
+    Export(Order),
+    /// Give the animation up.
+    CancelAnimation,
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
 }

@@ -10,6 +10,7 @@ use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 use super::actions::{self, Action, Actions, UserCommand};
 use super::clock::{self, Clock};
 use super::curves::Curves;
+use super::export::{self, Exports};
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::meters::{FrameTimes, Memory};
@@ -48,6 +49,7 @@ pub struct App {
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) toasts: Toasts,
+    pub(super) exports: Exports,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -78,6 +80,7 @@ impl App {
             dialog: None,
             help: false,
             toasts: Toasts::default(),
+            exports: Exports::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -143,6 +146,16 @@ impl App {
         &self.toasts
     }
 
+    /// What leaves the window as a file.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    /// Where exports go, to be changed by a caller.
+    pub fn exports_mut(&mut self) -> &mut Exports {
+        &mut self.exports
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -168,11 +181,33 @@ impl App {
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
         actions::keys(ui.ctx(), &mut self.actions, &available);
         self.layout(ui, &available);
+        if self.exports.window_ordered() {
+            self.export_window(ui.ctx(), &available);
+        }
         help::show(ui.ctx(), &mut self.help);
         self.toasts.show(ui.ctx(), &mut self.actions);
         if !self.measured {
             self.frames.push(began.elapsed().as_secs_f32());
         }
+    }
+
+    /// Draws the window once more, without pointer and open lists, where a picture is made of it.
+    fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand]) {
+        let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
+        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
+        self.views.forget_textures();
+        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available));
+        self.views.forget_textures();
+        let stem = match self.session() {
+            _ if self.study.shown => format!("{}-study", self.study.draft.name()),
+            Some(session) => {
+                let epoch = export::brief(self.clock.cursor(&session.history));
+                format!("{}-window-epoch-{epoch}", export::name_of(&session.spec))
+            }
+            None => "kernelscope-window".to_owned(),
+        };
+        self.exports.take_window(darkroom, plate, theme, stem);
+        ctx.request_repaint();
     }
 
     fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
@@ -192,6 +227,7 @@ impl App {
             range: self.clock.range(history),
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
+            sheet: None,
         };
         let session = self.session.as_ref();
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
@@ -200,7 +236,10 @@ impl App {
             top_bar::show(ui, &mut scene, session, &self.study, &self.draft, available);
         });
         Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
-            status_bar::show(ui, &scene, &self.frames, &self.memory);
+            let film = self.exports.film();
+            if status_bar::show(ui, &scene, &self.frames, &self.memory, film) {
+                scene.actions.push(Action::CancelAnimation);
+            }
         });
         if self.study.shown {
             let flops = session.and_then(|session| measured_flops(&session.history));
@@ -225,7 +264,10 @@ impl App {
                     ui.add_space(1.5 * GRID);
                     timeline::show(ui, &mut scene);
                 });
-            views::grid(ui, &mut scene, &mut self.views);
+            views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+            for order in self.exports.orders() {
+                self.exports.take(ui.ctx(), &mut scene, &mut self.views, order);
+            }
         });
     }
 }

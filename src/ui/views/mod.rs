@@ -9,8 +9,10 @@ mod circle;
 mod coupling;
 mod disk;
 mod distances;
+mod exported;
 mod forks;
 mod gram;
+mod gram_numbers;
 mod layers;
 mod ledger;
 mod logits;
@@ -22,6 +24,7 @@ mod program;
 mod scale;
 mod slots;
 mod spectrum;
+mod tables;
 mod trajectories;
 mod velocity;
 mod waterfall;
@@ -32,7 +35,7 @@ use super::scene::Scene;
 use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
-pub use slots::grid;
+pub use slots::{grid, on_film, on_paper};
 
 /// One of the views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

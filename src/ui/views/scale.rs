@@ -60,6 +60,7 @@ impl Quantity {
 }
 
 /// Kept between frames.
+#[derive(Clone)]
 pub struct ScaleState {
     shown: Quantity,
 }

@@ -3,7 +3,7 @@
 //! Guarantees: a view stands in one place only, so that plots need no other name than their view's; a view chosen where
 //! another stands changes places with it, so that nothing that was on screen is lost to one click.
 
-use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
+use egui::{Button, Color32, ComboBox, Popup, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
@@ -11,9 +11,11 @@ use super::{
     prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
+use crate::ui::actions::{Action, UserCommand};
+use crate::ui::export::{Order, What};
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
-use crate::ui::widgets::{Card, card_titled};
+use crate::ui::widgets::{Card, Icon, card_titled, quiet_button};
 
 /// How many places there are.
 const PLACES: usize = 7;
@@ -85,9 +87,20 @@ pub(super) struct Slot {
     rect: Rect,
     /// What stands here from the next frame on.
     view: View,
+    /// Whether this is a picture to be exported, which has nothing to press.
+    paper: bool,
+    /// Whether there are numbers to export, and whether pictures have a light ground.
+    measured: bool,
+    light: bool,
+    /// What was chosen from the list of exports.
+    wish: Option<Wish>,
 }
 
 impl Slot {
+    fn on_paper(rect: Rect, view: View) -> Self {
+        Self { rect, view, paper: true, measured: false, light: false, wish: None }
+    }
+
     /// Whether there is room for units and the lesser choosers.
     pub fn roomy(&self) -> bool {
         self.rect.width() >= ROOMY
@@ -96,7 +109,41 @@ impl Slot {
     /// The card of the view that stands here, with its title to choose another by.
     pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
         let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
-        card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui))
+        if self.paper {
+            let title = RichText::new(view.title()).size(theme::TITLE);
+            return card_titled(ui, self.rect, view.title(), unit, "", |ui| _ = ui.label(title));
+        }
+        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
+        self.exports(&mut card.header);
+        card
+    }
+
+    /// The list of what the view can be exported as.
+    fn exports(&mut self, ui: &mut Ui) {
+        let name = format!("Export {}", self.view.title());
+        let button =
+            quiet_button(ui, Icon::Export, &name).on_hover_text("Save this view as a picture or as its numbers");
+        Popup::menu(&button).show(|ui| {
+            ui.set_min_width(170.0);
+            let mut entry = |ui: &mut Ui, text: &str, hover: &str, what: What, possible: bool| {
+                let button = ui.add_enabled(possible, Button::new(text).frame(false)).on_hover_text(hover);
+                if button.on_disabled_hover_text("Nothing has been measured yet").clicked() {
+                    self.wish = Some(Wish::Export(what));
+                    ui.close();
+                }
+            };
+            let numbers = "What the view draws, as it was measured: of curves what lies in the stretch in view";
+            entry(ui, "Save as PNG", "A picture at twice the size of the screen", What::Png, true);
+            entry(ui, "Save as SVG", "A drawing that stays sharp at any size", What::Svg, true);
+            entry(ui, "Save numbers as CSV", numbers, What::Csv, self.measured);
+            entry(ui, "Copy numbers", numbers, What::Copy, self.measured);
+            ui.separator();
+            let mut light = self.light;
+            let about = UserCommand::LightExports.about();
+            if ui.checkbox(&mut light, about.label).on_hover_text(about.tooltip).changed() {
+                self.wish = Some(Wish::Light);
+            }
+        });
     }
 
     fn title(&mut self, ui: &mut Ui) {
@@ -121,8 +168,33 @@ impl Slot {
     }
 }
 
+/// What was chosen from a view's list of exports.
+enum Wish {
+    Export(What),
+    Light,
+}
+
+/// Draws one view, as large as the ui, for a picture of it.
+pub fn on_paper(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, view: View) {
+    let rect = ui.available_rect_before_wrap();
+    show(ui, &mut Slot::on_paper(rect, view), scene, state);
+}
+
+/// Draws the frame of an animation: the kernel, and beside it the curves.
+pub fn on_film(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
+    let gap = 1.5 * GRID;
+    let rect = ui.available_rect_before_wrap().shrink(gap);
+    let (left, right) = split_x(rect, (rect.height() - 52.0 + 36.0).min(rect.width() * 0.5), gap);
+    let third = ((right.height() - 2.0 * gap) / 3.0).round();
+    let (upper, below) = split_y(right, third, gap);
+    let (middle, lower) = split_y(below, third, gap);
+    for (rect, view) in [(left, View::Gram), (upper, View::Velocity), (middle, View::Scale), (lower, View::Accuracy)] {
+        show(ui, &mut Slot::on_paper(rect, view), scene, state);
+    }
+}
+
 /// Lays all places out in the rectangle that is left, and draws what stands in them.
-pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
+pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, light: bool) {
     if let BlockChoice(Block::Task(number)) = state.block
         && scene.info().is_some_and(|info| number > info.tasks.len())
     {
@@ -131,8 +203,16 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
     let rects = places(ui.available_rect_before_wrap());
     let views = state.slots.views;
     for (place, (rect, view)) in rects.into_iter().zip(views).enumerate() {
-        let mut slot = Slot { rect, view };
+        let measured = !scene.history.rows().is_empty();
+        let mut slot = Slot { rect, view, paper: false, measured, light, wish: None };
         show(ui, &mut slot, scene, state);
+        match slot.wish {
+            Some(Wish::Export(what)) => {
+                scene.actions.push(Action::Export(Order { view, size: rect.size(), what }));
+            }
+            Some(Wish::Light) => scene.actions.user(UserCommand::LightExports),
+            None => {}
+        }
         if slot.view != view {
             state.slots.put(place, slot.view);
         }

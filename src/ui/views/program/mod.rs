@@ -76,6 +76,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pro
         };
         ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     }
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.head(["tensor", "task", "share"]);
+        told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
+    }
     let picture = Picture { program: &program, network: &network, told: &told, task: state.task };
 
     let room = ui.available_size();
