@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{PRESETS, Preset, STUDIES, Spec};
 
 impl Spec {
-    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell; none where a number is too large for a run file.
+    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell, with a folder for the results; none where a number is too large for a run file.
     pub fn command_line(&self) -> Option<String> {
         let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
         let wanted = leaves(self)?;
@@ -19,8 +19,13 @@ impl Spec {
         nearest.sort_by_key(|(count, _)| *count);
         let line = |preset: &Preset| Some((preset.name, self.assignments(&preset.spec(), &wanted)?));
         let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
+        let folder = match self.study {
+            Some(_) => format!("kernelscope-studies/{name}"),
+            None => format!("{name}-seed-{}", self.seed),
+        };
         let words = ["kernelscope", command, "--preset", name].into_iter();
-        shlex::try_join(words.chain(changes.iter().flat_map(|change| ["--set", change]))).ok()
+        let changes = changes.iter().flat_map(|change| ["--set", change]);
+        shlex::try_join(words.chain(changes).chain(["--out", &folder])).ok()
     }
 
     /// What makes this run, with these settings, of another one, as for `--set`; none where it cannot be said so.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod claims;
 mod cli;
 mod data;
+mod export;
 mod fork;
 mod forks_ui;
 mod gpu;
