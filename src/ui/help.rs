@@ -7,13 +7,14 @@ use super::study::PanelKind;
 use super::theme;
 use super::views::View;
 
-const GESTURES: [(&str, &str); 8] = [
+const GESTURES: [(&str, &str); 9] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
     ("Drag with the right button", "Show this stretch"),
     ("Double click", "Follow the run again"),
     ("Title of a view", "Show another view in its place"),
+    ("Arrow beside the ? of a view", "Save it as a picture or its numbers, or copy these"),
     ("Point at the kernel", "The value and its two images"),
     ("Click on the kernel", "Choose the probe of this row for trajectories and the circle"),
 ];
