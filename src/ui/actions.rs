@@ -239,9 +239,10 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         return;
     }
     let focused = ctx.memory(|memory| memory.focused().is_some());
-    // Those with a modifier first: a plain key must not take theirs.
+    // Those with most modifiers first: a key with fewer must not take theirs.
     let mut commands = available.to_vec();
-    commands.sort_by_key(|command| command.about().key.modifiers == Modifiers::NONE);
+    let count = |of: Modifiers| [of.command, of.ctrl, of.shift, of.alt].into_iter().filter(|held| *held).count();
+    commands.sort_by_key(|command| std::cmp::Reverse(count(command.about().key.modifiers)));
     for command in commands {
         // A focused button or slider has these keys for itself.
         let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);

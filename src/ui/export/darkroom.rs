@@ -50,10 +50,10 @@ impl Darkroom {
     }
 
     /// Scroll positions, widths of panels and the like shall be those of the window.
-    pub fn remember(&self, memory: Memory) {
-        let zoom = self.ctx.zoom_factor();
+    pub fn remember(&self, mut memory: Memory) {
+        // How large the window is shown is its own affair: the picture has its points.
+        memory.options.zoom_factor = 1.0;
         self.ctx.memory_mut(|known| *known = memory);
-        self.ctx.set_zoom_factor(zoom);
         theme::install(&self.ctx);
         if let Some(focused) = self.ctx.memory(Memory::focused) {
             self.ctx.memory_mut(|memory| memory.surrender_focus(focused));

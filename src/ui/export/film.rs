@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use color_quant::NeuQuant;
@@ -59,6 +60,7 @@ struct Shared {
 pub struct Film {
     shared: Arc<Shared>,
     answer: Receiver<Result<Option<PathBuf>, String>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Film {
@@ -80,8 +82,8 @@ impl Film {
             let _ = send.send(made);
             wake();
         };
-        std::thread::Builder::new().name("animation".to_owned()).spawn(run)?;
-        Ok(Self { shared, answer })
+        let thread = Some(std::thread::Builder::new().name("animation".to_owned()).spawn(run)?);
+        Ok(Self { shared, answer, thread })
     }
 
     /// The file, or none where it was given up; once.
@@ -105,8 +107,11 @@ impl Film {
 }
 
 impl Drop for Film {
+    /// Waits for the frame in hand, or half a file would be left where the program ends.
     fn drop(&mut self) {
         self.cancel();
+        // A thread that broke has nothing to say any more.
+        _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -135,6 +140,9 @@ fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> 
     // One palette for all: colours that changed from frame to frame would flicker.
     let mut colours = Vec::new();
     for snapshot in [first, &snapshots[snapshots.len() / 2], last] {
+        if cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         colours.extend(stage.frame(snapshot).rgb.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]));
     }
     let mut palette = Palette::of(&colours);
