@@ -30,20 +30,25 @@ impl Spec {
 
     /// What makes this run, with these settings, of another one, as for `--set`; none where it cannot be said so.
     fn assignments(&self, base: &Self, wanted: &[Leaf]) -> Option<Vec<String>> {
-        let known = leaves(base)?;
-        let mut spec = base.clone();
-        let mut changes = Vec::new();
-        for leaf in wanted.iter().filter(|leaf| !known.contains(leaf)) {
+        let (mut spec, mut known, mut changes) = (base.clone(), leaves(base)?, Vec::new());
+        // Twice: a setting that is the usual one is only said where its section is, which another one may bring.
+        for leaf in wanted.iter().chain(wanted) {
+            if known.contains(leaf) {
+                continue;
+            }
             let (key, value) = leaf;
             // A word is easier to read without the quotes of TOML, where it is taken for the same.
             let word = value.as_str().map(|word| format!("{key}={word}"));
-            let (change, reached) = word.into_iter().chain([format!("{key}={value}")]).find_map(|change| {
+            let found = word.into_iter().chain([format!("{key}={value}")]).find_map(|change| {
                 let mut reached = spec.clone();
                 reached.set(&change).ok()?;
-                leaves(&reached)?.contains(leaf).then_some((change, reached))
-            })?;
-            spec = reached;
-            changes.push(change);
+                let leaves = leaves(&reached)?;
+                leaves.contains(leaf).then_some((change, reached, leaves))
+            });
+            if let Some((change, reached, leaves)) = found {
+                (spec, known) = (reached, leaves);
+                changes.push(change);
+            }
         }
         // What the base says and this does not cannot be taken back by a word.
         self.same_run(&spec).then_some(changes)
