@@ -4,6 +4,9 @@
 //! of its own). The record is synthetic, which a bench may be; it arrives through the real worker and its channels. Between
 //! frames a new snapshot arrives now and then, as it does in a run, so that caches are not measured instead of work.
 //!
+//! And what passes between the beginning and the end of a frame while exports are made: an animation of 200 snapshots, pictures of
+//! the window; with nothing else running, and with a thread that never rests, as a run is.
+//!
 //! Also of the study page with 40 runs overlaid in nine panels, at rest and with the pointer over the curves.
 //!
 //! What is measured is the time of this thread on the CPU where the system tells it (Linux), else the time that passed: a
@@ -35,8 +38,21 @@ const WARM_UP: usize = 60;
 /// A snapshot every so many frames: at 60 frames a second, eight a second.
 const EVERY: usize = 7;
 const LIMIT: f64 = 4.0;
+/// No frame may take longer while something is exported.
+const HELD: f64 = 1000.0 / 30.0;
+/// Snapshots of the run that is made an animation of.
+const FILMED: u64 = 200;
 
 fn main() {
+    let mut longest: f64 = 0.0;
+    for busy in [false, true] {
+        longest = longest.max(measure_exports(busy));
+    }
+    let verdict = if longest <= HELD { "within" } else { "ABOVE" };
+    println!("longest frame while exports are made: {longest:.2} ms, {verdict} the limit of {HELD:.0} ms (30 Hz)");
+    if std::env::args().any(|argument| argument == "exports") {
+        return;
+    }
     let mut slowest: f64 = 0.0;
     for dark in [false, true] {
         for input in ["following", "scrubbing"] {
@@ -55,7 +71,7 @@ fn main() {
 /// Times [`FRAMES`] frames; returns the 95th percentile of pass and tessellation together, in milliseconds.
 fn measure(dark: bool, input: &str) -> f64 {
     let (more, wanted) = bounded::<()>(64);
-    let start = move |spec: Spec, waker| feed(spec, wanted.clone(), waker);
+    let start = move |spec: Spec, waker| feed(spec, wanted.clone(), waker, ROWS);
     let mut app = App::new(Spec::default(), Box::new(start));
     let ctx = egui::Context::default();
     ctx.set_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light });
@@ -75,6 +91,81 @@ fn measure(dark: bool, input: &str) -> f64 {
         app.history().snapshots().len()
     );
     report(&times)
+}
+
+/// Frames at 60 Hz from the command to the finished animation, with a picture of the window on the way; by the clock, since it is
+/// other threads that could make it wait. Returns the longest, in milliseconds.
+fn measure_exports(busy: bool) -> f64 {
+    let (more, wanted) = bounded::<()>(64);
+    let start = move |spec: Spec, waker| feed(spec, wanted.clone(), waker, FILMED);
+    let mut app = App::new(Spec::default(), Box::new(start));
+    let folder = tempfile::tempdir().expect("a folder for what is exported");
+    app.exports_mut().set_folder(folder.path().to_owned());
+    let ctx = egui::Context::default();
+    app.start_run(&ctx);
+    while app.history().rows().len() < FILMED as usize {
+        app.tick(&ctx);
+    }
+    frames(&ctx, &mut app, "following", |_, _| {});
+    let ended = Arc::new(AtomicBool::new(false));
+    let works = Arc::clone(&ended);
+    let work = move || {
+        let mut sum = 0_u64;
+        while !works.load(Ordering::Relaxed) {
+            sum = std::hint::black_box(sum.wrapping_mul(3).wrapping_add(1));
+        }
+    };
+    let worker = busy.then(|| std::thread::Builder::new().name("busy".to_owned()).spawn(work).expect("a thread"));
+    let (mut times, began) = (Vec::new(), Instant::now());
+    let press = |key: egui::Key, modifiers: egui::Modifiers| Input::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers,
+    };
+    let command = egui::Modifiers::COMMAND | egui::Modifiers::CTRL;
+    for frame in 0.. {
+        let before = Instant::now();
+        let mut raw = raw_input(20.0 + frame as f64 / 60.0, "following", frame);
+        match frame {
+            20 => raw.events.push(press(egui::Key::G, command)),
+            60 | 120 => {
+                let shift = command | egui::Modifiers::SHIFT;
+                raw.events.push(press(egui::Key::S, shift));
+            }
+            _ => {}
+        }
+        app.tick(&ctx);
+        let mut output = ctx.run_ui(raw, |ui| app.show(ui));
+        output.textures_delta.clear();
+        std::hint::black_box(ctx.tessellate(std::mem::take(&mut output.shapes), output.pixels_per_point));
+        times.push(before.elapsed().as_secs_f64() * 1e3);
+        if frame > 200 && app.exports().film().is_none() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(16).saturating_sub(before.elapsed()));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    drop(more);
+    ended.store(true, Ordering::Relaxed);
+    worker.into_iter().for_each(|worker| worker.join().expect("it only counts"));
+    let files = std::fs::read_dir(folder.path()).expect("it is there").flatten();
+    let sizes: Vec<String> = files
+        .map(|file| {
+            let bytes = file.metadata().map_or(0, |file| file.len());
+            format!("{} {:.1} MB", file.file_name().to_string_lossy(), bytes as f64 / 1e6)
+        })
+        .collect();
+    let beside = if busy { "one busy thread beside" } else { "nothing beside" };
+    println!("exports, {beside}: {seconds:.1} s; {}", sizes.join(", "));
+    let (median, p99, longest) = (quantile(&times, 0.5), quantile(&times, 0.99), quantile(&times, 1.0));
+    println!("  frames {}  median {median:6.2}  p99 {p99:6.2}  max {longest:6.2} ms", times.len());
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    order.sort_by(|&a, &b| times[b].total_cmp(&times[a]));
+    let slow: Vec<String> = order.iter().take(6).map(|&at| format!("{at}: {:.1}", times[at])).collect();
+    println!("  the longest, by frame: {}", slow.join(", "));
+    longest
 }
 
 /// The study page with all runs of a study at once; a run more is told of now and then, so that the pictures are worked out
@@ -226,8 +317,8 @@ fn ended(place: usize) -> History {
     history
 }
 
-/// A laboratory that trains nothing: sends [`ROWS`] snapshots, then one for each request.
-fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker) -> Worker {
+/// A laboratory that trains nothing: sends so many snapshots, then one for each request.
+fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, rows: u64) -> Worker {
     let lab = move |control: &mut dyn kernelscope::lab::Control, sink: &mut dyn kernelscope::record::Sink| {
         let gram: Arc<[f64]> = (0..PROBES * PROBES)
             .map(|at| {
@@ -239,7 +330,7 @@ fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker) -> 
             return;
         }
         for step in 0.. {
-            while step >= ROWS && !control.cancelled() && wanted.recv_timeout(Duration::from_millis(20)).is_err() {}
+            while step >= rows && !control.cancelled() && wanted.recv_timeout(Duration::from_millis(20)).is_err() {}
             let epoch = step as f64 / PER_EPOCH as f64;
             if step == 0 || step == 15 * PER_EPOCH {
                 let task = if step == 0 { 1 } else { 2 };

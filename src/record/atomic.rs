@@ -19,19 +19,55 @@ pub(super) fn replace<T>(
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
 ) -> Result<T, FolderError> {
     let write = || {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX).suffix(".tmp");
-        // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
-        #[cfg(unix)]
-        let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temporary = builder.tempfile_in(folder_of(path))?;
-        let mut writer = BufWriter::with_capacity(1 << 16, temporary.reopen()?);
-        let made = fill(&mut writer)?;
-        writer.flush()?;
+        let (temporary, made) = filled(folder_of(path), fill)?;
         temporary.persist(path).map_err(|err| err.error)?;
         Ok(made)
     };
     write().map_err(|source| FolderError::write(path, source))
+}
+
+/// Writes a new file as a whole, `stem.ending`, into a folder that is made if need be; where a file has that name, `stem-2.ending`
+/// and so on: none is ever written over. Returns its path.
+pub fn write_new(
+    folder: &Path,
+    stem: &str,
+    ending: &str,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<PathBuf, FolderError> {
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let (mut temporary, ()) = filled(folder, fill)?;
+        let mut number = 1;
+        loop {
+            let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+            let path = folder.join(format!("{stem}{suffix}.{ending}"));
+            match temporary.persist_noclobber(&path) {
+                Ok(_) => return Ok(path),
+                Err(err) if err.error.kind() == io::ErrorKind::AlreadyExists => temporary = err.file,
+                Err(err) => return Err(err.error),
+            }
+            number += 1;
+        }
+    };
+    write().map_err(|source| FolderError::write(&folder.join(format!("{stem}.{ending}")), source))
+}
+
+/// A temporary file in this folder with what is to be in it.
+fn filled<T>(
+    folder: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+) -> io::Result<(tempfile::NamedTempFile, T)> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(".tmp");
+    // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
+    #[cfg(unix)]
+    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.tempfile_in(folder)?;
+    let mut writer = BufWriter::with_capacity(1 << 16, temporary.reopen()?);
+    let made = fill(&mut writer)?;
+    writer.flush()?;
+    drop(writer);
+    Ok((temporary, made))
 }
 
 /// The folder in which this file lies.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, TensorGram, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
-use crate::spec::{Change, RECORD_BYTES, ROW_BYTES};
+use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
 
 /// Where a run stands, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,8 +29,8 @@ pub struct Note {
     pub warning: bool,
 }
 
-/// One run as seen so far.
-#[derive(Debug)]
+/// One run as seen so far. A copy shares the matrices.
+#[derive(Clone, Debug)]
 pub struct History {
     info: Option<Arc<RunInfo>>,
     state: RunState,
@@ -164,6 +164,18 @@ impl History {
 
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The spec that repeats the run as it went: with the changes that were made, and then those that it still plans.
+    pub fn spec_as_it_went(&self) -> Option<Spec> {
+        let spec = &self.info.as_ref()?.spec;
+        let mut planned = spec.changes.clone();
+        for made in &self.changes {
+            if let Some(place) = planned.iter().position(|change| change == made) {
+                planned.remove(place);
+            }
+        }
+        Some(Spec { changes: self.changes.iter().cloned().chain(planned).collect(), ..spec.clone() })
     }
 
     pub fn notes(&self) -> &[Note] {

@@ -38,6 +38,7 @@ mod tensor_gram;
 mod weights;
 
 pub use arrays::{Arrays, Floats, check_place, is_npy, read_npy, write_arrays};
+pub use atomic::write_new;
 pub use autosave::{Autosave, Closing, CutOff, Saver};
 pub use checkpoint::Checkpoint;
 pub use create::{Opened, create, is_done, tidy};

@@ -13,6 +13,7 @@ mod file;
 mod infinite;
 mod layers;
 mod learning;
+mod line;
 mod network;
 mod plan;
 mod plane;

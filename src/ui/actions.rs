@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::export::Order;
 use super::study::Wish;
 use super::toasts::Toast;
 use super::travel;
@@ -24,6 +25,10 @@ pub enum UserCommand {
     NewSeed,
     Stop,
     Fork,
+    ExportWindow,
+    ExportAnimation,
+    CopyCommandLine,
+    LightExports,
     CursorBack,
     CursorForward,
     Follow,
@@ -54,6 +59,7 @@ pub enum UserCommand {
 /// What a command is about: the menu and the help page are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    File,
     Run,
     Time,
     Views,
@@ -62,10 +68,11 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Views, Self::Settings, Self::Window];
+    pub const ALL: &'static [Self] = &[Self::File, Self::Run, Self::Time, Self::Views, Self::Settings, Self::Window];
 
     pub fn title(self) -> &'static str {
         match self {
+            Self::File => "File",
             Self::Run => "Run",
             Self::Time => "Time",
             Self::Views => "Views",
@@ -96,10 +103,16 @@ const fn ctrl(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
 
 impl UserCommand {
     pub const ALL: &'static [Self] = &[
+        Self::ExportWindow,
+        Self::ExportAnimation,
+        Self::CopyCommandLine,
+        Self::LightExports,
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
@@ -137,6 +150,22 @@ impl UserCommand {
     /// Name, explanation and key.
     pub fn about(self) -> About {
         let (label, tooltip, key) = match self {
+            Self::ExportWindow => ("Export window as PNG", "Save a picture of the window as it is", ctrl_shift(Key::S)),
+            Self::ExportAnimation => (
+                "Export animation",
+                "Save the kernel at each snapshot, beside the curves, as a GIF; everything goes on meanwhile",
+                ctrl(Key::G),
+            ),
+            Self::CopyCommandLine => (
+                "Copy as command line",
+                "Copy the line that repeats this run, or study, without a window",
+                ctrl_shift(Key::C),
+            ),
+            Self::LightExports => (
+                "Light background for exports",
+                "Pictures and animations have the light colours whatever the window has, for print",
+                key(Key::I),
+            ),
             Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
             Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
             Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
@@ -165,11 +194,7 @@ impl UserCommand {
                 KeyboardShortcut::new(Modifiers::SHIFT, Key::Z),
             ),
             Self::Undo => ("Undo settings", "Take back the last change of the settings", ctrl(Key::Z)),
-            Self::Redo => (
-                "Redo settings",
-                "Make the change again that was taken back",
-                KeyboardShortcut::new(CTRL_SHIFT, Key::Z),
-            ),
+            Self::Redo => ("Redo settings", "Make the change again that was taken back", ctrl_shift(Key::Z)),
             Self::Palette => ("Commands", "Find a command, a preset or a view by typing", ctrl(Key::P)),
             Self::Theme => ("Theme", "Light, dark, or as the system has it", key(Key::D)),
             Self::Presentation => {
@@ -191,6 +216,7 @@ impl UserCommand {
     /// What it is about.
     pub fn group(self) -> Group {
         match self {
+            Self::ExportWindow | Self::ExportAnimation | Self::CopyCommandLine | Self::LightExports => Group::File,
             Self::PauseResume
             | Self::Step
             | Self::SwitchTask
@@ -230,7 +256,7 @@ impl UserCommand {
             Self::ZoomIn => Some(key(Key::Equals)),
             Self::Help => Some(key(Key::Questionmark)),
             Self::Redo => Some(ctrl(Key::Y)),
-            Self::Palette => Some(KeyboardShortcut::new(CTRL_SHIFT, Key::P)),
+            Self::Palette => Some(ctrl_shift(Key::P)),
             Self::ScaleUp => Some(ctrl(Key::Equals)),
             _ => None,
         }
@@ -282,6 +308,10 @@ pub enum Action {
     Tell(Toast),
     /// Show this folder in the system's file manager.
     Reveal(PathBuf),
+    /// Save a view as a picture or as numbers.
+    Export(Order),
+    /// Give the animation up.
+    CancelAnimation,
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
 }

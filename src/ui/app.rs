@@ -12,6 +12,7 @@ use super::actions::{self, Action, Actions, UserCommand};
 use super::clock::{self, Clock};
 use super::command_palette::Palette;
 use super::curves::Curves;
+use super::export::{self, Exports};
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
@@ -64,6 +65,7 @@ pub struct App {
     pub(super) last: Option<UserCommand>,
     pub(super) toasts: Toasts,
     pub(super) home: Home,
+    pub(super) exports: Exports,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -100,6 +102,7 @@ impl App {
             last: None,
             toasts: Toasts::default(),
             home: Home::default(),
+            exports: Exports::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -190,6 +193,16 @@ impl App {
         self.toasts.say(toast);
     }
 
+    /// What leaves the window as a file.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    /// Where exports go, to be changed by a caller.
+    pub fn exports_mut(&mut self) -> &mut Exports {
+        &mut self.exports
+    }
+
     /// Tells the run something, as if the user had.
     pub fn tell(&mut self, command: Command) {
         self.actions.push(Action::Live(command));
@@ -227,6 +240,9 @@ impl App {
         self.escape(ui.ctx());
         actions::keys(ui.ctx(), &mut self.actions, &available);
         self.layout(ui, &available);
+        if self.exports.window_ordered() {
+            self.export_window(ui.ctx(), &available);
+        }
         help::show(ui.ctx(), &mut self.help);
         let mut palette = std::mem::take(&mut self.palette);
         let mut chosen = Actions::default();
@@ -245,6 +261,25 @@ impl App {
         if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
             self.views.enlarge_or_put_back();
         }
+    }
+
+    /// Draws the window once more, without pointer and open lists, where a picture is made of it.
+    fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand]) {
+        let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
+        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
+        self.views.forget_textures();
+        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available));
+        self.views.forget_textures();
+        let stem = match self.session() {
+            _ if self.study.shown => format!("{}-study", self.study.draft.name()),
+            Some(session) => {
+                let epoch = export::brief(self.clock.cursor(&session.history));
+                format!("{}-window-epoch-{epoch}", export::name_of(&session.spec))
+            }
+            None => "kernelscope-window".to_owned(),
+        };
+        self.exports.take_window(darkroom, plate, theme, stem);
+        ctx.request_repaint();
     }
 
     fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
@@ -266,6 +301,7 @@ impl App {
             range: self.clock.range(history),
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
+            sheet: None,
         };
         let session = self.session.as_ref();
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
@@ -277,7 +313,10 @@ impl App {
         let presents = self.looks.presents();
         if !presents {
             Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
-                status_bar::show(ui, &scene, &self.frames, &self.memory);
+                let film = self.exports.film();
+                if status_bar::show(ui, &scene, &self.frames, &self.memory, film) {
+                    scene.actions.push(Action::CancelAnimation);
+                }
             });
         }
         if self.study.shown {
@@ -305,7 +344,10 @@ impl App {
                     ui.add_space(1.5 * GRID);
                     timeline::show(ui, &mut scene, available);
                 });
-            views::grid(ui, &mut scene, &mut self.views);
+            views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+            for order in self.exports.orders() {
+                self.exports.take(ui.ctx(), &mut scene, &mut self.views, order);
+            }
         });
     }
 }

@@ -150,6 +150,13 @@ impl Curves {
     }
 }
 
+/// All values of a curve as they were measured: (epoch, value), not thinned, and no logarithms.
+pub fn series(history: &History, source: Source) -> Vec<(f64, f64)> {
+    let mut curve = Curve::default();
+    curve.read(history, Key { source, log: false });
+    curve.points.iter().map(|point| (point.x, point.y)).collect()
+}
+
 /// A number that changes as long as a reaction to the last switch may: with each row until `epochs` after it, then not.
 fn settled(history: &History, epochs: f64) -> usize {
     let Some(&(_, switch, _)) = history.switches().last() else { return 0 };

@@ -8,7 +8,7 @@ use super::theme;
 use super::views::View;
 use crate::program::VERSION;
 
-const GESTURES: [(&str, &str); 12] = [
+const GESTURES: [(&str, &str); 13] = [
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
@@ -19,6 +19,7 @@ const GESTURES: [(&str, &str); 12] = [
     ("Drag between two views", "Make one larger; a double click makes both alike"),
     ("Alt and ↑ or ↓ in a row of the tasks", "Move the task; its handle can be dragged, too"),
     ("Click on a mark of the timeline", "Go there; with the right button: remove it"),
+    ("Arrow beside the ? of a view", "Save it as a picture or its numbers, or copy these"),
     ("Point at the kernel", "The value and its two images"),
     ("Click on the kernel", "Choose the probe of this row for trajectories and the circle"),
 ];

@@ -9,6 +9,8 @@ use super::actions::{Action, Group, UserCommand};
 use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
+use super::export::film::Reel;
+use super::export::name_of;
 use super::folder_dialog::FolderDialog;
 use super::looks;
 use super::session::{BUDGET, Session, outline};
@@ -56,6 +58,9 @@ impl App {
         }
         self.play_on(ctx);
         self.study.tick(ctx, &self.draft, || waker(ctx));
+        for toast in self.exports.tick(|| waker(ctx)) {
+            self.toasts.say(toast);
+        }
         for action in self.actions.take() {
             self.execute(ctx, action);
             ctx.request_repaint();
@@ -108,6 +113,8 @@ impl App {
                     self.toasts.say(Toast::failed(format!("{} cannot be shown: {err}", folder.display())));
                 }
             }
+            Action::Export(order) => self.exports.order(order),
+            Action::CancelAnimation => self.exports.cancel_film(),
             Action::ForgetReference => self.reference = None,
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
@@ -125,10 +132,13 @@ impl App {
         let session = self.session.as_ref();
         let live = session.is_some_and(Session::is_live);
         let startable = self.checked.problems.is_empty();
-        if command.group() != Group::Window && self.study.shown {
+        if !matches!(command.group(), Group::Window | Group::File) && self.study.shown {
             return false;
         }
         match command {
+            UserCommand::ExportAnimation => {
+                !self.study.shown && self.exports.film().is_none() && self.history().snapshots().len() > 1
+            }
             UserCommand::PauseResume => live || startable,
             UserCommand::Step => session.is_some_and(Session::is_paused),
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
@@ -188,6 +198,14 @@ impl App {
     fn command(&mut self, ctx: &egui::Context, command: UserCommand) {
         self.last = Some(command);
         match command {
+            UserCommand::ExportWindow => self.exports.order_window(),
+            UserCommand::ExportAnimation => self.animate(ctx),
+            UserCommand::CopyCommandLine => self.copy_command_line(ctx),
+            UserCommand::LightExports => {
+                self.exports.light = !self.exports.light;
+                let words = if self.exports.light { "are light" } else { "have the window's colours" };
+                self.toasts.say(Toast::done(format!("Exported pictures {words}")));
+            }
             UserCommand::PauseResume => self.pause_or_resume(ctx),
             UserCommand::Step => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.is_paused()) {
@@ -260,6 +278,34 @@ impl App {
             }
             UserCommand::Help => self.help = !self.help,
         }
+    }
+
+    fn animate(&mut self, ctx: &egui::Context) {
+        let history = self.history().clone();
+        let name = history.info().map_or("kernelscope", |info| name_of(&info.spec));
+        let theme = self.exports.theme(ctx.theme());
+        let reel = Reel { stem: format!("{name}-animation"), history, views: self.views.for_film(), theme };
+        if let Some(toast) = self.exports.animate(reel, waker(ctx)) {
+            self.toasts.say(toast);
+        }
+    }
+
+    /// Of the run as it went, live changes included; of the settings where there is none.
+    fn copy_command_line(&mut self, ctx: &egui::Context) {
+        let spec = if self.study.shown {
+            self.study.draft.spec(&self.draft).map_err(|problem| format!("{}: {}", problem.field, problem.message))
+        } else {
+            Ok(self.history().spec_as_it_went().unwrap_or_else(|| self.draft.clone()))
+        };
+        let too_large = || "The settings cannot be said in a line: a number is too large for a run file".to_owned();
+        self.toasts.say(match spec.and_then(|spec| spec.command_line().ok_or_else(too_large)) {
+            Ok(line) => {
+                let toast = Toast::done(format!("Copied: {line}"));
+                ctx.copy_text(line);
+                toast
+            }
+            Err(message) => Toast::failed(message),
+        });
     }
 
     fn pause_or_resume(&mut self, ctx: &egui::Context) {

@@ -2,7 +2,8 @@
 //!
 //! `app` holds the state and the layout, `logic` what happens between frames, `actions` what a user can do, `clock` the
 //! time that all views share, `travel` playback, marks and the two moments, `curves` the lines as they are drawn, `views` one
-//! file per view. Data come in through [`session::Session`], wishes go out through it; no tensor and no blocking call is in here.
+//! file per view, `export` what leaves it as files. Data come in through [`session::Session`], wishes go out through it; no
+//! tensor and no blocking call is in here.
 
 pub mod actions;
 pub mod app;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod command_palette;
 pub mod curves;
 pub mod distance_map;
+pub mod export;
 mod folder_dialog;
 mod forks;
 mod format;
@@ -28,6 +30,7 @@ pub mod saved;
 mod scene;
 pub mod session;
 mod settings;
+pub mod sheet;
 mod shots;
 mod sources;
 mod status_bar;

@@ -11,9 +11,10 @@ use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::actions::{Action, UserCommand};
 use super::axes::{self, AXIS};
-use super::curves::{Curves, Key, Visible, Window};
+use super::curves::{Curves, Key, Visible, Window, series};
 use super::format;
 use super::scene::Scene;
+use super::sheet::Told;
 use super::theme;
 use super::travel::{self, Which};
 use crate::record::{Block, History};
@@ -36,13 +37,16 @@ pub struct Trace {
     pub style: Style,
     /// Its value at the cursor, as stored.
     pub now: Option<f64>,
+    /// As it was measured, where this is an export.
+    pub told: Option<Told>,
 }
 
 impl Trace {
     /// The part of a curve in view, and its value at the cursor.
     pub fn new(scene: &mut Scene<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
         let cursor = scene.cursor;
-        Self::of((scene.history, scene.curves), name, key, (window, cursor), colour)
+        let told = scene.sheet.as_ref().map(|_| told(scene.history, key, ""));
+        Self { told, ..Self::of((scene.history, scene.curves), name, key, (window, cursor), colour) }
     }
 
     /// The same of any record.
@@ -55,7 +59,7 @@ impl Trace {
     ) -> Self {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
-        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now }
+        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now, told: None }
     }
 
     /// A curve of each task's block, the first task's on top, over that of the run before.
@@ -79,14 +83,24 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
         let dense = points.len() > 2 * window.pixels;
         let visible = Arc::new(Visible { pieces: vec![points], span, dense });
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None }
+    }
+
+    /// The same, under this name where it is exported.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        if let Some(told) = &mut self.told {
+            told.name = name.into();
+        }
+        self
     }
 
     /// A value to hold the others against, as stored.
     pub fn level(window: Window, y: f64, colour: Color32) -> Self {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
-        Self { name: String::new(), visible, colour, width: 1.0, style: Style::Dashed, now: None }
+        let (name, style) = (String::new(), Style::Dashed);
+        Self { name, visible, colour, width: 1.0, style, now: None, told: None }
     }
 
     /// The same curve of the run before this one.
@@ -95,8 +109,17 @@ impl Trace {
         let curves: &mut Curves = scene.reference_curves;
         let visible = curves.visible(history, key, window);
         let colour = scene.tokens.faint.gamma_multiply(0.8);
-        Some(Self { name: "run before".to_owned(), visible, colour, width: 1.0, style: Style::Solid, now: None })
+        let told = scene.sheet.as_ref().map(|_| told(history, key, "run before: "));
+        let (name, style) = ("run before".to_owned(), Style::Solid);
+        Some(Self { name, visible, colour, width: 1.0, style, now: None, told })
     }
+}
+
+/// A curve as it was measured; of a logarithmic axis what has a place there.
+pub fn told(history: &History, key: Key, whose: &str) -> Told {
+    let mut points = series(history, key.source);
+    points.retain(|point| !key.log || point.1 > 0.0);
+    Told { name: format!("{whose}{}", key.source), points }
 }
 
 /// A note at a point of the plot.
@@ -142,6 +165,10 @@ pub fn time_plot(
     let behind = ui.painter().add(Shape::Noop);
     let span = traces.iter().filter_map(|trace| trace.visible.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let (low, high) = plot.limits.unwrap_or_else(|| format::settle(span.unwrap_or((0.0, plot.least)), plot.least));
+    let range = scene.range;
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.curves(traces, plot.log, range);
+    }
     let shown = show(ui, scene, plot, traces, (low, high));
     let frame = *shown.0.frame();
     paint_bands(ui, scene, &shown.0, behind);

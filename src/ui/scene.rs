@@ -6,6 +6,7 @@ use super::actions::Actions;
 use super::clock::{Band, Clock};
 use super::curves::Curves;
 use super::forks::Forks;
+use super::sheet::Sheet;
 use super::theme::Tokens;
 use super::travel::Travel;
 use crate::record::{Block, History, RunInfo, Snapshot};
@@ -30,6 +31,8 @@ pub struct Scene<'a> {
     pub cursor: f64,
     /// The snapshot at the cursor.
     pub snapshot: Option<Arc<Snapshot>>,
+    /// Where this is not the window but an export: what views write the numbers down in that they draw.
+    pub sheet: Option<Sheet>,
 }
 
 impl Scene<'_> {

@@ -1,5 +1,7 @@
 //! What a curve can show, and where it stands in a row of the record.
 
+use std::fmt;
+
 use crate::record::{Block, Logits, Metric, Predictor, Row, Snapshot};
 
 /// What a curve shows.
@@ -168,6 +170,89 @@ impl Source {
                 }
             }
             Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,
+        }
+    }
+}
+
+/// As exported curves are called; metrics as in `metrics.csv`.
+impl fmt::Display for Source {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = |block: Block| match block {
+            Block::All => "all".to_owned(),
+            Block::Task(task) => format!("task {task}"),
+        };
+        match *self {
+            Self::Metric(block, metric) => write!(to, "{}, {}", metric.column(), on(block)),
+            Self::Relative(block, metric) => {
+                write!(to, "{} over that at the last switch, {}", metric.column(), on(block))
+            }
+            Self::Accuracy(task) => write!(to, "accuracy, task {task}"),
+            Self::Masked(task) => write!(to, "accuracy_masked, task {task}"),
+            Self::Probe(task) => write!(to, "accuracy_probe, task {task}"),
+            Self::TestLoss(task) => write!(to, "test loss, task {task}"),
+            Self::Predicted(by, task, of) => write!(to, "{} of {}, task {task}", of.word(), by.words()),
+            Self::Output(by, row, logit) => {
+                let by = by.map_or("network", |by| by.words());
+                write!(to, "logit {} of probe {}, {by}", logit + 1, row + 1)
+            }
+            Self::TrainLoss => write!(to, "training loss"),
+            Self::Eigenvalue(block, rank) => write!(to, "eigenvalue {}, {}", rank + 1, on(block)),
+            Self::Layer(task, place, of) => write!(to, "{} of layer {}, task {task}", of.word(), place + 1),
+            Self::TensorVelocity(task, place) => write!(to, "velocity of tensor {}, task {task}", place + 1),
+            Self::Pair(task, other, OfPair::Coupling) => write!(to, "coupling, tasks {task} and {other}"),
+            Self::Pair(task, other, OfPair::Frobenius) => write!(to, "frobenius, tasks {task} and {other}"),
+            Self::Logits(task, logits, of) => {
+                let set = if logits == Logits::Old { "old" } else { "new" };
+                write!(to, "{} of the {set} logits, task {task}", of.word())
+            }
+            Self::Optimiser(block, of) => write!(to, "{} of the optimiser's kernel, {}", of.word(), on(block)),
+        }
+    }
+}
+
+impl Of {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Masked => "accuracy_masked",
+            Self::Loss => "loss",
+            Self::Gap => "gap",
+            Self::ProbeLoss => "loss on probes",
+            Self::ProbeGap => "gap on probes",
+        }
+    }
+}
+
+impl OfLayer {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::Alignment => "alignment",
+            Self::AlignmentCentred => "alignment_centred",
+            Self::Share => "share",
+        }
+    }
+}
+
+impl OfLogits {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::LambdaMax => "lambda_max",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl OfOptimiser {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::Apart => "apart",
+            Self::LambdaMax => "lambda_max",
+            Self::Trace => "trace",
+            Self::Alignment => "alignment",
+            Self::AlignmentCentred => "alignment_centred",
         }
     }
 }

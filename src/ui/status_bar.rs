@@ -8,8 +8,10 @@ use super::scene::Scene;
 use super::theme;
 use crate::record::Note;
 
-pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory) {
+/// `film`: how much of an animation is made. Returns whether it is to be given up.
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
     let tokens = scene.tokens;
+    let mut cancel = false;
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
         let entry = |ui: &mut Ui, text: String, hover: &str| {
@@ -48,8 +50,16 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
             let kept = format::bytes(scene.history.snapshot_bytes());
             entry(ui, format::bytes(bytes), &format!("Memory of the whole program; snapshots hold {kept}"));
         }
+        if let Some(part) = film {
+            let text = RichText::new(format!("animation {:.0} %", 100.0 * part)).size(theme::SMALL);
+            ui.label(text.color(tokens.accent)).on_hover_text("The animation that is being saved");
+            let button = ui.small_button("Cancel").on_hover_text("Give the animation up; no file is left");
+            cancel = button.clicked();
+            _ = button.accessible_name("Cancel the animation");
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| notes(ui, scene));
     });
+    cancel
 }
 
 /// What a snapshot takes: for how long training stood still, and of what parts that is made.

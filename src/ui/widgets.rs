@@ -23,7 +23,7 @@ pub const HEADER: f32 = 20.0;
 /// Gap between a card's edge and what is in it.
 pub const PADDING: Vec2 = vec2(8.0, 6.0);
 
-/// Draws an empty card with its title, unit and the `?` that explains it. `draw` puts the title where it belongs.
+/// Draws an empty card with its title, unit and the `?` that explains it, if anything does. `draw` puts the title where it belongs.
 pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str, draw: impl FnOnce(&mut Ui)) -> Card {
     let tokens = Tokens::of(ui);
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), StrokeKind::Inside);
@@ -44,7 +44,9 @@ pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str,
     header.spacing_mut().item_spacing.x = GRID;
     header.spacing_mut().interact_size.y = 18.0;
     header.spacing_mut().button_padding = vec2(5.0, 1.0);
-    question(&mut header, title, help);
+    if !help.is_empty() {
+        question(&mut header, title, help);
+    }
     let body = bottom.with_min_y(bottom.top() + 2.0);
     let mut body =
         ui.new_child(UiBuilder::new().max_rect(body).id_salt((title, "body")).layout(Layout::top_down(Align::Min)));
@@ -199,6 +201,7 @@ pub enum Icon {
     FlagAfter,
     /// To the newest.
     Newest,
+    Export,
 }
 
 /// A button with a sign and, if not empty, a word. The name is what a screen reader says.
@@ -387,6 +390,11 @@ pub fn paint_icon(ui: &Ui, rect: Rect, icon: Icon, colour: Color32, ground: Colo
         Icon::Folder => {
             let outline = vec![at(1.0, 10.0), at(1.0, 2.5), at(4.5, 2.5), at(5.8, 4.0), at(11.0, 4.0), at(11.0, 10.0)];
             painter.add(Shape::closed_line(outline, stroke));
+        }
+        Icon::Export => {
+            painter.line_segment([at(6.0, 0.5), at(6.0, 7.5)], stroke);
+            painter.add(Shape::line(vec![at(3.2, 4.9), at(6.0, 7.7), at(8.8, 4.9)], stroke));
+            painter.add(Shape::line(vec![at(1.0, 7.5), at(1.0, 11.0), at(11.0, 11.0), at(11.0, 7.5)], stroke));
         }
     }
 }

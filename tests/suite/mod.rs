@@ -10,6 +10,7 @@ mod autosave;
 mod claims;
 mod cli;
 mod data;
+mod export;
 mod fork;
 mod forks_ui;
 mod gpu;

@@ -2,7 +2,8 @@
 
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use crate::math::forgetting::forgetting;
 use crate::record::{Ending, History, Row, RunState};
 use crate::ui::curves::{Key, Source, Window};
@@ -20,7 +21,7 @@ enum Shown {
 }
 
 /// Kept between frames.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct AccuracyState {
     shown: Shown,
 }
@@ -56,7 +57,14 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Acc
             let plot = TimePlot { id: "loss", log: true, limits: None, least: 0.7, ticks: true, height };
             time_plot(ui, scene, &plot, &traces, &[]);
         }
-        Shown::Matrix => matrix(ui, scene),
+        Shown::Matrix => {
+            let tasks = scene.tasks();
+            let history = scene.history;
+            if let Some(sheet) = &mut scene.sheet {
+                tables::accuracy(sheet, &matrix_of(history), &tasks);
+            }
+            matrix(ui, scene);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::Metric;
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};

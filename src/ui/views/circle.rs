@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 use egui::{Color32, RichText, Sense, Ui, UiBuilder};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use super::trajectories::Probe;
 use crate::math::plane::Point;
 use crate::record::{History, circle, origin, profile};
@@ -78,6 +78,13 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Cir
     }
     let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
     let lines = lines(scene, state, &points, from);
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.head(["curve", "angle", "value"]);
+        for line in &lines {
+            let name = if line.name.is_empty() { "run before" } else { line.name };
+            line.points.iter().for_each(|at| sheet.row([name.into(), at.x.into(), at.y.into()]));
+        }
+    }
     let header = &mut card.header;
     legend(&mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap())), &lines);
     plot(&mut card.body, scene, &lines, points[from]);

@@ -9,7 +9,7 @@ use std::ops::Range;
 use egui::{RichText, Ui};
 
 use super::compare_panels::{Pictures, cells, numbers, spectra};
-use super::slots::Slot;
+use super::slot::Slot;
 use super::{choose_block, distances};
 use crate::record::{Block, RunInfo};
 use crate::ui::actions::UserCommand;

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::ui::curves::{Key, OfPair, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;

@@ -11,7 +11,7 @@ use egui::{
 };
 
 use super::pixels::Shades;
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::math::modes::Modes;
 use crate::math::plane::Point;
 use crate::record::{Snapshot, cell, grid};
@@ -21,6 +21,7 @@ use crate::ui::aside::Aside;
 use crate::ui::format;
 use crate::ui::residuals::modes_of;
 use crate::ui::scene::Scene;
+use crate::ui::sheet::Cell;
 use crate::ui::theme;
 
 /// Components shown.
@@ -57,6 +58,11 @@ impl DiskState {
     pub fn reset(&mut self) {
         self.record += 1;
         (self.found, self.drawn) = ([None, None], [None, None]);
+    }
+
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        self.drawn = [None, None];
     }
 
     /// Takes what was found, and asks for what is missing: the start first.
@@ -97,6 +103,18 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Dis
         }
     }
     state.ask(scene);
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.head(["when", "epoch", "component", "eigenvalue", "x", "y", "value"]);
+        for (when, found) in ["start", "now"].into_iter().zip(&state.found) {
+            let Some((epoch, Ok(modes))) = found.as_ref().map(|found| (found.epoch, &found.modes)) else { continue };
+            for (rank, &value) in modes.values().iter().enumerate().take(COMPONENTS) {
+                for (entry, [x, y]) in modes.vector(rank).iter().zip(&points) {
+                    let numbers = [value, *x, *y, *entry].map(Cell::from);
+                    sheet.row([when.into(), epoch.into(), (rank + 1).into()].into_iter().chain(numbers));
+                }
+            }
+        }
+    }
     draw(ui, scene, state, side, &points);
 }
 

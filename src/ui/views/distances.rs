@@ -5,7 +5,8 @@ use egui_plot::{PlotImage, PlotPoint, PlotTransform};
 
 use super::choose_task;
 use super::pixels::{Shades, colour_bar};
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::Window;
 use crate::ui::distance_map::{DistanceMap, Distances};
@@ -55,6 +56,11 @@ impl DistancesState {
         self.map.iter_mut().for_each(DistanceMap::reset);
         (self.drawn, self.high) = (None, 0.0);
     }
+
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        self.drawn = None;
+    }
 }
 
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DistancesState) {
@@ -85,6 +91,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Dis
     let window = window(ui, scene);
     let found = map.of(scene.history, &rows);
     if let Some(found) = found {
+        if let Some(sheet) = &mut scene.sheet {
+            tables::distances(sheet, found);
+        }
         draw(ui, scene, state, found, window);
     }
     let transform = frame(ui, scene, state);

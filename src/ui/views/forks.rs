@@ -2,14 +2,15 @@
 
 use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::{Block, Ending, History, Metric, RunState};
 use crate::ui::actions::{Action, UserCommand};
 use crate::ui::curves::{Curves, Key, Source, Window};
 use crate::ui::forks::ideas;
 use crate::ui::format;
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, Trace, time_plot, told, window};
 use crate::ui::scene::Scene;
+use crate::ui::sheet::Cell;
 use crate::ui::theme;
 use crate::ui::widgets::{Icon, IconButton, choose, number_legend};
 
@@ -114,10 +115,12 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut For
 
 /// The futures first and the run itself on top, which they follow up to the fork.
 fn traces(scene: &mut Scene<'_>, key: Key, window: Window) -> Vec<Trace> {
-    let cursor = scene.cursor;
+    let (cursor, exported) = (scene.cursor, scene.sheet.is_some());
     let of = |branch: &mut crate::ui::forks::Branch| {
+        let whose = format!("{}: ", branch.name);
+        let told = exported.then(|| told(&branch.session.history, key, &whose));
         let from = (&branch.session.history, &mut branch.curves);
-        Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour)
+        Trace { told, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
     };
     let mut traces: Vec<Trace> = scene.forks.branches_mut().iter_mut().map(of).collect();
     let colour = scene.tokens.text;
@@ -217,6 +220,7 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
     let furthest = begun.chain([scene.history.tasks()]).max_by_key(|tasks| tasks.len());
     let newest = furthest.and_then(|tasks| tasks.last()).map_or(task, |start| start.task);
     let own = Figures::of(scene.history, scene.curves, fork, (task, newest));
+    write(scene, &own, fork, (task, newest));
     let small = |text: &str| RichText::new(text).size(theme::SMALL);
     let weak = scene.tokens.weak;
     let mut removed = None;
@@ -245,6 +249,26 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
     });
     if let Some(place) = removed {
         scene.actions.push(Action::RemoveFuture(place));
+    }
+}
+
+/// Writes the table down where it is exported.
+fn write(scene: &mut Scene<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
+    let Some(sheet) = &mut scene.sheet else { return };
+    let on = |task: usize, what: &str| format!("{what}, task {task}");
+    sheet.head(["future".to_owned(), "spike".to_owned(), "dip".to_owned()].into_iter().chain([
+        on(task, "accuracy"),
+        on(task, "accuracy_masked"),
+        on(newest, "accuracy"),
+    ]));
+    let mut line = |name: &str, of: &Figures| {
+        let (all, masked) = (of.accuracy.map(|found| found.0), of.accuracy.map(|found| found.1));
+        let numbers = [of.ratio, of.dip, all, masked, of.newest].map(Cell::from);
+        sheet.row([Cell::from(name)].into_iter().chain(numbers));
+    };
+    line(OWN, own);
+    for branch in scene.forks.branches_mut() {
+        line(&branch.name, &Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest)));
     }
 }
 

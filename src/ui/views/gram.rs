@@ -13,26 +13,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::atlas::Atlas;
+use super::gram_numbers::{Mode, entry, range_of};
 use super::pixels::{Shades, colour_bar, picture};
 use super::program::Chosen;
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use super::trajectories::Probe;
 use crate::record::{Row, RunInfo, Snapshot};
 use crate::ui::format;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 use crate::ui::widgets::segments;
-
-/// What the picture shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum Mode {
-    #[default]
-    Kernel,
-    /// K/√(KᵢᵢKⱼⱼ).
-    Cosine,
-    /// K minus the kernel at the last switch.
-    Change,
-}
 
 /// Kept between frames.
 pub struct GramState {
@@ -77,6 +68,41 @@ impl GramState {
         (self.unpacked, self.drawn, self.atlas) = ([None, None], None, None);
     }
 
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        (self.drawn, self.atlas) = (None, None);
+    }
+
+    /// What is chosen, without pictures.
+    pub fn chosen(&self) -> Self {
+        Self { mode: self.mode, ranges: self.ranges.clone(), ..Self::default() }
+    }
+
+    /// Has the range of colours be that of all these snapshots from the first one on.
+    pub fn widen_over(&mut self, snapshots: &[Arc<Snapshot>], cancelled: impl Fn() -> bool) {
+        let mode = self.mode;
+        let mut before: Option<&Arc<Snapshot>> = None;
+        for snapshot in snapshots.iter().take_while(|_| !cancelled()) {
+            let n = snapshot.eigenvalues.len();
+            if n == 0 || snapshot.gram.len() != n * n {
+                continue;
+            }
+            let earlier = before.filter(|before| before.gram.len() == n * n).map(|before| &before.gram[..]);
+            self.widen((mode, None), |row, column| entry(mode, &snapshot.gram, earlier, n, row, column), n);
+            if snapshot.row.at_switch {
+                before = Some(snapshot);
+            }
+        }
+    }
+
+    /// Has a range hold the numbers of a picture, too.
+    fn widen(&mut self, range: (Mode, Chosen), value: impl Fn(usize, usize) -> f64, n: usize) {
+        if let Some((low, high)) = range_of(range.0, n, value) {
+            let known = self.ranges.entry(range).or_insert((low, high));
+            *known = (known.0.min(low), known.1.max(high));
+        }
+    }
+
     /// The matrix of a snapshot, whole or of one tensor; `None` where the tensor's is not there.
     fn matrix(&mut self, place: usize, snapshot: &Snapshot, tensor: &Chosen, n: usize) -> Option<Arc<[f64]>> {
         let Some(tensor) = tensor else { return Some(Arc::clone(&snapshot.gram)) };
@@ -97,41 +123,6 @@ impl GramState {
     }
 }
 
-/// One number of the picture.
-fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize, column: usize) -> f64 {
-    let value = gram[row * n + column];
-    match mode {
-        Mode::Kernel => value,
-        Mode::Cosine => value / (gram[row * n + row] * gram[column * n + column]).sqrt(),
-        Mode::Change => value - before.map_or(value, |before| before[row * n + column]),
-    }
-}
-
-/// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
-/// that all but one in two hundred stay below.
-fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
-    let stride = (n * n / 8192).max(1);
-    let mut seen: Vec<f64> =
-        (0..n * n).step_by(stride).map(|at| value(at / n, at % n)).filter(|v| v.is_finite()).collect();
-    if seen.is_empty() {
-        return None;
-    }
-    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
-    match mode {
-        Mode::Change => {
-            seen.iter_mut().for_each(|value| *value = value.abs());
-            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-            Some((-*most, *most))
-        }
-        Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
-        Mode::Kernel => {
-            let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
-            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-            Some((low.min(0.0), *most))
-        }
-    }
-}
-
 /// `chosen`: the tensor that is shown alone, and the probe that a click chooses for other views.
 pub fn show(
     ui: &mut Ui,
@@ -149,7 +140,7 @@ pub fn show(
     segments(&mut card.header, &mut state.mode, &modes);
     back_to_the_whole(&mut card.header, chosen);
     let ui = &mut card.body;
-    let (Some(info), Some(snapshot)) = (scene.info(), scene.snapshot.clone()) else {
+    let (Some(info), Some(snapshot)) = (scene.history.info(), scene.snapshot.clone()) else {
         placeholder(ui, scene);
         return;
     };
@@ -176,6 +167,10 @@ pub fn show(
         of: chosen.clone(),
         n,
     };
+    if let Some(sheet) = &mut scene.sheet {
+        let value = |row, column| entry(state.mode, shown.matrix, shown.before, n, row, column);
+        tables::of_probes(sheet, info, value);
+    }
     let place = matrix_rect(ui.available_rect_before_wrap());
     draw_matrix(ui, place, scene, state, &shown);
     blocks(ui, place, scene, info);
@@ -225,10 +220,7 @@ fn draw_matrix(ui: &Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, s
     if state.drawn.as_ref().is_none_or(|drawn| drawn.key != key) {
         let value = |row: usize, column: usize| entry(mode, shown.matrix, shown.before, n, row, column);
         let range = (mode, shown.of.clone());
-        if let Some((low, high)) = range_of(mode, n, value) {
-            let known = state.ranges.entry(range.clone()).or_insert((low, high));
-            *known = (known.0.min(low), known.1.max(high));
-        }
+        state.widen(range.clone(), value, n);
         let range = state.ranges.get(&range).copied().unwrap_or((0.0, 1.0));
         let image = picture(n, value, state.shades(), range, scene.tokens.nan);
         let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };

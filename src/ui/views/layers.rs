@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::Ui;
 
 use super::choose_task;
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::ui::curves::{Key, OfLayer, Source};
 use crate::ui::format;
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
@@ -49,9 +49,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Lay
     let trace = |(place, name): (usize, &Arc<str>)| {
         let key = Key { source: Source::Layer(state.task, place, state.shown), log };
         let colour = scene.tokens.layer(place, count);
+        let called = format!("{name}: {}, task {}", state.shown.word(), state.task);
         let ratio = spikes.get(place).copied().flatten().filter(|_| log);
         let name = ratio.map_or_else(|| name.to_string(), |spike| format!("{name} ×{}", format::times(spike.ratio)));
-        Trace { width: 1.3, ..Trace::new(scene, name, key, window, colour) }
+        Trace { width: 1.3, ..Trace::new(scene, name, key, window, colour).called(called) }
     };
     // As the header's legend reads them: last first.
     let mut traces: Vec<Trace> = names.iter().enumerate().map(trace).collect();

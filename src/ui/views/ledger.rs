@@ -5,7 +5,8 @@ use std::sync::Arc;
 use egui::{Align2, Button, Color32, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
 use super::atlas::Atlas;
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use crate::record::{Ledger, OldImage, RunState};
 use crate::ui::actions::Action;
 use crate::ui::format;
@@ -29,6 +30,11 @@ impl LedgerState {
     /// Forgets what was chosen in the run before.
     pub fn reset(&mut self) {
         (self.step, self.old) = (None, None);
+    }
+
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        (self.probes, self.batch) = (None, None);
     }
 }
 
@@ -65,6 +71,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
     let mut step = ledger.step;
     if choose(header, "Ledger", &mut step, &options) {
         (state.step, state.old) = (Some(step), None);
+    }
+    if let Some(sheet) = &mut scene.sheet {
+        tables::ledger(sheet, &ledger, &info);
     }
     let ui = &mut card.body;
     Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);

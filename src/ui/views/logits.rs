@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::choose_task;
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::Logits;
 use crate::ui::curves::{Key, OfLogits, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};

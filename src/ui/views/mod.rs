@@ -11,20 +11,25 @@ mod compare_panels;
 mod coupling;
 mod disk;
 mod distances;
+mod exported;
 mod forks;
 mod gram;
+mod gram_numbers;
 mod layers;
 mod layout;
 mod ledger;
 mod logits;
 mod modes;
 mod optimiser;
+mod paper;
 mod pixels;
 mod prediction;
 mod program;
 mod scale;
+mod slot;
 mod slots;
 mod spectrum;
+mod tables;
 mod trajectories;
 mod velocity;
 mod waterfall;
@@ -36,6 +41,7 @@ use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
 pub use layout::Layout;
+pub use paper::{on_film, on_paper};
 pub use slots::grid;
 
 /// One of the views.

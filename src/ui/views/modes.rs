@@ -6,7 +6,7 @@
 use egui::{RichText, Ui, UiBuilder};
 use egui_plot::PlotPoint;
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::math::modes::left;
 use crate::record::RunInfo;
 use crate::spec::{Loss, preset};
@@ -15,6 +15,7 @@ use crate::ui::format;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::residuals::{ResidualMap, Residuals, still};
 use crate::ui::scene::Scene;
+use crate::ui::sheet::Told;
 use crate::ui::theme;
 use crate::ui::widgets::{choose, names_below};
 
@@ -126,16 +127,20 @@ fn traces(
     for (place, rank) in ranks.into_iter().enumerate() {
         let colour = scene.tokens.layer(place, lines.max(2));
         let eigenvalue = found.eigenvalues[rank];
+        let name = format!("λ{} {}", format::subscript(rank + 1), format::number(eigenvalue));
         if let Some(rate) = rate {
             let expected = found
                 .times
                 .iter()
                 .filter_map(|&(step, epoch)| log(epoch, left(rate, eigenvalue, entries, step as f64)));
-            let line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
+            let mut line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
+            if scene.sheet.is_some() {
+                let points = line.visible.pieces.iter().flatten().map(|point| (point.x, 10f64.powf(point.y))).collect();
+                line.told = Some(Told { name: format!("{name}, kernel standing still"), points });
+            }
             traces.push(Trace { style: Style::Dashed, width: 1.2, now: None, ..line });
         }
         let measured = found.left(rank).into_iter().filter_map(|(epoch, share)| log(epoch, share)).collect();
-        let name = format!("λ{} {}", format::subscript(rank + 1), format::number(eigenvalue));
         traces.push(Trace::through(name, measured, (window, cursor), colour));
     }
     traces

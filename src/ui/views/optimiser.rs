@@ -2,7 +2,7 @@
 
 use egui::{RichText, Ui, UiBuilder};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use super::{BlockChoice, choose_block};
 use crate::record::{Block, Metric};
 use crate::ui::curves::{Key, OfOptimiser, Source};

@@ -2,7 +2,7 @@
 
 use egui::{Color32, RichText, Ui, UiBuilder};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::{Block, Metric, Predictor};
 use crate::spec::preset;
 use crate::ui::actions::Action;

@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::{Block, Metric};
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
@@ -60,6 +60,7 @@ impl Quantity {
 }
 
 /// Kept between frames.
+#[derive(Clone)]
 pub struct ScaleState {
     shown: Quantity,
 }

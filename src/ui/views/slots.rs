@@ -4,23 +4,21 @@
 //! another stands changes places with it, so that nothing that was on screen is lost to one click. One view can have the
 //! window for itself; all others are then where they were.
 
-use egui::{Color32, ComboBox, Pos2, Rect, RichText, Sense, Stroke, Ui, vec2};
-use egui_tiles::{Behavior, EditAction, LinearDir, ResizeState, TileId, Tiles, UiResponse};
+use egui::{Pos2, Rect, Stroke, Ui};
+use egui_tiles::{Behavior, EditAction, ResizeState, TileId, Tiles, UiResponse};
 
 use super::layout::{GAP, Layout, Places, USUAL};
+use super::slot::{Slot, Wish};
 use super::{BlockChoice, View, ViewState};
 use super::{
     accuracy, alignment, circle, compare, coupling, disk, distances, forks, gram, layers, ledger, logits, modes,
     optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
-use crate::ui::actions::UserCommand;
+use crate::ui::actions::{Action, UserCommand};
+use crate::ui::export::Order;
 use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
-/// Narrower than this a slot has no room for units and the lesser choosers.
-const ROOMY: f32 = 380.0;
 /// The place, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
 const SPARE: usize = 4;
 
@@ -122,97 +120,8 @@ impl ViewState {
     }
 }
 
-/// What was asked of a place.
-#[derive(Clone, Copy)]
-enum Wish {
-    Enlarge,
-    PutBack,
-    Split(LinearDir),
-    Close,
-}
-
-/// A place while a view draws itself in it.
-pub(super) struct Slot {
-    rect: Rect,
-    /// What stands here from the next frame on.
-    view: View,
-    /// Whether it has the window for itself.
-    enlarged: bool,
-    wish: Option<Wish>,
-}
-
-impl Slot {
-    /// Whether there is room for units and the lesser choosers.
-    pub fn roomy(&self) -> bool {
-        self.rect.width() >= ROOMY
-    }
-
-    /// The card of the view that stands here, with its title to choose another by.
-    pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
-        let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
-        let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
-        // Below title and choosers, and no stop for the focus: those have their own.
-        let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
-        if head.double_clicked() {
-            self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
-        }
-        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
-        if self.enlarged {
-            let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
-            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
-            if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
-                self.wish = Some(Wish::PutBack);
-            }
-        }
-        card
-    }
-
-    /// What can be done with the place itself, in one line below the list of views.
-    fn place(&mut self, ui: &mut Ui) {
-        let entries = [
-            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
-            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
-            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
-            (Icon::Cross, "Close this place", Wish::Close),
-        ];
-        ui.add_space(2.0);
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::GRID;
-            for (icon, name, wish) in entries {
-                if IconButton::small(icon, name).show(ui, 18.0).clicked() {
-                    self.wish = Some(wish);
-                }
-            }
-        });
-    }
-
-    fn title(&mut self, ui: &mut Ui) {
-        let title = self.view.title();
-        let visuals = ui.visuals_mut();
-        // A title first, a list second: no frame until it is pointed at.
-        visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
-        ui.spacing_mut().button_padding = vec2(0.0, 1.0);
-        (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
-        let text = RichText::new(title).size(theme::TITLE);
-        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
-        let shown = list.show_ui(ui, |ui| {
-            // All of them at once: a list gets no more than half of the window's height.
-            ui.spacing_mut().button_padding = vec2(6.0, 0.0);
-            ui.spacing_mut().item_spacing.y = 0.0;
-            ui.spacing_mut().interact_size.y = 18.0;
-            for view in View::ALL {
-                ui.selectable_value(&mut self.view, view, view.title());
-            }
-            if !self.enlarged {
-                self.place(ui);
-            }
-        });
-        let _named = shown.response.accessible_name(format!("View: {title}"));
-    }
-}
-
 /// Lays all places out in the rectangle that is left, and draws what stands in them.
-pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
+pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, light: bool) {
     if let BlockChoice(Block::Task(number)) = state.block
         && scene.info().is_some_and(|info| number > info.tasks.len())
     {
@@ -220,7 +129,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
     }
     // The places are taken out meanwhile: a view may hold all other state.
     let mut places = std::mem::take(&mut state.slots.places);
-    let mut drawing = Drawing { scene, state, asked: None, divided: false, focus: focus(ui) };
+    let mut drawing = Drawing { scene, state, asked: None, divided: false, focus: focus(ui), light };
     if let Some(view) = drawing.state.slots.enlarged {
         let rect = ui.available_rect_before_wrap().round();
         let place = places.all().into_iter().find(|place| place.1 == view).map(|place| place.0);
@@ -243,6 +152,10 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
             Some(Wish::PutBack) => state.slots.enlarged = None,
             Some(Wish::Split(dir)) => places.split(place, dir),
             Some(Wish::Close) => places.close(place),
+            Some(Wish::Export(what)) => {
+                scene.actions.push(Action::Export(Order { view: slot.view, size: slot.rect.size(), what }));
+            }
+            Some(Wish::Light) => scene.actions.user(UserCommand::LightExports),
             None => {}
         }
     }
@@ -264,11 +177,14 @@ struct Drawing<'a, 'b> {
     /// Whether a divider was dragged.
     divided: bool,
     focus: Option<Pos2>,
+    /// Whether exported pictures have a light ground.
+    light: bool,
 }
 
 impl Drawing<'_, '_> {
     fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Slot {
-        let mut slot = Slot { rect, view, enlarged, wish: None };
+        let measured = !self.scene.history.rows().is_empty();
+        let mut slot = Slot { rect, view, enlarged, paper: false, measured, light: self.light, wish: None };
         show(ui, &mut slot, self.scene, self.state);
         if ui.rect_contains_pointer(rect) {
             self.state.slots.pointed = Some(view);
@@ -321,7 +237,8 @@ impl Behavior<View> for Drawing<'_, '_> {
     }
 }
 
-fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewState) {
+/// Draws the view of a place in it.
+pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewState) {
     match slot.view {
         View::Gram => gram::show(ui, slot, scene, &mut state.gram, (&mut state.tensor, &mut state.probe)),
         View::Velocity => velocity::show(ui, slot, scene, &mut state.velocity, state.tensor.as_deref()),

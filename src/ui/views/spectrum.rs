@@ -6,7 +6,8 @@ use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
 use super::choose_block;
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use crate::record::{Block, Snapshot};
 use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::eigenvalues;
@@ -22,7 +23,11 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Blo
     let Some(values) = eigenvalues(&snapshot, *block).filter(|values| !values.is_empty()) else { return };
     let now = points(values);
     let before = scene.at_switch().filter(|before| before.row.step < snapshot.row.step);
-    let before = before.as_deref().and_then(|before| eigenvalues(before, *block)).map(points).unwrap_or_default();
+    let earlier = before.as_deref().and_then(|before| eigenvalues(before, *block)).unwrap_or_default();
+    if let Some(sheet) = &mut scene.sheet {
+        tables::spectrum(sheet, values, earlier);
+    }
+    let before = points(earlier);
     let low = now.iter().chain(&before).map(|point| point.y).fold(f64::INFINITY, f64::min);
     let high = now.iter().chain(&before).map(|point| point.y).fold(f64::NEG_INFINITY, f64::max);
     let (low, high) = if low.is_finite() { format::settle((low, high), 1.0) } else { (0.0, 1.0) };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui, UiBuilder};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::{Predictor, RunInfo, Snapshot};
 use crate::spec::Loss;
 use crate::ui::curves::{Key, Source, Window};
@@ -163,11 +163,14 @@ fn traces(
     for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
         let colour = scene.tokens.layer(place, lines.len().max(2));
         let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
-        if by.is_some() {
-            let beside = Trace::new(scene, "", key(by), window, colour);
+        let class = info.class_names.get(*logit).map_or("?", String::as_str);
+        let called = |by: &str| format!("probe {}, logit {class}, {by}", row + 1);
+        if let Some(who) = by {
+            let beside = Trace::new(scene, "", key(by), window, colour).called(called(who.words()));
             traces.push(Trace { style: Style::Dashed, width: 1.4, ..beside });
         }
-        traces.push(Trace { width: 1.7, ..Trace::new(scene, name.as_str(), key(None), window, colour) });
+        let own = Trace::new(scene, name.as_str(), key(None), window, colour).called(called("network"));
+        traces.push(Trace { width: 1.7, ..own });
     }
     traces
 }

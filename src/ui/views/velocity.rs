@@ -5,7 +5,7 @@
 
 use egui::{RichText, Ui};
 
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::{Block, Metric, Row};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::format;
@@ -36,6 +36,7 @@ impl Strip {
 }
 
 /// Kept between frames.
+#[derive(Clone)]
 pub struct VelocityState {
     metric: Metric,
     strip: Strip,
@@ -137,7 +138,8 @@ fn tensor_traces(scene: &mut Scene<'_>, tensor: &str, window: Window) -> Vec<Tra
         let Some(place) = scene.history.rows().last().and_then(of_task) else { continue };
         let key = Key { source: Source::TensorVelocity(task, place), log: true };
         let colour = scene.tokens.task(task);
-        traces.push(Trace { style: Style::Dashed, width: 1.2, ..Trace::new(scene, "", key, window, colour) });
+        let trace = Trace::new(scene, "", key, window, colour).called(format!("{tensor}: velocity, task {task}"));
+        traces.push(Trace { style: Style::Dashed, width: 1.2, ..trace });
     }
     traces
 }

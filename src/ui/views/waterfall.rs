@@ -8,7 +8,8 @@ use egui_plot::{GridMark, PlotImage, PlotPoint};
 
 use super::choose_block;
 use super::pixels::{Shades, colour_bar};
-use super::slots::Slot;
+use super::slot::Slot;
+use super::tables;
 use crate::record::{Block, History};
 use crate::ui::axes::{self, AXIS};
 use crate::ui::curves::{Key, Source, Window, eigenvalues};
@@ -72,6 +73,11 @@ impl WaterfallState {
     pub fn reset(&mut self) {
         (self.columns.read, self.range, self.drawn) = (Vec::new(), None, None);
     }
+
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        self.drawn = None;
+    }
 }
 
 impl Columns {
@@ -119,6 +125,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Wat
         let plot = TimePlot { id: "eigenvalue lines", log: true, limits: None, least: 1.0, ticks: true, height };
         time_plot(ui, scene, &plot, &traces, &[]);
         return;
+    }
+    let (history, range) = (scene.history, scene.range);
+    if let Some(sheet) = &mut scene.sheet {
+        tables::eigenvalues_over_time(sheet, history, *block, range);
     }
     map(ui, scene, state, *block, window, height);
 }

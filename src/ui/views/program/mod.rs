@@ -16,7 +16,7 @@ use egui::{
 
 use self::layout::{Layout, fits, shown};
 use super::choose_task;
-use super::slots::Slot;
+use super::slot::Slot;
 use crate::record::TensorMetrics;
 use crate::spec::{Line, NetworkSpec, Parameter, Parametrisation, Program, Step};
 use crate::ui::scene::Scene;
@@ -75,6 +75,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pro
             "The kernel was not kept apart by tensors: there are too many probe images for that."
         };
         ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
+    }
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.head(["tensor", "task", "share"]);
+        told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
     }
     let picture = Picture { program: &program, network: &network, told: &told, task: state.task };
 

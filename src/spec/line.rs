@@ -1,0 +1,76 @@
+//! A run or study as the line that repeats it in a shell: the nearest preset, and what differs from it.
+//!
+//! Guarantees: read back by the command line, the words give the same run ([`Spec::same_run`]), whatever is in a name or a
+//! path; among all presets the one is taken that leaves the fewest settings to change, the first of several.
+
+use toml::{Table, Value};
+
+use super::{PRESETS, Preset, STUDIES, Spec};
+
+impl Spec {
+    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell, with a folder for the results; none where a number is too large for a run file.
+    pub fn command_line(&self) -> Option<String> {
+        let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
+        let wanted = leaves(self)?;
+        let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();
+        let count = |preset: &'static Preset| Some((differing(&leaves(&preset.spec())?), preset));
+        let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();
+        // Stable: of several the first.
+        nearest.sort_by_key(|(count, _)| *count);
+        let line = |preset: &Preset| Some((preset.name, self.assignments(&preset.spec(), &wanted)?));
+        let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
+        let folder = match self.study {
+            Some(_) => format!("kernelscope-studies/{name}"),
+            None => format!("{name}-seed-{}", self.seed),
+        };
+        let words = ["kernelscope", command, "--preset", name].into_iter();
+        let changes = changes.iter().flat_map(|change| ["--set", change]);
+        shlex::try_join(words.chain(changes).chain(["--out", &folder])).ok()
+    }
+
+    /// What makes this run, with these settings, of another one, as for `--set`; none where it cannot be said so.
+    fn assignments(&self, base: &Self, wanted: &[Leaf]) -> Option<Vec<String>> {
+        let (mut spec, mut known, mut changes) = (base.clone(), leaves(base)?, Vec::new());
+        // Twice: a setting that is the usual one is only said where its section is, which another one may bring.
+        for leaf in wanted.iter().chain(wanted) {
+            if known.contains(leaf) {
+                continue;
+            }
+            let (key, value) = leaf;
+            // A word is easier to read without the quotes of TOML, where it is taken for the same.
+            let word = value.as_str().map(|word| format!("{key}={word}"));
+            let found = word.into_iter().chain([format!("{key}={value}")]).find_map(|change| {
+                let mut reached = spec.clone();
+                reached.set(&change).ok()?;
+                let leaves = leaves(&reached)?;
+                leaves.contains(leaf).then_some((change, reached, leaves))
+            });
+            if let Some((change, reached, leaves)) = found {
+                (spec, known) = (reached, leaves);
+                changes.push(change);
+            }
+        }
+        // What the base says and this does not cannot be taken back by a word.
+        self.same_run(&spec).then_some(changes)
+    }
+}
+
+/// Key and value of one setting.
+type Leaf = (String, Value);
+
+/// All settings but the pace, as in a run file.
+fn leaves(spec: &Spec) -> Option<Vec<Leaf>> {
+    fn gather(table: Table, above: &str, leaves: &mut Vec<Leaf>) {
+        for (name, value) in table {
+            match value {
+                Value::Table(section) => gather(section, &format!("{above}{name}."), leaves),
+                value => leaves.push((format!("{above}{name}"), value)),
+            }
+        }
+    }
+    let mut table = Table::try_from(spec).ok()?;
+    table.remove("window");
+    let mut leaves = Vec::new();
+    gather(table, "", &mut leaves);
+    Some(leaves)
+}

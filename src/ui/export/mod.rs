@@ -1,0 +1,277 @@
+//! What leaves the window as a file: a view as a picture or as its numbers, the window as a picture, the run as an animation.
+//!
+//! Guarantees: the window lays a view out once more, which takes as long as drawing it, and that is all it does; painting,
+//! compressing and writing are done by threads. A file appears under its name when it is whole, and none is ever written over.
+
+pub mod darkroom;
+pub mod film;
+pub mod ink;
+pub mod raster;
+pub mod svg;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
+
+use self::darkroom::{Darkroom, Plate, SCALE};
+use self::film::{Film, Reel};
+use super::aside::Aside;
+use super::scene::Scene;
+use super::sheet::Sheet;
+use super::theme::Tokens;
+use super::toasts::Toast;
+use super::views::{self, View, ViewState};
+use crate::record::write_new;
+use crate::spec::{PRESETS, Spec};
+use crate::worker::Waker;
+
+/// The folder, below that in which the program runs.
+pub const FOLDER: &str = "kernelscope-exports";
+
+/// As what a view leaves the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Png,
+    Svg,
+    Csv,
+    /// The numbers, to the clipboard.
+    Copy,
+}
+
+/// A view to be exported, as large as it stands in the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Order {
+    pub view: View,
+    pub size: Vec2,
+    pub what: What,
+}
+
+/// A file to be written.
+struct Job {
+    folder: PathBuf,
+    stem: String,
+    content: Content,
+}
+
+enum Content {
+    Png(Plate, Color32),
+    Svg(Plate, String, Color32),
+    Csv(Sheet),
+}
+
+type Written = Result<PathBuf, String>;
+
+/// What is being exported.
+pub struct Exports {
+    /// Pictures have a light ground whatever the window has, for print.
+    pub light: bool,
+    folder: PathBuf,
+    orders: Vec<Order>,
+    window: bool,
+    darkroom: Option<Darkroom>,
+    writer: Option<Aside<Job, Written>>,
+    waiting: VecDeque<Job>,
+    film: Option<Film>,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self {
+            light: true,
+            folder: PathBuf::from(FOLDER),
+            orders: Vec::new(),
+            window: false,
+            darkroom: None,
+            writer: None,
+            waiting: VecDeque::new(),
+            film: None,
+        }
+    }
+}
+
+impl Exports {
+    /// Where files go from now on.
+    pub fn set_folder(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Has a view exported when it is drawn the next time.
+    pub fn order(&mut self, order: Order) {
+        self.orders.push(order);
+    }
+
+    pub fn orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Has the window exported when it is drawn the next time.
+    pub fn order_window(&mut self) {
+        self.window = true;
+    }
+
+    pub fn window_ordered(&mut self) -> bool {
+        std::mem::take(&mut self.window)
+    }
+
+    /// The theme of pictures.
+    pub fn theme(&self, window: Theme) -> Theme {
+        if self.light { Theme::Light } else { window }
+    }
+
+    /// The darkroom, for one picture of the window as it stands there.
+    pub fn darkroom_like(&mut self, memory: Memory) -> Darkroom {
+        let darkroom = self.darkroom.take().unwrap_or_else(|| Darkroom::new(SCALE));
+        darkroom.remember(memory);
+        darkroom
+    }
+
+    /// Takes the picture of the window that was made there.
+    pub fn take_window(&mut self, darkroom: Darkroom, plate: Plate, theme: Theme, stem: String) {
+        self.darkroom = Some(darkroom);
+        let ground = Tokens::in_theme(theme == Theme::Dark).ground;
+        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(plate, ground) });
+    }
+
+    /// Exports a view of this scene.
+    pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, order: Order) {
+        let Order { view, size, what } = order;
+        let theme = self.theme(ctx.theme());
+        let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
+        state.forget_textures();
+        let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
+        let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
+            scene.sheet = Some(Sheet::default());
+            views::on_paper(ui, scene, state, view);
+        });
+        state.forget_textures();
+        let ground = scene.tokens.card;
+        scene.tokens = tokens;
+        let sheet = scene.sheet.take().unwrap_or_default();
+        if matches!(what, What::Csv | What::Copy) && sheet.is_empty() {
+            let words = format!("{} shows no numbers now; its picture can be saved", view.title());
+            scene.actions.push(super::actions::Action::Tell(Toast::failed(words)));
+            return;
+        }
+        let name = scene.info().map_or("kernelscope", |info| name_of(&info.spec));
+        let when = match what {
+            What::Csv if sheet.over_time => format!("epochs-{}-{}", brief(scene.range.0), brief(scene.range.1)),
+            _ => format!("epoch-{}", brief(scene.cursor)),
+        };
+        let stem = format!("{name}-{}-{when}", slug(view.title()));
+        let content = match what {
+            What::Png => Content::Png(plate, ground),
+            What::Svg => Content::Svg(plate, format!("{name}: {}", view.title()), ground),
+            What::Csv => Content::Csv(sheet),
+            What::Copy => {
+                let mut text = Vec::new();
+                // Writing to memory cannot fail, and what is written is text.
+                if sheet.write(&mut text).is_ok() {
+                    ctx.copy_text(String::from_utf8_lossy(&text).into_owned());
+                    let words = format!("{}: {} lines of numbers copied", view.title(), sheet.rows.len());
+                    scene.actions.push(super::actions::Action::Tell(Toast::done(words)));
+                }
+                return;
+            }
+        };
+        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content });
+        // To be handed to the thread between this frame and the next.
+        ctx.request_repaint();
+    }
+
+    /// Hands on what waits, and tells what was done.
+    pub fn tick(&mut self, waker: impl Fn() -> Waker) -> Vec<Toast> {
+        let mut toasts = Vec::new();
+        if let Some(answer) = self.writer.as_mut().and_then(Aside::answer) {
+            toasts.push(told(answer));
+        }
+        if let Some(answer) = self.film.as_ref().and_then(Film::answer) {
+            self.film = None;
+            toasts.extend(answer.transpose().map(told));
+        }
+        if self.writer.is_none() && !self.waiting.is_empty() {
+            match Aside::start("exports", write, waker()) {
+                Ok(writer) => self.writer = Some(writer),
+                Err(err) => {
+                    self.waiting.clear();
+                    toasts.push(Toast::failed(format!("No thread can be started to write files: {err}")));
+                }
+            }
+        }
+        if let Some(writer) = self.writer.as_mut().filter(|writer| !writer.is_busy())
+            && let Some(job) = self.waiting.pop_front()
+        {
+            writer.order(job);
+        }
+        toasts
+    }
+
+    /// Begins the animation of a run.
+    pub fn animate(&mut self, reel: Reel, waker: Waker) -> Option<Toast> {
+        match Film::start(reel, self.folder.clone(), waker) {
+            Ok(film) => {
+                self.film = Some(film);
+                None
+            }
+            Err(err) => Some(Toast::failed(format!("No thread can be started to make the animation: {err}"))),
+        }
+    }
+
+    /// How much of the animation is made, from 0 to 1.
+    pub fn film(&self) -> Option<f32> {
+        self.film.as_ref().map(Film::progress)
+    }
+
+    pub fn cancel_film(&mut self) {
+        if let Some(film) = &self.film {
+            film.cancel();
+        }
+    }
+}
+
+/// What a thread has to say.
+fn told(answer: Written) -> Toast {
+    match answer {
+        Ok(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let folder = path.parent().unwrap_or(Path::new("."));
+            // A file manager wants to know where from.
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            Toast::done(format!("Saved {name}")).with_folder(&folder)
+        }
+        Err(message) => Toast::failed(message),
+    }
+}
+
+fn write(job: Job) -> Written {
+    let Job { folder, stem, content } = job;
+    let written = match &content {
+        Content::Png(plate, ground) => write_new(&folder, &stem, "png", |to| raster::png(plate, *ground, to)),
+        Content::Svg(plate, title, ground) => {
+            write_new(&folder, &stem, "svg", |to| svg::svg(plate, title, *ground, to))
+        }
+        Content::Csv(sheet) => write_new(&folder, &stem, "csv", |to| sheet.write(to)),
+    };
+    written.map_err(|err| format!("Nothing was saved: {err}"))
+}
+
+/// The preset that these settings are, whatever their seed.
+pub fn name_of(spec: &Spec) -> &'static str {
+    let same = |preset: &&crate::spec::Preset| Spec { seed: spec.seed, ..preset.spec() }.same_run(spec);
+    PRESETS.iter().find(same).map_or("own-settings", |preset| preset.name)
+}
+
+/// An epoch in a file's name.
+pub fn brief(epoch: f64) -> String {
+    let text = format!("{epoch:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A title in a file's name.
+fn slug(title: &str) -> String {
+    title.replace('λ', "lambda").to_lowercase().replace(' ', "-")
+}

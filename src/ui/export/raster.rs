@@ -1,0 +1,197 @@
+//! A plate as pixels: painted by the rasteriser that egui draws its own letters with.
+//!
+//! Guarantees: letters are those of the window, taken from egui's own atlas pixel by pixel; the picture is opaque.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use egui::emath::{GuiRounding as _, Rot2};
+use egui::epaint::TextShape;
+use egui::{Color32, ColorImage, Rect, Stroke, TextureId, vec2};
+use vello_common::paint::{Tint, TintMode};
+use vello_cpu::color::{AlphaColor, PremulRgba8, Srgb};
+use vello_cpu::kurbo::{self, Affine, BezPath, Shape as _};
+use vello_cpu::peniko::{ImageQuality, ImageSampler};
+use vello_cpu::{Image, ImageSource, Pixmap, RenderContext, Resources};
+
+use super::darkroom::{Plate, Texture};
+use super::ink::{Paper, kurbo_rect, paint};
+
+/// Red, green and blue of each pixel, row by row.
+pub struct Pixels {
+    pub width: u16,
+    pub height: u16,
+    pub rgb: Vec<u8>,
+}
+
+/// Makes pictures of plates, one after the other, all of one size.
+pub struct Press {
+    context: RenderContext,
+    resources: Resources,
+    page: Pixmap,
+    /// Pictures in the form that the rasteriser wants, by where their pixels lie.
+    known: HashMap<*const ColorImage, (Arc<ColorImage>, Arc<Pixmap>)>,
+}
+
+impl Press {
+    /// For pictures as large as this plate's.
+    pub fn of(plate: &Plate) -> Self {
+        let pixels = (plate.size * plate.scale).round().clamp(vec2(1.0, 1.0), vec2(16_000.0, 16_000.0));
+        let (width, height) = (pixels.x as u16, pixels.y as u16);
+        Self {
+            context: RenderContext::new(width, height),
+            resources: Resources::new(),
+            page: Pixmap::new(width, height),
+            known: HashMap::new(),
+        }
+    }
+
+    /// The picture of a plate, on this ground.
+    pub fn print(&mut self, plate: &Plate, ground: Color32) -> Pixels {
+        let (width, height) = (self.page.width(), self.page.height());
+        self.context.reset();
+        self.context.set_transform(Affine::IDENTITY);
+        self.context.set_paint(colour_of(ground.to_opaque()));
+        self.context.fill_rect(&kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
+        self.context.set_transform(Affine::scale(f64::from(plate.scale)));
+        // What the last plate had and this one has not shall not be kept for ever.
+        let wanted: Vec<*const ColorImage> = plate.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
+        self.known.retain(|known, _| wanted.contains(known));
+        let atlas = plate.textures.get(&TextureId::default()).cloned();
+        let mut sheet = Sheet { press: self, atlas, scale: plate.scale, clipped: false };
+        paint(plate, &mut sheet);
+        if sheet.clipped {
+            self.context.pop_clip_path();
+        }
+        self.context.flush();
+        self.context.render(&mut self.page, &mut self.resources);
+        let rgb = self.page.data().iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+        Pixels { width, height, rgb }
+    }
+
+    fn pixmap(&mut self, image: &Arc<ColorImage>) -> Arc<Pixmap> {
+        let make = || {
+            let pixel = |colour: &Color32| {
+                let [r, g, b, a] = colour.to_array();
+                PremulRgba8 { r, g, b, a }
+            };
+            // No texture of this window is larger than a graphics card takes, which is far less than this type holds.
+            let [width, height] = image.size.map(|side| side.min(usize::from(u16::MAX)) as u16);
+            Arc::new(Pixmap::from_parts(image.pixels.iter().map(pixel).collect(), width, height))
+        };
+        let known = self.known.entry(Arc::as_ptr(image)).or_insert_with(|| (Arc::clone(image), make()));
+        Arc::clone(&known.1)
+    }
+}
+
+/// A plate as a PNG.
+pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()> {
+    let pixels = Press::of(plate).print(plate, ground);
+    let encoder = image::codecs::png::PngEncoder::new(to);
+    let (width, height) = (u32::from(pixels.width), u32::from(pixels.height));
+    image::ImageEncoder::write_image(encoder, &pixels.rgb, width, height, image::ExtendedColorType::Rgb8)
+        .map_err(io::Error::other)
+}
+
+struct Sheet<'a> {
+    press: &'a mut Press,
+    /// The letters.
+    atlas: Option<Texture>,
+    scale: f32,
+    clipped: bool,
+}
+
+fn colour_of(colour: Color32) -> AlphaColor<Srgb> {
+    let [r, g, b, a] = colour.to_srgba_unmultiplied();
+    AlphaColor::from_rgba8(r, g, b, a)
+}
+
+impl Sheet<'_> {
+    /// The part of an image between two texels, in a rectangle of the page.
+    fn part(&mut self, rect: Rect, image: &Arc<ColorImage>, texels: Rect, nearest: bool, tint: Color32, at: Affine) {
+        if !rect.is_positive() || !texels.is_positive() {
+            return;
+        }
+        let source = ImageSource::Pixmap(self.press.pixmap(image));
+        let quality = if nearest { ImageQuality::Low } else { ImageQuality::Medium };
+        let context = &mut self.press.context;
+        let whole = Affine::scale(f64::from(self.scale)) * at;
+        context.set_transform(whole);
+        context.set_paint(Image { image: source, sampler: ImageSampler { quality, ..ImageSampler::default() } });
+        let (across, down) = (rect.width() / texels.width(), rect.height() / texels.height());
+        let place = Affine::translate((f64::from(rect.left()), f64::from(rect.top())))
+            * Affine::scale_non_uniform(f64::from(across), f64::from(down))
+            * Affine::translate((-f64::from(texels.left()), -f64::from(texels.top())));
+        context.set_paint_transform(place);
+        if tint != Color32::WHITE {
+            context.set_tint(Some(Tint { color: colour_of(tint), mode: TintMode::Multiply }));
+        }
+        context.fill_rect(&kurbo_rect(rect));
+        context.reset_tint();
+        context.reset_paint_transform();
+        context.set_transform(Affine::scale(f64::from(self.scale)));
+    }
+}
+
+impl Paper for Sheet<'_> {
+    fn clip(&mut self, rect: Rect) {
+        if self.clipped {
+            self.press.context.pop_clip_path();
+        }
+        self.press.context.push_clip_path(&kurbo_rect(rect).to_path(0.1));
+        self.clipped = true;
+    }
+
+    fn fill(&mut self, path: &BezPath, colour: Color32) {
+        self.press.context.set_paint(colour_of(colour));
+        self.press.context.fill_path(path);
+    }
+
+    fn stroke(&mut self, path: &BezPath, stroke: Stroke) {
+        self.press.context.set_paint(colour_of(stroke.color));
+        self.press.context.set_stroke(kurbo::Stroke::new(f64::from(stroke.width)));
+        self.press.context.stroke_path(path);
+    }
+
+    fn picture(&mut self, rect: Rect, texture: &Texture, part: Rect, tint: Color32) {
+        let size = vec2(texture.image.width() as f32, texture.image.height() as f32);
+        let texels = Rect::from_min_max((part.min.to_vec2() * size).to_pos2(), (part.max.to_vec2() * size).to_pos2());
+        self.part(rect, &texture.image, texels, texture.nearest, tint, Affine::IDENTITY);
+    }
+
+    fn text(&mut self, text: &TextShape) {
+        let Some(atlas) = self.atlas.clone() else { return };
+        let origin = text.pos.round_to_pixels(self.scale);
+        let turn = Rot2::from_angle(text.angle);
+        for row in &text.galley.rows {
+            let start = origin + turn * row.pos.to_vec2();
+            let at =
+                Affine::translate((f64::from(start.x), f64::from(start.y))) * Affine::rotate(f64::from(text.angle));
+            let visuals = &row.visuals;
+            // Letters and the grounds before them are rectangles of four corners.
+            let corners = &visuals.mesh.vertices[..visuals.glyph_vertex_range.end.min(visuals.mesh.vertices.len())];
+            for (place, corners) in corners.chunks_exact(4).enumerate() {
+                let is_letter = visuals.glyph_vertex_range.contains(&(4 * place));
+                let colour = letter_colour(text, corners[0].color, is_letter);
+                let rect = Rect::from_points(&[0, 1, 2, 3].map(|at: usize| corners[at].pos));
+                let texels = Rect::from_points(&[0, 1, 2, 3].map(|at: usize| corners[at].uv));
+                if is_letter {
+                    self.part(rect, &atlas.image, texels, true, colour, at);
+                } else {
+                    self.fill(&(at * kurbo_rect(rect).to_path(0.1)), colour);
+                }
+            }
+        }
+    }
+}
+
+/// The colour of a letter of a text, as egui decides it.
+pub fn letter_colour(text: &TextShape, own: Color32, is_letter: bool) -> Color32 {
+    let colour = match text.override_text_color {
+        Some(colour) if is_letter => colour,
+        _ if own == Color32::PLACEHOLDER => text.fallback_color,
+        _ => own,
+    };
+    if text.opacity_factor < 1.0 { colour.gamma_multiply(text.opacity_factor) } else { colour }
+}

@@ -1,0 +1,47 @@
+//! The numbers that the picture of the kernel shows, and the range of its colours.
+
+/// What the picture shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Mode {
+    #[default]
+    Kernel,
+    /// K/√(KᵢᵢKⱼⱼ).
+    Cosine,
+    /// K minus the kernel at the last switch.
+    Change,
+}
+
+/// One number of the picture.
+pub(super) fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize, column: usize) -> f64 {
+    let value = gram[row * n + column];
+    match mode {
+        Mode::Kernel => value,
+        Mode::Cosine => value / (gram[row * n + row] * gram[column * n + column]).sqrt(),
+        Mode::Change => value - before.map_or(value, |before| before[row * n + column]),
+    }
+}
+
+/// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
+/// that all but one in two hundred stay below.
+pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
+    let stride = (n * n / 8192).max(1);
+    let mut seen: Vec<f64> =
+        (0..n * n).step_by(stride).map(|at| value(at / n, at % n)).filter(|v| v.is_finite()).collect();
+    if seen.is_empty() {
+        return None;
+    }
+    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
+    match mode {
+        Mode::Change => {
+            seen.iter_mut().for_each(|value| *value = value.abs());
+            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
+            Some((-*most, *most))
+        }
+        Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
+        Mode::Kernel => {
+            let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
+            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
+            Some((low.min(0.0), *most))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
+//! can be done with the place itself.
+
+use egui::{Button, Color32, ComboBox, Popup, Rect, RichText, Sense, Ui, vec2};
+use egui_tiles::LinearDir;
+
+use super::View;
+use crate::ui::actions::UserCommand;
+use crate::ui::export::What;
+use crate::ui::theme;
+use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
+
+/// Narrower than this a slot has no room for units and the lesser choosers.
+const ROOMY: f32 = 380.0;
+
+/// What was asked of a place.
+#[derive(Clone, Copy)]
+pub(super) enum Wish {
+    Enlarge,
+    PutBack,
+    Split(LinearDir),
+    Close,
+    Export(What),
+    /// Exported pictures with a light ground, or as the window.
+    Light,
+}
+
+/// A place while a view draws itself in it.
+pub(super) struct Slot {
+    pub rect: Rect,
+    /// What stands here from the next frame on.
+    pub view: View,
+    /// Whether it has the window for itself.
+    pub enlarged: bool,
+    /// Whether this is a picture to be exported, which has nothing to press.
+    pub paper: bool,
+    /// Whether there are numbers to export, and whether pictures have a light ground.
+    pub measured: bool,
+    pub light: bool,
+    pub wish: Option<Wish>,
+}
+
+impl Slot {
+    pub fn on_paper(rect: Rect, view: View) -> Self {
+        Self { rect, view, enlarged: false, paper: true, measured: false, light: false, wish: None }
+    }
+
+    /// Whether there is room for units and the lesser choosers.
+    pub fn roomy(&self) -> bool {
+        self.rect.width() >= ROOMY
+    }
+
+    /// The card of the view that stands here, with its title to choose another by.
+    pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
+        let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
+        if self.paper {
+            let title = RichText::new(view.title()).size(theme::TITLE);
+            return card_titled(ui, self.rect, view.title(), unit, "", |ui| _ = ui.label(title));
+        }
+        let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
+        // Below title and choosers, and no stop for the focus: those have their own.
+        let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
+        if head.double_clicked() {
+            self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
+        }
+        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
+        self.exports(&mut card.header);
+        if self.enlarged {
+            let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
+            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
+            if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
+                self.wish = Some(Wish::PutBack);
+            }
+        }
+        card
+    }
+
+    /// The list of what the view can be exported as.
+    fn exports(&mut self, ui: &mut Ui) {
+        let name = format!("Export {}", self.view.title());
+        let button = quiet_button(ui, Icon::Export, &name, "Save this view as a picture or as its numbers");
+        Popup::menu(&button).show(|ui| {
+            ui.set_min_width(170.0);
+            let mut entry = |ui: &mut Ui, text: &str, hover: &str, what: What, possible: bool| {
+                let button = ui.add_enabled(possible, Button::new(text).frame(false)).on_hover_text(hover);
+                if button.on_disabled_hover_text("Nothing has been measured yet").clicked() {
+                    self.wish = Some(Wish::Export(what));
+                    ui.close();
+                }
+            };
+            let numbers = "What the view draws, as it was measured: of curves what lies in the stretch in view";
+            entry(ui, "Save as PNG", "A picture at twice the size of the screen", What::Png, true);
+            entry(ui, "Save as SVG", "A drawing that stays sharp at any size", What::Svg, true);
+            entry(ui, "Save numbers as CSV", numbers, What::Csv, self.measured);
+            entry(ui, "Copy numbers", numbers, What::Copy, self.measured);
+            ui.separator();
+            let mut light = self.light;
+            let about = UserCommand::LightExports.about();
+            if ui.checkbox(&mut light, about.label).on_hover_text(about.tooltip).changed() {
+                self.wish = Some(Wish::Light);
+            }
+        });
+    }
+
+    /// What can be done with the place itself, in one line below the list of views.
+    fn place(&mut self, ui: &mut Ui) {
+        let entries = [
+            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
+            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
+            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
+            (Icon::Cross, "Close this place", Wish::Close),
+        ];
+        ui.add_space(2.0);
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            for (icon, name, wish) in entries {
+                if IconButton::small(icon, name).show(ui, 18.0).clicked() {
+                    self.wish = Some(wish);
+                }
+            }
+        });
+    }
+
+    fn title(&mut self, ui: &mut Ui) {
+        let title = self.view.title();
+        let visuals = ui.visuals_mut();
+        // A title first, a list second: no frame until it is pointed at.
+        visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
+        ui.spacing_mut().button_padding = vec2(0.0, 1.0);
+        (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
+        let text = RichText::new(title).size(theme::TITLE);
+        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
+        let shown = list.show_ui(ui, |ui| {
+            // All of them at once: a list gets no more than half of the window's height.
+            ui.spacing_mut().button_padding = vec2(6.0, 0.0);
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.spacing_mut().interact_size.y = 18.0;
+            for view in View::ALL {
+                ui.selectable_value(&mut self.view, view, view.title());
+            }
+            if !self.enlarged {
+                self.place(ui);
+            }
+        });
+        let _named = shown.response.accessible_name(format!("View: {title}"));
+    }
+}

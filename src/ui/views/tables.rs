@@ -1,0 +1,80 @@
+//! What is written down of views that are no curves over time, where they are exported: matrices, spectra, the ledger.
+
+use super::accuracy::MatrixRow;
+use crate::record::{Block, History, Ledger, RunInfo};
+use crate::ui::curves::eigenvalues;
+use crate::ui::distance_map::Distances;
+use crate::ui::sheet::{Cell, Sheet};
+
+/// A square over the probes, each row after its place, task and class.
+pub(super) fn of_probes(sheet: &mut Sheet, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
+    let n = info.probes.len();
+    let columns = (1..=n).map(|place| place.to_string());
+    sheet.head(["probe", "task", "class"].map(str::to_owned).into_iter().chain(columns));
+    let of_row = |row: usize| vec![(row + 1).into(), info.probes[row].task.into(), class(info, info.probes[row].label)];
+    sheet.square(n, value, of_row);
+}
+
+fn class(info: &RunInfo, label: usize) -> Cell {
+    info.class_names.get(label).map_or_else(|| label.into(), |name| name.as_str().into())
+}
+
+/// Two spectra, ascending as they are kept, written largest first.
+pub(super) fn spectrum(sheet: &mut Sheet, now: &[f64], before: &[f64]) {
+    sheet.head(["index", "eigenvalue", "at the last switch"]);
+    let mut before = before.iter().rev();
+    for (place, &value) in now.iter().rev().enumerate() {
+        sheet.row([(place + 1).into(), value.into(), before.next().copied().into()]);
+    }
+}
+
+/// The spectrum of each snapshot in view, largest first.
+pub(super) fn eigenvalues_over_time(sheet: &mut Sheet, history: &History, block: Block, (from, to): (f64, f64)) {
+    sheet.over_time = true;
+    let inside = history.snapshots().iter().filter(|snapshot| (from..=to).contains(&snapshot.row.epoch));
+    for snapshot in inside {
+        let Some(values) = eigenvalues(snapshot, block) else { continue };
+        if sheet.heads.is_empty() {
+            let columns = (1..=values.len()).map(|place| format!("eigenvalue {place}"));
+            sheet.head(["step", "epoch", "task"].map(str::to_owned).into_iter().chain(columns));
+        }
+        let row = &snapshot.row;
+        let of_row = [row.step.into(), row.epoch.into(), row.task.into()];
+        sheet.row(of_row.into_iter().chain(values.iter().rev().map(|&value| value.into())));
+    }
+}
+
+/// All pairs of times.
+pub(super) fn distances(sheet: &mut Sheet, found: &Distances) {
+    let n = found.times.len();
+    let columns = found.times.iter().map(|time| format!("epoch {:?}", time.1));
+    sheet.head(["epoch".to_owned()].into_iter().chain(columns));
+    let value = |row: usize, column: usize| f64::from(found.values[row * n + column]);
+    sheet.square(n, value, |row| vec![found.times[row].1.into()]);
+}
+
+/// A row per task that was trained, a column per task that was tested.
+pub(super) fn accuracy(sheet: &mut Sheet, matrix: &[MatrixRow], tasks: &[usize]) {
+    let columns = tasks.iter().map(|task| format!("on {task}"));
+    sheet.head(["task", "ended"].map(str::to_owned).into_iter().chain(columns));
+    for row in matrix {
+        let ended = if row.ended { "yes" } else { "no" };
+        let values = row.accuracy.iter().map(|&value| value.into());
+        sheet.row([row.task.into(), ended.into()].into_iter().chain(values));
+    }
+}
+
+/// Each old image: what was predicted and measured of its own logit, and the part of each new image in it.
+pub(super) fn ledger(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
+    let new = ledger.new_labels.iter().enumerate();
+    let columns = new.map(|(place, &label)| {
+        let name = info.class_names.get(label).cloned().unwrap_or_else(|| label.to_string());
+        format!("by image {} ({name})", place + 1)
+    });
+    sheet.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));
+    for old in &ledger.old {
+        let own = |values: &[f64]| Cell::from(values.get(old.label).copied());
+        let of_row = [(old.probe + 1).into(), class(info, old.label), own(&old.predicted), own(&old.measured)];
+        sheet.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
+    }
+}
