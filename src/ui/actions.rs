@@ -9,6 +9,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::study::Wish;
 use super::toasts::Toast;
+use super::tours::TourWish;
 use crate::spec::Preset;
 use crate::worker::Command;
 
@@ -30,6 +31,9 @@ pub enum UserCommand {
     Theme,
     Presentation,
     Page,
+    Tours,
+    TourNext,
+    TourBack,
     Help,
 }
 
@@ -87,6 +91,9 @@ impl UserCommand {
         Self::Theme,
         Self::Presentation,
         Self::Page,
+        Self::Tours,
+        Self::TourNext,
+        Self::TourBack,
         Self::Help,
     ];
 
@@ -108,6 +115,13 @@ impl UserCommand {
             Self::Theme => ("Theme", "Change between light and dark", key(Key::D)),
             Self::Presentation => ("Larger text", "Enlarge everything for the back row, or go back", key(Key::P)),
             Self::Page => ("Run or study", "Show the studies, or the run again; both go on", key(Key::G)),
+            Self::Tours => {
+                ("Lessons", "Guided steps through real runs, which wait for what happens in them", key(Key::L))
+            }
+            Self::TourNext => {
+                ("Next step of the lesson", "Go on, once what the lesson waits for has come", key(Key::Enter))
+            }
+            Self::TourBack => ("Step of the lesson before", "Read the step before again", key(Key::Backspace)),
             Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
         };
         About { label, tooltip, key }
@@ -124,6 +138,7 @@ impl UserCommand {
             | Self::Stop
             | Self::Fork => Group::Run,
             Self::CursorBack | Self::CursorForward | Self::Follow | Self::ZoomIn | Self::ZoomOut => Group::Time,
+            Self::Tours | Self::TourNext | Self::TourBack => Group::Window,
             Self::Theme | Self::Presentation | Self::Page | Self::Help => Group::Window,
         }
     }
@@ -170,6 +185,8 @@ pub enum Action {
     Tell(Toast),
     /// Show this folder in the system's file manager.
     Reveal(PathBuf),
+    /// Of a lesson.
+    Tour(TourWish),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
 }
@@ -204,7 +221,10 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
     commands.sort_by_key(|command| command.about().key.modifiers == Modifiers::NONE);
     for command in commands {
         // A focused button or slider has these keys for itself.
-        let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
+        let taken = matches!(
+            command,
+            UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::TourNext
+        );
         if focused && taken {
             continue;
         }

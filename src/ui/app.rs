@@ -19,8 +19,9 @@ use super::settings::{self, Around, Checked};
 use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
 use super::toasts::Toasts;
+use super::tours::{self, Tours};
 use super::views::{self, ViewState};
-use super::{banner, help, status_bar, timeline, top_bar};
+use super::{banner, help, status_bar, timeline, top_bar, widgets};
 use crate::record::History;
 use crate::spec::Spec;
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
@@ -48,6 +49,7 @@ pub struct App {
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) toasts: Toasts,
+    pub(super) tours: Tours,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -78,6 +80,7 @@ impl App {
             dialog: None,
             help: false,
             toasts: Toasts::default(),
+            tours: Tours::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -167,7 +170,9 @@ impl App {
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
         actions::keys(ui.ctx(), &mut self.actions, &available);
+        widgets::point_at(ui.ctx(), self.tours.view());
         self.layout(ui, &available);
+        tours::choose(ui.ctx(), &mut self.tours, &mut self.actions);
         help::show(ui.ctx(), &mut self.help);
         self.toasts.show(ui.ctx(), &mut self.actions);
         if !self.measured {
@@ -204,13 +209,16 @@ impl App {
         });
         if self.study.shown {
             let flops = session.and_then(|session| measured_flops(&session.history));
-            self.study.show(ui, &mut self.actions, &self.draft, flops);
+            let tours = &self.tours;
+            let foot = |ui: &mut Ui, actions: &mut Actions| tours::dock(ui, tours, false, actions);
+            self.study.show(ui, &mut self.actions, &self.draft, flops, foot);
             return;
         }
         let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         let flops = session.and_then(|session| measured_flops(&session.history));
         let around = Around { session, has_reference: scene.reference.is_some(), flops };
         Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+            tours::dock(ui, &self.tours, session.is_some_and(Session::is_paused), scene.actions);
             settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
         });
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));

@@ -51,9 +51,11 @@ impl App {
         }
         self.study.tick(ctx, &self.draft, || waker(ctx));
         for action in self.actions.take() {
+            self.tours.note(&action);
             self.execute(ctx, action);
             ctx.request_repaint();
         }
+        self.look(ctx);
     }
 
     fn execute(&mut self, ctx: &egui::Context, action: Action) {
@@ -101,6 +103,7 @@ impl App {
                 }
             }
             Action::ForgetReference => self.reference = None,
+            Action::Tour(wish) => self.tour_wish(ctx, wish),
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
@@ -126,6 +129,8 @@ impl App {
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
             UserCommand::Restart | UserCommand::NewSeed => startable,
             UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
+            UserCommand::TourNext => self.tours.can_go_on(),
+            UserCommand::TourBack => self.tours.can_go_back(),
             _ => true,
         }
     }
@@ -170,6 +175,9 @@ impl App {
                 ctx.set_zoom_factor(if ctx.zoom_factor() > 1.01 { 1.0 } else { largest.max(1.15) });
             }
             UserCommand::Page => self.study.shown = !self.study.shown,
+            UserCommand::Tours => self.toggle_tours(),
+            UserCommand::TourNext => self.tour_on(ctx),
+            UserCommand::TourBack => self.tour_back(ctx),
             UserCommand::Help => self.help = !self.help,
         }
     }
@@ -261,7 +269,7 @@ impl App {
 }
 
 /// The run knows this closure, not the window; many wishes within a frame are one.
-fn waker(ctx: &egui::Context) -> Waker {
+pub(super) fn waker(ctx: &egui::Context) -> Waker {
     let ctx = ctx.clone();
     Box::new(move || ctx.request_repaint_after(FRAME))
 }

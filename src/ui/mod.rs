@@ -31,6 +31,7 @@ pub mod theme;
 mod timeline;
 pub mod toasts;
 mod top_bar;
+pub mod tours;
 pub mod views;
 mod widgets;
 mod window;

@@ -23,10 +23,26 @@ pub const HEADER: f32 = 20.0;
 /// Gap between a card's edge and what is in it.
 pub const PADDING: Vec2 = vec2(8.0, 6.0);
 
+/// The title that is pointed at.
+#[derive(Clone, PartialEq, Eq)]
+struct Pointed(String);
+
+fn pointed() -> egui::Id {
+    egui::Id::unique("the card that is pointed at")
+}
+
+/// Outlines the card of this title in this frame, and no other: whatever page it is on, and wherever it stands.
+pub fn point_at(ctx: &egui::Context, title: Option<&str>) {
+    let title = title.map(str::to_lowercase).unwrap_or_default();
+    ctx.data_mut(|data| data.insert_temp(pointed(), Pointed(title)));
+}
+
 /// Draws an empty card with its title, unit and the `?` that explains it. `draw` puts the title where it belongs.
 pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str, draw: impl FnOnce(&mut Ui)) -> Card {
     let tokens = Tokens::of(ui);
-    ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), StrokeKind::Inside);
+    let pointed = ui.data(|data| data.get_temp(pointed())) == Some(Pointed(title.to_lowercase()));
+    let line = if pointed { Stroke::new(2.0, tokens.accent) } else { tokens.line() };
+    ui.painter().rect(rect, 6.0, tokens.card, line, StrokeKind::Inside);
     let inner = rect.shrink2(PADDING);
     let (top, bottom) = inner.split_top_bottom_at_y(inner.top() + HEADER);
     let mut header = ui.new_child(

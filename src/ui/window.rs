@@ -19,7 +19,7 @@ pub struct WindowOptions {
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let native = native_options([1280.0, 800.0]);
     let creator = move |creation: &eframe::CreationContext<'_>| {
-        let mut app = App::new(options.spec, start(options.device)).on(options.device);
+        let mut app = App::new(options.spec, start(options.device)).on(options.device).welcoming();
         app.start_run(&creation.egui_ctx);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };

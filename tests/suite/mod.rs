@@ -38,6 +38,7 @@ mod spec;
 mod stage;
 mod study;
 mod theory;
+mod tours;
 mod ui;
 mod ui_study;
 mod worker;
