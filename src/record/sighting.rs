@@ -96,7 +96,9 @@ impl History {
 fn fallen(switch: &Switch) -> Option<Sight> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,
-        Some(dip) => Some(Sight::Never(format!("λ_max fell to {:.1} % of what it was only", 100.0 * dip.depth))),
+        Some(dip) => {
+            Some(Sight::Never(format!("The smallest λ_max was {:.1} % of what it was before", 100.0 * dip.depth)))
+        }
         None => Some(Sight::Never("There is no λ_max to tell a dip by".to_owned())),
     }
 }
