@@ -94,7 +94,7 @@ pub enum Awaited {
 pub enum TourError {
     #[error("this is not a lesson: {0}")]
     Syntax(String),
-    #[error("a lesson is about one preset or one study that there is: {0}")]
+    #[error("a lesson is about one preset or one study: {0}")]
     Subject(String),
     #[error("{0}")]
     Setting(#[from] SpecError),

@@ -121,7 +121,7 @@ impl UserCommand {
             Self::TourNext => {
                 ("Next step of the lesson", "Go on, once what the lesson waits for has come", key(Key::Enter))
             }
-            Self::TourBack => ("Step of the lesson before", "Read the step before again", key(Key::Backspace)),
+            Self::TourBack => ("Previous step of the lesson", "Read the step before again", key(Key::Backspace)),
             Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
         };
         About { label, tooltip, key }

@@ -159,6 +159,7 @@ impl StudyPage {
         self.choose(name, spec);
         self.draft.folder = Some(self.draft.folder(&self.base).with_file_name(folder).display().to_string());
         (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
+        (self.refusal, self.notice) = (None, None);
         self.results.forget();
     }
 
