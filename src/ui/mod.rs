@@ -1,8 +1,8 @@
 //! The window: what a run does, live, and how to change it.
 //!
 //! `app` holds the state and the layout, `logic` what happens between frames, `actions` what a user can do, `clock` the
-//! time that all views share, `curves` the lines as they are drawn, `views` one file per view, `tours` the lessons. Data come in through
-//! [`session::Session`], wishes go out through it; no tensor and no blocking call is in here.
+//! time that all views share, `curves` the lines as they are drawn, `views` one file per view, `tours` the lessons.
+//! Data come in through [`session::Session`], wishes go out through it; no tensor and no blocking call is in here.
 
 pub mod actions;
 pub mod app;
