@@ -16,7 +16,7 @@
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws (with a floor), kernel regression, instant learning curves, polynomials on the sphere, random streams | – | no | no |
-//! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, TOML | `math` | no | no |
+//! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, lessons, TOML | `math` | no | no |
 //! | [`data`] | images (embedded, IDX, CIFAR), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |

@@ -31,6 +31,7 @@ mod point;
 mod prediction;
 mod probes;
 mod read_tables;
+mod sighting;
 mod study;
 mod study_tables;
 mod tables;
@@ -58,5 +59,6 @@ pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetri
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use point::{InstantCurve, Point, Reduced};
 pub use prediction::{Outputs, Prediction, Predictor};
+pub use sighting::Sight;
 pub use study::{LAWS_TABLE, STUDY, StudyError, StudyFolder, TABLE};
 pub use tensor_gram::TensorGram;

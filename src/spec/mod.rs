@@ -22,6 +22,7 @@ mod program;
 mod source;
 mod study;
 mod tasks;
+mod tour;
 mod validate;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub use program::{Line, Parameter, Program, Step};
 pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, jaccard};
+pub use tour::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, TourStep, tours};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.

@@ -10,6 +10,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::export::Order;
 use super::study::Wish;
 use super::toasts::Toast;
+use super::tours::TourWish;
 use super::travel;
 use super::views::View;
 use crate::spec::Preset;
@@ -53,6 +54,9 @@ pub enum UserCommand {
     ScaleReset,
     Page,
     Log,
+    Tours,
+    TourNext,
+    TourBack,
     Help,
 }
 
@@ -144,6 +148,9 @@ impl UserCommand {
         Self::ScaleReset,
         Self::Page,
         Self::Log,
+        Self::Tours,
+        Self::TourNext,
+        Self::TourBack,
         Self::Help,
     ];
 
@@ -208,6 +215,13 @@ impl UserCommand {
                 let key = KeyboardShortcut::new(Modifiers::COMMAND, Key::L);
                 ("Log", "Open the folder with the log, crash reports and autosaved runs", key)
             }
+            Self::Tours => {
+                ("Lessons", "Guided steps through real runs, which wait for what happens in them", key(Key::L))
+            }
+            Self::TourNext => {
+                ("Next step of the lesson", "Go on, once what the lesson waits for has come", key(Key::Enter))
+            }
+            Self::TourBack => ("Previous step of the lesson", "Read the step before again", key(Key::Backspace)),
             Self::Help => ("Help", "Keys, and what the views mean", key(Key::F1)),
         };
         About { label, tooltip, key }
@@ -246,6 +260,9 @@ impl UserCommand {
             | Self::ScaleReset
             | Self::Page
             | Self::Log
+            | Self::Tours
+            | Self::TourNext
+            | Self::TourBack
             | Self::Help => Group::Window,
         }
     }
@@ -312,6 +329,8 @@ pub enum Action {
     Export(Order),
     /// Give the animation up.
     CancelAnimation,
+    /// Of a lesson.
+    Tour(TourWish),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
 }
@@ -349,7 +368,10 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
     for command in commands {
         let available = available.contains(&command);
         // A focused button or slider has these keys for itself.
-        let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);
+        let taken = matches!(
+            command,
+            UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::TourNext
+        );
         // What cannot be done now still keeps its combination: ctrl, shift and Z must not become ctrl and Z.
         if (writes && command != UserCommand::Palette) || (focused && taken) || (!available && modifiers(&command) == 0)
         {

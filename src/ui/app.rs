@@ -24,9 +24,10 @@ use super::settings::{self, Around, Checked};
 use super::study::StudyPage;
 use super::theme::{self, GRID, Tokens};
 use super::toasts::{Toast, Toasts};
+use super::tours::{self, Tours};
 use super::travel::Travel;
 use super::views::{self, ViewState};
-use super::{banner, help, status_bar, timeline, top_bar};
+use super::{banner, help, status_bar, timeline, top_bar, widgets};
 use crate::record::History;
 use crate::spec::Spec;
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
@@ -66,6 +67,7 @@ pub struct App {
     pub(super) toasts: Toasts,
     pub(super) home: Home,
     pub(super) exports: Exports,
+    pub(super) tours: Tours,
     pub(super) dismissed: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
@@ -103,6 +105,7 @@ impl App {
             toasts: Toasts::default(),
             home: Home::default(),
             exports: Exports::default(),
+            tours: Tours::default(),
             dismissed: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
@@ -239,10 +242,12 @@ impl App {
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
         self.escape(ui.ctx());
         actions::keys(ui.ctx(), &mut self.actions, &available);
+        widgets::point_at(ui.ctx(), self.tours.view());
         self.layout(ui, &available);
         if self.exports.window_ordered() {
             self.export_window(ui.ctx(), &available);
         }
+        tours::choose(ui.ctx(), &mut self.tours, &mut self.actions);
         help::show(ui.ctx(), &mut self.help);
         let mut palette = std::mem::take(&mut self.palette);
         let mut chosen = Actions::default();
@@ -321,7 +326,9 @@ impl App {
         }
         if self.study.shown {
             let flops = session.and_then(|session| measured_flops(&session.history));
-            self.study.show(ui, &mut self.actions, &self.draft, flops);
+            let tours = &self.tours;
+            let foot = |ui: &mut Ui, actions: &mut Actions| tours::dock(ui, tours, false, actions);
+            self.study.show(ui, &mut self.actions, &self.draft, flops, foot);
             return;
         }
         if !presents {
@@ -329,6 +336,7 @@ impl App {
             let flops = session.and_then(|session| measured_flops(&session.history));
             let around = Around { session, has_reference: scene.reference.is_some(), flops };
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+                tours::dock(ui, &self.tours, session.is_some_and(Session::is_paused), scene.actions);
                 settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
             });
         }

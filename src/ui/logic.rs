@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::actions::{Action, Group, UserCommand};
+use super::actions::{Action, UserCommand};
 use super::app::App;
 use super::clock::newest;
 use super::curves::Curves;
@@ -17,7 +17,6 @@ use super::session::{BUDGET, Session, outline};
 use super::settings::needs_restart;
 use super::study::Wish;
 use super::toasts::Toast;
-use super::top_bar::has_next;
 use super::views::View;
 use crate::spec::Spec;
 use crate::worker::{Command, Waker};
@@ -62,9 +61,11 @@ impl App {
             self.toasts.say(toast);
         }
         for action in self.actions.take() {
+            self.tours.note(&action);
             self.execute(ctx, action);
             ctx.request_repaint();
         }
+        self.look(ctx);
     }
 
     fn execute(&mut self, ctx: &egui::Context, action: Action) {
@@ -116,6 +117,7 @@ impl App {
             Action::Export(order) => self.exports.order(order),
             Action::CancelAnimation => self.exports.cancel_film(),
             Action::ForgetReference => self.reference = None,
+            Action::Tour(wish) => self.tour_wish(ctx, wish),
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
@@ -125,53 +127,6 @@ impl App {
             }
             Action::Study(wish) => self.study.execute(&wish, || waker(ctx)),
         }
-    }
-
-    /// Whether a command can be carried out now: buttons, keys and the menu ask here.
-    pub fn can(&self, command: UserCommand) -> bool {
-        let session = self.session.as_ref();
-        let live = session.is_some_and(Session::is_live);
-        let startable = self.checked.problems.is_empty();
-        if !matches!(command.group(), Group::Window | Group::File) && self.study.shown {
-            return false;
-        }
-        match command {
-            UserCommand::ExportAnimation => {
-                !self.study.shown && self.exports.film().is_none() && self.history().snapshots().len() > 1
-            }
-            UserCommand::PauseResume => live || startable,
-            UserCommand::Step => session.is_some_and(Session::is_paused),
-            UserCommand::SwitchTask => live && session.is_some_and(has_next),
-            UserCommand::Restart | UserCommand::NewSeed => startable,
-            UserCommand::Undo => self.undo.has_undo(&self.draft),
-            UserCommand::Redo => self.undo.has_redo(&self.draft),
-            UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
-            UserCommand::Log => self.home.folder.is_some(),
-            UserCommand::Play
-            | UserCommand::Mark
-            | UserCommand::PreviousMark
-            | UserCommand::NextMark
-            | UserCommand::MomentA
-            | UserCommand::MomentB => self.can_travel(command),
-            _ => true,
-        }
-    }
-
-    /// Why a command cannot be carried out now; none where it can.
-    pub(super) fn refusal(&self, command: UserCommand) -> Option<&'static str> {
-        if self.can(command) {
-            return None;
-        }
-        Some(match command {
-            _ if self.study.shown && command.group() != Group::Window => "this is of the page of the run",
-            UserCommand::Step => "only while the run is paused",
-            UserCommand::SwitchTask => "no task is to come",
-            UserCommand::PauseResume | UserCommand::Restart | UserCommand::NewSeed => "the settings cannot start",
-            UserCommand::Stop => "no run goes on",
-            UserCommand::Undo => "nothing was changed",
-            UserCommand::Redo => "nothing was taken back",
-            _ => "there is nothing to do it with",
-        })
     }
 
     /// Takes these settings as the draft. What a run can take in its stride is told to it, as if it had been typed.
@@ -276,6 +231,9 @@ impl App {
                     self.execute(ctx, Action::Reveal(folder));
                 }
             }
+            UserCommand::Tours => self.toggle_tours(),
+            UserCommand::TourNext => self.tour_on(ctx),
+            UserCommand::TourBack => self.tour_back(ctx),
             UserCommand::Help => self.help = !self.help,
         }
     }
@@ -397,7 +355,7 @@ impl App {
 }
 
 /// The run knows this closure, not the window; many wishes within a frame are one.
-fn waker(ctx: &egui::Context) -> Waker {
+pub(super) fn waker(ctx: &egui::Context) -> Waker {
     let ctx = ctx.clone();
     Box::new(move || ctx.request_repaint_after(FRAME))
 }

@@ -2,14 +2,15 @@
 //!
 //! `app` holds the state and the layout, `logic` what happens between frames, `actions` what a user can do, `clock` the
 //! time that all views share, `travel` playback, marks and the two moments, `curves` the lines as they are drawn, `views` one
-//! file per view, `export` what leaves it as files. Data come in through [`session::Session`], wishes go out through it; no
-//! tensor and no blocking call is in here.
+//! file per view, `export` what leaves it as files, `tours` the lessons. Data come in through [`session::Session`], wishes
+//! go out through it; no tensor and no blocking call is in here.
 
 pub mod actions;
 pub mod app;
 mod aside;
 mod axes;
 mod banner;
+mod can;
 pub mod clock;
 pub mod command_palette;
 pub mod curves;
@@ -20,6 +21,7 @@ mod forks;
 mod format;
 mod help;
 mod home;
+mod icons;
 pub mod keeper;
 mod logic;
 pub mod looks;
@@ -39,6 +41,7 @@ pub mod theme;
 mod timeline;
 pub mod toasts;
 mod top_bar;
+pub mod tours;
 pub mod travel;
 pub mod two_moments;
 pub mod views;

@@ -50,6 +50,9 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
             // What takes long, or much memory, waits for its button: it may have been what ended the last window.
             app.start_run(ctx);
         }
+        if found.as_ref().is_some_and(|found| found.first) {
+            app = app.welcoming();
+        }
         let message = found.and_then(|found| if found.first { Some(Toast::done(WELCOME)) } else { found.message });
         message.into_iter().for_each(|toast| app.say(toast));
         let keeper = file.map(|file| Keeper::new(file, ctx, saved));

@@ -44,6 +44,7 @@ mod stage;
 mod study;
 mod theory;
 mod time;
+mod tours;
 mod ui;
 mod ui_study;
 mod worker;

@@ -153,6 +153,16 @@ impl StudyPage {
         }
     }
 
+    /// Shows this ready-made study with the values and seeds of a spec, kept in a folder of this name beside the usual one; what
+    /// was shown of another is forgotten. To be called while nothing runs.
+    pub fn set_out(&mut self, name: &str, spec: &Spec, folder: &str) {
+        self.choose(name, spec);
+        self.draft.folder = Some(self.draft.folder(&self.base).with_file_name(folder).display().to_string());
+        (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
+        (self.refusal, self.notice) = (None, None);
+        self.results.forget();
+    }
+
     /// Whether runs of a study go on, or are being ended.
     pub fn is_running(&self) -> bool {
         matches!(self.work, Some((Busy::Running | Busy::Cancelling, _)))
@@ -357,11 +367,19 @@ impl StudyPage {
         }
     }
 
-    /// Draws the page below the bar; `flops` is the speed of the live run, if known.
-    pub fn show(&mut self, ui: &mut Ui, actions: &mut Actions, run: &Spec, flops: Option<f64>) {
+    /// Draws the page below the bar; `flops` is the speed of the live run, if known, `foot` draws below the panel at the left.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        actions: &mut Actions,
+        run: &Spec,
+        flops: Option<f64>,
+        foot: impl FnOnce(&mut Ui, &mut Actions),
+    ) {
         let tokens = Tokens::of(ui);
         let frame = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         Panel::left("study").frame(frame).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+            foot(ui, actions);
             panel::show(ui, self, actions, run, flops);
         });
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));

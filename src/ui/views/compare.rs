@@ -10,6 +10,7 @@ use egui::{RichText, Ui};
 
 use super::compare_panels::{Pictures, cells, numbers, spectra};
 use super::slot::Slot;
+use super::tables;
 use super::{choose_block, distances};
 use crate::record::{Block, RunInfo};
 use crate::ui::actions::UserCommand;
@@ -39,6 +40,10 @@ pub struct CompareState {
 }
 
 impl CompareState {
+    pub fn forget_textures(&mut self) {
+        self.pictures.forget_textures();
+    }
+
     pub fn reset(&mut self) {
         self.thread.iter_mut().for_each(TwoMoments::reset);
         self.found = None;
@@ -82,6 +87,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Com
             return;
         }
     };
+    if let Some(sheet) = &mut scene.sheet {
+        tables::two_moments(sheet, found);
+    }
     let [a, b, change, spectrum, overlap, rest] = cells(ui.available_rect_before_wrap());
     state.pictures.matrices(ui, scene, found, [a, b, change]);
     spectra(ui, scene, found, spectrum);

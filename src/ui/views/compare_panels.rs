@@ -68,6 +68,13 @@ pub struct Pictures {
     atlas: Option<Atlas>,
 }
 
+impl Pictures {
+    /// As textures belong to the window that they were made for.
+    pub fn forget_textures(&mut self) {
+        (self.drawn, self.atlas) = (None, None);
+    }
+}
+
 impl Default for Pictures {
     fn default() -> Self {
         Self { sequential: Shades::sequential(), diverging: Shades::diverging(), drawn: None, atlas: None }

@@ -9,6 +9,7 @@ impl ViewState {
     /// Lets go of pictures that belong to one egui, before another draws the views; they are made again when they are drawn.
     pub fn forget_textures(&mut self) {
         self.gram.forget_textures();
+        self.compare.forget_textures();
         self.waterfall.forget_textures();
         self.distances.forget_textures();
         self.ledger.forget_textures();

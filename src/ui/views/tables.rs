@@ -5,6 +5,7 @@ use crate::record::{Block, History, Ledger, RunInfo};
 use crate::ui::curves::eigenvalues;
 use crate::ui::distance_map::Distances;
 use crate::ui::sheet::{Cell, Sheet};
+use crate::ui::two_moments::Comparison;
 
 /// A square over the probes, each row after its place, task and class.
 pub(super) fn of_probes(sheet: &mut Sheet, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
@@ -76,5 +77,56 @@ pub(super) fn ledger(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
         let own = |values: &[f64]| Cell::from(values.get(old.label).copied());
         let of_row = [(old.probe + 1).into(), class(info, old.label), own(&old.predicted), own(&old.measured)];
         sheet.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
+    }
+}
+
+/// Two moments: each entry of their kernels, each eigenvalue, each overlap, and the numbers below them.
+pub(super) fn two_moments(sheet: &mut Sheet, found: &Comparison) {
+    sheet.head(["what", "row", "column", "A", "B", "value"]);
+    let n = found.rows.len();
+    let [a, b] = &found.grams;
+    for (at, (&before, &after)) in a.iter().zip(b.iter()).enumerate() {
+        let (row, column) = (at / n.max(1), at % n.max(1));
+        sheet.row(["kernel".into(), row.into(), column.into(), before.into(), after.into(), (after - before).into()]);
+    }
+    let [a, b] = &found.eigenvalues;
+    for (rank, (&before, &after)) in a.iter().rev().zip(b.iter().rev()).enumerate() {
+        let rank = Cell::from(rank + 1);
+        sheet.row([
+            "eigenvalue".into(),
+            rank,
+            Cell::from(None::<f64>),
+            before.into(),
+            after.into(),
+            (after - before).into(),
+        ]);
+    }
+    for (at, &overlap) in found.overlaps.iter().enumerate() {
+        let (i, j) = (at / found.vectors.max(1) + 1, at % found.vectors.max(1) + 1);
+        sheet.row([
+            "overlap".into(),
+            i.into(),
+            j.into(),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            overlap.into(),
+        ]);
+    }
+    let numbers = [
+        ("drift", found.drift),
+        ("scale", found.scale),
+        ("distance", found.distance),
+        ("shared", found.shared),
+        ("largest angle", found.angle),
+    ];
+    for (name, value) in numbers {
+        sheet.row([
+            name.into(),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            value.into(),
+        ]);
     }
 }
