@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::opening::RunWish;
 use super::study::Wish;
 use super::toasts::Toast;
 use crate::spec::Preset;
@@ -15,6 +16,9 @@ use crate::worker::Command;
 /// A command with a name, for buttons and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UserCommand {
+    OpenRun,
+    OpenKernels,
+    Runs,
     PauseResume,
     Step,
     SwitchTask,
@@ -36,16 +40,18 @@ pub enum UserCommand {
 /// What a command is about: the menu and the help page are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    File,
     Run,
     Time,
     Window,
 }
 
 impl Group {
-    pub const ALL: &'static [Self] = &[Self::Run, Self::Time, Self::Window];
+    pub const ALL: &'static [Self] = &[Self::File, Self::Run, Self::Time, Self::Window];
 
     pub fn title(self) -> &'static str {
         match self {
+            Self::File => "File",
             Self::Run => "Run",
             Self::Time => "Time",
             Self::Window => "Window",
@@ -70,8 +76,14 @@ const fn key(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::NONE, key)
 }
 
+const CTRL_O: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+const CTRL_SHIFT_O: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O);
+
 impl UserCommand {
     pub const ALL: &'static [Self] = &[
+        Self::OpenRun,
+        Self::OpenKernels,
+        Self::Runs,
         Self::PauseResume,
         Self::Step,
         Self::SwitchTask,
@@ -93,6 +105,13 @@ impl UserCommand {
     /// Name, explanation and key.
     pub fn about(self) -> About {
         let (label, tooltip, key) = match self {
+            Self::OpenRun => ("Open run…", "Open the folder of a run or of a study", CTRL_O),
+            Self::OpenKernels => {
+                ("Open kernels…", "Open kernels that another program has measured: an .npz", CTRL_SHIFT_O)
+            }
+            Self::Runs => {
+                ("Runs beside this one", "Name, hide, show and close the runs that lie over this one", key(Key::U))
+            }
             Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
             Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
             Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
@@ -116,6 +135,7 @@ impl UserCommand {
     /// What it is about.
     pub fn group(self) -> Group {
         match self {
+            Self::OpenRun | Self::OpenKernels | Self::Runs => Group::File,
             Self::PauseResume
             | Self::Step
             | Self::SwitchTask
@@ -172,6 +192,10 @@ pub enum Action {
     Reveal(PathBuf),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
+    /// Open these folders and archives.
+    Open(Vec<PathBuf>),
+    /// With a run of the list.
+    Runs(RunWish),
 }
 
 /// The wishes of one frame, in order.
@@ -199,9 +223,12 @@ pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         return;
     }
     let focused = ctx.memory(|memory| memory.focused().is_some());
-    // Those with a modifier first: a plain key must not take theirs.
+    // Those with most modifiers first: a plainer key must not take theirs.
     let mut commands = available.to_vec();
-    commands.sort_by_key(|command| command.about().key.modifiers == Modifiers::NONE);
+    commands.sort_by_key(|command| {
+        let held = command.about().key.modifiers;
+        (held == Modifiers::NONE, !held.shift)
+    });
     for command in commands {
         // A focused button or slider has these keys for itself.
         let taken = matches!(command, UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward);

@@ -13,6 +13,7 @@ use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::meters::{FrameTimes, Memory};
+use super::runs::{self, Runs};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Around, Checked};
@@ -43,6 +44,7 @@ pub struct App {
     pub(super) reference_curves: Curves,
     pub(super) views: ViewState,
     pub(super) forks: Forks,
+    pub(super) runs: Runs,
     pub(super) actions: Actions,
     pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
@@ -74,6 +76,7 @@ impl App {
             reference_curves: Curves::default(),
             views: ViewState::default(),
             forks: Forks::default(),
+            runs: Runs::default(),
             actions: Actions::default(),
             dialog: None,
             help: false,
@@ -138,6 +141,16 @@ impl App {
         &self.forks
     }
 
+    /// The runs that lie over the one that is shown.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// The same, to be changed by a caller; as if by the user.
+    pub fn runs_mut(&mut self) -> &mut Runs {
+        &mut self.runs
+    }
+
     /// What is said at the lower right.
     pub fn toasts(&self) -> &Toasts {
         &self.toasts
@@ -167,7 +180,9 @@ impl App {
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
         actions::keys(ui.ctx(), &mut self.actions, &available);
+        self.take_drops(ui.ctx());
         self.layout(ui, &available);
+        runs::panel(ui.ctx(), &mut self.runs, self.session.as_ref(), &mut self.actions);
         help::show(ui.ctx(), &mut self.help);
         self.toasts.show(ui.ctx(), &mut self.actions);
         if !self.measured {
@@ -186,6 +201,7 @@ impl App {
             curves: &mut self.curves,
             reference_curves: &mut self.reference_curves,
             forks: &mut self.forks,
+            runs: &mut self.runs,
             actions: &mut self.actions,
             tokens,
             bands: clock::bands(history),
@@ -209,7 +225,9 @@ impl App {
         }
         let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         let flops = session.and_then(|session| measured_flops(&session.history));
-        let around = Around { session, has_reference: scene.reference.is_some(), flops };
+        // Kernels from elsewhere have no settings to compare with.
+        let session_of_settings = session.filter(|session| !session.is_elsewhere());
+        let around = Around { session: session_of_settings, has_reference: scene.reference.is_some(), flops };
         Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
             settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
         });

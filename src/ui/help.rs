@@ -7,7 +7,8 @@ use super::study::PanelKind;
 use super::theme;
 use super::views::View;
 
-const GESTURES: [(&str, &str); 8] = [
+const GESTURES: [(&str, &str); 9] = [
+    ("Drop run folders or .npz files", "Open them; the first is shown if no run goes on"),
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),

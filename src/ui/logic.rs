@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::actions::{Action, Group, UserCommand};
 use super::app::App;
 use super::clock::newest;
-use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::session::{BUDGET, Session, outline};
 use super::study::Wish;
@@ -49,6 +48,7 @@ impl App {
                 self.checked.update(&self.draft);
             }
         }
+        self.receive_opened(ctx);
         self.study.tick(ctx, &self.draft, || waker(ctx));
         for action in self.actions.take() {
             self.execute(ctx, action);
@@ -102,6 +102,8 @@ impl App {
             }
             Action::ForgetReference => self.reference = None,
             Action::RemoveFuture(place) => self.forks.remove(place),
+            Action::Open(paths) => self.open_paths(ctx, paths),
+            Action::Runs(wish) => self.execute_run_wish(ctx, &wish),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
                     self.draft = Spec { window: self.draft.window.clone(), ..spec };
@@ -117,7 +119,7 @@ impl App {
         let session = self.session.as_ref();
         let live = session.is_some_and(Session::is_live);
         let startable = self.checked.problems.is_empty();
-        if command.group() != Group::Window && self.study.shown {
+        if matches!(command.group(), Group::Run | Group::Time) && self.study.shown {
             return false;
         }
         match command {
@@ -132,6 +134,9 @@ impl App {
 
     fn command(&mut self, ctx: &egui::Context, command: UserCommand) {
         match command {
+            UserCommand::OpenRun => self.ask_what_to_open(ctx, false),
+            UserCommand::OpenKernels => self.ask_what_to_open(ctx, true),
+            UserCommand::Runs => self.runs.open = !self.runs.open,
             UserCommand::PauseResume => self.pause_or_resume(ctx),
             UserCommand::Step => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.is_paused()) {
@@ -232,6 +237,9 @@ impl App {
             self.dismissed = false;
             return;
         }
+        if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
+            self.put_aside();
+        }
         if let Some(mut before) = self.session.take() {
             before.retire();
             self.views.leave(&before.history);
@@ -241,12 +249,7 @@ impl App {
         }
         let run = (self.start)(self.draft.clone(), waker(ctx));
         self.session = Some(Session::new(run, self.draft.clone()));
-        self.curves = Curves::default();
-        self.reference_curves = Curves::default();
-        self.forks.clear();
-        self.views.reset();
-        self.clock.follow();
-        self.dismissed = false;
+        self.begin_views();
         ctx.request_repaint();
     }
 
@@ -261,7 +264,7 @@ impl App {
 }
 
 /// The run knows this closure, not the window; many wishes within a frame are one.
-fn waker(ctx: &egui::Context) -> Waker {
+pub(super) fn waker(ctx: &egui::Context) -> Waker {
     let ctx = ctx.clone();
     Box::new(move || ctx.request_repaint_after(FRAME))
 }

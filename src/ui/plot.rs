@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use egui::layers::ShapeIdx;
 use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
@@ -13,6 +14,7 @@ use super::actions::{Action, UserCommand};
 use super::axes::{self, AXIS};
 use super::curves::{Curves, Key, Visible, Window};
 use super::format;
+use super::runs::Pictures;
 use super::scene::Scene;
 use super::theme;
 use crate::record::{Block, History};
@@ -35,6 +37,8 @@ pub struct Trace {
     pub style: Style,
     /// Its value at the cursor, as stored.
     pub now: Option<f64>,
+    /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
+    pub over: bool,
 }
 
 impl Trace {
@@ -54,12 +58,12 @@ impl Trace {
     ) -> Self {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
-        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now }
+        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now, over: false }
     }
 
-    /// A curve of each task's block, the first task's on top, over that of the run before.
+    /// A curve of each task's block, the first task's on top, over those of other runs.
     pub fn of_tasks(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
-        let mut traces: Vec<Self> = Self::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+        let mut traces = Self::of_others(scene, &key, window);
         for &task in scene.tasks().iter().rev() {
             let colour = scene.tokens.task(task);
             let trace = Self::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
@@ -78,14 +82,14 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
         let dense = points.len() > 2 * window.pixels;
         let visible = Arc::new(Visible { pieces: vec![points], span, dense });
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, over: false }
     }
 
     /// A value to hold the others against, as stored.
     pub fn level(window: Window, y: f64, colour: Color32) -> Self {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
-        Self { name: String::new(), visible, colour, width: 1.0, style: Style::Dashed, now: None }
+        Self { name: String::new(), visible, colour, width: 1.0, style: Style::Dashed, now: None, over: false }
     }
 
     /// The same curve of the run before this one.
@@ -94,7 +98,8 @@ impl Trace {
         let curves: &mut Curves = scene.reference_curves;
         let visible = curves.visible(history, key, window);
         let colour = scene.tokens.faint.gamma_multiply(0.8);
-        Some(Self { name: "run before".to_owned(), visible, colour, width: 1.0, style: Style::Solid, now: None })
+        let name = "run before".to_owned();
+        Some(Self { name, visible, colour, width: 1.0, style: Style::Solid, now: None, over: false })
     }
 }
 
@@ -141,9 +146,11 @@ pub fn time_plot(
     let behind = ui.painter().add(Shape::Noop);
     let span = traces.iter().filter_map(|trace| trace.visible.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let (low, high) = plot.limits.unwrap_or_else(|| format::settle(span.unwrap_or((0.0, plot.least)), plot.least));
-    let shown = show(ui, scene, plot, traces, (low, high));
+    let many = Pictures::are_many(traces);
+    let shown = show(ui, scene, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
-    paint_bands(ui, scene, &shown.0, behind);
+    let others = if many { picture(ui, scene, plot, traces, &shown.0) } else { Shape::Noop };
+    paint_bands(ui, scene, &shown.0, behind, others);
     if span.is_none() {
         empty(ui, scene, frame);
     }
@@ -152,13 +159,21 @@ pub fn time_plot(
     shown.0
 }
 
-/// The bare plot: grid, ticks and lines.
+/// The many curves of other runs.
+fn picture(ui: &Ui, scene: &mut Scene<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
+    let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
+    let window = Window { from: scene.range.0, to: scene.range.1, pixels };
+    scene.runs.pictures.shape(ui, plot.id, traces, window, transform)
+}
+
+/// The bare plot: grid, ticks and lines, without those that a picture has.
 fn show(
     ui: &mut Ui,
     scene: &Scene<'_>,
     plot: &TimePlot,
     traces: &[Trace],
     (low, high): (f64, f64),
+    many: bool,
 ) -> (PlotTransform, Response) {
     let (from, to) = scene.range;
     let (log, span) = (plot.log, high - low);
@@ -169,7 +184,7 @@ fn show(
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
             plot_ui.set_plot_bounds_y(low..=high);
-            for (place, trace) in traces.iter().enumerate() {
+            for (place, trace) in traces.iter().enumerate().filter(|(_, trace)| !(many && trace.over)) {
                 for (piece, points) in trace.visible.pieces.iter().enumerate() {
                     let style = match trace.style {
                         Style::Solid => LineStyle::Solid,
@@ -187,7 +202,7 @@ fn show(
 }
 
 /// The tasks as coloured grounds and their switches as lines, behind everything.
-fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: egui::layers::ShapeIdx) {
+fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
     let frame = *transform.frame();
     let tokens = scene.tokens;
     let mut shapes = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
@@ -207,6 +222,7 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: eg
             }
         }
     }
+    shapes.push(others);
     ui.painter().set(behind, Shape::Vec(shapes));
 }
 
@@ -216,12 +232,13 @@ fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransfor
     let painter = ui.painter().with_clip_rect(frame.expand(3.0));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
-        painter.text(at, Align2::RIGHT_BOTTOM, "epochs", egui::FontId::proportional(9.5), scene.tokens.faint);
+        painter.text(at, Align2::RIGHT_BOTTOM, scene.time_unit(), egui::FontId::proportional(9.5), scene.tokens.faint);
     }
     cursor(&painter, scene, transform);
     let x = transform.position_from_point_x(scene.cursor);
     if !scene.history.rows().is_empty() {
-        for trace in traces {
+        // A hundred dots would hide what they are on.
+        for trace in traces.iter().filter(|trace| !trace.over) {
             if let Some(now) = trace.now {
                 let at = pos2(x, transform.position_from_point_y(now));
                 painter.circle(at, 2.5, trace.colour, Stroke::new(1.0, scene.tokens.well));

@@ -6,7 +6,7 @@ use super::format;
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::theme;
-use crate::record::Note;
+use crate::record::{Note, SnapshotCost};
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory) {
     let tokens = scene.tokens;
@@ -27,7 +27,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
                     "infinitely wide".to_owned(),
                     "There are no weights: outputs follow the infinite-width kernel",
                 );
-            } else {
+            } else if info.parameters > 0 {
                 entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
             }
         }
@@ -56,6 +56,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
 fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
+    if cost == SnapshotCost::default() {
+        return;
+    }
     let share = 100.0 * scene.history.progress().kernel_share;
     let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
     let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));

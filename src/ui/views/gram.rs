@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::atlas::Atlas;
-use super::pixels::{Shades, colour_bar, picture};
+use super::pixels::{Shades, amounts, colour_bar, picture};
 use super::program::Chosen;
 use super::slots::Slot;
 use super::trajectories::Probe;
@@ -107,8 +107,7 @@ fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize,
     }
 }
 
-/// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
-/// that all but one in two hundred stay below.
+/// The range of a picture: its least and greatest number; for a kernel see [`amounts`].
 fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
     let stride = (n * n / 8192).max(1);
     let mut seen: Vec<f64> =
@@ -124,11 +123,7 @@ fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option
             Some((-*most, *most))
         }
         Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
-        Mode::Kernel => {
-            let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
-            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-            Some((low.min(0.0), *most))
-        }
+        Mode::Kernel => amounts(&mut seen),
     }
 }
 
@@ -155,6 +150,8 @@ pub fn show(
     };
     let n = info.probes.len();
     if n == 0 || snapshot.gram.len() != n * n {
+        // Of a run that was opened and is still on disk.
+        ui.label(egui::RichText::new("Reading this kernel…").color(scene.tokens.weak));
         return;
     }
     // Of a run before, whose network had other tensors.
@@ -361,9 +358,11 @@ fn hover(
         ui.horizontal(|ui| {
             for probe in [row, column] {
                 ui.vertical(|ui| {
-                    let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
                     if let Some(atlas) = atlas {
+                        let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
                         atlas.paint(ui, rect, probe);
+                    } else {
+                        ui.label(format!("row {probe}"));
                     }
                     let of = info.probes[probe];
                     let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());

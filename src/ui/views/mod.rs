@@ -5,6 +5,7 @@
 mod accuracy;
 mod alignment;
 mod atlas;
+mod beside;
 mod circle;
 mod coupling;
 mod disk;
@@ -57,11 +58,13 @@ pub enum View {
     Circle,
     Disk,
     Optimiser,
+    Beside,
 }
 
 impl View {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Gram,
+        Self::Beside,
         Self::Velocity,
         Self::Scale,
         Self::Alignment,
@@ -110,7 +113,28 @@ impl View {
             Self::Circle => "Circle",
             Self::Disk => "Disk",
             Self::Optimiser => "Optimiser",
+            Self::Beside => "Two runs",
         }
+    }
+
+    /// Whether it shows what only a run of ours tells: settings, weights, outputs, images. Kernels alone do not do.
+    pub fn needs_run(self) -> bool {
+        use View::*;
+        matches!(
+            self,
+            Accuracy
+                | Forks
+                | Prediction
+                | Ledger
+                | Layers
+                | Logits
+                | Program
+                | Trajectories
+                | Modes
+                | Circle
+                | Disk
+                | Optimiser
+        )
     }
 
     /// What is shown, by which formula, and where that comes from.
@@ -287,6 +311,12 @@ impl View {
                  “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
                  Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
             }
+            Self::Beside => {
+                "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the nearest epoch. Point at \
+                 an entry: both values and their difference. “One range” gives both the same colours; “cosine” divides by \
+                 √(K(x,x) K(x′,x′)), so that kernels of different size can be compared. Runs come into the list when they are \
+                 opened (Ctrl+O) or dropped on the window."
+            }
         }
     }
 }
@@ -318,6 +348,7 @@ pub struct ViewState {
     /// The tensor that kernel and velocity are shown of.
     tensor: program::Chosen,
     optimiser: optimiser::OptimiserState,
+    beside: beside::BesideState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
@@ -336,6 +367,7 @@ impl ViewState {
     /// Forgets what belonged to the run before, and keeps what the user chose.
     pub fn reset(&mut self) {
         self.gram.reset();
+        self.beside.reset();
         self.waterfall.reset();
         self.distances.reset();
         self.ledger.reset();

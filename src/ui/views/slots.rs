@@ -7,8 +7,8 @@ use egui::{Color32, ComboBox, Rect, RichText, Ui, Vec2, pos2, vec2};
 
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes, optimiser,
-    prediction, program, scale, spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, beside, circle, coupling, disk, distances, forks, gram, layers, ledger, logits, modes,
+    optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::scene::Scene;
@@ -140,7 +140,14 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
 }
 
 fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewState) {
+    if scene.is_elsewhere() && slot.view.needs_run() {
+        let mut card = slot.card(ui, "");
+        let text = "These kernels come from elsewhere: what this view shows is told only by a run of Kernelscope.";
+        card.body.label(RichText::new(text).color(scene.tokens.weak));
+        return;
+    }
     match slot.view {
+        View::Beside => beside::show(ui, slot, scene, &mut state.beside),
         View::Gram => gram::show(ui, slot, scene, &mut state.gram, (&mut state.tensor, &mut state.probe)),
         View::Velocity => velocity::show(ui, slot, scene, &mut state.velocity, state.tensor.as_deref()),
         View::Scale => scale::show(ui, slot, scene, &mut state.scale),
