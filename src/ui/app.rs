@@ -161,6 +161,11 @@ impl App {
         self.actions.push(Action::Live(command));
     }
 
+    /// Puts the time cursor to an epoch, as if the user had.
+    pub fn seek(&mut self, epoch: f64) {
+        self.actions.push(Action::Seek(epoch));
+    }
+
     /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.
     pub fn note_frame(&mut self, seconds: f32) {
         self.measured = true;

@@ -31,7 +31,8 @@ fn read(path: &Path) -> Result<Loaded, String> {
 
 /// Each of these arrays, [T] and so on, in an archive.
 fn archive(path: &Path, arrays: &[(&str, Vec<usize>, &[f64])]) {
-    write_arrays(path, arrays.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.clone(), *values))).unwrap();
+    write_arrays(path, arrays.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.clone(), *values)))
+        .unwrap();
 }
 
 #[derive(Debug)]
