@@ -144,9 +144,19 @@ impl App {
                     .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
                     .ok()
             });
+            let is_same =
+                |session: &Session| session.opened.as_ref().is_some_and(|known| known.path.as_ref() == Some(&path));
+            if self.session.as_ref().is_some_and(is_same) {
+                // It is read anew: it may have gone on meanwhile.
+                if let Some(mut session) = self.session.take() {
+                    let_go(std::mem::take(&mut session.history));
+                }
+            }
             let opened = Opened { name, path: Some(path), shelf };
             self.show_opened(Session::opened(history, opened));
-        } else if asked.is_none() {
+        } else if let Some(overlay) = self.runs.list_mut().iter_mut().find(|overlay| Some(overlay.id) == asked) {
+            overlay.renew(Arc::new(history), grams);
+        } else {
             self.runs.add(name, Some(path), Arc::new(history), grams);
             self.runs.open = true;
         }
@@ -179,10 +189,15 @@ impl App {
             // Its Grams are on disk: only its curves are kept.
             Some(Opened { name, path, shelf: Some(shelf) }) => {
                 let grams = Some(Arc::clone(shelf.grams()));
-                if let Some(outline) = outline(&history) {
-                    self.runs.add(name, path, Arc::new(outline), grams);
-                }
-                let_go(history);
+                // Of a single row there is no outline, and nothing to save.
+                let kept = match outline(&history) {
+                    Some(outline) => {
+                        let_go(history);
+                        outline
+                    }
+                    None => history,
+                };
+                self.runs.add(name, path, Arc::new(kept), grams);
             }
             Some(Opened { name, path, shelf: None }) => drop(self.runs.add(name, path, Arc::new(history), None)),
             None => {

@@ -32,7 +32,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
             }
         }
         let progress = scene.history.progress();
-        if progress.step > 0 {
+        if progress.steps_per_second > 0.0 {
             let text = format!("{:.0} steps/s", progress.steps_per_second);
             entry(ui, text, "Steps per second of training alone, without kernels and pace");
         }

@@ -40,6 +40,11 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// What was read again: a run that is still written grows.
+    pub fn renew(&mut self, history: Arc<History>, grams: Option<Arc<Grams>>) {
+        (self.history, self.grams, self.curves) = (history, grams, Curves::default());
+    }
+
     /// Its colour and whether its line is broken.
     pub fn ink(&self, dark: bool) -> (Color32, bool) {
         let ([r, g, b], broken) = run_ink(self.id as usize, dark);

@@ -163,7 +163,7 @@ pub fn show(
         ui.label(egui::RichText::new(text).color(scene.tokens.weak));
         return;
     };
-    let at_switch = scene.at_switch();
+    let at_switch = scene.at_switch().filter(|before| before.gram.len() == n * n);
     let before = at_switch.as_ref().and_then(|before| state.matrix(1, before, chosen, n));
     let shown = Shown {
         row: &snapshot.row,

@@ -117,26 +117,6 @@ impl View {
         }
     }
 
-    /// Whether it shows what only a run of ours tells: settings, weights, outputs, images. Kernels alone do not do.
-    pub fn needs_run(self) -> bool {
-        use View::*;
-        matches!(
-            self,
-            Accuracy
-                | Forks
-                | Prediction
-                | Ledger
-                | Layers
-                | Logits
-                | Program
-                | Trajectories
-                | Modes
-                | Circle
-                | Disk
-                | Optimiser
-        )
-    }
-
     /// What is shown, by which formula, and where that comes from.
     pub fn help(self) -> &'static str {
         match self {

@@ -50,6 +50,28 @@ impl Slots {
     }
 }
 
+impl View {
+    /// Whether it shows what only a run of ours tells: settings, weights, outputs, images. Kernels alone do not do.
+    pub fn needs_run(self) -> bool {
+        use View::*;
+        matches!(
+            self,
+            Accuracy
+                | Forks
+                | Prediction
+                | Ledger
+                | Layers
+                | Logits
+                | Program
+                | Trajectories
+                | Modes
+                | Circle
+                | Disk
+                | Optimiser
+        )
+    }
+}
+
 impl ViewState {
     /// Sets out the views that a preset names, the large places first, and the usual ones in those that are left. Where it names
     /// none, an order that the user has made stays.
