@@ -260,6 +260,16 @@ impl History {
         }
     }
 
+    /// Gives the snapshot of this step its Gram, which was left on disk; an empty one takes it away again.
+    pub fn set_gram(&mut self, step: u64, gram: Arc<[f64]>) {
+        let place = self.snapshots.partition_point(|snapshot| snapshot.row.step < step);
+        let Some(snapshot) = self.snapshots.get_mut(place).filter(|snapshot| snapshot.row.step == step) else { return };
+        self.revision += 1;
+        self.snapshot_bytes -= bytes_of(snapshot);
+        Arc::make_mut(snapshot).gram = gram;
+        self.snapshot_bytes += bytes_of(snapshot);
+    }
+
     fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.push_row(snapshot.row.clone());
         self.snapshot_bytes += bytes_of(&snapshot);

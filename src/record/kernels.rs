@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::Budget;
+use super::grams::{Grams, Place};
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
 use super::probes::{self, LIMIT, PROBES, Probes};
 use super::{FolderError, Outputs, RunInfo, Snapshot, atomic};
@@ -158,7 +159,7 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
     let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
     for path in parts(&folder) {
         // A part that is not whole can only be somebody else's doing: parts appear by renaming.
-        if let Ok(part) = Part::read(&path, n) {
+        if let Ok(part) = Part::read(&path, n, true) {
             let outputs: Vec<String> = part.outputs.iter().map(|(name, _)| name.clone()).collect();
             classes = classes.max(part.outputs.first().map_or(0, |(_, values)| values.len() / n.max(1)));
             named.extend(outputs.into_iter().filter(|name| !named.contains(name)).collect::<Vec<_>>());
@@ -219,20 +220,22 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn read(path: &Path, n: usize) -> io::Result<Self> {
+    /// Reads one of the small files; its Gram stays empty where it is not wanted yet.
+    pub(super) fn read(path: &Path, n: usize, whole: bool) -> io::Result<Self> {
         let mut npz = NpzReader::open(path)?;
         let scalar = || invalid("a number is missing".to_owned());
         let part = Self {
             step: *npz.array("step")?.values.first().ok_or_else(scalar)?,
             epoch: *npz.array("epoch")?.values.first().ok_or_else(scalar)?,
             task: *npz.array("task")?.values.first().ok_or_else(scalar)?,
-            gram: npz.array("gram")?.values,
+            gram: if whole { npz.array("gram")?.values } else { Vec::new() },
             eigenvalues: npz.array("eigenvalues")?.values,
             block_eigenvalues: npz.array("block_eigenvalues")?.values,
             outputs: outputs(&mut npz)?.into_iter().map(|(name, array)| (name, array.values)).collect(),
         };
         let sizes = [part.gram.len(), part.eigenvalues.len(), part.block_eigenvalues.len()];
-        if sizes == [n * n, n, n] { Ok(part) } else { Err(invalid("the kernel does not fit its probes".to_owned())) }
+        let entries = if whole { n * n } else { 0 };
+        if sizes == [entries, n, n] { Ok(part) } else { Err(invalid("the kernel does not fit its probes".to_owned())) }
     }
 }
 
@@ -282,21 +285,54 @@ impl Source {
     /// Hands each snapshot to `take`, in order, holding one at a time.
     pub(super) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
         if self.parts.is_empty() {
-            if let Err(err) = read_assembled(&self.path, self.n, take) {
+            if let Err(err) = read_assembled(&self.path, self.n, true, take) {
                 warn(format!("{KERNELS} cannot be read to its end: {err}"));
             }
             return;
         }
         for path in self.parts {
-            match Part::read(&path, self.n) {
+            match Part::read(&path, self.n, true) {
                 Ok(part) => take(part),
-                Err(err) => {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy();
-                    warn(format!("{PARTIAL}/{name} cannot be read and is left out: {err}"));
-                }
+                Err(err) => warn(left_out(&path, &err)),
             }
         }
     }
+
+    /// The same without the Grams, and where these can be read. Of an archive that somebody has compressed everything is read.
+    pub(super) fn heads(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) -> Option<Grams> {
+        let (mut times, mut files) = (Vec::new(), Vec::new());
+        let mut note = |part: &Part| times.push((u64::try_from(part.step).unwrap_or(0), part.epoch));
+        if self.parts.is_empty() {
+            if NpzReader::open(&self.path).and_then(|mut npz| npz.laid_out("gram")).is_err() {
+                self.each(take, warn);
+                return None;
+            }
+            let head = |part: Part| {
+                note(&part);
+                take(part);
+            };
+            if let Err(err) = read_assembled(&self.path, self.n, false, head) {
+                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+            }
+            return Some(Grams::new(Place::Archive(self.path), self.n, times));
+        }
+        for path in self.parts {
+            match Part::read(&path, self.n, false) {
+                Ok(part) => {
+                    note(&part);
+                    files.push(path);
+                    take(part);
+                }
+                Err(err) => warn(left_out(&path, &err)),
+            }
+        }
+        Some(Grams::new(Place::Files(files), self.n, times))
+    }
+}
+
+fn left_out(path: &Path, err: &io::Error) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{PARTIAL}/{name} cannot be read and is left out: {err}")
 }
 
 /// What was said at this place of so many, if anything.
@@ -306,7 +342,7 @@ fn said(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
     values.iter().all(|value| !value.is_nan()).then(|| values.to_vec())
 }
 
-fn read_assembled(path: &Path, n: usize, mut take: impl FnMut(Part)) -> io::Result<()> {
+fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)) -> io::Result<()> {
     let mut npz = NpzReader::open(path)?;
     let (steps, epochs, tasks) = (npz.array::<i64>("step")?, npz.array::<f64>("epoch")?, npz.array::<i64>("task")?);
     let (eigen, blocks) = (npz.array::<f64>("eigenvalues")?, npz.array::<f64>("block_eigenvalues")?);
@@ -315,24 +351,30 @@ fn read_assembled(path: &Path, n: usize, mut take: impl FnMut(Part)) -> io::Resu
     if !fits || epochs.values.len() != count || tasks.values.len() != count {
         return Err(invalid("its arrays differ in length".to_owned()));
     }
+    let part = |place: usize, gram: Vec<f64>| Part {
+        step: steps.values[place],
+        epoch: epochs.values[place],
+        task: tasks.values[place],
+        gram,
+        eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
+        block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
+        outputs: outputs.iter().filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?))).collect(),
+    };
+    let misfit = || invalid("its Grams do not fit its probes".to_owned());
+    if !whole {
+        if npz.laid_out("gram")? != [count, n, n] {
+            return Err(misfit());
+        }
+        (0..count).for_each(|place| take(part(place, Vec::new())));
+        return Ok(());
+    }
     npz.stream("gram", |shape, values| {
         if shape != [count, n, n] {
-            return Err(invalid("its Grams do not fit its probes".to_owned()));
+            return Err(misfit());
         }
-        for place in 0..count {
-            take(Part {
-                step: steps.values[place],
-                epoch: epochs.values[place],
-                task: tasks.values[place],
-                gram: (&mut *values).take(n * n).collect::<io::Result<_>>()?,
-                eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
-                block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
-                outputs: outputs
-                    .iter()
-                    .filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?)))
-                    .collect(),
-            });
-        }
-        Ok(())
+        (0..count).try_for_each(|place| {
+            take(part(place, (&mut *values).take(n * n).collect::<io::Result<_>>()?));
+            Ok(())
+        })
     })
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::folder::RUN;
+use super::grams::Grams;
 use super::info::{Facts, INFO};
 use super::kernels::{self, Part};
 use super::probes::Probes;
@@ -50,7 +51,34 @@ pub fn load_rows(folder: &Path) -> Result<Loaded, LoadError> {
     read(folder, false)
 }
 
+/// The same with the Grams left on disk: the snapshots have everything but these, and say where they are to be read.
+pub fn load_lazily(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> {
+    let mut grams = None;
+    let loaded = read_with(folder, true, |source, take, warn| grams = source.heads(take, warn))?;
+    Ok((loaded, grams))
+}
+
+/// Reads the rows of a run, and where the Grams are that belong to them: all that is laid over another run.
+pub fn load_beside(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> {
+    let loaded = read(folder, false)?;
+    let grams = kernels::open(folder, |_| {}).and_then(|(_, source)| source.heads(|_| {}, |_| {}));
+    Ok((loaded, grams))
+}
+
+/// Whether this is the folder of a run.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(RUN).is_file()
+}
+
 fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
+    read_with(folder, whole, |source, take, warn| source.each(take, warn))
+}
+
+fn read_with(
+    folder: &Path,
+    whole: bool,
+    kernels_of: impl FnOnce(kernels::Source, &mut dyn FnMut(Part), &mut dyn FnMut(String)),
+) -> Result<Loaded, LoadError> {
     let spec = read_spec(&folder.join(RUN))?;
     let mut warnings = Vec::new();
     let mut rows = read_tables::rows(folder, whole, &mut warnings);
@@ -75,7 +103,7 @@ fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {
         merge.history.push(Event::Limit(limit.into()));
     }
     if let Some(source) = source {
-        source.each(|part| merge.kernel(part, &sizes), |sentence| warnings.push(sentence));
+        kernels_of(source, &mut |part| merge.kernel(part, &sizes), &mut |sentence| warnings.push(sentence));
     }
     let mut history = merge.finish();
     if history.rows().is_empty() {

@@ -4,7 +4,7 @@
 //! file's length. The header is looked at before `npyz` gets it, because its parser recurses and multiplies unchecked.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use npyz::{AutoSerialize, Deserialize, NpyFile, NpyHeader, WriteOptions, WriterBuilder as _};
@@ -118,6 +118,74 @@ impl NpzReader {
         let mut values = NpyFile::with_header(header, entry).data::<T>().map_err(|err| invalid(err.to_string()))?;
         take(&shape, &mut values)
     }
+
+    /// Hands the shape and the values of an array of numbers of any usual kind to `take`, as they come out of the archive: it
+    /// may be compressed, and longer than memory.
+    pub(super) fn numbers<R>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&[usize], Numbers<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
+        let header = header(&mut entry)?;
+        if header.order() != npyz::Order::C && header.shape().len() > 1 {
+            return Err(invalid("it is in Fortran order: save numpy.ascontiguousarray of it".to_owned()));
+        }
+        let descr = header.dtype().descr();
+        let entry = BufReader::with_capacity(1 << 16, entry);
+        match descr.trim_matches(['\'', '<', '>', '=', '|']) {
+            "f4" => widened(header, entry, |value: f32| f64::from(value), take),
+            "f8" => widened(header, entry, |value: f64| value, take),
+            "i1" => widened(header, entry, |value: i8| f64::from(value), take),
+            "i2" => widened(header, entry, |value: i16| f64::from(value), take),
+            "i4" => widened(header, entry, |value: i32| f64::from(value), take),
+            "i8" => widened(header, entry, |value: i64| value as f64, take),
+            "u1" => widened(header, entry, |value: u8| f64::from(value), take),
+            "u2" => widened(header, entry, |value: u16| f64::from(value), take),
+            "u4" => widened(header, entry, |value: u32| f64::from(value), take),
+            "u8" => widened(header, entry, |value: u64| value as f64, take),
+            _ => Err(invalid(format!("it holds {descr} where numbers were expected: save it as float32"))),
+        }
+    }
+
+    /// The shape of an array of 64-bit floats whose parts can be read where they lie: one that is not compressed.
+    pub(super) fn laid_out(&mut self, name: &str) -> io::Result<Vec<usize>> {
+        let mut entry = self.archive.by_name_seek(&npyz::npz::file_name_from_array_name(name))?;
+        let header = header(&mut entry)?;
+        if header.order() != npyz::Order::C || header.dtype().descr() != "'<f8'" {
+            return Err(invalid(format!("the array {name} is laid out in another way")));
+        }
+        Ok(header.shape().iter().map(|&size| size as usize).collect())
+    }
+
+    /// So many values of such an array, from this one on.
+    pub(super) fn part(&mut self, name: &str, from: usize, count: usize) -> io::Result<Vec<f64>> {
+        let mut entry = self.archive.by_name_seek(&npyz::npz::file_name_from_array_name(name))?;
+        header(&mut entry)?;
+        let skip = i64::try_from(8 * from as u64).map_err(|_| invalid(format!("the array {name} is too long")))?;
+        entry.seek(SeekFrom::Current(skip))?;
+        let wanted = 8 * count as u64;
+        let mut bytes = Vec::new();
+        entry.take(wanted).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != wanted {
+            return Err(invalid(format!("the array {name} is shorter than its header says")));
+        }
+        Ok(bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
+    }
+}
+
+/// Values as they come, in C order.
+pub(super) type Numbers<'a> = &'a mut dyn Iterator<Item = io::Result<f64>>;
+
+fn widened<T: Deserialize, R>(
+    header: NpyHeader,
+    entry: impl Read,
+    to: fn(T) -> f64,
+    take: impl FnOnce(&[usize], Numbers<'_>) -> io::Result<R>,
+) -> io::Result<R> {
+    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
+    let values = NpyFile::with_header(header, entry).data::<T>().map_err(|err| invalid(err.to_string()))?;
+    take(&shape, &mut values.map(|value| value.map(to)))
 }
 
 /// Reads the header of an array if it looks like one of ours.

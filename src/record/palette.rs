@@ -29,3 +29,34 @@ pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
 pub fn series_ink(place: usize) -> (usize, bool) {
     (place % 6 + 1, place % 12 >= 6)
 }
+
+/// Colours of runs that lie over one another, on a light ground and on a dark one: Paul Tol's "muted" and "light" sets, which
+/// people with any common colour blindness can tell apart, and which are not those of the tasks.
+const RUNS: [[[u8; 3]; 8]; 2] = [
+    [
+        [204, 102, 119],
+        [51, 34, 136],
+        [17, 119, 51],
+        [170, 68, 153],
+        [68, 170, 153],
+        [136, 34, 85],
+        [153, 153, 51],
+        [136, 204, 238],
+    ],
+    [
+        [255, 170, 187],
+        [119, 170, 221],
+        [187, 204, 51],
+        [238, 136, 102],
+        [68, 187, 153],
+        [238, 221, 136],
+        [153, 221, 255],
+        [170, 170, 0],
+    ],
+];
+
+/// The colour of the n-th (from 0) of several runs, and whether its line is broken: after eight colours they start again.
+pub fn run_ink(place: usize, dark: bool) -> ([u8; 3], bool) {
+    let colours = &RUNS[usize::from(dark)];
+    (colours[place % colours.len()], place / colours.len() % 2 == 1)
+}

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::export::Order;
+use super::opening::RunWish;
 use super::study::Wish;
 use super::toasts::Toast;
 use super::tours::TourWish;
@@ -19,6 +20,9 @@ use crate::worker::Command;
 /// A command with a name, for buttons and keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UserCommand {
+    OpenRun,
+    OpenKernels,
+    Runs,
     PauseResume,
     Step,
     SwitchTask,
@@ -113,6 +117,9 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl UserCommand {
     pub const ALL: &'static [Self] = &[
+        Self::OpenRun,
+        Self::OpenKernels,
+        Self::Runs,
         Self::ExportWindow,
         Self::ExportAnimation,
         Self::CopyCommandLine,
@@ -173,6 +180,13 @@ impl UserCommand {
                 "Pictures and animations have the light colours whatever the window has, for print",
                 key(Key::I),
             ),
+            Self::OpenRun => ("Open run…", "Open the folder of a run or of a study", ctrl(Key::O)),
+            Self::OpenKernels => {
+                ("Open kernels…", "Open kernels that another program has measured: an .npz", ctrl_shift(Key::O))
+            }
+            Self::Runs => {
+                ("Runs beside this one", "Name, hide, show and close the runs that lie over this one", key(Key::U))
+            }
             Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
             Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
             Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
@@ -230,7 +244,13 @@ impl UserCommand {
     /// What it is about.
     pub fn group(self) -> Group {
         match self {
-            Self::ExportWindow | Self::ExportAnimation | Self::CopyCommandLine | Self::LightExports => Group::File,
+            Self::OpenRun
+            | Self::OpenKernels
+            | Self::Runs
+            | Self::ExportWindow
+            | Self::ExportAnimation
+            | Self::CopyCommandLine
+            | Self::LightExports => Group::File,
             Self::PauseResume
             | Self::Step
             | Self::SwitchTask
@@ -268,7 +288,7 @@ impl UserCommand {
     }
 
     /// Keys beside the one that is shown: what other programs have, and what is typed without shift.
-    fn also(self) -> Option<KeyboardShortcut> {
+    pub(super) fn also(self) -> Option<KeyboardShortcut> {
         match self {
             Self::ZoomIn => Some(key(Key::Equals)),
             Self::Help => Some(key(Key::Questionmark)),
@@ -333,6 +353,10 @@ pub enum Action {
     Tour(TourWish),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
+    /// Open these folders and archives.
+    Open(Vec<PathBuf>),
+    /// With a run of the list.
+    Runs(RunWish),
 }
 
 /// The wishes of one frame, in order.
@@ -352,48 +376,4 @@ impl Actions {
     pub fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.0)
     }
-}
-
-/// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus.
-pub fn keys(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand]) {
-    let writes = ctx.text_edit_focused();
-    let focused = ctx.memory(|memory| memory.focused().is_some());
-    // Those with more modifiers first: a plain key must not take theirs.
-    let modifiers = |command: &UserCommand| {
-        let Modifiers { alt, shift, command, .. } = command.about().key.modifiers;
-        [alt, shift, command].into_iter().filter(|&held| held).count()
-    };
-    let mut commands = UserCommand::ALL.to_vec();
-    commands.sort_by_key(|command| std::cmp::Reverse(modifiers(command)));
-    for command in commands {
-        let available = available.contains(&command);
-        // A focused button or slider has these keys for itself.
-        let taken = matches!(
-            command,
-            UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::TourNext
-        );
-        // What cannot be done now still keeps its combination: ctrl, shift and Z must not become ctrl and Z.
-        if (writes && command != UserCommand::Palette) || (focused && taken) || (!available && modifiers(&command) == 0)
-        {
-            continue;
-        }
-        let down = pressed(ctx, &command.about().key) | command.also().is_some_and(|key| pressed(ctx, &key));
-        if down && available {
-            actions.user(command);
-        }
-    }
-}
-
-/// Whether the keys went down. A plain one without ctrl, alt or ⌘; shift is needed to type some of them.
-fn pressed(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> bool {
-    ctx.input_mut(|input| {
-        if shortcut.modifiers != Modifiers::NONE {
-            return input.consume_shortcut(shortcut);
-        }
-        let plain =
-            !(input.modifiers.ctrl || input.modifiers.alt || input.modifiers.command || input.modifiers.mac_cmd);
-        plain
-            && (input.consume_key(Modifiers::NONE, shortcut.logical_key)
-                || input.consume_key(Modifiers::SHIFT, shortcut.logical_key))
-    })
 }

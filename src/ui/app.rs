@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use egui::util::undoer::{Settings, Undoer};
 use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
 
-use super::actions::{self, Action, Actions, UserCommand};
+use super::actions::{Action, Actions, UserCommand};
 use super::clock::{self, Clock};
 use super::command_palette::Palette;
 use super::curves::Curves;
-use super::export::{self, Exports};
+use super::export::Exports;
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
 use super::looks::Looks;
 use super::meters::{FrameTimes, Memory};
+use super::runs::{self, Runs};
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::{self, Around, Checked};
@@ -27,7 +28,7 @@ use super::toasts::{Toast, Toasts};
 use super::tours::{self, Tours};
 use super::travel::Travel;
 use super::views::{self, ViewState};
-use super::{banner, help, status_bar, timeline, top_bar, widgets};
+use super::{banner, help, keys, status_bar, timeline, top_bar, widgets};
 use crate::record::History;
 use crate::spec::Spec;
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
@@ -54,6 +55,7 @@ pub struct App {
     pub(super) reference_curves: Curves,
     pub(super) views: ViewState,
     pub(super) forks: Forks,
+    pub(super) runs: Runs,
     pub(super) actions: Actions,
     pub(super) study: StudyPage,
     pub(super) dialog: Option<FolderDialog>,
@@ -95,6 +97,7 @@ impl App {
             reference_curves: Curves::default(),
             views: ViewState::default(),
             forks: Forks::default(),
+            runs: Runs::default(),
             actions: Actions::default(),
             dialog: None,
             help: false,
@@ -171,6 +174,16 @@ impl App {
         &self.forks
     }
 
+    /// The runs that lie over the one that is shown.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// The same, to be changed by a caller; as if by the user.
+    pub fn runs_mut(&mut self) -> &mut Runs {
+        &mut self.runs
+    }
+
     /// What is said at the lower right.
     pub fn toasts(&self) -> &Toasts {
         &self.toasts
@@ -211,6 +224,11 @@ impl App {
         self.actions.push(Action::Live(command));
     }
 
+    /// Puts the time cursor to an epoch, as if the user had.
+    pub fn seek(&mut self, epoch: f64) {
+        self.actions.push(Action::Seek(epoch));
+    }
+
     /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.
     pub fn note_frame(&mut self, seconds: f32) {
         self.measured = true;
@@ -241,13 +259,15 @@ impl App {
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
         self.escape(ui.ctx());
-        actions::keys(ui.ctx(), &mut self.actions, &available);
+        keys::heed(ui.ctx(), &mut self.actions, &available);
+        self.take_drops(ui.ctx());
         widgets::point_at(ui.ctx(), self.tours.view());
         self.layout(ui, &available);
         if self.exports.window_ordered() {
             self.export_window(ui.ctx(), &available);
         }
         tours::choose(ui.ctx(), &mut self.tours, &mut self.actions);
+        runs::panel(ui.ctx(), &mut self.runs, self.session.as_ref(), &mut self.actions);
         help::show(ui.ctx(), &mut self.help);
         let mut palette = std::mem::take(&mut self.palette);
         let mut chosen = Actions::default();
@@ -268,26 +288,7 @@ impl App {
         }
     }
 
-    /// Draws the window once more, without pointer and open lists, where a picture is made of it.
-    fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand]) {
-        let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
-        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
-        self.views.forget_textures();
-        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available));
-        self.views.forget_textures();
-        let stem = match self.session() {
-            _ if self.study.shown => format!("{}-study", self.study.draft.name()),
-            Some(session) => {
-                let epoch = export::brief(self.clock.cursor(&session.history));
-                format!("{}-window-epoch-{epoch}", export::name_of(&session.spec))
-            }
-            None => "kernelscope-window".to_owned(),
-        };
-        self.exports.take_window(darkroom, plate, theme, stem);
-        ctx.request_repaint();
-    }
-
-    fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
+    pub(super) fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
         let tokens = Tokens::of(ui);
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
@@ -299,6 +300,7 @@ impl App {
             curves: &mut self.curves,
             reference_curves: &mut self.reference_curves,
             forks: &mut self.forks,
+            runs: &mut self.runs,
             actions: &mut self.actions,
             tokens,
             thick: self.looks.thick(),
@@ -334,7 +336,9 @@ impl App {
         if !presents {
             let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
             let flops = session.and_then(|session| measured_flops(&session.history));
-            let around = Around { session, has_reference: scene.reference.is_some(), flops };
+            // Kernels from elsewhere have no settings to compare with.
+            let own = session.filter(|session| !session.is_elsewhere());
+            let around = Around { session: own, has_reference: scene.reference.is_some(), flops };
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
                 tours::dock(ui, &self.tours, session.is_some_and(Session::is_paused), scene.actions);
                 settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);

@@ -92,7 +92,9 @@ fn chosen(history: &History, rows: usize) -> Vec<usize> {
     }
     let last = snapshots.len().wrapping_sub(1);
     let kept = |place: &usize| place.is_multiple_of(stride) || *place == last || snapshots[*place].row.at_switch;
-    (0..snapshots.len()).filter(kept).collect()
+    // Of a run that was opened, those that have come from disk.
+    let is_here = |place: &usize| !snapshots[*place].gram.is_empty();
+    (0..snapshots.len()).filter(kept).filter(is_here).collect()
 }
 
 /// What the thread remembers.

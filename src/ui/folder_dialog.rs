@@ -1,4 +1,4 @@
-//! Choosing a folder without stopping the window.
+//! Choosing a folder or a file without stopping the window.
 //!
 //! The dialog is another program's (the desktop's portal), and may take minutes or never answer; a thread of its own waits
 //! for it, and the window asks that thread in each frame. Where no portal runs nothing is chosen, and the text field beside
@@ -17,9 +17,21 @@ pub struct FolderDialog {
 impl FolderDialog {
     /// Opens it under this title; `wake` is called when there is an answer.
     pub fn open(title: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
-        let (send, answer) = bounded(1);
         // Made here, as some systems demand of the main thread; only its answer is awaited elsewhere.
-        let asked = rfd::AsyncFileDialog::new().set_title(title).pick_folder();
+        Self::wait(rfd::AsyncFileDialog::new().set_title(title).pick_folder(), wake)
+    }
+
+    /// The same of a file whose name ends so.
+    pub fn file(title: &str, ending: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
+        let dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(ending, &[ending]);
+        Self::wait(dialog.pick_file(), wake)
+    }
+
+    fn wait(
+        asked: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+        wake: crate::worker::Waker,
+    ) -> std::io::Result<Self> {
+        let (send, answer) = bounded(1);
         let wait = move || {
             let folder = block_on(asked).map(|folder| folder.path().to_owned());
             // Nobody listens when the window has gone; then the answer does not matter.

@@ -8,7 +8,8 @@ use super::theme;
 use super::views::View;
 use crate::program::VERSION;
 
-const GESTURES: [(&str, &str); 13] = [
+const GESTURES: [(&str, &str); 14] = [
+    ("Drop run folders or .npz files", "Open them; the first is shown if no run goes on"),
     ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),

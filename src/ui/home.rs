@@ -45,4 +45,5 @@ fn cut_off(run: &CutOff) -> Toast {
     let CutOff { folder, name, epoch } = run;
     Toast::offer(format!("The last run ({name}, epoch {epoch:.2}) was cut off; what it had is kept"))
         .with_folder(folder)
+        .with_button("Open it", Action::Open(vec![folder.clone()]))
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::actions::{Action, UserCommand};
 use super::app::App;
 use super::clock::newest;
-use super::curves::Curves;
 use super::export::film::Reel;
 use super::export::name_of;
 use super::folder_dialog::FolderDialog;
@@ -56,6 +55,7 @@ impl App {
             }
         }
         self.play_on(ctx);
+        self.receive_opened(ctx);
         self.study.tick(ctx, &self.draft, || waker(ctx));
         for toast in self.exports.tick(|| waker(ctx)) {
             self.toasts.say(toast);
@@ -119,6 +119,8 @@ impl App {
             Action::ForgetReference => self.reference = None,
             Action::Tour(wish) => self.tour_wish(ctx, wish),
             Action::RemoveFuture(place) => self.forks.remove(place),
+            Action::Open(paths) => self.open_paths(ctx, paths),
+            Action::Runs(wish) => self.execute_run_wish(ctx, &wish),
             Action::Study(Wish::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
                     self.draft = Spec { window: self.draft.window.clone(), ..spec };
@@ -161,6 +163,9 @@ impl App {
                 let words = if self.exports.light { "are light" } else { "have the window's colours" };
                 self.toasts.say(Toast::done(format!("Exported pictures {words}")));
             }
+            UserCommand::OpenRun => self.ask_what_to_open(ctx, false),
+            UserCommand::OpenKernels => self.ask_what_to_open(ctx, true),
+            UserCommand::Runs => self.runs.open = !self.runs.open,
             UserCommand::PauseResume => self.pause_or_resume(ctx),
             UserCommand::Step => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.is_paused()) {
@@ -324,6 +329,9 @@ impl App {
             self.dismissed = false;
             return;
         }
+        if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
+            self.put_aside();
+        }
         if let Some(mut before) = self.session.take() {
             before.retire();
             self.views.leave(&before.history);
@@ -334,13 +342,7 @@ impl App {
         let run = (self.start)(self.draft.clone(), waker(ctx));
         let saver = self.home.autosave.as_ref().map(|autosave| autosave.begin(&self.draft));
         self.session = Some(Session::new(run, self.draft.clone()).saved_by(saver));
-        self.curves = Curves::default();
-        self.reference_curves = Curves::default();
-        self.forks.clear();
-        self.views.reset();
-        self.clock.follow();
-        self.travel.reset();
-        self.dismissed = false;
+        self.begin_views();
         ctx.request_repaint();
     }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use egui::layers::ShapeIdx;
 use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
@@ -13,6 +14,7 @@ use super::actions::{Action, UserCommand};
 use super::axes::{self, AXIS};
 use super::curves::{Curves, Key, Visible, Window, series};
 use super::format;
+use super::runs::Pictures;
 use super::scene::Scene;
 use super::sheet::Told;
 use super::theme;
@@ -39,6 +41,8 @@ pub struct Trace {
     pub now: Option<f64>,
     /// As it was measured, where this is an export.
     pub told: Option<Told>,
+    /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
+    pub over: bool,
 }
 
 impl Trace {
@@ -59,12 +63,12 @@ impl Trace {
     ) -> Self {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
-        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now, told: None }
+        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false }
     }
 
-    /// A curve of each task's block, the first task's on top, over that of the run before.
+    /// A curve of each task's block, the first task's on top, over those of other runs.
     pub fn of_tasks(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
-        let mut traces: Vec<Self> = Self::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+        let mut traces = Self::of_others(scene, &key, window);
         for &task in scene.tasks().iter().rev() {
             let colour = scene.tokens.task(task);
             let trace = Self::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
@@ -83,7 +87,7 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
         let dense = points.len() > 2 * window.pixels;
         let visible = Arc::new(Visible { pieces: vec![points], span, dense });
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false }
     }
 
     /// The same, under this name where it is exported.
@@ -100,7 +104,7 @@ impl Trace {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
         let (name, style) = (String::new(), Style::Dashed);
-        Self { name, visible, colour, width: 1.0, style, now: None, told: None }
+        Self { name, visible, colour, width: 1.0, style, now: None, told: None, over: false }
     }
 
     /// The same curve of the run before this one.
@@ -111,7 +115,7 @@ impl Trace {
         let colour = scene.tokens.faint.gamma_multiply(0.8);
         let told = scene.sheet.as_ref().map(|_| told(history, key, "run before: "));
         let (name, style) = ("run before".to_owned(), Style::Solid);
-        Some(Self { name, visible, colour, width: 1.0, style, now: None, told })
+        Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false })
     }
 }
 
@@ -169,9 +173,11 @@ pub fn time_plot(
     if let Some(sheet) = &mut scene.sheet {
         sheet.curves(traces, plot.log, range);
     }
-    let shown = show(ui, scene, plot, traces, (low, high));
+    let many = Pictures::are_many(traces);
+    let shown = show(ui, scene, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
-    paint_bands(ui, scene, &shown.0, behind);
+    let others = if many { picture(ui, scene, plot, traces, &shown.0) } else { Shape::Noop };
+    paint_bands(ui, scene, &shown.0, behind, others);
     if span.is_none() {
         empty(ui, scene, frame);
     }
@@ -180,13 +186,21 @@ pub fn time_plot(
     shown.0
 }
 
-/// The bare plot: grid, ticks and lines.
+/// The many curves of other runs.
+fn picture(ui: &Ui, scene: &mut Scene<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
+    let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
+    let window = Window { from: scene.range.0, to: scene.range.1, pixels };
+    scene.runs.pictures.shape(ui, plot.id, traces, window, transform)
+}
+
+/// The bare plot: grid, ticks and lines, without those that a picture has.
 fn show(
     ui: &mut Ui,
     scene: &Scene<'_>,
     plot: &TimePlot,
     traces: &[Trace],
     (low, high): (f64, f64),
+    many: bool,
 ) -> (PlotTransform, Response) {
     let (from, to) = scene.range;
     let (log, span) = (plot.log, high - low);
@@ -197,7 +211,7 @@ fn show(
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
             plot_ui.set_plot_bounds_y(low..=high);
-            for (place, trace) in traces.iter().enumerate() {
+            for (place, trace) in traces.iter().enumerate().filter(|(_, trace)| !(many && trace.over)) {
                 for (piece, points) in trace.visible.pieces.iter().enumerate() {
                     let style = match trace.style {
                         Style::Solid => LineStyle::Solid,
@@ -216,7 +230,7 @@ fn show(
 }
 
 /// The tasks as coloured grounds and their switches as lines, behind everything.
-fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: egui::layers::ShapeIdx) {
+fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
     let frame = *transform.frame();
     let tokens = scene.tokens;
     let mut shapes = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
@@ -236,6 +250,7 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: eg
             }
         }
     }
+    shapes.push(others);
     ui.painter().set(behind, Shape::Vec(shapes));
 }
 
@@ -245,12 +260,13 @@ fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransfor
     let painter = ui.painter().with_clip_rect(frame.expand(3.0));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
-        painter.text(at, Align2::RIGHT_BOTTOM, "epochs", egui::FontId::proportional(9.5), scene.tokens.faint);
+        painter.text(at, Align2::RIGHT_BOTTOM, scene.time_unit(), egui::FontId::proportional(9.5), scene.tokens.faint);
     }
     cursor(&painter, scene, transform);
     let x = transform.position_from_point_x(scene.cursor);
     if !scene.history.rows().is_empty() {
-        for trace in traces {
+        // A hundred dots would hide what they are on.
+        for trace in traces.iter().filter(|trace| !trace.over) {
             if let Some(now) = trace.now {
                 let at = pos2(x, transform.position_from_point_y(now));
                 painter.circle(at, 2.5 * scene.thick, trace.colour, Stroke::new(1.0, scene.tokens.well));

@@ -6,10 +6,11 @@ use super::actions::Actions;
 use super::clock::{Band, Clock};
 use super::curves::Curves;
 use super::forks::Forks;
+use super::runs::Runs;
 use super::sheet::Sheet;
 use super::theme::Tokens;
 use super::travel::Travel;
-use crate::record::{Block, History, RunInfo, Snapshot};
+use crate::record::{Block, History, Row, RunInfo, Snapshot};
 
 /// Handed to every view in every frame.
 pub struct Scene<'a> {
@@ -21,6 +22,8 @@ pub struct Scene<'a> {
     pub forks: &'a mut Forks,
     pub curves: &'a mut Curves,
     pub reference_curves: &'a mut Curves,
+    /// The runs that lie over this one.
+    pub runs: &'a mut Runs,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
     /// How much thicker curves are than usual.
@@ -39,6 +42,18 @@ impl Scene<'_> {
     /// Whether this is the infinitely wide network, whose kernel stands still.
     pub fn stands_still(&self) -> bool {
         self.info().is_some_and(|info| info.spec.network.is_infinite())
+    }
+
+    /// Whether the kernels were measured by another program.
+    pub fn is_elsewhere(&self) -> bool {
+        self.info().is_some_and(RunInfo::is_elsewhere)
+    }
+
+    /// What time is counted in.
+    pub fn time_unit(&self) -> &'static str {
+        // Such an archive may have epochs; where it has none, its steps stand for them.
+        let in_steps = |row: &Row| row.epoch == row.step as f64;
+        if self.is_elsewhere() && self.history.rows().last().is_some_and(in_steps) { "steps" } else { "epochs" }
     }
 
     /// The facts of the run; none while it has not begun.

@@ -4,9 +4,11 @@
 //! `Pausing…` ends only when the run says that it stands still.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::runs::Shelf;
 use crate::record::{Checkpoint, Closing, Ending, Event, History, Progress, Row, RunState, Saver, TaskStart};
 use crate::spec::Spec;
 use crate::worker::{Command, Worker};
@@ -27,6 +29,17 @@ pub struct Session {
     kept: Option<Arc<Checkpoint>>,
     /// Who keeps what is told here in a folder.
     saver: Option<Saver>,
+    /// Where the record came from, if nobody trains here.
+    pub opened: Option<Opened>,
+}
+
+/// A record that was opened.
+pub struct Opened {
+    pub name: String,
+    /// Where it can be opened again.
+    pub path: Option<PathBuf>,
+    /// Its Grams, where they were left on disk.
+    pub shelf: Option<Shelf>,
 }
 
 impl Session {
@@ -40,6 +53,7 @@ impl Session {
             stopping: false,
             kept: None,
             saver: None,
+            opened: None,
         }
     }
 
@@ -48,6 +62,39 @@ impl Session {
     pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
         self.saver = saver;
         self
+    }
+
+    /// A record that nobody adds to.
+    pub fn opened(history: History, opened: Opened) -> Self {
+        let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
+        Self {
+            run: None,
+            history,
+            spec,
+            outbox: VecDeque::new(),
+            pausing: false,
+            stopping: false,
+            kept: None,
+            saver: None,
+            opened: Some(opened),
+        }
+    }
+
+    /// Whether its kernels were measured by another program.
+    pub fn is_elsewhere(&self) -> bool {
+        self.history.info().is_some_and(|info| info.is_elsewhere())
+    }
+
+    /// Brings Grams from disk, those at the cursor first. Says what could not be read.
+    pub fn bring_grams(&mut self, cursor: f64) -> Option<String> {
+        let shelf = self.opened.as_mut()?.shelf.as_mut()?;
+        let now = self.history.snapshot_at(cursor);
+        // What differences are taken from.
+        let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
+        let switch = switches.take_while(|switch| *switch <= cursor).last();
+        let switch = switch.and_then(|switch| self.history.snapshot_at(switch));
+        let looked_at: Vec<u64> = now.into_iter().chain(switch).map(|snapshot| snapshot.row.step).collect();
+        shelf.tick(&mut self.history, &looked_at)
     }
 
     /// Takes what has arrived, for so long at most; whether there may be more.

@@ -6,7 +6,7 @@ use super::format;
 use super::meters::{FrameTimes, Memory};
 use super::scene::Scene;
 use super::theme;
-use crate::record::Note;
+use crate::record::{Note, SnapshotCost};
 
 /// `film`: how much of an animation is made. Returns whether it is to be given up.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
@@ -29,12 +29,12 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
                     "infinitely wide".to_owned(),
                     "There are no weights: outputs follow the infinite-width kernel",
                 );
-            } else {
+            } else if info.parameters > 0 {
                 entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
             }
         }
         let progress = scene.history.progress();
-        if progress.step > 0 {
+        if progress.steps_per_second > 0.0 {
             let text = format!("{:.0} steps/s", progress.steps_per_second);
             entry(ui, text, "Steps per second of training alone, without kernels and pace");
         }
@@ -66,6 +66,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
 fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
+    if cost == SnapshotCost::default() {
+        return;
+    }
     let share = 100.0 * scene.history.progress().kernel_share;
     let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
     let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));

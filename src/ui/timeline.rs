@@ -43,7 +43,7 @@ fn read_out(ui: &Ui, scene: &Scene<'_>, rect: Rect) {
     painter.text(
         pos2(rect.left() + 52.0, rect.top() + 12.0),
         Align2::LEFT_CENTER,
-        "epochs",
+        scene.time_unit(),
         theme::note(),
         tokens.weak,
     );

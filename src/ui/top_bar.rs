@@ -187,6 +187,18 @@ pub(super) fn has_next(session: &Session) -> bool {
         && super::clock::bands(history).iter().any(|band| band.planned)
 }
 
+/// What was opened, in words.
+fn opened(session: Option<&Session>) -> String {
+    let Some((session, opened)) = session.and_then(|session| Some((session, session.opened.as_ref()?))) else {
+        return String::new();
+    };
+    let history = &session.history;
+    let n = history.info().map_or(0, |info| info.probes.len());
+    let seen = format!("{} of {n} × {n}", format::count(history.snapshots().len() as u64));
+    let name: String = opened.name.chars().take(28).collect();
+    format!("{name} · {seen}")
+}
+
 /// Where the run stands, in words.
 fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
     let tokens = scene.tokens;
@@ -194,6 +206,7 @@ fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
     let tasks = scene.info().map_or(0, |info| info.spec.tasks.sequence().len());
     let (text, colour) = match history.state() {
         _ if session.is_none() => ("Ready".to_owned(), tokens.weak),
+        _ if session.is_some_and(|session| session.opened.is_some()) => (opened(session), tokens.text),
         _ if session.is_some_and(Session::is_stopping) => ("Stopping…".to_owned(), tokens.weak),
         RunState::Waiting => ("Loading images…".to_owned(), tokens.weak),
         RunState::Running | RunState::Paused => {

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 mod autosave;
+mod beside;
 mod claims;
 mod cli;
 mod data;

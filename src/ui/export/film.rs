@@ -24,6 +24,7 @@ use crate::ui::actions::Actions;
 use crate::ui::clock::{self, Clock};
 use crate::ui::curves::Curves;
 use crate::ui::forks::Forks;
+use crate::ui::runs::Runs;
 use crate::ui::scene::Scene;
 use crate::ui::theme::Tokens;
 use crate::ui::travel::Travel;
@@ -235,6 +236,7 @@ struct Stage {
     press: Option<Press>,
     clock: Clock,
     travel: Travel,
+    runs: Runs,
     curves: Curves,
     reference_curves: Curves,
     forks: Forks,
@@ -249,6 +251,7 @@ impl Stage {
             press: None,
             clock: Clock::default(),
             travel: Travel::default(),
+            runs: Runs::default(),
             curves: Curves::default(),
             reference_curves: Curves::default(),
             forks: Forks::default(),
@@ -265,6 +268,7 @@ impl Stage {
             reference: None,
             clock: &self.clock,
             travel: &self.travel,
+            runs: &mut self.runs,
             forks: &mut self.forks,
             curves: &mut self.curves,
             reference_curves: &mut self.reference_curves,

@@ -8,6 +8,7 @@ pub mod film;
 pub mod ink;
 pub mod raster;
 pub mod svg;
+mod whole;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 use super::slot::Slot;
 use super::tables;
 use crate::math::forgetting::forgetting;
-use crate::record::{Ending, History, Row, RunState};
+use crate::record::{Block, Ending, History, Row, RunState};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -69,8 +69,8 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Acc
 }
 
 fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
-    let mut traces: Vec<Trace> = Vec::new();
-    traces.extend(Trace::faint(scene, Key { source: Source::Accuracy(1), log: false }, window));
+    let of = |block| Key { source: Source::Accuracy(number(block)), log: false };
+    let mut traces = Trace::of_others(scene, of, window);
     for &task in scene.tasks().iter().rev() {
         let colour = scene.tokens.task(task);
         let probe = Key { source: Source::Probe(task), log: false };
@@ -94,12 +94,19 @@ fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
     traces
 }
 
+/// The task that stands for a block.
+fn number(block: Block) -> usize {
+    if let Block::Task(number) = block { number } else { 1 }
+}
+
 fn losses(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
     let grey = scene.tokens.faint;
     let mut train = Trace::new(scene, "training", Key { source: Source::TrainLoss, log: true }, window, grey);
     train.width = 1.0;
     train.now = None;
-    let mut traces = vec![train];
+    let of = |block| Key { source: Source::TestLoss(number(block)), log: true };
+    let mut traces = Trace::of_others(scene, of, window);
+    traces.push(train);
     for &task in scene.tasks().iter().rev() {
         let colour = scene.tokens.task(task);
         traces.push(Trace::new(

@@ -75,7 +75,7 @@ impl DiskState {
         }
         let wanted = [scene.history.snapshots().first(), scene.snapshot.as_ref()];
         for (row, snapshot) in wanted.into_iter().enumerate() {
-            let Some(snapshot) = snapshot else { continue };
+            let Some(snapshot) = snapshot.filter(|snapshot| !snapshot.gram.is_empty()) else { continue };
             if self.found[row].as_ref().is_none_or(|found| found.step != snapshot.row.step) {
                 thread.order((self.record, row, Arc::clone(snapshot)));
                 return;

@@ -10,6 +10,7 @@ impl ViewState {
     pub fn forget_textures(&mut self) {
         self.gram.forget_textures();
         self.compare.forget_textures();
+        self.beside.forget_textures();
         self.waterfall.forget_textures();
         self.distances.forget_textures();
         self.ledger.forget_textures();

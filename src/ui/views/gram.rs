@@ -146,6 +146,8 @@ pub fn show(
     };
     let n = info.probes.len();
     if n == 0 || snapshot.gram.len() != n * n {
+        // Of a run that was opened and is still on disk.
+        ui.label(egui::RichText::new("Reading this kernel…").color(scene.tokens.weak));
         return;
     }
     // Of a run before, whose network had other tensors.
@@ -157,7 +159,7 @@ pub fn show(
         ui.label(egui::RichText::new(text).color(scene.tokens.weak));
         return;
     };
-    let at_switch = scene.at_switch();
+    let at_switch = scene.at_switch().filter(|before| before.gram.len() == n * n);
     let before = at_switch.as_ref().and_then(|before| state.matrix(1, before, chosen, n));
     let shown = Shown {
         row: &snapshot.row,
@@ -353,9 +355,11 @@ fn hover(
         ui.horizontal(|ui| {
             for probe in [row, column] {
                 ui.vertical(|ui| {
-                    let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
                     if let Some(atlas) = atlas {
+                        let (rect, _) = ui.allocate_exact_size(Vec2::splat(56.0), Sense::hover());
                         atlas.paint(ui, rect, probe);
+                    } else {
+                        ui.label(format!("row {probe}"));
                     }
                     let of = info.probes[probe];
                     let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());

@@ -1,5 +1,7 @@
 //! The numbers that the picture of the kernel shows, and the range of its colours.
 
+use super::pixels::amounts;
+
 /// What the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Mode {
@@ -21,8 +23,7 @@ pub(super) fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, 
     }
 }
 
-/// The range of a picture: its least and greatest number; for a kernel, whose diagonal towers over the rest, the number
-/// that all but one in two hundred stay below.
+/// The range of a picture: its least and greatest number; for a kernel see [`amounts`].
 pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
     let stride = (n * n / 8192).max(1);
     let mut seen: Vec<f64> =
@@ -38,10 +39,6 @@ pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64
             Some((-*most, *most))
         }
         Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
-        Mode::Kernel => {
-            let low = seen.iter().copied().fold(f64::INFINITY, f64::min);
-            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-            Some((low.min(0.0), *most))
-        }
+        Mode::Kernel => amounts(&mut seen),
     }
 }

@@ -5,6 +5,7 @@
 mod accuracy;
 mod alignment;
 mod atlas;
+mod beside;
 mod circle;
 mod compare;
 mod compare_panels;
@@ -68,11 +69,13 @@ pub enum View {
     Circle,
     Disk,
     Optimiser,
+    Beside,
 }
 
 impl View {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Gram,
+        Self::Beside,
         Self::Velocity,
         Self::Scale,
         Self::Alignment,
@@ -123,6 +126,7 @@ impl View {
             Self::Circle => "Circle",
             Self::Disk => "Disk",
             Self::Optimiser => "Optimiser",
+            Self::Beside => "Two runs",
         }
     }
 
@@ -301,6 +305,12 @@ impl View {
                  “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
                  Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
             }
+            Self::Beside => {
+                "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the nearest epoch. Point at \
+                 an entry: both values and their difference. “One range” gives both the same colours; “cosine” divides by \
+                 √(K(x,x) K(x′,x′)), so that kernels of different size can be compared. Runs come into the list when they are \
+                 opened (Ctrl+O) or dropped on the window."
+            }
         }
     }
 }
@@ -333,6 +343,7 @@ pub struct ViewState {
     /// The tensor that kernel and velocity are shown of.
     tensor: program::Chosen,
     optimiser: optimiser::OptimiserState,
+    beside: beside::BesideState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }
@@ -351,6 +362,7 @@ impl ViewState {
     /// Forgets what belonged to the run before, and keeps what the user chose.
     pub fn reset(&mut self) {
         self.gram.reset();
+        self.beside.reset();
         self.waterfall.reset();
         self.distances.reset();
         self.compare.reset();

@@ -72,6 +72,15 @@ fn mean(size: usize, block: usize, row: usize, column: usize, value: &impl Fn(us
     rows.map(|r| columns.clone().map(|c| value(r, c)).sum::<f64>()).sum::<f64>() / count
 }
 
+/// The range of a kernel's picture, whose diagonal towers over the rest: from its least number, or 0, to the one that all but one
+/// in two hundred stay below.
+pub fn amounts(seen: &mut [f64]) -> Option<(f64, f64)> {
+    let low = seen.iter().copied().reduce(f64::min)?;
+    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
+    let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
+    Some((low.min(0.0), *most))
+}
+
 /// Draws the colour map as a bar with its ends written beside it, in one row.
 pub fn colour_bar(ui: &mut Ui, shades: &Shades, range: (f64, f64), texts: [&str; 2]) {
     use egui::{FontId, Mesh, Rect, Shape, pos2, vec2};

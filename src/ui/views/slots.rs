@@ -4,15 +4,15 @@
 //! another stands changes places with it, so that nothing that was on screen is lost to one click. One view can have the
 //! window for itself; all others are then where they were.
 
-use egui::{Pos2, Rect, Stroke, Ui};
+use egui::{Pos2, Rect, RichText, Stroke, Ui};
 use egui_tiles::{Behavior, EditAction, ResizeState, TileId, Tiles, UiResponse};
 
 use super::layout::{GAP, Layout, Places, USUAL};
 use super::slot::{Slot, Wish};
 use super::{BlockChoice, View, ViewState};
 use super::{
-    accuracy, alignment, circle, compare, coupling, disk, distances, forks, gram, layers, ledger, logits, modes,
-    optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
+    accuracy, alignment, beside, circle, compare, coupling, disk, distances, forks, gram, layers, ledger, logits,
+    modes, optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
 use crate::ui::actions::{Action, UserCommand};
@@ -38,6 +38,28 @@ impl Default for Slots {
     fn default() -> Self {
         let places = Places::default();
         Self { given: places.views(), places, enlarged: None, pointed: None, focused: None }
+    }
+}
+
+impl View {
+    /// Whether it shows what only a run of ours tells: settings, weights, outputs, images. Kernels alone do not do.
+    pub fn needs_run(self) -> bool {
+        use View::*;
+        matches!(
+            self,
+            Accuracy
+                | Forks
+                | Prediction
+                | Ledger
+                | Layers
+                | Logits
+                | Program
+                | Trajectories
+                | Modes
+                | Circle
+                | Disk
+                | Optimiser
+        )
     }
 }
 
@@ -239,7 +261,14 @@ impl Behavior<View> for Drawing<'_, '_> {
 
 /// Draws the view of a place in it.
 pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ViewState) {
+    if scene.is_elsewhere() && slot.view.needs_run() {
+        let mut card = slot.card(ui, "");
+        let text = "These kernels come from elsewhere: what this view shows is told only by a run of Kernelscope.";
+        card.body.label(RichText::new(text).color(scene.tokens.weak));
+        return;
+    }
     match slot.view {
+        View::Beside => beside::show(ui, slot, scene, &mut state.beside),
         View::Gram => gram::show(ui, slot, scene, &mut state.gram, (&mut state.tensor, &mut state.probe)),
         View::Velocity => velocity::show(ui, slot, scene, &mut state.velocity, state.tensor.as_deref()),
         View::Scale => scale::show(ui, slot, scene, &mut state.scale),

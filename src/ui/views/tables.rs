@@ -130,3 +130,13 @@ pub(super) fn two_moments(sheet: &mut Sheet, found: &Comparison) {
         ]);
     }
 }
+
+/// The kernels of two runs, entry by entry: name, epoch, size, row-major.
+pub(super) fn two_runs(sheet: &mut Sheet, sides: [(&str, f64, usize, &[f64]); 2]) {
+    sheet.head(["run", "epoch", "row", "column", "value"]);
+    for (name, epoch, n, matrix) in sides {
+        for (at, &value) in matrix.iter().enumerate() {
+            sheet.row([name.into(), epoch.into(), (at / n.max(1)).into(), (at % n.max(1)).into(), value.into()]);
+        }
+    }
+}

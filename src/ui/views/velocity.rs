@@ -52,8 +52,9 @@ impl Default for VelocityState {
 
 /// `tensor`: its velocity is shown beside the whole's.
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut VelocityState, tensor: Option<&str>) {
-    let unit = if state.metric == Metric::VelocityAngle { "rad/epoch" } else { "1/epoch" };
-    let mut card = slot.card(ui, unit);
+    let epoch = scene.time_unit().trim_end_matches('s');
+    let unit = format!("{}/{epoch}", if state.metric == Metric::VelocityAngle { "rad" } else { "1" });
+    let mut card = slot.card(ui, &unit);
     let window = window(&card.body, scene);
     let mut traces = task_traces(scene, state.metric, true, window, state.whole);
     // Of tensors only the centred one is measured.
@@ -110,10 +111,10 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Vel
     }
 }
 
-/// One curve per task's block, the run before behind them.
+/// One curve per task's block, other runs behind them.
 pub fn task_traces(scene: &mut Scene<'_>, metric: Metric, log: bool, window: Window, whole: bool) -> Vec<Trace> {
     let key = |block| Key { source: Source::Metric(block, metric), log };
-    let mut traces: Vec<Trace> = Trace::faint(scene, key(Block::Task(1)), window).into_iter().collect();
+    let mut traces = Trace::of_others(scene, key, window);
     if whole {
         let colour = scene.tokens.text;
         traces.push(Trace::new(scene, "all", key(Block::All), window, colour));

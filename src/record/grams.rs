@@ -1,0 +1,68 @@
+//! The Grams of a run folder where they lie: read one at a time, when somebody looks.
+//!
+//! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
+//! cannot be read is an error in words and harms no other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::kernels::Part;
+use super::npz::NpzReader;
+
+/// In which of the two forms they are.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// One archive, not compressed.
+    Archive(PathBuf),
+    /// A small file each.
+    Files(Vec<PathBuf>),
+}
+
+/// Where the Grams of a run are.
+#[derive(Clone, Debug)]
+pub struct Grams {
+    place: Place,
+    n: usize,
+    times: Vec<(u64, f64)>,
+}
+
+impl Grams {
+    pub(super) fn new(place: Place, n: usize, times: Vec<(u64, f64)>) -> Self {
+        Self { place, n, times }
+    }
+
+    /// Step and epoch of each, in order.
+    pub fn times(&self) -> &[(u64, f64)] {
+        &self.times
+    }
+
+    /// Rows of each, which are its columns.
+    pub fn rows(&self) -> usize {
+        self.n
+    }
+
+    /// Bytes of one.
+    pub fn bytes(&self) -> u64 {
+        8 * (self.n * self.n) as u64
+    }
+
+    /// The step whose Gram is nearest to an epoch.
+    pub fn nearest(&self, epoch: f64) -> Option<u64> {
+        let gap = |time: &&(u64, f64)| (time.1 - epoch).abs();
+        self.times.iter().min_by(|a, b| gap(a).total_cmp(&gap(b))).map(|time| time.0)
+    }
+
+    /// Reads the Gram of a step, row-major [n, n].
+    ///
+    /// # Errors
+    /// When there is none or it cannot be read, in words.
+    pub fn read(&self, step: u64) -> Result<Arc<[f64]>, String> {
+        let at = self.times.iter().position(|time| time.0 == step).ok_or("no Gram was kept of this step")?;
+        let entries = self.n * self.n;
+        let values = match &self.place {
+            Place::Archive(path) => NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries)),
+            Place::Files(paths) => Part::read(&paths[at], self.n, true).map(|part| part.gram),
+        };
+        values.map(Into::into).map_err(|err| err.to_string())
+    }
+}

@@ -1,0 +1,198 @@
+//! Rows from Grams alone: everything that is told of a kernel and needs neither network nor outputs.
+//!
+//! The same mathematics as of a run, by the same functions: a run's own Grams give its own numbers again. What needs more (the
+//! loss, ‖Δw‖, accuracies) is missing, not zero.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, SnapshotCost};
+use crate::math::Gram;
+use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::distance::{Centring, angle, change, distance};
+use crate::math::spectrum::{effective_rank, eigenvalues};
+
+/// When a Gram was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Moment {
+    pub(super) step: u64,
+    pub(super) epoch: f64,
+    /// Of training, by number.
+    pub(super) task: usize,
+    /// Whether the next Gram is another task's.
+    pub(super) at_switch: bool,
+}
+
+/// Over which steps a velocity is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lag {
+    Steps(u64),
+    /// From each Gram to the one before it: they are spaced too unevenly for one lag.
+    Gaps,
+}
+
+impl Lag {
+    /// The most usual gap, where half of the Grams have another so far back.
+    pub(super) fn usual(moments: &[Moment]) -> Self {
+        let gaps: Vec<u64> =
+            moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
+        let count = |gap: u64| gaps.iter().filter(|&&other| other == gap).count();
+        // Of two that are as usual the shorter one.
+        let most = gaps.iter().copied().max_by_key(|&gap| (count(gap), std::cmp::Reverse(gap)));
+        match most {
+            Some(gap) if 2 * count(gap) >= gaps.len() => Self::Steps(gap),
+            _ => Self::Gaps,
+        }
+    }
+}
+
+/// A Gram that velocities to come may need.
+type Held = (u64, f64, Vec<Gram>);
+
+/// What is remembered of the Grams so far.
+pub(super) struct Measured {
+    labels: Option<Vec<usize>>,
+    blocks: Vec<(Block, Range<usize>)>,
+    lag: Lag,
+    first: Option<Vec<Gram>>,
+    at_switch: Option<Vec<Gram>>,
+    held: VecDeque<Held>,
+    /// The largest asymmetry seen.
+    pub(super) asymmetry: f64,
+}
+
+impl Measured {
+    /// For Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
+    pub(super) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
+        let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
+        let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
+        Self { labels, blocks, lag, first: None, at_switch: None, held: VecDeque::new(), asymmetry: 0.0 }
+    }
+
+    /// The snapshot of the next Gram, row-major [n, n] and finite.
+    pub(super) fn next(&mut self, moment: Moment, values: Vec<f64>) -> Result<Snapshot, String> {
+        let n = self.blocks[0].1.len();
+        let shown: Arc<[f64]> = values.as_slice().into();
+        let (whole, asymmetry) = Gram::symmetrised(n, values).map_err(|err| err.to_string())?;
+        self.asymmetry = self.asymmetry.max(asymmetry);
+        let grams: Vec<Gram> = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
+        let mut spectra: Vec<Vec<f64>> = Vec::with_capacity(grams.len());
+        for gram in &grams {
+            // One task whose probes are all of them: the whole again.
+            let known = spectra.first().filter(|_| gram.len() == n).cloned();
+            spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
+        }
+        let before = match self.lag {
+            Lag::Steps(steps) => self.held.iter().find(|held| held.0 + steps == moment.step),
+            Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
+        };
+        let first = self.first.get_or_insert_with(|| grams.clone());
+        let told = (first.as_slice(), self.at_switch.as_deref(), before);
+        let labels = self.labels.as_deref();
+        let blocks: Vec<BlockMetrics> = self
+            .blocks
+            .iter()
+            .enumerate()
+            .map(|(place, (block, rows))| {
+                let labels = labels.map(|labels| &labels[rows.clone()]);
+                let metrics = metrics(place, &grams[place], &spectra[place], told, (moment, labels));
+                BlockMetrics { block: *block, asymmetry, ..metrics }
+            })
+            .collect();
+        self.hold(moment, grams);
+        let eigenvalues = spectra.remove(0);
+        let row = Row { cross: self.cross(&whole), ..row(moment, blocks) };
+        let tensors = Arc::default();
+        Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
+    }
+
+    /// Each pair of tasks that have probes.
+    fn cross(&self, whole: &Gram) -> Arc<[CrossMetrics]> {
+        let tasks = &self.blocks[1..];
+        let pairs = (0..tasks.len()).flat_map(|i| (i + 1..tasks.len()).map(move |j| (i, j)));
+        let one = |(i, j): (usize, usize)| {
+            let of = |a: usize, b: usize| whole.frobenius_of(tasks[a].1.clone(), tasks[b].1.clone());
+            let (frobenius, norms) = (of(i, j), of(i, i) * of(j, j));
+            let coupling = (norms > 0.0).then(|| frobenius / norms.sqrt());
+            CrossMetrics { task: i + 1, other: j + 1, frobenius, coupling }
+        };
+        pairs.map(one).collect()
+    }
+
+    /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
+    fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
+        if moment.at_switch {
+            self.at_switch = Some(grams.clone());
+            self.held.clear();
+        }
+        let reach = if let Lag::Steps(steps) = self.lag { steps } else { 0 };
+        while self.held.front().is_some_and(|held| held.0 + reach <= moment.step) {
+            self.held.pop_front();
+        }
+        self.held.push_back((moment.step, moment.epoch, grams));
+    }
+}
+
+/// The numbers of one block; `told` are the first Grams, those at the last switch and those at the beginning of the lag.
+fn metrics(
+    place: usize,
+    gram: &Gram,
+    spectrum: &[f64],
+    (first, at_switch, before): (&[Gram], Option<&[Gram]>, Option<&Held>),
+    (moment, labels): (Moment, Option<&[usize]>),
+) -> BlockMetrics {
+    let first = &first[place];
+    let since_start = change(gram, first);
+    let lag = before.map(|held| moment.epoch - held.1).filter(|lag| *lag > 0.0);
+    let gap = |centring| before.zip(lag).map(|(held, lag)| (distance(gram, &held.2[place], centring), lag));
+    let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
+    BlockMetrics {
+        block: Block::All,
+        loss: f64::NAN,
+        lag_steps: before.map(|held| moment.step - held.0),
+        velocity: centred.map(|(gap, lag)| gap / lag),
+        velocity_uncentred: uncentred.map(|(gap, lag)| gap / lag),
+        velocity_angle: centred.map(|(gap, lag)| angle(gap) / lag),
+        step_norm: None,
+        susceptibility: None,
+        distance: distance(gram, first, Centring::Centred),
+        distance_switch: at_switch.map(|grams| distance(gram, &grams[place], Centring::Centred)),
+        scale: since_start.scale,
+        rotation: since_start.rotation,
+        drift: since_start.drift,
+        lambda_max: spectrum.last().copied().unwrap_or(0.0),
+        lambda_min: spectrum.first().copied().unwrap_or(0.0),
+        trace: gram.trace(),
+        frobenius: gram.frobenius(),
+        effective_rank: effective_rank(spectrum),
+        asymmetry: 0.0,
+        alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
+        alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
+        alignment_full: None,
+        sharpness: None,
+        sharpness_loss: None,
+        infinite_error: None,
+    }
+}
+
+fn row(moment: Moment, blocks: Vec<BlockMetrics>) -> Row {
+    Row {
+        step: moment.step,
+        epoch: moment.epoch,
+        task: moment.task,
+        at_switch: moment.at_switch,
+        blocks,
+        accuracy: Vec::new(),
+        predictions: Vec::new(),
+        layers: Arc::default(),
+        tensors: Arc::default(),
+        cross: Arc::default(),
+        logits: Arc::default(),
+        optimiser: Arc::default(),
+        train_loss: None,
+        rate: f64::NAN,
+        grad_norm: None,
+        cost: SnapshotCost::default(),
+    }
+}

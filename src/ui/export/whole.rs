@@ -1,0 +1,26 @@
+//! The window as one picture.
+
+use super::{brief, name_of};
+use crate::ui::actions::UserCommand;
+use crate::ui::app::App;
+
+impl App {
+    /// Draws the window once more, without pointer and open lists, where a picture is made of it.
+    pub(in crate::ui) fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand]) {
+        let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
+        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
+        self.views.forget_textures();
+        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available));
+        self.views.forget_textures();
+        let stem = match self.session() {
+            _ if self.study.shown => format!("{}-study", self.study.draft.name()),
+            Some(session) => {
+                let epoch = brief(self.clock.cursor(&session.history));
+                format!("{}-window-epoch-{epoch}", name_of(&session.spec))
+            }
+            None => "kernelscope-window".to_owned(),
+        };
+        self.exports.take_window(darkroom, plate, theme, stem);
+        ctx.request_repaint();
+    }
+}

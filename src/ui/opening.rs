@@ -1,0 +1,260 @@
+//! Opening runs and kernels: what is chosen or dropped, what comes of it, and what becomes of the run that was shown.
+//!
+//! Guarantees: files are read beside the window; a run that is put aside for another stays in the list of runs, with its Grams.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{Align2, Context, FontId, LayerId, Order as Layer};
+
+use super::actions::Action;
+use super::app::App;
+use super::curves::Curves;
+use super::folder_dialog::FolderDialog;
+use super::logic::waker;
+use super::runs::{Found, Loader, Order, Shelf, Told, let_go};
+use super::session::{Opened, Session, outline};
+use super::theme::Tokens;
+use super::toasts::Toast;
+use super::views::View;
+use crate::spec::Spec;
+
+/// What can be done with the runs in the list.
+#[derive(Clone, Debug)]
+pub enum RunWish {
+    /// Show it in all views.
+    Show(u64),
+    /// Put the view of two runs on screen.
+    Beside,
+    /// Close it.
+    Close(u64),
+    /// Close all of them.
+    CloseAll,
+    /// End what is being opened.
+    StopOpening,
+}
+
+impl App {
+    /// Opens run folders, study folders and archives of kernels, in this order; as if dropped on the window.
+    pub fn open(&mut self, paths: Vec<PathBuf>) {
+        self.actions.push(Action::Open(paths));
+    }
+
+    /// What is dropped on the window is opened; while it hovers, the window says so.
+    pub(super) fn take_drops(&mut self, ctx: &Context) {
+        let (dropped, hovers) = ctx.input(|input| {
+            let paths = input.raw.dropped_files.iter().map(|file| file.path().to_owned());
+            (paths.collect::<Vec<PathBuf>>(), !input.raw.hovered_files.is_empty())
+        });
+        if !dropped.is_empty() {
+            self.open(dropped);
+        }
+        if hovers {
+            let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
+            let painter = ctx.layer_painter(LayerId::new(Layer::Foreground, egui::Id::unique("drop")));
+            let rect = ctx.content_rect();
+            painter.rect_filled(rect, 0.0, tokens.ground.gamma_multiply(0.8));
+            let text = "Drop run folders, study folders or .npz archives of kernels";
+            painter.text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(20.0), tokens.text);
+        }
+    }
+
+    pub(super) fn open_paths(&mut self, ctx: &Context, paths: Vec<PathBuf>) {
+        // The first one is shown where no run goes on; all others lie over it.
+        let mut shown = !self.session.as_ref().is_some_and(Session::is_live);
+        for path in paths {
+            let order = Order { path, shown: std::mem::take(&mut shown), name: None };
+            self.order(ctx, order);
+        }
+    }
+
+    fn order(&mut self, ctx: &Context, order: Order) {
+        if self.runs.loader.is_none() {
+            match Loader::start(waker(ctx)) {
+                Ok(loader) => self.runs.loader = Some(loader),
+                Err(err) => self.toasts.say(Toast::failed(format!("No thread can be started to open files: {err}"))),
+            }
+        }
+        if let Some(loader) = &mut self.runs.loader {
+            loader.order(order);
+        }
+    }
+
+    /// Asks for a folder, or for an archive.
+    pub(super) fn ask_what_to_open(&mut self, ctx: &Context, archive: bool) {
+        if self.runs.dialog.is_some() {
+            return;
+        }
+        let opened = if archive {
+            FolderDialog::file("Kernels: an .npz archive with gram", "npz", waker(ctx))
+        } else {
+            FolderDialog::open("Folder of a run or of a study", waker(ctx))
+        };
+        match opened {
+            Ok(dialog) => self.runs.dialog = Some(dialog),
+            Err(err) => {
+                self.toasts.say(Toast::failed(format!("No file dialog: {err}; drop the file on the window instead")));
+            }
+        }
+    }
+
+    /// Takes what the dialog and the opening thread have to say, and brings Grams from disk.
+    pub(super) fn receive_opened(&mut self, ctx: &Context) {
+        if let Some(answer) = self.runs.dialog.as_ref().and_then(FolderDialog::poll) {
+            self.runs.dialog = None;
+            if let Some(path) = answer {
+                self.open_paths(ctx, vec![path]);
+            }
+        }
+        while let Some(told) = self.runs.loader.as_mut().and_then(Loader::told) {
+            match told {
+                Told::Found(found) => {
+                    self.take_in(ctx, *found);
+                    // One a frame: the next one waits for no more than that.
+                    ctx.request_repaint();
+                    break;
+                }
+                Told::Refused(sentence) => self.toasts.say(Toast::failed(sentence)),
+                Told::Measuring(..) | Told::Done => {}
+            }
+        }
+        let cursor = self.clock.cursor(self.history());
+        let Some(session) = &mut self.session else { return };
+        if let Some(problem) = session.bring_grams(cursor) {
+            self.toasts.say(Toast::failed(problem));
+        }
+    }
+
+    fn take_in(&mut self, ctx: &Context, found: Found) {
+        let Found { path, name, history, grams, warnings, shown } = found;
+        if let Some(warning) = warnings.first() {
+            let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
+            self.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
+        }
+        let grams = grams.map(Arc::new);
+        // A run may have begun while this was read.
+        let asked = self.runs.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path)).map(|found| found.id);
+        if shown && (asked.is_some() || !self.session.as_ref().is_some_and(Session::is_live)) {
+            if let Some(overlay) = asked.and_then(|id| self.runs.remove(id)) {
+                let_go(overlay);
+            }
+            let shelf = grams.and_then(|grams| {
+                let ctx = ctx.clone();
+                Shelf::start(grams, &history, move || ctx.request_repaint())
+                    .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
+                    .ok()
+            });
+            let is_same =
+                |session: &Session| session.opened.as_ref().is_some_and(|known| known.path.as_ref() == Some(&path));
+            if self.session.as_ref().is_some_and(is_same) {
+                // It is read anew: it may have gone on meanwhile.
+                if let Some(mut session) = self.session.take() {
+                    let_go(std::mem::take(&mut session.history));
+                }
+            }
+            let opened = Opened { name, path: Some(path), shelf };
+            self.show_opened(Session::opened(history, opened));
+        } else if let Some(overlay) = self.runs.list_mut().iter_mut().find(|overlay| Some(overlay.id) == asked) {
+            overlay.renew(Arc::new(history), grams);
+        } else {
+            self.runs.add(name, Some(path), Arc::new(history), grams);
+            self.runs.open = true;
+        }
+    }
+
+    /// Shows a record that nobody adds to; the run that was shown joins the list.
+    fn show_opened(&mut self, session: Session) {
+        self.put_aside();
+        if !session.is_elsewhere() {
+            // What the panel shows is what is seen; a restart repeats it.
+            self.draft = Spec { window: self.draft.window.clone(), ..session.spec.clone() };
+            self.checked.update(&self.draft);
+        }
+        self.session = Some(session);
+        self.study.shown = false;
+        self.begin_views();
+    }
+
+    /// The run that is shown joins the list of runs, if anything was seen of it.
+    pub(super) fn put_aside(&mut self) {
+        let Some(mut session) = self.session.take() else { return };
+        session.retire();
+        self.views.leave(&session.history);
+        let history = std::mem::take(&mut session.history);
+        let opened = session.opened.take();
+        if history.rows().is_empty() {
+            return;
+        }
+        match opened {
+            // Its Grams are on disk: only its curves are kept.
+            Some(Opened { name, path, shelf: Some(shelf) }) => {
+                let grams = Some(Arc::clone(shelf.grams()));
+                // Of a single row there is no outline, and nothing to save.
+                let kept = match outline(&history) {
+                    Some(outline) => {
+                        let_go(history);
+                        outline
+                    }
+                    None => history,
+                };
+                self.runs.add(name, path, Arc::new(kept), grams);
+            }
+            Some(Opened { name, path, shelf: None }) => drop(self.runs.add(name, path, Arc::new(history), None)),
+            None => {
+                let name = format!("run of this window, seed {}", session.spec.seed);
+                self.runs.add(name, None, Arc::new(history), None);
+            }
+        }
+    }
+
+    /// Views of another record: they forget what they knew.
+    pub(super) fn begin_views(&mut self) {
+        self.curves = Curves::default();
+        self.reference_curves = Curves::default();
+        self.forks.clear();
+        self.views.reset();
+        self.clock.follow();
+        self.travel.reset();
+        self.dismissed = false;
+    }
+
+    pub(super) fn execute_run_wish(&mut self, ctx: &Context, wish: &RunWish) {
+        match *wish {
+            RunWish::Show(id) => self.show_overlay(ctx, id),
+            RunWish::Beside => self.views.bring(View::Beside),
+            RunWish::Close(id) => self.close_overlay(id),
+            RunWish::CloseAll => {
+                let all: Vec<u64> = self.runs.list().iter().map(|overlay| overlay.id).collect();
+                all.into_iter().for_each(|id| self.close_overlay(id));
+            }
+            RunWish::StopOpening => self.runs.loader = None,
+        }
+    }
+
+    fn show_overlay(&mut self, ctx: &Context, id: u64) {
+        let Some(overlay) = self.runs.find(id) else { return };
+        if let (Some(path), true) = (overlay.path.clone(), overlay.grams.is_some()) {
+            // Its curves are here, all else is read again.
+            let order = Order { path, shown: true, name: Some(overlay.name.clone()) };
+            return self.order(ctx, order);
+        }
+        let Some(overlay) = self.runs.remove(id) else { return };
+        match Arc::try_unwrap(overlay.history) {
+            Ok(history) => {
+                let opened = Opened { name: overlay.name, path: overlay.path, shelf: None };
+                self.show_opened(Session::opened(history, opened));
+            }
+            // Somebody still draws it: in the next frame nobody does.
+            Err(history) => drop(self.runs.add(overlay.name, overlay.path, history, None)),
+        }
+    }
+
+    fn close_overlay(&mut self, id: u64) {
+        if let Some(mut overlay) = self.runs.remove(id) {
+            if let Some(path) = overlay.path.take() {
+                self.runs.closed(std::mem::take(&mut overlay.name), path);
+            }
+            let_go(overlay);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Two kernels beside each other: that of the run at the cursor, and that of another run at the nearest epoch, with one pointer
+//! in both.
+//!
+//! The other run's Grams are read from disk by a thread of this view; the last few stay.
+
+use std::sync::Arc;
+
+use egui::{
+    Align2, Color32, FontId, Pos2, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui,
+    Vec2, WidgetInfo, pos2, vec2,
+};
+
+use super::pixels::{Shades, amounts, colour_bar, picture};
+use super::slot::Slot;
+use super::tables;
+use crate::record::Grams;
+use crate::ui::aside::Aside;
+use crate::ui::format;
+use crate::ui::runs::Overlay;
+use crate::ui::scene::Scene;
+use crate::ui::theme::{self, GRID};
+use crate::ui::widgets::{choose, segments};
+
+/// So many Grams of other runs are kept.
+const KEPT: usize = 8;
+/// Room for the name above a matrix, and for the bar below it.
+const NAME: f32 = 16.0;
+const BAR: f32 = 20.0;
+
+/// Whose Gram, of which step.
+type Place = (u64, u64);
+/// A Gram, or why there is none.
+type Matrix = Result<Arc<[f64]>, String>;
+type Read = (Place, Matrix);
+
+/// Kept between frames.
+pub struct BesideState {
+    cosine: bool,
+    /// Whether both have the same colours.
+    same: bool,
+    shades: Shades,
+    thread: Option<Aside<(Place, Arc<Grams>), Read>>,
+    /// The last read is the last.
+    known: Vec<Read>,
+    drawn: [Option<Drawn>; 2],
+}
+
+struct Drawn {
+    texture: TextureHandle,
+    /// The matrix itself, so that its place in memory means nothing else.
+    of: Arc<[f64]>,
+    look: (bool, (f64, f64), bool),
+}
+
+impl Default for BesideState {
+    fn default() -> Self {
+        let shades = Shades::sequential();
+        Self { cosine: false, same: true, shades, thread: None, known: Vec::new(), drawn: [None, None] }
+    }
+}
+
+impl BesideState {
+    pub fn forget_textures(&mut self) {
+        self.drawn = [None, None];
+    }
+
+    /// Forgets the pictures of a run that has gone.
+    pub fn reset(&mut self) {
+        self.drawn = [None, None];
+    }
+
+    /// The Gram of another run that is nearest to an epoch, with its epoch; asks for it where it is on disk.
+    fn of(&mut self, ui: &Ui, overlay: &Overlay, epoch: f64) -> Option<(f64, Matrix)> {
+        let Some(grams) = &overlay.grams else {
+            let gap = |at: f64| (at - epoch).abs();
+            let kept = overlay.history.snapshots().iter();
+            let nearest = kept.min_by(|a, b| gap(a.row.epoch).total_cmp(&gap(b.row.epoch)))?;
+            return Some((nearest.row.epoch, Ok(Arc::clone(&nearest.gram))));
+        };
+        let step = grams.nearest(epoch)?;
+        let at = grams.times().iter().find(|time| time.0 == step).map_or(epoch, |time| time.1);
+        let place = (overlay.id, step);
+        if self.thread.is_none() {
+            let ctx = ui.ctx().clone();
+            let read = |(place, grams): (Place, Arc<Grams>)| (place, grams.read(place.1));
+            match Aside::start("beside", read, move || ctx.request_repaint()) {
+                Ok(thread) => self.thread = Some(thread),
+                Err(err) => return Some((at, Err(format!("no thread can be started to read it: {err}")))),
+            }
+        }
+        let thread = self.thread.as_mut()?;
+        if let Some(read) = thread.answer() {
+            let more = (self.known.len() + 1).saturating_sub(KEPT);
+            self.known.drain(..more);
+            self.known.push(read);
+        }
+        if let Some((_, read)) = self.known.iter().find(|known| known.0 == place) {
+            return Some((at, read.clone()));
+        }
+        thread.order((place, Arc::clone(grams)));
+        None
+    }
+}
+
+/// One of the two.
+struct Side {
+    name: String,
+    epoch: f64,
+    matrix: Arc<[f64]>,
+    n: usize,
+    place: Rect,
+}
+
+impl Side {
+    fn entry(&self, cosine: bool, row: usize, column: usize) -> f64 {
+        let at = |row: usize, column: usize| self.matrix[row * self.n + column];
+        let value = at(row, column);
+        if cosine { value / (at(row, row) * at(column, column)).sqrt() } else { value }
+    }
+
+    fn range(&self, cosine: bool) -> (f64, f64) {
+        let stride = (self.n * self.n / 8192).max(1);
+        let all = (0..self.n * self.n).step_by(stride).map(|at| self.entry(cosine, at / self.n, at % self.n));
+        let mut seen: Vec<f64> = all.filter(|value| value.is_finite()).collect();
+        if cosine {
+            return (seen.iter().copied().fold(1.0, f64::min), 1.0);
+        }
+        amounts(&mut seen).unwrap_or((0.0, 1.0))
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut BesideState) {
+    let mut card = slot.card(ui, "");
+    let kinds = [(false, "K", "The kernels themselves"), (true, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
+    segments(&mut card.header, &mut state.cosine, &kinds);
+    if slot.roomy() {
+        card.header.checkbox(&mut state.same, "one range").on_hover_text("The same colours for both");
+    }
+    choose_run(&mut card.header, scene);
+    let ui = &mut card.body;
+    let weak = |text: &str| RichText::new(text.to_owned()).color(scene.tokens.weak);
+    let Some(overlay) = scene.runs.beside.and_then(|id| scene.runs.find(id)) else {
+        ui.label(weak("Open a run (Ctrl+O, or drop its folder on the window) and choose it here."));
+        return;
+    };
+    let (Some(info), Some(snapshot)) = (scene.info(), scene.snapshot.as_ref()) else { return };
+    let other = match state.of(ui, overlay, scene.cursor) {
+        Some((epoch, Ok(matrix))) => (epoch, matrix),
+        Some((_, Err(problem))) => {
+            ui.label(weak(&format!("The kernel of {} cannot be read: {problem}", overlay.name)));
+            return;
+        }
+        None => {
+            let text = if overlay.grams.is_none() && overlay.history.snapshots().is_empty() {
+                "No kernel of that run was kept: only its curves can be shown."
+            } else {
+                "Reading the kernel…"
+            };
+            ui.label(weak(text));
+            return;
+        }
+    };
+    let n = info.probes.len();
+    if snapshot.gram.len() != n * n || n == 0 || other.1.is_empty() {
+        ui.label(weak("Reading the kernel…"));
+        return;
+    }
+    let places = places(ui.available_rect_before_wrap());
+    let sides = [
+        Side {
+            name: "this run".to_owned(),
+            epoch: snapshot.row.epoch,
+            matrix: Arc::clone(&snapshot.gram),
+            n,
+            place: places[0],
+        },
+        Side {
+            name: overlay.name.clone(),
+            epoch: other.0,
+            n: other.1.len().isqrt(),
+            matrix: other.1,
+            place: places[1],
+        },
+    ];
+    if let Some(sheet) = &mut scene.sheet {
+        tables::two_runs(sheet, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
+    }
+    let mut ranges = [sides[0].range(state.cosine), sides[1].range(state.cosine)];
+    if state.same {
+        let both = (ranges[0].0.min(ranges[1].0), ranges[0].1.max(ranges[1].1));
+        ranges = [both, both];
+    }
+    for (which, side) in sides.iter().enumerate() {
+        draw(ui, scene, state, (which, side), ranges[which]);
+    }
+    hover(ui, scene, state.cosine, &sides);
+}
+
+/// Which run is shown beside.
+fn choose_run(header: &mut Ui, scene: &mut Scene<'_>) {
+    let names: Vec<(u64, String)> = scene.runs.list().iter().map(|run| (run.id, run.name.clone())).collect();
+    if names.is_empty() {
+        return;
+    }
+    let mut options: Vec<(Option<u64>, &str)> = vec![(None, "beside: nothing")];
+    options.extend(names.iter().map(|(id, name)| (Some(*id), name.as_str())));
+    choose(header, "Run beside", &mut scene.runs.beside, &options);
+}
+
+/// Two squares of the same size, names above and bars below them.
+fn places(rect: Rect) -> [Rect; 2] {
+    let gap = 3.0 * GRID;
+    let side = ((rect.width() - gap) / 2.0).min(rect.height() - NAME - BAR).max(8.0).floor();
+    let left = (rect.left() + (rect.width() - 2.0 * side - gap) / 2.0).round();
+    let at = |x: f32| Rect::from_min_size(pos2(x, rect.top() + NAME), Vec2::splat(side));
+    [at(left), at(left + side + gap)]
+}
+
+fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): (usize, &Side), range: (f64, f64)) {
+    let (place, tokens, cosine) = (side.place, scene.tokens, state.cosine);
+    let look = (cosine, range, tokens.dark);
+    let known = state.drawn[which].as_ref();
+    if known.is_none_or(|drawn| !Arc::ptr_eq(&drawn.of, &side.matrix) || drawn.look != look) {
+        let value = |row: usize, column: usize| side.entry(cosine, row, column);
+        let image = picture(side.n, value, &state.shades, range, tokens.nan);
+        let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
+        let texture = ui.ctx().load_texture(format!("beside {which}"), image, options);
+        state.drawn[which] = Some(Drawn { texture, of: Arc::clone(&side.matrix), look });
+    }
+    let painter = ui.painter().with_clip_rect(place.expand2(vec2(0.0, NAME + BAR)));
+    if let Some(drawn) = &state.drawn[which] {
+        painter.image(drawn.texture.id(), place, Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), Color32::WHITE);
+    }
+    let at = format!("{:.2} {}", side.epoch, scene.time_unit());
+    painter.text(place.right_top() - vec2(0.0, 2.0), Align2::RIGHT_BOTTOM, at, theme::note(), tokens.weak);
+    let room =
+        painter.with_clip_rect(Rect::from_min_max(place.min - vec2(0.0, NAME), place.right_top() - vec2(78.0, 0.0)));
+    let font = FontId::proportional(theme::SMALL);
+    room.text(place.left_top() - vec2(0.0, 2.0), Align2::LEFT_BOTTOM, &side.name, font, tokens.text);
+    let bar = Rect::from_min_max(place.left_bottom() + vec2(0.0, 4.0), place.right_bottom() + vec2(0.0, BAR - 2.0));
+    let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar).id_salt(("beside bar", which)));
+    let (low, high) = (format::number(range.0), format::number(range.1));
+    let high = if cosine { high } else { format!("≥ {high}") };
+    colour_bar(&mut below, &state.shades, range, [&low, &high]);
+}
+
+/// Both values and their difference, wherever the pointer is.
+fn hover(ui: &Ui, scene: &Scene<'_>, cosine: bool, sides: &[Side; 2]) {
+    for (which, side) in sides.iter().enumerate() {
+        let response = ui.interact(side.place, ui.scope_id().with(("beside", which)), Sense::hover());
+        let name = format!("Kernel of {}", side.name);
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+        let Some(pos) = response.hover_pos() else { continue };
+        let cell = side.place.width() / side.n as f32;
+        let at = |offset: f32| ((offset / cell) as usize).min(side.n - 1);
+        let (row, column) = (at(pos.y - side.place.top()), at(pos.x - side.place.left()));
+        // Rows of kernels of different size are not the same images.
+        let linked = sides[0].n == sides[1].n;
+        for other in sides.iter().enumerate().filter(|(place, _)| linked || *place == which).map(|(_, side)| side) {
+            let min = other.place.min + vec2(column as f32, row as f32) * cell;
+            let rect = Rect::from_min_size(min, Vec2::splat(cell)).expand(1.0);
+            ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, scene.tokens.accent), StrokeKind::Outside);
+        }
+        response.on_hover_ui_at_pointer(|ui| {
+            ui.label(format!("row {row}, column {column}"));
+            let value = |side: &Side| side.entry(cosine, row, column);
+            for side in sides.iter().enumerate().filter(|(place, _)| linked || *place == which).map(|(_, side)| side) {
+                ui.monospace(format!("{:>9}  {}", format::number(value(side)), side.name));
+            }
+            if linked {
+                let difference = value(&sides[1]) - value(&sides[0]);
+                ui.monospace(format!("{:>9}  difference", format::number(difference)));
+            } else {
+                ui.label(format!("{} and {} rows: no row is the same", sides[0].n, sides[1].n));
+            }
+        });
+    }
+}

@@ -1,0 +1,351 @@
+//! Runs beside each other and kernels from elsewhere: what is opened has the numbers that were written, whatever else is dropped
+//! gets one sentence, and a run's own kernels, opened as somebody else's, give its own curves again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::record::{
+    Block, Ending, History, Loaded, Metric, RunState, create, load, load_kernels, load_lazily, write_arrays,
+};
+use kernelscope::spec::Spec;
+use kernelscope::ui::App;
+use kernelscope::ui::views::View;
+
+use super::ui::{Ui, endless, press, until, window};
+use super::{read_all, start, tiny};
+
+/// A run folder of the real worker.
+fn folder(place: &Path, name: &str, seed: u64) -> PathBuf {
+    let (out, spec) = (place.join(name), Spec { seed, ..tiny() });
+    let mut folder = create(&out, &spec, false).unwrap().folder;
+    read_all(&start(spec)).iter().for_each(|event| folder.take(event).unwrap());
+    out
+}
+
+fn read(path: &Path) -> Result<Loaded, String> {
+    load_kernels(path, &mut |_, _| true)
+}
+
+/// Each of these arrays, [T] and so on, in an archive.
+fn archive(path: &Path, arrays: &[(&str, Vec<usize>, &[f64])]) {
+    write_arrays(path, arrays.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.clone(), *values)))
+        .unwrap();
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        fs::read(&self.0).map_err(|err| err.to_string())
+    }
+}
+
+fn drop_on(harness: &mut Ui, paths: &[&Path]) {
+    for path in paths {
+        harness.input_mut().dropped_files.push(Arc::new(Dropped((*path).to_owned())));
+    }
+    harness.run_steps(2);
+}
+
+fn names(app: &App) -> Vec<&str> {
+    app.runs().list().iter().map(|overlay| overlay.name.as_str()).collect()
+}
+
+#[test]
+fn a_folder_that_is_dropped_is_the_run_that_was_and_anything_else_gets_one_sentence() {
+    let place = tempfile::tempdir().unwrap();
+    let out = folder(place.path(), "first", 1);
+    let expected = load(&out).unwrap().history;
+    let text = place.path().join("notes.txt");
+    fs::write(&text, "no run").unwrap();
+
+    let mut harness = window(tiny());
+    drop_on(&mut harness, &[&text]);
+    until(&mut harness, "the sentence", |app| app.toasts().texts().next().is_some());
+    let said = harness.state().toasts().texts().next().unwrap().to_owned();
+    assert_eq!(said, "notes is neither a run folder nor a study folder nor an .npz archive of kernels");
+    assert!(harness.state().session().is_none() && harness.state().runs().list().is_empty());
+
+    drop_on(&mut harness, &[&out]);
+    until(&mut harness, "the run", |app| app.session().is_some());
+    let app = harness.state();
+    assert_eq!(app.history().rows(), expected.rows());
+    assert_eq!(app.history().tasks(), expected.tasks());
+    assert_eq!(app.history().state(), &RunState::Ended(Ending::Finished { step: 36 }));
+    assert_eq!(app.draft().seed, 1, "what the panel shows is what is seen");
+    // One after the other the Grams come from disk.
+    until(&mut harness, "all Grams", |app| app.history().snapshots().iter().all(|found| !found.gram.is_empty()));
+    for (found, told) in harness.state().history().snapshots().iter().zip(expected.snapshots()) {
+        assert_eq!((&found.gram, &found.eigenvalues), (&told.gram, &told.eigenvalues));
+        assert_eq!(found.outputs, told.outputs);
+    }
+    harness.get_by_label(&format!("first · {0} of 20 × 20", expected.snapshots().len()));
+    // A run that begins now puts it into the list.
+    press(&mut harness, "Start");
+    assert_eq!(names(harness.state()), ["first"]);
+    assert_eq!(harness.state().runs().list()[0].history.rows(), expected.rows());
+}
+
+#[test]
+fn runs_over_a_run_are_named_hidden_shown_and_closed() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, second) = (folder(place.path(), "first", 1), folder(place.path(), "second", 2));
+    let mut harness = window(endless());
+    press(&mut harness, "Start");
+    until(&mut harness, "training", |app| app.history().snapshots().len() > 3);
+    drop_on(&mut harness, &[&first, &second]);
+    until(&mut harness, "both runs", |app| app.runs().list().len() == 2);
+    assert!(harness.state().session().unwrap().is_live(), "a run that goes on is not disturbed");
+    assert_eq!(harness.state().runs().list()[1].history.rows().len(), load(&second).unwrap().history.rows().len());
+    harness.check_accessibility();
+
+    harness.get_by_label("Curves of first").click();
+    harness.run_steps(3);
+    let hidden: Vec<bool> = harness.state().runs().list().iter().map(|overlay| overlay.hidden).collect();
+    assert_eq!(hidden, [true, false]);
+    harness.get_by_label("Name of run 2").focus();
+    harness.run_steps(2);
+    harness.get_by_label("Name of run 2").type_text(", wide");
+    harness.run_steps(3);
+    assert_eq!(names(harness.state()), ["first", "second, wide"]);
+
+    // Two kernels beside each other, with one pointer.
+    harness.state_mut().arrange(&[View::Beside]);
+    press(&mut harness, "second, wide beside");
+    until(&mut harness, "a pause to look at", |app| app.history().snapshots().len() > 4);
+    press(&mut harness, "Pause");
+    until(&mut harness, "the pause", |app| app.session().unwrap().is_paused());
+    harness.run_steps(3);
+    harness.state_mut().runs_mut().open = false;
+    for _ in 0..100 {
+        harness.step();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        if harness.query_by_label("Kernel of second, wide").is_some() {
+            break;
+        }
+    }
+    let rect = harness.get_by_label("Kernel of second, wide").rect();
+    // Row 0, column 1 of 20.
+    let at = rect.min + egui::vec2(1.5, 0.5) * rect.width() / 20.0;
+    harness.hover_at(at);
+    harness.run_steps(40);
+    harness.get_by_label("row 0, column 1");
+    let app = harness.state();
+    let cursor = app.clock().cursor(app.history());
+    let ours = app.history().snapshot_at(cursor).unwrap().gram[1];
+    let other = load(&second).unwrap().history;
+    let gap = |at: f64| (at - cursor).abs();
+    let nearest =
+        other.snapshots().iter().min_by(|a, b| gap(a.row.epoch).total_cmp(&gap(b.row.epoch))).unwrap().gram[1];
+    let said = harness.get_by_label_contains("difference").accesskit_node().label().unwrap();
+    let told: f64 = said.trim_end_matches("difference").trim().replace('−', "-").parse().unwrap();
+    assert!((told - (nearest - ours)).abs() <= 0.01 * (nearest - ours).abs(), "{said}: {nearest} − {ours}");
+
+    harness.state_mut().runs_mut().open = true;
+    harness.run_steps(3);
+    press(&mut harness, "Show second, wide");
+    until(&mut harness, "the second run", |app| !app.session().unwrap().is_live());
+    assert_eq!(harness.state().draft().seed, 2);
+    assert_eq!(names(harness.state()), ["first", "run of this window, seed 1"]);
+    press(&mut harness, "Close first");
+    assert_eq!(names(harness.state()), ["run of this window, seed 1"]);
+    press(&mut harness, "Reopen first");
+    until(&mut harness, "the first run", |app| app.session().unwrap().spec.seed == 1);
+}
+
+/// All that is told of kernels alone.
+const OF_KERNELS: [Metric; 16] = [
+    Metric::LagSteps,
+    Metric::Velocity,
+    Metric::VelocityUncentred,
+    Metric::VelocityAngle,
+    Metric::Distance,
+    Metric::DistanceSwitch,
+    Metric::Scale,
+    Metric::Rotation,
+    Metric::Drift,
+    Metric::LambdaMax,
+    Metric::LambdaMin,
+    Metric::Trace,
+    Metric::Frobenius,
+    Metric::EffectiveRank,
+    Metric::Alignment,
+    Metric::AlignmentCentred,
+];
+
+#[test]
+fn the_kernels_of_a_run_opened_as_anybodys_give_its_own_numbers() {
+    let place = tempfile::tempdir().unwrap();
+    let ours = load(&folder(place.path(), "run", 1)).unwrap().history;
+    let path = place.path().join("theirs.npz");
+    let grams: Vec<f64> = ours.snapshots().iter().flat_map(|found| found.gram.iter().copied()).collect();
+    let column = |of: &dyn Fn(&kernelscope::record::Row) -> f64| ours.rows().iter().map(of).collect::<Vec<f64>>();
+    let (steps, epochs) = (column(&|row| row.step as f64), column(&|row| row.epoch));
+    let tasks = column(&|row| row.task as f64);
+    let probes = &ours.info().unwrap().probes;
+    let labels: Vec<f64> = probes.iter().map(|probe| probe.label as f64).collect();
+    let of: Vec<f64> = probes.iter().map(|probe| probe.task as f64).collect();
+    let (count, n) = (ours.rows().len(), probes.len());
+    let arrays = [
+        ("gram", vec![count, n, n], grams.as_slice()),
+        ("step", vec![count], &steps),
+        ("epoch", vec![count], &epochs),
+        ("task", vec![count], &tasks),
+        ("labels", vec![n], &labels),
+        ("probe_task", vec![n], &of),
+        ("lag", vec![], &[3.0]),
+    ];
+    archive(&path, &arrays);
+    let Loaded { history: theirs, warnings } = read(&path).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(theirs.tasks(), ours.tasks());
+    let mut velocities = 0;
+    for (found, expected) in theirs.rows().iter().zip(ours.rows()) {
+        assert_eq!((found.step, found.at_switch), (expected.step, expected.at_switch));
+        for (block, own) in found.blocks.iter().zip(&expected.blocks) {
+            assert_eq!(block.block, own.block);
+            for metric in OF_KERNELS {
+                let (a, b) = (metric.of(found, block), metric.of(expected, own));
+                let close = match (a, b) {
+                    (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * b.abs().max(1e-6),
+                    // Kernels between snapshots are measured, too, so a run's velocity may have what an archive has not.
+                    (None, Some(_)) => matches!(
+                        metric,
+                        Metric::LagSteps | Metric::Velocity | Metric::VelocityUncentred | Metric::VelocityAngle
+                    ),
+                    (a, b) => a == b,
+                };
+                assert!(close, "{metric:?} of {:?} at step {}: {a:?}, not {b:?}", block.block, found.step);
+            }
+            velocities += usize::from(block.velocity.is_some());
+        }
+        for (pair, own) in found.cross.iter().zip(expected.cross.iter()) {
+            assert!((pair.coupling.unwrap() - own.coupling.unwrap()).abs() < 1e-9);
+        }
+        assert_eq!(found.cross.len(), expected.cross.len());
+    }
+    assert!(velocities >= 3 * 15, "{velocities} velocities");
+
+    // And in the window: all views, of which some say what they lack.
+    let mut harness = window(tiny());
+    drop_on(&mut harness, &[&path]);
+    until(&mut harness, "the kernels", |app| app.session().is_some());
+    let app = harness.state();
+    let seen = app.history().series(Block::Task(1), Metric::Velocity);
+    assert_eq!(seen, theirs.series(Block::Task(1), Metric::Velocity));
+    for views in View::ALL.chunks(3) {
+        harness.state_mut().arrange(views);
+        harness.run_steps(3);
+        let lacks = views.iter().any(|view| view.needs_run());
+        assert!(!lacks || harness.query_all_by_label_contains("come from elsewhere").next().is_some(), "{views:?}");
+    }
+    harness.get_by_label(&format!("theirs · {count} of {n} × {n}"));
+}
+
+#[test]
+fn an_archive_that_does_not_fit_is_refused_in_a_sentence_that_names_the_array() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("k.npz");
+    let gram = [2.0, 1.0, 1.0, 2.0, 3.0, 1.0, 1.0, 3.0];
+    let whole = ("gram", vec![2, 2, 2], &gram[..]);
+    let refused = |arrays: &[(&str, Vec<usize>, &[f64])]| {
+        archive(&path, arrays);
+        read(&path).unwrap_err()
+    };
+    let said = |part: &str, sentence: String| {
+        assert!(sentence.starts_with("k cannot be opened: ") || sentence.starts_with("k.npz cannot"), "{sentence}");
+        assert!(sentence.contains(part), "{sentence}");
+    };
+    said("no array named gram", refused(&[("kernel", vec![2, 2, 2], &gram)]));
+    said("gram has the shape [2, 4]", refused(&[("gram", vec![2, 4], &gram)]));
+    said("gram has the shape [0, 2, 2]", refused(&[("gram", vec![0, 2, 2], &[])]));
+    said("gram[1, 0, 1] is no number", {
+        let mut bad = gram;
+        bad[5] = f64::NAN;
+        refused(&[("gram", vec![2, 2, 2], &bad)])
+    });
+    said("step has 3 numbers", refused(&[whole.clone(), ("step", vec![3], &[0.0, 1.0, 2.0])]));
+    said("step[1] is 3 after 5", refused(&[whole.clone(), ("step", vec![2], &[5.0, 3.0])]));
+    said("step[0] is 0.5", refused(&[whole.clone(), ("step", vec![2], &[0.5, 3.0])]));
+    said("labels has 3 numbers", refused(&[whole.clone(), ("labels", vec![3], &[0.0, 1.0, 2.0])]));
+    said("probe_task must be sorted", refused(&[whole.clone(), ("probe_task", vec![2], &[2.0, 1.0])]));
+    said("lag must be one number", refused(&[whole.clone(), ("lag", vec![2], &[2.0, 1.0])]));
+    said("task has a task 65", refused(&[whole.clone(), ("task", vec![2], &[1.0, 65.0])]));
+    fs::write(&path, "no archive").unwrap();
+    said("no .npz archive", read(&path).unwrap_err());
+
+    // One kernel alone, and one that is not symmetric: shown as it is, and said.
+    archive(&path, &[("gram", vec![2, 2], &[2.0, 1.0, 0.5, 2.0])]);
+    let Loaded { history, warnings } = read(&path).unwrap();
+    assert_eq!(*history.snapshots()[0].gram, [2.0, 1.0, 0.5, 2.0]);
+    assert_eq!(history.snapshots()[0].eigenvalues.len(), 2);
+    assert!((history.snapshots()[0].eigenvalues[1] - 2.75).abs() < 1e-12, "of ½(K + K′)");
+    assert!(warnings[0].contains("not symmetric, by up to 25.00 %"), "{warnings:?}");
+    assert!(history.series(Block::All, Metric::Alignment).is_empty(), "there are no labels");
+}
+
+#[test]
+fn the_python_example_of_the_documentation_is_opened() {
+    let has_numpy = |python: &&str| {
+        Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
+    };
+    let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
+        super::skipped("python3 with numpy is not here to run the example of docs/external-kernels.md");
+        return;
+    };
+    let text = include_str!("../../docs/external-kernels.md");
+    let example = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let place = tempfile::tempdir().unwrap();
+    let done = Command::new(python).args(["-c", example]).current_dir(place.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let Loaded { history, warnings } = read(&place.path().join("kernels-from-elsewhere.npz")).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!((history.snapshots().len(), history.tasks().len()), (40, 2));
+    // Every ten steps: all but the first of all have a lag behind them, also over the switch, where the next task starts.
+    let velocity = history.series(Block::All, Metric::Velocity);
+    assert_eq!(velocity.len(), 39);
+    assert!(velocity.iter().all(|(_, velocity)| *velocity > 0.0));
+    assert_eq!(history.series(Block::All, Metric::Alignment).len(), 40);
+}
+
+#[test]
+fn grams_that_are_left_on_disk_are_read_from_either_form() {
+    let place = tempfile::tempdir().unwrap();
+    let out = folder(place.path(), "run", 1);
+    let expected = load(&out).unwrap().history;
+    let check = |history: &History, grams: &kernelscope::record::Grams| {
+        assert_eq!(history.rows(), expected.rows());
+        assert!(history.snapshots().iter().all(|found| found.gram.is_empty()));
+        assert_eq!(grams.times().len(), expected.snapshots().len());
+        for told in expected.snapshots() {
+            assert_eq!(grams.read(told.row.step).unwrap(), told.gram);
+        }
+        assert!(grams.read(1_000_000).unwrap_err().contains("no Gram"));
+    };
+    let (loaded, grams) = load_lazily(&out).unwrap();
+    check(&loaded.history, &grams.unwrap());
+
+    // Cut off before the end: a small file for each Gram.
+    let spec = tiny();
+    let cut = place.path().join("cut");
+    let mut folder = create(&cut, &spec, false).unwrap().folder;
+    let events = read_all(&start(spec));
+    events[..events.len() - 1].iter().for_each(|event| folder.take(event).unwrap());
+    drop(folder);
+    assert!(cut.join("kernels.partial").is_dir());
+    let (loaded, grams) = load_lazily(&cut).unwrap();
+    let grams = grams.unwrap();
+    check(&loaded.history, &grams);
+    let last = expected.rows().last().unwrap().step;
+    fs::remove_file(cut.join("kernels.partial/000000.npz")).unwrap();
+    assert!(grams.read(0).is_err(), "what is gone is an error in words");
+    assert!(grams.read(last).is_ok(), "and harms no other");
+}
