@@ -4,7 +4,7 @@
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
 use super::{Open, Seen, TourWish, Tours};
-use crate::spec::{Awaited, tours};
+use crate::spec::Awaited;
 use crate::ui::actions::{Action, Actions, UserCommand};
 use crate::ui::theme::{self, BODY, GRID, SMALL, Tokens};
 use crate::ui::widgets::{BAR_BUTTON, Icon, IconButton};
@@ -31,8 +31,7 @@ pub fn dock(ui: &mut Ui, state: &Tours, paused: bool, actions: &mut Actions) {
 fn hint(ui: &mut Ui, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
-        let text = format!("New here? {} short ones:", tours().len());
-        ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
+        ui.label(RichText::new("New here?").size(SMALL).color(tokens.weak));
         if ui.button("Lessons").on_hover_text(UserCommand::Tours.hover(ui.ctx())).clicked() {
             actions.user(UserCommand::Tours);
         }
