@@ -121,7 +121,7 @@ fn flag(ui: &mut Ui, scene: &mut Scene<'_>, mark: Mark, strip: Rect, x: f32) {
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let tokens = scene.tokens;
     let lit = response.hovered() || response.has_focus();
-    let colour = if lit { tokens.accent } else { tokens.weak };
+    let colour = if lit { tokens.accent } else { tokens.text };
     let painter = ui.painter();
     painter.vline(x, strip.y_range(), Stroke::new(1.0, colour));
     let cloth = vec![pos2(x, strip.top()), pos2(x + 7.0, strip.top() + 3.5), pos2(x, strip.top() + 7.0)];
