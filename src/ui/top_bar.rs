@@ -2,7 +2,7 @@
 //!
 //! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
 
-use egui::{Align, ComboBox, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, ComboBox, Layout, RichText, Ui};
 
 use super::actions::{Action, Actions, Group, UserCommand};
 use super::format;
@@ -136,34 +136,29 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
 
 /// All commands, by what they are about, with their keys.
 fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
-    let list = |ui: &mut Ui| {
-        for (place, group) in Group::ALL.iter().enumerate() {
-            if place > 0 {
-                ui.separator();
-            }
-            ui.label(RichText::new(group.title()).size(theme::SMALL).weak());
-            for command in group.commands() {
-                let about = command.about();
-                let key = ui.ctx().format_shortcut(&about.key);
-                let button = egui::Button::new(about.label).shortcut_text(key).frame(false);
-                let enabled = available.contains(&command);
-                let entry = ui.add_enabled(enabled, button).accessible_name(about.label);
-                if entry.on_hover_text(about.tooltip).clicked() {
-                    actions.user(command);
-                    ui.close();
-                }
-            }
+    let entries = |ui: &mut Ui| {
+        ui.set_min_width(150.0);
+        for group in Group::ALL {
+            ui.menu_button(group.title(), |ui| {
+                ui.set_width(250.0);
+                group.commands().for_each(|command| entry(ui, actions, available, command));
+            });
         }
         ui.separator();
         looks(ui);
     };
-    let entries = |ui: &mut Ui| {
-        ui.set_min_width(250.0);
-        // A small screen has no room for all of them.
-        let height = ui.ctx().content_rect().height() - 80.0;
-        ScrollArea::vertical().max_height(height).show(ui, list);
-    };
     ui.menu_button("Menu", entries).response.on_hover_text("All commands, with their keys");
+}
+
+fn entry(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand], command: UserCommand) {
+    let about = command.about();
+    let key = ui.ctx().format_shortcut(&about.key);
+    let button = egui::Button::new(about.label).shortcut_text(key).frame(false);
+    let entry = ui.add_enabled(available.contains(&command), button).accessible_name(about.label);
+    if entry.on_hover_text(about.tooltip).clicked() {
+        actions.user(command);
+        ui.close();
+    }
 }
 
 /// Which theme is chosen, and how large everything is.
