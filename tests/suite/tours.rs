@@ -117,7 +117,7 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
     }
     let (_, _, last) = seen.last().unwrap();
     assert!(last[..6].iter().all(|sight| *sight == Sight::Come), "{last:?}");
-    assert_eq!(history.sight(Awaited::AccuracyLost(0.3)), Sight::Come);
+    assert_eq!(history.sight(Awaited::AccuracyLost(0.2)), Sight::Come);
     assert!(matches!(&last[6], Sight::Never(why) if why.contains("has ended")), "{:?}", last[6]);
     let spike = history.outcomes()[0].spike.unwrap();
     assert_eq!(history.figure("spike"), Some(spike.height));
