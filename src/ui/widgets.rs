@@ -62,6 +62,9 @@ pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str,
     header.spacing_mut().item_spacing.x = GRID;
     header.spacing_mut().interact_size.y = 18.0;
     header.spacing_mut().button_padding = vec2(5.0, 1.0);
+    // In a narrow place the choosers are cut, not the title: it has the list by which the place is given another view.
+    let room = rest.expand(4.0).with_min_x(rest.left());
+    header.set_clip_rect(room.intersect(ui.clip_rect()));
     if !help.is_empty() {
         question(&mut header, title, help);
     }

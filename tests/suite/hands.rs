@@ -137,8 +137,7 @@ fn views_are_enlarged_divided_closed_and_put_back() {
         key(&mut harness, Modifiers::NONE, back);
         assert_eq!((shown(&harness), place(&harness, View::Spectrum)), (7, before));
     }
-    press(&mut harness, "View: Accuracy");
-    press(&mut harness, "Enlarge this view");
+    with_place(&mut harness, View::Accuracy, "Enlarge this view");
     assert_eq!((shown(&harness), harness.state().views().enlarged()), (1, Some(View::Accuracy)));
     press(&mut harness, "Put back Accuracy");
     assert_eq!(shown(&harness), 7);
@@ -161,23 +160,28 @@ fn views_are_enlarged_divided_closed_and_put_back() {
     let own = harness.state().saved(&harness.ctx).layout.unwrap();
     assert_ne!(own, usual);
 
-    press(&mut harness, "View: Kernel velocity");
-    press(&mut harness, "Split side by side");
+    with_place(&mut harness, View::Velocity, "Split side by side");
     assert_eq!(shown(&harness), 8);
     let (left, right) = (place(&harness, View::Velocity), place(&harness, View::Forks));
     assert!(left.top() == right.top() && right.left() > left.right(), "{left} beside {right}");
-    press(&mut harness, "View: Forks");
-    press(&mut harness, "Split one above the other");
+    with_place(&mut harness, View::Forks, "Split one above the other");
     assert_eq!(shown(&harness), 9);
     harness.check_accessibility();
     for view in [View::Prediction, View::Forks] {
-        press(&mut harness, &format!("View: {}", view.title()));
-        press(&mut harness, "Close this place");
+        with_place(&mut harness, view, "Close this place");
     }
     assert_eq!(harness.state().saved(&harness.ctx).layout.unwrap(), own, "all as before the split");
     key(&mut harness, Modifiers::SHIFT, Key::Z);
     assert_eq!(harness.state().saved(&harness.ctx).layout.unwrap(), usual);
     assert_eq!(place(&harness, View::Spectrum), before);
+}
+
+/// From the list of a view's title.
+fn with_place(harness: &mut Ui, view: View, what: &str) {
+    // A narrow place has little of its title left to click on.
+    harness.get_by_label(&format!("View: {}", view.title())).click_accesskit();
+    harness.run_steps(4);
+    press(harness, what);
 }
 
 /// As the real window: read, restored, changed, kept, read again.
@@ -195,8 +199,7 @@ fn what_was_chosen_is_there_at_the_next_start() {
     key(&mut harness, Modifiers::NONE, Key::D);
     let theme = harness.ctx.theme();
     key(&mut harness, Modifiers::COMMAND, Key::Plus);
-    press(&mut harness, "View: Accuracy");
-    press(&mut harness, "Split one above the other");
+    with_place(&mut harness, View::Accuracy, "Split one above the other");
     harness.state_mut().draft_mut().network.width = 48;
     // What a presentation does to the scale is not kept.
     key(&mut harness, Modifiers::NONE, Key::P);
