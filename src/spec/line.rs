@@ -3,6 +3,8 @@
 //! Guarantees: read back by the command line, the words give the same run ([`Spec::same_run`]), whatever is in a name or a
 //! path; among all presets the one is taken that leaves the fewest settings to change, the first of several.
 
+use std::borrow::Cow;
+
 use toml::{Table, Value};
 
 use super::{PRESETS, Preset, STUDIES, Spec};
@@ -25,7 +27,8 @@ impl Spec {
         };
         let words = ["kernelscope", command, "--preset", name].into_iter();
         let changes = changes.iter().flat_map(|change| ["--set", change]);
-        shlex::try_join(words.chain(changes).chain(["--out", &folder])).ok()
+        let quoted = words.chain(changes).chain(["--out", &folder]).map(quoted).collect::<Option<Vec<_>>>()?;
+        Some(quoted.join(" "))
     }
 
     /// What makes this run, with these settings, of another one, as for `--set`; none where it cannot be said so.
@@ -53,6 +56,12 @@ impl Spec {
         // What the base says and this does not cannot be taken back by a word.
         self.same_run(&spec).then_some(changes)
     }
+}
+
+/// A word as a shell takes it. `shlex` would also quote `seed=7`, which means something else only in front of a command.
+fn quoted(word: &str) -> Option<Cow<'_, str>> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./=-".contains(letter);
+    if word.chars().all(plain) { Some(Cow::Borrowed(word)) } else { shlex::try_quote(word).ok() }
 }
 
 /// Key and value of one setting.
