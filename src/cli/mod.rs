@@ -30,8 +30,8 @@ pub use summary::summary;
 pub use theory::TheoryArgs;
 
 use crate::program::VERSION;
-use crate::ui::Subject;
 use crate::ui::views::View;
+use crate::ui::{Home, Subject, WindowOptions};
 use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -45,6 +45,8 @@ pub struct Cli {
 /// What to do instead of opening the window.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Open the window with these runs: the first one in all views, the others over it
+    Open(OpenArgs),
     /// Train a network through its tasks, measure its kernel, and write the run folder
     Run(RunArgs),
     /// Train all runs of a study (one setting, several values and seeds), and write its table and figures
@@ -68,6 +70,14 @@ pub enum Command {
     },
     /// Put the program into the menu of the desktop: its entry and its icon, for this user
     InstallDesktop,
+}
+
+/// Arguments of `open`.
+#[derive(Debug, clap::Args)]
+pub struct OpenArgs {
+    /// Folders of runs and of studies, and .npz archives of kernels
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
 }
 
 /// Arguments of `run`.
@@ -176,6 +186,7 @@ pub struct Refused(pub String);
 /// Does what was asked for.
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     match command {
+        Command::Open(args) => open(args),
         Command::Run(args) => run::run(args),
         Command::Study(args) => study::study(args),
         Command::Gram(args) => gram::gram(args),
@@ -187,6 +198,15 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Completions { shell } => install::completions(*shell),
         Command::InstallDesktop => install::desktop(),
     }
+}
+
+fn open(args: &OpenArgs) -> anyhow::Result<()> {
+    if let Some(missing) = args.paths.iter().find(|path| !path.exists()) {
+        return Err(Refused(format!("{} is not there", missing.display())).into());
+    }
+    let options =
+        WindowOptions { spec: None, device: DeviceChoice::Auto, open: args.paths.clone(), home: Home::of_user() };
+    crate::ui::open(options)
 }
 
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {

@@ -3,12 +3,14 @@
 //!
 //! Guarantee: without one nothing is written and nothing is said, which is what tests have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::actions::Action;
 use super::app::App;
 use super::toasts::Toast;
-use crate::record::{Autosave, CutOff};
+use crate::program::{VERSION, crash, journal};
+use crate::record::{Autosave, CutOff, state_folder};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -21,12 +23,41 @@ pub struct Home {
     pub crash: Option<PathBuf>,
 }
 
+impl Home {
+    /// Begins what is kept for the user: the log, reports of crashes, autosaved runs. Without a place for them there are none.
+    pub fn of_user() -> Self {
+        let Some(folder) = state_folder() else {
+            journal::to_stderr();
+            return Self::default();
+        };
+        Self::begin(&folder).unwrap_or_else(|err| {
+            journal::to_stderr();
+            log::warn!("no log, no crash report and no autosaved run: {} cannot be written: {err}", folder.display());
+            Self::default()
+        })
+    }
+
+    fn begin(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let crash = crash::untold(folder);
+        let (journal, log) = journal::Journal::open(folder)?;
+        let journal = Arc::new(journal);
+        journal.install();
+        let system = crash::system();
+        log::info!("Kernelscope {VERSION}, process {}, on {system}", std::process::id());
+        let autosave = Autosave::open(folder.join("autosave"));
+        let autosaved = Box::new(autosave.place());
+        crash::watch(crash::Facts { folder: folder.to_owned(), log, journal, system, autosaved });
+        Ok(Self { folder: Some(folder.to_owned()), autosave: Some(autosave), crash })
+    }
+}
+
 impl App {
     /// The same window, at home here; it says what is new.
     #[must_use]
     pub fn at_home(mut self, home: Home) -> Self {
         if let Some(report) = &home.crash {
-            self.toasts.say(crash(report.clone()));
+            self.toasts.say(broke(report.clone()));
         }
         if let Some(run) = home.autosave.as_ref().and_then(Autosave::cut_off) {
             self.toasts.say(cut_off(run));
@@ -36,7 +67,7 @@ impl App {
     }
 }
 
-fn crash(report: PathBuf) -> Toast {
+fn broke(report: PathBuf) -> Toast {
     let toast = Toast::failed(format!("Kernelscope broke the last time: the report is in {}", report.display()));
     toast.with_button("Open report", Action::Reveal(report))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use eframe::egui;
 
@@ -19,6 +21,8 @@ pub struct WindowOptions {
     /// The run that begins with the window; none for the settings of the last time.
     pub spec: Option<Spec>,
     pub device: DeviceChoice,
+    /// What is opened in its place.
+    pub open: Vec<PathBuf>,
     /// What is kept for the user, and what there is to say of the last time.
     pub home: Home,
 }
@@ -43,7 +47,9 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         let ctx = &creation.egui_ctx;
         let mut app = App::new(PRESETS[0].spec(), start(options.device)).on(options.device).at_home(options.home);
         app.restore(ctx, &saved);
-        if let Some(spec) = options.spec {
+        if !options.open.is_empty() {
+            app.open(options.open);
+        } else if let Some(spec) = options.spec {
             *app.draft_mut() = spec;
             app.start_run(ctx);
         } else if app.is_light() {

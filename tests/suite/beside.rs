@@ -12,8 +12,11 @@ use kernelscope::record::{
 };
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
+use kernelscope::ui::curves::{Curves, Key, Source, Window};
+use kernelscope::ui::runs::{Look, draw};
 use kernelscope::ui::views::View;
 
+use super::cli::{kernelscope, text as said};
 use super::ui::{Ui, endless, press, until, window};
 use super::{read_all, start, tiny};
 
@@ -67,11 +70,15 @@ fn a_folder_that_is_dropped_is_the_run_that_was_and_anything_else_gets_one_sente
     let text = place.path().join("notes.txt");
     fs::write(&text, "no run").unwrap();
 
+    // The command line says so before it asks for a window.
+    let done = kernelscope(place.path(), &["open", "nowhere"]);
+    assert_eq!((done.status.code(), said(&done.stderr)), (Some(2), "nowhere is not there".to_owned()));
+
     let mut harness = window(tiny());
     drop_on(&mut harness, &[&text]);
     until(&mut harness, "the sentence", |app| app.toasts().texts().next().is_some());
-    let said = harness.state().toasts().texts().next().unwrap().to_owned();
-    assert_eq!(said, "notes is neither a run folder nor a study folder nor an .npz archive of kernels");
+    let told = harness.state().toasts().texts().next().unwrap().to_owned();
+    assert_eq!(told, "notes is neither a run folder nor a study folder nor an .npz archive of kernels");
     assert!(harness.state().session().is_none() && harness.state().runs().list().is_empty());
 
     drop_on(&mut harness, &[&out]);
@@ -145,7 +152,7 @@ fn runs_over_a_run_are_named_hidden_shown_and_closed() {
     let gap = |at: f64| (at - cursor).abs();
     let nearest =
         other.snapshots().iter().min_by(|a, b| gap(a.row.epoch).total_cmp(&gap(b.row.epoch))).unwrap().gram[1];
-    let said = harness.get_by_label_contains("difference").accesskit_node().label().unwrap();
+    let said = harness.get_by_label_contains("difference").accesskit_node().value().unwrap();
     let told: f64 = said.trim_end_matches("difference").trim().replace('−', "-").parse().unwrap();
     assert!((told - (nearest - ours)).abs() <= 0.01 * (nearest - ours).abs(), "{said}: {nearest} − {ours}");
 
@@ -319,7 +326,13 @@ fn the_python_example_of_the_documentation_is_opened() {
 #[test]
 fn grams_that_are_left_on_disk_are_read_from_either_form() {
     let place = tempfile::tempdir().unwrap();
-    let out = folder(place.path(), "run", 1);
+    let (spec, out, cut) = (tiny(), place.path().join("run"), place.path().join("cut"));
+    let events = read_all(&start(spec.clone()));
+    // The second is cut off before its end: a small file for each Gram.
+    for (out, count) in [(&out, events.len()), (&cut, events.len() - 1)] {
+        let mut folder = create(out, &spec, false).unwrap().folder;
+        events[..count].iter().for_each(|event| folder.take(event).unwrap());
+    }
     let expected = load(&out).unwrap().history;
     let check = |history: &History, grams: &kernelscope::record::Grams| {
         assert_eq!(history.rows(), expected.rows());
@@ -333,13 +346,6 @@ fn grams_that_are_left_on_disk_are_read_from_either_form() {
     let (loaded, grams) = load_lazily(&out).unwrap();
     check(&loaded.history, &grams.unwrap());
 
-    // Cut off before the end: a small file for each Gram.
-    let spec = tiny();
-    let cut = place.path().join("cut");
-    let mut folder = create(&cut, &spec, false).unwrap().folder;
-    let events = read_all(&start(spec));
-    events[..events.len() - 1].iter().for_each(|event| folder.take(event).unwrap());
-    drop(folder);
     assert!(cut.join("kernels.partial").is_dir());
     let (loaded, grams) = load_lazily(&cut).unwrap();
     let grams = grams.unwrap();
@@ -348,4 +354,37 @@ fn grams_that_are_left_on_disk_are_read_from_either_form() {
     fs::remove_file(cut.join("kernels.partial/000000.npz")).unwrap();
     assert!(grams.read(0).is_err(), "what is gone is an error in words");
     assert!(grams.read(last).is_ok(), "and harms no other");
+}
+
+/// Many curves are one picture: each point of each must be where its numbers say.
+#[test]
+fn the_picture_of_many_curves_has_every_point_in_its_place() {
+    let place = tempfile::tempdir().unwrap();
+    let history = load(&folder(place.path(), "run", 1)).unwrap().history;
+    let key = Key { source: Source::Metric(Block::Task(1), Metric::LambdaMax), log: false };
+    let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: 20_000 };
+    let curve = Curves::default().visible(&history, key, whole);
+    let (low, high) = curve.span.unwrap();
+    assert_eq!(curve.pieces[0].len(), history.rows().len());
+    let red = egui::Color32::RED;
+    // The second of the three epochs alone.
+    let window = Window { from: 1.0, to: 2.0, pixels: 400 };
+    let look = Look { window, y: (low, high), size: [400, 300], scale: 1.0, lines: vec![(curve.clone(), red, false)] };
+    let image = draw(&look);
+    let series = history.series(Block::Task(1), Metric::LambdaMax);
+    let mut seen = 0;
+    for (epoch, value) in series.into_iter().filter(|(epoch, _)| (1.0..2.0).contains(epoch)) {
+        let (x, y) = (((epoch - 1.0) * 400.0) as usize, ((high - value) / (high - low) * 300.0).min(299.0) as usize);
+        // A point on the edge of a pixel may be drawn in the next one.
+        let near = |at: usize, most: usize| at.saturating_sub(1)..(at + 2).min(most);
+        let ink = near(x, 400).flat_map(|x| near(y, 300).map(move |y| (x, y))).map(|at| image[at].r()).max();
+        assert!(ink > Some(100), "nothing at epoch {epoch}, {value}: {ink:?}");
+        seen += 1;
+    }
+    assert!(seen >= 4);
+    let drawn = image.pixels.iter().filter(|pixel| pixel.a() > 0).count();
+    assert!(drawn < 400 * 300 / 20, "a line and not an area: {drawn} pixels");
+    let broken = draw(&Look { lines: vec![(curve, red, true)], ..look });
+    let left = broken.pixels.iter().filter(|pixel| pixel.a() > 0).count();
+    assert!(left > drawn / 4 && left < drawn * 9 / 10, "{left} of {drawn} pixels are left of a broken line");
 }

@@ -21,7 +21,7 @@ use crate::record::{Block, Grams, History};
 
 pub use loader::{Found, Loader, Order, Told};
 pub use panel::show as panel;
-pub use picture::Pictures;
+pub use picture::{Look, Pictures, draw};
 pub use shelf::Shelf;
 
 /// A run that lies over the one that is shown.

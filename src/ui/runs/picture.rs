@@ -14,20 +14,21 @@ use crate::ui::curves::{Visible, Window};
 use crate::ui::plot::{Style, Trace};
 
 /// From so many curves on they are drawn as a picture; fewer are lines like all others.
-const MANY: usize = 12;
+pub const MANY: usize = 12;
 
 /// A curve, its colour, and whether it is broken.
-type Drawn = (Arc<Visible>, Color32, bool);
+pub type Drawn = (Arc<Visible>, Color32, bool);
 
 /// What a picture is of.
 #[derive(Clone)]
-struct Look {
-    window: Window,
-    y: (f64, f64),
-    size: [usize; 2],
+pub struct Look {
+    pub window: Window,
+    /// The least and the greatest value, as stored.
+    pub y: (f64, f64),
+    pub size: [usize; 2],
     /// Pixels of a point.
-    scale: f32,
-    lines: Vec<Drawn>,
+    pub scale: f32,
+    pub lines: Vec<Drawn>,
 }
 
 impl PartialEq for Look {
@@ -130,7 +131,7 @@ fn placed(texture: &TextureHandle, of: &Look, frame: Rect, transform: &PlotTrans
 }
 
 /// Draws the curves, the first ones lowest.
-fn draw(look: &Look) -> ColorImage {
+pub fn draw(look: &Look) -> ColorImage {
     let [width, height] = look.size;
     let mut image = ColorImage::filled(look.size, Color32::TRANSPARENT);
     let across = width as f64 / (look.window.to - look.window.from);

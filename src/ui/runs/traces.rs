@@ -1,7 +1,8 @@
 //! The curves of other runs in a plot: the run before, faint, and those that were opened, each in its own colour.
 
 use super::Runs;
-use crate::record::Block;
+use super::picture::MANY;
+use crate::record::{Block, MAX_ROWS};
 use crate::ui::curves::{Key, Window};
 use crate::ui::plot::{Style, Trace};
 use crate::ui::scene::Scene;
@@ -13,12 +14,16 @@ impl Trace {
         let (cursor, dark) = (scene.cursor, scene.tokens.dark);
         let Runs { list, lit, block, .. } = &mut *scene.runs;
         let key = key(*block);
+        // Of many the whole curves go into a picture, whatever stretch is in view: zooming costs the window nothing.
+        let many = list.iter().filter(|overlay| !overlay.hidden).count() > MANY;
+        let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
         // The first ones on top, as the tasks are.
         for overlay in list.iter_mut().rev().filter(|overlay| !overlay.hidden || *lit == Some(overlay.id)) {
             let (colour, broken) = overlay.ink(dark);
             let name = overlay.name.as_str();
-            let trace = Self::of((&overlay.history, &mut overlay.curves), name, key, (window, cursor), colour);
             let is_lit = *lit == Some(overlay.id);
+            let window = if many && !is_lit { whole } else { window };
+            let trace = Self::of((&overlay.history, &mut overlay.curves), name, key, (window, cursor), colour);
             traces.push(Self {
                 width: if is_lit { 2.6 } else { 1.2 },
                 style: if broken { Style::Dashed } else { Style::Solid },
