@@ -1,7 +1,7 @@
 //! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
 //! can be done with the place itself.
 
-use egui::{Button, Color32, ComboBox, Popup, Rect, RichText, Sense, Ui, vec2};
+use egui::{Button, Color32, ComboBox, Grid, Popup, Rect, RichText, Sense, Ui, vec2};
 use egui_tiles::LinearDir;
 
 use super::View;
@@ -131,13 +131,19 @@ impl Slot {
         let text = RichText::new(title).size(theme::TITLE);
         let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
         let shown = list.show_ui(ui, |ui| {
-            // All of them at once: a list gets no more than half of the window's height.
+            // All of them at once, in two columns: a list gets no more than half of the window's height.
             ui.spacing_mut().button_padding = vec2(6.0, 0.0);
             ui.spacing_mut().item_spacing.y = 0.0;
             ui.spacing_mut().interact_size.y = 18.0;
-            for view in View::ALL {
-                ui.selectable_value(&mut self.view, view, view.title());
-            }
+            let half = View::ALL.len().div_ceil(2);
+            Grid::new("views").num_columns(2).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
+                for row in 0..half {
+                    for view in [View::ALL.get(row), View::ALL.get(row + half)].into_iter().flatten() {
+                        ui.selectable_value(&mut self.view, *view, view.title());
+                    }
+                    ui.end_row();
+                }
+            });
             if !self.enlarged {
                 self.place(ui);
             }
