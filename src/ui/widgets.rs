@@ -75,14 +75,17 @@ pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str,
     Card { header, body }
 }
 
+/// Size of a quiet sign: as little as can be hit, since a narrow place has choosers beside it.
+const QUIET: Vec2 = Vec2::splat(14.0);
+
 /// The `?` of a view: what is shown, by which formula, and where that comes from.
 fn question(ui: &mut Ui, title: &str, help: &str) {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("About {title}")));
     let tokens = Tokens::of(ui);
     let lit = response.hovered() || response.has_focus();
     let colour = if lit { tokens.accent } else { tokens.faint };
-    ui.painter().circle_stroke(rect.center(), 7.0, Stroke::new(1.0, colour));
+    ui.painter().circle_stroke(rect.center(), 6.5, Stroke::new(1.0, colour));
     ui.painter().text(rect.center(), Align2::CENTER_CENTER, "?", FontId::proportional(10.5), colour);
     let show = |ui: &mut Ui| {
         ui.set_max_width(340.0);
@@ -98,12 +101,12 @@ fn question(ui: &mut Ui, title: &str, help: &str) {
 
 /// A sign as faint as the `?`, for what is seldom wanted.
 pub fn quiet_button(ui: &mut Ui, icon: Icon, name: &str, hover: &str) -> Response {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     let tokens = Tokens::of(ui);
     let lit = response.hovered() || response.has_focus();
     let colour = if lit { tokens.accent } else { tokens.faint };
-    paint_icon(ui, rect.shrink(2.0), icon, colour, tokens.card);
+    paint_icon(ui, rect.shrink(1.0), icon, colour, tokens.card);
     response.on_hover_text(hover)
 }
 

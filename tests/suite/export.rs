@@ -255,6 +255,7 @@ fn every_view_has_a_picture_and_its_numbers_or_says_why_not() {
 /// An entry of the menu, which is read together with its key.
 fn choose(harness: &mut Ui, command: &str) {
     press(harness, "Menu");
+    press(harness, "File");
     harness.get_by_label_contains(command).click();
     harness.run_steps(4);
 }

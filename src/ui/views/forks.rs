@@ -75,8 +75,9 @@ impl Default for ForksState {
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ForksState) {
     let mut card = slot.card(ui, "");
     let header = &mut card.header;
-    fork_button(header, scene);
-    menu(header, scene);
+    let roomy = slot.roomy();
+    fork_button(header, scene, roomy);
+    menu(header, scene, roomy);
     if !scene.forks.branches().is_empty() {
         choose(header, "Shown of the futures", &mut state.shown, &QUANTITIES);
     }
@@ -129,11 +130,12 @@ fn traces(scene: &mut Scene<'_>, key: Key, window: Window) -> Vec<Trace> {
     traces
 }
 
-fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>) {
+fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
     let live = matches!(scene.history.state(), RunState::Running | RunState::Paused);
     let waiting = scene.forks.is_waiting();
     let text = match (waiting, scene.forks.at_switch) {
         (true, _) => "Waiting…",
+        _ if !roomy => "Fork",
         (false, true) => "Fork at switch",
         (false, false) => "Fork here",
     };
@@ -147,10 +149,14 @@ fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>) {
 }
 
 /// When to fork, and what is to be changed.
-fn menu(ui: &mut Ui, scene: &mut Scene<'_>) {
+fn menu(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
     let Some(info) = scene.history.info() else { return };
     let count = scene.forks.wanted(&info.spec).len();
-    let text = if count == 1 { "1 future".to_owned() } else { format!("{count} futures") };
+    let text = match count {
+        _ if !roomy => format!("{count} ▾"),
+        1 => "1 future".to_owned(),
+        _ => format!("{count} futures"),
+    };
     let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
     let response = response.accessible_name("When to fork, and what to change");
     Popup::menu(&response).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {

@@ -75,7 +75,6 @@ pub enum View {
 impl View {
     pub const ALL: [Self; 22] = [
         Self::Gram,
-        Self::Beside,
         Self::Velocity,
         Self::Scale,
         Self::Alignment,
@@ -90,6 +89,7 @@ impl View {
         Self::Coupling,
         Self::Distances,
         Self::Compare,
+        Self::Beside,
         Self::Program,
         Self::Trajectories,
         Self::Modes,
