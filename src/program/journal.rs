@@ -1,7 +1,7 @@
 //! The log: to standard error as `RUST_LOG` says, and into a file that can be read after the program has gone.
 //!
 //! Guarantees: a line is in the system's hands when it has been logged, so that no kill takes it back; the file of the start
-//! before stays, under another name; a file ends at [`MOST`] bytes. What a library says in every frame fills no disk.
+//! before stays, under another name; a file ends at 4 MiB. What a library says in every frame fills no disk.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};

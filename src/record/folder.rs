@@ -196,7 +196,7 @@ impl RunFolder {
         }
     }
 
-    /// The same with Grams that take no more than so many bytes: what stays of them says [`Budget`].
+    /// The same with Grams that take no more than so many bytes: what stays of them says `budget`.
     #[must_use]
     pub fn with_gram_bytes(mut self, most: u64) -> Self {
         self.grams = Some(most);
