@@ -12,7 +12,8 @@ use super::{ending, read_all, read_until, start, tiny};
 /// Keeps the state of a run of this spec at its first switch, or after some steps; also returns all its rows.
 fn kept(spec: Spec, at_switch: bool) -> (Arc<Checkpoint>, Vec<Row>) {
     let worker = start(spec);
-    let mut events = read_until(&worker, |event| matches!(event, Event::Snapshot(_)));
+    // Asked for at the first snapshot, it might be answered before the first step.
+    let mut events = read_until(&worker, |event| matches!(event, Event::Snapshot(found) if found.row.step > 0));
     assert!(worker.send(Command::Fork { at_switch }));
     events.extend(read_until(&worker, |event| matches!(event, Event::Forked(_))));
     let Some(Event::Forked(kept)) = events.last().cloned() else { unreachable!("that is what was waited for") };

@@ -28,7 +28,9 @@ pub fn window(spec: Spec) -> Ui {
 }
 
 fn window_of(spec: Spec, start: impl Fn(Spec, kernelscope::worker::Waker) -> Worker + 'static) -> Ui {
-    let app = App::new(spec, Box::new(start));
+    let mut app = App::new(spec, Box::new(start));
+    // A test that presses everything exports, too.
+    app.exports_mut().set_folder(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("exports"));
     let draw = |ui: &mut egui::Ui, app: &mut App| {
         app.tick(ui.ctx());
         app.show(ui);
