@@ -137,7 +137,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
 /// All commands, by what they are about, with their keys.
 fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
     let entries = |ui: &mut Ui| {
-        ui.set_min_width(150.0);
+        ui.set_width(190.0);
         for group in Group::ALL {
             ui.menu_button(group.title(), |ui| {
                 ui.set_width(250.0);
