@@ -13,6 +13,8 @@
 //! What is measured is the time of this thread on the CPU where the system tells it (Linux), else the time that passed: a
 //! machine that is busy with something else must not make the window look slow.
 
+mod synthetic;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -20,19 +22,16 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Event as Input, PointerButton, RawInput, Rect, pos2, vec2};
 use kernelscope::record::comparison::{Comparison, Findings};
-use kernelscope::record::{
-    Accuracy, Block, BlockMetrics, Ending, Event, History, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
-    TaskInfo, TaskStart,
-};
+use kernelscope::record::{Ending, Event, History, Progress, TaskStart};
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
 use kernelscope::worker::Worker;
 use kernelscope::worker::librarian::{Librarian, Report, Told};
+use synthetic::{PROBES, info, snapshot};
 
 /// The record holds 20,000 rows; the rest arrives while frames are drawn.
 const ROWS: u64 = 20_000 - (FRAMES + WARM_UP).div_ceil(EVERY) as u64;
 const PER_EPOCH: u64 = 800;
-const PROBES: usize = 160;
 const FRAMES: usize = 600;
 /// The first frames lay out fonts and open textures.
 const WARM_UP: usize = 60;
@@ -191,7 +190,7 @@ fn measure_overlaid(input: &str) -> f64 {
     let gram: Arc<[f64]> = Arc::from([]);
     for place in 0..100 {
         let mut history = History::default();
-        history.push(Event::Started(Arc::new(info(Spec::default()))));
+        history.push(Event::Started(Arc::new(info(Spec::default(), PER_EPOCH))));
         for at in 0..OVERLAID_ROWS {
             let epoch = 25.0 * at as f64 / OVERLAID_ROWS as f64;
             history.push_row(snapshot(at + 100_000 * (place + 1), epoch, &gram).row);
@@ -372,7 +371,7 @@ fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, row
                 100.0 * (-(row - column).abs() / 20.0).exp() + (row * column).sin()
             })
             .collect();
-        if sink.emit(Event::Started(Arc::new(info(spec)))).is_err() {
+        if sink.emit(Event::Started(Arc::new(info(spec, PER_EPOCH)))).is_err() {
             return;
         }
         for step in 0.. {
@@ -392,84 +391,4 @@ fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, row
         }
     };
     Worker::with_lab(Box::new(lab), waker)
-}
-
-fn info(spec: Spec) -> RunInfo {
-    let task = |number: usize, classes: Vec<usize>| TaskInfo {
-        number,
-        name: "shirt, trouser, pullover, dress, coat".to_owned(),
-        classes,
-        train_images: 3000,
-        steps_per_epoch: PER_EPOCH,
-    };
-    RunInfo {
-        spec,
-        tasks: vec![task(1, (0..5).collect()), task(2, (5..10).collect())],
-        class_names: (0..10).map(|class| format!("class {class}")).collect(),
-        probes: (0..PROBES).map(|probe| Probe { task: 1 + probe / 80, label: probe / 16 }).collect(),
-        image: [1, 28, 28],
-        thumbnails: vec![128; PROBES * 784].into(),
-        parameters: 269_322,
-        device: "CPU".to_owned(),
-        planned_steps: 25 * PER_EPOCH,
-    }
-}
-
-fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
-    let noise = |salt: f64| ((step as f64 * 12.9898 + salt).sin() * 43_758.547).fract().abs();
-    let block = |block: Block, salt: f64| BlockMetrics {
-        block,
-        loss: 0.1 + noise(salt),
-        lag_steps: Some(200),
-        velocity: Some(1e-3 * (0.5 + noise(salt + 1.0))),
-        velocity_uncentred: Some(1e-3 * (0.5 + noise(salt + 2.0))),
-        velocity_angle: Some(1e-2 * (0.5 + noise(salt + 3.0))),
-        step_norm: Some(0.1 + noise(salt + 4.0)),
-        susceptibility: Some(1e-2 * (0.5 + noise(salt + 5.0))),
-        distance: 0.1 * epoch,
-        distance_switch: (epoch > 15.0).then_some(0.1 * (epoch - 15.0)),
-        scale: 1.0 + 0.1 * epoch,
-        rotation: 0.1,
-        drift: 0.1,
-        lambda_max: 1e4 * (1.0 + 0.1 * noise(salt + 6.0)),
-        lambda_min: 1.0,
-        trace: 2e4,
-        frobenius: 1e4,
-        effective_rank: 5.0,
-        asymmetry: 1e-7,
-        alignment: 0.5 + 0.1 * noise(salt + 7.0),
-        alignment_centred: Some(0.4),
-        alignment_full: None,
-        sharpness: None,
-        sharpness_loss: None,
-        infinite_error: None,
-    };
-    let accuracy =
-        |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
-    let eigenvalues: Vec<f64> = (1..=PROBES).map(|index| 1e4 / ((PROBES + 1 - index) as f64).powi(2)).collect();
-    Snapshot {
-        row: Row {
-            step,
-            epoch,
-            task: if epoch > 15.0 { 2 } else { 1 },
-            at_switch: step == 15 * PER_EPOCH,
-            blocks: vec![block(Block::All, 0.0), block(Block::Task(1), 10.0), block(Block::Task(2), 20.0)],
-            accuracy: vec![accuracy(1), accuracy(2)],
-            predictions: Vec::new(),
-            layers: Arc::default(),
-            tensors: Arc::default(),
-            cross: Arc::default(),
-            logits: Arc::default(),
-            optimiser: Arc::default(),
-            train_loss: Some(0.5),
-            rate: 0.01,
-            grad_norm: Some(1.0 + noise(30.0)),
-            cost: SnapshotCost::default(),
-        },
-        gram: Arc::clone(gram),
-        tensors: Arc::default(),
-        block_eigenvalues: vec![eigenvalues[..80].to_vec(), eigenvalues[80..].to_vec()],
-        eigenvalues,
-        outputs: None,
-    }
 }

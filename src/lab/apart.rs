@@ -11,7 +11,7 @@ use crate::math::distance::{Centring, distance};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{Apart, Measured};
-use crate::record::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
+use crate::record::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
 use crate::spec::tensor_grams_fit;
 
 /// The blocks of one part, in order of task number.
@@ -124,21 +124,6 @@ pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
 fn turns(gram: &Gram) -> bool {
     const ROUNDING: f64 = 1e-6;
     gram.centred().frobenius() > ROUNDING * gram.frobenius()
-}
-
-/// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
-pub fn cross(whole: &Gram, tasks: &[Range<usize>]) -> Arc<[CrossMetrics]> {
-    let norm = |a: usize, b: usize| whole.frobenius_of(tasks[a].clone(), tasks[b].clone());
-    let own: Vec<f64> = (0..tasks.len()).map(|task| norm(task, task)).collect();
-    let pair = |task: usize, other: usize| {
-        let (frobenius, most) = (norm(task, other), (own[task] * own[other]).sqrt());
-        let coupling = (most > 0.0).then(|| frobenius / most);
-        CrossMetrics { task: task + 1, other: other + 1, frobenius, coupling }
-    };
-    (0..tasks.len())
-        .flat_map(|task| (task + 1..tasks.len()).map(move |other| (task, other)))
-        .map(|(a, b)| pair(a, b))
-        .collect()
 }
 
 fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> f64 {

@@ -7,16 +7,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::apart::{Parts, cross};
+use super::apart::Parts;
 use super::lag::{Lag, Lagged};
 use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, angle, change, distance};
+use crate::math::distance::{Centring, change, distance};
 use crate::math::lanczos::largest;
-use crate::math::spectrum::{effective_rank, eigenvalues};
+use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
-use crate::record::{Block, BlockMetrics, OptimiserMetrics, Row};
+use crate::record::{Against, Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row};
 use crate::spec::Loss;
 use crate::train::score;
 
@@ -163,7 +163,7 @@ impl Meter {
         row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
         row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
         row.logits = reading.parts.logits(before, lag_epochs);
-        row.cross = cross(reading.whole(), &tasks);
+        row.cross = CrossMetrics::between(reading.whole(), &tasks);
         row.optimiser = self.geometry(reading, lag);
     }
 
@@ -206,41 +206,22 @@ impl Meter {
             let own = &outputs[rows.start * classes..rows.end * classes];
             let spectrum = &spectra.0[place];
             let first = self.first.as_ref().map_or(gram, |grams| &grams[place]);
-            let since_start = change(gram, first);
-            let gap = before.map(|before| distance(gram, &before.grams[place], Centring::Centred));
-            let gap_uncentred = before.map(|before| distance(gram, &before.grams[place], Centring::Uncentred));
             let of_task = reading.full.as_ref().filter(|_| *block != Block::All);
             let sharpness = of_task.and_then(|full| full.sharpness(rows.clone()));
             let sharpness_loss = match self.loss {
                 Loss::Mse => sharpness,
                 Loss::CrossEntropy => of_task.and_then(|full| full.sharpness_of_cross_entropy(rows.clone(), outputs)),
             };
-            let from_switch = self.at_switch.as_ref().map(|grams| distance(gram, &grams[place], Centring::Centred));
+            let against = Against {
+                start: first,
+                switch: self.at_switch.as_ref().map(|grams| &grams[place]),
+                lagged: before.map(|before| (&before.grams[place], lag.steps, lag_epochs)),
+                moved,
+                labels: Some(labels),
+            };
             BlockMetrics {
-                block: *block,
                 loss: score(own, self.targets(rows.clone()), &[], self.loss).loss,
-                lag_steps: before.map(|_| lag.steps),
-                velocity: gap.map(|gap| gap / lag_epochs),
-                velocity_uncentred: gap_uncentred.map(|gap| gap / lag_epochs),
-                velocity_angle: gap.map(|gap| angle(gap) / lag_epochs),
-                step_norm: moved,
-                susceptibility: gap
-                    .zip(moved)
-                    .filter(|(_, moved)| *moved > 0.0)
-                    .map(|(gap, moved)| gap / (moved * moved)),
-                distance: distance(gram, first, Centring::Centred),
-                distance_switch: from_switch,
-                scale: since_start.scale,
-                rotation: since_start.rotation,
-                drift: since_start.drift,
-                lambda_max: spectrum.last().copied().unwrap_or(0.0),
-                lambda_min: spectrum.first().copied().unwrap_or(0.0),
-                trace: gram.trace(),
-                frobenius: gram.frobenius(),
-                effective_rank: effective_rank(spectrum),
                 asymmetry: reading.asymmetry,
-                alignment: alignment(gram, labels),
-                alignment_centred: alignment_centred(gram, labels),
                 alignment_full: reading
                     .full
                     .as_ref()
@@ -249,6 +230,7 @@ impl Meter {
                 sharpness: sharpness.map(|value| rate * self.gain * value),
                 sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
                 infinite_error: self.limit.as_ref().map(|limit| change(gram, &limit[place]).drift),
+                ..BlockMetrics::of_kernel(*block, gram, spectrum, &against)
             }
         };
         self.blocks.iter().enumerate().map(one).collect()

@@ -35,7 +35,7 @@ impl Budget {
     pub(super) fn wants(&self, snapshot: &Snapshot) -> bool {
         let Some(most) = self.most else { return true };
         let wanted = self.seen.is_multiple_of(self.every) || snapshot.row.at_switch;
-        wanted && bytes_of(snapshot) <= most / 8
+        wanted && snapshot.file_bytes() <= most / 8
     }
 
     /// Passes over the next snapshot.
@@ -47,7 +47,7 @@ impl Budget {
     pub(super) fn wrote(&mut self, number: usize, snapshot: &Snapshot) -> Vec<usize> {
         let Some(most) = self.most else { return Vec::new() };
         let (place, at_switch) = (self.seen, snapshot.row.at_switch);
-        self.kept.push(Kept { place, number, bytes: bytes_of(snapshot), at_switch });
+        self.kept.push(Kept { place, number, bytes: snapshot.file_bytes(), at_switch });
         self.seen += 1;
         let mut gone = Vec::new();
         while self.bytes() > most && self.every <= self.seen {
@@ -66,10 +66,4 @@ impl Budget {
     fn bytes(&self) -> u64 {
         self.kept.iter().map(|kept| kept.bytes).sum()
     }
-}
-
-/// Bytes of its file, about.
-fn bytes_of(snapshot: &Snapshot) -> u64 {
-    let outputs = snapshot.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
-    (8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) + 4 * outputs) as u64
 }

@@ -67,6 +67,13 @@ pub struct RunInfo {
     pub planned_steps: u64,
 }
 
+impl RunInfo {
+    /// A class by name, or by number where it has none.
+    pub fn class_name(&self, label: usize) -> String {
+        self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
+    }
+}
+
 /// A task of the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskInfo {
@@ -134,6 +141,19 @@ pub struct Snapshot {
     pub outputs: Option<Arc<Outputs>>,
 }
 
+impl Snapshot {
+    /// Bytes of its file, about.
+    pub fn file_bytes(&self) -> u64 {
+        let outputs = self.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
+        (8 * (self.gram.len() + 2 * self.eigenvalues.len()) + 4 * outputs) as u64
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        self.file_bytes() + self.tensors.iter().map(TensorGram::bytes).sum::<u64>()
+    }
+}
+
 /// What is measured at one step, without the matrices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -172,6 +192,28 @@ pub struct Row {
 }
 
 impl Row {
+    /// When it was taken, and nothing that was measured.
+    pub fn bare(step: u64, epoch: f64, task: usize) -> Self {
+        Self {
+            step,
+            epoch,
+            task,
+            at_switch: false,
+            blocks: Vec::new(),
+            accuracy: Vec::new(),
+            predictions: Vec::new(),
+            layers: Arc::default(),
+            tensors: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
+            optimiser: Arc::default(),
+            train_loss: None,
+            rate: f64::NAN,
+            grad_norm: None,
+            cost: SnapshotCost::default(),
+        }
+    }
+
     /// Bytes that it holds, about.
     pub fn bytes(&self) -> u64 {
         let sizes = [

@@ -46,10 +46,10 @@ impl Grams {
         8 * (self.n * self.n) as u64
     }
 
-    /// The step whose Gram is nearest to an epoch.
-    pub fn nearest(&self, epoch: f64) -> Option<u64> {
+    /// Step and epoch of the Gram that is nearest to an epoch.
+    pub fn nearest(&self, epoch: f64) -> Option<(u64, f64)> {
         let gap = |time: &&(u64, f64)| (time.1 - epoch).abs();
-        self.times.iter().min_by(|a, b| gap(a).total_cmp(&gap(b))).map(|time| time.0)
+        self.times.iter().min_by(|a, b| gap(a).total_cmp(&gap(b))).copied()
     }
 
     /// Reads the Gram of a step, row-major [n, n].

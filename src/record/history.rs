@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, TensorGram, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
 
@@ -265,19 +265,19 @@ impl History {
         let place = self.snapshots.partition_point(|snapshot| snapshot.row.step < step);
         let Some(snapshot) = self.snapshots.get_mut(place).filter(|snapshot| snapshot.row.step == step) else { return };
         self.revision += 1;
-        self.snapshot_bytes -= bytes_of(snapshot);
+        self.snapshot_bytes -= snapshot.bytes();
         Arc::make_mut(snapshot).gram = gram;
-        self.snapshot_bytes += bytes_of(snapshot);
+        self.snapshot_bytes += snapshot.bytes();
     }
 
     fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
         self.push_row(snapshot.row.clone());
-        self.snapshot_bytes += bytes_of(&snapshot);
+        self.snapshot_bytes += snapshot.bytes();
         self.snapshots.push(snapshot);
         if self.snapshot_bytes > self.max_bytes {
             let switches = self.switch_epochs();
             thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch, |snapshot| snapshot.row.at_switch);
-            self.snapshot_bytes = self.snapshots.iter().map(|snapshot| bytes_of(snapshot)).sum();
+            self.snapshot_bytes = self.snapshots.iter().map(|snapshot| snapshot.bytes()).sum();
         }
     }
 
@@ -336,12 +336,6 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
             .map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|p| p.1).sum::<f64>() / pair.len() as f64));
         *losses = pairs.collect();
     }
-}
-
-fn bytes_of(snapshot: &Snapshot) -> u64 {
-    let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();
-    let outputs = snapshot.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
-    (8 * (snapshot.gram.len() + 2 * snapshot.eigenvalues.len()) + 4 * outputs) as u64 + tensors
 }
 
 /// A change in words.

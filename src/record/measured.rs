@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, SnapshotCost};
+use super::{Block, BlockMetrics, CrossMetrics, Row, Snapshot};
 use crate::math::Gram;
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance};
@@ -87,37 +87,30 @@ impl Measured {
             Lag::Steps(steps) => self.held.iter().find(|held| held.0 + steps == moment.step),
             Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
         };
-        let first = self.first.get_or_insert_with(|| grams.clone());
-        let told = (first.as_slice(), self.at_switch.as_deref(), before);
-        let labels = self.labels.as_deref();
-        let blocks: Vec<BlockMetrics> = self
-            .blocks
-            .iter()
-            .enumerate()
-            .map(|(place, (block, rows))| {
-                let labels = labels.map(|labels| &labels[rows.clone()]);
-                let metrics = metrics(place, &grams[place], &spectra[place], told, (moment, labels));
-                BlockMetrics { block: *block, asymmetry, ..metrics }
-            })
-            .collect();
+        let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
+        let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
+            let against = Against {
+                start: &first[place],
+                switch: self.at_switch.as_ref().map(|grams| &grams[place]),
+                lagged: before.map(|(step, epoch, held)| (&held[place], moment.step - step, moment.epoch - epoch)),
+                moved: None,
+                labels: self.labels.as_ref().map(|labels| &labels[rows.clone()]),
+            };
+            let metrics = BlockMetrics::of_kernel(*block, &grams[place], &spectra[place], &against);
+            BlockMetrics { asymmetry, ..metrics }
+        };
+        let blocks: Vec<BlockMetrics> = self.blocks.iter().enumerate().map(one).collect();
+        let tasks: Vec<Range<usize>> = self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect();
         self.hold(moment, grams);
         let eigenvalues = spectra.remove(0);
-        let row = Row { cross: self.cross(&whole), ..row(moment, blocks) };
+        let row = Row {
+            at_switch: moment.at_switch,
+            blocks,
+            cross: CrossMetrics::between(&whole, &tasks),
+            ..Row::bare(moment.step, moment.epoch, moment.task)
+        };
         let tensors = Arc::default();
         Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
-    }
-
-    /// Each pair of tasks that have probes.
-    fn cross(&self, whole: &Gram) -> Arc<[CrossMetrics]> {
-        let tasks = &self.blocks[1..];
-        let pairs = (0..tasks.len()).flat_map(|i| (i + 1..tasks.len()).map(move |j| (i, j)));
-        let one = |(i, j): (usize, usize)| {
-            let of = |a: usize, b: usize| whole.frobenius_of(tasks[a].1.clone(), tasks[b].1.clone());
-            let (frobenius, norms) = (of(i, j), of(i, i) * of(j, j));
-            let coupling = (norms > 0.0).then(|| frobenius / norms.sqrt());
-            CrossMetrics { task: i + 1, other: j + 1, frobenius, coupling }
-        };
-        pairs.map(one).collect()
     }
 
     /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
@@ -134,65 +127,56 @@ impl Measured {
     }
 }
 
-/// The numbers of one block; `told` are the first Grams, those at the last switch and those at the beginning of the lag.
-fn metrics(
-    place: usize,
-    gram: &Gram,
-    spectrum: &[f64],
-    (first, at_switch, before): (&[Gram], Option<&[Gram]>, Option<&Held>),
-    (moment, labels): (Moment, Option<&[usize]>),
-) -> BlockMetrics {
-    let first = &first[place];
-    let since_start = change(gram, first);
-    let lag = before.map(|held| moment.epoch - held.1).filter(|lag| *lag > 0.0);
-    let gap = |centring| before.zip(lag).map(|(held, lag)| (distance(gram, &held.2[place], centring), lag));
-    let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
-    BlockMetrics {
-        block: Block::All,
-        loss: f64::NAN,
-        lag_steps: before.map(|held| moment.step - held.0),
-        velocity: centred.map(|(gap, lag)| gap / lag),
-        velocity_uncentred: uncentred.map(|(gap, lag)| gap / lag),
-        velocity_angle: centred.map(|(gap, lag)| angle(gap) / lag),
-        step_norm: None,
-        susceptibility: None,
-        distance: distance(gram, first, Centring::Centred),
-        distance_switch: at_switch.map(|grams| distance(gram, &grams[place], Centring::Centred)),
-        scale: since_start.scale,
-        rotation: since_start.rotation,
-        drift: since_start.drift,
-        lambda_max: spectrum.last().copied().unwrap_or(0.0),
-        lambda_min: spectrum.first().copied().unwrap_or(0.0),
-        trace: gram.trace(),
-        frobenius: gram.frobenius(),
-        effective_rank: effective_rank(spectrum),
-        asymmetry: 0.0,
-        alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
-        alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
-        alignment_full: None,
-        sharpness: None,
-        sharpness_loss: None,
-        infinite_error: None,
-    }
+/// What a kernel is held against.
+pub struct Against<'a> {
+    /// The kernel at the start, and at the last switch, if there was one.
+    pub start: &'a Gram,
+    pub switch: Option<&'a Gram>,
+    /// The kernel at the beginning of the lag: so many steps and epochs ago.
+    pub lagged: Option<(&'a Gram, u64, f64)>,
+    /// ‖Δw‖ over the lag, where there are weights.
+    pub moved: Option<f64>,
+    /// The class of each row.
+    pub labels: Option<&'a [usize]>,
 }
 
-fn row(moment: Moment, blocks: Vec<BlockMetrics>) -> Row {
-    Row {
-        step: moment.step,
-        epoch: moment.epoch,
-        task: moment.task,
-        at_switch: moment.at_switch,
-        blocks,
-        accuracy: Vec::new(),
-        predictions: Vec::new(),
-        layers: Arc::default(),
-        tensors: Arc::default(),
-        cross: Arc::default(),
-        logits: Arc::default(),
-        optimiser: Arc::default(),
-        train_loss: None,
-        rate: f64::NAN,
-        grad_norm: None,
-        cost: SnapshotCost::default(),
+impl BlockMetrics {
+    /// Everything that is told of a block's kernel alone; what needs more is missing. The spectrum ascends.
+    pub fn of_kernel(block: Block, gram: &Gram, spectrum: &[f64], against: &Against<'_>) -> Self {
+        let Against { start, switch, lagged, moved, labels } = *against;
+        let since_start = change(gram, start);
+        let lag = lagged.filter(|lagged| lagged.2 > 0.0);
+        let gap = |centring| lag.map(|(before, _, epochs)| (distance(gram, before, centring), epochs));
+        let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
+        Self {
+            block,
+            loss: f64::NAN,
+            lag_steps: lagged.map(|lagged| lagged.1),
+            velocity: centred.map(|(gap, lag)| gap / lag),
+            velocity_uncentred: uncentred.map(|(gap, lag)| gap / lag),
+            velocity_angle: centred.map(|(gap, lag)| angle(gap) / lag),
+            step_norm: moved,
+            susceptibility: centred
+                .zip(moved)
+                .filter(|(_, moved)| *moved > 0.0)
+                .map(|((gap, _), moved)| gap / (moved * moved)),
+            distance: distance(gram, start, Centring::Centred),
+            distance_switch: switch.map(|switch| distance(gram, switch, Centring::Centred)),
+            scale: since_start.scale,
+            rotation: since_start.rotation,
+            drift: since_start.drift,
+            lambda_max: spectrum.last().copied().unwrap_or(0.0),
+            lambda_min: spectrum.first().copied().unwrap_or(0.0),
+            trace: gram.trace(),
+            frobenius: gram.frobenius(),
+            effective_rank: effective_rank(spectrum),
+            asymmetry: 0.0,
+            alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
+            alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
+            alignment_full: None,
+            sharpness: None,
+            sharpness_loss: None,
+            infinite_error: None,
+        }
     }
 }

@@ -84,24 +84,26 @@ impl Switch {
 impl History {
     /// Each switch so far.
     pub fn outcomes(&self) -> Vec<Switch> {
-        let pairs = self.tasks().windows(2).enumerate();
-        let outcome = |(place, pair): (usize, &[super::TaskStart])| {
-            let (from, to) = (pair[0].task, pair[1].task);
-            let of = |metric| self.spikes(Block::Task(from), metric).get(place).copied().flatten();
-            let accuracy = |row: Option<&Row>| row?.accuracy.iter().find(|found| found.task == from).copied();
-            let (before, after) = (accuracy(self.end_of(place)), accuracy(self.end_of(place + 1)));
-            Switch {
-                tasks: (from, to),
-                epoch: pair[1].epoch,
-                spike: of(Metric::Velocity),
-                angle: of(Metric::VelocityAngle),
-                dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
-                accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
-                masked: after.map(|found| found.masked),
-                jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
-            }
-        };
-        pairs.map(outcome).collect()
+        (0..).map_while(|place| self.outcome(place)).collect()
+    }
+
+    /// The switch of this number, from 0, if it has been.
+    pub fn outcome(&self, place: usize) -> Option<Switch> {
+        let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
+        let (from, to) = (before.task, begun.task);
+        let of = |metric| self.spikes(Block::Task(from), metric).get(place).copied().flatten();
+        let accuracy = |row: Option<&Row>| row?.accuracy.iter().find(|found| found.task == from).copied();
+        let (before, after) = (accuracy(self.end_of(place)), accuracy(self.end_of(place + 1)));
+        Some(Switch {
+            tasks: (from, to),
+            epoch: begun.epoch,
+            spike: of(Metric::Velocity),
+            angle: of(Metric::VelocityAngle),
+            dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
+            accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
+            masked: after.map(|found| found.masked),
+            jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
+        })
     }
 
     /// What the first switch did, in half a line; without one, what the kernel did.
@@ -109,7 +111,7 @@ impl History {
         if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
             return format!("diverged at step {step}");
         }
-        let Some(first) = self.outcomes().into_iter().next() else {
+        let Some(first) = self.outcome(0) else {
             let found = self.run_figures();
             let figure = |name: &str| found[RUN_FIGURES.iter().position(|known| *known == name)?];
             let drift =

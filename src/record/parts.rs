@@ -1,6 +1,9 @@
 //! What is told of the parts of a kernel: its layers and tensors, the blocks between tasks, the sets of logits. Plain numbers.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use crate::math::Gram;
 
 /// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +43,23 @@ pub struct CrossMetrics {
     pub frobenius: f64,
     /// ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖), 0 to 1; absent where a block is zero.
     pub coupling: Option<f64>,
+}
+
+impl CrossMetrics {
+    /// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
+    pub fn between(whole: &Gram, tasks: &[Range<usize>]) -> Arc<[Self]> {
+        let norm = |a: usize, b: usize| whole.frobenius_of(tasks[a].clone(), tasks[b].clone());
+        let own: Vec<f64> = (0..tasks.len()).map(|task| norm(task, task)).collect();
+        let pair = |task: usize, other: usize| {
+            let (frobenius, most) = (norm(task, other), (own[task] * own[other]).sqrt());
+            let coupling = (most > 0.0).then(|| frobenius / most);
+            Self { task: task + 1, other: other + 1, frobenius, coupling }
+        };
+        (0..tasks.len())
+            .flat_map(|task| (task + 1..tasks.len()).map(move |other| (task, other)))
+            .map(|(a, b)| pair(a, b))
+            .collect()
+    }
 }
 
 /// Which logits a kernel is of.

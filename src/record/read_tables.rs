@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use csv::StringRecord;
 
@@ -312,18 +311,7 @@ impl Values {
     fn row(&self, step: u64, epoch: f64, task: usize, block: BlockMetrics) -> Row {
         let seconds = |metric| self.get(metric).unwrap_or(0.0);
         Row {
-            step,
-            epoch,
-            task,
-            at_switch: false,
             blocks: vec![block],
-            accuracy: Vec::new(),
-            predictions: Vec::new(),
-            layers: Arc::default(),
-            tensors: Arc::default(),
-            cross: Arc::default(),
-            logits: Arc::default(),
-            optimiser: Arc::default(),
             train_loss: self.get(Metric::TrainLoss),
             rate: self.must(Metric::Rate),
             grad_norm: self.get(Metric::GradNorm),
@@ -335,6 +323,7 @@ impl Values {
                 // Absent in folders from before the analysis went beside training: nothing waited for it.
                 waiting_seconds: seconds(Metric::WaitingSeconds),
             },
+            ..Row::bare(step, epoch, task)
         }
     }
 }

@@ -48,7 +48,7 @@ impl History {
                 fallen(&switch).unwrap_or(Sight::Come)
             }
             Awaited::Recovery(place) => {
-                let Some(switch) = self.outcomes().into_iter().nth(place - 1) else { return self.open(false) };
+                let Some(switch) = self.outcome(place - 1) else { return self.open(false) };
                 let back = switch.dip.is_some_and(|dip| dip.depth < LEAST_DIP && dip.recovery_epochs.is_some());
                 match self.settled(place, now, DIP_EPOCHS).and_then(|switch| fallen(&switch)) {
                     Some(never) => never,
@@ -56,7 +56,7 @@ impl History {
                 }
             }
             Awaited::AccuracyLost(share) => {
-                let first = self.outcomes().into_iter().next().map(|switch| switch.accuracy);
+                let first = self.outcome(0).map(|switch| switch.accuracy);
                 let lost = first.and_then(|(before, after)| Some(before? - after?));
                 self.open(lost.is_some_and(|lost| lost >= share))
             }
@@ -79,13 +79,13 @@ impl History {
         let &(_, switch, end) = self.switches().get(place.checked_sub(1)?)?;
         let over = matches!(self.state(), RunState::Ended(_)) || end.is_finite();
         let seen = now >= switch + epochs - 1e-9 || over;
-        seen.then(|| self.outcomes().into_iter().nth(place - 1)).flatten()
+        seen.then(|| self.outcome(place - 1)).flatten()
     }
 
     /// A figure by its name in the tables of a study: of the first switch, or of the whole run.
     pub fn figure(&self, name: &str) -> Option<f64> {
         if let Some(place) = SWITCH_FIGURES.iter().position(|known| *known == name) {
-            return self.outcomes().first()?.figures()[place];
+            return self.outcome(0)?.figures()[place];
         }
         let place = RUN_FIGURES.iter().position(|known| *known == name)?;
         self.run_figures()[place]

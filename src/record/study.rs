@@ -21,7 +21,7 @@ pub const STUDY: &str = "study.toml";
 /// The table.
 pub const TABLE: &str = "study.csv";
 /// Where the runs are.
-const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// Why a study cannot be opened or written; each prints as one sentence.
 #[derive(Debug, Error)]

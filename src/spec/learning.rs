@@ -62,11 +62,6 @@ impl Learner {
         }
     }
 
-    /// The learner of this key.
-    pub fn of_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|learner| learner.key() == key)
-    }
-
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
@@ -85,11 +80,6 @@ impl Learner {
     /// Whether it needs the network trained on the n samples.
     pub fn is_trained(self) -> bool {
         matches!(self, Self::Network | Self::KernelEnd | Self::KernelEpochs)
-    }
-
-    /// Whether it is a regression with a kernel that is known before it sees a target.
-    pub fn has_fixed_kernel(self) -> bool {
-        matches!(self, Self::KernelStart | Self::Infinite | Self::KernelConstant)
     }
 }
 

@@ -314,7 +314,7 @@ impl App {
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.study, &self.draft, available);
+            top_bar::show(ui, &mut scene, session, &self.study, self.checked.preset, available);
         });
         // For the back row only what is looked at.
         let presents = self.looks.presents();

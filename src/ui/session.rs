@@ -44,9 +44,16 @@ pub struct Opened {
 
 impl Session {
     pub fn new(run: Worker, spec: Spec) -> Self {
+        let mut session = Self::of(History::default(), spec);
+        session.run = Some(run);
+        session
+    }
+
+    /// A record and nobody who adds to it.
+    fn of(history: History, spec: Spec) -> Self {
         Self {
-            run: Some(run),
-            history: History::default(),
+            run: None,
+            history,
             spec,
             outbox: VecDeque::new(),
             pausing: false,
@@ -67,17 +74,9 @@ impl Session {
     /// A record that nobody adds to.
     pub fn opened(history: History, opened: Opened) -> Self {
         let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
-        Self {
-            run: None,
-            history,
-            spec,
-            outbox: VecDeque::new(),
-            pausing: false,
-            stopping: false,
-            kept: None,
-            saver: None,
-            opened: Some(opened),
-        }
+        let mut session = Self::of(history, spec);
+        session.opened = Some(opened);
+        session
     }
 
     /// Whether its kernels were measured by another program.

@@ -13,14 +13,14 @@ use super::study::{StudyPage, Wish};
 use super::theme::{self, GRID};
 use super::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::record::{Ending, RunState};
-use crate::spec::{LABS, Spec, preset_of};
+use crate::spec::{LABS, Preset};
 
 pub fn show(
     ui: &mut Ui,
     scene: &mut Scene<'_>,
     session: Option<&Session>,
     study: &StudyPage,
-    draft: &Spec,
+    preset: Option<&'static Preset>,
     available: &[UserCommand],
 ) {
     ui.horizontal_centered(|ui| {
@@ -37,7 +37,7 @@ pub fn show(
                 ui.label(RichText::new("The run goes on meanwhile").size(theme::SMALL).color(scene.tokens.weak));
             }
         } else {
-            presets(ui, scene.actions, draft);
+            presets(ui, scene.actions, preset);
             ui.add_space(2.0 * GRID);
             transport(ui, scene.actions, session, available);
             ui.add_space(2.0 * GRID);
@@ -68,8 +68,7 @@ fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
     }
 }
 
-fn presets(ui: &mut Ui, actions: &mut Actions, draft: &Spec) {
-    let current = preset_of(draft);
+fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
     let text = current.map_or("own settings", |preset| preset.name);
     let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
     let shown = list.show_ui(ui, |ui| {

@@ -68,6 +68,8 @@ pub fn finish(
         predicted.push(asked);
     }
     let running = Study::start(left, device, at_once);
+    // Whether a point came after the laws were written.
+    let mut stale = false;
     for message in running.messages(TICK) {
         if cancel.load(Ordering::Relaxed) {
             break;
@@ -78,6 +80,7 @@ pub fn finish(
             Some(Message::Learnt { place }) => {
                 if folder.look(place).is_ok() {
                     folder.write_table()?;
+                    stale = true;
                 }
                 News::Learnt { place }
             }
@@ -87,6 +90,7 @@ pub fn finish(
                 let unread = folder.look(place).err().map(|err| err.to_string());
                 folder.write_table()?;
                 folder.write_laws()?;
+                stale = false;
                 News::Ended { place, unread }
             }
         };
@@ -96,7 +100,9 @@ pub fn finish(
     }
     // Joined before the table is written for the last time.
     drop(running);
-    folder.write_laws()?;
+    if stale {
+        folder.write_laws()?;
+    }
     folder.write_table().map(drop)
 }
 

@@ -20,7 +20,7 @@ pub struct Progress {
 impl Progress {
     /// Of these runs, of which some are done already.
     pub fn new(runs: &[StudyRun], is_done: impl Fn(usize) -> bool) -> Self {
-        let each: Vec<f64> = runs.iter().map(work).collect();
+        let each: Vec<f64> = runs.iter().map(|run| cost(run).0).collect();
         let total = each.iter().sum::<f64>().max(1.0);
         let weights: Vec<f64> = each.into_iter().map(|work| work / total).collect();
         let reached = (0..runs.len()).map(|place| f64::from(u8::from(is_done(place)))).collect();
@@ -63,18 +63,12 @@ impl Progress {
 
 /// Floating-point operations of all these runs, with what steps and snapshots take besides counted as such.
 pub fn total_work<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> f64 {
-    runs.into_iter().map(work).sum()
+    runs.into_iter().map(|run| cost(run).0).sum()
 }
 
 /// Bytes that the largest of these runs takes.
 pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
-    let bytes = |run: &StudyRun| {
-        let shape = DataShape::expected(&run.spec);
-        run.lesson
-            .as_ref()
-            .map_or_else(|| Cost::of(&run.spec, &shape).peak_bytes, |lesson| lesson.cost(&run.spec, &shape).1)
-    };
-    runs.into_iter().map(bytes).max().unwrap_or(0)
+    runs.into_iter().map(|run| cost(run).1).max().unwrap_or(0)
 }
 
 /// How many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
@@ -83,15 +77,16 @@ pub fn fitting(asked: usize, largest: u64) -> usize {
     asked.min(held.max(1))
 }
 
-/// Floating-point operations of a run, and for each step and snapshot as many as would take the time that it takes besides:
-/// runs of narrow networks spend most of theirs there.
-fn work(run: &StudyRun) -> f64 {
+/// Floating-point operations of a run, and its bytes. For each step and snapshot there are as many operations as would take the
+/// time that it takes besides: runs of narrow networks spend most of theirs there.
+fn cost(run: &StudyRun) -> (f64, u64) {
     let shape = DataShape::expected(&run.spec);
     if let Some(lesson) = &run.lesson {
-        return lesson.cost(&run.spec, &shape).0;
+        return lesson.cost(&run.spec, &shape);
     }
     let cost = Cost::of(&run.spec, &shape);
-    cost.training_flop + cost.kernel_flop + STEP * cost.steps as f64 + SNAPSHOT * cost.snapshots as f64
+    let besides = STEP * cost.steps as f64 + SNAPSHOT * cost.snapshots as f64;
+    (cost.training_flop + cost.kernel_flop + besides, cost.peak_bytes)
 }
 
 /// Measured on runs of 64 to 1024 units, whose CPU time is 3 s and 33 µs for each weight (5, 12, 26 and 67 s).

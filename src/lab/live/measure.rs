@@ -1,6 +1,5 @@
 //! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analyst's.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::analyst::{Asked, Work};
@@ -73,22 +72,12 @@ impl Live<'_> {
         let evaluation_seconds = began.elapsed().as_secs_f64();
         let (sum, count) = current.losses;
         let row = Row {
-            step: self.at.step,
-            epoch: self.epoch(current),
-            task: current.number,
             at_switch,
-            blocks: Vec::new(),
-            accuracy: Vec::new(),
-            predictions: Vec::new(),
-            layers: Arc::default(),
-            tensors: Arc::default(),
-            cross: Arc::default(),
-            logits: Arc::default(),
-            optimiser: Arc::default(),
             train_loss: (count > 0).then(|| sum / count as f64),
             rate: self.rate(),
             grad_norm: self.pulse.take_grad_norm(),
             cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
+            ..Row::bare(self.at.step, self.epoch(current), current.number)
         };
         Ok(Asked { row, answers })
     }

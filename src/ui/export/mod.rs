@@ -24,7 +24,7 @@ use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::{self, View, ViewState};
 use crate::record::write_new;
-use crate::spec::{PRESETS, Spec};
+use crate::spec::{Spec, preset_of};
 use crate::worker::Waker;
 
 /// The folder, below that in which the program runs.
@@ -141,19 +141,21 @@ impl Exports {
     /// Exports a view of this scene.
     pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, order: Order) {
         let Order { view, size, what } = order;
+        let numbers = matches!(what, What::Csv | What::Copy);
         let theme = self.theme(ctx.theme());
         let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
         state.forget_textures();
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
-            scene.sheet = Some(Sheet::default());
+            // A picture needs none: of a large kernel they are more than the picture itself.
+            scene.sheet = numbers.then(Sheet::default);
             views::on_paper(ui, scene, state, view);
         });
         state.forget_textures();
         let ground = scene.tokens.card;
         scene.tokens = tokens;
         let sheet = scene.sheet.take().unwrap_or_default();
-        if matches!(what, What::Csv | What::Copy) && sheet.is_empty() {
+        if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
             scene.actions.push(super::actions::Action::Tell(Toast::failed(words)));
             return;
@@ -262,8 +264,7 @@ fn write(job: Job) -> Written {
 
 /// The preset that these settings are, whatever their seed.
 pub fn name_of(spec: &Spec) -> &'static str {
-    let same = |preset: &&crate::spec::Preset| Spec { seed: spec.seed, ..preset.spec() }.same_run(spec);
-    PRESETS.iter().find(same).map_or("own-settings", |preset| preset.name)
+    preset_of(spec).map_or("own-settings", |preset| preset.name)
 }
 
 /// An epoch in a file's name.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::record::{Grams, History, Loaded, STUDY, is_run, load_beside, load_kernels, load_lazily};
+use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, load_kernels, load_lazily};
 
 /// A run that was opened.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ fn run(path: &Path, name: String, shown: bool) -> Told {
 
 /// The run folders of a study, by name.
 fn runs_of(study: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(study.join("runs")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(study.join(RUNS)) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
     folders.sort();
     folders

@@ -135,11 +135,6 @@ impl Runs {
         self.closed.insert(0, (name, path));
         self.closed.truncate(MOST_CLOSED);
     }
-
-    /// Whether something is being opened.
-    pub fn is_opening(&self) -> bool {
-        self.loader.as_ref().is_some_and(|loader| loader.waiting() > 0)
-    }
 }
 
 /// Lets go of something large where nobody waits for it: freeing hundreds of megabytes takes longer than a frame.

@@ -18,7 +18,7 @@ use super::format;
 use super::session::Session;
 use super::theme::{self, GRID, Tokens};
 use super::widgets::{BAR_BUTTON, Icon, IconButton};
-use crate::spec::{Cost, DataShape, Problem, Spec};
+use crate::spec::{Cost, DataShape, Preset, Problem, Spec, preset_of};
 
 pub use form::Form;
 
@@ -29,6 +29,8 @@ pub struct Checked {
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     pub shape: DataShape,
+    /// The ready-made run that it is, whatever the seed.
+    pub preset: Option<&'static Preset>,
     /// Absent while something is wrong: numbers of an impossible network would mislead.
     pub cost: Option<Cost>,
 }
@@ -38,7 +40,8 @@ impl Checked {
         let shape = DataShape::expected(spec);
         let problems = spec.problems(&shape);
         let cost = problems.is_empty().then(|| Cost::of(spec, &shape));
-        Self { of: spec.clone(), problems, warnings: spec.warnings(), shape, cost }
+        let (warnings, preset) = (spec.warnings(), preset_of(spec));
+        Self { of: spec.clone(), problems, warnings, shape, preset, cost }
     }
 
     /// Looks again if the draft is another.

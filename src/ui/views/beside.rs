@@ -10,7 +10,8 @@ use egui::{
     Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::pixels::{Shades, amounts, colour_bar, picture};
+use super::gram_numbers::{Mode, entry, range_of};
+use super::pixels::{Shades, colour_bar, picture};
 use super::slot::Slot;
 use super::tables;
 use crate::record::Grams;
@@ -35,7 +36,7 @@ type Read = (Place, Matrix);
 
 /// Kept between frames.
 pub struct BesideState {
-    cosine: bool,
+    mode: Mode,
     /// Whether both have the same colours.
     same: bool,
     shades: Shades,
@@ -43,30 +44,44 @@ pub struct BesideState {
     /// The last read is the last.
     known: Vec<Read>,
     drawn: [Option<Drawn>; 2],
+    /// The range of each one's numbers: it is worked out once, not in each frame.
+    ranges: [Option<Ranged>; 2],
 }
+
+/// A matrix, what was read from it, and the range of that.
+type Ranged = (Arc<[f64]>, Mode, (f64, f64));
 
 struct Drawn {
     texture: TextureHandle,
     /// The matrix itself, so that its place in memory means nothing else.
     of: Arc<[f64]>,
-    look: (bool, (f64, f64), bool),
+    look: (Mode, (f64, f64), bool),
 }
 
 impl Default for BesideState {
     fn default() -> Self {
         let shades = Shades::sequential();
-        Self { cosine: false, same: true, shades, thread: None, known: Vec::new(), drawn: [None, None] }
+        let (drawn, ranges) = ([None, None], [None, None]);
+        Self { mode: Mode::Kernel, same: true, shades, thread: None, known: Vec::new(), drawn, ranges }
     }
 }
 
 impl BesideState {
     pub fn forget_textures(&mut self) {
-        self.drawn = [None, None];
+        (self.drawn, self.ranges) = ([None, None], [None, None]);
     }
 
-    /// Forgets the pictures of a run that has gone.
-    pub fn reset(&mut self) {
-        self.drawn = [None, None];
+    /// The range of one's own numbers.
+    fn range(&mut self, which: usize, side: &Side) -> (f64, f64) {
+        let mode = self.mode;
+        let known =
+            self.ranges[which].as_ref().filter(|(of, as_what, _)| Arc::ptr_eq(of, &side.matrix) && *as_what == mode);
+        if let Some((.., range)) = known {
+            return *range;
+        }
+        let range = range_of(mode, side.n, |row, column| side.entry(mode, row, column)).unwrap_or((0.0, 1.0));
+        self.ranges[which] = Some((Arc::clone(&side.matrix), mode, range));
+        range
     }
 
     /// The Gram of another run that is nearest to an epoch, with its epoch; asks for it where it is on disk.
@@ -77,8 +92,7 @@ impl BesideState {
             let nearest = kept.min_by(|a, b| gap(a.row.epoch).total_cmp(&gap(b.row.epoch)))?;
             return Some((nearest.row.epoch, Ok(Arc::clone(&nearest.gram))));
         };
-        let step = grams.nearest(epoch)?;
-        let at = grams.times().iter().find(|time| time.0 == step).map_or(epoch, |time| time.1);
+        let (step, at) = grams.nearest(epoch)?;
         let place = (overlay.id, step);
         if self.thread.is_none() {
             let ctx = ui.ctx().clone();
@@ -112,27 +126,15 @@ struct Side {
 }
 
 impl Side {
-    fn entry(&self, cosine: bool, row: usize, column: usize) -> f64 {
-        let at = |row: usize, column: usize| self.matrix[row * self.n + column];
-        let value = at(row, column);
-        if cosine { value / (at(row, row) * at(column, column)).sqrt() } else { value }
-    }
-
-    fn range(&self, cosine: bool) -> (f64, f64) {
-        let stride = (self.n * self.n / 8192).max(1);
-        let all = (0..self.n * self.n).step_by(stride).map(|at| self.entry(cosine, at / self.n, at % self.n));
-        let mut seen: Vec<f64> = all.filter(|value| value.is_finite()).collect();
-        if cosine {
-            return (seen.iter().copied().fold(1.0, f64::min), 1.0);
-        }
-        amounts(&mut seen).unwrap_or((0.0, 1.0))
+    fn entry(&self, mode: Mode, row: usize, column: usize) -> f64 {
+        entry(mode, &self.matrix, None, self.n, row, column)
     }
 }
 
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut BesideState) {
     let mut card = slot.card(ui, "");
-    let kinds = [(false, "K", "The kernels themselves"), (true, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
-    segments(&mut card.header, &mut state.cosine, &kinds);
+    let kinds = [(Mode::Kernel, "K", "The kernels themselves"), (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
+    segments(&mut card.header, &mut state.mode, &kinds);
     if slot.roomy() {
         card.header.checkbox(&mut state.same, "one range").on_hover_text("The same colours for both");
     }
@@ -185,7 +187,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Bes
     if let Some(sheet) = &mut scene.sheet {
         tables::two_runs(sheet, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
     }
-    let mut ranges = [sides[0].range(state.cosine), sides[1].range(state.cosine)];
+    let mut ranges = [state.range(0, &sides[0]), state.range(1, &sides[1])];
     if state.same {
         let both = (ranges[0].0.min(ranges[1].0), ranges[0].1.max(ranges[1].1));
         ranges = [both, both];
@@ -193,7 +195,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Bes
     for (which, side) in sides.iter().enumerate() {
         draw(ui, scene, state, (which, side), ranges[which]);
     }
-    hover(ui, scene, state.cosine, &sides);
+    hover(ui, scene, state.mode, &sides);
 }
 
 /// Which run is shown beside.
@@ -217,11 +219,11 @@ fn places(rect: Rect) -> [Rect; 2] {
 }
 
 fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): (usize, &Side), range: (f64, f64)) {
-    let (place, tokens, cosine) = (side.place, scene.tokens, state.cosine);
-    let look = (cosine, range, tokens.dark);
+    let (place, tokens, mode) = (side.place, scene.tokens, state.mode);
+    let look = (mode, range, tokens.dark);
     let known = state.drawn[which].as_ref();
     if known.is_none_or(|drawn| !Arc::ptr_eq(&drawn.of, &side.matrix) || drawn.look != look) {
-        let value = |row: usize, column: usize| side.entry(cosine, row, column);
+        let value = |row: usize, column: usize| side.entry(mode, row, column);
         let image = picture(side.n, value, &state.shades, range, tokens.nan);
         let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
         let texture = ui.ctx().load_texture(format!("beside {which}"), image, options);
@@ -240,12 +242,12 @@ fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): 
     let bar = Rect::from_min_max(place.left_bottom() + vec2(0.0, 4.0), place.right_bottom() + vec2(0.0, BAR - 2.0));
     let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar).id_salt(("beside bar", which)));
     let (low, high) = (format::number(range.0), format::number(range.1));
-    let high = if cosine { high } else { format!("≥ {high}") };
+    let high = if mode == Mode::Cosine { high } else { format!("≥ {high}") };
     colour_bar(&mut below, &state.shades, range, [&low, &high]);
 }
 
 /// Both values and their difference, wherever the pointer is.
-fn hover(ui: &Ui, scene: &Scene<'_>, cosine: bool, sides: &[Side; 2]) {
+fn hover(ui: &Ui, scene: &Scene<'_>, mode: Mode, sides: &[Side; 2]) {
     for (which, side) in sides.iter().enumerate() {
         let response = ui.interact(side.place, ui.scope_id().with(("beside", which)), Sense::hover());
         let name = format!("Kernel of {}", side.name);
@@ -263,7 +265,7 @@ fn hover(ui: &Ui, scene: &Scene<'_>, cosine: bool, sides: &[Side; 2]) {
         }
         response.on_hover_ui_at_pointer(|ui| {
             ui.label(format!("row {row}, column {column}"));
-            let value = |side: &Side| side.entry(cosine, row, column);
+            let value = |side: &Side| side.entry(mode, row, column);
             for side in sides.iter().enumerate().filter(|(place, _)| linked || *place == which).map(|(_, side)| side) {
                 ui.monospace(format!("{:>9}  {}", format::number(value(side)), side.name));
             }

@@ -47,7 +47,7 @@ impl CompareState {
     pub fn reset(&mut self) {
         self.thread.iter_mut().for_each(TwoMoments::reset);
         self.found = None;
-        self.pictures.reset();
+        self.pictures.forget_textures();
     }
 }
 

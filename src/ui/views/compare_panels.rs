@@ -9,7 +9,7 @@ use egui::{
 use egui_plot::{Line, PlotPoints};
 
 use super::atlas::Atlas;
-use super::pixels::{Shades, colour_bar, picture};
+use super::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use super::spectrum;
 use crate::record::RunInfo;
 use crate::ui::scene::Scene;
@@ -86,20 +86,7 @@ fn entry(found: &Comparison, panel: usize, row: usize, column: usize) -> f64 {
     if panel < 2 { of(panel) } else { of(1) - of(0) }
 }
 
-/// The number that all but one in two hundred of so many stay below: a diagonal towers over the rest.
-fn nearly_all(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return 1.0;
-    }
-    let place = ((values.len() - 1) as f64 * 0.995) as usize;
-    *values.select_nth_unstable_by(place, f64::total_cmp).1
-}
-
 impl Pictures {
-    pub fn reset(&mut self) {
-        (self.drawn, self.atlas) = (None, None);
-    }
-
     /// Makes the textures, if other moments or rows are to be seen.
     fn draw(&mut self, ui: &Ui, scene: &Scene<'_>, found: &Comparison) {
         let steps = found.moments.each_ref().map(|moment| moment.step);
@@ -109,11 +96,10 @@ impl Pictures {
         }
         let n = found.len();
         let both = || found.grams.iter().flat_map(|gram| gram.iter().copied());
-        let low = both().fold(0.0, f64::min);
-        let most = nearly_all((0..n * n).map(|at| entry(found, 2, at / n, at % n).abs()).collect());
+        let mut changes: Vec<f64> = (0..n * n).map(|at| entry(found, 2, at / n, at % n).abs()).collect();
         // Of equal kernels the difference is pale, not the lowest colour.
-        let most = if most > 0.0 { most } else { 1.0 };
-        let ranges = [(low, nearly_all(both().collect())), (-most, most)];
+        let most = nearly_all(&mut changes).filter(|most| *most > 0.0).unwrap_or(1.0);
+        let ranges = [amounts(&mut both().collect::<Vec<_>>()).unwrap_or((0.0, 1.0)), (-most, most)];
         let nan = scene.tokens.nan;
         let load = |name: &str, image: ColorImage| {
             let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
@@ -257,7 +243,7 @@ fn tip(
                     if let Some(atlas) = atlas {
                         atlas.paint(ui, rect, probe);
                     }
-                    ui.label(info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string()));
+                    ui.label(info.class_name(of.label));
                     let task = egui::RichText::new(format!("task {}", of.task)).small();
                     ui.label(task.color(scene.tokens.task(of.task)));
                 });

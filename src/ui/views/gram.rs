@@ -362,7 +362,7 @@ fn hover(
                         ui.label(format!("row {probe}"));
                     }
                     let of = info.probes[probe];
-                    let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());
+                    let name = info.class_name(of.label);
                     ui.label(name);
                     ui.label(
                         egui::RichText::new(format!("task {}", of.task)).small().color(scene.tokens.task(of.task)),

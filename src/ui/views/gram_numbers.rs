@@ -1,6 +1,6 @@
 //! The numbers that the picture of the kernel shows, and the range of its colours.
 
-use super::pixels::amounts;
+use super::pixels::{amounts, nearly_all};
 
 /// What the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,12 +31,10 @@ pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64
     if seen.is_empty() {
         return None;
     }
-    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
     match mode {
         Mode::Change => {
             seen.iter_mut().for_each(|value| *value = value.abs());
-            let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-            Some((-*most, *most))
+            nearly_all(&mut seen).map(|most| (-most, most))
         }
         Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
         Mode::Kernel => amounts(&mut seen),

@@ -78,6 +78,13 @@ impl Default for Places {
     }
 }
 
+impl Places {
+    /// None, for as long as the others are lent to who draws them.
+    pub fn lent() -> Self {
+        Self { tree: Tree::empty(id()), own: false }
+    }
+}
+
 fn id() -> egui::Id {
     egui::Id::unique("places")
 }
@@ -295,12 +302,12 @@ fn usual(rect: Rect) -> [Rect; 7] {
     [first, wide, third, fourth, fifth, sixth, last]
 }
 
-fn split_x(rect: Rect, left: f32) -> (Rect, Rect) {
+pub(super) fn split_x(rect: Rect, left: f32) -> (Rect, Rect) {
     let x = (rect.left() + left).round();
     (rect.with_max_x(x), rect.with_min_x(x + GAP))
 }
 
-fn split_y(rect: Rect, top: f32) -> (Rect, Rect) {
+pub(super) fn split_y(rect: Rect, top: f32) -> (Rect, Rect) {
     let y = (rect.top() + top).round();
     (rect.with_max_y(y), rect.with_min_y(y + GAP))
 }

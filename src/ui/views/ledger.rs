@@ -90,7 +90,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
         state.old = Some(old);
     }
     if let Some(old) = chosen.and_then(|old| ledger.old.get(old)) {
-        let name = |label: usize| info.class_names.get(label).cloned().unwrap_or_else(|| label.to_string());
+        let name = |label: usize| info.class_name(label);
         entry(ui, right.with_min_x(right.left() + 10.0), scene, (&ledger, old), state, &name);
     }
 }

@@ -362,7 +362,7 @@ impl ViewState {
     /// Forgets what belonged to the run before, and keeps what the user chose.
     pub fn reset(&mut self) {
         self.gram.reset();
-        self.beside.reset();
+        self.beside.forget_textures();
         self.waterfall.reset();
         self.distances.reset();
         self.compare.reset();

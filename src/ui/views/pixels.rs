@@ -76,9 +76,13 @@ fn mean(size: usize, block: usize, row: usize, column: usize, value: &impl Fn(us
 /// in two hundred stay below.
 pub fn amounts(seen: &mut [f64]) -> Option<(f64, f64)> {
     let low = seen.iter().copied().reduce(f64::min)?;
-    let place = ((seen.len() - 1) as f64 * 0.995) as usize;
-    let (_, most, _) = seen.select_nth_unstable_by(place, f64::total_cmp);
-    Some((low.min(0.0), *most))
+    Some((low.min(0.0), nearly_all(seen)?))
+}
+
+/// The number that all but one in two hundred of so many stay below.
+pub fn nearly_all(seen: &mut [f64]) -> Option<f64> {
+    let place = (seen.len().checked_sub(1)? as f64 * 0.995) as usize;
+    Some(*seen.select_nth_unstable_by(place, f64::total_cmp).1)
 }
 
 /// Draws the colour map as a bar with its ends written beside it, in one row.

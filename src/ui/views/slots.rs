@@ -150,7 +150,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, light: bo
         state.block = BlockChoice::default();
     }
     // The places are taken out meanwhile: a view may hold all other state.
-    let mut places = std::mem::take(&mut state.slots.places);
+    let mut places = std::mem::replace(&mut state.slots.places, Places::lent());
     let mut drawing = Drawing { scene, state, asked: None, divided: false, focus: focus(ui), light };
     if let Some(view) = drawing.state.slots.enlarged {
         let rect = ui.available_rect_before_wrap().round();

@@ -69,7 +69,7 @@ pub(super) fn accuracy(sheet: &mut Sheet, matrix: &[MatrixRow], tasks: &[usize])
 pub(super) fn ledger(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
     let new = ledger.new_labels.iter().enumerate();
     let columns = new.map(|(place, &label)| {
-        let name = info.class_names.get(label).cloned().unwrap_or_else(|| label.to_string());
+        let name = info.class_name(label);
         format!("by image {} ({name})", place + 1)
     });
     sheet.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));

@@ -116,7 +116,7 @@ fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, 
 fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
     let word = |row: usize| {
         let of = info.probes[row];
-        let name = info.class_names.get(of.label).cloned().unwrap_or_else(|| of.label.to_string());
+        let name = info.class_name(of.label);
         format!("probe {} · {name}", row + 1)
     };
     let words: Vec<String> = (0..info.probes.len()).map(word).collect();
@@ -127,7 +127,7 @@ fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
 
 /// Row and logit of each line, and its name.
 fn lines(info: &RunInfo, probe: Probe, which: Which, classes: usize) -> Vec<(usize, usize, String)> {
-    let name = |class: usize| info.class_names.get(class).cloned().unwrap_or_else(|| class.to_string());
+    let name = |class: usize| info.class_name(class);
     let logits = |row: usize| match which {
         Which::Own => vec![info.probes[row].label],
         Which::One(logit) => vec![logit],

@@ -1,0 +1,83 @@
+//! A run that nobody trained, for benches: its numbers are made up, its sizes are those of the default preset.
+
+use std::sync::Arc;
+
+use kernelscope::record::{Accuracy, Block, BlockMetrics, Probe, Row, RunInfo, Snapshot, TaskInfo};
+use kernelscope::spec::Spec;
+
+pub const PROBES: usize = 160;
+/// The epoch at which the task changes.
+pub const SWITCH: f64 = 15.0;
+
+/// Two tasks of five classes, switched at epoch 15 of 25.
+pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
+    let task = |number: usize, classes: Vec<usize>| TaskInfo {
+        number,
+        name: "shirt, trouser, pullover, dress, coat".to_owned(),
+        classes,
+        train_images: 3000,
+        steps_per_epoch,
+    };
+    RunInfo {
+        spec,
+        tasks: vec![task(1, (0..5).collect()), task(2, (5..10).collect())],
+        class_names: (0..10).map(|class| format!("class {class}")).collect(),
+        probes: (0..PROBES).map(|probe| Probe { task: 1 + probe / 80, label: probe / 16 }).collect(),
+        image: [1, 28, 28],
+        thumbnails: vec![128; PROBES * 784].into(),
+        parameters: 269_322,
+        device: "CPU".to_owned(),
+        planned_steps: 25 * steps_per_epoch,
+    }
+}
+
+/// What a run of the default preset might have measured at this step.
+pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
+    let noise = |salt: f64| ((step as f64 * 12.9898 + salt).sin() * 43_758.547).fract().abs();
+    let block = |block: Block, salt: f64| BlockMetrics {
+        block,
+        loss: 0.1 + noise(salt),
+        lag_steps: Some(200),
+        velocity: Some(1e-3 * (0.5 + noise(salt + 1.0))),
+        velocity_uncentred: Some(1e-3 * (0.5 + noise(salt + 2.0))),
+        velocity_angle: Some(1e-2 * (0.5 + noise(salt + 3.0))),
+        step_norm: Some(0.1 + noise(salt + 4.0)),
+        susceptibility: Some(1e-2 * (0.5 + noise(salt + 5.0))),
+        distance: 0.1 * epoch,
+        distance_switch: (epoch > SWITCH).then_some(0.1 * (epoch - SWITCH)),
+        scale: 1.0 + 0.1 * epoch,
+        rotation: 0.1,
+        drift: 0.1,
+        lambda_max: 1e4 * (1.0 + 0.1 * noise(salt + 6.0)),
+        lambda_min: 1.0,
+        trace: 2e4,
+        frobenius: 1e4,
+        effective_rank: 5.0,
+        asymmetry: 1e-7,
+        alignment: 0.5 + 0.1 * noise(salt + 7.0),
+        alignment_centred: Some(0.4),
+        alignment_full: None,
+        sharpness: None,
+        sharpness_loss: None,
+        infinite_error: None,
+    };
+    let accuracy =
+        |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
+    let eigenvalues: Vec<f64> = (1..=PROBES).map(|index| 1e4 / ((PROBES + 1 - index) as f64).powi(2)).collect();
+    Snapshot {
+        row: Row {
+            at_switch: epoch == SWITCH,
+            blocks: vec![block(Block::All, 0.0), block(Block::Task(1), 10.0), block(Block::Task(2), 20.0)],
+            accuracy: vec![accuracy(1), accuracy(2)],
+            train_loss: Some(0.5),
+            rate: 0.01,
+            grad_norm: Some(1.0 + noise(30.0)),
+            ..Row::bare(step, epoch, if epoch > SWITCH { 2 } else { 1 })
+        },
+        gram: Arc::clone(gram),
+        tensors: Arc::default(),
+        block_eigenvalues: vec![eigenvalues[..80].to_vec(), eigenvalues[80..].to_vec()],
+        eigenvalues,
+        outputs: None,
+    }
+}
