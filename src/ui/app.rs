@@ -262,7 +262,7 @@ impl App {
         keys::heed(ui.ctx(), &mut self.actions, &available);
         self.take_drops(ui.ctx());
         widgets::point_at(ui.ctx(), self.tours.view());
-        self.layout(ui, &available);
+        self.layout(ui, &available, false);
         if self.exports.window_ordered() {
             self.export_window(ui.ctx(), &available);
         }
@@ -288,7 +288,8 @@ impl App {
         }
     }
 
-    pub(super) fn layout(&mut self, ui: &mut Ui, available: &[UserCommand]) {
+    /// Draws everything; on paper where a picture is made of it.
+    pub(super) fn layout(&mut self, ui: &mut Ui, available: &[UserCommand], paper: bool) {
         let tokens = Tokens::of(ui);
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
@@ -308,6 +309,7 @@ impl App {
             range: self.clock.range(history),
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
+            paper,
             sheet: None,
         };
         let session = self.session.as_ref();

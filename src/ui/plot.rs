@@ -173,7 +173,8 @@ pub fn time_plot(
     if let Some(sheet) = &mut scene.sheet {
         sheet.curves(traces, plot.log, range);
     }
-    let many = Pictures::are_many(traces);
+    // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
+    let many = !scene.paper && Pictures::are_many(traces);
     let shown = show(ui, scene, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
     let others = if many { picture(ui, scene, plot, traces, &shown.0) } else { Shape::Noop };

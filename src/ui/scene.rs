@@ -34,7 +34,9 @@ pub struct Scene<'a> {
     pub cursor: f64,
     /// The snapshot at the cursor.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// Where this is not the window but an export: what views write the numbers down in that they draw.
+    /// Whether this is a picture that is exported: what threads paint for the window is not there.
+    pub paper: bool,
+    /// Where this is not the window but an export of numbers: what views write the numbers down in that they draw.
     pub sheet: Option<Sheet>,
 }
 

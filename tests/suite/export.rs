@@ -376,3 +376,21 @@ proptest! {
         prop_assert_eq!(line.lines().count(), 1);
     }
 }
+
+/// Of many runs over the one that is shown the window has a picture, which belongs to it; on paper each is a line.
+#[test]
+fn runs_that_lie_over_one_another_are_in_the_picture_however_many_there_are() {
+    let (mut harness, mut folder) = finished(tiny());
+    let mut lines = |harness: &mut Ui| {
+        let order = Order { view: View::Velocity, size: vec2(420.0, 260.0), what: What::Svg };
+        harness.state_mut().exports_mut().order(order);
+        read(&fs::read_to_string(folder.next(harness)).unwrap()).2.len()
+    };
+    let alone = lines(&mut harness);
+    let history = std::sync::Arc::new(harness.state().history().clone());
+    for place in 0..14 {
+        harness.state_mut().runs_mut().add(format!("run {place}"), None, history.clone(), None);
+    }
+    harness.run_steps(6);
+    assert!(lines(&mut harness) >= alone + 14);
+}

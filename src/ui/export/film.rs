@@ -279,6 +279,7 @@ impl Stage {
             range: self.clock.range(history),
             cursor: snapshot.row.epoch,
             snapshot: Some(Arc::clone(snapshot)),
+            paper: true,
             sheet: None,
         };
         let views = &mut self.reel.views;

@@ -160,6 +160,10 @@ impl<P: Paper> Ink<'_, P> {
             }
             return;
         }
+        // A texture that is not here would be a surface of one colour over all that lies below it.
+        if mesh.texture_id != TextureId::default() {
+            return;
+        }
         for corners in mesh.triangles() {
             let corners = corners.map(|at| mesh.vertices[at as usize]);
             let path = line(&corners.map(|corner| corner.pos), true);

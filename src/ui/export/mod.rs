@@ -149,11 +149,12 @@ impl Exports {
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
             scene.sheet = numbers.then(Sheet::default);
+            scene.paper = true;
             views::on_paper(ui, scene, state, view);
         });
         state.forget_textures();
         let ground = scene.tokens.card;
-        scene.tokens = tokens;
+        (scene.tokens, scene.paper) = (tokens, false);
         let sheet = scene.sheet.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());

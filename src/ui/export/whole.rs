@@ -10,7 +10,7 @@ impl App {
         let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
         let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
         self.views.forget_textures();
-        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available));
+        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available, true));
         self.views.forget_textures();
         let stem = match self.session() {
             _ if self.study.shown => format!("{}-study", self.study.draft.name()),
