@@ -7,11 +7,14 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::FolderError;
 
 /// What the names of our temporary files begin with.
 const PREFIX: &str = ".kernelscope-";
+/// Where nobody holds a lock, a temporary file that was not written to for so long belongs to somebody who was killed.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Writes a file as a whole: `fill` gets a buffered writer, and the file appears under its name once `fill` is done.
 pub(super) fn replace<T>(
@@ -36,6 +39,7 @@ pub fn write_new(
 ) -> Result<PathBuf, FolderError> {
     let write = || {
         fs::create_dir_all(folder)?;
+        sweep_old(folder, ABANDONED);
         let (mut temporary, ()) = filled(folder, fill)?;
         let mut number = 1;
         loop {
@@ -80,11 +84,20 @@ pub(super) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".tmp"))
 }
 
-/// Removes what a killed [`replace`] may have left in this folder.
+/// Removes what a killed [`replace`] may have left in this folder, which is locked: nobody else writes there.
 pub(super) fn sweep(folder: &Path) {
+    sweep_old(folder, Duration::ZERO);
+}
+
+/// The same of files that were not written to for so long.
+fn sweep_old(folder: &Path, idle: Duration) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    let paths: Vec<PathBuf> =
-        entries.flatten().filter(|entry| is_temporary(&entry.file_name())).map(|entry| entry.path()).collect();
+    let is_old = |entry: &fs::DirEntry| {
+        let written = entry.metadata().and_then(|found| found.modified()).ok();
+        idle.is_zero() || written.and_then(|time| time.elapsed().ok()).is_some_and(|since| since >= idle)
+    };
+    let ours = entries.flatten().filter(|entry| is_temporary(&entry.file_name()) && is_old(entry));
+    let paths: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     for path in paths {
         // A leftover that cannot be removed harms nobody.
         let _ = fs::remove_file(path);

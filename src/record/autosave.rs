@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -54,6 +54,11 @@ impl Autosave {
         self.shelf.cut_off.as_ref()
     }
 
+    /// Runs of earlier windows that nobody writes any more, the last one first: what each is called, and its folder.
+    pub fn before(&self) -> &[(String, PathBuf)] {
+        &self.shelf.before
+    }
+
     /// Tells where the run is kept that has begun last; from any thread, and without waiting.
     pub fn place(&self) -> impl Fn() -> Option<PathBuf> + Send + Sync + 'static {
         let place = Arc::clone(&self.place);
@@ -66,7 +71,9 @@ impl Autosave {
         let (tell, trouble) = bounded(1);
         let (waiting, closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.place), spec.clone());
-        let desk = Desk { inbox, waiting: Arc::clone(&waiting), closed: Arc::clone(&closed), place };
+        let folder = Arc::new(OnceLock::new());
+        let (waits, ends) = (Arc::clone(&waiting), Arc::clone(&closed));
+        let desk = Desk { inbox, waiting: waits, closed: ends, place, folder: Arc::clone(&folder) };
         let keep = move || {
             if let Err(err) = desk.keep(&shelf, &spec) {
                 let _ = tell.try_send(format!("This run is no longer autosaved: {err}"));
@@ -76,7 +83,7 @@ impl Autosave {
         if let Err(err) = started {
             log::warn!("no thread to autosave this run: {err}");
         }
-        Saver { outbox: Some(outbox), waiting, closed, trouble, lost: 0 }
+        Saver { outbox: Some(outbox), waiting, closed, trouble, lost: 0, folder }
     }
 }
 
@@ -90,6 +97,7 @@ pub struct Saver {
     trouble: Receiver<String>,
     /// Events since the last one that could be taken.
     lost: u64,
+    folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl Saver {
@@ -135,6 +143,11 @@ impl Saver {
         }
     }
 
+    /// Where the run is kept; nothing before it has started.
+    pub fn folder(&self) -> Arc<OnceLock<PathBuf>> {
+        Arc::clone(&self.folder)
+    }
+
     /// Why the run is no longer kept, once.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.try_recv().ok()
@@ -174,6 +187,7 @@ struct Desk {
     waiting: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
     place: Arc<Mutex<Option<PathBuf>>>,
+    folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl Desk {
@@ -206,6 +220,7 @@ impl Desk {
             match &event {
                 Event::Started(_) => {
                     log::info!("this run is kept in {}", path.display());
+                    let _ = self.folder.set(path.clone());
                     if let Ok(mut place) = self.place.lock() {
                         *place = Some(path.clone());
                     }

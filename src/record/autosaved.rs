@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::create::{clear, ending, lock};
@@ -31,18 +33,20 @@ pub(super) struct Shelf {
     folder: PathBuf,
     /// The last run, if it was cut off when this was opened.
     pub(super) cut_off: Option<CutOff>,
+    /// Names and folders of the runs that were there when this was opened and that nobody wrote, the last one first.
+    pub(super) before: Vec<(String, PathBuf)>,
 }
 
 impl Shelf {
     pub(super) fn open(folder: PathBuf) -> Self {
         // One that was killed before anything was measured is nothing to offer, and hides nothing.
-        let last = runs(&folder).into_iter().rev().find_map(|run| Some((last_epoch(&run)?, run)));
-        let cut_off = last.filter(|(_, run)| ending(run).is_none() && lock(run).is_ok()).map(|(epoch, run)| {
-            let name = run.file_name().and_then(|name| name.to_str()?.split_once("Z-")).map_or("", |name| name.1);
-            let name = if name == OWN { "own settings" } else { name }.to_owned();
-            CutOff { folder: run, name, epoch }
-        });
-        Self { folder, cut_off }
+        let measured: Vec<(f64, PathBuf)> =
+            runs(&folder).into_iter().rev().filter_map(|run| Some((last_epoch(&run)?, run))).collect();
+        let last = measured.first().filter(|(_, run)| ending(run).is_none() && lock(run).is_ok());
+        let cut_off = last.map(|(epoch, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
+        let unwritten = measured.into_iter().map(|(_, run)| run).filter(|run| lock(run).is_ok());
+        let before = unwritten.map(|run| (called(&run), run)).collect();
+        Self { folder, cut_off, before }
     }
 
     /// Opens a folder for a run that begins now, and removes those of the oldest.
@@ -72,6 +76,22 @@ impl Shelf {
 
 /// What a run of no preset is called.
 const OWN: &str = "own";
+/// How the time in a folder's name is written, in UTC.
+const TIME: &str = "%Y%m%d-%H%M%S%.f";
+
+/// The preset that a folder's name names, or that its settings were the user's own.
+fn preset_in(run: &Path) -> String {
+    let name = run.file_name().and_then(|name| name.to_str()?.split_once("Z-")).map_or("", |name| name.1);
+    if name == OWN { "own settings" } else { name }.to_owned()
+}
+
+/// The same with the time, as clocks here have it.
+fn called(run: &Path) -> String {
+    let time = run.file_name().and_then(|name| DateTime::strptime(TIME, name.to_str()?.split_once("Z-")?.0).ok());
+    let zoned = time.and_then(|time| time.to_zoned(TimeZone::UTC).ok());
+    let here = zoned.map(|zoned| zoned.with_time_zone(TimeZone::system()).strftime(", %-d %b %H:%M").to_string());
+    preset_in(run) + &here.unwrap_or_default()
+}
 
 /// The folders of runs, oldest first; what is not named as we name them is not ours.
 fn runs(folder: &Path) -> Vec<PathBuf> {

@@ -210,6 +210,32 @@ impl History {
         self.snapshot_bytes
     }
 
+    /// Whether its time is counted in steps: of kernels from elsewhere that have no epochs, the steps stand for them.
+    pub fn counts_steps(&self) -> bool {
+        let is_elsewhere = self.info.as_ref().is_some_and(|info| info.is_elsewhere());
+        is_elsewhere && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
+    }
+
+    /// Steps of an epoch of the first task, as its rows have it; none before a step was measured.
+    pub fn steps_per_epoch(&self) -> Option<u64> {
+        let row = self.rows.iter().find(|row| row.epoch > 0.0)?;
+        Some((row.step as f64 / row.epoch).round().max(1.0) as u64)
+    }
+
+    /// The same record where a step is at this time; without losses, of which only the epoch is known.
+    #[must_use]
+    pub fn retimed(&self, time: impl Fn(u64) -> f64) -> Self {
+        let mut same = Self { losses: Vec::new(), ..self.clone() };
+        same.rows.iter_mut().for_each(|row| row.epoch = time(row.step));
+        same.tasks.iter_mut().for_each(|task| task.epoch = time(task.step));
+        for snapshot in &mut same.snapshots {
+            let epoch = time(snapshot.row.step);
+            Arc::make_mut(snapshot).row.epoch = epoch;
+        }
+        same.progress.epoch = time(same.progress.step);
+        same
+    }
+
     /// (epoch, value) of one metric of one block, in order of time; steps where it is absent are left out.
     pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
         let value = |row: &Row| {

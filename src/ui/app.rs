@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use egui::util::undoer::{Settings, Undoer};
 use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
 
-use super::actions::{Action, Actions, UserCommand};
+use super::actions::{Action, Actions};
 use super::clock::{self, Clock};
 use super::command_palette::Palette;
+use super::commands::UserCommand;
 use super::curves::Curves;
 use super::export::Exports;
 use super::folder_dialog::FolderDialog;

@@ -2,7 +2,8 @@
 
 use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
-use super::actions::{Action, UserCommand};
+use super::actions::Action;
+use super::commands::UserCommand;
 use super::scene::Scene;
 use super::session::Session;
 use super::settings::Checked;

@@ -1,7 +1,7 @@
 //! What can be done now: buttons, keys, the menu and the palette ask here, so that they cannot disagree.
 
-use super::actions::{Group, UserCommand};
 use super::app::App;
+use super::commands::{Group, UserCommand};
 use super::session::Session;
 use super::top_bar::has_next;
 
@@ -18,9 +18,13 @@ impl App {
             UserCommand::ExportAnimation => {
                 !self.study.shown && self.exports.film().is_none() && self.history().snapshots().len() > 1
             }
+            UserCommand::Reopen => self.runs.closed(session).next().is_some(),
             UserCommand::PauseResume => live || startable,
             UserCommand::Step => session.is_some_and(Session::is_paused),
             UserCommand::SwitchTask => live && session.is_some_and(has_next),
+            UserCommand::Wider | UserCommand::Narrower | UserCommand::Higher | UserCommand::Lower => {
+                self.views.enlarged().is_none() && self.views.on_screen().len() > 1
+            }
             UserCommand::Restart | UserCommand::NewSeed => startable,
             UserCommand::Undo => self.undo.has_undo(&self.draft),
             UserCommand::Redo => self.undo.has_redo(&self.draft),
@@ -45,6 +49,7 @@ impl App {
         }
         Some(match command {
             _ if self.study.shown && command.group() != Group::Window => "this is of the page of the run",
+            UserCommand::Reopen => "nothing else was open",
             UserCommand::Step => "only while the run is paused",
             UserCommand::SwitchTask => "no task is to come",
             UserCommand::PauseResume | UserCommand::Restart | UserCommand::NewSeed => "the settings cannot start",

@@ -5,7 +5,8 @@
 
 use egui::{Align, Align2, Button, Context, Key, Label, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
 
-use super::actions::{Action, Actions, UserCommand};
+use super::actions::{Action, Actions};
+use super::commands::UserCommand;
 use super::study::Wish;
 use super::theme::{self, GRID, ROW, Tokens};
 use super::views::View;
@@ -26,7 +27,7 @@ pub enum Entry {
 impl Entry {
     /// All of them: commands in the order of the menu, then presets, then views.
     pub fn all() -> impl Iterator<Item = Self> {
-        let groups = super::actions::Group::ALL.iter().flat_map(|group| group.commands());
+        let groups = super::commands::Group::ALL.iter().flat_map(|group| group.commands());
         groups.map(Self::Command).chain(PRESETS.iter().map(Self::Preset)).chain(View::ALL.into_iter().map(Self::View))
     }
 

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
 
-use super::actions::Group;
+use super::commands::Group;
 use super::study::PanelKind;
 use super::theme;
 use super::views::View;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::actions::Action;
 use super::app::App;
+use super::runs::Place;
 use super::toasts::Toast;
 use crate::program::{VERSION, crash, journal};
 use crate::record::{Autosave, CutOff, state_folder};
@@ -61,6 +62,10 @@ impl App {
         }
         if let Some(run) = home.autosave.as_ref().and_then(Autosave::cut_off) {
             self.toasts.say(cut_off(run));
+        }
+        // The oldest first, so that the last one is that of the last window.
+        for (name, path) in home.autosave.as_ref().into_iter().flat_map(Autosave::before).rev() {
+            self.runs.recent.note(Place { name: name.clone(), path: path.clone(), autosaved: true });
         }
         self.home = home;
         self

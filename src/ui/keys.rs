@@ -2,7 +2,8 @@
 
 use egui::{KeyboardShortcut, Modifiers};
 
-use super::actions::{Actions, UserCommand};
+use super::actions::Actions;
+use super::commands::UserCommand;
 
 /// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus.
 pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand]) {

@@ -5,13 +5,17 @@
 
 use std::time::Duration;
 
-use super::actions::{Action, UserCommand};
+use egui_tiles::LinearDir;
+
+use super::actions::Action;
 use super::app::App;
 use super::clock::newest;
+use super::commands::UserCommand;
 use super::export::film::Reel;
 use super::export::name_of;
 use super::folder_dialog::FolderDialog;
 use super::looks;
+use super::runs::Place;
 use super::session::{BUDGET, Session, outline};
 use super::settings::needs_restart;
 use super::study::Wish;
@@ -165,6 +169,10 @@ impl App {
             }
             UserCommand::OpenRun => self.ask_what_to_open(ctx, false),
             UserCommand::OpenKernels => self.ask_what_to_open(ctx, true),
+            UserCommand::Reopen => {
+                let path = self.runs.closed(self.session.as_ref()).next().map(|place| place.path.clone());
+                path.into_iter().for_each(|path| self.open_paths(ctx, vec![path]));
+            }
             UserCommand::Runs => self.runs.open = !self.runs.open,
             UserCommand::PauseResume => self.pause_or_resume(ctx),
             UserCommand::Step => {
@@ -206,6 +214,10 @@ impl App {
             UserCommand::ZoomIn => self.zoom(1.5),
             UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
             UserCommand::Enlarge => self.views.enlarge_or_put_back(),
+            UserCommand::Wider => self.views.resize(LinearDir::Horizontal, true),
+            UserCommand::Narrower => self.views.resize(LinearDir::Horizontal, false),
+            UserCommand::Higher => self.views.resize(LinearDir::Vertical, true),
+            UserCommand::Lower => self.views.resize(LinearDir::Vertical, false),
             UserCommand::ResetLayout => self.views.reset_layout(),
             UserCommand::Undo => {
                 if let Some(before) = self.undo.undo(&self.draft).cloned() {
@@ -337,6 +349,10 @@ impl App {
             self.views.leave(&before.history);
             if let Some(outline) = outline(&before.history) {
                 self.reference = Some(outline);
+                if let Some(path) = before.path().cloned() {
+                    let name = format!("run of this window, seed {}", before.spec.seed);
+                    self.runs.recent.note(Place { name, path, autosaved: true });
+                }
             }
         }
         let run = (self.start)(self.draft.clone(), waker(ctx));

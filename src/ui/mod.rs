@@ -13,6 +13,7 @@ mod banner;
 mod can;
 pub mod clock;
 pub mod command_palette;
+pub mod commands;
 pub mod curves;
 pub mod distance_map;
 pub mod export;

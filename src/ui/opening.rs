@@ -12,7 +12,7 @@ use super::app::App;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::logic::waker;
-use super::runs::{Found, Loader, Order, Shelf, Told, let_go};
+use super::runs::{Found, Loader, Order, Place, Shelf, Told, let_go, name_of};
 use super::session::{Opened, Session, outline};
 use super::theme::Tokens;
 use super::toasts::Toast;
@@ -63,6 +63,8 @@ impl App {
         // The first one is shown where no run goes on; all others lie over it.
         let mut shown = !self.session.as_ref().is_some_and(Session::is_live);
         for path in paths {
+            // It is remembered, and the next window may begin elsewhere.
+            let path = std::path::absolute(&path).unwrap_or(path);
             let order = Order { path, shown: std::mem::take(&mut shown), name: None };
             self.order(ctx, order);
         }
@@ -115,9 +117,15 @@ impl App {
                     break;
                 }
                 Told::Refused(sentence) => self.toasts.say(Toast::failed(sentence)),
+                Told::Gone(path) => {
+                    self.runs.recent.forget(&path);
+                    self.toasts.say(Toast::failed(format!("{} is not there any more", path.display())));
+                }
                 Told::Measuring(..) | Told::Done => {}
             }
         }
+        let shown = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
+        self.runs.keep_time(shown);
         let cursor = self.clock.cursor(self.history());
         let Some(session) = &mut self.session else { return };
         if let Some(problem) = session.bring_grams(cursor) {
@@ -126,7 +134,14 @@ impl App {
     }
 
     fn take_in(&mut self, ctx: &Context, found: Found) {
-        let Found { path, name, history, grams, warnings, shown } = found;
+        let Found { path, asked: opened, name, history, grams, warnings, shown } = found;
+        let known = self.runs.recent.list().iter().find(|place| place.path == opened).cloned();
+        let place = Place {
+            name: if opened == path { name.clone() } else { name_of(&opened) },
+            path: opened,
+            autosaved: false,
+        };
+        self.runs.recent.note(known.unwrap_or(place));
         if let Some(warning) = warnings.first() {
             let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
             self.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
@@ -181,6 +196,7 @@ impl App {
         session.retire();
         self.views.leave(&session.history);
         let history = std::mem::take(&mut session.history);
+        let own = session.path().cloned();
         let opened = session.opened.take();
         if history.rows().is_empty() {
             return;
@@ -202,7 +218,10 @@ impl App {
             Some(Opened { name, path, shelf: None }) => drop(self.runs.add(name, path, Arc::new(history), None)),
             None => {
                 let name = format!("run of this window, seed {}", session.spec.seed);
-                self.runs.add(name, None, Arc::new(history), None);
+                if let Some(path) = own.clone() {
+                    self.runs.recent.note(Place { name: name.clone(), path, autosaved: true });
+                }
+                self.runs.add(name, own, Arc::new(history), None);
             }
         }
     }
@@ -239,20 +258,21 @@ impl App {
             return self.order(ctx, order);
         }
         let Some(overlay) = self.runs.remove(id) else { return };
-        match Arc::try_unwrap(overlay.history) {
+        let (name, path, history) = overlay.into_record();
+        match Arc::try_unwrap(history) {
             Ok(history) => {
-                let opened = Opened { name: overlay.name, path: overlay.path, shelf: None };
+                let opened = Opened { name, path, shelf: None };
                 self.show_opened(Session::opened(history, opened));
             }
             // Somebody still draws it: in the next frame nobody does.
-            Err(history) => drop(self.runs.add(overlay.name, overlay.path, history, None)),
+            Err(history) => drop(self.runs.add(name, path, history, None)),
         }
     }
 
     fn close_overlay(&mut self, id: u64) {
         if let Some(mut overlay) = self.runs.remove(id) {
             if let Some(path) = overlay.path.take() {
-                self.runs.closed(std::mem::take(&mut overlay.name), path);
+                self.runs.recent.closed(std::mem::take(&mut overlay.name), path);
             }
             let_go(overlay);
         }

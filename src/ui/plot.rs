@@ -10,8 +10,9 @@ use egui::layers::ShapeIdx;
 use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
-use super::actions::{Action, UserCommand};
+use super::actions::Action;
 use super::axes::{self, AXIS};
+use super::commands::UserCommand;
 use super::curves::{Curves, Key, Visible, Window, series};
 use super::format;
 use super::runs::Pictures;

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use super::app::App;
 use super::looks::SCALES;
+use super::runs::Place;
 use super::settings::ASSUMED_FLOPS;
 use super::views::Layout;
 use crate::spec::Spec;
@@ -29,6 +30,8 @@ pub struct Saved {
     pub study: Option<bool>,
     pub layout: Option<Layout>,
     pub settings: Option<Spec>,
+    /// Names and paths of what was opened, the last one first.
+    pub recent: Vec<(String, String)>,
 }
 
 impl Saved {
@@ -90,6 +93,10 @@ impl Saved {
             saved.settings = Some(Spec::from_toml(&text).map_err(|err| first_line(&err.to_string()))?);
             Ok(())
         });
+        take("recent", &mut |value| {
+            saved.recent = Vec::deserialize(value.clone()).map_err(|err| first_line(err.message()))?;
+            Ok(())
+        });
         (saved, problems)
     }
 
@@ -117,6 +124,7 @@ impl Saved {
         put("layout", self.layout.as_ref().and_then(|layout| Value::try_from(layout).ok()));
         // A draft may hold what no file can (a seed beyond TOML's integers): then the next start has the usual settings.
         put("settings", self.settings.as_ref().and_then(|spec| Value::try_from(spec).ok()));
+        put("recent", Value::try_from(&self.recent).ok().filter(|_| !self.recent.is_empty()));
         toml::to_string(&table).unwrap_or_default()
     }
 }
@@ -145,7 +153,14 @@ impl App {
             study: Some(self.study.shown),
             layout: Some(self.views.layout()),
             settings: Some(self.draft.clone()),
+            recent: self.recent(),
         }
+    }
+
+    /// What the user has opened; a path that is no text is not kept, and autosaved runs are found by themselves.
+    fn recent(&self) -> Vec<(String, String)> {
+        let opened = self.runs.recent.list().iter().filter(|place| !place.autosaved);
+        opened.filter_map(|place| Some((place.name.clone(), place.path.to_str()?.to_owned()))).collect()
     }
 
     /// Makes this window what that one was like. Nothing starts.
@@ -164,6 +179,12 @@ impl App {
         {
             log::warn!("the kept layout cannot be: {problem}");
         }
+        // Behind the runs that the last window has kept.
+        let kept = std::mem::take(&mut self.runs.recent);
+        for (name, path) in saved.recent.iter().rev() {
+            self.runs.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
+        }
+        kept.list().iter().rev().for_each(|place| self.runs.recent.note(place.clone()));
         if let Some(spec) = &saved.settings {
             self.draft = spec.clone();
             self.checked.update(&self.draft);

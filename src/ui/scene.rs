@@ -10,7 +10,7 @@ use super::runs::Runs;
 use super::sheet::Sheet;
 use super::theme::Tokens;
 use super::travel::Travel;
-use crate::record::{Block, History, Row, RunInfo, Snapshot};
+use crate::record::{Block, History, RunInfo, Snapshot};
 
 /// Handed to every view in every frame.
 pub struct Scene<'a> {
@@ -53,9 +53,7 @@ impl Scene<'_> {
 
     /// What time is counted in.
     pub fn time_unit(&self) -> &'static str {
-        // Such an archive may have epochs; where it has none, its steps stand for them.
-        let in_steps = |row: &Row| row.epoch == row.step as f64;
-        if self.is_elsewhere() && self.history.rows().last().is_some_and(in_steps) { "steps" } else { "epochs" }
+        if self.history.counts_steps() { "steps" } else { "epochs" }
     }
 
     /// The facts of the run; none while it has not begun.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::runs::Shelf;
@@ -29,6 +29,8 @@ pub struct Session {
     kept: Option<Arc<Checkpoint>>,
     /// Who keeps what is told here in a folder.
     saver: Option<Saver>,
+    /// Where that folder is.
+    folder: Option<Arc<OnceLock<PathBuf>>>,
     /// Where the record came from, if nobody trains here.
     pub opened: Option<Opened>,
 }
@@ -60,6 +62,7 @@ impl Session {
             stopping: false,
             kept: None,
             saver: None,
+            folder: None,
             opened: None,
         }
     }
@@ -67,8 +70,17 @@ impl Session {
     /// The same, whose events somebody keeps in a folder.
     #[must_use]
     pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
+        self.folder = saver.as_ref().map(Saver::folder);
         self.saver = saver;
         self
+    }
+
+    /// Where it can be opened again: the folder that was opened, or that in which it is autosaved.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match &self.opened {
+            Some(opened) => opened.path.as_ref(),
+            None => self.folder.as_ref()?.get(),
+        }
     }
 
     /// A record that nobody adds to.

@@ -7,8 +7,9 @@ use egui::{
     Align2, Mesh, PointerButton, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use super::actions::{Action, UserCommand};
+use super::actions::Action;
 use super::clock::newest;
+use super::commands::UserCommand;
 use super::scene::Scene;
 use super::theme::{self, GRID};
 use super::widgets::{Icon, IconButton};

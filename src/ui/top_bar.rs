@@ -4,7 +4,8 @@
 
 use egui::{Align, ComboBox, Layout, RichText, Ui};
 
-use super::actions::{Action, Actions, Group, UserCommand};
+use super::actions::{Action, Actions};
+use super::commands::{Group, UserCommand};
 use super::format;
 use super::looks;
 use super::scene::Scene;

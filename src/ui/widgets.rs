@@ -7,7 +7,7 @@ use egui::{
     UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::actions::UserCommand;
+use super::commands::UserCommand;
 use super::format;
 pub use super::icons::Icon;
 use super::icons::paint_icon;

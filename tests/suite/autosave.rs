@@ -10,7 +10,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use kernelscope::record::{Autosave, Ending, Event, Row, RunState, Snapshot, SnapshotCost, create, load};
 use kernelscope::spec::{PRESETS, Spec};
-use kernelscope::ui::actions::UserCommand;
+use kernelscope::ui::commands::UserCommand;
 use kernelscope::ui::session::Session;
 use kernelscope::ui::{App, Home};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
@@ -90,12 +90,18 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     }
     let running = Autosave::open(folder.clone());
     assert_eq!(running.cut_off(), None, "another window still writes it");
+    assert!(running.before().is_empty());
     let killed = Instant::now();
     killed_window.kill().unwrap();
     killed_window.wait().unwrap();
 
     let next = Autosave::open(folder.clone());
     let found = next.cut_off().expect("nobody has ended that run").clone();
+    assert_eq!(next.before()[0].1, found.folder);
+    assert!(
+        next.before()[0].0.starts_with("own settings, ")
+            && next.before()[0].0.ends_with(|last: char| last.is_ascii_digit())
+    );
     let loaded = load(&found.folder).unwrap();
     let read = loaded.history.rows();
     // A second, and as much again for a machine that does other things.
@@ -125,6 +131,8 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     let button = harness.get_by_label("Open folder").rect();
     assert!(words.bottom() < button.top() && button.bottom() < words.bottom() + 40.0, "{words} above {button}");
     assert!(harness.state().can(UserCommand::Log));
+    let reopened = |app: &App| app.runs().closed(app.session()).next().map(|place| place.path.clone());
+    assert!(harness.state().can(UserCommand::Reopen) && reopened(harness.state()).as_ref() == Some(&found.folder));
     for number in 0..5 {
         let ctx = harness.ctx.clone();
         harness.state_mut().start_run(&ctx);
@@ -142,6 +150,7 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     assert!(found.folder.exists(), "what is offered stays");
     let kept = runs(&folder);
     assert_eq!(kept.len(), 4, "that, and the last three: {kept:?}");
+    assert_eq!(reopened(harness.state()).as_ref(), Some(&kept[2]), "the run before the one that is shown");
     until("their Grams to be put together", || kept[1..].iter().all(|run| run.join("kernels.npz").exists()));
     for run in &kept[1..] {
         let state = load(run).unwrap().history.state().clone();

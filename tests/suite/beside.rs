@@ -12,8 +12,10 @@ use kernelscope::record::{
 };
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
+use kernelscope::ui::commands::UserCommand;
 use kernelscope::ui::curves::{Curves, Key, Source, Window};
 use kernelscope::ui::runs::{Look, draw};
+use kernelscope::ui::saved::Saved;
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};
@@ -166,6 +168,79 @@ fn runs_over_a_run_are_named_hidden_shown_and_closed() {
     assert_eq!(names(harness.state()), ["run of this window, seed 1"]);
     press(&mut harness, "Reopen first");
     until(&mut harness, "the first run", |app| app.session().unwrap().spec.seed == 1);
+}
+
+#[test]
+fn what_was_open_is_opened_again_at_the_next_start_and_what_is_gone_is_forgotten() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, study) = (folder(place.path(), "first", 1), place.path().join("study"));
+    fs::create_dir_all(study.join("runs")).unwrap();
+    fs::write(study.join("study.toml"), "").unwrap();
+    let of_study = folder(&study.join("runs"), "seed 2", 2);
+    let mut harness = window(tiny());
+    drop_on(&mut harness, &[&first]);
+    until(&mut harness, "the run", |app| app.session().is_some());
+    drop_on(&mut harness, &[&study]);
+    until(&mut harness, "the run of the study", |app| names(app) == ["study/seed 2"]);
+    assert!(!harness.state().can(UserCommand::Reopen), "all of it is open");
+    assert_eq!(harness.state().runs().list()[0].path.as_ref(), Some(&of_study));
+    press(&mut harness, "Close study/seed 2");
+    let text = harness.state().saved(&harness.ctx).write();
+
+    let (saved, problems) = Saved::read(&text);
+    assert_eq!(problems, Vec::<String>::new());
+    let mut harness = window(tiny());
+    let ctx = harness.ctx.clone();
+    harness.state_mut().restore(&ctx, &saved);
+    let known = |app: &App| app.runs().closed(app.session()).map(|place| place.name.clone()).collect::<Vec<_>>();
+    assert_eq!(known(harness.state()), ["study", "first"]);
+    harness.key_press_modifiers(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::T);
+    until(&mut harness, "the study", |app| names(app) == ["study/seed 2"]);
+    fs::remove_dir_all(&first).unwrap();
+    press(&mut harness, "Reopen first");
+    until(&mut harness, "the sentence", |app| app.toasts().texts().next().is_some());
+    let told = harness.state().toasts().texts().next().unwrap().to_owned();
+    assert_eq!(told, format!("{} is not there any more", first.display()));
+    assert_eq!(known(harness.state()), Vec::<String>::new());
+}
+
+/// A step is the same step, whether its time is counted in steps or in epochs.
+#[test]
+fn kernels_that_count_steps_lie_over_a_run_where_it_has_these_steps() {
+    let place = tempfile::tempdir().unwrap();
+    let first = folder(place.path(), "first", 1);
+    let ours = load(&first).unwrap().history;
+    let path = place.path().join("theirs.npz");
+    let grams: Vec<f64> = ours.snapshots().iter().flat_map(|found| found.gram.iter().copied()).collect();
+    let steps: Vec<f64> = ours.rows().iter().map(|row| row.step as f64).collect();
+    let (count, n) = (steps.len(), ours.info().unwrap().probes.len());
+    archive(&path, &[("gram", vec![count, n, n], &grams), ("step", vec![count], &steps)]);
+
+    let mut harness = window(tiny());
+    drop_on(&mut harness, &[&first, &path]);
+    until(&mut harness, "the kernels over the run", |app| names(app) == ["theirs"]);
+    harness.run_steps(2);
+    let drawn = |harness: &Ui| harness.state().runs().list()[0].drawn().rows().to_vec();
+    for (found, expected) in drawn(&harness).iter().zip(ours.rows()) {
+        assert!(
+            (found.epoch - expected.epoch).abs() < 1e-12,
+            "step {}: {} {}",
+            found.step,
+            found.epoch,
+            expected.epoch
+        );
+    }
+    harness.get_by_label("by steps");
+    // And the other way round; the Grams of the folder are found by the same steps.
+    press(&mut harness, "Show theirs");
+    until(&mut harness, "the run beside the kernels", |app| names(app) == ["first"]);
+    harness.run_steps(2);
+    let app = harness.state();
+    assert!(app.history().counts_steps());
+    let over = &app.runs().list()[0];
+    for (found, expected) in over.drawn().rows().iter().zip(ours.rows()) {
+        assert_eq!((found.epoch, over.own_epoch(found.epoch)), (expected.step as f64, expected.epoch));
+    }
 }
 
 /// All that is told of kernels alone.

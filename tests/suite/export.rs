@@ -107,6 +107,17 @@ fn what_egui_paints_is_what_stands_in_the_file() {
 #[test]
 fn no_file_is_written_over() {
     let place = tempfile::tempdir().unwrap();
+    // What a killed program has left goes; what another one may be writing stays.
+    let [old, new] = ["old", "new"].map(|name| place.path().join(format!(".kernelscope-{name}.tmp")));
+    for path in [&old, &new] {
+        fs::write(path, "half of a picture").unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+    write_new(place.path(), "first", "txt", |_| Ok(())).unwrap();
+    assert!(!old.exists() && new.exists());
+    fs::remove_file(new).unwrap();
+    fs::remove_file(place.path().join("first.txt")).unwrap();
     let folder = place.path().join("new");
     let write =
         |text: &'static str| write_new(&folder, "run", "csv", |to| std::io::Write::write_all(to, text.as_bytes()));

@@ -9,8 +9,8 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::record::{KeptFile, RunState, palette};
 use kernelscope::spec::{PRESETS, Spec, preset};
 use kernelscope::ui::App;
-use kernelscope::ui::actions::UserCommand;
 use kernelscope::ui::command_palette::{Entry, found};
+use kernelscope::ui::commands::UserCommand;
 use kernelscope::ui::keeper::{Keeper, find};
 use kernelscope::ui::saved::Saved;
 use kernelscope::ui::theme::Tokens;
@@ -174,6 +174,23 @@ fn views_are_enlarged_divided_closed_and_put_back() {
     key(&mut harness, Modifiers::SHIFT, Key::Z);
     assert_eq!(harness.state().saved(&harness.ctx).layout.unwrap(), usual);
     assert_eq!(place(&harness, View::Spectrum), before);
+
+    // Dividers move by keys too, and a neighbour is never left without room.
+    harness.hover_at(before.center_bottom() + vec2(60.0, 80.0));
+    harness.run_steps(2);
+    let neighbour = place(&harness, View::Waterfall);
+    key(&mut harness, Modifiers::SHIFT, Key::ArrowRight);
+    let wider = place(&harness, View::Waterfall).left() - neighbour.left();
+    assert!(wider > 10.0, "{wider}");
+    key(&mut harness, Modifiers::SHIFT, Key::ArrowLeft);
+    assert!((place(&harness, View::Waterfall).left() - neighbour.left()).abs() <= 1.5);
+    for _ in 0..30 {
+        key(&mut harness, Modifiers::SHIFT, Key::ArrowDown);
+    }
+    let higher = before.top() - place(&harness, View::Spectrum).top();
+    assert!(higher > 100.0 && place(&harness, View::Velocity).height() > 10.0, "{higher}");
+    assert_eq!(shown(&harness), 7);
+    key(&mut harness, Modifiers::SHIFT, Key::Z);
 }
 
 /// From the list of a view's title.

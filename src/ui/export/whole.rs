@@ -1,8 +1,8 @@
 //! The window as one picture.
 
 use super::{brief, name_of};
-use crate::ui::actions::UserCommand;
 use crate::ui::app::App;
+use crate::ui::commands::UserCommand;
 
 impl App {
     /// Draws the window once more, without pointer and open lists, where a picture is made of it.

@@ -16,6 +16,8 @@ use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, lo
 #[derive(Debug)]
 pub struct Found {
     pub path: PathBuf,
+    /// What was asked for: the same, or the study that it is of.
+    pub asked: PathBuf,
     pub name: String,
     pub history: History,
     /// Where its Grams are; else they are in the record.
@@ -44,6 +46,8 @@ pub enum Told {
     Found(Box<Found>),
     /// Why something was not opened.
     Refused(String),
+    /// What was to be opened is not there any more.
+    Gone(PathBuf),
     /// An order is done, whatever came of it.
     Done,
 }
@@ -138,7 +142,7 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     let name = name.unwrap_or_else(|| name_of(&path));
     let refuse = |sentence: String| _ = tell(Told::Refused(sentence));
     if is_run(&path) {
-        tell(run(&path, name, shown));
+        tell(run(&path, &path, name, shown));
     } else if path.join(STUDY).is_file() {
         let folders = runs_of(&path);
         if folders.is_empty() {
@@ -146,7 +150,7 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
         }
         for folder in folders {
             let own = format!("{name}/{}", name_of(&folder));
-            if !tell(run(&folder, own, false)) {
+            if !tell(run(&folder, &path, own, false)) {
                 return;
             }
         }
@@ -154,7 +158,8 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
         let mut progress = |done, all| tell(Told::Measuring(name.clone(), done, all));
         match load_kernels(&path, &mut progress) {
             Ok(Loaded { history, warnings }) => {
-                let found = Found { path, name: name.clone(), history, grams: None, warnings, shown };
+                let found =
+                    Found { asked: path.clone(), path, name: name.clone(), history, grams: None, warnings, shown };
                 tell(Told::Found(Box::new(found)));
             }
             Err(sentence) => refuse(sentence),
@@ -162,15 +167,16 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     } else if path.exists() {
         refuse(format!("{name} is neither a run folder nor a study folder nor an .npz archive of kernels"));
     } else {
-        refuse(format!("{} is not there any more", path.display()));
+        tell(Told::Gone(path));
     }
 }
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.
-fn run(path: &Path, name: String, shown: bool) -> Told {
+fn run(path: &Path, asked: &Path, name: String, shown: bool) -> Told {
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
-            Told::Found(Box::new(Found { path: path.to_owned(), name, history, grams, warnings, shown }))
+            let (path, asked) = (path.to_owned(), asked.to_owned());
+            Told::Found(Box::new(Found { path, asked, name, history, grams, warnings, shown }))
         }
         Err(err) => Told::Refused(err.to_string()),
     }
@@ -185,7 +191,7 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
 }
 
 /// The last part of a path, without the ending of an archive.
-fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     let part = if path.is_file() { path.file_stem() } else { path.file_name() };
     part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -6,7 +6,9 @@
 mod loader;
 mod panel;
 mod picture;
+mod recent;
 mod shelf;
+mod time;
 mod traces;
 
 use std::path::PathBuf;
@@ -16,13 +18,16 @@ use egui::Color32;
 
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
+use super::session::Session;
 use crate::record::palette::run_ink;
-use crate::record::{Block, Grams, History};
+use crate::record::{Block, Grams, History, Row};
 
-pub use loader::{Found, Loader, Order, Told};
+pub use loader::{Found, Loader, Order, Told, name_of};
 pub use panel::show as panel;
 pub use picture::{Look, Pictures, draw};
+pub use recent::{Place, Recent};
 pub use shelf::Shelf;
+pub use time::Time;
 
 /// A run that lies over the one that is shown.
 pub struct Overlay {
@@ -33,7 +38,11 @@ pub struct Overlay {
     pub hidden: bool,
     /// Where it can be opened again.
     pub path: Option<PathBuf>,
+    /// As it was measured.
     pub history: Arc<History>,
+    /// What its time is drawn as, and the record so.
+    pub time: Time,
+    drawn: Arc<History>,
     /// Where its Grams are, if not in the record.
     pub grams: Option<Arc<Grams>>,
     curves: Curves,
@@ -42,7 +51,30 @@ pub struct Overlay {
 impl Overlay {
     /// What was read again: a run that is still written grows.
     pub fn renew(&mut self, history: Arc<History>, grams: Option<Arc<Grams>>) {
-        (self.history, self.grams, self.curves) = (history, grams, Curves::default());
+        (self.history, self.grams) = (history, grams);
+        self.draw_in(self.time);
+    }
+
+    /// Its name, its place, and its record, which nothing here holds any more.
+    pub fn into_record(self) -> (String, Option<PathBuf>, Arc<History>) {
+        (self.name, self.path, self.history)
+    }
+
+    /// The record with its time as it is drawn.
+    pub fn drawn(&self) -> &History {
+        &self.drawn
+    }
+
+    fn draw_in(&mut self, time: Time) {
+        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), Curves::default());
+    }
+
+    /// The epoch, as it counts it itself, of its row that is drawn nearest to this time.
+    pub fn own_epoch(&self, time: f64) -> f64 {
+        let gap = |row: &Row| (row.epoch - time).abs();
+        let nearest = self.drawn.rows().iter().enumerate().min_by(|a, b| gap(a.1).total_cmp(&gap(b.1)));
+        let own = nearest.and_then(|(place, _)| self.history.rows().get(place));
+        own.filter(|_| self.time != Time::Own).map_or(time, |row| row.epoch)
     }
 
     /// Its colour and whether its line is broken.
@@ -64,15 +96,12 @@ pub struct Runs {
     pub beside: Option<u64>,
     /// Whether the list is open.
     pub open: bool,
-    /// What was closed last, by name and place.
-    pub closed: Vec<(String, PathBuf)>,
+    /// What was opened here or in a window before.
+    pub recent: Recent,
     pub(super) loader: Option<Loader>,
     pub(super) dialog: Option<FolderDialog>,
     pub(super) pictures: Pictures,
 }
-
-/// What was closed is remembered so many times.
-const MOST_CLOSED: usize = 12;
 
 impl Default for Runs {
     fn default() -> Self {
@@ -83,7 +112,7 @@ impl Default for Runs {
             lit: None,
             beside: None,
             open: false,
-            closed: Vec::new(),
+            recent: Recent::default(),
             loader: None,
             dialog: None,
             pictures: Pictures::default(),
@@ -115,9 +144,19 @@ impl Runs {
     ) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.closed.retain(|(_, known)| Some(known) != path.as_ref());
-        self.list.push(Overlay { id, name, hidden: false, path, history, grams, curves: Curves::default() });
+        let (time, drawn, curves) = (Time::Own, Arc::clone(&history), Curves::default());
+        self.list.push(Overlay { id, name, hidden: false, path, history, time, drawn, grams, curves });
         id
+    }
+
+    /// Draws all of them in the time of the run that is shown.
+    pub fn keep_time(&mut self, shown: &History) {
+        for overlay in &mut self.list {
+            let time = Time::of(&overlay.history, shown);
+            if time != overlay.time {
+                overlay.draw_in(time);
+            }
+        }
     }
 
     /// Takes one away.
@@ -129,11 +168,13 @@ impl Runs {
         Some(self.list.remove(place))
     }
 
-    /// Remembers where something was that is closed now.
-    pub fn closed(&mut self, name: String, path: PathBuf) {
-        self.closed.retain(|(_, known)| *known != path);
-        self.closed.insert(0, (name, path));
-        self.closed.truncate(MOST_CLOSED);
+    /// What was opened before and is not open now, the last one first. A study is open where one of its runs is.
+    pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a Place> {
+        let shown = session.and_then(Session::path);
+        self.recent.list().iter().filter(move |place| {
+            let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown);
+            !open.any(|path| path.starts_with(&place.path))
+        })
     }
 }
 

@@ -2,9 +2,10 @@
 
 use egui::{Align, Align2, Context, Label, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Window, vec2};
 
-use super::{Overlay, Runs};
+use super::{Overlay, Place, Runs};
 use crate::record::Block;
-use crate::ui::actions::{Action, Actions, UserCommand};
+use crate::ui::actions::{Action, Actions};
+use crate::ui::commands::UserCommand;
 use crate::ui::format;
 use crate::ui::opening::RunWish;
 use crate::ui::session::Session;
@@ -71,7 +72,7 @@ fn inside(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>, actions: &mut
             (runs.lit, runs.beside) = (lit, beside);
         });
     }
-    closed(ui, runs, actions);
+    closed(ui, runs, session, actions);
 }
 
 /// What is being opened, and a way to end it.
@@ -146,6 +147,9 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
             let rows = overlay.history.rows().len();
             ui.label(RichText::new(format::count(rows as u64)).size(theme::SMALL).color(tokens.weak))
                 .on_hover_text("Snapshots");
+            if let Some(words) = overlay.time.words() {
+                ui.label(RichText::new("by steps").size(theme::SMALL).color(tokens.weak)).on_hover_text(words);
+            }
             let field = TextEdit::singleline(&mut overlay.name).desired_width(ui.available_width() - 8.0);
             let field = ui.add(field);
             let _named = field.clone().accessible_name(format!("Name of run {}", overlay.id + 1));
@@ -157,16 +161,19 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
     ui.rect_contains_pointer(row.response.rect)
 }
 
-/// What was closed, to be opened again.
-fn closed(ui: &mut Ui, runs: &Runs, actions: &mut Actions) {
-    if runs.closed.is_empty() {
+/// What was open before, to be opened again.
+fn closed(ui: &mut Ui, runs: &Runs, session: Option<&Session>, actions: &mut Actions) {
+    let mut closed = runs.closed(session).peekable();
+    if closed.peek().is_none() {
         return;
     }
     ui.separator();
-    ui.label(RichText::new("Closed before").size(theme::SMALL).weak());
     ui.horizontal_wrapped(|ui| {
-        for (name, path) in &runs.closed {
-            let button = ui.small_button(name).on_hover_text(path.display().to_string());
+        ui.label(RichText::new("Open again").size(theme::SMALL).color(Tokens::of(ui).weak));
+        for Place { name, path, autosaved } in closed {
+            let about = if *autosaved { "Autosaved: of each window the last three runs are kept" } else { "" };
+            let about = format!("{}\n{about}", path.display());
+            let button = ui.small_button(name).on_hover_text(about.trim_end());
             let _named = button.clone().accessible_name(format!("Reopen {name}"));
             if button.clicked() {
                 actions.push(Action::Open(vec![path.clone()]));

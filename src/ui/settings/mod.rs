@@ -13,7 +13,8 @@ mod training;
 
 use egui::{Panel, RichText, ScrollArea, Ui};
 
-use super::actions::{Action, Actions, UserCommand};
+use super::actions::{Action, Actions};
+use super::commands::UserCommand;
 use super::format;
 use super::session::Session;
 use super::theme::{self, GRID, Tokens};

@@ -4,7 +4,7 @@ use egui::Ui;
 
 use super::form::{Form, real, whole};
 use crate::spec::{Loss, Optimiser, Parametrisation};
-use crate::ui::actions::UserCommand;
+use crate::ui::commands::UserCommand;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
 use crate::worker::Command;

@@ -5,7 +5,8 @@ use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, 
 
 use super::{Open, Seen, TourWish, Tours};
 use crate::spec::Awaited;
-use crate::ui::actions::{Action, Actions, UserCommand};
+use crate::ui::actions::{Action, Actions};
+use crate::ui::commands::UserCommand;
 use crate::ui::theme::{self, BODY, GRID, SMALL, Tokens};
 use crate::ui::widgets::{BAR_BUTTON, Icon, IconButton};
 

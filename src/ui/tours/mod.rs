@@ -11,8 +11,9 @@ mod figures;
 
 use egui::Context;
 
-use super::actions::{Action, UserCommand};
+use super::actions::Action;
 use super::app::App;
+use super::commands::UserCommand;
 use super::settings::needs_restart;
 use super::study::{StudyPage, Wish};
 use super::toasts::Toast;

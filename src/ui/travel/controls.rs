@@ -4,7 +4,8 @@ use egui::{Align2, Button, Color32, CornerRadius, FontId, Rect, RichText, Role, 
 use egui::{WidgetInfo, pos2, vec2};
 
 use super::{Mark, PER_SECOND, Round, SPEEDS, Which, Wish};
-use crate::ui::actions::{Action, UserCommand};
+use crate::ui::actions::Action;
+use crate::ui::commands::UserCommand;
 use crate::ui::format;
 use crate::ui::scene::Scene;
 use crate::ui::theme::Tokens;

@@ -11,9 +11,9 @@ pub(super) use controls::{WIDTH, colour, controls, flags};
 pub use marks::{Mark, Marks, Moment, Which};
 pub use playback::{PER_SECOND, Playback, SPEEDS};
 
-use super::actions::UserCommand;
 use super::app::App;
 use super::clock::Clock;
+use super::commands::UserCommand;
 use super::views::View;
 use crate::record::History;
 

@@ -88,11 +88,11 @@ impl BesideState {
     fn of(&mut self, ui: &Ui, overlay: &Overlay, epoch: f64) -> Option<(f64, Matrix)> {
         let Some(grams) = &overlay.grams else {
             let gap = |at: f64| (at - epoch).abs();
-            let kept = overlay.history.snapshots().iter();
+            let kept = overlay.drawn().snapshots().iter();
             let nearest = kept.min_by(|a, b| gap(a.row.epoch).total_cmp(&gap(b.row.epoch)))?;
             return Some((nearest.row.epoch, Ok(Arc::clone(&nearest.gram))));
         };
-        let (step, at) = grams.nearest(epoch)?;
+        let (step, at) = grams.nearest(overlay.own_epoch(epoch))?;
         let place = (overlay.id, step);
         if self.thread.is_none() {
             let ctx = ui.ctx().clone();

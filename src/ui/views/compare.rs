@@ -13,7 +13,7 @@ use super::slot::Slot;
 use super::tables;
 use super::{choose_block, distances};
 use crate::record::{Block, RunInfo};
-use crate::ui::actions::UserCommand;
+use crate::ui::commands::UserCommand;
 use crate::ui::scene::Scene;
 use crate::ui::theme;
 use crate::ui::travel::Which;

@@ -4,7 +4,8 @@ use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 
 use super::slot::Slot;
 use crate::record::{Block, Ending, History, Metric, RunState};
-use crate::ui::actions::{Action, UserCommand};
+use crate::ui::actions::Action;
+use crate::ui::commands::UserCommand;
 use crate::ui::curves::{Curves, Key, Source, Window};
 use crate::ui::forks::ideas;
 use crate::ui::format;

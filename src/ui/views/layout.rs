@@ -4,7 +4,7 @@
 //! places have their usual proportions at every size; a kept layout is taken whole or refused with a sentence.
 
 use egui::{Rect, Vec2, pos2};
-use egui_tiles::{Container, Linear, LinearDir, SimplificationOptions, Tile, TileId, Tiles, Tree};
+use egui_tiles::{Container, Linear, LinearDir, Shares, SimplificationOptions, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
 use super::View;
@@ -12,6 +12,9 @@ use crate::ui::theme::GRID;
 
 /// Between two places.
 pub const GAP: f32 = 1.5 * GRID;
+/// By how much of a row or column a place grows with a key, and the least share that it leaves to any.
+const NUDGE: f32 = 0.04;
+const LEAST: f32 = 0.1;
 /// A kept layout with parts in parts deeper than this was not made here.
 const DEEPEST: usize = 12;
 
@@ -159,6 +162,35 @@ impl Places {
             }
         }
         self.own = true;
+    }
+
+    /// Gives a view more or less of the row, or of the column, in which it stands or a part that it is in. Where there is none, or
+    /// a neighbour would be left without room, nothing happens.
+    pub fn resize(&mut self, view: View, dir: LinearDir, more: bool) {
+        let tiles = &mut self.tree.tiles;
+        let mut child = tiles.find_pane(&view);
+        while let Some(place) = child {
+            let parent = tiles.parent_of(place);
+            if let Some(Tile::Container(Container::Linear(row))) = parent.and_then(|parent| tiles.get_mut(parent))
+                && row.dir == dir
+                && row.children.len() > 1
+            {
+                let total: f32 = row.children.iter().map(|&child| row.shares[child]).sum();
+                let before = row.shares[place] / total;
+                let after = before + if more { NUDGE } else { -NUDGE };
+                let share = |shares: &Shares, child: TileId| {
+                    if child == place { after } else { shares[child] / total * (1.0 - after) / (1.0 - before) }
+                };
+                if row.children.iter().all(|&child| share(&row.shares, child) >= LEAST) {
+                    let shares: Vec<(TileId, f32)> =
+                        row.children.iter().map(|&child| (child, share(&row.shares, child))).collect();
+                    shares.into_iter().for_each(|(child, share)| row.shares.set_share(child, share));
+                    self.own = true;
+                }
+                return;
+            }
+            child = parent;
+        }
     }
 
     /// Gives the room of a place to its neighbours; the last one stays.

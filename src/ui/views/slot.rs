@@ -5,7 +5,7 @@ use egui::{Button, Color32, ComboBox, Grid, Popup, Rect, RichText, Sense, Ui, ve
 use egui_tiles::LinearDir;
 
 use super::View;
-use crate::ui::actions::UserCommand;
+use crate::ui::commands::UserCommand;
 use crate::ui::export::What;
 use crate::ui::theme;
 use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};

@@ -5,7 +5,7 @@
 //! window for itself; all others are then where they were.
 
 use egui::{Pos2, Rect, RichText, Stroke, Ui};
-use egui_tiles::{Behavior, EditAction, ResizeState, TileId, Tiles, UiResponse};
+use egui_tiles::{Behavior, EditAction, LinearDir, ResizeState, TileId, Tiles, UiResponse};
 
 use super::layout::{GAP, Layout, Places, USUAL};
 use super::slot::{Slot, Wish};
@@ -15,7 +15,8 @@ use super::{
     modes, optimiser, prediction, program, scale, spectrum, trajectories, velocity, waterfall,
 };
 use crate::record::Block;
-use crate::ui::actions::{Action, UserCommand};
+use crate::ui::actions::Action;
+use crate::ui::commands::UserCommand;
 use crate::ui::export::Order;
 use crate::ui::scene::Scene;
 
@@ -38,6 +39,14 @@ impl Default for Slots {
     fn default() -> Self {
         let places = Places::default();
         Self { given: places.views(), places, enlarged: None, pointed: None, focused: None }
+    }
+}
+
+impl Slots {
+    /// The view with the focus in it, else the one that the pointer was last over, else the first.
+    fn meant(&self) -> Option<View> {
+        let views = self.places.views();
+        self.focused.or(self.pointed).filter(|view| views.contains(view)).or(views.first().copied())
     }
 }
 
@@ -90,24 +99,34 @@ impl ViewState {
         self.slots.enlarged = None;
     }
 
-    /// Puts a view on screen, if it is not.
+    /// Puts a view on screen, if it is not. One of several matrices needs the largest place; what stood there stays on screen.
     pub fn bring(&mut self, view: View) {
         let places = self.slots.places.all();
         if !places.iter().any(|place| place.1 == view)
-            && let Some(place) = places.get(SPARE).or(places.last())
+            && let (Some(first), Some(spare)) = (places.first(), places.get(SPARE).or(places.last()))
         {
-            self.slots.places.put(place.0, view);
+            if matches!(view, View::Compare | View::Beside) {
+                self.slots.places.put(spare.0, first.1);
+                self.slots.places.put(first.0, view);
+            } else {
+                self.slots.places.put(spare.0, view);
+            }
         }
         self.slots.enlarged = self.slots.enlarged.filter(|&enlarged| enlarged == view);
     }
 
-    /// Gives the window to the view with the focus in it, else to the one that the pointer was last over; or puts it back.
+    /// Gives the window to the view that is meant: that with the focus in it, else to the one that the pointer was last over; or puts it back.
     pub fn enlarge_or_put_back(&mut self) {
         let slots = &mut self.slots;
         if slots.enlarged.take().is_none() {
-            let views = slots.places.views();
-            let meant = slots.focused.or(slots.pointed).filter(|view| views.contains(view));
-            slots.enlarged = meant.or(views.first().copied());
+            slots.enlarged = slots.meant();
+        }
+    }
+
+    /// Gives the view that is meant more or less of the room that it shares with its neighbours, beside or below it.
+    pub fn resize(&mut self, dir: LinearDir, more: bool) {
+        if let Some(view) = self.slots.meant() {
+            self.slots.places.resize(view, dir, more);
         }
     }
 
