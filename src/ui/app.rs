@@ -333,6 +333,7 @@ impl App {
             let flops = session.and_then(|session| measured_flops(&session.history));
             let tours = &self.tours;
             let foot = |ui: &mut Ui, actions: &mut Actions| tours::dock(ui, tours, false, actions);
+            self.study.thick = self.looks.thick();
             self.study.show(ui, &mut self.actions, &self.draft, flops, foot);
             return;
         }

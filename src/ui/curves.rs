@@ -47,6 +47,15 @@ struct Curve {
     base: f64,
     generation: u64,
     shown: Option<Shown>,
+    seen: Option<Seen>,
+}
+
+/// The least and the greatest value of what was in view, and of which generation of the points.
+#[derive(Debug)]
+struct Seen {
+    window: Window,
+    generation: u64,
+    span: Option<(f64, f64)>,
 }
 
 /// What was last drawn, and where to go on when points are appended.
@@ -109,6 +118,18 @@ impl Curves {
         let points = &self.curves.get(&key)?.points;
         let after = points.partition_point(|point| point.x <= epoch);
         points.get(after.checked_sub(1)?).map(|point| point.y)
+    }
+
+    /// Least and greatest value of a curve in view, one point beyond each edge included, as it was last read.
+    pub fn span(&mut self, key: Key, window: Window) -> Option<(f64, f64)> {
+        let curve = self.curves.get_mut(&key)?;
+        let known = |seen: &Seen| seen.window == window && seen.generation == curve.generation;
+        if !curve.seen.as_ref().is_some_and(known) {
+            let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
+            let span = curve.points[from..end(&curve.points, window)].iter().fold(None, widened);
+            curve.seen = Some(Seen { window, generation: curve.generation, span });
+        }
+        curve.seen.as_ref()?.span
     }
 
     /// [`History::spikes`], computed again only while the last switch can still change it.

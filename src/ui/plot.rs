@@ -44,6 +44,8 @@ pub struct Trace {
     pub told: Option<Told>,
     /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
     pub over: bool,
+    /// Least and greatest value in the stretch that is in view.
+    pub span: Option<(f64, f64)>,
 }
 
 impl Trace {
@@ -64,7 +66,8 @@ impl Trace {
     ) -> Self {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
-        Self { name: name.into(), visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false }
+        let (name, span) = (name.into(), visible.span);
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
     }
 
     /// A curve of each task's block, the first task's on top, over those of other runs.
@@ -88,7 +91,7 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
         let dense = points.len() > 2 * window.pixels;
         let visible = Arc::new(Visible { pieces: vec![points], span, dense });
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
     }
 
     /// The same, under this name where it is exported.
@@ -105,7 +108,7 @@ impl Trace {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
         let (name, style) = (String::new(), Style::Dashed);
-        Self { name, visible, colour, width: 1.0, style, now: None, told: None, over: false }
+        Self { name, visible, colour, width: 1.0, style, now: None, told: None, over: false, span: Some((y, y)) }
     }
 
     /// The same curve of the run before this one.
@@ -115,8 +118,8 @@ impl Trace {
         let visible = curves.visible(history, key, window);
         let colour = scene.tokens.faint.gamma_multiply(0.8);
         let told = scene.sheet.as_ref().map(|_| told(history, key, "run before: "));
-        let (name, style) = ("run before".to_owned(), Style::Solid);
-        Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false })
+        let (name, style, span) = ("run before".to_owned(), Style::Solid, visible.span);
+        Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false, span })
     }
 }
 
@@ -168,7 +171,7 @@ pub fn time_plot(
     marks: &[Mark],
 ) -> PlotTransform {
     let behind = ui.painter().add(Shape::Noop);
-    let span = traces.iter().filter_map(|trace| trace.visible.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let span = traces.iter().filter_map(|trace| trace.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let (low, high) = plot.limits.unwrap_or_else(|| format::settle(span.unwrap_or((0.0, plot.least)), plot.least));
     let range = scene.range;
     if let Some(sheet) = &mut scene.sheet {

@@ -462,4 +462,12 @@ fn the_picture_of_many_curves_has_every_point_in_its_place() {
     let broken = draw(&Look { lines: vec![(curve, red, true)], ..look });
     let left = broken.pixels.iter().filter(|pixel| pixel.a() > 0).count();
     assert!(left > drawn / 4 && left < drawn * 9 / 10, "{left} of {drawn} pixels are left of a broken line");
+
+    // The whole curves are drawn, but the axis is that of the stretch in view.
+    let mut curves = Curves::default();
+    curves.visible(&history, key, whole);
+    for (from, to) in [(0.0, 1.0), (1.0, 2.0), (0.4, 2.9), (1.0, 2.0)] {
+        let window = Window { from, to, pixels: 400 };
+        assert_eq!(curves.span(key, window), Curves::default().visible(&history, key, window).span);
+    }
 }

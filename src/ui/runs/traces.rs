@@ -22,12 +22,14 @@ impl Trace {
             let (colour, broken) = overlay.ink(dark);
             let name = overlay.name.as_str();
             let is_lit = *lit == Some(overlay.id);
+            let seen = window;
             let window = if many && !is_lit { whole } else { window };
             let trace = Self::of((&overlay.drawn, &mut overlay.curves), name, key, (window, cursor), colour);
             traces.push(Self {
                 width: if is_lit { 2.6 } else { 1.2 },
                 style: if broken { Style::Dashed } else { Style::Solid },
                 over: !is_lit,
+                span: overlay.curves.span(key, seen),
                 ..trace
             });
         }

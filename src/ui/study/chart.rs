@@ -20,8 +20,8 @@ pub struct Shown {
     pub clicked: Option<usize>,
 }
 
-/// Draws the picture into what is left of this ui.
-pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> Shown {
+/// Draws the picture into what is left of this ui, its lines and dots so much thicker than usual.
+pub fn show(ui: &mut Ui, id: &str, picture: &Picture, thick: f32) -> Shown {
     let tokens = Tokens::of(ui);
     let behind = ui.painter().add(Shape::Noop);
     let ((left, right), (low, high)) = (picture.x, picture.y);
@@ -57,7 +57,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> Shown {
                 plot_ui.add(area.id(("ribbon", place)).allow_hover(false));
             }
             let lines = picture.guides.iter().map(|(line, _)| line).chain(&picture.lines);
-            lines.enumerate().for_each(|(place, line)| plot_ui.line(drawn(line, place)));
+            lines.enumerate().for_each(|(place, line)| plot_ui.line(drawn(line, place, thick)));
         });
     let transform = shown.transform;
     let frame = *transform.frame();
@@ -71,7 +71,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> Shown {
         ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", theme::note(), tokens.faint);
         return Shown { transform, clicked: None };
     }
-    dots(ui, picture, &transform);
+    dots(ui, picture, &transform, thick);
     labels(ui, picture, &transform);
     if picture.ticks.is_none() {
         let (at, font) = (frame.right_bottom() - Vec2::new(4.0, 1.0), FontId::proportional(9.5));
@@ -84,14 +84,14 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture) -> Shown {
     Shown { transform, clicked: pointed.filter(|_| shown.response.clicked()) }
 }
 
-fn drawn(line: &Line, place: usize) -> PlotLine<'_> {
+fn drawn(line: &Line, place: usize, thick: f32) -> PlotLine<'_> {
     let style = match line.style {
         Dashes::None => LineStyle::Solid,
         Dashes::Broken => LineStyle::Dashed { length: 5.0 },
         Dashes::Dotted => LineStyle::Dotted { spacing: 4.0 },
     };
     let drawn = PlotLine::new("", PlotPoints::Borrowed(&line.points)).id(("line", place));
-    drawn.color(line.colour).width(line.width).style(style).allow_hover(false)
+    drawn.color(line.colour).width(thick * line.width).style(style).allow_hover(false)
 }
 
 /// What stands at the right of the lines, each at the height of its line's end unless another one stands there; and the names
@@ -163,18 +163,18 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// Bars and dots, above the lines.
-fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform) {
+fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform, thick: f32) {
     let painter = ui.painter().with_clip_rect(transform.frame().expand(3.0));
     for bar in &picture.bars {
         let at = |y: f64| transform.position_from_point(&PlotPoint::new(bar.at, y));
-        painter.line_segment([at(bar.ends.0), at(bar.ends.1)], Stroke::new(1.0, bar.colour));
+        painter.line_segment([at(bar.ends.0), at(bar.ends.1)], Stroke::new(thick, bar.colour));
     }
     for dot in &picture.dots {
         let at = transform.position_from_point(&dot.at);
         if dot.full {
-            painter.circle_filled(at, 3.0, dot.colour);
+            painter.circle_filled(at, 3.0 * thick, dot.colour);
         } else {
-            painter.circle_stroke(at, 2.4, Stroke::new(1.0, dot.colour));
+            painter.circle_stroke(at, 2.4 * thick, Stroke::new(thick, dot.colour));
         }
     }
 }

@@ -131,7 +131,7 @@ impl Learning {
 }
 
 /// Draws the picture; returns the run, by its place in the study, of a point that was clicked.
-pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) -> Option<usize> {
+pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, thick: f32) -> Option<usize> {
     let tokens = Tokens::of(ui);
     learning.work(ui);
     let learnt = learning.learnt().cloned()?;
@@ -152,7 +152,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) -> Option<usize> {
     });
     let mut kind = learning.kind.unwrap_or(ErrorKind::Square);
     let drawn = learning.drawn.as_ref()?;
-    let chart::Shown { transform, mut clicked } = chart::show(&mut body, title, &drawn.main);
+    let chart::Shown { transform, mut clicked } = chart::show(&mut body, title, &drawn.main, thick);
     if let Some(right) = right {
         let down = drawn.extras.len() as f32;
         let height = (right.height() - (down - 1.0) * gap) / down;
@@ -162,7 +162,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect) -> Option<usize> {
             let Card { mut body, .. } = card_titled(ui, area, which.title(), which.unit(), which.help(), |ui| {
                 ui.label(RichText::new(which.title()).size(theme::TITLE).color(tokens.text));
             });
-            chart::show(&mut body, which.title(), picture);
+            chart::show(&mut body, which.title(), picture, thick);
         }
     }
     let options = [

@@ -91,6 +91,8 @@ enum Busy {
 pub struct StudyPage {
     /// Whether it is shown instead of the run.
     pub shown: bool,
+    /// How much thicker its curves are than usual.
+    pub thick: f32,
     /// What the panel edits.
     pub draft: Draft,
     /// The settings of the run page as this study took them. They stay while there are results: who goes on working on the run
@@ -121,6 +123,7 @@ impl StudyPage {
         let draft = Draft::new(Which::Ready(0));
         Self {
             shown: false,
+            thick: 1.0,
             plan: draft::Plan::new(&draft, run),
             draft,
             base: run.clone(),

@@ -125,7 +125,9 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
     ui_words.add_space(GRID);
     ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
     if page.results.learning.learnt().is_some() {
-        if let Some(place) = learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID)) {
+        if let Some(place) =
+            learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID), page.thick)
+        {
             actions.push(Action::Study(Wish::OpenRun(place)));
         }
         return;
@@ -217,6 +219,7 @@ fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
 fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let gap = 1.5 * GRID;
+    let thick = page.thick;
     let pictures = page.results.pictures(runs, tokens);
     let across = match pictures.len() {
         0 | 1 => 1,
@@ -234,7 +237,7 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
                 ui.label(RichText::new(kind.title()).size(theme::TITLE).color(tokens.text));
             });
         names(&mut header, picture);
-        chart::show(&mut body, kind.title(), picture);
+        chart::show(&mut body, kind.title(), picture, thick);
     }
 }
 
