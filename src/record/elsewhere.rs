@@ -38,8 +38,10 @@ pub fn load_kernels(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> 
 }
 
 fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
-    let mut npz =
-        NpzReader::open(path).map_err(|err| format!("it is no .npz archive as numpy.savez writes it ({err})"))?;
+    let mut npz = NpzReader::open(path).map_err(|err| {
+        log::info!("{}: {err}", path.display());
+        "it is no .npz archive as numpy.savez writes it".to_owned()
+    })?;
     if !npz.has("gram") {
         return Err("it holds no array named gram; save the kernels as gram=…, of shape [T, n, n]".to_owned());
     }
@@ -71,7 +73,7 @@ fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loade
             }
             if let Some(bad) = gram.iter().position(|value| !value.is_finite()) {
                 let (row, column) = (bad / n, bad % n);
-                return Err(invalid(format!("gram[{place}, {row}, {column}] is no number")));
+                return Err(invalid(format!("gram[{place}, {row}, {column}] is no number: leave that kernel out")));
             }
             if from.is_none_or(|from| from.task != moment.task) {
                 // A task begins where the last kernel of the one before is, the first one at the very start.

@@ -4,14 +4,16 @@
 //! path; among all presets the one is taken that leaves the fewest settings to change, the first of several.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use toml::{Table, Value};
 
 use super::{PRESETS, Preset, STUDIES, Spec};
 
 impl Spec {
-    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell, with a folder for the results; none where a number is too large for a run file.
-    pub fn command_line(&self) -> Option<String> {
+    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell, with a folder for the results, this one if it is given; none where a
+    /// number is too large for a run file or the folder's name is no text.
+    pub fn command_line(&self, folder: Option<&Path>) -> Option<String> {
         let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
         let wanted = leaves(self)?;
         let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();
@@ -21,9 +23,10 @@ impl Spec {
         nearest.sort_by_key(|(count, _)| *count);
         let line = |preset: &Preset| Some((preset.name, self.assignments(&preset.spec(), &wanted)?));
         let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
-        let folder = match self.study {
-            Some(_) => format!("kernelscope-studies/{name}"),
-            None => format!("{name}-seed-{}", self.seed),
+        let folder = match (folder, &self.study) {
+            (Some(folder), _) => folder.to_str()?.to_owned(),
+            (None, Some(_)) => format!("kernelscope-studies/{name}"),
+            (None, None) => format!("{name}-seed-{}", self.seed),
         };
         let words = ["kernelscope", command, "--preset", name].into_iter();
         let changes = changes.iter().flat_map(|change| ["--set", change]);

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use egui::scroll_area::ScrollSource;
 use egui::util::undoer::{Settings, Undoer};
-use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
+use egui::{CentralPanel, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder};
 
 use super::actions::{Action, Actions};
 use super::clock::{self, Clock};
@@ -18,7 +19,7 @@ use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
 use super::looks::Looks;
-use super::meters::{FrameTimes, Memory};
+use super::meters::{FrameTimes, Memory, measured_flops};
 use super::runs::{self, Runs};
 use super::scene::Scene;
 use super::session::Session;
@@ -39,6 +40,8 @@ pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
 
 /// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
 const STABLE: f32 = 0.5;
+/// Smaller than this the page does not become.
+const LEAST: egui::Vec2 = egui::vec2(900.0, 540.0);
 
 /// Everything the window holds.
 pub struct App {
@@ -263,7 +266,8 @@ impl App {
         keys::heed(ui.ctx(), &mut self.actions, &available);
         self.take_drops(ui.ctx());
         widgets::point_at(ui.ctx(), self.tours.view());
-        self.layout(ui, &available, false);
+        self.looks.keep_presenting(ui.ctx());
+        self.page(ui, &available);
         if self.exports.window_ordered() {
             self.export_window(ui.ctx(), &available);
         }
@@ -281,6 +285,19 @@ impl App {
         }
     }
 
+    /// Everything, in a window that is too small for it behind scroll bars: nothing is ever out of reach. The wheel is the plots'.
+    fn page(&mut self, ui: &mut Ui, available: &[UserCommand]) {
+        let room = ui.available_size();
+        if room.x >= LEAST.x && room.y >= LEAST.y {
+            return self.layout(ui, available, false);
+        }
+        let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
+        ScrollArea::both().scroll_source(bars).show(ui, |ui| {
+            let (rect, _) = ui.allocate_exact_size(room.max(LEAST), Sense::hover());
+            self.layout(&mut ui.new_child(UiBuilder::new().max_rect(rect)), available, false);
+        });
+    }
+
     /// Puts an enlarged view back, unless the key is meant for what lies above it.
     fn escape(&mut self, ctx: &egui::Context) {
         let covered = self.palette.is_open() || self.help || egui::Popup::is_any_open(ctx);
@@ -292,9 +309,12 @@ impl App {
     /// Draws everything; on paper where a picture is made of it.
     pub(super) fn layout(&mut self, ui: &mut Ui, available: &[UserCommand], paper: bool) {
         let tokens = Tokens::of(ui);
+        let on: Vec<UserCommand> = UserCommand::ALL.iter().copied().filter(|&command| self.is_on(command)).collect();
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
+        let name = self.file_name();
         let mut scene = Scene {
+            name,
             history,
             reference: self.reference.as_ref(),
             clock: &self.clock,
@@ -317,7 +337,7 @@ impl App {
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.study, self.checked.preset, available);
+            top_bar::show(ui, &mut scene, session, &self.study, self.checked.preset, (available, &on));
         });
         // For the back row only what is looked at.
         let presents = self.looks.presents();
@@ -371,23 +391,4 @@ impl App {
 /// Goes on from runs that were kept, on this device and kept to the pace of their spec.
 fn go_on(device: DeviceChoice) -> GoOnFn {
     Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
-}
-
-/// Operations per second that this run has reached, kernels and steps together; none before enough was seen.
-fn measured_flops(history: &History) -> Option<f64> {
-    use crate::spec::{Cost, DataShape};
-
-    let info = history.info()?;
-    let (rows, progress) = (history.rows(), history.progress());
-    if rows.len() < 4 || progress.steps_per_second <= 0.0 || progress.step == 0 {
-        return None;
-    }
-    let cost = Cost::of(&info.spec, &DataShape::expected(&info.spec));
-    // The mean of the last few snapshots, not the sum of all: the record may have been thinned, and this runs every frame.
-    let recent = &rows[rows.len().saturating_sub(16)..];
-    let snapshot_seconds = recent.iter().map(|row| row.cost.held_up()).sum::<f64>() / recent.len() as f64;
-    let step_seconds = 1.0 / progress.steps_per_second;
-    let (steps, snapshots) = (cost.steps.max(1) as f64, cost.snapshots.max(1) as f64);
-    let seconds = steps * step_seconds + snapshots * snapshot_seconds;
-    Some((cost.training_flop + cost.kernel_flop) / seconds).filter(|flops| flops.is_finite() && *flops > 0.0)
 }

@@ -81,6 +81,13 @@ fn message(scene: &Scene<'_>, session: Option<&Session>, checked: &Checked) -> O
             colour: tokens.error,
             restart: checked.problems.is_empty(),
         }),
+        // Of a run folder that nobody has ended: its program was, and not by the run.
+        RunState::Ended(Ending::Failed { message, .. }) if session.opened.is_some() => Some(Message {
+            text: format!("This run did not come to its end: {message}"),
+            next: "What was measured stands",
+            colour: tokens.weak,
+            restart: checked.problems.is_empty(),
+        }),
         RunState::Ended(Ending::Failed { message, .. }) => Some(Message {
             text: format!("The run failed: {message}"),
             next: "What was measured stands",

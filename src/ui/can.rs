@@ -42,6 +42,20 @@ impl App {
         }
     }
 
+    /// Whether a command that is its own opposite is on.
+    pub(super) fn is_on(&self, command: UserCommand) -> bool {
+        match command {
+            UserCommand::LightExports => self.exports.light,
+            UserCommand::Presentation => self.looks.presents(),
+            UserCommand::Runs => self.runs.open,
+            UserCommand::Help => self.help,
+            UserCommand::Enlarge => self.views.enlarged().is_some(),
+            UserCommand::Follow => self.clock.is_following(),
+            UserCommand::Page => self.study.shown,
+            _ => false,
+        }
+    }
+
     /// Why a command cannot be carried out now; none where it can.
     pub(super) fn refusal(&self, command: UserCommand) -> Option<&'static str> {
         if self.can(command) {

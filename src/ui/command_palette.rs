@@ -25,10 +25,10 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// All of them: commands in the order of the menu, then presets, then views.
+    /// All of them: commands in the order of the menu, then views, then presets: a preset begins another run.
     pub fn all() -> impl Iterator<Item = Self> {
         let groups = super::commands::Group::ALL.iter().flat_map(|group| group.commands());
-        groups.map(Self::Command).chain(PRESETS.iter().map(Self::Preset)).chain(View::ALL.into_iter().map(Self::View))
+        groups.map(Self::Command).chain(View::ALL.into_iter().map(Self::View)).chain(PRESETS.iter().map(Self::Preset))
     }
 
     pub fn label(self) -> String {

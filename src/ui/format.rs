@@ -10,7 +10,7 @@ pub fn number(value: f64) -> String {
     }
     let text = if size == 0.0 {
         "0".to_owned()
-    } else if !(0.00995..99_950.0).contains(&size) {
+    } else if !(0.00995..999_500.0).contains(&size) {
         let exponent = size.log10().floor() as i32;
         let mantissa = value / 10f64.powi(exponent);
         // 9.96 would print as 10.0.
@@ -108,7 +108,7 @@ fn plain(value: f64, span: f64) -> String {
     }
     let decimals = (1.0 - (span / 2.0).log10().floor()).clamp(0.0, 6.0) as usize;
     let size = value.abs();
-    if size >= 1e5 || (size < 1e-4 && span < 1e-3) {
+    if size >= 1e6 || (size < 1e-4 && span < 1e-3) {
         return number(value);
     }
     let text = format!("{value:.decimals$}");

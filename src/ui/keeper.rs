@@ -33,8 +33,10 @@ pub fn find(file: &KeptFile) -> Found {
     };
     let message = (!problems.is_empty()).then(|| {
         let kept = file.put_aside().map_or_else(String::new, |name| format!("; the file is kept as {name}"));
-        let text =
-            format!("Not all of the last window could be read ({}): that is as usual{kept}", problems.join("; "));
+        let text = format!(
+            "Not all of the last window could be read ({}); what could not is as at a first start{kept}",
+            problems.join("; ")
+        );
         Toast::failed(text).with_folder(file.folder())
     });
     Found { saved, first: false, message }

@@ -15,7 +15,7 @@ pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         [alt, shift, command].into_iter().filter(|&held| held).count()
     };
     let mut commands = UserCommand::ALL.to_vec();
-    commands.sort_by_key(|command| std::cmp::Reverse(modifiers(command)));
+    commands.sort_by_key(|command| (*command != UserCommand::Palette, std::cmp::Reverse(modifiers(command))));
     for command in commands {
         let available = available.contains(&command);
         // A focused button or slider has these keys for itself.
@@ -31,6 +31,10 @@ pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         let down = pressed(ctx, &command.about().key) | command.also().is_some_and(|key| pressed(ctx, &key));
         if down && available {
             actions.user(command);
+            if command == UserCommand::Palette {
+                // What was typed after it, in a slow frame, was meant for the palette.
+                return;
+            }
         }
     }
 }

@@ -11,12 +11,10 @@ use super::actions::Action;
 use super::app::App;
 use super::clock::newest;
 use super::commands::UserCommand;
-use super::export::film::Reel;
-use super::export::name_of;
 use super::folder_dialog::FolderDialog;
 use super::looks;
 use super::runs::Place;
-use super::session::{BUDGET, Session, outline};
+use super::session::{BUDGET, Session, is_comparable, outline};
 use super::settings::needs_restart;
 use super::study::Wish;
 use super::toasts::Toast;
@@ -115,7 +113,9 @@ impl App {
             Action::Tell(toast) => self.toasts.say(toast),
             Action::Reveal(folder) => {
                 if let Err(err) = open::that_detached(&folder) {
-                    self.toasts.say(Toast::failed(format!("{} cannot be shown: {err}", folder.display())));
+                    log::warn!("{} cannot be shown: {err}", folder.display());
+                    let text = format!("No file manager could be started here; the folder is {}", folder.display());
+                    self.toasts.say(Toast::failed(text));
                 }
             }
             Action::Export(order) => self.exports.order(order),
@@ -255,34 +255,6 @@ impl App {
         }
     }
 
-    fn animate(&mut self, ctx: &egui::Context) {
-        let history = self.history().clone();
-        let name = history.info().map_or("kernelscope", |info| name_of(&info.spec));
-        let theme = self.exports.theme(ctx.theme());
-        let reel = Reel { stem: format!("{name}-animation"), history, views: self.views.for_film(), theme };
-        if let Some(toast) = self.exports.animate(reel, waker(ctx)) {
-            self.toasts.say(toast);
-        }
-    }
-
-    /// Of the run as it went, live changes included; of the settings where there is none.
-    fn copy_command_line(&mut self, ctx: &egui::Context) {
-        let spec = if self.study.shown {
-            self.study.draft.spec(&self.draft).map_err(|problem| format!("{}: {}", problem.field, problem.message))
-        } else {
-            Ok(self.history().spec_as_it_went().unwrap_or_else(|| self.draft.clone()))
-        };
-        let too_large = || "The settings cannot be said in a line: a number is too large for a run file".to_owned();
-        self.toasts.say(match spec.and_then(|spec| spec.command_line().ok_or_else(too_large)) {
-            Ok(line) => {
-                let toast = Toast::done(format!("Copied: {line}"));
-                ctx.copy_text(line);
-                toast
-            }
-            Err(message) => Toast::failed(message),
-        });
-    }
-
     fn pause_or_resume(&mut self, ctx: &egui::Context) {
         match &mut self.session {
             Some(session) if session.is_live() => {
@@ -347,12 +319,16 @@ impl App {
         if let Some(mut before) = self.session.take() {
             before.retire();
             self.views.leave(&before.history);
-            if let Some(outline) = outline(&before.history) {
+            if !is_comparable(&before.spec, &self.draft) {
+                self.reference = None;
+            } else if let Some(outline) = outline(&before.history) {
                 self.reference = Some(outline);
-                if let Some(path) = before.path().cloned() {
-                    let name = format!("run of this window, seed {}", before.spec.seed);
-                    self.runs.recent.note(Place { name, path, autosaved: true });
-                }
+            }
+            if before.history.rows().len() > 1
+                && let Some(path) = before.path().cloned()
+            {
+                let name = format!("run of this window, seed {}", before.spec.seed);
+                self.runs.recent.note(Place { name, path, autosaved: true });
             }
         }
         let run = (self.start)(self.draft.clone(), waker(ctx));

@@ -15,8 +15,8 @@ pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 /// What is chosen of the looks that egui does not keep itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Looks {
-    /// The scale before the presentation, while one is on.
-    before: Option<f32>,
+    /// The scale before the presentation, while one is on, and the window's size at a scale of 1 for which it was made.
+    before: Option<(f32, egui::Vec2)>,
 }
 
 impl Looks {
@@ -33,20 +33,36 @@ impl Looks {
     /// Begins or ends the presentation: as large as the window has room for.
     pub fn present(&mut self, ctx: &Context) {
         match self.before.take() {
-            Some(scale) => ctx.set_zoom_factor(scale),
-            None => {
-                let scale = ctx.zoom_factor();
-                let room = (ctx.content_rect().size() * scale / NEEDED).min_elem();
-                ctx.set_zoom_factor(room.clamp(scale.max(1.15), *SCALES.end()));
-                self.before = Some(scale);
-            }
+            Some((scale, _)) => ctx.set_zoom_factor(scale),
+            None => self.enlarge(ctx, ctx.zoom_factor()),
         }
+    }
+
+    /// A presentation stays as large as the window has room for, also when that becomes another size.
+    pub fn keep_presenting(&mut self, ctx: &Context) {
+        if let Some((scale, size)) = self.before
+            && (size - unscaled(ctx)).length() > 2.0
+        {
+            self.enlarge(ctx, scale);
+        }
+    }
+
+    fn enlarge(&mut self, ctx: &Context, scale: f32) {
+        let size = unscaled(ctx);
+        let room = (size / NEEDED).min_elem();
+        ctx.set_zoom_factor(room.clamp(scale.max(1.15), *SCALES.end()));
+        self.before = Some((scale, size));
     }
 
     /// The scale outside presentations.
     pub fn scale(&self, ctx: &Context) -> f32 {
-        self.before.unwrap_or_else(|| ctx.zoom_factor())
+        self.before.map_or_else(|| ctx.zoom_factor(), |(scale, _)| scale)
     }
+}
+
+/// The size of the window at a scale of 1.
+fn unscaled(ctx: &Context) -> egui::Vec2 {
+    ctx.content_rect().size() * ctx.zoom_factor()
 }
 
 /// Draws everything so many tenths larger, or smaller.

@@ -1,4 +1,4 @@
-//! What the program costs: time of frames, and memory.
+//! What the program costs: time of frames, memory, and the speed that a run has reached.
 //!
 //! Memory is read by a thread of its own, once a second and only while somebody asks: reading it can take longer than a
 //! frame has.
@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::record::History;
+use crate::spec::{Cost, DataShape};
 
 /// Recent frames.
 #[derive(Debug, Default)]
@@ -65,4 +68,21 @@ impl Memory {
     pub fn bytes(&self) -> Option<u64> {
         Some(self.bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
+}
+
+/// Operations per second that this run has reached, kernels and steps together; none before enough was seen.
+pub fn measured_flops(history: &History) -> Option<f64> {
+    let info = history.info()?;
+    let (rows, progress) = (history.rows(), history.progress());
+    if rows.len() < 4 || progress.steps_per_second <= 0.0 || progress.step == 0 {
+        return None;
+    }
+    let cost = Cost::of(&info.spec, &DataShape::expected(&info.spec));
+    // The mean of the last few snapshots, not the sum of all: the record may have been thinned, and this runs every frame.
+    let recent = &rows[rows.len().saturating_sub(16)..];
+    let snapshot_seconds = recent.iter().map(|row| row.cost.held_up()).sum::<f64>() / recent.len() as f64;
+    let step_seconds = 1.0 / progress.steps_per_second;
+    let (steps, snapshots) = (cost.steps.max(1) as f64, cost.snapshots.max(1) as f64);
+    let seconds = steps * step_seconds + snapshots * snapshot_seconds;
+    Some((cost.training_flop + cost.kernel_flop) / seconds).filter(|flops| flops.is_finite() && *flops > 0.0)
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use egui::{Align2, Context, FontId, LayerId, Order as Layer};
 
@@ -18,6 +19,10 @@ use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::View;
 use crate::spec::Spec;
+
+/// Nobody closes a dialog so soon: the system has none to show, which looks the same from here.
+const AT_LEAST: Duration = Duration::from_millis(700);
+const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
 /// What can be done with the runs in the list.
 #[derive(Clone, Debug)]
@@ -65,7 +70,9 @@ impl App {
         for path in paths {
             // It is remembered, and the next window may begin elsewhere.
             let path = std::path::absolute(&path).unwrap_or(path);
-            let order = Order { path, shown: std::mem::take(&mut shown), name: None };
+            let known = self.runs.recent.list().iter().find(|place| place.path == path);
+            let name = known.map(|place| place.name.clone());
+            let order = Order { path, shown: std::mem::take(&mut shown), name };
             self.order(ctx, order);
         }
     }
@@ -93,7 +100,7 @@ impl App {
             FolderDialog::open("Folder of a run or of a study", waker(ctx))
         };
         match opened {
-            Ok(dialog) => self.runs.dialog = Some(dialog),
+            Ok(dialog) => self.runs.dialog = Some((dialog, Instant::now())),
             Err(err) => {
                 self.toasts.say(Toast::failed(format!("No file dialog: {err}; drop the file on the window instead")));
             }
@@ -102,10 +109,14 @@ impl App {
 
     /// Takes what the dialog and the opening thread have to say, and brings Grams from disk.
     pub(super) fn receive_opened(&mut self, ctx: &Context) {
-        if let Some(answer) = self.runs.dialog.as_ref().and_then(FolderDialog::poll) {
+        let answer = self.runs.dialog.as_ref().and_then(|(dialog, asked)| Some((dialog.poll()?, *asked)));
+        if let Some((answer, asked)) = answer {
             self.runs.dialog = None;
             if let Some(path) = answer {
                 self.open_paths(ctx, vec![path]);
+            } else if asked.elapsed() < AT_LEAST {
+                self.runs.open = true;
+                self.toasts.say(Toast::failed(NO_DIALOG.to_owned()));
             }
         }
         while let Some(told) = self.runs.loader.as_mut().and_then(Loader::told) {
@@ -173,7 +184,7 @@ impl App {
             overlay.renew(Arc::new(history), grams);
         } else {
             self.runs.add(name, Some(path), Arc::new(history), grams);
-            self.runs.open = true;
+            (self.runs.open, self.study.shown) = (true, false);
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Scene<'a> {
     pub runs: &'a mut Runs,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
+    /// What files of this run are called.
+    pub name: String,
     /// How much thicker curves are than usual.
     pub thick: f32,
     pub bands: Vec<Band>,
@@ -49,6 +51,17 @@ impl Scene<'_> {
     /// Whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
         self.info().is_some_and(RunInfo::is_elsewhere)
+    }
+
+    /// A time in digits.
+    pub fn digits(&self, epoch: f64) -> String {
+        if self.history.counts_steps() { format!("{epoch:.0}") } else { format!("{epoch:.2}") }
+    }
+
+    /// A time in words.
+    pub fn moment(&self, epoch: f64) -> String {
+        let unit = if self.history.counts_steps() { "step" } else { "epoch" };
+        format!("{unit} {}", self.digits(epoch))
     }
 
     /// What time is counted in.

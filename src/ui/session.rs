@@ -237,6 +237,15 @@ fn retire(run: Worker) {
     }
 }
 
+/// Whether curves of two runs belong on one axis: the same question, asked of a network that differs in size, start or training.
+pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
+    let of = |spec: &Spec| {
+        let Spec { data, tasks, network, training, kernel, .. } = spec;
+        (data.source, tasks.kind, network.kind, network.parametrisation, training.loss, kernel.reduction)
+    };
+    of(a) == of(b)
+}
+
 /// The record of a run without its matrices, to be shown faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
     if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }

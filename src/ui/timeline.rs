@@ -39,19 +39,21 @@ fn read_out(ui: &Ui, scene: &Scene<'_>, rect: Rect) {
     let painter = ui.painter();
     let tokens = scene.tokens;
     let font = egui::FontId::monospace(theme::HEADING - 2.0);
-    let text = format!("{:.2}", scene.cursor);
-    painter.text(pos2(rect.left(), rect.top() + 11.0), Align2::LEFT_CENTER, text, font, tokens.text);
+    let text = scene.digits(scene.cursor);
+    let shown = painter.text(pos2(rect.left(), rect.top() + 11.0), Align2::LEFT_CENTER, text, font, tokens.text);
     painter.text(
-        pos2(rect.left() + 52.0, rect.top() + 12.0),
+        // The word stays where it is while the number grows, as long as it can.
+        pos2((rect.left() + 52.0).max(shown.right() + GRID), rect.top() + 12.0),
         Align2::LEFT_CENTER,
         scene.time_unit(),
         theme::note(),
         tokens.weak,
     );
-    let step = scene
-        .snapshot
-        .as_ref()
-        .map_or_else(String::new, |snapshot| format!("step {}", format::count(snapshot.row.step)));
+    // The matrices are of a snapshot, which may be a little earlier than the cursor.
+    let step = scene.snapshot.as_ref().map_or_else(String::new, |snapshot| {
+        let step = format::count(snapshot.row.step);
+        if scene.history.counts_steps() { format!("kernel of {step}") } else { format!("kernel of step {step}") }
+    });
     painter.text(pos2(rect.left(), rect.bottom() - 7.0), Align2::LEFT_CENTER, step, theme::note(), tokens.weak);
 }
 

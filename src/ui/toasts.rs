@@ -99,7 +99,8 @@ impl Toasts {
         let mut closed = None;
         Area::new(egui::Id::unique("toasts"))
             .order(Order::Foreground)
-            .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -36.0))
+            // Above the strip of time, whose buttons are wanted most.
+            .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -96.0))
             .show(ctx, |ui| {
                 ui.set_width(WIDTH);
                 for (place, (toast, _)) in self.0.iter().enumerate() {

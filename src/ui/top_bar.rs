@@ -22,7 +22,7 @@ pub fn show(
     session: Option<&Session>,
     study: &StudyPage,
     preset: Option<&'static Preset>,
-    available: &[UserCommand],
+    (available, on): (&[UserCommand], &[UserCommand]),
 ) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = GRID;
@@ -42,7 +42,6 @@ pub fn show(
             ui.add_space(2.0 * GRID);
             transport(ui, scene.actions, session, available);
             ui.add_space(2.0 * GRID);
-            state(ui, scene, session);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let icon = if scene.tokens.dark { Icon::Sun } else { Icon::Moon };
@@ -53,7 +52,11 @@ pub fn show(
                     scene.actions.user(command);
                 }
             }
-            menu(ui, scene.actions, available);
+            menu(ui, scene.actions, (available, on));
+            if !study.shown {
+                // What is left between the buttons: a long name is cut, with all of it under the pointer.
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| state(ui, scene, session));
+            }
         });
     });
 }
@@ -134,14 +137,14 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
 }
 
-/// All commands, by what they are about, with their keys.
-fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
+/// All commands, by what they are about, with their keys; those that are on are marked.
+fn menu(ui: &mut Ui, actions: &mut Actions, commands: (&[UserCommand], &[UserCommand])) {
     let entries = |ui: &mut Ui| {
         ui.set_width(190.0);
         for group in Group::ALL {
             ui.menu_button(group.title(), |ui| {
                 ui.set_width(250.0);
-                group.commands().for_each(|command| entry(ui, actions, available, command));
+                group.commands().for_each(|command| entry(ui, actions, commands, command));
             });
         }
         ui.separator();
@@ -150,10 +153,11 @@ fn menu(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand]) {
     ui.menu_button("Menu", entries).response.on_hover_text("All commands, with their keys");
 }
 
-fn entry(ui: &mut Ui, actions: &mut Actions, available: &[UserCommand], command: UserCommand) {
+fn entry(ui: &mut Ui, actions: &mut Actions, (available, on): (&[UserCommand], &[UserCommand]), command: UserCommand) {
     let about = command.about();
     let key = ui.ctx().format_shortcut(&about.key);
-    let button = egui::Button::new(about.label).shortcut_text(key).frame(false);
+    let button = egui::Button::new(about.label).shortcut_text(key).frame_when_inactive(false);
+    let button = button.selected(on.contains(&command));
     let entry = ui.add_enabled(available.contains(&command), button).accessible_name(about.label);
     if entry.on_hover_text(about.tooltip).clicked() {
         actions.user(command);
@@ -190,8 +194,7 @@ fn opened(session: Option<&Session>) -> String {
     let history = &session.history;
     let n = history.info().map_or(0, |info| info.probes.len());
     let seen = format!("{} of {n} × {n}", format::count(history.snapshots().len() as u64));
-    let name: String = opened.name.chars().take(28).collect();
-    format!("{name} · {seen}")
+    format!("{} · {seen}", opened.name)
 }
 
 /// Where the run stands, in words.
@@ -222,5 +225,5 @@ fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
     };
     let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), egui::Sense::hover());
     ui.painter().circle_filled(rect.center(), 3.5, colour);
-    ui.label(RichText::new(text).color(tokens.text));
+    ui.add(egui::Label::new(RichText::new(text).color(tokens.text)).truncate());
 }

@@ -110,9 +110,37 @@ pub fn quiet_button(ui: &mut Ui, icon: Icon, name: &str, hover: &str) -> Respons
     response.on_hover_text(hover)
 }
 
+fn paper() -> egui::Id {
+    egui::Id::unique("paper")
+}
+
+/// Says whether what is drawn from now on is a picture that nobody can press: of a choice it has what was chosen.
+pub fn set_paper(ctx: &egui::Context, is_paper: bool) {
+    ctx.data_mut(|data| data.insert_temp(paper(), is_paper));
+}
+
+/// What was chosen, as a word on paper; whether this is paper.
+fn on_paper(ui: &mut Ui, chosen: &str) -> bool {
+    let is_paper = ui.data(|data| data.get_temp(paper())).unwrap_or(false);
+    if is_paper && !chosen.is_empty() {
+        ui.label(RichText::new(chosen).size(theme::SMALL).color(Tokens::of(ui).weak));
+    }
+    is_paper
+}
+
+/// A box to tick; on paper its words, where it is ticked.
+pub fn tick(ui: &mut Ui, ticked: &mut bool, words: &str, hover: &str) {
+    if !on_paper(ui, if *ticked { words } else { "" }) {
+        ui.checkbox(ticked, words).on_hover_text(hover);
+    }
+}
+
 /// A small drop-down list; returns whether the choice changed.
 pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, options: &[(T, &str)]) -> bool {
     let current = options.iter().find(|option| option.0 == *chosen).map_or("", |option| option.1);
+    if on_paper(ui, current) {
+        return false;
+    }
     let before = *chosen;
     let list = ComboBox::from_id_salt(name).selected_text(RichText::new(current).size(theme::SMALL)).height(420.0);
     let shown = list.show_ui(ui, |ui| {
@@ -127,6 +155,10 @@ pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, opti
 /// A row of words of which one is chosen.
 pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, options: &[(T, &str, &str)]) -> bool {
     let before = *chosen;
+    let current = options.iter().find(|option| option.0 == before).map_or("", |option| option.1);
+    if on_paper(ui, current) {
+        return false;
+    }
     let mut add = |ui: &mut Ui, (value, text, hover): &(T, &str, &str)| {
         let response =
             ui.selectable_label(*chosen == *value, RichText::new(*text).size(theme::SMALL)).on_hover_text(*hover);
@@ -144,26 +176,53 @@ pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, options: &[(T,
     *chosen != before
 }
 
-/// Names and values at the cursor of the traces, in what is left of a header.
+/// Names and values at the cursor of the traces, in what is left of a header: without values where these do not fit, and how
+/// many more there are where the names do not.
 pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> String) {
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
     let painter = ui.painter().with_clip_rect(rect);
-    let mut x = rect.left() + 6.0;
-    for trace in traces
-        .iter()
-        .rev()
-        .filter(|trace| !trace.name.is_empty() && trace.style == Style::Solid && trace.colour.a() == 255)
-    {
-        let value = trace.now.map(|now| if log { 10f64.powf(now) } else { now });
+    let is_named = |trace: &&Trace| {
+        let drawn = trace.style == Style::Solid || trace.over;
+        drawn && !trace.name.is_empty() && trace.colour.a() == 255 && !trace.visible.pieces.is_empty()
+    };
+    let named: Vec<&Trace> = traces.iter().rev().filter(is_named).collect();
+    let entry = |trace: &Trace, valued: bool| {
+        let now = trace.now.filter(|_| valued).map(|now| show(if log { 10f64.powf(now) } else { now }));
         let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);
-        let value = painter.layout_no_wrap(value.map_or_else(String::new, &show), FontId::monospace(10.5), tokens.text);
-        let width = 9.0 + name.size().x + 3.0 + value.size().x + 8.0;
-        if x + width - 8.0 > rect.right() {
+        let value = painter.layout_no_wrap(now.unwrap_or_default(), FontId::monospace(10.5), tokens.text);
+        let width = 9.0 + name.size().x + if value.is_empty() { 0.0 } else { 3.0 + value.size().x } + 8.0;
+        (name, value, width)
+    };
+    let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
+    let all = |valued: bool| named.iter().map(|trace| entry(trace, valued)).collect::<Vec<_>>();
+    let mut entries = all(true);
+    let fit = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>() <= room;
+    if !fit(&entries) {
+        entries = all(false);
+    }
+    let more = if fit(&entries) { 0.0 } else { 26.0 };
+    let (mut x, y) = (left, rect.center().y);
+    for (place, (name, value, width)) in entries.into_iter().enumerate() {
+        if x + width > left + room - more {
+            let text = format!("+{}", named.len() - place);
+            if room > more + 20.0 {
+                painter.text(pos2(x, y), Align2::LEFT_CENTER, text, theme::note(), tokens.weak);
+            }
             break;
         }
-        let y = rect.center().y;
-        painter.circle_filled(pos2(x + 3.0, y), 3.0, trace.colour);
+        let trace = named[place];
+        if trace.over {
+            let ends = [pos2(x - 1.0, y), pos2(x + 7.0, y)];
+            let stroke = Stroke::new(2.0, trace.colour);
+            if trace.style == Style::Dashed {
+                painter.extend(egui::Shape::dashed_line(&ends, stroke, 3.0, 2.0));
+            } else {
+                painter.line_segment(ends, stroke);
+            }
+        } else {
+            painter.circle_filled(pos2(x + 3.0, y), 3.0, trace.colour);
+        }
         let (name_size, value_size) = (name.size(), value.size());
         painter.galley(pos2(x + 9.0, y - name_size.y / 2.0), name, tokens.weak);
         painter.galley(pos2(x + 12.0 + name_size.x, y - value_size.y / 2.0), value, tokens.text);

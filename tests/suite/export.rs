@@ -315,14 +315,16 @@ fn meant(line: &str) -> Spec {
 #[test]
 fn every_preset_and_study_is_a_short_line() {
     for preset in PRESETS {
-        let line = Spec { seed: 7, ..preset.spec() }.command_line().unwrap();
+        let line = Spec { seed: 7, ..preset.spec() }.command_line(None).unwrap();
         let spec = meant(&line);
         assert!(spec.same_run(&Spec { seed: 7, ..preset.spec() }), "{line}");
         let name = preset.name;
         assert_eq!(line, format!("kernelscope run --preset {name} --set seed=7 --out {name}-seed-7"));
     }
     for study in STUDIES {
-        let line = study.spec().command_line().unwrap();
+        let line = study.spec().command_line(None).unwrap();
+        let elsewhere = study.spec().command_line(Some(std::path::Path::new("my studies/one"))).unwrap();
+        assert!(elsewhere.ends_with(" --out 'my studies/one'"), "{elsewhere}");
         let name = study.name;
         assert_eq!(line, format!("kernelscope study --preset {name} --out kernelscope-studies/{name}"));
     }
@@ -330,7 +332,7 @@ fn every_preset_and_study_is_a_short_line() {
     let of = spec.study.as_mut().unwrap();
     of.seeds = vec![3, 4];
     of.protocol.halvings = 2;
-    let line = spec.command_line().unwrap();
+    let line = spec.command_line(None).unwrap();
     assert_eq!(meant(&line), spec, "{line}");
 }
 
@@ -381,7 +383,7 @@ proptest! {
         if let Some(path) = path {
             spec.data.path = Some(PathBuf::from(path));
         }
-        let line = spec.command_line().unwrap();
+        let line = spec.command_line(None).unwrap();
         let found = meant(&line);
         prop_assert!(found.same_run(&spec), "{}\n{:?}\n{:?}", line, found, spec);
         prop_assert_eq!(line.lines().count(), 1);

@@ -115,7 +115,13 @@ fn part_of_the_crash() {
         matches!(events.last(), Some(Event::Ended(Ending::Failed { message, .. })) if message.contains("stumbles"))
     );
     assert_eq!(crash::untold(folder), None);
-    panic!("the window {}", "falls");
+    falls_in_part_of_the_crash();
+}
+
+/// Not inlined, so that the trace has a name of ours whatever else the compiler does.
+#[inline(never)]
+fn falls_in_part_of_the_crash() {
+    panic!("the window {}", std::hint::black_box("falls"));
 }
 
 #[test]
@@ -140,7 +146,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
         "What: the window falls\nWhere: tests/suite/install.rs:",
         &format!("System: {}", crash::system()),
         &format!("Log: {}\nAutosaved run: {}\n", log.display(), run.display()),
-        "part_of_the_crash",
+        "falls_in_part_of_the_crash",
         "INFO  kernelscope: about to break\n",
         "the thread trainer broke at tests/suite/install.rs:",
         "a worker stumbles\n",

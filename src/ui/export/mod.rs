@@ -9,6 +9,7 @@ pub mod ink;
 pub mod raster;
 pub mod svg;
 mod whole;
+mod wishes;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -161,7 +162,7 @@ impl Exports {
             scene.actions.push(super::actions::Action::Tell(Toast::failed(words)));
             return;
         }
-        let name = scene.info().map_or("kernelscope", |info| name_of(&info.spec));
+        let name = &scene.name;
         let when = match what {
             What::Csv if sheet.over_time => format!("epochs-{}-{}", brief(scene.range.0), brief(scene.range.1)),
             _ => format!("epoch-{}", brief(scene.cursor)),
@@ -274,7 +275,9 @@ pub fn brief(epoch: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A title in a file's name.
-fn slug(title: &str) -> String {
-    title.replace('λ', "lambda").to_lowercase().replace(' ', "-")
+/// A title in a file's name: letters, digits and what keeps them apart.
+pub fn slug(title: &str) -> String {
+    let lower = title.replace('λ', "lambda").to_lowercase();
+    let kept = |letter: char| if letter.is_alphanumeric() || "._-".contains(letter) { letter } else { ' ' };
+    lower.chars().map(kept).collect::<String>().split_whitespace().collect::<Vec<_>>().join("-")
 }

@@ -1,6 +1,6 @@
 //! The window as one picture.
 
-use super::{brief, name_of};
+use super::brief;
 use crate::ui::app::App;
 use crate::ui::commands::UserCommand;
 
@@ -16,7 +16,7 @@ impl App {
             _ if self.study.shown => format!("{}-study", self.study.draft.name()),
             Some(session) => {
                 let epoch = brief(self.clock.cursor(&session.history));
-                format!("{}-window-epoch-{epoch}", name_of(&session.spec))
+                format!("{}-window-epoch-{epoch}", self.file_name())
             }
             None => "kernelscope-window".to_owned(),
         };

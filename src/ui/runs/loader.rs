@@ -32,7 +32,7 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Order {
     pub path: PathBuf,
-    /// Whether it is to be shown in all views; of a study, nothing is.
+    /// Whether it is to be shown in all views; of a study, its first run.
     pub shown: bool,
     /// What it is called from now on, where that is known.
     pub name: Option<String>,
@@ -148,9 +148,9 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
         if folders.is_empty() {
             refuse(format!("The study {name} holds no run folder yet: nothing to lay over a run"));
         }
-        for folder in folders {
+        for (place, folder) in folders.into_iter().enumerate() {
             let own = format!("{name}/{}", name_of(&folder));
-            if !tell(run(&folder, &path, own, false)) {
+            if !tell(run(&folder, &path, own, shown && place == 0)) {
                 return;
             }
         }
@@ -165,10 +165,21 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
             Err(sentence) => refuse(sentence),
         }
     } else if path.exists() {
-        refuse(format!("{name} is neither a run folder nor a study folder nor an .npz archive of kernels"));
+        refuse(unknown(&path));
     } else {
         tell(Told::Gone(path));
     }
+}
+
+/// Why this cannot be opened, and what could.
+fn unknown(path: &Path) -> String {
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
+        return format!("{name} is one array alone: numpy.savez makes the .npz archive that can be opened");
+    }
+    format!(
+        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels; kernelscope run and study make folders"
+    )
 }
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.

@@ -13,6 +13,7 @@ mod traces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use egui::Color32;
 
@@ -99,7 +100,10 @@ pub struct Runs {
     /// What was opened here or in a window before.
     pub recent: Recent,
     pub(super) loader: Option<Loader>,
-    pub(super) dialog: Option<FolderDialog>,
+    /// With the time at which it was asked for.
+    pub(super) dialog: Option<(FolderDialog, Instant)>,
+    /// A path that is being typed.
+    typed: String,
     pub(super) pictures: Pictures,
 }
 
@@ -115,6 +119,7 @@ impl Default for Runs {
             recent: Recent::default(),
             loader: None,
             dialog: None,
+            typed: String::new(),
             pictures: Pictures::default(),
         }
     }

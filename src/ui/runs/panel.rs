@@ -1,6 +1,6 @@
 //! The list of runs that lie over the one that is shown: colour, name, whether it is hidden, and what can be done with it.
 
-use egui::{Align, Align2, Context, Label, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Window, vec2};
+use egui::{Align, Align2, Context, Key, Label, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Window, vec2};
 
 use super::{Overlay, Place, Runs};
 use crate::record::Block;
@@ -17,6 +17,11 @@ const WIDTH: f32 = 420.0;
 pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: &mut Actions) {
     runs.lit = None;
     if !runs.open {
+        return;
+    }
+    let writes = ctx.text_edit_focused() || egui::Popup::is_any_open(ctx);
+    if !writes && ctx.input(|input| input.key_pressed(Key::Escape)) {
+        runs.open = false;
         return;
     }
     let mut open = true;
@@ -53,6 +58,11 @@ fn inside(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>, actions: &mut
             }
         }
     });
+    let field = TextEdit::singleline(&mut runs.typed).hint_text("or the path of a folder or an .npz, and Enter");
+    let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Path to open");
+    if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) && !runs.typed.trim().is_empty() {
+        actions.push(Action::Open(vec![std::mem::take(&mut runs.typed).trim().into()]));
+    }
     opening(ui, runs, actions);
     if runs.list().is_empty() {
         let text =
@@ -63,6 +73,8 @@ fn inside(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>, actions: &mut
         let height = (24.0 * runs.list().len() as f32).min(ui.ctx().content_rect().height() - 320.0).max(72.0);
         ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
+            // The bar would lie over the buttons at the right.
+            ui.set_max_width(ui.available_width() - 12.0);
             let (mut lit, mut beside) = (None, runs.beside);
             for overlay in runs.list_mut() {
                 if line(ui, overlay, &mut beside, actions) {

@@ -63,6 +63,12 @@ pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
     !same.same_run(running)
 }
 
+/// Whether a run that has ended trained its tasks in another order; one that goes on is told of it.
+fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
+    let trained = session.history.tasks().iter().map(|start| start.task);
+    !session.is_live() && trained.zip(draft.tasks.sequence()).any(|(was, is)| was != is)
+}
+
 /// What the panel knows of the run beside it.
 pub struct Around<'a> {
     pub session: Option<&'a Session>,
@@ -148,7 +154,8 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
         }
         (None, None) => {}
     }
-    let pending = around.session.is_some_and(|session| needs_restart(draft, &session.spec));
+    let pending =
+        around.session.is_some_and(|session| needs_restart(draft, &session.spec) || was_in_other_order(draft, session));
     ui.horizontal(|ui| {
         if pending {
             let button = IconButton {

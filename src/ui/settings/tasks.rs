@@ -82,8 +82,11 @@ fn partition(ui: &mut Ui, form: &mut Form<'_>) {
             form.draft.tasks.order.clear();
         }
         if IconButton::small(Icon::Plus, "Add a task").show(ui, ROW).clicked() {
+            // The new one comes last, whatever order the others have.
+            let mut sequence = form.draft.tasks.sequence();
             form.draft.tasks.classes.push(Vec::new());
-            form.draft.tasks.order.clear();
+            sequence.push(form.draft.tasks.classes.len());
+            form.draft.tasks.order = in_order(sequence);
         }
     });
 }
@@ -139,8 +142,18 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     match edit {
         Some(Edit::Move { from, to }) => reorder(form, sequence, from, to),
         Some(Edit::Remove(task)) => {
-            form.draft.tasks.classes.remove(task - 1);
-            form.draft.tasks.order.clear();
+            // The others keep their order, and each its length.
+            let tasks = &mut form.draft.tasks;
+            let place = sequence.iter().position(|&other| other == task);
+            if let Some(place) = place.filter(|&place| place < tasks.epochs.len() && tasks.epochs.len() > 1) {
+                tasks.epochs.remove(place);
+            }
+            if let Some(place) = place.filter(|&place| place < tasks.steps.len() && tasks.steps.len() > 1) {
+                tasks.steps.remove(place);
+            }
+            tasks.classes.remove(task - 1);
+            let left = sequence.into_iter().filter(|&other| other != task);
+            tasks.order = in_order(left.map(|other| if other > task { other - 1 } else { other }).collect());
         }
         None => {}
     }
@@ -178,12 +191,16 @@ fn drag(ui: &Ui, form: &Form<'_>, rects: &[Rect], from: usize, handle: Dragged, 
     None
 }
 
+/// An order as settings have it: none where it is that of the numbers.
+fn in_order(sequence: Vec<usize>) -> Vec<usize> {
+    if sequence.iter().copied().eq(1..=sequence.len()) { Vec::new() } else { sequence }
+}
+
 fn reorder(form: &mut Form<'_>, mut sequence: Vec<usize>, from: usize, to: usize) {
     let task = sequence.remove(from);
     sequence.insert(to, task);
     let restart = form.session.is_none_or(|session| super::needs_restart(form.draft, &session.spec));
-    form.draft.tasks.order =
-        if sequence.iter().copied().eq(1..=sequence.len()) { Vec::new() } else { sequence.clone() };
+    form.draft.tasks.order = in_order(sequence.clone());
     if let Some(session) = form.session
         && !restart
     {
@@ -262,7 +279,7 @@ fn handle_id(task: usize) -> Id {
 
 /// Six dots to drag the task by.
 fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dragged> {
-    let sense = if locked { Sense::hover() } else { Sense::drag() };
+    let sense = if locked { Sense::hover() } else { Sense::click_and_drag() };
     let (_, rect) = ui.allocate_space(vec2(10.0, ROW));
     let response = ui.interact(rect, handle_id(task), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Unknown, !locked, format!("Handle of task {task}")));
@@ -279,6 +296,9 @@ fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dra
     } else {
         "Drag to change the order; Alt and ↑ or ↓ move it, too"
     };
+    if response.clicked() {
+        response.request_focus();
+    }
     let response = response.on_hover_text(text);
     if locked {
         return None;

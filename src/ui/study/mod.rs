@@ -381,10 +381,14 @@ impl StudyPage {
     ) {
         let tokens = Tokens::of(ui);
         let frame = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
-        Panel::left("study").frame(frame).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
-            foot(ui, actions);
-            panel::show(ui, self, actions, run, flops);
-        });
+        // For the back row only what was found, once there is something.
+        let presents = self.thick > 1.0 && self.results.any();
+        if !presents {
+            Panel::left("study").frame(frame).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
+                foot(ui, actions);
+                panel::show(ui, self, actions, run, flops);
+            });
+        }
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
         CentralPanel::default().frame(ground).show(ui, |ui| results::show(ui, self, actions));
     }

@@ -237,6 +237,12 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
             actions.push(Action::Study(if running { Wish::Cancel } else { Wish::Start }));
         }
     });
+    // A foot that has become higher has its room in the next frame only.
+    let (id, height) = (ui.scope_id().with("height"), ui.min_rect().height());
+    if ui.data(|data| data.get_temp(id)) != Some(height) {
+        ui.data_mut(|data| data.insert_temp(id, height));
+        ui.ctx().request_repaint();
+    }
 }
 
 /// What the runs that are left will take.

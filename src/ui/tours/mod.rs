@@ -14,6 +14,7 @@ use egui::Context;
 use super::actions::Action;
 use super::app::App;
 use super::commands::UserCommand;
+use super::session::Session;
 use super::settings::needs_restart;
 use super::study::{StudyPage, Wish};
 use super::toasts::Toast;
@@ -228,6 +229,8 @@ impl App {
                 let views: Vec<View> = preset.views().iter().filter_map(|title| View::titled(title)).collect();
                 self.views.set_out(&views);
             }
+            // What a text says of a view is of the view as it usually is.
+            self.views.show_usual();
             self.start_run(ctx);
             if let Some(problem) = self.checked.problems.first() {
                 self.toasts.say(Toast::failed(format!("“{}” cannot begin: {}", tour.title, problem.message)));
@@ -277,7 +280,11 @@ impl App {
             return;
         }
         open.looked = Some(now);
-        open.strays = !study && session.is_some_and(|session| needs_restart(&open.expected, &session.spec));
+        // Another seed is the same lesson: some ask for it.
+        let strays = |session: &Session| {
+            needs_restart(&Spec { seed: session.spec.seed, ..open.expected.clone() }, &session.spec)
+        };
+        open.strays = !study && session.is_some_and(strays);
         if !open.is_of_this_run() {
             return;
         }

@@ -20,7 +20,7 @@ use crate::ui::format;
 use crate::ui::runs::Overlay;
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, GRID};
-use crate::ui::widgets::{choose, segments};
+use crate::ui::widgets::{choose, segments, tick};
 
 /// So many Grams of other runs are kept.
 const KEPT: usize = 8;
@@ -136,7 +136,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Bes
     let kinds = [(Mode::Kernel, "K", "The kernels themselves"), (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
     segments(&mut card.header, &mut state.mode, &kinds);
     if slot.roomy() {
-        card.header.checkbox(&mut state.same, "one range").on_hover_text("The same colours for both");
+        tick(&mut card.header, &mut state.same, "one range", "The same colours for both");
     }
     choose_run(&mut card.header, scene);
     let ui = &mut card.body;

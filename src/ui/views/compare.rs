@@ -8,10 +8,11 @@ use std::ops::Range;
 
 use egui::{RichText, Ui};
 
+use super::choosers::choose_block;
 use super::compare_panels::{Pictures, cells, numbers, spectra};
+use super::distances;
 use super::slot::Slot;
 use super::tables;
-use super::{choose_block, distances};
 use crate::record::{Block, RunInfo};
 use crate::ui::commands::UserCommand;
 use crate::ui::scene::Scene;
@@ -122,9 +123,9 @@ fn invite(ui: &mut Ui, scene: &mut Scene<'_>) {
         Some((which, moment)) => {
             let missing = if which == Which::A { Which::B } else { Which::A };
             let text = format!(
-                "{} is epoch {:.2}. Now move the time cursor to another moment (a drag, or the arrows) and press {}.",
+                "{} is {}. Now move the time cursor to another moment (a drag, or the arrows) and press {}.",
                 which.letter(),
-                moment.epoch,
+                scene.moment(moment.epoch),
                 missing.letter()
             );
             (text, missing)
@@ -133,7 +134,8 @@ fn invite(ui: &mut Ui, scene: &mut Scene<'_>) {
     ui.label(RichText::new(text).color(scene.tokens.weak));
     let Some(snapshot) = &scene.snapshot else { return };
     let command = if missing == Which::A { UserCommand::MomentA } else { UserCommand::MomentB };
-    let text = format!("Epoch {:.2} as {}", snapshot.row.epoch, missing.letter());
+    let text = format!("{} as {}", scene.moment(snapshot.row.epoch), missing.letter());
+    let text = text[..1].to_uppercase() + &text[1..];
     if ui.button(text).on_hover_text(command.hover(ui.ctx())).clicked() {
         scene.actions.user(command);
     }

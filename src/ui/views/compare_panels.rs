@@ -137,7 +137,7 @@ impl Pictures {
             };
             let text = match (pointed, found.moments.get(panel)) {
                 (Some((row, column)), _) => format::number(entry(found, panel, row, column)),
-                (None, Some(moment)) => format!("epoch {:.2}", moment.epoch),
+                (None, Some(moment)) => scene.moment(moment.epoch),
                 (None, None) => String::new(),
             };
             caption(ui, cells[panel], &[(name, colour), (&text, scene.tokens.weak)]);

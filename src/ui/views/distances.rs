@@ -3,7 +3,7 @@
 use egui::{Color32, ColorImage, Pos2, Rect, Stroke, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{PlotImage, PlotPoint, PlotTransform};
 
-use super::choose_task;
+use super::choosers::choose_task;
 use super::pixels::{Shades, colour_bar};
 use super::slot::Slot;
 use super::tables;

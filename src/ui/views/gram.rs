@@ -304,7 +304,9 @@ fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown:
     colour_bar(&mut below, state.shades(), range, [&low, &high]);
     let bad = state.drawn.as_ref().map_or(0, |drawn| drawn.bad);
     let row = shown.row;
-    let mut text = format!("epoch {:.2} · step {} · task {}", row.epoch, format::count(row.step), row.task);
+    let (when, step) = (scene.moment(row.epoch), format!(" · step {}", format::count(row.step)));
+    let step = if scene.history.counts_steps() { "" } else { &step };
+    let mut text = format!("{when}{step} · task {}", row.task);
     if state.mode == Mode::Change && shown.before.is_none() {
         text = "No switch yet: the change is counted from there".to_owned();
     } else if bad > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egui::Ui;
 
-use super::choose_task;
+use super::choosers::choose_task;
 use super::slot::Slot;
 use crate::ui::curves::{Key, OfLayer, Source};
 use crate::ui::format;

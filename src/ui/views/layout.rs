@@ -321,7 +321,8 @@ fn usual(rect: Rect) -> [Rect; 7] {
     let bottom = ((rect.height() - GAP) * 0.34).round();
     let top = rect.height() - GAP - bottom;
     // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
-    let square = (top - 52.0).clamp(220.0, rect.width() * 0.42);
+    let most = rect.width() * 0.42;
+    let square = (top - 52.0).max(220.0).min(most);
     let left = square + 36.0;
 
     let upper = Rect::from_min_size(rect.min, Vec2::new(rect.width(), top));

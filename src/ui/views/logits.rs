@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::choose_task;
+use super::choosers::choose_task;
 use super::slot::Slot;
 use crate::record::Logits;
 use crate::ui::curves::{Key, OfLogits, Source};

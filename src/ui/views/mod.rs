@@ -6,6 +6,7 @@ mod accuracy;
 mod alignment;
 mod atlas;
 mod beside;
+mod choosers;
 mod circle;
 mod compare;
 mod compare_panels;
@@ -35,9 +36,6 @@ mod trajectories;
 mod velocity;
 mod waterfall;
 
-use egui::Ui;
-
-use super::scene::Scene;
 use crate::record::{Block, History};
 
 pub use accuracy::matrix_of;
@@ -158,7 +156,7 @@ impl View {
                  each epoch's end and each switch, “of the loss” η λ_max(Θ H)/N with H = I/C for the squared error and \
                  diag p − pp′ for cross-entropy; η is the rate that reaches the optimiser. Where it is below 2, steps of plain \
                  full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
-                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ̊” is ‖K − Θ̊‖/‖Θ̊‖ \
+                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ \
                  from the infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
                  Reactivation (2507.16039), there called the NTK norm."
             }
@@ -202,7 +200,7 @@ impl View {
                  f(x; w*) + J(x; w*) (w − w*),\n\
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
                  nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
-                 Purple: the network's start moved by the infinite-width kernel Θ̊, f ← f − η Σ_b Θ̊(·, x_b) ∂L/∂f(x_b), where the \
+                 Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
                  network has one and is trained by SGD without decay. The dashed level lines are kernel regression with the same kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
                  mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
                  of network minus prediction.\n\
@@ -371,28 +369,16 @@ impl ViewState {
         self.disk.reset();
     }
 
+    /// Shows in each view what it usually shows.
+    pub fn show_usual(&mut self) {
+        (self.gram, self.waterfall) = (gram::GramState::default(), waterfall::WaterfallState::default());
+        (self.velocity, self.scale) = (velocity::VelocityState::default(), scale::ScaleState::default());
+        (self.alignment, self.accuracy) = (alignment::AlignmentState::default(), accuracy::AccuracyState::default());
+        (self.tensor, self.block) = (program::Chosen::default(), BlockChoice::default());
+    }
+
     /// Keeps what is to be seen of a run that another takes the place of.
     pub fn leave(&mut self, history: &History) {
         self.circle.leave(history, self.probe);
     }
-}
-
-/// A list of tasks to choose from; the first one where the chosen one is not there.
-fn choose_task(ui: &mut Ui, scene: &Scene<'_>, name: &str, task: &mut usize) {
-    let tasks = scene.tasks();
-    if !tasks.contains(task) {
-        *task = 1;
-    }
-    let names: Vec<String> = tasks.iter().map(|task| format!("Task {task}")).collect();
-    let options: Vec<(usize, &str)> = tasks.into_iter().zip(names.iter().map(String::as_str)).collect();
-    super::widgets::choose(ui, name, task, &options);
-}
-
-/// A list of blocks to choose from.
-fn choose_block(ui: &mut Ui, scene: &Scene<'_>, name: &str, block: &mut Block) {
-    let mut blocks = vec![Block::All];
-    blocks.extend(scene.tasks().into_iter().map(Block::Task));
-    let names: Vec<String> = blocks.iter().map(|&block| super::scene::block_name(block)).collect();
-    let options: Vec<(Block, &str)> = blocks.into_iter().zip(names.iter().map(String::as_str)).collect();
-    super::widgets::choose(ui, name, block, &options);
 }

@@ -2,8 +2,9 @@
 
 use egui::{RichText, Ui, UiBuilder};
 
+use super::BlockChoice;
+use super::choosers::choose_block;
 use super::slot::Slot;
-use super::{BlockChoice, choose_block};
 use crate::record::{Block, Metric};
 use crate::ui::curves::{Key, OfOptimiser, Source};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};

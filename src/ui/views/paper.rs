@@ -7,11 +7,14 @@ use super::slot::Slot;
 use super::slots::show;
 use super::{View, ViewState};
 use crate::ui::scene::Scene;
+use crate::ui::widgets::set_paper;
 
 /// Draws one view, as large as the ui, for a picture of it.
 pub fn on_paper(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, view: View) {
     let rect = ui.available_rect_before_wrap();
+    set_paper(ui.ctx(), true);
     show(ui, &mut Slot::on_paper(rect, view), scene, state);
+    set_paper(ui.ctx(), false);
 }
 
 /// Draws the frame of an animation: the kernel, and beside it the curves.
@@ -21,7 +24,9 @@ pub fn on_film(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState) {
     let third = ((right.height() - 2.0 * GAP) / 3.0).round();
     let (upper, below) = split_y(right, third);
     let (middle, lower) = split_y(below, third);
+    set_paper(ui.ctx(), true);
     for (rect, view) in [(left, View::Gram), (upper, View::Velocity), (middle, View::Scale), (lower, View::Accuracy)] {
         show(ui, &mut Slot::on_paper(rect, view), scene, state);
     }
+    set_paper(ui.ctx(), false);
 }

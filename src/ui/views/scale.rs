@@ -30,7 +30,7 @@ const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::log(Metric::Rate), "learning rate"),
     (Quantity::log(Metric::Sharpness), "sharpness, η λ/(NC)"),
     (Quantity::log(Metric::SharpnessLoss), "sharpness of the loss"),
-    (Quantity::log(Metric::InfiniteError), "distance to Θ̊"),
+    (Quantity::log(Metric::InfiniteError), "distance to Θ∞"),
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 

@@ -1,7 +1,7 @@
 //! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
 //! can be done with the place itself.
 
-use egui::{Button, Color32, ComboBox, Grid, Popup, Rect, RichText, Sense, Ui, vec2};
+use egui::{Align, Button, Color32, ComboBox, Grid, Layout, Popup, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use egui_tiles::LinearDir;
 
 use super::View;
@@ -40,6 +40,17 @@ pub(super) struct Slot {
     pub wish: Option<Wish>,
 }
 
+impl View {
+    /// Narrower than this, title and choosers do not stand in one line.
+    fn in_one_line(self) -> f32 {
+        match self {
+            Self::Prediction | Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
+            Self::Accuracy | Self::Waterfall | Self::Gram | Self::Compare => 250.0,
+            _ => 190.0,
+        }
+    }
+}
+
 impl Slot {
     pub fn on_paper(rect: Rect, view: View) -> Self {
         Self { rect, view, enlarged: false, paper: true, measured: false, light: false, wish: None }
@@ -71,6 +82,15 @@ impl Slot {
             if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
                 self.wish = Some(Wish::PutBack);
             }
+        }
+        if self.rect.width() < view.in_one_line() {
+            // The choosers have a line of their own: cut ones could not be pressed.
+            let line = vec2(card.body.available_width(), HEADER);
+            let (line, _) = card.body.allocate_exact_size(line, Sense::hover());
+            let of = UiBuilder::new().max_rect(line).id_salt((view.title(), "line"));
+            let mut header = ui.new_child(of.layout(Layout::right_to_left(Align::Center)));
+            *header.spacing_mut() = card.header.spacing().clone();
+            card.header = header;
         }
         card
     }

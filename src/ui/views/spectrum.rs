@@ -5,7 +5,7 @@
 use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::choose_block;
+use super::choosers::choose_block;
 use super::slot::Slot;
 use super::tables;
 use crate::record::{Block, Snapshot};

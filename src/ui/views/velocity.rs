@@ -12,7 +12,7 @@ use crate::ui::format;
 use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::theme;
-use crate::ui::widgets::{choose, number_legend};
+use crate::ui::widgets::{choose, number_legend, tick};
 
 /// What the strip below shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Vel
     ];
     choose(header, "Kind of velocity", &mut state.metric, &metrics);
     if slot.roomy() {
-        header.checkbox(&mut state.whole, "all").on_hover_text("Also the velocity on all probes together");
+        tick(header, &mut state.whole, "all", "Also the velocity on all probes together");
     }
     if let Some(tensor) = tensor {
         let text = RichText::new(format!("dashed: {tensor}")).size(theme::SMALL).color(scene.tokens.accent);

@@ -6,7 +6,7 @@
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{GridMark, PlotImage, PlotPoint};
 
-use super::choose_block;
+use super::choosers::choose_block;
 use super::pixels::{Shades, colour_bar};
 use super::slot::Slot;
 use super::tables;

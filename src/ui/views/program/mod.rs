@@ -15,7 +15,7 @@ use egui::{
 };
 
 use self::layout::{Layout, fits, shown};
-use super::choose_task;
+use super::choosers::choose_task;
 use super::slot::Slot;
 use crate::record::TensorMetrics;
 use crate::spec::{Line, NetworkSpec, Parameter, Parametrisation, Program, Step};
@@ -290,8 +290,13 @@ fn pill(ui: &Ui, rect: Rect, text: &str, backward: bool) {
     let tokens = Tokens::of(ui);
     let (fill, colour) = if backward { (Color32::TRANSPARENT, tokens.weak) } else { (tokens.well, tokens.text) };
     ui.painter().rect(rect, 6.0, fill, tokens.line(), StrokeKind::Inside);
-    let font = FontId::proportional(if rect.width() < 30.0 { 9.0 } else { 10.5 });
-    ui.painter().text(rect.center(), Align2::CENTER_CENTER, text, font, colour);
+    let size = if rect.width() < 30.0 { 9.0 } else { 10.5 };
+    let wide = |size: f32| ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), colour);
+    let galley = wide(size);
+    // A name stays in its box.
+    let fits = (rect.width() - 4.0) / galley.size().x;
+    let galley = if fits < 1.0 { wide((size * fits).max(6.0)) } else { galley };
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, colour);
 }
 
 fn hover(ui: &Ui, rect: Rect, name: (&str, usize), text: &str) {
