@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use egui::scroll_area::ScrollSource;
+use egui::style::ScrollStyle;
 use egui::util::undoer::{Settings, Undoer};
 use egui::{CentralPanel, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder};
 
@@ -292,7 +293,10 @@ impl App {
             return self.layout(ui, available, false);
         }
         let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
+        // These are always seen; those within are as usual.
+        let usual = std::mem::replace(&mut ui.spacing_mut().scroll, ScrollStyle::solid());
         ScrollArea::both().scroll_source(bars).show(ui, |ui| {
+            ui.spacing_mut().scroll = usual;
             let (rect, _) = ui.allocate_exact_size(room.max(LEAST), Sense::hover());
             self.layout(&mut ui.new_child(UiBuilder::new().max_rect(rect)), available, false);
         });

@@ -265,7 +265,13 @@ fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransfor
     let painter = ui.painter().with_clip_rect(frame.expand(3.0));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
-        painter.text(at, Align2::RIGHT_BOTTOM, scene.time_unit(), egui::FontId::proportional(9.5), scene.tokens.faint);
+        let font = egui::FontId::proportional(9.5);
+        let unit = painter.layout_no_wrap(scene.time_unit().to_owned(), font, scene.tokens.weak);
+        let rect = Align2::RIGHT_BOTTOM.anchor_size(at, unit.size());
+        // Curves and the cursor pass behind it.
+        painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, scene.tokens.well.gamma_multiply(0.75));
+        let at = rect.min;
+        painter.galley(at, unit, scene.tokens.weak);
     }
     cursor(&painter, scene, transform);
     let x = transform.position_from_point_x(scene.cursor);

@@ -3,6 +3,7 @@
 //!
 //! Plots may show a part of the run; this strip always shows all of it, and marks the part.
 
+use egui::text::{LayoutJob, TextWrapping};
 use egui::{
     Align2, Mesh, PointerButton, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
@@ -119,9 +120,11 @@ fn paint(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
 fn name(painter: &egui::Painter, scene: &Scene<'_>, field: Rect, task: usize, bottom: f32) {
     let known = scene.info().and_then(|info| info.tasks.get(task - 1));
     let text = known.map_or_else(|| format!("{task}"), |known| format!("{task}  {}", known.name));
-    let clipped =
-        painter.with_clip_rect(Rect::from_x_y_ranges(field.left()..=(field.right() - 4.0), bottom..=(bottom + 16.0)));
-    clipped.text(pos2(field.left() + 2.0, bottom + 10.0), Align2::LEFT_CENTER, text, theme::note(), scene.tokens.weak);
+    let mut job = LayoutJob::simple_singleline(text, theme::note(), scene.tokens.weak);
+    job.wrap = TextWrapping::truncate_at_width((field.width() - 6.0).max(1.0));
+    let galley = painter.layout_job(job);
+    let at = pos2(field.left() + 2.0, bottom + 10.0 - galley.size().y / 2.0);
+    painter.galley(at, galley, scene.tokens.weak);
 }
 
 /// A tick for each snapshot, where there is room: one mesh, because there may be hundreds.

@@ -195,13 +195,17 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
         (name, value, width)
     };
     let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
-    let all = |valued: bool| named.iter().map(|trace| entry(trace, valued)).collect::<Vec<_>>();
-    let mut entries = all(true);
-    let fit = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>() <= room;
-    if !fit(&entries) {
-        entries = all(false);
+    let mut entries: Vec<_> = named.iter().map(|trace| entry(trace, false)).collect();
+    let wide = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>();
+    let more = if wide(&entries) <= room { 0.0 } else { 26.0 };
+    // Names before values; these for as many as have room, the first ones first.
+    for (place, trace) in named.iter().enumerate() {
+        let valued = entry(trace, true);
+        if wide(&entries) - entries[place].2 + valued.2 > room {
+            break;
+        }
+        entries[place] = valued;
     }
-    let more = if fit(&entries) { 0.0 } else { 26.0 };
     let (mut x, y) = (left, rect.center().y);
     for (place, (name, value, width)) in entries.into_iter().enumerate() {
         if x + width > left + room - more {

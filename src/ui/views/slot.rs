@@ -45,7 +45,8 @@ impl View {
     fn in_one_line(self) -> f32 {
         match self {
             Self::Prediction | Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
-            Self::Accuracy | Self::Waterfall | Self::Gram | Self::Compare => 250.0,
+            Self::Accuracy => 300.0,
+            Self::Waterfall | Self::Gram | Self::Compare => 250.0,
             _ => 190.0,
         }
     }
