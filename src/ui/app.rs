@@ -5,10 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use egui::scroll_area::ScrollSource;
-use egui::style::ScrollStyle;
 use egui::util::undoer::{Settings, Undoer};
-use egui::{CentralPanel, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder};
+use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
 
 use super::actions::{Action, Actions};
 use super::clock::{self, Clock};
@@ -41,8 +39,6 @@ pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
 
 /// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
 const STABLE: f32 = 0.5;
-/// Smaller than this the page does not become.
-const LEAST: egui::Vec2 = egui::vec2(900.0, 540.0);
 
 /// Everything the window holds.
 pub struct App {
@@ -286,22 +282,6 @@ impl App {
         }
     }
 
-    /// Everything, in a window that is too small for it behind scroll bars: nothing is ever out of reach. The wheel is the plots'.
-    fn page(&mut self, ui: &mut Ui, available: &[UserCommand]) {
-        let room = ui.available_size();
-        if room.x >= LEAST.x && room.y >= LEAST.y {
-            return self.layout(ui, available, false);
-        }
-        let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
-        // These are always seen; those within are as usual.
-        let usual = std::mem::replace(&mut ui.spacing_mut().scroll, ScrollStyle::solid());
-        ScrollArea::both().scroll_source(bars).show(ui, |ui| {
-            ui.spacing_mut().scroll = usual;
-            let (rect, _) = ui.allocate_exact_size(room.max(LEAST), Sense::hover());
-            self.layout(&mut ui.new_child(UiBuilder::new().max_rect(rect)), available, false);
-        });
-    }
-
     /// Puts an enlarged view back, unless the key is meant for what lies above it.
     fn escape(&mut self, ctx: &egui::Context) {
         let covered = self.palette.is_open() || self.help || egui::Popup::is_any_open(ctx);
@@ -357,8 +337,14 @@ impl App {
             let flops = session.and_then(|session| measured_flops(&session.history));
             let tours = &self.tours;
             let foot = |ui: &mut Ui, actions: &mut Actions| tours::dock(ui, tours, false, actions);
-            self.study.thick = self.looks.thick();
+            (self.study.cards.thick, self.study.cards.light) = (self.looks.thick(), self.exports.light);
             self.study.show(ui, &mut self.actions, &self.draft, flops, foot);
+            self.exports.light = self.study.cards.light;
+            if let Some(order) = self.study.cards.asked.take()
+                && let Some(toast) = self.exports.take_card(ui.ctx(), &mut self.study, &order)
+            {
+                self.actions.push(Action::Tell(toast));
+            }
             return;
         }
         if !presents {

@@ -170,23 +170,26 @@ impl Palette {
         let mut done = None;
         ui.add_space(GRID);
         let height = (ui.ctx().content_rect().height() - 220.0).clamp(4.0 * ROW, ROWS * (ROW + 2.0));
-        ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
-            for (place, &entry) in found.iter().enumerate() {
-                let (chosen, label) = (place == self.chosen, entry.label());
-                let beside = RichText::new(entry.beside(ui.ctx())).size(theme::SMALL);
-                let button = Button::selectable(chosen, label.as_str())
-                    .right_text(beside)
-                    .min_size(vec2(ui.available_width(), ROW));
-                let row = ui.add_enabled(refused(entry).is_none(), button).accessible_name(label);
-                if row.clicked() {
-                    done = Some(entry);
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).auto_shrink([false, true]).show(
+            ui,
+            |ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                for (place, &entry) in found.iter().enumerate() {
+                    let (chosen, label) = (place == self.chosen, entry.label());
+                    let beside = RichText::new(entry.beside(ui.ctx())).size(theme::SMALL);
+                    let button = Button::selectable(chosen, label.as_str())
+                        .right_text(beside)
+                        .min_size(vec2(ui.available_width(), ROW));
+                    let row = ui.add_enabled(refused(entry).is_none(), button).accessible_name(label);
+                    if row.clicked() {
+                        done = Some(entry);
+                    }
+                    if chosen && moved {
+                        row.scroll_to_me(Some(Align::Center).filter(|_| field.changed()));
+                    }
                 }
-                if chosen && moved {
-                    row.scroll_to_me(Some(Align::Center).filter(|_| field.changed()));
-                }
-            }
-        });
+            },
+        );
         let weak = Tokens::of(ui).weak;
         let words = match found.get(self.chosen) {
             Some(&entry) => match refused(entry) {

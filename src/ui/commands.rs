@@ -165,7 +165,11 @@ impl UserCommand {
     /// Name, explanation and key.
     pub fn about(self) -> About {
         let (label, tooltip, key) = match self {
-            Self::ExportWindow => ("Export window as PNG", "Save a picture of the window as it is", ctrl_shift(Key::S)),
+            Self::ExportWindow => (
+                "Export window as PNG",
+                "Save a picture of the window; light for print, unless that is switched off",
+                ctrl_shift(Key::S),
+            ),
             Self::ExportAnimation => (
                 "Export animation",
                 "Save the kernel at each snapshot, beside the curves, as a GIF; everything goes on meanwhile",
@@ -191,7 +195,9 @@ impl UserCommand {
             Self::Runs => {
                 ("Runs beside this one", "Name, hide, show and close the runs that lie over this one", key(Key::U))
             }
-            Self::PauseResume => ("Pause", "Pause training, or let it go on", key(Key::Space)),
+            Self::PauseResume => {
+                ("Pause", "Pause training, let it go on, or begin a run where none goes on", key(Key::Space))
+            }
             Self::Step => ("Step", "While paused: train on one mini-batch", key(Key::S)),
             Self::SwitchTask => ("Switch task now", "End this task here and begin the next one", key(Key::T)),
             Self::Restart => ("Restart", "Begin again with these settings and the same seed", key(Key::R)),

@@ -19,7 +19,7 @@ use crate::worker::{Waker, Worker};
 pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
 
 /// Why a run cannot be forked at its switch.
-const NO_SWITCH: &str = "No switch is to come: fork here, or start again";
+const NO_SWITCH: &str = "No switch is to come: choose “Here” in the list of futures, or start again";
 
 /// Futures of one run at most: more lines cannot be told apart.
 pub const MOST: usize = 8;

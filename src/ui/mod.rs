@@ -1,6 +1,6 @@
 //! The window: what a run does, live, and how to change it.
 //!
-//! `app` holds the state and the layout, `logic` what happens between frames, `actions` what a user can do, `clock` the
+//! `app` holds the state and the layout, `logic` what happens between frames, `commands` what a user can do, `clock` the
 //! time that all views share, `travel` playback, marks and the two moments, `curves` the lines as they are drawn, `views` one
 //! file per view, `export` what leaves it as files, `tours` the lessons. Data come in through [`session::Session`], wishes
 //! go out through it; no tensor and no blocking call is in here.
@@ -38,6 +38,7 @@ pub mod session;
 mod settings;
 pub mod sheet;
 mod shots;
+mod small;
 mod sources;
 mod status_bar;
 pub mod study;

@@ -64,8 +64,7 @@ fn follow_button(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::right_to_left(egui::Align::Center)));
     if scene.clock.is_following() {
         let text = RichText::new("Following").size(theme::SMALL).color(scene.tokens.weak);
-        let hover =
-            "The whole run is in view and its newest snapshot is shown; a drag, the wheel or an arrow ends that";
+        let hover = "All of the run so far is in view and its newest snapshot is shown; a drag, the wheel or an arrow ends that";
         ui.label(text).on_hover_text(hover);
         return;
     }

@@ -92,6 +92,26 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     assert_eq!(shown.runs.iter().map(|run| run.2).collect::<Vec<_>>(), told);
     assert_eq!(shown.means[1].1, (told[2] + told[3]) / 2.0);
 
+    // A card is exported like any view.
+    let exports = place.path().join("exports");
+    harness.state_mut().exports_mut().set_folder(exports.clone());
+    let file = |ending: &str| exports.join(format!("own-settings-spike-background.{ending}"));
+    for (entry, ending) in [("Save numbers as CSV", "csv"), ("Save as PNG", "png"), ("Save as SVG", "svg")] {
+        press(&mut harness, "Export Spike / background");
+        press(&mut harness, entry);
+        until(&mut harness, ending, |_| file(ending).exists());
+    }
+    let mut numbers = csv::Reader::from_path(file("csv")).unwrap();
+    assert_eq!(numbers.headers().unwrap(), &["run", "axis", "value"][..]);
+    let rows: Vec<(String, f64, f64)> = numbers.deserialize().map(Result::unwrap).collect();
+    let of_switch: Vec<_> = rows.iter().filter(|row| row.0.ends_with("(switch)")).collect();
+    assert_eq!(of_switch.iter().map(|row| row.1).collect::<Vec<_>>(), [16.0, 16.0, 24.0, 24.0]);
+    for (row, told) in of_switch.iter().zip(&told) {
+        assert!((row.2 / told - 1.0).abs() < 1e-12, "{row:?}, not {told}");
+    }
+    let drawing = fs::read_to_string(file("svg")).unwrap();
+    assert!(drawing.contains("own settings: Spike / background"), "{}", &drawing[..400]);
+
     press(&mut harness, "Save figures");
     until(&mut harness, "the figures", |_| out.join("figures/study-curves.svg").exists());
     harness.get_by_label_contains("Saved ");

@@ -6,6 +6,7 @@
 pub mod darkroom;
 pub mod film;
 pub mod ink;
+pub mod menu;
 pub mod raster;
 pub mod svg;
 mod whole;
@@ -18,9 +19,11 @@ use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
 
 use self::darkroom::{Darkroom, Plate, SCALE};
 use self::film::{Film, Reel};
+use super::actions::Action;
 use super::aside::Aside;
 use super::scene::Scene;
 use super::sheet::Sheet;
+use super::study::{CardOrder, StudyPage};
 use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::{self, View, ViewState};
@@ -139,6 +142,25 @@ impl Exports {
         self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(plate, ground) });
     }
 
+    /// Exports a card of the study page.
+    pub fn take_card(&mut self, ctx: &Context, page: &mut StudyPage, order: &CardOrder) -> Option<Toast> {
+        let (theme, mut sheet) = (self.theme(ctx.theme()), None);
+        let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
+        let plate = darkroom.develop(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
+        let (sheet, ground) = (sheet?, Tokens::in_theme(theme == Theme::Dark).card);
+        let stem = slug(&format!("{} {}", page.draft.name(), order.title));
+        let title = format!("{}: {}", page.draft.name(), order.title);
+        let content = match order.what {
+            What::Png => Content::Png(plate, ground),
+            What::Svg => Content::Svg(plate, title, ground),
+            What::Csv => Content::Csv(sheet),
+            What::Copy => return copy(ctx, order.title, &sheet),
+        };
+        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content });
+        ctx.request_repaint();
+        None
+    }
+
     /// Exports a view of this scene.
     pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, order: Order) {
         let Order { view, size, what } = order;
@@ -159,7 +181,7 @@ impl Exports {
         let sheet = scene.sheet.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
-            scene.actions.push(super::actions::Action::Tell(Toast::failed(words)));
+            scene.actions.push(Action::Tell(Toast::failed(words)));
             return;
         }
         let name = &scene.name;
@@ -173,13 +195,7 @@ impl Exports {
             What::Svg => Content::Svg(plate, format!("{name}: {}", view.title()), ground),
             What::Csv => Content::Csv(sheet),
             What::Copy => {
-                let mut text = Vec::new();
-                // Writing to memory cannot fail, and what is written is text.
-                if sheet.write(&mut text).is_ok() {
-                    ctx.copy_text(String::from_utf8_lossy(&text).into_owned());
-                    let words = format!("{}: {} lines of numbers copied", view.title(), sheet.rows.len());
-                    scene.actions.push(super::actions::Action::Tell(Toast::done(words)));
-                }
+                copy(ctx, view.title(), &sheet).into_iter().for_each(|toast| scene.actions.push(Action::Tell(toast)));
                 return;
             }
         };
@@ -236,6 +252,15 @@ impl Exports {
             film.cancel();
         }
     }
+}
+
+/// Copies numbers; what is to be said of it.
+fn copy(ctx: &Context, title: &str, sheet: &Sheet) -> Option<Toast> {
+    let mut text = Vec::new();
+    // Writing to memory cannot fail, and what is written is text.
+    sheet.write(&mut text).ok()?;
+    ctx.copy_text(String::from_utf8_lossy(&text).into_owned());
+    Some(Toast::done(format!("{title}: {} lines of numbers copied", sheet.rows.len())))
 }
 
 /// What a thread has to say.

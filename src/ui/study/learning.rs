@@ -9,9 +9,9 @@ use std::sync::Arc;
 use egui::{Align, CursorIcon, FontId, Layout, Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 use egui_plot::{PlotPoint, PlotTransform};
 
-use super::chart;
 use super::learning_picture::{Extra, extra, main};
 use super::picture::Picture;
+use super::{Cards, chart};
 use crate::record::{ErrorKind, Fitted, Learnt};
 use crate::ui::aside::Aside;
 use crate::ui::theme::{self, GRID, Tokens};
@@ -113,6 +113,17 @@ impl Learning {
         }
     }
 
+    /// The picture of the card with this title, and its unit.
+    pub fn picture(&mut self, title: &str, tokens: &Tokens) -> Option<(&Picture, &'static str)> {
+        let unit = unit(self.learnt()?);
+        let drawn = self.pictures(tokens)?;
+        if title == ERROR {
+            return Some((&drawn.main, unit));
+        }
+        let (which, picture) = drawn.extras.iter().find(|(which, _)| which.title() == title)?;
+        Some((picture, which.unit()))
+    }
+
     fn pictures(&mut self, tokens: &Tokens) -> Option<&Drawn> {
         let learnt = self.learnt()?.clone();
         let worked = self.worked().cloned();
@@ -130,8 +141,16 @@ impl Learning {
     }
 }
 
+/// The title of the main picture.
+const ERROR: &str = "Test error";
+
+/// What the main picture is against.
+fn unit(learnt: &Learnt) -> &'static str {
+    if learnt.is_over_samples() { "against the samples n" } else { "against the axis" }
+}
+
 /// Draws the picture; returns the run, by its place in the study, of a point that was clicked.
-pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, thick: f32) -> Option<usize> {
+pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, cards: &mut Cards) -> Option<usize> {
     let tokens = Tokens::of(ui);
     learning.work(ui);
     let learnt = learning.learnt().cloned()?;
@@ -145,24 +164,26 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, thick: f32) -> Opt
         let (left, right) = grid.split_left_right_at_fraction(0.62);
         (left, Some(right.with_min_x(right.left() + gap)))
     };
-    let title = "Test error";
-    let unit = if learnt.is_over_samples() { "against the samples n" } else { "against the axis" };
+    let (title, unit) = (ERROR, unit(&learnt));
     let Card { mut header, mut body } = card_titled(ui, left, title, unit, HELP, |ui| {
         ui.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
     });
     let mut kind = learning.kind.unwrap_or(ErrorKind::Square);
+    cards.export(&mut header, title, left.size());
     let drawn = learning.drawn.as_ref()?;
-    let chart::Shown { transform, mut clicked } = chart::show(&mut body, title, &drawn.main, thick);
+    let chart::Shown { transform, mut clicked } = chart::show(&mut body, title, &drawn.main, cards.thick);
     if let Some(right) = right {
         let down = drawn.extras.len() as f32;
         let height = (right.height() - (down - 1.0) * gap) / down;
         for (place, (which, picture)) in drawn.extras.iter().enumerate() {
             let min = pos2(right.left(), right.top() + place as f32 * (height + gap)).round();
             let area = Rect::from_min_size(min, vec2(right.width(), height).floor());
-            let Card { mut body, .. } = card_titled(ui, area, which.title(), which.unit(), which.help(), |ui| {
-                ui.label(RichText::new(which.title()).size(theme::TITLE).color(tokens.text));
-            });
-            chart::show(&mut body, which.title(), picture, thick);
+            let Card { mut header, mut body } =
+                card_titled(ui, area, which.title(), which.unit(), which.help(), |ui| {
+                    ui.label(RichText::new(which.title()).size(theme::TITLE).color(tokens.text));
+                });
+            cards.export(&mut header, which.title(), area.size());
+            chart::show(&mut body, which.title(), picture, cards.thick);
         }
     }
     let options = [

@@ -12,6 +12,7 @@ mod list;
 mod panel;
 mod panels;
 mod picture;
+mod print;
 mod results;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use crate::worker::{DeviceChoice, Waker};
 pub use draft::{Draft, Which};
 pub use learning::Worked;
 pub use panels::PanelKind;
+pub use print::{CardOrder, Cards};
 
 /// Sends a librarian off; the closure wakes the window. A test or a bench hands in its own.
 pub type SendFn = Box<dyn Fn(Order, Waker) -> Librarian>;
@@ -91,8 +93,8 @@ enum Busy {
 pub struct StudyPage {
     /// Whether it is shown instead of the run.
     pub shown: bool,
-    /// How much thicker its curves are than usual.
-    pub thick: f32,
+    /// How its cards look, and which of them is to be exported.
+    pub cards: Cards,
     /// What the panel edits.
     pub draft: Draft,
     /// The settings of the run page as this study took them. They stay while there are results: who goes on working on the run
@@ -123,7 +125,7 @@ impl StudyPage {
         let draft = Draft::new(Which::Ready(0));
         Self {
             shown: false,
-            thick: 1.0,
+            cards: Cards::default(),
             plan: draft::Plan::new(&draft, run),
             draft,
             base: run.clone(),
@@ -382,7 +384,7 @@ impl StudyPage {
         let tokens = Tokens::of(ui);
         let frame = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
         // For the back row only what was found, once there is something.
-        let presents = self.thick > 1.0 && self.results.any();
+        let presents = self.cards.thick > 1.0 && self.results.any();
         if !presents {
             Panel::left("study").frame(frame).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
                 foot(ui, actions);

@@ -21,7 +21,7 @@ use crate::ui::widgets::{Card, card_titled, choose};
 pub struct Results {
     runs: Option<Arc<Comparison>>,
     /// Of a study of learners.
-    learning: Learning,
+    pub(super) learning: Learning,
     /// What the user has chosen to see; until then, what all runs have.
     chosen: Option<Shown>,
     /// Whose curves are aligned at a switch: the place of a series.
@@ -85,12 +85,12 @@ impl Results {
         self.runs.as_ref()
     }
 
-    fn shown(&self, runs: &Comparison) -> Shown {
+    pub(super) fn shown(&self, runs: &Comparison) -> Shown {
         self.chosen.unwrap_or(if runs.all_switch() { Shown::Switch(0) } else { Shown::Run })
     }
 
     /// The panels that have something to show.
-    fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
+    pub(super) fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
         let of = (self.shown(runs), self.series, tokens.dark);
         if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
             let (kinds, switch) = match of.0 {
@@ -126,7 +126,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
     ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
     if page.results.learning.learnt().is_some() {
         if let Some(place) =
-            learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID), page.thick)
+            learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID), &mut page.cards)
         {
             actions.push(Action::Study(Wish::OpenRun(place)));
         }
@@ -177,7 +177,7 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
 }
 
 /// The series and the values of the axis with their colours, in what room there is.
-fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
+pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(rect);
     let y = rect.center().y;
@@ -219,8 +219,8 @@ fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
 fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let gap = 1.5 * GRID;
-    let thick = page.thick;
-    let pictures = page.results.pictures(runs, tokens);
+    let StudyPage { results, cards, .. } = page;
+    let pictures = results.pictures(runs, tokens);
     let across = match pictures.len() {
         0 | 1 => 1,
         2 | 4 => 2,
@@ -236,13 +236,14 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
             card_titled(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help(), |ui| {
                 ui.label(RichText::new(kind.title()).size(theme::TITLE).color(tokens.text));
             });
+        cards.export(&mut header, kind.title(), size.floor());
         names(&mut header, picture);
-        chart::show(&mut body, kind.title(), picture, thick);
+        chart::show(&mut body, kind.title(), picture, cards.thick);
     }
 }
 
 /// What each line of a panel is called, where there are several.
-fn names(ui: &mut Ui, picture: &Picture) {
+pub(super) fn names(ui: &mut Ui, picture: &Picture) {
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
     let mut x = rect.right();

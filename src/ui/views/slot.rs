@@ -1,12 +1,13 @@
 //! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
 //! can be done with the place itself.
 
-use egui::{Align, Button, Color32, ComboBox, Grid, Layout, Popup, Rect, RichText, Sense, Ui, UiBuilder, vec2};
+use egui::{Align, Color32, ComboBox, Grid, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use egui_tiles::LinearDir;
 
 use super::View;
 use crate::ui::commands::UserCommand;
 use crate::ui::export::What;
+use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::theme;
 use crate::ui::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
@@ -98,29 +99,11 @@ impl Slot {
 
     /// The list of what the view can be exported as.
     fn exports(&mut self, ui: &mut Ui) {
-        let name = format!("Export {}", self.view.title());
-        let button = quiet_button(ui, Icon::Export, &name, "Save this view as a picture or as its numbers");
-        Popup::menu(&button).show(|ui| {
-            ui.set_min_width(170.0);
-            let mut entry = |ui: &mut Ui, text: &str, hover: &str, what: What, possible: bool| {
-                let button = ui.add_enabled(possible, Button::new(text).frame(false)).on_hover_text(hover);
-                if button.on_disabled_hover_text("Nothing has been measured yet").clicked() {
-                    self.wish = Some(Wish::Export(what));
-                    ui.close();
-                }
-            };
-            let numbers = "What the view draws, as it was measured: of curves what lies in the stretch in view";
-            entry(ui, "Save as PNG", "A picture at twice the size of the screen", What::Png, true);
-            entry(ui, "Save as SVG", "A drawing that stays sharp at any size", What::Svg, true);
-            entry(ui, "Save numbers as CSV", numbers, What::Csv, self.measured);
-            entry(ui, "Copy numbers", numbers, What::Copy, self.measured);
-            ui.separator();
-            let mut light = self.light;
-            let about = UserCommand::LightExports.about();
-            if ui.checkbox(&mut light, about.label).on_hover_text(about.tooltip).changed() {
-                self.wish = Some(Wish::Light);
-            }
-        });
+        match menu(ui, self.view.title(), self.measured, self.light) {
+            Some(Chosen::Export(what)) => self.wish = Some(Wish::Export(what)),
+            Some(Chosen::Light) => self.wish = Some(Wish::Light),
+            None => {}
+        }
     }
 
     /// What can be done with the place itself, in one line below the list of views.

@@ -36,7 +36,8 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Blo
         Block::Task(task) => scene.tokens.task(task),
     };
     let room = ui.available_size();
-    let height = (room.y - 30.0).max(20.0);
+    // In a narrow place the numbers below need a second line.
+    let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
     plot(ui, scene, height, (values.len() as f64).log10().max(0.3), (low, high), &now, &before, colour);
     numbers(ui, scene, &snapshot, *block, values);
 }
@@ -99,6 +100,9 @@ pub(super) fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMa
     inside.map(|value| egui_plot::GridMark { value, step_size: to - from }).collect()
 }
 
+/// Less has no room for the numbers in one line.
+const NARROW: f32 = 360.0;
+
 /// λ_max, λ_min, effective rank, condition number, and what lies at or below 0.
 fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
     let (low, high) = (ascending[0], ascending[ascending.len() - 1]);
@@ -107,8 +111,10 @@ fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, as
     let condition = if low > 0.0 { format::number(high / low) } else { "–".to_owned() };
     let tokens = scene.tokens;
     ui.spacing_mut().item_spacing = egui::vec2(4.0, 0.0);
-    ui.horizontal(|ui| {
-        ui.add_space(AXIS);
+    let narrow = ui.available_width() < NARROW;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 13.0;
+        ui.add_space(if narrow { 0.0 } else { AXIS });
         let entries = [
             ("λ_max", format::number(high), "The largest eigenvalue"),
             ("λ_min", format::number(low), "The smallest eigenvalue, as computed"),

@@ -1,0 +1,95 @@
+//! A card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
+
+use egui::{Layout, RichText, Ui, UiBuilder, Vec2, vec2};
+
+use super::picture::Picture;
+use super::results::{legend, names};
+use super::{StudyPage, chart};
+use crate::ui::export::What;
+use crate::ui::export::menu::{Chosen, menu};
+use crate::ui::sheet::{Cell, Sheet};
+use crate::ui::theme::{self, GRID, Tokens};
+use crate::ui::widgets::{Card, card_titled};
+
+/// A card to be exported, as large as it stands on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CardOrder {
+    pub title: &'static str,
+    pub size: Vec2,
+    pub what: What,
+}
+
+/// What the window tells the cards of the page, and what they ask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cards {
+    /// How much thicker curves are than usual.
+    pub thick: f32,
+    /// Whether exported pictures have a light ground.
+    pub light: bool,
+    /// What is to be exported.
+    pub asked: Option<CardOrder>,
+}
+
+impl Default for Cards {
+    fn default() -> Self {
+        Self { thick: 1.0, light: true, asked: None }
+    }
+}
+
+impl Cards {
+    /// Draws the sign by which the card with this title, of this size, is exported.
+    pub fn export(&mut self, header: &mut Ui, title: &'static str, size: Vec2) {
+        match menu(header, title, true, self.light) {
+            Some(Chosen::Export(what)) => self.asked = Some(CardOrder { title, size, what }),
+            Some(Chosen::Light) => self.light = !self.light,
+            None => {}
+        }
+    }
+}
+
+/// Height of the line that says which colour is which value.
+const LINE: f32 = 20.0;
+
+impl StudyPage {
+    /// Draws the card with this title alone, as large as the ui; its numbers, if there is such a card.
+    pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<Sheet> {
+        let tokens = Tokens::of(ui);
+        let rect = ui.available_rect_before_wrap();
+        let runs = self.results.comparison().cloned();
+        let (picture, unit, card) = if self.results.learnt().is_some() {
+            let (picture, unit) = self.results.learning.picture(title, tokens)?;
+            (picture, unit, rect)
+        } else {
+            let runs = runs?;
+            let shown = self.results.shown(&runs);
+            // The colours of the values are said above all cards of the page: here above this one.
+            let (line, card) = rect.split_top_bottom_at_y(rect.top() + LINE);
+            ui.painter().rect_filled(rect, 0.0, tokens.card);
+            legend(ui, shown, &runs, line.shrink2(vec2(2.0 * GRID, 0.0)));
+            let found = self.results.pictures(&runs, tokens).iter().find(|(kind, _)| kind.title() == title)?;
+            (&found.1, found.0.unit(), card)
+        };
+        let Card { header, mut body } = card_titled(ui, card, title, unit, "", |ui| {
+            ui.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
+        });
+        let left = header.available_rect_before_wrap();
+        names(&mut ui.new_child(UiBuilder::new().max_rect(left).layout(Layout::default())), picture);
+        chart::show(&mut body, title, picture, 1.0);
+        Some(sheet(picture))
+    }
+}
+
+/// The points of each run. Against the axis these are its values, else epochs since the switch.
+fn sheet(picture: &Picture) -> Sheet {
+    let mut sheet = Sheet::default();
+    sheet.head(["run", if picture.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);
+    for target in &picture.targets {
+        for point in &target.points {
+            let tick = picture.ticks.iter().flatten().find(|tick| (tick.0 - point.x).abs() < 1e-9);
+            let at = tick.map_or_else(|| Cell::from(point.x), |tick| Cell::from(tick.1.as_str()));
+            let value = if picture.log { 10f64.powf(point.y) } else { point.y };
+            sheet.row([target.name.as_str().into(), at, value.into()]);
+        }
+    }
+    sheet
+}
