@@ -114,7 +114,7 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
 
     press(&mut harness, "Save figures");
     until(&mut harness, "the figures", |_| out.join("figures/study-curves.svg").exists());
-    harness.get_by_label_contains("Saved ");
+    harness.get_by_label_contains("figures/study-curves.svg");
     // The settings of a run are taken to the run page.
     harness.get_by_label_contains("24 · seed 2: ").click();
     harness.run_steps(4);

@@ -45,7 +45,8 @@ impl View {
     /// Narrower than this, title and choosers do not stand in one line.
     fn in_one_line(self) -> f32 {
         match self {
-            Self::Prediction | Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
+            Self::Prediction => 480.0,
+            Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
             Self::Accuracy => 300.0,
             Self::Waterfall | Self::Gram | Self::Compare => 250.0,
             _ => 190.0,
