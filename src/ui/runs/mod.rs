@@ -149,6 +149,8 @@ impl Runs {
     ) -> u64 {
         let id = self.next;
         self.next += 1;
+        // The first one is what a run is held against, until another is chosen.
+        self.beside = self.beside.or(self.list.is_empty().then_some(id));
         let (time, drawn, curves) = (Time::Own, Arc::clone(&history), Curves::default());
         self.list.push(Overlay { id, name, hidden: false, path, history, time, drawn, grams, curves });
         id
