@@ -48,6 +48,8 @@ struct Curve {
     generation: u64,
     shown: Option<Shown>,
     seen: Option<Seen>,
+    /// The least and the greatest value of each full block of [`BLOCK`] points.
+    blocks: Vec<(f64, f64)>,
 }
 
 /// The least and the greatest value of what was in view, and of which generation of the points.
@@ -126,7 +128,7 @@ impl Curves {
         let known = |seen: &Seen| seen.window == window && seen.generation == curve.generation;
         if !curve.seen.as_ref().is_some_and(known) {
             let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
-            let span = curve.points[from..end(&curve.points, window)].iter().fold(None, widened);
+            let span = curve.span(from, end(&curve.points, window));
             curve.seen = Some(Seen { window, generation: curve.generation, span });
         }
         curve.seen.as_ref()?.span
@@ -187,7 +189,27 @@ fn settled(history: &History, epochs: f64) -> usize {
     history.tasks().len() * (crate::record::MAX_ROWS + 2) + (relevant + 1).min(rows.len())
 }
 
+/// So many points have their extremes noted together.
+const BLOCK: usize = 64;
+
 impl Curve {
+    /// The least and the greatest value of these points: of a hundred curves that are zoomed, too many to look at each.
+    fn span(&mut self, from: usize, to: usize) -> Option<(f64, f64)> {
+        while let Some(block) = self.points.get(self.blocks.len() * BLOCK..(self.blocks.len() + 1) * BLOCK) {
+            self.blocks.extend(block.iter().fold(None, widened));
+        }
+        let (first, last) = (from.div_ceil(BLOCK), to / BLOCK);
+        if first >= last {
+            return self.points[from..to].iter().fold(None, widened);
+        }
+        let ends = self.points[from..first * BLOCK].iter().chain(&self.points[last * BLOCK..to]);
+        let both = |span: Option<(f64, f64)>, block: &(f64, f64)| {
+            let (low, high) = span.unwrap_or(*block);
+            Some((low.min(block.0), high.max(block.1)))
+        };
+        self.blocks[first..last].iter().fold(ends.fold(None, widened), both)
+    }
+
     fn read(&mut self, history: &History, key: Key) {
         match key.source {
             Source::TrainLoss => self.read_losses(history, key),
@@ -223,7 +245,7 @@ impl Curve {
         }
         self.generation += 1;
         (self.read, self.last_step) = (losses.len(), last);
-        self.points.clear();
+        (self.points, self.blocks) = (Vec::new(), Vec::new());
         let points = losses.iter().filter_map(|&(epoch, loss)| scaled(loss, key.log).map(|y| PlotPoint::new(epoch, y)));
         self.points.extend(points);
     }

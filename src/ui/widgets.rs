@@ -186,7 +186,11 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
         let drawn = trace.style == Style::Solid || trace.over;
         drawn && !trace.name.is_empty() && trace.colour.a() == 255 && !trace.visible.pieces.is_empty()
     };
-    let named: Vec<&Trace> = traces.iter().rev().filter(is_named).collect();
+    let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
+    // No name is narrower: of a hundred runs, most need not be laid out to know that they do not fit.
+    let most = (room / 22.0).max(0.0) as usize + 1;
+    let all = traces.iter().filter(is_named).count();
+    let named: Vec<&Trace> = traces.iter().rev().filter(is_named).take(most).collect();
     let entry = |trace: &Trace, valued: bool| {
         let now = trace.now.filter(|_| valued).map(|now| show(if log { 10f64.powf(now) } else { now }));
         let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);
@@ -194,7 +198,6 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
         let width = 9.0 + name.size().x + if value.is_empty() { 0.0 } else { 3.0 + value.size().x } + 8.0;
         (name, value, width)
     };
-    let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
     let mut entries: Vec<_> = named.iter().map(|trace| entry(trace, false)).collect();
     let wide = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>();
     let more = if wide(&entries) <= room { 0.0 } else { 26.0 };
@@ -209,7 +212,7 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     let (mut x, y) = (left, rect.center().y);
     for (place, (name, value, width)) in entries.into_iter().enumerate() {
         if x + width > left + room - more {
-            let text = format!("+{}", named.len() - place);
+            let text = format!("+{}", all - place);
             if room > more + 20.0 {
                 painter.text(pos2(x, y), Align2::LEFT_CENTER, text, theme::note(), tokens.weak);
             }
