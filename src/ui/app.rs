@@ -265,8 +265,9 @@ impl App {
         widgets::point_at(ui.ctx(), self.tours.view());
         self.looks.keep_presenting(ui.ctx());
         self.page(ui, &available);
-        if self.exports.window_ordered() {
-            self.export_window(ui.ctx(), &available);
+        let pass = self.exports.window_pass();
+        if pass > 0 {
+            self.export_window(ui.ctx(), &available, pass);
         }
         tours::choose(ui.ctx(), &mut self.tours, &mut self.actions);
         runs::panel(ui.ctx(), &mut self.runs, self.session.as_ref(), &mut self.actions);

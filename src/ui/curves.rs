@@ -52,13 +52,8 @@ struct Curve {
     blocks: Vec<(f64, f64)>,
 }
 
-/// The least and the greatest value of what was in view, and of which generation of the points.
-#[derive(Debug)]
-struct Seen {
-    window: Window,
-    generation: u64,
-    span: Option<(f64, f64)>,
-}
+/// What was in view, at which generation of the points, and its least and greatest value.
+type Seen = (Window, u64, Option<(f64, f64)>);
 
 /// What was last drawn, and where to go on when points are appended.
 #[derive(Debug)]
@@ -122,16 +117,19 @@ impl Curves {
         points.get(after.checked_sub(1)?).map(|point| point.y)
     }
 
-    /// Least and greatest value of a curve in view, one point beyond each edge included, as it was last read.
+    /// Least and greatest value of a curve in view and up to an eighth of it around, as it was last read: while the window is
+    /// zoomed a little in every frame, the axis of many curves stands.
     pub fn span(&mut self, key: Key, window: Window) -> Option<(f64, f64)> {
+        let step = (0.125 * (window.to - window.from)).log2().floor().exp2();
+        let (from, to) = ((window.from / step).floor() * step, (window.to / step).ceil() * step);
+        let window = Window { from, to, ..window };
         let curve = self.curves.get_mut(&key)?;
-        let known = |seen: &Seen| seen.window == window && seen.generation == curve.generation;
-        if !curve.seen.as_ref().is_some_and(known) {
+        if curve.seen.is_none_or(|seen| (seen.0, seen.1) != (window, curve.generation)) {
             let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
             let span = curve.span(from, end(&curve.points, window));
-            curve.seen = Some(Seen { window, generation: curve.generation, span });
+            curve.seen = Some((window, curve.generation, span));
         }
-        curve.seen.as_ref()?.span
+        curve.seen?.2
     }
 
     /// [`History::spikes`], computed again only while the last switch can still change it.

@@ -73,7 +73,8 @@ pub struct Exports {
     pub light: bool,
     folder: PathBuf,
     orders: Vec<Order>,
-    window: bool,
+    /// Passes that the picture of the window still needs, one a frame.
+    window: u8,
     darkroom: Option<Darkroom>,
     writer: Option<Aside<Job, Written>>,
     waiting: VecDeque<Job>,
@@ -86,7 +87,7 @@ impl Default for Exports {
             light: true,
             folder: PathBuf::from(FOLDER),
             orders: Vec::new(),
-            window: false,
+            window: 0,
             darkroom: None,
             writer: None,
             waiting: VecDeque::new(),
@@ -116,11 +117,14 @@ impl Exports {
 
     /// Has the window exported when it is drawn the next time.
     pub fn order_window(&mut self) {
-        self.window = true;
+        self.window = 2;
     }
 
-    pub fn window_ordered(&mut self) -> bool {
-        std::mem::take(&mut self.window)
+    /// Which pass is to be drawn in this frame: the last one is number 1, none is 0.
+    pub fn window_pass(&mut self) -> u8 {
+        let pass = self.window;
+        self.window = pass.saturating_sub(1);
+        pass
     }
 
     /// The theme of pictures.
@@ -133,6 +137,11 @@ impl Exports {
         let darkroom = self.darkroom.take().unwrap_or_else(|| Darkroom::new(SCALE));
         darkroom.remember(memory);
         darkroom
+    }
+
+    /// Takes the darkroom back after a pass of which nothing is kept.
+    pub fn rehearsed(&mut self, darkroom: Darkroom) {
+        self.darkroom = Some(darkroom);
     }
 
     /// Takes the picture of the window that was made there.

@@ -5,13 +5,18 @@ use crate::ui::app::App;
 use crate::ui::commands::UserCommand;
 
 impl App {
-    /// Draws the window once more, without pointer and open lists, where a picture is made of it.
-    pub(in crate::ui) fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand]) {
+    /// Draws the window once more, without pointer and open lists, where a picture is made of it. Plots know how wide their axes
+    /// are, and letters are laid out, only after one pass; that has a frame of its own, so that none takes twice as long.
+    pub(in crate::ui) fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand], pass: u8) {
         let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
         let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
         self.views.forget_textures();
-        let plate = darkroom.develop(size, theme, |ui| self.layout(ui, available, true));
+        let plate = darkroom.develop_again(size, theme, |ui| self.layout(ui, available, true));
         self.views.forget_textures();
+        ctx.request_repaint();
+        if pass > 1 {
+            return self.exports.rehearsed(darkroom);
+        }
         let stem = match self.session() {
             _ if self.study.shown => format!("{}-study", self.study.draft.name()),
             Some(session) => {
@@ -21,6 +26,5 @@ impl App {
             None => "kernelscope-window".to_owned(),
         };
         self.exports.take_window(darkroom, plate, theme, stem);
-        ctx.request_repaint();
     }
 }
