@@ -72,10 +72,13 @@ impl Overlay {
 
     /// The epoch, as it counts it itself, of its row that is drawn nearest to this time.
     pub fn own_epoch(&self, time: f64) -> f64 {
+        if self.time == Time::Own {
+            return time;
+        }
         let gap = |row: &Row| (row.epoch - time).abs();
         let nearest = self.drawn.rows().iter().enumerate().min_by(|a, b| gap(a.1).total_cmp(&gap(b.1)));
         let own = nearest.and_then(|(place, _)| self.history.rows().get(place));
-        own.filter(|_| self.time != Time::Own).map_or(time, |row| row.epoch)
+        own.map_or(time, |row| row.epoch)
     }
 
     /// Its colour and whether its line is broken.
@@ -180,7 +183,12 @@ impl Runs {
         let shown = session.and_then(Session::path);
         self.recent.list().iter().filter(move |place| {
             let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown);
-            !open.any(|path| path.starts_with(&place.path))
+            // The bytes first: this is asked in every frame, of a hundred runs perhaps, and parts of paths take longer.
+            let begins = |path: &PathBuf| {
+                let [path, place] = [path, &place.path].map(|path| path.as_os_str().as_encoded_bytes());
+                path.starts_with(place)
+            };
+            !open.any(|path| begins(path) && path.starts_with(&place.path))
         })
     }
 }
