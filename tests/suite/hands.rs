@@ -355,8 +355,10 @@ fn nothing_overlaps_at_any_size_nor_in_the_presentation() {
     let mut harness = window(tiny());
     press(&mut harness, "Start");
     until(&mut harness, "the end", |app| matches!(app.history().state(), RunState::Ended(_)));
-    for size in [vec2(1280.0, 800.0), vec2(1920.0, 1080.0), vec2(2560.0, 1440.0)] {
-        for presents in [false, true] {
+    for size in [vec2(960.0, 600.0), vec2(1280.0, 800.0), vec2(1920.0, 1080.0), vec2(2560.0, 1440.0)] {
+        // In the least window there is no room for a larger scale: the page stands behind scroll bars then, as below.
+        let both = [false, true];
+        for &presents in &both[..if size.x > 1000.0 { 2 } else { 1 }] {
             harness.ctx.set_zoom_factor(1.0);
             harness.set_size(size);
             harness.run_steps(3);
@@ -387,6 +389,14 @@ fn nothing_overlaps_at_any_size_nor_in_the_presentation() {
             }
         }
     }
+    // Twice the scale on a small screen: views once came to lie between bounds that had crossed, and the window broke.
+    harness.set_size(vec2(640.0, 400.0));
+    harness.run_steps(4);
+    assert_eq!(shown(&harness), 7);
+    let (help, least) = (harness.get_by_label("Help").rect(), vec2(900.0, 540.0));
+    assert!(help.right() > 640.0 && help.right() < least.x, "the page is as large as it must be, and scrolls: {help}");
+    key(&mut harness, Modifiers::SHIFT, Key::ArrowRight);
+    assert_eq!(shown(&harness), 7);
 }
 
 #[test]
