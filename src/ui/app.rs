@@ -371,7 +371,9 @@ impl App {
                     ui.add_space(1.5 * GRID);
                     timeline::show(ui, &mut scene, available);
                 });
-            views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+            if !(paper && self.exports.rehearses_panels()) {
+                views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+            }
             for order in self.exports.orders() {
                 self.exports.take(ui.ctx(), &mut scene, &mut self.views, order);
             }

@@ -117,7 +117,7 @@ impl Exports {
 
     /// Has the window exported when it is drawn the next time.
     pub fn order_window(&mut self) {
-        self.window = 2;
+        self.window = 3;
     }
 
     /// Which pass is to be drawn in this frame: the last one is number 1, none is 0.
@@ -125,6 +125,12 @@ impl Exports {
         let pass = self.window;
         self.window = pass.saturating_sub(1);
         pass
+    }
+
+    /// Whether the pass that is being drawn is the first of three, which is of all but the views: letters that are laid out for the
+    /// first time take most of it, and no frame is to have them all.
+    pub fn rehearses_panels(&self) -> bool {
+        self.window == 2
     }
 
     /// The theme of pictures.

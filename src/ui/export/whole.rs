@@ -6,7 +6,7 @@ use crate::ui::commands::UserCommand;
 
 impl App {
     /// Draws the window once more, without pointer and open lists, where a picture is made of it. Plots know how wide their axes
-    /// are, and letters are laid out, only after one pass; that has a frame of its own, so that none takes twice as long.
+    /// are, and letters are laid out, only after a pass; these have frames of their own, so that none takes long.
     pub(in crate::ui) fn export_window(&mut self, ctx: &egui::Context, available: &[UserCommand], pass: u8) {
         let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
         let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
