@@ -40,12 +40,12 @@ pub(super) struct Shelf {
 impl Shelf {
     pub(super) fn open(folder: PathBuf) -> Self {
         // One that was killed before anything was measured is nothing to offer, and hides nothing.
-        let measured: Vec<(f64, PathBuf)> =
-            runs(&folder).into_iter().rev().filter_map(|run| Some((last_epoch(&run)?, run))).collect();
-        let last = measured.first().filter(|(_, run)| ending(run).is_none() && lock(run).is_ok());
-        let cut_off = last.map(|(epoch, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
-        let unwritten = measured.into_iter().map(|(_, run)| run).filter(|run| lock(run).is_ok());
-        let before = unwritten.map(|run| (called(&run), run)).collect();
+        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, lock(&run).is_ok(), run));
+        let measured: Vec<(f64, bool, PathBuf)> = runs(&folder).into_iter().rev().filter_map(looked_at).collect();
+        let last = measured.first().filter(|(_, is_free, run)| *is_free && ending(run).is_none());
+        let cut_off = last.map(|(epoch, _, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
+        let free = measured.into_iter().filter(|(_, is_free, _)| *is_free);
+        let before = free.map(|(.., run)| (called(&run), run)).collect();
         Self { folder, cut_off, before }
     }
 

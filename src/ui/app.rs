@@ -13,7 +13,7 @@ use super::clock::{self, Clock};
 use super::command_palette::Palette;
 use super::commands::UserCommand;
 use super::curves::Curves;
-use super::export::Exports;
+use super::export::{Exports, file_name};
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
@@ -297,9 +297,7 @@ impl App {
         let on: Vec<UserCommand> = UserCommand::ALL.iter().copied().filter(|&command| self.is_on(command)).collect();
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
-        let name = self.file_name();
         let mut scene = Scene {
-            name,
             history,
             reference: self.reference.as_ref(),
             clock: &self.clock,
@@ -375,7 +373,7 @@ impl App {
                 views::grid(ui, &mut scene, &mut self.views, self.exports.light);
             }
             for order in self.exports.orders() {
-                self.exports.take(ui.ctx(), &mut scene, &mut self.views, order);
+                self.exports.take(ui.ctx(), &mut scene, &mut self.views, &file_name(session), order);
             }
         });
     }

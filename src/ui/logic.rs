@@ -13,7 +13,6 @@ use super::clock::newest;
 use super::commands::UserCommand;
 use super::folder_dialog::FolderDialog;
 use super::looks;
-use super::runs::Place;
 use super::session::{BUDGET, Session, is_comparable, outline};
 use super::settings::needs_restart;
 use super::study::Wish;
@@ -324,11 +323,8 @@ impl App {
             } else if let Some(outline) = outline(&before.history) {
                 self.reference = Some(outline);
             }
-            if before.history.rows().len() > 1
-                && let Some(path) = before.path().cloned()
-            {
-                let name = format!("run of this window, seed {}", before.spec.seed);
-                self.runs.recent.note(Place { name, path, autosaved: true });
+            if before.history.rows().len() > 1 {
+                self.runs.recent.left(&before);
             }
         }
         let run = (self.start)(self.draft.clone(), waker(ctx));

@@ -13,7 +13,7 @@ use super::app::App;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
 use super::logic::waker;
-use super::runs::{Found, Loader, Order, Place, Shelf, Told, let_go, name_of};
+use super::runs::{Found, Loader, Order, Shelf, Told, let_go};
 use super::session::{Opened, Session, outline};
 use super::theme::Tokens;
 use super::toasts::Toast;
@@ -145,14 +145,9 @@ impl App {
     }
 
     fn take_in(&mut self, ctx: &Context, found: Found) {
-        let Found { path, asked: opened, name, history, grams, warnings, shown } = found;
-        let known = self.runs.recent.list().iter().find(|place| place.path == opened).cloned();
-        let place = Place {
-            name: if opened == path { name.clone() } else { name_of(&opened) },
-            path: opened,
-            autosaved: false,
-        };
-        self.runs.recent.note(known.unwrap_or(place));
+        let Found { path, asked, name, history, grams, warnings, shown } = found;
+        let known = self.runs.recent.list().iter().find(|place| place.path == asked.path).cloned();
+        self.runs.recent.note(known.unwrap_or(asked));
         if let Some(warning) = warnings.first() {
             let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
             self.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
@@ -207,7 +202,6 @@ impl App {
         session.retire();
         self.views.leave(&session.history);
         let history = std::mem::take(&mut session.history);
-        let own = session.path().cloned();
         let opened = session.opened.take();
         if history.rows().is_empty() {
             return;
@@ -228,11 +222,8 @@ impl App {
             }
             Some(Opened { name, path, shelf: None }) => drop(self.runs.add(name, path, Arc::new(history), None)),
             None => {
-                let name = format!("run of this window, seed {}", session.spec.seed);
-                if let Some(path) = own.clone() {
-                    self.runs.recent.note(Place { name: name.clone(), path, autosaved: true });
-                }
-                self.runs.add(name, own, Arc::new(history), None);
+                self.runs.recent.left(&session);
+                self.runs.add(session.own_name(), session.path().cloned(), Arc::new(history), None);
             }
         }
     }

@@ -26,8 +26,6 @@ pub struct Scene<'a> {
     pub runs: &'a mut Runs,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
-    /// What files of this run are called.
-    pub name: String,
     /// How much thicker curves are than usual.
     pub thick: f32,
     pub bands: Vec<Band>,

@@ -96,6 +96,11 @@ impl Session {
         self.history.info().is_some_and(|info| info.is_elsewhere())
     }
 
+    /// What a run that was trained here is called once another is shown.
+    pub fn own_name(&self) -> String {
+        format!("run of this window, seed {}", self.spec.seed)
+    }
+
     /// Brings Grams from disk, those at the cursor first. Says what could not be read.
     pub fn bring_grams(&mut self, cursor: f64) -> Option<String> {
         let shelf = self.opened.as_mut()?.shelf.as_mut()?;

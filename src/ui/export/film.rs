@@ -264,7 +264,6 @@ impl Stage {
         self.clock.seek(snapshot.row.epoch);
         let tokens = Tokens::in_theme(self.reel.theme == Theme::Dark);
         let mut scene = Scene {
-            name: String::new(),
             history,
             reference: None,
             clock: &self.clock,

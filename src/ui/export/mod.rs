@@ -19,6 +19,7 @@ use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
 
 use self::darkroom::{Darkroom, Plate, SCALE};
 use self::film::{Film, Reel};
+pub use self::wishes::file_name;
 use super::actions::Action;
 use super::aside::Aside;
 use super::scene::Scene;
@@ -164,20 +165,33 @@ impl Exports {
         let plate = darkroom.develop(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
         let (sheet, ground) = (sheet?, Tokens::in_theme(theme == Theme::Dark).card);
         let stem = slug(&format!("{} {}", page.draft.name(), order.title));
-        let title = format!("{}: {}", page.draft.name(), order.title);
-        let content = match order.what {
+        self.hand_over(ctx, (page.draft.name(), order.title, stem), (plate, ground), sheet, order.what)
+    }
+
+    /// Has a view written that was drawn: of this run or study, under this title, into a file of this stem. Or copies its numbers, and
+    /// says so.
+    fn hand_over(
+        &mut self,
+        ctx: &Context,
+        (whose, title, stem): (&str, &str, String),
+        (plate, ground): (Plate, Color32),
+        sheet: Sheet,
+        what: What,
+    ) -> Option<Toast> {
+        let content = match what {
             What::Png => Content::Png(plate, ground),
-            What::Svg => Content::Svg(plate, title, ground),
+            What::Svg => Content::Svg(plate, format!("{whose}: {title}"), ground),
             What::Csv => Content::Csv(sheet),
-            What::Copy => return copy(ctx, order.title, &sheet),
+            What::Copy => return copy(ctx, title, &sheet),
         };
         self.waiting.push_back(Job { folder: self.folder.clone(), stem, content });
+        // To be handed to the thread between this frame and the next.
         ctx.request_repaint();
         None
     }
 
-    /// Exports a view of this scene.
-    pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, order: Order) {
+    /// Exports a view of this scene, whose run has this name.
+    pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, name: &str, order: Order) {
         let Order { view, size, what } = order;
         let numbers = matches!(what, What::Csv | What::Copy);
         let theme = self.theme(ctx.theme());
@@ -199,24 +213,13 @@ impl Exports {
             scene.actions.push(Action::Tell(Toast::failed(words)));
             return;
         }
-        let name = &scene.name;
         let when = match what {
             What::Csv if sheet.over_time => format!("epochs-{}-{}", brief(scene.range.0), brief(scene.range.1)),
             _ => format!("epoch-{}", brief(scene.cursor)),
         };
         let stem = format!("{name}-{}-{when}", slug(view.title()));
-        let content = match what {
-            What::Png => Content::Png(plate, ground),
-            What::Svg => Content::Svg(plate, format!("{name}: {}", view.title()), ground),
-            What::Csv => Content::Csv(sheet),
-            What::Copy => {
-                copy(ctx, view.title(), &sheet).into_iter().for_each(|toast| scene.actions.push(Action::Tell(toast)));
-                return;
-            }
-        };
-        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content });
-        // To be handed to the thread between this frame and the next.
-        ctx.request_repaint();
+        let toast = self.hand_over(ctx, (name, view.title(), stem), (plate, ground), sheet, what);
+        toast.into_iter().for_each(|toast| scene.actions.push(Action::Tell(toast)));
     }
 
     /// Hands on what waits, and tells what was done.

@@ -1,6 +1,6 @@
 //! The window as one picture.
 
-use super::brief;
+use super::{brief, file_name};
 use crate::ui::app::App;
 use crate::ui::commands::UserCommand;
 
@@ -21,7 +21,7 @@ impl App {
             _ if self.study.shown => format!("{}-study", self.study.draft.name()),
             Some(session) => {
                 let epoch = brief(self.clock.cursor(&session.history));
-                format!("{}-window-epoch-{epoch}", self.file_name())
+                format!("{}-window-epoch-{epoch}", file_name(Some(session)))
             }
             None => "kernelscope-window".to_owned(),
         };

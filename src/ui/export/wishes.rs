@@ -6,21 +6,23 @@ use super::film::Reel;
 use super::{name_of, slug};
 use crate::ui::app::App;
 use crate::ui::logic::waker;
+use crate::ui::session::Session;
 use crate::ui::toasts::Toast;
 
-impl App {
-    /// What files of the run that is shown are called: after what was opened, else after its preset.
-    pub(in crate::ui) fn file_name(&self) -> String {
-        match self.session.as_ref().map(|session| (session, &session.opened)) {
-            Some((_, Some(opened))) => slug(&opened.name),
-            Some((session, None)) => name_of(&session.spec).to_owned(),
-            None => "kernelscope".to_owned(),
-        }
+/// What files of the run that is shown are called: after what was opened, else after its preset. All presets are looked at, which is
+/// not for every frame.
+pub fn file_name(session: Option<&Session>) -> String {
+    match session.map(|session| (session, &session.opened)) {
+        Some((_, Some(opened))) => slug(&opened.name),
+        Some((session, None)) => name_of(&session.spec).to_owned(),
+        None => "kernelscope".to_owned(),
     }
+}
 
+impl App {
     pub(in crate::ui) fn animate(&mut self, ctx: &Context) {
         let history = self.history().clone();
-        let name = self.file_name();
+        let name = file_name(self.session.as_ref());
         let theme = self.exports.theme(ctx.theme());
         let reel = Reel { stem: format!("{name}-animation"), history, views: self.views.for_film(), theme };
         if let Some(toast) = self.exports.animate(reel, waker(ctx)) {

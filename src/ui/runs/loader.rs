@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::Place;
 use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, load_kernels, load_lazily};
 
 /// A run that was opened.
@@ -17,7 +18,7 @@ use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, lo
 pub struct Found {
     pub path: PathBuf,
     /// What was asked for: the same, or the study that it is of.
-    pub asked: PathBuf,
+    pub asked: Place,
     pub name: String,
     pub history: History,
     /// Where its Grams are; else they are in the record.
@@ -142,15 +143,15 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     let name = name.unwrap_or_else(|| name_of(&path));
     let refuse = |sentence: String| _ = tell(Told::Refused(sentence));
     if is_run(&path) {
-        tell(run(&path, &path, name, shown));
+        tell(run(&path, place(&name, &path), name, shown));
     } else if path.join(STUDY).is_file() {
         let folders = runs_of(&path);
         if folders.is_empty() {
             refuse(format!("The study {name} holds no run folder yet: nothing to lay over a run"));
         }
-        for (place, folder) in folders.into_iter().enumerate() {
+        for (number, folder) in folders.into_iter().enumerate() {
             let own = format!("{name}/{}", name_of(&folder));
-            if !tell(run(&folder, &path, own, shown && place == 0)) {
+            if !tell(run(&folder, place(&name, &path), own, shown && number == 0)) {
                 return;
             }
         }
@@ -158,8 +159,15 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
         let mut progress = |done, all| tell(Told::Measuring(name.clone(), done, all));
         match load_kernels(&path, &mut progress) {
             Ok(Loaded { history, warnings }) => {
-                let found =
-                    Found { asked: path.clone(), path, name: name.clone(), history, grams: None, warnings, shown };
+                let found = Found {
+                    asked: place(&name, &path),
+                    path,
+                    name: name.clone(),
+                    history,
+                    grams: None,
+                    warnings,
+                    shown,
+                };
                 tell(Told::Found(Box::new(found)));
             }
             Err(sentence) => refuse(sentence),
@@ -169,6 +177,11 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     } else {
         tell(Told::Gone(path));
     }
+}
+
+/// What the user has asked for.
+fn place(name: &str, path: &Path) -> Place {
+    Place { name: name.to_owned(), path: path.to_owned(), autosaved: false }
 }
 
 /// Why this cannot be opened, and what could.
@@ -183,11 +196,10 @@ fn unknown(path: &Path) -> String {
 }
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.
-fn run(path: &Path, asked: &Path, name: String, shown: bool) -> Told {
+fn run(path: &Path, asked: Place, name: String, shown: bool) -> Told {
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
-            let (path, asked) = (path.to_owned(), asked.to_owned());
-            Told::Found(Box::new(Found { path, asked, name, history, grams, warnings, shown }))
+            Told::Found(Box::new(Found { path: path.to_owned(), asked, name, history, grams, warnings, shown }))
         }
         Err(err) => Told::Refused(err.to_string()),
     }
@@ -202,7 +214,7 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
 }
 
 /// The last part of a path, without the ending of an archive.
-pub fn name_of(path: &Path) -> String {
+fn name_of(path: &Path) -> String {
     let part = if path.is_file() { path.file_stem() } else { path.file_name() };
     part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

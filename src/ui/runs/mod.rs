@@ -23,7 +23,7 @@ use super::session::Session;
 use crate::record::palette::run_ink;
 use crate::record::{Block, Grams, History, Row};
 
-pub use loader::{Found, Loader, Order, Told, name_of};
+pub use loader::{Found, Loader, Order, Told};
 pub use panel::show as panel;
 pub use picture::{Look, Pictures, draw};
 pub use recent::{Place, Recent};

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::ui::session::Session;
+
 /// So many are remembered that the user has opened.
 const MOST: usize = 12;
 /// And so many that were autosaved; of older ones the folders go.
@@ -39,6 +41,13 @@ impl Recent {
                 seen += usize::from(place.autosaved == autosaved);
                 place.autosaved != autosaved || seen <= most
             });
+        }
+    }
+
+    /// A run that was trained in this window gives its place to another: it can be opened again if it was autosaved.
+    pub fn left(&mut self, session: &Session) {
+        if let Some(path) = session.path().cloned() {
+            self.note(Place { name: session.own_name(), path, autosaved: true });
         }
     }
 

@@ -145,11 +145,9 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
             // The others keep their order, and each its length.
             let tasks = &mut form.draft.tasks;
             let place = sequence.iter().position(|&other| other == task);
-            if let Some(place) = place.filter(|&place| place < tasks.epochs.len() && tasks.epochs.len() > 1) {
-                tasks.epochs.remove(place);
-            }
-            if let Some(place) = place.filter(|&place| place < tasks.steps.len() && tasks.steps.len() > 1) {
-                tasks.steps.remove(place);
+            if let Some(place) = place {
+                take_out(&mut tasks.epochs, place);
+                take_out(&mut tasks.steps, place);
             }
             tasks.classes.remove(task - 1);
             let left = sequence.into_iter().filter(|&other| other != task);
@@ -189,6 +187,13 @@ fn drag(ui: &Ui, form: &Form<'_>, rects: &[Rect], from: usize, handle: Dragged, 
     let y = rects.get(before).map_or_else(|| rects[rects.len() - 1].bottom() + 1.0, |rect| rect.top() - 1.0);
     ui.painter().hline(first.x_range(), y, Stroke::new(2.0, form.tokens.accent));
     None
+}
+
+/// Takes the length at this place out of a list; the last one stays, as it is that of all further tasks.
+fn take_out<T>(lengths: &mut Vec<T>, place: usize) {
+    if place < lengths.len() && lengths.len() > 1 {
+        lengths.remove(place);
+    }
 }
 
 /// An order as settings have it: none where it is that of the numbers.

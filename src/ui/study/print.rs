@@ -1,6 +1,6 @@
 //! A card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
 
-use egui::{Layout, RichText, Ui, UiBuilder, Vec2, vec2};
+use egui::{RichText, Ui, Vec2, vec2};
 
 use super::picture::Picture;
 use super::results::{legend, names};
@@ -69,11 +69,10 @@ impl StudyPage {
             let found = self.results.pictures(&runs, tokens).iter().find(|(kind, _)| kind.title() == title)?;
             (&found.1, found.0.unit(), card)
         };
-        let Card { header, mut body } = card_titled(ui, card, title, unit, "", |ui| {
+        let Card { mut header, mut body } = card_titled(ui, card, title, unit, "", |ui| {
             ui.label(RichText::new(title).size(theme::TITLE).color(tokens.text));
         });
-        let left = header.available_rect_before_wrap();
-        names(&mut ui.new_child(UiBuilder::new().max_rect(left).layout(Layout::default())), picture);
+        names(&mut header, picture);
         chart::show(&mut body, title, picture, 1.0);
         Some(sheet(picture))
     }
