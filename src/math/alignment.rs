@@ -2,7 +2,8 @@
 
 use super::Gram;
 
-/// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖) with Y one-hot; 1 when the kernel is the label kernel.
+/// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖) with Y one-hot; 1 when the kernel is the label kernel. Labels at random do not give 0, for neither
+/// matrix is centred: a constant kernel and C classes of equal size give 1/√C.
 pub fn alignment(gram: &Gram, labels: &[usize]) -> f64 {
     cosine(gram, &label_gram(labels)).unwrap_or(0.0)
 }

@@ -10,7 +10,7 @@ use super::Gram;
 pub enum Centring {
     /// HKH: the CKA of Kornblith et al. 2019.
     Centred,
-    /// K as it is: the S of Fort et al. 2020.
+    /// K as it is: of the full [NC, NC] kernel the S of Fort et al. 2020.
     Uncentred,
 }
 

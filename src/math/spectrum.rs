@@ -37,7 +37,8 @@ fn solve(gram: &Gram, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>, Stri
     Ok(values.column_vector().iter().copied().collect())
 }
 
-/// exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Baratin et al. 2021): how many directions carry the kernel. Eigenvalues ≤ 0 carry none.
+/// exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Roy & Vetterli 2007; of the tangent kernel Baratin et al. 2021): how many directions carry
+/// the kernel. Eigenvalues ≤ 0 carry none.
 pub fn effective_rank(eigenvalues: &[f64]) -> f64 {
     let total: f64 = eigenvalues.iter().filter(|value| **value > 0.0).sum();
     let entropy: f64 = eigenvalues

@@ -6,7 +6,9 @@
 
 /// What [`spike`] computes.
 pub const SPIKE_IN_WORDS: &str = "Background: the median velocity over the last third of the task before the switch. \
-     Spike: the largest velocity from the switch to one epoch after it (or to the next switch). Ratio: spike / background.";
+     Spike: the largest velocity from the switch to one epoch after it (or to the next switch). Ratio: spike / background. The \
+     background is the noise of SGD, so the ratio depends on lag, batch and rate, and ratios of tasks of unequal size, whose \
+     lags differ in steps, cannot be compared.";
 /// What the 99th percentile in [`Spike::fake`] is of.
 pub const FAKE_IN_WORDS: &str = "Fake switches: every measured time in that last third taken for a switch, as far as an \
      epoch of it follows; the largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After \
@@ -24,7 +26,7 @@ pub const RECOVERY_IN_WORDS: &str = "Recovery: the last λ_max of the new task o
 pub struct Spike {
     /// Epoch of the largest velocity.
     pub epoch: f64,
-    /// Epochs from the switch to it.
+    /// Epochs from the switch to it, at least one lag: there is no velocity before.
     pub delay: f64,
     pub height: f64,
     pub background: f64,

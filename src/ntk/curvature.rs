@@ -15,7 +15,7 @@ use super::FullKernel;
 use crate::math::lanczos::largest;
 
 impl FullKernel {
-    /// λ_max(Θ)/(N C) on these images; `None` where it was not found.
+    /// λ_max(Θ)/(N C) on these images, the curvature of the squared error; `None` where it was not found.
     pub fn sharpness(&self, images: Range<usize>) -> Option<f64> {
         let size = images.len() * self.classes();
         let found = largest(size, |vector, product| self.multiply(images.clone(), vector, product));

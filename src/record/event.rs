@@ -275,7 +275,7 @@ pub struct BlockMetrics {
     pub lag_steps: Option<u64>,
     /// (1 − CKA)/lag per epoch, centred.
     pub velocity: Option<f64>,
-    /// The same, uncentred (Fort et al. 2020).
+    /// The same, uncentred (Fort et al. 2020, of the full kernel).
     pub velocity_uncentred: Option<f64>,
     /// arccos(CKA)/lag, centred, radians per epoch.
     pub velocity_angle: Option<f64>,
@@ -295,7 +295,7 @@ pub struct BlockMetrics {
     pub lambda_min: f64,
     pub trace: f64,
     pub frobenius: f64,
-    /// exp of the entropy of λ/Σλ.
+    /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
     pub effective_rank: f64,
     /// Largest |K − Kᵀ| before symmetrising, relative to the largest |K|.
     pub asymmetry: f64,
@@ -306,9 +306,10 @@ pub struct BlockMetrics {
     /// while images · logits of all probes are at most 2,560.
     pub alignment_full: Option<f64>,
     /// η λ_max(Θ_full)/(N C), of a task's block, where the full kernel was computed; η is the rate that reaches the optimiser.
+    /// It is the sharpness of the squared error, whatever the loss is: only for that does 2 bound it.
     pub sharpness: Option<f64>,
     /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
-    /// η λ_max(Θ (diag p − p pᵀ))/N.
+    /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.
     pub sharpness_loss: Option<f64>,
     /// ‖Θ − Θ̊‖/‖Θ̊‖ from the infinite-width kernel of the same network, where it has one.
     pub infinite_error: Option<f64>,

@@ -36,7 +36,8 @@ pub struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked: Option<bool>,
     /// From here on each step is as long as those before it were: the rate is scaled so that ‖Δw‖ is the mean of η ‖∇L‖ over
-    /// the batches of the last epoch, taken where the weights now are.
+    /// the batches of the last epoch, taken where the weights now are. The displacement over many steps is not held: steps
+    /// that point one way lead further.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub clamped: bool,
 }

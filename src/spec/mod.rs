@@ -86,7 +86,8 @@ pub struct DataSpec {
     pub per_class: usize,
     /// Test images kept per class, the first ones; 0 keeps all (of a `circle` or `disk`: 200).
     pub test_per_class: usize,
-    /// Subtract the mean and divide by the standard deviation of the training images, per channel. (Points stay as they are.)
+    /// Subtract the mean and divide by the standard deviation of all training images, per channel, so that a task sees the
+    /// statistics of later ones too. (Points stay as they are.)
     pub standardise: bool,
     /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
     /// convolutional and recurrent networks are then measured in minutes.
@@ -198,7 +199,7 @@ pub struct KernelSpec {
     pub train_on_probes: bool,
     /// Snapshots per epoch; three times as many in the first epoch after a switch.
     pub per_epoch: usize,
-    /// Lag of the velocity in epochs, rounded to whole snapshots and steps.
+    /// Lag of the velocity in epochs of the task being trained, rounded to whole snapshots and steps.
     pub lag: f64,
     /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
     /// cadence adapts, and is no longer repeatable.

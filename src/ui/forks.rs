@@ -46,7 +46,7 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
     };
     let mut ideas = Vec::new();
     if spec.training.is_plain() {
-        let about = "Each step as long as those before it: is the spike nothing but larger steps?";
+        let about = "Each step as long as those before it: how much of the spike is larger steps? (Many in one direction lead further all the same)";
         ideas.push(idea("steps clamped", about, Change { clamped: true, ..Change::default() }));
     }
     let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";

@@ -5,7 +5,9 @@
 //! All take the network's own steps, so their gap to it is the kernel's motion (or its distance from the limit) and nothing else. The
 //! regression is the formula of the theory, f_k = f_{k−1} + Θ(·, X_k) Θ(X_k, X_k)⁻¹ (y_k − f_{k−1}(X_k)) (Bennani et al. 2020;
 //! Doan et al. 2021; Karakida & Akaho 2022): the mean squared error at t = ∞, whatever the network is trained on and however
-//! long, from the first [`SETTLED_PER_CLASS`] training images of each class.
+//! long, from the first [`SETTLED_PER_CLASS`] training images of each class. Θ is the trace kernel here, the same for each logit
+//! (Θ ⊗ I), so that n and not n·C equations are solved; the linearised networks have the full kernel. An independent computation
+//! of the default run with the full 5000 × 5000 one gives .34 to .51 for the accuracies that this gives as .40 to .57.
 
 use burn::tensor::Tensor;
 

@@ -333,7 +333,7 @@ pub const STUDIES: &[Preset] = &[
     },
     Preset {
         name: "sequence",
-        about: "The same ten classes as two, three or five tasks: every switch spikes, more clearly the smaller the tasks",
+        about: "The same ten classes as two, three or five tasks: every switch spikes (ratios of tasks of unequal size cannot be compared)",
         change: |spec| {
             spec.tasks.epochs = vec![15.0, 10.0];
             spec.study = among(

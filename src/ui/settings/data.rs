@@ -97,7 +97,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui,
         "data.standardise",
         "Standardise",
-        "Subtract the mean and divide by the deviation, per channel",
+        "Subtract the mean and divide by the deviation of all classes' training images, per channel",
         |ui, form| {
             ui.checkbox(&mut form.draft.data.standardise, "");
         },

@@ -38,7 +38,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("an epoch");
         },
     );
-    form.row(ui, "kernel.lag", "Lag", "Over which the velocity is taken", |ui, form| {
+    let hover = "Over which the velocity is taken, in epochs of the task being trained: the spike's ratio to its background grows with it";
+    form.row(ui, "kernel.lag", "Lag", hover, |ui, form| {
         real(ui, &mut form.draft.kernel.lag, 0.005);
         ui.weak("epochs");
     });

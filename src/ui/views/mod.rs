@@ -134,43 +134,50 @@ impl View {
             Self::Gram => {
                 "The empirical neural tangent kernel on the probe images, averaged over the C logits:\n\
                  K(x,x′) = (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩\n\
-                 over all trainable parameters (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and columns are ordered by task, then class; one colour range holds for the \
-                 whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last \
+                 over all parameters, those of layers that are frozen on the way too; gains and biases of LayerNorm are constants in \
+                 the NTK parametrisation (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and \
+                 columns are ordered by task, then class; one colour range holds for the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last \
                  switch. Point at a cell to see its two images.\n\
                  Jacot, Gabriel, Hongler 2018 (1806.07572)."
             }
             Self::Velocity => {
                 "How fast the kernel turns, on each task's own probes:\n\
                  v(t) = (1 − CKA(K_{t−Δ}, K_t)) / Δ\n\
-                 per epoch, with one fixed lag Δ. Coloured grounds are the tasks, lines their switches; ×n is the largest velocity \
-                 within an epoch after the switch over the median of the last third of the task before. A lag never straddles a \
-                 switch, so the curve has a gap there. The strip below shows ‖Δw‖, how far the weights moved over the same lag: \
-                 a spike may be nothing but larger steps, and S/‖Δw‖² tells.\n\
-                 Reactivation (2507.16039); uncentred: Fort et al. 2020 (2010.15110)."
+                 per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is set. Coloured \
+                 grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch after the switch over the \
+                 median of the last third of the task before. A lag never straddles a switch, so the curve has a gap there.\n\
+                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the height of the \
+                 default run's spike as it is and make n 124), and can be compared only between tasks of equal size. The strip below shows ‖Δw‖, how far the weights \
+                 went over the same lag: S grows with its square while the steps are small, so a spike with a smaller S/‖Δw‖² \
+                 is no more than the longer way.\n\
+                 Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110)."
             }
             Self::Scale => {
-                "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: at a switch it drops and \
-                 recovers, the “checkmark”. The percentage is the smallest value within three epochs after the switch against \
+                "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: in many networks it drops at a \
+                 switch and recovers, the “checkmark”; with LayerNorm it hardly drops. The percentage is the smallest value within three epochs after the switch against \
                  the median of the last three before. In the list, “relative” divides by the value at the last switch; it has every \
-                 other number measured at a snapshot. “Sharpness” is η λ_max(Θ)/(N C) with the NC × NC kernel of a task's N probes, at \
-                 each epoch's end and each switch, “of the loss” η λ_max(Θ H)/N with H = I/C for the squared error and \
-                 diag p − pp′ for cross-entropy; η is the rate that reaches the optimiser. Where it is below 2, steps of plain \
+                 other number measured at a snapshot. “Sharpness” is that of the squared error whatever the loss is, η λ_max(Θ)/(N C) \
+                 with the NC × NC kernel of a task's N probes; “of the loss” is η λ_max(Θ H)/N with H = I/C for the squared error and \
+                 diag p − pp′ for cross-entropy, at most C/2 times the first; η is the rate that reaches the optimiser. Both are \
+                 measured at each epoch's end and each switch, and not between. Where that of the loss is below 2, steps of plain \
                  full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
                  is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ \
                  from the infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
-                 Reactivation (2507.16039), there called the NTK norm."
+                 Reactivation (2507.16039), there called the NTK norm, as a summary by others has it."
             }
             Self::Alignment => {
                 "How well the kernel fits the labels of each task's probes:\n\
                  A = ⟨K, YY′⟩ / (‖K‖ ‖YY′‖)\n\
                  with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC × NC \
-                 kernel, at each epoch's end and each switch.\n\
-                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550)."
+                 kernel, at each epoch's end and each switch; as nothing is centred there, its maximum lies far below 1. Labels at \
+                 random do not give 0: in the default run permuted ones give .42 uncentred and .09 centred, the right ones .53 and .51.\n\
+                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550); “full” without the centring of Baratin et al. 2021 (2008.00938)."
             }
             Self::Spectrum => {
                 "The eigenvalues of K at the cursor, largest first, both axes logarithmic; the faint curve is the spectrum at the \
-                 last switch. The effective rank is exp of the entropy of λ/Σλ. Eigenvalues that rounding leaves at or below 0 \
-                 have no place on this axis and are counted instead."
+                 last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli 2007; for this kernel \
+                 Baratin et al. 2021). Eigenvalues that rounding leaves at or below 0 have no place on this axis and are counted \
+                 instead."
             }
             Self::Waterfall => {
                 "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic axis), colour is \
@@ -191,9 +198,12 @@ impl View {
                 "Other futures of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
                  on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
                  curves are those of the first task's probes; the thick one is the run itself.\n\
-                 Clamped: each step is scaled so that ‖Δw‖ stays the mean of η ‖∇L‖ over the epoch before. Masked: the loss sees \
-                 only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none.\n\
-                 Why the kernel reactivates is left open by the paper (2507.16039); these take the switch apart."
+                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \
+                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as \
+                 far. Masked: the loss sees \
+                 only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; \
+                 the kernel is still that of all layers.\n\
+                 Why the kernel reactivates is, as its abstract and a summary have it, left open by Reactivation (2507.16039)."
             }
             Self::Prediction => {
                 "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
@@ -201,8 +211,10 @@ impl View {
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
                  nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
                  Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
-                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression with the same kernels, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
-                 mean squared error at t = ∞, another loss and another time than the network's. “Gap” is the root mean square \
+                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with the \
+                 trace kernel, one and the same for each logit, in place of the full one that the linearised networks have: the \
+                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel \
+                 task 1 keeps .04 to .10 less (an independent computation). “Gap” is the root mean square \
                  of network minus prediction.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653)."
             }
@@ -221,7 +233,7 @@ impl View {
                  the greatest at the cursor). The velocity is \
                  centred and over the same lag as that of the whole kernel, and blind to size: a layer with a small share may \
                  turn fast and hardly matter. ×n is the largest velocity in the epoch after the last switch over the median of \
-                 the last third of the task before.\n\
+                 the last third of the task before, and depends on lag, batch and rate as that of the whole kernel does.\n\
                  Per layer: Baratin et al. 2021 (2008.00938)."
             }
             Self::Logits => {
@@ -245,7 +257,7 @@ impl View {
                  time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
                  each task. At most 256 snapshots are compared, every second, fourth … one of more, and those at switches. Point at a place for its \
                  number.\n\
-                 Fort et al. 2020 (2010.15110), there uncentred."
+                 Fort et al. 2020 (2010.15110), there uncentred and of the full kernel."
             }
             Self::Compare => compare::HELP,
             Self::Program => {
@@ -297,11 +309,11 @@ impl View {
                 "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
                  outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
                  (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
-                 one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
+                 one, even where a switch is about to give it one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
                  1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
                  Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
                  “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
-                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Littwin, Yang 2023 (2308.01814)."
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Yang, Littwin 2023, Tensor Programs IVb (2308.01814)."
             }
             Self::Beside => {
                 "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the nearest epoch. Point at \

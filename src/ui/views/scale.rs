@@ -4,6 +4,7 @@ use egui::Ui;
 
 use super::slot::Slot;
 use crate::record::{Block, Metric};
+use crate::spec::Loss;
 use crate::ui::curves::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -28,13 +29,13 @@ const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::log(Metric::Susceptibility), "S/‖Δw‖²"),
     (Quantity::log(Metric::Loss), "loss on probes"),
     (Quantity::log(Metric::Rate), "learning rate"),
-    (Quantity::log(Metric::Sharpness), "sharpness, η λ/(NC)"),
+    (Quantity::log(Metric::Sharpness), "sharpness of the squared error"),
     (Quantity::log(Metric::SharpnessLoss), "sharpness of the loss"),
     (Quantity::log(Metric::InfiniteError), "distance to Θ∞"),
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 
-/// Above this sharpness, steps of gradient descent grow.
+/// Above this sharpness of the loss that is trained, steps of gradient descent grow.
 const STABLE: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,8 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Sca
     let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
     let key = |block| Key { source: source(block), log };
     let mut traces = Trace::of_tasks(scene, key, window);
-    if matches!(metric, Metric::Sharpness | Metric::SharpnessLoss) && !traces.is_empty() {
+    let squared = scene.info().is_some_and(|info| info.spec.training.loss == Loss::Mse);
+    if (metric == Metric::SharpnessLoss || (metric == Metric::Sharpness && squared)) && !traces.is_empty() {
         traces.insert(0, Trace::level(window, STABLE.log10(), scene.tokens.warning));
     }
     let marks = if metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
