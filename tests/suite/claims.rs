@@ -3,6 +3,7 @@
 //! These are measurements, not regressions of pictures: thresholds are those the claims state, not what the code gives.
 
 use kernelscope::math::fit::power_law;
+use kernelscope::math::spike::quantile;
 use kernelscope::record::{Block, Event, History, Metric};
 use kernelscope::spec::{Spec, preset};
 
@@ -52,6 +53,17 @@ fn the_kernel_of_the_first_task_wakes_up_at_the_switch() {
         assert!(spike.height > fake, "fake switches give {fake}, the real one {}", spike.height);
         assert!(dip.depth <= 0.95 && dip.recovery >= 1.02, "{dip:?}");
         assert!(learnt - kept >= 0.4, "accuracy {learnt} → {kept}");
+        assert!(masked - kept >= 0.3, "among its own classes it keeps {masked}, of all {kept}");
+        assert!(dip.depth * dip.recovery >= 0.98, "λ_max ends at {} of what it was", dip.depth * dip.recovery);
+        // The weights go further, and S/‖Δw‖² falls: the spike is no evidence of anything beyond that.
+        let further = history.spikes(FIRST, Metric::StepNorm)[0].unwrap().ratio;
+        let rows = |metric| history.series(FIRST, metric).into_iter();
+        let at = |metric, epoch: f64| rows(metric).find(|point| point.0 == epoch).unwrap().1;
+        let quiet = rows(Metric::Susceptibility).filter(|point| point.0 > 20.0 && point.0 <= switch);
+        let usual = quantile(quiet.map(|point| point.1), 0.5).unwrap();
+        let left = at(Metric::Susceptibility, spike.epoch) / usual;
+        eprintln!("seed {seed}: the weights go ×{further:.1} as far, S/‖Δw‖² ×{left:.3}");
+        assert!(further >= 10.0 && left <= 0.2, "‖Δw‖ ×{further}, S/‖Δw‖² ×{left}");
     }
 }
 
@@ -70,19 +82,54 @@ fn without_a_shift_nothing_wakes() {
     }
 }
 
+/// The default run in small: a quarter of the images, half the probes.
+fn small(seed: u64, epochs: [f64; 2]) -> Spec {
+    let mut spec = seeded("reactivation", seed);
+    spec.data.per_class = 150;
+    spec.data.test_per_class = 20;
+    spec.kernel.probes_per_class = 8;
+    spec.kernel.per_epoch = 4;
+    spec.tasks.epochs = epochs.to_vec();
+    spec
+}
+
+/// What the README says of its ratios and dips beside the default run, each with the run that it is held against.
+#[test]
+fn a_ratio_depends_on_the_lag_and_a_dip_on_the_network() {
+    for seed in 1..=3 {
+        let with = |setting: Option<&str>| {
+            let mut spec = small(seed, [15.0, 3.0]);
+            setting.into_iter().for_each(|setting| spec.set(setting).unwrap());
+            let history = run(spec);
+            let ratio = |metric| history.spikes(FIRST, metric)[0].unwrap().ratio;
+            (ratio(Metric::Velocity), ratio(Metric::StepNorm), history.dips(FIRST)[0].unwrap().depth)
+        };
+        let (ratio, further, dip) = with(None);
+        let step = with(Some("kernel.lag=0.1"));
+        let clamped = with(Some("changes=[{place=2, clamped=true}]"));
+        let normed = with(Some("network.norm=layer"));
+        eprintln!(
+            "seed {seed}: {:?}; lag of a step {step:?}; clamped {clamped:?}; LayerNorm {normed:?}",
+            (ratio, further, dip)
+        );
+        assert!(step.0 < 0.95 * ratio, "over the lag of one step the ratio is {}, over three {ratio}", step.0);
+        assert_eq!(step.2, dip, "λ_max knows of no lag");
+        assert!(clamped.0 < 0.5 * ratio, "with steps of equal length {}", clamped.0);
+        assert!(clamped.1 > 1.5, "and these still lead further: ×{}", clamped.1);
+        assert!((clamped.2 - dip).abs() < 0.05 && clamped.2 < 0.97, "λ_max falls to {} as to {dip}", clamped.2);
+        assert!(normed.0 > 0.5 * ratio, "with LayerNorm the spike stays: {}", normed.0);
+        assert!(normed.2 > 0.98 && normed.2 > dip + 0.03, "and the dip does not: {}", normed.2);
+    }
+}
+
 #[test]
 fn the_spike_falls_with_width() {
-    // A small version of the measurement in the README: a quarter of the images, half the probes.
+    // A small version of the measurement in the README.
     let mut heights = Vec::new();
     for width in [64, 128, 256, 512, 1024] {
         for seed in 1..=5 {
-            let mut spec = seeded("reactivation", seed);
-            spec.data.per_class = 150;
-            spec.data.test_per_class = 20;
+            let mut spec = small(seed, [9.0, 1.0]);
             spec.network.width = width;
-            spec.kernel.probes_per_class = 8;
-            spec.kernel.per_epoch = 4;
-            spec.tasks.epochs = vec![9.0, 1.0];
             let spike = run(spec).spikes(FIRST, Metric::Velocity)[0].unwrap();
             heights.push((width as f64, spike.height));
         }

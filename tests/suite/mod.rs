@@ -14,6 +14,7 @@ mod data;
 mod export;
 mod fork;
 mod forks_ui;
+mod fuzz;
 mod gpu;
 mod gram;
 mod hands;

@@ -217,6 +217,8 @@ fn wider_is_lazier_is_read_to_its_end() {
     assert!(dip > deeper + 0.05, "{dip} and {deeper}");
     let (kept, narrow_kept) = both("accuracy_after");
     assert!((kept - narrow_kept).abs() < 0.1, "forgotten alike: {kept} and {narrow_kept}");
+    let (own, narrow_own) = both("accuracy_after_masked");
+    assert!(own > narrow_own + 0.1, "not so among its own classes: {own} and {narrow_own}");
 }
 
 #[test]

@@ -136,8 +136,7 @@ impl View {
                  K(x,x′) = (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩\n\
                  over all parameters, those of layers that are frozen on the way too; gains and biases of LayerNorm are constants in \
                  the NTK parametrisation (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and \
-                 columns are ordered by task, then class; one colour range holds for the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last \
-                 switch. Point at a cell to see its two images.\n\
+                 columns are ordered by task, then class; one colour range holds for the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last switch. Point at a cell to see its two images.\n\
                  Jacot, Gabriel, Hongler 2018 (1806.07572)."
             }
             Self::Velocity => {
@@ -146,15 +145,13 @@ impl View {
                  per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is set. Coloured \
                  grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch after the switch over the \
                  median of the last third of the task before. A lag never straddles a switch, so the curve has a gap there.\n\
-                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the height of the \
-                 default run's spike as it is and make n 124), and can be compared only between tasks of equal size. The strip below shows ‖Δw‖, how far the weights \
+                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the height of the default run's spike as it is and make n 124), and can be compared only between tasks of equal size. The strip below shows ‖Δw‖, how far the weights \
                  went over the same lag: S grows with its square while the steps are small, so a spike with a smaller S/‖Δw‖² \
                  is no more than the longer way.\n\
                  Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110)."
             }
             Self::Scale => {
-                "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: in many networks it drops at a \
-                 switch and recovers, the “checkmark”; with LayerNorm it hardly drops. The percentage is the smallest value within three epochs after the switch against \
+                "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: in many networks it drops at a switch and recovers, the “checkmark”; in an MLP with LayerNorm it hardly drops. The percentage is the smallest value within three epochs after the switch against \
                  the median of the last three before. In the list, “relative” divides by the value at the last switch; it has every \
                  other number measured at a snapshot. “Sharpness” is that of the squared error whatever the loss is, η λ_max(Θ)/(N C) \
                  with the NC × NC kernel of a task's N probes; “of the loss” is η λ_max(Θ H)/N with H = I/C for the squared error and \
@@ -175,9 +172,8 @@ impl View {
             }
             Self::Spectrum => {
                 "The eigenvalues of K at the cursor, largest first, both axes logarithmic; the faint curve is the spectrum at the \
-                 last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli 2007; for this kernel \
-                 Baratin et al. 2021). Eigenvalues that rounding leaves at or below 0 have no place on this axis and are counted \
-                 instead."
+                 last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli 2007; for this kernel Baratin et al. \
+                 2021). Eigenvalues that rounding leaves at or below 0 have no place on this axis and are counted instead."
             }
             Self::Waterfall => {
                 "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic axis), colour is \
@@ -199,10 +195,7 @@ impl View {
                  on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
                  curves are those of the first task's probes; the thick one is the run itself.\n\
                  Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \
-                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as \
-                 far. Masked: the loss sees \
-                 only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; \
-                 the kernel is still that of all layers.\n\
+                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as far. Masked: the loss sees only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; the kernel is still that of all layers.\n\
                  Why the kernel reactivates is, as its abstract and a summary have it, left open by Reactivation (2507.16039)."
             }
             Self::Prediction => {
@@ -213,9 +206,8 @@ impl View {
                  Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
                  network has one and is trained by SGD without decay. The dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with the \
                  trace kernel, one and the same for each logit, in place of the full one that the linearised networks have: the \
-                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel \
-                 task 1 keeps .04 to .10 less (an independent computation). “Gap” is the root mean square \
-                 of network minus prediction.\n\
+                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel task 1 keeps .04 to .10 less \
+                 (an independent computation). “Gap” is the root mean square of network minus prediction.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653)."
             }
             Self::Ledger => {
