@@ -22,8 +22,8 @@ pub struct Switch {
     pub accuracy: (Option<f64>, Option<f64>),
     /// The second one among the task's own classes.
     pub masked: Option<f64>,
-    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as the
-    /// Reactivation paper has it; `None` where the classes are not known.
+    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as a
+    /// summary of *Reactivation* has it; `None` where the classes are not known.
     pub jaccard: Option<f64>,
 }
 

@@ -152,7 +152,7 @@ pub struct TrainingSpec {
     pub optimiser: Optimiser,
     /// Learning rate η.
     pub rate: f64,
-    /// When given, η = rate · rate_width / width: the lazy regime of the Reactivation paper in SP.
+    /// When given, η = rate · rate_width / width: the lazy regime of *Reactivation* in SP, as a summary of it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_width: Option<usize>,
     /// SGD only.

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mutate::{Dice, mutate};
@@ -22,7 +22,7 @@ use readers::Reader;
 /// Wrong files for each reader.
 const USUAL: usize = 150;
 /// Beside twice the length of what is read: what a history, a network of a few units or a figure take by themselves.
-const ALLOWANCE: u64 = 16 << 20;
+const ALLOWANCE: u64 = 4 << 20;
 /// Longer is counted and told …
 const LONG: Duration = Duration::from_secs(1);
 /// … and longer than this, also on a machine that is busy, fails.
@@ -67,55 +67,105 @@ tried! {
     wrong_folders_of_learners: Learners;
 }
 
+/// How far a child has come, and what it has seen: one line of numbers in a file, so that an abort loses nothing.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Seen {
+    /// The input that is being tried.
+    at: usize,
+    refused: usize,
+    /// Longer than [`LONG`].
+    long: usize,
+    longest_ms: usize,
+    most_held: usize,
+}
+
+impl Seen {
+    fn write(&self, place: &Path) {
+        let Self { at, refused, long, longest_ms, most_held } = self;
+        fs::write(place.join("seen"), format!("{at} {refused} {long} {longest_ms} {most_held} ")).unwrap();
+    }
+
+    fn read(place: &Path) -> Option<Self> {
+        let text = fs::read_to_string(place.join("seen")).ok()?;
+        // A line that is being written ends early, and is read at the next look.
+        let numbers: Vec<usize> =
+            text.split_inclusive(' ').filter_map(|word| word.strip_suffix(' ')?.parse().ok()).collect();
+        let [at, refused, long, longest_ms, most_held] = numbers[..] else { return None };
+        Some(Self { at, refused, long, longest_ms, most_held })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.refused += other.refused;
+        self.long += other.long;
+        self.longest_ms = self.longest_ms.max(other.longest_ms);
+        self.most_held = self.most_held.max(other.most_held);
+    }
+}
+
 /// Tries a reader in children, each going on behind the input that ended the one before.
 fn try_all(reader: Reader) {
     let place = tempfile::tempdir().unwrap();
+    let place = place.path();
     let (from, count) = (asked(FROM).unwrap_or(0), asked(COUNT).unwrap_or(USUAL));
-    let (mut next, mut findings, mut told) = (from, Vec::new(), String::new());
+    let (mut next, mut findings, mut all) = (from, Vec::new(), Seen::default());
     while next < from + count && findings.len() < MOST_FINDINGS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let _ = fs::remove_file(place.join("findings"));
+        let _ = fs::remove_file(place.join("seen"));
+        let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "suite::fuzz::the_child", "--nocapture", "--test-threads=1"])
             .env(READER, reader.name())
-            .env(PLACE, place.path())
+            .env(PLACE, place)
             .env(FROM, next.to_string())
             .env(COUNT, (from + count - next).to_string())
             .env("RAYON_NUM_THREADS", "1")
             .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::null())
-            .stderr(File::create(place.path().join("stderr")).unwrap())
+            .stderr(File::create(place.join("stderr")).unwrap())
             .spawn()
             .unwrap();
-        let at = || fs::read_to_string(place.path().join("at")).ok()?.parse::<usize>().ok();
-        let (mut seen, mut since) = (None, Instant::now());
-        let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break (!status.success()).then(|| format!("ended with {status}"));
-            }
-            if at() != seen {
-                (seen, since) = (at(), Instant::now());
-            }
-            // Right files, which the child makes first, may take longer on a busy machine.
-            if since.elapsed() > if seen.is_none() { 4 * TOO_LONG } else { TOO_LONG } {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                break Some(format!("was not done after {TOO_LONG:?}"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        let said = fs::read_to_string(place.path().join("findings")).unwrap_or_default();
+        let ended = wait(child, place);
+        let said = fs::read_to_string(place.join("findings")).unwrap_or_default();
         findings.extend(said.lines().map(str::to_owned));
-        told = fs::read_to_string(place.path().join("summary")).unwrap_or_default();
+        let seen = Seen::read(place);
+        all.add(seen.unwrap_or_default());
         let Some(how) = ended else { break };
-        let words = fs::read_to_string(place.path().join("stderr")).unwrap_or_default();
-        let reached = at().unwrap_or_else(|| panic!("no right file for {}: {how}: {words}", reader.name()));
-        let last = words.lines().last().unwrap_or_default().to_owned();
-        findings.push(format!("{} {reached}: {how}: {last}", reader.name()));
-        next = reached + 1;
-        let _ = fs::remove_file(place.path().join("findings"));
-        let _ = fs::remove_file(place.path().join("at"));
+        let words = fs::read_to_string(place.join("stderr")).unwrap_or_default();
+        let Seen { at, .. } = seen.unwrap_or_else(|| panic!("no right file for {}: {how}: {words}", reader.name()));
+        let telling = |line: &&str| !line.is_empty() && !line.starts_with("note:") && !line.starts_with("test ");
+        let last = words.lines().rfind(telling).unwrap_or_default();
+        findings.push(format!("{} {at}: {how}: {last}", reader.name()));
+        next = at + 1;
     }
-    eprintln!("{}: {count} from {from}; {told}", reader.name());
+    eprintln!(
+        "{}: {count} from {from}; {} refused or warned of, {} longer than a second, the longest {:.3} s, at most {:.1} MiB held",
+        reader.name(),
+        all.refused,
+        all.long,
+        all.longest_ms as f64 / 1e3,
+        all.most_held as f64 / f64::from(1 << 20),
+    );
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// Waits for a child; how it ended, where that was not well.
+fn wait(mut child: Child, place: &Path) -> Option<String> {
+    let (mut seen, mut since) = (None, Instant::now());
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return (!status.success()).then(|| format!("ended with {status}"));
+        }
+        let now = Seen::read(place).or(seen);
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+        // Right files, which the child makes first, may take longer on a busy machine.
+        if since.elapsed() > if seen.is_none() { 8 * TOO_LONG } else { TOO_LONG } {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return Some(format!("was not done after {TOO_LONG:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The other process of [`try_all`]; without its variables there is nothing to do.
@@ -138,9 +188,10 @@ fn the_child() {
     meter::start();
     let mut findings = File::create(place.join("findings")).unwrap();
     let (from, count) = (asked(FROM).unwrap(), asked(COUNT).unwrap());
-    let (mut long, mut longest, mut largest, mut refused) = (0, Duration::ZERO, 0, 0);
+    let mut seen = Seen::default();
     for number in from..from + count {
-        fs::write(place.join("at"), number.to_string()).unwrap();
+        seen.at = number;
+        seen.write(place);
         let mut dice = Dice(number as u64 * 1_000_003 + reader as u64);
         let which = dice.below(right.len());
         let (path, original) = (&right[which], &originals[which]);
@@ -165,7 +216,7 @@ fn the_child() {
                 find(format!("panic: {}", words.unwrap_or_default().replace('\n', " ")));
             }
             Ok(words) => {
-                refused += usize::from(!words.is_empty());
+                seen.refused += usize::from(!words.is_empty());
                 if let Some(bad) = words.iter().find(|sentence| sentence.chars().any(char::is_control)) {
                     find(format!("no one sentence: {bad:?}"));
                 }
@@ -183,17 +234,9 @@ fn the_child() {
         if held > 2 * read + ALLOWANCE {
             find(format!("{held} bytes held for {read} that were read"));
         }
-        long += usize::from(took > LONG);
-        (longest, largest) = (longest.max(took), largest.max(held));
+        seen.long += usize::from(took > LONG);
+        seen.longest_ms = seen.longest_ms.max(took.as_millis() as usize);
+        seen.most_held = seen.most_held.max(held as usize);
     }
-    fs::write(
-        place.join("summary"),
-        format!(
-            "{refused} refused or warned of, {long} longer than a second, the longest {:.3} s, at most {:.1} MiB held for {:.1} KiB of files",
-            longest.as_secs_f64(),
-            largest as f64 / f64::from(1 << 20),
-            length as f64 / 1024.0
-        ),
-    )
-    .unwrap();
+    seen.write(place);
 }

@@ -51,7 +51,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         real(ui, &mut form.draft.training.weight_decay, 1e-5);
     });
     if form.draft.network.parametrisation == Parametrisation::Standard {
-        let hover = "Lazy regime of the Reactivation paper: η = rate · this / width";
+        let hover = "Lazy regime of Reactivation, as a summary has it: η = rate · this / width";
         form.row(ui, "training.rate_width", "η ∝ 1/width", hover, |ui, form| {
             let mut given = form.draft.training.rate_width.is_some();
             if ui.checkbox(&mut given, "").changed() {

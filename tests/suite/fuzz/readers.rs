@@ -189,7 +189,9 @@ impl Reader {
                         Ok(spec) => of_spec(&spec),
                     }
                 };
-                changed.map_or_else(|| files(place), |path| vec![path.to_owned()]).iter().flat_map(read).collect()
+                let mut found = changed.map_or_else(|| files(place), |path| vec![path.to_owned()]);
+                found.retain(|path| path.exists());
+                found.iter().flat_map(read).collect()
             }
             Self::RunFolder => {
                 let mut words = of_folder(load(place));
