@@ -4,7 +4,7 @@
 //! scaling is kept beside the pixels, so that black is known to a rotation and a picture can be made of any probe.
 
 use super::{DataError, Targets};
-use crate::spec::DataShape;
+use crate::spec::{DataShape, Readout, half};
 
 /// Labelled images in f32.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,17 +191,22 @@ impl DataSet {
 
     /// One output is to say −1 for the lower half of the classes, 1 for the upper one.
     pub fn halve(&mut self) {
-        let half = self.class_names.len() / 2;
+        let classes = self.class_names.len();
         let say = |images: &mut Images| {
-            images.values = images.labels.iter().map(|&label| if label < half { -1.0 } else { 1.0 }).collect();
+            images.values = images.labels.iter().map(|&label| half(label, classes)).collect();
         };
         say(&mut self.train);
         say(&mut self.test);
     }
 
-    /// Outputs of a network for it: one a class, or one alone.
+    /// What the outputs of a network for it say.
+    pub fn readout(&self) -> Readout {
+        if self.train.values.is_empty() { Readout::Classes(self.class_names.len()) } else { Readout::Number }
+    }
+
+    /// How many outputs a network for it has.
     pub fn outputs(&self) -> usize {
-        if self.train.values.is_empty() { self.class_names.len() } else { 1 }
+        self.readout().count()
     }
 
     /// What a cost depends on; the largest class stands for all.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{DataError, TaskStream};
+use super::{DataError, Targets, TaskStream};
 
 /// The images on which the kernel is measured, in Gram order: by task number, then class.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,11 @@ impl Probes {
         }
         probes.thumbnails = set.thumbnails(&probes.pixels);
         probes
+    }
+
+    /// What the outputs are to be.
+    pub fn targets(&self) -> Targets<'_> {
+        Targets::of(&self.labels, &self.values)
     }
 
     /// How many images.

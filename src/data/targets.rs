@@ -1,7 +1,10 @@
 //! What the outputs of a network are to be: a class, one-hot, or a number.
 //!
 //! Classification is the usual case; regression has one output and a number for each sample, and its two classes are the signs of
-//! that number, so that whatever counts classes goes on counting.
+//! that number, so that whatever counts classes goes on counting. Which output speaks of a class says [`Readout`].
+
+#[cfg(doc)]
+use crate::spec::Readout;
 
 /// The targets of n samples.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,11 @@ impl<'a> Targets<'a> {
     /// All of them, row-major [n, outputs].
     pub fn matrix(self, outputs: usize) -> Vec<f32> {
         (0..self.len() * outputs).map(|at| self.at(at / outputs, at % outputs)).collect()
+    }
+
+    /// The class of each sample, as [`Self::class`] has it.
+    pub fn classes(self) -> Vec<usize> {
+        (0..self.len()).map(|sample| self.class(sample)).collect()
     }
 
     /// The class of a sample; of a number, whether it is above 0.

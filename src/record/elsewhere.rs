@@ -220,6 +220,7 @@ impl About {
             tasks: (1..=most).map(task).collect(),
             class_names: if self.labels.is_some() { Vec::new() } else { vec!["no class".to_owned()] },
             probes: (0..n).map(|row| Probe { task: self.probes[row], label: label(row) }).collect(),
+            probe_values: Arc::default(),
             image: [0; 3],
             thumbnails: Arc::default(),
             parameters: 0,

@@ -22,11 +22,27 @@ pub struct OldImage {
     /// Its place among the probes, and its class.
     pub probe: usize,
     pub label: usize,
-    /// By how much each image of the batch moves the logit of its own class, to first order.
+    /// Its own output, and what that is to be: the logit of its class and 1, or the one output and its number.
+    pub own: usize,
+    pub target: f64,
+    /// By how much each image of the batch moves its own output, to first order.
     pub by_image: Vec<f64>,
-    /// By how much all of them move each logit, to first order, and what the step really did, one value per class.
+    /// By how much all of them move each output, to first order, and what the step really did.
     pub predicted: Vec<f64>,
     pub measured: Vec<f64>,
+}
+
+impl OldImage {
+    /// By how much its own output was to move, to first order, and how far it did.
+    pub fn own_change(&self) -> (f64, f64) {
+        let of = |values: &[f64]| values.get(self.own).copied().unwrap_or(0.0);
+        (of(&self.predicted), of(&self.measured))
+    }
+
+    /// By how much its own output was to move towards what it is to be, to first order; below 0 it is hurt.
+    pub fn helped(&self) -> f64 {
+        if self.target < 0.0 { -self.own_change().0 } else { self.own_change().0 }
+    }
 }
 
 impl Ledger {

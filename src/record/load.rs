@@ -20,7 +20,7 @@ use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
 use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
-use crate::spec::{Spec, SpecError, TaskKind};
+use crate::spec::{Spec, SpecError, TaskKind, half};
 
 /// Why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
@@ -139,11 +139,17 @@ fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo
     let known = facts.tasks.iter().enumerate().all(|(place, task)| task.number == place + 1) && !facts.tasks.is_empty();
     // No more tasks than can be shown, whatever a file says.
     let tasks = if known { facts.tasks } else { (1..=spec.tasks.len().min(64)).map(bare).collect() };
+    let halves = || probes.probes.iter().map(|probe| half(probe.label, facts.class_names.len()));
+    // Folders of older versions do not say it; of two halves of the classes it is known.
+    let told = probes.values.len() == probes.probes.len();
+    let known = spec.data.is_number() && !spec.data.source.is_drawn() && !facts.class_names.is_empty();
+    let probe_values = if !told && known { halves().collect() } else { probes.values.as_slice().into() };
     RunInfo {
         spec,
         tasks,
         class_names: facts.class_names,
         probes: probes.probes,
+        probe_values,
         image: if probes.thumbnails.is_empty() { facts.image } else { probes.image },
         thumbnails: probes.thumbnails.into(),
         parameters: facts.parameters,

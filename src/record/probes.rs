@@ -27,6 +27,8 @@ pub(super) fn write_limit(folder: &Path, kernel: &[f64]) -> Result<(), FolderErr
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     pub(super) probes: Vec<Probe>,
+    /// What the one output is to say of each, where the outputs say a number; else empty.
+    pub(super) values: Vec<f32>,
     /// Channels, height and width; zeros when there are no images.
     pub(super) image: [usize; 3],
     pub(super) thumbnails: Vec<u8>,
@@ -37,7 +39,8 @@ pub(super) struct Probes {
 impl Probes {
     pub(super) fn of(info: &RunInfo) -> Self {
         let thumbnails = info.thumbnails.to_vec();
-        Self { probes: info.probes.clone(), image: info.image, thumbnails, limit: None }
+        let values = info.probe_values.to_vec();
+        Self { probes: info.probes.clone(), values, image: info.image, thumbnails, limit: None }
     }
 
     /// Into the folder of the small files.
@@ -53,6 +56,9 @@ impl Probes {
         let n = self.probes.len();
         npz.array("probe_task", &[n], self.probes.iter().map(|probe| probe.task as i64))?;
         npz.array("probe_label", &[n], self.probes.iter().map(|probe| probe.label as i64))?;
+        if self.values.len() == n {
+            npz.array("probe_value", &[n], self.values.iter().copied())?;
+        }
         if let Some(limit) = &self.limit {
             npz.array(INFINITE, &[n, n], limit.iter().copied())?;
         }
@@ -76,6 +82,9 @@ impl Probes {
             return Err(invalid("the probes have no labels".to_owned()));
         }
         let mut read = Self { probes, ..Self::default() };
+        if npz.has("probe_value") {
+            read.values = npz.array::<f32>("probe_value")?.values;
+        }
         let beside = path.with_file_name(LIMIT);
         let limit: Option<Array<f64>> = if npz.has(INFINITE) {
             Some(npz.array(INFINITE)?)

@@ -41,7 +41,7 @@ impl DataShape {
         Self {
             image: [channels, height / shrink, width / shrink],
             classes,
-            outputs: if spec.data.binary { 1 } else { classes },
+            outputs: spec.readout(classes).count(),
             train_per_class: kept(train, spec.data.per_class),
             test_per_class: kept(test, spec.data.test_per_class),
         }

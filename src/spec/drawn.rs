@@ -103,7 +103,7 @@ impl Spec {
             found.push(problem("data.samples", message));
         }
         let drawn = data.source.is_drawn();
-        if !drawn && !data.binary {
+        if !data.is_number() {
             return;
         }
         if self.training.loss != Loss::Mse {

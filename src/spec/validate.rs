@@ -91,6 +91,12 @@ impl Spec {
                 found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
             }
         }
+        if self.data.is_number() && (self.training.masked || self.changes.iter().any(|c| c.masked == Some(true))) {
+            found.push(problem(
+                "training.masked",
+                "One output says a number and there are no logits of other classes to leave out; this value is not used",
+            ));
+        }
         if self.kernel.budget > 0.0 {
             found.push(problem(
                 "kernel.budget",

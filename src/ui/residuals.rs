@@ -39,8 +39,8 @@ impl Residuals {
 struct Order {
     /// Of the asker's record; what belongs to another record is worthless.
     record: u64,
-    /// Class of each probe.
-    labels: Arc<[usize]>,
+    /// What the outputs are to be, row-major [n, C]; none where the record does not tell.
+    targets: Option<Vec<f32>>,
     snapshots: Vec<Arc<Snapshot>>,
 }
 
@@ -82,8 +82,7 @@ impl ResidualMap {
             && !self.thread.is_busy()
             && let Some(info) = history.info()
         {
-            let labels = info.probes.iter().map(|probe| probe.label).collect();
-            let order = Order { record: self.record, labels, snapshots: wanted().cloned().collect() };
+            let order = Order { record: self.record, targets: info.targets(), snapshots: wanted().cloned().collect() };
             let asked = order.snapshots.iter().map(|snapshot| snapshot.row.step).collect();
             if self.thread.order(order) {
                 self.asked = asked;
@@ -126,11 +125,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn compute(&mut self, Order { record, labels, snapshots }: Order) -> Result<Residuals, String> {
+    fn compute(&mut self, Order { record, targets, snapshots }: Order) -> Result<Residuals, String> {
         if self.record != Some(record) {
             *self = Self { record: Some(record), ..Self::default() };
         }
         let Some(first) = snapshots.first() else { return Ok(Residuals::default()) };
+        let Some(targets) = targets else {
+            return Err("this record does not tell what the outputs were to be".to_owned());
+        };
         let modes = match &self.modes {
             Some(modes) => modes,
             None => self.modes.insert(modes_of(first)?),
@@ -141,7 +143,7 @@ impl Desk {
             let step = snapshot.row.step;
             let energies = match self.known.get(&step) {
                 Some(known) => known.clone(),
-                None => energies(modes, snapshot, &labels)?,
+                None => energies(modes, snapshot, &targets)?,
             };
             found.times.push((step, snapshot.row.epoch));
             found.energies.push(energies.clone());
@@ -161,17 +163,13 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Of f − y with y one-hot.
-fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize]) -> Result<Vec<f64>, String> {
+/// Of f − y, with what the outputs are to be.
+fn energies(modes: &Modes, snapshot: &Snapshot, targets: &[f32]) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
-    let classes = outputs.len() / labels.len().max(1);
-    if outputs.is_empty() || outputs.len() != classes * labels.len() {
+    if outputs.is_empty() || outputs.len() != targets.len() {
         return Err("the outputs do not fit the probes".to_owned());
     }
-    let residual: Vec<f64> = outputs
-        .iter()
-        .enumerate()
-        .map(|(at, &output)| f64::from(output) - f64::from(u8::from(labels[at / classes] == at % classes)))
-        .collect();
-    Ok(modes.energies(&residual, classes))
+    let residual: Vec<f64> =
+        outputs.iter().zip(targets).map(|(&output, &target)| f64::from(output) - f64::from(target)).collect();
+    Ok(modes.energies(&residual, targets.len() / snapshot.eigenvalues.len().max(1)))
 }

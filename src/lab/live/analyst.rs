@@ -65,7 +65,7 @@ pub(super) struct Exam {
     pub labels: Vec<usize>,
     /// What the one output is to be, of a regression; else empty.
     pub values: Vec<f32>,
-    /// Of the images that the linear probe learns from.
+    /// Of the images that the linear probe learns from: their classes, or on which side of 0 their numbers are.
     pub lesson: Vec<usize>,
 }
 
@@ -111,7 +111,9 @@ impl Desk {
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
             for ((accuracy, exam), kernels) in row.accuracy.iter_mut().zip(&self.exams).zip(features.iter().flatten()) {
-                accuracy.probe = kernels.accuracy(&exam.lesson, &exam.labels);
+                // What the network is asked: which class, or of one output on which side of 0.
+                let asked = Targets::of(&exam.labels, &exam.values).classes();
+                accuracy.probe = kernels.accuracy(&exam.lesson, &asked);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();

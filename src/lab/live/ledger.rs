@@ -35,7 +35,8 @@ impl Live<'_> {
     ) -> Result<StepOutcome, Stop> {
         let epoch = self.epoch(current);
         let mut rows = if self.wants_ledger(current) { self.old_rows(current.number) } else { Vec::new() };
-        let classes = self.data.set.class_names.len();
+        let readout = self.data.set.readout();
+        let classes = readout.count();
         // As many old images as fit, evenly: of many classes one entry is large.
         let room = MOST_ENTRIES / (batch.labels.len() * classes * classes).max(1);
         if rows.len() > room {
@@ -55,6 +56,7 @@ impl Live<'_> {
         let new = batch.labels.len();
         let old = |(place, &probe): (usize, &usize)| {
             let label = self.data.probes.labels[probe];
+            let own = readout.output(label);
             let parts = &parts[place * new * classes..][..new * classes];
             let change = |class: usize| {
                 let at = place * classes + class;
@@ -63,7 +65,9 @@ impl Live<'_> {
             OldImage {
                 probe,
                 label,
-                by_image: parts.chunks_exact(classes).map(|part| part[label]).collect(),
+                own,
+                target: f64::from(self.data.probes.targets().at(probe, own)),
+                by_image: parts.chunks_exact(classes).map(|part| part[own]).collect(),
                 predicted: (0..classes).map(|class| parts.iter().skip(class).step_by(classes).sum()).collect(),
                 measured: (0..classes).map(change).collect(),
             }

@@ -174,7 +174,7 @@ impl<'a> Live<'a> {
                 classes: task.classes().to_vec(),
                 labels: test.labels,
                 values: test.values,
-                lesson: task.first_of_each_class(PROBE_IMAGES).labels,
+                lesson: task.first_of_each_class(PROBE_IMAGES).targets().classes(),
             }
         };
         let exams = data.stream.tasks().iter().map(exam).collect();
@@ -355,6 +355,7 @@ impl<'a> Live<'a> {
             tasks: self.data.stream.infos(),
             class_names: self.data.set.class_names.clone(),
             probes: pairs.map(|(&task, &label)| Probe { task, label }).collect(),
+            probe_values: probes.values.clone().into(),
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),
             parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,

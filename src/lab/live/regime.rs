@@ -53,7 +53,8 @@ impl Live<'_> {
             // With replay, images of earlier tasks are in the batch, too.
             let earlier = if regime.replay > 0 { &self.at.trained[..place] } else { &[] };
             let tasks = earlier.iter().chain([&task]);
-            tasks.flat_map(|&task| self.data.stream.task(task).classes()).copied().collect()
+            let classes = tasks.flat_map(|&task| self.data.stream.task(task).classes()).copied();
+            self.data.set.readout().outputs(classes)
         });
         let terms = Terms {
             rate: self.spec.effective_rate(regime.rate),

@@ -79,8 +79,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
     Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);
     Atlas::update(&mut state.batch, ui, "ledger batch", &ledger.new_thumbnails, info.image);
     let most_hurt = || {
-        let own = |old: &OldImage| old.predicted.get(old.label).copied().unwrap_or(0.0);
-        (0..ledger.old.len()).min_by(|&a, &b| own(&ledger.old[a]).total_cmp(&own(&ledger.old[b])))
+        (0..ledger.old.len()).min_by(|&a, &b| ledger.old[a].helped().total_cmp(&ledger.old[b].helped()))
     };
     let chosen = state.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
     let rect = ui.available_rect_before_wrap();
@@ -101,8 +100,7 @@ fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen:
     let frame = Rect::from_min_max(rect.min + vec2(14.0, 2.0), rect.max - vec2(4.0, 16.0));
     let painter = ui.painter();
     painter.rect_filled(frame, 2.0, tokens.well);
-    let own = |old: &OldImage| (old.predicted[old.label], old.measured[old.label]);
-    let values = || ledger.old.iter().map(own).flat_map(|(a, b)| [a, b]).chain([0.0]);
+    let values = || ledger.old.iter().map(OldImage::own_change).flat_map(|(a, b)| [a, b]).chain([0.0]);
     let (low, high) = values().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
     let margin = 0.06 * (high - low).max(1e-9);
     let (low, high) = (low - margin, high + margin);
@@ -116,7 +114,7 @@ fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen:
     let pointer = response.hover_pos();
     let mut nearest: Option<(usize, f32)> = None;
     for (place, old) in ledger.old.iter().enumerate() {
-        let (x, y) = own(old);
+        let (x, y) = old.own_change();
         let point = at(x, y);
         let task = scene.info().and_then(|info| info.probes.get(old.probe)).map_or(1, |probe| probe.task);
         painter.circle_filled(point, 2.5, tokens.task(task).gamma_multiply(0.8));
@@ -163,7 +161,7 @@ fn entry(
     }
     let beside = image.right_top() + vec2(8.0, 0.0);
     text(beside, name(old.label), tokens.text);
-    let (predicted, measured) = (old.predicted[old.label], old.measured[old.label]);
+    let (predicted, measured) = old.own_change();
     text(beside + vec2(0.0, 15.0), format!("pred. {}", signed(predicted)), tokens.weak);
     text(beside + vec2(0.0, 29.0), format!("meas. {}", signed(measured)), tokens.weak);
     let mut order: Vec<usize> = (0..old.by_image.len()).collect();

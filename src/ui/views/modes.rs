@@ -120,7 +120,7 @@ fn traces(
     window: crate::ui::curves::Window,
 ) -> Vec<Trace> {
     let (lines, cursor) = (ranks.len(), scene.cursor);
-    let entries = info.probes.len() * info.class_names.len();
+    let entries = info.probes.len() * info.readout().count();
     let log = |epoch: f64, share: f64| (share > LEAST).then(|| PlotPoint::new(epoch, share.log10()));
     let rate = rate.filter(|_| scene.history.changes().is_empty());
     let mut traces = Vec::new();

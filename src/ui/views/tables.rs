@@ -74,8 +74,8 @@ pub(super) fn ledger(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
     });
     sheet.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));
     for old in &ledger.old {
-        let own = |values: &[f64]| Cell::from(values.get(old.label).copied());
-        let of_row = [(old.probe + 1).into(), class(info, old.label), own(&old.predicted), own(&old.measured)];
+        let (predicted, measured) = old.own_change();
+        let of_row = [(old.probe + 1).into(), class(info, old.label), predicted.into(), measured.into()];
         sheet.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
     }
 }

@@ -6,7 +6,7 @@ use egui::{RichText, Ui, UiBuilder};
 
 use super::slot::Slot;
 use crate::record::{Predictor, RunInfo, Snapshot};
-use crate::spec::Loss;
+use crate::spec::{Loss, Readout};
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -53,15 +53,15 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Tra
     let (Some(info), Some(last)) = (scene.history.info().cloned(), scene.history.snapshots().last().cloned()) else {
         return;
     };
-    let classes = info.class_names.len();
+    let readout = info.readout();
     *probe = probe.filter(|&row| row < info.probes.len());
     let by = predictors(&mut card.header, state, &last, slot.roomy());
     if slot.roomy() {
-        choose_logit(&mut card.header, state, &info, classes);
+        choose_logit(&mut card.header, state, &info, readout);
     }
     choose_probe(&mut card.header, probe, &info);
 
-    let lines = lines(&info, *probe, state.which, classes);
+    let lines = lines(&info, *probe, state.which, readout);
     let window = window(&card.body, scene);
     let traces = traces(scene, &info, &lines, by, window);
     let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
@@ -104,9 +104,13 @@ fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot, r
     chosen
 }
 
-fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, classes: usize) {
-    if matches!(state.which, Which::One(logit) if logit >= classes) {
+fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, readout: Readout) {
+    if matches!(state.which, Which::One(logit) if logit >= readout.count()) {
         state.which = Which::Own;
+    }
+    // Of one output there is nothing to choose.
+    if readout == Readout::Number {
+        return;
     }
     let mut options = vec![(Which::Own, "own logit"), (Which::All, "all logits")];
     options.extend(info.class_names.iter().enumerate().map(|(logit, name)| (Which::One(logit), name.as_str())));
@@ -126,15 +130,17 @@ fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
 }
 
 /// Row and logit of each line, and its name.
-fn lines(info: &RunInfo, probe: Probe, which: Which, classes: usize) -> Vec<(usize, usize, String)> {
+fn lines(info: &RunInfo, probe: Probe, which: Which, readout: Readout) -> Vec<(usize, usize, String)> {
     let name = |class: usize| info.class_name(class);
+    let own = |row: usize| readout.output(info.probes[row].label);
     let logits = |row: usize| match which {
-        Which::Own => vec![info.probes[row].label],
+        Which::Own => vec![own(row)],
         Which::One(logit) => vec![logit],
-        Which::All => (0..classes.min(LOGITS)).collect(),
+        Which::All => (0..readout.count().min(LOGITS)).collect(),
     };
     if let Some(row) = probe {
-        return logits(row).into_iter().map(|logit| (row, logit, name(logit))).collect();
+        let called = |logit: usize| if readout == Readout::Number { name(info.probes[row].label) } else { name(logit) };
+        return logits(row).into_iter().map(|logit| (row, logit, called(logit))).collect();
     }
     let mut seen = Vec::new();
     for (row, of) in info.probes.iter().enumerate() {
@@ -143,7 +149,7 @@ fn lines(info: &RunInfo, probe: Probe, which: Which, classes: usize) -> Vec<(usi
         }
     }
     // Of several probes, all logits would be a thicket: that of the own class stands for them.
-    let logit = |row: usize| if let Which::One(logit) = which { logit } else { info.probes[row].label };
+    let logit = |row: usize| if let Which::One(logit) = which { logit } else { own(row) };
     seen.into_iter().map(|row| (row, logit(row), name(info.probes[row].label))).collect()
 }
 
@@ -155,16 +161,31 @@ fn traces(
     window: Window,
 ) -> Vec<Trace> {
     let mut traces = Vec::new();
-    // With the squared error all own logits go to 1.
-    let own = lines.iter().all(|(row, logit, _)| info.probes[*row].label == *logit);
-    if info.spec.training.loss == Loss::Mse && own {
-        traces.push(Trace::level(window, 1.0, scene.tokens.faint));
+    // With the squared error all own logits go to 1, and an output that says a number to its number.
+    if info.spec.training.loss == Loss::Mse
+        && let Some(targets) = info.targets()
+    {
+        let (count, readout) = (info.readout().count(), info.readout());
+        let mut levels: Vec<f32> = lines
+            .iter()
+            .filter(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit)
+            .map(|(row, logit, _)| targets[row * count + logit])
+            .collect();
+        levels.sort_by(f32::total_cmp);
+        levels.dedup();
+        let all_own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
+        for level in levels.into_iter().filter(|_| all_own) {
+            traces.push(Trace::level(window, f64::from(level), scene.tokens.faint));
+        }
     }
     for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
         let colour = scene.tokens.layer(place, lines.len().max(2));
         let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
-        let class = info.class_names.get(*logit).map_or("?", String::as_str);
-        let called = |by: &str| format!("probe {}, logit {class}, {by}", row + 1);
+        let output = match info.readout() {
+            Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
+            Readout::Number => "output".to_owned(),
+        };
+        let called = |by: &str| format!("probe {}, {output}, {by}", row + 1);
         if let Some(who) = by {
             let beside = Trace::new(scene, "", key(by), window, colour).called(called(who.words()));
             traces.push(Trace { style: Style::Dashed, width: 1.4, ..beside });

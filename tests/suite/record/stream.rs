@@ -45,6 +45,7 @@ pub fn info(spec: &Spec) -> RunInfo {
         tasks: classes.iter().enumerate().map(task).collect(),
         class_names: (0..10).map(|class| format!("class {class}")).collect(),
         probes,
+        probe_values: Arc::default(),
         image: [1, 2, 3],
         thumbnails: thumbnails.into(),
         parameters: 12_345,

@@ -48,7 +48,7 @@ impl Default for ProgramState {
 impl ProgramState {
     fn describe(&mut self, scene: &Scene<'_>) -> Option<Program> {
         let info = scene.info()?;
-        let (network, image, classes) = (&info.spec.network, info.image, info.class_names.len());
+        let (network, image, classes) = (&info.spec.network, info.image, info.readout().count());
         let same = |known: &(NetworkSpec, [usize; 3], usize, Program)| {
             (&known.0, known.1, known.2) == (network, image, classes)
         };
