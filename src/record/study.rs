@@ -86,6 +86,11 @@ impl StudyFolder {
         Self::with(out, agreed(out, &spelt(spec))?, None)
     }
 
+    /// The study that is kept in this folder, of whose runs nothing is read.
+    pub fn spec_in(out: &Path) -> Result<Spec, LoadError> {
+        Ok(spelt(&read_spec(&out.join(STUDY))?))
+    }
+
     /// Opens a study to look at it.
     pub fn open(out: &Path) -> Result<Self, StudyError> {
         Self::with(out, spelt(&read_spec(&out.join(STUDY))?), None)

@@ -66,6 +66,11 @@ pub struct StudyRun {
 }
 
 impl StudySpec {
+    /// Whether learners are compared, and not runs of the live laboratory.
+    pub fn learns(&self) -> bool {
+        !self.learners.is_empty()
+    }
+
     /// The same with `samples` written out as what they are: values of an axis.
     pub fn spelt(&self) -> Self {
         if self.samples.is_empty() {

@@ -17,6 +17,7 @@ use super::export::{Exports, file_name};
 use super::folder_dialog::FolderDialog;
 use super::forks::{Forks, GoOnFn};
 use super::home::Home;
+use super::keys::{self, Dialog, Waiting};
 use super::looks::Looks;
 use super::meters::{FrameTimes, Memory, measured_flops};
 use super::runs::{self, Runs};
@@ -29,7 +30,7 @@ use super::toasts::{Toast, Toasts};
 use super::tours::{self, Tours};
 use super::travel::Travel;
 use super::views::{self, ViewState};
-use super::{banner, help, keys, status_bar, timeline, top_bar, widgets};
+use super::{banner, help, status_bar, timeline, top_bar, widgets};
 use crate::record::History;
 use crate::spec::Spec;
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
@@ -62,6 +63,8 @@ pub struct App {
     pub(super) dialog: Option<FolderDialog>,
     pub(super) help: bool,
     pub(super) palette: Palette,
+    /// What was typed and is still to be given to somebody.
+    pub(super) waiting: Waiting,
     pub(super) looks: Looks,
     /// The drafts before this one.
     pub(super) undo: Undoer<Spec>,
@@ -103,6 +106,7 @@ impl App {
             dialog: None,
             help: false,
             palette: Palette::default(),
+            waiting: Waiting::default(),
             looks: Looks::default(),
             undo: Undoer::with_settings(Settings { stable_time: STABLE, ..Settings::default() }),
             last: None,
@@ -259,8 +263,11 @@ impl App {
         }
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
+        let dialog = self.runs.dialog();
+        let writes = self.palette.is_open() || dialog == Dialog::Field;
+        self.waiting.share_out(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());
         self.escape(ui.ctx());
-        keys::heed(ui.ctx(), &mut self.actions, &available);
+        keys::heed(ui.ctx(), &mut self.actions, &available, writes);
         self.take_drops(ui.ctx());
         widgets::point_at(ui.ctx(), self.tours.view());
         self.looks.keep_presenting(ui.ctx());

@@ -152,9 +152,11 @@ impl Palette {
     ) -> bool {
         let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let (down, up, enter) = (pressed(Key::ArrowDown), pressed(Key::ArrowUp), pressed(Key::Enter));
-        let field = TextEdit::singleline(&mut self.query).hint_text("Command, preset or view").desired_width(WIDTH);
-        let field = ui.add(field).accessible_name("Find");
-        field.request_focus();
+        // It has the focus before it is drawn, or what is typed in its first frame would be nobody's.
+        let id = ui.scope_id().with("find");
+        ui.memory_mut(|memory| memory.request_focus(id));
+        let field = TextEdit::singleline(&mut self.query).id(id).hint_text("Command, preset or view");
+        let field = ui.add(field.desired_width(WIDTH)).accessible_name("Find");
         let found = found(&self.query);
         if field.changed() {
             self.chosen = 0;

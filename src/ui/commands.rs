@@ -316,6 +316,11 @@ impl UserCommand {
         }
     }
 
+    /// Whether it opens what takes letters: those that are typed after it are meant for that.
+    pub(super) fn asks_for_text(self) -> bool {
+        matches!(self, Self::Palette | Self::OpenRun | Self::OpenKernels)
+    }
+
     /// Explanation and key in one line.
     pub fn hover(self, ctx: &egui::Context) -> String {
         let about = self.about();

@@ -1,7 +1,8 @@
 //! Futures of a run that was kept between two steps: what can be changed in one, and the runs that go on.
 //!
 //! Guarantees: each future is a run of its own with its own record, which begins with what the forked run had shown so far, so
-//! that its curves and figures are whole; none of them touches the run they come from. A new run lets go of all of them.
+//! that its curves and figures are whole; none of them touches the run they come from. They stay with that run while another is
+//! shown; a new run lets go of all of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -77,6 +78,25 @@ pub struct Branch {
     pub session: Session,
     pub curves: Curves,
     pub colour: Color32,
+}
+
+/// The futures of a run that is not shown. Those that still train go on.
+pub struct Kept {
+    epoch: Option<f64>,
+    branches: Vec<Branch>,
+}
+
+impl Kept {
+    /// Takes what has arrived, for so long at most; whether there may be more.
+    pub fn receive(&mut self, budget: Duration) -> bool {
+        receive(&mut self.branches, budget)
+    }
+}
+
+/// Takes what has arrived from these futures, for so long at most; whether there may be more.
+fn receive(branches: &mut [Branch], budget: Duration) -> bool {
+    let count = branches.len().max(1) as u32;
+    branches.iter_mut().fold(false, |more, branch| branch.session.receive(budget / count) | more)
 }
 
 /// Where the run was forked, the futures from there, and those that are chosen for the next fork.
@@ -182,8 +202,7 @@ impl Forks {
 
     /// Takes what has arrived from all futures, for so long at most; whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
-        let count = self.branches.len().max(1) as u32;
-        self.branches.iter_mut().fold(false, |more, branch| branch.session.receive(budget / count) | more)
+        receive(&mut self.branches, budget)
     }
 
     /// Tells all futures something.
@@ -196,6 +215,17 @@ impl Forks {
         if place < self.branches.len() {
             self.branches.remove(place);
         }
+    }
+
+    /// Takes the futures away from here, to be kept with the run that they are of; none where there are none.
+    pub fn take_branches(&mut self) -> Option<Kept> {
+        let branches = std::mem::take(&mut self.branches);
+        (!branches.is_empty()).then(|| Kept { epoch: self.epoch.take(), branches })
+    }
+
+    /// Has the futures of the run that is shown now.
+    pub fn put_back(&mut self, kept: Kept) {
+        (self.epoch, self.branches) = (kept.epoch, kept.branches);
     }
 
     /// Lets go of all; what is chosen stays.

@@ -2,6 +2,9 @@
 
 use egui_plot::{GridInput, GridMark};
 
+use crate::record::without_zeros;
+pub use crate::record::{change, times};
+
 /// Three significant digits; powers of ten where zeros would have to be counted.
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -85,35 +88,32 @@ pub fn tick(value: f64, span: f64, log: bool) -> String {
     }
     let nearest = value.round();
     if span >= 1.5 && (value - nearest).abs() < 1e-6 {
-        format!("10{}", superscript(nearest as i64))
-    } else {
-        round(10f64.powf(value))
+        return format!("10{}", superscript(nearest as i64));
     }
+    let size = 10f64.powf(value);
+    if span < 0.6 {
+        // So short a stretch has the ticks of a linear axis; about as long as this one is there.
+        return plain(size, size * (10f64.powf(span / 2.0) - 10f64.powf(-span / 2.0)));
+    }
+    without_zeros(&number(size).replace('−', "-")).replace('-', "−")
 }
 
-/// A round number without the zeros behind its last digit.
-fn round(value: f64) -> String {
-    let text = number(value);
-    if text.contains('.') && !text.contains('e') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
-/// As many decimals as tell neighbouring ticks apart.
+/// As many digits as tell the ticks of an axis of this span apart.
 fn plain(value: f64, span: f64) -> String {
-    if value.abs() < span * 1e-9 {
+    let size = value.abs();
+    if size < span * 1e-9 {
         return "0".to_owned();
     }
-    let decimals = (1.0 - (span / 2.0).log10().floor()).clamp(0.0, 6.0) as usize;
-    let size = value.abs();
-    if size >= 1e6 || (size < 1e-4 && span < 1e-3) {
-        return number(value);
-    }
-    let text = format!("{value:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    text.replace('-', "−")
+    // Places behind the point; below 0 where the last digits before it are zeros.
+    let places = 1i32.saturating_sub((span / 2.0).log10().floor() as i32);
+    let text = if size >= 1e6 || (size < 1e-4 && span < 1e-3) {
+        let digits = places.saturating_add(size.log10().floor() as i32).clamp(0, 12) as usize;
+        format!("{value:.digits$e}")
+    } else {
+        let decimals = places.clamp(0, 12) as usize;
+        format!("{value:.decimals$}")
+    };
+    without_zeros(&text).replace('-', "−")
 }
 
 /// 1, 2 or 5 times a power of ten, at least `least`.
@@ -174,7 +174,20 @@ pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
     }
 }
 
-/// Rounds a range outwards to a coarse grid, so that an axis does not tremble while data arrive.
+/// [`settle`] for a linear axis. Values that are the same, or so nearly that ticks of a few digits could not be told apart, get
+/// more room than `least`.
+pub fn settle_linear((low, high): (f64, f64), least: f64) -> (f64, f64) {
+    let size = low.abs().max(high.abs());
+    let room = match high - low {
+        _ if size == 0.0 => 1.0,
+        span if span > 1e-9 * size => 1e-3 * size,
+        _ => 0.2 * size,
+    };
+    settle((low, high), least.max(room))
+}
+
+/// Rounds a range outwards to a coarse grid, so that an axis does not tremble while data arrive; as stored (log10 on a
+/// logarithmic axis).
 pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let span = (high - low).max(least);
     let middle = (low + high) / 2.0;
@@ -182,13 +195,4 @@ pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let step = nice_step(span / 12.0);
     let margin = span * 0.06;
     (((low - margin) / step).floor() * step, ((high + margin) / step).ceil() * step)
-}
-
-/// A factor: whole from ten on, else with one digit.
-pub fn times(ratio: f64) -> String {
-    if ratio >= 9.95 {
-        format!("{ratio:.0}")
-    } else {
-        number((ratio * 10.0).round() / 10.0).trim_end_matches('0').to_owned()
-    }
 }

@@ -1,13 +1,114 @@
-//! Turns keys into wishes.
+//! Turns keys into wishes, and sees to it that each key reaches whom it was meant for.
+//!
+//! Guarantee: in a window that draws slowly several keys arrive with one frame. What was typed after a key or a press that opens
+//! a field, closes one or moves the focus waits for the next frame, so that it is neither lost nor taken as a command.
 
-use egui::{KeyboardShortcut, Modifiers};
+use std::time::Duration;
+
+use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
 use super::actions::Actions;
 use super::commands::UserCommand;
 
-/// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus.
-pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand]) {
-    let writes = ctx.text_edit_focused();
+/// What was typed and waits for a frame in which it is clear whose it is.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    events: Vec<Event>,
+    /// Whether it was meant for a file dialog, of which it is not known yet whether it appears.
+    for_dialog: bool,
+}
+
+/// What becomes of letters while a file dialog is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// There is none.
+    None,
+    /// It was asked for just now.
+    Asked,
+    /// There is none on this system, and a field takes the path in its place.
+    Field,
+}
+
+impl Waiting {
+    /// Whether text waits that was meant for a file dialog.
+    pub fn has_text_for_dialog(&self) -> bool {
+        self.for_dialog
+    }
+
+    /// Gives this frame what waits and what is new, up to the first key or press after which keys may belong to somebody else.
+    pub fn share_out(&mut self, ctx: &Context, dialog: Dialog, writes: bool) {
+        let mut waiting = std::mem::take(&mut self.events);
+        if std::mem::take(&mut self.for_dialog) && dialog == Dialog::None {
+            // The dialog is there: what was typed before it appeared has no place.
+            waiting.clear();
+        }
+        let later = ctx.input_mut(|input| {
+            let mut all = waiting;
+            all.append(&mut input.events);
+            let text = |event: &Event| matches!(event, Event::Text(_) | Event::Paste(_));
+            if dialog == Dialog::Asked && !writes && all.iter().any(text) {
+                let (later, now) = all.into_iter().partition(|event| is_typed(event) && !goes_past_dialog(event));
+                input.events = now;
+                self.for_dialog = true;
+                return later;
+            }
+            let cut = all.iter().position(|event| decides(event, writes)).map_or(all.len(), |place| place + 1);
+            let rest = all.split_off(cut);
+            // Only what goes down can be meant for somebody.
+            let waits = |event: &Event| is_typed(event) && !matches!(event, Event::Key { pressed: false, .. });
+            let (later, now) =
+                if rest.iter().any(waits) { rest.into_iter().partition(is_typed) } else { (Vec::new(), rest) };
+            all.extend(now);
+            input.events = all;
+            later
+        });
+        self.events = later;
+        if self.for_dialog {
+            ctx.request_repaint_after(Duration::from_millis(50));
+        } else if !self.events.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+}
+
+/// Whether it comes from the keyboard.
+fn is_typed(event: &Event) -> bool {
+    matches!(event, Event::Key { .. } | Event::Text(_) | Event::Paste(_) | Event::Ime(_) | Event::Copy | Event::Cut)
+}
+
+/// Whether this key is meant for the window even where a file dialog is on its way.
+fn goes_past_dialog(event: &Event) -> bool {
+    match event {
+        Event::Key { key, modifiers, .. } => *key == Key::Escape || modifiers.command || modifiers.ctrl,
+        _ => false,
+    }
+}
+
+/// Whether keys after this may belong to somebody else; `writes`: whether a field has them now.
+fn decides(event: &Event, writes: bool) -> bool {
+    match event {
+        // A press may move the focus.
+        Event::PointerButton { pressed: true, .. } => true,
+        Event::Key { key, pressed: true, modifiers, .. } => match key {
+            Key::Enter | Key::Escape | Key::Tab => true,
+            // Of a button that has the focus.
+            Key::Space => !writes,
+            _ => {
+                let is = |shortcut: &KeyboardShortcut| {
+                    *key == shortcut.logical_key && modifiers.matches_logically(shortcut.modifiers)
+                };
+                let mut all = UserCommand::ALL.iter().filter(|command| command.asks_for_text());
+                all.any(|command| is(&command.about().key) || command.also().is_some_and(|key| is(&key)))
+            }
+        },
+        _ => false,
+    }
+}
+
+/// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus, or is
+/// about to have it (`writes`).
+pub fn heed(ctx: &Context, actions: &mut Actions, available: &[UserCommand], writes: bool) {
+    let writes = writes || ctx.text_edit_focused();
     let focused = ctx.memory(|memory| memory.focused().is_some());
     // Those with more modifiers first: a plain key must not take theirs.
     let modifiers = |command: &UserCommand| {
@@ -15,7 +116,7 @@ pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         [alt, shift, command].into_iter().filter(|&held| held).count()
     };
     let mut commands = UserCommand::ALL.to_vec();
-    commands.sort_by_key(|command| (*command != UserCommand::Palette, std::cmp::Reverse(modifiers(command))));
+    commands.sort_by_key(|command| std::cmp::Reverse(modifiers(command)));
     for command in commands {
         let available = available.contains(&command);
         // A focused button or slider has these keys for itself.
@@ -31,24 +132,26 @@ pub fn heed(ctx: &egui::Context, actions: &mut Actions, available: &[UserCommand
         let down = pressed(ctx, &command.about().key) | command.also().is_some_and(|key| pressed(ctx, &key));
         if down && available {
             actions.user(command);
-            if command == UserCommand::Palette {
-                // What was typed after it, in a slow frame, was meant for the palette.
-                return;
-            }
         }
     }
 }
 
 /// Whether the keys went down. A plain one without ctrl, alt or ⌘; shift is needed to type some of them.
-fn pressed(ctx: &egui::Context, shortcut: &KeyboardShortcut) -> bool {
+fn pressed(ctx: &Context, shortcut: &KeyboardShortcut) -> bool {
     ctx.input_mut(|input| {
         if shortcut.modifiers != Modifiers::NONE {
             return input.consume_shortcut(shortcut);
         }
-        let plain =
-            !(input.modifiers.ctrl || input.modifiers.alt || input.modifiers.command || input.modifiers.mac_cmd);
-        plain
-            && (input.consume_key(Modifiers::NONE, shortcut.logical_key)
-                || input.consume_key(Modifiers::SHIFT, shortcut.logical_key))
+        // As they were when the key went down: by the end of the frame others may be held.
+        let is = |event: &Event| match event {
+            Event::Key { key, pressed: true, modifiers, .. } => {
+                let held = modifiers.ctrl || modifiers.alt || modifiers.command || modifiers.mac_cmd;
+                *key == shortcut.logical_key && !held
+            }
+            _ => false,
+        };
+        let before = input.events.len();
+        input.events.retain(|event| !is(event));
+        input.events.len() < before
     })
 }

@@ -43,7 +43,7 @@ impl App {
                 self.forks.give_up("There was no switch left at which to fork");
             }
         }
-        more |= self.forks.receive(FORKS);
+        more |= self.forks.receive(FORKS) | self.runs.receive_forks(FORKS);
         if more {
             // More is waiting than one frame may take, or a command found the queue full.
             ctx.request_repaint_after(Duration::from_millis(10));

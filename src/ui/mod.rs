@@ -19,7 +19,7 @@ pub mod distance_map;
 pub mod export;
 mod folder_dialog;
 mod forks;
-mod format;
+pub mod format;
 mod help;
 mod home;
 mod icons;

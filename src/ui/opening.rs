@@ -1,10 +1,11 @@
 //! Opening runs and kernels: what is chosen or dropped, what comes of it, and what becomes of the run that was shown.
 //!
-//! Guarantees: files are read beside the window; a run that is put aside for another stays in the list of runs, with its Grams.
+//! Guarantees: files are read beside the window; what is opened lies over a run that is shown and never takes its place unasked; a
+//! run that is put aside for another stays in the list of runs, with its Grams and its futures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use egui::{Align2, Context, FontId, LayerId, Order as Layer};
 
@@ -12,16 +13,15 @@ use super::actions::Action;
 use super::app::App;
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
+use super::forks::Kept;
 use super::logic::waker;
-use super::runs::{Found, Loader, Order, Shelf, Told, let_go};
+use super::runs::{APPEARS, Found, Loader, Order, Place, Shelf, Told, let_go};
 use super::session::{Opened, Session, outline};
 use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::View;
 use crate::spec::Spec;
 
-/// Nobody closes a dialog so soon: the system has none to show, which looks the same from here.
-const AT_LEAST: Duration = Duration::from_millis(700);
 const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
 /// What can be done with the runs in the list.
@@ -65,16 +65,27 @@ impl App {
     }
 
     pub(super) fn open_paths(&mut self, ctx: &Context, paths: Vec<PathBuf>) {
-        // The first one is shown where no run goes on; all others lie over it.
-        let mut shown = !self.session.as_ref().is_some_and(Session::is_live);
+        // The first one is shown where nothing else is; all others lie over it.
+        let mut shown = self.is_vacant();
         for path in paths {
             // It is remembered, and the next window may begin elsewhere.
             let path = std::path::absolute(&path).unwrap_or(path);
             let known = self.runs.recent.list().iter().find(|place| place.path == path);
             let name = known.map(|place| place.name.clone());
-            let order = Order { path, shown: std::mem::take(&mut shown), name };
-            self.order(ctx, order);
+            let shown = std::mem::take(&mut shown) || self.is_shown(&path);
+            self.order(ctx, Order { path, shown, name });
         }
+    }
+
+    /// Whether no run is shown of which anything was seen.
+    fn is_vacant(&self) -> bool {
+        self.session.as_ref().is_none_or(|session| !session.is_live() && session.history.rows().is_empty())
+    }
+
+    /// Whether the record that is shown was read from here.
+    fn is_shown(&self, path: &Path) -> bool {
+        let opened = self.session.as_ref().and_then(|session| session.opened.as_ref());
+        opened.is_some_and(|opened| opened.path.as_deref() == Some(path))
     }
 
     fn order(&mut self, ctx: &Context, order: Order) {
@@ -114,8 +125,9 @@ impl App {
             self.runs.dialog = None;
             if let Some(path) = answer {
                 self.open_paths(ctx, vec![path]);
-            } else if asked.elapsed() < AT_LEAST {
+            } else if asked.elapsed() < APPEARS {
                 self.runs.open = true;
+                self.runs.wants_path = self.waiting.has_text_for_dialog();
                 self.toasts.say(Toast::failed(NO_DIALOG.to_owned()));
             }
         }
@@ -127,6 +139,7 @@ impl App {
                     ctx.request_repaint();
                     break;
                 }
+                Told::Study(place, spec) => self.take_study(place, *spec),
                 Told::Refused(sentence) => self.toasts.say(Toast::failed(sentence)),
                 Told::Gone(path) => {
                     self.runs.recent.forget(&path);
@@ -155,8 +168,14 @@ impl App {
         let grams = grams.map(Arc::new);
         // A run may have begun while this was read.
         let asked = self.runs.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path)).map(|found| found.id);
-        if shown && (asked.is_some() || !self.session.as_ref().is_some_and(Session::is_live)) {
-            if let Some(overlay) = asked.and_then(|id| self.runs.remove(id)) {
+        let is_shown = self.is_shown(&path);
+        if is_shown && !shown {
+            // As part of a study: it is not laid over itself, but read anew.
+            self.order(ctx, Order { path, shown: true, name: Some(name) });
+        } else if shown && (asked.is_some() || is_shown || self.is_vacant()) {
+            let mut futures = None;
+            if let Some(mut overlay) = asked.and_then(|id| self.runs.remove(id)) {
+                futures = overlay.forks.take();
                 let_go(overlay);
             }
             let shelf = grams.and_then(|grams| {
@@ -165,16 +184,13 @@ impl App {
                     .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
                     .ok()
             });
-            let is_same =
-                |session: &Session| session.opened.as_ref().is_some_and(|known| known.path.as_ref() == Some(&path));
-            if self.session.as_ref().is_some_and(is_same) {
+            if let Some(mut session) = self.session.take_if(|_| is_shown) {
                 // It is read anew: it may have gone on meanwhile.
-                if let Some(mut session) = self.session.take() {
-                    let_go(std::mem::take(&mut session.history));
-                }
+                let_go(std::mem::take(&mut session.history));
+                futures = self.forks.take_branches();
             }
             let opened = Opened { name, path: Some(path), shelf };
-            self.show_opened(Session::opened(history, opened));
+            self.show_opened(Session::opened(history, opened), futures);
         } else if let Some(overlay) = self.runs.list_mut().iter_mut().find(|overlay| Some(overlay.id) == asked) {
             overlay.renew(Arc::new(history), grams);
         } else {
@@ -183,8 +199,18 @@ impl App {
         }
     }
 
-    /// Shows a record that nobody adds to; the run that was shown joins the list.
-    fn show_opened(&mut self, session: Session) {
+    /// Shows a study of learners on the page of the studies.
+    fn take_study(&mut self, place: Place, spec: Spec) {
+        if self.study.is_running() {
+            let text = format!("{} is a study, and another one is running: cancel that or wait for it", place.name);
+            return self.toasts.say(Toast::failed(text));
+        }
+        self.study.show_found(&spec, &place.path);
+        self.runs.recent.note(place);
+    }
+
+    /// Shows a record that nobody adds to, and its futures; the run that was shown joins the list.
+    fn show_opened(&mut self, session: Session, futures: Option<Kept>) {
         self.put_aside();
         if !session.is_elsewhere() {
             // What the panel shows is what is seen; a restart repeats it.
@@ -194,11 +220,15 @@ impl App {
         self.session = Some(session);
         self.study.shown = false;
         self.begin_views();
+        if let Some(futures) = futures {
+            self.forks.put_back(futures);
+        }
     }
 
     /// The run that is shown joins the list of runs, if anything was seen of it.
     pub(super) fn put_aside(&mut self) {
         let Some(mut session) = self.session.take() else { return };
+        let futures = self.forks.take_branches();
         session.retire();
         self.views.leave(&session.history);
         let history = std::mem::take(&mut session.history);
@@ -206,7 +236,7 @@ impl App {
         if history.rows().is_empty() {
             return;
         }
-        match opened {
+        let id = match opened {
             // Its Grams are on disk: only its curves are kept.
             Some(Opened { name, path, shelf: Some(shelf) }) => {
                 let grams = Some(Arc::clone(shelf.grams()));
@@ -218,13 +248,16 @@ impl App {
                     }
                     None => history,
                 };
-                self.runs.add(name, path, Arc::new(kept), grams);
+                self.runs.add(name, path, Arc::new(kept), grams)
             }
-            Some(Opened { name, path, shelf: None }) => drop(self.runs.add(name, path, Arc::new(history), None)),
+            Some(Opened { name, path, shelf: None }) => self.runs.add(name, path, Arc::new(history), None),
             None => {
                 self.runs.recent.left(&session);
-                self.runs.add(session.own_name(), session.path().cloned(), Arc::new(history), None);
+                self.runs.add(session.own_name(), session.path().cloned(), Arc::new(history), None)
             }
+        };
+        if let Some(overlay) = self.runs.find_mut(id) {
+            overlay.forks = futures;
         }
     }
 
@@ -259,20 +292,27 @@ impl App {
             let order = Order { path, shown: true, name: Some(overlay.name.clone()) };
             return self.order(ctx, order);
         }
-        let Some(overlay) = self.runs.remove(id) else { return };
+        let Some(mut overlay) = self.runs.remove(id) else { return };
+        let futures = overlay.forks.take();
         let (name, path, history) = overlay.into_record();
         match Arc::try_unwrap(history) {
             Ok(history) => {
                 let opened = Opened { name, path, shelf: None };
-                self.show_opened(Session::opened(history, opened));
+                self.show_opened(Session::opened(history, opened), futures);
             }
             // Somebody still draws it: in the next frame nobody does.
-            Err(history) => drop(self.runs.add(name, path, history, None)),
+            Err(history) => {
+                let id = self.runs.add(name, path, history, None);
+                if let Some(overlay) = self.runs.find_mut(id) {
+                    overlay.forks = futures;
+                }
+            }
         }
     }
 
     fn close_overlay(&mut self, id: u64) {
         if let Some(mut overlay) = self.runs.remove(id) {
+            drop(overlay.forks.take());
             if let Some(path) = overlay.path.take() {
                 self.runs.recent.closed(std::mem::take(&mut overlay.name), path);
             }

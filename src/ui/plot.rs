@@ -172,7 +172,8 @@ pub fn time_plot(
 ) -> PlotTransform {
     let behind = ui.painter().add(Shape::Noop);
     let span = traces.iter().filter_map(|trace| trace.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let (low, high) = plot.limits.unwrap_or_else(|| format::settle(span.unwrap_or((0.0, plot.least)), plot.least));
+    let settle = if plot.log { format::settle } else { format::settle_linear };
+    let (low, high) = plot.limits.unwrap_or_else(|| settle(span.unwrap_or((0.0, plot.least)), plot.least));
     let range = scene.range;
     if let Some(sheet) = &mut scene.sheet {
         sheet.curves(traces, plot.log, range);

@@ -20,16 +20,21 @@ pub(super) trait Backend: DrawingBackend {
     /// By how many units a text must be lowered to stand in the middle of where it was put: `plotters` draws the glyphs of
     /// `ab_glyph` too high.
     const DROP: i32;
+    /// How much wider a text may be shown than it was measured.
+    const OTHER_FONTS: f32;
 }
 
 impl Backend for SVGBackend<'_> {
     const UNIT: i32 = 1;
     const DROP: i32 = 0;
+    // The measured font is a light one; DejaVu Sans, which many systems have for "sans-serif", is a fifth wider.
+    const OTHER_FONTS: f32 = 1.25;
 }
 
 impl Backend for BitMapBackend<'_> {
     const UNIT: i32 = 2 * PNG_UNIT;
     const DROP: i32 = 3;
+    const OTHER_FONTS: f32 = 1.0;
 }
 
 /// Pixels per unit in the finished PNG: sharp on a slide and in print.

@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontFamily, FontStyle, RGBColor, ShapeStyle};
 
 use super::super::palette::task_colour;
-use super::backend::{Area, Backend, Drawn, FAMILY};
+use super::backend::{Area, Backend, Drawn, FAMILY, Failure};
 use super::curves::{Across, End, Panel};
 use super::scale::Scale;
 
@@ -34,37 +34,74 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], across: &Across
     // Below each other they have one margin, as wide as the longest words at a line's end.
     let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
     let ends = panels.iter().flat_map(|panel| &panel.ends);
-    let widths = ends.map(|end| root.estimate_text_size(&end.text, &style).map(|size| size.0 as i32 + 10 * B::UNIT));
+    let widths =
+        ends.map(|end| root.estimate_text_size(&end.text, &style).map(|size| wide::<B>(size.0) + 10 * B::UNIT));
     let room = widths.collect::<Result<Vec<i32>, _>>()?.into_iter().max().unwrap_or(0);
-    for (panel, area) in panels.iter().zip(root.split_evenly((panels.len().max(1), 1))) {
-        draw_panel(&area, panel, across, room)?;
+    let scales: Vec<Scale> = panels.iter().map(up).collect();
+    let sides = Sides::of(root, &across.x, &scales, room)?;
+    for ((panel, y), area) in panels.iter().zip(scales).zip(root.split_evenly((panels.len().max(1), 1))) {
+        draw_panel(&area, panel, across, y, &sides)?;
     }
     Ok(())
 }
 
-fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, room: i32) -> Drawn<B> {
+/// What a panel's y axis has to show: all values, and room for the words at its marks.
+fn up(panel: &Panel) -> Scale {
+    let spread = panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| point.1));
+    let curves = panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+    let dots = panel.dots.iter().flat_map(|dots| dots.points.iter().map(|point| point.1));
+    let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
+    match panel.fixed {
+        Some((low, high)) => Scale::exact(low, high),
+        None => Scale::of(curves.chain(spread).chain(dots).chain(marked), panel.log),
+    }
+}
+
+/// The room at the sides of all panels of a figure, in pixels, so that no label of a tick is cut and the panels line up.
+struct Sides {
+    left: i32,
+    right: i32,
+    /// The part of `right` that words at the ends of lines have.
+    ends: i32,
+}
+
+impl Sides {
+    fn of<B: Backend>(root: &Area<B>, x: &Scale, up: &[Scale], ends: i32) -> Result<Self, Failure<B>> {
+        let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);
+        let width = |label: String| Ok::<i32, Failure<B>>(wide::<B>(root.estimate_text_size(&label, &style)?.0));
+        let (mut left, mut right) = (86 * B::UNIT, 20 * B::UNIT + ends);
+        for scale in up {
+            for &tick in scale.ticks() {
+                left = left.max(width(scale.label(tick))? + 44 * B::UNIT);
+            }
+        }
+        // The last label stands half beyond its tick, which may be at the very end.
+        if let Some(&last) = x.ticks().last() {
+            right = right.max(width(x.label(last))? / 2 + 4 * B::UNIT);
+        }
+        Ok(Self { left, right, ends })
+    }
+}
+
+/// How wide a text may turn out that is so wide in our font: who shows an SVG takes a font of their own.
+fn wide<B: Backend>(measured: u32) -> i32 {
+    (measured as f32 * B::OTHER_FONTS).ceil() as i32
+}
+
+fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, y: Scale, sides: &Sides) -> Drawn<B> {
     let unit = B::UNIT;
     area.draw_text(panel.title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (16 * unit, 22 * unit))?;
     draw_legend(area, panel)?;
 
     let x = across.x.clone();
     let (left, right) = x.ends();
-    let spread = || panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| point.1));
-    let curves = || panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    let dots = || panel.dots.iter().flat_map(|dots| dots.points.iter().map(|point| point.1));
-    let values = || curves().chain(spread()).chain(dots());
-    let marked = panel.marks.iter().map(|mark| if panel.log { 2.0 * mark.at.1 } else { mark.at.1 });
-    let y = match panel.fixed {
-        Some((low, high)) => Scale::exact(low, high),
-        None => Scale::of(values().chain(marked), panel.log),
-    };
     let mut chart = ChartBuilder::on(area)
         .margin_top(62 * unit)
-        .margin_right(20 * unit + room)
+        .margin_right(sides.right)
         .margin_bottom(6 * unit)
         .margin_left(8 * unit)
         .x_label_area_size(48 * unit)
-        .y_label_area_size(86 * unit)
+        .y_label_area_size(sides.left)
         .build_cartesian_2d(x, y.clone())?;
 
     let (bottom, top) = y.ends();
@@ -142,7 +179,7 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, room: 
         let y = y.max(least).min(lowest - (count - 1 - place as i32) * line);
         least = y + line;
         let style = text::<B>(LABEL, rgb(end.colour), HPos::Left, VPos::Center);
-        let x = area.dim_in_pixel().0 as i32 - 20 * unit - room + 8 * unit;
+        let x = area.dim_in_pixel().0 as i32 - 20 * unit - sides.ends + 8 * unit;
         area.draw_text(&end.text, &style, (x, y + B::DROP * unit))?;
     }
     for &(from, to, task) in &across.bands {
@@ -158,12 +195,19 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, room: 
     }
     for mark in &panel.marks {
         let colour = rgb(mark.colour);
-        let vertical = if mark.above { VPos::Bottom } else { VPos::Top };
-        let shift = if mark.above { -7 * unit } else { 7 * unit };
-        let style = text::<B>(MARK, colour, HPos::Left, vertical);
+        let size = area.estimate_text_size(&mark.text, &text::<B>(MARK, colour, HPos::Left, VPos::Top))?;
+        let size = (wide::<B>(size.0) + 7 * unit, size.1 as i32 + 7 * unit);
+        let (origin, (_, rows)) = (area.get_base_pixel(), chart.plotting_area().get_pixel_range());
+        let at = chart.plotting_area().map_coordinate(&mark.at);
+        // To the left where the picture ends, and on the other side of its point where the panel does.
+        let right = at.0 - origin.0 + size.0 <= area.dim_in_pixel().0 as i32;
+        let (fits_above, fits_below) = (at.1 - size.1 >= rows.start, at.1 + size.1 <= rows.end);
+        let above = if mark.above { fits_above || !fits_below } else { fits_above && !fits_below };
+        let (h, dx) = if right { (HPos::Left, 7 * unit) } else { (HPos::Right, -7 * unit) };
+        let (v, dy) = if above { (VPos::Bottom, -7 * unit) } else { (VPos::Top, 7 * unit) };
         chart.draw_series([Circle::new(mark.at, 4 * unit, colour.filled())])?;
-        let label =
-            plotters::element::EmptyElement::at(mark.at) + Text::new(mark.text.clone(), (7 * unit, shift), style);
+        let style = text::<B>(MARK, colour, h, v);
+        let label = plotters::element::EmptyElement::at(mark.at) + Text::new(mark.text.clone(), (dx, dy), style);
         chart.draw_series([label])?;
     }
     Ok(())

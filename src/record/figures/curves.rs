@@ -1,8 +1,9 @@
 //! What each figure shows: panels of curves over time, as plain data. How they are drawn is in [`super::chart`].
 
+use super::super::digits::{change, times};
 use super::super::palette::{ALL_TASKS, task_colour};
 use super::super::{Block, History, Metric, Snapshot};
-use super::scale::{Scale, plain};
+use super::scale::Scale;
 use super::{Figure, plane};
 
 /// One chart: curves over the epochs.
@@ -156,7 +157,7 @@ fn velocity(history: &History) -> Panel {
         let task = pair[0].task;
         let spike = history.spikes(Block::Task(task), Metric::Velocity).get(place).copied().flatten()?;
         let at = (spike.epoch, spike.height);
-        Some(Mark { at, text: format!("×{}", plain(spike.ratio, None)), colour: task_colour(task), above: true })
+        Some(Mark { at, text: format!("×{}", times(spike.ratio)), colour: task_colour(task), above: true })
     });
     Panel {
         title: "Kernel velocity on each task's probes",
@@ -172,8 +173,7 @@ fn lambda_max(history: &History) -> Panel {
     let marks = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
         let task = pair[0].task;
         let dip = history.dips(Block::Task(task)).get(place).copied().flatten().filter(|dip| dip.depth < 1.0)?;
-        let text = format!("−{:.0} %", 100.0 * (1.0 - dip.depth));
-        Some(Mark { at: (dip.epoch, dip.minimum), text, colour: task_colour(task), above: false })
+        Some(Mark { at: (dip.epoch, dip.minimum), text: change(dip.depth), colour: task_colour(task), above: false })
     });
     Panel {
         title: "Largest eigenvalue on each task's probes",

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+use super::super::digits::without_zeros;
+
 /// One axis, linear or logarithmic.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scale {
@@ -23,8 +25,10 @@ pub(super) struct Scale {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Style {
     Decimals(usize),
-    Significant,
-    Power,
+    /// With a power of ten, and so many digits behind the point at most.
+    Power(usize),
+    /// In full: values that were chosen, not found.
+    Exact,
     /// The n-th name stands at n.
     Names(Vec<String>),
 }
@@ -53,26 +57,25 @@ impl Scale {
 
     /// An axis on which exactly these values are ticks.
     pub(super) fn values(values: &[f64], log: bool) -> Self {
-        Self { ticks: values.to_vec(), style: Style::Significant, ..Self::of(values.iter().copied(), log) }
+        Self { ticks: values.to_vec(), style: Style::Exact, ..Self::of(values.iter().copied(), log) }
     }
 
     fn linear(low: f64, high: f64, pad: f64) -> Self {
-        let (low, high) = if high - low > 1e-12 * high.abs().max(low.abs()) {
-            (low, high)
-        } else {
+        let size = high.abs().max(low.abs());
+        let half = match high - low {
             // All values are the same: show it in the middle.
-            let half = if low == 0.0 { 0.5 } else { 0.1 * low.abs() };
-            (low - half, high + half)
+            _ if size == 0.0 => 0.5,
+            span if span <= 1e-9 * size => 0.1 * size,
+            // So nearly the same that ticks would need more digits than there is room for.
+            span if span < 1e-5 * size => 0.5 * (1e-5 * size - span),
+            _ => 0.0,
         };
+        let (low, high) = (low - half, high + half);
         let step = nice((high - low) / 5.0);
         let pad = pad * (high - low);
         let (low, high) = (low - pad, high + pad);
-        let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
-        let first = (low / step).ceil();
-        let ticks =
-            (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
-        let ticks = ticks.map(|tick| if tick.abs() < 1e-9 * step { 0.0 } else { tick }).collect();
-        Self { log: false, low, high, ticks, style: Style::Decimals(decimals) }
+        let (ticks, style) = steps(low, high, step);
+        Self { log: false, low, high, ticks, style }
     }
 
     fn logarithmic(low: f64, high: f64) -> Self {
@@ -88,7 +91,14 @@ impl Scale {
         let decades = (low.floor() as i32..=high.ceil() as i32).filter(|decade| decade.rem_euclid(stride) == 0);
         let ticks = decades.flat_map(|decade| between.iter().map(move |part| part * 10f64.powi(decade)));
         let ticks: Vec<f64> = ticks.filter(|tick| (low..=high).contains(&tick.log10())).collect();
-        let style = if ticks.iter().all(|&tick| is_short(tick)) { Style::Significant } else { Style::Power };
+        let (ticks, style) = if ticks.len() < 2 {
+            // Between 3 and 5 there is none of them: so short an axis has the ticks of a linear one.
+            let (low, high) = (10f64.powf(low), 10f64.powf(high));
+            steps(low, high, nice((high - low) / 5.0))
+        } else {
+            let style = if ticks.iter().all(|&tick| is_short(tick)) { Style::Exact } else { Style::Power(0) };
+            (ticks, style)
+        };
         Self { log: true, low, high, ticks, style }
     }
 
@@ -109,10 +119,11 @@ impl Scale {
     /// What stands at a tick.
     pub(super) fn label(&self, tick: f64) -> String {
         match &self.style {
-            Style::Decimals(decimals) => plain(tick, Some(*decimals)),
-            Style::Significant => plain(tick, None),
-            Style::Power => power(tick),
             Style::Names(names) => names.get(tick.round().max(0.0) as usize).cloned().unwrap_or_default(),
+            _ if tick == 0.0 => "0".to_owned(),
+            Style::Decimals(decimals) => format!("{tick:.decimals$}").replace('-', "−"),
+            Style::Power(digits) => without_zeros(&format!("{tick:.digits$e}")).replace('-', "−"),
+            Style::Exact => exact(tick).replace('-', "−"),
         }
     }
 }
@@ -148,6 +159,28 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
+/// The multiples of this step from `low` to `high`, and how they are written so that no two look the same.
+fn steps(low: f64, high: f64, step: f64) -> (Vec<f64>, Style) {
+    let first = (low / step).ceil();
+    let ticks = (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
+    let ticks: Vec<f64> = ticks.map(|tick| if tick.abs() < 1e-9 * step { 0.0 } else { tick }).collect();
+    let largest = ticks.iter().fold(0.0f64, |largest, tick| largest.max(tick.abs()));
+    let place = step.log10().floor();
+    let style = if is_short(largest) {
+        Style::Decimals((-place).clamp(0.0, 12.0) as usize)
+    } else {
+        Style::Power((largest.log10().floor() - place).clamp(0.0, 12.0) as usize)
+    };
+    (ticks, style)
+}
+
+/// A number with all its digits, without those that only the computer's arithmetic has put there.
+fn exact(value: f64) -> String {
+    let decimals = (11.0 - value.abs().log10().floor()).clamp(0.0, 15.0) as usize;
+    let text = if is_short(value) { format!("{value:.decimals$}") } else { format!("{value:.11e}") };
+    without_zeros(&text)
+}
+
 /// A number as people write it: plain while it is short, else with a power of ten.
 pub(super) fn plain(value: f64, decimals: Option<usize>) -> String {
     let magnitude = value.abs();
@@ -160,8 +193,7 @@ pub(super) fn plain(value: f64, decimals: Option<usize>) -> String {
     } else {
         // Two digits that count.
         let decimals = (1.0 - magnitude.log10().floor()).max(0.0) as usize;
-        let text = format!("{value:.decimals$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        without_zeros(&format!("{value:.decimals$}"))
     };
     text.replace('-', "−")
 }

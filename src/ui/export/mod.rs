@@ -28,7 +28,7 @@ use super::study::{CardOrder, StudyPage};
 use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::{self, View, ViewState};
-use crate::record::write_new;
+use crate::record::{without_zeros, write_new};
 use crate::spec::{Spec, preset_of};
 use crate::worker::Waker;
 
@@ -314,8 +314,7 @@ pub fn name_of(spec: &Spec) -> &'static str {
 
 /// An epoch in a file's name.
 pub fn brief(epoch: f64) -> String {
-    let text = format!("{epoch:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    without_zeros(&format!("{epoch:.2}"))
 }
 
 /// A title in a file's name: letters, digits and what keeps them apart.

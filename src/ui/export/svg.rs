@@ -18,6 +18,7 @@ use vello_cpu::kurbo::BezPath;
 use super::darkroom::{Plate, Texture};
 use super::ink::{Paper, paint};
 use super::raster::letter_colour;
+use crate::record::without_zeros;
 
 /// A plate as an SVG, on this ground.
 pub fn svg(plate: &Plate, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
@@ -40,9 +41,7 @@ struct Page<W: io::Write> {
 
 /// A number without digits that nobody sees.
 fn number(value: f32) -> String {
-    let text = format!("{value:.2}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    without_zeros(&format!("{value:.2}"))
 }
 
 /// The colour, and how opaque it is.

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Place;
-use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, load_kernels, load_lazily};
+use crate::record::{Grams, History, Loaded, RUNS, STUDY, StudyFolder, is_run, load_beside, load_kernels, load_lazily};
+use crate::spec::Spec;
 
 /// A run that was opened.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub enum Told {
     /// Which archive is being measured, and how many of its kernels are done.
     Measuring(String, usize, usize),
     Found(Box<Found>),
+    /// A study of learners, whose runs are no curves over a run: it belongs on the page of the studies.
+    Study(Place, Box<Spec>),
     /// Why something was not opened.
     Refused(String),
     /// What was to be opened is not there any more.
@@ -142,7 +145,12 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     let Order { path, shown, name } = order;
     let name = name.unwrap_or_else(|| name_of(&path));
     let refuse = |sentence: String| _ = tell(Told::Refused(sentence));
-    if is_run(&path) {
+    if let Some(study) = study_of_learners(&path) {
+        match StudyFolder::spec_in(&study) {
+            Ok(spec) => _ = tell(Told::Study(place(&name_of(&study), &study), Box::new(spec))),
+            Err(err) => refuse(err.to_string()),
+        }
+    } else if is_run(&path) {
         tell(run(&path, place(&name, &path), name, shown));
     } else if path.join(STUDY).is_file() {
         let folders = runs_of(&path);
@@ -177,6 +185,14 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
     } else {
         tell(Told::Gone(path));
     }
+}
+
+/// The folder of the study of learners that this is, or is a run of.
+fn study_of_learners(path: &Path) -> Option<PathBuf> {
+    let around = path.ancestors().nth(2).filter(|_| path.parent().is_some_and(|runs| runs.ends_with(RUNS)));
+    let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
+    let learns = StudyFolder::spec_in(study).is_ok_and(|spec| spec.study.is_some_and(|study| study.learns()));
+    learns.then(|| study.to_owned())
 }
 
 /// What the user has asked for.

@@ -13,12 +13,14 @@ mod traces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use egui::Color32;
 
 use super::curves::Curves;
 use super::folder_dialog::FolderDialog;
+use super::forks::Kept;
+use super::keys::Dialog;
 use super::session::Session;
 use crate::record::palette::run_ink;
 use crate::record::{Block, Grams, History, Row};
@@ -29,6 +31,9 @@ pub use picture::{Look, Pictures, draw};
 pub use recent::{Place, Recent};
 pub use shelf::Shelf;
 pub use time::Time;
+
+/// So soon after it was asked for nobody has chosen in a file dialog, or closed it: an answer says that the system has none.
+pub const APPEARS: Duration = Duration::from_millis(700);
 
 /// A run that lies over the one that is shown.
 pub struct Overlay {
@@ -46,6 +51,8 @@ pub struct Overlay {
     drawn: Arc<History>,
     /// Where its Grams are, if not in the record.
     pub grams: Option<Arc<Grams>>,
+    /// The futures that go on from it.
+    pub forks: Option<Kept>,
     curves: Curves,
 }
 
@@ -107,6 +114,8 @@ pub struct Runs {
     pub(super) dialog: Option<(FolderDialog, Instant)>,
     /// A path that is being typed.
     typed: String,
+    /// Whether its field is to have the focus: what was typed for a file dialog that this system has not belongs there.
+    pub(super) wants_path: bool,
     pub(super) pictures: Pictures,
 }
 
@@ -123,6 +132,7 @@ impl Default for Runs {
             loader: None,
             dialog: None,
             typed: String::new(),
+            wants_path: false,
             pictures: Pictures::default(),
         }
     }
@@ -142,6 +152,18 @@ impl Runs {
         self.list.iter().find(|overlay| overlay.id == id)
     }
 
+    pub fn find_mut(&mut self, id: u64) -> Option<&mut Overlay> {
+        self.list.iter_mut().find(|overlay| overlay.id == id)
+    }
+
+    /// Takes what the futures of these runs have to tell, for so long at most; whether there may be more.
+    pub fn receive_forks(&mut self, budget: Duration) -> bool {
+        let kept = || self.list.iter().filter(|overlay| overlay.forks.is_some());
+        let count = kept().count().max(1) as u32;
+        let kept = self.list.iter_mut().filter_map(|overlay| overlay.forks.as_mut());
+        kept.fold(false, |more, forks| forks.receive(budget / count) | more)
+    }
+
     /// Lays a run over the one that is shown.
     pub fn add(
         &mut self,
@@ -155,8 +177,18 @@ impl Runs {
         // The first one is what a run is held against, until another is chosen.
         self.beside = self.beside.or(self.list.is_empty().then_some(id));
         let (time, drawn, curves) = (Time::Own, Arc::clone(&history), Curves::default());
-        self.list.push(Overlay { id, name, hidden: false, path, history, time, drawn, grams, curves });
+        let (hidden, forks) = (false, None);
+        self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
         id
+    }
+
+    /// Whether letters are meant for a file dialog, or for the field in its place.
+    pub(super) fn dialog(&self) -> Dialog {
+        match &self.dialog {
+            _ if self.wants_path => Dialog::Field,
+            Some((_, asked)) if asked.elapsed() < APPEARS => Dialog::Asked,
+            _ => Dialog::None,
+        }
     }
 
     /// Draws all of them in the time of the run that is shown.

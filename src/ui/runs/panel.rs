@@ -16,6 +16,7 @@ const WIDTH: f32 = 420.0;
 
 pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: &mut Actions) {
     runs.lit = None;
+    let wants_path = std::mem::take(&mut runs.wants_path);
     if !runs.open {
         return;
     }
@@ -31,13 +32,13 @@ pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: 
         ctx,
         |ui| {
             ui.set_width(WIDTH);
-            inside(ui, runs, session, actions);
+            inside(ui, (runs, wants_path), session, actions);
         },
     );
     runs.open &= open;
 }
 
-fn inside(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>, actions: &mut Actions) {
+fn inside(ui: &mut Ui, (runs, wants_path): (&mut Runs, bool), session: Option<&Session>, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     let weak = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
     ui.horizontal(|ui| {
@@ -59,7 +60,11 @@ fn inside(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>, actions: &mut
         }
     });
     let field = TextEdit::singleline(&mut runs.typed).hint_text("or the path of a folder or an .npz, and Enter");
-    let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Path to open");
+    let id = ui.scope_id().with("path");
+    if wants_path {
+        ui.memory_mut(|memory| memory.request_focus(id));
+    }
+    let field = ui.add(field.id(id).desired_width(f32::INFINITY)).accessible_name("Path to open");
     if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) && !runs.typed.trim().is_empty() {
         actions.push(Action::Open(vec![std::mem::take(&mut runs.typed).trim().into()]));
     }

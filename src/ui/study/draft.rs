@@ -2,7 +2,7 @@
 //!
 //! Fields of text are kept as they are typed; what they mean is worked out when they change, and what is wrong is told in words.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::spec::{DataSpec, Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
@@ -15,12 +15,36 @@ pub enum Which {
     Ready(usize),
     /// Along a setting of the user's choice, from the settings of the run page.
     Own,
+    /// One that was found in a folder.
+    Found,
+}
+
+impl Which {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready(place) => STUDIES[place].name,
+            Self::Own => "own settings",
+            Self::Found => "study of a folder",
+        }
+    }
+
+    /// One sentence: what it shows.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Ready(place) => STUDIES[place].about,
+            Self::Own => "The settings of the run page, with one of them varied",
+            Self::Found => "A study as it was found in its folder",
+        }
+    }
 }
 
 /// The fields of the panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub(super) which: Which,
+    /// The study that was found in a folder.
+    pub(super) found: Option<Arc<Spec>>,
     /// The key that varies.
     pub axis: String,
     /// Its values, separated by commas; `None` where the variants are the points of the axis.
@@ -40,18 +64,30 @@ const FOLDER: &str = "kernelscope-studies";
 impl Draft {
     /// A study as it is before anything is changed.
     pub fn new(which: Which) -> Self {
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let study = match which {
             Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default().spelt(),
-            Which::Own => StudySpec {
+            Which::Own | Which::Found => StudySpec {
                 axis: "network.width".to_owned(),
                 values: [64, 256, 1024].map(toml::Value::from).to_vec(),
                 seeds: vec![1, 2, 3],
                 ..StudySpec::default()
             },
         };
+        Self::of(which, study)
+    }
+
+    /// The study that is kept in this folder.
+    pub fn found(spec: &Spec, folder: &Path) -> Self {
+        let study = spec.study.as_ref().map(StudySpec::spelt).unwrap_or_default();
+        let folder = Some(folder.display().to_string());
+        Self { found: Some(Arc::new(spec.clone())), folder, ..Self::of(Which::Found, study) }
+    }
+
+    fn of(which: Which, study: StudySpec) -> Self {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             which,
+            found: None,
             axis: study.axis.clone(),
             values: (study.variants.is_empty() || study.has_series()).then(|| study.values_text()),
             seeds: study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
@@ -63,18 +99,12 @@ impl Draft {
 
     /// The name of the study, for people.
     pub fn name(&self) -> &'static str {
-        match self.which {
-            Which::Ready(place) => STUDIES[place].name,
-            Which::Own => "own settings",
-        }
+        self.which.name()
     }
 
     /// One sentence: what it shows.
     pub fn about(&self) -> &'static str {
-        match self.which {
-            Which::Ready(place) => STUDIES[place].about,
-            Which::Own => "The settings of the run page, with one of them varied",
-        }
+        self.which.about()
     }
 
     /// Where it is kept.
@@ -84,7 +114,7 @@ impl Draft {
         }
         let name = match self.which {
             Which::Ready(place) => STUDIES[place].name.to_owned(),
-            Which::Own => format!("own-{}", self.axis.replace('.', "-")),
+            Which::Own | Which::Found => format!("own-{}", self.axis.replace('.', "-")),
         };
         // The same question on other images is another study.
         let images = if self.borrows_data(run) { data_word(run.data.source) } else { "" };
@@ -101,10 +131,12 @@ impl Draft {
 
     /// The whole study; `run` are the settings of the run page.
     pub fn spec(&self, run: &Spec) -> Result<Spec, Problem> {
+        let found = || self.found.as_deref().cloned().unwrap_or_default();
         let base = match self.which {
+            Which::Found => found(),
             Which::Ready(place) => {
                 let own = STUDIES[place].spec();
-                let learns = own.study.as_ref().is_some_and(|study| !study.learners.is_empty());
+                let learns = own.study.as_ref().is_some_and(StudySpec::learns);
                 let data = match self.borrows_data(run) {
                     // How many samples and which outputs belong to the question.
                     true if learns => {
@@ -132,6 +164,7 @@ impl Draft {
         let ready = match self.which {
             Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default(),
             Which::Own => StudySpec::default(),
+            Which::Found => found().study.unwrap_or_default(),
         };
         let axis = self.axis.trim().to_owned();
         Ok(Spec { study: Some(StudySpec { axis, values, variants, seeds, samples: Vec::new(), ..ready }), ..base })

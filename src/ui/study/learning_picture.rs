@@ -5,7 +5,6 @@ use egui_plot::PlotPoint;
 
 use super::picture::{Dashes, Dot, Label, Line, Picture, Target};
 use crate::record::{Curve, ErrorKind, Fitted, Ink, Learnt};
-use crate::ui::format;
 use crate::ui::theme::Tokens;
 
 /// A window, and the law of each curve in it.
@@ -124,7 +123,7 @@ pub fn main(learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -
             picture.lines.push(Line { points, colour, width: 1.0, style: Dashes::Broken });
         }
     }
-    picture.y = format::settle(picture.span(), 0.3);
+    picture.settle(0.3);
     picture
 }
 
@@ -154,7 +153,7 @@ fn slopes(learnt: &Learnt, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Pi
         let style = if broken { Dashes::Broken } else { Dashes::None };
         picture.lines.push(Line { points, colour, width: 1.4, style });
     }
-    picture.y = format::settle(picture.span(), 0.5);
+    picture.settle(0.5);
     picture
 }
 
@@ -207,7 +206,7 @@ fn exponents(learnt: &Learnt, fits: Fits<'_>, inks: &[Ink], tokens: &Tokens) -> 
     line.sort_by(|a, b| a.x.total_cmp(&b.x));
     epochs(&mut picture, learnt);
     picture.lines.push(Line { points: line, colour: tokens.weak, width: 1.2, style: Dashes::None });
-    picture.y = format::settle(picture.span(), 0.2);
+    picture.settle(0.2);
     picture
 }
 
@@ -244,7 +243,7 @@ fn through_training(
     if !points.is_empty() {
         picture.lines.push(Line { points, colour: tokens.weak, width: 1.2, style: Dashes::None });
     }
-    picture.y = format::settle(picture.span(), 0.1);
+    picture.settle(0.1);
     picture
 }
 

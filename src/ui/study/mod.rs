@@ -168,6 +168,15 @@ impl StudyPage {
         self.results.forget();
     }
 
+    /// Shows the study that is kept in this folder. To be called while nothing runs.
+    pub fn show_found(&mut self, spec: &Spec, folder: &std::path::Path) {
+        self.draft = Draft::found(spec, folder);
+        self.shown = true;
+        (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
+        (self.refusal, self.notice) = (None, None);
+        self.results.forget();
+    }
+
     /// Whether runs of a study go on, or are being ended.
     pub fn is_running(&self) -> bool {
         matches!(self.work, Some((Busy::Running | Busy::Cancelling, _)))

@@ -87,12 +87,10 @@ fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
     let mut chosen = None;
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
-        let choices = std::iter::once(Which::Own).chain((0..STUDIES.len()).map(Which::Ready));
+        let found = (draft.which == Which::Found).then_some(Which::Found);
+        let choices = found.into_iter().chain([Which::Own]).chain((0..STUDIES.len()).map(Which::Ready));
         for which in choices {
-            let (name, about) = match which {
-                Which::Ready(place) => (STUDIES[place].name, STUDIES[place].about),
-                Which::Own => ("own settings", "The settings of the run page, with one of them varied"),
-            };
+            let (name, about) = (which.name(), which.about());
             if let Some(lab) = lab_before(name) {
                 ui.add_space(GRID);
                 ui.label(RichText::new(lab).strong());
@@ -127,6 +125,7 @@ fn images(draft: &Draft, run: &Spec) -> String {
     };
     match draft.which {
         Which::Own => format!("All other settings and the images ({name}) are those of the run page."),
+        Which::Found => "All settings are those of the folder.".to_owned(),
         Which::Ready(_) if draft.borrows_data(run) => {
             format!("Images: {name}, as on the run page; all other settings are the study's.")
         }

@@ -138,8 +138,17 @@ impl Picture {
                 picture.law(runs, law.figure, tokens);
             }
         }
-        picture.y = kind.limits().unwrap_or_else(|| format::settle(picture.span(), kind.least()));
+        match kind.limits() {
+            Some(limits) => picture.y = limits,
+            None => picture.settle(kind.least()),
+        }
         picture
+    }
+
+    /// Gives y the range of what is shown; `least` is its smallest span, as stored.
+    pub(super) fn settle(&mut self, least: f64) {
+        let settle = if self.log { format::settle } else { format::settle_linear };
+        self.y = settle(self.span(), least);
     }
 
     /// Whether there is nothing to see.

@@ -138,7 +138,7 @@ fn plot(ui: &mut Ui, scene: &Scene<'_>, lines: &[Drawn], origin: Point) {
     let tokens = scene.tokens;
     let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.y);
     let (low, high) = values().fold((0.0f64, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
-    let (low, high) = if high.is_finite() { format::settle((low, high), 1e-9) } else { (0.0, 1.0) };
+    let (low, high) = if high.is_finite() { format::settle_linear((low, high), 1e-9) } else { (0.0, 1.0) };
     let span = high - low;
     let height = ui.available_height();
     let angles = axes::bottom(tokens, true, angle);

@@ -6,6 +6,7 @@ use super::slot::Slot;
 use crate::record::{Block, Metric};
 use crate::spec::Loss;
 use crate::ui::curves::{Key, Source};
+use crate::ui::format;
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
 use crate::ui::widgets::{choose, number_legend};
@@ -110,15 +111,9 @@ fn dips(scene: &mut Scene<'_>, relative: bool) -> Vec<Mark> {
     let marks = found.iter().flatten().map(|dip| Mark {
         epoch: dip.epoch,
         y: if relative { scene.curves.value_at(key, dip.epoch).unwrap_or(dip.depth) } else { dip.minimum },
-        text: percent(dip.depth),
+        text: format::change(dip.depth),
         colour,
         below: true,
     });
     marks.collect()
-}
-
-/// 0.85 → −15 %.
-fn percent(depth: f64) -> String {
-    let change = 100.0 * (depth - 1.0);
-    if change < 0.0 { format!("−{:.0} %", -change) } else { format!("+{change:.0} %") }
 }
