@@ -14,7 +14,7 @@ use crate::math::timing::time;
 use crate::record::{Arrays, check_place, write_arrays};
 use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
 use crate::theory::posterior::{self, Blocks};
-use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, Points, cross_entropy_flow};
+use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
 
 /// Arguments of `theory`.
 #[derive(Debug, clap::Args)]
@@ -105,10 +105,13 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         let message = format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs");
         return Err(Refused(message).into());
     }
-    let pairs = |rows: &Points, columns: &Points| limit.between(rows, columns, &|| false).expect("nobody cancels");
-    let own = |points: &Points| limit.own(points, &|| false).expect("nobody cancels");
-    let square = own(&train);
-    let others = (m > 0).then(|| (pairs(&test, &train), own(&test)));
+    let refused = |why: NoKernels| Refused(why.to_string());
+    let own = |points: &Points| limit.own(points, &|| false).map_err(refused);
+    let square = own(&train)?;
+    let others = match m {
+        0 => None,
+        _ => Some((limit.between(&test, &train, &|| false).map_err(refused)?, own(&test)?)),
+    };
     let mut arrays: Vec<Named> = Vec::new();
     tell(&mut arrays, "train_train", [n, n], &square);
     if let Some((across, among)) = &others {

@@ -4,12 +4,13 @@
 //! canonical decomposition is what the steps of [`super::program`] add up. All logits are independent and share one kernel, so
 //! the kernel of C logits is Θ̊ ⊗ I. LayerNorm's gains and biases are fixed at 1 and 0.
 //!
-//! Guarantees: symmetric to the last bit and finite for finite inputs, also for equal and nearly equal ones; a network for
-//! which there is no closed form is refused by name, never approximated.
+//! Guarantees: symmetric to the last bit and finite, also for equal and nearly equal inputs; what f64 cannot hold or rounding
+//! leaves no digits of is refused, and a network for which there is no closed form is refused by name, never approximated.
 
 use std::sync::Mutex;
 
 use rayon::prelude::*;
+use thiserror::Error;
 
 use super::points::Points;
 use super::program::Places;
@@ -30,6 +31,23 @@ pub struct Infinite {
 pub struct Kernels {
     pub nngp: Vec<f64>,
     pub ntk: Vec<f64>,
+}
+
+/// Why there are no kernels of some inputs; each prints as one sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoKernels {
+    #[error("cancelled")]
+    Cancelled,
+    #[error(
+        "the infinite-width kernel of these inputs is larger than any number: scale the inputs, network.sigma_w or \
+         network.sigma_b down"
+    )]
+    TooLarge,
+    #[error(
+        "the infinite-width kernel of inputs {row} and {column} cannot be had to eight digits, because rounding hides how much \
+         two so large and nearly parallel inputs differ: scale the inputs or network.sigma_w down"
+    )]
+    Unresolved { row: usize, column: usize },
 }
 
 /// Numbers that the state of one tile holds at most: 16 MiB, for K and as much for Θ.
@@ -57,19 +75,37 @@ impl Infinite {
         planes(points.places, mixes(&self.steps)) * self.steps.len()
     }
 
-    /// Both kernels of images among themselves, [n, n]; `None` when `cancelled` says so on the way.
-    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
+    /// Both kernels of images among themselves, [n, n].
+    ///
+    /// # Errors
+    /// When they are no numbers or have too few digits, or when `cancelled` says so on the way.
+    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, NoKernels> {
         self.tiles(points, points, true, cancelled)
     }
 
-    /// Both kernels of some images with some others, [rows, columns]; `None` when `cancelled` says so on the way.
-    pub fn between(&self, rows: &Points, columns: &Points, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
-        let rows = rows.reaching(columns);
-        let columns = columns.reaching(&rows);
-        self.tiles(&rows, &columns, false, cancelled)
+    /// Both kernels of some images with some others, [rows, columns].
+    ///
+    /// # Errors
+    /// As [`Infinite::own`].
+    pub fn between(
+        &self,
+        rows: &Points,
+        columns: &Points,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Kernels, NoKernels> {
+        self.tiles(rows, columns, false, cancelled)
     }
 
-    fn tiles(&self, rows: &Points, columns: &Points, same: bool, cancelled: &dyn Fn() -> bool) -> Option<Kernels> {
+    fn tiles(
+        &self,
+        rows: &Points,
+        columns: &Points,
+        same: bool,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Kernels, NoKernels> {
+        if !(rows.is_finite() && columns.is_finite()) {
+            return Err(NoKernels::TooLarge);
+        }
         let (n, m) = (rows.n, columns.n);
         let size = n * m;
         let kernels = Mutex::new(Kernels { nngp: vec![0.0; size], ntk: vec![0.0; size] });
@@ -84,7 +120,7 @@ impl Infinite {
         // In groups, because whoever is asked whether to go on may be of this thread only.
         for group in corners.chunks(4 * rayon::current_num_threads()) {
             if cancelled() {
-                return None;
+                return Err(NoKernels::Cancelled);
             }
             group.par_iter().for_each(|&(row, column)| {
                 let (high, broad) = (tall.min(n - row), wide.min(m - column));
@@ -102,7 +138,11 @@ impl Infinite {
             mirror(n, &mut kernels.nngp);
             mirror(n, &mut kernels.ntk);
         }
-        Some(kernels)
+        // Every variance is a number, so a pair is none only where its correlation has no digits left.
+        match kernels.nngp.iter().zip(&kernels.ntk).position(|(nngp, ntk)| !(nngp.is_finite() && ntk.is_finite())) {
+            Some(at) => Err(NoKernels::Unresolved { row: at / m, column: at % m }),
+            None => Ok(kernels),
+        }
     }
 }
 

@@ -17,8 +17,9 @@ mod rfm;
 mod walk;
 
 pub use descent::{Descent, Length, Lesson};
+pub use dual::dual;
 pub use flow::{Flow, cross_entropy_flow};
-pub use kernel::{Infinite, Kernels};
+pub use kernel::{Infinite, Kernels, NoKernels};
 pub use points::Points;
 pub use program::NoLimit;
 pub use recursion::Recursion;

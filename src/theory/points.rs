@@ -1,7 +1,5 @@
 //! Inputs of the infinite-width kernels, laid out by place, with what a walk of each by itself has shown.
 
-use std::borrow::Cow;
-
 use faer::MatRef;
 
 use super::dual::Moments;
@@ -19,6 +17,8 @@ pub struct Points {
     pub(super) moments: Vec<Moments>,
     /// K and Θ of each with itself.
     pub(super) own: Vec<(f64, f64)>,
+    /// Length of each.
+    pub(super) norms: Vec<f64>,
 }
 
 /// Places of an image, row by row.
@@ -60,7 +60,9 @@ impl Points {
                 }
             }
         }
-        let mut points = Self { n, values, places, features, moments: Vec::new(), own: Vec::new() };
+        let length = |sample: &[f64]| sample.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let norms = values.chunks_exact(dim.max(1)).map(length).collect();
+        let mut points = Self { n, values, places, features, moments: Vec::new(), own: Vec::new(), norms };
         (points.own, points.moments) = alone(&points, steps);
         points
     }
@@ -72,20 +74,16 @@ impl Points {
             n: samples.len(),
             values: self.values[samples.start * size..samples.end * size].to_vec(),
             moments: self.moments.iter().map(|moments| moments.part(samples.clone())).collect(),
-            own: self.own[samples].to_vec(),
+            own: self.own[samples.clone()].to_vec(),
+            norms: self.norms[samples].to_vec(),
             ..*self
         }
     }
 
-    /// The same, expanded as far as others are that it is to meet.
-    pub(super) fn reaching(&self, others: &Self) -> Cow<'_, Self> {
-        let pairs = || self.moments.iter().zip(&others.moments);
-        let expanded: Vec<Option<Moments>> = pairs().map(|(own, other)| own.reaching(other)).collect();
-        if expanded.iter().all(Option::is_none) {
-            return Cow::Borrowed(self);
-        }
-        let moments = expanded.into_iter().zip(&self.moments).map(|(new, old)| new.unwrap_or_else(|| old.clone()));
-        Cow::Owned(Self { moments: moments.collect(), ..self.clone() })
+    /// Whether all that the walk by themselves has shown is a number.
+    pub fn is_finite(&self) -> bool {
+        self.own.iter().all(|(covariance, kernel)| covariance.is_finite() && kernel.is_finite())
+            && self.moments.iter().all(Moments::is_finite)
     }
 
     /// How many.

@@ -7,7 +7,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 
-use super::dual::{Moment, Moments, apply};
+use super::dual::{Moment, Moments, NEAR, apply};
 use super::points::{Grid, Points};
 use super::program::{Gains, Step};
 use crate::spec::Activation;
@@ -26,6 +26,10 @@ struct State {
     columns: usize,
     covariance: Vec<f64>,
     kernel: Vec<f64>,
+    /// What rounding left out of the covariances of nearly equal and nearly opposite inputs, up to the first nonlinearity of a
+    /// network whose inputs have one place; elsewhere nobody knows, and it is empty. There a kernel with large variances hangs
+    /// on more digits than a number has.
+    low: Vec<f64>,
 }
 
 /// Whether a network needs the covariance of unequal places.
@@ -74,12 +78,14 @@ impl State {
     fn own(points: &Points, all: bool) -> Self {
         let places = points.places.len();
         let pair = |p, q| (0..points.n).map(move |sample| dot(points.feature(sample, p), points.feature(sample, q)));
-        let products: Vec<f64> = if all {
-            (0..places).flat_map(|p| (0..places).flat_map(move |q| pair(p, q))).collect()
+        let (products, low) = if places == 1 {
+            (0..points.n).map(|sample| exact_dot(points.sample(sample), points.sample(sample))).unzip()
+        } else if all {
+            ((0..places).flat_map(|p| (0..places).flat_map(move |q| pair(p, q))).collect(), Vec::new())
         } else {
-            (0..places).flat_map(|p| pair(p, p)).collect()
+            ((0..places).flat_map(|p| pair(p, p)).collect(), Vec::new())
         };
-        Self::start(points, products, all, (points.n, 1))
+        Self::start(points, products, low, all, (points.n, 1))
     }
 
     fn cross(
@@ -95,18 +101,42 @@ impl State {
             let into = MatMut::from_row_major_slice_mut(into, row_count, column_count);
             matmul(into, Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
         }
-        Self::start(rows, products, all, (row_count, column_count))
+        let mut low = vec![0.0; if places == 1 { products.len() } else { 0 }];
+        for (at, (product, low)) in products.iter().zip(&mut low).enumerate() {
+            let (row, column) = (first_row + at / column_count, first_column + at % column_count);
+            if product.abs() >= (1.0 - NEAR) * (rows.norms[row] * columns.norms[column]) {
+                let (high, rest) = exact_dot(rows.sample(row), columns.sample(column));
+                *low = (high - product) + rest;
+            }
+        }
+        Self::start(rows, products, low, all, (row_count, column_count))
     }
 
-    fn start(points: &Points, mut products: Vec<f64>, all: bool, (rows, columns): (usize, usize)) -> Self {
-        products.iter_mut().for_each(|value| *value /= points.features as f64);
+    fn start(
+        points: &Points,
+        mut products: Vec<f64>,
+        mut low: Vec<f64>,
+        all: bool,
+        (rows, columns): (usize, usize),
+    ) -> Self {
+        let features = points.features as f64;
+        for (at, value) in products.iter_mut().enumerate() {
+            let mean = *value / features;
+            if let Some(low) = low.get_mut(at) {
+                *low = ((-mean).mul_add(features, *value) + *low) / features;
+            }
+            *value = mean;
+        }
         let kernel = vec![0.0; products.len()];
-        Self { places: points.places, all, rows, columns, covariance: products, kernel }
+        Self { places: points.places, all, rows, columns, covariance: products, kernel, low }
     }
 
     fn walk(&mut self, steps: &[Step], book: &mut Book<'_>) {
         let mut kept = Vec::new();
         for step in steps {
+            if !matches!(step, Step::Affine(_) | Step::Activation(_) | Step::Keep) {
+                self.low.clear();
+            }
             match *step {
                 Step::Affine(gains) => self.affine(gains),
                 Step::Activation(activation) => self.nonlinear(activation, book),
@@ -129,6 +159,13 @@ impl State {
     }
 
     fn affine(&mut self, gains: Gains) {
+        for (low, covariance) in self.low.iter_mut().zip(&self.covariance) {
+            let product = gains.weight * covariance;
+            let sum = product + gains.bias;
+            let part = sum - product;
+            let rest = (product - (sum - part)) + (gains.bias - part);
+            *low = gains.weight.mul_add(*low, gains.weight.mul_add(*covariance, -product) + rest);
+        }
         for (covariance, kernel) in self.covariance.iter_mut().zip(&mut self.kernel) {
             *kernel = gains.weight_kernel * *covariance + gains.bias_kernel + gains.weight * *kernel;
             *covariance = gains.weight * *covariance + gains.bias;
@@ -136,24 +173,31 @@ impl State {
     }
 
     fn nonlinear(&mut self, activation: Activation, book: &mut Book<'_>) {
-        let step = book.turn(self, |variances, samples| Moments::of(activation, variances, samples));
-        self.each(book, step, |left, rights, covariances, kernels| {
-            apply(activation, left, rights, covariances, kernels);
+        let step = book.turn(self, |variances, lows, samples| Moments::of(activation, variances, lows, samples));
+        self.each(book, step, |left, rights, lows, covariances, kernels| {
+            apply(activation, left, rights, lows, covariances, kernels);
         });
+        self.low.clear();
     }
 
     fn norm(&mut self, book: &mut Book<'_>) {
-        let step = book.turn(self, Moments::plain);
-        self.each(book, step, |left, rights, covariances, kernels| {
+        let step = book.turn(self, |variances, _, samples| Moments::plain(variances, samples));
+        self.each(book, step, |left, rights, _, covariances, kernels| {
             for ((covariance, kernel), right) in covariances.iter_mut().zip(kernels).zip(rights) {
-                let scale = ((left.variance + EPSILON) * (right.variance + EPSILON)).sqrt();
+                let scale = (left.variance() + EPSILON).sqrt() * (right.variance() + EPSILON).sqrt();
                 (*covariance, *kernel) = (*covariance / scale, *kernel / scale);
             }
         });
     }
 
-    /// Does something with every row of K and Θ at each pair of places, which sees the moments of its sample and of the others.
-    fn each(&mut self, book: &Book<'_>, step: usize, act: impl Fn(Moment<'_>, &[Moment<'_>], &mut [f64], &mut [f64])) {
+    /// Does something with every row of K and Θ at each pair of places, which sees the moments of its sample and of the others and
+    /// what rounding left out of K, where that is known.
+    fn each(
+        &mut self,
+        book: &Book<'_>,
+        step: usize,
+        act: impl Fn(Moment<'_>, &[Moment<'_>], &[f64], &mut [f64], &mut [f64]),
+    ) {
         let (rows, columns) = (self.rows, self.columns);
         for plane in 0..self.planes() {
             let (p, q) = self.pair(plane);
@@ -164,7 +208,8 @@ impl State {
                 let own = [book.left(step, q, row)];
                 let rights = shared.as_deref().unwrap_or(&own);
                 let entries = (plane * rows + row) * columns..(plane * rows + row + 1) * columns;
-                act(left, rights, &mut self.covariance[entries.clone()], &mut self.kernel[entries]);
+                let low = self.low.get(entries.clone()).unwrap_or_default();
+                act(left, rights, low, &mut self.covariance[entries.clone()], &mut self.kernel[entries]);
             }
         }
     }
@@ -173,7 +218,7 @@ impl State {
         let size = self.rows * self.columns;
         let input = std::mem::replace(
             self,
-            Self { places: Grid::ONE, all: false, covariance: Vec::new(), kernel: Vec::new(), ..*self },
+            Self { places: Grid::ONE, all: false, covariance: Vec::new(), kernel: Vec::new(), low: Vec::new(), ..*self },
         );
         for place in 0..input.places.len() {
             // Gradients at unequal distances from the end are uncorrelated, so only equal places meet.
@@ -275,10 +320,11 @@ impl State {
         (0..self.planes()).filter(|&plane| self.pair(plane).0 == self.pair(plane).1).collect()
     }
 
-    /// K of equal places of a state of own pairs, by place, then sample.
-    fn variances(&self) -> Vec<f64> {
+    /// Of equal places of a state of own pairs, by place, then sample: K, and what rounding left out of it if that is known.
+    fn variances(&self) -> [Vec<f64>; 2] {
         let size = self.rows * self.columns;
-        self.equal().into_iter().flat_map(|plane| &self.covariance[plane * size..(plane + 1) * size]).copied().collect()
+        let plane = |of: &Vec<f64>, plane: usize| of.get(plane * size..(plane + 1) * size).unwrap_or_default().to_vec();
+        [&self.covariance, &self.low].map(|of| self.equal().into_iter().flat_map(|at| plane(of, at)).collect())
     }
 }
 
@@ -292,10 +338,11 @@ enum Book<'a> {
 
 impl Book<'_> {
     /// The next step that needs moments begins: its number.
-    fn turn(&mut self, state: &State, make: impl FnOnce(Vec<f64>, usize) -> Moments) -> usize {
+    fn turn(&mut self, state: &State, make: impl FnOnce(&[f64], &[f64], usize) -> Moments) -> usize {
         match self {
             Self::Writing { written } => {
-                written.push(make(state.variances(), state.rows));
+                let [variances, lows] = state.variances();
+                written.push(make(&variances, &lows, state.rows));
                 written.len() - 1
             }
             Self::Reading { next, .. } => {
@@ -329,4 +376,17 @@ fn add(into: &mut [f64], from: &[f64]) {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The inner product and what its rounding leaves out (Ogita, Rump & Oishi 2005, algorithm 5.3).
+fn exact_dot(a: &[f64], b: &[f64]) -> (f64, f64) {
+    let (mut sum, mut rest) = (0.0f64, 0.0f64);
+    for (a, b) in a.iter().zip(b) {
+        let product = a * b;
+        let total = sum + product;
+        let part = total - sum;
+        rest += a.mul_add(*b, -product) + ((sum - (total - part)) + (product - part));
+        sum = total;
+    }
+    (sum, rest)
 }

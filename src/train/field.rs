@@ -24,7 +24,7 @@ use crate::math::Gram;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Optimiser, Spec, memory_available};
-use crate::theory::{Infinite, NoLimit, Points, Recursion};
+use crate::theory::{Infinite, NoKernels, NoLimit, Points, Recursion};
 
 /// Why there is no such function; each prints as one sentence.
 #[derive(Debug, Error)]
@@ -43,10 +43,18 @@ pub enum NoField {
          images, another head or fewer of them"
     )]
     Work { pairs: f64 },
+    #[error("{0}")]
+    Kernels(NoKernels),
     #[error("the random start cannot be drawn: {0}")]
     Draw(String),
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<NoKernels> for NoField {
+    fn from(why: NoKernels) -> Self {
+        if why == NoKernels::Cancelled { Self::Cancelled } else { Self::Kernels(why) }
+    }
 }
 
 /// What is asked of a kernel at most, in numbers that its pairs take on their way: about a minute.
@@ -109,6 +117,9 @@ impl Field {
             return Err(NoField::Work { pairs });
         }
         let points = limit.points(&inputs);
+        if !points.is_finite() {
+            return Err(NoKernels::TooLarge.into());
+        }
         let classes = data.set.outputs();
         Ok(Self {
             limit,
@@ -133,7 +144,7 @@ impl Field {
         }
         let n = self.points.len();
         check_memory(n, 8.0 * 4.0 * (n * n) as f64)?;
-        let covariance = self.limit.own(&self.points, cancelled).ok_or(NoField::Cancelled)?.nngp;
+        let covariance = self.limit.own(&self.points, cancelled)?.nngp;
         let unit = (0..n).map(|at| covariance[at * n + at]).sum::<f64>() / n as f64;
         let system = MatRef::from_row_major_slice(&covariance, n, n).to_owned();
         drop(covariance);
@@ -151,8 +162,11 @@ impl Field {
         self.recursion = Recursion::new(outputs, self.classes);
     }
 
-    /// Makes the columns of these tasks ready, by number, and forgets the others; `None` when `cancelled` says so.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Option<()> {
+    /// Makes the columns of these tasks ready, by number, and forgets the others.
+    ///
+    /// # Errors
+    /// When the kernel of some images cannot be had, or when `cancelled` says so on the way.
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
         self.columns.retain(|task, _| tasks.contains(task));
         for &task in tasks {
             if !self.columns.contains_key(&task) {
@@ -161,7 +175,7 @@ impl Field {
                 self.columns.insert(task, columns);
             }
         }
-        Some(())
+        Ok(())
     }
 
     /// One step on a batch whose tasks are ready.
@@ -218,21 +232,30 @@ impl Field {
         self.classes
     }
 
-    /// Θ̊ on the probes; `None` when `cancelled` says so.
-    pub fn gram(&self, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
+    /// Θ̊ on the probes.
+    ///
+    /// # Errors
+    /// As [`Field::prepare`].
+    pub fn gram(&self, cancelled: &dyn Fn() -> bool) -> Result<Gram, NoField> {
         let probes = self.points.part(self.places.probes.clone());
         let kernel = self.limit.own(&probes, cancelled)?.ntk;
-        Some(Gram::symmetrised(probes.len(), kernel).expect("the kernel of finite images is finite").0)
+        Ok(Gram::symmetrised(probes.len(), kernel).expect("kernels are numbers").0)
     }
 
-    /// Θ̊ of some images (pixels, row-major) among themselves, and of the test images of each task with them, row-major;
-    /// `None` when `cancelled` says so.
-    pub fn kernels_of(&self, pixels: &[f32], cancelled: &dyn Fn() -> bool) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+    /// Θ̊ of some images (pixels, row-major) among themselves, and of the test images of each task with them, row-major.
+    ///
+    /// # Errors
+    /// As [`Field::prepare`].
+    pub fn kernels_of(
+        &self,
+        pixels: &[f32],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(Vec<f64>, Vec<Vec<f64>>), NoField> {
         let inputs: Vec<f64> = pixels.iter().map(|&value| f64::from(value)).collect();
         let points = self.limit.points(&inputs);
         let with =
-            |rows: &Range<usize>| Some(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk);
-        Some((self.limit.own(&points, cancelled)?.ntk, self.places.tests.iter().map(with).collect::<Option<_>>()?))
+            |rows: &Range<usize>| Ok::<_, NoKernels>(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk);
+        Ok((self.limit.own(&points, cancelled)?.ntk, self.places.tests.iter().map(with).collect::<Result<_, _>>()?))
     }
 
     /// The state in plain numbers.

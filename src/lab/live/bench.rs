@@ -9,13 +9,14 @@ use super::analyst::Answers;
 use super::batches::Taken;
 use super::finite::{Finite, FiniteState};
 use super::infinite::Infinite;
+use super::position::Current;
 use super::spare::{Spare, failure};
 use super::{Live, Stop};
 use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::model::{Chosen, is_host};
 use crate::ntk::Measured;
-use crate::record::NamedTensor;
+use crate::record::{Event, NamedTensor};
 use crate::spec::Spec;
 use crate::train::{FieldState, Learner, NoField, StepOutcome, Terms};
 
@@ -200,16 +201,26 @@ impl Live<'_> {
     }
 
     /// Makes what a step of this task needs ready, which with a kernel that stands still is its columns.
-    pub(super) fn prepare(&mut self, taken: &Taken) -> Result<(), Stop> {
+    pub(super) fn prepare(&mut self, taken: &Taken, current: &Current) -> Result<(), Stop> {
         let mut tasks = if taken.replay > 0 { self.at.trained.clone() } else { Vec::new() };
         tasks.push(taken.task);
         let cancelled = || self.control.cancelled();
-        let ready = match &mut self.bench {
-            Bench::Infinite(infinite) => infinite.prepare(&tasks, &cancelled),
+        let (ready, alone) = match &mut self.bench {
+            Bench::Infinite(infinite) => (infinite.prepare(&tasks, &cancelled), true),
             Bench::Finite(finite) => {
-                finite.predictors.as_mut().map_or(Some(()), |predictors| predictors.prepare(&tasks, &cancelled))
+                let predictors = finite.predictors.as_mut();
+                (predictors.map_or(Ok(()), |predictors| predictors.prepare(&tasks, &cancelled)), false)
             }
         };
-        ready.ok_or(Stop::Cancelled)
+        let step = self.at.step;
+        match ready {
+            Ok(()) => Ok(()),
+            Err(NoField::Cancelled) => Err(Stop::Cancelled),
+            Err(why) if alone => Err(Stop::Failed { step, message: why.to_string() }),
+            Err(why) => {
+                let message = format!("There is no prediction with the infinite-width kernel from here on: {why}");
+                Ok(self.emit(Event::Warning { step, epoch: self.epoch(current), message })?)
+            }
+        }
     }
 }

@@ -32,13 +32,13 @@ impl Infinite {
             Some(state) => field.restore(state),
             None => field.draw(spec.seed, cancelled)?,
         }
-        let gram = field.gram(cancelled).ok_or(NoField::Cancelled)?;
+        let gram = field.gram(cancelled)?;
         let sets = spec.logit_sets(data.set.outputs()).len();
         Ok(Self { field, gram, sets, momentum: spec.training.momentum })
     }
 
-    /// Makes a task ready, with those before it where they are replayed; `None` when cancelled.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Option<()> {
+    /// Makes a task ready, with those before it where they are replayed.
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
         self.field.prepare(tasks, cancelled)
     }
 

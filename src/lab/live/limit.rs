@@ -9,7 +9,8 @@ use crate::theory::Infinite;
 /// Numbers that all pairs of probes take on their way at most: a second or two.
 const MOST_WORK: usize = 300_000_000;
 
-/// Θ̊ on the probes; `None` where the network has no limit in closed form, where it would take long, or when cancelled.
+/// Θ̊ on the probes; `None` where the network has no limit in closed form or no kernel of these images, where it would take
+/// long, or when cancelled.
 pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
     if spec.kernel.reduction != Reduction::Trace {
         return None;
@@ -24,6 +25,6 @@ pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn
     if limit.per_pair(&first).saturating_mul(n * n / 2) > MOST_WORK {
         return None;
     }
-    let kernel = limit.own(&limit.points(&inputs), cancelled)?.ntk;
+    let kernel = limit.own(&limit.points(&inputs), cancelled).ok()?.ntk;
     Gram::symmetrised(n, kernel).ok().map(|(gram, _)| gram)
 }

@@ -287,7 +287,7 @@ impl<'a> Live<'a> {
     fn train_step(&mut self, current: &mut Current) -> Result<(), Stop> {
         let began = Instant::now();
         let taken = self.next_step(current);
-        self.prepare(&taken)?;
+        self.prepare(&taken, current)?;
         self.renew_piece(current)?;
         let batch = self.batch(&taken);
         let want_norm = current.cadence.snapshot_due(current.done + 1);

@@ -124,9 +124,11 @@ impl Predictors {
         }
     }
 
-    /// Makes these tasks ready; `None` when cancelled.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Option<()> {
-        self.field.as_mut().map_or(Some(()), |field| field.prepare(tasks, cancelled))
+    /// Makes these tasks ready. Without the infinite-width kernel from now on where it cannot be had.
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
+        let ready = self.field.as_mut().map_or(Ok(()), |field| field.prepare(tasks, cancelled));
+        self.field.take_if(|_| ready.is_err());
+        ready
     }
 
     /// The step that the network takes.
@@ -209,11 +211,15 @@ impl Finite {
             let across = self.tests.iter().map(|test| kernel(test, Some(&images))).collect::<Option<Vec<_>>>()?;
             kernels.push((by, kernel(&images, None)?, across));
         }
-        if let Some(field) = &predictors.field {
-            let (square, across) = field.kernels_of(&lesson.pixels, cancelled)?;
-            kernels.push((Predictor::RegressionInfinite, square, across));
-        }
         let mut problems = Vec::new();
+        match predictors.field.as_ref().map(|field| field.kernels_of(&lesson.pixels, cancelled)) {
+            None => {}
+            Some(Ok((square, across))) => kernels.push((Predictor::RegressionInfinite, square, across)),
+            Some(Err(NoField::Cancelled)) => return None,
+            Some(Err(why)) => {
+                problems.push(format!("There is no regression with {}: {why}", Predictor::RegressionInfinite.words()));
+            }
+        }
         for (by, square, across) in kernels {
             let square = Gram::symmetrised(labels.len(), square).map_err(|err| err.to_string());
             let solved = square.and_then(|(gram, _)| {

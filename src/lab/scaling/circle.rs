@@ -25,7 +25,7 @@ pub(super) fn problem(spec: &Spec, image: [usize; 3]) -> Result<Eigenproblem, St
     let half = POINTS / 2;
     let points: Vec<f64> = (0..=half).flat_map(|at| [angle(at).cos(), angle(at).sin()]).collect();
     let kernels = limit.between(&limit.points(&[1.0, 0.0]), &limit.points(&points), &|| false);
-    let profile = kernels.ok_or(Stop::Cancelled)?.ntk;
+    let profile = kernels.map_err(Stop::from)?.ntk;
     let (mut eigenvalues, mut power) = (vec![mean(&profile, half, 0)], vec![0.0]);
     let total = power_sum(spec.data.exponent, MODES);
     for k in 1..=FREQUENCIES {

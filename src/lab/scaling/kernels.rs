@@ -70,7 +70,7 @@ impl Of {
                     None => limit.own(&left, cancelled),
                     Some(columns) => limit.between(&left, &limit.points(&columns.wide), cancelled),
                 };
-                kernels.map(|kernels| kernels.ntk).ok_or(Stop::Cancelled)
+                kernels.map(|kernels| kernels.ntk).map_err(Stop::from)
             }
         }
     }

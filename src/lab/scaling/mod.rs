@@ -22,7 +22,7 @@ use crate::math::learning_curve::Eigenproblem;
 use crate::model::Network;
 use crate::record::{InstantCurve, Point};
 use crate::spec::{Learner, Lesson, Ridge, Source, Spec};
-use crate::theory::{Infinite, Rfm};
+use crate::theory::{Infinite, NoKernels, Rfm};
 
 /// What is told on the way.
 #[derive(Clone, Debug)]
@@ -47,6 +47,12 @@ pub trait Shelf {
 pub enum Stop {
     Cancelled,
     Failed(String),
+}
+
+impl From<NoKernels> for Stop {
+    fn from(why: NoKernels) -> Self {
+        if why == NoKernels::Cancelled { Self::Cancelled } else { Self::Failed(why.to_string()) }
+    }
 }
 
 /// Who asks: hears, can cancel, has a shelf.
