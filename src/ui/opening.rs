@@ -2,7 +2,7 @@
 //!
 //! Guarantees: files are read beside the window; a run that is put aside for another stays in the list of runs, with its Grams.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::session::{Opened, Session, outline};
 use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::View;
-use crate::spec::Spec;
+use crate::spec::{Spec, absolute};
 
 /// Nobody closes a dialog so soon: the system has none to show, which looks the same from here.
 const AT_LEAST: Duration = Duration::from_millis(700);
@@ -69,7 +69,7 @@ impl App {
         let mut shown = !self.session.as_ref().is_some_and(Session::is_live);
         for path in paths {
             // It is remembered, and the next window may begin elsewhere.
-            let path = std::path::absolute(&path).unwrap_or(path);
+            let path = absolute(&path, Path::new(""));
             let known = self.runs.recent.list().iter().find(|place| place.path == path);
             let name = known.map(|place| place.name.clone());
             let order = Order { path, shown: std::mem::take(&mut shown), name };
