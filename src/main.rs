@@ -11,7 +11,7 @@ use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
     keep_what_is_given_back();
-    let done = match Cli::parse().command {
+    let done = match Cli::parse_from(cli::arguments()).command {
         Some(command) => {
             // A window has a log of its own.
             if !matches!(command, cli::Command::Open(_)) {

@@ -28,8 +28,13 @@ pub fn follow(
                 say(bar, &info.device);
             }
             Event::Moved(device) => say(bar, device),
-            // Those of step 0 are the spec's, which were printed before the folder was made.
             Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
+            // Those of the spec were printed before the folder was made; what is left is of the images.
+            Event::Warning { message, .. }
+                if folder.spec().warnings().iter().all(|known| known.message != *message) =>
+            {
+                say(bar, message);
+            }
             _ => {}
         }
         let is_last = matches!(event, Event::Ended(_));

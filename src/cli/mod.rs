@@ -16,8 +16,9 @@ mod study;
 mod summary;
 mod theory;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -30,6 +31,7 @@ pub use summary::summary;
 pub use theory::TheoryArgs;
 
 use crate::program::VERSION;
+use crate::spec::expanded;
 use crate::ui::views::View;
 use crate::ui::{Home, Subject, WindowOptions};
 use crate::worker::DeviceChoice;
@@ -182,6 +184,21 @@ pub enum FigureFormat {
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct Refused(pub String);
+
+/// The words of the command line, with the home folder in `--out=~/runs`: a shell expands `~` only where a word begins with it.
+pub fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|word| {
+        let option = word.to_str().filter(|text| text.starts_with("--")).and_then(|text| text.split_once("=~/"));
+        match option {
+            Some((name, rest)) if !name.contains('=') => {
+                let mut whole = OsString::from(format!("{name}="));
+                whole.push(expanded(&Path::new("~").join(rest)));
+                whole
+            }
+            _ => word,
+        }
+    })
+}
 
 /// Does what was asked for.
 pub fn execute(command: &Command) -> anyhow::Result<()> {

@@ -1,7 +1,6 @@
 //! Which run or study is meant: a preset or a file, with keys changed on the command line.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Refused;
 use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
@@ -49,14 +48,11 @@ impl Settings {
     ) -> Result<Spec, Refused> {
         let mut spec = match (&self.preset, &self.config) {
             (Some(name), _) => named(name).ok_or_else(|| unknown(name))?.spec(),
-            (None, Some(path)) => {
-                let text = fs::read_to_string(path)
-                    .map_err(|err| Refused(format!("cannot read the run file {}: {err}", path.display())))?;
-                Spec::from_toml(&text).map_err(|err| Refused(format!("{}: {err}", path.display())))?
-            }
+            (None, Some(path)) => Spec::read(path).map_err(|err| Refused(format!("{}: {err}", path.display())))?,
             (None, None) => default(),
         };
         self.set.iter().try_for_each(|assignment| spec.set(assignment)).map_err(|err| Refused(err.to_string()))?;
+        spec.root_paths(Path::new(""));
         Ok(spec)
     }
 }

@@ -4,12 +4,11 @@
 //! number of records, not more than the original has, every label in range. Cut-down files with fewer records are welcome.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use super::{DataError, RawImages, RawSet, source::find};
+use super::{DataError, RawImages, RawSet, places};
 
 /// Bytes of one image: three planes.
 const PIXELS: usize = 3 * 32 * 32;
@@ -44,6 +43,21 @@ impl Cifar {
         if self == Self::Ten { "CIFAR-10" } else { "CIFAR-100" }
     }
 
+    /// As a source in a run file.
+    fn key(self) -> &'static str {
+        if self == Self::Ten { "cifar10" } else { "cifar100" }
+    }
+
+    /// The archive of the binary version.
+    fn archive(self) -> &'static str {
+        if self == Self::Ten { "cifar-10-binary.tar.gz" } else { "cifar-100-binary.tar.gz" }
+    }
+
+    /// The folder of the Python version, and a file that only this has.
+    fn python(self) -> (&'static str, &'static str) {
+        if self == Self::Ten { ("cifar-10-batches-py", "data_batch_1") } else { ("cifar-100-python", "meta") }
+    }
+
     /// The folder its archive unpacks to.
     fn folder(self) -> &'static str {
         if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
@@ -75,9 +89,9 @@ impl Cifar {
     }
 }
 
-/// Reads the folder, or its parent.
-pub(super) fn load(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
-    let folder = &locate(folder, kind);
+/// Reads the folder, or one above it.
+pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
+    let folder = &locate(path, kind)?;
     let (files, most) = kind.training();
     let mut train = RawImages { shape: [3, 32, 32], pixels: Vec::new(), labels: Vec::new() };
     for file in files {
@@ -89,18 +103,46 @@ pub(super) fn load(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
     Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(folder, kind), train, test })
 }
 
-/// A user may choose the folder itself or the one the archive was unpacked in.
-fn locate(folder: &Path, kind: Cifar) -> PathBuf {
-    let inside = folder.join(kind.folder());
-    let here = folder.join(kind.training().0[0]).exists();
-    if !here && inside.is_dir() { inside } else { folder.to_owned() }
+/// A user may choose the folder itself, one above it, or the other version of the same set.
+fn locate(path: &Path, kind: Cifar) -> Result<PathBuf, DataError> {
+    let python =
+        |folder: &Path| DataError::Python { folder: folder.to_owned(), set: kind.name(), archive: kind.archive() };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if path.is_file() && places::is_archive(path) && name.contains("python") {
+        return Err(python(path));
+    }
+    places::folder(path)?;
+    let first = kind.training().0[0];
+    if let Some(folder) = places::with(path, first, &[kind.folder()])? {
+        return Ok(folder);
+    }
+    let (folder, file) = kind.python();
+    if let Some(folder) = places::with(path, file, &[folder])? {
+        return Err(python(&folder));
+    }
+    let other = if kind == Cifar::Ten { Cifar::Hundred } else { Cifar::Ten };
+    if let Some(folder) = places::with(path, other.training().0[0], &[other.folder()])? {
+        let (holds, instead) = (format!("the files of {}", other.name()), format!("set data.source={}", other.key()));
+        return Err(DataError::Other { folder, holds, instead });
+    }
+    let archives = [kind.archive().to_owned(), kind.archive().replace("binary", "python")];
+    match archives.into_iter().map(|name| path.join(name)).find(|archive| archive.is_file()) {
+        Some(archive) if archive.ends_with(kind.archive()) => Err(DataError::Archive { file: archive }),
+        Some(archive) => Err(python(&archive)),
+        None => Err(missing(path, first, kind)),
+    }
+}
+
+fn missing(folder: &Path, file: &str, kind: Cifar) -> DataError {
+    DataError::Missing { folder: folder.to_owned(), names: vec![file.to_owned()], set: kind.name() }
 }
 
 fn load_file(folder: &Path, name: &str, kind: Cifar, most: usize) -> Result<RawImages, DataError> {
-    let path = find(folder, &[name.to_owned()], kind.name())?;
-    let file = path.display().to_string();
-    let handle =
-        File::open(&path).map_err(|err| DataError::Unreadable { file: file.clone(), reason: err.to_string() })?;
+    let path = folder.join(name);
+    if !path.exists() {
+        return Err(missing(folder, name, kind));
+    }
+    let (file, handle) = places::open(&path)?;
     read_records(&file, handle, kind, most)
 }
 
@@ -142,7 +184,7 @@ pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> 
 fn class_names(folder: &Path, kind: Cifar) -> Vec<String> {
     let mut text = Vec::new();
     // A name is decoration: whatever is wrong with this file must not stop a run.
-    if let Ok(file) = File::open(folder.join(kind.names_file())) {
+    if let Ok((_, file)) = places::open(&folder.join(kind.names_file())) {
         let _ = file.take(64 << 10).read_to_end(&mut text);
     }
     let text = String::from_utf8_lossy(&text);

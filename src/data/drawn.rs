@@ -67,6 +67,7 @@ pub(super) fn set(spec: &Spec) -> DataSet {
         test: draw(spec, Role::Test, SIGNS * spec.data.test_per_class),
         // As −2 is black and 2 is white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.25] },
+        notes: Vec::new(),
     }
 }
 

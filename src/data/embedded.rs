@@ -6,7 +6,7 @@
 use super::{DataError, RawImages, RawSet, idx};
 
 /// The classes of Fashion-MNIST, for people.
-pub(super) const CLASS_NAMES: [&str; 10] =
+const CLASS_NAMES: [&str; 10] =
     ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
 macro_rules! asset {
@@ -17,13 +17,23 @@ macro_rules! asset {
 
 /// Unpacks the embedded set.
 pub(super) fn fashion_mnist_small() -> Result<RawSet, DataError> {
-    let read = |images: (&str, &'static [u8]), labels: (&str, &'static [u8])| -> Result<RawImages, DataError> {
-        idx::join(images.0, idx::read_images(images.0, images.1)?, labels.0, idx::read_labels(labels.0, labels.1)?)
-    };
-    Ok(RawSet {
-        name: "Fashion-MNIST small".to_owned(),
-        class_names: CLASS_NAMES.map(str::to_owned).to_vec(),
-        train: read(asset!("train-images-idx3-ubyte.gz"), asset!("train-labels-idx1-ubyte.gz"))?,
-        test: read(asset!("t10k-images-idx3-ubyte.gz"), asset!("t10k-labels-idx1-ubyte.gz"))?,
-    })
+    Ok(RawSet { name: "Fashion-MNIST small".to_owned(), class_names: class_names(), train: train()?, test: test()? })
+}
+
+pub(super) fn class_names() -> Vec<String> {
+    CLASS_NAMES.map(str::to_owned).to_vec()
+}
+
+/// Its training images.
+pub(super) fn train() -> Result<RawImages, DataError> {
+    read(asset!("train-images-idx3-ubyte.gz"), asset!("train-labels-idx1-ubyte.gz"))
+}
+
+/// Its test images.
+pub(super) fn test() -> Result<RawImages, DataError> {
+    read(asset!("t10k-images-idx3-ubyte.gz"), asset!("t10k-labels-idx1-ubyte.gz"))
+}
+
+fn read(images: (&str, &'static [u8]), labels: (&str, &'static [u8])) -> Result<RawImages, DataError> {
+    idx::join(images.0, idx::read_images(images.0, images.1)?, labels.0, idx::read_labels(labels.0, labels.1)?)
 }

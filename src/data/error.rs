@@ -21,6 +21,25 @@ pub enum DataError {
     Points,
     #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]
     NotAFolder(PathBuf),
+    #[error("{} may not be looked into ({reason}): give yourself the permission to read it, or choose another folder", path.display())]
+    Closed { path: PathBuf, reason: String },
+    #[error("{} is an archive: unpack it and choose the folder with the files of the data set", file.display())]
+    Archive { file: PathBuf },
+    #[error("{} holds several sets of images: set data.path to one of them ({})", folder.display(), few(choices))]
+    Several { folder: PathBuf, choices: Vec<String> },
+    #[error("{} holds {holds}: {instead}", folder.display())]
+    Other { folder: PathBuf, holds: String, instead: String },
+    #[error(
+        "{} is the Python version of {set}: fetch the binary version, {archive} from www.cs.toronto.edu/~kriz/cifar.html, unpack it and choose its folder",
+        folder.display()
+    )]
+    Python { folder: PathBuf, set: &'static str, archive: &'static str },
+    #[error(
+        "these images take {needed} MiB of memory as numbers and {free} are free: lower data.per_class and data.test_per_class"
+    )]
+    Memory { needed: u64, free: u64 },
+    #[error("{file} has the {what} {value} in place {place}, which is no whole number from 0 to 255")]
+    Value { file: String, what: &'static str, place: usize, value: f64 },
     #[error("{} has no {}: choose the folder that holds the {set} files", .folder.display(), .names.join(" or "))]
     Missing { folder: PathBuf, names: Vec<String>, set: &'static str },
     #[error("{file} cannot be read ({reason}): check the file and its permissions")]
@@ -65,4 +84,11 @@ pub enum DataError {
     OnlyProbes { task: usize, class: usize, name: String },
     #[error("a frequency shift needs two groups of classes in tasks.classes, and no class may be named twice")]
     Groups,
+}
+
+/// The first of these names.
+fn few(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let rest = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
+    names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ") + &rest
 }

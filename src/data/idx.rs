@@ -1,75 +1,94 @@
-//! IDX, the format of MNIST: a big-endian header (magic, one size per dimension), then bytes. Plain or gzipped.
+//! IDX, the format of MNIST: a big-endian header (magic, one size per dimension), then the values. Plain or gzipped.
 //!
 //! Guarantees for arbitrary bytes: no panic, and memory grows with what is really read, never with what a header says.
-//! The header is bounded first ([`MOST_BYTES`]); then at most one byte more than it promises is read or inflated, which
-//! tells "too long" from "just right" without unpacking a bomb. Whether a file is gzipped is seen in its bytes, not its
-//! name: mirrors and browsers unpack and rename.
+//! The header is bounded first ([`MOST_BYTES`], and the memory that is free); then at most one byte more than it promises is
+//! read or inflated, which tells "too long" from "just right" without unpacking a bomb. Whether a file is gzipped is seen in
+//! its bytes, not its name: mirrors and browsers unpack and rename.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, ErrorKind, Read},
-    path::Path,
-};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{DataError, RawImages, RawSet, embedded, source::find};
+use super::{DataError, RawImages};
+use crate::spec::memory_available;
 
-/// A file that promises more than this is refused; MNIST's largest has 47 MB.
-pub const MOST_BYTES: u64 = 256 << 20;
+/// A file that promises more than this is refused; the largest of EMNIST has 547 MB.
+pub const MOST_BYTES: u64 = 1 << 30;
 /// An image with a longer side is refused.
 pub const MOST_SIDE: u32 = 1024;
-/// The digits of MNIST, the clothes of Fashion-MNIST.
-const CLASSES: usize = 10;
-
-const IMAGES_MAGIC: u32 = 0x0000_0803;
-const LABELS_MAGIC: u32 = 0x0000_0801;
+/// Up to here nobody asks how much memory is free.
+const SMALL: u64 = 64 << 20;
 
 /// The images of one file, without labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdxImages {
+    /// 1, or 3 for red, green and blue.
+    pub channels: usize,
     pub height: usize,
     pub width: usize,
-    /// Row-major [n, height, width].
+    /// Row-major [n, channels, height, width].
     pub pixels: Vec<u8>,
 }
 
-/// Reads the four files of a folder, each plain or `.gz`.
-pub(super) fn load(folder: &Path) -> Result<RawSet, DataError> {
-    // The two sets have the same files; only people tell them apart, by what they call the folder.
-    let fashion = folder.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("fashion"));
-    let (name, class_names) = if fashion {
-        ("Fashion-MNIST", embedded::CLASS_NAMES.map(str::to_owned).to_vec())
-    } else {
-        ("MNIST", (0..CLASSES).map(|digit| digit.to_string()).collect())
-    };
-    Ok(RawSet {
-        name: name.to_owned(),
-        class_names,
-        train: load_part(folder, "train")?,
-        test: load_part(folder, "t10k")?,
-    })
+/// What a value of a file is, by the third byte of its magic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    U8,
+    I8,
+    I16,
+    I32,
+    F32,
+    F64,
 }
 
-fn load_part(folder: &Path, part: &str) -> Result<RawImages, DataError> {
-    let open = |what: &str| -> Result<(String, File), DataError> {
-        let names = ["-", "."].map(|dot| format!("{part}-{what}-ubyte").replace("-idx", &format!("{dot}idx")));
-        let names: Vec<String> = names.into_iter().flat_map(|name| [name.clone(), name + ".gz"]).collect();
-        let path = find(folder, &names, "MNIST or Fashion-MNIST")?;
-        let file = path.display().to_string();
-        match File::open(&path) {
-            Ok(handle) => Ok((file, handle)),
-            Err(err) => Err(DataError::Unreadable { file, reason: err.to_string() }),
+impl Kind {
+    fn of(code: u8) -> Option<Self> {
+        match code {
+            0x08 => Some(Self::U8),
+            0x09 => Some(Self::I8),
+            0x0b => Some(Self::I16),
+            0x0c => Some(Self::I32),
+            0x0d => Some(Self::F32),
+            0x0e => Some(Self::F64),
+            _ => None,
         }
-    };
-    let (images_file, images) = open("images-idx3")?;
-    let (labels_file, labels) = open("labels-idx1")?;
-    join(&images_file, read_images(&images_file, images)?, &labels_file, read_labels(&labels_file, labels)?)
+    }
+
+    /// Bytes of one value.
+    fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// The value of these bytes, of which there are [`Self::size`].
+    fn value(self, bytes: &[u8]) -> f64 {
+        match (self, bytes) {
+            (Self::I8, &[a]) => f64::from(a as i8),
+            (Self::I16, &[a, b]) => f64::from(i16::from_be_bytes([a, b])),
+            (Self::I32, &[a, b, c, d]) => f64::from(i32::from_be_bytes([a, b, c, d])),
+            (Self::F32, &[a, b, c, d]) => f64::from(f32::from_be_bytes([a, b, c, d])),
+            (Self::F64, &[a, b, c, d, e, f, g, h]) => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            _ => bytes.first().map_or(0.0, |&byte| f64::from(byte)),
+        }
+    }
+}
+
+/// The header and the values of a file.
+struct Array {
+    kind: Kind,
+    /// The number of items first.
+    sizes: Vec<usize>,
+    bytes: Vec<u8>,
 }
 
 /// Puts images and their labels together; the names are for the error.
 pub fn join(images_file: &str, images: IdxImages, labels_file: &str, labels: Vec<u8>) -> Result<RawImages, DataError> {
-    let count = images.pixels.len() / (images.height * images.width).max(1);
+    let IdxImages { channels, height, width, pixels } = images;
+    let count = pixels.len() / (channels * height * width).max(1);
     if count != labels.len() {
         return Err(DataError::Count {
             images_file: images_file.to_owned(),
@@ -78,69 +97,130 @@ pub fn join(images_file: &str, images: IdxImages, labels_file: &str, labels: Vec
             labels: labels.len(),
         });
     }
-    Ok(RawImages { shape: [1, images.height, images.width], pixels: images.pixels, labels })
+    Ok(RawImages { shape: [channels, height, width], pixels, labels })
 }
 
-/// Reads a file of images; `file` names it in errors.
+/// Reads a file of images; `file` names it in errors. [n, h, w] is grey; of four sizes the one that is 3 or 1 is that of the
+/// channels, in [n, h, w, c] or [n, c, h, w].
 pub fn read_images(file: &str, reader: impl Read) -> Result<IdxImages, DataError> {
-    let (sizes, pixels) = read(file, reader, IMAGES_MAGIC, "IDX images")?;
-    let [_, height, width] = sizes;
-    Ok(IdxImages { height, width, pixels })
-}
-
-/// Reads a file of labels, each below ten; `file` names it in errors.
-pub fn read_labels(file: &str, reader: impl Read) -> Result<Vec<u8>, DataError> {
-    let ([_], labels) = read(file, reader, LABELS_MAGIC, "IDX labels")?;
-    match labels.iter().position(|&label| usize::from(label) >= CLASSES) {
-        Some(image) => Err(DataError::Label { file: file.to_owned(), image, label: labels[image], classes: CLASSES }),
-        None => Ok(labels),
+    let array = read(file, reader, &[3, 4], "IDX images", 0x0000_0803)?;
+    let refuse = |reason: String| Err(DataError::Dimensions { file: file.to_owned(), reason });
+    let is_colour = |size: usize| size == 1 || size == 3;
+    let (channels, height, width, last) = match *array.sizes.as_slice() {
+        [_, height, width] => (1, height, width, false),
+        [_, first, _, third] if is_colour(first) && is_colour(third) => {
+            return refuse(format!(
+                "images of {first} × … × {third}, in which either may be the channels: no program could tell"
+            ));
+        }
+        [_, height, width, channels] if is_colour(channels) => (channels, height, width, true),
+        [_, channels, height, width] if is_colour(channels) => (channels, height, width, false),
+        _ => return refuse("images of four sizes of which none is 1 or 3, the number of channels".to_owned()),
+    };
+    let small = |value: f64| (value.fract() == 0.0 && (0.0..=255.0).contains(&value)).then_some(value as u8);
+    let mut pixels = whole(file, array, "pixel", small)?;
+    if last && channels > 1 {
+        let mut planes = Vec::with_capacity(pixels.len());
+        for image in pixels.chunks_exact(channels * height * width) {
+            (0..channels).for_each(|channel| planes.extend(image.iter().skip(channel).step_by(channels)));
+        }
+        pixels = planes;
     }
+    Ok(IdxImages { channels, height, width, pixels })
 }
 
-/// Reads an IDX file of `D` dimensions: its sizes, the number of items first, and its bytes.
-fn read<const D: usize>(
+/// Reads a file of labels, whole numbers from 0 to 255; `file` names it in errors. Of several columns, as QMNIST has them, the
+/// first one is the class.
+pub fn read_labels(file: &str, reader: impl Read) -> Result<Vec<u8>, DataError> {
+    let mut array = read(file, reader, &[1, 2], "IDX labels", 0x0000_0801)?;
+    if let [count, columns] = *array.sizes.as_slice() {
+        // A one-hot row has as many columns as there are classes, and its first one says little.
+        if columns > 1 && array.kind != Kind::I32 {
+            let reason = format!("{columns} columns of labels where there is one: save the class of each image");
+            return Err(DataError::Dimensions { file: file.to_owned(), reason });
+        }
+        let size = array.kind.size();
+        array.bytes = array.bytes.chunks_exact(size * columns).flat_map(|row| &row[..size]).copied().collect();
+        array.sizes = vec![count];
+    }
+    let class = |value: f64| (value.fract() == 0.0 && (0.0..=255.0).contains(&value)).then_some(value as u8);
+    whole(file, array, "label", class)
+}
+
+/// The values as bytes, where each of them is a whole number from 0 to 255.
+fn whole(file: &str, array: Array, what: &'static str, byte: impl Fn(f64) -> Option<u8>) -> Result<Vec<u8>, DataError> {
+    let Array { kind, bytes, .. } = array;
+    if kind == Kind::U8 {
+        return Ok(bytes);
+    }
+    let values = || bytes.chunks_exact(kind.size()).map(|bytes| kind.value(bytes));
+    // Between 0 and 1 an image would be black as bytes; with the factor of 255 they would be rounded.
+    if what == "pixel" && matches!(kind, Kind::F32 | Kind::F64) && values().all(|value| value <= 1.0) {
+        let reason = "pixels from 0 to 1 where they are whole numbers from 0 to 255: multiply them by 255".to_owned();
+        return Err(DataError::Dimensions { file: file.to_owned(), reason });
+    }
+    let mut found = Vec::with_capacity(bytes.len() / kind.size());
+    for (place, value) in values().enumerate() {
+        let Some(byte) = byte(value) else {
+            return Err(DataError::Value { file: file.to_owned(), what, place, value });
+        };
+        found.push(byte);
+    }
+    Ok(found)
+}
+
+/// Reads an IDX file with one of these numbers of dimensions; `expected` is the usual magic of `what` it should hold.
+fn read(
     file: &str,
     reader: impl Read,
-    magic: u32,
+    dimensions: &[u8],
     what: &'static str,
-) -> Result<([usize; D], Vec<u8>), DataError> {
+    expected: u32,
+) -> Result<Array, DataError> {
     let mut reader = BufReader::new(reader);
     let start =
         reader.fill_buf().map_err(|err| DataError::Unreadable { file: file.to_owned(), reason: err.to_string() })?;
     if start.starts_with(&[0x1f, 0x8b]) {
         let gzip = |err: std::io::Error| DataError::Gzip { file: file.to_owned(), reason: err.to_string() };
-        parse(file, MultiGzDecoder::new(reader), magic, what, gzip)
+        parse(file, MultiGzDecoder::new(reader), dimensions, (what, expected), gzip)
     } else {
         let plain = |err: std::io::Error| DataError::Unreadable { file: file.to_owned(), reason: err.to_string() };
-        parse(file, reader, magic, what, plain)
+        parse(file, reader, dimensions, (what, expected), plain)
     }
 }
 
-fn parse<const D: usize>(
+fn parse(
     file: &str,
     mut reader: impl Read,
-    magic: u32,
-    what: &'static str,
+    dimensions: &[u8],
+    (what, expected): (&'static str, u32),
     failed: impl Fn(std::io::Error) -> DataError,
-) -> Result<([usize; D], Vec<u8>), DataError> {
-    let header = 4 + 4 * D as u64;
-    let mut numbers = [0; 4];
-    for (place, number) in numbers[..=D].iter_mut().enumerate() {
+) -> Result<Array, DataError> {
+    let mut taken = 0;
+    // Until the magic is known a header has at least so many bytes.
+    let mut header = 4 + 4 * u64::from(dimensions[0]);
+    let mut number = |header: u64| {
         let mut bytes = [0; 4];
-        reader.read_exact(&mut bytes).map_err(|err| match err.kind() {
-            ErrorKind::UnexpectedEof => {
-                DataError::Truncated { file: file.to_owned(), promised: header, found: 4 * place as u64 }
+        match reader.read_exact(&mut bytes) {
+            Ok(()) => taken += 4,
+            Err(err) if err.kind() == ErrorKind::UnexpectedEof => {
+                return Err(DataError::Truncated { file: file.to_owned(), promised: header, found: taken });
             }
-            _ => failed(err),
-        })?;
-        *number = u32::from_be_bytes(bytes);
-        // At once: a file of another kind shall not be called cut off.
-        if place == 0 && *number != magic {
-            return Err(DataError::Magic { file: file.to_owned(), what, found: *number, expected: magic });
+            Err(err) => return Err(failed(err)),
         }
-    }
-    let sizes: [u32; D] = std::array::from_fn(|dimension| numbers[dimension + 1]);
-    let promised = bounded(file, &sizes)?;
+        Ok(u32::from_be_bytes(bytes))
+    };
+    let magic = number(header)?;
+    // At once: a file of another kind shall not be called cut off.
+    let [0, 0, code, count] = magic.to_be_bytes() else {
+        return Err(DataError::Magic { file: file.to_owned(), what, found: magic, expected });
+    };
+    let (Some(kind), true) = (Kind::of(code), dimensions.contains(&count)) else {
+        return Err(DataError::Magic { file: file.to_owned(), what, found: magic, expected });
+    };
+    header = 4 + 4 * u64::from(count);
+    let sizes = (0..count).map(|_| number(header)).collect::<Result<Vec<u32>, _>>()?;
+    let promised = bounded(file, &sizes, kind.size())?;
     let mut bytes = Vec::new();
     reader.take(promised + 1).read_to_end(&mut bytes).map_err(failed)?;
     let found = bytes.len() as u64;
@@ -149,12 +229,14 @@ fn parse<const D: usize>(
             Err(DataError::Truncated { file: file.to_owned(), promised: header + promised, found: header + found })
         }
         std::cmp::Ordering::Greater => Err(DataError::Oversized { file: file.to_owned(), promised: header + promised }),
-        std::cmp::Ordering::Equal => Ok((sizes.map(|size| size as usize), bytes)),
+        std::cmp::Ordering::Equal => {
+            Ok(Array { kind, sizes: sizes.into_iter().map(|size| size as usize).collect(), bytes })
+        }
     }
 }
 
 /// Bytes that follow a header with these sizes, if it is one this program reads.
-fn bounded(file: &str, sizes: &[u32]) -> Result<u64, DataError> {
+fn bounded(file: &str, sizes: &[u32], each: usize) -> Result<u64, DataError> {
     let refuse = |reason: String| Err(DataError::Dimensions { file: file.to_owned(), reason });
     if sizes[0] == 0 {
         return refuse("no items at all".to_owned());
@@ -162,9 +244,13 @@ fn bounded(file: &str, sizes: &[u32]) -> Result<u64, DataError> {
     if let Some(side) = sizes[1..].iter().find(|&&side| side == 0 || side > MOST_SIDE) {
         return refuse(format!("images with a side of {side} pixels, which must be 1 to {MOST_SIDE}"));
     }
-    let bytes = sizes.iter().try_fold(1u64, |product, &size| product.checked_mul(u64::from(size)));
-    match bytes.filter(|&bytes| bytes <= MOST_BYTES) {
-        Some(bytes) => Ok(bytes),
-        None => refuse(format!("more than {} MiB of data", MOST_BYTES >> 20)),
+    let bytes = sizes.iter().try_fold(each as u64, |product, &size| product.checked_mul(u64::from(size)));
+    let Some(bytes) = bytes.filter(|&bytes| bytes <= MOST_BYTES) else {
+        return refuse(format!("more than {} MiB of data", MOST_BYTES >> 20));
+    };
+    // Each byte becomes a number of four.
+    if bytes > SMALL && bytes.saturating_mul(5) > memory_available() {
+        return refuse(format!("{} MiB of data, more than there is memory for", bytes >> 20));
     }
+    Ok(bytes)
 }

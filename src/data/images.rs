@@ -153,6 +153,8 @@ pub struct DataSet {
     pub test: Images,
     /// How a pixel in 0..1 became the value in `train` and `test`.
     pub scaling: Scaling,
+    /// What was done beside reading the files, a sentence each: for people.
+    pub notes: Vec<String>,
 }
 
 impl DataSet {
@@ -178,7 +180,7 @@ impl DataSet {
         }
         let scaling = Scaling::none(raw.train.shape[0]);
         let (train, test) = (raw.train.scaled(), raw.test.scaled());
-        Ok(Self { name: raw.name, class_names: raw.class_names, train, test, scaling })
+        Ok(Self { name: raw.name, class_names: raw.class_names, train, test, scaling, notes: Vec::new() })
     }
 
     /// Subtracts the mean and divides by the standard deviation of the training images, channel by channel.

@@ -26,6 +26,7 @@ pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
         test: images(|class| plane.points(class, counts.test, Drawn::Test)),
         // As −1 is black and 1 is white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.5] },
+        notes: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! are trained is the laboratory's affair. Every task has at least one training image of each of its classes and none that
 //! is a probe of *any* task (unless the spec says so): a stream that could not keep this is refused with the task's name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{DataError, DataSet, Images, Transform, frequency, probe, steps_per_epoch};
@@ -238,7 +238,11 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
     let classes = set.class_names.len();
     let mut plan = match spec.tasks.kind {
         TaskKind::Split => spec.tasks.split_classes(),
-        TaskKind::Permuted | TaskKind::Rotated => vec![(0..classes).collect(); spec.tasks.count],
+        // A number that no image has is no class: the letters of EMNIST begin with 1.
+        TaskKind::Permuted | TaskKind::Rotated => {
+            let there: BTreeSet<usize> = set.train.labels.iter().copied().collect();
+            vec![there.into_iter().collect(); spec.tasks.count]
+        }
         TaskKind::Frequency => {
             let [first, second] = spec.tasks.classes.as_slice() else { return Err(DataError::Groups) };
             let mut both = [first.as_slice(), second].concat();

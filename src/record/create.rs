@@ -88,7 +88,7 @@ pub(super) fn clear(out: &Path) -> Result<(), FolderError> {
 
 /// The live changes of the run in this folder, if it is one of this spec.
 fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<Change>> {
-    let saved = Spec::from_toml(&fs::read_to_string(out.join(RUN)).ok()?).ok()?;
+    let saved = Spec::read(&out.join(RUN)).ok()?;
     let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };
     let known = spec.changes.iter().all(|change| saved.changes.contains(change));
     (planned.same_run(spec) && known).then_some(saved.changes)

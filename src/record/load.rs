@@ -5,8 +5,6 @@
 //! when there is nothing to show. Nothing is invented: a name that is not in the folder is missing in the record.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,8 +23,6 @@ use crate::spec::{Spec, SpecError, TaskKind, half};
 /// Why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     Spec { path: PathBuf, source: SpecError },
     #[error("{} holds no snapshot yet: there is nothing to show", .0.display())]
@@ -122,8 +118,7 @@ fn read_with(
 
 /// The spec in this file.
 pub(super) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
-    let text = fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    Spec::from_toml(&text).map_err(|source| LoadError::Spec { path: path.to_owned(), source })
+    Spec::read(path).map_err(|source| LoadError::Spec { path: path.to_owned(), source })
 }
 
 fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {

@@ -4,8 +4,8 @@
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
 use super::{
-    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Optimiser, Plan, Reduction, Source, Spec,
-    TaskKind,
+    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, NetworkKind, Optimiser, Plan, Reduction, Source,
+    Spec, TaskKind,
 };
 use crate::math::plane::Plane;
 
@@ -31,7 +31,10 @@ impl DataShape {
             Source::Disk => return spec.plane_shape(Plane::Disk),
             Source::SpherePolynomial | Source::Fourier => return spec.drawn_shape(),
             Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
-            Source::Idx => ([1, 28, 28], 10, 6000, 1000),
+            Source::Idx => {
+                let side = spec.idx_side();
+                ([1, side, side], spec.classes_named(), 6000, 1000)
+            }
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
         };
@@ -50,6 +53,29 @@ impl DataShape {
     /// Values per image.
     pub fn inputs(&self) -> usize {
         self.image.iter().product()
+    }
+}
+
+impl Spec {
+    /// Side of the images of an IDX folder, before one is read: that of MNIST, or the next that its squares and patches tile.
+    fn idx_side(&self) -> usize {
+        let tile = match self.network.kind {
+            NetworkKind::Transformer => self.network.patch,
+            NetworkKind::Cnn => 4,
+            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Rnn => 1,
+        };
+        let tile = tile.clamp(1, 64) * self.data.shrink.clamp(1, 64);
+        const USUAL: usize = 28;
+        if USUAL.is_multiple_of(tile) { USUAL } else { USUAL.next_multiple_of(tile) }
+    }
+
+    /// Classes of an IDX folder, before it is read: the ten of MNIST, or as many as the tasks name; its labels are bytes.
+    fn classes_named(&self) -> usize {
+        const USUAL: usize = 10;
+        const MOST: usize = 256;
+        let named = self.tasks.classes.iter().flatten().max().map_or(0, |&class| class.saturating_add(1));
+        let by_name = matches!(self.tasks.kind, TaskKind::Split | TaskKind::Frequency);
+        if by_name { named.clamp(USUAL, MOST) } else { USUAL }
     }
 }
 

@@ -1,40 +1,137 @@
 //! The spec as TOML: read, written, and changed key by key as `--set network.width=1024` does.
 //!
-//! Every refusal is one sentence that names the key. A file of a newer version is refused, not guessed at.
+//! Every refusal is one sentence that names the key, and of a file the line. A file of a newer version is refused, not guessed at.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::{Deserialize as _, Serialize as _};
 use thiserror::Error;
+use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
+use super::wording::{self, Place};
 use super::{Learner, Norm, Protocol, Spec, StudySpec, Variant};
 
 /// Version of the run file this program writes. It reads this one and all before it.
 pub const VERSION: u32 = 1;
+/// A run file with a live change at every step of a long run is smaller.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// Why a spec could not be read or changed; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum SpecError {
-    #[error("this is not a run file: {0}")]
+    #[error("{0}")]
     Syntax(String),
+    /// What keeps a file from being looked into.
+    #[error("this run file cannot be read: {0}")]
+    Unread(String),
     #[error(
         "this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it"
     )]
     Version { found: i64 },
     #[error("--set {0}: write KEY=VALUE, for example network.width=1024")]
     NoValue(String),
-    #[error("there is no setting {key}{}", near.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
-    UnknownKey { key: String, near: Option<String> },
-    #[error("{key}: {reason}")]
-    BadValue { key: String, reason: String },
+    #[error(
+        "there is no setting {key}{}{}",
+        place.as_ref().map(|place| format!(", {place}")).unwrap_or_default(),
+        near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+    )]
+    UnknownKey { key: String, near: Option<String>, place: Option<Place> },
+    #[error("{key}: {}{reason}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+    BadValue { key: String, reason: String, place: Option<Place> },
+}
+
+impl SpecError {
+    /// The same with the place in the file that it is about.
+    fn within(mut self, text: &str) -> Self {
+        if let Self::UnknownKey { key, place, .. } | Self::BadValue { key, place, .. } = &mut self {
+            *place = find(text, key).map(|at| Place::of(text, at));
+        }
+        self
+    }
+}
+
+/// The byte at which the value of this key begins, or the section or key itself.
+fn find(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let (mut table, mut at) = (document.get_ref(), None);
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else { break };
+        // A key that is not known is shown itself, the value of one that is.
+        at = Some(name.span().start);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ if parts.peek().is_none() => return Some(value.span().start),
+            _ => break,
+        }
+    }
+    at
 }
 
 impl Spec {
     /// Reads a run file. Missing keys take their defaults; unknown ones are refused.
+    ///
+    /// # Errors
+    /// What is no TOML, no setting or no value of one, each with its line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
-        let table: Table = text.parse().map_err(|err: toml::de::Error| SpecError::Syntax(first_line(err.message())))?;
-        Self::from_table(table)
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let table: Table = text.parse().map_err(|err: toml::de::Error| {
+            let at = err.span().map_or(text.len(), |span| span.start);
+            SpecError::Syntax(wording::syntax(text, at, err.message().starts_with("duplicate key")))
+        })?;
+        Self::from_table(table).map_err(|err| err.within(text))
+    }
+
+    /// Reads the bytes of a run file, whatever they are.
+    ///
+    /// # Errors
+    /// Also bytes that are no text.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SpecError> {
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Err(SpecError::Unread("it is text in UTF-16; save it as UTF-8".to_owned()));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|err| {
+            let before = String::from_utf8_lossy(&bytes[..err.valid_up_to()]);
+            let is_text = !bytes.contains(&0) && !before.chars().any(|c| c.is_control() && !c.is_whitespace());
+            let line = before.matches('\n').count() + 1;
+            SpecError::Unread(match is_text {
+                true => format!("line {line} has a letter that is not UTF-8; save it as UTF-8"),
+                false => "it is binary and no text".to_owned(),
+            })
+        })?;
+        Self::from_toml(text)
+    }
+
+    /// Reads a run file. A relative `data.path` in it starts from the folder of the file.
+    ///
+    /// # Errors
+    /// Also what is no regular file, or larger than any run file.
+    pub fn read(path: &Path) -> Result<Self, SpecError> {
+        let unread = |err: std::io::Error| {
+            let text = err.to_string();
+            SpecError::Unread(text.split(" (os error").next().unwrap_or_default().to_owned())
+        };
+        let refuse = |why: &str| Err(SpecError::Unread(why.to_owned()));
+        let what = fs::metadata(path).map_err(unread)?;
+        if what.is_dir() {
+            return refuse("it is a folder; give the run.toml in it");
+        }
+        // A pipe would be waited for, and a device read for ever.
+        if !what.is_file() {
+            return refuse("it is no regular file");
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(path).map_err(unread)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return refuse("it is larger than any run file");
+        }
+        let mut spec = Self::from_bytes(&bytes)?;
+        spec.root_paths_of_file(path.parent().unwrap_or(Path::new("")));
+        Ok(spec)
     }
 
     /// Writes the whole spec, defaults included, so that later defaults cannot change an old run.
@@ -63,8 +160,10 @@ impl Spec {
 
     /// This spec with another value at a key.
     fn with(&self, key: &str, value: Value) -> Result<Self, SpecError> {
-        let bad = |reason: String| SpecError::BadValue { key: key.to_owned(), reason };
-        let mut table = self.to_table().map_err(|err| bad(err.to_string()))?;
+        let bad = |reason: String| SpecError::BadValue { key: key.to_owned(), reason, place: None };
+        let too_large =
+            |_| bad("another setting has a whole number that is larger than a run file can hold".to_owned());
+        let mut table = self.to_table().map_err(too_large)?;
         let mut parts: Vec<&str> = key.split('.').collect();
         let leaf = parts.pop().unwrap_or_default();
         let mut section = &mut table;
@@ -94,7 +193,8 @@ impl Spec {
             let Some(found) = version.as_integer() else {
                 return Err(SpecError::BadValue {
                     key: "version".to_owned(),
-                    reason: "must be a whole number".to_owned(),
+                    reason: "the version is a whole number".to_owned(),
+                    place: None,
                 });
             };
             if !(1..=i64::from(VERSION)).contains(&found) {
@@ -103,58 +203,84 @@ impl Spec {
         }
         check_keys(&table)?;
         // Key by key, so that the sentence can name it.
-        let probe = |name: &String, value: Value, key: String| match Self::deserialize(Table::from_iter([(
-            name.clone(),
-            value,
-        )])) {
-            Ok(_) => Ok(()),
-            Err(err) => Err(SpecError::BadValue { key, reason: first_line(err.message()) }),
+        let probe = |name: &str, key: Option<&str>, value: &Value| {
+            let full = key.map_or_else(|| name.to_owned(), |key| format!("{name}.{key}"));
+            let said = match Self::deserialize(single(name, key, value.clone())) {
+                Ok(_) => return Ok(()),
+                Err(err) => err.message().to_owned(),
+            };
+            let reason = wording::value(value, known().get(&full), &choices(name, key), &said);
+            Err(SpecError::BadValue { key: full, reason, place: None })
         };
         for (name, value) in &table {
             match value.as_table() {
-                Some(section) => {
-                    for (key, leaf) in section {
-                        let one = Table::from_iter([(key.clone(), leaf.clone())]);
-                        probe(name, Value::Table(one), format!("{name}.{key}"))?;
-                    }
-                }
-                None => probe(name, value.clone(), name.clone())?,
+                Some(section) => section.iter().try_for_each(|(key, leaf)| probe(name, Some(key), leaf))?,
+                None => probe(name, None, value)?,
             }
         }
-        Self::deserialize(table)
-            .map_err(|err| SpecError::BadValue { key: "run file".to_owned(), reason: first_line(err.message()) })
+        Self::deserialize(table).map_err(|_| {
+            let reason = "its settings do not fit together".to_owned();
+            SpecError::BadValue { key: "run file".to_owned(), reason, place: None }
+        })
     }
 }
 
-/// Keys that may stand in a file, in full.
-fn known_keys() -> Vec<String> {
-    let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
-    // Fields that are left out when they are not given.
-    spec.data.path = Some(PathBuf::new());
-    spec.tasks.steps = vec![1];
-    (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
-    spec.network.norm = Some(Norm::None);
-    spec.kernel.piecewise = Some(1.0);
-    spec.training.rate_width = Some(1);
-    spec.training.frozen = vec![String::new()];
-    spec.training.masked = true;
-    let study = StudySpec {
-        values: vec![Value::Integer(1)],
-        variants: vec![Variant::default()],
-        samples: vec![1],
-        learners: vec![Learner::Network],
-        protocol: Protocol { halvings: 1, ..Protocol::default() },
-        ..StudySpec::default()
+/// A file with this one setting.
+fn single(name: &str, key: Option<&str>, value: Value) -> Table {
+    let value = match key {
+        Some(key) => Value::Table(Table::from_iter([(key.to_owned(), value)])),
+        None => value,
     };
-    spec.study = Some(study);
-    let mut keys = vec!["changes".to_owned()];
-    for (name, value) in &spec.to_table().expect("the default spec holds only small numbers, strings and lists") {
-        match value.as_table() {
-            Some(section) => keys.extend(section.keys().map(|key| format!("{name}.{key}"))),
-            None => keys.push(name.clone()),
+    Table::from_iter([(name.to_owned(), value)])
+}
+
+/// The words that a setting can be, where it is one of several.
+fn choices(name: &str, key: Option<&str>) -> Vec<String> {
+    let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
+    let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
+    said.map(|said| wording::listed(&said).split_off(1)).unwrap_or_default()
+}
+
+/// Keys that may stand in a file, in full, each with a value that it could have.
+fn known() -> &'static Table {
+    static KNOWN: LazyLock<Table> = LazyLock::new(|| {
+        let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
+        // Fields that are left out when they are not given.
+        spec.data.path = Some(PathBuf::new());
+        spec.tasks.steps = vec![1];
+        (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
+        spec.network.norm = Some(Norm::None);
+        spec.kernel.piecewise = Some(1.0);
+        spec.training.rate_width = Some(1);
+        spec.training.frozen = vec!["fc1".to_owned()];
+        spec.training.masked = true;
+        let study = StudySpec {
+            values: vec![Value::Integer(1)],
+            variants: vec![Variant::default()],
+            samples: vec![1],
+            learners: vec![Learner::Network],
+            protocol: Protocol { halvings: 1, ..Protocol::default() },
+            ..StudySpec::default()
+        };
+        spec.study = Some(study);
+        let mut keys = Table::from_iter([("changes".to_owned(), Value::Array(Vec::new()))]);
+        for (name, value) in spec.to_table().expect("the default spec holds only small numbers, strings and lists") {
+            match value {
+                Value::Table(section) => {
+                    keys.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)))
+                }
+                value => drop(keys.insert(name, value)),
+            }
         }
-    }
-    keys
+        keys
+    });
+    &KNOWN
+}
+
+/// Keys that may stand in a file, in full.
+pub(super) fn known_keys() -> &'static [String] {
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
+    &KEYS
 }
 
 fn check_keys(table: &Table) -> Result<(), SpecError> {
@@ -186,7 +312,7 @@ fn unknown_key(key: &str) -> SpecError {
     let known = known_keys();
     let same_leaf = known.iter().find(|k| leaf(k) == leaf(key));
     let longest = known.iter().max_by_key(|k| shared(k)).filter(|k| shared(k) > 3);
-    SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned() }
+    SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned(), place: None }
 }
 
 /// One TOML value and nothing after it.
@@ -199,8 +325,4 @@ pub(super) fn as_toml(text: &str) -> Option<Value> {
 /// A path that is not text is refused by validation; here it must not stop the file from being written.
 pub(super) fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
-}
-
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
 }

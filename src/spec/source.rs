@@ -10,7 +10,7 @@ use crate::math::plane::Plane;
 pub enum Source {
     /// 600 training and 200 test images of each class of Fashion-MNIST, inside the program.
     FashionMnistSmall,
-    /// A folder with the four IDX files of MNIST or Fashion-MNIST, plain or `.gz`.
+    /// A folder with four IDX files, plain or `.gz`, as MNIST, Fashion-MNIST, KMNIST and EMNIST have them, or one above it.
     Idx,
     /// The folder `cifar-10-batches-bin`.
     Cifar10,
@@ -28,6 +28,45 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 8] = [
+        Self::FashionMnistSmall,
+        Self::Idx,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::Circle,
+        Self::Disk,
+        Self::SpherePolynomial,
+        Self::Fourier,
+    ];
+
+    /// As it stands in run files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::FashionMnistSmall => "fashion-mnist-small",
+            Self::Idx => "idx",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::Circle => "circle",
+            Self::Disk => "disk",
+            Self::SpherePolynomial => "sphere-polynomial",
+            Self::Fourier => "fourier",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FashionMnistSmall => "Fashion-MNIST, small",
+            Self::Idx => "IDX folder",
+            Self::Cifar10 => "CIFAR-10",
+            Self::Cifar100 => "CIFAR-100",
+            Self::Circle => "points of a circle",
+            Self::Disk => "points of a disk",
+            Self::SpherePolynomial => "polynomial on a sphere",
+            Self::Fourier => "power law on a circle",
+        }
+    }
+
     /// The points that it is, where it is no set of images.
     pub fn plane(self) -> Option<Plane> {
         match self {

@@ -186,7 +186,10 @@ impl Spec {
     /// expected of each run's data.
     pub fn study_problems(&self) -> Vec<Problem> {
         let Some(study) = &self.study else { return self.problems(&DataShape::expected(self)) };
-        let mut found = Vec::new();
+        let mut found = study.finite_problems();
+        if !found.is_empty() {
+            return found;
+        }
         if !study.samples.is_empty() && (!study.axis.is_empty() || !study.values.is_empty()) {
             let message = "samples are the values of data.samples: give either them or an axis with its values";
             return vec![problem("study.samples", message)];

@@ -26,7 +26,10 @@ const MOST_REPLAYED: usize = 60_000;
 impl Spec {
     /// Everything that forbids this run on images of this shape; empty when it can start.
     pub fn problems(&self, shape: &DataShape) -> Vec<Problem> {
-        let mut found = Vec::new();
+        let mut found = self.finite_problems();
+        if !found.is_empty() {
+            return found;
+        }
         self.data_problems(&mut found);
         self.task_problems(shape, &mut found);
         if let Some(plane) = self.data.source.plane() {

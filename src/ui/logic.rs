@@ -3,6 +3,7 @@
 //! Guarantees: receiving takes at most 8 ms a frame and then asks for another; nothing here waits for a run, so stop,
 //! restart and close answer at once, whatever the run is in the middle of.
 
+use std::path::Path;
 use std::time::Duration;
 
 use egui_tiles::LinearDir;
@@ -307,6 +308,8 @@ impl App {
 
     /// Begins a run of the draft; the one before becomes the faint reference. Nothing happens while something is wrong.
     pub fn start_run(&mut self, ctx: &egui::Context) {
+        // Another window may stand in another folder when the run is repeated.
+        self.draft.root_paths(Path::new(""));
         self.checked.update(&self.draft);
         if !self.checked.problems.is_empty() {
             self.dismissed = false;

@@ -20,7 +20,7 @@ use super::session::{Opened, Session, outline};
 use super::theme::Tokens;
 use super::toasts::Toast;
 use super::views::View;
-use crate::spec::Spec;
+use crate::spec::{Spec, absolute};
 
 const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
@@ -69,7 +69,7 @@ impl App {
         let mut shown = self.is_vacant();
         for path in paths {
             // It is remembered, and the next window may begin elsewhere.
-            let path = std::path::absolute(&path).unwrap_or(path);
+            let path = absolute(&path, Path::new(""));
             let known = self.runs.recent.list().iter().find(|place| place.path == path);
             let name = known.map(|place| place.name.clone());
             let shown = std::mem::take(&mut shown) || self.is_shown(&path);

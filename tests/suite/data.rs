@@ -205,13 +205,13 @@ fn feed_all(bytes: &[u8]) {
     };
     match idx::read_images("hostile", bytes) {
         Ok(images) => {
-            let count = images.pixels.len() / (images.height * images.width);
-            sound(&idx::join("hostile", images, "labels", vec![0; count]).unwrap(), 10);
+            let count = images.pixels.len() / (images.channels * images.height * images.width);
+            sound(&idx::join("hostile", images, "labels", vec![0; count]).unwrap(), 255);
         }
         Err(err) => sentence(err),
     }
     match idx::read_labels("hostile", bytes) {
-        Ok(labels) => assert!(!labels.is_empty() && labels.iter().all(|&label| label < 10)),
+        Ok(labels) => assert!(!labels.is_empty()),
         Err(err) => sentence(err),
     }
     for (kind, classes) in [(Cifar::Ten, 10), (Cifar::Hundred, 100)] {
@@ -231,6 +231,12 @@ proptest! {
         // Past the first gate: a true magic, and a gzip header.
         feed_all(&[&[0, 0, 8, 3], bytes.as_slice()].concat());
         feed_all(&[&[0, 0, 8, 1], bytes.as_slice()].concat());
+        for code in [8, 9, 11, 12, 13, 14] {
+            for sizes in [vec![], vec![1], vec![2, 8], vec![1, 2, 3], vec![1, 2, 2, 3]] {
+                let magic = u32::from_be_bytes([0, 0, code, sizes.len() as u8]);
+                feed_all(&idx_file(magic, &sizes, &bytes));
+            }
+        }
         feed_all(&gzip(&[&[0, 0, 8, 3], bytes.as_slice()].concat()));
         feed_all(&[&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0], bytes.as_slice()].concat());
     }
@@ -324,7 +330,13 @@ fn each_damage_has_its_name() {
     let mut cut = gzip(&idx_images(2, 3, 3, &[0; 18]));
     cut.truncate(cut.len() - 3);
     assert!(matches!(images(&cut), DataError::Gzip { .. }), "a gzip file without its checksum");
-    assert!(matches!(labels(&idx_labels(&[0, 10])), DataError::Label { image: 1, label: 10, classes: 10, .. }));
+    // Labels are bytes: EMNIST has 62 classes. What no byte can hold is refused.
+    assert_eq!(idx::read_labels("f", idx_labels(&[0, 61]).as_slice()).unwrap(), [0, 61]);
+    let wide = |value: i32| idx_file(0x0c01, &[2], &[0i32.to_be_bytes(), value.to_be_bytes()].concat());
+    assert_eq!(idx::read_labels("f", wide(255).as_slice()).unwrap(), [0, 255]);
+    for value in [-1, 256] {
+        assert!(matches!(labels(&wide(value)), DataError::Value { place: 1, what: "label", .. }), "{value}");
+    }
     assert!(matches!(labels(&idx_images(1, 1, 1, &[0])), DataError::Magic { .. }));
     let two = idx::read_images("f", idx_images(2, 3, 3, &[0; 18]).as_slice()).unwrap();
     assert!(matches!(idx::join("f", two, "g", vec![0; 3]), Err(DataError::Count { images: 2, labels: 3, .. })));

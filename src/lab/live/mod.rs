@@ -216,6 +216,9 @@ impl<'a> Live<'a> {
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
+        for message in self.data.set.notes.clone() {
+            self.emit(Event::Warning { step: 0, epoch: 0.0, message })?;
+        }
         while let Some(mut current) = self.next_task()? {
             self.train_task(&mut current)?;
             self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;

@@ -3,19 +3,22 @@
 use egui::{Color32, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::form::Form;
+use crate::spec::Source;
 
 /// Draws them below the task's row.
 pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
-    let all = form.checked.shape.classes;
-    if all > 20 {
+    let info = form.session.and_then(|session| session.history.info());
+    let known = info.filter(|info| {
+        let (shown, data) = (&info.spec.data, &form.draft.data);
+        shown.source == data.source && (!data.source.needs_folder() || shown.path == data.path)
+    });
+    let names = known.map(|info| info.class_names.clone()).unwrap_or_default();
+    let all = form.checked.shape.classes.max(names.len());
+    // How many classes a folder of IDX files has is known once it was read.
+    if all > 20 || (form.draft.data.source == Source::Idx && names.is_empty()) {
         class_text(ui, form, task);
         return;
     }
-    let info = form.session.and_then(|session| session.history.info());
-    let names = info
-        .filter(|info| info.spec.data.source == form.draft.data.source)
-        .map(|info| info.class_names.clone())
-        .unwrap_or_default();
     // Of a later task the first so many are replaced by classes of task 1.
     let replaced = if task > 1 { form.draft.tasks.overlap } else { 0 };
     let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };

@@ -9,16 +9,7 @@ use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
-    let sources = [
-        (Source::FashionMnistSmall, "Fashion-MNIST, small"),
-        (Source::Idx, "IDX folder"),
-        (Source::Cifar10, "CIFAR-10 folder"),
-        (Source::Cifar100, "CIFAR-100 folder"),
-        (Source::Circle, "points of a circle"),
-        (Source::Disk, "points of a disk"),
-        (Source::SpherePolynomial, "polynomial on a sphere"),
-        (Source::Fourier, "power law on a circle"),
-    ];
+    let sources = Source::ALL.map(|source| (source, source.words()));
     let before = form.draft.data.source;
     form.choice(
         ui,
@@ -33,7 +24,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         other_classes(form.draft);
     }
     if form.draft.data.source.needs_folder() {
-        form.row(ui, "data.path", "Folder", "With the files of this data set", |ui, form| {
+        form.row(ui, "data.path", "Folder", "With the files of this data set, or one above it", |ui, form| {
             let path = form.draft.data.path.clone().unwrap_or_default();
             let mut text = path.display().to_string();
             let width = ui.available_width() - ROW - 8.0;

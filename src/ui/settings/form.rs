@@ -128,7 +128,7 @@ pub fn whole(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usi
 /// A number of any size: dragging changes it by a share of itself.
 pub fn real(ui: &mut Ui, value: &mut f64, least: f64) -> egui::Response {
     let speed = (value.abs() * 0.02).max(least);
-    let parse = |text: &str| text.replace('−', "-").trim().parse().ok();
+    let parse = |text: &str| text.replace('−', "-").trim().parse().ok().filter(|value: &f64| value.is_finite());
     ui.add(
         DragValue::new(value)
             .speed(speed)

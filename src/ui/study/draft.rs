@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::spec::{DataSpec, Problem, STUDIES, Source, Spec, StudyRun, StudySpec, Variant};
+use crate::spec::{DataSpec, Problem, STUDIES, Spec, StudyRun, StudySpec, Variant, expanded};
 use crate::worker::progress::{largest_bytes, total_work};
 
 /// Which study.
@@ -110,14 +110,14 @@ impl Draft {
     /// Where it is kept.
     pub fn folder(&self, run: &Spec) -> PathBuf {
         if let Some(folder) = &self.folder {
-            return PathBuf::from(folder.trim());
+            return expanded(Path::new(folder.trim()));
         }
         let name = match self.which {
             Which::Ready(place) => STUDIES[place].name.to_owned(),
             Which::Own | Which::Found => format!("own-{}", self.axis.replace('.', "-")),
         };
         // The same question on other images is another study.
-        let images = if self.borrows_data(run) { data_word(run.data.source) } else { "" };
+        let images = if self.borrows_data(run) { format!("-{}", run.data.source.key()) } else { String::new() };
         PathBuf::from(FOLDER).join(format!("{name}{images}"))
     }
 
@@ -171,15 +171,6 @@ impl Draft {
     }
 }
 
-fn data_word(source: Source) -> &'static str {
-    match source {
-        Source::FashionMnistSmall | Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => "",
-        Source::Idx => "-idx",
-        Source::Cifar10 => "-cifar10",
-        Source::Cifar100 => "-cifar100",
-    }
-}
-
 /// A draft and what is known of it; worked out again only when one of the two drafts changes.
 #[derive(Debug)]
 pub struct Plan {
@@ -208,7 +199,8 @@ impl Plan {
         };
         match draft.spec(run) {
             Err(problem) => plan.problems.push(problem),
-            Ok(spec) => {
+            Ok(mut spec) => {
+                spec.root_paths(Path::new(""));
                 plan.problems = spec.study_problems();
                 if plan.out.as_os_str().is_empty() {
                     let message = "give a folder for the study".to_owned();

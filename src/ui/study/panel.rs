@@ -5,7 +5,7 @@ use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, Tex
 
 use super::draft::{Draft, Which};
 use super::{Busy, StudyPage, Wish, list};
-use crate::spec::{STUDIES, Source, Spec, lab_before, values_text};
+use crate::spec::{STUDIES, Spec, lab_before, values_text};
 use crate::ui::actions::{Action, Actions};
 use crate::ui::format;
 use crate::ui::settings::ASSUMED_FLOPS;
@@ -113,16 +113,7 @@ fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
 
 /// Which images the runs train on, in words.
 fn images(draft: &Draft, run: &Spec) -> String {
-    let name = match run.data.source {
-        Source::FashionMnistSmall => "Fashion-MNIST, small",
-        Source::Idx => "an IDX folder",
-        Source::Cifar10 => "CIFAR-10",
-        Source::Cifar100 => "CIFAR-100",
-        Source::Circle => "points of the circle",
-        Source::Disk => "points of the disk",
-        Source::SpherePolynomial => "points of the sphere",
-        Source::Fourier => "a power law on the circle",
-    };
+    let name = run.data.source.words();
     match draft.which {
         Which::Own => format!("All other settings and the images ({name}) are those of the run page."),
         Which::Found => "All settings are those of the folder.".to_owned(),

@@ -1,0 +1,75 @@
+//! A set of four IDX files, from its folder to its images: found, read, turned upright and named.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::places::{self, Files};
+use super::{DataError, RawImages, RawSet, idx, known};
+
+/// Reads the set that this path means, and tells in sentences what was done beside reading it.
+pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
+    let files = places::idx(path)?;
+    let (mut train, mut test) = (read(&files, 0)?, read(&files, 1)?);
+    let mut notes = Vec::new();
+    if files.folder != path {
+        notes.push(format!("The images are those of {}", files.choice().display()));
+    }
+    if files.prefix.starts_with("emnist") {
+        for part in [&mut train, &mut test] {
+            exchange(part);
+        }
+        notes.push("EMNIST stores its images with rows and columns exchanged: they are turned upright".to_owned());
+    }
+    let count = train.labels.iter().chain(&test.labels).max().map_or(0, |&label| usize::from(label) + 1);
+    let named = known::name(&train, &test);
+    let is_known = named.is_some();
+    let (name, class_names) = named.unwrap_or_else(|| (neutral(&files), known::numbered(count)));
+    let mut set = RawSet { name, class_names, train, test };
+    let table = mapping(&files).filter(|_| !is_known).and_then(|table| known::letters(&table, &set));
+    let is_told = table.is_some();
+    set.class_names = table.unwrap_or(set.class_names);
+    if !is_known && !is_told && files.choice().to_string_lossy().to_lowercase().contains("mnist") {
+        let message = "These images are of no set that is known by its content: classes are called by their numbers";
+        notes.push(message.to_owned());
+    }
+    Ok((set, notes))
+}
+
+fn read(files: &Files, part: usize) -> Result<RawImages, DataError> {
+    // Whole, or it had not been found.
+    let open = |held: usize| places::open(files.file(part, held).unwrap_or(&files.folder));
+    let (images_file, images) = open(0)?;
+    let (labels_file, labels) = open(1)?;
+    // Labels first: they are short, and what is wrong with them is known before the images are unpacked.
+    let labels = idx::read_labels(&labels_file, labels)?;
+    idx::join(&images_file, idx::read_images(&images_file, images)?, &labels_file, labels)
+}
+
+/// Rows become columns.
+fn exchange(images: &mut RawImages) {
+    let [channels, height, width] = images.shape;
+    let mut pixels = Vec::with_capacity(images.pixels.len());
+    for plane in images.pixels.chunks_exact(height * width) {
+        pixels.extend((0..width).flat_map(|column| plane.iter().skip(column).step_by(width)));
+    }
+    (images.shape, images.pixels) = ([channels, width, height], pixels);
+}
+
+/// The table of the letters that lies beside the files, if there is one.
+fn mapping(files: &Files) -> Option<String> {
+    if files.prefix.is_empty() {
+        return None;
+    }
+    let (_, file) = places::open(&files.folder.join(format!("{}-mapping.txt", files.prefix))).ok()?;
+    let mut text = String::new();
+    file.take(64 << 10).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// A set by the names of its folder, which claim nothing.
+fn neutral(files: &Files) -> String {
+    let parts: Vec<_> = files.folder.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    let last = parts[parts.len().saturating_sub(2)..].join("/");
+    let beside = if files.prefix.is_empty() { String::new() } else { format!(", {}", files.prefix) };
+    format!("IDX folder {last}{beside}")
+}

@@ -1,0 +1,61 @@
+//! Paths as people write them: `~` is the home folder, and a relative path is one from somewhere.
+//!
+//! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the folder
+//! of the file. Either way it is absolute in the spec that is run, so that the `run.toml` of a run repeats it from anywhere.
+
+use std::path::{Path, PathBuf};
+
+use super::Spec;
+
+/// The path with the home folder in place of a leading `~`, where there is one.
+pub fn expanded(path: &Path) -> PathBuf {
+    let home = || etcetera::home_dir().ok();
+    match path.strip_prefix("~") {
+        Ok(rest) => home()
+            .map_or_else(|| path.to_owned(), |home| if rest.as_os_str().is_empty() { home } else { home.join(rest) }),
+        Err(_) => path.to_owned(),
+    }
+}
+
+/// The path from the root on; `base` is the folder that a relative one starts from.
+pub fn absolute(path: &Path, base: &Path) -> PathBuf {
+    let path = base.join(expanded(path));
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The setting that is a path, as in the settings of a variant.
+const DATA_PATH: &str = "data.path";
+
+impl Spec {
+    /// Makes the paths in it absolute; relative ones start from `base`.
+    pub fn root_paths(&mut self, base: &Path) {
+        self.each_path(&|path| absolute(path, base));
+    }
+
+    /// The same for a run file in the folder `base`. Earlier versions wrote paths as they had been typed, relative to a folder that
+    /// nobody noted: where nothing lies beside the file but something beneath the current folder, that is meant.
+    pub(super) fn root_paths_of_file(&mut self, base: &Path) {
+        self.each_path(&|path| {
+            let (beside, here) = (absolute(path, base), absolute(path, Path::new("")));
+            if !beside.exists() && here.exists() { here } else { beside }
+        });
+    }
+
+    fn each_path(&mut self, rooted: &dyn Fn(&Path) -> PathBuf) {
+        let given = |path: &Path| !path.as_os_str().is_empty();
+        if let Some(path) = self.data.path.as_mut().filter(|path| given(path)) {
+            *path = rooted(path);
+        }
+        let variants = self.study.iter_mut().flat_map(|study| &mut study.variants);
+        for setting in variants.flat_map(|variant| &mut variant.set) {
+            let Some((key, path)) = setting.split_once('=') else { continue };
+            let path = path.trim().trim_matches(['"', '\'']);
+            if key.trim() == DATA_PATH
+                && given(Path::new(path))
+                && let Some(path) = rooted(Path::new(path)).to_str()
+            {
+                *setting = format!("{DATA_PATH}={path}");
+            }
+        }
+    }
+}

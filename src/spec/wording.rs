@@ -1,0 +1,229 @@
+//! What is wrong with a run file, in our words: where, what stands there, and what to write instead.
+//!
+//! Guarantees: one sentence whatever the text, with no control character in it, and never a type of the library that reads TOML.
+
+use std::fmt;
+
+use toml::Value;
+
+/// Where something stands in a file, and its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 1, in letters.
+    line: usize,
+    column: usize,
+    text: String,
+}
+
+/// Letters of a line that are shown.
+const SHOWN: usize = 70;
+
+impl Place {
+    /// The place of a byte of the text.
+    pub(super) fn of(text: &str, at: usize) -> Self {
+        let at = (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+        Self {
+            line: text[..at].matches('\n').count() + 1,
+            column: text[start..at].chars().count() + 1,
+            text: text[start..end].trim().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "line {}, column {} (`{}`)", self.line, self.column, shown(&self.text))
+    }
+}
+
+/// The beginning of a text, without anything that a terminal would obey.
+pub(super) fn shown(text: &str) -> String {
+    let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(SHOWN).map(visible).collect::<String>() + more
+}
+
+/// Why this is no run file; `at` is the byte at which the library gave up, and `twice` whether it met a key again.
+pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
+    if let Some(kind) = other_format(text) {
+        return format!("this is {kind} and no run file, which is TOML, as a run folder's run.toml");
+    }
+    let place = Place::of(text, at);
+    let hint = if twice { "this stands in the file already: keep one of the two".to_owned() } else { hint(&place) };
+    format!("{place}: {hint}")
+}
+
+/// What a file is that is no TOML at all.
+fn other_format(text: &str) -> Option<&'static str> {
+    let text = text.trim_start();
+    if text.contains('\0') {
+        return Some("binary");
+    }
+    if text.starts_with('{') || (text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()) {
+        return Some("JSON");
+    }
+    if text.starts_with("---") || text.starts_with("%YAML") {
+        return Some("YAML");
+    }
+    text.starts_with('<').then_some("XML or HTML")
+}
+
+/// What to write instead of this line.
+fn hint(place: &Place) -> String {
+    let line = place.text.as_str();
+    if let Some(mark) = line.chars().find(|c| "“”„‟‘’‚«»″′".contains(*c)) {
+        return format!("{mark} is a quotation mark for reading: write \" or '");
+    }
+    let odd = |c: &char| {
+        (c.is_whitespace() && !" \t\r".contains(*c)) || "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}".contains(*c)
+    };
+    if let Some(odd) = line.chars().find(odd) {
+        return format!("there is a blank that is none (U+{:04X}): replace it by a plain one", odd as u32);
+    }
+    if line.starts_with('[') && !line.contains('=') {
+        return "a section is written [network], alone on its line".to_owned();
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        return match line.split_once(':').or_else(|| line.split_once(' ')) {
+            Some((key, value)) if is_key(key.trim()) && !value.trim().is_empty() => {
+                format!("write {} = {}", key.trim(), value.trim())
+            }
+            _ => "a line is KEY = VALUE, a [section], or a # comment".to_owned(),
+        };
+    };
+    let (key, value) = (key.trim(), value.split(" #").next().unwrap_or_default().trim());
+    if !key.split('.').all(|part| is_key(part.trim())) && !key.starts_with(['"', '\'', '{', '[']) {
+        return "a key is made of letters, digits, - and _: network.width = 64".to_owned();
+    }
+    if value.is_empty() {
+        return format!("there is no value: write {key} = VALUE, or leave the line out");
+    }
+    let quotes = value.matches('"').count() - value.matches("\\\"").count();
+    if value.contains('\\') && value.contains('"') {
+        return "in these quotes \\ begins a special letter: write '…', within which it is a letter like others"
+            .to_owned();
+    }
+    if !quotes.is_multiple_of(2) {
+        return "a quote \" is not closed".to_owned();
+    }
+    if value.starts_with('=') {
+        return "one = is enough".to_owned();
+    }
+    let words = value.split(|c: char| "[]{},= \t".contains(c)).filter(|word| !word.is_empty());
+    if !value.starts_with(['[', '{', '"', '\''])
+        && let [whole, rest] = value.split(',').map(str::trim).collect::<Vec<_>>()[..]
+        && whole.parse::<i64>().is_ok()
+        && rest.parse::<u64>().is_ok()
+    {
+        return format!("a number has a point: write {whole}.{rest}, or in a list [{whole}, {rest}]");
+    }
+    if let Some(hint) = words.clone().find_map(word) {
+        return hint;
+    }
+    if value.ends_with([',', ';']) && !value.starts_with(['[', '{']) {
+        return format!("nothing stands between the lines: write {key} = {}", value.trim_end_matches([',', ';']));
+    }
+    if value.starts_with('[') || value.starts_with('{') {
+        let count = |c: char| value.matches(c).count();
+        if count('[') != count(']') || count('{') != count('}') {
+            return "a bracket is not closed, or was not opened".to_owned();
+        }
+    }
+    if !value.starts_with(['"', '\'', '[', '{']) && value.parse::<f64>().is_err() {
+        return format!("text stands in quotes: write {key} = \"{value}\"");
+    }
+    "this cannot be understood: a value is a number, true or false, text in quotes, or a list of such in [ ]".to_owned()
+}
+
+fn is_key(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
+/// What to write instead of this word, where TOML refuses what other languages take.
+pub(super) fn word(word: &str) -> Option<String> {
+    match word.to_lowercase().as_str() {
+        "true" | "false" if word.chars().any(char::is_uppercase) => {
+            return Some(format!("write {}", word.to_lowercase()));
+        }
+        "yes" | "on" => return Some("write true".to_owned()),
+        "no" | "off" => return Some("write false".to_owned()),
+        "none" | "null" | "nil" if word != "none" => return Some("to give no value, leave the line out".to_owned()),
+        "infinity" | "∞" | "+infinity" => return Some("write inf".to_owned()),
+        _ => {}
+    }
+    let plain = word.replace(['−', '–'], "-");
+    let (sign, number) = plain.strip_prefix(['-', '+']).map_or(("", plain.as_str()), |rest| (&plain[..1], rest));
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && number.ends_with(|c: char| c.is_ascii_digit() || c == '.')
+        && number.parse::<f64>().is_ok();
+    if !is_number {
+        return None;
+    }
+    let (digits, power) = number.split_at(number.find(['e', 'E']).unwrap_or(number.len()));
+    let (before, after) = digits.split_once('.').unwrap_or((digits, "-"));
+    let before = match before.trim_start_matches('0') {
+        "" => "0",
+        rest => rest,
+    };
+    let right = match after {
+        "-" => format!("{sign}{before}{power}"),
+        "" => format!("{sign}{before}.0{power}"),
+        after => format!("{sign}{before}.{after}{power}"),
+    };
+    (right != word).then(|| format!("write {right}"))
+}
+
+/// Why this value cannot be had. `like` is one that could, `choices` are the words that it can be, and `said` is what the library
+/// says of it.
+pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], said: &str) -> String {
+    let given = match value {
+        Value::String(text) => shown(text),
+        other => shown(&other.to_string()),
+    };
+    let known = listed(said);
+    if said.starts_with("unknown field") || said.starts_with("unknown variant") {
+        // The first word in backticks is the one that is not known.
+        if let Some((word, rest)) = known.split_first().filter(|(_, rest)| !rest.is_empty()) {
+            return format!("there is no {}, there are {}", shown(word), rest.join(", "));
+        }
+    }
+    if !choices.is_empty() {
+        return format!("there is no {given}, there are {}", choices.join(", "));
+    }
+    if let Value::String(text) = value
+        && !matches!(like, Some(Value::String(_)))
+        && let Some(hint) = word(text.trim())
+    {
+        return format!("{given} is not how a number or a switch is written: {hint}");
+    }
+    let wanted = match like {
+        Some(Value::Integer(_)) => match value {
+            Value::Float(number) if number.fract() == 0.0 && (0.0..1e15).contains(number) => {
+                return format!("{given} is written as a fraction: write {number:.0}");
+            }
+            Value::Integer(number) if *number >= 0 => return format!("{given} is too large"),
+            _ => "no whole number from 0 up".to_owned(),
+        },
+        Some(Value::Float(_)) => "no number".to_owned(),
+        Some(Value::Boolean(_)) => "neither true nor false".to_owned(),
+        Some(Value::String(_)) => "no text in quotes".to_owned(),
+        Some(Value::Array(_)) if matches!(value, Value::Array(_)) => {
+            return format!("{given} has something in it that cannot stand there{}", example(like));
+        }
+        Some(Value::Array(_)) => format!("no list{}", example(like)),
+        _ => "not what can stand here".to_owned(),
+    };
+    let section = if matches!(value, Value::Table(_)) { " but a section" } else { "" };
+    format!("{given} is {wanted}{section}")
+}
+
+fn example(like: Option<&Value>) -> String {
+    like.map_or_else(String::new, |like| format!(": it looks like {like}"))
+}
+
+/// The words in backticks of a message of the library.
+pub(super) fn listed(said: &str) -> Vec<String> {
+    said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
