@@ -54,7 +54,7 @@ pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
         trace: 2e4,
         frobenius: 1e4,
         effective_rank: 5.0,
-        asymmetry: 1e-7,
+        asymmetry: None,
         alignment: 0.5 + 0.1 * noise(salt + 7.0),
         alignment_centred: Some(0.4),
         alignment_full: None,

@@ -1,14 +1,19 @@
-//! `kernelscope figures`: the figures of a run folder or a study's, finished or not.
+//! `kernelscope figures`: the figures of a run folder or a study's, finished or not; or of an archive of kernels.
+
+use std::path::{Path, PathBuf};
 
 use super::{FigureFormat, FiguresArgs, Refused};
-use crate::record::figures::{FOLDER, Format, write_all, write_study};
-use crate::record::{STUDY, StudyFolder, load, tidy};
+use crate::record::figures::{FOLDER, Format, files, write_all, write_study};
+use crate::record::{STUDY, StudyFolder, array_of, load, load_kernels, tidy};
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let format = match args.format {
         FigureFormat::Svg => Format::Svg,
         FigureFormat::Png => Format::Png,
     };
+    if array_of(&args.run).0.is_file() {
+        return of_kernels(args, format);
+    }
     let out = args.out.clone().unwrap_or_else(|| args.run.join(FOLDER));
     if args.run.join(STUDY).is_file() {
         let study = StudyFolder::open(&args.run).map_err(|err| Refused(err.to_string()))?;
@@ -29,4 +34,30 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// The figures of an archive of kernels, which lie beside it.
+fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
+    let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(Refused)?;
+    let out = args.out.clone().unwrap_or_else(|| beside(&args.run));
+    let there = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
+    if let Some(there) = there.filter(|_| !args.overwrite) {
+        let message = format!("{} exists: choose another folder with --out or give --overwrite", there.display());
+        return Err(Refused(message).into());
+    }
+    for warning in &loaded.warnings {
+        eprintln!("{warning}");
+    }
+    for path in write_all(&loaded.history, &out, format)? {
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// K-figures beside K.npz, and K-NAME-figures for one of its arrays.
+fn beside(path: &Path) -> PathBuf {
+    let (archive, name) = array_of(path);
+    let stem = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let of_name = name.map_or_else(String::new, |name| format!("-{}", name.replace(['/', '\\'], "-")));
+    archive.with_file_name(format!("{stem}{of_name}-{FOLDER}"))
 }

@@ -29,7 +29,7 @@ pub struct GramArgs {
     /// The weights, named and laid out as PyTorch's
     #[arg(long, value_name = "W.safetensors")]
     pub weights: PathBuf,
-    /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file, or a .npy file
+    /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file or .npz archive, or a .npy file
     #[arg(long, value_name = "X")]
     pub inputs: PathBuf,
     /// Others for the columns, where the kernel is to be a rectangle
@@ -160,9 +160,11 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         if args.repeat.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
     }
     if args.out.is_none() && args.repeat.repeat.is_none() {
+        gram.inputs().iter().for_each(|words| eprintln!("{words}"));
         return Ok(());
     }
     gram.check_memory().map_err(|err| Refused(err.to_string()))?;
+    gram.inputs().iter().for_each(|words| eprintln!("{words}"));
     let began = Instant::now();
     let (timing, kernel) = match measure(&gram, &args.repeat) {
         (_, Err(GramError::Device(why))) => {

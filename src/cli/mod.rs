@@ -9,6 +9,7 @@ mod follow;
 mod gram;
 mod install;
 mod lists;
+mod metrics;
 mod repeat;
 mod run;
 mod settings;
@@ -26,11 +27,13 @@ use thiserror::Error;
 
 pub use follow::follow;
 pub use gram::GramArgs;
+pub use metrics::MetricsArgs;
 pub use run::run_default;
 pub use summary::summary;
 pub use theory::TheoryArgs;
 
 use crate::program::VERSION;
+use crate::record::array_of;
 use crate::spec::expanded;
 use crate::ui::views::View;
 use crate::ui::{Home, Subject, WindowOptions};
@@ -57,8 +60,10 @@ pub enum Command {
     Gram(GramArgs),
     /// Compute the infinite-width kernels of a network on given inputs, and what training with them predicts
     Theory(TheoryArgs),
-    /// Draw the publication figures of a run or of a study
+    /// Draw the publication figures of a run, of a study, or of an archive of kernels
     Figures(FiguresArgs),
+    /// Measure the kernels of an archive: every number that a run has of its own, in the columns of its metrics.csv
+    Metrics(MetricsArgs),
     /// Take pictures of the window on a real run: before the switch, after it, at the end; or of a study
     Screenshots(ScreenshotArgs),
     /// List the ready-made runs and studies
@@ -77,7 +82,7 @@ pub enum Command {
 /// Arguments of `open`.
 #[derive(Debug, clap::Args)]
 pub struct OpenArgs {
-    /// Folders of runs and of studies, and .npz archives of kernels
+    /// Folders of runs and of studies, and .npz archives of kernels, as K.npz:NAME one of their arrays
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 }
@@ -117,14 +122,17 @@ pub struct StudyArgs {
 /// Arguments of `figures`.
 #[derive(Debug, clap::Args)]
 pub struct FiguresArgs {
-    /// Folder of a run or of a study, finished or not
-    #[arg(value_name = "DIR")]
+    /// Folder of a run or of a study, finished or not; or an archive of kernels, as K.npz:NAME one of its arrays
+    #[arg(value_name = "DIR|K.npz")]
     pub run: PathBuf,
     #[arg(long, value_enum, default_value_t = FigureFormat::Svg)]
     pub format: FigureFormat,
-    /// Folder for the figures; DIR/figures if not given
+    /// Folder for the figures; DIR/figures, or K-figures beside K.npz, if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Replace figures of an archive that are there; those of runs and studies are always drawn anew
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// Arguments of `screenshots`.
@@ -209,6 +217,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Gram(args) => gram::gram(args),
         Command::Theory(args) => theory::theory(args),
         Command::Figures(args) => figures::figures(args),
+        Command::Metrics(args) => metrics::metrics(args),
         Command::Screenshots(args) => screenshots(args),
         Command::Presets => lists::presets(),
         Command::Devices => lists::devices(),
@@ -218,7 +227,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 }
 
 fn open(args: &OpenArgs) -> anyhow::Result<()> {
-    if let Some(missing) = args.paths.iter().find(|path| !path.exists()) {
+    if let Some(missing) = args.paths.iter().find(|path| !array_of(path).0.exists()) {
         return Err(Refused(format!("{} is not there", missing.display())).into());
     }
     let options =

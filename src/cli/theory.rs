@@ -11,7 +11,7 @@ use super::repeat::Repeat;
 use super::settings::{Settings, refuse};
 use crate::math::Gram;
 use crate::math::timing::time;
-use crate::record::{Arrays, check_place, write_arrays};
+use crate::record::{Arrays, Layout, check_place, write_arrays};
 use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
 use crate::theory::posterior::{self, Blocks};
 use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
@@ -26,7 +26,7 @@ use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Point
 pub struct TheoryArgs {
     #[command(flatten)]
     pub settings: Settings,
-    /// The inputs
+    /// The inputs; a plain .npy file is x_train
     #[arg(long, value_name = "X.npz")]
     pub inputs: PathBuf,
     /// With y_train and x_test, also where training ends (t = ∞): mean and covariance, with so many times the mean of the
@@ -50,6 +50,8 @@ struct Given {
     train: Vec<f64>,
     test: Vec<f64>,
     lesson: Option<Targets>,
+    /// How the inputs were understood, and what was done to read them.
+    words: String,
 }
 
 /// [n, C] each, and f₀ of the others.
@@ -76,6 +78,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     let given = read(&args.inputs, &spec)?;
     refuse(spec.network.check(given.image))?;
     let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
+    eprintln!("{}", given.words);
     let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     args.repeat.print(timing, None)?;
@@ -181,10 +184,24 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
     Ok((flow.outputs(gram.values(), &given.start), test.unwrap_or_default()))
 }
 
-/// Reads X.npz for this network.
+/// Reads X.npz for this network; a plain array is x_train.
 fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     let bad = |why: String| Refused(format!("{}: {why}", path.display()));
-    let mut arrays = Arrays::open(path).map_err(|why| bad(format!("no archive of arrays ({why})")))?;
+    let arrays = Arrays::open(path).map_err(|why| bad(format!("no archive of arrays: {why}")))?;
+    let mut arrays = arrays.alone_is("x_train");
+    let shape = |arrays: &mut Arrays, name: &str| arrays.shape(name).map_err(|why| bad(format!("{name}: {why}")));
+    let Some(inputs) = shape(&mut arrays, "x_train")? else {
+        return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
+    };
+    let reads_images = !matches!(spec.network.kind, NetworkKind::Mlp | NetworkKind::ResMlp);
+    let Layout { count: n, image, words } = Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
+    let m = match shape(&mut arrays, "x_test")? {
+        Some(other) if other.get(1..) == inputs.get(1..) && other[0] > 0 => other[0],
+        Some(other) => return Err(bad(format!("x_test has shape {other:?}, x_train {inputs:?}: they must agree"))),
+        None => 0,
+    };
+    // Before anything is read: a small file may unpack to inputs without number.
+    check_memory(n, m, image.iter().product())?;
     let mut floats = |name: &str| {
         let found = arrays.floats(name).map_err(|why| bad(format!("{name}: {why}")))?;
         match found {
@@ -194,21 +211,8 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
             found => Ok(found),
         }
     };
-    let Some((shape, train)) = floats("x_train")? else {
-        return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
-    };
-    let image = image(&shape, spec.network.kind).ok_or_else(|| {
-        bad(format!(
-            "x_train has shape {shape:?} where [n, d], [n, h, w] or [n, c, h, w] was expected (square images if flat)"
-        ))
-    })?;
-    let n = shape[0];
-    let test = match floats("x_test")? {
-        Some((other, values)) if other[1..] == shape[1..] && !values.is_empty() => values,
-        Some((other, _)) => return Err(bad(format!("x_test has shape {other:?}, x_train {shape:?}: they must agree"))),
-        None => Vec::new(),
-    };
-    let m = test.len() / image.iter().product::<usize>();
+    let mut inputs = |name: &str| Ok::<_, Refused>(floats(name)?.map_or_else(Vec::new, |(_, values)| values));
+    let (train, test) = (inputs("x_train")?, inputs("x_test")?);
     let lesson = match floats("y_train")? {
         None => None,
         Some((shape, targets)) => {
@@ -239,20 +243,18 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
             Some(Targets { targets, classes, start, start_test, times })
         }
     };
-    Ok(Given { image, train, test, lesson })
+    let words = [&[words], arrays.notes()].concat().join("; ");
+    Ok(Given { image, train, test, lesson, words })
 }
 
-/// Channels, height and width of inputs of this shape; flat ones are square images to whoever reads images.
-fn image(shape: &[usize], kind: NetworkKind) -> Option<[usize; 3]> {
-    let image = match *shape {
-        [_, flat] if matches!(kind, NetworkKind::Mlp | NetworkKind::ResMlp) => [1, 1, flat],
-        [_, flat] => {
-            let side = flat.isqrt();
-            (side * side == flat).then_some([1, side, side])?
-        }
-        [_, height, width] => [1, height, width],
-        [_, channels, height, width] => [channels, height, width],
-        _ => return None,
-    };
-    shape.iter().all(|&size| size > 0).then_some(image)
+/// Says whether the kernels of so many inputs of so many values, and these themselves, fit into memory.
+fn check_memory(n: usize, m: usize, values: usize) -> Result<(), Refused> {
+    let (rows, columns) = (n as f64, m as f64);
+    let needed = 16.0 * (rows * rows + rows * columns + columns * columns) + 16.0 * (rows + columns) * values as f64;
+    let free = memory_available() as f64;
+    if needed > free {
+        let (needed, free) = (needed / 1e9, free / 1e9);
+        return Err(Refused(format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs")));
+    }
+    Ok(())
 }

@@ -25,7 +25,8 @@ use crate::train::score;
 pub struct Reading {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
-    asymmetry: f64,
+    /// Whether a snapshot tells of it.
+    is_told: bool,
     /// The same blocks of the optimiser's kernel, where there is one.
     optimiser: Option<Vec<Gram>>,
     parts: Parts,
@@ -103,11 +104,11 @@ impl Meter {
     /// Symmetrises and cuts a measured kernel.
     pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
         let parts = Parts::cut(&measured, self.labels.len(), &self.tasks())?;
-        let (whole, asymmetry) = Gram::symmetrised(self.labels.len(), measured.trace)?;
+        let (whole, _) = Gram::symmetrised(self.labels.len(), measured.trace)?;
         let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;
         let optimiser = optimiser.map(|(whole, _)| cut(&whole));
-        Ok(Reading { grams: cut(&whole), asymmetry, optimiser, parts, full: measured.full })
+        Ok(Reading { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
     }
 
     /// Class of each probe.
@@ -120,10 +121,15 @@ impl Meter {
         self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect()
     }
 
-    /// Keeps the reading at the end of this lag for the velocities to come.
-    pub fn hold(&mut self, lag: Lag, reading: Reading) {
+    /// The Gram at the beginning of this lag, where no snapshot tells of it.
+    pub fn partner(&self, lag: Lag) -> Option<&Gram> {
+        self.held.before(lag).filter(|before| !before.is_told).map(Reading::whole)
+    }
+
+    /// Keeps the reading at the end of this lag for the velocities to come; `is_told` where a snapshot tells of it.
+    pub fn hold(&mut self, lag: Lag, reading: Reading, is_told: bool) {
         // No later velocity needs the full kernel, which is C² times the size.
-        let reading = Reading { full: None, ..reading };
+        let reading = Reading { full: None, is_told, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }
@@ -221,7 +227,6 @@ impl Meter {
             };
             BlockMetrics {
                 loss: score(own, self.targets(rows.clone()), &[], self.loss).loss,
-                asymmetry: reading.asymmetry,
                 alignment_full: reading
                     .full
                     .as_ref()

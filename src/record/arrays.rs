@@ -1,15 +1,14 @@
-//! Arrays that come from elsewhere and go elsewhere: `.npy` in, `.npz` out.
+//! Arrays that come from elsewhere and go elsewhere: `.npy` and `.npz` in, `.npz` out.
 //!
 //! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
 //! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
 //! panic, and takes no more memory than they do.
 
-use std::io;
+use std::io::Cursor;
 use std::path::Path;
 
-use npyz::{Deserialize, NpyFile, NpyHeader, Order};
-
-use super::npz::{NpzReader, NpzWriter, header, invalid};
+use super::npy::{Header, MAGIC};
+use super::npz::{NpzReader, NpzWriter};
 use super::{FolderError, atomic};
 
 /// An array to be written: its name, its shape and its values in C order.
@@ -43,70 +42,123 @@ pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>
     })
 }
 
-/// Whether these are the bytes of a `.npy` file.
-pub fn is_npy(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x93NUMPY")
+/// Whether these are the bytes of a `.npy` file or of an archive, and not of a safetensors file.
+pub fn is_array(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(b"PK")
 }
 
-/// The shape and the values of a `.npy` file of 32- or 64-bit floats in C order.
+/// An array of numbers that are computed with in 32 bits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Singles {
+    pub shape: Vec<usize>,
+    /// In C order; what does not fit 32 bits is infinite.
+    pub values: Vec<f32>,
+    /// What was done to read it, if anything.
+    pub note: Option<String>,
+}
+
+/// Reads the numbers of a `.npy` file, or of an archive those of the array of this name; without one, of its only array.
 ///
 /// # Errors
-/// When it is none, in words.
-pub fn read_npy(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
-    // Products are in 32 bits; what does not fit them becomes infinite, which the caller refuses.
-    parse(bytes, |value| value, |value| value as f32).map_err(|err| err.to_string())
+/// When there are none, in words.
+pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
+    let read = || {
+        let mut npz = NpzReader::of(Cursor::new(bytes), bytes.len() as u64, name.to_owned())?;
+        let names: Vec<String> = npz.names().map(str::to_owned).collect();
+        let chosen = match &names[..] {
+            _ if npz.has(name) => name,
+            [only] => only,
+            _ => return Ok(Err(names.join(", "))),
+        };
+        let header = npz.header(chosen)?;
+        let of_name = (chosen != name).then(|| format!("the array is {chosen}"));
+        let note = [of_name, read_as(&header)].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let array = npz.array(chosen)?;
+        Ok::<_, std::io::Error>(Ok((array, note)))
+    };
+    match read() {
+        Ok(Ok((array, note))) => {
+            Ok(Singles { shape: array.shape, values: array.values, note: (!note.is_empty()).then_some(note) })
+        }
+        Ok(Err(names)) => Err(format!("there is no array {name} among [{names}]: name the inputs {name}")),
+        Err(err) => Err(err.to_string()),
+    }
+}
+
+/// What is said of an array that is not floats in C order.
+fn read_as(header: &Header) -> Option<String> {
+    let order = header.is_turned().then_some("Fortran order turned into C order");
+    let name = header.type_name();
+    let usual = matches!(name.as_str(), "float32" | "float64");
+    let cast = (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
+    let said = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    (!said.is_empty()).then_some(said)
 }
 
 /// The shape and the values of an array, in C order.
 pub type Floats = (Vec<usize>, Vec<f64>);
 
-/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it.
-pub struct Arrays(NpzReader);
+/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or one array alone, as `numpy.save` does.
+pub struct Arrays {
+    npz: NpzReader,
+    /// What a single array is called here.
+    alone: Option<String>,
+    notes: Vec<String>,
+}
 
 impl Arrays {
-    /// Opens an archive.
+    /// Opens an archive, or a single array.
     ///
     /// # Errors
     /// When it is none, in words.
     pub fn open(path: &Path) -> Result<Self, String> {
-        NpzReader::open(path).map(Self).map_err(|err| err.to_string())
+        let npz = NpzReader::open(path).map_err(|err| err.to_string())?;
+        Ok(Self { npz, alone: None, notes: Vec::new() })
     }
 
-    /// The shape and the values of an array of 32- or 64-bit floats in C order; `None` where there is none of this name.
+    /// The same; an array alone is the one of this name.
+    #[must_use]
+    pub fn alone_is(mut self, name: &str) -> Self {
+        if self.npz.is_alone() {
+            self.notes.push(format!("the array is {name}"));
+            self.alone = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// What was done to read the arrays so far, where that was more than to read them.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The name within the file, where it has an array of this name.
+    fn place(&self, name: &str) -> Option<String> {
+        if self.alone.as_deref() == Some(name) {
+            return self.npz.names().next().map(str::to_owned);
+        }
+        self.npz.has(name).then(|| name.to_owned())
+    }
+
+    /// The shape of an array of numbers, of which nothing else is read; `None` where there is none of this name.
     ///
     /// # Errors
     /// When it holds something else, in words.
+    pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, String> {
+        let Some(place) = self.place(name) else { return Ok(None) };
+        let header = self.npz.header(&place).map_err(|err| err.to_string())?;
+        header.numbers().map_err(|err| err.to_string())?;
+        Ok(Some(header.shape))
+    }
+
+    /// The shape and the values of an array of numbers, in C order; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// When it holds something else, or does not fit into memory, in words.
     pub fn floats(&mut self, name: &str) -> Result<Option<Floats>, String> {
-        if !self.0.has(name) {
-            return Ok(None);
-        }
-        let bytes = self.0.bytes(name).map_err(|err| err.to_string())?;
-        parse(&bytes, f64::from, |value| value).map(Some).map_err(|err| err.to_string())
+        let Some(place) = self.place(name) else { return Ok(None) };
+        let header = self.npz.header(&place).map_err(|err| err.to_string())?;
+        let array = self.npz.array(&place).map_err(|err| err.to_string())?;
+        self.notes.extend(read_as(&header).map(|said| format!("{name}: {said}")));
+        Ok(Some((array.shape, array.values)))
     }
-}
-
-fn parse<V>(bytes: &[u8], single: fn(f32) -> V, double: fn(f64) -> V) -> io::Result<(Vec<usize>, Vec<V>)> {
-    let mut rest = bytes;
-    let header = header(&mut rest)?;
-    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-    if header.order() != Order::C && shape.len() > 1 {
-        return Err(invalid("it is in Fortran order: save numpy.ascontiguousarray of it".to_owned()));
-    }
-    let descr = header.dtype().descr();
-    let values = match descr.trim_matches(['\'', '<', '>', '=', '|']) {
-        "f4" => values(header, rest, single)?,
-        "f8" => values(header, rest, double)?,
-        _ => return Err(invalid(format!("it holds {descr} where floats were expected: save it as float32"))),
-    };
-    Ok((shape, values))
-}
-
-fn values<T: Deserialize, V>(header: NpyHeader, bytes: &[u8], to: fn(T) -> V) -> io::Result<Vec<V>> {
-    // Digits are few in a header that was let through, so the product cannot overflow.
-    let promised = header.shape().iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
-    if promised > bytes.len() as u64 {
-        return Err(invalid("its header promises more values than it holds".to_owned()));
-    }
-    let values = NpyFile::with_header(header, bytes).data::<T>().map_err(|err| invalid(err.to_string()))?;
-    values.map(|value| value.map(to)).collect()
 }

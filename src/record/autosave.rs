@@ -110,9 +110,12 @@ impl Saver {
                 return;
             }
             Event::Started(_) | Event::Task(_) | Event::Changed { .. } | Event::Ended(_) => true,
-            Event::Snapshot(_) | Event::Limit(_) | Event::Ledger(_) | Event::Warning { .. } | Event::Weights(_) => {
-                false
-            }
+            Event::Snapshot(_)
+            | Event::Partner(_)
+            | Event::Limit(_)
+            | Event::Ledger(_)
+            | Event::Warning { .. }
+            | Event::Weights(_) => false,
         };
         let weight = weight(event);
         let waiting = self.waiting.load(Ordering::Relaxed);
@@ -211,7 +214,7 @@ impl Desk {
                     step = snapshot.row.step;
                     continue;
                 }
-                Event::Ledger(_) if is_full => continue,
+                Event::Partner(_) | Event::Ledger(_) if is_full => continue,
                 Event::Limit(kernel) if 8 * kernel.len() as u64 > GRAMS / 8 => continue,
                 Event::Snapshot(snapshot) => step = snapshot.row.step,
                 _ => {}
@@ -257,6 +260,7 @@ fn weight(event: &Event) -> u64 {
             let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();
             8 * snapshot.gram.len() as u64 + tensors + snapshot.row.bytes()
         }
+        Event::Partner(partner) => 8 * partner.gram.len() as u64,
         Event::Limit(kernel) => 8 * kernel.len() as u64,
         Event::Weights(weights) => weights.tensors.iter().map(|tensor| 4 * tensor.values.len() as u64).sum(),
         _ => 0,

@@ -43,11 +43,12 @@ impl Budget {
         self.seen += 1;
     }
 
-    /// Notes that the next snapshot's Gram is in the file of this number; returns the numbers of those that have to go.
-    pub(super) fn wrote(&mut self, number: usize, snapshot: &Snapshot) -> Vec<usize> {
+    /// Notes that the next snapshot's Gram is in the file of this number, with so many bytes beside it; returns the numbers of those
+    /// that have to go.
+    pub(super) fn wrote(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
         let Some(most) = self.most else { return Vec::new() };
         let (place, at_switch) = (self.seen, snapshot.row.at_switch);
-        self.kept.push(Kept { place, number, bytes: snapshot.file_bytes(), at_switch });
+        self.kept.push(Kept { place, number, bytes: snapshot.file_bytes() + beside, at_switch });
         self.seen += 1;
         let mut gone = Vec::new();
         while self.bytes() > most && self.every <= self.seen {

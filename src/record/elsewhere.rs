@@ -4,13 +4,17 @@
 //! Guarantees: nothing is guessed about what is not in the archive; whatever does not fit is refused in one sentence that names
 //! the array; a matrix that is not symmetric is shown as it is, and said to be so. Grams are read one at a time.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::choice::{Choice, array_of};
 use super::load::Loaded;
-use super::measured::{Lag, Measured, Moment};
+use super::measured::{Lag, Measured, Moment, Partners};
 use super::npz::{NpzReader, invalid};
+use super::part::{PARTNER, PARTNER_EPOCH, PARTNER_STEP};
 use super::{Ending, Event, History, Probe, Progress, RunInfo, TaskInfo, TaskStart};
 use crate::spec::{Spec, memory_available};
 
@@ -18,6 +22,8 @@ use crate::spec::{Spec, memory_available};
 const ELSEWHERE: &str = "kernels from elsewhere";
 /// Tasks at most, as of a run.
 const MOST_TASKS: usize = 64;
+/// Bytes of Grams that are kept where only the rows are wanted.
+const FEW_GRAMS: u64 = 16 << 20;
 /// Above this share of the largest entry a Gram is said not to be symmetric; products in 32 bits stay below it.
 const ASYMMETRIC: f64 = 1e-4;
 
@@ -33,39 +39,38 @@ impl RunInfo {
 /// # Errors
 /// When it is no such archive, in one sentence.
 pub fn load_kernels(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    read(path, tell).map_err(|problem| format!("{name} cannot be opened: {problem}"))
+    let name = array_of(path).0.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    read(path, History::default(), tell).map_err(|problem| format!("{name} cannot be opened: {problem}"))
 }
 
-fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
-    let mut npz = NpzReader::open(path).map_err(|err| {
-        log::info!("{}: {err}", path.display());
-        "it is no .npz archive as numpy.savez writes it".to_owned()
-    })?;
-    if !npz.has("gram") {
-        return Err("it holds no array named gram; save the kernels as gram=…, of shape [T, n, n]".to_owned());
-    }
-    let shape = npz.numbers("gram", |shape, _| Ok(shape.to_vec())).map_err(|err| format!("gram: {err}"))?;
-    let (count, n) = match shape[..] {
-        [n, m] if n == m => (1, n),
-        [count, n, m] if n == m => (count, n),
-        _ => return Err(format!("gram has the shape {shape:?}; it must be [T, n, n], or [n, n] of one kernel")),
-    };
-    if count == 0 || n < 2 {
-        return Err(format!("gram has the shape {shape:?}; there must be a kernel of two rows at least"));
-    }
+/// The same with the row of every kernel, and of the kernels themselves only some.
+///
+/// # Errors
+/// When it is no such archive, in one sentence.
+pub fn measure_kernels(path: &Path) -> Result<Loaded, String> {
+    let name = array_of(path).0.display().to_string();
+    read(path, History::new(FEW_GRAMS, usize::MAX), &mut |_, _| true).map_err(|problem| format!("{name}: {problem}"))
+}
+
+fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
+    let (path, wanted) = array_of(path);
+    let mut npz = NpzReader::open(&path).map_err(|err| format!("it is no .npz archive as numpy.savez writes it: {err}"))?;
+    let Choice { name, count, n, note } = Choice::of(&mut npz, wanted.as_deref())?;
     // Of one Gram there are a few copies while it is measured.
     if (n as u64).saturating_mul(n as u64).saturating_mul(64) > memory_available() {
         return Err(format!("a kernel of {n} rows does not fit into this machine's memory; save fewer rows"));
     }
     let mut about = About::read(&mut npz, count, n)?;
+    about.notes.extend(note);
     let moments = about.moments();
-    let lag = about.lag.map_or_else(|| Lag::usual(&moments), Lag::Steps);
+    let lag = about.lag(&moments);
     let mut measured = Measured::new(n, about.labels.clone(), about.blocks(n), lag);
-    let mut history = History::default();
+    if let Lag::Own(_) = lag {
+        measured = measured.with_partners(partners(&mut npz, n)?);
+    }
     history.push(Event::Started(Arc::new(about.info(n))));
-    let mut from: Option<Moment> = None;
-    let done = npz.numbers("gram", |_, values| {
+    let (mut from, mut paired) = (None::<Moment>, false);
+    let done = npz.numbers(&name, |_, values| {
         for (place, &moment) in moments.iter().enumerate() {
             let gram: Vec<f64> = (&mut *values).take(n * n).collect::<Result<_, _>>()?;
             if gram.len() != n * n {
@@ -73,7 +78,7 @@ fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loade
             }
             if let Some(bad) = gram.iter().position(|value| !value.is_finite()) {
                 let (row, column) = (bad / n, bad % n);
-                return Err(invalid(format!("gram[{place}, {row}, {column}] is no number: leave that kernel out")));
+                return Err(invalid(format!("{name}[{place}, {row}, {column}] is no number: leave that kernel out")));
             }
             if from.is_none_or(|from| from.task != moment.task) {
                 // A task begins where the last kernel of the one before is, the first one at the very start.
@@ -82,7 +87,9 @@ fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loade
                 history.push(Event::Task(TaskStart { task: moment.task, from, step, epoch }));
             }
             from = Some(moment);
-            history.push(Event::Snapshot(Arc::new(measured.next(moment, gram).map_err(invalid)?)));
+            let snapshot = measured.next(moment, gram).map_err(invalid)?;
+            paired |= snapshot.row.blocks.iter().any(|block| block.lag_steps.is_some());
+            history.push(Event::Snapshot(Arc::new(snapshot)));
             if !tell(place + 1, count) {
                 return Err(invalid("it was let go of".to_owned()));
             }
@@ -93,6 +100,9 @@ fn read(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loade
     let last = moments[count - 1];
     let progress = Progress { step: last.step, epoch: last.epoch, planned_steps: last.step, ..Progress::default() };
     history.push(Event::Progress(progress));
+    if let (Lag::Steps(steps), Some(_), false, 2..) = (lag, about.lag, paired, count) {
+        about.notes.push(format!("No two kernels of a task are {steps} steps apart, which lag asks for: there is no velocity"));
+    }
     if lag == Lag::Gaps && count > 2 {
         about.notes.push("Steps are uneven: each velocity is over the gap to the kernel before".to_owned());
     }
@@ -119,11 +129,14 @@ struct About {
     epochs: Vec<f64>,
     /// Being trained when each was measured.
     tasks: Vec<usize>,
-    /// Class of each row.
+    /// Class of each row, and the names of the classes where they have any.
     labels: Option<Vec<usize>>,
+    classes: Vec<String>,
     /// Task of each row.
     probes: Vec<usize>,
     lag: Option<u64>,
+    /// The same of each kernel, as runs of this program tell it; 0 for none.
+    lags: Option<Vec<usize>>,
     notes: Vec<String>,
 }
 
@@ -152,10 +165,7 @@ impl About {
                 ));
             }
         }
-        let labels = match column(npz, &["labels", "probe_label"], n, "row of the kernels")? {
-            Some((name, values)) => Some(whole(name, &values)?),
-            None => None,
-        };
+        let (labels, classes) = labels(npz, n)?.unzip();
         let probes = numbers_from_one(npz, &["probe_task"], n, "row of the kernels", &mut notes)?;
         let probes = probes.unwrap_or_else(|| vec![1; n]);
         let grouped = probes[0] == 1 && probes.windows(2).all(|pair| pair[1] == pair[0] || pair[1] == pair[0] + 1);
@@ -164,8 +174,8 @@ impl About {
         }
         let lag = match npz.has("lag") {
             true => {
-                let values = floats(npz, "lag")?;
-                let steps = whole("lag", &values)?;
+                let header = npz.header("lag").map_err(|err| format!("lag: {err}"))?;
+                let steps = if header.count() == 1 { whole("lag", &floats(npz, "lag", 1, "archive")?)? } else { Vec::new() };
                 match steps[..] {
                     [steps] if steps > 0 => Some(steps as u64),
                     _ => return Err("lag must be one number of steps above 0".to_owned()),
@@ -173,7 +183,17 @@ impl About {
             }
             false => None,
         };
-        Ok(Self { steps, epochs, tasks, labels, probes, lag, notes })
+        let lags = match column(npz, &["lag_steps"], count, "kernel")? {
+            Some((name, values)) if lag.is_none() => Some(whole(name, &values)?),
+            _ => None,
+        };
+        Ok(Self { steps, epochs, tasks, labels, classes: classes.unwrap_or_default(), probes, lag, lags, notes })
+    }
+
+    /// Over which steps velocities are taken.
+    fn lag(&self, moments: &[Moment]) -> Lag {
+        let own = self.lags.as_ref().and_then(|lags| lags.iter().max()).map(|&longest| Lag::Own(longest as u64));
+        self.lag.map(Lag::Steps).or(own).unwrap_or_else(|| Lag::usual(moments))
     }
 
     fn moments(&self) -> Vec<Moment> {
@@ -184,6 +204,7 @@ impl About {
             epoch: self.epochs[at],
             task: self.tasks[at],
             at_switch: at_switch(at),
+            lag: self.lags.as_ref().map(|lags| lags[at] as u64),
         };
         (0..count).map(moment).collect()
     }
@@ -218,7 +239,7 @@ impl About {
         RunInfo {
             spec,
             tasks: (1..=most).map(task).collect(),
-            class_names: if self.labels.is_some() { Vec::new() } else { vec!["no class".to_owned()] },
+            class_names: if self.labels.is_some() { self.classes.clone() } else { vec!["no class".to_owned()] },
             probes: (0..n).map(|row| Probe { task: self.probes[row], label: label(row) }).collect(),
             probe_values: Arc::default(),
             image: [0; 3],
@@ -230,8 +251,14 @@ impl About {
     }
 }
 
-fn floats(npz: &mut NpzReader, name: &str) -> Result<Vec<f64>, String> {
-    npz.numbers(name, |_, values| values.collect::<Result<Vec<f64>, _>>()).map_err(|err| format!("{name}: {err}"))
+/// The numbers of an array, of which there must be this many: no more are read.
+fn floats(npz: &mut NpzReader, name: &str, count: usize, each: &str) -> Result<Vec<f64>, String> {
+    let said = |err: io::Error| format!("{name}: {err}");
+    let found = npz.header(name).map_err(said)?.count();
+    if found != count {
+        return Err(format!("{name} has {found} numbers; there must be one for each {each}, {count}"));
+    }
+    Ok(npz.array(name).map_err(said)?.values)
 }
 
 /// The array of the first of these names that is there; it must have a number for each of so many things.
@@ -242,11 +269,57 @@ fn column(
     each: &str,
 ) -> Result<Option<(&'static str, Vec<f64>)>, String> {
     let Some(&name) = names.iter().find(|name| npz.has(name)) else { return Ok(None) };
-    let values = floats(npz, name)?;
-    if values.len() != count {
-        return Err(format!("{name} has {} numbers; there must be one for each {each}, {count}", values.len()));
+    Ok(Some((name, floats(npz, name, count, each)?)))
+}
+
+/// Class of each row, and the names of the classes where they have any.
+type Labels = (Vec<usize>, Vec<String>);
+
+/// The classes of the rows: their names are those of labels as text, and of −1 and 1, which are no places in a list.
+fn labels(npz: &mut NpzReader, n: usize) -> Result<Option<Labels>, String> {
+    const EACH: &str = "row of the kernels";
+    let Some(name) = ["labels", "probe_label"].into_iter().find(|name| npz.has(name)) else { return Ok(None) };
+    let said = |err: io::Error| format!("{name}: {err}");
+    let header = npz.header(name).map_err(said)?;
+    if header.is_text() {
+        if header.count() != n {
+            return Err(format!("{name} has {} texts; there must be one for each {EACH}, {n}", header.count()));
+        }
+        return Ok(Some(numbered(&npz.texts(name).map_err(said)?)));
     }
-    Ok(Some((name, values)))
+    let values = floats(npz, name, n, EACH)?;
+    if values.iter().all(|value| value.fract() == 0.0 && value.abs() < 9e15) && values.iter().any(|&value| value < 0.0) {
+        let whole: Vec<i64> = values.iter().map(|&value| value as i64).collect();
+        let (numbers, mut names) = numbered(&whole);
+        return Ok(Some((numbers, names.iter_mut().map(|name| name.replace('-', "−")).collect())));
+    }
+    Ok(Some((whole(name, &values)?, Vec::new())))
+}
+
+/// The place of each value among the different ones in order, and these in words.
+fn numbered<T: Ord + ToString>(values: &[T]) -> Labels {
+    let different: BTreeSet<&T> = values.iter().collect();
+    let places: BTreeMap<&T, usize> = different.iter().enumerate().map(|(place, &value)| (value, place)).collect();
+    (values.iter().map(|value| places[value]).collect(), different.iter().map(|value| value.to_string()).collect())
+}
+
+/// The Grams of a run at which lags begin though no row tells of them.
+fn partners(npz: &mut NpzReader, n: usize) -> Result<Partners, String> {
+    if !npz.has(PARTNER) {
+        return Ok(Partners::new());
+    }
+    let said = |err: io::Error| format!("{PARTNER}: {err}");
+    let shape = npz.header(PARTNER).map_err(said)?.shape;
+    let count = match shape[..] {
+        [count, rows, columns] if rows == n && columns == n => count,
+        _ => return Err(format!("{PARTNER} has the shape {shape:?} where [P, {n}, {n}] was expected")),
+    };
+    let each = "kernel of partner";
+    let (steps, epochs) = (floats(npz, PARTNER_STEP, count, each)?, floats(npz, PARTNER_EPOCH, count, each)?);
+    let steps = whole(PARTNER_STEP, &steps)?;
+    let values = npz.array(PARTNER).map_err(said)?.values;
+    let grams = values.chunks_exact(n * n).map(<[f64]>::to_vec);
+    Ok(steps.iter().map(|&step| step as u64).zip(epochs.into_iter().zip(grams)).collect())
 }
 
 /// Whole numbers from 0.

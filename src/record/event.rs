@@ -31,6 +31,9 @@ pub enum Event {
     Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
     Changed { step: u64, epoch: f64, change: Change },
+    /// The kernel one lag before the next snapshot, where none was taken there: without it nobody could compute the velocity of
+    /// that snapshot again.
+    Partner(Arc<Partner>),
     /// The state of the run was kept, as asked; it goes on.
     Forked(Arc<Checkpoint>),
     /// Something the user should know; training goes on.
@@ -159,6 +162,15 @@ pub struct Snapshot {
     pub block_eigenvalues: Vec<Vec<f64>>,
     /// What the network says of the probes; none in a folder of an older version.
     pub outputs: Option<Arc<Outputs>>,
+}
+
+/// A kernel that is no snapshot, but where the lag of one begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partner {
+    pub step: u64,
+    pub epoch: f64,
+    /// As [`Snapshot::gram`].
+    pub gram: Arc<[f64]>,
 }
 
 impl Snapshot {
@@ -317,8 +329,9 @@ pub struct BlockMetrics {
     pub frobenius: f64,
     /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
     pub effective_rank: f64,
-    /// Largest |K − Kᵀ| before symmetrising, relative to the largest |K|.
-    pub asymmetry: f64,
+    /// Largest |K − Kᵀ| before symmetrising, relative to the largest |K|; only of kernels from elsewhere. Of a run's own kernel one
+    /// half is computed and mirrored, so there it could be nothing but 0.
+    pub asymmetry: Option<f64>,
     /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
     pub alignment: f64,
     pub alignment_centred: Option<f64>,

@@ -235,6 +235,7 @@ impl RunFolder {
                 files.rows.push(row)?;
                 files.kernels.push(Arc::clone(snapshot));
             }
+            Event::Partner(partner) => files.kernels.partner(Arc::clone(partner)),
             Event::Limit(kernel) => files.kernels.limit(kernel)?,
             Event::Changed { step, epoch, change } => {
                 files.note(*step, Some(*epoch), kind::CHANGE, &tables::change_text(change))?;

@@ -3,10 +3,10 @@
 //! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
 //! cannot be read is an error in words and harms no other.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use super::kernels::Part;
+use super::part::Part;
 use super::npz::NpzReader;
 
 /// In which of the two forms they are.
@@ -24,11 +24,13 @@ pub struct Grams {
     place: Place,
     n: usize,
     times: Vec<(u64, f64)>,
+    /// What came of comparing the checksum of the archive, once somebody looked.
+    checked: Arc<OnceLock<Result<(), String>>>,
 }
 
 impl Grams {
     pub(super) fn new(place: Place, n: usize, times: Vec<(u64, f64)>) -> Self {
-        Self { place, n, times }
+        Self { place, n, times, checked: Arc::default() }
     }
 
     /// Step and epoch of each, in order.
@@ -60,9 +62,17 @@ impl Grams {
         let at = self.times.iter().position(|time| time.0 == step).ok_or("no Gram was kept of this step")?;
         let entries = self.n * self.n;
         let values = match &self.place {
-            Place::Archive(path) => NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries)),
+            Place::Archive(path) => {
+                self.checked.get_or_init(|| check(path)).clone()?;
+                NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries))
+            }
             Place::Files(paths) => Part::read(&paths[at], self.n, true).map(|part| part.gram),
         };
         values.map(Into::into).map_err(|err| err.to_string())
     }
+}
+
+/// Reads all Grams of an archive for their checksum: a single one has none.
+fn check(path: &Path) -> Result<(), String> {
+    NpzReader::open(path).and_then(|mut npz| npz.check("gram")).map_err(|err| err.to_string())
 }

@@ -118,8 +118,8 @@ impl History {
                 }
                 self.ledgers.push(ledger);
             }
-            // Who asked for it takes it from the stream.
-            Event::Forked(_) => {}
+            // Only folders keep it; and who asked for a fork takes it from the stream.
+            Event::Partner(_) | Event::Forked(_) => {}
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
             Event::Weights(weights) => self.weights = Some(weights),

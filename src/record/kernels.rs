@@ -12,8 +12,9 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::grams::{Grams, Place};
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
+use super::part::{LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
 use super::probes::{self, LIMIT, PROBES, Probes};
-use super::{FolderError, Outputs, RunInfo, Snapshot, atomic};
+use super::{FolderError, Partner, RunInfo, Snapshot, atomic};
 
 pub(super) const KERNELS: &str = "kernels.npz";
 pub(super) const PARTIAL: &str = "kernels.partial";
@@ -24,7 +25,9 @@ const MAX_PENDING: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) struct KernelWriter {
     folder: PathBuf,
-    pending: Vec<Arc<Snapshot>>,
+    pending: Vec<(Arc<Snapshot>, Option<Arc<Partner>>)>,
+    /// That of the next snapshot.
+    partner: Option<Arc<Partner>>,
     pending_bytes: usize,
     written: usize,
     budget: Budget,
@@ -35,7 +38,7 @@ impl KernelWriter {
     pub(super) fn start(folder: PathBuf, info: &RunInfo, budget: Budget) -> Result<Self, FolderError> {
         fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
         Probes::of(info).write_beside(&folder)?;
-        Ok(Self { folder, pending: Vec::new(), pending_bytes: 0, written: 0, budget })
+        Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, budget })
     }
 
     /// Writes the infinite-width kernel on the probes.
@@ -48,17 +51,24 @@ impl KernelWriter {
         self.pending_bytes > MAX_PENDING
     }
 
+    /// Takes the Gram where the lag of the next snapshot begins.
+    pub(super) fn partner(&mut self, partner: Arc<Partner>) {
+        self.partner = Some(partner);
+    }
+
     pub(super) fn push(&mut self, snapshot: Arc<Snapshot>) {
-        self.pending_bytes += bytes_of(&snapshot);
-        self.pending.push(snapshot);
+        let partner = self.partner.take();
+        self.pending_bytes += bytes_of(&snapshot, partner.as_ref());
+        self.pending.push((snapshot, partner));
     }
 
     pub(super) fn flush(&mut self) -> Result<(), FolderError> {
         // One leaves the queue when it is written, not before: a full disk must not take the others with it.
-        while let Some(snapshot) = self.pending.first() {
+        while let Some((snapshot, partner)) = self.pending.first() {
             if self.budget.wants(snapshot) {
-                self.write(snapshot)?;
-                for gone in self.budget.wrote(self.written, snapshot) {
+                self.write(snapshot, partner.as_deref())?;
+                let beside = partner.as_ref().map_or(0, |partner| 8 * partner.gram.len() as u64);
+                for gone in self.budget.wrote(self.written, snapshot, beside) {
                     // One that cannot be removed takes room, and is read like the others.
                     let _ = fs::remove_file(self.folder.join(file_name(gone)));
                 }
@@ -66,21 +76,28 @@ impl KernelWriter {
             } else {
                 self.budget.pass();
             }
-            self.pending_bytes -= bytes_of(snapshot);
+            self.pending_bytes -= bytes_of(snapshot, partner.as_ref());
             self.pending.remove(0);
         }
         Ok(())
     }
 
     /// Writes a snapshot into the next small file.
-    fn write(&self, snapshot: &Snapshot) -> Result<(), FolderError> {
+    fn write(&self, snapshot: &Snapshot, partner: Option<&Partner>) -> Result<(), FolderError> {
         atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
             let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
             let mut npz = NpzWriter::new(writer);
             npz.array("step", &[], [row.step as i64])?;
             npz.array("epoch", &[], [row.epoch])?;
             npz.array("task", &[], [row.task as i64])?;
+            let lag = row.blocks.first().and_then(|block| block.lag_steps).unwrap_or(0);
+            npz.array(LAG_STEPS, &[], [lag as i64])?;
             npz.array("gram", &[n, n], snapshot.gram.iter().copied())?;
+            if let Some(Partner { step, epoch, gram }) = partner {
+                npz.array(PARTNER_STEP, &[], [*step as i64])?;
+                npz.array(PARTNER_EPOCH, &[], [*epoch])?;
+                npz.array(PARTNER, &[n, n], gram.iter().copied())?;
+            }
             npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
             let blocks = snapshot.block_eigenvalues.concat();
             npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
@@ -103,8 +120,8 @@ impl KernelWriter {
 }
 
 /// Bytes that a waiting snapshot keeps from being freed.
-fn bytes_of(snapshot: &Snapshot) -> usize {
-    8 * snapshot.gram.len() + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
+fn bytes_of(snapshot: &Snapshot, partner: Option<&Arc<Partner>>) -> usize {
+    8 * (snapshot.gram.len() + partner.map_or(0, |partner| partner.gram.len())) + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
 }
 
 fn file_name(number: usize) -> String {
@@ -163,7 +180,7 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
             let outputs: Vec<String> = part.outputs.iter().map(|(name, _)| name.clone()).collect();
             classes = classes.max(part.outputs.first().map_or(0, |(_, values)| values.len() / n.max(1)));
             named.extend(outputs.into_iter().filter(|name| !named.contains(name)).collect::<Vec<_>>());
-            heads.push((path, part.step, part.epoch, part.task));
+            heads.push((path, part.step, part.epoch, part.task, part.lag, part.partner));
         }
     }
     if count_of(&target) > heads.len() {
@@ -175,6 +192,10 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
         npz.array("step", &[count], heads.iter().map(|head| head.1))?;
         npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
         npz.array("task", &[count], heads.iter().map(|head| head.3))?;
+        // Absent in a run that an older version has begun.
+        if heads.iter().all(|head| head.4.is_some()) {
+            npz.array(LAG_STEPS, &[count], heads.iter().filter_map(|head| head.4))?;
+        }
         for (name, shape) in
             [("gram", &[count, n, n][..]), ("eigenvalues", &[count, n]), ("block_eigenvalues", &[count, n])]
         {
@@ -185,6 +206,15 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
                 })
             })?;
         }
+        let paired: Vec<(&PathBuf, (i64, f64))> = heads.iter().filter_map(|head| Some((&head.0, head.5?))).collect();
+        npz.array(PARTNER_STEP, &[paired.len()], paired.iter().map(|(_, partner)| partner.0))?;
+        npz.array(PARTNER_EPOCH, &[paired.len()], paired.iter().map(|(_, partner)| partner.1))?;
+        npz.stream(PARTNER, &[paired.len(), n, n], |push| {
+            paired.iter().try_for_each(|(path, _)| {
+                let values: Array<f64> = NpzReader::open(path)?.array(PARTNER)?;
+                values.values.iter().try_for_each(&mut *push)
+            })
+        })?;
         for name in &named {
             npz.stream(name, &[count, n, classes], |push| {
                 heads.iter().try_for_each(|(path, ..)| {
@@ -204,49 +234,6 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
 /// How many snapshots an assembled file holds; 0 when it cannot be read.
 fn count_of(path: &Path) -> usize {
     NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
-}
-
-/// One snapshot as it lies on disk.
-pub(super) struct Part {
-    pub(super) step: i64,
-    pub(super) epoch: f64,
-    pub(super) task: i64,
-    pub(super) gram: Vec<f64>,
-    pub(super) eigenvalues: Vec<f64>,
-    /// Of all tasks, one after the other.
-    pub(super) block_eigenvalues: Vec<f64>,
-    /// By name, [n, C] each.
-    pub(super) outputs: Vec<(String, Vec<f32>)>,
-}
-
-impl Part {
-    /// Reads one of the small files; its Gram stays empty where it is not wanted yet.
-    pub(super) fn read(path: &Path, n: usize, whole: bool) -> io::Result<Self> {
-        let mut npz = NpzReader::open(path)?;
-        let scalar = || invalid("a number is missing".to_owned());
-        let part = Self {
-            step: *npz.array("step")?.values.first().ok_or_else(scalar)?,
-            epoch: *npz.array("epoch")?.values.first().ok_or_else(scalar)?,
-            task: *npz.array("task")?.values.first().ok_or_else(scalar)?,
-            gram: if whole { npz.array("gram")?.values } else { Vec::new() },
-            eigenvalues: npz.array("eigenvalues")?.values,
-            block_eigenvalues: npz.array("block_eigenvalues")?.values,
-            outputs: outputs(&mut npz)?.into_iter().map(|(name, array)| (name, array.values)).collect(),
-        };
-        let sizes = [part.gram.len(), part.eigenvalues.len(), part.block_eigenvalues.len()];
-        let entries = if whole { n * n } else { 0 };
-        if sizes == [entries, n, n] { Ok(part) } else { Err(invalid("the kernel does not fit its probes".to_owned())) }
-    }
-}
-
-/// What the network and its predictors have said, by name.
-fn outputs(npz: &mut NpzReader) -> io::Result<Vec<(String, Array<f32>)>> {
-    let mut found = Vec::new();
-    for name in Outputs::names().filter(|name| npz.has(name)).collect::<Vec<_>>() {
-        let array = npz.array(&name)?;
-        found.push((name, array));
-    }
-    Ok(found)
 }
 
 /// Where the Grams of a run folder are, in whichever of the two forms holds more.
@@ -356,6 +343,8 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         epoch: epochs.values[place],
         task: tasks.values[place],
         gram,
+        lag: None,
+        partner: None,
         eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
         block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
         outputs: outputs.iter().filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?))).collect(),
@@ -368,8 +357,8 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         (0..count).for_each(|place| take(part(place, Vec::new())));
         return Ok(());
     }
-    npz.stream("gram", |shape, values| {
-        if shape != [count, n, n] {
+    npz.numbers("gram", |header, values| {
+        if header.shape != [count, n, n] {
             return Err(misfit());
         }
         (0..count).try_for_each(|place| {

@@ -3,7 +3,7 @@
 //! The same mathematics as of a run, by the same functions: a run's own Grams give its own numbers again. What needs more (the
 //! loss, ‖Δw‖, accuracies) is missing, not zero.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,6 +22,15 @@ pub(super) struct Moment {
     pub(super) task: usize,
     /// Whether the next Gram is another task's.
     pub(super) at_switch: bool,
+    /// Steps over which its velocity is taken, where each Gram says so itself.
+    pub(super) lag: Option<u64>,
+}
+
+impl Moment {
+    /// The step at which its velocity begins, where it says so itself.
+    fn lag_from(self) -> Option<u64> {
+        self.step.checked_sub(self.lag.filter(|lag| *lag > 0)?)
+    }
 }
 
 /// Over which steps a velocity is taken.
@@ -30,6 +39,8 @@ pub(super) enum Lag {
     Steps(u64),
     /// From each Gram to the one before it: they are spaced too unevenly for one lag.
     Gaps,
+    /// As each Gram says; this is the longest.
+    Own(u64),
 }
 
 impl Lag {
@@ -47,8 +58,10 @@ impl Lag {
     }
 }
 
-/// A Gram that velocities to come may need.
+/// A Gram that velocities to come may need, cut into its blocks.
 type Held = (u64, f64, Vec<Gram>);
+/// Grams at the beginning of a lag that are no rows themselves, by step: epoch and values.
+pub(super) type Partners = BTreeMap<u64, (f64, Vec<f64>)>;
 
 /// What is remembered of the Grams so far.
 pub(super) struct Measured {
@@ -58,6 +71,7 @@ pub(super) struct Measured {
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
     held: VecDeque<Held>,
+    partners: Partners,
     /// The largest asymmetry seen.
     pub(super) asymmetry: f64,
 }
@@ -67,7 +81,13 @@ impl Measured {
     pub(super) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
         let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
         let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
-        Self { labels, blocks, lag, first: None, at_switch: None, held: VecDeque::new(), asymmetry: 0.0 }
+        let (held, partners) = (VecDeque::new(), Partners::new());
+        Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
+    }
+
+    /// The same with Grams at which lags begin though they are no rows.
+    pub(super) fn with_partners(self, partners: Partners) -> Self {
+        Self { partners, ..self }
     }
 
     /// The snapshot of the next Gram, row-major [n, n] and finite.
@@ -83,9 +103,12 @@ impl Measured {
             let known = spectra.first().filter(|_| gram.len() == n).cloned();
             spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
         }
+        let partner = self.partner(moment)?;
+        let held = |from: u64| self.held.iter().find(|held| held.0 == from);
         let before = match self.lag {
-            Lag::Steps(steps) => self.held.iter().find(|held| held.0 + steps == moment.step),
+            Lag::Steps(steps) => moment.step.checked_sub(steps).and_then(held),
             Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
+            Lag::Own(_) => moment.lag_from().and_then(held).or(partner.as_ref()),
         };
         let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
@@ -97,7 +120,7 @@ impl Measured {
                 labels: self.labels.as_ref().map(|labels| &labels[rows.clone()]),
             };
             let metrics = BlockMetrics::of_kernel(*block, &grams[place], &spectra[place], &against);
-            BlockMetrics { asymmetry, ..metrics }
+            BlockMetrics { asymmetry: Some(asymmetry), ..metrics }
         };
         let blocks: Vec<BlockMetrics> = self.blocks.iter().enumerate().map(one).collect();
         let tasks: Vec<Range<usize>> = self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect();
@@ -113,14 +136,26 @@ impl Measured {
         Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
     }
 
+    /// The Gram at the beginning of this lag, where it is no row.
+    fn partner(&mut self, moment: Moment) -> Result<Option<Held>, String> {
+        let Some(from) = moment.lag_from() else { return Ok(None) };
+        let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };
+        let n = self.blocks[0].1.len();
+        let (whole, _) = Gram::symmetrised(n, values).map_err(|err| err.to_string())?;
+        Ok(Some((from, epoch, self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect())))
+    }
+
     /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
     fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
         if moment.at_switch {
             self.at_switch = Some(grams.clone());
             self.held.clear();
         }
-        let reach = if let Lag::Steps(steps) = self.lag { steps } else { 0 };
-        while self.held.front().is_some_and(|held| held.0 + reach <= moment.step) {
+        let reach = match self.lag {
+            Lag::Steps(steps) | Lag::Own(steps) => steps,
+            Lag::Gaps => 0,
+        };
+        while self.held.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
             self.held.pop_front();
         }
         self.held.push_back((moment.step, moment.epoch, grams));
@@ -170,7 +205,7 @@ impl BlockMetrics {
             trace: gram.trace(),
             frobenius: gram.frobenius(),
             effective_rank: effective_rank(spectrum),
-            asymmetry: 0.0,
+            asymmetry: None,
             alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
             alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
             alignment_full: None,

@@ -137,7 +137,7 @@ impl Metric {
             Self::Trace => Some(block.trace),
             Self::Frobenius => Some(block.frobenius),
             Self::EffectiveRank => Some(block.effective_rank),
-            Self::Asymmetry => Some(block.asymmetry),
+            Self::Asymmetry => block.asymmetry,
             Self::Alignment => Some(block.alignment),
             Self::AlignmentCentred => block.alignment_centred,
             Self::AlignmentFull => block.alignment_full,

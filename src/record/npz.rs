@@ -1,15 +1,21 @@
-//! NumPy archives: npy arrays (crate `npyz`) in an uncompressed zip (crate `zip`), so that `numpy.load` opens them.
+//! NumPy archives: written uncompressed (crates `npyz` and `zip`), so that `numpy.load` opens them; and the one reader of every
+//! archive and every `.npy` file that comes to this program.
 //!
-//! Guarantees for reading: whatever the bytes are, an error and not a panic, and no more memory than a small multiple of the
-//! file's length. The header is looked at before `npyz` gets it, because its parser recurses and multiplies unchecked.
+//! Guarantees for reading: whatever the bytes are, an error in one sentence and not a panic, and no more memory than what comes
+//! out of them takes, which is refused before it is taken where this machine does not have it. Numbers are only handed over for
+//! good once the checksum of all of their array was compared.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use npyz::{AutoSerialize, Deserialize, NpyFile, NpyHeader, WriteOptions, WriterBuilder as _};
+use npyz::{AutoSerialize, WriteOptions, WriterBuilder as _};
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+use super::directory::{Body, Member, members};
+use super::guard::{self, check_room, foreign};
+use super::npy::{Header, MAGIC, Values};
 
 /// Writes one archive, array by array.
 pub(super) struct NpzWriter<W: Write + Seek> {
@@ -60,153 +66,177 @@ pub(super) struct Array<T> {
     pub(super) values: Vec<T>,
 }
 
-/// An archive open for reading.
-pub(super) struct NpzReader {
-    archive: ZipArchive<BufReader<File>>,
-    length: u64,
+/// What the numbers of an array may be read as.
+pub(super) trait Number: Sized {
+    /// This number, where the type has it.
+    fn from_f64(value: f64) -> Option<Self>;
+}
+
+impl Number for f64 {
+    fn from_f64(value: f64) -> Option<Self> {
+        Some(value)
+    }
+}
+
+impl Number for f32 {
+    fn from_f64(value: f64) -> Option<Self> {
+        // What does not fit becomes infinite, which callers refuse.
+        Some(value as Self)
+    }
+}
+
+impl Number for i64 {
+    fn from_f64(value: f64) -> Option<Self> {
+        // Up to here a float tells neighbours apart.
+        (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as Self)
+    }
+}
+
+impl Number for u8 {
+    fn from_f64(value: f64) -> Option<Self> {
+        (value.fract() == 0.0 && (0.0..256.0).contains(&value)).then_some(value as Self)
+    }
+}
+
+/// An archive open for reading; or a single array, which is read as an archive of one.
+pub(super) struct NpzReader<R = File> {
+    source: R,
+    members: Vec<Member>,
+    is_alone: bool,
 }
 
 impl NpzReader {
+    /// Opens an `.npz` archive or an `.npy` file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        Ok(Self { archive: ZipArchive::new(BufReader::new(file))?, length })
+        let (file, length) = guard::open(path)?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().replace(char::is_control, "\u{fffd}"));
+        Self::of(file, length, stem.unwrap_or_default())
+    }
+}
+
+impl<R: Read + Seek> NpzReader<R> {
+    /// The same of bytes that are read from here; a single array gets this name.
+    pub(super) fn of(mut source: R, length: u64, name: String) -> io::Result<Self> {
+        let mut start = Vec::new();
+        source.by_ref().take(64).read_to_end(&mut start)?;
+        if start.starts_with(MAGIC) {
+            return Ok(Self { source, members: vec![Member::alone(name, length)], is_alone: true });
+        }
+        // An archive may have something in front of it, but nothing that is known as something else.
+        if !start.starts_with(b"PK")
+            && let Some(what) = foreign(&start)
+        {
+            return Err(invalid(what.to_owned()));
+        }
+        let members = members(&mut source, length)?;
+        // PyTorch packs pickles into a zip archive.
+        if members.iter().any(|member| member.name.ends_with("/data.pkl") || member.name == "data.pkl") {
+            return Err(invalid("it is a PyTorch file: load it with torch.load and save its arrays with numpy.savez".to_owned()));
+        }
+        Ok(Self { source, members, is_alone: false })
+    }
+
+    /// Whether this is a single array.
+    pub(super) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// The names of the arrays, in the order of the archive.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.name.as_str())
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.archive.index_for_name(&npyz::npz::file_name_from_array_name(name)).is_some()
+        self.members.iter().any(|member| member.name == name)
     }
 
-    /// The bytes of one array with its header, unpacked.
-    pub(super) fn bytes(&mut self, name: &str) -> io::Result<Vec<u8>> {
-        let entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
-        // No deflated stream is longer than so many times itself: more is a header that lies.
-        let (size, most) = (entry.size(), entry.compressed_size().saturating_mul(1100));
-        if size > most {
-            return Err(invalid(format!("the array {name} is longer than its file")));
-        }
-        let mut bytes = Vec::with_capacity(size as usize);
-        entry.take(size).read_to_end(&mut bytes)?;
-        Ok(bytes)
+    /// The bytes of an array behind its header, which is held against them.
+    fn body(&mut self, name: &str) -> io::Result<(Header, Body<'_, R>)> {
+        let member = self.members.iter().find(|member| member.name == name);
+        let member = member.ok_or_else(|| invalid(format!("there is no array {name}")))?;
+        let mut body = member.open(&mut self.source)?;
+        let header = Header::read(&mut body)?;
+        header.check_length(member.size)?;
+        Ok((header, body))
+    }
+
+    /// What stands in front of the values of an array.
+    pub(super) fn header(&mut self, name: &str) -> io::Result<Header> {
+        Ok(self.body(name)?.0)
     }
 
     /// Reads one array whole.
-    pub(super) fn array<T: Deserialize>(&mut self, name: &str) -> io::Result<Array<T>> {
-        self.stream(name, |shape, values| {
-            Ok(Array { shape: shape.to_vec(), values: values.collect::<io::Result<_>>()? })
+    pub(super) fn array<T: Number>(&mut self, name: &str) -> io::Result<Array<T>> {
+        self.numbers(name, |header, values| {
+            check_room((header.count() as u64).saturating_mul(size_of::<T>() as u64))?;
+            let mut read = Vec::with_capacity(header.count());
+            for value in values {
+                let value = value?;
+                read.push(T::from_f64(value).ok_or_else(|| invalid(format!("{name} holds {value}, which it cannot be")))?);
+            }
+            Ok(Array { shape: header.shape.clone(), values: read })
         })
     }
 
-    /// Hands the shape and the values of one array, in C order, to `take`, which may stop early.
-    pub(super) fn stream<T: Deserialize, R>(
+    /// Hands the header and the values of an array of numbers of any usual kind to `take`, in C order and as they come out of the
+    /// archive: it may be longer than memory, unless it is in Fortran order. What `take` leaves is read, too: only then
+    /// is it known that the numbers are those that were saved.
+    pub(super) fn numbers<T>(
         &mut self,
         name: &str,
-        take: impl FnOnce(&[usize], &mut dyn Iterator<Item = io::Result<T>>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let length = self.length;
-        let mut entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
-        let header = header(&mut entry)?;
-        let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-        // The check against the length of the file is what keeps a lying header from asking for all memory.
-        let promised = shape.iter().try_fold(size_of::<T>() as u64, |bytes, &size| bytes.checked_mul(size as u64));
-        if promised.is_none_or(|bytes| bytes > length) {
-            return Err(invalid(format!("the array {name} is longer than its file")));
+        take: impl FnOnce(&Header, Numbers<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let (header, body) = self.body(name)?;
+        if header.is_turned() {
+            check_room(header.bytes())?;
         }
-        if header.order() != npyz::Order::C && shape.len() > 1 {
-            return Err(invalid(format!("the array {name} is in Fortran order")));
-        }
-        let mut values = NpyFile::with_header(header, entry).data::<T>().map_err(|err| invalid(err.to_string()))?;
-        take(&shape, &mut values)
+        let mut values = Values::new(header.clone(), body)?;
+        let taken = take(&header, &mut values)?;
+        values.into_source().finish()?;
+        Ok(taken)
     }
 
-    /// Hands the shape and the values of an array of numbers of any usual kind to `take`, as they come out of the archive: it
-    /// may be compressed, and longer than memory.
-    pub(super) fn numbers<R>(
-        &mut self,
-        name: &str,
-        take: impl FnOnce(&[usize], Numbers<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let mut entry = self.archive.by_name(&npyz::npz::file_name_from_array_name(name))?;
-        let header = header(&mut entry)?;
-        if header.order() != npyz::Order::C && header.shape().len() > 1 {
-            return Err(invalid("it is in Fortran order: save numpy.ascontiguousarray of it".to_owned()));
-        }
-        let descr = header.dtype().descr();
-        let entry = BufReader::with_capacity(1 << 16, entry);
-        match descr.trim_matches(['\'', '<', '>', '=', '|']) {
-            "f4" => widened(header, entry, |value: f32| f64::from(value), take),
-            "f8" => widened(header, entry, |value: f64| value, take),
-            "i1" => widened(header, entry, |value: i8| f64::from(value), take),
-            "i2" => widened(header, entry, |value: i16| f64::from(value), take),
-            "i4" => widened(header, entry, |value: i32| f64::from(value), take),
-            "i8" => widened(header, entry, |value: i64| value as f64, take),
-            "u1" => widened(header, entry, |value: u8| f64::from(value), take),
-            "u2" => widened(header, entry, |value: u16| f64::from(value), take),
-            "u4" => widened(header, entry, |value: u32| f64::from(value), take),
-            "u8" => widened(header, entry, |value: u64| value as f64, take),
-            _ => Err(invalid(format!("it holds {descr} where numbers were expected: save it as float32"))),
-        }
+    /// All values of an array of text.
+    pub(super) fn texts(&mut self, name: &str) -> io::Result<Vec<String>> {
+        let (header, mut body) = self.body(name)?;
+        let texts = header.texts(&mut body)?;
+        body.finish()?;
+        Ok(texts)
     }
 
     /// The shape of an array of 64-bit floats whose parts can be read where they lie: one that is not compressed.
     pub(super) fn laid_out(&mut self, name: &str) -> io::Result<Vec<usize>> {
-        let mut entry = self.archive.by_name_seek(&npyz::npz::file_name_from_array_name(name))?;
-        let header = header(&mut entry)?;
-        if header.order() != npyz::Order::C || header.dtype().descr() != "'<f8'" {
+        let header = self.header(name)?;
+        let is_stored = self.members.iter().any(|member| member.name == name && member.is_stored());
+        if !is_stored || !header.is_plain() {
             return Err(invalid(format!("the array {name} is laid out in another way")));
         }
-        Ok(header.shape().iter().map(|&size| size as usize).collect())
+        Ok(header.shape)
     }
 
-    /// So many values of such an array, from this one on.
+    /// Reads an array to its end for nothing but its checksum.
+    pub(super) fn check(&mut self, name: &str) -> io::Result<()> {
+        self.body(name)?.1.finish()
+    }
+
+    /// So many values of an array that is [laid out](Self::laid_out), from this one on.
     pub(super) fn part(&mut self, name: &str, from: usize, count: usize) -> io::Result<Vec<f64>> {
-        let mut entry = self.archive.by_name_seek(&npyz::npz::file_name_from_array_name(name))?;
-        header(&mut entry)?;
-        let skip = i64::try_from(8 * from as u64).map_err(|_| invalid(format!("the array {name} is too long")))?;
-        entry.seek(SeekFrom::Current(skip))?;
-        let wanted = 8 * count as u64;
-        let mut bytes = Vec::new();
-        entry.take(wanted).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != wanted {
-            return Err(invalid(format!("the array {name} is shorter than its header says")));
+        self.laid_out(name)?;
+        let header = self.header(name)?;
+        let member = self.members.iter().find(|member| member.name == name);
+        let start = member.map_or(0, Member::start) + header.length();
+        if from.checked_add(count).is_none_or(|end| end > header.count()) {
+            return Err(invalid(format!("the array {name} is shorter than that")));
         }
+        self.source.seek(SeekFrom::Start(start + 8 * from as u64))?;
+        let mut bytes = vec![0; 8 * count];
+        self.source.read_exact(&mut bytes)?;
         Ok(bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
     }
 }
 
 /// Values as they come, in C order.
 pub(super) type Numbers<'a> = &'a mut dyn Iterator<Item = io::Result<f64>>;
-
-fn widened<T: Deserialize, R>(
-    header: NpyHeader,
-    entry: impl Read,
-    to: fn(T) -> f64,
-    take: impl FnOnce(&[usize], Numbers<'_>) -> io::Result<R>,
-) -> io::Result<R> {
-    let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-    let values = NpyFile::with_header(header, entry).data::<T>().map_err(|err| invalid(err.to_string()))?;
-    take(&shape, &mut values.map(|value| value.map(to)))
-}
-
-/// Reads the header of an array if it looks like one of ours.
-pub(super) fn header(entry: &mut impl Read) -> io::Result<NpyHeader> {
-    // Magic, version 1.0, length of the text in two bytes: all that is needed for arrays of numbers.
-    let mut start = [0; 10];
-    entry.read_exact(&mut start)?;
-    let text = usize::from(u16::from_le_bytes([start[8], start[9]]));
-    if &start[..6] != b"\x93NUMPY" || start[6] != 1 || text > 1024 {
-        return Err(invalid("this is no array of numbers".to_owned()));
-    }
-    let mut bytes = start.to_vec();
-    bytes.resize(10 + text, 0);
-    entry.read_exact(&mut bytes[10..])?;
-    // Few brackets: the parser recurses. At most 18 digits in all: the product of the sizes is below 10^18 and cannot overflow.
-    let count = |wanted: fn(&u8) -> bool| bytes[10..].iter().filter(|byte| wanted(byte)).count();
-    if count(|byte| b"([{".contains(byte)) > 4 || count(u8::is_ascii_digit) > 18 {
-        return Err(invalid("this is no array of numbers".to_owned()));
-    }
-    NpyHeader::from_reader(bytes.as_slice())
-}
 
 pub(super) fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)

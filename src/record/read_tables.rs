@@ -297,7 +297,7 @@ impl Values {
             trace: self.must(Metric::Trace),
             frobenius: self.must(Metric::Frobenius),
             effective_rank: self.must(Metric::EffectiveRank),
-            asymmetry: self.must(Metric::Asymmetry),
+            asymmetry: self.get(Metric::Asymmetry),
             alignment: self.must(Metric::Alignment),
             alignment_centred: self.get(Metric::AlignmentCentred),
             alignment_full: self.get(Metric::AlignmentFull),

@@ -9,8 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
-    OptimiserMetrics, Prediction, Row, TensorMetrics,
+    Accuracy, Block, CrossMetrics, Ending, FolderError, History, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
+    OptimiserMetrics, Prediction, Row, TensorMetrics, atomic,
 };
 use crate::spec::Change;
 
@@ -61,6 +61,30 @@ pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"
 /// The columns of `metrics.csv`.
 pub(super) fn metrics_columns() -> Vec<&'static str> {
     ["step", "epoch", "task", "block"].into_iter().chain(Metric::ALL.map(Metric::column)).collect()
+}
+
+/// Writes every metric of a record that was measured on kernels from elsewhere, in the columns of `metrics.csv`. What was not
+/// measured is an empty cell; so are times, which nothing took.
+///
+/// # Errors
+/// When it cannot be written; what was there is then still there.
+pub fn write_metrics(path: &Path, history: &History) -> Result<(), FolderError> {
+    atomic::replace(path, |writer| metrics_of(history, writer))
+}
+
+/// The same as text.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn metrics_of(history: &History, to: impl io::Write) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(to);
+    let columns = metrics_columns();
+    table.write_record(&columns)?;
+    for line in history.rows().iter().flat_map(metrics_lines) {
+        let cells = line.iter().zip(&columns);
+        table.write_record(cells.map(|(cell, name)| if name.ends_with("_seconds") { "" } else { cell.as_str() }))?;
+    }
+    table.flush()
 }
 
 /// One csv file that is being appended to.

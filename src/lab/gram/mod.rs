@@ -8,7 +8,6 @@
 mod inputs;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -23,6 +22,7 @@ pub use crate::model::Arch;
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
+use crate::record::read_file;
 use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
 
 /// How a kernel is computed.
@@ -78,6 +78,8 @@ pub struct Gram {
     device: Chosen,
     /// Names and sizes of the parameter tensors that are asked for.
     tensors: Vec<(String, usize)>,
+    /// How the inputs were understood: those of the rows, and of the columns where they are others.
+    inputs: Vec<String>,
 }
 
 /// How a kernel would be computed layer by layer.
@@ -116,6 +118,7 @@ impl Gram {
         let mut tensors = tensors(&weights);
         drop(weights);
         check_layers(&order.request, &tensors)?;
+        let inputs = std::iter::once(&rows).chain(&columns).map(|inputs| inputs.words.clone()).collect();
         // Last: opening a driver takes long and says things of its own.
         let device = choose(order.device);
         let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
@@ -126,12 +129,17 @@ impl Gram {
         let (images, others) = (place(rows), columns.map(place));
         let request = order.request.clone();
         tensors.retain(|(name, _)| request.wants(name));
-        Ok(Self { network, images, others, request, method: order.method, device, tensors })
+        Ok(Self { network, images, others, request, method: order.method, device, tensors, inputs })
     }
 
     /// Where the kernel is computed, in words.
     pub fn device(&self) -> &str {
         &self.device.words
+    }
+
+    /// How the inputs were understood, a line for each file.
+    pub fn inputs(&self) -> &[String] {
+        &self.inputs
     }
 
     fn is_on_host(&self) -> bool {
@@ -225,7 +233,7 @@ impl Gram {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, GramError> {
-    fs::read(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
+    read_file(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
 }
 
 /// Names and sizes of the tensors of a weights file that a network was loaded from, which therefore are the network's.

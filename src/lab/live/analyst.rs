@@ -14,7 +14,7 @@ use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Outputs, Prediction, Row, Snapshot};
+use crate::record::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot};
 use crate::spec::Loss;
 use crate::train::{FeatureKernels, score};
 
@@ -33,7 +33,8 @@ pub(super) enum Work {
 
 /// What the trainer gets back, in the order of what it handed over.
 pub(super) enum Answer {
-    Snapshot(Box<Snapshot>),
+    /// With the kernel where its lag begins, if no snapshot tells of that.
+    Snapshot(Box<Snapshot>, Option<Arc<Partner>>),
     Meter(Box<Meter>),
 }
 
@@ -90,13 +91,18 @@ impl Desk {
             }
             Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
             Work::Kernel { measured, lag, asked } => {
-                let snapshot = self.analyse(*measured, lag, asked)?;
-                Ok(snapshot.map(|snapshot| Answer::Snapshot(Box::new(snapshot))))
+                let told = self.analyse(*measured, lag, asked)?;
+                Ok(told.map(|(snapshot, partner)| Answer::Snapshot(Box::new(snapshot), partner.map(Arc::new))))
             }
         }
     }
 
-    fn analyse(&mut self, measured: Measured, lag: Lag, asked: Option<Box<Asked>>) -> Result<Option<Snapshot>, String> {
+    fn analyse(
+        &mut self,
+        measured: Measured,
+        lag: Lag,
+        asked: Option<Box<Asked>>,
+    ) -> Result<Option<(Snapshot, Option<Partner>)>, String> {
         let began = Instant::now();
         let tensors = asked.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
@@ -118,18 +124,25 @@ impl Desk {
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
 
+            let partner = self.meter.partner(lag).map(|gram| Partner {
+                step: row.step.saturating_sub(lag.steps),
+                epoch: row.epoch - lag.steps as f64 / lag.epoch_steps as f64,
+                gram: Arc::clone(gram.values()),
+            });
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();
             let said = predicted.iter_mut().filter_map(|one| Some((one.by, std::mem::take(&mut one.probes)?.into())));
-            Ok::<_, String>(Snapshot {
+            let outputs = Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() }));
+            let snapshot = Snapshot {
                 row,
                 gram: Arc::clone(reading.whole().values()),
                 tensors,
                 eigenvalues,
                 block_eigenvalues,
-                outputs: Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() })),
-            })
+                outputs,
+            };
+            Ok::<_, String>((snapshot, partner))
         });
-        self.meter.hold(lag, reading);
+        self.meter.hold(lag, reading, told.is_some());
         told.transpose()
     }
 

@@ -31,15 +31,15 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    /// The event, with the analyst's answer where one was waited for.
-    fn told(self, answer: Option<Answer>) -> Event {
+    /// The event, with the analyst's answer where one was waited for; and one that is told before it, if any.
+    fn told(self, answer: Option<Answer>) -> (Option<Event>, Event) {
         match (self, answer) {
-            (Self::Told(event), None) => event,
-            (Self::Snapshot { waiting_seconds, .. }, Some(Answer::Snapshot(mut snapshot))) => {
+            (Self::Told(event), None) => (None, event),
+            (Self::Snapshot { waiting_seconds, .. }, Some(Answer::Snapshot(mut snapshot, partner))) => {
                 snapshot.row.cost.waiting_seconds = waiting_seconds;
-                Event::Snapshot(Arc::from(snapshot))
+                (partner.map(Event::Partner), Event::Snapshot(Arc::from(snapshot)))
             }
-            (Self::Fork(now), Some(Answer::Meter(meter))) => Event::Forked(Arc::new(now.complete(*meter))),
+            (Self::Fork(now), Some(Answer::Meter(meter))) => (None, Event::Forked(Arc::new(now.complete(*meter)))),
             _ => unreachable!("answers come in the order of the work"),
         }
     }
@@ -78,8 +78,9 @@ impl Live<'_> {
                 }
             };
             let Some(next) = self.outbox.pop_front() else { break };
-            let event = next.told(answer);
+            let (before, event) = next.told(answer);
             let warning = if let Event::Snapshot(snapshot) = &event { self.unstable(&snapshot.row) } else { None };
+            before.into_iter().try_for_each(|before| self.sink.emit(before))?;
             self.sink.emit(event)?;
             warning.into_iter().try_for_each(|warning| self.sink.emit(warning))?;
         }

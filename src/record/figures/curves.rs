@@ -103,7 +103,15 @@ impl Across {
         let bands = starts.iter().enumerate().map(|(place, start)| (start.epoch, until(place).min(end), start.task));
         let bands: Vec<_> = bands.filter(|&(from, to, _)| to > from).collect();
         let lines = bands.iter().skip(1).map(|band| band.0).collect();
-        Self { x: Scale::exact(0.0, end), name: "epoch".to_owned(), bands, lines }
+        let name = if history.counts_steps() { "step" } else { "epoch" };
+        Self { x: Scale::exact(0.0, end), name: name.to_owned(), bands, lines }
+    }
+
+    /// The eigenvalues of a single kernel, the largest first.
+    pub(super) fn ranks(history: &History) -> Self {
+        let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len());
+        let x = Scale::exact(1.0, count.max(2) as f64);
+        Self { x, name: "rank".to_owned(), bands: Vec::new(), lines: Vec::new() }
     }
 }
 
@@ -122,6 +130,7 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
         Figure::LambdaMax => vec![lambda_max(history), scale(history)],
         Figure::Alignment => alignment(history),
         Figure::Accuracy => vec![accuracy(history), loss(history)],
+        Figure::Eigenvalues if history.rows().len() == 1 => vec![spectrum(history)],
         Figure::Eigenvalues => vec![eigenvalues(history)],
         Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
         Figure::Circle => plane::panels(history),
@@ -268,6 +277,16 @@ fn eigenvalues(history: &History) -> Panel {
         curves: (0..count).map(curve).collect(),
         ..Panel::default()
     }
+}
+
+/// All eigenvalues of a single kernel: there is no time over which they could be drawn.
+fn spectrum(history: &History) -> Panel {
+    let values = history.snapshots().last().map_or(&[][..], |snapshot| snapshot.eigenvalues.as_slice());
+    let points: Vec<(f64, f64)> = (1..).map(f64::from).zip(values.iter().rev().copied()).collect();
+    let dots = vec![Dots { colour: ALL_TASKS, full: true, points: points.clone() }];
+    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: true, broken: false, points }];
+    let title = "Eigenvalues of the kernel above 0, by rank";
+    Panel { title, y: "eigenvalue", log: true, curves, dots, ..Panel::default() }
 }
 
 fn displacement(history: &History) -> Panel {

@@ -58,18 +58,19 @@ pub(super) struct Picture {
     pub(super) values: Vec<f64>,
 }
 
-/// Before, after, and the difference.
-fn triples(history: &History) -> Vec<[Picture; 3]> {
+/// Before, after, and the difference, a row for each switch; of a single kernel this alone.
+fn pictures(history: &History) -> Vec<Vec<Picture>> {
     let picture = |epoch: f64, what: &str| {
         let snapshot = history.snapshot_at(epoch)?;
         let n = snapshot.eigenvalues.len();
-        let title = format!("{what}, epoch {}", plain(snapshot.row.epoch, Some(2)));
+        let (unit, decimals) = if history.counts_steps() { ("step", 0) } else { ("epoch", 2) };
+        let title = format!("{what}, {unit} {}", plain(snapshot.row.epoch, Some(decimals)));
         (n > 0 && snapshot.gram.len() == n * n).then(|| Picture { title, n, values: snapshot.gram.to_vec() })
     };
     let triple = |(before, after): (Picture, Picture)| {
         let values = before.values.iter().zip(&after.values).map(|(before, after)| after - before).collect();
         let change = Picture { title: "Change".to_owned(), n: before.n, values };
-        [before, after, change]
+        vec![before, after, change]
     };
     let switches = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
         let spike = history.spikes(Block::Task(pair[0].task), Metric::Velocity).get(place).copied().flatten();
@@ -80,6 +81,10 @@ fn triples(history: &History) -> Vec<[Picture; 3]> {
     let found: Vec<_> = switches.take(MAX_SWITCHES).collect();
     if !found.is_empty() {
         return found;
+    }
+    if history.rows().len() == 1 {
+        let only = picture(0.0, "The kernel").map(|picture| Picture { title: "The kernel".to_owned(), ..picture });
+        return only.map(|picture| vec![picture]).into_iter().collect();
     }
     // Without a switch: the first and the last.
     let last = history.snapshots().last().map_or(0.0, |snapshot| snapshot.row.epoch);
@@ -97,14 +102,13 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let unit = B::UNIT;
     let title = "Kernel of all probes; white lines part the tasks";
     root.draw_text(title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (GAP * unit, 24 * unit))?;
-    let triples = triples(history);
-    if triples.is_empty() {
+    let rows = pictures(history);
+    if rows.is_empty() {
         return Ok(());
     }
     let finite = |columns: std::ops::Range<usize>| {
-        let values =
-            triples.iter().flat_map(move |triple| &triple[columns.clone()]).flat_map(|picture| &picture.values);
-        values.copied().filter(|value| value.is_finite())
+        let shown = rows.iter().flat_map(move |row| row.iter().take(columns.end).skip(columns.start));
+        shown.flat_map(|picture| &picture.values).copied().filter(|value| value.is_finite())
     };
     let kernel = Map::Kernel { low: finite(0..2).fold(0.0, f64::min), high: finite(0..2).fold(0.0, f64::max) };
     let change = Map::Change { most: finite(2..3).fold(0.0, |most, value| most.max(value.abs())) };
@@ -112,8 +116,8 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let sizes: Vec<(usize, usize)> = history.info().map_or_else(Vec::new, |info| {
         info.probes.chunk_by(|a, b| a.task == b.task).map(|probes| (probes[0].task, probes.len())).collect()
     });
-    for (row, triple) in triples.iter().enumerate() {
-        for (column, picture) in triple.iter().enumerate() {
+    for (row, pictures) in rows.iter().enumerate() {
+        for (column, picture) in pictures.iter().enumerate() {
             let x = (GAP + column as i32 * (SIDE + GAP)) * unit;
             let y = (HEAD + row as i32 * (SIDE + HEAD)) * unit;
             root.draw_text(&picture.title, &text::<B>(LABEL, INK, HPos::Left, VPos::Bottom), (x, y - 4 * unit))?;
@@ -125,6 +129,9 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     }
     let half = (SIDE - HEAD) / 2;
     colour_bar(root, kernel, "kernel", HEAD, half)?;
+    if rows.iter().all(|row| row.len() == 1) {
+        return Ok(());
+    }
     colour_bar(root, change, "change", HEAD + half + HEAD, half)
 }
 

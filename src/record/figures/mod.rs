@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{FolderError, History, StudyFolder, atomic};
+use super::{Block, FolderError, History, Metric, StudyFolder, atomic};
 
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
@@ -98,9 +98,16 @@ impl Figure {
         }
     }
 
-    /// Whether this run has what the figure shows; of points of the plane only runs on them have.
+    /// Whether this record has what the figure shows; of points of the plane only runs on them have, and kernels from elsewhere
+    /// only what can be told of kernels alone.
     pub fn is_of(self, history: &History) -> bool {
+        let told = |metric| !history.series(Block::All, metric).is_empty();
+        let is_elsewhere = history.info().is_some_and(|info| info.is_elsewhere());
         match self {
+            Self::Accuracy | Self::Susceptibility if is_elsewhere => false,
+            Self::Velocity if is_elsewhere => told(Metric::Velocity),
+            Self::Alignment if is_elsewhere => told(Metric::Alignment),
+            Self::LambdaMax | Self::Distances if is_elsewhere => history.rows().len() > 1,
             Self::Circle => history.info().is_some_and(|info| super::circle(info).is_some()),
             Self::Disk => history.info().is_some_and(|info| super::grid(info).is_some()),
             _ => true,
@@ -131,6 +138,12 @@ pub fn render(history: &History, figure: Figure, format: Format) -> Result<Vec<u
         Format::Png => backend::png(size, |root| draw(root, history, figure)),
     }
     .map_err(failed)
+}
+
+/// The files that [`write_all`] writes.
+pub fn files(history: &History, folder: &Path, format: Format) -> Vec<PathBuf> {
+    let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(history));
+    figures.map(|figure| folder.join(file_name(figure, format))).collect()
 }
 
 /// Draws all figures that this run has into a folder, which is made if need be; returns their paths.
@@ -168,6 +181,9 @@ fn draw<B: backend::Backend>(root: &backend::Area<B>, history: &History, figure:
         Figure::Distances => distances::draw(root, history),
         Figure::Disk => plane::draw(root, history),
         Figure::Circle => chart::draw(root, &curves::panels(history, figure), &plane::across()),
+        Figure::Eigenvalues if history.rows().len() == 1 => {
+            chart::draw(root, &curves::panels(history, figure), &curves::Across::ranks(history))
+        }
         _ => chart::draw(root, &curves::panels(history, figure), &curves::Across::of(history)),
     }
 }

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Place;
-use crate::record::{Grams, History, Loaded, RUNS, STUDY, StudyFolder, is_run, load_beside, load_kernels, load_lazily};
+use crate::record::{
+    Grams, History, Loaded, RUNS, STUDY, StudyFolder, array_of, is_run, load_beside, load_kernels, load_lazily,
+};
 use crate::spec::Spec;
 
 /// A run that was opened.
@@ -163,7 +165,7 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
                 return;
             }
         }
-    } else if path.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz")) {
+    } else if is_archive(&path) {
         let mut progress = |done, all| tell(Told::Measuring(name.clone(), done, all));
         match load_kernels(&path, &mut progress) {
             Ok(Loaded { history, warnings }) => {
@@ -193,6 +195,12 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
     let learns = StudyFolder::spec_in(study).is_ok_and(|spec| spec.study.is_some_and(|study| study.learns()));
     learns.then(|| study.to_owned())
+}
+
+/// Whether this is an archive of kernels, or one of its arrays.
+fn is_archive(path: &Path) -> bool {
+    let archive = array_of(path).0;
+    archive.is_file() && archive.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
 }
 
 /// What the user has asked for.
@@ -229,8 +237,11 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// The last part of a path, without the ending of an archive.
+/// The last part of a path, without the ending of an archive, but with the name of one of its arrays.
 fn name_of(path: &Path) -> String {
+    if let (archive, Some(array)) = array_of(path) {
+        return format!("{} {array}", name_of(&archive));
+    }
     let part = if path.is_file() { path.file_stem() } else { path.file_name() };
     part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

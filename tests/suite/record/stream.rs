@@ -140,7 +140,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         trace: 1e300 * noise(step + 13),
         frobenius: noise(step + 14),
         effective_rank: 1.0 + noise(step + 15),
-        asymmetry: noise(step + 16) * 1e-8,
+        asymmetry: Some(noise(step + 16) * 1e-8),
         alignment: noise(step + 17),
         alignment_centred: (seed != 2).then(|| noise(step + 18)),
         alignment_full: at_end.then(|| noise(step + 19)),

@@ -1,0 +1,45 @@
+//! `kernelscope metrics`: what a run is told of its own kernel, of kernels that somebody else has measured.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Refused;
+use crate::record::{STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
+
+/// Arguments of `metrics`.
+#[derive(Debug, clap::Args)]
+pub struct MetricsArgs {
+    /// An archive of kernels, as docs/external-kernels.md tells; as K.npz:NAME one of its arrays
+    #[arg(value_name = "K.npz")]
+    pub kernels: PathBuf,
+    /// The table; standard output if not given
+    #[arg(long, value_name = "M.csv")]
+    pub out: Option<PathBuf>,
+    /// Replace the table that is there
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+pub(super) fn metrics(args: &MetricsArgs) -> anyhow::Result<()> {
+    let path = &args.kernels;
+    if is_run(path) {
+        let table = path.join("metrics.csv");
+        return Err(Refused(format!("{} is the folder of a run: {} has them", path.display(), table.display())).into());
+    }
+    if path.join(STUDY).is_file() {
+        let message = format!("{} is the folder of a study: each of its runs has a metrics.csv", path.display());
+        return Err(Refused(message).into());
+    }
+    if let Some(out) = &args.out {
+        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+    }
+    let measured = measure_kernels(path).map_err(Refused)?;
+    for warning in &measured.warnings {
+        eprintln!("{warning}");
+    }
+    match &args.out {
+        Some(out) => write_metrics(out, &measured.history)?,
+        None => metrics_of(&measured.history, io::stdout().lock())?,
+    }
+    Ok(())
+}
