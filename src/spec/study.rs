@@ -90,6 +90,11 @@ impl StudySpec {
         !self.values.is_empty() && !self.variants.is_empty()
     }
 
+    /// Whether it has more runs than a study may have.
+    fn is_too_large(&self) -> bool {
+        self.points().count().saturating_mul(self.seeds.len()) > MOST_RUNS
+    }
+
     /// Series, value and settings of each point, series by series; the series is empty where there is only one.
     fn points(&self) -> impl Iterator<Item = (String, String, Vec<String>)> + '_ {
         let single = self.variants.is_empty().then(Variant::default);
@@ -150,6 +155,10 @@ fn is_usual(protocol: &Protocol) -> bool {
 /// Runs of a study at most.
 const MOST_RUNS: usize = 1000;
 
+fn too_large() -> String {
+    format!("more than {MOST_RUNS} runs are not one study")
+}
+
 impl Spec {
     /// The runs of a study, series by series, in each value by value and within a value seed by seed; this spec alone where
     /// there is none.
@@ -160,6 +169,10 @@ impl Spec {
             let (variant, value) = Default::default();
             return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, lesson: None }]);
         };
+        // Before they are made: the list of a file may be long.
+        if study.is_too_large() {
+            return Err(SpecError::BadValue { key: "study.values".to_owned(), reason: too_large() });
+        }
         let lesson = study.lesson().map(Arc::new);
         let mut runs = Vec::new();
         for (variant, value, settings) in study.points() {
@@ -227,8 +240,8 @@ impl Spec {
         if study.seeds.is_empty() {
             found.push(problem("study.seeds", "give at least one seed"));
         }
-        if study.points().count().saturating_mul(study.seeds.len()) > MOST_RUNS {
-            found.push(problem("study.values", format!("more than {MOST_RUNS} runs are not one study")));
+        if study.is_too_large() {
+            found.push(problem("study.values", too_large()));
         }
         if !found.is_empty() {
             return found;

@@ -353,6 +353,9 @@ fn archive(dice: &mut Dice, bytes: &[u8], others: &[Vec<u8>]) -> Option<Vec<u8>>
         (&mut entry).take(1 << 22).read_to_end(&mut inside).ok()?;
         entries.push((name, inside));
     }
+    if entries.is_empty() {
+        return None;
+    }
     let (one, other) = (dice.below(entries.len()), dice.below(entries.len()));
     match dice.below(8) {
         0 => drop(entries.remove(one)),
@@ -376,6 +379,27 @@ fn archive(dice: &mut Dice, bytes: &[u8], others: &[Vec<u8>]) -> Option<Vec<u8>>
         writer.write_all(&inside).ok()?;
     }
     Some(writer.finish().ok()?.into_inner())
+}
+
+/// How long a file is, or what is packed in it where that is longer.
+pub fn unpacked(name: &str, bytes: &[u8]) -> usize {
+    let found = match name.rsplit('.').next() {
+        Some("gz") => {
+            let mut inside = Vec::new();
+            let _ = GzDecoder::new(bytes).take(64 << 20).read_to_end(&mut inside);
+            inside.len()
+        }
+        Some("npz") => {
+            let count = |mut reader: ZipArchive<_>| {
+                let entries = reader.len();
+                let whole = |at| std::io::copy(&mut reader.by_index(at).ok()?, &mut std::io::sink()).ok();
+                (0..entries).filter_map(whole).sum::<u64>() as usize
+            };
+            ZipArchive::new(Cursor::new(bytes)).map_or(0, count)
+        }
+        _ => 0,
+    };
+    found.max(bytes.len())
 }
 
 fn text_name(dice: &mut Dice, name: &str) -> String {

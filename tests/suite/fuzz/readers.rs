@@ -13,6 +13,7 @@ use kernelscope::record::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,
 };
 use kernelscope::spec::{Activation, DataSpec, NetworkKind, NetworkSpec, Source, Spec, Tour};
+use kernelscope::ui::saved::Saved;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What is tried.
@@ -28,7 +29,7 @@ pub enum Reader {
     Kernels,
     Idx,
     Cifar,
-    /// Run files, study files and lessons.
+    /// Run files, study files, lessons and what the window keeps.
     RunFile,
     RunFolder,
     /// The figures of what was read of a run folder.
@@ -116,6 +117,14 @@ impl Reader {
                 fs::write(at("short.toml"), "seed = 3\n[network]\nwidth = 64\n[tasks]\nepochs = [2, 1]\n").unwrap();
                 let lesson = include_str!("../../../assets/lessons/wider-is-lazier.toml");
                 fs::write(at("lesson.toml"), lesson).unwrap();
+                let recent = vec![("a run".to_owned(), "/somewhere".to_owned())];
+                let (scale, size) = (Some(1.5), Some([1280.0, 800.0]));
+                let window = Saved { scale, size, settings: Some(run), recent, ..Saved::default() };
+                let parts =
+                    "{ share = 0.5, below = [{ share = 0.4, view = 'Scale' }, { share = 0.6, view = 'Accuracy' }] }";
+                let layout = format!("beside = [{{ share = 0.5, view = 'Kernel' }}, {parts}]\n");
+                let layout = format!("[layout]\nown = true\ngiven = []\n[layout.window]\nshare = 1.0\n{layout}");
+                fs::write(at("window.toml"), window.write() + &layout).unwrap();
             }
             Self::RunFolder | Self::Figures => {
                 let wishes = "--set kernel.predict=true --set kernel.optimiser=true --set tasks.epochs=[2,1]";
@@ -183,6 +192,9 @@ impl Reader {
                     let Ok(text) = String::from_utf8(text) else { return Vec::new() };
                     if stem(path) == "lesson" {
                         return Tour::read("lesson", &text).err().map(|err| err.to_string()).into_iter().collect();
+                    }
+                    if stem(path) == "window" {
+                        return Saved::read(&text).1;
                     }
                     match Spec::from_toml(&text) {
                         Err(err) => vec![err.to_string()],
