@@ -11,6 +11,7 @@ mod beside;
 mod claims;
 mod cli;
 mod data;
+mod dual;
 mod export;
 mod fork;
 mod forks_ui;
