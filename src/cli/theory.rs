@@ -10,6 +10,7 @@ use super::Refused;
 use super::repeat::Repeat;
 use super::settings::{Settings, refuse};
 use crate::math::Gram;
+use crate::math::regression::RegressionError;
 use crate::math::timing::time;
 use crate::record::{Arrays, Layout, check_place, write_arrays};
 use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
@@ -127,14 +128,16 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
     let descent = Descent::of(&gram).map_err(anyhow::Error::msg)?;
     let classes = lesson.classes;
     words += &format!(
-        "; NTK: λ_max {:.6e}, condition {:.3e}, jitter {:.1e}; largest stable rate {:.4} on the squared error",
+        "; NTK: λ_max {:.6e}, rank {} of {n}, condition {:.3e}, jitter {:.1e}; largest stable rate {:.4} on the squared error",
         descent.eigenvalues().last().copied().unwrap_or(0.0),
+        descent.rank,
         descent.condition(),
         descent.jitter,
         descent.largest_rate(classes, 0.0)
     );
     arrays.push(("ntk_eigenvalues".to_owned(), vec![n], descent.eigenvalues().to_vec()));
     arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
+    arrays.push(("ntk_rank".to_owned(), vec![1], vec![descent.rank as f64]));
     let across = others.as_ref().map(|(across, _)| across.ntk.as_slice());
     if !lesson.times.is_empty() {
         let (on_train, on_test) = match loss {
@@ -150,15 +153,29 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
     if let (Some(ridge), Some((across, among))) = (ridge, &others) {
         let blocks = Blocks { train: &square, across, test: among };
         let mean = |values: &[f64]| (0..n).map(|at| values[at * n + at]).sum::<f64>() / n as f64;
-        let nngp = posterior::nngp(blocks, &lesson.targets, ridge * mean(&square.nngp))?;
-        let ntk = posterior::ntk(blocks, &lesson.targets, ridge * mean(&square.ntk))?;
+        let refused = |why: RegressionError| Refused(why.to_string());
+        let nngp = posterior::nngp(blocks, &lesson.targets, ridge * mean(&square.nngp)).map_err(refused)?;
+        let ntk = posterior::ntk(blocks, &lesson.targets, ridge * mean(&square.ntk)).map_err(refused)?;
         for (name, found) in [("nngp", nngp), ("ntk", ntk)] {
-            words += &format!("; {name} at t = ∞: condition {:.3e}, jitter {:.1e}", found.condition, found.jitter);
+            words += &format!(
+                "; {name} at t = ∞: rank {} of {n}, condition {:.3e}, jitter {:.1e}",
+                found.rank, found.condition, found.jitter
+            );
+            if name == "nngp" {
+                arrays.push(("nngp_rank".to_owned(), vec![1], vec![found.rank as f64]));
+            }
             arrays.push((format!("gp_inference_{name}__mean_test"), vec![m, classes], found.mean));
             arrays.push((format!("gp_inference_{name}__cov_test"), vec![m, m], found.covariance));
         }
     }
-    Ok((arrays, words))
+    // The eigenvalues, predictions and covariances of kernels that are numbers may still be larger than any.
+    match arrays.iter().find(|(_, _, values)| values.iter().any(|value| !value.is_finite())) {
+        Some((name, _, _)) => Err(Refused(format!(
+            "{name} would hold values that are larger than any number: scale the inputs or targets down"
+        ))
+        .into()),
+        None => Ok((arrays, words)),
+    }
 }
 
 fn tell(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
@@ -197,7 +214,13 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     let Layout { count: n, image, words } = Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
     let m = match shape(&mut arrays, "x_test")? {
         Some(other) if other.get(1..) == inputs.get(1..) && other[0] > 0 => other[0],
-        Some(other) => return Err(bad(format!("x_test has shape {other:?}, x_train {inputs:?}: they must agree"))),
+        Some(other) => {
+            let sizes: Vec<String> = inputs[1..].iter().map(usize::to_string).collect();
+            let expected = [&["m".to_owned()], &sizes[..]].concat().join(", ");
+            return Err(bad(format!(
+                "x_test has shape {other:?} where [{expected}] was expected, as x_train has {inputs:?}"
+            )));
+        }
         None => 0,
     };
     // Before anything is read: a small file may unpack to inputs without number.
@@ -222,14 +245,18 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
                 _ => return Err(bad(format!("y_train has shape {shape:?} where [{n}, C] was expected"))),
             };
             let mut start = |name: &str, rows: usize| match floats(name)? {
-                Some((_, values)) if values.len() == rows * classes => Ok(values),
+                Some((shape, values)) if shape == [rows, classes] || (shape == [rows] && classes == 1) => Ok(values),
                 Some((shape, _)) => {
                     Err(bad(format!("{name} has shape {shape:?} where [{rows}, {classes}] was expected")))
                 }
                 None => Ok(vec![0.0; rows * classes]),
             };
             let (start, start_test) = (start("f0_train", n)?, start("f0_test", m)?);
-            let times = floats("t")?.map(|(_, values)| values).unwrap_or_default();
+            let times = match floats("t")? {
+                Some((shape, values)) if shape.len() <= 1 => values,
+                Some((shape, _)) => return Err(bad(format!("t has shape {shape:?} where [T] was expected"))),
+                None => Vec::new(),
+            };
             if times.iter().any(|time| *time < 0.0) {
                 return Err(bad("t holds a time before 0".to_owned()));
             }

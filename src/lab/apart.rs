@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, distance};
+use crate::math::distance::{Centring, between};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{Apart, Measured};
@@ -57,7 +57,7 @@ impl Parts {
             LayerMetrics {
                 task: task + 1,
                 layer: Arc::clone(name),
-                velocity: before.map(|before| velocity(gram, &before.layers[place].1[task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.layers[place].1[task], lag_epochs)),
                 alignment: alignment(gram, labels[task]),
                 alignment_centred: alignment_centred(gram, labels[task]),
                 share: gram.trace() / wholes[task].trace(),
@@ -71,11 +71,10 @@ impl Parts {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.tensors[place];
             let gram = &blocks[task];
-            let moves = before.filter(|_| turns(gram));
             TensorMetrics {
                 task: task + 1,
                 tensor: Arc::clone(name),
-                velocity: moves.map(|before| velocity(gram, &before.tensors[place].1[task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.tensors[place].1[task], lag_epochs)),
                 share: gram.trace() / wholes[task].trace(),
             }
         };
@@ -89,7 +88,7 @@ impl Parts {
             LogitMetrics {
                 task: task + 1,
                 logits: [Logits::Old, Logits::New][place],
-                velocity: before.map(|before| velocity(gram, &before.logits[place][task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.logits[place][task], lag_epochs)),
                 lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)),
                 trace: gram.trace(),
             }
@@ -119,13 +118,6 @@ pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
     measured.parts.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
 }
 
-/// Whether a centred kernel is more than the rounding of its products, so that it has a direction at all. That of the last
-/// layer's bias is the same for all pairs of images, and has none.
-fn turns(gram: &Gram) -> bool {
-    const ROUNDING: f64 = 1e-6;
-    gram.centred().frobenius() > ROUNDING * gram.frobenius()
-}
-
-fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> f64 {
-    distance(gram, before, Centring::Centred) / lag_epochs
+fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> Option<f64> {
+    between(gram, before, Centring::Centred).map(|gap| gap / lag_epochs)
 }

@@ -11,7 +11,7 @@ use super::apart::Parts;
 use super::lag::{Lag, Lagged};
 use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, change, distance};
+use crate::math::distance::{Centring, between, change, distance};
 use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
@@ -180,10 +180,10 @@ impl Meter {
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
-            let moved = |before: &Vec<Gram>| distance(gram, &before[place], Centring::Centred) / lag_epochs;
+            let gap = |before: &Vec<Gram>| between(gram, &before[place], Centring::Centred);
             OptimiserMetrics {
                 block: *block,
-                velocity: before.map(moved),
+                velocity: before.and_then(gap).map(|gap| gap / lag_epochs),
                 apart: distance(gram, &reading.grams[place], Centring::Centred),
                 alignment: alignment(gram, labels),
                 alignment_centred: alignment_centred(gram, labels),

@@ -14,11 +14,18 @@ pub enum Centring {
     Uncentred,
 }
 
-/// S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). Two zero matrices are 0 apart; a zero and another, ½.
+/// S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of zeros, and
+/// centred also one that is constant but for rounding ([`Gram::turned`]).
 pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
+    between(a, b, centring).unwrap_or(f64::NAN)
+}
+
+/// The same, and `None` where there is none.
+pub fn between(a: &Gram, b: &Gram, centring: Centring) -> Option<f64> {
+    let (a, b) = (a.over(a.scale()), b.over(b.scale()));
     match centring {
-        Centring::Centred => half_gap(&a.centred(), &b.centred()),
-        Centring::Uncentred => half_gap(a, b),
+        Centring::Centred => Some(half_gap(&a.turned()?, &b.turned()?)),
+        Centring::Uncentred => (a.frobenius() > 0.0 && b.frobenius() > 0.0).then(|| half_gap(&a, &b)),
     }
 }
 
@@ -28,13 +35,16 @@ pub struct Normalised(Vec<f64>);
 
 impl Normalised {
     pub fn of(gram: &Gram, centring: Centring) -> Self {
-        let centred = (centring == Centring::Centred).then(|| gram.centred());
-        let gram = centred.as_ref().unwrap_or(gram);
-        let scale = inverse_norm(gram);
-        Self(gram.values().iter().map(|value| value * scale).collect())
+        let gram = gram.over(gram.scale());
+        let turned = match centring {
+            Centring::Centred => gram.turned(),
+            Centring::Uncentred => Some(gram.as_ref().clone()).filter(|gram| gram.frobenius() > 0.0),
+        };
+        let over = |gram: &Gram, scale: f64| Self(gram.values().iter().map(|value| value * scale).collect());
+        turned.map_or_else(|| over(&gram, f64::NAN), |gram| over(&gram, 1.0 / gram.frobenius()))
     }
 
-    /// S to another kernel of the same size.
+    /// S to another kernel of the same size; NaN as [`distance`].
     pub fn distance(&self, other: &Self) -> f64 {
         0.5 * self.0.iter().zip(&other.0).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
     }
@@ -62,13 +72,8 @@ pub fn angle(distance: f64) -> f64 {
 
 /// ½ ‖A/‖A‖ − B/‖B‖‖²_F.
 fn half_gap(a: &Gram, b: &Gram) -> f64 {
-    let (scale_a, scale_b) = (inverse_norm(a), inverse_norm(b));
+    let (scale_a, scale_b) = (1.0 / a.frobenius(), 1.0 / b.frobenius());
     0.5 * a.values().iter().zip(b.values().iter()).map(|(a, b)| (a * scale_a - b * scale_b).powi(2)).sum::<f64>()
-}
-
-/// 1/‖K‖, or 0 of nothing.
-fn inverse_norm(gram: &Gram) -> f64 {
-    Some(gram.frobenius()).filter(|norm| *norm > 0.0).map_or(0.0, |norm| 1.0 / norm)
 }
 
 /// The change from a reference K₀ to K, split: D² = S² − 2 S (1 − R) + 1.
@@ -82,13 +87,15 @@ pub struct Change {
     pub drift: f64,
 }
 
-/// Scale, rotation and drift of `kernel` against a reference that is not zero.
+/// Scale, rotation and drift of `kernel` against a reference; no numbers where that is 0.
 pub fn change(kernel: &Gram, reference: &Gram) -> Change {
     let norm = reference.frobenius();
-    let gap: f64 = kernel.values().iter().zip(reference.values().iter()).map(|(a, b)| (a - b).powi(2)).sum();
+    let common = kernel.scale().max(reference.scale());
+    let (over, from) = (kernel.over(common), reference.over(common));
+    let gap: f64 = over.values().iter().zip(from.values().iter()).map(|(a, b)| (a - b).powi(2)).sum();
     Change {
         scale: kernel.frobenius() / norm,
         rotation: distance(kernel, reference, Centring::Uncentred),
-        drift: gap.sqrt() / norm,
+        drift: gap.sqrt() * common / norm,
     }
 }

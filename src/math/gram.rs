@@ -1,8 +1,10 @@
 //! A square kernel matrix in f64, as it comes from the sums over layers: everything after the kernel product happens here.
 //!
 //! Guarantees: symmetric to the last bit (the asymmetry that was there is reported, not lost) and finite (anything else is
-//! an error with a name, not a NaN picture). Nothing is clamped.
+//! an error with a name, not a NaN picture). Nothing is clamped. Norms and what is made of them hold for entries of any size,
+//! whose squares may overflow or vanish.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -85,7 +87,8 @@ impl Gram {
     /// ‖K_{ij}‖_F of the block of these rows and columns.
     pub fn frobenius_of(&self, rows: Range<usize>, columns: Range<usize>) -> f64 {
         let row = |row: usize| &self.values[row * self.n..][columns.clone()];
-        rows.flat_map(row).map(|value| value * value).sum::<f64>().sqrt()
+        let scale = self.scale();
+        rows.flat_map(row).map(|value| (value / scale).powi(2)).sum::<f64>().sqrt() * scale
     }
 
     /// K v, into `product`.
@@ -109,7 +112,30 @@ impl Gram {
 
     /// ‖K‖_F.
     pub fn frobenius(&self) -> f64 {
-        self.dot(self).sqrt()
+        let scale = self.scale();
+        if scale == 1.0 { self.dot(self).sqrt() } else { self.over(scale).frobenius() * scale }
+    }
+
+    /// 1, or where squares of entries would overflow or vanish the power of two next to the largest entry.
+    pub fn scale(&self) -> f64 {
+        let largest = self.values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        if largest == 0.0 || (SMALL..LARGE).contains(&largest) { 1.0 } else { power_of_two(largest) }
+    }
+
+    /// K over a power of two.
+    pub fn over(&self, scale: f64) -> Cow<'_, Self> {
+        if scale == 1.0 {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { n: self.n, values: self.values.iter().map(|value| value / scale).collect() })
+    }
+
+    /// HKH, if there is anything of the kernel beside its mean feature: if ‖HKH‖ is more than [`ROUNDING`] of ‖K‖. The kernel of
+    /// a dead network, or of a last layer's bias, is the same for all pairs of images, and what rounding leaves of it when it is
+    /// centred has a direction that means nothing.
+    pub fn turned(&self) -> Option<Self> {
+        let centred = self.centred();
+        (centred.frobenius() > ROUNDING * self.frobenius()).then_some(centred)
     }
 
     /// ⟨K, L⟩_F of two matrices of the same size.
@@ -126,4 +152,17 @@ impl Gram {
         let entry = |at: usize| self.values[at] - means[at / n] - means[at % n] + mean;
         Self { n, values: (0..n * n).map(entry).collect() }
     }
+}
+
+/// The share of ‖K‖ up to which ‖HKH‖ is rounding: about what products of f32 leave (2⁻²⁴ each, and their sums). It is the same
+/// for kernels in f64, because nobody knows what they were computed in before they were stored.
+pub const ROUNDING: f64 = 1e-6;
+
+/// Entries whose squares, and sums of squares, are numbers.
+const SMALL: f64 = 1e-140;
+const LARGE: f64 = 1e140;
+
+/// The power of two at or below a positive number.
+fn power_of_two(value: f64) -> f64 {
+    f64::from_bits(value.max(f64::MIN_POSITIVE).to_bits() & 0x7ff0_0000_0000_0000)
 }

@@ -2,6 +2,7 @@
 //! everything above may have to be timed.
 
 pub mod alignment;
+pub mod decomposed;
 pub mod distance;
 pub mod fit;
 pub mod forgetting;
@@ -12,6 +13,7 @@ pub mod modes;
 pub mod overlap;
 pub mod plane;
 pub mod polynomial;
+pub mod product;
 pub mod regression;
 pub mod rng;
 pub mod scaling;
@@ -19,4 +21,4 @@ pub mod spectrum;
 pub mod spike;
 pub mod timing;
 
-pub use gram::{Gram, NotFinite, all_finite};
+pub use gram::{Gram, NotFinite, ROUNDING, all_finite};

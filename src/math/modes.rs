@@ -7,6 +7,7 @@
 use faer::MatRef;
 
 use super::Gram;
+use super::product::product;
 use super::spectrum::eigenpairs;
 
 /// All eigenpairs of a kernel of n images.
@@ -51,7 +52,7 @@ impl Modes {
         let n = self.values.len();
         assert_eq!(residual.len(), n * columns, "a residual has a row for each image");
         let vectors = MatRef::from_row_major_slice(&self.vectors, n, n);
-        let along = vectors * MatRef::from_row_major_slice(residual, n, columns);
+        let along = product(vectors, MatRef::from_row_major_slice(residual, n, columns));
         (0..n).map(|mode| (0..columns).map(|column| along[(mode, column)].powi(2)).sum()).collect()
     }
 }

@@ -5,21 +5,25 @@
 //! ```
 //!
 //! λ is the ridge that is asked for; with λ = 0 and f₀ the network at initialisation this is where training ends when the
-//! kernel stands still (Jacot et al. 2018). ε is the jitter: 0, unless the Cholesky decomposition fails, as it does on a
-//! kernel whose f32 products left it with eigenvalues below 0; then the smallest power of ten that helps. All in f64.
+//! kernel stands still (Jacot et al. 2018). ε is the jitter: 0, unless the kernel is singular; then it is what counts as 0
+//! among its eigenvalues, which is the size of their rounding, and the result is the limit of a ridge that goes to 0: directions
+//! without a larger eigenvalue take no part ([`super::decomposed`]). All in f64.
 //!
-//! Guarantees: the jitter, the condition and what they cost in accuracy are part of the result, because a prediction from an
-//! ill-conditioned kernel looks like any other. Nothing that is not a number goes in or comes out unnamed.
+//! Guarantees: the rank, the jitter, the condition and what they cost in accuracy are part of the result, because a prediction
+//! from an ill-conditioned kernel looks like any other. The same digits whatever the number of threads. Nothing that is not a
+//! number goes in or comes out unnamed.
 //!
 //! The trace-reduced kernel [n, n] serves all C outputs at once; the full kernel is the same regression with one output: an
 //! image and logit is then a row, and Y a column of n·C values.
 
-use faer::linalg::solvers::{Llt, Solve as _};
-use faer::{Mat, MatRef, Side};
-use rand::{RngExt as _, SeedableRng as _};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
+use faer::{Mat, MatRef, Par};
 use thiserror::Error;
 
 use super::Gram;
+use super::decomposed::{Decomposed, Rounding};
+use super::product::product;
 
 /// Why there is no regression; each prints as one sentence.
 #[derive(Debug, Error, PartialEq)]
@@ -35,10 +39,15 @@ pub enum RegressionError {
     #[error("row {row}, column {column} of {what} is not a number")]
     NotFinite { what: &'static str, row: usize, column: usize },
     #[error(
-        "the kernel is far from positive: even with {jitter:.1e} added to its diagonal it has no Cholesky decomposition; \
-         add a ridge"
+        "the kernel is far from positive: even with {jitter:.1e} added to its diagonal it has eigenvalues below 0; add a ridge"
     )]
     NotPositive { jitter: f64 },
+    #[error("the kernel is 0, so nothing can be learnt with it: add a ridge, or look for dead layers")]
+    Zero,
+    #[error("the targets are so large beside the kernel that the regression has no number: scale one of them")]
+    TooLarge,
+    #[error("{0}")]
+    Solver(String),
 }
 
 /// A solved regression.
@@ -46,45 +55,44 @@ pub enum RegressionError {
 pub struct Regression {
     /// a, [n, C].
     weights: Mat<f64>,
+    /// Eigenvalues of K that are more than rounding.
+    pub rank: usize,
     /// ε: what was added to the diagonal beside the ridge.
     pub jitter: f64,
-    /// λ_max/λ_min of K + (λ + ε) I, from [`ROUNDS`] rounds of power and inverse iteration: never above the true one, and
-    /// seldom far below. Predictions keep about 16 − log₁₀ of it digits.
+    /// λ_max/λ_min of K + (λ + ε) I. Where nothing is left out predictions keep about 16 − log₁₀ of it digits.
     pub condition: f64,
     /// ‖(K + λ I) a − (Y − f₀)‖/‖Y − f₀‖: of the system that was asked for, so it shows what jitter and rounding cost.
     pub residual: f64,
 }
 
-/// Rounds of the iterations that estimate the condition.
-pub const ROUNDS: usize = 32;
-/// The jitter that is tried, in units of the mean of the kernel's diagonal: 0, then 1e-12 to 1e-3.
-pub const JITTERS: std::ops::RangeInclusive<i32> = -12..=-3;
+/// The jitter that [`factorised`] tries, in units of the mean of the diagonal: 0, then 1e-12 to 1e-3.
+const JITTERS: std::ops::RangeInclusive<i32> = -12..=-3;
 
 impl Regression {
-    /// Solves for the targets Y, row-major [n, C], on the kernel of the same images [n, n].
+    /// Solves for the targets Y, row-major [n, C], on the kernel of the same images [n, n], whose products are in f64.
     ///
     /// `start` is f₀ on these images, row-major [n, C]; without it, 0.
     ///
     /// # Errors
-    /// When a size does not fit, a number is none, or no jitter up to a thousandth makes the kernel positive.
+    /// When a size does not fit, a number is none, or the kernel is 0 or has eigenvalues below 0 that are no rounding.
     pub fn solve(kernel: &Gram, targets: &[f64], start: Option<&[f64]>, ridge: f64) -> Result<Self, RegressionError> {
-        Self::solved(kernel, targets, start, ridge, true)
+        if kernel.is_empty() {
+            return Err(RegressionError::Empty);
+        }
+        let decomposed = Decomposed::of(kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+        Self::of(&decomposed, kernel, targets, start, ridge)
     }
 
-    /// The same without the condition, which takes longer than the rest and is not a number here: for choosing a ridge.
+    /// The same with a kernel that has been taken apart before: for several ridges or targets, and for products in f32.
     ///
     /// # Errors
     /// As [`Regression::solve`].
-    pub fn fit(kernel: &Gram, targets: &[f64], start: Option<&[f64]>, ridge: f64) -> Result<Self, RegressionError> {
-        Self::solved(kernel, targets, start, ridge, false)
-    }
-
-    fn solved(
+    pub fn of(
+        decomposed: &Decomposed,
         kernel: &Gram,
         targets: &[f64],
         start: Option<&[f64]>,
         ridge: f64,
-        with_condition: bool,
     ) -> Result<Self, RegressionError> {
         let n = kernel.len();
         if n == 0 || targets.is_empty() {
@@ -104,15 +112,20 @@ impl Regression {
 
         let mut system = MatRef::from_row_major_slice(kernel.values(), n, n).to_owned();
         shift(&mut system, ridge);
-        let (factor, jitter) = factorised(&system, kernel.trace() / n as f64)?;
-        let weights = factor.solve(&wanted);
-        let missing = &system * &weights - &wanted;
-        let asked = wanted.norm_l2();
+        let (rank, jitter) = (decomposed.rank(), decomposed.jitter(ridge));
+        let mut weights = decomposed.solve(wanted.as_ref(), ridge)?;
+        let missing = |weights: &Mat<f64>| &wanted - product(system.as_ref(), weights.as_ref());
+        if jitter == 0.0 {
+            // What rounding has left of the system is solved for once more.
+            weights += decomposed.solve(missing(&weights).as_ref(), ridge)?;
+        }
+        let (asked, missed) = (wanted.norm_l2(), missing(&weights).norm_l2());
+        if !missed.is_finite() {
+            return Err(RegressionError::TooLarge);
+        }
         // Nothing to fit is fitted.
-        let residual = if asked > 0.0 { missing.norm_l2() / asked } else { 0.0 };
-        shift(&mut system, jitter);
-        let condition = if with_condition { condition(&system, &factor) } else { f64::NAN };
-        Ok(Self { condition, weights, jitter, residual })
+        let residual = if asked > 0.0 { missed / asked } else { 0.0 };
+        Ok(Self { weights, rank, jitter, condition: decomposed.condition(ridge), residual })
     }
 
     /// f on other images, row-major [m, C], from the rectangle K(x, X), row-major [m, n], and f₀ on them, [m, C]. With the
@@ -123,7 +136,7 @@ impl Regression {
     pub fn predict(&self, rectangle: &[f64], start: Option<&[f64]>) -> Result<Vec<f64>, RegressionError> {
         let (n, outputs) = (self.weights.nrows(), self.weights.ncols());
         let m = rectangle.len() / n;
-        let mut values = matrix("the kernel of other images", rectangle, m, n)? * &self.weights;
+        let mut values = product(matrix("the kernel of other images", rectangle, m, n)?, self.weights.as_ref());
         if let Some(start) = start {
             values += matrix("the outputs at the start", start, m, outputs)?;
         }
@@ -158,36 +171,27 @@ fn shift(matrix: &mut Mat<f64>, by: f64) {
     }
 }
 
-/// The Cholesky decomposition of a symmetric system with the least jitter with which there is one, and that jitter; `unit` is the
-/// mean of its diagonal.
+/// L of the Cholesky decomposition L Lᵀ of a symmetric system with the least jitter with which there is one, and that jitter;
+/// `unit` is the mean of its diagonal. For systems that a ridge makes regular, and for draws with this covariance: that there
+/// is a decomposition does not say that the system is regular.
 ///
 /// # Errors
 /// When no jitter up to a thousandth makes it positive.
-pub fn factorised(system: &Mat<f64>, unit: f64) -> Result<(Llt<f64>, f64), RegressionError> {
+pub fn factorised(system: &Mat<f64>, unit: f64) -> Result<(Mat<f64>, f64), RegressionError> {
+    let n = system.nrows();
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));
     let mut jitter = 0.0;
     for exponent in std::iter::once(None).chain(JITTERS.map(Some)) {
         jitter = exponent.map_or(0.0, |exponent| unit * 10f64.powi(exponent));
-        let mut shifted = system.clone();
-        shift(&mut shifted, jitter);
-        if let Ok(factor) = shifted.llt(Side::Lower) {
+        let mut factor = system.clone();
+        shift(&mut factor, jitter);
+        let stack = MemStack::new(&mut memory);
+        if cholesky_in_place(factor.as_mut(), Default::default(), Par::Seq, stack, Default::default()).is_ok() {
+            for column in 1..n {
+                factor.col_mut(column).subrows_mut(0, column).fill(0.0);
+            }
             return Ok((factor, jitter));
         }
     }
     Err(RegressionError::NotPositive { jitter })
-}
-
-/// λ_max/λ_min from Rayleigh quotients, each from inside the spectrum.
-fn condition(system: &Mat<f64>, factor: &Llt<f64>) -> f64 {
-    // The same vector each time: a result must not depend on who asked before.
-    let mut generator = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-    let first = Mat::from_fn(system.nrows(), 1, |_, _| generator.random_range(-1.0..1.0));
-    let quotient = |step: &dyn Fn(&Mat<f64>) -> Mat<f64>| {
-        let mut vector = first.clone();
-        for _ in 0..ROUNDS {
-            let next = step(&vector);
-            vector = &next * faer::Scale(1.0 / next.norm_l2());
-        }
-        (vector.transpose() * system * &vector)[(0, 0)]
-    };
-    quotient(&|vector| system * vector) / quotient(&|vector| factor.solve(vector))
 }

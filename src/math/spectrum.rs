@@ -27,20 +27,26 @@ pub fn eigenpairs(gram: &Gram) -> Result<(Vec<f64>, Mat<f64>), String> {
 
 fn solve(gram: &Gram, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>, String> {
     let n = gram.len();
-    let matrix = MatRef::from_row_major_slice(gram.values(), n, n);
+    let scale = gram.scale();
+    let scaled = gram.over(scale);
+    let matrix = MatRef::from_row_major_slice(scaled.values(), n, n);
     let mut values = Diag::zeros(n);
     let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
     let scratch = self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Default::default());
     let mut memory = MemBuffer::new(scratch);
     self_adjoint_evd(matrix, values.as_mut(), vectors, Par::Seq, MemStack::new(&mut memory), Default::default())
         .map_err(|err| format!("the eigen-solver did not converge on a {n}×{n} kernel: {err:?}"))?;
-    Ok(values.column_vector().iter().copied().collect())
+    Ok(values.column_vector().iter().map(|value| value * scale).collect())
 }
 
 /// exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Roy & Vetterli 2007; of the tangent kernel Baratin et al. 2021): how many directions carry
-/// the kernel. Eigenvalues ≤ 0 carry none.
+/// the kernel. Eigenvalues ≤ 0 carry none, and where there is no other but for rounding (n² ε max|λ|) there is no number: NaN.
 pub fn effective_rank(eigenvalues: &[f64]) -> f64 {
     let total: f64 = eigenvalues.iter().filter(|value| **value > 0.0).sum();
+    let largest = eigenvalues.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    if total <= (eigenvalues.len() as f64).powi(2) * f64::EPSILON * largest {
+        return f64::NAN;
+    }
     let entropy: f64 = eigenvalues
         .iter()
         .filter(|value| **value > 0.0)

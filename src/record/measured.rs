@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::{Block, BlockMetrics, CrossMetrics, Row, Snapshot};
 use crate::math::Gram;
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, angle, change, distance};
+use crate::math::distance::{Centring, angle, between, change, distance};
 use crate::math::spectrum::{effective_rank, eigenvalues};
 
 /// When a Gram was taken.
@@ -181,7 +181,7 @@ impl BlockMetrics {
         let Against { start, switch, lagged, moved, labels } = *against;
         let since_start = change(gram, start);
         let lag = lagged.filter(|lagged| lagged.2 > 0.0);
-        let gap = |centring| lag.map(|(before, _, epochs)| (distance(gram, before, centring), epochs));
+        let gap = |centring| lag.and_then(|(before, _, epochs)| Some((between(gram, before, centring)?, epochs)));
         let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
         Self {
             block,
@@ -196,7 +196,7 @@ impl BlockMetrics {
                 .filter(|(_, moved)| *moved > 0.0)
                 .map(|((gap, _), moved)| gap / (moved * moved)),
             distance: distance(gram, start, Centring::Centred),
-            distance_switch: switch.map(|switch| distance(gram, switch, Centring::Centred)),
+            distance_switch: switch.and_then(|switch| between(gram, switch, Centring::Centred)),
             scale: since_start.scale,
             rotation: since_start.rotation,
             drift: since_start.drift,

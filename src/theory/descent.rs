@@ -7,14 +7,16 @@
 //! with A(λ) = (1 − e^{−λt/NC})/λ for gradient flow until t, (1 − (1 − ηλ/NC)ᵏ)/λ for k steps, and the same recursion mode by
 //! mode with momentum. The loss is ½ · mean over the N·C entries, so each of the C outputs moves with Θ/(NC).
 //!
-//! Guarantees: no inverse is taken, so a kernel of equal or nearly equal inputs gives numbers and not NaN. An eigenvalue that
-//! rounding left below 0 would grow for ever: then as much is added to all of them, and named as the jitter.
+//! Guarantees: a kernel of equal or nearly equal inputs gives numbers and not NaN, and the limit t → ∞ is regression with the
+//! pseudo-inverse. Eigenvalues that are nothing but rounding ([`crate::math::decomposed`]) move nothing, because along them the
+//! kernel with other images is 0, too, and what rounding leaves of it would grow with t; then as much as counts as 0 is added to
+//! all of them, and named as the jitter. The same digits whatever the number of threads.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Mat, MatRef};
 
 use crate::math::Gram;
-use crate::math::spectrum::eigenpairs;
+use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::product::product;
 
 /// How long training goes on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,8 +39,10 @@ pub struct Lesson<'a> {
 pub struct Descent {
     /// Ascending, with the jitter.
     values: Vec<f64>,
-    vectors: Mat<f64>,
-    /// What was added to every eigenvalue so that none is below 0.
+    kernel: Decomposed,
+    /// How many eigenvalues are more than rounding.
+    pub rank: usize,
+    /// What was added to every eigenvalue where the kernel is singular.
     pub jitter: f64,
 }
 
@@ -48,9 +52,12 @@ impl Descent {
     /// # Errors
     /// When the eigen-solver does not converge, in words.
     pub fn of(kernel: &Gram) -> Result<Self, String> {
-        let (values, vectors) = eigenpairs(kernel)?;
-        let jitter = values.first().map_or(0.0, |least| (-least).max(0.0));
-        Ok(Self { values: values.iter().map(|value| value + jitter).collect(), vectors, jitter })
+        let kernel = Decomposed::of(kernel, Rounding::Double)?;
+        // Of a kernel that is far from positive the least eigenvalue is lifted to 0.
+        let least = kernel.values().first().copied().unwrap_or(0.0);
+        let (rank, jitter) = (kernel.rank(), kernel.jitter(0.0).max(-least));
+        let values = kernel.values().iter().map(|value| value + jitter).collect();
+        Ok(Self { values, kernel, rank, jitter })
     }
 
     /// Eigenvalues, ascending, with the jitter.
@@ -58,9 +65,10 @@ impl Descent {
         &self.values
     }
 
-    /// λ_max/λ_min; infinite where λ_min is 0.
+    /// λ_max/λ_min; infinite of a kernel that is 0 or whose least eigenvalue was lifted to 0.
     pub fn condition(&self) -> f64 {
-        self.values.last().copied().unwrap_or(1.0) / self.values.first().copied().unwrap_or(1.0)
+        let (least, most) = (self.values.first().copied().unwrap_or(1.0), self.values.last().copied().unwrap_or(1.0));
+        if least > 0.0 { most / least } else { f64::INFINITY }
     }
 
     /// The largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max; beyond it the fastest does.
@@ -76,16 +84,17 @@ impl Descent {
         let wanted = Mat::from_fn(n, outputs, |row, column| {
             lesson.targets[row * outputs + column] - lesson.start[row * outputs + column]
         });
-        let modes = self.vectors.transpose() * wanted;
+        let modes = product(self.kernel.vectors().transpose(), wanted.as_ref());
         let entries = (n * outputs) as f64;
         let mut pulled = Mat::zeros(n, outputs * lengths.len());
         for (place, length) in lengths.iter().enumerate() {
-            for (mode, &value) in self.values.iter().enumerate() {
+            let first = self.values.len() - self.rank;
+            for (mode, &value) in self.values.iter().enumerate().skip(first) {
                 let pull = length.pull(value, entries) * if scaled { value } else { 1.0 };
                 (0..outputs).for_each(|c| pulled[(mode, place * outputs + c)] = pull * modes[(mode, c)]);
             }
         }
-        &self.vectors * pulled
+        product(self.kernel.vectors(), pulled.as_ref())
     }
 
     /// f on the training images, row-major [T, n, C].
@@ -99,9 +108,7 @@ impl Descent {
         let n = self.values.len();
         let m = rectangle.len() / n.max(1);
         let weights = self.weights(lesson, lengths, false);
-        let mut change = Mat::zeros(m, weights.ncols());
-        let rectangle = MatRef::from_row_major_slice(rectangle, m, n);
-        matmul(change.as_mut(), Accum::Replace, rectangle, weights.as_ref(), 1.0, Par::rayon(0));
+        let change = product(MatRef::from_row_major_slice(rectangle, m, n), weights.as_ref());
         gather(change.as_ref(), start, lengths.len())
     }
 }

@@ -8,6 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::descent::Lesson;
 use crate::math::Gram;
+use crate::math::product::product;
 
 /// Error of a step at most, relative to the outputs and absolute.
 const RELATIVE: f64 = 1e-9;
@@ -108,8 +109,7 @@ pub fn cross_entropy_flow(
 
 /// max |Θ a|.
 fn span(theta: MatRef<'_, f64>, weights: &[f64], n: usize, classes: usize) -> f64 {
-    let product = theta * MatRef::from_row_major_slice(weights, n, classes);
-    product.norm_max()
+    product(theta, MatRef::from_row_major_slice(weights, n, classes)).norm_max()
 }
 
 /// −(p − y)/N.

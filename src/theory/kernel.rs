@@ -87,12 +87,7 @@ impl Infinite {
     ///
     /// # Errors
     /// As [`Infinite::own`].
-    pub fn between(
-        &self,
-        rows: &Points,
-        columns: &Points,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<Kernels, NoKernels> {
+    pub fn between(&self, rows: &Points, columns: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, NoKernels> {
         self.tiles(rows, columns, false, cancelled)
     }
 

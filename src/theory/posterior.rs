@@ -3,6 +3,7 @@
 
 use super::kernel::Kernels;
 use crate::math::Gram;
+use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::{Regression, RegressionError};
 
 /// A Gaussian over the outputs on m images; the C outputs are independent and share the covariance.
@@ -12,9 +13,17 @@ pub struct Posterior {
     pub mean: Vec<f64>,
     /// Row-major [m, m].
     pub covariance: Vec<f64>,
-    /// λ_max/λ_min of the kernel that was inverted, and what was added to its diagonal beside the ridge.
+    /// Eigenvalues of the kernel that are more than rounding, λ_max/λ_min of what was inverted, and what was added to its
+    /// diagonal beside the ridge.
+    pub rank: usize,
     pub condition: f64,
     pub jitter: f64,
+}
+
+impl Posterior {
+    fn of((mean, solved): (Vec<f64>, Regression), covariance: Vec<f64>) -> Self {
+        Self { mean, covariance, rank: solved.rank, condition: solved.condition, jitter: solved.jitter }
+    }
 }
 
 /// What is known of the kernels of n training and m other images.
@@ -29,17 +38,17 @@ pub struct Blocks<'a> {
 /// Bayesian inference with the NNGP, from functions of mean 0; the ridge is the variance of the noise.
 pub fn nngp(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
     let (n, m) = sizes(blocks);
-    let solver = Solver { kernel: &gram(&blocks.train.nngp, n), across: &blocks.across.nngp, ridge };
+    let solver = Solver::of(&blocks.train.nngp, n, &blocks.across.nngp, ridge)?;
     let learnt = solver.apply(targets)?;
     let known = solver.apply(&transposed(&blocks.across.nngp, m, n))?.0;
     let covariance = blocks.test.nngp.iter().zip(&known).map(|(prior, known)| prior - known).collect();
-    Ok(Posterior { mean: learnt.0, covariance, condition: learnt.1.condition, jitter: learnt.1.jitter })
+    Ok(Posterior::of(learnt, covariance))
 }
 
 /// Gradient flow with the NTK until t = ∞, from functions that the NNGP draws, to the targets and no further.
 pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
     let (n, m) = sizes(blocks);
-    let solver = Solver { kernel: &gram(&blocks.train.ntk, n), across: &blocks.across.ntk, ridge };
+    let solver = Solver::of(&blocks.train.ntk, n, &blocks.across.ntk, ridge)?;
     let learnt = solver.apply(targets)?;
     // With A = Θ(x, X) (Θ + r)⁻¹: K − A K(X, x) − (A K(X, x))′ + A K(X, X) A′.
     let once = solver.apply(&transposed(&blocks.across.nngp, m, n))?.0;
@@ -50,29 +59,32 @@ pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior,
         blocks.test.nngp[at] - once[at] - once[column * m + row] + twice[at]
     };
     let covariance = (0..m * m).map(entry).collect();
-    Ok(Posterior { mean: learnt.0, covariance, condition: learnt.1.condition, jitter: learnt.1.jitter })
+    Ok(Posterior::of(learnt, covariance))
 }
 
 /// B ↦ k(x, X) (k(X, X) + r)⁻¹ B.
 struct Solver<'a> {
-    kernel: &'a Gram,
+    kernel: Gram,
+    decomposed: Decomposed,
     across: &'a [f64],
     ridge: f64,
 }
 
-impl Solver<'_> {
+impl<'a> Solver<'a> {
+    fn of(kernel: &[f64], n: usize, across: &'a [f64], ridge: f64) -> Result<Self, RegressionError> {
+        let kernel = Gram::symmetrised(n, kernel.to_vec()).expect("kernels are numbers").0;
+        let decomposed = Decomposed::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+        Ok(Self { kernel, decomposed, across, ridge })
+    }
+
     fn apply(&self, columns: &[f64]) -> Result<(Vec<f64>, Regression), RegressionError> {
-        let solved = Regression::solve(self.kernel, columns, None, self.ridge)?;
+        let solved = Regression::of(&self.decomposed, &self.kernel, columns, None, self.ridge)?;
         Ok((solved.predict(self.across, None)?, solved))
     }
 }
 
 fn sizes(blocks: Blocks<'_>) -> (usize, usize) {
     (blocks.train.ntk.len().isqrt(), blocks.test.ntk.len().isqrt())
-}
-
-fn gram(values: &[f64], n: usize) -> Gram {
-    Gram::symmetrised(n, values.to_vec()).expect("the kernels of finite inputs are finite").0
 }
 
 fn transposed(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {

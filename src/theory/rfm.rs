@@ -25,6 +25,8 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul as triangular};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, Mat, MatRef, Par};
 
+use crate::math::Gram;
+use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::{RegressionError, factorised};
 
 /// The best of all rounds and ridges.
@@ -107,11 +109,7 @@ impl Rfm {
         let (kernel, distances) = Laplace::of(train.inputs, metric);
         let mut system = kernel.of_distances(&distances);
         (0..system.nrows()).for_each(|i| system[(i, i)] += ridge);
-        let (factor, jitter) = factorised(&system, 1.0)?;
-        // By hand, as the solver of the factor would share a single column among threads; see `product`.
-        let mut weights = train.targets.to_owned();
-        solve_lower_triangular_in_place(factor.L(), weights.as_mut(), Par::Seq);
-        solve_upper_triangular_in_place(factor.L().transpose(), weights.as_mut(), Par::Seq);
+        let (weights, jitter) = solved(system, train.targets, ridge)?;
         let mut machine = Self { round, ridge, jitter, error: 0.0, kernel, weights };
         let missed = machine.values(validation.inputs) - validation.targets;
         machine.error = missed.squared_norm_l2() / (missed.nrows() * missed.ncols()) as f64;
@@ -267,6 +265,23 @@ impl Laplace {
     }
 }
 
+/// a of (K + δ I) a = Y, and the jitter. The system is the kernel with the ridge on its diagonal.
+fn solved(mut system: Mat<f64>, targets: MatRef<'_, f64>, ridge: f64) -> Result<(Mat<f64>, f64), RegressionError> {
+    let n = system.nrows();
+    // No eigenvalue of a kernel with ones on its diagonal is above n, so such a ridge makes it regular.
+    if ridge >= REGULAR * n as f64 {
+        let (factor, jitter) = factorised(&system, 1.0)?;
+        let mut weights = targets.to_owned();
+        solve_lower_triangular_in_place(factor.as_ref(), weights.as_mut(), Par::Seq);
+        solve_upper_triangular_in_place(factor.transpose(), weights.as_mut(), Par::Seq);
+        return Ok((weights, jitter));
+    }
+    (0..n).for_each(|i| system[(i, i)] -= ridge);
+    let kernel = Gram::symmetrised(n, row_major(&system)).expect("the kernel of finite inputs is finite").0;
+    let decomposed = Decomposed::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+    Ok((decomposed.solve(targets, ridge)?, decomposed.jitter(ridge)))
+}
+
 /// The product of two matrices. That with a vector on one thread: faer would share its sums among as many parts as there are
 /// threads, and the last digit would tell how many.
 fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
@@ -285,5 +300,7 @@ fn row_major(matrix: &Mat<f64>) -> Vec<f64> {
     matrix.row_iter().flat_map(|row| row.iter().copied()).collect()
 }
 
+/// A ridge over n from which on Cholesky's decomposition is that of a regular matrix.
+const REGULAR: f64 = 1e-8;
 /// ‖x − z‖² over ‖x‖² + ‖z‖² that counts as 0: the difference of sums has lost all but four digits there.
 const SAME: f64 = 1e-12;

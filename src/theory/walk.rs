@@ -218,7 +218,14 @@ impl State {
         let size = self.rows * self.columns;
         let input = std::mem::replace(
             self,
-            Self { places: Grid::ONE, all: false, covariance: Vec::new(), kernel: Vec::new(), low: Vec::new(), ..*self },
+            Self {
+                places: Grid::ONE,
+                all: false,
+                covariance: Vec::new(),
+                kernel: Vec::new(),
+                low: Vec::new(),
+                ..*self
+            },
         );
         for place in 0..input.places.len() {
             // Gradients at unequal distances from the end are uncorrelated, so only equal places meet.

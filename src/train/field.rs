@@ -21,6 +21,7 @@ use super::places::Places;
 use super::terms::Terms;
 use crate::data::{Batch, Prepared};
 use crate::math::Gram;
+use crate::math::product::product;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Optimiser, Spec, memory_available};
@@ -151,7 +152,7 @@ impl Field {
         let (factor, _) = factorised(&system, unit).map_err(|err| NoField::Draw(err.to_string()))?;
         let mut generator = rng(seed, Stream::Init, 0, 0);
         let noise = Mat::<f64>::from_fn(n, self.classes, |_, _| StandardNormal.sample(&mut generator));
-        let drawn = factor.L() * noise;
+        let drawn = product(factor.as_ref(), noise.as_ref());
         let start = (0..n * self.classes).map(|at| drawn[(at / self.classes, at % self.classes)]).collect();
         self.recursion = Recursion::new(start, self.classes);
         Ok(())
@@ -253,8 +254,9 @@ impl Field {
     ) -> Result<(Vec<f64>, Vec<Vec<f64>>), NoField> {
         let inputs: Vec<f64> = pixels.iter().map(|&value| f64::from(value)).collect();
         let points = self.limit.points(&inputs);
-        let with =
-            |rows: &Range<usize>| Ok::<_, NoKernels>(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk);
+        let with = |rows: &Range<usize>| {
+            Ok::<_, NoKernels>(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk)
+        };
         Ok((self.limit.own(&points, cancelled)?.ntk, self.places.tests.iter().map(with).collect::<Result<_, _>>()?))
     }
 

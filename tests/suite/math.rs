@@ -108,6 +108,66 @@ fn alignment_is_one_for_the_labels_themselves() {
 }
 
 #[test]
+fn a_kernel_without_signal_has_no_direction() {
+    let labels = [0, 0, 0, 1, 1, 1];
+    let of = |entry: &dyn Fn(usize, usize) -> f64| {
+        Gram::symmetrised(6, (0..36).map(|at| entry(at / 6, at % 6)).collect()).unwrap().0
+    };
+    let live = of(&|i, j| 1.0 + f64::from(u8::from(i == j)) * i as f64);
+    // A dead network's kernel is constant, and rounded to f32; a last layer's bias is 1 everywhere.
+    let dead = |salt: f64| of(&|i, j| f64::from((0.3 * (1.0 + 1e-7 * (salt * (i * j) as f64).sin())) as f32));
+    let constant = of(&|_, _| 1.0);
+    let zero = of(&|_, _| 0.0);
+    for (a, b) in [(dead(1.0), dead(2.0)), (dead(1.0), live.clone()), (constant.clone(), constant.clone())] {
+        assert!(distance(&a, &b, Centring::Centred).is_nan() && distance(&b, &a, Centring::Centred).is_nan());
+        assert!(distance(&a, &b, Centring::Uncentred) >= 0.0);
+        let found = distances(&[a.clone(), b], Centring::Centred);
+        assert!(found[1].is_nan() && found[0] == 0.0);
+        assert_eq!(alignment_centred(&a, &labels), None);
+        assert!(alignment(&a, &labels) > 0.0);
+    }
+    assert!(distance(&zero, &live, Centring::Uncentred).is_nan() && alignment(&zero, &labels).is_nan());
+    assert_eq!(alignment_centred(&zero, &labels), None);
+    assert!(change(&live, &zero).rotation.is_nan() && change(&zero, &live).drift == 1.0);
+    // One probe alone is centred to nothing.
+    let one = Gram::symmetrised(1, vec![3.0]).unwrap().0;
+    assert!(distance(&one, &one, Centring::Centred).is_nan());
+    // Nothing above 0 carries nothing.
+    assert!(effective_rank(&[0.0; 6]).is_nan() && effective_rank(&[-6.0, -1e-17, 1e-16]).is_nan());
+    assert!(effective_rank(&eigenvalues(&zero).unwrap()).is_nan());
+    assert!(effective_rank(&eigenvalues(&scaled(&constant, -1.0, 0.0)).unwrap()).is_nan());
+}
+
+#[test]
+fn entries_of_any_size_have_their_metrics() {
+    let labels = [0, 0, 0, 1, 1, 1];
+    let entry = |at: usize, more: f64| 1.0 + f64::from(u8::from(at / 6 == at % 6)) * (at as f64 / 7.0 + more);
+    let [a, b] = [0.0, 3.0].map(|more| Gram::symmetrised(6, (0..36).map(|at| entry(at, more)).collect()).unwrap().0);
+    let all = |a: &Gram, b: &Gram| {
+        let moved = change(a, b);
+        [
+            distance(a, b, Centring::Centred),
+            distance(a, b, Centring::Uncentred),
+            alignment(a, &labels),
+            alignment_centred(a, &labels).unwrap(),
+            effective_rank(&eigenvalues(a).unwrap()),
+            distances(&[a.clone(), b.clone()], Centring::Centred)[1],
+            moved.scale,
+            moved.rotation,
+            moved.drift,
+        ]
+    };
+    let expected = all(&a, &b);
+    for size in [1e170, 1e300, 1e-170, 1e-290] {
+        let [a, b] = [&a, &b].map(|gram| scaled(gram, size, 0.0));
+        for (found, expected) in all(&a, &b).iter().zip(&expected) {
+            assert!((found / expected - 1.0).abs() < 1e-12, "{size:e}: {found} {expected}");
+        }
+        assert!((a.frobenius() / size / expected[6] - b.frobenius() / size).abs() < 1e-9);
+    }
+}
+
+#[test]
 fn forgetting_counts_from_the_right_task() {
     let matrix = vec![vec![0.9, 0.1, 0.0], vec![0.5, 0.8, 0.1], vec![0.6, 0.3, 0.7]];
     assert!((average_accuracy(&matrix).unwrap() - (0.6 + 0.3 + 0.7) / 3.0).abs() < 1e-12);

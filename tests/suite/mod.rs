@@ -12,6 +12,7 @@ mod claims;
 mod cli;
 mod data;
 mod data_folders;
+mod dual;
 mod export;
 mod fork;
 mod forks_ui;

@@ -3,7 +3,10 @@
 use faer::linalg::solvers::Solve as _;
 use faer::{Mat, MatRef};
 use kernelscope::math::Gram;
+use kernelscope::math::decomposed::{Decomposed, Rounding};
 use kernelscope::math::regression::{Regression, RegressionError};
+use kernelscope::math::spectrum::eigenpairs;
+use kernelscope::theory::{Descent, Length, Lesson};
 use proptest::prelude::*;
 
 fn gram(n: usize, values: &[f64]) -> Gram {
@@ -135,4 +138,94 @@ proptest! {
         let largest = kernelscope::math::spectrum::eigenvalues(&gram(8, &values(&(phi * phi.transpose())))).unwrap()[7];
         prop_assert!(fit.condition <= (largest + ridge) / ridge * (1.0 + 1e-6));
     }
+
+    /// Any Gram of any rank, singular by copies with other labels, scaled copies and opposite rows: without a ridge the
+    /// prediction is that of the pseudo-inverse, which on features is the least squares of least weights.
+    #[test]
+    fn without_a_ridge_it_is_the_pseudo_inverse(
+        (n, rank) in (1usize..9).prop_flat_map(|n| (Just(n), 1..=n)),
+        entries in prop::collection::vec(-2.0f64..2.0, 9 * 9),
+        others in prop::collection::vec(-2.0f64..2.0, 4 * 9),
+        copies in prop::collection::vec((0usize..9, prop::sample::select(vec![0.0, 1.0, -1.0, 3.0, 0.1])), 9),
+        targets in prop::collection::vec(-2.0f64..2.0, 9 * 2),
+        size in prop::sample::select(vec![1.0, 1e-9, 1e9, 1e-90, 1e90]),
+    ) {
+        let targets = &targets[..2 * n];
+        let mut phi = Mat::from_fn(n, rank, |i, j| entries[i * 9 + j]);
+        for row in rank..n {
+            let (from, by) = copies[row];
+            if by != 0.0 {
+                (0..rank).for_each(|j| phi[(row, j)] = by * phi[(from % row, j)]);
+            }
+        }
+        let other = Mat::from_fn(4, rank, |i, j| others[i * 9 + j]);
+        let normal = phi.transpose() * &phi;
+        let row_major = |matrix: &Mat<f64>, by: f64| -> Vec<f64> {
+            (0..matrix.nrows() * matrix.ncols()).map(|at| by * matrix[(at / matrix.ncols(), at % matrix.ncols())]).collect()
+        };
+        let spread = kernelscope::math::spectrum::eigenvalues(&gram(rank, &row_major(&normal, 1.0))).unwrap();
+        prop_assume!(spread[0] > 1e-3 * spread[rank - 1]);
+        let expected = &other * normal.partial_piv_lu().solve(phi.transpose() * MatRef::from_row_major_slice(targets, n, 2));
+        let scale = expected.norm_max().max(1.0);
+        let kernel = gram(n, &row_major(&(&phi * phi.transpose()), size));
+        let rectangle = row_major(&(&other * phi.transpose()), size);
+        let far = |found: &[f64], expected: &Mat<f64>| {
+            found.iter().enumerate().map(|(at, f)| (f - expected[(at / 2, at % 2)]).abs()).fold(0.0, f64::max) / scale
+        };
+
+        let fit = Regression::solve(&kernel, targets, None, 0.0).unwrap();
+        prop_assert!(far(&fit.predict(&rectangle, None).unwrap(), &expected) < 1e-9, "{fit:?}");
+        prop_assert_eq!((fit.rank, fit.jitter > 0.0), (rank, rank < n));
+        prop_assert!(fit.condition >= 1.0 && fit.condition.is_finite());
+        // It is the limit of a ridge, and of descent.
+        let ridge = 1e-8 * kernel.trace();
+        let near = Regression::solve(&kernel, targets, None, ridge).unwrap().predict(&rectangle, None).unwrap();
+        prop_assert!(far(&near, &expected) < 1e-3);
+        let descent = Descent::of(&kernel).unwrap();
+        let lesson = Lesson { start: &vec![0.0; 2 * n], targets };
+        let end = descent.test(lesson, &rectangle, &[0.0; 8], &[Length::Flow(1e12 / size)]);
+        prop_assert!(far(&end, &expected) < 1e-9 && descent.rank == rank && descent.condition() >= 1.0);
+        // The same kernel as f32 products leave it.
+        let single = |values: &[f64]| values.iter().map(|&value| f64::from((value / size) as f32)).collect::<Vec<_>>();
+        let rounded = gram(n, &single(kernel.values()));
+        let decomposed = Decomposed::of(&rounded, Rounding::Single).unwrap();
+        let fit = Regression::of(&decomposed, &rounded, targets, None, 0.0).unwrap();
+        prop_assert!(far(&fit.predict(&single(&rectangle), None).unwrap(), &expected) < 1e-2, "{fit:?}");
+        prop_assert_eq!(fit.rank, rank);
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let n = 300;
+    let noise = |at: usize| (0.7 * at as f64).sin() + (0.31 * (at * at % 7919) as f64).cos();
+    let features: Vec<f64> = (0..n * 40).map(noise).collect();
+    let phi = MatRef::from_row_major_slice(&features, n, 40);
+    let product = phi * phi.transpose();
+    let kernel = gram(n, &(0..n * n).map(|at| product[(at / n, at % n)]).collect::<Vec<_>>());
+    let targets: Vec<f64> = (0..n).map(|at| noise(3 * at)).collect();
+    let bits = |threads: usize| {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            let mut all = Vec::new();
+            for ridge in [0.0, 0.1] {
+                let fit = Regression::solve(&kernel, &targets, None, ridge).unwrap();
+                all.extend(fit.predict(kernel.values(), None).unwrap());
+                all.extend([fit.condition, fit.jitter, fit.residual]);
+            }
+            let (values, vectors) = eigenpairs(&kernel).unwrap();
+            all.extend(values);
+            all.extend(vectors.col_iter().flat_map(|column| column.iter().copied()));
+            let descent = Descent::of(&kernel).unwrap();
+            let lesson = Lesson { start: &vec![0.0; n], targets: &targets };
+            all.extend(descent.test(lesson, kernel.values(), &vec![0.0; n], &[Length::Flow(3.0)]));
+            all.extend(kernelscope::math::modes::Modes::of(&kernel).unwrap().energies(&targets, 1));
+            let mut system = product.clone();
+            (0..n).for_each(|i| system[(i, i)] += 0.1);
+            let (factor, _) = kernelscope::math::regression::factorised(&system, 1.0).unwrap();
+            all.extend(factor.col_iter().flat_map(|column| column.iter().copied()));
+            all.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+        })
+    };
+    let alone = bits(1);
+    assert!([2, 3, 8].iter().all(|&threads| bits(threads) == alone));
 }

@@ -313,6 +313,59 @@ fn the_command_answers_what_neural_tangents_does() {
 }
 
 #[test]
+fn equal_inputs_with_different_labels_are_learnt_as_their_mean() {
+    // Without a ridge and without a bias in the kernel: copies, scaled copies and opposite inputs make it singular.
+    let folder = tempfile::tempdir().unwrap();
+    let (x, k) = (folder.path().join("x.npz"), folder.path().join("k.npz"));
+    for seed in 0..6 {
+        let noise = |at: usize| (1.3 * at as f64 + 7.1 * f64::from(seed)).sin() + (0.37 * at as f64).cos();
+        let mut inputs: Vec<f64> = (0..8 * 6).map(noise).collect();
+        let by = [1.0, 3.0][seed as usize % 2];
+        inputs.copy_within(0..6, 6);
+        inputs[6..12].iter_mut().for_each(|value| *value *= by);
+        let others: Vec<f64> = (0..3 * 6).map(|at| noise(at + 100)).collect();
+        let targets: Vec<f64> = (0..8).flat_map(|at| if at % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+        let given = [("x_train", [8, 6], &inputs), ("x_test", [3, 6], &others), ("y_train", [8, 2], &targets)];
+        let named = given.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.to_vec(), &values[..]));
+        let later = [("t".to_owned(), vec![1], &[1e15][..])];
+        kernelscope::record::write_arrays(&x, named.chain(later)).unwrap();
+        let mut args = vec!["theory", "--inputs", x.to_str().unwrap(), "--out", k.to_str().unwrap(), "--overwrite"];
+        args.extend(["--ridge", "0", "--set", "network.sigma_b=0", "--set", "network.depth=1"]);
+        let done = kernelscope(folder.path(), &args);
+        let said = text(&done.stderr);
+        assert!(done.status.success() && said.matches("rank 7 of 8").count() == 3, "{said}");
+        assert!(!said.contains("condition inf") && !said.contains("condition -"), "{said}");
+        let mut found = Arrays::open(&k).unwrap();
+        for kind in ["nngp", "ntk"] {
+            assert_eq!(array(&mut found, &format!("{kind}_rank")).1, [7.0]);
+            let kernel = array(&mut found, &format!("{kind}_train_train")).1;
+            let across = array(&mut found, &format!("{kind}_test_train")).1;
+            // Seven inputs, and of the two that are one the mean of the labels in the units of the first.
+            let kept = [0, 2, 3, 4, 5, 6, 7];
+            let system = faer::Mat::from_fn(7, 7, |i, j| kernel[kept[i] * 8 + kept[j]]);
+            let label = |at: usize, c: usize| targets[at * 2 + c];
+            let wanted = faer::Mat::from_fn(7, 2, |i, c| match i {
+                0 => (label(0, c) + by * label(1, c)) / (1.0 + by * by),
+                _ => label(kept[i], c),
+            });
+            let weights = faer::linalg::solvers::Solve::solve(&system.partial_piv_lu(), wanted);
+            let rectangle = faer::Mat::from_fn(3, 7, |i, j| across[i * 8 + kept[j]]);
+            let expected = rectangle * weights;
+            let mut means = vec![array(&mut found, &format!("gp_inference_{kind}__mean_test")).1];
+            if kind == "ntk" {
+                means.push(array(&mut found, "f_test").1);
+            }
+            for mean in means {
+                for (at, value) in mean.iter().enumerate() {
+                    let (value, expected) = (*value, expected[(at / 2, at % 2)]);
+                    assert!((value - expected).abs() < 1e-7, "{kind} of seed {seed}: {value} {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn what_theory_cannot_use_is_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let x = folder.path().join("x.npz");
@@ -333,6 +386,28 @@ fn what_theory_cannot_use_is_one_sentence() {
     refused(&[("x_train", vec![2, 4], vec![f64::NAN; 8])], &[], "not a number");
     refused(&[inputs.clone(), ("x_test", vec![2, 3], vec![1.0; 6])], &[], "x_test");
     refused(&[inputs.clone(), ("y_train", vec![3, 1], vec![1.0; 3])], &[], "y_train");
+    // Shapes that are none of those asked for: scalars, nothing, too many axes.
+    refused(&[inputs.clone(), ("x_test", vec![], vec![1.0])], &[], "[m, 4]");
+    refused(&[inputs.clone(), ("x_test", vec![0, 4], vec![])], &[], "x_test");
+    refused(&[inputs.clone(), ("x_test", vec![4], vec![1.0; 4])], &[], "x_test");
+    for shape in [vec![], vec![8], vec![0, 4], vec![2, 0], vec![1, 2, 2, 1, 2]] {
+        let values = vec![1.0; shape.iter().product()];
+        refused(&[("x_train", shape, values)], &[], "x_train has shape");
+    }
+    for shape in [vec![], vec![1, 2, 1], vec![0, 2], vec![2, 0]] {
+        let values = vec![1.0; shape.iter().product()];
+        refused(&[inputs.clone(), ("y_train", shape, values)], &[], "y_train has shape");
+    }
+    let targets = ("y_train", vec![2, 1], vec![1.0; 2]);
+    for (name, shape) in [("f0_train", vec![]), ("f0_train", vec![1, 2]), ("f0_test", vec![1]), ("t", vec![1, 2])] {
+        let values = vec![1.0; shape.iter().product()];
+        refused(&[inputs.clone(), targets.clone(), (name, shape, values)], &[], name);
+    }
+    // What is larger than any number, at once or on the way.
+    refused(&[("x_train", vec![2, 4], vec![1e160; 8])], &[], "larger than any number");
+    let large = ("y_train", vec![2, 1], vec![1e308, -1e308]);
+    let far = [("x_train", vec![2, 2], vec![1e-30, 0.0, 0.0, 1e-30]), ("x_test", vec![1, 2], vec![1e80, 1e80]), large];
+    refused(&far, &["--ridge=0", "--set", "network.sigma_b=0"], "than any number");
     refused(std::slice::from_ref(&inputs), &["--set", "network.kind=cnn", "--set", "network.pool=max"], "pool");
     refused(std::slice::from_ref(&inputs), &["--set", "network.depth=0"], "hidden layers");
     let half = ("y_train", vec![2, 2], vec![0.7, 0.7, 0.5, 0.5]);

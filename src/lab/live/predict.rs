@@ -18,6 +18,7 @@ use super::position::Current;
 use super::{Live, Stop};
 use crate::data::{Batch, Prepared, Targets};
 use crate::math::Gram;
+use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::record::{Event, Predictor};
@@ -223,7 +224,9 @@ impl Finite {
         for (by, square, across) in kernels {
             let square = Gram::symmetrised(labels.len(), square).map_err(|err| err.to_string());
             let solved = square.and_then(|(gram, _)| {
-                Regression::solve(&gram, &targets, Some(&start), 0.0).map_err(|err| err.to_string())
+                let rounding = if by == Predictor::RegressionInfinite { Rounding::Double } else { Rounding::Single };
+                let decomposed = Decomposed::of(&gram, rounding)?;
+                Regression::of(&decomposed, &gram, &targets, Some(&start), 0.0).map_err(|err| err.to_string())
             });
             let solved = match solved {
                 Ok(solved) => solved,

@@ -10,7 +10,7 @@ use super::regress::{Exam, Outputs, share};
 use super::{Client, Stop, Told};
 use crate::data::{Images, Prepared, Targets, batch_order, batch_range, steps_per_epoch};
 use crate::math::Gram;
-use crate::math::distance::{Centring, change, distance};
+use crate::math::distance::{Centring, between, change};
 use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::record::Point;
@@ -270,7 +270,8 @@ impl Watch {
         let now = gram(&network, probes, client)?;
         for epoch in here {
             let before = self.before.iter().find(|(at, _)| *at + self.lag == step);
-            let velocity = before.map(|(_, gram)| distance(&now, gram, Centring::Centred) / self.lag_epochs);
+            let gap = before.and_then(|(_, gram)| between(&now, gram, Centring::Centred));
+            let velocity = gap.map(|gap| gap / self.lag_epochs);
             let drift = change(&now, first).drift;
             self.taken.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
         }

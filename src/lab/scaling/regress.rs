@@ -10,6 +10,7 @@ use super::kernels::{Of, Samples};
 use super::{Client, Stop};
 use crate::data::Images;
 use crate::math::Gram;
+use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::Reduction;
 use crate::record::{Point, Reduced};
@@ -146,25 +147,28 @@ impl Job<'_> {
                 std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect()
             }
         };
+        if (client.cancelled)() {
+            return Err(Stop::Cancelled);
+        }
+        // Taken apart once for all ridges.
+        let rounding = if matches!(self.kernel, Of::Network(_)) { Rounding::Single } else { Rounding::Double };
+        let decomposed = Decomposed::of(&gram, rounding).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
             if (client.cancelled)() {
                 return Err(Stop::Cancelled);
             }
-            // Of a single one all is wanted at once.
-            let fit = if ridges.len() == 1 { Regression::solve } else { Regression::fit };
-            fits.push(fit(&gram, targets, start(|s| &s.train), ridge).map_err(failed)?);
+            let fit = Regression::of(&decomposed, &gram, targets, start(|s| &s.train), ridge);
+            fits.push(fit.map_err(failed)?);
         }
+        drop(decomposed);
         let validation = Samples::of(&exam.validation, self.kernel);
         let set = Set { samples: &validation, name: "validation", start: start(|s| &s.validation) };
         let mut tried = self.said(&set, &train, reduction, &fits, learner, client)?;
         let missed = |said: &Vec<f64>| share(said, &exam.validation_targets);
         let best = tried.iter().map(missed).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0);
         let ridge = ridges[best];
-        let solved = match fits.len() {
-            1 => fits.swap_remove(0),
-            _ => Regression::solve(&gram, targets, start(|s| &s.train), ridge).map_err(failed)?,
-        };
+        let solved = fits.swap_remove(best);
         let own = solved.predict(gram.values(), start(|s| &s.train)).map_err(failed)?;
         drop(gram);
         let test = Samples::of(&exam.test, self.kernel);
