@@ -211,7 +211,8 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
         return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
     };
     let reads_images = !matches!(spec.network.kind, NetworkKind::Mlp | NetworkKind::ResMlp);
-    let Layout { count: n, image, words } = Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
+    let Layout { count: n, image, words } =
+        Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
     let m = match shape(&mut arrays, "x_test")? {
         Some(other) if other.get(1..) == inputs.get(1..) && other[0] > 0 => other[0],
         Some(other) => {
@@ -281,7 +282,9 @@ fn check_memory(n: usize, m: usize, values: usize) -> Result<(), Refused> {
     let free = memory_available() as f64;
     if needed > free {
         let (needed, free) = (needed / 1e9, free / 1e9);
-        return Err(Refused(format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs")));
+        return Err(Refused(format!(
+            "the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs"
+        )));
     }
     Ok(())
 }

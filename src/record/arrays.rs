@@ -44,7 +44,7 @@ pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>
 
 /// Whether these are the bytes of a `.npy` file or of an archive, and not of a safetensors file.
 pub fn is_array(bytes: &[u8]) -> bool {
-    bytes.starts_with(MAGIC) || bytes.starts_with(b"PK")
+    bytes.starts_with(MAGIC) || bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
 /// An array of numbers that are computed with in 32 bits.
@@ -90,7 +90,8 @@ fn read_as(header: &Header) -> Option<String> {
     let order = header.is_turned().then_some("Fortran order turned into C order");
     let name = header.type_name();
     let usual = matches!(name.as_str(), "float32" | "float64");
-    let cast = (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
+    let cast =
+        (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
     let said = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
     (!said.is_empty()).then_some(said)
 }

@@ -43,21 +43,25 @@ fn kernels(shape: &[usize]) -> Option<(usize, usize)> {
 }
 
 impl Choice {
-    /// The array that was asked for, or else `gram`, or the first of our own names that is there.
+    /// The array that was asked for, or else `gram`, or the first of our own names that is there; `file` is the name of the archive.
     ///
     /// # Errors
     /// When there is none, or it holds no kernels; in one sentence.
-    pub(super) fn of(npz: &mut NpzReader, wanted: Option<&str>) -> Result<Self, String> {
-        let alone = npz.names().next().filter(|_| npz.is_alone());
+    pub(super) fn of(npz: &mut NpzReader, file: &str, wanted: Option<&str>) -> Result<Self, String> {
+        let alone = || npz.names().next().filter(|_| npz.is_alone());
         let usual = || ["gram"].into_iter().chain(OWN).find(|name| npz.has(name));
-        let Some(name) = wanted.filter(|name| npz.has(name)).or(alone).or_else(usual).map(str::to_owned) else {
+        let found = match wanted {
+            Some(name) => Some(name).filter(|name| npz.has(name)),
+            None => alone().or_else(usual),
+        };
+        let Some(name) = found.map(str::to_owned) else {
             let known: Vec<&str> = npz.names().collect();
             let listed = listed(&known);
             return Err(match wanted {
                 Some(name) => format!("it holds no array named {name}; there are {listed}"),
                 None => format!(
                     "it holds no array named gram; save the kernels as gram=…, of shape [T, n, n], or write the name of one \
-                     behind the file, as in K.npz:NAME, of {listed}"
+                     behind the file, as in {file}:NAME, of {listed}"
                 ),
             });
         };
@@ -75,7 +79,7 @@ impl Choice {
             let others: Vec<&str> = others.iter().map(String::as_str).collect();
             match others[..] {
                 [] => format!("The kernel is the array {name}"),
-                _ => format!("The kernel is the array {name}; write K.npz:NAME to see another: {}", listed(&others)),
+                _ => format!("The kernel is the array {name}; write {file}:NAME for another: {}", listed(&others)),
             }
         });
         Ok(Self { name, count, n, note })

@@ -123,7 +123,9 @@ impl<R: Read> Read for Body<'_, R> {
         let into = &mut into[..most];
         let count = match &mut self.source {
             Source::Stored(source) => source.read(into)?,
-            Source::Deflated(source) => source.read(into).map_err(|_| invalid("what is packed is damaged".to_owned()))?,
+            Source::Deflated(source) => {
+                source.read(into).map_err(|_| invalid("what is packed is damaged".to_owned()))?
+            }
         };
         self.left -= count as u64;
         if let Some((_, crc)) = &mut self.crc {

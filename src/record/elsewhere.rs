@@ -54,8 +54,12 @@ pub fn measure_kernels(path: &Path) -> Result<Loaded, String> {
 
 fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
     let (path, wanted) = array_of(path);
-    let mut npz = NpzReader::open(&path).map_err(|err| format!("it is no .npz archive as numpy.savez writes it: {err}"))?;
-    let Choice { name, count, n, note } = Choice::of(&mut npz, wanted.as_deref())?;
+    let mut npz = NpzReader::open(&path).map_err(|err| match err.kind() {
+        io::ErrorKind::InvalidData => format!("it is no .npz archive as numpy.savez writes it: {err}"),
+        _ => format!("it cannot be read: {err}"),
+    })?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let Choice { name, count, n, note } = Choice::of(&mut npz, &file, wanted.as_deref())?;
     // Of one Gram there are a few copies while it is measured.
     if (n as u64).saturating_mul(n as u64).saturating_mul(64) > memory_available() {
         return Err(format!("a kernel of {n} rows does not fit into this machine's memory; save fewer rows"));
@@ -101,7 +105,9 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     let progress = Progress { step: last.step, epoch: last.epoch, planned_steps: last.step, ..Progress::default() };
     history.push(Event::Progress(progress));
     if let (Lag::Steps(steps), Some(_), false, 2..) = (lag, about.lag, paired, count) {
-        about.notes.push(format!("No two kernels of a task are {steps} steps apart, which lag asks for: there is no velocity"));
+        about.notes.push(format!(
+            "No two kernels of a task are {steps} steps apart, which lag asks for: there is no velocity"
+        ));
     }
     if lag == Lag::Gaps && count > 2 {
         about.notes.push("Steps are uneven: each velocity is over the gap to the kernel before".to_owned());
@@ -175,7 +181,8 @@ impl About {
         let lag = match npz.has("lag") {
             true => {
                 let header = npz.header("lag").map_err(|err| format!("lag: {err}"))?;
-                let steps = if header.count() == 1 { whole("lag", &floats(npz, "lag", 1, "archive")?)? } else { Vec::new() };
+                let steps =
+                    if header.count() == 1 { whole("lag", &floats(npz, "lag", 1, "archive")?)? } else { Vec::new() };
                 match steps[..] {
                     [steps] if steps > 0 => Some(steps as u64),
                     _ => return Err("lag must be one number of steps above 0".to_owned()),
@@ -288,7 +295,8 @@ fn labels(npz: &mut NpzReader, n: usize) -> Result<Option<Labels>, String> {
         return Ok(Some(numbered(&npz.texts(name).map_err(said)?)));
     }
     let values = floats(npz, name, n, EACH)?;
-    if values.iter().all(|value| value.fract() == 0.0 && value.abs() < 9e15) && values.iter().any(|&value| value < 0.0) {
+    if values.iter().all(|value| value.fract() == 0.0 && value.abs() < 9e15) && values.iter().any(|&value| value < 0.0)
+    {
         let whole: Vec<i64> = values.iter().map(|&value| value as i64).collect();
         let (numbers, mut names) = numbered(&whole);
         return Ok(Some((numbers, names.iter_mut().map(|name| name.replace('-', "−")).collect())));

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::part::Part;
 use super::npz::NpzReader;
+use super::part::Part;
 
 /// In which of the two forms they are.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::npz::invalid;
 use super::npy::MAGIC;
+use super::npz::invalid;
 use crate::spec::memory_available;
 
 /// Below this nobody is asked how much memory is free.
@@ -95,12 +95,17 @@ pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if bytes.is_empty() {
         return Some("it is empty");
     }
+    // Behind the length of its header: a safetensors file, whatever the length looks like.
+    if bytes.get(8) == Some(&b'{') && bytes.len() > 16 && bytes[4..8] == [0; 4] {
+        return None;
+    }
     if let Some((_, what)) = KNOWN.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Some(what);
     }
     // A table as text begins with numbers or names; a safetensors file with a length, whose high bytes are zeros.
     let start = &bytes[..bytes.len().min(64)];
     let is_text = start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
-    let is_table = is_text && start.iter().any(|byte| b",;\t \n".contains(byte)) && start.iter().any(u8::is_ascii_digit);
+    let is_table =
+        is_text && start.iter().any(|byte| b",;\t \n".contains(byte)) && start.iter().any(u8::is_ascii_digit);
     is_table.then_some("it looks like a table of text (CSV): load it with numpy.loadtxt and save it with numpy.save")
 }

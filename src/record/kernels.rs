@@ -121,7 +121,8 @@ impl KernelWriter {
 
 /// Bytes that a waiting snapshot keeps from being freed.
 fn bytes_of(snapshot: &Snapshot, partner: Option<&Arc<Partner>>) -> usize {
-    8 * (snapshot.gram.len() + partner.map_or(0, |partner| partner.gram.len())) + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
+    8 * (snapshot.gram.len() + partner.map_or(0, |partner| partner.gram.len()))
+        + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
 }
 
 fn file_name(number: usize) -> String {
@@ -357,6 +358,8 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         (0..count).for_each(|place| take(part(place, Vec::new())));
         return Ok(());
     }
+    // Snapshots that were taken cannot be taken back.
+    npz.check("gram")?;
     npz.numbers("gram", |header, values| {
         if header.shape != [count, n, n] {
             return Err(misfit());

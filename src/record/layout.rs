@@ -62,8 +62,11 @@ impl Layout {
                     return Err(LayoutError::ImagesLast(shape.to_vec()));
                 }
                 let either = width <= FEW && channels <= FEW && [channels, height, width] != [1; 3];
-                let doubt =
-                    if either { "; if its last axis is the channels, transpose it to [n, channels, height, width]" } else { "" };
+                let doubt = if either {
+                    "; if its last axis is the channels, transpose it to [n, channels, height, width]"
+                } else {
+                    ""
+                };
                 (n, [channels, height, width], doubt)
             }
             _ => return Err(LayoutError::Shape(shape.to_vec())),

@@ -122,6 +122,9 @@ impl<R: Read + Seek> NpzReader<R> {
         if start.starts_with(MAGIC) {
             return Ok(Self { source, members: vec![Member::alone(name, length)], is_alone: true });
         }
+        if start.get(8) == Some(&b'{') && start.get(4..8) == Some(&[0; 4]) {
+            return Err(invalid("it is a safetensors file: save its arrays with numpy.savez".to_owned()));
+        }
         // An archive may have something in front of it, but nothing that is known as something else.
         if !start.starts_with(b"PK")
             && let Some(what) = foreign(&start)
@@ -131,7 +134,9 @@ impl<R: Read + Seek> NpzReader<R> {
         let members = members(&mut source, length)?;
         // PyTorch packs pickles into a zip archive.
         if members.iter().any(|member| member.name.ends_with("/data.pkl") || member.name == "data.pkl") {
-            return Err(invalid("it is a PyTorch file: load it with torch.load and save its arrays with numpy.savez".to_owned()));
+            return Err(invalid(
+                "it is a PyTorch file: load it with torch.load and save its arrays with numpy.savez".to_owned(),
+            ));
         }
         Ok(Self { source, members, is_alone: false })
     }
@@ -172,7 +177,9 @@ impl<R: Read + Seek> NpzReader<R> {
             let mut read = Vec::with_capacity(header.count());
             for value in values {
                 let value = value?;
-                read.push(T::from_f64(value).ok_or_else(|| invalid(format!("{name} holds {value}, which it cannot be")))?);
+                read.push(
+                    T::from_f64(value).ok_or_else(|| invalid(format!("{name} holds {value}, which it cannot be")))?,
+                );
             }
             Ok(Array { shape: header.shape.clone(), values: read })
         })

@@ -44,7 +44,12 @@ impl Part {
             block_eigenvalues: npz.array("block_eigenvalues")?.values,
             lag: if npz.has(LAG_STEPS) { npz.array(LAG_STEPS)?.values.first().copied() } else { None },
             partner: match npz.has(PARTNER) {
-                true => npz.array(PARTNER_STEP)?.values.first().copied().zip(npz.array(PARTNER_EPOCH)?.values.first().copied()),
+                true => npz
+                    .array(PARTNER_STEP)?
+                    .values
+                    .first()
+                    .copied()
+                    .zip(npz.array(PARTNER_EPOCH)?.values.first().copied()),
                 false => None,
             },
             outputs: outputs(&mut npz)?.into_iter().map(|(name, array)| (name, array.values)).collect(),

@@ -1,13 +1,13 @@
 //! The weights of a run as safetensors, named and laid out as in PyTorch.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+use super::guard::read_file;
 use super::npz::invalid;
 use super::{FolderError, NamedTensor, Weights, atomic};
 
@@ -35,7 +35,7 @@ pub(super) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
 
 /// Reads them back; only tensors of f32 are ours.
 pub(super) fn read(path: &Path) -> io::Result<Weights> {
-    let bytes = fs::read(path)?;
+    let bytes = read_file(path)?;
     let failed = |err: safetensors::SafeTensorError| invalid(err.to_string());
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(failed)?;
     let step = metadata.metadata().as_ref().and_then(|texts| texts.get("step")?.parse().ok()).unwrap_or(0);

@@ -440,3 +440,59 @@ proptest! {
         let _ = Inputs::parse(&damage(npy("<f4", "(2, 2, 8, 8)", &[0; 1024]), 80), false);
     }
 }
+
+/// Numbers that every type below has, as somebody may have saved them: the kernel is the same, and what was done is said.
+#[test]
+fn inputs_of_every_kind_give_one_kernel() {
+    let bench = Bench::new();
+    bench.file("w.safetensors", &weights(NetworkKind::Cnn, Activation::Relu, Pool::Max));
+    let whole: Vec<u8> = (0..2 * 128u32).map(|at| (at * 37 % 11) as u8).collect();
+    let bytes = |of: &dyn Fn(u8) -> Vec<u8>| whole.iter().flat_map(|&value| of(value)).collect::<Vec<u8>>();
+    let single = |value: u8| f32::from(value).to_le_bytes().to_vec();
+    let x = |dtype: Dtype, data: &[u8]| {
+        serialize([("x", TensorView::new(dtype, vec![2, 2, 8, 8], data).unwrap())], None).unwrap()
+    };
+    let zip = |members: &[(&str, &[u8])]| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in members {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let plain = npy("<f4", "(2, 2, 8, 8)", &bytes(&single));
+    let turned = {
+        // The first index runs fastest.
+        let order = (0..256).map(|at| (at % 2 * 2 + at / 2 % 2) * 64 + at / 4 % 8 * 8 + at / 32);
+        let data: Vec<u8> = order.flat_map(|at| single(whole[at])).collect();
+        let text = npy("<f4", "(2, 2, 8, 8)", &[]);
+        let text = String::from_utf8_lossy(&text[10..]).replace("False", "True");
+        [&b"\x93NUMPY\x01\0"[..], &(text.len() as u16).to_le_bytes(), text.as_bytes(), &data].concat()
+    };
+    let bf16 = |value: u8| f32::from(value).to_le_bytes()[2..].to_vec();
+    let said = |file: &[u8]| Inputs::parse(file, true).unwrap().words;
+    let mut expected = None;
+    for (file, words) in [
+        (plain.clone(), "2 inputs of 2 channels, 8 × 8"),
+        (turned, "Fortran order"),
+        (npy(">i2", "(2L, 2L, 8L, 8L)", &bytes(&|value| vec![0, value])), "int16 (big-endian) read as floats"),
+        (npy("|u1", "(2, 2, 8, 8)", &whole), "uint8 read as floats, as they are"),
+        (zip(&[("images.npy", &plain)]), "the array is images"),
+        (zip(&[("y.npy", &npy("<f4", "(1,)", &[0; 4])), ("x.npy", &plain)]), "2 inputs"),
+        (x(Dtype::U8, &whole), "U8 read as floats"),
+        (x(Dtype::BF16, &bytes(&bf16)), "BF16 read as floats"),
+        (x(Dtype::I64, &bytes(&|value| u64::from(value).to_le_bytes().to_vec())), "I64 read as floats"),
+        (x(Dtype::F64, &bytes(&|value| f64::from(value).to_le_bytes().to_vec())), "2 inputs of 2 channels"),
+    ] {
+        assert!(said(&file).contains(words), "{words}: {}", said(&file));
+        bench.file("x", &file);
+        let found = bench.kernels("--arch cnn_maxpool --weights {}/w.safetensors --inputs {}/x");
+        assert_eq!(&found, expected.get_or_insert_with(|| found.clone()), "{words}");
+    }
+    bench.file("x", &npy("<f4", "(2, 8, 8, 2)", &bytes(&single)));
+    let said = bench.refusal("--arch cnn_maxpool --weights {}/w.safetensors --inputs {}/x");
+    assert!(said.contains("[2, 8, 8, 2]") && said.contains("(0, 3, 1, 2)"), "{said}");
+    bench.file("x", &zip(&[("a.npy", &plain), ("b.npy", &plain)]));
+    let said = bench.refusal("--arch cnn_maxpool --weights {}/w.safetensors --inputs {}/x");
+    assert!(said.contains("no array x among [a, b]"), "{said}");
+}

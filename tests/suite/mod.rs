@@ -6,6 +6,7 @@ use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+mod arrays;
 mod autosave;
 mod beside;
 mod claims;

@@ -45,11 +45,8 @@ pub struct Inputs {
 impl Inputs {
     /// The inputs in the bytes of a file, for a network that reads images or one to which they are rows of numbers.
     pub fn parse(bytes: &[u8], images: bool) -> Result<Self, InputsError> {
-        let Singles { shape, values, note } = if is_array(bytes) {
-            read_singles(bytes, ARRAY).map_err(InputsError::Array)?
-        } else {
-            tensor(bytes)?
-        };
+        let Singles { shape, values, note } =
+            if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
         let Layout { count, image, words } = Layout::of(&shape, images)?;
         let image = if images { image } else { [1, 1, image.iter().product()] };
         let words = words + &note.map_or_else(String::new, |note| format!("; {note}"));

@@ -134,7 +134,7 @@ impl Job<'_> {
         // Of a full kernel a sample and output is a row, and y a column.
         let each = if reduced == Reduced::Full { outputs } else { 1 };
         let train = Samples::of(&exam.train, self.kernel);
-        let (gram, asymmetry) = self.gram(&train, (reduction, each), client)?;
+        let gram = self.gram(&train, (reduction, each), client)?;
         let failed =
             |err: crate::math::regression::RegressionError| Stop::Failed(format!("{}: {err}", learner.words()));
         let start = |of: fn(&Outputs) -> &Vec<f64>| asked.start.as_ref().map(|start| of(start).as_slice());
@@ -183,7 +183,6 @@ impl Job<'_> {
             ridge: Some(ridge / unit),
             jitter: Some(solved.jitter / unit),
             condition: Some(solved.condition),
-            asymmetry: Some(asymmetry),
             ..point
         })
     }
@@ -217,18 +216,16 @@ impl Job<'_> {
         train: &Samples,
         (reduction, each): (Reduction, usize),
         client: &mut Client<'_>,
-    ) -> Result<(Gram, f64), Stop> {
+    ) -> Result<Gram, Stop> {
         let size = train.len() * each;
         let mut values = vec![0.0; size * size];
-        let mut asymmetry: f64 = 0.0;
         for rows in panels(train.len()) {
             let own = train.part(rows.clone());
             let diagonal = self.panel(&format!("own-{}", rows.start), client, &|cancelled| {
                 self.kernel.between(&own, None, reduction, cancelled)
             })?;
-            let (block, found) =
+            let (block, _) =
                 Gram::symmetrised(own.len() * each, diagonal).map_err(|err| Stop::Failed(err.to_string()))?;
-            asymmetry = asymmetry.max(found);
             let (first, high) = (rows.start * each, rows.len() * each);
             for (row, line) in block.values().chunks_exact(high).enumerate() {
                 values[(first + row) * size + first..][..high].copy_from_slice(line);
@@ -247,7 +244,7 @@ impl Job<'_> {
             }
         }
         let (gram, _) = Gram::symmetrised(size, values).map_err(|err| Stop::Failed(err.to_string()))?;
-        Ok((gram, asymmetry))
+        Ok(gram)
     }
 
     /// Some samples with all training samples.

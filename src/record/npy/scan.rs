@@ -24,8 +24,8 @@ impl Scan<'_> {
                 break;
             }
         }
-        self.skip_space();
-        if self.0.iter().any(|&byte| byte != 0) {
+        // Some writers pad with zeros.
+        if self.0.iter().any(|&byte| byte != 0 && !byte.is_ascii_whitespace()) {
             return None;
         }
         let (descr, fortran, shape) = (descr?, fortran?, shape?);

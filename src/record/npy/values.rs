@@ -43,7 +43,8 @@ impl Header {
     fn text(&self, value: &[u8]) -> String {
         let letters: Vec<char> = match self.kind {
             Kind::Letters => {
-                let code = |bytes: &[u8; 4]| if self.big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) };
+                let code =
+                    |bytes: &[u8; 4]| if self.big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) };
                 let letter = |bytes| char::from_u32(code(bytes)).unwrap_or(char::REPLACEMENT_CHARACTER);
                 value.as_chunks().0.iter().map(letter).collect()
             }

@@ -197,10 +197,11 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     learns.then(|| study.to_owned())
 }
 
-/// Whether this is an archive of kernels, or one of its arrays.
+/// Whether this is an archive of kernels, one of its arrays, or an array alone.
 fn is_archive(path: &Path) -> bool {
     let archive = array_of(path).0;
-    archive.is_file() && archive.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
+    let has = |ending: &str| archive.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    archive.is_file() && (has("npz") || has("npy"))
 }
 
 /// What the user has asked for.
@@ -211,9 +212,6 @@ fn place(name: &str, path: &Path) -> Place {
 /// Why this cannot be opened, and what could.
 fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
-        return format!("{name} is one array alone: numpy.savez makes the .npz archive that can be opened");
-    }
     format!(
         "{name} is neither a run folder nor a study folder nor an .npz archive of kernels; kernelscope run and study make folders"
     )

@@ -87,7 +87,9 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Sca
     let marks = if metric == Metric::LambdaMax { dips(scene, relative) } else { Vec::new() };
 
     let header = &mut card.header;
-    choose(header, "Quantity", &mut state.shown, &QUANTITIES);
+    // The last one is told of kernels from elsewhere alone.
+    let most = QUANTITIES.len() - usize::from(!scene.is_elsewhere());
+    choose(header, "Quantity", &mut state.shown, &QUANTITIES[..most]);
     let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
     number_legend(left, &traces, log);
 
