@@ -6,12 +6,19 @@ use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused};
 use kernelscope::model::keep_what_is_given_back;
 use kernelscope::program::journal;
+use kernelscope::ui::display::{self, Gone};
 use kernelscope::ui::{self, Home, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
     keep_what_is_given_back();
-    let done = match Cli::parse_from(cli::arguments()).command {
+    let command = Cli::parse_from(cli::arguments()).command;
+    if command.as_ref().is_none_or(cli::Command::opens_window) {
+        // SAFETY: no thread has been started yet.
+        let told = unsafe { display::settle() };
+        told.iter().for_each(|sentence| eprintln!("{sentence}"));
+    }
+    let done = match command {
         Some(command) => {
             // A window has a log of its own.
             if !matches!(command, cli::Command::Open(_)) {
@@ -42,6 +49,9 @@ fn window() -> anyhow::Result<()> {
     }
     let options = WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), home: Home::of_user() };
     ui::open(options).or_else(|err| {
+        if err.is::<Gone>() {
+            return Err(err);
+        }
         eprintln!("{err:#}: the default preset runs without a window");
         cli::run_default()
     })

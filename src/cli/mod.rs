@@ -35,6 +35,7 @@ pub use theory::TheoryArgs;
 use crate::program::VERSION;
 use crate::record::array_of;
 use crate::spec::expanded;
+use crate::ui::display::Gone;
 use crate::ui::views::View;
 use crate::ui::{Home, Subject, WindowOptions};
 use crate::worker::DeviceChoice;
@@ -77,6 +78,13 @@ pub enum Command {
     },
     /// Put the program into the menu of the desktop: its entry and its icon, for this user
     InstallDesktop,
+}
+
+impl Command {
+    /// Whether it is done with a window.
+    pub fn opens_window(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Screenshots(_))
+    }
 }
 
 /// Arguments of `open`.
@@ -232,7 +240,10 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     }
     let options =
         WindowOptions { spec: None, device: DeviceChoice::Auto, open: args.paths.clone(), home: Home::of_user() };
-    crate::ui::open(options)
+    crate::ui::open(options).map_err(|err| match err.is::<Gone>() {
+        true => err,
+        false => anyhow::anyhow!("{err}; `kernelscope run`, `study` and `figures` need no window"),
+    })
 }
 
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {

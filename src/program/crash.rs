@@ -1,7 +1,8 @@
 //! What is left behind when the program breaks: a report with all that somebody needs who is to find out why.
 //!
 //! Guarantees: only a panic of the main thread is a crash, because it takes the window along; one of another thread is caught
-//! by whoever started it, and is no more than a line of the log. The report is written before anything is unwound; that it was
+//! by whoever started it, and is no more than a line of the log; nor is one a crash that comes of a display that went away, as at
+//! a logout. The report is written before anything is unwound; that it was
 //! written is told once, at the next start. There are never more than a few.
 
 use std::fmt::Write as _;
@@ -31,6 +32,8 @@ pub struct Facts {
     pub system: String,
     /// Where the run is that is being autosaved, if there is one.
     pub autosaved: Box<dyn Fn() -> Option<PathBuf> + Send + Sync>,
+    /// Whether the display has gone on which the window was: then the window system breaks, and no fault is to be reported.
+    pub is_display_gone: fn() -> bool,
 }
 
 /// A panic in words.
@@ -76,6 +79,11 @@ pub fn watch(facts: Facts) {
             let text = format!("the thread {name} broke at {}: {}", broken.place, broken.message);
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             before(info);
+            return;
+        }
+        if (facts.is_display_gone)() {
+            let text = format!("the window went with its display, at {}: {}", broken.place, broken.message);
+            facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }
         let told = match facts.write(&broken) {

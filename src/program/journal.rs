@@ -1,13 +1,14 @@
 //! The log: to standard error as `RUST_LOG` says, and into a file that can be read after the program has gone.
 //!
 //! Guarantees: a line is in the system's hands when it has been logged, so that no kill takes it back; the file of the start
-//! before stays, under another name; a file ends at 4 MiB. What a library says in every frame fills no disk.
+//! before stays, under another name; a file ends at 4 MiB. What a library says in every frame fills no disk. Windows that are open
+//! at the same time have a file each.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{self, Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -24,6 +25,10 @@ const LAST: usize = 40;
 pub struct Journal {
     stderr: env_logger::Logger,
     book: Mutex<Book>,
+    /// Whether another window of this user is open and has the usual file.
+    is_another: bool,
+    /// Says to others that these files have an owner; none where the system locks nothing.
+    _lock: Option<File>,
 }
 
 /// The file, as long as it takes more, and its last lines.
@@ -34,31 +39,54 @@ struct Book {
     last: VecDeque<String>,
 }
 
-/// What goes to standard error.
-fn stderr() -> env_logger::Logger {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).build()
+/// What goes to standard error, unless `RUST_LOG` says what.
+fn stderr(usual: &str) -> env_logger::Logger {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(usual)).build()
 }
 
 /// Logs to standard error alone.
 pub fn to_stderr() {
-    let logger = stderr();
+    let logger = stderr("warn");
     log::set_max_level(logger.filter());
     // Somebody logs already: that is theirs to do.
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
 impl Journal {
-    /// A log in this folder, whose log until now becomes the one before.
+    /// A log in this folder, whose log until now becomes the one before. Where that is another window's and still written, a log
+    /// under a number of its own.
     ///
     /// # Errors
     /// When there can be no file in this folder.
     pub fn open(folder: &Path) -> io::Result<(Self, PathBuf)> {
-        let path = folder.join(LOG);
-        if path.exists() {
-            fs::rename(&path, folder.join(PREVIOUS))?;
+        let owned = |file: File, path, lock, is_another| {
+            let book = Book { file: Some(file), left: MOST, last: VecDeque::new() };
+            // What libraries say of a display is in the file; the program says it in its own words.
+            let stderr = stderr(concat!(env!("CARGO_PKG_NAME"), "=warn"));
+            (Self { stderr, book: Mutex::new(book), is_another, _lock: lock }, path)
+        };
+        // The folder stands for its usual files: these change their names.
+        if let Some(lock) = owner(File::open(folder)) {
+            let path = folder.join(LOG);
+            if path.exists() {
+                fs::rename(&path, folder.join(PREVIOUS))?;
+            }
+            return Ok(owned(File::create(&path)?, path, lock, false));
         }
-        let book = Book { file: Some(File::create(&path)?), left: MOST, last: VecDeque::new() };
-        Ok((Self { stderr: stderr(), book: Mutex::new(book) }, path))
+        for number in 2..100 {
+            let path = folder.join(format!("kernelscope-{number}.log"));
+            let file = File::options().create(true).append(true).open(&path)?;
+            if let Some(lock) = owner(file.try_clone()) {
+                file.set_len(0)?;
+                return Ok(owned(file, path, lock, true));
+            }
+        }
+        Err(io::Error::other("too many windows are open"))
+    }
+
+    /// Whether another window of this user is open and has the usual file.
+    pub fn is_another(&self) -> bool {
+        self.is_another
     }
 
     /// Makes it the log of the program; false where there is one already.
@@ -85,8 +113,8 @@ impl Journal {
         for _ in 0..100 {
             match self.book.try_lock() {
                 Ok(book) => return Some(book),
-                Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+                Err(sync::TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
+                Err(sync::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
             }
         }
         None
@@ -101,6 +129,16 @@ impl Journal {
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with(env!("CARGO_PKG_NAME"));
         metadata.level() <= Level::Warn || (ours && metadata.level() <= Level::Info) || self.stderr.enabled(metadata)
+    }
+}
+
+/// The lock on this file, or that there are no locks here; none where somebody else holds it.
+fn owner(file: io::Result<File>) -> Option<Option<File>> {
+    let Ok(file) = file else { return Some(None) };
+    match file.try_lock() {
+        Ok(()) => Some(Some(file)),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(_)) => Some(None),
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Action {
     User(UserCommand),
     /// Start a run of what the settings say, with their seed.
     Start,
+    /// Start a run of them with this learning rate.
+    RestartAt(f64),
     /// Take the settings of a preset and start it.
     Load(&'static Preset),
     /// Tell the run; it acts between two steps.

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use egui::util::undoer::{Settings, Undoer};
-use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
+use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui, ViewportCommand};
 
 use super::actions::{Action, Actions};
 use super::clock::{self, Clock};
@@ -75,6 +75,8 @@ pub struct App {
     pub(super) exports: Exports,
     pub(super) tours: Tours,
     pub(super) dismissed: bool,
+    /// Whether it closes once all files are written.
+    closing: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
     /// What is shown before the first run.
@@ -115,6 +117,7 @@ impl App {
             exports: Exports::default(),
             tours: Tours::default(),
             dismissed: false,
+            closing: false,
             frames: FrameTimes::default(),
             memory: Memory::watch(),
             nothing: History::default(),
@@ -241,9 +244,28 @@ impl App {
     }
 
     /// The window closes: the run is let go of, and what of its folder is still to be written gets this long.
+    /// Pictures that were drawn are finished in that time, too.
     pub fn leave(&mut self, at_most: Duration) {
-        if let Some(closing) = self.session.as_mut().and_then(Session::retire) {
-            closing.wait(at_most);
+        let patience = Instant::now() + at_most;
+        let closing = self.session.as_mut().and_then(Session::retire);
+        self.exports.finish(at_most).iter().for_each(|sentence| log::warn!("{sentence}"));
+        if let Some(closing) = closing {
+            closing.wait(patience.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// A window that is closed while files are being made stays until they are whole; closed again it goes at once.
+    pub(super) fn close_when_saved(&mut self, ctx: &egui::Context) {
+        let (asked, saves) = (ctx.input(|input| input.viewport().close_requested()), self.exports.is_busy());
+        if asked && saves && !self.closing {
+            self.closing = true;
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            let text =
+                "What is being saved is not yet whole: the window closes when it is; close it again to give it up";
+            self.toasts.say(Toast::offer(text));
+        } else if self.closing && !saves {
+            self.closing = false;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
     }
 
@@ -366,7 +388,9 @@ impl App {
         }
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
         CentralPanel::default().frame(ground).show(ui, |ui| {
-            banner::show(ui, &mut scene, session, &self.checked, self.dismissed);
+            if !self.dismissed {
+                banner::show(ui, &mut scene, session, (&self.checked, self.draft.training.rate));
+            }
             Panel::bottom("timeline")
                 .frame(Frame::new())
                 .exact_size(timeline::HEIGHT + 1.5 * GRID)

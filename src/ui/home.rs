@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::actions::Action;
 use super::app::App;
+use super::display;
 use super::runs::Place;
 use super::toasts::Toast;
 use crate::program::{VERSION, crash, journal};
@@ -22,6 +23,8 @@ pub struct Home {
     pub autosave: Option<Autosave>,
     /// The report of a crash of which the user has not been told.
     pub crash: Option<PathBuf>,
+    /// Whether another window of this user is open, which keeps what windows look like.
+    pub is_another: bool,
 }
 
 impl Home {
@@ -44,12 +47,13 @@ impl Home {
         let (journal, log) = journal::Journal::open(folder)?;
         let journal = Arc::new(journal);
         journal.install();
-        let system = crash::system();
+        let (is_another, system) = (journal.is_another(), crash::system());
         log::info!("Kernelscope {VERSION}, process {}, on {system}", std::process::id());
         let autosave = Autosave::open(folder.join("autosave"));
         let autosaved = Box::new(autosave.place());
-        crash::watch(crash::Facts { folder: folder.to_owned(), log, journal, system, autosaved });
-        Ok(Self { folder: Some(folder.to_owned()), autosave: Some(autosave), crash })
+        let is_display_gone = display::is_gone;
+        crash::watch(crash::Facts { folder: folder.to_owned(), log, journal, system, autosaved, is_display_gone });
+        Ok(Self { folder: Some(folder.to_owned()), autosave: Some(autosave), crash, is_another })
     }
 }
 

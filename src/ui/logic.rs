@@ -67,6 +67,7 @@ impl App {
             self.execute(ctx, action);
             ctx.request_repaint();
         }
+        self.close_when_saved(ctx);
         self.look(ctx);
     }
 
@@ -74,6 +75,10 @@ impl App {
         match action {
             Action::User(command) => self.command(ctx, command),
             Action::Start => self.start_run(ctx),
+            Action::RestartAt(rate) => {
+                self.draft.training.rate = rate;
+                self.start_run(ctx);
+            }
             Action::Load(preset) => {
                 // The pace is the user's, not the preset's, once there is one.
                 let window = self.draft.window.clone();

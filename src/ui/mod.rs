@@ -15,6 +15,7 @@ pub mod clock;
 pub mod command_palette;
 pub mod commands;
 pub mod curves;
+pub mod display;
 pub mod distance_map;
 pub mod export;
 mod folder_dialog;

@@ -1,7 +1,7 @@
 //! Opening runs and kernels: what is chosen or dropped, what comes of it, and what becomes of the run that was shown.
 //!
-//! Guarantees: files are read beside the window; what is opened lies over a run that is shown and never takes its place unasked; a
-//! run that is put aside for another stays in the list of runs, with its Grams and its futures.
+//! Guarantees: files are read beside the window; what is opened lies over a run of this window, finished or not, and takes its place
+//! only when asked to; a run that is put aside for another stays in the list of runs, with its Grams and its futures.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl App {
     }
 
     pub(super) fn open_paths(&mut self, ctx: &Context, paths: Vec<PathBuf>) {
-        // The first one is shown where nothing else is; all others lie over it.
+        // The first one is shown where no run of this window is; all others lie over it.
         let mut shown = self.is_vacant();
         for path in paths {
             // It is remembered, and the next window may begin elsewhere.
@@ -77,9 +77,10 @@ impl App {
         }
     }
 
-    /// Whether no run is shown of which anything was seen.
+    /// Whether no run of this window is shown of which anything was seen: what was opened can be opened again.
     fn is_vacant(&self) -> bool {
-        self.session.as_ref().is_none_or(|session| !session.is_live() && session.history.rows().is_empty())
+        let is_ours = |session: &Session| session.is_live() || !session.history.rows().is_empty();
+        self.session.as_ref().is_none_or(|session| session.opened.is_some() || !is_ours(session))
     }
 
     /// Whether the record that is shown was read from here.

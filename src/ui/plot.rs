@@ -263,7 +263,8 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: Sh
 /// Cursor, the values at it, and notes, above everything.
 fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
     let frame = *transform.frame();
-    let painter = ui.painter().with_clip_rect(frame.expand(3.0));
+    // What marks a point at an edge is whole.
+    let painter = ui.painter().with_clip_rect(frame.expand(5.0 * scene.thick));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
         let font = egui::FontId::proportional(9.5);
@@ -316,7 +317,7 @@ fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark:
     let offset = if mark.below { Vec2::new(5.0, 3.0) } else { Vec2::new(5.0, -3.0 - size.y) };
     let mut min = at + offset;
     if min.x + size.x > frame.right() - 2.0 {
-        min.x = at.x - 5.0 - size.x;
+        min.x = (at.x - 5.0 - size.x).max(frame.left() + 1.0);
     }
     min.y = min.y.clamp(frame.top() + 1.0, (frame.bottom() - size.y - 1.0).max(frame.top() + 1.0));
     painter.rect_filled(Rect::from_min_size(min, size).expand(1.0), 2.0, scene.tokens.well.gamma_multiply(0.75));

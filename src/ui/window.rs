@@ -1,13 +1,14 @@
 //! The real window: the system's window round [`App`], as it was when it was closed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use std::path::PathBuf;
-
-use anyhow::Context as _;
 use eframe::egui;
 
 use super::app::{App, StartFn};
+use super::display::{self, Gone};
 use super::home::Home;
 use super::keeper::{self, Keeper};
 use super::theme::Tokens;
@@ -29,12 +30,18 @@ pub struct WindowOptions {
 
 /// How long a window that was closed waits for the last of its run's folder.
 const LEAVING: Duration = Duration::from_secs(3);
+/// How long a signal waits at most until it is looked for.
+#[cfg(unix)]
+const LISTEN: Duration = Duration::from_millis(50);
 /// Said when there was no last time.
-const WELCOME: &str =
-    "A first run has begun. Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
+const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
+
+/// Said where there is another window.
+const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
+    let is_another = options.home.is_another;
     let file = KeptFile::of_user();
     let found = file.as_ref().map(keeper::find);
     let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
@@ -45,6 +52,11 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
             log::info!("the window is drawn by {} ({}, {})", adapter.name, adapter.backend, adapter.driver_info);
         }
         let ctx = &creation.egui_ctx;
+        if let Some(state) = &creation.wgpu_render_state {
+            display::bound(ctx, state);
+        }
+        #[cfg(unix)]
+        close_when_asked(ctx);
         let mut app = App::new(PRESETS[0].spec(), start(options.device)).on(options.device).at_home(options.home);
         app.restore(ctx, &saved);
         if !options.open.is_empty() {
@@ -59,12 +71,55 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         if found.as_ref().is_some_and(|found| found.first) {
             app = app.welcoming();
         }
-        let message = found.and_then(|found| if found.first { Some(Toast::done(WELCOME)) } else { found.message });
+        let begun = if app.session().is_some() { "A first run has begun. " } else { "" };
+        let welcome = || Some(Toast::done(format!("{begun}{WELCOME}")));
+        let message = found.and_then(|found| if found.first { welcome() } else { found.message });
         message.into_iter().for_each(|toast| app.say(toast));
-        let keeper = file.map(|file| Keeper::new(file, ctx, saved));
+        if is_another {
+            app.say(Toast::done(ANOTHER));
+        }
+        // Two windows would write over each other what they look like.
+        let keeper = file.filter(|_| !is_another).map(|file| Keeper::new(file, ctx, saved));
         Ok(Box::new(KeptWindow { app, keeper, ctx: ctx.clone() }) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
+}
+
+/// Closes the window as its button does when the system asks the program to end (`kill`, Ctrl+C, a terminal that is closed); a
+/// second signal ends it at once.
+#[cfg(unix)]
+fn close_when_asked(ctx: &egui::Context) {
+    use std::sync::Arc;
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag;
+
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // In this order: the first signal finds nothing asked for yet.
+        let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+            .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+        if let Err(err) = heard {
+            log::info!("signal {signal} ends the window at once: {err}");
+        }
+    }
+    let ctx = ctx.clone();
+    let watch = move || {
+        let mut left = 2;
+        // The second time without waiting for what is being saved.
+        while left > 0 {
+            std::thread::sleep(if left == 2 { LISTEN } else { LEAVING });
+            if asked.load(Ordering::Relaxed) {
+                log::info!("the system has asked the program to end");
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+                ctx.request_repaint();
+                left -= 1;
+            }
+        }
+    };
+    if let Err(err) = std::thread::Builder::new().name("signals".to_owned()).spawn(watch) {
+        log::warn!("no thread to listen to signals: {err}");
+    }
 }
 
 /// The window with somebody who notes what it is like.
@@ -100,6 +155,15 @@ impl eframe::App for KeptWindow {
     }
 }
 
+impl Drop for KeptWindow {
+    fn drop(&mut self) {
+        // Its display went away in the middle of a frame: what was measured is written all the same.
+        if std::thread::panicking() {
+            self.app.leave(LEAVING);
+        }
+    }
+}
+
 /// Starts real runs on this device, kept to the pace of their spec.
 pub(super) fn start(device: DeviceChoice) -> StartFn {
     Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
@@ -113,7 +177,8 @@ pub(super) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
         .with_icon(icon())
         .with_inner_size(size)
         .with_min_inner_size([960.0, 600.0]);
-    eframe::NativeOptions { viewport, ..Default::default() }
+    let wgpu_options = eframe::WgpuConfiguration { wgpu_setup: display::graphics(), ..Default::default() };
+    eframe::NativeOptions { viewport, wgpu_options, ..Default::default() }
 }
 
 /// The icon; none where it cannot be read, which a test would say.
@@ -123,10 +188,20 @@ pub fn icon() -> egui::IconData {
 
 /// Runs the event loop until the window is closed.
 pub(super) fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>) -> anyhow::Result<()> {
-    // `eframe`'s error is not `Sync`; its sentence is all that is needed.
-    eframe::run_native("Kernelscope", native, creator)
-        .map_err(|err| anyhow::anyhow!("{err}"))
-        .context("no window can be opened")
+    let opened = AtomicBool::new(false);
+    let creator: eframe::AppCreator<'_> = Box::new(|creation| {
+        opened.store(true, Ordering::Relaxed);
+        creator(creation)
+    });
+    let run = || eframe::run_native("Kernelscope", native, creator);
+    // The window system breaks where its display goes away, and says so in many ways.
+    let ended = catch_unwind(AssertUnwindSafe(run));
+    let gone = || Gone::now().filter(|_| opened.load(Ordering::Relaxed));
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(err)) => Err(gone().map_or_else(|| anyhow::anyhow!("{}", display::in_words(&err)), Into::into)),
+        Err(broken) => Err(gone().map_or_else(|| resume_unwind(broken), Into::into)),
+    }
 }
 
 impl eframe::App for App {

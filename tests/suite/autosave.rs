@@ -124,7 +124,7 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
         tiny(),
         Box::new(|spec, waker| Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, waker)),
     );
-    let home = Home { folder: Some(place.path().to_owned()), autosave: Some(next), crash: None };
+    let home = Home { folder: Some(place.path().to_owned()), autosave: Some(next), ..Home::default() };
     let mut harness = window(app.at_home(home));
     let offer = format!("The last run (own settings, epoch {:.2}) was cut off; what it had is kept", found.epoch);
     let words = harness.get_by_label(&offer).rect();

@@ -53,6 +53,7 @@ mod time;
 mod tours;
 mod ui;
 mod ui_study;
+mod window;
 mod worker;
 
 /// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself.

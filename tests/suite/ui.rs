@@ -324,6 +324,12 @@ fn a_run_that_diverges_or_breaks_says_so_and_can_begin_again() {
     until(&mut harness, "divergence", |app| matches!(app.history().state(), RunState::Ended(Ending::Diverged { .. })));
     harness.get_by_label_contains("at step");
     harness.get_by_label_contains("can be scrubbed");
+    // The same rate would end in the same way, so a smaller one is offered, as the message says.
+    assert!(harness.query_by_label("Restart with these settings").is_none());
+    press(&mut harness, "Restart with rate 10");
+    assert_eq!(harness.state().draft().training.rate, 10.0);
+    assert_eq!(harness.state().session().unwrap().spec.training.rate, 10.0);
+    until(&mut harness, "divergence", |app| matches!(app.history().state(), RunState::Ended(Ending::Diverged { .. })));
     harness.state_mut().draft_mut().training.rate = 0.01;
     harness.run_steps(2);
     press(&mut harness, "Restart with these settings");

@@ -14,6 +14,7 @@ mod wishes;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
 
@@ -247,6 +248,34 @@ impl Exports {
             writer.order(job);
         }
         toasts
+    }
+
+    /// Whether something is on its way that is not yet a file.
+    pub fn is_busy(&self) -> bool {
+        let writes = self.writer.as_ref().is_some_and(Aside::is_busy) || !self.waiting.is_empty();
+        writes || !self.orders.is_empty() || self.window > 0 || self.film.is_some()
+    }
+
+    /// Waits until what was drawn is written, so long at most; says what comes to nothing. The window is gone by now.
+    pub fn finish(&mut self, at_most: Duration) -> Vec<String> {
+        let patience = Instant::now() + at_most;
+        let mut said = Vec::new();
+        if self.film.take().is_some() {
+            said.push("the animation was given up with the window".to_owned());
+        }
+        loop {
+            let told = self.tick(|| Box::new(|| {}));
+            said.extend(told.into_iter().filter(|toast| toast.is_error).map(|toast| toast.text));
+            if !self.is_busy() {
+                return said;
+            }
+            let writes = self.writer.as_ref().is_some_and(Aside::is_busy) || !self.waiting.is_empty();
+            if !writes || Instant::now() > patience {
+                said.push("a picture was not saved: the window closed before it was written".to_owned());
+                return said;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Begins the animation of a run.

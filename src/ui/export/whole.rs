@@ -1,6 +1,6 @@
 //! The window as one picture.
 
-use super::{brief, file_name};
+use super::{brief, file_name, slug};
 use crate::ui::app::App;
 use crate::ui::commands::UserCommand;
 
@@ -18,7 +18,7 @@ impl App {
             return self.exports.rehearsed(darkroom);
         }
         let stem = match self.session() {
-            _ if self.study.shown => format!("{}-study", self.study.draft.name()),
+            _ if self.study.shown => slug(&format!("{}-study", self.study.draft.name())),
             Some(session) => {
                 let epoch = brief(self.clock.cursor(&session.history));
                 format!("{}-window-epoch-{epoch}", file_name(Some(session)))

@@ -28,8 +28,8 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture, thick: f32) -> Shown {
     let (log, span, height) = (picture.log, high - low, ui.available_height());
     let across = ui.available_width() - axes::AXIS;
     // What stands at the right of the lines has room of its own.
-    let letters = picture.labels.iter().map(|label| label.text.chars().count()).max().unwrap_or(0);
-    let room = (letters as f32 * 4.8).min(0.5 * across);
+    let widths = picture.labels.iter().map(|label| width(ui, &label.text) + 8.0);
+    let room = widths.fold(0.0, f32::max).min(0.5 * across);
     let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
     let plot = match &picture.ticks {
         None => axes::over_time(ui, id, height, picture.x, true),
@@ -72,7 +72,7 @@ pub fn show(ui: &mut Ui, id: &str, picture: &Picture, thick: f32) -> Shown {
         return Shown { transform, clicked: None };
     }
     dots(ui, picture, &transform, thick);
-    labels(ui, picture, &transform);
+    labels(ui, picture, &transform, room - 8.0);
     if picture.ticks.is_none() {
         let (at, font) = (frame.right_bottom() - Vec2::new(4.0, 1.0), FontId::proportional(9.5));
         ui.painter().text(at, Align2::RIGHT_BOTTOM, "epochs since the switch", font, tokens.faint);
@@ -96,24 +96,36 @@ fn drawn(line: &Line, place: usize, thick: f32) -> PlotLine<'_> {
 
 /// What stands at the right of the lines, each at the height of its line's end unless another one stands there; and the names
 /// of the reference lines, where these leave the panel.
-fn labels(ui: &Ui, picture: &Picture, transform: &PlotTransform) {
+fn labels(ui: &Ui, picture: &Picture, transform: &PlotTransform, room: f32) {
     let (painter, frame) = (ui.painter(), *transform.frame());
-    let font = FontId::proportional(10.0);
     let mut ends: Vec<_> =
         picture.labels.iter().map(|label| (transform.position_from_point(&label.at), label)).collect();
     ends.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
     let heights = apart(&ends.iter().map(|end| end.0.y).collect::<Vec<_>>(), (frame.top() + 6.0, frame.bottom() - 6.0));
     for ((at, label), y) in ends.iter().zip(heights) {
         let at = pos2(at.x.max(frame.left()) + 5.0, y);
-        painter.text(at, Align2::LEFT_CENTER, &label.text, font.clone(), label.colour);
+        let most = label.text.chars().count() as f32 * room / width(ui, &label.text).max(1.0);
+        painter.text(at, Align2::LEFT_CENTER, cut(&label.text, (most + 0.01) as usize), beside(), label.colour);
     }
     for (line, name) in &picture.guides {
         let &[first, last] = line.points.as_slice() else { continue };
         let y = last.y.max(picture.y.0 + 0.08 * (picture.y.1 - picture.y.0));
         let x = first.x + (last.x - first.x) * (y - first.y) / (last.y - first.y);
         let at = transform.position_from_point(&PlotPoint::new(x, y)) + Vec2::new(-3.0, 0.0);
-        painter.text(at, Align2::RIGHT_CENTER, name, font.clone(), Tokens::of(ui).weak);
+        let fits = at.x - width(ui, name) > frame.left();
+        let align = if fits { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
+        painter.text(at, align, name, beside(), Tokens::of(ui).weak);
     }
+}
+
+/// The letters of what stands beside lines.
+fn beside() -> FontId {
+    FontId::proportional(10.0)
+}
+
+/// How wide a text is in these.
+fn width(ui: &Ui, text: &str) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), beside(), egui::Color32::WHITE).size().x
 }
 
 /// Heights (ascending) moved apart as little as lines of text need, within these ends.

@@ -152,7 +152,7 @@ impl Tours {
                     | UserCommand::Fork
                     | UserCommand::Tours
             ),
-            Action::Load(_) | Action::Start | Action::Study(_) | Action::Tour(_) => true,
+            Action::Load(_) | Action::Start | Action::RestartAt(_) | Action::Study(_) | Action::Tour(_) => true,
             _ => false,
         };
         self.hint &= !chose;
