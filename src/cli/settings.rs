@@ -56,7 +56,7 @@ impl Settings {
             }
             (None, None) => default(),
         };
-        self.set.iter().try_for_each(|assignment| spec.set(assignment)).map_err(|err| Refused(err.to_string()))?;
+        spec.set_all(self.set.iter().map(String::as_str)).map_err(|err| Refused(err.to_string()))?;
         Ok(spec)
     }
 }
