@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 
 /// Opens the window; where that cannot be, says so and runs the same preset without it.
 fn window() -> anyhow::Result<()> {
+    cli::start_threads(None, false)?;
     let displays = ["DISPLAY", "WAYLAND_DISPLAY"];
     if cfg!(target_os = "linux")
         && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))

@@ -10,6 +10,7 @@ mod gram;
 mod install;
 mod lists;
 mod metrics;
+mod plan;
 mod repeat;
 mod run;
 mod settings;
@@ -38,7 +39,7 @@ use crate::spec::expanded;
 use crate::ui::display::Gone;
 use crate::ui::views::View;
 use crate::ui::{Home, Subject, WindowOptions};
-use crate::worker::DeviceChoice;
+use crate::worker::{DeviceChoice, threads};
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
 #[derive(Debug, Parser)]
@@ -120,7 +121,7 @@ pub struct StudyArgs {
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub device: Device,
     /// Runs at the same time; one for each core if not given, and no more than memory holds
-    #[arg(long, value_name = "J")]
+    #[arg(long, value_name = "J", value_parser = threads::count)]
     pub jobs: Option<NonZeroUsize>,
     /// Folder for the study; what is done there is not done again
     #[arg(long, value_name = "DIR")]
@@ -216,8 +217,26 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
     })
 }
 
+/// Starts the threads that the parts of the program share, and says what the user should know of them. `here`: this thread is one.
+///
+/// # Errors
+/// Where they cannot be started, in one sentence.
+pub fn start_threads(asked: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
+    if let Some(notice) = threads::start(asked, here).map_err(Refused)? {
+        eprintln!("{notice}");
+    }
+    Ok(())
+}
+
 /// Does what was asked for.
 pub fn execute(command: &Command) -> anyhow::Result<()> {
+    let computes = matches!(
+        command,
+        Command::Open(_) | Command::Run(_) | Command::Study(_) | Command::Figures(_) | Command::Screenshots(_)
+    );
+    if computes {
+        start_threads(None, false)?;
+    }
     match command {
         Command::Open(args) => open(args),
         Command::Run(args) => run::run(args),

@@ -4,14 +4,15 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
-use super::Refused;
+use super::{Refused, start_threads};
 use crate::math::timing::Timing;
+use crate::worker::threads::count;
 
 /// Arguments of whatever can be timed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Repeat {
     /// Threads of the processor; all where none are given
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub threads: Option<NonZeroUsize>,
     /// Compute so many times and print one line of JSON: seconds, threads, peak bytes of memory
     #[arg(long, value_name = "K")]
@@ -34,9 +35,7 @@ struct Line {
 impl Repeat {
     /// Starts the threads. Before anything is computed: faer and burn both take those of this pool, of which this thread is one.
     pub fn start_threads(&self) -> Result<(), Refused> {
-        let Some(threads) = self.threads else { return Ok(()) };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).use_current_thread();
-        pool.build_global().map_err(|err| Refused(format!("{threads} threads cannot be started: {err}")))
+        start_threads(self.threads, self.threads.is_some())
     }
 
     /// How often it is computed.

@@ -51,7 +51,7 @@ impl Settings {
             (None, Some(path)) => Spec::read(path).map_err(|err| Refused(format!("{}: {err}", path.display())))?,
             (None, None) => default(),
         };
-        self.set.iter().try_for_each(|assignment| spec.set(assignment)).map_err(|err| Refused(err.to_string()))?;
+        spec.set_all(self.set.iter().map(String::as_str)).map_err(|err| Refused(err.to_string()))?;
         spec.root_paths(Path::new(""));
         Ok(spec)
     }

@@ -3,20 +3,13 @@
 //! D₀ holds the two groups of classes 9:1, D₁ holds them 1:9; task 1 is D₀, task 2 is D_α. Both tasks have the same number of
 //! images for every α, so that curves over α compare epochs of equal length; α = 0 is the control, the same task twice.
 
-use crate::spec::MAJOR_SHARE;
-
-/// Share of the first group in D_α.
-pub(super) fn first_share(alpha: f64) -> f64 {
-    (1.0 - alpha) * MAJOR_SHARE + alpha * (1.0 - MAJOR_SHARE)
-}
+use crate::spec::frequency_totals;
 
 /// How many images of each class of the two groups D_α takes, given how many there are of each: `available[group][class]`.
 pub(super) fn quotas(alpha: f64, available: &[Vec<usize>; 2]) -> [Vec<usize>; 2] {
     // A group gives the same number of each class, so its smallest class limits it; either may be the favoured one.
     let capacity = available.each_ref().map(|group| group.len() * group.iter().min().copied().unwrap_or(0));
-    let total = (capacity[0].min(capacity[1]) as f64 / MAJOR_SHARE).floor();
-    let first = (first_share(alpha) * total).round() as usize;
-    let totals = [first, total as usize - first];
+    let totals = frequency_totals(alpha, capacity);
     std::array::from_fn(|group| {
         let classes = available[group].len();
         (0..classes).map(|class| totals[group] / classes + usize::from(class < totals[group] % classes)).collect()

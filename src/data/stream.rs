@@ -13,7 +13,7 @@ use rand::seq::SliceRandom as _;
 use crate::math::rng::{Stream, rng};
 use crate::{
     record::TaskInfo,
-    spec::{Spec, TaskKind},
+    spec::{Spec, TaskKind, first_share},
 };
 
 /// All tasks of a run.
@@ -65,7 +65,11 @@ impl TaskStream {
         let mut tasks = Vec::with_capacity(plan.len());
         for (number, (classes, probes)) in (1..).zip(plan.into_iter().zip(probes)) {
             let wanted = wanted(spec, number, &classes, &pool);
-            if let Some(&(class, _)) = wanted.iter().find(|(_, count)| *count == 0) {
+            // The sign of a number that is drawn is no class that must be there.
+            let none = wanted.iter().all(|(_, count)| *count == 0);
+            if let Some(&(class, _)) = wanted.iter().find(|(_, count)| *count == 0)
+                && (none || !spec.data.source.is_drawn())
+            {
                 return Err(DataError::OnlyProbes { task: number, class, name: names[class].clone() });
             }
             let mut train: Vec<usize> =
@@ -306,7 +310,7 @@ fn task_name(spec: &Spec, number: usize, classes: &[usize], names: &[String]) ->
         TaskKind::Rotated => format!("turned by {}°", angle(spec, number)),
         TaskKind::Frequency => {
             let alpha = if number == 1 { 0.0 } else { spec.tasks.alpha };
-            let first = (100.0 * frequency::first_share(alpha)).round();
+            let first = (100.0 * first_share(alpha)).round();
             let group =
                 |place: usize| spec.tasks.classes.get(place).map_or_else(String::new, |group| spanned(group, names));
             format!("{first} % {}, {} % {}", group(0), 100.0 - first, group(1))

@@ -10,6 +10,7 @@ pub mod live;
 mod meter;
 mod pulse;
 pub mod scaling;
+pub mod speed;
 mod stage;
 
 pub use cadence::{Cadence, lag_steps};

@@ -25,7 +25,7 @@ mod transformer;
 
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
-pub use memory::keep_what_is_given_back;
+pub use memory::{give_back, keep_what_is_given_back};
 pub use network::{Arch, Network};
 pub use parameters::{belongs, layer_of};
 pub use product::{Values, inner, inner_here, is_host, multiply};

@@ -90,6 +90,8 @@ pub struct Cost {
     /// Floating-point operations of all training steps, of all kernels and evaluations.
     pub training_flop: f64,
     pub kernel_flop: f64,
+    /// Of the first snapshot, the full kernel and the linear probes among them; it is taken before the first step.
+    pub first_flop: f64,
     /// Of one kernel of the optimiser, where it is asked for.
     pub optimiser_flop: f64,
     /// Bytes that training, the kernel and the images hold at their peak, and the whole program with the record.
@@ -143,10 +145,13 @@ impl Cost {
             (0.0, 0.0)
         };
         let full = f64::min(full, snapshots as f64);
-        let measuring = full * kernel.full_flop + (snapshots as f64 - full) * kernel.trace_flop;
-        let kernel_flop = measuring
-            + snapshots as f64 * optimiser_flop
-            + snapshots as f64 * (2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3));
+        // With every full kernel the reduced one is measured as well, and what the linear probes learn from is shown.
+        let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
+        let beside = kernel.trace_flop + 2.0 * lessons * products;
+        let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
+        let each = optimiser_flop + 2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3);
+        let kernel_flop = full * dearer + (snapshots as f64 - full) * kernel.trace_flop + snapshots as f64 * each;
+        let first_flop = dearer + each;
 
         let state = match spec.training.optimiser {
             Optimiser::Adam => 3.0,
@@ -181,7 +186,6 @@ impl Cost {
         let kernel_bytes = 8.0 * n * n * (lagged + beside + 8.0) + held + part_bytes + settled;
         // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
-        let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
         let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 48.0 * tensors as f64 + 32.0 * tasks);
         let of_tensors = if tensor_grams_fit(probes, tensors) { packed_bytes(probes, tensors) as f64 } else { 0.0 };
@@ -194,6 +198,7 @@ impl Cost {
             snapshots,
             training_flop,
             kernel_flop,
+            first_flop,
             optimiser_flop,
             training_bytes: training_bytes as u64,
             kernel_bytes: kernel_bytes as u64,
@@ -351,7 +356,7 @@ impl Spec {
     }
 
     /// The same before a number of samples is taken of them.
-    fn trainable(&self, task: usize, shape: &DataShape) -> usize {
+    pub(super) fn trainable(&self, task: usize, shape: &DataShape) -> usize {
         let left = |sharing: usize| {
             let probes = if self.kernel.train_on_probes { 0 } else { self.kernel.probes_per_class };
             shape.train_per_class.saturating_sub(probes.saturating_mul(sharing))
@@ -370,12 +375,4 @@ impl Spec {
             }
         }
     }
-}
-
-/// Bytes that can still be allocated on this machine.
-pub fn memory_available() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let free = system.available_memory();
-    system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory))
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
+use super::usual::with_usual;
 use super::wording::{self, Place};
 use super::{Learner, Norm, Protocol, Spec, StudySpec, Variant};
 
@@ -139,8 +140,13 @@ impl Spec {
         toml::to_string(self).expect("a spec holds only numbers, strings and lists, which TOML can always hold")
     }
 
-    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string.
+    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string. A kind of network brings its usual sizes.
     pub fn set(&mut self, assignment: &str) -> Result<(), SpecError> {
+        self.set_all([assignment])
+    }
+
+    /// The same, of which nothing else follows.
+    pub(super) fn assign(&mut self, assignment: &str) -> Result<(), SpecError> {
         let (key, text) = assignment.split_once('=').ok_or_else(|| SpecError::NoValue(assignment.to_owned()))?;
         let (key, text) = (key.trim(), text.trim());
         if key.is_empty() {
@@ -202,6 +208,7 @@ impl Spec {
             }
         }
         check_keys(&table)?;
+        let table = with_usual(table);
         // Key by key, so that the sentence can name it.
         let probe = |name: &str, key: Option<&str>, value: &Value| {
             let full = key.map_or_else(|| name.to_owned(), |key| format!("{name}.{key}"));

@@ -15,7 +15,9 @@ impl Spec {
     /// number is too large for a run file or the folder's name is no text.
     pub fn command_line(&self, folder: Option<&Path>) -> Option<String> {
         let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
-        let wanted = leaves(self)?;
+        let mut wanted = leaves(self)?;
+        // In front, because it brings others with it.
+        wanted.sort_by_key(|(key, _)| key != "network.kind");
         let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();
         let count = |preset: &'static Preset| Some((differing(&leaves(&preset.spec())?), preset));
         let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();
@@ -56,8 +58,11 @@ impl Spec {
                 changes.push(change);
             }
         }
-        // What the base says and this does not cannot be taken back by a word.
-        self.same_run(&spec).then_some(changes)
+        // What the base says and this does not cannot be taken back by a word; and a list may mean something else than its words
+        // one by one.
+        let mut whole = base.clone();
+        whole.set_all(changes.iter().map(String::as_str)).ok()?;
+        (self.same_run(&spec) && self.same_run(&whole)).then_some(changes)
     }
 }
 

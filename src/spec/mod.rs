@@ -15,6 +15,7 @@ mod infinite;
 mod layers;
 mod learning;
 mod line;
+mod memory;
 mod network;
 mod path;
 mod plan;
@@ -23,9 +24,11 @@ mod presets;
 mod program;
 mod readout;
 mod source;
+mod stock;
 mod study;
 mod tasks;
 mod tour;
+mod usual;
 mod validate;
 mod wording;
 
@@ -34,13 +37,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use change::Change;
-pub use cost::{
-    Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, memory_available, tensor_grams_fit,
-};
+pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
+pub use memory::{address_space, memory_available};
 pub use network::{
     Activation, BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation,
     Pool,
@@ -53,7 +55,7 @@ pub use program::{Line, Parameter, Program, Step};
 pub use readout::{Readout, half};
 pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
-pub use tasks::{MAJOR_SHARE, jaccard};
+pub use tasks::{MAJOR_SHARE, first_share, frequency_totals, jaccard};
 pub use tour::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, TourStep, tours};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 

@@ -256,10 +256,10 @@ impl NetworkSpec {
     fn norm_problems(&self, found: &mut Vec<Problem>) {
         let message = match (self.kind, self.norm) {
             (NetworkKind::Cnn | NetworkKind::Rnn, Some(Norm::Layer)) => {
-                "this kind of network has no normalisation: leave norm out, or take an mlp or a resmlp"
+                "this kind of network has no normalisation: set norm to none, or take an mlp or a resmlp"
             }
             (NetworkKind::Transformer, Some(Norm::None)) => {
-                "a transformer is always normalised: leave norm out, or take a resmlp"
+                "a transformer is always normalised: set norm to layer, or take a resmlp"
             }
             _ => return,
         };

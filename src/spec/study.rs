@@ -177,7 +177,7 @@ impl Spec {
         let mut runs = Vec::new();
         for (variant, value, settings) in study.points() {
             let mut spec = base.clone();
-            settings.iter().try_for_each(|setting| spec.set(setting))?;
+            spec.set_all(settings.iter().map(String::as_str))?;
             let series = if variant.is_empty() { String::new() } else { format!("{}-", file_name(&variant)) };
             for &seed in &study.seeds {
                 let folder = format!("{series}{}-seed-{seed}", file_name(&value));

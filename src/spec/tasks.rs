@@ -7,6 +7,19 @@ use super::{MOST_TASKS, TaskKind, TasksSpec};
 /// `frequency`: the share of the favoured group of classes, 9:1.
 pub const MAJOR_SHARE: f64 = 0.9;
 
+/// `frequency`: share of the first group in D_α.
+pub fn first_share(alpha: f64) -> f64 {
+    (1.0 - alpha) * MAJOR_SHARE + alpha * (1.0 - MAJOR_SHARE)
+}
+
+/// `frequency`: images of each of the two groups that D_α takes where they have so many; as many in all whatever α is, since either
+/// group may be the favoured one.
+pub fn frequency_totals(alpha: f64, there: [usize; 2]) -> [usize; 2] {
+    let total = (there[0].min(there[1]) as f64 / MAJOR_SHARE).floor();
+    let first = (first_share(alpha) * total).round() as usize;
+    [first, total as usize - first]
+}
+
 impl TasksSpec {
     /// How many tasks the stream has.
     pub fn len(&self) -> usize {

@@ -268,49 +268,6 @@ impl Spec {
         }
     }
 
-    /// Only for tasks that stand: a task too many is not also a probe too many.
-    fn probe_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        let kernel = &self.kernel;
-        if kernel.probes_per_class == 0 {
-            found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
-        }
-        let probes = self.probe_count(shape);
-        let one_class =
-            self.tasks.kind == TaskKind::Split && self.tasks.classes.iter().any(|classes| classes.len() == 1);
-        if kernel.probes_per_class == 1 && (probes == 1 || one_class) {
-            found.push(problem("kernel.probes_per_class", "the kernel of each task needs at least two probe images"));
-        }
-        if probes > MOST_PROBES {
-            let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
-            found.push(problem("kernel.probes_per_class", message));
-            return;
-        }
-        let (class, sharing) = self.most_shared_class(shape);
-        let needed =
-            sharing.saturating_mul(kernel.probes_per_class).saturating_add(usize::from(!kernel.train_on_probes));
-        if sharing > 0 && needed > shape.train_per_class {
-            let message = format!(
-                "{sharing} tasks probe class {class}, which has {} training images: take fewer probes or keep more images",
-                shape.train_per_class
-            );
-            found.push(problem("kernel.probes_per_class", message));
-        }
-    }
-
-    /// A class that is in as many tasks as any, and in how many.
-    fn most_shared_class(&self, shape: &DataShape) -> (usize, usize) {
-        match self.tasks.kind {
-            TaskKind::Split => {
-                let plan = self.tasks.split_classes();
-                let sharing = |class: usize| (class, plan.iter().filter(|classes| classes.contains(&class)).count());
-                let classes = plan.iter().flatten().copied().filter(|&class| class < shape.classes);
-                classes.map(sharing).max_by_key(|&(class, tasks)| (tasks, usize::MAX - class)).unwrap_or((0, 0))
-            }
-            TaskKind::Permuted | TaskKind::Rotated => (0, self.tasks.count),
-            TaskKind::Frequency => (self.tasks.classes.iter().flatten().copied().next().unwrap_or(0), 2),
-        }
-    }
-
     /// The first of these names that is no layer or tensor of the network.
     fn unknown_part<'a>(&self, names: &'a [String]) -> Option<&'a String> {
         // A network that cannot be has more parts than memory; it is refused elsewhere.
@@ -385,6 +342,4 @@ pub const MOST_TASKS: usize = 64;
 pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
 /// Snapshots that an epoch can have.
 pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
-/// A Gram of more images than this is neither live nor readable.
-const MOST_PROBES: usize = 4096;
 const GIB: f64 = (1u64 << 30) as f64;

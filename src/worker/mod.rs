@@ -11,6 +11,7 @@
 pub mod librarian;
 pub mod progress;
 pub mod study;
+pub mod threads;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
+use crate::model::give_back;
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::record::{Checkpoint, Closed, Ending, Event, Sink};
 use crate::spec::Spec;
@@ -60,7 +62,15 @@ pub struct Worker {
 impl Worker {
     /// Starts a run. Never blocks: files are read on the thread.
     pub fn start(job: Job, waker: Waker) -> Self {
-        Self::with_lab(Box::new(move |control, sink| live::run(&job.spec, job.device, job.paced, control, sink)), waker)
+        Self::start_with(job, threads::usable(), waker)
+    }
+
+    /// The same with so many threads to compute.
+    pub(crate) fn start_with(job: Job, threads: usize, waker: Waker) -> Self {
+        let lab = move |control: &mut dyn Control, sink: &mut dyn Sink| {
+            live::run(&job.spec, job.device, job.paced, control, sink);
+        };
+        Self::begin(Box::new(lab), threads, waker)
     }
 
     /// Goes on from a run that was kept, in the future that the job's spec says.
@@ -73,17 +83,29 @@ impl Worker {
 
     /// Starts any laboratory.
     pub fn with_lab(lab: Lab, waker: Waker) -> Self {
+        Self::begin(lab, threads::usable(), waker)
+    }
+
+    fn begin(lab: Lab, threads: usize, waker: Waker) -> Self {
         let (commands, inbox) = bounded(COMMANDS);
         let (outbox, events) = bounded(EVENTS);
         let cancel = Arc::new(AtomicBool::new(false));
         let desk = Desk { inbox, cancel: Arc::clone(&cancel) };
         let post = Post { outbox, waker, step: 0, ended: false };
-        let thread = Builder::new().name("trainer".to_owned()).spawn(move || work(lab, desk, post));
-        match thread {
-            Ok(thread) => Self { commands, events: Some(events), cancel, thread: Some(thread) },
-            // Without a thread there is nobody to tell of it: the channel is closed, which `is_finished` reports.
-            Err(_) => Self { commands, events: Some(events), cancel, thread: None },
-        }
+        let refusal = post.outbox.clone();
+        let thread = Builder::new().name("trainer".to_owned()).spawn(move || {
+            let pool = threads::join(threads);
+            give_back();
+            work(lab, desk, post);
+            drop(pool);
+            give_back();
+        });
+        let thread = thread.map_err(|err| {
+            let message = format!("no thread can be started to train on: {err}; end other programs and start again");
+            // The channel is empty, so there is room.
+            let _ = refusal.try_send(Event::Ended(Ending::Failed { step: 0, message }));
+        });
+        Self { commands, events: Some(events), cancel, thread: thread.ok() }
     }
 
     /// Hands over a command; false when the run has ended or too many commands wait already.

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::spec::{Cost, DataShape, StudyRun, memory_available};
+use crate::lab::speed::flops;
+use crate::spec::{Cost, DataShape, NetworkKind, StudyRun, memory_available};
 
 /// The share of a study that is done, each run counting as much as it costs.
 #[derive(Clone, Debug)]
@@ -61,6 +62,30 @@ impl Progress {
     }
 }
 
+/// What a run will take on this machine, roughly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Of the whole run.
+    pub seconds: f64,
+    /// Until its first snapshot is there.
+    pub first_seconds: f64,
+}
+
+impl Estimate {
+    /// Of a run of this kind of network that costs so much. Measures for a moment how fast this machine is.
+    pub fn of(kind: NetworkKind, cost: &Cost) -> Self {
+        let speed = flops();
+        let seconds = |flop: f64, besides: f64| flop / (kind.reaches() * speed) + besides / (REACHED * speed);
+        Self {
+            seconds: seconds(cost.training_flop + cost.kernel_flop, besides(cost)),
+            first_seconds: seconds(cost.first_flop, SNAPSHOT),
+        }
+    }
+}
+
+/// What the operations that steps and snapshots stand for besides reach of the speed of large products.
+const REACHED: f64 = 0.4;
+
 /// Floating-point operations of all these runs, with what steps and snapshots take besides counted as such.
 pub fn total_work<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> f64 {
     runs.into_iter().map(|run| cost(run).0).sum()
@@ -85,8 +110,11 @@ fn cost(run: &StudyRun) -> (f64, u64) {
         return lesson.cost(&run.spec, &shape);
     }
     let cost = Cost::of(&run.spec, &shape);
-    let besides = STEP * cost.steps as f64 + SNAPSHOT * cost.snapshots as f64;
-    (cost.training_flop + cost.kernel_flop + besides, cost.peak_bytes)
+    (cost.training_flop + cost.kernel_flop + besides(&cost), cost.peak_bytes)
+}
+
+fn besides(cost: &Cost) -> f64 {
+    STEP * cost.steps as f64 + SNAPSHOT * cost.snapshots as f64
 }
 
 /// Measured on runs of 64 to 1024 units, whose CPU time is 3 s and 33 µs for each weight (5, 12, 26 and 67 s).

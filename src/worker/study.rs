@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::lab::scaling::{Client, Shelf, Stop, Told, learn};
+use crate::model::give_back;
 use crate::record::{Ending, Event, LessonFolder, Opened, ShelfFolder, create};
 use crate::spec::{Lesson, Spec};
 
@@ -64,10 +66,15 @@ impl Study {
         let count = at_once.clamp(1, runs.len().max(1));
         let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
         let start = |number: usize| {
-            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), device };
+            let threads = (usable() / count).max(1);
+            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), device, threads };
             let waiting = Arc::clone(&waiting);
             let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            Builder::new().name(format!("study {number}")).spawn(move || slot.work(next))
+            let work = move || {
+                let _pool = join(slot.threads);
+                slot.work(next);
+            };
+            Builder::new().name(format!("study {number}")).spawn(work)
         };
         let threads = (0..count).filter_map(|number| start(number).ok()).collect();
         Self { messages: Some(messages), cancel, threads }
@@ -99,6 +106,8 @@ struct Slot {
     outbox: Sender<Message>,
     cancel: Arc<AtomicBool>,
     device: DeviceChoice,
+    /// That compute for one of its runs.
+    threads: usize,
 }
 
 /// The reader is gone or the study is cancelled.
@@ -118,7 +127,9 @@ impl Slot {
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
         if let Some(lesson) = &waiting.lesson {
-            return match self.learn(waiting, lesson) {
+            let learnt = self.learn(waiting, lesson);
+            give_back();
+            return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
                 Err(Stop::Cancelled) => Err(Over),
                 Err(Stop::Failed(message)) => failed(message),
@@ -129,7 +140,7 @@ impl Slot {
             Err(err) => return failed(err.to_string()),
         };
         let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
-        let worker = Worker::start(job, Box::new(|| {}));
+        let worker = Worker::start_with(job, self.threads, Box::new(|| {}));
         let mut told = 0.0;
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {

@@ -61,6 +61,37 @@ fn a_small_step_does_what_was_predicted_and_half_a_step_misses_a_quarter() {
 }
 
 #[test]
+fn of_one_output_a_label_is_no_place_among_the_outputs() {
+    for kind in kernelscope::spec::NetworkKind::ALL {
+        let mut spec = tiny();
+        spec.set_all(["data.binary=true", "training.loss=mse", "data.shrink=4", "network.patch=7"]).unwrap();
+        spec.network.kind = kind;
+        (spec.network.pool, spec.training.rate) = (kernelscope::spec::Pool::None, 1e-4);
+        let told = ledger(spec);
+        assert_eq!(told.old.len(), 10, "the probes of the first task");
+        for old in &told.old {
+            // The classes of the first task are the lower half.
+            assert_eq!((old.own, old.target, old.predicted.len(), old.measured.len()), (0, -1.0, 1, 1));
+            let sum: f64 = old.by_image.iter().sum();
+            assert!((sum - old.predicted[0]).abs() <= 1e-9 + 1e-6 * sum.abs());
+            assert_eq!(old.helped(), -old.predicted[0], "an output that is to be −1 is hurt by what raises it");
+        }
+        assert!(told.gap().unwrap() < 0.2, "{kind:?}: {:?}", told.gap());
+    }
+}
+
+#[test]
+fn one_output_has_no_other_logits_to_leave_out() {
+    let mut spec = tiny();
+    spec.set_all(["data.binary=true", "training.loss=mse", "kernel.predict=true", "training.replay=4"]).unwrap();
+    let plain = super::run::rows(spec.clone());
+    assert!(plain.last().unwrap().blocks[2].distance > 0.0, "the second task is trained");
+    spec.training.masked = true;
+    assert_eq!(super::run::rows(spec.clone()), plain);
+    assert!(spec.warnings().iter().any(|warning| warning.field == "training.masked"));
+}
+
+#[test]
 fn a_ledger_can_be_asked_for_and_changes_no_result() {
     let mut spec = tiny();
     spec.tasks.epochs = vec![2.0, 30.0];

@@ -6,6 +6,7 @@ use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+mod any_run;
 mod arrays;
 mod autosave;
 mod beside;
@@ -25,6 +26,7 @@ mod house;
 mod infinite;
 mod install;
 mod kernel;
+mod kinds;
 mod learning_curve;
 mod ledger;
 mod linear_probe;

@@ -57,7 +57,7 @@ pub(super) const WIDTH_INIT: Preset = Preset {
             &(1..=20).collect::<Vec<_>>(),
             &[
                 ("MLP", &["network.norm=none"], &[]),
-                ("residual MLP", &["network.kind=resmlp"], &widths[..6]),
+                ("residual MLP", &["network.kind=resmlp", "network.blocks=2"], &widths[..6]),
                 ("CNN", &["network.kind=cnn", "network.pool=none"], &[16, 32, 64, 128, 256]),
             ],
         );

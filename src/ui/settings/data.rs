@@ -104,7 +104,7 @@ fn other_classes(spec: &mut Spec) {
     (spec.data.samples, spec.data.binary) = (0, false);
     if spec.data.source.is_drawn() {
         spec.training.loss = Loss::Mse;
-        spec.network.kind = NetworkKind::Mlp;
+        spec.network = spec.network.turned(NetworkKind::Mlp, &|_| false);
     }
     spec.tasks.classes = if points { vec![vec![0, 1]] } else { usual.tasks.classes };
     spec.kernel.probes_per_class = if spec.data.source == Source::Disk { 72 } else { usual.kernel.probes_per_class };

@@ -78,9 +78,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
     let ui = &mut card.body;
     Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);
     Atlas::update(&mut state.batch, ui, "ledger batch", &ledger.new_thumbnails, info.image);
-    let most_hurt = || {
-        (0..ledger.old.len()).min_by(|&a, &b| ledger.old[a].helped().total_cmp(&ledger.old[b].helped()))
-    };
+    let most_hurt = || (0..ledger.old.len()).min_by(|&a, &b| ledger.old[a].helped().total_cmp(&ledger.old[b].helped()));
     let chosen = state.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
     let rect = ui.available_rect_before_wrap();
     let wide = (rect.width() * 0.48).min(rect.height() * 1.25);

@@ -1,0 +1,84 @@
+//! What forbids a run for want of images: the probes that its tasks look at, and what is left beside them to train on.
+
+use super::validate::{Problem, problem};
+use super::{DataShape, Spec, TaskKind, frequency_totals};
+
+impl Spec {
+    /// Only for tasks that stand: a task too many is not also a probe too many.
+    pub(super) fn probe_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let kernel = &self.kernel;
+        if kernel.probes_per_class == 0 {
+            found.push(problem("kernel.probes_per_class", "there must be at least one probe image per class"));
+        }
+        let probes = self.probe_count(shape);
+        let one_class =
+            self.tasks.kind == TaskKind::Split && self.tasks.classes.iter().any(|classes| classes.len() == 1);
+        if kernel.probes_per_class == 1 && (probes == 1 || one_class) {
+            found.push(problem("kernel.probes_per_class", "the kernel of each task needs at least two probe images"));
+        }
+        if probes > MOST_PROBES {
+            let message = format!("{probes} probe images are more than {MOST_PROBES}: take fewer per class");
+            found.push(problem("kernel.probes_per_class", message));
+            return;
+        }
+        let (class, sharing) = self.most_shared_class(shape);
+        let needed =
+            sharing.saturating_mul(kernel.probes_per_class).saturating_add(usize::from(!kernel.train_on_probes));
+        if sharing > 0 && needed > shape.train_per_class {
+            let message = format!(
+                "{sharing} tasks probe class {class}, which has {} training images: take fewer probes or keep more images",
+                shape.train_per_class
+            );
+            found.push(problem("kernel.probes_per_class", message));
+            return;
+        }
+        self.stock_problems(shape, found);
+    }
+
+    /// Only for probes that stand: what is left to train on beside them.
+    fn stock_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let samples = self.data.samples;
+        let there = self.trainable(1, shape);
+        if samples > there && !self.data.source.is_drawn() {
+            let message = format!(
+                "{samples} samples are asked for and there are {there} beside the probes: take fewer, or keep more images per class"
+            );
+            found.push(problem("data.samples", message));
+        }
+        if let (TaskKind::Frequency, [first, second]) = (self.tasks.kind, self.tasks.classes.as_slice()) {
+            let groups = [first.len(), second.len()];
+            let probes = if self.kernel.train_on_probes { 0 } else { 2 * self.kernel.probes_per_class };
+            let there = groups.map(|classes| classes * shape.train_per_class.saturating_sub(probes));
+            for (task, alpha) in [(1, 0.0), (2, self.tasks.alpha)] {
+                let totals = frequency_totals(alpha, there);
+                if let Some(group) = (0..2).find(|&group| totals[group] < groups[group]) {
+                    let message = format!(
+                        "task {task} would train on {} images of the {} classes of group {}: keep more images per class or take fewer probes",
+                        totals[group],
+                        groups[group],
+                        group + 1
+                    );
+                    found.push(problem("data.per_class", message));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A class that is in as many tasks as any, and in how many.
+    fn most_shared_class(&self, shape: &DataShape) -> (usize, usize) {
+        match self.tasks.kind {
+            TaskKind::Split => {
+                let plan = self.tasks.split_classes();
+                let sharing = |class: usize| (class, plan.iter().filter(|classes| classes.contains(&class)).count());
+                let classes = plan.iter().flatten().copied().filter(|&class| class < shape.classes);
+                classes.map(sharing).max_by_key(|&(class, tasks)| (tasks, usize::MAX - class)).unwrap_or((0, 0))
+            }
+            TaskKind::Permuted | TaskKind::Rotated => (0, self.tasks.count),
+            TaskKind::Frequency => (self.tasks.classes.iter().flatten().copied().next().unwrap_or(0), 2),
+        }
+    }
+}
+
+/// A Gram of more images than this is neither live nor readable.
+const MOST_PROBES: usize = 4096;

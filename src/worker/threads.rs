@@ -1,0 +1,121 @@
+//! The threads that compute: how many there may be, and how a run has its own.
+//!
+//! The thread of a run is one of the pool that multiplies its matrices. Were it not, every product would wait until the system
+//! has woken another thread and then this one again, which on a machine that has other work takes longer than the product; as
+//! it is, what nobody else takes this thread does itself, and a run beside other work is slowed down as they are. A pool never
+//! has more threads than the machine has cores: more only wait for each other.
+
+use std::num::NonZeroUsize;
+use std::thread::{Builder, available_parallelism};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::spec::address_space;
+
+/// Threads, or runs at a time, at most: more than the largest machines have cores.
+pub const MOST: usize = 512;
+
+/// What sets the number of threads, beside the command line.
+const ASKED: &str = "RAYON_NUM_THREADS";
+/// Bytes of the address space below which not even a small run has room, because the program itself takes some of it.
+const LEAST: u64 = 768 << 20;
+/// Bytes of the address space that a thread that computes may set aside, its stack and a heap, beside the copies that its matrix
+/// products make.
+const EACH: u64 = 128 << 20;
+
+/// A number of threads, or of runs at a time, as it is written on the command line.
+///
+/// # Errors
+/// In words, for numbers that no machine serves.
+pub fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let count: NonZeroUsize = text.parse().map_err(|_| format!("{text} is no whole number from 1 on"))?;
+    if count.get() > MOST {
+        return Err(format!("there can be {MOST} at most, and this machine has {} cores", cores()));
+    }
+    Ok(count)
+}
+
+/// Threads that compute at once where none are asked for: one for each core, fewer where RAYON_NUM_THREADS asks for fewer or the
+/// address space is limited.
+pub fn usable() -> usize {
+    let asked = asked().and_then(Result::ok).map_or(usize::MAX, NonZeroUsize::get);
+    cores().min(asked).min(fitting())
+}
+
+/// Starts the threads that the parts of the program share: as many as are asked for, else [`usable`] ones. `here`: this thread is
+/// one of them, and is nothing else meanwhile. Returns what the user should know.
+///
+/// # Errors
+/// In one sentence, where they cannot be started.
+pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>, String> {
+    if let Some(Err(why)) = asked() {
+        return Err(format!("{ASKED}: {why}"));
+    }
+    if let Some(limit) = address_space().filter(|limit| *limit < LEAST) {
+        return Err(format!(
+            "the address space is limited to {} MiB (`ulimit -v`), and the program needs {} MiB of it",
+            limit >> 20,
+            LEAST >> 20
+        ));
+    }
+    let wanted = threads.map_or_else(cores, NonZeroUsize::get);
+    let count = threads.map_or_else(usable, |threads| threads.get().min(fitting()));
+    let pool = ThreadPoolBuilder::new().num_threads(count);
+    let pool = if here { pool.use_current_thread() } else { pool };
+    pool.build_global().map_err(|_| {
+        format!(
+            "{count} threads cannot be started: the system allows this user no more (`ulimit -u`): end other programs, or take \
+             fewer threads"
+        )
+    })?;
+    let limited = wanted > fitting();
+    Ok(limited.then(|| {
+        format!("The address space is limited (`ulimit -v`), so that {count} threads compute and not {wanted}")
+    }))
+}
+
+/// Makes this thread one of so many that compute together, until the pool is dropped. Where the system has no other thread to
+/// give, it computes alone; `None` where it is one of a pool already.
+pub(super) fn join(threads: usize) -> Option<ThreadPool> {
+    let others = |thread: rayon::ThreadBuilder| {
+        let name = format!("trainer {}", thread.index());
+        // What a thread that could not be started would have done, the others do.
+        if let Err(err) = Builder::new().name(name).spawn(|| thread.run()) {
+            log::warn!("a run computes with fewer threads: {err}");
+        }
+        Ok(())
+    };
+    ThreadPoolBuilder::new().num_threads(threads.max(1)).use_current_thread().spawn_handler(others).build().ok()
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// What RAYON_NUM_THREADS asks for; 0 is the usual number.
+fn asked() -> Option<Result<NonZeroUsize, String>> {
+    let text = std::env::var(ASKED).ok()?;
+    (!text.is_empty() && text != "0").then(|| count(&text))
+}
+
+/// Threads that half of the address space has room for, where it is limited.
+fn fitting() -> usize {
+    let Some(limit) = address_space() else { return usize::MAX };
+    // A matrix product keeps copies of both its sides, each as large as the last cache, for each thread that asks for one.
+    usize::try_from(limit / 2 / (EACH + 2 * last_cache())).unwrap_or(usize::MAX).max(1)
+}
+
+/// Bytes of the last cache of a core.
+fn last_cache() -> u64 {
+    const USUAL: u64 = 32 << 20;
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index3/size").unwrap_or_default();
+    let text = text.trim();
+    let unit = match text.chars().last() {
+        Some('K') => 1 << 10,
+        Some('M') => 1 << 20,
+        Some('G') => 1 << 30,
+        _ => 1,
+    };
+    let digits = text.trim_end_matches(['K', 'M', 'G']);
+    digits.parse::<u64>().map_or(USUAL, |count| count.saturating_mul(unit))
+}
