@@ -243,7 +243,8 @@ fn relu(left: Moment<'_>, rights: &[Moment<'_>], lows: &[f64], covariances: &mut
                 *covariance = *sine * OVER_TAU + *slope * q;
             } else {
                 let low = lows.get(group * GROUP + at).map_or(0.0, |low| low * side.inverse * right.inverse);
-                *sine = determinant([side.scaled, right.scaled, q], [side.low, right.low, low]).sqrt();
+                let square = determinant([side.scaled, right.scaled, q], [side.low, right.low, low]);
+                *sine = if lows.is_empty() && square <= PARALLEL * products[at] { 0.0 } else { square.sqrt() };
                 // Of 0 and 0 the half, whichever sign a zero has.
                 *slope = sine.atan2(-(q + 0.0)) * OVER_TAU;
                 *covariance = match q < 0.0 {
@@ -331,6 +332,9 @@ fn tanh(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64, f64) {
 
 /// 1 − ρ² below which q₁q₂ − q² is taken without rounding.
 pub(super) const NEAR: f64 = 1e-6;
+/// 1 − ρ² up to which inputs of ReLU are parallel where nobody knows what rounding left out of their covariance. The root of that
+/// rounding would be an angle between parallel inputs; two that do have so small an angle lose 1e-8 of κ′ at most.
+const PARALLEL: f64 = 8.0 * f64::EPSILON;
 /// The relative error that rounding of the covariance may leave in a kernel.
 const RESOLVED: f64 = 1e-8;
 

@@ -330,7 +330,8 @@ fn equal_inputs_with_different_labels_are_learnt_as_their_mean() {
         let later = [("t".to_owned(), vec![1], &[1e15][..])];
         kernelscope::record::write_arrays(&x, named.chain(later)).unwrap();
         let mut args = vec!["theory", "--inputs", x.to_str().unwrap(), "--out", k.to_str().unwrap(), "--overwrite"];
-        args.extend(["--ridge", "0", "--set", "network.sigma_b=0", "--set", "network.depth=1"]);
+        let depth = format!("network.depth={}", 1 + seed / 2);
+        args.extend(["--ridge", "0", "--set", "network.sigma_b=0", "--set", &depth]);
         let done = kernelscope(folder.path(), &args);
         let said = text(&done.stderr);
         assert!(done.status.success() && said.matches("rank 7 of 8").count() == 3, "{said}");
