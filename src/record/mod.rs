@@ -70,7 +70,7 @@ pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetri
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use point::{InstantCurve, Point, Reduced};
 pub use prediction::{Outputs, Prediction, Predictor};
-pub use printable::{printable, printable_list};
+pub use printable::{harmless, printable, printable_list};
 pub use recognise::{Recognised, recognise};
 pub use regular::{open_regular, read_regular};
 pub use sighting::Sight;

@@ -28,6 +28,20 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// A text that may have foreign names in it, as it may be shown: as [`printable`], but nothing is cut, and ends of lines and tabs
+/// are spaces.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\r' | '\t' => shown.push(' '),
+            letter if is_unsafe(letter) => shown.extend(letter.escape_unicode()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// Some names as a list, the first ones if there are many.
 pub fn printable_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;

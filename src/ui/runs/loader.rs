@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Place;
-use crate::record::{Grams, History, Loaded, RUNS, STUDY, StudyFolder, is_run, load_beside, load_kernels, load_lazily};
+use crate::record::{
+    Grams, History, Loaded, RUNS, STUDY, StudyFolder, harmless, is_run, load_beside, load_kernels, load_lazily,
+};
 use crate::spec::Spec;
 
 /// A run that was opened.
@@ -232,5 +234,5 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
 /// The last part of a path, without the ending of an archive.
 fn name_of(path: &Path) -> String {
     let part = if path.is_file() { path.file_stem() } else { path.file_name() };
-    part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    harmless(&part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()))
 }
