@@ -32,8 +32,8 @@ pub struct Facts {
     pub system: String,
     /// Where the run is that is being autosaved, if there is one.
     pub autosaved: Box<dyn Fn() -> Option<PathBuf> + Send + Sync>,
-    /// Whether the display has gone on which the window was: then the window system breaks, and no fault is to be reported.
-    pub is_display_gone: fn() -> bool,
+    /// Whether it is the display that broke the window (it has gone, or lacks what a window needs): no fault is to be reported.
+    pub is_the_displays: fn() -> bool,
 }
 
 /// A panic in words.
@@ -81,8 +81,8 @@ pub fn watch(facts: Facts) {
             before(info);
             return;
         }
-        if (facts.is_display_gone)() {
-            let text = format!("the window went with its display, at {}: {}", broken.place, broken.message);
+        if (facts.is_the_displays)() {
+            let text = format!("the display broke the window, at {}: {}", broken.place, broken.message);
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::{Block, Ending, Event, Ledger, Metric, Progress, Row, RunInfo, Snapshot, TaskStart, Weights, harmless};
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
 
@@ -85,7 +85,14 @@ impl History {
     pub fn push(&mut self, event: Event) {
         self.revision += 1;
         match event {
-            Event::Started(info) => {
+            Event::Started(mut info) => {
+                // A data set's classes, and with them its tasks, are named by whoever made it.
+                let names = |info: &RunInfo| info.class_names.iter().any(|name| harmless(name) != *name);
+                if names(&info) || info.tasks.iter().any(|task| harmless(&task.name) != task.name) {
+                    let info = Arc::make_mut(&mut info);
+                    info.class_names.iter_mut().for_each(|name| *name = harmless(name));
+                    info.tasks.iter_mut().for_each(|task| task.name = harmless(&task.name));
+                }
                 self.info = Some(info);
                 self.state = RunState::Running;
             }
@@ -105,7 +112,9 @@ impl History {
                 self.notes.push(Note { epoch, message: describe(&change), warning: false });
                 self.changes.push(change);
             }
-            Event::Warning { epoch, message, .. } => self.notes.push(Note { epoch, message, warning: true }),
+            Event::Warning { epoch, message, .. } => {
+                self.notes.push(Note { epoch, message: harmless(&message), warning: true });
+            }
             Event::Moved(device) => {
                 if let Some(info) = &mut self.info {
                     Arc::make_mut(info).device = device;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use egui::util::undoer::{Settings, Undoer};
-use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui, ViewportCommand};
+use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
 
 use super::actions::{Action, Actions};
 use super::clock::{self, Clock};
@@ -76,7 +76,7 @@ pub struct App {
     pub(super) tours: Tours,
     pub(super) dismissed: bool,
     /// Whether it closes once all files are written.
-    closing: bool,
+    pub(super) closing: bool,
     pub(super) frames: FrameTimes,
     pub(super) memory: Memory,
     /// What is shown before the first run.
@@ -243,32 +243,6 @@ impl App {
         self.frames.push(seconds);
     }
 
-    /// The window closes: the run is let go of, and what of its folder is still to be written gets this long.
-    /// Pictures that were drawn are finished in that time, too.
-    pub fn leave(&mut self, at_most: Duration) {
-        let patience = Instant::now() + at_most;
-        let closing = self.session.as_mut().and_then(Session::retire);
-        self.exports.finish(at_most).iter().for_each(|sentence| log::warn!("{sentence}"));
-        if let Some(closing) = closing {
-            closing.wait(patience.saturating_duration_since(Instant::now()));
-        }
-    }
-
-    /// A window that is closed while files are being made stays until they are whole; closed again it goes at once.
-    pub(super) fn close_when_saved(&mut self, ctx: &egui::Context) {
-        let (asked, saves) = (ctx.input(|input| input.viewport().close_requested()), self.exports.is_busy());
-        if asked && saves && !self.closing {
-            self.closing = true;
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            let text =
-                "What is being saved is not yet whole: the window closes when it is; close it again to give it up";
-            self.toasts.say(Toast::offer(text));
-        } else if self.closing && !saves {
-            self.closing = false;
-            ctx.send_viewport_cmd(ViewportCommand::Close);
-        }
-    }
-
     /// Draws the window.
     pub fn show(&mut self, ui: &mut Ui) {
         let began = Instant::now();
@@ -285,6 +259,7 @@ impl App {
         }
         let available: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
+        self.palette.let_go(ui.ctx());
         let dialog = self.runs.dialog();
         let writes = self.palette.is_open() || dialog == Dialog::Field;
         self.waiting.share_out(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());

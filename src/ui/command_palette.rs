@@ -101,6 +101,11 @@ pub fn found(query: &str) -> Vec<Entry> {
     ranked.into_iter().map(|(_, entry)| entry).collect()
 }
 
+/// The field in which one types.
+fn field_id() -> egui::Id {
+    egui::Id::unique("find a command")
+}
+
 /// The palette as it stands open or closed.
 #[derive(Default)]
 pub struct Palette {
@@ -117,6 +122,13 @@ impl Palette {
 
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Gives keys back to the window once it is closed: the field had them until then.
+    pub fn let_go(&self, ctx: &Context) {
+        if !self.open {
+            ctx.memory_mut(|memory| memory.surrender_focus(field_id()));
+        }
     }
 
     /// Draws it, if it is open. `refusal` says why a command cannot be carried out now.
@@ -153,9 +165,8 @@ impl Palette {
         let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let (down, up, enter) = (pressed(Key::ArrowDown), pressed(Key::ArrowUp), pressed(Key::Enter));
         // It has the focus before it is drawn, or what is typed in its first frame would be nobody's.
-        let id = ui.scope_id().with("find");
-        ui.memory_mut(|memory| memory.request_focus(id));
-        let field = TextEdit::singleline(&mut self.query).id(id).hint_text("Command, preset or view");
+        ui.memory_mut(|memory| memory.request_focus(field_id()));
+        let field = TextEdit::singleline(&mut self.query).id(field_id()).hint_text("Command, preset or view");
         let field = ui.add(field.desired_width(WIDTH)).accessible_name("Find");
         let found = found(&self.query);
         if field.changed() {

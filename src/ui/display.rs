@@ -3,7 +3,9 @@
 //! Guarantees: a variable that a session has left behind costs no window where there is another display; a scale that nobody can have
 //! meant is told and taken as 1; an error names the display and a way out, and no file of the machine on which this was built.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eframe::egui_wgpu::{RenderState, WgpuError, WgpuSetup, WgpuSetupCreateNew};
 use eframe::wgpu::{Adapter, Backend, DeviceType, Surface};
@@ -44,7 +46,7 @@ pub fn in_words(err: &eframe::Error) -> String {
 /// A window was open, and its display went away: at a logout, or when a connection to another machine ended.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "The display {0} went away, and the window with it; the run up to there is kept, and the next window offers it"
+    "The display {0} went away, and the window with it; a run that went on is kept up to there, and the next window offers it"
 )]
 pub struct Gone(String);
 
@@ -58,8 +60,30 @@ impl Gone {
     }
 }
 
+/// Whether a window is being opened and nothing of ours has been asked for it yet: what breaks by then is the window system.
+pub static OPENING: AtomicBool = AtomicBool::new(false);
+
+/// Whether what breaks now is broken by the display.
+pub fn broke_it() -> bool {
+    OPENING.load(Ordering::Relaxed) || is_gone()
+}
+
+/// Why there is no window where the window system broke instead of saying so.
+pub fn broken(payload: &(dyn Any + Send)) -> String {
+    let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+    let said = said.unwrap_or("it did not say what");
+    format!("no window can be opened: {}", lacks(said))
+}
+
+/// The display that cannot have a window, and what the window system said of it.
+fn lacks(said: &str) -> String {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let display = named("WAYLAND_DISPLAY").or_else(|| named("DISPLAY")).unwrap_or_default();
+    format!("the display {display} lacks something that a window needs ({said})")
+}
+
 /// Whether the display that the environment names no longer answers.
-pub fn is_gone() -> bool {
+fn is_gone() -> bool {
     #[cfg(target_os = "linux")]
     return !linux::answers();
     #[cfg(not(target_os = "linux"))]
@@ -70,10 +94,9 @@ pub fn is_gone() -> bool {
 fn whose() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(display) = named("WAYLAND_DISPLAY") {
-        format!(
-            "the Wayland display {display} (WAYLAND_DISPLAY) does not let this program in; \
-             with WAYLAND_DISPLAY= it takes the X11 display that DISPLAY names"
-        )
+        let other = named("DISPLAY").map(|display| format!("WAYLAND_DISPLAY= has it take the X11 display {display}"));
+        let other = other.unwrap_or_else(|| "set it, or DISPLAY, to one that can".to_owned());
+        format!("the Wayland display {display} (WAYLAND_DISPLAY) cannot be reached; {other}")
     } else if let Some(display) = named("DISPLAY") {
         format!("the display {display} (DISPLAY) cannot be reached; set DISPLAY to one that can")
     } else if cfg!(target_os = "linux") {
@@ -111,14 +134,19 @@ pub fn graphics() -> WgpuSetup {
 pub fn bound(ctx: &egui::Context, state: &RenderState) {
     let side = state.device.limits().max_texture_dimension_2d as f32 / ctx.pixels_per_point();
     ctx.send_viewport_cmd(egui::ViewportCommand::MaxInnerSize(egui::Vec2::splat(side)));
-    let before = Mutex::new(String::new());
+    let said = AtomicBool::new(false);
     state.device.on_uncaptured_error(Arc::new(move |err| {
         let text = err.to_string();
-        let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
-        // It comes with each frame.
-        if *before != text {
-            log::error!("the window could not be painted: {text}");
-            *before = text;
+        // It comes with each frame, and others come of it.
+        if said.swap(true, Ordering::Relaxed) {
+            log::debug!("{text}");
+        } else if text.contains("maximum supported texture size") {
+            log::warn!(
+                "the window is larger than the graphics adapter can paint: its picture stands still until it is smaller"
+            );
+        } else {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            log::warn!("the window could not be painted: {text}");
         }
     }));
 }

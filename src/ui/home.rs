@@ -51,8 +51,8 @@ impl Home {
         log::info!("Kernelscope {VERSION}, process {}, on {system}", std::process::id());
         let autosave = Autosave::open(folder.join("autosave"));
         let autosaved = Box::new(autosave.place());
-        let is_display_gone = display::is_gone;
-        crash::watch(crash::Facts { folder: folder.to_owned(), log, journal, system, autosaved, is_display_gone });
+        let is_the_displays = display::broke_it;
+        crash::watch(crash::Facts { folder: folder.to_owned(), log, journal, system, autosaved, is_the_displays });
         Ok(Self { folder: Some(folder.to_owned()), autosave: Some(autosave), crash, is_another })
     }
 }

@@ -26,6 +26,7 @@ mod home;
 mod icons;
 pub mod keeper;
 mod keys;
+mod leaving;
 mod logic;
 pub mod looks;
 mod meters;

@@ -10,6 +10,7 @@ use egui::{Align, Align2, Area, Context, Frame, Label, Layout, Margin, Order, Ri
 
 use super::actions::{Action, Actions};
 use super::theme::{GRID, Tokens};
+use crate::record::harmless;
 
 /// So many at most; the oldest goes first.
 const MOST: usize = 4;
@@ -69,7 +70,9 @@ impl Toast {
 pub struct Toasts(Vec<(Toast, Instant)>);
 
 impl Toasts {
-    pub fn say(&mut self, toast: Toast) {
+    pub fn say(&mut self, mut toast: Toast) {
+        // It may name a file of somebody else's.
+        toast.text = harmless(&toast.text);
         if toast.is_error {
             log::warn!("{}", toast.text);
         }

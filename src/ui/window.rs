@@ -8,7 +8,7 @@ use std::time::Duration;
 use eframe::egui;
 
 use super::app::{App, StartFn};
-use super::display::{self, Gone};
+use super::display::{self, Gone, OPENING};
 use super::home::Home;
 use super::keeper::{self, Keeper};
 use super::theme::Tokens;
@@ -188,20 +188,21 @@ pub fn icon() -> egui::IconData {
 
 /// Runs the event loop until the window is closed.
 pub(super) fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>) -> anyhow::Result<()> {
-    let opened = AtomicBool::new(false);
     let creator: eframe::AppCreator<'_> = Box::new(|creation| {
-        opened.store(true, Ordering::Relaxed);
+        OPENING.store(false, Ordering::Relaxed);
         creator(creation)
     });
-    let run = || eframe::run_native("Kernelscope", native, creator);
-    // The window system breaks where its display goes away, and says so in many ways.
-    let ended = catch_unwind(AssertUnwindSafe(run));
-    let gone = || Gone::now().filter(|_| opened.load(Ordering::Relaxed));
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(err)) => Err(gone().map_or_else(|| anyhow::anyhow!("{}", display::in_words(&err)), Into::into)),
-        Err(broken) => Err(gone().map_or_else(|| resume_unwind(broken), Into::into)),
-    }
+    OPENING.store(true, Ordering::Relaxed);
+    // The window system breaks where its display goes away, or lacks something, and says so in many ways.
+    let ended = catch_unwind(AssertUnwindSafe(|| eframe::run_native("Kernelscope", native, creator)));
+    let was_opening = OPENING.swap(false, Ordering::Relaxed);
+    let gone = || Gone::now().filter(|_| !was_opening);
+    Err(match ended {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(err)) => gone().map_or_else(|| anyhow::anyhow!("{}", display::in_words(&err)), Into::into),
+        Err(payload) if was_opening => anyhow::anyhow!("{}", display::broken(&*payload)),
+        Err(payload) => gone().map_or_else(|| resume_unwind(payload), Into::into),
+    })
 }
 
 impl eframe::App for App {

@@ -107,7 +107,7 @@ fn part_of_the_crash() {
         journal: log,
         system: crash::system(),
         autosaved: Box::new(move || Some(autosaved.clone())),
-        is_display_gone: || false,
+        is_the_displays: || false,
     });
     // A worker that breaks is told of in the window; it takes nobody along.
     let worker = Worker::with_lab(Box::new(|_, _| panic!("a worker stumbles")), Box::new(|| {}));

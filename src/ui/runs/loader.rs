@@ -12,7 +12,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Place;
 use crate::record::{
-    Grams, History, Loaded, RUNS, STUDY, StudyFolder, array_of, is_run, load_beside, load_kernels, load_lazily,
+    Grams, History, Loaded, RUNS, STUDY, StudyFolder, array_of, harmless, is_run, load_beside, load_kernels,
+    load_lazily,
 };
 use crate::spec::Spec;
 
@@ -241,5 +242,5 @@ fn name_of(path: &Path) -> String {
         return format!("{} {array}", name_of(&archive));
     }
     let part = if path.is_file() { path.file_stem() } else { path.file_name() };
-    part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    harmless(&part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()))
 }

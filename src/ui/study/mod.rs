@@ -5,6 +5,7 @@
 //! from there. The page knows nothing of the live run, which goes on beside it.
 
 mod chart;
+mod chosen;
 mod draft;
 mod learning;
 mod learning_picture;
@@ -27,7 +28,7 @@ use super::session::BUDGET;
 use super::theme::Tokens;
 use crate::record::Learnt;
 use crate::record::comparison::Comparison;
-use crate::spec::{STUDIES, Spec, StudyRun, StudySpec};
+use crate::spec::{Spec, StudyRun};
 use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;
 use crate::worker::{DeviceChoice, Waker};
@@ -145,36 +146,6 @@ impl StudyPage {
     /// Sends this one's librarians off instead.
     pub fn set_librarian(&mut self, send: SendFn) {
         self.send = send;
-    }
-
-    /// Shows this study in the panel, as far as it is a ready-made one with other values and seeds.
-    pub fn choose(&mut self, name: &str, spec: &Spec) {
-        let Some(place) = STUDIES.iter().position(|study| study.name == name) else { return };
-        self.draft = Draft::new(Which::Ready(place));
-        if let Some(study) = spec.study.as_ref().map(StudySpec::spelt) {
-            self.draft.values = self.draft.values.as_ref().map(|_| study.values_text());
-            self.draft.variants = study.variants.iter().map(|variant| (variant.clone(), true)).collect();
-            self.draft.seeds = study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-        }
-    }
-
-    /// Shows this ready-made study with the values and seeds of a spec, kept in a folder of this name beside the usual one; what
-    /// was shown of another is forgotten. To be called while nothing runs.
-    pub fn set_out(&mut self, name: &str, spec: &Spec, folder: &str) {
-        self.choose(name, spec);
-        self.draft.folder = Some(self.draft.folder(&self.base).with_file_name(folder).display().to_string());
-        (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
-        (self.refusal, self.notice) = (None, None);
-        self.results.forget();
-    }
-
-    /// Shows the study that is kept in this folder. To be called while nothing runs.
-    pub fn show_found(&mut self, spec: &Spec, folder: &std::path::Path) {
-        self.draft = Draft::found(spec, folder);
-        self.shown = true;
-        (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
-        (self.refusal, self.notice) = (None, None);
-        self.results.forget();
     }
 
     /// Whether runs of a study go on, or are being ended.

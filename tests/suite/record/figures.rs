@@ -117,7 +117,7 @@ fn no_word_of_a_figure_is_cut_wherever_its_mark_is() {
             let (wide, high) = (of("<svg width"), of("height"));
             let found = texts(&svg);
             assert!(found.len() > 8, "{figure:?}");
-            let marks = found.iter().filter(|text| text.4.starts_with(['×', '−']) && text.3 > 18.0).count();
+            let marks = found.iter().filter(|text| text.4.starts_with(['×', '−']) && text.3 > 15.0).count();
             assert_eq!(marks > 0, matches!(figure, Figure::Velocity | Figure::LambdaMax), "{figure:?}, {rows}");
             for (x, y, anchor, size, words) in found {
                 // About what a sans-serif letter takes on average, with some to spare.

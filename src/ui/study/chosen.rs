@@ -1,0 +1,42 @@
+//! Which study the page shows, where the program chooses it: a lesson, the command line, or a folder that was opened.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::{Draft, StudyPage, Which};
+use crate::spec::{STUDIES, Spec, StudySpec};
+
+impl StudyPage {
+    /// Shows this study in the panel, as far as it is a ready-made one with other values and seeds.
+    pub fn choose(&mut self, name: &str, spec: &Spec) {
+        let Some(place) = STUDIES.iter().position(|study| study.name == name) else { return };
+        self.draft = Draft::new(Which::Ready(place));
+        if let Some(study) = spec.study.as_ref().map(StudySpec::spelt) {
+            self.draft.values = self.draft.values.as_ref().map(|_| study.values_text());
+            self.draft.variants = study.variants.iter().map(|variant| (variant.clone(), true)).collect();
+            self.draft.seeds = study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        }
+    }
+
+    /// Shows this ready-made study with the values and seeds of a spec, kept in a folder of this name beside the usual one; what
+    /// was shown of another is forgotten. To be called while nothing runs.
+    pub fn set_out(&mut self, name: &str, spec: &Spec, folder: &str) {
+        self.choose(name, spec);
+        self.draft.folder = Some(self.draft.folder(&self.base).with_file_name(folder).display().to_string());
+        self.forget();
+    }
+
+    /// Shows the study that is kept in this folder. To be called while nothing runs.
+    pub fn show_found(&mut self, spec: &Spec, folder: &Path) {
+        self.draft = Draft::found(spec, folder);
+        self.shown = true;
+        self.forget();
+    }
+
+    /// Forgets what was shown of another study, and looks at the folder of this one.
+    fn forget(&mut self) {
+        (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
+        (self.refusal, self.notice) = (None, None);
+        self.results.forget();
+    }
+}
