@@ -108,7 +108,7 @@ fn locate(path: &Path, kind: Cifar) -> Result<PathBuf, DataError> {
     let python =
         |folder: &Path| DataError::Python { folder: folder.to_owned(), set: kind.name(), archive: kind.archive() };
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    if path.is_file() && places::is_archive(path) && name.contains("python") {
+    if path.is_file() && places::is_archive(path) && (name.contains("python") || name.contains("-py.")) {
         return Err(python(path));
     }
     places::folder(path)?;

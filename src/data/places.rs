@@ -106,9 +106,9 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
                 }
             }
             (Ok(what), None) if what.is_dir() && !name.starts_with('.') => below.push(path),
-            // A folder whose names may be read and nothing else.
-            (Err(err), Some(_)) if err.kind() == ErrorKind::PermissionDenied => {
-                return Err(DataError::Closed { path, reason: reason(&err) });
+            // A folder whose names may be read and nothing else; a link may lead to another one.
+            (Err(err), _) if err.kind() == ErrorKind::PermissionDenied && !is_link(&entry) => {
+                return Err(unreadable(err));
             }
             _ => {}
         }
@@ -116,6 +116,10 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
     let mut sets: Vec<Files> = sets.into_values().collect();
     sets.iter_mut().flat_map(|set| set.found.iter_mut().flatten()).for_each(|files| files.sort());
     Ok(sets)
+}
+
+fn is_link(entry: &fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
 /// The four IDX files that are meant by this path: a folder that has them, one above it, what their names begin with, or one

@@ -32,10 +32,11 @@ pub enum SpecError {
         "this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it"
     )]
     Version { found: i64 },
-    #[error("--set {0}: write KEY=VALUE, for example network.width=1024")]
+    #[error("--set {}: write KEY=VALUE, for example network.width=1024", wording::shown(.0))]
     NoValue(String),
     #[error(
-        "there is no setting {key}{}{}",
+        "there is no setting {}{}{}",
+        wording::shown(key),
         place.as_ref().map(|place| format!(", {place}")).unwrap_or_default(),
         near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
     )]
@@ -47,25 +48,26 @@ pub enum SpecError {
 impl SpecError {
     /// The same with the place in the file that it is about.
     fn within(mut self, text: &str) -> Self {
-        if let Self::UnknownKey { key, place, .. } | Self::BadValue { key, place, .. } = &mut self {
-            *place = find(text, key).map(|at| Place::of(text, at));
+        match &mut self {
+            Self::UnknownKey { key, place, .. } => *place = find(text, key, false).map(|at| Place::of(text, at)),
+            Self::BadValue { key, place, .. } => *place = find(text, key, true).map(|at| Place::of(text, at)),
+            _ => {}
         }
         self
     }
 }
 
-/// The byte at which the value of this key begins, or the section or key itself.
-fn find(text: &str, key: &str) -> Option<usize> {
+/// The byte at which this key begins, or its value.
+fn find(text: &str, key: &str, value_of_it: bool) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let (mut table, mut at) = (document.get_ref(), None);
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
         let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else { break };
-        // A key that is not known is shown itself, the value of one that is.
         at = Some(name.span().start);
         match value.get_ref() {
             DeValue::Table(inner) => table = inner,
-            _ if parts.peek().is_none() => return Some(value.span().start),
+            _ if value_of_it && parts.peek().is_none() => return Some(value.span().start),
             _ => break,
         }
     }
@@ -79,6 +81,9 @@ impl Spec {
     /// What is no TOML, no setting or no value of one, each with its line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // Lines that end as on machines before 2001.
+        let old = (text.contains('\r') && !text.contains('\n')).then(|| text.replace('\r', "\n"));
+        let text = old.as_deref().unwrap_or(text);
         let table: Table = text.parse().map_err(|err: toml::de::Error| {
             let at = err.span().map_or(text.len(), |span| span.start);
             SpecError::Syntax(wording::syntax(text, at, err.message().starts_with("duplicate key")))
