@@ -81,7 +81,7 @@ impl Spec {
     /// What is no TOML, no setting or no value of one, each with its line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // Lines that end as on machines before 2001.
+        // Some editors end lines with a carriage return alone, which TOML takes for no end at all.
         let old = (text.contains('\r') && !text.contains('\n')).then(|| text.replace('\r', "\n"));
         let text = old.as_deref().unwrap_or(text);
         let table: Table = text.parse().map_err(|err: toml::de::Error| {
@@ -243,7 +243,7 @@ fn single(name: &str, key: Option<&str>, value: Value) -> Table {
 fn choices(name: &str, key: Option<&str>) -> Vec<String> {
     let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
     let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
-    said.map(|said| wording::listed(&said).split_off(1)).unwrap_or_default()
+    said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
 }
 
 /// Keys that may stand in a file, in full, each with a value that it could have.

@@ -86,13 +86,13 @@ fn other_format(text: &str) -> Option<&'static str> {
 fn hint(place: &Place) -> String {
     let line = place.text.as_str();
     if let Some(mark) = line.chars().find(|c| "“”„‟‘’‚«»″′".contains(*c)) {
-        return format!("{mark} is a quotation mark for reading: write \" or '");
+        return format!("{mark} is no quotation mark in TOML: write \" or '");
     }
     let odd = |c: &char| {
         (c.is_whitespace() && !" \t\r".contains(*c)) || "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}".contains(*c)
     };
     if let Some(odd) = line.chars().find(odd) {
-        return format!("there is a blank that is none (U+{:04X}): replace it by a plain one", odd as u32);
+        return format!("this line has a space of another kind (U+{:04X}): replace it by a plain one", odd as u32);
     }
     if line.starts_with('[') && !line.contains('=') {
         return "a section is written [network], alone on its line".to_owned();
@@ -139,7 +139,7 @@ fn hint(place: &Place) -> String {
         return hint;
     }
     if value.ends_with([',', ';']) && !value.starts_with(['[', '{']) {
-        return format!("nothing stands between the lines: write {key} = {}", value.trim_end_matches([',', ';']));
+        return format!("a line ends without a comma: write {key} = {}", value.trim_end_matches([',', ';']));
     }
     if value.starts_with('[') || value.starts_with('{') {
         let count = |c: char| value.matches(c).count();
@@ -232,6 +232,9 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
             return format!("{given} has something in it that cannot stand there{}", example(like));
         }
         Some(Value::Array(_)) => format!("no list{}", example(like)),
+        Some(Value::Table(_)) if matches!(value, Value::Table(_)) => {
+            return format!("{given} has something in it that cannot stand there");
+        }
         _ => "not what can stand here".to_owned(),
     };
     let section = if matches!(value, Value::Table(_)) { " but a section" } else { "" };

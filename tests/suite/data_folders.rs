@@ -198,6 +198,7 @@ fn what_cannot_be_read_is_named() {
         "py100/cifar-100-python/meta",
         "tar/cifar-10-python.tar.gz",
         "csv/mnist_train.csv",
+        "keras/cifar-10-batches-py.tar.gz",
     ]);
     make(&["old/MNIST/processed/training.pt", "bin/cifar-10-batches-bin/data_batch_1.bin", "zip/archive.zip"]);
     for (source, place, words) in [
@@ -214,6 +215,7 @@ fn what_cannot_be_read_is_named() {
         ),
         (Source::Cifar10, "tar/cifar-10-python.tar.gz", "Python version"),
         (Source::Cifar10, "tar", "Python version"),
+        (Source::Cifar10, "keras", "Python version of CIFAR-10"),
         (Source::Cifar100, "bin", "set data.source=cifar10"),
         (Source::Idx, "bin", "set data.source=cifar10"),
         (Source::Idx, "py", "Python version of CIFAR-10"),
