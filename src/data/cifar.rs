@@ -39,12 +39,12 @@ impl Cifar {
         self.label_bounds().len() + PIXELS
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         if self == Self::Ten { "CIFAR-10" } else { "CIFAR-100" }
     }
 
     /// As a source in a run file.
-    fn key(self) -> &'static str {
+    pub(super) fn key(self) -> &'static str {
         if self == Self::Ten { "cifar10" } else { "cifar100" }
     }
 
@@ -54,12 +54,12 @@ impl Cifar {
     }
 
     /// The folder of the Python version, and a file that only this has.
-    fn python(self) -> (&'static str, &'static str) {
+    pub(super) fn python(self) -> (&'static str, &'static str) {
         if self == Self::Ten { ("cifar-10-batches-py", "data_batch_1") } else { ("cifar-100-python", "meta") }
     }
 
     /// The folder its archive unpacks to.
-    fn folder(self) -> &'static str {
+    pub(super) fn folder(self) -> &'static str {
         if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
     }
 
@@ -78,6 +78,16 @@ impl Cifar {
             }
             Self::Hundred => (&["train.bin"], 50_000),
         }
+    }
+
+    /// The file by which its folder is known.
+    pub(super) fn first(self) -> &'static str {
+        self.training().0[0]
+    }
+
+    /// The refusal of a folder or archive with the Python version.
+    pub(super) fn python_version(self, folder: &Path) -> DataError {
+        DataError::Python { folder: folder.to_owned(), set: self.name(), archive: self.archive() }
     }
 
     fn test(self) -> &'static str {
@@ -105,14 +115,12 @@ pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
 
 /// A user may choose the folder itself, one above it, or the other version of the same set.
 fn locate(path: &Path, kind: Cifar) -> Result<PathBuf, DataError> {
-    let python =
-        |folder: &Path| DataError::Python { folder: folder.to_owned(), set: kind.name(), archive: kind.archive() };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    if path.is_file() && places::is_archive(path) && name.contains("python") {
+    let python = |folder: &Path| kind.python_version(folder);
+    if path.is_file() && places::is_archive(path) && is_python(path) {
         return Err(python(path));
     }
     places::folder(path)?;
-    let first = kind.training().0[0];
+    let first = kind.first();
     if let Some(folder) = places::with(path, first, &[kind.folder()])? {
         return Ok(folder);
     }
@@ -121,16 +129,22 @@ fn locate(path: &Path, kind: Cifar) -> Result<PathBuf, DataError> {
         return Err(python(&folder));
     }
     let other = if kind == Cifar::Ten { Cifar::Hundred } else { Cifar::Ten };
-    if let Some(folder) = places::with(path, other.training().0[0], &[other.folder()])? {
+    if let Some(folder) = places::with(path, other.first(), &[other.folder()])? {
         let (holds, instead) = (format!("the files of {}", other.name()), format!("set data.source={}", other.key()));
         return Err(DataError::Other { folder, holds, instead });
     }
-    let archives = [kind.archive().to_owned(), kind.archive().replace("binary", "python")];
-    match archives.into_iter().map(|name| path.join(name)).find(|archive| archive.is_file()) {
-        Some(archive) if archive.ends_with(kind.archive()) => Err(DataError::Archive { file: archive }),
-        Some(archive) => Err(python(&archive)),
+    let start = kind.folder().trim_end_matches("-batches-bin").trim_end_matches("-binary");
+    match places::archive(path, start) {
+        Some(archive) if is_python(&archive) => Err(python(&archive)),
+        Some(archive) => Err(DataError::Archive { file: archive }),
         None => Err(missing(path, first, kind)),
     }
+}
+
+/// Whether an archive is of the Python version, by its name, which is its authors' or Keras'.
+fn is_python(archive: &Path) -> bool {
+    let name = archive.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.contains("python") || name.contains("-py.")
 }
 
 fn missing(folder: &Path, file: &str, kind: Cifar) -> DataError {

@@ -221,9 +221,15 @@ fn parse(
     header = 4 + 4 * u64::from(count);
     let sizes = (0..count).map(|_| number(header)).collect::<Result<Vec<u32>, _>>()?;
     let promised = bounded(file, &sizes, kind.size())?;
+    // Each byte becomes a number of four, and something else wants memory too.
+    let room = if promised > SMALL { memory_available() / 5 } else { promised };
     let mut bytes = Vec::new();
-    reader.take(promised + 1).read_to_end(&mut bytes).map_err(failed)?;
+    reader.take(promised.min(room) + 1).read_to_end(&mut bytes).map_err(failed)?;
     let found = bytes.len() as u64;
+    if promised > room && found > room {
+        let reason = format!("{} MiB of data, more than there is memory for", promised >> 20);
+        return Err(DataError::Dimensions { file: file.to_owned(), reason });
+    }
     match found.cmp(&promised) {
         std::cmp::Ordering::Less => {
             Err(DataError::Truncated { file: file.to_owned(), promised: header + promised, found: header + found })
@@ -245,12 +251,8 @@ fn bounded(file: &str, sizes: &[u32], each: usize) -> Result<u64, DataError> {
         return refuse(format!("images with a side of {side} pixels, which must be 1 to {MOST_SIDE}"));
     }
     let bytes = sizes.iter().try_fold(each as u64, |product, &size| product.checked_mul(u64::from(size)));
-    let Some(bytes) = bytes.filter(|&bytes| bytes <= MOST_BYTES) else {
-        return refuse(format!("more than {} MiB of data", MOST_BYTES >> 20));
-    };
-    // Each byte becomes a number of four.
-    if bytes > SMALL && bytes.saturating_mul(5) > memory_available() {
-        return refuse(format!("{} MiB of data, more than there is memory for", bytes >> 20));
+    match bytes.filter(|&bytes| bytes <= MOST_BYTES) {
+        Some(bytes) => Ok(bytes),
+        None => refuse(format!("more than {} MiB of data", MOST_BYTES >> 20)),
     }
-    Ok(bytes)
 }

@@ -11,7 +11,7 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
     let files = places::idx(path)?;
     let (mut train, mut test) = (read(&files, 0)?, read(&files, 1)?);
     let mut notes = Vec::new();
-    if files.folder != path {
+    if files.folder != path && path.is_dir() {
         notes.push(format!("The images are those of {}", files.choice().display()));
     }
     if files.prefix.starts_with("emnist") {
@@ -19,6 +19,9 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
             exchange(part);
         }
         notes.push("EMNIST stores its images with rows and columns exchanged: they are turned upright".to_owned());
+    }
+    if let [channels @ 2.., height, width] = train.shape {
+        notes.push(format!("Each image is read as {height} × {width} pixels of {channels} channels"));
     }
     let count = train.labels.iter().chain(&test.labels).max().map_or(0, |&label| usize::from(label) + 1);
     let named = known::name(&train, &test);

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
+use super::{Cifar, DataError};
 
 /// `data` → `MNIST` → `raw`.
 const DEPTH: usize = 3;
@@ -57,7 +57,7 @@ impl Files {
         let plain = format!("{start}{}-{}-ubyte", PARTS[part], HELD[held]);
         let names = [plain.clone(), plain.replace("-idx", ".idx")];
         let names = names.into_iter().flat_map(|name| [name.clone(), name + ".gz"]).collect();
-        DataError::Missing { folder: self.folder.clone(), names, set: "MNIST or Fashion-MNIST" }
+        DataError::Missing { folder: self.folder.clone(), names, set: "IDX" }
     }
 }
 
@@ -106,9 +106,9 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
                 }
             }
             (Ok(what), None) if what.is_dir() && !name.starts_with('.') => below.push(path),
-            // A folder whose names may be read and nothing else.
-            (Err(err), Some(_)) if err.kind() == ErrorKind::PermissionDenied => {
-                return Err(DataError::Closed { path, reason: reason(&err) });
+            // A folder whose names may be read and nothing else; a link may lead to another one.
+            (Err(err), _) if err.kind() == ErrorKind::PermissionDenied && !is_link(&entry) => {
+                return Err(unreadable(err));
             }
             _ => {}
         }
@@ -116,6 +116,10 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
     let mut sets: Vec<Files> = sets.into_values().collect();
     sets.iter_mut().flat_map(|set| set.found.iter_mut().flatten()).for_each(|files| files.sort());
     Ok(sets)
+}
+
+fn is_link(entry: &fs::DirEntry) -> bool {
+    entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
 /// The four IDX files that are meant by this path: a folder that has them, one above it, what their names begin with, or one
@@ -222,19 +226,13 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
     let say = |holds: &str, instead: &str| {
         Some(DataError::Other { folder: folder.to_owned(), holds: holds.to_owned(), instead: instead.to_owned() })
     };
-    let binary = |name: &str, first: &str| has(first) || folder.join(name).join(first).exists();
-    if binary("cifar-10-batches-bin", "data_batch_1.bin") {
-        return say("the binary files of CIFAR-10", "set data.source=cifar10");
-    }
-    if binary("cifar-100-binary", "train.bin") {
-        return say("the binary files of CIFAR-100", "set data.source=cifar100");
-    }
-    for (name, file, set) in
-        [("cifar-10-batches-py", "data_batch_1", "CIFAR-10"), ("cifar-100-python", "meta", "CIFAR-100")]
-    {
-        if has(file) || folder.join(name).join(file).exists() {
-            let archive = if set == "CIFAR-10" { "cifar-10-binary.tar.gz" } else { "cifar-100-binary.tar.gz" };
-            return Some(DataError::Python { folder: folder.to_owned(), set, archive });
+    for kind in [Cifar::Ten, Cifar::Hundred] {
+        let holds = |(name, file): (&str, &str)| has(file) || folder.join(name).join(file).exists();
+        if holds((kind.folder(), kind.first())) {
+            return say(&format!("the binary files of {}", kind.name()), &format!("set data.source={}", kind.key()));
+        }
+        if holds(kind.python()) {
+            return Some(kind.python_version(folder));
         }
     }
     let way_out = "choose a folder with the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte";
@@ -265,6 +263,14 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
         }
     }
     None
+}
+
+/// An archive in this folder whose name begins so.
+pub(super) fn archive(folder: &Path, start: &str) -> Option<PathBuf> {
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST).map(|entry| entry.path());
+    let begins =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().starts_with(start));
+    paths.filter(|path| is_archive(path) && begins(path)).min()
 }
 
 /// Whether the name is that of an archive.

@@ -33,10 +33,11 @@ pub enum SpecError {
         "this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it"
     )]
     Version { found: i64 },
-    #[error("--set {0}: write KEY=VALUE, for example network.width=1024")]
+    #[error("--set {}: write KEY=VALUE, for example network.width=1024", wording::shown(.0))]
     NoValue(String),
     #[error(
-        "there is no setting {key}{}{}",
+        "there is no setting {}{}{}",
+        wording::shown(key),
         place.as_ref().map(|place| format!(", {place}")).unwrap_or_default(),
         near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
     )]
@@ -48,25 +49,26 @@ pub enum SpecError {
 impl SpecError {
     /// The same with the place in the file that it is about.
     fn within(mut self, text: &str) -> Self {
-        if let Self::UnknownKey { key, place, .. } | Self::BadValue { key, place, .. } = &mut self {
-            *place = find(text, key).map(|at| Place::of(text, at));
+        match &mut self {
+            Self::UnknownKey { key, place, .. } => *place = find(text, key, false).map(|at| Place::of(text, at)),
+            Self::BadValue { key, place, .. } => *place = find(text, key, true).map(|at| Place::of(text, at)),
+            _ => {}
         }
         self
     }
 }
 
-/// The byte at which the value of this key begins, or the section or key itself.
-fn find(text: &str, key: &str) -> Option<usize> {
+/// The byte at which this key begins, or its value.
+fn find(text: &str, key: &str, value_of_it: bool) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let (mut table, mut at) = (document.get_ref(), None);
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
         let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else { break };
-        // A key that is not known is shown itself, the value of one that is.
         at = Some(name.span().start);
         match value.get_ref() {
             DeValue::Table(inner) => table = inner,
-            _ if parts.peek().is_none() => return Some(value.span().start),
+            _ if value_of_it && parts.peek().is_none() => return Some(value.span().start),
             _ => break,
         }
     }
@@ -80,6 +82,9 @@ impl Spec {
     /// What is no TOML, no setting or no value of one, each with its line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // Some editors end lines with a carriage return alone, which TOML takes for no end at all.
+        let old = (text.contains('\r') && !text.contains('\n')).then(|| text.replace('\r', "\n"));
+        let text = old.as_deref().unwrap_or(text);
         let table: Table = text.parse().map_err(|err: toml::de::Error| {
             let at = err.span().map_or(text.len(), |span| span.start);
             SpecError::Syntax(wording::syntax(text, at, err.message().starts_with("duplicate key")))
@@ -245,7 +250,7 @@ fn single(name: &str, key: Option<&str>, value: Value) -> Table {
 fn choices(name: &str, key: Option<&str>) -> Vec<String> {
     let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
     let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
-    said.map(|said| wording::listed(&said).split_off(1)).unwrap_or_default()
+    said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
 }
 
 /// Keys that may stand in a file, in full, each with a value that it could have.

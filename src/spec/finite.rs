@@ -35,8 +35,9 @@ impl StudySpec {
 
 fn not_finite((key, number): (String, f64)) -> Problem {
     let field = known_keys().iter().filter(|known| key.starts_with(known.as_str())).max_by_key(|known| known.len());
-    let message = format!("{key} is {number}, and nothing can be computed with that: give a finite number");
-    problem(field.map_or("changes", String::as_str), message)
+    let field = field.map_or("changes", String::as_str);
+    let place = if field == key { String::new() } else { format!("{key} is ") };
+    problem(field, format!("{place}{number}, and nothing can be computed with that: give a finite number"))
 }
 
 fn walk_table(table: &Table, above: &str, found: &mut Vec<(String, f64)>) {

@@ -3,7 +3,7 @@
 //! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the folder
 //! of the file. Either way it is absolute in the spec that is run, so that the `run.toml` of a run repeats it from anywhere.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Spec;
 
@@ -20,7 +20,10 @@ pub fn expanded(path: &Path) -> PathBuf {
 /// The path from the root on; `base` is the folder that a relative one starts from.
 pub fn absolute(path: &Path, base: &Path) -> PathBuf {
     let path = base.join(expanded(path));
-    std::path::absolute(&path).unwrap_or(path)
+    let path = std::path::absolute(&path).unwrap_or(path);
+    // `a/..` is not always where `a` is: a link has its own above it. It would also break when `a` goes.
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    if climbs { path.canonicalize().unwrap_or(path) } else { path }
 }
 
 /// The setting that is a path, as in the settings of a variant.

@@ -17,6 +17,8 @@ pub struct Place {
 
 /// Letters of a line that are shown.
 const SHOWN: usize = 70;
+/// Letters of a hint, which may repeat what stands there.
+const MOST_WORDS: usize = 200;
 
 impl Place {
     /// The place of a byte of the text.
@@ -27,7 +29,7 @@ impl Place {
         Self {
             line: text[..at].matches('\n').count() + 1,
             column: text[start..at].chars().count() + 1,
-            text: text[start..end].trim().to_owned(),
+            text: text[start..end].trim_matches([' ', '\t', '\r']).to_owned(),
         }
     }
 }
@@ -41,8 +43,11 @@ impl fmt::Display for Place {
 /// The beginning of a text, without anything that a terminal would obey.
 pub(super) fn shown(text: &str) -> String {
     let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
-    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().take(SHOWN).map(visible).collect::<String>() + more
+    visible(text).take(SHOWN).collect::<String>() + more
+}
+
+fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c })
 }
 
 /// Why this is no run file; `at` is the byte at which the library gave up, and `twice` whether it met a key again.
@@ -51,8 +56,15 @@ pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
         return format!("this is {kind} and no run file, which is TOML, as a run folder's run.toml");
     }
     let place = Place::of(text, at);
-    let hint = if twice { "this stands in the file already: keep one of the two".to_owned() } else { hint(&place) };
-    format!("{place}: {hint}")
+    let is_end = text.get(at..).is_none_or(|rest| rest.trim().is_empty());
+    let hint = if twice {
+        "this stands in the file already: keep one of the two".to_owned()
+    } else if is_end && !place.text.starts_with('[') && text.matches('[').count() != text.matches(']').count() {
+        "the file ends within a list: close its bracket with ]".to_owned()
+    } else {
+        hint(&place)
+    };
+    format!("{place}: {}", visible(&hint).take(MOST_WORDS).collect::<String>())
 }
 
 /// What a file is that is no TOML at all.
@@ -74,18 +86,23 @@ fn other_format(text: &str) -> Option<&'static str> {
 fn hint(place: &Place) -> String {
     let line = place.text.as_str();
     if let Some(mark) = line.chars().find(|c| "“”„‟‘’‚«»″′".contains(*c)) {
-        return format!("{mark} is a quotation mark for reading: write \" or '");
+        return format!("{mark} is no quotation mark in TOML: write \" or '");
     }
     let odd = |c: &char| {
         (c.is_whitespace() && !" \t\r".contains(*c)) || "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}".contains(*c)
     };
     if let Some(odd) = line.chars().find(odd) {
-        return format!("there is a blank that is none (U+{:04X}): replace it by a plain one", odd as u32);
+        return format!("this line has a space of another kind (U+{:04X}): replace it by a plain one", odd as u32);
     }
     if line.starts_with('[') && !line.contains('=') {
         return "a section is written [network], alone on its line".to_owned();
     }
+    let parted = |text: &'_ str| text.split(|c: char| "[]{},= \t".contains(c)).find_map(word);
     let Some((key, value)) = line.split_once('=') else {
+        // A line of a list that goes over several.
+        if let Some(hint) = parted(line) {
+            return hint;
+        }
         return match line.split_once(':').or_else(|| line.split_once(' ')) {
             Some((key, value)) if is_key(key.trim()) && !value.trim().is_empty() => {
                 format!("write {} = {}", key.trim(), value.trim())
@@ -111,7 +128,6 @@ fn hint(place: &Place) -> String {
     if value.starts_with('=') {
         return "one = is enough".to_owned();
     }
-    let words = value.split(|c: char| "[]{},= \t".contains(c)).filter(|word| !word.is_empty());
     if !value.starts_with(['[', '{', '"', '\''])
         && let [whole, rest] = value.split(',').map(str::trim).collect::<Vec<_>>()[..]
         && whole.parse::<i64>().is_ok()
@@ -119,17 +135,20 @@ fn hint(place: &Place) -> String {
     {
         return format!("a number has a point: write {whole}.{rest}, or in a list [{whole}, {rest}]");
     }
-    if let Some(hint) = words.clone().find_map(word) {
+    if let Some(hint) = parted(value) {
         return hint;
     }
     if value.ends_with([',', ';']) && !value.starts_with(['[', '{']) {
-        return format!("nothing stands between the lines: write {key} = {}", value.trim_end_matches([',', ';']));
+        return format!("a line ends without a comma: write {key} = {}", value.trim_end_matches([',', ';']));
     }
     if value.starts_with('[') || value.starts_with('{') {
         let count = |c: char| value.matches(c).count();
         if count('[') != count(']') || count('{') != count('}') {
             return "a bracket is not closed, or was not opened".to_owned();
         }
+    }
+    if !value.is_empty() && value.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit()) {
+        return format!("a whole number is at most {}", i64::MAX);
     }
     if !value.starts_with(['"', '\'', '[', '{']) && value.parse::<f64>().is_err() {
         return format!("text stands in quotes: write {key} = \"{value}\"");
@@ -213,6 +232,9 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
             return format!("{given} has something in it that cannot stand there{}", example(like));
         }
         Some(Value::Array(_)) => format!("no list{}", example(like)),
+        Some(Value::Table(_)) if matches!(value, Value::Table(_)) => {
+            return format!("{given} has something in it that cannot stand there");
+        }
         _ => "not what can stand here".to_owned(),
     };
     let section = if matches!(value, Value::Table(_)) { " but a section" } else { "" };

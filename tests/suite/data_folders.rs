@@ -146,11 +146,12 @@ fn the_parts_of_emnist_are_chosen_by_name_and_stand_upright() {
         assert_eq!(read(Source::Idx, &raw.join("emnist-letters")).unwrap().class_names[26], "class 26", "{table}");
     }
     // Class 0 has no letter, and no task is given it.
-    let set = Arc::new(read(Source::Idx, &raw.join("emnist-letters")).unwrap());
+    set(&raw, part("letters").each_ref().map(String::as_str), &[1, 2, 26, 1, 2, 26]);
+    let letters = Arc::new(read(Source::Idx, &raw.join("emnist-letters")).unwrap());
     let mut spec = Spec::default();
     (spec.tasks.kind, spec.tasks.count) = (TaskKind::Rotated, 2);
     (spec.kernel.probes_per_class, spec.kernel.train_on_probes) = (1, true);
-    assert_eq!(TaskStream::new(&spec, set).unwrap().task(2).classes(), [1, 2, 26]);
+    assert_eq!(TaskStream::new(&spec, letters).unwrap().task(2).classes(), [1, 2, 26]);
 }
 
 /// Colour, other numbers than bytes, and the several columns of QMNIST's labels.
@@ -197,6 +198,7 @@ fn what_cannot_be_read_is_named() {
         "py100/cifar-100-python/meta",
         "tar/cifar-10-python.tar.gz",
         "csv/mnist_train.csv",
+        "keras/cifar-10-batches-py.tar.gz",
     ]);
     make(&["old/MNIST/processed/training.pt", "bin/cifar-10-batches-bin/data_batch_1.bin", "zip/archive.zip"]);
     for (source, place, words) in [
@@ -213,6 +215,7 @@ fn what_cannot_be_read_is_named() {
         ),
         (Source::Cifar10, "tar/cifar-10-python.tar.gz", "Python version"),
         (Source::Cifar10, "tar", "Python version"),
+        (Source::Cifar10, "keras", "Python version of CIFAR-10"),
         (Source::Cifar100, "bin", "set data.source=cifar10"),
         (Source::Idx, "bin", "set data.source=cifar10"),
         (Source::Idx, "py", "Python version of CIFAR-10"),
