@@ -1,0 +1,44 @@
+//! Makes names that come from files fit for a terminal, a window and a message.
+
+use std::fmt::Write as _;
+
+/// Letters of a foreign name that are shown at most.
+const MOST: usize = 100;
+
+/// A name or text from somebody else's file as it may be shown: no character controls a terminal or turns the direction of
+/// writing, and a long one is cut in its middle.
+///
+/// Control characters are written as Rust writes them (`\u{1b}`), so that two names that differ are shown to differ.
+pub fn printable(text: &str) -> String {
+    let count = text.chars().count();
+    let mut shown = String::new();
+    for (place, letter) in text.chars().enumerate() {
+        if count > MOST && place == MOST / 2 {
+            shown.push('…');
+        }
+        if count > MOST && place >= MOST / 2 && place < count - MOST / 2 {
+            continue;
+        }
+        if is_unsafe(letter) {
+            let _ = write!(shown, "{}", letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// Some names as a list, the first ones if there are many.
+pub fn printable_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
+}
+
+/// Control characters (C0, DEL, C1), ends of lines, and the marks that turn or hide text.
+fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
