@@ -74,3 +74,4 @@ pub use regular::{open_regular, read_regular};
 pub use sighting::Sight;
 pub use study::{LAWS_TABLE, RUNS, STUDY, StudyError, StudyFolder, TABLE};
 pub use tensor_gram::TensorGram;
+pub use weights::{WeightsFile, WeightsFileError, tensors_of};

@@ -48,6 +48,7 @@ mod time;
 mod tours;
 mod ui;
 mod ui_study;
+mod weights;
 mod worker;
 
 /// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself.
