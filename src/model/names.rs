@@ -30,7 +30,8 @@ type Found = (Vec<Place>, Vec<String>);
 /// When the names can be read in two ways, or are those of a layer that no network here has. Names that are not known at all
 /// are no error here: whoever asks for a tensor finds it missing.
 pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
-    if let Some(name) = shapes.keys().find(|name| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer))) {
+    let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
+    if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
         return Err(WeightsError::BatchNorm(printable(name)));
     }
     let mut notes = Vec::new();
@@ -58,6 +59,14 @@ pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
 
 /// Buffers that only a BatchNorm has.
 const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
+
+/// Whether a name has a part as people call a BatchNorm, which may have been saved without its buffers.
+fn is_batch_norm(name: &str) -> bool {
+    name.to_lowercase().split('.').any(|part| {
+        let numbered = part.strip_prefix("bn").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        numbered || part.contains("batchnorm") || part.contains("batch_norm")
+    })
+}
 
 /// Whether this is a tensor of a layer of one of these names and a number.
 fn is_listed(name: &str, layers: &[&str]) -> bool {
@@ -175,6 +184,9 @@ fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'
     }
     let mut queues: Vec<&[Layer<'_>]> = layers.chunk_by(|a, b| a.stem == b.stem).collect();
     // One list of numbered layers, and layers of names of their own: between two lists nobody knows what happens.
+    if layers.len() > MOST_LAYERS {
+        return Ok(None);
+    }
     if queues.iter().filter(|queue| queue.len() > 1).count() > 1 || queues.len() > MOST_STEMS {
         return Err(ambiguous("its layers are in more than one numbered list", shapes));
     }
@@ -190,6 +202,8 @@ fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'
     Ok(order.filter(|order| !order.is_empty()).map(|order| order.into_iter().cloned().collect()))
 }
 
+/// Layers that are put in order at most; networks here have up to seven.
+const MOST_LAYERS: usize = 256;
 /// Layers with names of their own at most, beside a numbered list.
 const MOST_STEMS: usize = 4;
 

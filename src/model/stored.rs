@@ -19,6 +19,10 @@ pub struct Stored<'a> {
     tensors: BTreeMap<String, Held<'a>>,
     network: &'a NetworkSpec,
     left: BTreeSet<String>,
+    /// The number of its last dense layer, of an MLP.
+    last: usize,
+    /// The kinds of layers that have biases.
+    biased: BTreeSet<String>,
     /// Biases that were asked for and are not there.
     absent: Vec<String>,
     notes: Vec<String>,
@@ -70,7 +74,9 @@ impl<'a> Stored<'a> {
             tensors.insert(ours, Held { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
-        let mut stored = Self { tensors, network, left, absent: Vec::new(), notes };
+        let last = (1..).take_while(|place| tensors.contains_key(&format!("fc{place}.weight"))).count();
+        let biased = tensors.keys().filter(|name| name.ends_with(".bias")).map(|name| role(name, last)).collect();
+        let mut stored = Self { tensors, network, left, last, biased, absent: Vec::new(), notes };
         stored.note_types();
         Ok(stored)
     }
@@ -173,20 +179,20 @@ impl<'a> Stored<'a> {
         self.left.remove(name);
         Ok(values)
     }
+}
 
-    /// The kind of layer that a bias belongs to: layers of one kind all have one or all have none.
-    fn role(&self, bias: &str) -> String {
-        let last = (1..).take_while(|place| self.has(&format!("fc{place}.weight"))).last();
-        if last.is_some_and(|last| bias == format!("fc{last}.bias")) {
-            return "the last".to_owned();
-        }
-        // `blocks.0.fc1` and `blocks.1.fc1` are of one kind, `fc1` and `fc2` of an MLP too.
-        let parts = bias.split('.').enumerate().map(|(at, part)| {
-            let inner = at > 0 && part.bytes().any(|byte| !byte.is_ascii_digit());
-            if inner { part } else { part.trim_end_matches(|letter: char| letter.is_ascii_digit()) }
-        });
-        parts.collect::<Vec<_>>().join(".")
+/// The kind of layer that a bias belongs to, in a network whose last dense layer has this number: layers of one kind all have
+/// one or all have none.
+fn role(bias: &str, last: usize) -> String {
+    if bias == format!("fc{last}.bias") {
+        return "the last".to_owned();
     }
+    // `blocks.0.fc1` and `blocks.1.fc1` are of one kind, `fc1` and `fc2` of an MLP too.
+    let parts = bias.split('.').enumerate().map(|(at, part)| {
+        let inner = at > 0 && part.bytes().any(|byte| !byte.is_ascii_digit());
+        if inner { part } else { part.trim_end_matches(|letter: char| letter.is_ascii_digit()) }
+    });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// Values of so many bytes each, at these places.
@@ -227,8 +233,7 @@ impl Source for Stored<'_> {
         if self.has(name) {
             return self.tensor(name, shape, fill).map(Some);
         }
-        let role = self.role(name);
-        if self.tensors.keys().any(|other| other.ends_with(".bias") && self.role(other) == role) {
+        if self.biased.contains(&role(name, self.last)) {
             return Err(WeightsError::MissingBias { name: name.to_owned() });
         }
         self.absent.push(name.to_owned());

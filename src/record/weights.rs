@@ -1,7 +1,7 @@
 //! Weights as safetensors: those of a run, named and laid out as in PyTorch, with what else decides its network's function;
 //! and those of others, in one file or in shards.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -168,8 +168,8 @@ impl WeightsFile {
             let failed = |why: String| WeightsFileError::Shard { name: printable(name), why };
             let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(err.to_string()))?;
             let file = tensors_of(&bytes).map_err(|why| failed(format!("it is {why}")))?;
-            let held = file.names();
-            if let Some(missing) = expected.iter().find(|name| !held.contains(name)) {
+            let held: BTreeSet<&str> = file.names().into_iter().collect();
+            if let Some(missing) = expected.iter().find(|name| !held.contains(*name)) {
                 return Err(failed(format!("it has no tensor {}, which the index promises", printable(missing))));
             }
             said = said.or(&told(&bytes)?.1);

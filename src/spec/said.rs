@@ -46,6 +46,9 @@ pub struct Said {
 /// Before the name of each field in a file's metadata.
 pub const SAID: &str = "network.";
 
+/// Letters of a number, or of the three of an image's shape, at most.
+const LONGEST_NUMBER: usize = 64;
+
 /// Why what is said is not enough, or cannot be; each prints as a part of a sentence.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum SaidError {
@@ -102,8 +105,10 @@ impl Said {
         let mut table = toml::Table::new();
         for (key, text) in pairs {
             let Some(field) = key.strip_prefix(SAID) else { continue };
-            let number = toml::from_str::<toml::Table>(&format!("value = {text}"));
-            let number = number.ok().filter(|found| found.len() == 1).and_then(|mut found| found.remove("value"));
+            // Long texts are no numbers, and a parser may go as deep into them as they are long.
+            let number = Some(text).filter(|text| text.len() <= LONGEST_NUMBER);
+            let number = number.and_then(|text| toml::from_str::<toml::Table>(&format!("value = {text}")).ok());
+            let number = number.filter(|found| found.len() == 1).and_then(|mut found| found.remove("value"));
             let fits = |value: &toml::Value| {
                 toml::Table::from_iter([(field.to_owned(), value.clone())]).try_into::<Self>().is_ok()
             };

@@ -118,7 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         max_global_rejects: 100_000,
-        ..ProptestConfig::with_cases(40)
+        ..ProptestConfig::with_cases(24)
     })]
 
     /// A file is the whole network: nothing but what it says is needed for the run's own last kernel.
@@ -295,7 +295,7 @@ fn what_can_be_read_in_two_ways_is_refused() {
         // Normalised behind the activation, which is another network.
         ("mlp_relu", file(vec![dense("0", 8, 128), norm("2", 8), dense("3", 4, 8)]), "LayerNorms"),
         ("mlp_relu", file(vec![dense("0", 8, 128), norm("1", 8), dense("2", 4, 8)]), "LayerNorms"),
-        ("mlp_relu", file(vec![dense("fc1", 8, 128), dense("fc2", 4, 8), norm("bn1", 8)]), "LayerNorms"),
+        ("mlp_relu", file(vec![dense("fc1", 8, 128), dense("fc2", 4, 8), norm("bn1", 8)]), "BatchNorm"),
         ("cnn_maxpool", file(vec![conv("0"), conv("3"), dense("7", 4, 8), dense("9", 4, 4)]), "no tensor conv1.weight"),
         ("rnn_tanh", gates(4), "an LSTM"),
         ("rnn_tanh", gates(3), "a GRU"),
@@ -341,7 +341,7 @@ fn sixteen_and_sixty_four_bits_are_read_exactly() {
     let f16 = |value: f32| {
         // Normal numbers and zero only.
         let bits = value.to_bits();
-        let half = if value == 0.0 { 0 } else { ((bits >> 13) & 0x7fff_u32) as i32 - (112 << 10) };
+        let half = if value == 0.0 { 0 } else { ((bits & 0x7fff_ffff) >> 13) as i32 - (112 << 10) };
         ((half as u16) | ((bits >> 16) as u16 & 0x8000)).to_le_bytes().to_vec()
     };
     let kinds: [(Dtype, Write<'_>); 3] = [
@@ -665,7 +665,7 @@ fn damaged_weights_are_read_or_refused() {
         for _ in 0..generator.random_range(1..4) {
             // Mostly in the header: that is where shapes, names and places are.
             let most = if generator.random_range(0..4) > 0 { length } else { bytes.len() };
-            let at = generator.random_range(0..most);
+            let at = generator.random_range(0..most.min(bytes.len()));
             match generator.random_range(0..5) {
                 0 => bytes[at] = generator.random_range(0..=255u8),
                 1 => bytes[at] ^= 1 << generator.random_range(0..8),

@@ -69,6 +69,11 @@ pub enum GramError {
     Weights { path: PathBuf, source: WeightsError },
     #[error("{}: {source}", path.display())]
     Inputs { path: PathBuf, source: InputsError },
+    #[error(
+        "{}: its images are {found:?} (channels, height, width), and the weights are of a network for {trained:?}: give images like those",
+        path.display()
+    )]
+    Image { path: PathBuf, found: [usize; 3], trained: [usize; 3] },
     #[error("there is no layer {name} in this network, which has {known}")]
     NoLayer { name: String, known: String },
     #[error("this needs about {needed:.1} GiB and {free:.1} GiB are free: take {way_out}")]
@@ -135,8 +140,7 @@ impl Gram {
             return Err(GramError::Inputs { path: path.clone(), source });
         }
         if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
-            let source = InputsError::Differ(rows.image, trained);
-            return Err(GramError::Inputs { path: order.inputs.clone(), source });
+            return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
         }
         let refused = |source| GramError::Weights { path: at(), source };
         let (network, read) = Network::load(&spec, &file.parts, rows.image, &Device::flex()).map_err(refused)?;
