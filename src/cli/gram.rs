@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::DeserializeOwned;
 
 use super::explain::explanation;
 use super::repeat::Repeat;
@@ -16,17 +18,17 @@ use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::record::{check_place, write_arrays};
-use crate::spec::{Activation, NetworkKind, Pool};
+use crate::spec::{Activation, NetworkKind, Parametrisation, Pool, SAID, Said};
 use crate::worker::DeviceChoice;
-use crate::worker::gram::{self, Apart, Arch, Gram, GramError, Kernel, Order, Request};
+use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
 
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
 pub struct GramArgs {
-    /// The network; its depth and widths are read from the weights
+    /// The network, where the weights do not say it (those of a run do); its depth and widths are read from their shapes
     #[arg(long, value_enum)]
-    pub arch: ArchName,
-    /// The weights, named and laid out as PyTorch's
+    pub arch: Option<ArchName>,
+    /// The weights, named and laid out as PyTorch's; or the index of their shards
     #[arg(long, value_name = "W.safetensors")]
     pub weights: PathBuf,
     /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file or .npz archive, or a .npy file
@@ -47,9 +49,24 @@ pub struct GramArgs {
     /// Only these layers or tensors, for example fc1,blocks.0,head.bias
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub layers: Option<Vec<String>>,
-    /// Heads of a transformer, which no shape tells
-    #[arg(long, default_value = "4")]
-    pub heads: NonZeroUsize,
+    /// The activation, where neither the weights nor --arch say it
+    #[arg(long, value_parser = word::<Activation>(&["relu", "tanh", "gelu", "erf"]))]
+    pub activation: Option<Activation>,
+    /// The pooling of a convolutional network, likewise
+    #[arg(long, value_parser = word::<Pool>(&["max", "avg", "none"]))]
+    pub pool: Option<Pool>,
+    /// Heads of a transformer, which no shape tells: 4 if nothing says it
+    #[arg(long)]
+    pub heads: Option<NonZeroUsize>,
+    /// z = W x + b, or z = σ_w/√fan_in · W x + σ_b b with --sigma-w and --sigma-b: `standard` if nothing says it
+    #[arg(long, value_parser = word::<Parametrisation>(&["standard", "ntk"]))]
+    pub parametrisation: Option<Parametrisation>,
+    /// σ_w of the NTK parametrisation
+    #[arg(long, value_name = "SIGMA")]
+    pub sigma_w: Option<f64>,
+    /// σ_b of the NTK parametrisation
+    #[arg(long, value_name = "SIGMA")]
+    pub sigma_b: Option<f64>,
     /// What the computation may hold at once
     #[arg(long, default_value = "1GiB")]
     pub memory: ByteSize,
@@ -100,25 +117,58 @@ pub enum Method {
 }
 
 impl ArchName {
-    fn arch(self, heads: usize) -> Arch {
-        let (kind, activation, pool) = match self {
-            Self::MlpRelu => (NetworkKind::Mlp, Activation::Relu, Pool::Max),
-            Self::MlpTanh => (NetworkKind::Mlp, Activation::Tanh, Pool::Max),
-            Self::MlpGelu => (NetworkKind::Mlp, Activation::Gelu, Pool::Max),
-            Self::MlpErf => (NetworkKind::Mlp, Activation::Erf, Pool::Max),
-            Self::CnnMaxpool => (NetworkKind::Cnn, Activation::Relu, Pool::Max),
-            Self::CnnAvgpool => (NetworkKind::Cnn, Activation::Relu, Pool::Avg),
-            Self::CnnNopool => (NetworkKind::Cnn, Activation::Relu, Pool::None),
-            Self::ResmlpPreln => (NetworkKind::ResMlp, Activation::Relu, Pool::Max),
-            Self::TransformerPreln => (NetworkKind::Transformer, Activation::Gelu, Pool::Max),
-            Self::RnnTanh => (NetworkKind::Rnn, Activation::Tanh, Pool::Max),
-        };
-        Arch { kind, activation, pool, heads }
+    /// What the name says of the network.
+    fn said(self) -> Said {
+        let of = |kind, activation, pool| Said { kind: Some(kind), activation, pool, ..Said::default() };
+        let mlp = |activation| of(NetworkKind::Mlp, Some(activation), None);
+        let cnn = |pool| of(NetworkKind::Cnn, None, Some(pool));
+        match self {
+            Self::MlpRelu => mlp(Activation::Relu),
+            Self::MlpTanh => mlp(Activation::Tanh),
+            Self::MlpGelu => mlp(Activation::Gelu),
+            Self::MlpErf => mlp(Activation::Erf),
+            Self::CnnMaxpool => cnn(Pool::Max),
+            Self::CnnAvgpool => cnn(Pool::Avg),
+            Self::CnnNopool => cnn(Pool::None),
+            Self::ResmlpPreln => of(NetworkKind::ResMlp, None, None),
+            Self::TransformerPreln => of(NetworkKind::Transformer, None, None),
+            Self::RnnTanh => of(NetworkKind::Rnn, Some(Activation::Tanh), None),
+        }
     }
 }
 
+/// Reads one of these words as run files write it.
+fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    words: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    let read = |text: String| toml::Value::String(text).try_into::<T>();
+    PossibleValuesParser::new(words).try_map(read)
+}
+
 impl GramArgs {
-    fn order(&self) -> Order {
+    /// What the options say of the network.
+    fn said(&self) -> Result<Said, Refused> {
+        let arch = self.arch.map(ArchName::said).unwrap_or_default();
+        let options = Said {
+            activation: self.activation,
+            pool: self.pool,
+            heads: self.heads.map(NonZeroUsize::get),
+            parametrisation: self.parametrisation,
+            sigma_w: self.sigma_w,
+            sigma_b: self.sigma_b,
+            ..Said::default()
+        };
+        match arch.contradiction(&options) {
+            None => Ok(options.or(&arch)),
+            Some((key, by_arch, by_option)) => {
+                let option = key.trim_start_matches(SAID);
+                let message = format!("--arch says {option} = {by_arch} and --{option} {by_option}: give one of them");
+                Err(Refused(message))
+            }
+        }
+    }
+
+    fn order(&self) -> Result<Order, Refused> {
         let reduction = match self.reduction {
             Reduction::Trace => gram::Reduction::Trace,
             Reduction::Full => gram::Reduction::Full,
@@ -128,8 +178,8 @@ impl GramArgs {
             Method::Layerwise => gram::Method::Layerwise,
             Method::Jacobian => gram::Method::Jacobian,
         };
-        Order {
-            arch: self.arch.arch(self.heads.get()),
+        Ok(Order {
+            said: self.said()?,
             weights: self.weights.clone(),
             inputs: self.inputs.clone(),
             others: self.inputs2.clone(),
@@ -143,7 +193,7 @@ impl GramArgs {
             },
             method,
             device: self.device.into(),
-        }
+        })
     }
 }
 
@@ -152,8 +202,11 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     args.repeat.start_threads()?;
-    let mut order = args.order();
+    let mut order = args.order()?;
     let mut gram = open(&order)?;
+    if !gram.notes().is_empty() {
+        eprintln!("{}: {}", args.weights.display(), gram.notes().join("; "));
+    }
     if args.explain {
         let text = explanation(&gram.explain(), gram.device());
         // With the line of JSON on standard output, the plan goes where it does not disturb it.
@@ -176,12 +229,16 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         done => done,
     };
     let kernel = kernel?;
+    gram.check_range()?;
     let seconds = began.elapsed().as_secs_f64() / args.repeat.times() as f64;
     args.repeat.print(timing, Some(gram.flop() / 1e9))?;
     if let Some(out) = &args.out {
         write(out, &kernel)?;
     }
-    eprintln!("{}; {seconds:.3} s on {}", summary(&kernel, gram.parameters(), args.inputs2.is_none()), gram.device());
+    // Layer by layer the half above the diagonal is a copy of the one below it; the oracle computes both.
+    let measured = matches!(args.method, Method::Jacobian);
+    let summary = summary(&kernel, gram.parameters(), args.inputs2.is_none(), measured);
+    eprintln!("{summary}; {seconds:.3} s on {}", gram.device());
     Ok(())
 }
 
@@ -215,8 +272,9 @@ fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The kernel in a line: its size, and of a square one what is wrong with it, if anything.
-fn summary(kernel: &Kernel, parameters: usize, square: bool) -> String {
+/// The kernel in a line: its size, and of a square one the ends of its spectrum, and how far its two halves differ where both
+/// were computed.
+fn summary(kernel: &Kernel, parameters: usize, square: bool, both_halves: bool) -> String {
     let name = match kernel.reduction {
         gram::Reduction::Trace => "trace",
         gram::Reduction::Full => "full",
@@ -234,7 +292,10 @@ fn summary(kernel: &Kernel, parameters: usize, square: bool) -> String {
     {
         text += &format!(", λ_max {largest:.6e}, λ_min {smallest:.3e}");
     }
-    text + &format!(", asymmetry {asymmetry:.1e}")
+    if both_halves {
+        text += &format!(", asymmetry {asymmetry:.1e}");
+    }
+    text
 }
 
 /// Rows of a kernel whose spectrum is told: it takes seconds, and grows with the cube.

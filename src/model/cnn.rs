@@ -75,9 +75,9 @@ impl Cnn {
         if height == 0 || width == 0 || !height.is_multiple_of(side) || !width.is_multiple_of(side) {
             return Err(WeightsError::Sides { height, width });
         }
-        let misfit = |name: &str, found: &[usize]| {
+        let misfit = |stored: &Stored<'_>, name: &str, found: &[usize]| {
             let inputs = format!("{}×{height}×{width}", image[0]);
-            WeightsError::Inputs { name: name.to_owned(), found: found.to_vec(), inputs }
+            WeightsError::Inputs { name: stored.name_of(name), found: found.to_vec(), inputs }
         };
         let depth = if stored.has("conv3.weight") { 4 } else { 2 };
         let mut channels = Vec::new();
@@ -85,7 +85,7 @@ impl Cnn {
             let name = format!("conv{place}.weight");
             let found = stored.shape::<4>(&name)?;
             if place == 1 && found[1] != image[0] {
-                return Err(misfit(&name, &found));
+                return Err(misfit(stored, &name, &found));
             }
             channels.push(found[0]);
         }
@@ -93,10 +93,15 @@ impl Cnn {
         let ([classes, fan_in], last) = (found, channels[depth - 1]);
         let head = if last == fan_in { Head::Mean } else { Head::Flatten };
         if head == Head::Flatten && last.checked_mul(places(image, pool)) != Some(fan_in) {
-            return Err(misfit("fc.weight", &found));
+            return Err(misfit(stored, "fc.weight", &found));
         }
         let kinds = CnnKinds { activation, pool, head };
         Self::build(image, &channels, classes, kinds, stored, device)
+    }
+
+    /// What the last layer reads; none where one pixel is left, which is its own mean.
+    pub(super) fn told_head(&self) -> Option<Head> {
+        (places(self.image, self.pool) != 1).then_some(self.head)
     }
 
     pub(super) fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Signal<2> {

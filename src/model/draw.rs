@@ -9,24 +9,15 @@ use crate::math::rng;
 use crate::spec::{Init, NetworkSpec, Parametrisation};
 
 /// Draws the values of one network, tensor after tensor.
-pub struct Draw {
+pub struct Draw<'a> {
     generator: ChaCha8Rng,
-    parametrisation: Parametrisation,
-    init: Init,
-    sigma_w: f64,
-    sigma_b: f64,
+    network: &'a NetworkSpec,
 }
 
-impl Draw {
+impl<'a> Draw<'a> {
     /// The draws that this seed gives for this network.
-    pub fn new(network: &NetworkSpec, seed: u64) -> Self {
-        Self {
-            generator: rng::rng(seed, rng::Stream::Init, 0, 0),
-            parametrisation: network.parametrisation,
-            init: network.init,
-            sigma_w: network.sigma_w,
-            sigma_b: network.sigma_b,
-        }
+    pub fn new(network: &'a NetworkSpec, seed: u64) -> Self {
+        Self { generator: rng::rng(seed, rng::Stream::Init, 0, 0), network }
     }
 
     fn normal(&mut self, count: usize, deviation: f32) -> Vec<f32> {
@@ -36,11 +27,11 @@ impl Draw {
     }
 }
 
-impl Source for Draw {
+impl Source for Draw<'_> {
     /// Weights and biases are uniform in ±bound in SP, N(0,1) in NTP.
     fn tensor(&mut self, _name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError> {
         let count = shape.iter().product();
-        let bound = match (fill, self.init) {
+        let bound = match (fill, self.network.init) {
             (Fill::Constant(value), _) => return Ok(vec![f32::from(value); count]),
             (Fill::Offset, _) if self.is_ntk() => return Ok(self.normal(count, 1.0)),
             (Fill::Offset, _) => return Ok(self.normal(count, 0.02)),
@@ -59,13 +50,10 @@ impl Source for Draw {
     }
 
     fn gains(&self, fan_in: usize) -> (f64, f64) {
-        match self.parametrisation {
-            Parametrisation::Standard => (1.0, 1.0),
-            Parametrisation::Ntk => (self.sigma_w / (fan_in as f64).sqrt(), self.sigma_b),
-        }
+        self.network.gains(fan_in)
     }
 
     fn is_ntk(&self) -> bool {
-        self.parametrisation == Parametrisation::Ntk
+        self.network.parametrisation == Parametrisation::Ntk
     }
 }

@@ -55,6 +55,10 @@ impl Mlp {
         Self::build(&sizes, stored.has("ln1.weight"), activation, stored, device)
     }
 
+    pub(super) fn is_normed(&self) -> bool {
+        !self.norms.is_empty()
+    }
+
     pub(super) fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Signal<2> {
         let mut rows = taps.input(images);
         for (place, layer) in self.layers.iter().enumerate() {

@@ -16,7 +16,7 @@ use super::tape::Tape;
 use super::taps::Taps;
 use super::transformer::{Transformer, TransformerSizes};
 use crate::record::NamedTensor;
-use crate::spec::{Activation, NetworkKind, NetworkSpec, Norm, Pool};
+use crate::spec::{NetworkKind, NetworkSpec, Norm, Said};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -26,16 +26,6 @@ pub enum Network {
     ResMlp(ResMlp),
     Transformer(Transformer),
     Rnn(Rnn),
-}
-
-/// What a weights file does not say of its network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arch {
-    pub kind: NetworkKind,
-    pub activation: Activation,
-    pub pool: Pool,
-    /// Attention heads.
-    pub heads: usize,
 }
 
 impl Network {
@@ -83,31 +73,62 @@ impl Network {
         })
     }
 
-    /// The network in the bytes of a safetensors file, for images [channels, height, width]; depths and widths are read from
-    /// the shapes.
+    /// The network in the bytes of safetensors files, for images [channels, height, width], and what was done to read it, in
+    /// words. Depths and widths are read from the shapes, not from the spec.
     ///
     /// # Errors
-    /// When a tensor is missing, unknown, of another shape or type, or not finite, names it; or when the images do not fit.
-    pub fn load(arch: Arch, bytes: &[u8], image: [usize; 3], device: &Device) -> Result<Self, WeightsError> {
-        let (activation, pool) = (arch.activation, arch.pool);
+    /// When a tensor is missing, unknown, of another shape or type, or not finite, names it; or when the images do not fit, or the
+    /// shapes contradict the spec.
+    pub fn load(
+        spec: &NetworkSpec,
+        parts: &[Vec<u8>],
+        image: [usize; 3],
+        device: &Device,
+    ) -> Result<(Self, Vec<String>), WeightsError> {
+        let activation = spec.activation;
         let inputs = image.iter().product();
-        let mut stored = Stored::open(bytes, arch.words())?;
-        let network = match arch.kind {
+        let mut stored = Stored::open(parts, spec)?;
+        let network = match spec.kind {
             NetworkKind::Mlp => Self::Mlp(Mlp::load(inputs, activation, &mut stored, device)?),
-            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, pool), &mut stored, device)?),
+            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, spec.pool), &mut stored, device)?),
             NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(inputs, activation, &mut stored, device)?),
             NetworkKind::Transformer => {
-                Self::Transformer(Transformer::load(image, arch.heads, activation, &mut stored, device)?)
+                Self::Transformer(Transformer::load(image, spec.heads, activation, &mut stored, device)?)
             }
             NetworkKind::Rnn => Self::Rnn(Rnn::load(image, activation, &mut stored, device)?),
         };
-        stored.finish()?;
-        Ok(network)
+        Ok((network, stored.finish()?))
+    }
+
+    /// What the tensors of a loaded network tell of its function, which whoever described it may have said otherwise.
+    pub fn told(&self) -> Said {
+        let norm = |has: bool| Some(if has { Norm::Layer } else { Norm::None });
+        match self {
+            Self::Mlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
+            Self::ResMlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
+            Self::Cnn(network) => Said { head: network.told_head(), ..Said::default() },
+            Self::Transformer(network) => Said { patch: Some(network.patch()), ..Said::default() },
+            Self::Rnn(_) => Said::default(),
+        }
+    }
+
+    /// Name and entries of each tensor that the kernel sums over.
+    pub fn sizes(&self) -> Vec<(String, usize)> {
+        // Only with autodiff does a parameter know whether it is frozen.
+        parameters::sizes(&self.clone().train())
     }
 
     /// [n, channels·height·width] → logits [n, C].
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
         self.run(images, &mut Taps::closed()).tensor
+    }
+
+    /// The first layer whose output for these images 32-bit floats cannot hold. What is behind it may be finite again, and is
+    /// wrong.
+    pub fn overflow(&self, images: Tensor<2>) -> Option<String> {
+        let mut taps = Taps::checking();
+        self.run(images, &mut taps);
+        taps.overflow()
     }
 
     /// A forward pass that can be run backwards. The network must be without autodiff.
@@ -171,22 +192,5 @@ impl Network {
     /// The gradients of all parameters that have one, flat, by name.
     pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
         parameters::gradients(self, of)
-    }
-}
-
-impl Arch {
-    /// For messages.
-    fn words(self) -> &'static str {
-        match self.kind {
-            NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
-            NetworkKind::Cnn => "a convolutional network (conv1, conv2, …, fc)",
-            NetworkKind::ResMlp => {
-                "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)"
-            }
-            NetworkKind::Transformer => {
-                "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
-            }
-            NetworkKind::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
-        }
     }
 }

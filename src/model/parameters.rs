@@ -14,6 +14,8 @@ struct Held {
     id: ParamId,
     name: String,
     shape: Vec<usize>,
+    /// Whether training moves it and the kernel sums over it.
+    moves: bool,
     /// Flat, shares memory with the network.
     values: Tensor<1>,
 }
@@ -41,6 +43,12 @@ pub(super) fn named(network: &impl Module) -> Vec<NamedTensor> {
 /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor.
 pub(super) fn flatten(network: &impl Module) -> Vec<Tensor<1>> {
     collect(network).into_iter().map(|held| held.values).collect()
+}
+
+/// Name and number of entries of each parameter that is not frozen.
+pub(super) fn sizes(network: &impl Module) -> Vec<(String, usize)> {
+    let held = collect(network).into_iter().filter(|held| held.moves);
+    held.map(|held| (held.name, held.shape.iter().product())).collect()
 }
 
 /// The gradients of all parameters that have one, flat, in the order of [`flatten`], by name.
@@ -103,8 +111,8 @@ fn visit(network: &impl Module, gradients: Option<&GradientsParams>) -> Vec<Held
             };
             if let Some(value) = value {
                 let (shape, count) = (value.dims().to_vec(), value.shape().num_elements());
-                let (id, name) = (param.id, self.path.name());
-                self.found.push(Held { id, name, shape, values: value.reshape([count]) });
+                let (id, name, moves) = (param.id, self.path.name(), param.is_require_grad());
+                self.found.push(Held { id, name, shape, moves, values: value.reshape([count]) });
             }
         }
     }

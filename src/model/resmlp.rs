@@ -95,6 +95,10 @@ impl ResMlp {
         Self::build(ResMlpSizes { inputs, width, normed, blocks, classes }, activation, stored, device)
     }
 
+    pub(super) fn is_normed(&self) -> bool {
+        self.ln_f.is_some()
+    }
+
     pub(super) fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Signal<2> {
         let act = |taps: &mut Taps, rows| taps.pointwise(rows, |z| activate(self.activation, z));
         let images = taps.input(images);

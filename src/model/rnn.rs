@@ -21,7 +21,8 @@ pub struct Rnn {
     image: [usize; 3],
 }
 
-/// `rnn.weight_ih`, `rnn.bias_ih` and `rnn.weight_hh`: one bias, where PyTorch has two that are only ever added.
+/// `rnn.weight_ih`, `rnn.bias_ih` and `rnn.weight_hh`: one bias, where PyTorch has two that are only ever added; `rnn.bias_hh` too
+/// where a file has it, because the kernel sums over both.
 #[derive(Module, Debug)]
 struct Cell {
     ih: Affine,
@@ -39,7 +40,7 @@ impl Rnn {
     ) -> Result<Self, WeightsError> {
         let inputs = image[0] * image[2];
         let ih = Affine::named(["rnn.weight_ih", "rnn.bias_ih"], [inputs, width], source, device)?;
-        let hh = Recurrence::named("rnn.weight_hh", width, source, device)?;
+        let hh = Recurrence::named(["rnn.weight_hh", "rnn.bias_hh"], width, source, device)?;
         let head = Affine::build("head", [width, classes], source, device)?;
         Ok(Self { rnn: Cell { ih, hh }, head, activation, image })
     }
@@ -54,7 +55,7 @@ impl Rnn {
         let found @ [width, inputs] = stored.shape("rnn.weight_ih")?;
         if image[1] == 0 || image[0].checked_mul(image[2]) != Some(inputs) {
             let inputs = format!("{}×{}×{}, row by row", image[0], image[1], image[2]);
-            return Err(WeightsError::Inputs { name: "rnn.weight_ih".to_owned(), found: found.to_vec(), inputs });
+            return Err(WeightsError::Inputs { name: stored.name_of("rnn.weight_ih"), found: found.to_vec(), inputs });
         }
         let [classes, _] = stored.shape("head.weight")?;
         Self::build(image, [width, classes], activation, stored, device)

@@ -6,12 +6,16 @@ use thiserror::Error;
 /// Why weights could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WeightsError {
-    #[error("the weights are no safetensors file: {0}")]
+    #[error("the weights are {0}")]
     Format(String),
     #[error(
-        "the weights have no tensor {name}, which {network} needs; name it as PyTorch does or choose another --arch"
+        "the weights have no tensor {name}, which {network} needs, but {there}: choose another --arch, or name them as PyTorch does"
     )]
-    Missing { name: String, network: &'static str },
+    Missing { name: String, network: &'static str, there: String },
+    #[error(
+        "the weights have no tensor {name}, while layers like this one have theirs: add one of zeros, and leave it out by --layers"
+    )]
+    MissingBias { name: String },
     #[error("the tensor {name} has shape {found:?} where {expected} was expected")]
     Shape { name: String, found: Vec<usize>, expected: String },
     #[error(
@@ -21,14 +25,27 @@ pub enum WeightsError {
     Inputs { name: String, found: Vec<usize>, inputs: String },
     #[error("the network pools images twice by 2, so their sides must be multiples of 4, and {height}×{width} are not")]
     Sides { height: usize, width: usize },
-    #[error("{heads} attention heads cannot share a width of {width}: choose a number that divides it")]
+    #[error("{heads} attention heads cannot share a width of {width}: choose a number that divides it with --heads")]
     Heads { heads: usize, width: usize },
-    #[error("the tensor {name} holds {found} where 32-bit floats were expected: store it as float32")]
+    #[error("the tensor {name} holds {found} where floats were expected: store it as float32")]
     Dtype { name: String, found: String },
-    #[error("the tensor {name} holds a value that is not a number or not finite, at place {place}")]
+    #[error(
+        "the tensor {name} holds a value that is not a number, not finite or too large for 32 bits, at place {place}"
+    )]
     NotFinite { name: String, place: usize },
     #[error("the weights have a tensor {name} that {network} does not know; remove it or choose another --arch")]
     Unknown { name: String, network: &'static str },
+    #[error("the weights have two tensors {0}, so there are two networks in them: leave one out")]
+    Twice(String),
+    #[error("{why}, so the names can be read in more than one way ({there}): name them fc1, fc2 … (or conv1 …, fc)")]
+    Ambiguous { why: String, there: String },
+    #[error(
+        "{0} is that of a BatchNorm, with which one input's output depends on others, and no network here has one: fold it \
+         into the layer before it"
+    )]
+    BatchNorm(String),
+    #[error("{0}, and the recurrent network here is one nn.RNN of one layer and one direction")]
+    Recurrent(String),
 }
 
 /// How a tensor begins where it is drawn.
@@ -49,6 +66,16 @@ pub enum Fill {
 pub trait Source {
     /// The values of a tensor, row-major in this shape.
     fn tensor(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError>;
+
+    /// The values of a tensor that files may lack, as layers without a bias do.
+    fn optional(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Option<Vec<f32>>, WeightsError> {
+        self.tensor(name, shape, fill).map(Some)
+    }
+
+    /// The values of a tensor that only files have.
+    fn extra(&mut self, _name: &str, _shape: &[usize]) -> Result<Option<Vec<f32>>, WeightsError> {
+        Ok(None)
+    }
 
     /// The weights of an affine layer, row-major [fan_in, fan_out] (the transpose of what files hold).
     fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError>;

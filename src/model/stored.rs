@@ -1,30 +1,93 @@
-//! A weights file as a source of values: PyTorch's names and layouts, the standard parametrisation.
+//! Weights files as a source of values: PyTorch's names and layouts, any kind of float, either parametrisation.
 //!
 //! Shapes are compared before anything is allocated, so a file can make nothing larger than itself; a value that is not a
 //! number is refused here, by the name of its tensor, and not found later as a kernel of NaN.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use safetensors::{Dtype, SafeTensors};
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
+use super::names::{self, Place, Shapes};
 use super::source::{Fill, Source, WeightsError};
+use crate::record::{printable, printable_list, tensors_of};
+use crate::spec::{NetworkKind, NetworkSpec, Parametrisation};
 
-/// The tensors of a safetensors file, each to be asked for once.
+/// The tensors of a weights file, each to be asked for once.
 pub struct Stored<'a> {
-    file: SafeTensors<'a>,
-    network: &'static str,
+    tensors: BTreeMap<String, Held<'a>>,
+    network: &'a NetworkSpec,
     left: BTreeSet<String>,
+    /// The number of its last dense layer, of an MLP.
+    last: usize,
+    /// The kinds of layers that have biases.
+    biased: BTreeSet<String>,
+    /// Biases that were asked for and are not there.
+    absent: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// A tensor, or a third of one, in the file.
+struct Held<'a> {
+    /// Its name in the file.
+    theirs: String,
+    view: TensorView<'a>,
+    shape: Vec<usize>,
+    /// Where its values begin among those of the view.
+    start: usize,
 }
 
 impl<'a> Stored<'a> {
-    /// Opens the bytes of a file as the weights of `network` (for its messages).
+    /// Opens the bytes of a file, or of its shards, as the weights of a network of this kind and parametrisation.
     ///
     /// # Errors
-    /// When they are no safetensors file.
-    pub fn open(bytes: &'a [u8], network: &'static str) -> Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes).map_err(|err| WeightsError::Format(err.to_string()))?;
-        let left = file.names().into_iter().map(str::to_owned).collect();
-        Ok(Self { file, network, left })
+    /// When they are no safetensors files, or their names are those of another network or can be read in two ways.
+    pub fn open(parts: &'a [Vec<u8>], network: &'a NetworkSpec) -> Result<Self, WeightsError> {
+        let mut views = BTreeMap::new();
+        for bytes in parts {
+            for (name, view) in tensors_of(bytes).map_err(WeightsError::Format)?.tensors() {
+                if views.contains_key(&name) {
+                    return Err(WeightsError::Twice(printable(&name)));
+                }
+                views.insert(name, view);
+            }
+        }
+        let shapes: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
+        let (places, notes) = names::find(network.kind, &shapes)?;
+        let mut tensors = BTreeMap::new();
+        for Place { ours, theirs, third } in places {
+            let Some(view) = views.get(&theirs).cloned() else { continue };
+            let mut shape = view.shape().to_vec();
+            let mut start = 0;
+            if let Some(third) = third {
+                let Some(rows) = shape.first().copied().filter(|rows| rows.is_multiple_of(3)) else {
+                    let expected = "three parts of one size".to_owned();
+                    return Err(WeightsError::Shape { name: printable(&theirs), found: shape, expected });
+                };
+                shape[0] = rows / 3;
+                start = third * shape.iter().product::<usize>();
+            }
+            if tensors.contains_key(&ours) {
+                return Err(WeightsError::Twice(printable(&ours)));
+            }
+            tensors.insert(ours, Held { theirs, view, shape, start });
+        }
+        let left = tensors.keys().cloned().collect();
+        let last = (1..).take_while(|place| tensors.contains_key(&format!("fc{place}.weight"))).count();
+        let biased = tensors.keys().filter(|name| name.ends_with(".bias")).map(|name| role(name, last)).collect();
+        let mut stored = Self { tensors, network, left, last, biased, absent: Vec::new(), notes };
+        stored.note_types();
+        Ok(stored)
+    }
+
+    /// Says which types other than 32-bit floats are read.
+    fn note_types(&mut self) {
+        let types: BTreeSet<&str> = self.tensors.values().filter_map(|held| other_float(held.view.dtype())).collect();
+        if !types.is_empty() {
+            let types = types.into_iter().collect::<Vec<_>>().join(" and ");
+            self.notes.push(format!("read {types} as 32-bit floats"));
+        }
     }
 
     /// The shape of a tensor of so many axes.
@@ -32,16 +95,14 @@ impl<'a> Stored<'a> {
     /// # Errors
     /// When there is no such tensor, or it has another number of axes, or none of its values.
     pub fn shape<const D: usize>(&self, name: &str) -> Result<[usize; D], WeightsError> {
-        let found = self.view(name)?.shape().to_vec();
+        let held = self.held(name)?;
+        let (name, found) = (printable(&held.theirs), held.shape.clone());
         // A length of 0 would make the others free: they could claim anything without a byte behind it.
         if found.contains(&0) {
-            return Err(WeightsError::Shape { name: name.to_owned(), found, expected: "something".to_owned() });
+            return Err(WeightsError::Shape { name, found, expected: "something".to_owned() });
         }
-        <[usize; D]>::try_from(found.as_slice()).map_err(|_| WeightsError::Shape {
-            name: name.to_owned(),
-            found,
-            expected: format!("{D} axes"),
-        })
+        let expected = format!("{D} axes");
+        <[usize; D]>::try_from(found.as_slice()).map_err(|_| WeightsError::Shape { name, found, expected })
     }
 
     /// The sizes [fan_out, fan_in] of a first layer that reads these inputs.
@@ -54,59 +115,146 @@ impl<'a> Stored<'a> {
             return Ok(found);
         }
         let inputs = format!("{inputs} values");
-        Err(WeightsError::Inputs { name: name.to_owned(), found: found.to_vec(), inputs })
+        Err(WeightsError::Inputs { name: self.name_of(name), found: found.to_vec(), inputs })
     }
 
     /// Whether the file has this tensor.
     pub fn has(&self, name: &str) -> bool {
-        self.view(name).is_ok()
+        self.tensors.contains_key(name)
     }
 
-    /// Says that the network is complete.
+    /// A tensor's name in the file, for messages.
+    pub fn name_of(&self, name: &str) -> String {
+        printable(self.tensors.get(name).map_or(name, |held| &held.theirs))
+    }
+
+    /// Says that the network is complete, and what was done to read it, in words.
     ///
     /// # Errors
     /// When the file has a tensor that nobody asked for.
-    pub fn finish(self) -> Result<(), WeightsError> {
-        match self.left.into_iter().next() {
-            Some(name) => Err(WeightsError::Unknown { name, network: self.network }),
-            None => Ok(()),
+    pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
+        if let Some(name) = self.left.first() {
+            return Err(WeightsError::Unknown { name: self.name_of(name), network: words(self.network.kind) });
         }
+        if !self.absent.is_empty() {
+            let absent = printable_list(self.absent.iter().map(String::as_str));
+            self.notes.push(format!("there is no {absent}, and the kernel has no part of it"));
+        }
+        Ok(self.notes)
     }
 
-    fn view(&self, name: &str) -> Result<safetensors::tensor::TensorView<'_>, WeightsError> {
-        let missing = || WeightsError::Missing { name: name.to_owned(), network: self.network };
-        self.file.tensor(name).map_err(|_| missing())
+    fn held(&self, name: &str) -> Result<&Held<'a>, WeightsError> {
+        self.tensors.get(name).ok_or_else(|| {
+            let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
+            let there = if there.is_empty() { "none at all".to_owned() } else { there };
+            WeightsError::Missing { name: name.to_owned(), network: words(self.network.kind), there }
+        })
+    }
+
+    /// The values of a tensor of this shape, in the order in which `places` names them.
+    fn values(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        places: impl Iterator<Item = usize>,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let held = self.held(name)?;
+        if held.shape != shape {
+            let (name, found, expected) = (printable(&held.theirs), held.shape.clone(), format!("{shape:?}"));
+            return Err(WeightsError::Shape { name, found, expected });
+        }
+        let (data, start) = (held.view.data(), held.start);
+        let places = places.map(|place| start + place);
+        let values: Vec<f32> = match held.view.dtype() {
+            Dtype::F32 => read(data, places, f32::from_le_bytes),
+            // What does not fit 32 bits becomes infinite, and is refused below.
+            Dtype::F64 => read(data, places, |bytes| f64::from_le_bytes(bytes) as f32),
+            Dtype::F16 => read(data, places, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => read(data, places, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            other => return Err(WeightsError::Dtype { name: printable(&held.theirs), found: format!("{other:?}") }),
+        };
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(WeightsError::NotFinite { name: printable(&held.theirs), place });
+        }
+        self.left.remove(name);
+        Ok(values)
+    }
+}
+
+/// The kind of layer that a bias belongs to, in a network whose last dense layer has this number: layers of one kind all have
+/// one or all have none.
+fn role(bias: &str, last: usize) -> String {
+    if bias == format!("fc{last}.bias") {
+        return "the last".to_owned();
+    }
+    // `blocks.0.fc1` and `blocks.1.fc1` are of one kind, `fc1` and `fc2` of an MLP too.
+    let parts = bias.split('.').enumerate().map(|(at, part)| {
+        let inner = at > 0 && part.bytes().any(|byte| !byte.is_ascii_digit());
+        if inner { part } else { part.trim_end_matches(|letter: char| letter.is_ascii_digit()) }
+    });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// Values of so many bytes each, at these places.
+fn read<const N: usize>(data: &[u8], places: impl Iterator<Item = usize>, of: fn([u8; N]) -> f32) -> Vec<f32> {
+    let (values, _) = data.as_chunks::<N>();
+    places.map(|place| of(values[place])).collect()
+}
+
+/// A kind of float that is read but is not what the network computes with, in words.
+fn other_float(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F64 => Some("64-bit floats"),
+        Dtype::F16 => Some("16-bit floats"),
+        Dtype::BF16 => Some("bfloat16"),
+        _ => None,
+    }
+}
+
+/// A kind of network, for messages.
+fn words(kind: NetworkKind) -> &'static str {
+    match kind {
+        NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
+        NetworkKind::Cnn => "a convolutional network (conv1, conv2, …, fc)",
+        NetworkKind::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)",
+        NetworkKind::Transformer => {
+            "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
+        }
+        NetworkKind::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
     }
 }
 
 impl Source for Stored<'_> {
     fn tensor(&mut self, name: &str, shape: &[usize], _fill: Fill) -> Result<Vec<f32>, WeightsError> {
-        let view = self.view(name)?;
-        if view.shape() != shape {
-            let (found, expected) = (view.shape().to_vec(), format!("{shape:?}"));
-            return Err(WeightsError::Shape { name: name.to_owned(), found, expected });
+        self.values(name, shape, 0..shape.iter().product())
+    }
+
+    fn optional(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Option<Vec<f32>>, WeightsError> {
+        if self.has(name) {
+            return self.tensor(name, shape, fill).map(Some);
         }
-        if view.dtype() != Dtype::F32 {
-            return Err(WeightsError::Dtype { name: name.to_owned(), found: format!("{:?}", view.dtype()) });
+        if self.biased.contains(&role(name, self.last)) {
+            return Err(WeightsError::MissingBias { name: name.to_owned() });
         }
-        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(WeightsError::NotFinite { name: name.to_owned(), place });
-        }
-        self.left.remove(name);
-        Ok(values)
+        self.absent.push(name.to_owned());
+        Ok(None)
+    }
+
+    fn extra(&mut self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>, WeightsError> {
+        self.has(name).then(|| self.values(name, shape, 0..shape.iter().product())).transpose()
     }
 
     fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError> {
-        let stored = self.tensor(name, &[fan_out, fan_in], Fill::Weight { fan_in })?;
-        Ok((0..fan_in * fan_out).map(|at| stored[(at % fan_out) * fan_in + at / fan_out]).collect())
+        // Turned while it is read: a copy beside it would be as large as the file.
+        let places = (0..fan_in * fan_out).map(|at| (at % fan_out) * fan_in + at / fan_out);
+        self.values(name, &[fan_out, fan_in], places)
     }
 
-    fn gains(&self, _fan_in: usize) -> (f64, f64) {
-        (1.0, 1.0)
+    fn gains(&self, fan_in: usize) -> (f64, f64) {
+        self.network.gains(fan_in)
     }
 
     fn is_ntk(&self) -> bool {
-        false
+        self.network.parametrisation == Parametrisation::Ntk
     }
 }

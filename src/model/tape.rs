@@ -19,7 +19,7 @@ pub trait Backward {
 pub struct Tap {
     /// Name of the layer, as its tensors are named: `fc1`, or of the tensor where the layer is one: `pos`.
     pub name: String,
-    /// Names of its tensors: weight and bias, the weight alone (a recurrence), or the tensor itself.
+    /// Names of its tensors: weight and bias, the weight alone where there is no bias, or the tensor itself.
     pub tensors: Vec<String>,
     pub view: View,
 }
@@ -30,16 +30,18 @@ pub enum View {
     /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. a is [n, positions, fan_in], and δ [positions, fan_out]
     /// per sample, or [fan_out, positions] where `channels_first`.
     Affine { input: Tensor<3>, fan_out: usize, channels_first: bool, weight_gain: f64, bias_gain: f64 },
-    /// z_p = γ ∘ x̂_p + β: weight and bias. x̂ is [n, positions, features].
+    /// z_p = γ ∘ x̂_p + β: weight and bias, or the weight alone. x̂ is [n, positions, features].
     Norm { normalised: Tensor<3> },
     /// z = x + c p: the tensor itself, [positions, features].
     Offset { shape: [usize; 2], gain: f64 },
 }
 
 impl Tap {
-    /// The tap of a layer with a weight and a bias, which bear its name.
-    pub fn usual(name: &str, view: View) -> Self {
-        Self { name: name.to_owned(), tensors: vec![format!("{name}.weight"), format!("{name}.bias")], view }
+    /// The tap of a layer with a weight and perhaps a bias, which bear its name.
+    pub fn usual(name: &str, has_bias: bool, view: View) -> Self {
+        let mut tensors = vec![format!("{name}.weight")];
+        tensors.extend(has_bias.then(|| format!("{name}.bias")));
+        Self { name: name.to_owned(), tensors, view }
     }
 }
 

@@ -19,11 +19,15 @@ pub struct Signal<const D: usize> {
     pub(super) step: Option<usize>,
 }
 
-/// Closed (training, evaluation), recording (kernel), or watching what affine layers see (features).
+/// Closed (training, evaluation), recording (kernel), watching what affine layers see (features), or checking that 32-bit floats
+/// hold what layers give.
 #[derive(Default)]
 pub struct Taps {
     recorded: Option<Vec<Node>>,
     watching: bool,
+    checking: bool,
+    /// The first layer whose output is not finite.
+    overflow: Option<String>,
     /// What the last affine layer saw, [n, values].
     seen: Option<Tensor<2>>,
 }
@@ -44,6 +48,23 @@ impl Taps {
         Self { watching: true, ..Self::default() }
     }
 
+    /// Steps only compute; every layer's output is looked at.
+    pub fn checking() -> Self {
+        Self { checking: true, ..Self::default() }
+    }
+
+    /// The first layer whose output was not finite, where that was looked at.
+    pub fn overflow(self) -> Option<String> {
+        self.overflow
+    }
+
+    fn check<const D: usize>(&mut self, name: &str, output: &Tensor<D>) {
+        if self.checking && self.overflow.is_none() {
+            let finite = output.clone().into_data().iter::<f32>().all(f32::is_finite);
+            self.overflow = (!finite).then(|| name.to_owned());
+        }
+    }
+
     /// What the last affine layer saw, where that was watched: [n, values].
     pub fn seen(self) -> Option<Tensor<2>> {
         self.seen
@@ -62,6 +83,7 @@ impl Taps {
     /// An affine layer on the last axis: `NAME.weight`, `NAME.bias`.
     pub fn affine<const D: usize>(&mut self, name: &str, layer: &Affine, input: Signal<D>) -> Signal<D> {
         let output = layer.apply(input.tensor.clone());
+        self.check(name, &output);
         if self.watching {
             let dims = input.tensor.dims();
             self.seen = Some(input.tensor.clone().reshape([dims[0], dims[1..].iter().product()]));
@@ -72,22 +94,32 @@ impl Taps {
     /// The map of the inputs into a recurrence, on the last axis: `NAME.weight_ih`, `NAME.bias_ih`.
     pub fn into_recurrence(&mut self, name: &str, layer: &Affine, input: Signal<3>) -> Signal<3> {
         let output = layer.apply(input.tensor.clone());
+        self.check(name, &output);
         self.record(output, [input.step], || {
             let (way_back, tap) = layer.on_tape(&format!("{name}.ih"), input.tensor);
-            let tensors = ["weight", "bias"].map(|tensor| format!("{name}.{tensor}_ih")).into();
-            (way_back, tap.map(|tap| Tap { tensors, ..tap }))
+            let named = |tap: Tap| {
+                let tensors = ["weight", "bias"].into_iter().take(tap.tensors.len());
+                Tap { tensors: tensors.map(|tensor| format!("{name}.{tensor}_ih")).collect(), ..tap }
+            };
+            (way_back, tap.map(named))
         })
     }
 
     /// A convolution: `NAME.weight`, `NAME.bias`.
     pub fn conv(&mut self, name: &str, layer: &Conv, input: Signal<4>) -> Signal<4> {
         let output = layer.apply(input.tensor.clone());
+        self.check(name, &output);
         self.record(output, [input.step], || layer.on_tape(name, input.tensor))
     }
 
     /// Layer normalisation of the last axis: `NAME.weight`, `NAME.bias`.
     pub fn norm<const D: usize>(&mut self, name: &str, layer: &Norm, input: Signal<D>) -> Signal<D> {
         let output = layer.apply(input.tensor.clone());
+        if self.checking {
+            self.check(name, &output);
+            // A variance that overflows makes zeros, which are finite: its root's inverse must be none.
+            self.check(name, &Norm::inverse(input.tensor.clone()).recip());
+        }
         self.record(output, [input.step], || layer.on_tape(name, input.tensor))
     }
 
@@ -97,7 +129,8 @@ impl Taps {
         self.record(output, [input.step], || layer.on_tape(name))
     }
 
-    /// A recurrence over the positions of its input, from a state of 0: `NAME.weight_hh`. Gives the last state.
+    /// A recurrence over the positions of its input, from a state of 0: `NAME.weight_hh` and perhaps `NAME.bias_hh`. Gives the
+    /// last state.
     pub fn recurrence(
         &mut self,
         name: &str,
@@ -106,7 +139,11 @@ impl Taps {
         activation: Activation,
     ) -> Signal<2> {
         let course = layer.apply(input.tensor.clone(), activation);
-        let tap = || layer.tap(&format!("{name}.hh"), &format!("{name}.weight_hh"), &course);
+        if self.checking {
+            Recurrence::sums(&course).for_each(|sum| self.check(&format!("{name}.hh"), sum));
+        }
+        let names = ["weight", "bias"].map(|tensor| format!("{name}.{tensor}_hh"));
+        let tap = || layer.tap(&format!("{name}.hh"), [&names[0], &names[1]], &course);
         let sums = self.record(input.tensor, [input.step], || (Box::new(Through), Some(tap())));
         self.record(course.last.clone(), [sums.step], || (layer.way_back(&course, activation), None))
     }

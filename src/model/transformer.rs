@@ -123,12 +123,20 @@ impl Transformer {
         if !fits {
             let [channels, down, across] = image;
             let inputs = format!("{channels}×{down}×{across}, of which pos wants {tokens} square patches");
-            return Err(WeightsError::Inputs { name: "embed.weight".to_owned(), found: vec![width, fan_in], inputs });
+            return Err(WeightsError::Inputs {
+                name: stored.name_of("embed.weight"),
+                found: vec![width, fan_in],
+                inputs,
+            });
         }
         if heads == 0 || !width.is_multiple_of(heads) {
             return Err(WeightsError::Heads { heads, width });
         }
         Self::build(sizes, activation, stored, device)
+    }
+
+    pub(super) fn patch(&self) -> usize {
+        self.sizes.patch
     }
 
     pub(super) fn forward(&self, images: Tensor<2>, taps: &mut Taps) -> Signal<2> {

@@ -174,7 +174,7 @@ impl Tile {
 
 /// Weight and bias together where they go into the same sum, else apart.
 fn split(gains: Gains, into: &[Option<usize>]) -> Vec<(usize, Gains)> {
-    // A recurrence has no bias.
+    // Not every layer has a bias.
     let (weight_into, bias_into) = (into[0], into.get(1).copied().flatten());
     let weight = weight_into.map(|into| (into, Gains { bias: 0.0, ..gains }));
     let bias = bias_into.map(|into| (into, Gains { weight: 0.0, ..gains }));

@@ -185,7 +185,8 @@ fn layer_of(tap: &Tap) -> Layer {
     match &tap.view {
         View::Affine { input, fan_out, .. } => {
             let [_, places, fan_in] = input.dims();
-            if tap.tensors.len() == 1 {
+            // A square layer without a bias costs the same, whether it is a recurrence or not.
+            if tap.tensors.len() == 1 && fan_in == *fan_out {
                 return Layer::Recurrence { width: *fan_out, places };
             }
             Layer::Affine { fan_in, fan_out: *fan_out, places }

@@ -92,7 +92,8 @@ impl Side {
                 let sum = |each: Tensor<4>| Some(Rows::new(each.sum_dim(2).reshape([n * directions, features])));
                 let along = || dense.clone() * normalised.clone().unsqueeze_dim::<4>(1);
                 let weight = wanted[0].then(along).and_then(sum);
-                Self::Gradients(vec![weight, wanted[1].then(|| dense.clone()).and_then(sum)])
+                let bias = wanted.get(1).is_some_and(|wanted| *wanted);
+                Self::Gradients(vec![weight, bias.then(|| dense.clone()).and_then(sum)])
             }
             View::Offset { gain, .. } => {
                 let dense = cotangent.dense(n);

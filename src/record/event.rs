@@ -11,7 +11,7 @@ use super::{
     Checkpoint, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, OptimiserMetrics, Outputs, Prediction, TensorGram,
     TensorMetrics,
 };
-use crate::spec::{Change, Readout, Spec};
+use crate::spec::{Change, Readout, Said, Spec};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -367,6 +367,8 @@ pub struct Accuracy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     pub step: u64,
+    /// What else decides the function that they are the parameters of.
+    pub network: Said,
     pub tensors: Vec<NamedTensor>,
 }
 

@@ -19,7 +19,7 @@ use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
 use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
-use crate::spec::{Spec, SpecError, TaskKind, half};
+use crate::spec::{Said, Spec, SpecError, TaskKind, half};
 
 /// Why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
@@ -109,7 +109,13 @@ fn read_with(
     let model = folder.join(MODEL);
     if whole && model.exists() {
         match weights::read(&model) {
-            Ok(weights) => history.push(Event::Weights(Arc::new(weights))),
+            Ok(mut weights) => {
+                // A file of an older version says only its step; the run beside it says the rest.
+                if weights.network.is_empty() {
+                    weights.network = history.info().map_or_else(Said::default, |run| Said::of(&run.spec.network));
+                }
+                history.push(Event::Weights(Arc::new(weights)));
+            }
             Err(err) => warnings.push(format!("{MODEL} cannot be read: {err}")),
         }
     }

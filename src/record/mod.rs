@@ -86,3 +86,4 @@ pub use sighting::Sight;
 pub use study::{LAWS_TABLE, RUNS, STUDY, StudyError, StudyFolder, TABLE};
 pub use tables::{metrics_of, write_metrics};
 pub use tensor_gram::TensorGram;
+pub use weights::{WeightsFile, WeightsFileError, tensors_of};

@@ -17,7 +17,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
     let begins = |start: &[u8]| bytes.starts_with(start);
     let tags = |start: &str| text.get(..start.len()).is_some_and(|there| there.eq_ignore_ascii_case(start.as_bytes()));
     if bytes.is_empty() {
-        return of("empty", "write or download it anew");
+        return of("an empty file", "write or download it anew");
     }
     if tags("version https://git-lfs") {
         return of("a pointer of Git LFS and not the file itself", "git lfs pull fetches it");
@@ -45,10 +45,10 @@ pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
     }
     const MAGIC: [(&[u8], &str, &str); 9] = [
         (b"\x89HDF\r\n", "an HDF5 file (Keras, h5py)", "h5py and safetensors.numpy.save_file make one"),
-        (b"\x1f\x8b", "compressed with gzip", "gunzip unpacks it"),
-        (b"\xfd7zXZ", "compressed with xz", "unxz unpacks it"),
-        (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unzstd unpacks it"),
-        (b"BZh", "compressed with bzip2", "bunzip2 unpacks it"),
+        (b"\x1f\x8b", "a file compressed with gzip", "gunzip unpacks it"),
+        (b"\xfd7zXZ", "a file compressed with xz", "unxz unpacks it"),
+        (b"\x28\xb5\x2f\xfd", "a file compressed with zstd", "unzstd unpacks it"),
+        (b"BZh", "a file compressed with bzip2", "bunzip2 unpacks it"),
         (b"GGUF", "a GGUF file, whose weights are quantised", "take the weights that it was made from"),
         (b"7z\xbc\xaf", "a 7z archive", "unpack it first"),
         (b"\x89PNG", "a picture", "give the file of numbers"),

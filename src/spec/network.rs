@@ -170,6 +170,14 @@ impl NetworkSpec {
         Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width as f64).sqrt())
     }
 
+    /// (c_w, c_b) of z = c_w W x + c_b b in a layer of this fan-in.
+    pub fn gains(&self, fan_in: usize) -> (f64, f64) {
+        match self.parametrisation {
+            Parametrisation::Standard => (1.0, 1.0),
+            Parametrisation::Ntk => (self.sigma_w / (fan_in as f64).sqrt(), self.sigma_b),
+        }
+    }
+
     /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
     pub fn parts(&self) -> Vec<String> {
         let numbered = |name: &str, count: usize| (1..=count).map(|place| format!("{name}{place}")).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use kernelscope::lab::device::faster;
 use kernelscope::lab::{Control, live};
 use kernelscope::model::{Chosen, adapters, gpu};
 use kernelscope::record::{Ending, Event, Row, Sink};
-use kernelscope::spec::{NetworkKind, Optimiser, Spec};
+use kernelscope::spec::{Activation, NetworkKind, Optimiser, Spec};
 use kernelscope::train::{Learner, Terms};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
@@ -68,6 +68,24 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
         let steps = gap(&a, &b);
         eprintln!("{kind:?} on {}: kernel {kernels:.1e}, step {steps:.1e} from the CPU's", gpu.words);
         assert!(kernels <= 1e-4 && steps <= 1e-3, "{kind:?}: kernel {kernels:e}, step {steps:e}");
+    }
+}
+
+/// Every activation is the exact one there too, and so is its slope: the tanh approximation of GELU is 1e-4 off.
+#[test]
+fn every_activation_is_the_same_as_on_the_cpu() {
+    let gpu = match gpu(true) {
+        Ok(gpu) => gpu,
+        Err(why) => return skipped(&format!("the GPU's activations: {why}")),
+    };
+    for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Erf] {
+        let mut spec = tiny();
+        spec.network.activation = activation;
+        let [here, there] = [&Device::flex(), &gpu.device].map(|device| set(&spec, device));
+        let [a, b] = [&there, &here].map(|set| set.learner.kernel(&set.probes, false, &never).unwrap().trace);
+        let kernels = gap(&a, &b);
+        eprintln!("{activation:?} on {}: kernel {kernels:.1e} from the CPU's", gpu.words);
+        assert!(kernels <= 3e-6, "{activation:?}: {kernels:e}");
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use clap::Parser as _;
 use kernelscope::cli::{Cli, Refused, execute};
 use kernelscope::math::rng;
-use kernelscope::model::{Arch, Network};
+use kernelscope::model::Network;
 use kernelscope::spec::{Activation, NetworkKind, NetworkSpec, Pool};
 use kernelscope::worker::gram::Inputs;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ use super::cli::{kernelscope, text};
 const IMAGE: [usize; 3] = [2, 8, 8];
 const CLASSES: usize = 4;
 
-const ARCHS: [(&str, NetworkKind, Activation, Pool); 10] = [
+pub const ARCHS: [(&str, NetworkKind, Activation, Pool); 10] = [
     ("mlp_relu", NetworkKind::Mlp, Activation::Relu, Pool::Max),
     ("mlp_tanh", NetworkKind::Mlp, Activation::Tanh, Pool::Max),
     ("mlp_gelu", NetworkKind::Mlp, Activation::Gelu, Pool::Max),
@@ -34,39 +34,39 @@ const ARCHS: [(&str, NetworkKind, Activation, Pool); 10] = [
     ("transformer_preln", NetworkKind::Transformer, Activation::Gelu, Pool::Max),
 ];
 
-struct Bench {
-    folder: tempfile::TempDir,
+pub struct Bench {
+    pub folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         fs::write(self.path(name), bytes).unwrap();
         self.path(name)
     }
 
     /// Does what the command line says; `{}` stands for the folder.
-    fn gram(&self, line: &str) -> anyhow::Result<()> {
+    pub fn gram(&self, line: &str) -> anyhow::Result<()> {
         let line = line.replace("{}", self.folder.path().to_str().unwrap());
         let words = format!("kernelscope gram --device cpu {line}");
         execute(&Cli::try_parse_from(words.split_whitespace())?.command.unwrap())
     }
 
     /// The archive that it writes.
-    fn kernels(&self, line: &str) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
+    pub fn kernels(&self, line: &str) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
         self.gram(&format!("{line} --out {{}}/k.npz --overwrite")).unwrap_or_else(|err| panic!("{line}: {err:#}"));
         arrays(&self.path("k.npz"))
     }
 
     /// The sentence with which it refuses; nothing is left behind.
-    fn refusal(&self, line: &str) -> String {
+    pub fn refusal(&self, line: &str) -> String {
         let err = self.gram(&format!("{line} --out {{}}/refused.npz")).expect_err(line);
         let said = err.to_string();
         assert!(err.is::<Refused>(), "{line}: {said}");
@@ -76,7 +76,7 @@ impl Bench {
     }
 }
 
-fn arrays(path: &Path) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
+pub fn arrays(path: &Path) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
     let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
     let count = archive.len();
     let read = |at: usize| {
@@ -91,7 +91,7 @@ fn arrays(path: &Path) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
 }
 
 /// A small network of each architecture, as a file.
-fn weights(kind: NetworkKind, activation: Activation, pool: Pool) -> Vec<u8> {
+pub fn weights(kind: NetworkKind, activation: Activation, pool: Pool) -> Vec<u8> {
     let width = if kind == NetworkKind::Cnn { 3 } else { 8 };
     let spec = NetworkSpec {
         kind,
@@ -108,7 +108,7 @@ fn weights(kind: NetworkKind, activation: Activation, pool: Pool) -> Vec<u8> {
     safetensors(named.into_iter().map(|tensor| (tensor.name, tensor.shape, tensor.values)))
 }
 
-fn safetensors(tensors: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>) -> Vec<u8> {
+pub fn safetensors(tensors: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>) -> Vec<u8> {
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
         .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
@@ -119,13 +119,13 @@ fn safetensors(tensors: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>
     serialize(views, None).unwrap()
 }
 
-fn noise(count: usize, seed: u64) -> Vec<f32> {
+pub fn noise(count: usize, seed: u64) -> Vec<f32> {
     let mut generator = rng::rng(seed, rng::Stream::Order, 0, 0);
     (0..count).map(|_| generator.random_range(-1.5..1.5)).collect()
 }
 
 /// So many inputs as a safetensors file, with an array beside them that nobody needs.
-fn inputs(count: usize, seed: u64) -> Vec<u8> {
+pub fn inputs(count: usize, seed: u64) -> Vec<u8> {
     let x = ("x".to_owned(), vec![count, 2, 8, 8], noise(count * 128, seed));
     safetensors([x, ("y".to_owned(), vec![3], vec![0.0; 3])])
 }
@@ -143,7 +143,7 @@ fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn assert_close(what: &str, found: &[f64], expected: &[f64], whole: &[f64]) {
+pub fn assert_close(what: &str, found: &[f64], expected: &[f64], whole: &[f64]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
     let gap: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
@@ -276,7 +276,7 @@ fn a_kernel_that_is_not_finite_is_no_file() {
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// A safetensors file with this header and so many bytes of zeros.
-fn header(json: &str, data: usize) -> Vec<u8> {
+pub fn header(json: &str, data: usize) -> Vec<u8> {
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
     bytes.extend(json.as_bytes());
     bytes.resize(bytes.len() + data, 0);
@@ -303,7 +303,7 @@ fn weights_that_do_not_fit_are_named() {
     let free = r#"{"fc1.weight":{"dtype":"F32","shape":[0,1152921504606846976],"data_offsets":[0,0]}}"#;
     let claim = r#"{"fc1.weight":{"dtype":"F32","shape":[1073741824,128],"data_offsets":[0,549755813888]}}"#;
     let wraps = r#"{"fc1.weight":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#;
-    let half = r#"{"fc1.weight":{"dtype":"F16","shape":[1,128],"data_offsets":[0,256]},"fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[256,260]}}"#;
+    let whole = r#"{"fc1.weight":{"dtype":"I16","shape":[1,128],"data_offsets":[0,256]},"fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[256,260]}}"#;
     let cases: &[(&str, Vec<u8>, &str)] = &[
         ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc2.weight").unwrap().1[3] = f32::NAN), "fc2.weight"),
         ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc3.bias").unwrap().1[0] = f32::INFINITY), "fc3.bias"),
@@ -320,7 +320,7 @@ fn weights_that_do_not_fit_are_named() {
         ("mlp_relu", header(free, 0), "[0, 1152921504606846976]"),
         ("mlp_relu", header(claim, 64), "no safetensors"),
         ("mlp_relu", header(wraps, 0), "no safetensors"),
-        ("mlp_relu", header(half, 260), "F16"),
+        ("mlp_relu", header(whole, 260), "I16"),
         ("mlp_relu", good["cnn_maxpool"].clone(), "fc1.weight"),
         ("cnn_maxpool", good["mlp_relu"].clone(), "conv1.weight"),
         ("cnn_maxpool", altered("cnn_maxpool", &|w| w.get_mut("conv1.weight").unwrap().0 = vec![6, 1, 3, 3]), "2×8×8"),
@@ -350,12 +350,14 @@ fn weights_that_do_not_fit_are_named() {
     let said = bench.refusal("--arch transformer_preln --heads 3 --weights {}/w.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("3 attention heads"), "{said}");
     // No network has sides of its own: an image that cannot be pooled twice is refused, too.
-    let network = Arch { kind: NetworkKind::Cnn, activation: Activation::Relu, pool: Pool::Max, heads: 1 };
+    let cnn = NetworkSpec::of(NetworkKind::Cnn);
+    let transformer = NetworkSpec { heads: 2, ..NetworkSpec::of(NetworkKind::Transformer) };
+    let loads = |spec: &NetworkSpec, arch: &str, image| {
+        Network::load(spec, &[good[arch].clone()], image, &Device::flex()).is_ok()
+    };
     for image in [[2, 6, 8], [2, 0, 8], [0, 8, 8], [2, 2, 2]] {
-        assert!(Network::load(network, &good["cnn_maxpool"], image, &Device::flex()).is_err(), "{image:?}");
-        let transformer = Arch { kind: NetworkKind::Transformer, heads: 2, ..network };
-        let loaded = Network::load(transformer, &good["transformer_preln"], image, &Device::flex());
-        assert!(loaded.is_err(), "{image:?}");
+        assert!(!loads(&cnn, "cnn_maxpool", image), "{image:?}");
+        assert!(!loads(&transformer, "transformer_preln", image), "{image:?}");
     }
 }
 
@@ -432,10 +434,10 @@ proptest! {
             bytes.truncate((bytes.len() as f64 * cut) as usize);
             bytes
         };
-        let arch = Arch { kind, activation, pool, heads: 2 };
+        let spec = NetworkSpec { activation, pool, heads: 2, ..NetworkSpec::of(kind) };
         let bytes = weights(kind, activation, pool);
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let _ = Network::load(arch, &damage(bytes, length + 8), IMAGE, &Device::flex());
+        let _ = Network::load(&spec, &[damage(bytes, length + 8)], IMAGE, &Device::flex());
         let _ = Inputs::parse(&damage(inputs(2, 1), 80), true);
         let _ = Inputs::parse(&damage(npy("<f4", "(2, 2, 8, 8)", &[0; 1024]), 80), false);
     }

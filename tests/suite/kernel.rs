@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
-use kernelscope::model::{Arch, Network};
+use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec};
 use kernelscope::train::{Learner, Terms, score};
@@ -113,7 +113,7 @@ pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)
 
 #[test]
 fn kernels_equal_those_of_pytorch() {
-    let arch = |kind, activation, pool| Arch { kind, activation, pool, heads: 4 };
+    let arch = |kind, activation, pool| NetworkSpec { activation, pool, ..NetworkSpec::of(kind) };
     let networks = [
         ("mlp_relu", "mlp_relu", arch(NetworkKind::Mlp, Activation::Relu, Pool::Max)),
         ("mlp_gelu", "mlp_gelu", arch(NetworkKind::Mlp, Activation::Gelu, Pool::Max)),
@@ -124,7 +124,9 @@ fn kernels_equal_those_of_pytorch() {
     ];
     for (name, weights, arch) in networks {
         let bytes = fixture(&format!("{weights}.safetensors"));
-        let network = Network::load(arch, &bytes, IMAGE, &Device::flex()).unwrap();
+        let parts = [bytes.clone()];
+        let (network, notes) = Network::load(&arch, &parts, IMAGE, &Device::flex()).unwrap();
+        assert!(notes.is_empty(), "{name}: {notes:?}");
         let logits: Vec<f64> = network.forward(inputs()).into_data().iter::<f64>().collect();
         assert_close(&format!("{name} logits"), &logits, &doubles(&format!("{name}_logits.npy")));
         let expected = doubles(&format!("{name}_trace.npy"));

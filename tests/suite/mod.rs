@@ -55,6 +55,7 @@ mod time;
 mod tours;
 mod ui;
 mod ui_study;
+mod weights;
 mod window;
 mod worker;
 

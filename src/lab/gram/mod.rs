@@ -14,16 +14,14 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::SafeTensors;
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
-pub use crate::model::Arch;
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::record::read_file;
-use crate::spec::{KernelWork, NetworkKind, Plan, memory_available};
+use crate::record::{WeightsFile, WeightsFileError, read_regular};
+use crate::spec::{KernelWork, NetworkKind, NetworkSpec, Plan, Said, SaidError, memory_available};
 
 /// How a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +35,8 @@ pub enum Method {
 /// Which kernel is wanted.
 #[derive(Clone, Debug)]
 pub struct Order {
-    pub arch: Arch,
+    /// What is known of the network beside what the file says.
+    pub said: Said,
     pub weights: PathBuf,
     pub inputs: PathBuf,
     /// The columns, where they are not the rows.
@@ -53,9 +52,28 @@ pub enum GramError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: WeightsFileError },
+    #[error("{}: {source}", path.display())]
+    Said { path: PathBuf, source: SaidError },
+    #[error("{} says {key} = {said}, and the command line {asked}: leave that option out", path.display())]
+    Contradiction { path: PathBuf, key: String, said: String, asked: String },
+    #[error("{}: {key} is said to be {said}, and by its tensors it is {told}: give what fits them", path.display())]
+    Tensors { path: PathBuf, key: String, said: String, told: String },
+    #[error(
+        "{} was saved by a run of an older version, which did not say its parametrisation: give --parametrisation (and \
+         --sigma-w and --sigma-b), which the run.toml of that run has",
+        .0.display()
+    )]
+    OldRun(PathBuf),
+    #[error("{}: {source}", path.display())]
     Weights { path: PathBuf, source: WeightsError },
     #[error("{}: {source}", path.display())]
     Inputs { path: PathBuf, source: InputsError },
+    #[error(
+        "{}: its images are {found:?} (channels, height, width), and the weights are of a network for {trained:?}: give images like those",
+        path.display()
+    )]
+    Image { path: PathBuf, found: [usize; 3], trained: [usize; 3] },
     #[error("there is no layer {name} in this network, which has {known}")]
     NoLayer { name: String, known: String },
     #[error("this needs about {needed:.1} GiB and {free:.1} GiB are free: take {way_out}")]
@@ -64,6 +82,10 @@ pub enum GramError {
         "the kernel is not finite at row {row}, column {column}: the weights or inputs are too large for 32-bit floats"
     )]
     NotFinite { row: usize, column: usize },
+    #[error(
+        "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the weights down"
+    )]
+    Overflow { layer: String },
     #[error("the device gave up: {0}")]
     Device(String),
 }
@@ -80,6 +102,7 @@ pub struct Gram {
     tensors: Vec<(String, usize)>,
     /// How the inputs were understood: those of the rows, and of the columns where they are others.
     inputs: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// How a kernel would be computed layer by layer.
@@ -99,8 +122,13 @@ impl Gram {
     /// # Errors
     /// When a file cannot be read or does not hold what it should, or when the request names a layer that is not there.
     pub fn open(order: &Order) -> Result<Self, GramError> {
-        let weights = read(&order.weights)?;
-        let images = matches!(order.arch.kind, NetworkKind::Cnn | NetworkKind::Transformer | NetworkKind::Rnn);
+        let at = || order.weights.clone();
+        let file = WeightsFile::read(&order.weights).map_err(|source| match source {
+            WeightsFileError::Read(source) => GramError::Read { path: at(), source },
+            source => GramError::File { path: at(), source },
+        })?;
+        let (spec, said, assumed) = network_of(order, &file)?;
+        let images = matches!(spec.kind, NetworkKind::Cnn | NetworkKind::Transformer | NetworkKind::Rnn);
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
             Inputs::parse(&read(path)?, images).map_err(refused)
@@ -113,10 +141,17 @@ impl Gram {
             let source = InputsError::Differ(columns.image, rows.image);
             return Err(GramError::Inputs { path: path.clone(), source });
         }
-        let refused = |source| GramError::Weights { path: order.weights.clone(), source };
-        let network = Network::load(order.arch, &weights, rows.image, &Device::flex()).map_err(refused)?;
-        let mut tensors = tensors(&weights);
-        drop(weights);
+        if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
+            return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
+        }
+        let refused = |source| GramError::Weights { path: at(), source };
+        let (network, read) = Network::load(&spec, &file.parts, rows.image, &Device::flex()).map_err(refused)?;
+        if let Some((key, said, told)) = said.contradiction(&network.told()) {
+            return Err(GramError::Tensors { path: at(), key, said, told });
+        }
+        let notes = [file.notes, read, assumed].concat();
+        drop(file.parts);
+        let mut tensors = network.sizes();
         check_layers(&order.request, &tensors)?;
         let inputs = std::iter::once(&rows).chain(&columns).map(|inputs| inputs.words.clone()).collect();
         // Last: opening a driver takes long and says things of its own.
@@ -129,7 +164,12 @@ impl Gram {
         let (images, others) = (place(rows), columns.map(place));
         let request = order.request.clone();
         tensors.retain(|(name, _)| request.wants(name));
-        Ok(Self { network, images, others, request, method: order.method, device, tensors, inputs })
+        Ok(Self { network, images, others, request, method: order.method, device, tensors, inputs, notes })
+    }
+
+    /// What was done to read the weights and what was assumed of them, in words.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Where the kernel is computed, in words.
@@ -171,6 +211,25 @@ impl Gram {
                 3.0 * classes as f64 * plan.forward_flop + 2.0 * pairs * self.parameters() as f64
             }
         }
+    }
+
+    /// Says whether 32-bit floats can hold all that the layers give for these inputs.
+    ///
+    /// # Errors
+    /// When they cannot: what is behind such a layer may be finite again (the tanh of infinity is 1), and is no kernel.
+    pub fn check_range(&self) -> Result<(), GramError> {
+        /// Inputs of one forward pass.
+        const GROUP: usize = 128;
+        for images in std::iter::once(&self.images).chain(&self.others) {
+            let [count, _] = images.dims();
+            for first in (0..count).step_by(GROUP) {
+                let group = images.clone().narrow(0, first, GROUP.min(count - first));
+                if let Some(layer) = self.network.overflow(group) {
+                    return Err(GramError::Overflow { layer });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Computes the kernel from weights and inputs.
@@ -232,14 +291,29 @@ impl Gram {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, GramError> {
-    read_file(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
+/// The network that the file and the order mean together, all that is said of it, and what is assumed beside, in words.
+fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, Said, Vec<String>), GramError> {
+    let path = || order.weights.clone();
+    if let Some((key, said, asked)) = file.said.contradiction(&order.said) {
+        return Err(GramError::Contradiction { path: path(), key, said, asked });
+    }
+    let said = order.said.or(&file.said);
+    if file.is_of_run && said.parametrisation.is_none() {
+        return Err(GramError::OldRun(path()));
+    }
+    let (spec, assumed) = said.network().map_err(|source| GramError::Said { path: path(), source })?;
+    let mut words = Vec::new();
+    if !assumed.is_empty() {
+        words.push(format!("it does not say otherwise, so this assumes {}", assumed.join(", ")));
+    }
+    if let Some(alpha) = said.alpha {
+        words.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));
+    }
+    Ok((spec, said, words))
 }
 
-/// Names and sizes of the tensors of a weights file that a network was loaded from, which therefore are the network's.
-fn tensors(weights: &[u8]) -> Vec<(String, usize)> {
-    let Ok(file) = SafeTensors::deserialize(weights) else { return Vec::new() };
-    file.iter().map(|(name, view)| (name.to_owned(), view.shape().iter().product())).collect()
+fn read(path: &Path) -> Result<Vec<u8>, GramError> {
+    read_regular(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
 }
 
 /// Every layer that is asked for must be there: a kernel of nothing is all zeros and looks like one.

@@ -41,7 +41,7 @@ use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
 use crate::record::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
-use crate::spec::{Cost, PROBE_IMAGES, Spec};
+use crate::spec::{Cost, PROBE_IMAGES, Said, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
@@ -340,7 +340,8 @@ impl<'a> Live<'a> {
     /// Tells of the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let Some(tensors) = self.on_device(self.at.past_epochs, |bench, _| bench.weights())? else { return Ok(()) };
-        let weights = Weights { step: self.at.step, tensors };
+        let network = Said { image: Some(self.data.set.shape().image), ..Said::of(&self.spec.network) };
+        let weights = Weights { step: self.at.step, network, tensors };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());
         }

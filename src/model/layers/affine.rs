@@ -16,8 +16,8 @@ use crate::model::tape::{Backward, Tap, View};
 pub struct Affine {
     /// [fan_in, fan_out]; files hold its transpose, as PyTorch does.
     pub weight: Param<Tensor<2>>,
-    /// Shape `[fan_out]`.
-    pub bias: Param<Tensor<1>>,
+    /// Shape `[fan_out]`; none in some files.
+    pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     weight_gain: f64,
     #[module(skip)]
@@ -43,11 +43,11 @@ impl Affine {
         device: &Device,
     ) -> Result<Self, WeightsError> {
         let weight = source.matrix(weight, fan_in, fan_out)?;
-        let bias = source.tensor(bias, &[fan_out], Fill::Bias { fan_in })?;
+        let bias = source.optional(bias, &[fan_out], Fill::Bias { fan_in })?;
         let weight = Tensor::from_data(TensorData::new(weight, [fan_in, fan_out]), device);
-        let bias = Tensor::from_data(TensorData::new(bias, [fan_out]), device);
+        let bias = bias.map(|bias| Param::from_tensor(Tensor::from_data(TensorData::new(bias, [fan_out]), device)));
         let (weight_gain, bias_gain) = source.gains(fan_in);
-        Ok(Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), weight_gain, bias_gain })
+        Ok(Self { weight: Param::from_tensor(weight), bias, weight_gain, bias_gain })
     }
 
     /// z = c_w x W + c_b b, […, fan_in] → […, fan_out].
@@ -60,7 +60,8 @@ impl Affine {
         // The gain goes onto the smaller side: the rows' output, not the weights.
         let input = input.reshape([rows, fan_in]);
         let product = scaled(input, weight, self.weight_gain);
-        let bias = self.bias.val().unsqueeze::<2>();
+        let Some(bias) = &self.bias else { return product.reshape(shape) };
+        let bias = bias.val().unsqueeze::<2>();
         let output = product + if self.bias_gain == 1.0 { bias } else { bias * self.bias_gain };
         output.reshape(shape)
     }
@@ -78,7 +79,7 @@ impl Affine {
         let view =
             View::Affine { input, fan_out: self.weight.val().dims()[1], channels_first: false, weight_gain, bias_gain };
         let way_back = AffineBackward { weight: self.weight.val(), weight_gain, positions };
-        (Box::new(way_back), Some(Tap::usual(name, view)))
+        (Box::new(way_back), Some(Tap::usual(name, self.bias.is_some(), view)))
     }
 }
 

@@ -23,8 +23,8 @@ const PADDING: usize = 1;
 pub struct Conv {
     /// [channels out, channels in, 3, 3], as in PyTorch.
     pub weight: Param<Tensor<4>>,
-    /// Shape `[channels out]`.
-    pub bias: Param<Tensor<1>>,
+    /// Shape `[channels out]`; none in some files.
+    pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     weight_gain: f64,
     #[module(skip)]
@@ -42,22 +42,27 @@ impl Conv {
         let fan_in = channels_in * SIDE * SIDE;
         let shape = [channels_out, channels_in, SIDE, SIDE];
         let weight = source.tensor(&format!("{name}.weight"), &shape, Fill::Weight { fan_in })?;
-        let bias = source.tensor(&format!("{name}.bias"), &[channels_out], Fill::Bias { fan_in })?;
+        let bias = source.optional(&format!("{name}.bias"), &[channels_out], Fill::Bias { fan_in })?;
         let weight = Tensor::from_data(TensorData::new(weight, shape), device);
-        let bias = Tensor::from_data(TensorData::new(bias, [channels_out]), device);
+        let bias =
+            bias.map(|bias| Param::from_tensor(Tensor::from_data(TensorData::new(bias, [channels_out]), device)));
         let (weight_gain, bias_gain) = source.gains(fan_in);
-        Ok(Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), weight_gain, bias_gain })
+        Ok(Self { weight: Param::from_tensor(weight), bias, weight_gain, bias_gain })
     }
 
     /// [n, channels in, height, width] → [n, channels out, height, width].
     pub fn apply(&self, images: Tensor<4>) -> Tensor<4> {
         let options = ConvOptions::new([1, 1], [PADDING; 2], [1, 1], 1);
-        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
         if self.weight_gain == 1.0 && self.bias_gain == 1.0 {
-            return conv2d(images, weight, Some(bias), options);
+            return conv2d(images, weight, bias, options);
         }
-        let [channels] = bias.dims();
-        conv2d(images, weight, None, options) * self.weight_gain + (bias * self.bias_gain).reshape([1, channels, 1, 1])
+        let [channels, ..] = weight.dims();
+        let product = conv2d(images, weight, None, options) * self.weight_gain;
+        match bias {
+            Some(bias) => product + (bias * self.bias_gain).reshape([1, channels, 1, 1]),
+            None => product,
+        }
     }
 
     pub(in crate::model) fn on_tape(&self, name: &str, images: Tensor<4>) -> (Box<dyn Backward>, Option<Tap>) {
@@ -65,13 +70,13 @@ impl Conv {
         let (weight_gain, bias_gain) = (self.weight_gain, self.bias_gain);
         let view = View::Affine {
             input: patches(images),
-            fan_out: self.bias.val().dims()[0],
+            fan_out: self.weight.val().dims()[0],
             channels_first: true,
             weight_gain,
             bias_gain,
         };
         let way_back = ConvBackward { weight: self.weight.val(), weight_gain, image: [height, width] };
-        (Box::new(way_back), Some(Tap::usual(name, view)))
+        (Box::new(way_back), Some(Tap::usual(name, self.bias.is_some(), view)))
     }
 }
 

@@ -16,8 +16,8 @@ const EPSILON: f64 = 1e-5;
 pub struct Norm {
     /// Shape `[features]`.
     pub weight: Param<Tensor<1>>,
-    /// Shape `[features]`.
-    pub bias: Param<Tensor<1>>,
+    /// Shape `[features]`; none in some files.
+    pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     frozen: bool,
 }
@@ -26,9 +26,9 @@ impl Norm {
     /// The layer `name` with the values that `source` has for it.
     pub fn build(name: &str, features: usize, source: &mut dyn Source, device: &Device) -> Result<Self, WeightsError> {
         let weight = source.tensor(&format!("{name}.weight"), &[features], Fill::Constant(1))?;
-        let bias = source.tensor(&format!("{name}.bias"), &[features], Fill::Constant(0))?;
-        let [weight, bias] = [weight, bias]
-            .map(|values| Param::from_tensor(Tensor::<1>::from_data(TensorData::new(values, [features]), device)));
+        let bias = source.optional(&format!("{name}.bias"), &[features], Fill::Constant(0))?;
+        let param = |values| Param::from_tensor(Tensor::<1>::from_data(TensorData::new(values, [features]), device));
+        let (weight, bias) = (param(weight), bias.map(param));
         let frozen = source.is_ntk();
         let norm = Self { weight, bias, frozen };
         Ok(if frozen { norm.freeze() } else { norm })
@@ -37,7 +37,16 @@ impl Norm {
     /// […, features] → […, features].
     pub fn apply<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let (normalised, _) = normalise(input);
-        normalised * self.weight.val().unsqueeze::<D>() + self.bias.val().unsqueeze::<D>()
+        let scaled = normalised * self.weight.val().unsqueeze::<D>();
+        match &self.bias {
+            Some(bias) => scaled + bias.val().unsqueeze::<D>(),
+            None => scaled,
+        }
+    }
+
+    /// 1/√(variance + ε) of each place, […, 1]: 0 where the squares of a place overflow.
+    pub fn inverse<const D: usize>(input: Tensor<D>) -> Tensor<D> {
+        normalise(input).1
     }
 
     pub(in crate::model) fn on_tape<const D: usize>(
@@ -50,7 +59,7 @@ impl Norm {
         let positions = shape[1..D - 1].iter().product();
         let (normalised, inverse) = normalise(input.reshape([n, positions, features]));
         let way_back = NormBackward { normalised: normalised.clone(), inverse, weight: self.weight.val() };
-        let tap = (!self.frozen).then(|| Tap::usual(name, View::Norm { normalised }));
+        let tap = (!self.frozen).then(|| Tap::usual(name, self.bias.is_some(), View::Norm { normalised }));
         (Box::new(way_back), tap)
     }
 }

@@ -1,0 +1,376 @@
+//! Finds the tensors of a network under the names that other programs gave them.
+//!
+//! Guarantees: what is taken off or taken for something else is said; where the names and shapes can be read in two ways, or in
+//! none, the file is refused, because a plausible network that is not the one that was meant is worse than none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::source::WeightsError;
+use crate::record::{printable, printable_list};
+use crate::spec::NetworkKind;
+
+/// A tensor of the network: its name here, the tensor of the file that holds it, and which third of that one's first axis it is
+/// (queries, keys, values), if not all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub ours: String,
+    pub theirs: String,
+    pub third: Option<usize>,
+}
+
+/// Names and shapes of a file's tensors.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// Places and what was done, in words.
+type Found = (Vec<Place>, Vec<String>);
+
+/// Where the tensors of a network of this kind are among those of a file.
+///
+/// # Errors
+/// When the names can be read in two ways, or are those of a layer that no network here has. Names that are not known at all
+/// are no error here: whoever asks for a tensor finds it missing.
+pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
+    let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
+    if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
+        return Err(WeightsError::BatchNorm(printable(name)));
+    }
+    let mut notes = Vec::new();
+    let names: Vec<&str> = shapes.keys().map(String::as_str).collect();
+    let prefix = prefix(kind, &names).to_owned();
+    if !prefix.is_empty() {
+        notes.push(format!("took “{}” off all names", printable(&prefix)));
+    }
+    let inner: Shapes = shapes.iter().map(|(name, shape)| (name[prefix.len()..].to_owned(), shape.clone())).collect();
+    let renamed = match kind {
+        NetworkKind::Mlp if !inner.keys().all(|name| is_listed(name, &["fc", "ln"])) => dense(&inner)?,
+        NetworkKind::Cnn if !inner.keys().any(|name| is_first(kind, name)) => convolutional(&inner)?,
+        NetworkKind::Rnn => recurrent(&inner)?,
+        NetworkKind::Transformer => attention(&inner),
+        _ => None,
+    };
+    let Some((mut places, said)) = renamed else {
+        let place = |name: &String| Place { ours: name[prefix.len()..].to_owned(), theirs: name.clone(), third: None };
+        return Ok((shapes.keys().map(place).collect(), notes));
+    };
+    notes.extend(said);
+    places.iter_mut().for_each(|place| place.theirs.insert_str(0, &prefix));
+    Ok((places, notes))
+}
+
+/// Buffers that only a BatchNorm has.
+const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
+
+/// Whether a name has a part as people call a BatchNorm, which may have been saved without its buffers.
+fn is_batch_norm(name: &str) -> bool {
+    name.to_lowercase().split('.').any(|part| {
+        let numbered = part.strip_prefix("bn").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        numbered || part.contains("batchnorm") || part.contains("batch_norm")
+    })
+}
+
+/// Whether this is a tensor of a layer of one of these names and a number.
+fn is_listed(name: &str, layers: &[&str]) -> bool {
+    let number = |rest: &str| rest.split_once('.').is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    layers.iter().any(|layer| name.strip_prefix(layer).is_some_and(number))
+}
+
+/// Whether this is the tensor by which a kind is known.
+fn is_first(kind: NetworkKind, name: &str) -> bool {
+    match kind {
+        NetworkKind::Mlp => name == "fc1.weight",
+        NetworkKind::Cnn => name == "conv1.weight",
+        NetworkKind::ResMlp | NetworkKind::Transformer => name == "embed.weight",
+        NetworkKind::Rnn => matches!(name, "rnn.weight_ih" | "rnn.weight_ih_l0"),
+    }
+}
+
+/// What all names begin with and has to be taken off: as little as makes them those of the network, or all that they share
+/// where they are numbers (`nn.Sequential`) or otherwise foreign. A layer's own name always stays.
+fn prefix<'a>(kind: NetworkKind, names: &[&'a str]) -> &'a str {
+    let Some(first) = names.first() else { return "" };
+    let ends = first.match_indices('.').map(|(at, _)| at + 1);
+    let shared = |end: &usize| names.iter().all(|name| name.starts_with(&first[..*end]));
+    let shared: Vec<usize> = std::iter::once(0).chain(ends).take_while(shared).collect();
+    let known = |end: &&usize| names.iter().any(|name| is_first(kind, &name[**end..]));
+    if let Some(&end) = shared.iter().find(known) {
+        return &first[..end];
+    }
+    // Foreign names: a number is the place of a layer, and a layer's own name is what tells it from others.
+    let last = |end: &&usize| {
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let taken = first[..**end].trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        !number(taken) && names.iter().all(|name| name[**end..].contains('.'))
+    };
+    &first[..shared.iter().rev().find(last).copied().unwrap_or(0)]
+}
+
+/// A layer under a foreign name.
+#[derive(Clone, Debug)]
+struct Layer<'a> {
+    path: &'a str,
+    /// Of its weight.
+    shape: &'a [usize],
+    has_bias: bool,
+    /// The path with its numbers taken out, and these.
+    stem: String,
+    numbers: Vec<u64>,
+}
+
+/// The layers of these tensors; `None` where a name is no layer's weight or bias.
+fn layers(shapes: &Shapes) -> Option<Vec<Layer<'_>>> {
+    let mut found: Vec<Layer<'_>> = Vec::new();
+    for (name, shape) in shapes {
+        if let Some(path) = name.strip_suffix(".weight") {
+            let (stem, numbers) = stem(path);
+            let has_bias = shapes.contains_key(&format!("{path}.bias"));
+            found.push(Layer { path, shape, has_bias, stem, numbers });
+        } else {
+            let path = name.strip_suffix(".bias")?;
+            shapes.contains_key(&format!("{path}.weight")).then_some(())?;
+        }
+    }
+    found.sort_by(|a, b| (&a.stem, &a.numbers).cmp(&(&b.stem, &b.numbers)));
+    Some(found)
+}
+
+fn stem(path: &str) -> (String, Vec<u64>) {
+    let (mut stem, mut numbers, mut digits) = (String::new(), Vec::new(), String::new());
+    for letter in path.chars().chain(['\0']) {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
+        }
+        if !digits.is_empty() {
+            numbers.push(digits.parse().unwrap_or(u64::MAX));
+            digits.clear();
+            stem.push('#');
+        }
+        if letter != '\0' {
+            stem.push(letter);
+        }
+    }
+    (stem, numbers)
+}
+
+fn ambiguous(why: impl Into<String>, shapes: &Shapes) -> WeightsError {
+    let there = printable_list(shapes.keys().map(String::as_str));
+    WeightsError::Ambiguous { why: why.into(), there }
+}
+
+/// The one order of these layers in which each reads what the one before it gives, and those of one stem follow their numbers;
+/// `None` where there is none.
+fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'a>>>, WeightsError> {
+    // The stems as queues; a step takes the head of one of them.
+    fn search<'a, 'b>(
+        queues: &mut Vec<&'b [Layer<'a>]>,
+        order: &mut Vec<&'b Layer<'a>>,
+        found: &mut Vec<Vec<&'b Layer<'a>>>,
+    ) {
+        if queues.iter().all(|queue| queue.is_empty()) {
+            found.push(order.clone());
+        }
+        for at in 0..queues.len() {
+            let queue = queues[at];
+            let Some((next, rest)) = queue.split_first() else { continue };
+            if found.len() > 1 || order.last().is_some_and(|last| Some(&last.shape[0]) != next.shape.get(1)) {
+                continue;
+            }
+            queues[at] = rest;
+            order.push(next);
+            search(queues, order, found);
+            order.pop();
+            queues[at] = queue;
+        }
+    }
+    let mut queues: Vec<&[Layer<'_>]> = layers.chunk_by(|a, b| a.stem == b.stem).collect();
+    // One list of numbered layers, and layers of names of their own: between two lists nobody knows what happens.
+    if layers.len() > MOST_LAYERS {
+        return Ok(None);
+    }
+    if queues.iter().filter(|queue| queue.len() > 1).count() > 1 || queues.len() > MOST_STEMS {
+        return Err(ambiguous("its layers are in more than one numbered list", shapes));
+    }
+    let (mut order, mut found) = (Vec::new(), Vec::new());
+    search(&mut queues, &mut order, &mut found);
+    if found.len() > 1 {
+        return Err(ambiguous("its layers fit each other in more than one order", shapes));
+    }
+    let order = found.pop();
+    if let Some(list) = queues_longest(layers) {
+        check_gaps(list, shapes)?;
+    }
+    Ok(order.filter(|order| !order.is_empty()).map(|order| order.into_iter().cloned().collect()))
+}
+
+/// Layers that are put in order at most; networks here have up to seven.
+const MOST_LAYERS: usize = 256;
+/// Layers with names of their own at most, beside a numbered list.
+const MOST_STEMS: usize = 4;
+
+fn queues_longest<'b, 'a>(layers: &'b [Layer<'a>]) -> Option<&'b [Layer<'a>]> {
+    layers.chunk_by(|a, b| a.stem == b.stem).max_by_key(|queue| queue.len())
+}
+
+/// In a list whose numbers follow each other everywhere (`nn.ModuleList`) or nowhere (`nn.Sequential` with activations between)
+/// all layers have the same between them; where some do and some do not, somewhere there is no activation.
+fn check_gaps(list: &[Layer<'_>], shapes: &Shapes) -> Result<(), WeightsError> {
+    let gap = |pair: &[Layer<'_>]| {
+        let at = pair[0].numbers.iter().zip(&pair[1].numbers).position(|(a, b)| a != b)?;
+        Some(pair[1].numbers[at].saturating_sub(pair[0].numbers[at]))
+    };
+    let gaps: Vec<u64> = list.windows(2).filter_map(gap).collect();
+    let close = gaps.iter().filter(|gap| **gap <= 1).count();
+    if close > 0 && close < gaps.len() {
+        return Err(ambiguous("between some of its numbered layers is no room for an activation", shapes));
+    }
+    Ok(())
+}
+
+/// Weight and bias of a layer under the name `ours`.
+fn places(layer: &Layer<'_>, ours: &str) -> Vec<Place> {
+    let mut tensors = vec!["weight"];
+    tensors.extend(layer.has_bias.then_some("bias"));
+    let place =
+        |tensor| Place { ours: format!("{ours}.{tensor}"), theirs: format!("{}.{tensor}", layer.path), third: None };
+    tensors.into_iter().map(place).collect()
+}
+
+fn taken(layers: &[Layer<'_>], ours: &[String]) -> String {
+    let theirs = printable_list(layers.iter().map(|layer| layer.path));
+    format!("took {theirs} for {}", printable_list(ours.iter().map(String::as_str)))
+}
+
+/// Dense layers, and LayerNorms before activations, as fc1, ln1, fc2 …
+fn dense(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+    // A residual network's, which add to a stream what these would pass on.
+    if shapes.keys().any(|name| name.contains("block")) {
+        return Ok(None);
+    }
+    let Some(all) = layers(shapes) else { return Ok(None) };
+    let (dense, norms): (Vec<_>, Vec<_>) = all.into_iter().partition(|layer| layer.shape.len() == 2);
+    if norms.iter().any(|layer| layer.shape.len() != 1) {
+        return Ok(None);
+    }
+    let Some(order) = chain(&dense, shapes)? else { return Ok(None) };
+    let ours: Vec<String> = (1..=order.len()).map(|place| format!("fc{place}")).collect();
+    let mut notes = vec![taken(&order, &ours)];
+    let mut found: Vec<Place> = order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
+    let own_list = norms.iter().all(|norm| order.iter().all(|layer| layer.stem != norm.stem));
+    let same_stem = norms.iter().all(|norm| norm.stem == norms[0].stem);
+    if !norms.is_empty() {
+        if norms.iter().any(|norm| !norm.has_bias) {
+            let why = "a weight of one axis without a bias may be that of a LayerNorm or of a PReLU";
+            return Err(ambiguous(why, shapes));
+        }
+        let places_of: Option<Vec<usize>> = if own_list && same_stem && norms.len() + 1 == order.len() {
+            Some((1..order.len()).collect())
+        } else {
+            norms.iter().map(|norm| behind(norm, &order)).collect()
+        };
+        let distinct = |places: &Vec<usize>| places.iter().collect::<BTreeSet<_>>().len() == places.len();
+        let Some(at) = places_of.filter(distinct) else {
+            return Err(ambiguous("its LayerNorms are not between a layer and the activation behind it", shapes));
+        };
+        let names: Vec<String> = at.iter().map(|place| format!("ln{place}")).collect();
+        notes.push(taken(&norms, &names));
+        found.extend(norms.iter().zip(&names).flat_map(|(norm, name)| places(norm, name)));
+    }
+    Ok(Some((found, notes)))
+}
+
+/// Which layer (from 1) a normalisation in the same numbered list directly follows, with room for an activation behind it.
+fn behind(norm: &Layer<'_>, order: &[Layer<'_>]) -> Option<usize> {
+    let (&number, rest) = norm.numbers.split_last()?;
+    let of = |layer: &Layer<'_>| {
+        let (&number, own) = layer.numbers.split_last()?;
+        (layer.stem == norm.stem && own == rest).then_some(number)
+    };
+    let at = order.iter().position(|layer| of(layer).is_some_and(|place| place + 1 == number))?;
+    let next = order.get(at + 1)?;
+    of(next).is_none_or(|next| next >= number + 2).then_some(at + 1)
+}
+
+/// Convolutions and one dense layer behind them as conv1 …, fc.
+fn convolutional(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+    let Some(all) = layers(shapes) else { return Ok(None) };
+    let (convs, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|layer| layer.shape.len() == 4);
+    let [fc] = &rest[..] else { return Ok(None) };
+    if fc.shape.len() != 2 {
+        return Ok(None);
+    }
+    let Some(order) = chain(&convs, shapes)? else { return Ok(None) };
+    let ours: Vec<String> = (1..=order.len()).map(|place| format!("conv{place}")).collect();
+    let mut found: Vec<Place> = order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
+    let note = format!("{}, {} for fc", taken(&order, &ours), printable(fc.path));
+    found.extend(places(fc, "fc"));
+    Ok(Some((found, vec![note])))
+}
+
+/// `nn.RNN` and `nn.RNNCell`, which have a bias at each of their two maps, and one dense layer behind them.
+fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+    const MAPS: [&str; 4] = ["weight_ih", "bias_ih", "weight_hh", "bias_hh"];
+    let is_map = |name: &str| MAPS.iter().any(|map| name.rsplit('.').next().is_some_and(|last| last.starts_with(map)));
+    let Some(input) = shapes.keys().find(|name| is_map(name) && name.contains("weight_ih")) else { return Ok(None) };
+    let cell = input.rsplit_once('.').map_or("", |(cell, _)| cell);
+    let (mut found, mut head) = (Vec::new(), Shapes::new());
+    for (name, shape) in shapes {
+        let (path, tensor) = name.rsplit_once('.').unwrap_or(("", name));
+        if !is_map(name) {
+            head.insert(name.clone(), shape.clone());
+            continue;
+        }
+        let Some(map) = MAPS.iter().find(|map| path == cell && tensor.trim_end_matches("_l0") == **map) else {
+            let why = format!("{} is of a second layer, cell or direction", printable(name));
+            return Err(WeightsError::Recurrent(why));
+        };
+        found.push(Place { ours: format!("rnn.{map}"), theirs: name.clone(), third: None });
+    }
+    if let Some([rows, width]) = shapes.iter().find(|(name, _)| name.contains("weight_hh")).map(|(_, shape)| &shape[..])
+        && let Some(what) =
+            [(4, "an LSTM"), (3, "a GRU")].into_iter().find(|(gates, _)| width.checked_mul(*gates) == Some(*rows))
+    {
+        return Err(WeightsError::Recurrent(format!("{} is that of {}", printable(input), what.1)));
+    }
+    let as_ours = found.iter().all(|place| place.ours == place.theirs) && head.contains_key("head.weight");
+    let Some(layers) = layers(&head).filter(|_| !as_ours) else {
+        found.extend(head.keys().map(|name| Place { ours: name.clone(), theirs: name.clone(), third: None }));
+        return Ok(Some((found, Vec::new())));
+    };
+    let [layer] = &layers[..] else {
+        let why = format!("behind the recurrence it has not one dense layer but {}", layers.len());
+        return Err(ambiguous(why, shapes));
+    };
+    found.extend(places(layer, "head"));
+    let note = format!("took {} for rnn.weight_ih, {} for head", printable(input), printable(layer.path));
+    Ok(Some((found, vec![note])))
+}
+
+/// `nn.MultiheadAttention`, whose queries, keys and values are one tensor, as attn.q, attn.k and attn.v; `None` where there is
+/// none.
+fn attention(shapes: &Shapes) -> Option<Found> {
+    let joined = |name: &str| {
+        let (path, tensor) =
+            [("in_proj_weight", "weight"), ("in_proj_bias", "bias"), ("qkv.weight", "weight"), ("qkv.bias", "bias")]
+                .into_iter()
+                .find_map(|(end, tensor)| Some((name.strip_suffix(end)?.to_owned(), tensor)))?;
+        path.ends_with("attn.").then_some((path, tensor))
+    };
+    if !shapes.keys().any(|name| joined(name).is_some()) {
+        return None;
+    }
+    let mut found = Vec::new();
+    for name in shapes.keys() {
+        if let Some((path, tensor)) = joined(name) {
+            let place = |(third, map)| Place {
+                ours: format!("{path}{map}.{tensor}"),
+                theirs: name.clone(),
+                third: Some(third),
+            };
+            found.extend(["q", "k", "v"].into_iter().enumerate().map(place));
+            continue;
+        }
+        let ours = name.replace("attn.out_proj.", "attn.o.").replace("attn.proj.", "attn.o.");
+        found.push(Place { ours, theirs: name.clone(), third: None });
+    }
+    Some((found, vec!["took the thirds of each joint projection for attn.q, attn.k and attn.v".to_owned()]))
+}
