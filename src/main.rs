@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kernelscope::cli::{self, Cli, Refused};
+use kernelscope::cli::{self, Cli, Refused, Stopped};
 use kernelscope::model::keep_what_is_given_back;
 use kernelscope::program::journal;
 use kernelscope::ui::{self, Home, WindowOptions};
@@ -24,8 +24,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("{err:#}");
-            ExitCode::from(if err.is::<Refused>() { 2 } else { 1 })
+            cli::report(&err);
+            let stopped = err.downcast_ref::<Stopped>().map(|stopped| stopped.code);
+            ExitCode::from(stopped.unwrap_or(if err.is::<Refused>() { 2 } else { 1 }))
         }
     }
 }
@@ -37,12 +38,12 @@ fn window() -> anyhow::Result<()> {
         && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
     {
         journal::to_stderr();
-        eprintln!("There is no display: the default preset runs without a window");
+        cli::say("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
     let options = WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), home: Home::of_user() };
     ui::open(options).or_else(|err| {
-        eprintln!("{err:#}: the default preset runs without a window");
+        cli::say(&format!("{err:#}: the default preset runs without a window"));
         cli::run_default()
     })
 }

@@ -17,13 +17,14 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    // That it still runs, or may not be written, is no harm. In order, it stays so until the figures are there.
+    let tidied = tidy(&args.run).inspect_err(|err| log::info!("{err}")).ok();
+    for sentence in tidied.iter().flat_map(|tidied| &tidied.told) {
+        eprintln!("{sentence}");
+    }
     let loaded = load(&args.run).map_err(|err| Refused(err.to_string()))?;
     for warning in &loaded.warnings {
         eprintln!("{warning}");
-    }
-    // Where the run was killed, NumPy can read its kernels from now on. That it still runs, or may not be written, is no harm.
-    if let Err(err) = tidy(&args.run) {
-        log::info!("{err}");
     }
     for path in write_all(&loaded.history, &out, format)? {
         println!("{}", path.display());

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 
 use super::explain::explanation;
 use super::repeat::Repeat;
+use super::signals::UntilWritten;
 use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
@@ -152,6 +153,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     args.repeat.start_threads()?;
+    let signals = UntilWritten::listen();
     let mut order = args.order();
     let mut gram = open(&order)?;
     if args.explain {
@@ -176,6 +178,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     let kernel = kernel?;
     let seconds = began.elapsed().as_secs_f64() / args.repeat.times() as f64;
     args.repeat.print(timing, Some(gram.flop() / 1e9))?;
+    signals.writing();
     if let Some(out) = &args.out {
         write(out, &kernel)?;
     }

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,14 +18,14 @@ use super::kernels::{self, Part};
 use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
-use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
+use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, disk, read_tables, whole};
 use crate::spec::{Spec, SpecError, TaskKind};
 
 /// Why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {why}", path.display())]
+    Read { path: PathBuf, why: String },
     #[error("{}: {source}", path.display())]
     Spec { path: PathBuf, source: SpecError },
     #[error("{} holds no snapshot yet: there is nothing to show", .0.display())]
@@ -84,7 +83,13 @@ fn read_with(
     let mut rows = read_tables::rows(folder, whole, &mut warnings);
     let events = read_tables::events(folder, &mut rows, &spec, &mut warnings);
     let last_step = rows.last().map_or(0, |row| row.step);
-    let ending = create::ending(folder).unwrap_or_else(|| {
+    let ending = whole::ending(folder).inspect(|ending| {
+        let lost = whole::lost(folder, ending);
+        warnings.extend(
+            lost.map(|name| format!("{name} lacks a part of what it had when the run ended: the run is not whole")),
+        );
+    });
+    let ending = ending.unwrap_or_else(|| {
         warnings.push(format!("{EVENTS} has no ending: the run was cut off"));
         Ending::Failed { step: last_step, message: "the run was cut off".to_owned() }
     });
@@ -122,7 +127,8 @@ fn read_with(
 
 /// The spec in this file.
 pub(super) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
-    let text = fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let text =
+        fs::read_to_string(path).map_err(|err| LoadError::Read { path: path.to_owned(), why: disk::words(&err) })?;
     Spec::from_toml(&text).map_err(|source| LoadError::Spec { path: path.to_owned(), source })
 }
 

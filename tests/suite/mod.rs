@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 mod autosave;
 mod beside;
+mod breaks;
 mod claims;
 mod cli;
 mod data;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Place;
-use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, load_kernels, load_lazily};
+use crate::record::{Grams, History, Loaded, RUNS, STUDY, is_run, load_beside, load_kernels, load_lazily, tidy};
 
 /// A run that was opened.
 #[derive(Debug)]
@@ -197,8 +197,11 @@ fn unknown(path: &Path) -> String {
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.
 fn run(path: &Path, asked: Place, name: String, shown: bool) -> Told {
+    // That it still runs, or may not be written, is no harm.
+    let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
+            let warnings = tidied.into_iter().chain(warnings).collect();
             Told::Found(Box::new(Found { path: path.to_owned(), asked, name, history, grams, warnings, shown }))
         }
         Err(err) => Told::Refused(err.to_string()),
