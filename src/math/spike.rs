@@ -72,7 +72,8 @@ pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
 pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
     let upto = lambda_max.partition_point(|p| p.0 <= switch);
     let before = quantile(lambda_max[upto.saturating_sub(3)..upto].iter().map(|p| p.1), 0.5)?;
-    let after = &lambda_max[upto..lambda_max.partition_point(|p| p.0 <= end)];
+    // A table that somebody has changed may say that the task ended before it began.
+    let after = lambda_max.get(upto..lambda_max.partition_point(|p| p.0 <= end))?;
     let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
     let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let last = after.last()?.1;

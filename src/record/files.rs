@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::budget::Budget;
 use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
+use super::table::Table;
 use super::tables::{
-    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, Table, kind,
-    number,
+    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind, number,
 };
 use super::weights::MODEL;
 use super::{Ending, FolderError, Row, RunInfo, disk, folder, info};
@@ -115,8 +115,7 @@ impl Files {
     /// Waits until everything that was written so far is on the disk.
     pub(super) fn sync(&mut self) -> Result<(), FolderError> {
         self.rows.all().into_iter().try_for_each(Table::sync)?;
-        self.ledger.sync()?;
-        self.events.sync()
+        self.ledger.sync()
     }
 
     /// Goes on in another folder, to which all files have been moved.
@@ -146,12 +145,15 @@ impl Files {
         sizes.push(self.ledger.size());
         for name in whole {
             let path = folder.join(name);
-            disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
+            // The others are when they have their names.
+            if name == MODEL {
+                disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
+            }
             let found = std::fs::metadata(&path).map_err(|err| FolderError::write(&path, err))?;
             sizes.push((name.to_owned(), found.len()));
         }
         self.facts.ended_with = sizes.into_iter().collect();
-        self.facts.write(&folder.join(info::INFO))?;
+        self.facts.write_for_good(&folder.join(info::INFO))?;
         disk::sync_folder(folder);
         self.note(ending.step(), epoch, kind::ENDED, &tables::ending_text(ending))?;
         self.events.sync()?;

@@ -25,7 +25,8 @@ pub(super) struct Facts {
     pub(super) image: [usize; 3],
     pub(super) class_names: Vec<String>,
     pub(super) tasks: Vec<TaskInfo>,
-    /// Bytes of the other files when the run ended, by name: what shows later that a part of one is lost. Empty until then.
+    /// Lines of the tables and bytes of the other files when the run ended, by name: what shows later that a part of one is lost.
+    /// Empty until then.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) ended_with: BTreeMap<String, u64>,
 }
@@ -44,9 +45,18 @@ impl Facts {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), FolderError> {
-        let text =
-            toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))?;
+        let text = self.text(path)?;
+        atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    /// The same, and it is on the disk then.
+    pub(super) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
+        let text = self.text(path)?;
         atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    fn text(&self, path: &Path) -> Result<String, FolderError> {
+        toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))
     }
 
     /// Reads them back; the error is a sentence.

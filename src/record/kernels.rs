@@ -280,7 +280,8 @@ pub(super) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, 
             Some((probes, Source { path, parts, n }))
         }
         Err(err) => {
-            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {err}"));
+            let why = disk::words(&err);
+            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {why}"));
             None
         }
     }
@@ -291,7 +292,7 @@ impl Source {
     pub(super) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
         if self.parts.is_empty() {
             if let Err(err) = read_assembled(&self.path, self.n, true, take) {
-                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
             }
             return;
         }
@@ -317,7 +318,7 @@ impl Source {
                 take(part);
             };
             if let Err(err) = read_assembled(&self.path, self.n, false, head) {
-                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
             }
             return Some(Grams::new(Place::Archive(self.path), self.n, times));
         }
@@ -337,7 +338,7 @@ impl Source {
 
 fn left_out(path: &Path, err: &io::Error) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{PARTIAL}/{name} cannot be read and is left out: {err}")
+    format!("{PARTIAL}/{name} cannot be read and is left out: {}", disk::words(err))
 }
 
 /// What was said at this place of so many, if anything.

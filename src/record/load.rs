@@ -118,7 +118,7 @@ fn read_with(
     if whole && model.exists() {
         match weights::read(&model) {
             Ok(weights) => history.push(Event::Weights(Arc::new(weights))),
-            Err(err) => warnings.push(format!("{MODEL} cannot be read: {err}")),
+            Err(err) => warnings.push(format!("{MODEL} cannot be read: {}", disk::words(&err))),
         }
     }
     history.push(Event::Ended(ending));

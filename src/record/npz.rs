@@ -11,14 +11,16 @@ use npyz::{AutoSerialize, Deserialize, NpyFile, NpyHeader, WriteOptions, WriterB
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use super::hushed::Hushed;
+
 /// Writes one archive, array by array.
 pub(super) struct NpzWriter<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    zip: ZipWriter<Hushed<W>>,
 }
 
 impl<W: Write + Seek> NpzWriter<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { zip: ZipWriter::new(writer) }
+        Self { zip: ZipWriter::new(Hushed::new(writer)) }
     }
 
     /// Adds one array in C order; there must be as many values as the shape says.

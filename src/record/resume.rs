@@ -67,6 +67,18 @@ pub(super) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     Ok(told)
 }
 
+/// The same of a folder that nobody writes.
+///
+/// # Errors
+/// When somebody does, or it cannot be written.
+pub(super) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
+    if !is_run(run) {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(run)?;
+    finish(run)
+}
+
 /// A run folder that is in order, and that nobody else writes as long as this lives.
 #[derive(Debug)]
 pub struct Tidied {

@@ -221,7 +221,7 @@ fn mend(out: &Path, spec: &Spec) -> Vec<String> {
         let folder = out.join(RUNS).join(&run.folder);
         match &run.lesson {
             Some(asked) => lesson::tidy(&folder, asked).map(|()| Vec::new()),
-            None => resume::tidy(&folder).map(|tidied| tidied.told),
+            None => resume::mend(&folder),
         }
     };
     spec.runs()

@@ -4,13 +4,13 @@
 //! no field holds a line break, so a file that was cut off loses its last line and nothing else. Nothing but the columns that
 //! end in `_seconds` depends on the machine.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
-    Accuracy, Block, CrossMetrics, Ending, FolderError, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
-    OptimiserMetrics, Prediction, Row, TensorMetrics, disk,
+    Accuracy, Block, CrossMetrics, Ending, LayerMetrics, Ledger, LogitMetrics, Logits, Metric, OptimiserMetrics,
+    Prediction, Row, TensorMetrics,
 };
 use crate::spec::Change;
 
@@ -61,83 +61,6 @@ pub(super) const EVENTS_COLUMNS: [&str; 4] = ["step", "epoch", "event", "detail"
 /// The columns of `metrics.csv`.
 pub(super) fn metrics_columns() -> Vec<&'static str> {
     ["step", "epoch", "task", "block"].into_iter().chain(Metric::ALL.map(Metric::column)).collect()
-}
-
-/// One csv file that is being appended to.
-///
-/// Lines wait in memory until [`Table::flush`]. One that could not be written is the last: what comes after it would be a hole,
-/// or worse, an end that nothing came before.
-#[derive(Debug)]
-pub(super) struct Table {
-    path: PathBuf,
-    file: File,
-    waiting: csv::Writer<Vec<u8>>,
-    /// Bytes that the file holds.
-    length: u64,
-    broken: bool,
-}
-
-impl Table {
-    /// Starts the file anew, with its header.
-    pub(super) fn create(path: PathBuf, columns: &[&str]) -> Result<Self, FolderError> {
-        let file = disk::create(&path).map_err(|err| FolderError::write(&path, err))?;
-        let mut table = Self { path, file, waiting: lines(), length: 0, broken: false };
-        table.push(columns)?;
-        table.flush()?;
-        Ok(table)
-    }
-
-    /// Goes on where the file ends.
-    pub(super) fn append(path: PathBuf) -> Result<Self, FolderError> {
-        let open = || {
-            let file = OpenOptions::new().append(true).open(&path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (file, length) = open().map_err(|err| FolderError::write(&path, err))?;
-        Ok(Self { path, file, waiting: lines(), length, broken: false })
-    }
-
-    pub(super) fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) -> Result<(), FolderError> {
-        self.waiting.write_record(cells).map_err(|err| FolderError::write(&self.path, err.into()))
-    }
-
-    /// Hands all lines to the operating system, where a kill of the program no longer loses them, and looks whether the file is
-    /// still what was written.
-    pub(super) fn flush(&mut self) -> Result<(), FolderError> {
-        let done = if self.broken { Err(io::Error::other("a write before this one failed")) } else { self.hand_over() };
-        self.broken = done.is_err();
-        done.map_err(|err| FolderError::write(&self.path, err))
-    }
-
-    fn hand_over(&mut self) -> io::Result<()> {
-        let waiting = std::mem::replace(&mut self.waiting, lines()).into_inner();
-        let bytes = waiting.map_err(|err| io::Error::other(err.to_string()))?;
-        if !bytes.is_empty() {
-            disk::append(&mut self.file, &self.path, &bytes)?;
-            self.length += bytes.len() as u64;
-        }
-        match fs::metadata(&self.path) {
-            Ok(found) if found.is_file() && found.len() == self.length => Ok(()),
-            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-            _ => Err(io::Error::other("it was removed or changed by another program while the run went on")),
-        }
-    }
-
-    /// Waits until all of it is on the disk.
-    pub(super) fn sync(&mut self) -> Result<(), FolderError> {
-        self.flush()?;
-        disk::sync(&self.path).map_err(|err| FolderError::write(&self.path, err))
-    }
-
-    /// The name of the file and the bytes that it holds.
-    pub(super) fn size(&self) -> (String, u64) {
-        (self.path.file_name().unwrap_or_default().to_string_lossy().into_owned(), self.length)
-    }
-}
-
-fn lines() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().from_writer(Vec::new())
 }
 
 /// The lines of one row in `metrics.csv`, one per block.

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::Ending;
 use super::info::{Facts, INFO};
 use super::kernels;
+use super::table::lines_in;
 use super::tables::{ACCURACY, EVENTS, Lines, METRICS, ending_of, kind, whole};
 use super::weights::MODEL;
 
@@ -34,10 +35,13 @@ pub(super) fn whole_ending(out: &Path) -> Option<Ending> {
 pub(super) fn lost(out: &Path, ending: &Ending) -> Option<String> {
     let had = Facts::read(&out.join(INFO)).unwrap_or_default().ended_with;
     if !had.is_empty() {
-        let has = |name: &str| fs::metadata(out.join(name)).map(|found| found.len());
+        let has = |name: &str| {
+            let path = out.join(name);
+            if name.ends_with(".csv") { lines_in(&path) } else { fs::metadata(path).map(|found| found.len()) }
+        };
         // Who is short of room may have removed these, and no figure of a study is made of them.
         let is_spared = |name: &str| [kernels::KERNELS, MODEL].contains(&name);
-        let lacks = |(name, bytes): &(String, u64)| has(name).map_or(!is_spared(name), |found| found < *bytes);
+        let lacks = |(name, size): &(String, u64)| has(name).map_or(!is_spared(name), |found| found < *size);
         return had.into_iter().find(lacks).map(|(name, _)| name);
     }
     // A folder from before sizes were written down: a run that finished measured its last step, each row with its Gram.

@@ -13,6 +13,7 @@ mod claims;
 mod cli;
 mod data;
 mod export;
+mod faults;
 mod fork;
 mod forks_ui;
 mod gpu;
