@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kernelscope::cli::{self, Cli, Refused};
+use kernelscope::cli::{self, Cli, Refused, Stopped};
 use kernelscope::model::keep_what_is_given_back;
 use kernelscope::program::journal;
 use kernelscope::ui::display::{self, Gone};
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if command.as_ref().is_none_or(cli::Command::opens_window) {
         // SAFETY: no thread has been started yet.
         let told = unsafe { display::settle() };
-        told.iter().for_each(|sentence| eprintln!("{sentence}"));
+        told.iter().for_each(|sentence| cli::say(sentence));
     }
     let done = match command {
         Some(command) => {
@@ -31,8 +31,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("{err:#}");
-            ExitCode::from(if err.is::<Refused>() { 2 } else { 1 })
+            cli::report(&err);
+            let stopped = err.downcast_ref::<Stopped>().map(|stopped| stopped.code);
+            ExitCode::from(stopped.unwrap_or(if err.is::<Refused>() { 2 } else { 1 }))
         }
     }
 }
@@ -45,7 +46,7 @@ fn window() -> anyhow::Result<()> {
         && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
     {
         journal::to_stderr();
-        eprintln!("There is no display: the default preset runs without a window");
+        cli::say("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
     let options = WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), home: Home::of_user() };
@@ -53,7 +54,7 @@ fn window() -> anyhow::Result<()> {
         if err.is::<Gone>() {
             return Err(err);
         }
-        eprintln!("{err:#}: the default preset runs without a window");
+        cli::say(&format!("{err:#}: the default preset runs without a window"));
         cli::run_default()
     })
 }

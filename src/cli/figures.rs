@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FigureFormat, FiguresArgs, Refused};
 use crate::record::figures::{FOLDER, Format, files, write_all, write_study};
-use crate::record::{STUDY, StudyFolder, array_of, load, load_kernels, tidy};
+use crate::record::{STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let format = match args.format {
@@ -17,18 +17,24 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let out = args.out.clone().unwrap_or_else(|| args.run.join(FOLDER));
     if args.run.join(STUDY).is_file() {
         let study = StudyFolder::open(&args.run).map_err(|err| Refused(err.to_string()))?;
+        for place in 0..study.runs().len() {
+            if let Some(tidied) = in_order(&study.run_folder(place)) {
+                tidied.told.iter().for_each(|sentence| eprintln!("{sentence}"));
+            }
+        }
         for path in write_study(&study, &out, format)? {
             println!("{}", path.display());
         }
         return Ok(());
     }
+    // In order, it stays so until the figures are there.
+    let tidied = in_order(&args.run);
+    for sentence in tidied.iter().flat_map(|tidied| &tidied.told) {
+        eprintln!("{sentence}");
+    }
     let loaded = load(&args.run).map_err(|err| Refused(err.to_string()))?;
     for warning in &loaded.warnings {
         eprintln!("{warning}");
-    }
-    // Where the run was killed, NumPy can read its kernels from now on. That it still runs, or may not be written, is no harm.
-    if let Err(err) = tidy(&args.run) {
-        log::info!("{err}");
     }
     for path in write_all(&loaded.history, &out, format)? {
         println!("{}", path.display());
@@ -60,4 +66,9 @@ fn beside(path: &Path) -> PathBuf {
     let stem = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let of_name = name.map_or_else(String::new, |name| format!("-{}", name.replace(['/', '\\'], "-")));
     archive.with_file_name(format!("{stem}{of_name}-{FOLDER}"))
+}
+
+/// Finishes what a kill left half done; that the run still goes on, or may not be written, is no harm.
+fn in_order(run: &Path) -> Option<Tidied> {
+    tidy(run).inspect_err(|err| log::info!("{err}")).ok()
 }

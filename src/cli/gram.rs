@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::explain::explanation;
 use super::repeat::Repeat;
+use super::signals::UntilWritten;
 use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
@@ -202,6 +203,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     args.repeat.start_threads()?;
+    let signals = UntilWritten::listen();
     let mut order = args.order()?;
     let mut gram = open(&order)?;
     if !gram.notes().is_empty() {
@@ -232,6 +234,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     gram.check_range()?;
     let seconds = began.elapsed().as_secs_f64() / args.repeat.times() as f64;
     args.repeat.print(timing, Some(gram.flop() / 1e9))?;
+    signals.writing();
     if let Some(out) = &args.out {
         write(out, &kernel)?;
     }

@@ -3,7 +3,6 @@
 //! Guarantee: only files of our own names are written, and only below the user's own folders.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -18,11 +17,10 @@ const ICON: &[u8] = include_bytes!("../../assets/kernelscope.svg");
 const ICON_256: &[u8] = include_bytes!("../../assets/kernelscope.png");
 
 /// Prints the completions for a shell.
-pub(super) fn completions(shell: Shell) -> anyhow::Result<()> {
-    // Not straight to standard output: a pipe that is closed early would be a panic.
+pub(super) fn completions(shell: Shell) {
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), "kernelscope", &mut script);
-    Ok(io::stdout().lock().write_all(&script)?)
+    print!("{}", String::from_utf8_lossy(&script));
 }
 
 /// Writes the desktop's entry and the icon for this user, and prints where.

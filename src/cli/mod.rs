@@ -3,6 +3,9 @@
 //! Guarantees: what is refused is refused with one sentence, before anything is trained or written; results and figures are
 //! those of the window, because both are made from the same events. Nothing here knows of tensors or of egui.
 
+#[macro_use]
+mod print;
+
 mod explain;
 mod figures;
 mod follow;
@@ -14,6 +17,7 @@ mod plan;
 mod repeat;
 mod run;
 mod settings;
+mod signals;
 mod study;
 mod summary;
 mod theory;
@@ -30,6 +34,7 @@ pub use follow::follow;
 pub use gram::GramArgs;
 pub use metrics::MetricsArgs;
 pub use run::run_default;
+pub use signals::Stopped;
 pub use summary::summary;
 pub use theory::TheoryArgs;
 
@@ -228,6 +233,22 @@ pub fn start_threads(asked: Option<NonZeroUsize>, here: bool) -> Result<(), Refu
     Ok(())
 }
 
+/// Tells why a command did not come to its end: the error and what caused it, each once, in one sentence on standard error.
+pub fn report(err: &anyhow::Error) {
+    let mut sentence = err.to_string();
+    for cause in err.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    eprintln!("{sentence}");
+}
+
+/// A line on standard error.
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Does what was asked for.
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     let computes = matches!(
@@ -238,19 +259,28 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         start_threads(None, false)?;
     }
     match command {
-        Command::Open(args) => open(args),
-        Command::Run(args) => run::run(args),
-        Command::Study(args) => study::study(args),
-        Command::Gram(args) => gram::gram(args),
-        Command::Theory(args) => theory::theory(args),
-        Command::Figures(args) => figures::figures(args),
-        Command::Metrics(args) => metrics::metrics(args),
-        Command::Screenshots(args) => screenshots(args),
+        Command::Open(args) => open(args)?,
+        Command::Run(args) => run::run(args)?,
+        Command::Study(args) => study::study(args)?,
+        Command::Gram(args) => gram::gram(args)?,
+        Command::Theory(args) => theory::theory(args)?,
+        Command::Figures(args) => figures::figures(args)?,
+        Command::Metrics(args) => metrics::metrics(args)?,
+        Command::Screenshots(args) => screenshots(args)?,
         Command::Presets => lists::presets(),
         Command::Devices => lists::devices(),
         Command::Completions { shell } => install::completions(*shell),
-        Command::InstallDesktop => install::desktop(),
+        Command::InstallDesktop => install::desktop()?,
     }
+    // Of these, standard output is what was asked for; of the others it only says where that is.
+    let answers = matches!(
+        command,
+        Command::Presets | Command::Devices | Command::Completions { .. } | Command::Gram(_) | Command::Theory(_)
+    );
+    if answers && print::is_lost() {
+        anyhow::bail!("standard output could not be written: the disk is full or the terminal is gone");
+    }
+    Ok(())
 }
 
 fn open(args: &OpenArgs) -> anyhow::Result<()> {

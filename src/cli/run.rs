@@ -9,6 +9,7 @@ use anyhow::bail;
 use super::follow::progress_bar;
 use super::plan::announcement;
 use super::settings::Settings;
+use super::signals::Signals;
 use super::{Refused, RunArgs, follow, summary};
 use crate::record::{Ending, Opened, RunState, create};
 use crate::spec::Spec;
@@ -29,7 +30,11 @@ pub fn run_default() -> anyhow::Result<()> {
 }
 
 fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let Opened { mut folder, resumed } = create(out, spec, overwrite).map_err(|err| Refused(err.to_string()))?;
+    let opened = create(out, spec, overwrite).map_err(|err| Refused(err.to_string()))?;
+    let Opened { mut folder, resumed, mended } = opened;
+    for sentence in mended {
+        eprintln!("{sentence}");
+    }
     for warning in spec.warnings() {
         eprintln!("{}: {}", warning.field, warning.message);
     }
@@ -40,11 +45,16 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
             "This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far"
         );
     }
-    let begun = Instant::now();
+    let (begun, signals) = (Instant::now(), Signals::listen());
     let job = Job { spec: folder.spec().clone(), device, paced: false };
     let worker = Worker::start(job, Box::new(|| {}));
     // Dropping the worker, on whichever way out, ends the run.
-    let history = follow(worker.events(QUIET), &mut folder, &progress_bar())?;
+    let events = worker.events(QUIET).inspect(|_| {
+        if signals.is_asked() {
+            worker.stop();
+        }
+    });
+    let history = follow(events, &mut folder, &progress_bar())?;
 
     let place = out.display();
     match history.state() {
@@ -53,7 +63,12 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
         }
         RunState::Ended(Ending::Finished { .. }) => {}
         RunState::Ended(Ending::Stopped { step }) => {
-            bail!("the run was stopped at step {step}; what it had is in {place}")
+            let what = if history.info().is_some() {
+                format!("the run ended at step {step}; what it had is in {place}, and the same command starts it over")
+            } else {
+                "the run had not begun, and nothing was written".to_owned()
+            };
+            return Err(signals.stopped(&what).map_or_else(|| anyhow::anyhow!(what), anyhow::Error::from));
         }
         RunState::Ended(Ending::Diverged { step, message } | Ending::Failed { step, message }) => {
             bail!("the run ended at step {step}: {message}; what it had is in {place}")

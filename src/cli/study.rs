@@ -1,13 +1,13 @@
 //! `kernelscope study`: all runs of a study, its table and its figures.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::bail;
 use indicatif::ProgressBar;
 
 use super::follow::progress_bar;
+use super::signals::Signals;
 use super::{Device, Refused, StudyArgs};
 use crate::record::figures::{FOLDER, Format, write_study};
 use crate::record::{StudyFolder, TABLE};
@@ -24,6 +24,9 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     }
     let spec = args.settings.study()?;
     let mut folder = StudyFolder::create(&args.out, &spec).map_err(|err| refused(&err))?;
+    for sentence in folder.mended() {
+        eprintln!("{sentence}");
+    }
     let count = folder.runs().len();
     let missing = |folder: &StudyFolder| (0..count).filter(|&place| !folder.is_ended(place)).count();
     let left = missing(&folder);
@@ -56,9 +59,14 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         bar.suspend(|| eprintln!("{}: {}", folder.runs()[said.0].folder, said.1));
         true
     };
-    let (at_once, never) = (at_once(args, &folder), AtomicBool::new(false));
-    finish(&mut folder, args.device.into(), at_once, &never, hear)?;
+    let (at_once, signals) = (at_once(args, &folder), Signals::listen());
+    finish(&mut folder, args.device.into(), at_once, signals.asked(), hear)?;
     bar.finish_and_clear();
+    let done = count - missing(&folder);
+    let what = format!("{done} of {count} runs are done in {}; the same command does the others", args.out.display());
+    if let Some(stopped) = signals.stopped(&what) {
+        return Err(stopped.into());
+    }
     println!("{}", args.out.join(TABLE).display());
     for path in write_study(&folder, &args.out.join(FOLDER), Format::Svg)? {
         println!("{}", path.display());

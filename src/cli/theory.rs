@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::Refused;
 use super::repeat::Repeat;
 use super::settings::{Settings, refuse};
+use super::signals::UntilWritten;
 use crate::math::Gram;
 use crate::math::regression::RegressionError;
 use crate::math::timing::time;
@@ -75,6 +76,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
         return Err(Refused(format!("--ridge must be a number from 0 on, not {ridge}")).into());
     }
     args.repeat.start_threads()?;
+    let signals = UntilWritten::listen();
     let spec = args.settings.read(default, preset)?;
     let given = read(&args.inputs, &spec)?;
     refuse(spec.network.check(given.image))?;
@@ -83,6 +85,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     args.repeat.print(timing, None)?;
+    signals.writing();
     if let Some(out) = &args.out {
         write_arrays(out, arrays.iter().map(|(name, shape, values)| (name.clone(), shape.clone(), &values[..])))?;
     }

@@ -14,7 +14,8 @@ use super::{FolderError, atomic};
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 
-/// Says whether an archive can be written at `path`; one that is there is only replaced where `overwrite` says so.
+/// Says whether an archive can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
+/// ever is.
 ///
 /// # Errors
 /// When something is there, or the folder cannot be written.
@@ -22,10 +23,22 @@ pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
     if path.is_dir() {
         return Err(FolderError::IsFolder(path.to_owned()));
     }
-    if path.exists() && !overwrite {
+    let is_there = path.symlink_metadata().is_ok();
+    if is_there && !overwrite {
         return Err(FolderError::Exists(path.to_owned()));
     }
-    tempfile::tempfile_in(atomic::folder_of(path)).map(drop).map_err(|err| FolderError::write(path, err))
+    let target = atomic::replaceable(path).map_err(|err| FolderError::write(path, err))?;
+    if is_there && !is_ours(&target) {
+        return Err(FolderError::NotOurs(path.to_owned()));
+    }
+    atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
+}
+
+/// Whether this file is an archive of kernels as the commands `gram` and `theory` write them, or nothing yet.
+fn is_ours(path: &Path) -> bool {
+    let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
+    let names = ["trace", "full", "sum-logits", "ntk_train_train"];
+    is_empty || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name)))
 }
 
 /// Writes an archive for `numpy.load`.

@@ -1,7 +1,8 @@
 //! Files that are either the old one or the new one, never half of one.
 //!
 //! Guarantees: a file is written under a temporary name beside its place and renamed when it is whole; a kill leaves the old
-//! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec.
+//! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec. Only a regular
+//! file is ever replaced: a device, a pipe or a folder under the name is an error, and a link stays and leads to the new file.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -9,10 +10,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::FolderError;
+use super::{FolderError, disk};
 
 /// What the names of our temporary files begin with.
 const PREFIX: &str = ".kernelscope-";
+const SUFFIX: &str = ".tmp";
 /// Where nobody holds a lock, a temporary file that was not written to for so long belongs to somebody who was killed.
 const ABANDONED: Duration = Duration::from_secs(600);
 
@@ -22,11 +24,49 @@ pub(super) fn replace<T>(
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
 ) -> Result<T, FolderError> {
     let write = || {
-        let (temporary, made) = filled(folder_of(path), fill)?;
-        temporary.persist(path).map_err(|err| err.error)?;
+        let target = replaceable(path)?;
+        let (temporary, made) = filled(folder_of(&target), fill)?;
+        let temporary = unless_broken(temporary, &target)?;
+        temporary.persist(&target).map_err(|err| err.error)?;
         Ok(made)
     };
     write().map_err(|source| FolderError::write(path, source))
+}
+
+/// The same, and the file is on the disk before the old one goes.
+pub(super) fn replace_for_good<T>(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+) -> Result<T, FolderError> {
+    replace(path, |writer| {
+        let made = fill(writer)?;
+        writer.flush()?;
+        match writer.get_ref().sync_all() {
+            // There are file systems that know no such thing.
+            Err(err) if !matches!(err.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Err(err),
+            _ => Ok(made),
+        }
+    })
+}
+
+/// Where a file of this name is to be written: the place that a link leads to.
+///
+/// # Errors
+/// When what is there is no regular file, or the link leads nowhere.
+pub(super) fn replaceable(path: &Path) -> io::Result<PathBuf> {
+    let other = |why: &str| io::Error::other(why.to_owned());
+    let target = match fs::symlink_metadata(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        Err(err) => return Err(err),
+        Ok(found) if !found.is_symlink() => path.to_owned(),
+        Ok(_) => fs::canonicalize(path).map_err(|_| other("it is a link that leads nowhere"))?,
+    };
+    let found = fs::metadata(&target)?;
+    match found.is_file() {
+        true => Ok(target),
+        false if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        false => Err(other("it is no regular file, and is not replaced")),
+    }
 }
 
 /// Writes a new file as a whole, `stem.ending`, into a folder that is made if need be; where a file has that name, `stem-2.ending`
@@ -38,9 +78,10 @@ pub fn write_new(
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<PathBuf, FolderError> {
     let write = || {
-        fs::create_dir_all(folder)?;
+        disk::make_folder(folder)?;
         sweep_old(folder, ABANDONED);
-        let (mut temporary, ()) = filled(folder, fill)?;
+        let (temporary, ()) = filled(folder, fill)?;
+        let mut temporary = unless_broken(temporary, folder)?;
         let mut number = 1;
         loop {
             let suffix = if number == 1 { String::new() } else { format!("-{number}") };
@@ -61,17 +102,39 @@ fn filled<T>(
     folder: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
 ) -> io::Result<(tempfile::NamedTempFile, T)> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(".tmp");
-    // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
-    #[cfg(unix)]
-    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.tempfile_in(folder)?;
+    let temporary = empty(folder)?;
     let mut writer = BufWriter::with_capacity(1 << 16, temporary.reopen()?);
     let made = fill(&mut writer)?;
     writer.flush()?;
     drop(writer);
+    let temporary = unless_broken(temporary, folder)?;
     Ok((temporary, made))
+}
+
+fn empty(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    disk::step(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
+    #[cfg(unix)]
+    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+/// The temporary file, unless the next write is to fail: then it stays where it is, as a kill would leave it.
+fn unless_broken(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    match disk::step(path) {
+        Ok(()) => Ok(temporary),
+        Err(err) => {
+            temporary.keep().map_err(|err| err.error)?;
+            Err(err)
+        }
+    }
+}
+
+/// Whether files can be made in this folder.
+pub(super) fn check_folder(folder: &Path) -> io::Result<()> {
+    empty(folder).map(drop)
 }
 
 /// The folder in which this file lies.
@@ -81,7 +144,13 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 
 /// Whether a killed [`replace`] left this file.
 pub(super) fn is_temporary(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(".tmp"))
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
+
+/// Whether nothing is in this folder but what a kill leaves that came before the first file.
+pub(super) fn is_bare(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return true };
+    entries.flatten().all(|entry| is_temporary(&entry.file_name()))
 }
 
 /// Removes what a killed [`replace`] may have left in this folder, which is locked: nobody else writes there.
@@ -100,14 +169,11 @@ fn sweep_old(folder: &Path, idle: Duration) {
     let paths: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     for path in paths {
         // A leftover that cannot be removed harms nobody.
-        let _ = fs::remove_file(path);
+        let _ = disk::remove(&path);
     }
 }
 
 /// Removes a file; that it is not there is fine.
 pub(super) fn remove(path: &Path) -> Result<(), FolderError> {
-    match fs::remove_file(path) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => Err(FolderError::write(path, err)),
-        _ => Ok(()),
-    }
+    disk::remove(path).map_err(|err| FolderError::write(path, err))
 }

@@ -11,9 +11,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::create::{clear, ending, lock};
+use super::create::{clear, lock};
 use super::folder::FILES;
 use super::tables::METRICS;
+use super::whole::ending;
 use super::{FolderError, Opened, autosave, create, figures};
 use crate::spec::{Spec, preset_of};
 

@@ -6,9 +6,11 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use super::folder::{Before, FolderError, RESUMED, RUN, RunFolder, remove_run};
-use super::tables::{EVENTS, Lines, METRICS, ending_of, kind};
-use super::{Ending, atomic, figures, kernels};
+use super::folder::{Before, FILES, FolderError, RESUMED, RUN, RunFolder, remove_run};
+use super::kernels::{KERNELS, PARTIAL};
+use super::study::STUDY;
+use super::whole::{snapshots, whole_ending};
+use super::{Ending, atomic, disk, figures, resume};
 use crate::spec::{Change, Spec};
 
 /// A folder ready to take a run.
@@ -16,6 +18,8 @@ pub struct Opened {
     pub folder: RunFolder,
     /// How many snapshots the run had that was cut off here and now starts over; `None` for a new run.
     pub resumed: Option<usize>,
+    /// What a kill had left half done and is finished now, one sentence each.
+    pub mended: Vec<String>,
 }
 
 /// Opens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
@@ -28,44 +32,59 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         return Err(FolderError::IsFile(out.to_owned()));
     }
     let missing = !out.exists();
-    fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
+    disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
     let lock = lock(out)?;
-    let mut entries = fs::read_dir(out).map_err(|err| FolderError::write(out, err))?;
+    let mended = resume::finish(out)?;
     let mut spec = spec.clone();
     let before = if missing {
         Before::Missing
-    } else if entries.next().is_none() {
+    } else if atomic::is_bare(out) {
         Before::Empty
     } else if overwrite {
+        check_replaceable(out)?;
         Before::Replace
     } else {
         spec.changes = changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
-        if matches!(ending(out), Some(Ending::Finished { .. })) {
+        if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }
         Before::CutOff(snapshots(out))
     };
     let resumed = if let Before::CutOff(snapshots) = before { Some(snapshots) } else { None };
     // Now, and not after a quarter of an hour of training.
-    tempfile::tempfile_in(out).map_err(|err| FolderError::write(out, err))?;
-    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed })
+    atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, mended })
+}
+
+/// Says whether what is in this folder may be replaced by a run: a run that is there, all its files being regular ones. Beside what
+/// is somebody else's a run may lie, but not in the place of it.
+fn check_replaceable(out: &Path) -> Result<(), FolderError> {
+    if out.join(STUDY).exists() {
+        return Err(FolderError::Study(out.to_owned()));
+    }
+    let is_run = Spec::from_toml(&fs::read_to_string(out.join(RUN)).unwrap_or_default()).is_ok();
+    for name in FILES.into_iter().chain([KERNELS]) {
+        let path = out.join(name);
+        let is_ours = |found: fs::Metadata| is_run && found.is_file();
+        if fs::symlink_metadata(&path).is_ok_and(|found| !is_ours(found)) {
+            return Err(FolderError::NoRun(path));
+        }
+    }
+    let folders = [PARTIAL, RESUMED].map(|name| out.join(name));
+    match folders.into_iter().find(|path| fs::symlink_metadata(path).is_ok_and(|found| !(is_run && found.is_dir()))) {
+        Some(path) => Err(FolderError::NoRun(path)),
+        None => Ok(()),
+    }
 }
 
 /// Whether this run is in the folder and has come to its end, as planned or because it diverged: a second time would be the same.
 /// An error where something else is there.
 pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
-    let empty = fs::read_dir(out).map_or(true, |mut entries| entries.next().is_none());
-    if empty {
+    if atomic::is_bare(out) {
         return Ok(false);
     }
     changes_of_same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
-    Ok(matches!(ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
-}
-
-/// Puts the Grams of a run that was killed together, as its end would have done; not while it still runs.
-pub fn tidy(run: &Path) -> Result<(), FolderError> {
-    let _lock = lock(run)?;
-    kernels::assemble(run)
+    Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
 }
 
 /// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
@@ -81,9 +100,9 @@ pub(super) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
 
 /// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
 pub(super) fn clear(out: &Path) -> Result<(), FolderError> {
+    figures::file_names().try_for_each(|name| atomic::remove(&out.join(figures::FOLDER).join(name)))?;
     remove_run(&out.join(RESUMED), true)?;
-    remove_run(out, false)?;
-    figures::file_names().try_for_each(|name| atomic::remove(&out.join(figures::FOLDER).join(name)))
+    remove_run(out, false)
 }
 
 /// The live changes of the run in this folder, if it is one of this spec.
@@ -92,28 +111,4 @@ fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<Change>> {
     let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };
     let known = spec.changes.iter().all(|change| saved.changes.contains(change));
     (planned.same_run(spec) && known).then_some(saved.changes)
-}
-
-/// How the run in this folder ended; `None` when it was cut off.
-pub(super) fn ending(out: &Path) -> Option<Ending> {
-    let mut lines = Lines::open(&out.join(EVENTS)).ok()?;
-    let columns = ["step", "event", "detail"].map(|name| lines.column(name));
-    let mut last = None;
-    while let Some(line) = lines.next() {
-        last = line;
-    }
-    let line = last?;
-    let [step, event, detail] = columns.map(|column| line.get(column?));
-    (event? == kind::ENDED).then(|| ending_of(step?.parse().ok()?, detail?))?
-}
-
-/// How many snapshots the run in this folder has.
-fn snapshots(out: &Path) -> usize {
-    let Ok(mut lines) = Lines::open(&out.join(METRICS)) else { return 0 };
-    let block = lines.column("block");
-    let mut count = 0;
-    while let Some(line) = lines.next() {
-        count += usize::from(line.is_some_and(|line| block.and_then(|block| line.get(block)) == Some("all")));
-    }
-    count
 }

@@ -1,11 +1,12 @@
 //! Writes a run folder while the run goes on.
 //!
 //! Guarantees: the program may be killed at any moment, and what had happened until a second before is in the folder and can be
-//! read. Tables only grow, everything else appears whole by renaming. A run that is resumed is written beside the old one
+//! read. Tables only grow, everything else appears whole by renaming. That the run has ended is the last thing that is written,
+//! after all else is on the disk; a write that failed is the last one. A run that is resumed is written beside the old one
 //! (in `resume.partial`) until it has come as far, so that a second kill cannot take what the first one left. Only files of
 //! the names below are ever replaced or removed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +14,13 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::budget::Budget;
-use super::kernels::{self, KERNELS, KernelWriter, PARTIAL};
+use super::files::Files;
+use super::kernels::{self, KERNELS, PARTIAL};
 use super::tables::{
-    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, Table, kind,
-    number,
+    self, ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind,
 };
 use super::weights::MODEL;
-use super::{Ending, Event, Row, RunInfo, atomic, create, info};
+use super::{Ending, Event, RunInfo, atomic, create, disk, info, resume};
 use crate::spec::{Change, Spec};
 
 pub(super) const RUN: &str = "run.toml";
@@ -35,14 +35,20 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Why a run cannot be written; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum FolderError {
-    #[error("cannot write {}: {source}", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {why}", path.display())]
+    Write { path: PathBuf, why: String },
     #[error("{} is a file: choose a folder for the run", .0.display())]
     IsFile(PathBuf),
     #[error("{} is a folder: choose a name for the file", .0.display())]
     IsFolder(PathBuf),
     #[error("{} exists: choose another name or give --overwrite", .0.display())]
     Exists(PathBuf),
+    #[error("{} is no archive of kernels that Kernelscope wrote: choose another name", .0.display())]
+    NotOurs(PathBuf),
+    #[error("{} holds a study: choose another folder for the run", .0.display())]
+    Study(PathBuf),
+    #[error("{} has the name of a run's file and is none: choose another folder", .0.display())]
+    NoRun(PathBuf),
     #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
     NotEmpty(PathBuf),
     #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
@@ -53,7 +59,7 @@ pub enum FolderError {
 
 impl FolderError {
     pub(super) fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write { path: path.to_owned(), source }
+        Self::Write { path: path.to_owned(), why: disk::words(&source) }
     }
 }
 
@@ -63,6 +69,8 @@ pub struct RunFolder {
     spec: Spec,
     before: Before,
     files: Option<Files>,
+    /// A write failed: there must be none after it.
+    broken: bool,
     /// Changes that were fed in and have not happened yet.
     awaited: Vec<Change>,
     /// Step and epoch of the last snapshot.
@@ -87,98 +95,6 @@ pub(super) enum Before {
     CutOff(usize),
 }
 
-struct Files {
-    rows: RowTables,
-    ledger: Table,
-    events: Table,
-    kernels: KernelWriter,
-}
-
-/// The tables that every row goes into.
-struct RowTables {
-    metrics: Table,
-    accuracy: Table,
-    layers: Table,
-    tensors: Table,
-    cross: Table,
-    logits: Table,
-    optimiser: Table,
-    predictions: Table,
-}
-
-impl RowTables {
-    fn create(folder: &Path) -> Result<Self, FolderError> {
-        Ok(Self {
-            metrics: Table::create(folder.join(METRICS), &tables::metrics_columns())?,
-            accuracy: Table::create(folder.join(ACCURACY), &tables::ACCURACY_COLUMNS)?,
-            layers: Table::create(folder.join(LAYERS), &tables::LAYERS_COLUMNS)?,
-            tensors: Table::create(folder.join(TENSORS), &tables::TENSORS_COLUMNS)?,
-            cross: Table::create(folder.join(CROSS), &tables::CROSS_COLUMNS)?,
-            logits: Table::create(folder.join(LOGITS), &tables::LOGITS_COLUMNS)?,
-            optimiser: Table::create(folder.join(OPTIMISER), &tables::OPTIMISER_COLUMNS)?,
-            predictions: Table::create(folder.join(PREDICTIONS), &tables::PREDICTIONS_COLUMNS)?,
-        })
-    }
-
-    fn append(folder: &Path) -> Result<Self, FolderError> {
-        let table = |name| Table::append(folder.join(name));
-        Ok(Self {
-            metrics: table(METRICS)?,
-            accuracy: table(ACCURACY)?,
-            layers: table(LAYERS)?,
-            tensors: table(TENSORS)?,
-            cross: table(CROSS)?,
-            logits: table(LOGITS)?,
-            optimiser: table(OPTIMISER)?,
-            predictions: table(PREDICTIONS)?,
-        })
-    }
-
-    fn push(&mut self, row: &Row) -> Result<(), FolderError> {
-        tables::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
-        tables::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))?;
-        tables::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
-        tables::tensors_lines(row).try_for_each(|line| self.tensors.push(line))?;
-        tables::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
-        tables::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
-        tables::optimiser_lines(row).try_for_each(|line| self.optimiser.push(line))?;
-        tables::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
-    }
-
-    fn flush(&mut self) -> Result<(), FolderError> {
-        let Self { metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions } = self;
-        [metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions]
-            .into_iter()
-            .try_for_each(Table::flush)
-    }
-}
-
-impl Files {
-    fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
-        fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
-        write_spec(folder, spec)?;
-        info::Facts::of(run).write(&folder.join(info::INFO))?;
-        Ok(Self {
-            rows: RowTables::create(folder)?,
-            ledger: Table::create(folder.join(LEDGER), &tables::LEDGER_COLUMNS)?,
-            events: Table::create(folder.join(EVENTS), &tables::EVENTS_COLUMNS)?,
-            kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
-        })
-    }
-
-    fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
-        self.events.push([step.to_string(), number(epoch), event.to_owned(), tables::one_line(detail)])
-    }
-
-    fn flush(&mut self) -> Result<(), FolderError> {
-        // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
-        self.kernels.flush()?;
-        self.rows.flush()?;
-        self.ledger.flush()?;
-        self.events.flush()
-    }
-}
-
 impl RunFolder {
     /// The caller has made `out` and seen that nothing in it will be lost that should not be.
     pub(super) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
@@ -188,6 +104,7 @@ impl RunFolder {
             spec,
             before,
             files: None,
+            broken: false,
             last: None,
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
@@ -216,8 +133,27 @@ impl RunFolder {
         &self.spec
     }
 
-    /// Takes the next event. After an error the folder holds what was flushed, and the run should end.
+    /// Takes the next event. After an error the folder holds what was flushed, and takes nothing any more: the run should end.
     pub fn take(&mut self, event: &Event) -> Result<(), FolderError> {
+        self.unless_broken(|folder| folder.write(event))
+    }
+
+    /// Flushes when a second has passed. For times without events.
+    pub fn tick(&mut self) -> Result<(), FolderError> {
+        self.unless_broken(Self::flush_in_time)
+    }
+
+    fn unless_broken(&mut self, write: impl FnOnce(&mut Self) -> Result<(), FolderError>) -> Result<(), FolderError> {
+        if self.broken {
+            let why = "a write before this one failed".to_owned();
+            return Err(FolderError::Write { path: self.out.clone(), why });
+        }
+        let done = write(self);
+        self.broken = done.is_err();
+        done
+    }
+
+    fn write(&mut self, event: &Event) -> Result<(), FolderError> {
         if let Event::Started(run) = event {
             return self.start(run);
         }
@@ -245,7 +181,10 @@ impl RunFolder {
                 tables::ledger_lines(ledger).try_for_each(|line| files.ledger.push(line))?;
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
-            Event::Weights(weights) => super::weights::write(&folder.join(MODEL), weights)?,
+            Event::Weights(weights) => {
+                super::weights::write(&folder.join(MODEL), weights)?;
+                files.weights = true;
+            }
             Event::Ended(ending) => return self.end(ending),
             Event::Started(_)
             | Event::Progress(_)
@@ -254,11 +193,10 @@ impl RunFolder {
             | Event::Paused { .. }
             | Event::Resumed { .. } => {}
         }
-        self.tick()
+        self.flush_in_time()
     }
 
-    /// Flushes when a second has passed. For times without events.
-    pub fn tick(&mut self) -> Result<(), FolderError> {
+    fn flush_in_time(&mut self) -> Result<(), FolderError> {
         let now = (self.clock)();
         let full = self.files.as_ref().is_some_and(|files| files.kernels.is_full());
         if full || now.duration_since(self.flushed) >= FLUSH_EVERY {
@@ -310,8 +248,6 @@ impl RunFolder {
 
     fn end(&mut self, ending: &Ending) -> Result<(), FolderError> {
         let epoch = self.last.filter(|&(step, _)| step == ending.step()).map(|(_, epoch)| epoch);
-        let Some(files) = &mut self.files else { return Ok(()) };
-        files.note(ending.step(), epoch, kind::ENDED, &tables::ending_text(ending))?;
         self.flush()?;
         if let Before::CutOff(_) = self.before {
             if !matches!(ending, Ending::Finished { .. }) {
@@ -320,35 +256,21 @@ impl RunFolder {
                 return remove_run(&self.out.join(RESUMED), true);
             }
             // Fewer snapshots than before, and yet all there are: with a budget for kernels a run does not repeat.
-            kernels::remove_parts(&self.out.join(PARTIAL))?;
             self.promote()?;
         }
-        self.files = None;
-        kernels::assemble(&self.out)
+        match self.files.take() {
+            Some(files) => files.seal(&self.out, ending, epoch),
+            None => Ok(()),
+        }
     }
 
     /// The resumed run has come as far as the old one: its files take the place of the old ones.
-    ///
-    /// A run repeats bit for bit, so the new files begin with what the old ones held, and a kill half-way through this leaves
-    /// a mixture that can be read as either.
     fn promote(&mut self) -> Result<(), FolderError> {
-        let staged = self.out.join(RESUMED);
-        kernels::move_parts(&staged.join(PARTIAL), &self.out.join(PARTIAL))?;
-        atomic::remove(&self.out.join(KERNELS))?;
-        for name in FILES {
-            let (from, to) = (staged.join(name), self.out.join(name));
-            if from.exists() {
-                fs::rename(&from, &to).map_err(|err| FolderError::write(&to, err))?;
-            }
-        }
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.sync()?;
+        resume::take_over(&self.out)?;
         self.before = Before::Empty;
-        if let Some(files) = &mut self.files {
-            files.rows = RowTables::append(&self.out)?;
-            files.ledger = Table::append(self.out.join(LEDGER))?;
-            files.events = Table::append(self.out.join(EVENTS))?;
-            files.kernels.moved_to(self.out.join(PARTIAL));
-        }
-        remove_run(&staged, true)
+        files.moved_to(&self.out)
     }
 }
 
@@ -356,27 +278,29 @@ impl Drop for RunFolder {
     /// Leaves as little unwritten as can be when the caller gives up without an ending, and no folder of a run that never was.
     fn drop(&mut self) {
         match &mut self.files {
+            Some(_) if self.broken => {}
             Some(files) => drop(files.flush()),
             // Only an empty folder can be removed this way.
-            None if self.before == Before::Missing => drop(fs::remove_dir(&self.out)),
+            None if self.before == Before::Missing => disk::remove_empty(&self.out),
             None => {}
         }
     }
 }
 
-fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
-    atomic::replace(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
+pub(super) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
+    atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
 }
 
-/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it.
+/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes last: until
+/// then what is left is known as a run's.
 pub(super) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
     kernels::remove_parts(&path.join(PARTIAL))?;
     atomic::remove(&path.join(KERNELS))?;
-    FILES.iter().try_for_each(|name| atomic::remove(&path.join(name)))?;
+    FILES.iter().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
     atomic::sweep(path);
     if folder {
         // Somebody else's file in it is a reason to leave it.
-        let _ = fs::remove_dir(path);
+        disk::remove_empty(path);
     }
     Ok(())
 }

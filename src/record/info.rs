@@ -2,13 +2,14 @@
 //!
 //! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FolderError, RunInfo, TaskInfo, atomic};
+use super::{FolderError, RunInfo, TaskInfo, atomic, disk};
 
 pub(super) const INFO: &str = "info.toml";
 
@@ -24,6 +25,10 @@ pub(super) struct Facts {
     pub(super) image: [usize; 3],
     pub(super) class_names: Vec<String>,
     pub(super) tasks: Vec<TaskInfo>,
+    /// Lines of the tables and bytes of the other files when the run ended, by name: what shows later that a part of one is lost.
+    /// Empty until then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) ended_with: BTreeMap<String, u64>,
 }
 
 impl Facts {
@@ -35,18 +40,28 @@ impl Facts {
             image: info.image,
             class_names: info.class_names.clone(),
             tasks: info.tasks.clone(),
+            ended_with: BTreeMap::new(),
         }
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), FolderError> {
-        let text =
-            toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))?;
+        let text = self.text(path)?;
         atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    /// The same, and it is on the disk then.
+    pub(super) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
+        let text = self.text(path)?;
+        atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    fn text(&self, path: &Path) -> Result<String, FolderError> {
+        toml::to_string(self).map_err(|err| FolderError::write(path, super::npz::invalid(err.to_string())))
     }
 
     /// Reads them back; the error is a sentence.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(path).map_err(|err| err.to_string())?;
+        let text = fs::read_to_string(path).map_err(|err| disk::words(&err))?;
         toml::from_str(&text)
             .map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
     }

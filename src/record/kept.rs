@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{FolderError, atomic, state_folder};
+use super::{FolderError, atomic, disk, state_folder};
 
 const NAME: &str = "window.toml";
 const ASIDE: &str = "window-broken.toml";
@@ -63,7 +63,7 @@ impl KeptFile {
     /// When the folder cannot be made or written to.
     pub fn write(&self, text: &str) -> Result<(), FolderError> {
         let path = self.folder.join(NAME);
-        fs::create_dir_all(&self.folder).map_err(|err| FolderError::write(&self.folder, err))?;
+        disk::make_folder(&self.folder).map_err(|err| FolderError::write(&self.folder, err))?;
         atomic::sweep(&self.folder);
         atomic::replace(&path, |file| file.write_all(text.as_bytes()))
     }

@@ -14,7 +14,7 @@ use super::grams::{Grams, Place};
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
 use super::part::{LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
 use super::probes::{self, LIMIT, PROBES, Probes};
-use super::{FolderError, Partner, RunInfo, Snapshot, atomic};
+use super::{FolderError, Partner, RunInfo, Snapshot, atomic, disk};
 
 pub(super) const KERNELS: &str = "kernels.npz";
 pub(super) const PARTIAL: &str = "kernels.partial";
@@ -30,15 +30,17 @@ pub(super) struct KernelWriter {
     partner: Option<Arc<Partner>>,
     pending_bytes: usize,
     written: usize,
+    /// Of those the ones that the budget took away again.
+    removed: usize,
     budget: Budget,
 }
 
 impl KernelWriter {
     /// Makes the folder of the small files and writes whose rows and columns the Grams have.
     pub(super) fn start(folder: PathBuf, info: &RunInfo, budget: Budget) -> Result<Self, FolderError> {
-        fs::create_dir_all(&folder).map_err(|err| FolderError::write(&folder, err))?;
+        disk::make_folder(&folder).map_err(|err| FolderError::write(&folder, err))?;
         Probes::of(info).write_beside(&folder)?;
-        Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, budget })
+        Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, removed: 0, budget })
     }
 
     /// Writes the infinite-width kernel on the probes.
@@ -69,8 +71,8 @@ impl KernelWriter {
                 self.write(snapshot, partner.as_deref())?;
                 let beside = partner.as_ref().map_or(0, |partner| 8 * partner.gram.len() as u64);
                 for gone in self.budget.wrote(self.written, snapshot, beside) {
-                    // One that cannot be removed takes room, and is read like the others.
-                    let _ = fs::remove_file(self.folder.join(file_name(gone)));
+                    atomic::remove(&self.folder.join(file_name(gone)))?;
+                    self.removed += 1;
                 }
                 self.written += 1;
             } else {
@@ -113,6 +115,11 @@ impl KernelWriter {
         self.written
     }
 
+    /// Snapshots whose Grams are there.
+    pub(super) fn kept(&self) -> usize {
+        self.written - self.removed
+    }
+
     /// Goes on in another folder, to which the small files have been moved.
     pub(super) fn moved_to(&mut self, folder: PathBuf) {
         self.folder = folder;
@@ -149,30 +156,23 @@ fn all_parts(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn remove_parts(folder: &Path) -> Result<(), FolderError> {
     all_parts(folder).iter().try_for_each(|path| atomic::remove(path))?;
     atomic::sweep(folder);
-    // Somebody else's file in it is a reason to leave the folder.
-    let _ = fs::remove_dir(folder);
+    disk::remove_empty(folder);
     Ok(())
 }
 
-/// Moves the small files into another folder, over those of the same numbers.
-pub(super) fn move_parts(from: &Path, to: &Path) -> Result<(), FolderError> {
-    fs::create_dir_all(to).map_err(|err| FolderError::write(to, err))?;
-    for path in all_parts(from).iter().rev() {
-        let target = to.join(path.file_name().unwrap_or_default());
-        fs::rename(path, &target).map_err(|err| FolderError::write(&target, err))?;
-    }
-    remove_parts(from)
+/// Whether all small files can be read, as far as their sizes: parts appear by renaming, so one that cannot is somebody else's doing.
+pub(super) fn can_be_read(folder: &Path) -> bool {
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return false };
+    parts(folder).iter().all(|path| Part::read(path, probes.probes.len(), false).is_ok())
 }
 
-/// Puts the small files of a run folder together into `kernels.npz` and removes them. Nothing happens when there are none.
-pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
-    let folder = run.join(PARTIAL);
-    if !folder.exists() {
-        return Ok(());
-    }
-    let target = run.join(KERNELS);
-    // Without the probes the parts mean nothing to us; they are not ours to throw away either.
-    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(()) };
+/// Puts the small files of a run folder together into `kernels.npz`, which is then on the disk; the small files stay. Returns how
+/// many Grams it holds. Nothing happens where there are no small files, or fewer than it holds already.
+pub(super) fn assemble(run: &Path) -> Result<usize, FolderError> {
+    let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
+    let there = count_of(&target);
+    // Without the probes the parts mean nothing to us.
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(there) };
     let n = probes.probes.len();
     let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
     for path in parts(&folder) {
@@ -184,11 +184,11 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
             heads.push((path, part.step, part.epoch, part.task, part.lag, part.partner));
         }
     }
-    if count_of(&target) > heads.len() {
-        return remove_parts(&folder);
+    if there > heads.len() {
+        return Ok(there);
     }
     let count = heads.len();
-    atomic::replace(&target, |writer| {
+    atomic::replace_for_good(&target, |writer| {
         let mut npz = NpzWriter::new(writer);
         npz.array("step", &[count], heads.iter().map(|head| head.1))?;
         npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
@@ -229,11 +229,16 @@ pub(super) fn assemble(run: &Path) -> Result<(), FolderError> {
         probes.write(&mut npz)?;
         npz.finish()
     })?;
-    remove_parts(&folder)
+    Ok(count_of(&target))
+}
+
+/// How many Grams a run folder has, in whichever of the two forms holds more.
+pub(super) fn count_in(run: &Path) -> usize {
+    count_of(&run.join(KERNELS)).max(parts(&run.join(PARTIAL)).len())
 }
 
 /// How many snapshots an assembled file holds; 0 when it cannot be read.
-fn count_of(path: &Path) -> usize {
+pub(super) fn count_of(path: &Path) -> usize {
     NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
 }
 
@@ -263,7 +268,8 @@ pub(super) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, 
             Some((probes, Source { path, parts, n }))
         }
         Err(err) => {
-            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {err}"));
+            let why = disk::words(&err);
+            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {why}"));
             None
         }
     }
@@ -274,7 +280,7 @@ impl Source {
     pub(super) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
         if self.parts.is_empty() {
             if let Err(err) = read_assembled(&self.path, self.n, true, take) {
-                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
             }
             return;
         }
@@ -300,7 +306,7 @@ impl Source {
                 take(part);
             };
             if let Err(err) = read_assembled(&self.path, self.n, false, head) {
-                warn(format!("{KERNELS} cannot be read to its end: {err}"));
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
             }
             return Some(Grams::new(Place::Archive(self.path), self.n, times));
         }
@@ -320,7 +326,7 @@ impl Source {
 
 fn left_out(path: &Path, err: &io::Error) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("{PARTIAL}/{name} cannot be read and is left out: {err}")
+    format!("{PARTIAL}/{name} cannot be read and is left out: {}", disk::words(err))
 }
 
 /// What was said at this place of so many, if anything.

@@ -2,7 +2,7 @@
 //! predicted to do (`prediction.csv`, `spectrum.csv`), and, while it goes on, a shelf of finished blocks of kernels.
 //!
 //! Guarantees: a point is on disk before the next one is begun; what was cut off goes on from its points and its shelf, and only
-//! if the folder is that of the same run.
+//! if the folder is that of the same run. Of a prediction the spectrum is written first: one whose curve is there is whole.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::create::lock;
 use super::folder::RUN;
 use super::load::read_spec;
-use super::{FolderError, InstantCurve, Point, atomic};
+use super::{FolderError, InstantCurve, Point, atomic, disk};
 use crate::spec::{Learner, Lesson, Spec};
 
 pub(super) const POINTS: &str = "points.csv";
@@ -60,14 +60,15 @@ impl LessonFolder {
             return Err(FolderError::IsFile(out.to_owned()));
         }
         let same = is_of(out, spec)?;
-        fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
+        disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
         atomic::sweep(out);
         if !same {
             atomic::replace(&out.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))?;
         }
         let shelf = out.join(SHELF);
-        fs::create_dir_all(&shelf).map_err(|err| FolderError::write(&shelf, err))?;
+        disk::make_folder(&shelf).map_err(|err| FolderError::write(&shelf, err))?;
+        atomic::sweep(&shelf);
         Ok(Self { out: out.to_owned(), points: points(out), predictions: predictions(out), _lock: lock })
     }
 
@@ -102,23 +103,22 @@ impl LessonFolder {
         self.predictions.push(prediction);
         let of = |prediction: &InstantCurve| {
             let learner = prediction.learner;
-            let curve = prediction.curve.iter().map(move |&(samples, mse)| Predicted { learner, samples, mse });
-            curve.collect::<Vec<_>>()
-        };
-        rows(&self.out.join(PREDICTION), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())?;
-        let of = |prediction: &InstantCurve| {
-            let learner = prediction.learner;
             let mode =
                 move |&(eigenvalue, cumulative_power): &(f64, f64)| Mode { learner, eigenvalue, cumulative_power };
             prediction.spectrum.iter().map(mode).collect::<Vec<_>>()
         };
-        rows(&self.out.join(SPECTRUM), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())
+        rows(&self.out.join(SPECTRUM), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())?;
+        let of = |prediction: &InstantCurve| {
+            let learner = prediction.learner;
+            let curve = prediction.curve.iter().map(move |&(samples, mse)| Predicted { learner, samples, mse });
+            curve.collect::<Vec<_>>()
+        };
+        rows(&self.out.join(PREDICTION), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())
     }
 
     /// Nothing more will come: the shelf goes.
     pub fn close(self) {
-        // What is left of it only takes room.
-        let _ = fs::remove_dir_all(self.out.join(SHELF));
+        remove_shelf(&self.out);
     }
 }
 
@@ -147,14 +147,43 @@ impl ShelfFolder {
 
 /// Whether this run is in the folder; an error where something else is.
 pub(super) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
-    let mut entries = fs::read_dir(out).into_iter().flatten().flatten();
-    if entries.all(|entry| atomic::is_temporary(&entry.file_name())) {
+    if atomic::is_bare(out) {
         return Ok(false);
     }
     match read_spec(&out.join(RUN)) {
         Ok(saved) if saved.same_run(spec) => Ok(true),
         _ => Err(FolderError::NotEmpty(out.to_owned())),
     }
+}
+
+/// Takes away what a kill left in the folder of this run.
+///
+/// # Errors
+/// When somebody else writes the folder.
+pub(super) fn tidy(out: &Path, lesson: &Lesson) -> Result<(), FolderError> {
+    if !out.is_dir() {
+        return Ok(());
+    }
+    let _lock = lock(out)?;
+    atomic::sweep(out);
+    atomic::sweep(&out.join(SHELF));
+    if is_complete(&points(out), lesson) {
+        remove_shelf(out);
+    }
+    Ok(())
+}
+
+fn remove_shelf(out: &Path) {
+    let shelf = out.join(SHELF);
+    // What is left of it only takes room.
+    if shelf.is_dir() && disk::step(&shelf).is_ok() {
+        let _ = fs::remove_dir_all(shelf);
+    }
+}
+
+/// Whether all is there that the kernels of this run are predicted to do.
+pub(super) fn is_foreseen(found: &[InstantCurve], lesson: &Lesson, spec: &Spec) -> bool {
+    lesson.foreseen(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
 }
 
 /// Whether every learner has its point.

@@ -18,7 +18,7 @@ use super::part::Part;
 use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
-use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, create, read_tables};
+use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, disk, read_tables, whole};
 use crate::spec::{Said, Spec, SpecError, TaskKind, half};
 
 /// Why a folder cannot be shown; each prints as one sentence.
@@ -81,7 +81,13 @@ fn read_with(
     let mut rows = read_tables::rows(folder, whole, &mut warnings);
     let events = read_tables::events(folder, &mut rows, &spec, &mut warnings);
     let last_step = rows.last().map_or(0, |row| row.step);
-    let ending = create::ending(folder).unwrap_or_else(|| {
+    let ending = whole::ending(folder).inspect(|ending| {
+        let lost = whole::lost(folder, ending);
+        warnings.extend(
+            lost.map(|name| format!("{name} lacks a part of what it had when the run ended: the run is not whole")),
+        );
+    });
+    let ending = ending.unwrap_or_else(|| {
         warnings.push(format!("{EVENTS} has no ending: the run was cut off"));
         Ending::Failed { step: last_step, message: "the run was cut off".to_owned() }
     });
@@ -116,7 +122,7 @@ fn read_with(
                 }
                 history.push(Event::Weights(Arc::new(weights)));
             }
-            Err(err) => warnings.push(format!("{MODEL} cannot be read: {err}")),
+            Err(err) => warnings.push(format!("{MODEL} cannot be read: {}", disk::words(&err))),
         }
     }
     history.push(Event::Ended(ending));

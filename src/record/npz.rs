@@ -17,14 +17,16 @@ use super::directory::{Body, Member, members};
 use super::guard::{self, check_room, foreign};
 use super::npy::{Header, MAGIC, Values};
 
+use super::hushed::Hushed;
+
 /// Writes one archive, array by array.
 pub(super) struct NpzWriter<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    zip: ZipWriter<Hushed<W>>,
 }
 
 impl<W: Write + Seek> NpzWriter<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { zip: ZipWriter::new(writer) }
+        Self { zip: ZipWriter::new(Hushed::new(writer)) }
     }
 
     /// Adds one array in C order; there must be as many values as the shape says.

@@ -15,7 +15,7 @@ use super::tables::{
 };
 use super::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, OptimiserMetrics,
-    Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart, TensorMetrics,
+    Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart, TensorMetrics, disk,
 };
 use crate::spec::{Change, Spec};
 
@@ -236,7 +236,7 @@ fn read<T>(
     let mut lines = match Lines::open(&folder.join(name)) {
         Ok(lines) => lines,
         Err(err) => {
-            warnings.push(format!("{name} cannot be read: {err}"));
+            warnings.push(format!("{name} cannot be read: {}", disk::words(&err)));
             return Vec::new();
         }
     };

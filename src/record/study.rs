@@ -3,17 +3,20 @@
 //! Guarantees: what is done is not done again; a row is read from its run's folder and from nothing else, so the table of a
 //! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::create::{ending, is_done, lock};
+use super::create::{is_done, lock};
 use super::lesson;
 use super::load::read_spec;
-use super::{Event, FolderError, History, InstantCurve, Learnt, LoadError, Point, atomic, load_rows};
+use super::whole::ending;
+use super::{
+    Event, FolderError, History, InstantCurve, Learnt, LoadError, Point, atomic, disk, figures, load_rows, resume,
+};
 use crate::spec::{Spec, StudyRun};
 
 /// The whole spec, with its section `[study]`.
@@ -59,6 +62,8 @@ pub struct StudyFolder {
     ended: Vec<Option<Arc<History>>>,
     /// Of a study of learners: what is known of each run, ended or not.
     learnt: Vec<Known>,
+    /// What a kill had left half done and is finished now, one sentence each.
+    mended: Vec<String>,
     /// Held while the folder is written; `None` where it is only read.
     _lock: Option<File>,
 }
@@ -69,13 +74,15 @@ impl StudyFolder {
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
         let spec = agreed(out, &spelt(spec))?;
-        fs::create_dir_all(out).map_err(|err| FolderError::write(out, err))?;
+        disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
-        let study = Self::with(out, spec, lock)?;
+        let mended = mend(out, &spec);
+        let study = Self { mended, ..Self::with(out, spec, lock)? };
         atomic::sweep(out);
-        atomic::replace(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
+        atomic::sweep(&out.join(figures::FOLDER));
+        atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
         let runs = out.join(RUNS);
-        fs::create_dir_all(&runs).map_err(|err| FolderError::write(&runs, err))?;
+        disk::make_folder(&runs).map_err(|err| FolderError::write(&runs, err))?;
         study.write_table()?;
         study.write_laws()?;
         Ok(study)
@@ -105,6 +112,7 @@ impl StudyFolder {
             ended: vec![None; runs.len()],
             learnt: vec![Known::default(); runs.len()],
             runs,
+            mended: Vec::new(),
             _lock: lock,
         };
         for place in 0..study.runs.len() {
@@ -138,6 +146,11 @@ impl StudyFolder {
         &self.out
     }
 
+    /// What a kill had left half done when it was opened and is finished now, one sentence each.
+    pub fn mended(&self) -> &[String] {
+        &self.mended
+    }
+
     /// What is known of a run that has ended: rows, tasks and losses, no Gram.
     pub fn ended(&self, place: usize) -> Option<&Arc<History>> {
         self.ended[place].as_ref()
@@ -153,9 +166,10 @@ impl StudyFolder {
         &self.learnt[place].points
     }
 
-    /// Whether instant curves were drawn by a run.
+    /// Whether a run has drawn all instant curves that its learners have.
     pub fn has_predictions(&self, place: usize) -> bool {
-        !self.learnt[place].instants.is_empty()
+        let run = &self.runs[place];
+        run.lesson.as_ref().is_some_and(|asked| lesson::is_foreseen(&self.learnt[place].instants, asked, &run.spec))
     }
 
     /// Whether learners are compared.
@@ -206,6 +220,22 @@ impl StudyFolder {
     }
 }
 
+/// Finishes what a kill left half done in the runs of a study, which is locked; a run that somebody writes is left to him.
+fn mend(out: &Path, spec: &Spec) -> Vec<String> {
+    let mend = |run: StudyRun| {
+        let folder = out.join(RUNS).join(&run.folder);
+        match &run.lesson {
+            Some(asked) => lesson::tidy(&folder, asked).map(|()| Vec::new()),
+            None => resume::mend(&folder),
+        }
+    };
+    spec.runs()
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(|run| mend(run).unwrap_or_else(|err| vec![err.to_string()]))
+        .collect()
+}
+
 /// The study with its number of samples written out as an axis.
 fn spelt(spec: &Spec) -> Spec {
     let study = spec.study.as_ref().map(crate::spec::StudySpec::spelt);
@@ -220,7 +250,7 @@ fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
     let place = out.join(STUDY);
     if place.exists() {
         joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })
-    } else if is_empty(out) {
+    } else if atomic::is_bare(out) {
         Ok(spec.clone())
     } else {
         Err(StudyError::NotEmpty(out.to_owned()))
@@ -263,10 +293,4 @@ fn join<T: PartialEq>(known: &mut Vec<T>, new: T) {
     if !known.contains(&new) {
         known.push(new);
     }
-}
-
-/// Whether nothing is there, or only what a study leaves that was killed before it had written its spec.
-fn is_empty(out: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(out) else { return true };
-    entries.flatten().all(|entry| atomic::is_temporary(&entry.file_name()))
 }

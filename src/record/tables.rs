@@ -4,9 +4,9 @@
 //! no field holds a line break, so a file that was cut off loses its last line and nothing else. Nothing but the columns that
 //! end in `_seconds` depends on the machine.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     Accuracy, Block, CrossMetrics, Ending, FolderError, History, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
@@ -85,43 +85,6 @@ pub fn metrics_of(history: &History, to: impl io::Write) -> io::Result<()> {
         table.write_record(cells.map(|(cell, name)| if name.ends_with("_seconds") { "" } else { cell.as_str() }))?;
     }
     table.flush()
-}
-
-/// One csv file that is being appended to.
-#[derive(Debug)]
-pub(super) struct Table {
-    path: PathBuf,
-    writer: csv::Writer<File>,
-}
-
-impl Table {
-    /// Starts the file anew, with its header.
-    pub(super) fn create(path: PathBuf, columns: &[&str]) -> Result<Self, FolderError> {
-        let file = File::create(&path).map_err(|err| FolderError::write(&path, err))?;
-        let mut table = Self { writer: buffered(file), path };
-        table.push(columns)?;
-        table.flush()?;
-        Ok(table)
-    }
-
-    /// Goes on where the file ends.
-    pub(super) fn append(path: PathBuf) -> Result<Self, FolderError> {
-        let file = OpenOptions::new().append(true).open(&path).map_err(|err| FolderError::write(&path, err))?;
-        Ok(Self { writer: buffered(file), path })
-    }
-
-    pub(super) fn push<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) -> Result<(), FolderError> {
-        self.writer.write_record(cells).map_err(|err| FolderError::write(&self.path, err.into()))
-    }
-
-    /// Hands all lines to the operating system: a kill of the program no longer loses them.
-    pub(super) fn flush(&mut self) -> Result<(), FolderError> {
-        self.writer.flush().map_err(|err| FolderError::write(&self.path, err))
-    }
-}
-
-fn buffered(file: File) -> csv::Writer<File> {
-    csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(file)
 }
 
 /// The lines of one row in `metrics.csv`, one per block.

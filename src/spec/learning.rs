@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Problem, problem};
-use super::{Cost, DataShape, Spec, StudySpec};
+use super::{Cost, DataShape, Source, Spec, StudySpec};
 
 /// Who learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -165,6 +165,17 @@ pub struct Lesson {
 }
 
 impl Lesson {
+    /// The learners of which it is predicted what they will make of any number of samples, in the order in which that is told.
+    pub fn foreseen(&self, spec: &Spec) -> Vec<Learner> {
+        // Of targets on a circle the infinite-width kernel is known in closed form, and comes first.
+        let order = match spec.data.source {
+            Source::Fourier => [Learner::Infinite, Learner::KernelStart],
+            _ => [Learner::KernelStart, Learner::Infinite],
+        };
+        let asked = |learner: &Learner| self.protocol.pool > 0 && self.learners.contains(learner);
+        order.into_iter().filter(asked).collect()
+    }
+
     /// Floating-point operations of one run, roughly, and bytes that it holds at its peak.
     pub fn cost(&self, spec: &Spec, shape: &DataShape) -> (f64, u64) {
         let Self { learners, protocol } = self;

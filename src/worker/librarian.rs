@@ -54,18 +54,26 @@ pub fn finish(
         (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
     // A curve is seen in seconds if the fewest samples come first, of all seeds and series.
     left.sort_by_key(|waiting| if waiting.lesson.is_some() { waiting.spec.data.samples } else { 0 });
-    let mut predicted: Vec<(&str, &str, u64)> = Vec::new();
     let question = |place: usize| {
         let run = &folder.runs()[place];
         // What n a curve is drawn in advance of does not matter; any other axis is another kernel.
         let value = if folder.axis() == SAMPLES { "" } else { run.value.as_str() };
         (run.variant.as_str(), value, run.seed)
     };
-    predicted.extend((0..folder.runs().len()).filter(|&place| folder.has_predictions(place)).map(question));
-    for waiting in left.iter_mut().filter(|waiting| waiting.lesson.is_some()) {
-        let asked = question(waiting.place);
-        waiting.predict = !predicted.contains(&asked);
-        predicted.push(asked);
+    let places = 0..folder.runs().len();
+    let mut predicted: Vec<_> = places.clone().filter(|&place| folder.has_predictions(place)).map(question).collect();
+    // One whose learners are done is done once more where no run of its question has all curves.
+    let mut done: Vec<Waiting> = places.filter(|&place| folder.is_ended(place)).map(waiting).collect();
+    done.sort_by_key(|waiting| waiting.spec.data.samples);
+    for mut waiting in left.split_off(0).into_iter().chain(done) {
+        if waiting.lesson.is_some() {
+            let asked = question(waiting.place);
+            waiting.predict = !predicted.contains(&asked);
+            predicted.push(asked);
+        }
+        if waiting.predict || !folder.is_ended(waiting.place) {
+            left.push(waiting);
+        }
     }
     let running = Study::start(left, device, at_once);
     // Whether a point came after the laws were written.

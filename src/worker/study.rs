@@ -18,7 +18,7 @@ use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::lab::scaling::{Client, Shelf, Stop, Told, learn};
 use crate::model::give_back;
-use crate::record::{Ending, Event, LessonFolder, Opened, ShelfFolder, create};
+use crate::record::{Ending, Event, LessonFolder, Opened, RunFolder, ShelfFolder, create};
 use crate::spec::{Lesson, Spec};
 
 /// Messages that wait for a reader at most.
@@ -144,6 +144,7 @@ impl Slot {
         let mut told = 0.0;
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
+                stop(&worker, &mut folder);
                 return Err(Over);
             }
             let Some(event) = event else {
@@ -216,6 +217,17 @@ impl Slot {
     /// Waits for the reader, if it is slow; one that is gone ends the wait.
     fn send(&self, message: Message) -> Result<(), Over> {
         self.outbox.send(message).map_err(|_| Over)
+    }
+}
+
+/// Ends a run in order: what it has measured is written, and that it was stopped.
+fn stop(worker: &Worker, folder: &mut RunFolder) {
+    worker.stop();
+    for event in worker.events(TICK).flatten() {
+        // What cannot be written is started over like what was not.
+        if folder.take(&event).is_err() || matches!(event, Event::Ended(_)) {
+            return;
+        }
     }
 }
 

@@ -345,23 +345,19 @@ impl<'a> School<'a> {
     /// The instant learning curves of kernels that are known before any target.
     fn predict(&mut self, client: &mut Client<'_>) -> Result<(), Stop> {
         let wanted = self.lesson.protocol.pool;
-        if wanted > 0 && self.spec.data.source == Source::Fourier && self.lesson.learners.contains(&Learner::Infinite) {
-            let problem = circle::problem(self.spec, self.data.set.train.shape)?;
-            client.tell(Told::Instant(instant(Learner::Infinite, &problem, circle::MOST)))?;
-        }
-        let pool = self.data.stock(self.spec).map_or(wanted, |stock| wanted.min(stock));
-        if pool == 0 {
-            return Ok(());
-        }
-        let pool = self.data.samples(self.spec, Role::Pool, pool).map_err(|err| Stop::Failed(err.to_string()))?;
-        for learner in [Learner::KernelStart, Learner::Infinite] {
-            let exact = learner == Learner::Infinite && self.spec.data.source == Source::Fourier;
-            if exact || !self.lesson.learners.contains(&learner) {
+        let most = self.data.stock(self.spec).map_or(wanted, |stock| wanted.min(stock));
+        let draw = |count| self.data.samples(self.spec, Role::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
+        let pool = if most > 0 { Some(draw(most)?) } else { None };
+        for learner in self.lesson.foreseen(self.spec) {
+            if learner == Learner::Infinite && self.spec.data.source == Source::Fourier {
+                let problem = circle::problem(self.spec, self.data.set.train.shape)?;
+                client.tell(Told::Instant(instant(learner, &problem, circle::MOST)))?;
                 continue;
             }
+            let Some(pool) = &pool else { continue };
             let kernel =
                 if learner == Learner::Infinite { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
-            let gram = kernel.trace_gram(&pool, client.cancelled)?.0;
+            let gram = kernel.trace_gram(pool, client.cancelled)?.0;
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();
             let problem = Eigenproblem::of_gram(&gram, &targets, outputs).map_err(Stop::Failed)?;

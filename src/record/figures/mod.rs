@@ -13,13 +13,12 @@ mod plane;
 mod scale;
 mod study;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Block, FolderError, History, Metric, StudyFolder, atomic};
+use super::{Block, FolderError, History, Metric, StudyFolder, atomic, disk};
 
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
@@ -148,7 +147,7 @@ pub fn files(history: &History, folder: &Path, format: Format) -> Vec<PathBuf> {
 
 /// Draws all figures that this run has into a folder, which is made if need be; returns their paths.
 pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
-    fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
+    disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
     let write = |figure: Figure| {
         let path = folder.join(file_name(figure, format));
         let bytes = render(history, figure, format)?;
@@ -160,7 +159,7 @@ pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec
 
 /// Draws the figures of a study into a folder, which is made if need be; returns their paths.
 pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
-    fs::create_dir_all(folder).map_err(|err| FolderError::write(folder, err))?;
+    disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
     let write = |(name, panels, across): (String, Vec<curves::Panel>, curves::Across)| {
         let path = folder.join(format!("{name}.{}", format.extension()));
         let size = curves::size(panels.len());

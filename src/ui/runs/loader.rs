@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::Place;
 use crate::record::{
     Grams, History, Loaded, RUNS, STUDY, StudyFolder, array_of, harmless, is_run, load_beside, load_kernels,
-    load_lazily,
+    load_lazily, tidy,
 };
 use crate::spec::Spec;
 
@@ -220,8 +220,11 @@ fn unknown(path: &Path) -> String {
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.
 fn run(path: &Path, asked: Place, name: String, shown: bool) -> Told {
+    // That it still runs, or may not be written, is no harm.
+    let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
+            let warnings = tidied.into_iter().chain(warnings).collect();
             Told::Found(Box::new(Found { path: path.to_owned(), asked, name, history, grams, warnings, shown }))
         }
         Err(err) => Told::Refused(err.to_string()),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use kernelscope::record::figures::{Figure, Format, render};
 use kernelscope::record::{Ending, create, load};
@@ -12,6 +13,20 @@ use super::stream::{copy, events, spec};
 
 /// A finished run and one that was killed, both small.
 fn folders(place: &Path) -> [PathBuf; 2] {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        make(made.path());
+        made
+    });
+    ["finished", "killed"].map(|name| {
+        let folder = place.join(name);
+        copy(&made.path().join(name), &folder);
+        folder
+    })
+}
+
+fn make(place: &Path) {
     let spec = spec(2, 0.5);
     let told = events(&spec, |step| Ending::Finished { step });
     let (finished, running, killed) = (place.join("finished"), place.join("running"), place.join("killed"));
@@ -20,7 +35,6 @@ fn folders(place: &Path) -> [PathBuf; 2] {
     told[..told.len() - 1].iter().for_each(|event| folder.take(event).unwrap());
     drop(folder);
     copy(&running, &killed);
-    [finished, killed]
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,111 @@
+//! Ends a command in order when the system asks for it: with SIGINT (Ctrl+C) or SIGTERM (`kill`, a batch queue, a shutdown).
+//!
+//! Guarantees: what a run has measured is written, with its ending; the program says in one sentence how far it came, and ends with
+//! 128 and the number of the signal, as shells expect. A second signal ends it at once.
+
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use thiserror::Error;
+
+/// How long a signal waits at most until it is looked for.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// The command was ended from outside.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct Stopped {
+    message: String,
+    /// What the program ends with.
+    pub code: u8,
+}
+
+/// What the system has asked for since the command began.
+pub(super) struct Signals {
+    asked: Arc<AtomicBool>,
+    which: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn listen() -> Self {
+        let (asked, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds nothing asked for yet. Where the system has no such signal, nothing can ask.
+            let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+                .and_then(|_| flag::register_usize(signal, Arc::clone(&which), signal as usize))
+                .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+            if let Err(err) = heard {
+                log::info!("signal {signal} ends the program at once: {err}");
+            }
+        }
+        Self { asked, which }
+    }
+
+    /// Set as soon as the command is to end.
+    pub(super) fn asked(&self) -> &Arc<AtomicBool> {
+        &self.asked
+    }
+
+    /// Whether the command is to end.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The end of the command, if it was asked for: `what` says how far it came.
+    pub(super) fn stopped(&self, what: &str) -> Option<Stopped> {
+        let signal = self.which.load(Ordering::Relaxed);
+        let name = if signal == SIGINT as usize { "SIGINT (Ctrl+C)" } else { "SIGTERM" };
+        let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
+        self.is_asked().then(|| Stopped { message: format!("Stopped by {name}: {what}"), code })
+    }
+}
+
+/// Ends a command that writes one file, at its end, as soon as a signal comes; not while the file is being written.
+pub(super) struct UntilWritten(Arc<Mutex<bool>>);
+
+impl UntilWritten {
+    /// Listens from now on.
+    pub(super) fn listen() -> Self {
+        let signals = Signals::listen();
+        let writing = Arc::new(Mutex::new(false));
+        let flag = Arc::clone(&writing);
+        let watch = move || {
+            loop {
+                std::thread::sleep(QUIET);
+                let over = lock(&flag);
+                if *over {
+                    return;
+                }
+                if let Some(stopped) = signals.stopped("nothing was written") {
+                    eprintln!("{stopped}");
+                    exit(i32::from(stopped.code));
+                }
+            }
+        };
+        // Without the thread a second signal ends the program.
+        if let Err(err) = std::thread::Builder::new().name("signals".to_owned()).spawn(watch) {
+            log::info!("no thread for signals: {err}");
+        }
+        Self(writing)
+    }
+
+    /// From now on the command is let come to its end, which is near.
+    pub(super) fn writing(&self) {
+        *lock(&self.0) = true;
+    }
+}
+
+impl Drop for UntilWritten {
+    fn drop(&mut self) {
+        self.writing();
+    }
+}
+
+fn lock(flag: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    flag.lock().unwrap_or_else(PoisonError::into_inner)
+}
