@@ -10,6 +10,8 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::folder::RUN;
+use super::load::read_spec;
 use super::npz::invalid;
 use super::{FolderError, NamedTensor, Weights, atomic, printable, read_regular, recognise};
 use crate::spec::{Said, SaidError};

@@ -171,7 +171,7 @@ impl Spec {
         };
         // Before they are made: the list of a file may be long.
         if study.is_too_large() {
-            return Err(SpecError::BadValue { key: "study.values".to_owned(), reason: too_large() });
+            return Err(SpecError::BadValue { key: "study.values".to_owned(), reason: too_large(), place: None });
         }
         let lesson = study.lesson().map(Arc::new);
         let mut runs = Vec::new();
