@@ -131,12 +131,12 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
     let descent = Descent::of(&gram).map_err(anyhow::Error::msg)?;
     let classes = lesson.classes;
     words += &format!(
-        "; NTK: λ_max {:.6e}, rank {} of {n}, condition {:.3e}, jitter {:.1e}; largest stable rate {:.4} on the squared error",
+        "; NTK: λ_max {:.6e}, rank {} of {n}, condition {}, jitter {:.1e}; largest stable rate {} on the squared error",
         descent.eigenvalues().last().copied().unwrap_or(0.0),
         descent.rank,
-        descent.condition(),
+        said(descent.condition()),
         descent.jitter,
-        descent.largest_rate(classes, 0.0)
+        said(descent.largest_rate(classes, 0.0))
     );
     arrays.push(("ntk_eigenvalues".to_owned(), vec![n], descent.eigenvalues().to_vec()));
     arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
@@ -161,8 +161,10 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         let ntk = posterior::ntk(blocks, &lesson.targets, ridge * mean(&square.ntk)).map_err(refused)?;
         for (name, found) in [("nngp", nngp), ("ntk", ntk)] {
             words += &format!(
-                "; {name} at t = ∞: rank {} of {n}, condition {:.3e}, jitter {:.1e}",
-                found.rank, found.condition, found.jitter
+                "; {name} at t = ∞: rank {} of {n}, condition {}, jitter {:.1e}",
+                found.rank,
+                said(found.condition),
+                found.jitter
             );
             if name == "nngp" {
                 arrays.push(("nngp_rank".to_owned(), vec![1], vec![found.rank as f64]));
@@ -179,6 +181,11 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         .into()),
         None => Ok((arrays, words)),
     }
+}
+
+/// A number for people; of a kernel that is 0 some have none.
+fn said(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4e}") } else { "none".to_owned() }
 }
 
 fn tell(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
