@@ -38,6 +38,7 @@ mod sighting;
 mod study;
 mod study_tables;
 mod tables;
+mod targets;
 mod tensor_gram;
 mod weights;
 
