@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::plan::announcement;
 use crate::record::{Block, Event, FolderError, History, MAX_ROWS, Metric, RunFolder};
 
 /// Grams that the record keeps: the summary needs none, the folder has them all.
@@ -28,7 +29,7 @@ pub fn follow(
         };
         folder.take(&event)?;
         match &event {
-            Event::Started(info) => say(bar, &info.device),
+            Event::Started(info) => say(bar, &format!("{}{}", announcement(&info.spec), info.device)),
             Event::Moved(device) => say(bar, device),
             Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
             // Those of the spec were printed before the folder was made; what is left is of the images.

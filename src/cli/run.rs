@@ -1,13 +1,11 @@
 //! `kernelscope run`: one run from its settings to its folder.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
 use super::follow::progress_bar;
-use super::plan::announcement;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{Refused, RunArgs, follow, summary};
@@ -38,8 +36,6 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     for warning in spec.warnings() {
         eprintln!("{}: {}", warning.field, warning.message);
     }
-    // Who does not listen does without.
-    let _ = write!(std::io::stderr(), "{}", announcement(spec));
     if let Some(snapshots) = resumed {
         eprintln!(
             "This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far"

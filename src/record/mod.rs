@@ -53,6 +53,7 @@ mod study;
 mod study_tables;
 mod table;
 mod tables;
+mod targets;
 mod tensor_gram;
 mod weights;
 mod whole;

@@ -246,10 +246,10 @@ impl NetworkSpec {
         }
         self.norm_problems(found);
         for (field, sigma, low) in
-            [("network.sigma_w", self.sigma_w, f64::MIN_POSITIVE), ("network.sigma_b", self.sigma_b, 0.0)]
+            [("network.sigma_w", self.sigma_w, LEAST_SIGMA), ("network.sigma_b", self.sigma_b, 0.0)]
         {
             if !(low..=100.0).contains(&sigma) {
-                found.push(problem(field, "the scale must be a number between 0 and 100"));
+                found.push(problem(field, format!("the scale must be a number between {low} and 100")));
             }
         }
         if self.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
@@ -361,6 +361,8 @@ mod width {
     }
 }
 
+/// Weights of a smaller scale leave nothing of the images behind a few layers.
+const LEAST_SIGMA: f64 = 1e-6;
 /// Hidden layers.
 pub const DEPTHS: RangeInclusive<usize> = 1..=6;
 /// Residual blocks.

@@ -292,13 +292,7 @@ pub const STUDIES: &[Preset] = &[
                     ("CNN", &["network.kind=cnn", "network.width=16", "training.rate=0.01"]),
                     (
                         "residual MLP",
-                        &[
-                            "network.kind=resmlp",
-                            "network.width=128",
-                            "network.blocks=2",
-                            "network.init=torch",
-                            "training.rate=0.005",
-                        ],
+                        &["network.kind=resmlp", "network.blocks=2", "network.init=torch", "training.rate=0.005"],
                     ),
                     (
                         "transformer",
