@@ -18,7 +18,8 @@ impl PowerLaw {
 
     /// The slope and its interval: −0.97 ± 0.05.
     pub fn in_words(&self) -> String {
-        format!("{:.2} ± {:.2}", self.slope, self.half_width).replace('-', "−")
+        // A slope that rounds to 0 is not below it.
+        format!("{:.2} ± {:.2}", self.slope, self.half_width).replace("-0.00", "0.00").replace('-', "−")
     }
 }
 

@@ -148,7 +148,8 @@ impl Fitted {
     /// β and its interval: 1.61 [1.48, 1.73].
     pub fn in_words(&self) -> String {
         let interval = self.interval.map_or(String::new(), |found| format!(" [{:.2}, {:.2}]", found.low, found.high));
-        format!("{:.2}{interval}", self.law.exponent).replace('-', "−")
+        // Nothing that rounds to 0 is below it.
+        format!("{:.2}{interval}", self.law.exponent).replace("-0.00", "0.00").replace('-', "−")
     }
 }
 
