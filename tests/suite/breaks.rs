@@ -32,7 +32,11 @@ pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 let name = path.strip_prefix(root).unwrap().display().to_string();
                 found.insert(
                     name,
-                    if path.extension() == Some("csv".as_ref()) { untimed(&path) } else { fs::read(&path).unwrap() },
+                    if path.extension() == Some("csv".as_ref()) {
+                        untimed(&path)
+                    } else {
+                        fs::read(&path).unwrap_or_default()
+                    },
                 );
             }
         }
@@ -45,7 +49,8 @@ pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn untimed(path: &Path) -> Vec<u8> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(path).unwrap();
     let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let is_timed = |place: usize| lines[0].get(place).is_some_and(|name| name.ends_with("_seconds"));
+    let is_timed =
+        |place: usize| lines.first().and_then(|head| head.get(place)).is_some_and(|name| name.ends_with("_seconds"));
     let keep = |line: &csv::StringRecord| {
         let cells = line.iter().enumerate().filter(|(place, _)| !is_timed(*place));
         cells.map(|(_, cell)| cell.to_owned()).collect::<Vec<_>>().join(",")

@@ -152,4 +152,43 @@ proptest! {
             render(&loaded.history, Figure::LambdaMax, Format::Svg).unwrap();
         }
     }
+
+    #[test]
+    fn a_run_whose_tables_somebody_has_changed_is_drawn(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<[prop::sample::Index; 3]>(), 0..5usize, 0..9usize), 1..4),
+    ) {
+        let odd = ["", "1e300", "-1e300", "1e-320", "nan", "18446744073709551615", "0", "all", "\""];
+        let place = tempfile::tempdir().unwrap();
+        let [folder, _] = folders(place.path());
+        let tables: Vec<PathBuf> = files(&folder).into_iter().filter(|path| path.extension() == Some("csv".as_ref())).collect();
+        for (table, [line, other, cell], what, value) in edits {
+            let path = &tables[table.index(tables.len())];
+            let text = fs::read_to_string(path).unwrap();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let (at, to) = (line.index(lines.len()), other.index(lines.len()));
+            match what {
+                0 => _ = lines.remove(at),
+                1 => lines.insert(to, lines[at].clone()),
+                2 => lines.swap(at, to),
+                3 => {
+                    let place = cell.index(lines[at].chars().count() + 1);
+                    let cut = lines[at].char_indices().nth(place).map_or(lines[at].len(), |(byte, _)| byte);
+                    lines[at].insert_str(cut, odd[value]);
+                }
+                _ => {
+                    let mut cells: Vec<&str> = lines[at].split(',').collect();
+                    let place = cell.index(cells.len());
+                    cells[place] = odd[value];
+                    lines[at] = cells.join(",");
+                }
+            }
+            lines.push("0,0.0,0".to_owned());
+            fs::write(path, lines.join("\n") + "\n").unwrap();
+        }
+        if let Ok(loaded) = load(&folder) {
+            for figure in Figure::ALL.into_iter().filter(|figure| figure.is_of(&loaded.history)) {
+                render(&loaded.history, figure, Format::Svg).unwrap();
+            }
+        }
+    }
 }
