@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use super::npz::NpzReader;
+use super::npz::{NpzReader, invalid};
 use super::part::Part;
 
 /// In which of the two forms they are.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// One archive, not compressed.
-    Archive(PathBuf),
+    /// One archive, not compressed, and the checksum of each where it has them.
+    Archive(PathBuf, Option<Vec<i64>>),
     /// A small file each.
     Files(Vec<PathBuf>),
 }
@@ -24,7 +24,7 @@ pub struct Grams {
     place: Place,
     n: usize,
     times: Vec<(u64, f64)>,
-    /// What came of comparing the checksum of the archive, once somebody looked.
+    /// What came of comparing the checksum of a whole archive of an older version, once somebody looked.
     checked: Arc<OnceLock<Result<(), String>>>,
 }
 
@@ -62,14 +62,29 @@ impl Grams {
         let at = self.times.iter().position(|time| time.0 == step).ok_or("no Gram was kept of this step")?;
         let entries = self.n * self.n;
         let values = match &self.place {
-            Place::Archive(path) => {
-                self.checked.get_or_init(|| check(path)).clone()?;
-                NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries))
+            Place::Archive(path, checks) => {
+                if checks.is_none() {
+                    self.checked.get_or_init(|| check(path)).clone()?;
+                }
+                let read = NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries));
+                match (&read, checks) {
+                    (Ok(values), Some(checks)) if checks.get(at) != Some(&i64::from(check_of(values))) => {
+                        Err(invalid("its checksum is another one: the file is damaged".to_owned()))
+                    }
+                    _ => read,
+                }
             }
             Place::Files(paths) => Part::read(&paths[at], self.n, true).map(|part| part.gram),
         };
         values.map(Into::into).map_err(|err| err.to_string())
     }
+}
+
+/// The checksum of the bytes of a Gram.
+pub(super) fn check_of(values: &[f64]) -> u32 {
+    let mut check = flate2::Crc::new();
+    values.iter().for_each(|value| check.update(&value.to_le_bytes()));
+    check.sum()
 }
 
 /// Reads all Grams of an archive for their checksum: a single one has none.

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::Budget;
-use super::grams::{Grams, Place};
+use super::grams::{Grams, Place, check_of};
 use super::npz::{Array, NpzReader, NpzWriter, invalid};
-use super::part::{LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
+use super::part::{GRAM_CHECK, LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
 use super::probes::{self, LIMIT, PROBES, Probes};
 use super::{FolderError, Partner, RunInfo, Snapshot, atomic, disk};
 
@@ -187,7 +187,7 @@ pub(super) fn assemble(run: &Path) -> Result<usize, FolderError> {
     if there > heads.len() {
         return Ok(there);
     }
-    let count = heads.len();
+    let (count, mut checks) = (heads.len(), Vec::new());
     atomic::replace_for_good(&target, |writer| {
         let mut npz = NpzWriter::new(writer);
         npz.array("step", &[count], heads.iter().map(|head| head.1))?;
@@ -203,10 +203,14 @@ pub(super) fn assemble(run: &Path) -> Result<usize, FolderError> {
             npz.stream(name, shape, |push| {
                 heads.iter().try_for_each(|(path, ..)| {
                     let values: Array<f64> = NpzReader::open(path)?.array(name)?;
+                    if name == "gram" {
+                        checks.push(i64::from(check_of(&values.values)));
+                    }
                     values.values.iter().try_for_each(&mut *push)
                 })
             })?;
         }
+        npz.array(GRAM_CHECK, &[count], checks.iter().copied())?;
         let paired: Vec<(&PathBuf, (i64, f64))> = heads.iter().filter_map(|head| Some((&head.0, head.5?))).collect();
         npz.array(PARTNER_STEP, &[paired.len()], paired.iter().map(|(_, partner)| partner.0))?;
         npz.array(PARTNER_EPOCH, &[paired.len()], paired.iter().map(|(_, partner)| partner.1))?;
@@ -308,7 +312,9 @@ impl Source {
             if let Err(err) = read_assembled(&self.path, self.n, false, head) {
                 warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
             }
-            return Some(Grams::new(Place::Archive(self.path), self.n, times));
+            let checks = NpzReader::open(&self.path).and_then(|mut npz| npz.array(GRAM_CHECK)).ok();
+            let checks = checks.map(|checks| checks.values).filter(|checks| checks.len() == times.len());
+            return Some(Grams::new(Place::Archive(self.path, checks), self.n, times));
         }
         for path in self.parts {
             match Part::read(&path, self.n, false) {

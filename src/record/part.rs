@@ -10,6 +10,8 @@ use super::npz::{Array, NpzReader, invalid};
 pub(super) const PARTNER: &str = "partner";
 pub(super) const PARTNER_STEP: &str = "partner_step";
 pub(super) const PARTNER_EPOCH: &str = "partner_epoch";
+/// The checksum (CRC-32) of each Gram of an archive: single ones are read, and the archive has one for all of them.
+pub(super) const GRAM_CHECK: &str = "gram_crc32";
 /// Steps over which the velocity of each snapshot is taken; 0 where it has none.
 pub(super) const LAG_STEPS: &str = "lag_steps";
 

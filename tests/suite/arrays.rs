@@ -6,8 +6,8 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use kernelscope::record::{
-    Arrays, Block, Layout, Loaded, Metric, array_of, create, load, load_kernels, measure_kernels, read_singles,
-    write_arrays,
+    Arrays, Block, Layout, Loaded, Metric, array_of, create, load, load_kernels, load_lazily, measure_kernels,
+    read_singles, write_arrays,
 };
 use kernelscope::spec::Spec;
 use proptest::prelude::*;
@@ -429,7 +429,7 @@ fn images_are_said_as_they_are_understood_and_refused_the_other_way_round() {
     for (shape, good) in [(vec![2, 3, 5, 5], true), (vec![2, 5, 5, 3], false)] {
         write_arrays(&folder.path().join("x.npz"), [("x_train".to_owned(), shape, &x[..])]).unwrap();
         let cnn = ["--set", "network.kind=cnn", "--set", "network.pool=none", "--set", "network.depth=2"];
-        let args = [&["theory", "--inputs", "x.npz", "--out", "k.npz"][..], &cnn].concat();
+        let args = [&["theory", "--inputs", "x.npz", "--overwrite", "--out", "k.npz"][..], &cnn].concat();
         let done = kernelscope(folder.path(), &args);
         let said = text(&done.stderr);
         assert_eq!(done.status.success(), good, "{said}");
@@ -683,4 +683,37 @@ fn the_velocity_of_every_row_can_be_computed_from_the_kernels_of_its_folder() {
             }
         }
     }
+}
+
+#[test]
+fn a_bit_of_a_stored_kernel_is_noticed_by_whoever_reads_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (spec, out) = (tiny(), place.path().join("run"));
+    let mut folder = create(&out, &spec, false).unwrap().folder;
+    read_all(&start(spec)).iter().for_each(|event| folder.take(event).unwrap());
+    drop(folder);
+    let whole = load(&out).unwrap();
+    let (second, third) = (&whole.history.snapshots()[1], &whole.history.snapshots()[2]);
+    let path = out.join("kernels.npz");
+    let mut bytes = fs::read(&path).unwrap();
+    // The first number of the second kernel.
+    let at = self::place(&bytes, &doubles(&second.gram[..8]), 0);
+    bytes[at + 5] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let grams = load_lazily(&out).unwrap().1.unwrap();
+    assert!(grams.read(second.row.step).unwrap_err().contains("checksum"));
+    assert_eq!(grams.read(third.row.step).unwrap(), third.gram, "and harms no other");
+    // Read whole, none is shown; the rows stay.
+    let damaged = load(&out).unwrap();
+    assert_eq!((damaged.history.rows(), damaged.history.snapshots().len()), (whole.history.rows(), 0));
+    assert!(damaged.warnings.iter().any(|said| said.contains("checksum")), "{:?}", damaged.warnings);
+    assert!(measure_kernels(&path).unwrap_err().contains("checksum"));
+    // An older archive has one checksum for all: none is read.
+    let name = b"gram_crc32";
+    while let Some(at) = (0..bytes.len()).find(|&at| bytes[at..].starts_with(name)) {
+        bytes[at] = b'h';
+    }
+    fs::write(&path, &bytes).unwrap();
+    let grams = load_lazily(&out).unwrap().1.unwrap();
+    assert!(grams.read(third.row.step).unwrap_err().contains("checksum"));
 }

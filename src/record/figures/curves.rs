@@ -170,7 +170,7 @@ fn velocity(history: &History) -> Panel {
     });
     Panel {
         title: "Kernel velocity on each task's probes",
-        y: "(1 − CKA) per epoch",
+        y: if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" },
         log: true,
         marks: marks.collect(),
         curves: by_task(history, Metric::Velocity),
