@@ -20,7 +20,9 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
         }
         notes.push("EMNIST stores its images with rows and columns exchanged: they are turned upright".to_owned());
     }
-    if let [channels @ 2.., height, width] = train.shape {
+    if let [channels, height, width] = train.shape
+        && channels > 1
+    {
         notes.push(format!("Each image is read as {height} × {width} pixels of {channels} channels"));
     }
     let count = train.labels.iter().chain(&test.labels).max().map_or(0, |&label| usize::from(label) + 1);
