@@ -151,8 +151,9 @@ impl Job<'_> {
             return Err(Stop::Cancelled);
         }
         // Taken apart once for all ridges.
-        let rounding = if matches!(self.kernel, Of::Network(_)) { Rounding::Single } else { Rounding::Double };
-        let decomposed = Decomposed::of(&gram, rounding).map_err(Stop::Failed)?;
+        // Kernels of networks, too: they have eigenvalues that count well below what products in f32 may leave at worst, so only
+        // a least eigenvalue below 0 says how much of them is rounding.
+        let decomposed = Decomposed::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
             if (client.cancelled)() {
