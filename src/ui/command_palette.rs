@@ -155,7 +155,7 @@ impl Palette {
         }
     }
 
-    /// Field, list, and what the chosen one does; whether something was chosen.
+    /// Field, list, and what the chosen one does; whether something was chosen, or nothing is to be.
     fn contents(
         &mut self,
         ui: &mut Ui,
@@ -164,6 +164,8 @@ impl Palette {
     ) -> bool {
         let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let (down, up, enter) = (pressed(Key::ArrowDown), pressed(Key::ArrowUp), pressed(Key::Enter));
+        // Not left to the modal, which hears of none in its first frame.
+        let escape = pressed(Key::Escape);
         // It has the focus before it is drawn, or what is typed in its first frame would be nobody's.
         ui.memory_mut(|memory| memory.request_focus(field_id()));
         let field = TextEdit::singleline(&mut self.query).id(field_id()).hint_text("Command, preset or view");
@@ -219,6 +221,6 @@ impl Palette {
         if let Some(entry) = done {
             entry.push(actions);
         }
-        done.is_some()
+        done.is_some() || escape
     }
 }
