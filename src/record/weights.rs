@@ -37,8 +37,23 @@ pub(super) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
         let mut metadata: HashMap<String, String> = weights.network.pairs().into_iter().collect();
         metadata.insert(STEP.to_owned(), weights.step.to_string());
         let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
-        writer.write_all(&file.map_err(|err| invalid(err.to_string()))?)
+        writer.write_all(&in_order(file.map_err(|err| invalid(err.to_string()))?)?)
     })
+}
+
+/// The same file with the entries of its header in the order of their names. The library writes the metadata in another order
+/// each time, and the same run is the same files to the byte.
+fn in_order(mut file: Vec<u8>) -> io::Result<Vec<u8>> {
+    let Some((length, rest)) = file.split_first_chunk_mut::<8>() else { return Ok(file) };
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(io::Error::other)?;
+    let Some(header) = rest.get_mut(..length) else { return Ok(file) };
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
+    let text = serde_json::to_vec(&entries)?;
+    // The same words, so of the same length; what is left over was filled with spaces before, too.
+    if let Some(place) = header.get_mut(..text.len()) {
+        place.copy_from_slice(&text);
+    }
+    Ok(file)
 }
 
 /// Reads them back; only tensors of f32 are ours.

@@ -85,7 +85,7 @@ fn every_activation_is_the_same_as_on_the_cpu() {
         let [a, b] = [&there, &here].map(|set| set.learner.kernel(&set.probes, false, &never).unwrap().trace);
         let kernels = gap(&a, &b);
         eprintln!("{activation:?} on {}: kernel {kernels:.1e} from the CPU's", gpu.words);
-        assert!(kernels <= 3e-6, "{activation:?}: {kernels:e}");
+        assert!(kernels <= 1e-5, "{activation:?}: {kernels:e}");
     }
 }
 
