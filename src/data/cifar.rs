@@ -1,4 +1,4 @@
-//! CIFAR-10 and CIFAR-100 in their binary form: records of labels and three planes R, G, B of 32×32 bytes, no header.
+//! CIFAR-10 and CIFAR-100, in the Python version and in the binary one: records of labels and three planes R, G, B of 32×32 bytes, no header.
 //!
 //! There is nothing in such a file to tell what it is but its length and its labels, so both are checked strictly: a whole
 //! number of records, not more than the original has, every label in range. Cut-down files with fewer records are welcome.
@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::pickle::{self, Item};
 use super::{DataError, RawImages, RawSet, places};
 
 /// Bytes of one image: three planes.
@@ -85,8 +86,8 @@ impl Cifar {
         self.training().0[0]
     }
 
-    /// The refusal of a folder or archive with the Python version.
-    pub(super) fn python_version(self, folder: &Path) -> DataError {
+    /// The refusal of a folder whose files are not as their authors wrote them.
+    fn unreadable(self, folder: &Path) -> DataError {
         DataError::Python { folder: folder.to_owned(), set: self.name(), archive: self.archive() }
     }
 
@@ -99,52 +100,111 @@ impl Cifar {
     }
 }
 
-/// Reads the folder, or one above it.
+/// The folder of either version.
+enum Version {
+    Binary(PathBuf),
+    /// What torchvision and Keras unpack.
+    Python(PathBuf),
+}
+
+/// Reads the folder, or one above it, in either version.
 pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
-    let folder = &locate(path, kind)?;
+    let folder = match locate(path, kind)? {
+        Version::Binary(folder) => folder,
+        Version::Python(folder) => return python(&folder, kind),
+    };
     let (files, most) = kind.training();
     let mut train = RawImages { shape: [3, 32, 32], pixels: Vec::new(), labels: Vec::new() };
     for file in files {
-        let batch = load_file(folder, file, kind, most)?;
+        let batch = load_file(&folder, file, kind, most)?;
         train.pixels.extend(batch.pixels);
         train.labels.extend(batch.labels);
     }
-    let test = load_file(folder, kind.test(), kind, 10_000)?;
-    Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(folder, kind), train, test })
+    let test = load_file(&folder, kind.test(), kind, 10_000)?;
+    Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(&folder, kind), train, test })
 }
 
-/// A user may choose the folder itself, one above it, or the other version of the same set.
-fn locate(path: &Path, kind: Cifar) -> Result<PathBuf, DataError> {
-    let python = |folder: &Path| kind.python_version(folder);
-    if path.is_file() && places::is_archive(path) && is_python(path) {
-        return Err(python(path));
-    }
+/// A user may choose the folder itself or one above it.
+fn locate(path: &Path, kind: Cifar) -> Result<Version, DataError> {
     places::folder(path)?;
-    let first = kind.first();
-    if let Some(folder) = places::with(path, first, &[kind.folder()])? {
-        return Ok(folder);
+    if let Some(folder) = places::with(path, kind.first(), &[kind.folder()])? {
+        return Ok(Version::Binary(folder));
     }
     let (folder, file) = kind.python();
     if let Some(folder) = places::with(path, file, &[folder])? {
-        return Err(python(&folder));
+        return Ok(Version::Python(folder));
     }
     let other = if kind == Cifar::Ten { Cifar::Hundred } else { Cifar::Ten };
-    if let Some(folder) = places::with(path, other.first(), &[other.folder()])? {
-        let (holds, instead) = (format!("the files of {}", other.name()), format!("set data.source={}", other.key()));
-        return Err(DataError::Other { folder, holds, instead });
+    for (file, folder) in [(other.first(), other.folder()), (other.python().1, other.python().0)] {
+        if let Some(folder) = places::with(path, file, &[folder])? {
+            let (holds, instead) =
+                (format!("the files of {}", other.name()), format!("set data.source={}", other.key()));
+            return Err(DataError::Other { folder, holds, instead });
+        }
     }
     let start = kind.folder().trim_end_matches("-batches-bin").trim_end_matches("-binary");
-    match places::archive(path, start) {
-        Some(archive) if is_python(&archive) => Err(python(&archive)),
-        Some(archive) => Err(DataError::Archive { file: archive }),
-        None => Err(missing(path, first, kind)),
-    }
+    Err(match places::archive(path, start) {
+        Some(archive) => DataError::Archive { file: archive },
+        None => missing(path, kind.first(), kind),
+    })
 }
 
-/// Whether an archive is of the Python version, by its name, which is its authors' or Keras'.
-fn is_python(archive: &Path) -> bool {
-    let name = archive.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    name.contains("python") || name.contains("-py.")
+/// Reads the Python version.
+fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
+    let (names_file, names, files, test) = match kind {
+        Cifar::Ten => {
+            let batches: &'static [&'static str] =
+                &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"];
+            ("batches.meta", "label_names", batches, "test_batch")
+        }
+        Cifar::Hundred => ("meta", "fine_label_names", &["train"] as &[_], "test"),
+    };
+    let whole = |name: &str, most: usize| -> Result<Vec<u8>, DataError> {
+        let path = folder.join(name);
+        if !path.exists() {
+            return Err(missing(folder, name, kind));
+        }
+        let (file, handle) = places::open(&path)?;
+        let mut bytes = Vec::new();
+        // Bytes that were written as text take twice their room, and the names of the pictures some.
+        let ceiling = (2 * most * kind.record() + (4 << 20)) as u64;
+        let read = handle.take(ceiling).read_to_end(&mut bytes);
+        read.map_err(|err| DataError::Unreadable { file, reason: err.to_string() })?;
+        Ok(bytes)
+    };
+    let images = |name: &str, most: usize| -> Result<RawImages, DataError> {
+        read_pickle(&whole(name, most)?, kind, most).ok_or_else(|| kind.unreadable(folder))
+    };
+    let most = kind.training().1;
+    let mut train = RawImages { shape: [3, 32, 32], pixels: Vec::new(), labels: Vec::new() };
+    for file in files {
+        let batch = images(file, most)?;
+        train.pixels.extend(batch.pixels);
+        train.labels.extend(batch.labels);
+    }
+    let test = images(test, 10_000)?;
+    // Decoration: a set without its names is one with numbers.
+    let names = whole(names_file, 0).ok().and_then(|bytes| {
+        let meta = pickle::read(&bytes)?;
+        let names: Option<Vec<String>> = meta.get(names)?.list()?.iter().map(|name| name.word()).collect();
+        names.filter(|names| names.len() == kind.classes())
+    });
+    let shown =
+        |name: String| -> String { name.replace('_', " ").chars().filter(|c| !c.is_control()).take(40).collect() };
+    let numbers = || (0..kind.classes()).map(|class| class.to_string()).collect();
+    let class_names = names.map_or_else(numbers, |names| names.into_iter().map(shown).collect());
+    Ok(RawSet { name: kind.name().to_owned(), class_names, train, test })
+}
+
+/// Reads the images of one file of the Python version, at most `most`; none where it is not one.
+pub fn read_pickle(bytes: &[u8], kind: Cifar, most: usize) -> Option<RawImages> {
+    let batch = pickle::read(bytes)?;
+    let labels = batch.get(if kind == Cifar::Ten { "labels" } else { "fine_labels" })?.list()?;
+    let Item::Array { rows, columns: PIXELS, bytes } = batch.get("data")? else { return None };
+    let class = |label: &Item| label.whole().filter(|&label| (0..kind.classes() as i64).contains(&label));
+    let labels: Option<Vec<u8>> = labels.iter().map(|label| class(label).map(|label| label as u8)).collect();
+    let labels = labels.filter(|labels| labels.len() == *rows && (1..=most).contains(rows))?;
+    Some(RawImages { shape: [3, 32, 32], pixels: bytes.to_vec(), labels })
 }
 
 fn missing(folder: &Path, file: &str, kind: Cifar) -> DataError {

@@ -30,7 +30,7 @@ pub enum DataError {
     #[error("{} holds {holds}: {instead}", folder.display())]
     Other { folder: PathBuf, holds: String, instead: String },
     #[error(
-        "{} is the Python version of {set}: fetch the binary version, {archive} from www.cs.toronto.edu/~kriz/cifar.html, unpack it and choose its folder",
+        "{} is the Python version of {set}, but not as its authors wrote it: fetch the binary version, {archive} from www.cs.toronto.edu/~kriz/cifar.html, unpack it and choose its folder",
         folder.display()
     )]
     Python { folder: PathBuf, set: &'static str, archive: &'static str },

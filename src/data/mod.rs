@@ -19,6 +19,7 @@ mod idx_set;
 mod images;
 mod known;
 mod order;
+mod pickle;
 mod places;
 mod plane;
 mod probe;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 use crate::spec::Spec;
 
-pub use cifar::{Cifar, read_records};
+pub use cifar::{Cifar, read_pickle, read_records};
 pub use drawn::{MODES, Role};
 pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};

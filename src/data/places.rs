@@ -228,11 +228,8 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
     };
     for kind in [Cifar::Ten, Cifar::Hundred] {
         let holds = |(name, file): (&str, &str)| has(file) || folder.join(name).join(file).exists();
-        if holds((kind.folder(), kind.first())) {
-            return say(&format!("the binary files of {}", kind.name()), &format!("set data.source={}", kind.key()));
-        }
-        if holds(kind.python()) {
-            return Some(kind.python_version(folder));
+        if holds((kind.folder(), kind.first())) || holds(kind.python()) {
+            return say(&format!("the files of {}", kind.name()), &format!("set data.source={}", kind.key()));
         }
     }
     let way_out = "choose a folder with the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte";

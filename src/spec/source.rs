@@ -12,9 +12,9 @@ pub enum Source {
     FashionMnistSmall,
     /// A folder with four IDX files, plain or `.gz`, as MNIST, Fashion-MNIST, KMNIST and EMNIST have them, or one above it.
     Idx,
-    /// The folder `cifar-10-batches-bin`.
+    /// The folder `cifar-10-batches-bin` or `cifar-10-batches-py`, or one above it.
     Cifar10,
-    /// The folder `cifar-100-binary`.
+    /// The folder `cifar-100-binary` or `cifar-100-python`, or one above it.
     Cifar100,
     /// Points (cos γ, sin γ), by the sign of x₁x₂, which Jacot et al. 2018 fit. The probes are evenly spread.
     Circle,

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flate2::{Compression, write::GzEncoder};
-use kernelscope::data::{DataError, DataSet, TaskStream, idx, load};
+use kernelscope::data::{Cifar, DataError, DataSet, TaskStream, idx, load, read_pickle};
 use kernelscope::record::Event;
 use kernelscope::spec::{DataSpec, Source, Spec, TaskKind};
+use proptest::prelude::*;
 
 fn idx_file(code: u8, sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
     let magic = [0, 0, code, sizes.len() as u8];
@@ -205,20 +206,20 @@ fn what_cannot_be_read_is_named() {
         (
             Source::Cifar10,
             "py/cifar-10-batches-py",
-            "Python version of CIFAR-10: fetch the binary version, cifar-10-binary.tar.gz",
+            "Python version of CIFAR-10, but not as its authors wrote it: fetch the binary version, cifar-10-binary.tar.gz",
         ),
         (Source::Cifar10, "py", "cifar-10-batches-py is the Python version"),
         (
             Source::Cifar100,
             "py100/cifar-100-python",
-            "Python version of CIFAR-100: fetch the binary version, cifar-100-binary",
+            "Python version of CIFAR-100, but not as its authors wrote it: fetch the binary version, cifar-100-binary",
         ),
-        (Source::Cifar10, "tar/cifar-10-python.tar.gz", "Python version"),
-        (Source::Cifar10, "tar", "Python version"),
-        (Source::Cifar10, "keras", "Python version of CIFAR-10"),
+        (Source::Cifar10, "tar/cifar-10-python.tar.gz", "is an archive: unpack it"),
+        (Source::Cifar10, "tar", "cifar-10-python.tar.gz is an archive"),
+        (Source::Cifar10, "keras", "cifar-10-batches-py.tar.gz is an archive"),
         (Source::Cifar100, "bin", "set data.source=cifar10"),
         (Source::Idx, "bin", "set data.source=cifar10"),
-        (Source::Idx, "py", "Python version of CIFAR-10"),
+        (Source::Idx, "py", "set data.source=cifar10"),
         (Source::Idx, "csv", "tables of text"),
         (Source::Idx, "old/MNIST", "training.pt"),
         (Source::Idx, "zip", "archive.zip is an archive: unpack it"),
@@ -318,4 +319,81 @@ fn labels_alone_make_no_known_set() {
     let spec =
         DataSpec { source: Source::Idx, path: Some(folder), per_class: 2, test_per_class: 2, ..DataSpec::default() };
     assert_eq!(load(&spec).unwrap().class_names[3], "class 3");
+}
+
+/// The instructions of a pickle as Python 2 wrote them for the set's authors, and as Python 3 writes the same.
+fn pickle(labels: &[u8], pixels: &[u8], key: &str, of_python_3: bool) -> Vec<u8> {
+    let bytes = |bytes: &[u8]| -> Vec<u8> {
+        if of_python_3 {
+            let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+            let words =
+                [b"c_codecs\nencode\n(X".as_slice(), &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+            [words, b"X\x06\0\0\0latin1tR".to_vec()].concat()
+        } else {
+            [b"T".as_slice(), &(bytes.len() as u32).to_le_bytes(), bytes].concat()
+        }
+    };
+    let list: Vec<u8> = labels.iter().flat_map(|&label| [b'K', label]).collect();
+    let rows = (labels.len() as u16).to_le_bytes();
+    [
+        b"\x80\x02}q\x00(".to_vec(),
+        bytes(b"batch_label"),
+        bytes(b"one"),
+        bytes(key.as_bytes()),
+        [b"]q\x01(".to_vec(), list, b"e".to_vec()].concat(),
+        bytes(b"data"),
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85".to_vec(),
+        [bytes(b"b"), b"\x87R(K\x01M".to_vec()].concat(),
+        [rows.as_slice(), b"M\x00\x0c\x86cnumpy\ndtype\nX\x02\0\0\0u1K\x00K\x01\x87R".as_slice()].concat(),
+        b"(K\x03X\x01\0\0\0|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89".to_vec(),
+        [bytes(pixels), b"tbu.".to_vec()].concat(),
+    ]
+    .concat()
+}
+
+/// What torchvision and Keras leave on disk is read to the byte, and no instruction of it is trusted.
+#[test]
+fn the_python_version_of_cifar_is_read() {
+    let pixels: Vec<u8> = (0..3 * 3072).map(|at| (at * 7 % 256) as u8).collect();
+    for of_python_3 in [false, true] {
+        let file = pickle(&[7, 0, 9], &pixels, "labels", of_python_3);
+        let images = read_pickle(&file, Cifar::Ten, 10).unwrap();
+        assert_eq!((images.shape, images.labels.as_slice()), ([3, 32, 32], [7, 0, 9].as_slice()));
+        assert_eq!(images.pixels, pixels, "Python 3: {of_python_3}");
+        assert!(read_pickle(&file, Cifar::Ten, 2).is_none(), "more than the original has");
+        assert!(read_pickle(&file, Cifar::Hundred, 10).is_none());
+        assert!((0..file.len()).step_by(97).all(|cut| read_pickle(&file[..cut], Cifar::Ten, 10).is_none()));
+    }
+    assert!(read_pickle(&pickle(&[10, 0, 9], &pixels, "labels", false), Cifar::Ten, 10).is_none());
+    assert!(read_pickle(&pickle(&[1, 2], &pixels, "labels", false), Cifar::Ten, 10).is_none());
+    assert!(read_pickle(b"cos\nsystem\n(X\x04\0\0\0exittR.", Cifar::Ten, 10).is_none());
+
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("data/cifar-100-python");
+    put(&folder.join("train"), &pickle(&[99, 0, 9], &pixels, "fine_labels", true));
+    put(&folder.join("test"), &pickle(&[5], &pixels[..3072], "fine_labels", false));
+    put(&folder.join("meta"), b"");
+    let set = read(Source::Cifar100, root.path()).unwrap();
+    assert_eq!((set.train.labels, set.test.labels, set.class_names[99].as_str()), (vec![99, 0, 9], vec![5], "99"));
+}
+
+proptest! {
+    #[test]
+    fn mutated_pickles_are_read_or_refused(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        of_python_3: bool,
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut file = pickle(&[7], &[200; 3072], "labels", of_python_3);
+        // Half of the edits fall on what is not a pixel.
+        for (at, (place, byte)) in edits.into_iter().enumerate() {
+            let place = place.index(file.len());
+            let place = if at % 2 == 0 { place % 250 } else { place };
+            file[place] = byte;
+        }
+        file.truncate(cut.map_or(file.len(), |cut| cut.index(file.len())));
+        if let Some(images) = read_pickle(&file, Cifar::Ten, 10) {
+            prop_assert_eq!(images.pixels.len(), images.labels.len() * 3072);
+        }
+    }
 }
