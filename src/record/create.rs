@@ -62,7 +62,7 @@ fn check_replaceable(out: &Path) -> Result<(), FolderError> {
     if out.join(STUDY).exists() {
         return Err(FolderError::Study(out.to_owned()));
     }
-    let is_run = fs::read_to_string(out.join(RUN)).is_ok_and(|text| Spec::from_toml(&text).is_ok());
+    let is_run = Spec::read(&out.join(RUN)).is_ok();
     for name in FILES.into_iter().chain([KERNELS]) {
         let path = out.join(name);
         let is_ours = |found: fs::Metadata| is_run && found.is_file();

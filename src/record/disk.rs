@@ -10,6 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Opens a file to read it: a pipe or a device under its name would keep the program waiting, or feed it without an end.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    File::open(path)
+}
+
+/// Reads such a file as text.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    io::read_to_string(open(path)?)
+}
+
 /// Makes a folder with those above it, unless it is there.
 pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {

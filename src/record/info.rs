@@ -3,7 +3,6 @@
 //! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -61,7 +60,7 @@ impl Facts {
 
     /// Reads them back; the error is a sentence.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(path).map_err(|err| disk::words(&err))?;
+        let text = disk::text(path).map_err(|err| disk::words(&err))?;
         toml::from_str(&text)
             .map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
     }

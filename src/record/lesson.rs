@@ -225,6 +225,6 @@ fn rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), FolderError> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Vec<T> {
-    let Ok(mut table) = csv::Reader::from_path(path) else { return Vec::new() };
-    table.deserialize().map_while(Result::ok).collect()
+    let Ok(file) = disk::open(path) else { return Vec::new() };
+    csv::Reader::from_reader(file).into_deserialize().map_while(Result::ok).collect()
 }

@@ -92,7 +92,7 @@ fn lines() -> csv::Writer<Vec<u8>> {
 
 /// How many whole lines a table has.
 pub(super) fn lines_in(path: &Path) -> io::Result<u64> {
-    let (mut file, mut chunk, mut count) = (File::open(path)?, vec![0; 1 << 16], 0);
+    let (mut file, mut chunk, mut count) = (disk::open(path)?, vec![0; 1 << 16], 0);
     loop {
         match file.read(&mut chunk)? {
             0 => return Ok(count),

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::{
     Accuracy, Block, CrossMetrics, Ending, FolderError, History, LayerMetrics, Ledger, LogitMetrics, Logits, Metric,
-    OptimiserMetrics, Prediction, Row, TensorMetrics, atomic,
+    OptimiserMetrics, Prediction, Row, TensorMetrics, atomic, disk,
 };
 use crate::spec::Change;
 
@@ -281,7 +281,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = disk::open(path)?;
         let length = file.metadata()?.len();
         let whole = end_of_last_line(&mut file, length)?;
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));

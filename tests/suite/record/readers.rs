@@ -100,6 +100,24 @@ fn a_run_from_before_the_analysis_had_its_own_thread_opens() {
     assert_eq!(rows(&then), expected);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    for name in ["metrics.csv", "events.csv", "predictions.csv", "info.toml", "run.toml"] {
+        let (path, aside) = (folder.join(name), folder.join("aside"));
+        fs::rename(&path, &aside).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let said = match load(&folder) {
+            Ok(loaded) => loaded.warnings.join("; "),
+            Err(err) => err.to_string(),
+        };
+        assert!(said.contains("no regular file") || said.contains("no snapshot"), "{name}: {said}");
+        fs::rename(&aside, &path).unwrap();
+    }
+}
+
 #[test]
 fn a_run_file_of_another_world_is_refused_with_its_key() {
     let place = tempfile::tempdir().unwrap();
