@@ -1,6 +1,6 @@
 //! What the outputs on the probes of a run are to be, as far as its record tells.
 
-use super::{Probe, RunInfo};
+use super::RunInfo;
 use crate::spec::Readout;
 
 impl RunInfo {
@@ -10,15 +10,11 @@ impl RunInfo {
         self.spec.readout(self.class_names.len().max(seen))
     }
 
-    /// What the outputs on the probes are to be, row-major [n, C]; `None` of a number that a record does not tell.
-    pub fn targets(&self) -> Option<Vec<f32>> {
-        let Readout::Classes(classes) = self.readout() else {
-            return (self.probe_values.len() == self.probes.len()).then(|| self.probe_values.to_vec());
-        };
-        let one_hot = |probe: &Probe| {
-            let label = probe.label;
-            (0..classes).map(move |class| f32::from(u8::from(class == label)))
-        };
-        Some(self.probes.iter().flat_map(one_hot).collect())
+    /// What an output on a probe is to be; `None` of a number that the record does not tell.
+    pub fn target(&self, probe: usize, output: usize) -> Option<f32> {
+        match self.readout() {
+            Readout::Classes(_) => Some(f32::from(u8::from(self.probes.get(probe)?.label == output))),
+            Readout::Number => self.probe_values.get(probe).copied(),
+        }
     }
 }

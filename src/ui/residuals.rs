@@ -10,7 +10,7 @@ use super::aside::Aside;
 use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::record::{History, RunInfo, Snapshot};
-use crate::spec::Reduction;
+use crate::spec::{Readout, Reduction};
 
 /// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that tells of its outputs.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +39,10 @@ impl Residuals {
 struct Order {
     /// Of the asker's record; what belongs to another record is worthless.
     record: u64,
-    /// What the outputs are to be, row-major [n, C]; none where the record does not tell.
-    targets: Option<Vec<f32>>,
+    /// Class of each probe.
+    labels: Arc<[usize]>,
+    /// What the one output is to say of each, where the outputs say a number.
+    numbers: Option<Arc<[f32]>>,
     snapshots: Vec<Arc<Snapshot>>,
 }
 
@@ -82,7 +84,9 @@ impl ResidualMap {
             && !self.thread.is_busy()
             && let Some(info) = history.info()
         {
-            let order = Order { record: self.record, targets: info.targets(), snapshots: wanted().cloned().collect() };
+            let labels = info.probes.iter().map(|probe| probe.label).collect();
+            let numbers = (info.readout() == Readout::Number).then(|| Arc::clone(&info.probe_values));
+            let order = Order { record: self.record, labels, numbers, snapshots: wanted().cloned().collect() };
             let asked = order.snapshots.iter().map(|snapshot| snapshot.row.step).collect();
             if self.thread.order(order) {
                 self.asked = asked;
@@ -125,14 +129,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn compute(&mut self, Order { record, targets, snapshots }: Order) -> Result<Residuals, String> {
+    fn compute(&mut self, Order { record, labels, numbers, snapshots }: Order) -> Result<Residuals, String> {
         if self.record != Some(record) {
             *self = Self { record: Some(record), ..Self::default() };
         }
         let Some(first) = snapshots.first() else { return Ok(Residuals::default()) };
-        let Some(targets) = targets else {
-            return Err("this record does not tell what the outputs were to be".to_owned());
-        };
         let modes = match &self.modes {
             Some(modes) => modes,
             None => self.modes.insert(modes_of(first)?),
@@ -143,7 +144,7 @@ impl Desk {
             let step = snapshot.row.step;
             let energies = match self.known.get(&step) {
                 Some(known) => known.clone(),
-                None => energies(modes, snapshot, &targets)?,
+                None => energies(modes, snapshot, &labels, numbers.as_deref())?,
             };
             found.times.push((step, snapshot.row.epoch));
             found.energies.push(energies.clone());
@@ -163,13 +164,21 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Of f − y, with what the outputs are to be.
-fn energies(modes: &Modes, snapshot: &Snapshot, targets: &[f32]) -> Result<Vec<f64>, String> {
+/// Of f − y: with y one-hot, or these numbers.
+fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Option<&[f32]>) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
-    if outputs.is_empty() || outputs.len() != targets.len() {
+    let count = outputs.len() / labels.len().max(1);
+    if outputs.is_empty() || outputs.len() != count * labels.len() {
         return Err("the outputs do not fit the probes".to_owned());
     }
+    if numbers.is_some_and(|numbers| numbers.len() != labels.len()) {
+        return Err("this record does not tell what the output was to say".to_owned());
+    }
+    let wanted = |probe: usize, output: usize| match numbers {
+        Some(numbers) => f64::from(numbers[probe]),
+        None => f64::from(u8::from(labels[probe] == output)),
+    };
     let residual: Vec<f64> =
-        outputs.iter().zip(targets).map(|(&output, &target)| f64::from(output) - f64::from(target)).collect();
-    Ok(modes.energies(&residual, targets.len() / snapshot.eigenvalues.len().max(1)))
+        outputs.iter().enumerate().map(|(at, &said)| f64::from(said) - wanted(at / count, at % count)).collect();
+    Ok(modes.energies(&residual, count))
 }

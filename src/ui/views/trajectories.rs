@@ -162,26 +162,18 @@ fn traces(
 ) -> Vec<Trace> {
     let mut traces = Vec::new();
     // With the squared error all own logits go to 1, and an output that says a number to its number.
-    if info.spec.training.loss == Loss::Mse
-        && let Some(targets) = info.targets()
-    {
-        let (count, readout) = (info.readout().count(), info.readout());
-        let mut levels: Vec<f32> = lines
-            .iter()
-            .filter(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit)
-            .map(|(row, logit, _)| targets[row * count + logit])
-            .collect();
+    let readout = info.readout();
+    let own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
+    if info.spec.training.loss == Loss::Mse && own {
+        let mut levels: Vec<f32> = lines.iter().filter_map(|(row, logit, _)| info.target(*row, *logit)).collect();
         levels.sort_by(f32::total_cmp);
         levels.dedup();
-        let all_own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
-        for level in levels.into_iter().filter(|_| all_own) {
-            traces.push(Trace::level(window, f64::from(level), scene.tokens.faint));
-        }
+        traces.extend(levels.into_iter().map(|level| Trace::level(window, f64::from(level), scene.tokens.faint)));
     }
     for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
         let colour = scene.tokens.layer(place, lines.len().max(2));
         let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
-        let output = match info.readout() {
+        let output = match readout {
             Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
             Readout::Number => "output".to_owned(),
         };
