@@ -24,15 +24,13 @@ pub enum Event {
     Progress(Progress),
     /// One Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
-    /// The infinite-width kernel Θ̊ of the network on the probes, row-major [n, n], where it has one; once, before the first
-    /// snapshot.
+    /// The infinite-width kernel Θ̊ on the probes, row-major [n, n], where the network has one; once, before the first snapshot.
     Limit(Arc<[f64]>),
     /// What one step did to images of earlier tasks.
     Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
     Changed { step: u64, epoch: f64, change: Change },
-    /// The kernel one lag before the next snapshot, where none was taken there: without it nobody could compute the velocity of
-    /// that snapshot again.
+    /// The kernel one lag before the next snapshot, where none was taken: without it that velocity could not be computed again.
     Partner(Arc<Partner>),
     /// The state of the run was kept, as asked; it goes on.
     Forked(Arc<Checkpoint>),
@@ -311,17 +309,14 @@ pub struct BlockMetrics {
     pub frobenius: f64,
     /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
     pub effective_rank: f64,
-    /// Largest |K − Kᵀ| before symmetrising, relative to the largest |K|; only of kernels from elsewhere. Of a run's own kernel one
-    /// half is computed and mirrored, so there it could be nothing but 0.
+    /// Largest |K − Kᵀ| over the largest |K|, before symmetrising; only of kernels from elsewhere, for a run's own is mirrored.
     pub asymmetry: Option<f64>,
     /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
     pub alignment: f64,
     pub alignment_centred: Option<f64>,
-    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), where the full kernel was computed: at the last snapshot of each epoch, and only
-    /// while images · logits of all probes are at most 2,560.
+    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
     pub alignment_full: Option<f64>,
-    /// η λ_max(Θ_full)/(N C), of a task's block, where the full kernel was computed; η is the rate that reaches the optimiser.
-    /// It is the sharpness of the squared error, whatever the loss is: only for that does 2 bound it.
+    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
     pub sharpness: Option<f64>,
     /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
     /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.

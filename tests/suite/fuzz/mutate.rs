@@ -390,7 +390,7 @@ pub fn unpacked(name: &str, bytes: &[u8]) -> usize {
             inside.len()
         }
         Some("npz") => {
-            let count = |mut reader: ZipArchive<_>| {
+            let count = |mut reader: ZipArchive<Cursor<&[u8]>>| {
                 let entries = reader.len();
                 let whole = |at| std::io::copy(&mut reader.by_index(at).ok()?, &mut std::io::sink()).ok();
                 (0..entries).filter_map(whole).sum::<u64>() as usize
