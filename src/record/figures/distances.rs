@@ -50,7 +50,7 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let below = format!("{} snapshots in order, epochs {} to {}; lines: switches", first.n, ends[0], ends[1]);
     let place = (GAP * unit, (HEAD + SIDE + 20) * unit);
     root.draw_text(&below, &text::<B>(LABEL, INK, HPos::Left, VPos::Center), place)?;
-    colour_bar(root, map, "distance", HEAD, SIDE)
+    colour_bar(root, map, "distance", COLUMNS, HEAD, SIDE)
 }
 
 /// Names and rows of the blocks of probes.

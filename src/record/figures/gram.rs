@@ -91,16 +91,22 @@ fn pictures(history: &History) -> Vec<Vec<Picture>> {
     picture(0.0, "First").zip(picture(last, "Last")).map(triple).into_iter().collect()
 }
 
+/// Heat maps beside each other: of a single kernel there is one.
+fn columns(history: &History) -> i32 {
+    if history.rows().len() == 1 { 1 } else { COLUMNS }
+}
+
 /// The size of this figure, in units.
 pub(super) fn size(history: &History) -> (u32, u32) {
     let switches = history.tasks().len().saturating_sub(1).clamp(1, MAX_SWITCHES) as i32;
-    ((COLUMNS * (SIDE + GAP) + GAP + BARS) as u32, (switches * (HEAD + SIDE) + GAP) as u32)
+    ((columns(history) * (SIDE + GAP) + GAP + BARS) as u32, (switches * (HEAD + SIDE) + GAP) as u32)
 }
 
 /// Draws all of them, the kernels on one colour scale and the changes on another.
 pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
     let unit = B::UNIT;
-    let title = "Kernel of all probes; white lines part the tasks";
+    let columns = columns(history);
+    let title = if columns == 1 { "Kernel of all probes" } else { "Kernel of all probes; white lines part the tasks" };
     root.draw_text(title, &text::<B>(TITLE, INK, HPos::Left, VPos::Center), (GAP * unit, 24 * unit))?;
     let rows = pictures(history);
     if rows.is_empty() {
@@ -128,11 +134,11 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
         }
     }
     let half = (SIDE - HEAD) / 2;
-    colour_bar(root, kernel, "kernel", HEAD, half)?;
-    if rows.iter().all(|row| row.len() == 1) {
+    colour_bar(root, kernel, "kernel", columns, HEAD, half)?;
+    if columns == 1 {
         return Ok(());
     }
-    colour_bar(root, change, "change", HEAD + half + HEAD, half)
+    colour_bar(root, change, "change", columns, HEAD + half + HEAD, half)
 }
 
 /// Where a row or column begins, in pixels.
@@ -179,10 +185,17 @@ pub(super) fn block_lines<B: Backend>(
     Ok(())
 }
 
-/// A colour scale with its numbers, at the right; `top` and `height` in units.
-pub(super) fn colour_bar<B: Backend>(root: &Area<B>, map: Map, name: &str, top: i32, height: i32) -> Drawn<B> {
+/// A colour scale with its numbers, at the right of so many heat maps; `top` and `height` in units.
+pub(super) fn colour_bar<B: Backend>(
+    root: &Area<B>,
+    map: Map,
+    name: &str,
+    columns: i32,
+    top: i32,
+    height: i32,
+) -> Drawn<B> {
     let unit = B::UNIT;
-    let left = (COLUMNS * (SIDE + GAP) + GAP) * unit;
+    let left = (columns * (SIDE + GAP) + GAP) * unit;
     let right = left + 18 * unit;
     let (low, high) = map.ends();
     root.draw_text(name, &text::<B>(LABEL, INK, HPos::Left, VPos::Bottom), (left, (top - 4) * unit))?;

@@ -116,7 +116,7 @@ pub(super) fn draw<B: Backend>(root: &Area<B>, history: &History) -> Drawn<B> {
             heat_map(root, picture, map, corner)?;
         }
     }
-    colour_bar(root, map, "over its largest", HEAD, SIDE)
+    colour_bar(root, map, "over its largest", COLUMNS, HEAD, SIDE)
 }
 
 /// The components of one kernel, each over its own largest entry; none where it is not on a grid.
