@@ -4,17 +4,18 @@
 //! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
 //! panic, and takes no more memory than they do.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use super::npy::{Header, MAGIC};
 use super::npz::{NpzReader, NpzWriter};
-use super::{FolderError, atomic};
+use super::tables::metrics_columns;
+use super::{FolderError, atomic, open_regular};
 
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 
-/// Says whether an archive can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
+/// Says whether an archive or a table of metrics can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
 /// ever is.
 ///
 /// # Errors
@@ -34,11 +35,19 @@ pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
     atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
 }
 
-/// Whether this file is an archive of kernels as the commands `gram` and `theory` write them, or nothing yet.
+/// Whether this file is an archive of kernels as the commands `gram` and `theory` write them, a table as `metrics` does, or nothing
+/// yet.
 fn is_ours(path: &Path) -> bool {
     let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
     let names = ["trace", "full", "sum-logits", "ntk_train_train"];
-    is_empty || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name)))
+    is_empty || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name))) || is_metrics(path)
+}
+
+/// Whether the first line of this file is that of `metrics.csv`.
+fn is_metrics(path: &Path) -> bool {
+    let header = metrics_columns().join(",");
+    let mut start = vec![0; header.len()];
+    open_regular(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == header.as_bytes()
 }
 
 /// Writes an archive for `numpy.load`.

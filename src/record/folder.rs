@@ -43,7 +43,7 @@ pub enum FolderError {
     IsFolder(PathBuf),
     #[error("{} exists: choose another name or give --overwrite", .0.display())]
     Exists(PathBuf),
-    #[error("{} is no archive of kernels that Kernelscope wrote: choose another name", .0.display())]
+    #[error("{} is no archive of kernels and no table of metrics that Kernelscope wrote: choose another name", .0.display())]
     NotOurs(PathBuf),
     #[error("{} holds a study: choose another folder for the run", .0.display())]
     Study(PathBuf),

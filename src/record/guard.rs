@@ -1,11 +1,8 @@
-//! What is asked of a file before it is read: that it is a file, that it fits into memory, and what it is if not what was wanted.
+//! Says of a file of arrays, before it is read, whether it fits into memory, and what it is if not what was wanted.
 //!
-//! Guarantees: a fifo, a device or a link to one is refused without being opened, so nothing waits for ever or reads without end;
-//! no memory is asked for that this machine does not have.
+//! Guarantee: no memory is asked for that this machine does not have.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 
 use super::npy::MAGIC;
 use super::npz::invalid;
@@ -13,43 +10,6 @@ use crate::spec::memory_available;
 
 /// Below this nobody is asked how much memory is free.
 const LITTLE: u64 = 16 << 20;
-
-/// Opens a regular file, or a link to one; also tells its length.
-///
-/// # Errors
-/// When there is none, it may not be read, or it is something else.
-pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
-    // Before it is opened: opening a fifo waits for somebody to write.
-    check_kind(&fs::metadata(path)?)?;
-    let file = File::open(path)?;
-    let about = file.metadata()?;
-    check_kind(&about)?;
-    Ok((file, about.len()))
-}
-
-fn check_kind(about: &fs::Metadata) -> io::Result<()> {
-    if about.is_dir() {
-        return Err(invalid("it is a folder and no file".to_owned()));
-    }
-    if !about.is_file() {
-        return Err(invalid("it is a device or a pipe: save it into a file first".to_owned()));
-    }
-    Ok(())
-}
-
-/// The bytes of a regular file that fits into memory.
-///
-/// # Errors
-/// When it is none, does not fit, or cannot be read.
-pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let (file, length) = open(path)?;
-    // Once as it is, and once as what is made of it.
-    check_room(length.saturating_mul(2))?;
-    let mut bytes = Vec::with_capacity(length as usize);
-    // A file that grows meanwhile is not followed.
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
 
 /// Says whether so many bytes can still be allocated.
 ///

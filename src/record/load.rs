@@ -26,6 +26,8 @@ use crate::spec::{Said, Spec, SpecError, TaskKind, half};
 pub enum LoadError {
     #[error("{}: {source}", path.display())]
     Spec { path: PathBuf, source: SpecError },
+    #[error("cannot read {}: {why}", path.display())]
+    Read { path: PathBuf, why: String },
     #[error("{} holds no snapshot yet: there is nothing to show", .0.display())]
     Empty(PathBuf),
 }
@@ -131,7 +133,10 @@ fn read_with(
 
 /// The spec in this file.
 pub(super) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
-    Spec::read(path).map_err(|source| LoadError::Spec { path: path.to_owned(), source })
+    Spec::read(path).map_err(|err| match err {
+        SpecError::Unread(why) => LoadError::Read { path: path.to_owned(), why },
+        source => LoadError::Spec { path: path.to_owned(), source },
+    })
 }
 
 fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {

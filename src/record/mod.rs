@@ -70,7 +70,7 @@ pub use elsewhere::{load_kernels, measure_kernels};
 pub use event::*;
 pub use folder::{FolderError, RunFolder};
 pub use grams::Grams;
-pub use guard::{foreign, read_file};
+pub use guard::foreign;
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use home::{STATE, state_folder};
 pub use kept::KeptFile;

@@ -14,10 +14,10 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::directory::{Body, Member, members};
-use super::guard::{self, check_room, foreign};
-use super::npy::{Header, MAGIC, Values};
-
+use super::guard::{check_room, foreign};
 use super::hushed::Hushed;
+use super::npy::{Header, MAGIC, Values};
+use super::open_regular;
 
 /// Writes one archive, array by array.
 pub(super) struct NpzWriter<W: Write + Seek> {
@@ -110,7 +110,8 @@ pub(super) struct NpzReader<R = File> {
 impl NpzReader {
     /// Opens an `.npz` archive or an `.npy` file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let (file, length) = guard::open(path)?;
+        let file = open_regular(path)?;
+        let length = file.metadata()?.len();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().replace(char::is_control, "\u{fffd}"));
         Self::of(file, length, stem.unwrap_or_default())
     }

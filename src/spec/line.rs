@@ -15,7 +15,10 @@ impl Spec {
     /// number is too large for a run file or the folder's name is no text.
     pub fn command_line(&self, folder: Option<&Path>) -> Option<String> {
         let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
-        let mut wanted = leaves(self)?;
+        // The line may be used in any folder.
+        let mut rooted = self.clone();
+        rooted.root_paths(Path::new(""));
+        let mut wanted = leaves(&rooted)?;
         // In front, because it brings others with it.
         wanted.sort_by_key(|(key, _)| key != "network.kind");
         let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();

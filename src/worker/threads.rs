@@ -5,6 +5,7 @@
 //! it is, what nobody else takes this thread does itself, and a run beside other work is slowed down as they are. A pool never
 //! has more threads than the machine has cores: more only wait for each other.
 
+use std::error::Error as _;
 use std::num::NonZeroUsize;
 use std::thread::{Builder, available_parallelism};
 
@@ -62,12 +63,20 @@ pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>
     let count = threads.map_or_else(usable, |threads| threads.get().min(fitting()));
     let pool = ThreadPoolBuilder::new().num_threads(count);
     let pool = if here { pool.use_current_thread() } else { pool };
-    pool.build_global().map_err(|_| {
-        format!(
-            "{count} threads cannot be started: the system allows this user no more (`ulimit -u`): end other programs, or take \
-             fewer threads"
-        )
-    })?;
+    match pool.build_global() {
+        // What has no cause is that there are threads already, as in a program that uses this as a library: they serve as well.
+        Err(err) if err.source().is_none() && threads.is_none() => {}
+        Err(err) if err.source().is_none() => {
+            return Err("the threads of this process are started already: their number stands".to_owned());
+        }
+        Err(_) => {
+            return Err(format!(
+                "{count} threads cannot be started: the system allows this user no more (`ulimit -u`): end other programs, or \
+                 take fewer threads"
+            ));
+        }
+        Ok(()) => {}
+    }
     let limited = wanted > fitting();
     Ok(limited.then(|| {
         format!("The address space is limited (`ulimit -v`), so that {count} threads compute and not {wanted}")

@@ -393,7 +393,7 @@ fn what_theory_cannot_use_is_one_sentence() {
     refused(&[inputs.clone(), ("x_test", vec![4], vec![1.0; 4])], &[], "x_test");
     for shape in [vec![], vec![8], vec![0, 4], vec![2, 0], vec![1, 2, 2, 1, 2]] {
         let values = vec![1.0; shape.iter().product()];
-        refused(&[("x_train", shape, values)], &[], "x_train has shape");
+        refused(&[("x_train", shape, values)], &[], "x_train: the inputs have shape");
     }
     for shape in [vec![], vec![1, 2, 1], vec![0, 2], vec![2, 0]] {
         let values = vec![1.0; shape.iter().product()];
