@@ -81,9 +81,9 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     let given = read(&args.inputs, &spec)?;
     refuse(spec.network.check(given.image))?;
     let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
-    eprintln!("{}", given.words);
     let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
+    eprintln!("{}", given.words);
     args.repeat.print(timing, None)?;
     signals.writing();
     if let Some(out) = &args.out {

@@ -46,7 +46,10 @@ impl<'a> Stored<'a> {
     pub fn open(parts: &'a [Vec<u8>], network: &'a NetworkSpec) -> Result<Self, WeightsError> {
         let mut views = BTreeMap::new();
         for bytes in parts {
-            for (name, view) in tensors_of(bytes).map_err(WeightsError::Format)?.tensors() {
+            let mut found = tensors_of(bytes).map_err(WeightsError::Format)?.tensors();
+            // The library's order is another one each time, and so would be the name in a refusal.
+            found.sort_by(|(one, _), (other, _)| one.cmp(other));
+            for (name, view) in found {
                 if views.contains_key(&name) {
                     return Err(WeightsError::Twice(printable(&name)));
                 }

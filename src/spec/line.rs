@@ -26,7 +26,7 @@ impl Spec {
         let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();
         // Stable: of several the first.
         nearest.sort_by_key(|(count, _)| *count);
-        let line = |preset: &Preset| Some((preset.name, self.assignments(&preset.spec(), &wanted)?));
+        let line = |preset: &Preset| Some((preset.name, rooted.assignments(&preset.spec(), &wanted)?));
         let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
         let folder = match (folder, &self.study) {
             (Some(folder), _) => folder.to_str()?.to_owned(),

@@ -78,7 +78,8 @@ fn modes_go_their_way(spec: Spec, classes: usize, wanted: fn(usize, usize) -> f6
             compared += usize::from(expected < 0.5);
         }
     }
-    assert!(compared > 50, "{compared} of them had lost half");
+    let least = if classes > 1 { 100 } else { 50 };
+    assert!(compared > least, "{compared} of them had lost half");
 }
 
 #[test]
