@@ -1,6 +1,5 @@
 //! Follows a run to its end: into the folder, onto the progress bar, into a record for the summary.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -69,8 +68,7 @@ impl Lines {
     fn say(&mut self, line: impl FnOnce() -> String) {
         let since = self.begun.elapsed();
         if since >= self.next {
-            // Who does not listen does without.
-            let _ = writeln!(std::io::stderr(), "{:.0} s: {}", since.as_secs_f64(), line());
+            eprintln!("{:.0} s: {}", since.as_secs_f64(), line());
             self.next = since + since.min(SELDOM);
         }
     }

@@ -18,7 +18,7 @@ use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
-use crate::record::{check_place, write_arrays};
+use crate::record::{Output, check_place, write_arrays};
 use crate::spec::{Activation, NetworkKind, Parametrisation, Pool, SAID, Said};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
@@ -200,7 +200,7 @@ impl GramArgs {
 
 pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Kernels, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     args.repeat.start_threads()?;
     let signals = UntilWritten::listen();

@@ -18,7 +18,7 @@ pub(super) fn presets() {
 
 /// Prints the devices, one a line.
 pub(super) fn devices() {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = worker::threads::usable();
     println!("cpu  {threads} threads");
     for adapter in worker::adapters() {
         let software = if adapter.software { ", a software driver: slower than the CPU" } else { "" };

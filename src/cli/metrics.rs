@@ -1,10 +1,9 @@
 //! `kernelscope metrics`: what a run is told of its own kernel, of kernels that somebody else has measured.
 
-use std::io;
 use std::path::PathBuf;
 
 use super::Refused;
-use crate::record::{STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
+use crate::record::{Output, STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
 
 /// Arguments of `metrics`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +30,7 @@ pub(super) fn metrics(args: &MetricsArgs) -> anyhow::Result<()> {
         return Err(Refused(message).into());
     }
     if let Some(out) = &args.out {
-        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Metrics, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     let measured = measure_kernels(path).map_err(Refused)?;
     for warning in &measured.warnings {
@@ -39,7 +38,11 @@ pub(super) fn metrics(args: &MetricsArgs) -> anyhow::Result<()> {
     }
     match &args.out {
         Some(out) => write_metrics(out, &measured.history)?,
-        None => metrics_of(&measured.history, io::stdout().lock())?,
+        None => {
+            let mut table = Vec::new();
+            metrics_of(&measured.history, &mut table)?;
+            print!("{}", String::from_utf8_lossy(&table));
+        }
     }
     Ok(())
 }

@@ -275,7 +275,12 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
     // Of these, standard output is what was asked for; of the others it only says where that is.
     let answers = matches!(
         command,
-        Command::Presets | Command::Devices | Command::Completions { .. } | Command::Gram(_) | Command::Theory(_)
+        Command::Presets
+            | Command::Devices
+            | Command::Completions { .. }
+            | Command::Gram(_)
+            | Command::Theory(_)
+            | Command::Metrics(_)
     );
     if answers && print::is_lost() {
         anyhow::bail!("standard output could not be written: the disk is full or the terminal is gone");

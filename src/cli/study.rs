@@ -13,6 +13,7 @@ use crate::record::figures::{FOLDER, Format, write_study};
 use crate::record::{StudyFolder, TABLE};
 use crate::worker::librarian::{News, finish, headline};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
+use crate::worker::threads;
 
 /// Steps of the bar: a study of any length has so many.
 const STEPS: u64 = 10_000;
@@ -80,7 +81,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
 
 /// How many runs at a time: as many as were asked for or as there are cores, but no more than the memory holds.
 fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = threads::usable();
     // One card is not faster for being shared.
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
     let asked = args.jobs.map_or(usual, NonZeroUsize::get);

@@ -13,7 +13,7 @@ use super::signals::UntilWritten;
 use crate::math::Gram;
 use crate::math::regression::RegressionError;
 use crate::math::timing::time;
-use crate::record::{Arrays, Layout, check_place, write_arrays};
+use crate::record::{Arrays, Layout, Output, check_place, write_arrays};
 use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
 use crate::theory::posterior::{self, Blocks};
 use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
@@ -70,7 +70,7 @@ type Named = (String, Vec<usize>, Vec<f64>);
 
 pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        check_place(out, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Kernels, args.overwrite).map_err(|err| Refused(err.to_string()))?;
     }
     if let Some(ridge) = args.ridge.filter(|ridge| !(ridge.is_finite() && *ridge >= 0.0)) {
         return Err(Refused(format!("--ridge must be a number from 0 on, not {ridge}")).into());

@@ -65,6 +65,19 @@ const MOST: usize = 4_000_000;
 /// Things that may be remembered and built into one another, which could grow without end.
 const MOST_ITEMS: usize = 400_000;
 
+/// How deep lists and dictionaries lie within each other at most: CIFAR's have three, and letting go of a very deep one would need
+/// more stack than there is.
+const DEEPEST: usize = 6;
+
+/// How deep lists and dictionaries lie within each other here.
+fn depth(item: &Item) -> usize {
+    match item {
+        Item::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Item::Pairs(pairs) => 1 + pairs.iter().map(|(key, value)| depth(key).max(depth(value))).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// What these bytes build; none where they are no such pickle.
 pub(super) fn read(bytes: &[u8]) -> Option<Item> {
     let (stack, marks, memo) = (Vec::new(), Vec::new(), HashMap::new());
@@ -109,7 +122,7 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, item: Item) -> Option<Option<Item>> {
-        (self.stack.len() < MOST_ITEMS).then(|| self.stack.push(item))?;
+        (self.stack.len() < MOST_ITEMS && depth(&item) <= DEEPEST).then(|| self.stack.push(item))?;
         Some(None)
     }
 
@@ -222,12 +235,14 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, items: Vec<Item>) -> Option<Option<Item>> {
+        items.iter().all(|item| depth(item) < DEEPEST).then_some(())?;
         let Item::List(list) = self.stack.last_mut()? else { return None };
         list.extend(items);
         Some(None)
     }
 
     fn set(&mut self, items: Vec<Item>) -> Option<Option<Item>> {
+        items.iter().all(|item| depth(item) < DEEPEST).then_some(())?;
         let Item::Pairs(pairs) = self.stack.last_mut()? else { return None };
         let mut items = items.into_iter();
         while let Some(key) = items.next() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::npy::{Header, MAGIC};
 use super::npz::{NpzReader, NpzWriter};
 use super::tables::metrics_columns;
-use super::{FolderError, atomic, open_regular};
+use super::{FolderError, atomic, disk, open_regular, printable_list};
 
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
@@ -20,7 +20,7 @@ pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 ///
 /// # Errors
 /// When something is there, or the folder cannot be written.
-pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
+pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), FolderError> {
     if path.is_dir() {
         return Err(FolderError::IsFolder(path.to_owned()));
     }
@@ -29,18 +29,32 @@ pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
         return Err(FolderError::Exists(path.to_owned()));
     }
     let target = atomic::replaceable(path).map_err(|err| FolderError::write(path, err))?;
-    if is_there && !is_ours(&target) {
+    if is_there && !what.is_at(&target) {
         return Err(FolderError::NotOurs(path.to_owned()));
     }
     atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
 }
 
-/// Whether this file is an archive of kernels as the commands `gram` and `theory` write them, a table as `metrics` does, or nothing
-/// yet.
-fn is_ours(path: &Path) -> bool {
-    let is_empty = path.metadata().is_ok_and(|found| found.len() == 0);
-    let names = ["trace", "full", "sum-logits", "ntk_train_train"];
-    is_empty || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name))) || is_metrics(path)
+/// What a command writes into one file; with `--overwrite` it replaces a file of the same kind and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// An archive of kernels, as `gram` and `theory` write it.
+    Kernels,
+    /// A table of metrics, as `metrics` writes it.
+    Metrics,
+}
+
+impl Output {
+    /// Whether this file is one of this kind, or nothing yet.
+    fn is_at(self, path: &Path) -> bool {
+        let names = ["trace", "full", "sum-logits", "ntk_train_train"];
+        let is_kernels = || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name)));
+        path.metadata().is_ok_and(|found| found.len() == 0)
+            || match self {
+                Self::Kernels => is_kernels(),
+                Self::Metrics => is_metrics(path),
+            }
+    }
 }
 
 /// Whether the first line of this file is that of `metrics.csv`.
@@ -90,7 +104,7 @@ pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
         let chosen = match &names[..] {
             _ if npz.has(name) => name,
             [only] => only,
-            _ => return Ok(Err(names.join(", "))),
+            _ => return Ok(Err(printable_list(names.iter().map(String::as_str)))),
         };
         let header = npz.header(chosen)?;
         let of_name = (chosen != name).then(|| format!("the array is {chosen}"));
@@ -103,7 +117,7 @@ pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
             Ok(Singles { shape: array.shape, values: array.values, note: (!note.is_empty()).then_some(note) })
         }
         Ok(Err(names)) => Err(format!("there is no array {name} among [{names}]: name the inputs {name}")),
-        Err(err) => Err(err.to_string()),
+        Err(err) => Err(disk::words(&err)),
     }
 }
 

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::npy::Header;
 use super::npz::NpzReader;
+use super::{printable, printable_list};
 
 /// The arrays that `gram` and `theory` write, the one that most ask for first.
 const OWN: [&str; 7] =
     ["trace", "sum-logits", "full", "ntk_train_train", "nngp_train_train", "ntk_test_test", "nngp_test_test"];
-/// Others that are named in a sentence at most.
-const MOST_NAMES: usize = 4;
 
 /// The array of an archive that is taken for its kernels.
 #[derive(Debug)]
@@ -55,31 +54,34 @@ impl Choice {
             None => alone().or_else(usual),
         };
         let Some(name) = found.map(str::to_owned) else {
-            let known: Vec<&str> = npz.names().collect();
-            let listed = listed(&known);
+            let listed = printable_list(npz.names());
             return Err(match wanted {
-                Some(name) => format!("it holds no array named {name}; there are {listed}"),
+                Some(name) => format!("it holds no array named {}; there are {listed}", printable(name)),
                 None => format!(
                     "it holds no array named gram; save the kernels as gram=…, of shape [T, n, n], or write the name of one \
                      behind the file, as in {file}:NAME, of {listed}"
                 ),
             });
         };
-        let header = npz.header(&name).map_err(|err| format!("{name}: {err}"))?;
-        header.numbers().map_err(|err| format!("{name}: {err}"))?;
+        let shown = printable(&name);
+        let header = npz.header(&name).map_err(|err| format!("{shown}: {err}"))?;
+        header.numbers().map_err(|err| format!("{shown}: {err}"))?;
         let shape = &header.shape;
         let Some((count, n)) = kernels(shape) else {
-            return Err(format!("{name} has the shape {shape:?}; it must be [T, n, n], or [n, n] of one kernel"));
+            return Err(format!("{shown} has the shape {shape:?}; it must be [T, n, n], or [n, n] of one kernel"));
         };
         if count == 0 || n < 2 {
-            return Err(format!("{name} has the shape {shape:?}; there must be a kernel of two rows at least"));
+            return Err(format!("{shown} has the shape {shape:?}; there must be a kernel of two rows at least"));
         }
         let note = (name != "gram" && !npz.is_alone()).then(|| {
             let others = others(npz, &name);
             let others: Vec<&str> = others.iter().map(String::as_str).collect();
             match others[..] {
-                [] => format!("The kernel is the array {name}"),
-                _ => format!("The kernel is the array {name}; write {file}:NAME for another: {}", listed(&others)),
+                [] => format!("The kernel is the array {shown}"),
+                _ => format!(
+                    "The kernel is the array {shown}; write {file}:NAME for another: {}",
+                    printable_list(others.iter().copied())
+                ),
             }
         });
         Ok(Self { name, count, n, note })
@@ -91,10 +93,4 @@ fn others(npz: &mut NpzReader, name: &str) -> Vec<String> {
     let names: Vec<String> = npz.names().filter(|other| *other != name).map(str::to_owned).collect();
     let is_kernel = |header: Header| header.is_numbers() && kernels(&header.shape).is_some_and(|(_, n)| n > 1);
     names.into_iter().filter(|other| npz.header(other).is_ok_and(is_kernel)).collect()
-}
-
-fn listed(names: &[&str]) -> String {
-    let more = names.len().saturating_sub(MOST_NAMES);
-    let first = names.iter().take(MOST_NAMES).copied().collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{first} and {more} more") } else { first }
 }

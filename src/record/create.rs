@@ -34,8 +34,7 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     let missing = !out.exists();
     disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
     let lock = lock(out)?;
-    let mended = resume::finish(out)?;
-    let mut spec = spec.clone();
+    let (mut spec, mut mended) = (spec.clone(), Vec::new());
     let before = if missing {
         Before::Missing
     } else if atomic::is_bare(out) {
@@ -44,7 +43,13 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         check_replaceable(out)?;
         Before::Replace
     } else {
-        spec.changes = changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
+        let changes = || changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
+        changes()?;
+        // Not before it is known to be the same run: a refusal leaves everything as it was.
+        mended = resume::finish(out)?;
+        // Again, because a resumed run may have taken the place of the one that was cut off.
+        let found = changes()?;
+        spec.changes = found;
         if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }

@@ -145,7 +145,7 @@ impl Drop for BrokenDisk {
 }
 
 /// What is wrong, in our words: part of a sentence that has named the file.
-pub(super) fn words(err: &io::Error) -> String {
+pub fn words(err: &io::Error) -> String {
     let said = match err.kind() {
         ErrorKind::NotFound => "there is no such file or folder",
         ErrorKind::PermissionDenied => "permission denied",

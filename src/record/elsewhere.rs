@@ -15,7 +15,7 @@ use super::load::Loaded;
 use super::measured::{Lag, Measured, Moment, Partners};
 use super::npz::{NpzReader, invalid};
 use super::part::{PARTNER, PARTNER_EPOCH, PARTNER_STEP};
-use super::{Ending, Event, History, Probe, Progress, RunInfo, TaskInfo, TaskStart};
+use super::{Ending, Event, History, Probe, Progress, RunInfo, TaskInfo, TaskStart, disk};
 use crate::spec::{Spec, memory_available};
 
 /// What stands in the place of the device: there was none of ours.
@@ -56,7 +56,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     let (path, wanted) = array_of(path);
     let mut npz = NpzReader::open(&path).map_err(|err| match err.kind() {
         io::ErrorKind::InvalidData => format!("it is no .npz archive as numpy.savez writes it: {err}"),
-        _ => format!("it cannot be read: {err}"),
+        _ => format!("it cannot be read: {}", disk::words(&err)),
     })?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let Choice { name, count, n, note } = Choice::of(&mut npz, &file, wanted.as_deref())?;

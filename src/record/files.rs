@@ -15,7 +15,7 @@ use super::weights::MODEL;
 use super::{Ending, FolderError, Row, RunInfo, disk, folder, info};
 use crate::spec::Spec;
 
-/// See the module.
+/// Holds the open tables and small files of a run, so that they are flushed and sealed in one order.
 pub(super) struct Files {
     pub(super) rows: RowTables,
     pub(super) ledger: Table,
@@ -112,7 +112,7 @@ impl Files {
         self.events.flush()
     }
 
-    /// Waits until everything that was written so far is on the disk.
+    /// Waits until the tables of rows, as far as they are written, are on the disk; Grams and events have their own times.
     pub(super) fn sync(&mut self) -> Result<(), FolderError> {
         self.rows.all().into_iter().try_for_each(Table::sync)?;
         self.ledger.sync()

@@ -5,7 +5,7 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// See the module.
+/// Passes writes on until one fails, and from then on claims success, so that the zip library prints nothing when it is dropped.
 pub(super) struct Hushed<W> {
     inner: W,
     failed: bool,

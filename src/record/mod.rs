@@ -58,14 +58,14 @@ mod tensor_gram;
 mod weights;
 mod whole;
 
-pub use arrays::{Arrays, Floats, Singles, check_place, is_array, read_singles, write_arrays};
+pub use arrays::{Arrays, Floats, Output, Singles, check_place, is_array, read_singles, write_arrays};
 pub use atomic::write_new;
 pub use autosave::{Autosave, Closing, CutOff, Saver};
 pub use checkpoint::Checkpoint;
 pub use choice::array_of;
 pub use create::{Opened, create, is_done};
 pub use digits::{change, times, without_zeros};
-pub use disk::BrokenDisk;
+pub use disk::{BrokenDisk, words};
 pub use elsewhere::{load_kernels, measure_kernels};
 pub use event::*;
 pub use folder::{FolderError, RunFolder};

@@ -116,6 +116,10 @@ fn put_together(run: &Path) -> Result<Option<String>, FolderError> {
     }
     let before = kernels::count_of(&run.join(KERNELS));
     let count = kernels::assemble(run)?;
+    if count < parts {
+        let sentence = format!("{place}: not all files in {PARTIAL} can be read, so they are kept beside {KERNELS}");
+        return Ok(Some(sentence));
+    }
     kernels::remove_parts(&partial)?;
     let sentence =
         format!("{place}: the run was cut off before its kernels were put together; {KERNELS} now has all {count}");

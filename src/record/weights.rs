@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::folder::RUN;
 use super::load::read_spec;
 use super::npz::invalid;
-use super::{FolderError, NamedTensor, Weights, atomic, printable, read_regular, recognise};
+use super::{FolderError, NamedTensor, Weights, atomic, disk, printable, read_regular, recognise};
 use crate::spec::{Said, SaidError};
 
 pub(super) const MODEL: &str = "model.safetensors";
@@ -114,7 +114,7 @@ fn told(bytes: &[u8]) -> Result<(Option<u64>, Said), SaidError> {
 /// Why a weights file cannot be opened; each prints as a part of a sentence.
 #[derive(Debug, Error)]
 pub enum WeightsFileError {
-    #[error("{0}")]
+    #[error("it cannot be read: {}", disk::words(.0))]
     Read(#[from] io::Error),
     #[error("{}", shown(.0))]
     Said(#[from] SaidError),
@@ -181,7 +181,7 @@ impl WeightsFile {
         let (mut parts, mut said) = (Vec::new(), Said::default());
         for (&name, expected) in &shards {
             let failed = |why: String| WeightsFileError::Shard { name: printable(name), why };
-            let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(err.to_string()))?;
+            let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(disk::words(&err)))?;
             let file = tensors_of(&bytes).map_err(|why| failed(format!("it is {why}")))?;
             let held: BTreeSet<&str> = file.names().into_iter().collect();
             if let Some(missing) = expected.iter().find(|name| !held.contains(*name)) {

@@ -136,7 +136,7 @@ impl Spec {
             return refuse("it is larger than any run file");
         }
         let mut spec = Self::from_bytes(&bytes)?;
-        spec.root_paths_of_file(path.parent().unwrap_or(Path::new("")));
+        spec.root_paths_of_file(path);
         Ok(spec)
     }
 

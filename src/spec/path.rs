@@ -35,9 +35,15 @@ impl Spec {
         self.each_path(&|path| absolute(path, base));
     }
 
-    /// The same for a run file in the folder `base`. Earlier versions wrote paths as they had been typed, relative to a folder that
-    /// nobody noted: where nothing lies beside the file but something beneath the current folder, that is meant.
-    pub(super) fn root_paths_of_file(&mut self, base: &Path) {
+    /// The same for a run file; relative paths start from its folder. In the folders of runs and studies earlier versions wrote them
+    /// as they had been typed, relative to a folder that nobody noted: where nothing lies beside such a file but something beneath
+    /// the current folder, that is meant.
+    pub(super) fn root_paths_of_file(&mut self, file: &Path) {
+        let base = file.parent().unwrap_or(Path::new(""));
+        let is_record = ["metrics.csv", "points.csv", "runs"].iter().any(|name| base.join(name).exists());
+        if !is_record {
+            return self.root_paths(base);
+        }
         self.each_path(&|path| {
             let (beside, here) = (absolute(path, base), absolute(path, Path::new("")));
             if !beside.exists() && here.exists() { here } else { beside }

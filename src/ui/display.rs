@@ -46,7 +46,7 @@ pub fn in_words(err: &eframe::Error) -> String {
 /// A window was open, and its display went away: at a logout, or when a connection to another machine ended.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "The display {0} went away, and the window with it; a run that went on is kept up to there, and the next window offers it"
+    "The display {0} went away, and the window with it; a run that went on is kept up to there where runs are kept, and the next window offers it"
 )]
 pub struct Gone(String);
 

@@ -64,6 +64,8 @@ impl Study {
         let (outbox, messages) = bounded(MESSAGES);
         let cancel = Arc::new(AtomicBool::new(false));
         let count = at_once.clamp(1, runs.len().max(1));
+        // Learners compute on the threads of the study; a run of another study starts its own.
+        let of_learners = runs.iter().any(|run| run.lesson.is_some());
         let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
         let start = |number: usize| {
             let threads = (usable() / count).max(1);
@@ -71,7 +73,7 @@ impl Study {
             let waiting = Arc::clone(&waiting);
             let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let work = move || {
-                let _pool = join(slot.threads);
+                let _pool = of_learners.then(|| join(slot.threads));
                 slot.work(next);
             };
             Builder::new().name(format!("study {number}")).spawn(work)

@@ -2,8 +2,8 @@
 //!
 //! The thread of a run is one of the pool that multiplies its matrices. Were it not, every product would wait until the system
 //! has woken another thread and then this one again, which on a machine that has other work takes longer than the product; as
-//! it is, what nobody else takes this thread does itself, and a run beside other work is slowed down as they are. A pool never
-//! has more threads than the machine has cores: more only wait for each other.
+//! it is, what nobody else takes this thread does itself, and a run beside other work is slowed down as they are. Unless the
+//! command line asks for more, a pool has no more threads than the machine has cores: more only wait for each other.
 
 use std::error::Error as _;
 use std::num::NonZeroUsize;
@@ -54,12 +54,12 @@ pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>
     }
     if let Some(limit) = address_space().filter(|limit| *limit < LEAST) {
         return Err(format!(
-            "the address space is limited to {} MiB (`ulimit -v`), and the program needs {} MiB of it",
+            "the address space is limited to {} MiB (`ulimit -v`), and the program needs {} MiB of it: raise the limit",
             limit >> 20,
             LEAST >> 20
         ));
     }
-    let wanted = threads.map_or_else(cores, NonZeroUsize::get);
+    let wanted = threads.or_else(|| asked().and_then(Result::ok)).map_or_else(cores, NonZeroUsize::get);
     let count = threads.map_or_else(usable, |threads| threads.get().min(fitting()));
     let pool = ThreadPoolBuilder::new().num_threads(count);
     let pool = if here { pool.use_current_thread() } else { pool };

@@ -540,6 +540,10 @@ fn the_metrics_of_an_archive_are_those_that_can_be_worked_out() {
     assert_eq!((refused.status.code(), text(&refused.stderr).contains("--overwrite")), (Some(2), true));
     assert!(kernelscope(folder.path(), &["metrics", "k.npz", "--out", "m.csv", "--overwrite"]).status.success());
     assert_eq!(fs::read_to_string(folder.path().join("m.csv")).unwrap(), kept);
+    // Not even with --overwrite a file of another kind, its own input least of all.
+    let archive = fs::read(folder.path().join("k.npz")).unwrap();
+    let refused = kernelscope(folder.path(), &["metrics", "k.npz", "--out", "k.npz", "--overwrite"]);
+    assert_eq!((refused.status.code(), fs::read(folder.path().join("k.npz")).unwrap() == archive), (Some(2), true));
     assert_eq!(text(&kernelscope(folder.path(), &["metrics", "k.npz"]).stdout).trim_end(), kept.trim_end());
 }
 

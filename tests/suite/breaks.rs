@@ -227,6 +227,35 @@ fn what_an_older_version_left_at_an_end_that_was_killed_is_finished_by_every_com
     }
 }
 
+/// A part with a flipped bit is somebody's only copy of the others' numbers, and of nothing that can be put together.
+#[test]
+fn parts_that_cannot_all_be_read_are_kept() {
+    let place = fast_place();
+    let (spec, out) = (spec(2, 0.5), place.path().join("cut"));
+    let told = events(&spec, |step| Ending::Finished { step });
+    attempt(&out, &spec, &told[..told.len() - 1]).unwrap();
+    let part = out.join("kernels.partial/000002.npz");
+    let mut bytes = fs::read(&part).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"gram.npy").unwrap() + 200;
+    bytes[at] ^= 4;
+    fs::write(&part, &bytes).unwrap();
+    let said = tidy(&out).unwrap().told;
+    assert!(said.len() == 1 && said[0].contains("not all files in kernels.partial can be read"), "{said:?}");
+    assert_eq!(fs::read(&part).unwrap(), bytes);
+}
+
+#[test]
+fn a_refused_run_leaves_everything_as_it_was() {
+    let place = fast_place();
+    let (spec, out) = (spec(2, 0.5), place.path().join("cut"));
+    let told = events(&spec, |step| Ending::Finished { step });
+    attempt(&out, &spec, &told[..told.len() / 2]).unwrap();
+    copy(&out, &out.join("resume.partial"));
+    let (before, other) = (contents(&out), Spec { seed: spec.seed + 1, ..spec });
+    assert!(matches!(create(&out, &other, false).err(), Some(FolderError::NotEmpty(_))));
+    assert_eq!(contents(&out), before);
+}
+
 #[test]
 fn a_file_that_is_taken_away_while_the_run_goes_on_ends_it_with_a_sentence() {
     let spec = spec(2, 0.5);

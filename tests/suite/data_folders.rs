@@ -366,6 +366,11 @@ fn the_python_version_of_cifar_is_read() {
     }
     assert!(read_pickle(&pickle(&[10, 0, 9], &pixels, "labels", false), Cifar::Ten, 10).is_none());
     assert!(read_pickle(&pickle(&[1, 2], &pixels, "labels", false), Cifar::Ten, 10).is_none());
+    // Lists within lists, so many that letting go of them one by one would take more stack than there is.
+    for nested in [vec![0x85; 2_000_000], b"]a".repeat(1_000_000), b"(]t".repeat(1_000_000)] {
+        let deep = [b"\x80\x02]".as_slice(), &nested, b"."].concat();
+        assert!(read_pickle(&deep, Cifar::Ten, 10).is_none());
+    }
     assert!(read_pickle(b"cos\nsystem\n(X\x04\0\0\0exittR.", Cifar::Ten, 10).is_none());
 
     let root = tempfile::tempdir().unwrap();

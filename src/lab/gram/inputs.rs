@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
-use crate::record::{Layout, LayoutError, Singles, foreign, is_array, read_singles};
+use crate::record::{Layout, LayoutError, Singles, foreign, is_array, printable_list, read_singles};
 
 /// The array of a file that holds the inputs; others are ignored.
 const ARRAY: &str = "x";
@@ -62,12 +62,16 @@ fn tensor(bytes: &[u8]) -> Result<Singles, InputsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|err| {
         // The parser's own words mean something to those who write such files.
         log::info!("inputs: {err}");
-        InputsError::Format(foreign(bytes).unwrap_or("its header is damaged or it is something else").to_owned())
+        InputsError::Format(
+            foreign(bytes)
+                .unwrap_or("its header is damaged or it is something else: save the inputs with numpy.save")
+                .to_owned(),
+        )
     })?;
     let Ok(view) = file.tensor(ARRAY) else {
         let mut names = file.names();
         names.sort_unstable();
-        return Err(InputsError::Missing(names.join(", ").replace(char::is_control, "\u{fffd}")));
+        return Err(InputsError::Missing(printable_list(names)));
     };
     let data = view.data();
     macro_rules! each {

@@ -20,7 +20,7 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::record::{WeightsFile, WeightsFileError, read_regular};
+use crate::record::{WeightsFile, WeightsFileError, read_regular, words};
 use crate::spec::{KernelWork, NetworkKind, NetworkSpec, Plan, Said, SaidError, memory_available};
 
 /// How a kernel is computed.
@@ -49,7 +49,7 @@ pub struct Order {
 /// Why there is no kernel; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum GramError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), words(source))]
     Read { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: WeightsFileError },

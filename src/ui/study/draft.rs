@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::spec::{DataSpec, Problem, STUDIES, Spec, StudyRun, StudySpec, Variant, expanded};
 use crate::worker::progress::{largest_bytes, total_work};
+use crate::worker::threads;
 
 /// Which study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Draft {
     }
 
     fn of(which: Which, study: StudySpec) -> Self {
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = threads::usable();
         Self {
             which,
             found: None,
