@@ -14,6 +14,9 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     if array_of(&args.run).0.is_file() {
         return of_kernels(args, format);
     }
+    if !args.run.exists() {
+        return Err(Refused(format!("{} is not there", args.run.display())).into());
+    }
     let out = args.out.clone().unwrap_or_else(|| args.run.join(FOLDER));
     if args.run.join(STUDY).is_file() {
         let study = StudyFolder::open(&args.run).map_err(|err| Refused(err.to_string()))?;

@@ -79,6 +79,11 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     let signals = UntilWritten::listen();
     let spec = args.settings.read(default, preset)?;
     let given = read(&args.inputs, &spec)?;
+    if args.ridge.is_some() && (given.lesson.is_none() || given.test.is_empty()) {
+        let missing = if given.test.is_empty() { "x_test" } else { "y_train" };
+        let message = format!("--ridge asks for a prediction, for which {} has no {missing}", args.inputs.display());
+        return Err(Refused(message).into());
+    }
     refuse(spec.network.check(given.image))?;
     let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
     let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
@@ -214,7 +219,7 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
 /// Reads X.npz for this network; a plain array is x_train.
 fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     let bad = |why: String| Refused(format!("{}: {why}", path.display()));
-    let arrays = Arrays::open(path).map_err(|why| bad(format!("no archive of arrays: {why}")))?;
+    let arrays = Arrays::open(path).map_err(bad)?;
     let mut arrays = arrays.alone_is("x_train");
     let shape = |arrays: &mut Arrays, name: &str| arrays.shape(name).map_err(|why| bad(format!("{name}: {why}")));
     let Some(inputs) = shape(&mut arrays, "x_train")? else {
@@ -281,7 +286,9 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
             Some(Targets { targets, classes, start, start_test, times })
         }
     };
-    let words = [&[words], arrays.notes()].concat().join("; ");
+    const KNOWN: [&str; 6] = ["x_train", "x_test", "y_train", "f0_train", "f0_test", "t"];
+    let unused = arrays.beside(&KNOWN).map(|names| format!("not used: {names}"));
+    let words = [&[words], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
     Ok(Given { image, train, test, lesson, words })
 }
 

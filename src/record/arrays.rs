@@ -149,7 +149,10 @@ impl Arrays {
     /// # Errors
     /// When it is none, in words.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let npz = NpzReader::open(path).map_err(|err| err.to_string())?;
+        let npz = NpzReader::open(path).map_err(|err| match err.kind() {
+            std::io::ErrorKind::InvalidData => format!("no archive of arrays: {err}"),
+            _ => format!("it cannot be read: {}", disk::words(&err)),
+        })?;
         Ok(Self { npz, alone: None, notes: Vec::new() })
     }
 
@@ -161,6 +164,12 @@ impl Arrays {
             self.alone = Some(name.to_owned());
         }
         self
+    }
+
+    /// The names of arrays that are none of these, as they may be shown; `None` where there are none.
+    pub fn beside(&self, known: &[&str]) -> Option<String> {
+        let others: Vec<&str> = self.npz.names().filter(|name| !known.contains(name)).collect();
+        (!others.is_empty() && self.alone.is_none()).then(|| printable_list(others))
     }
 
     /// What was done to read the arrays so far, where that was more than to read them.

@@ -21,7 +21,6 @@ mod grams;
 mod guard;
 mod history;
 mod home;
-mod hushed;
 mod info;
 mod kept;
 mod kernels;

@@ -15,18 +15,25 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::directory::{Body, Member, members};
 use super::guard::{check_room, foreign};
-use super::hushed::Hushed;
 use super::npy::{Header, MAGIC, Values};
 use super::open_regular;
 
 /// Writes one archive, array by array.
 pub(super) struct NpzWriter<W: Write + Seek> {
-    zip: ZipWriter<Hushed<W>>,
+    /// Taken when the archive is finished.
+    zip: Option<ZipWriter<W>>,
+}
+
+impl<W: Write + Seek> Drop for NpzWriter<W> {
+    /// Lets go of an archive that could not be finished: dropped, the library would try once more and print that it cannot.
+    fn drop(&mut self) {
+        std::mem::forget(self.zip.take());
+    }
 }
 
 impl<W: Write + Seek> NpzWriter<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self { zip: ZipWriter::new(Hushed::new(writer)) }
+        Self { zip: Some(ZipWriter::new(writer)) }
     }
 
     /// Adds one array in C order; there must be as many values as the shape says.
@@ -51,14 +58,16 @@ impl<W: Write + Seek> NpzWriter<W> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(bytes > u64::from(u32::MAX) - 4096);
-        self.zip.start_file(npyz::npz::file_name_from_array_name(name), options)?;
-        let mut writer = WriteOptions::new().default_dtype().shape(&shape).writer(&mut self.zip).begin_nd()?;
+        let zip = self.zip.as_mut().ok_or_else(|| invalid("the archive is finished".to_owned()))?;
+        zip.start_file(npyz::npz::file_name_from_array_name(name), options)?;
+        let mut writer = WriteOptions::new().default_dtype().shape(&shape).writer(zip).begin_nd()?;
         fill(&mut |value| writer.push(value))?;
         writer.finish()
     }
 
-    pub(super) fn finish(self) -> io::Result<()> {
-        self.zip.finish()?.flush()
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        // One that cannot be finished is dropped by the library's own hand: nothing is left to be written then.
+        self.zip.take().map_or(Ok(()), |zip| zip.finish()?.flush())
     }
 }
 

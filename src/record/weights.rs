@@ -120,6 +120,10 @@ pub enum WeightsFileError {
     Said(#[from] SaidError),
     #[error("the weights are {0}")]
     Format(String),
+    #[error(
+        "this is one shard of several, a part of the network: give their index, the file that ends in .safetensors.index.json"
+    )]
+    OneShard,
     #[error("the index of shards {0}")]
     Index(String),
     #[error("the shard {name}: {why}")]
@@ -133,6 +137,15 @@ fn shown(err: &SaidError) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Whether a file is called as one of several shards is, `model-00001-of-00002.safetensors`.
+fn is_shard(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let Some((front, count)) = stem.rsplit_once("-of-") else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let place = front.rsplit('-').next().unwrap_or_default();
+    is_number(place) && is_number(count) && count.parse() != Ok(1)
 }
 
 /// A weights file as bytes: one file, or the shards that an index names.
@@ -157,6 +170,9 @@ impl WeightsFile {
         let bytes = read_regular(path)?;
         if let Some(index) = index_of(&bytes) {
             return Self::of_shards(path, &index?);
+        }
+        if is_shard(path) {
+            return Err(WeightsFileError::OneShard);
         }
         tensors_of(&bytes).map_err(WeightsFileError::Format)?;
         let (step, mut said) = told(&bytes)?;

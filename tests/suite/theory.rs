@@ -414,4 +414,5 @@ fn what_theory_cannot_use_is_one_sentence() {
     let half = ("y_train", vec![2, 2], vec![0.7, 0.7, 0.5, 0.5]);
     refused(&[inputs.clone(), half], &["--set", "training.loss=cross-entropy"], "probabilities");
     refused(std::slice::from_ref(&inputs), &["--ridge=-1"], "--ridge");
+    refused(&[inputs.clone(), ("x_test", vec![1, 4], vec![1.0; 4])], &["--ridge=0.1"], "has no y_train");
 }

@@ -524,6 +524,8 @@ fn shards_are_one_file() {
         bench.file("model.safetensors.index.json", index.to_string().as_bytes());
     };
     let at_index = format!("{line}/model.safetensors.index.json");
+    // A part alone would be another network, without a word of what it lacks.
+    assert!(bench.refusal(&format!("{line}/{}", shard(0))).contains("one shard of several"));
     index(&|name| shard(of(name)));
     assert_eq!(bench.kernels(&at_index), whole);
     index(&|_| shard(0));
