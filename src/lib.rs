@@ -17,22 +17,22 @@
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws (with a floor), kernel regression, instant learning curves, polynomials on the sphere, random streams | – | no | no |
 //! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, lessons, TOML | `math` | no | no |
-//! | [`data`] | images (embedded, IDX, CIFAR), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
 //! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure; a study's queue of such threads, and who keeps its folder | `lab` | no | no |
-//! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures | `math`, `spec` | no | no |
+//! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab` | no | no |
+//! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures; the readers of others' arrays, archives and weights | `math`, `spec` | no | no |
 //! | [`program`] | the version, the log file, what is left behind after a crash | – | no | no |
 //! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
-//! | [`cli`] | the command line, progress bars | as `ui` | no | no |
+//! | [`cli`] | the command line, progress bars, signals | as `ui` | no | no |
 //!
 //! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). Two things differ from
 //! the first plan: `train` may use `ntk`, because the network under training is what the kernel is asked of, and `data` and
 //! `model` may use the event types of `record`, because task names and named tensors are facts that they state and nobody
-//! should translate.
+//! should translate; `model` and `lab` may use its readers of files too, which are the only ones.
 //!
 //! # Where to begin reading
 //!

@@ -30,11 +30,6 @@ pub enum Dialog {
 }
 
 impl Waiting {
-    /// Whether text waits that was meant for a file dialog.
-    pub fn has_text_for_dialog(&self) -> bool {
-        self.for_dialog
-    }
-
     /// Gives this frame what waits and what is new, up to the first key or press after which keys may belong to somebody else.
     pub fn share_out(&mut self, ctx: &Context, dialog: Dialog, writes: bool) {
         let mut waiting = std::mem::take(&mut self.events);

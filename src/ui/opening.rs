@@ -128,7 +128,7 @@ impl App {
                 self.open_paths(ctx, vec![path]);
             } else if asked.elapsed() < APPEARS {
                 self.runs.open = true;
-                self.runs.wants_path = self.waiting.has_text_for_dialog();
+                self.runs.wants_path = true;
                 self.toasts.say(Toast::failed(NO_DIALOG.to_owned()));
             }
         }

@@ -250,7 +250,9 @@ fn a_refused_run_leaves_everything_as_it_was() {
     let (spec, out) = (spec(2, 0.5), place.path().join("cut"));
     let told = events(&spec, |step| Ending::Finished { step });
     attempt(&out, &spec, &told[..told.len() / 2]).unwrap();
-    copy(&out, &out.join("resume.partial"));
+    let staged = place.path().join("staged");
+    copy(&out, &staged);
+    copy(&staged, &out.join("resume.partial"));
     let (before, other) = (contents(&out), Spec { seed: spec.seed + 1, ..spec });
     assert!(matches!(create(&out, &other, false).err(), Some(FolderError::NotEmpty(_))));
     assert_eq!(contents(&out), before);

@@ -174,7 +174,10 @@ fn paths_begin_at_home_or_beside_the_file() {
     assert_eq!(read("[data]\npath = \"~/mnist\"\n").data.path, Some(home.join("mnist")));
     assert_eq!(read("[data]\npath = \"/mnist\"\n").data.path, Some("/mnist".into()));
     assert_eq!(read("seed = 2\n").data.path, None);
-    // As an earlier version wrote it, relative to where it was run.
+    // That of the current folder may be another one.
+    assert_eq!(read("[data]\npath = \"tests\"\n").data.path, Some(root.path().join("tests")));
+    // In a run folder it may be as an earlier version wrote it, relative to where it was run.
+    fs::write(root.path().join("metrics.csv"), "").unwrap();
     assert_eq!(read("[data]\npath = \"tests\"\n").data.path, Some(std::path::absolute("tests").unwrap()));
     fs::create_dir(root.path().join("tests")).unwrap();
     assert_eq!(read("[data]\npath = \"tests\"\n").data.path, Some(root.path().join("tests")), "the file's comes first");

@@ -114,7 +114,7 @@ pub struct Runs {
     pub(super) dialog: Option<(FolderDialog, Instant)>,
     /// A path that is being typed.
     typed: String,
-    /// Whether its field is to have the focus: what was typed for a file dialog that this system has not belongs there.
+    /// Whether its field is to have the focus: where the system has no file dialog, what is typed next is a path.
     pub(super) wants_path: bool,
     pub(super) pictures: Pictures,
 }
