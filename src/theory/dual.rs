@@ -14,7 +14,8 @@
 //!
 //! What is small is never left over from what is large: q₁q₂ − q² is taken without rounding where the correlation is near ±1,
 //! ReLU and GELU have forms of their own for opposite inputs, and all variances are brought to 1 … 4 by powers of two, so that
-//! no product overflows. What remains is the rounding of the covariance that is given; [`resolved`] says where that is too much.
+//! no product overflows. What remains is the rounding of the covariance that is given; where that is too much there is no kernel
+//! ([`super::NoKernels::Unresolved`]).
 //!
 //! Guarantees: relative error below 1e-10 for the given variances and covariance; no NaN for any variances from 0 on and any
 //! covariance, also one that rounding has carried past √(q₁ q₂), but where the covariance does not tell the kernel to 1e-8.
