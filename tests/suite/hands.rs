@@ -37,6 +37,14 @@ fn running(app: &App) -> bool {
 /// A state in which every command can be carried out: a run that is paused in the first of two tasks, settings of which one
 /// change can be taken back and one made again. The last command is none of interest.
 fn prepare(harness: &mut Ui, before: UserCommand) {
+    // Where there is no file dialog, which is known a moment later, the field in its place has the keys until Escape.
+    for _ in 0..100 {
+        if !harness.state().runs().waits_for_dialog() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        harness.run_steps(2);
+    }
     key(harness, Modifiers::NONE, Key::Escape);
     if harness.state().study().shown {
         key(harness, Modifiers::NONE, Key::G);

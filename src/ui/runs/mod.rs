@@ -182,6 +182,11 @@ impl Runs {
         id
     }
 
+    /// Whether a file dialog was asked for and has not answered yet, or the field in its place is about to have the keys.
+    pub fn waits_for_dialog(&self) -> bool {
+        self.dialog.is_some() || self.wants_path
+    }
+
     /// Whether letters are meant for a file dialog, or for the field in its place.
     pub(super) fn dialog(&self) -> Dialog {
         match &self.dialog {
