@@ -189,7 +189,7 @@ fn layer_of(tap: &Tap) -> Layer {
             if tap.tensors.len() == 1 && fan_in == *fan_out {
                 return Layer::Recurrence { width: *fan_out, places };
             }
-            Layer::Affine { fan_in, fan_out: *fan_out, places }
+            Layer::Affine { fan_in, fan_out: *fan_out, places, groups: 1, bias: tap.tensors.len() > 1 }
         }
         View::Norm { normalised } => {
             let [_, places, width] = normalised.dims();

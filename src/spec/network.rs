@@ -102,6 +102,18 @@ pub enum Activation {
     Erf,
 }
 
+impl Activation {
+    /// Its name in run files, programs and pictures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Tanh => "tanh",
+            Self::Gelu => "gelu",
+            Self::Erf => "erf",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parametrisation {
@@ -176,6 +188,13 @@ impl NetworkSpec {
             Parametrisation::Standard => (1.0, 1.0),
             Parametrisation::Ntk => (self.sigma_w / (fan_in as f64).sqrt(), self.sigma_b),
         }
+    }
+
+    /// The width that stands for this one in a description: itself, or where it is infinite one that most numbers of heads and
+    /// groups divide.
+    pub fn nominal(&self) -> usize {
+        const DIVISIBLE: usize = 840;
+        if self.is_infinite() { DIVISIBLE } else { self.width.min(*self.widths().end()) }
     }
 
     /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.

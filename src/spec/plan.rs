@@ -163,10 +163,13 @@ impl Part {
             }
         };
         match layer {
-            Layer::Affine { fan_in, fan_out, places } => affine(fan_in, fan_out, places),
+            Layer::Affine { fan_in, fan_out, places, .. } => affine(fan_in, fan_out, places),
             Layer::Recurrence { width, places } => affine(width, width, places),
             Layer::Norm { width, .. } => {
                 part(Contraction::Gradients, 4.0 * pairs * directions * width as f64, 2.0 * width as f64)
+            }
+            Layer::Scale { width, .. } => {
+                part(Contraction::Gradients, 2.0 * pairs * directions * width as f64, width as f64)
             }
             Layer::Position { tokens, width } => {
                 let entries = (tokens * width) as f64;

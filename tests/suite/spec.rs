@@ -450,9 +450,9 @@ fn the_estimate_knows_the_networks_that_there_are() {
             assert_eq!(layers.iter().map(Layer::parameters).sum::<f64>(), stored as f64, "{spec:?}");
             assert_eq!(layers.iter().map(Layer::tensors).sum::<usize>(), network.named().len(), "{spec:?}");
             // The program that is drawn has the tensors of the network that is trained.
-            let program = spec.program(image, 7);
+            let program = spec.program(image, 7).unwrap();
             let mut drawn: Vec<_> =
-                program.tensors().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
+                program.tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
             let names: Vec<String> = drawn.iter().map(|tensor| tensor.0.clone()).collect();
             let mut real: Vec<_> = network.named().into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
             drawn.sort();

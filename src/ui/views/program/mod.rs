@@ -18,7 +18,8 @@ use self::layout::{Layout, fits, shown};
 use super::choosers::choose_task;
 use super::slot::Slot;
 use crate::record::TensorMetrics;
-use crate::spec::{Line, NetworkSpec, Parameter, Parametrisation, Program, Step};
+use crate::spec::ops::Role as TensorRole;
+use crate::spec::{Line, NetworkSpec, Op, Parameter, Parametrisation, Program};
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, Tokens};
 
@@ -53,7 +54,8 @@ impl ProgramState {
             (&known.0, known.1, known.2) == (network, image, classes)
         };
         if !self.described.as_ref().is_some_and(same) {
-            self.described = Some((network.clone(), image, classes, network.program(image, classes)));
+            let program = network.program(image, classes).ok()?;
+            self.described = Some((network.clone(), image, classes, program));
         }
         self.described.as_ref().map(|known| known.3.clone())
     }
@@ -128,7 +130,7 @@ impl Picture<'_> {
         for at in 0..count {
             let rect = Rect::from_min_size(pos2(left + side * at as f32, row.top()), vec2(side - 2.0, row.height()));
             let tensors =
-                self.program.lines.iter().filter(|line| line.block == Some(at)).flat_map(|line| &line.tensors);
+                self.program.lines.iter().filter(|line| line.block == Some(at)).flat_map(|line| self.program.tensors_of(line));
             let share: f64 = tensors.filter_map(|tensor| self.told(tensor)).map(|told| told.share).sum();
             let response = ui.interact(rect, ui.scope_id().with(("block", at)), Sense::click());
             let name = format!("Block {}", at + 1);
@@ -157,7 +159,7 @@ impl Picture<'_> {
         for way in &layout.ways {
             arrow(ui, &layout.path(way, false), tokens.weak, false);
             // Nothing goes back to the image.
-            if self.program.lines[layout.items[way.from].line].step != Step::Input {
+            if self.program.lines[layout.items[way.from].line].op != Op::Input {
                 arrow(ui, &layout.path(way, true), tokens.weak, true);
             }
         }
@@ -166,7 +168,7 @@ impl Picture<'_> {
             let step = words::step(line);
             pill(ui, item.forward, words::short(line), false);
             hover(ui, item.forward, ("forward", item.line), &step);
-            if line.step != Step::Input {
+            if line.op != Op::Input {
                 pill(ui, item.backward, &format!("{}′", words::short(line)), true);
                 hover(ui, item.backward, ("backward", item.line), &step);
             }
@@ -202,7 +204,7 @@ impl Picture<'_> {
     fn tensors(&self, ui: &mut Ui, layout: &Layout, chosen: &mut Chosen) {
         for item in &layout.items {
             let line = &self.program.lines[item.line];
-            for (tensor, rect) in line.tensors.iter().zip(&item.tensors) {
+            for (tensor, rect) in self.program.tensors_of(line).zip(&item.tensors) {
                 self.tensor(ui, line, tensor, *rect, chosen);
             }
         }
@@ -220,7 +222,7 @@ impl Picture<'_> {
         let upright = rect.height() > rect.width();
         filled(ui, rect, told.map_or(0.0, |told| told.share), is_chosen, lit, upright);
 
-        let fixed = line.step == Step::Norm && self.network.parametrisation == Parametrisation::Ntk;
+        let fixed = tensor.role == TensorRole::Norm && self.network.parametrisation == Parametrisation::Ntk;
         let number = match told {
             Some(told) => words::share(told.share),
             None if fixed => "fixed".to_owned(),

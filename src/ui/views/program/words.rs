@@ -2,52 +2,57 @@
 //! the kernel.
 
 use crate::record::TensorMetrics;
-use crate::spec::{Activation, INFINITE, Line, NetworkKind, NetworkSpec, Parameter, Parametrisation, Pool, Step};
+use crate::spec::ops::{Arithmetic, Pool, PoolKind, Reduce, Reduction};
+use crate::spec::{INFINITE, Line, NetworkKind, NetworkSpec, Op, Parameter, Parametrisation};
 use crate::ui::format;
 
 /// A step as it is written into the picture.
 pub fn short(line: &Line) -> &str {
-    match line.step {
-        Step::Input => "x",
-        Step::Recurrence(_) => "h",
-        Step::Product | Step::Convolution | Step::Norm | Step::Offset => {
-            line.name.rsplit('.').next().unwrap_or(&line.name)
-        }
-        Step::Nonlinearity(activation) => match activation {
-            Activation::Relu => "relu",
-            Activation::Tanh => "tanh",
-            Activation::Gelu => "gelu",
-            Activation::Erf => "erf",
-        },
-        Step::Pool(Pool::Max) => "max",
-        Step::Pool(Pool::Avg | Pool::None) => "avg",
-        Step::Mean => "mean",
-        Step::Attention => "attn",
-        Step::Sum => "+",
+    match (&line.op, line.op.operation()) {
+        (_, None) => "x",
+        (Op::Recurrence(_), Some(operation)) => operation.sign(),
+        (_, Some(operation)) if line.name.is_empty() => operation.sign(),
+        _ => line.name.rsplit('.').next().unwrap_or(&line.name),
     }
 }
 
 /// What a step does, forward and backward.
 pub fn step(line: &Line) -> String {
-    let (what, back) = match line.step {
-        Step::Input => ("the image", "nothing: what the images could do is not asked"),
-        Step::Product => ("a matrix product, z = W a + b at every place (MatMul)", "δ goes to W′ δ"),
-        Step::Convolution => ("3 × 3 convolution, z = W ∗ a + b", "δ goes to the convolution with W turned around"),
-        Step::Nonlinearity(_) => ("coordinate by coordinate, a = φ(z) (Nonlin)", "δ goes to φ′(z) ∘ δ"),
-        Step::Norm => ("z = γ ∘ a* + β with a* = (a − mean)/deviation", "δ goes to the transposed derivative times δ"),
-        Step::Offset => ("a vector for each token is added, the same for all images", "δ goes through"),
-        Step::Pool(Pool::Max) => ("the largest of 2 × 2 pixels", "δ goes to the pixel that was the largest"),
-        Step::Pool(Pool::Avg | Pool::None) => ("the mean of 2 × 2 pixels", "δ is shared out evenly"),
-        Step::Recurrence(_) => (
-            "the state, h = φ(W h_before + u) row after row of the image, with the same W",
+    let (what, back) = match &line.op {
+        Op::Input => ("the image", "nothing: what the images could do is not asked"),
+        Op::Dense(_) => ("a matrix product, z = W a + b at every place (MatMul)", "δ goes to W′ δ"),
+        Op::Conv(_) => ("a convolution, z = W ∗ a + b", "δ goes to the convolution with W turned around"),
+        Op::Function(_) => ("coordinate by coordinate, a = φ(z) (Nonlin)", "δ goes to φ′(z) ∘ δ"),
+        Op::Softmax(_) => ("e^a over its sum", "δ goes to the transposed derivative times δ"),
+        Op::Norm(_) => ("z = γ ∘ a* + β with a* = (a − mean)/deviation", "δ goes to the transposed derivative times δ"),
+        Op::Positions(_) => ("a vector for each place is added, the same for all images", "δ goes through"),
+        Op::ClassToken(_) => ("a learned token before the others", "δ goes through, without that of the token"),
+        Op::LayerScale(_) => ("each feature times a learned number, z = γ ∘ a", "δ goes to γ ∘ δ"),
+        Op::Pool(Pool { kind: PoolKind::Max, .. }) => {
+            ("the largest of each window of pixels", "δ goes to the pixel that was the largest")
+        }
+        Op::Pool(Pool { kind: PoolKind::Avg, .. }) => ("the mean of each window of pixels", "δ is shared out evenly"),
+        Op::Recurrence(_) => (
+            "the state, h = φ(W h_before + u) place after place, with the same W",
             "δ goes back through all times (W′, again and again)",
         ),
-        Step::Mean => ("the mean over places", "δ is shared out evenly"),
-        Step::Attention => (
+        Op::Reduce(Reduce { reduction: Reduction::Mean }) => ("the mean over places", "δ is shared out evenly"),
+        Op::Reduce(Reduce { reduction: Reduction::Sum }) => ("the sum over places", "δ goes to every place"),
+        Op::Attention(_) => (
             "each token takes the mean of v, weighted by softmax(q k′), head by head",
             "δ goes to q, k and v by the transposed derivative",
         ),
-        Step::Sum => ("the stream plus what the block adds", "δ goes both ways"),
+        Op::Arithmetic(Arithmetic::Add) => ("the sum of two lines", "δ goes both ways"),
+        Op::Arithmetic(Arithmetic::Subtract) => ("the difference of two lines", "δ goes one way and −δ the other"),
+        Op::Arithmetic(Arithmetic::Multiply) => {
+            ("the product of two lines, number by number", "δ goes to each times the other")
+        }
+        Op::Scale(_) => ("a line times a number", "δ goes to so many times δ"),
+        Op::Concat(_) => ("lines one after the other", "δ goes to each its part"),
+        Op::Rearrange(_) => ("the same numbers in another order", "δ goes back to where they were"),
+        Op::Patches(_) => ("square patches of the image as tokens", "δ goes back to where they were"),
+        Op::Embedding(_) => ("a learned vector for each whole number", "nothing: whole numbers do not move"),
+        Op::Dropout(_) => ("some numbers are 0 while training; the kernel sees all of them", "δ goes through"),
     };
     let name = if line.name.is_empty() { String::new() } else { format!("{}: ", line.name) };
     format!("{name}{what}.\nBackward: {back}.")
@@ -55,10 +60,13 @@ pub fn step(line: &Line) -> String {
 
 /// The sign of a tensor in a small box.
 pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
-    match (line.step, tensor.part()) {
-        (Step::Norm, "weight") => "γ",
-        (Step::Norm, _) => "β",
-        (Step::Offset, _) => "p",
+    match (&line.op, tensor.part()) {
+        (Op::Norm(_), "weight") => "γ",
+        (Op::Norm(_), "running_mean") => "μ",
+        (Op::Norm(_), "running_var") => "σ²",
+        (Op::Norm(_), _) => "β",
+        (Op::LayerScale(_), _) => "γ",
+        (Op::Positions(_) | Op::ClassToken(_), _) => "p",
         (_, part) if part.starts_with("bias") => "b",
         _ => "W",
     }
@@ -87,14 +95,14 @@ pub fn formula(network: &NetworkSpec, line: &Line, tensor: &Parameter) -> String
     let ntk = network.parametrisation == Parametrisation::Ntk;
     // Lines of tokens, pixels or times.
     let several = matches!(network.kind, NetworkKind::Transformer | NetworkKind::Rnn);
-    let many = (several && line.name != "head") || line.step == Step::Convolution;
+    let many = (several && line.name != "head") || matches!(line.op, Op::Conv(_));
     let (sum, p, q) = if many { ("Σ_{p,q} ", "_p", "_q") } else { ("", "", "") };
     let (weight, bias) = if ntk { ("σ_w²/fan_in · ", "σ_b² · ") } else { ("", "") };
     let deltas = format!("⟨δ{p}(x), δ{q}(x′)⟩");
-    let body = match (line.step, tensor.part()) {
-        (Step::Norm, "weight") => format!("⟨Σ_p δ{p}(x) ∘ a*{p}(x), Σ_q δ{q}(x′) ∘ a*{q}(x′)⟩"),
-        (Step::Norm, _) => format!("⟨Σ_p δ{p}(x), Σ_q δ{q}(x′)⟩"),
-        (Step::Offset, _) => format!("{bias}Σ_p ⟨δ_p(x), δ_p(x′)⟩"),
+    let body = match (&line.op, tensor.part()) {
+        (Op::Norm(_), "weight") => format!("⟨Σ_p δ{p}(x) ∘ a*{p}(x), Σ_q δ{q}(x′) ∘ a*{q}(x′)⟩"),
+        (Op::Norm(_), _) => format!("⟨Σ_p δ{p}(x), Σ_q δ{q}(x′)⟩"),
+        (Op::Positions(_) | Op::ClassToken(_), _) => format!("{bias}Σ_p ⟨δ_p(x), δ_p(x′)⟩"),
         (_, part) if part.starts_with("bias") => format!("{bias}{sum}{deltas}"),
         _ => format!("{weight}{sum}⟨a{p}(x), a{q}(x′)⟩ {deltas}"),
     };

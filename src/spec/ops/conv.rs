@@ -1,0 +1,72 @@
+//! z = W ⋆ a + b, cross-correlation as in PyTorch.
+
+use super::{Layer, Operation, Parameter, one, pair, shown};
+
+/// A convolution: `NAME.weight` [out, in/groups, height, width] and `NAME.bias` [out], PyTorch's `Conv2d`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv {
+    pub channels: usize,
+    /// Height and width of the filters.
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    /// Zeros around the image, above and below, left and right.
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub groups: usize,
+    pub bias: bool,
+}
+
+/// How many windows of this size fit, a stride apart, on a side with zeros around it; none where not even one does.
+pub(super) fn windows(side: usize, size: usize, stride: usize, padding: usize, dilation: usize) -> Option<usize> {
+    let spread = dilation.checked_mul(size.checked_sub(1)?)?.checked_add(1)?;
+    let room = side.checked_add(padding.checked_mul(2)?)?.checked_sub(spread)?;
+    room.checked_div(stride).map(|more| more + 1)
+}
+
+impl Conv {
+    /// Height and width of what it gives for an image of these.
+    fn sides(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+        let side = |at: usize, length: usize| {
+            windows(length, self.kernel[at], self.stride[at], self.padding[at], self.dilation[at])
+        };
+        Some([side(0, height)?, side(1, width)?])
+    }
+
+    fn fan_in(&self, channels: usize) -> usize {
+        (channels / self.groups.max(1)).saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
+    }
+}
+
+impl Operation for Conv {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let &[channels, height, width] = one(inputs) else {
+            return Err(format!("a convolution reads an image [channels, height, width], not {}", shown(one(inputs))));
+        };
+        if self.groups == 0 || channels % self.groups != 0 || self.channels % self.groups != 0 {
+            let (to, groups) = (self.channels, self.groups);
+            return Err(format!("{groups} groups do not divide {channels} channels into {to}"));
+        }
+        let [height, width] = self.sides([height, width]).ok_or_else(|| {
+            let [down, across] = self.kernel;
+            format!("filters of {down} × {across} do not fit an image of {height} × {width}")
+        })?;
+        Ok(vec![self.channels, height, width])
+    }
+
+    fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
+        let channels = one(inputs).first().copied().unwrap_or(0);
+        let shape = vec![self.channels, channels / self.groups.max(1), self.kernel[0], self.kernel[1]];
+        pair(name, ["weight", "bias"], shape, self.fan_in(channels), self.bias)
+    }
+
+    fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
+        let &[channels, height, width] = one(inputs) else { return None };
+        let [height, width] = self.sides([height, width])?;
+        let (fan_in, fan_out) = (self.fan_in(channels), self.channels);
+        Some(Layer::Affine { fan_in, fan_out, places: height * width, groups: self.groups, bias: self.bias })
+    }
+
+    fn sign(&self) -> &'static str {
+        "W∗"
+    }
+}

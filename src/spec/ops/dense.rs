@@ -1,0 +1,48 @@
+//! z = W a + b on the last axis, at every place that the value has (NETSOR⊤: MatMul).
+
+use super::{Layer, Operation, Parameter, one, pair, shown};
+
+/// A dense layer: `NAME.weight` [out, in] and `NAME.bias` [out], PyTorch's `Linear`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dense {
+    pub outputs: usize,
+    pub bias: bool,
+    /// z = Wᵀ a: the weight is [in, out], as the layer that shares it has it.
+    pub transposed: bool,
+    /// The map into a recurrence, whose tensors are `NAME.weight_ih` and `NAME.bias_ih` as in PyTorch's `RNN`.
+    pub into_recurrence: bool,
+}
+
+impl Operation for Dense {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match one(inputs) {
+            [] => Err("a dense layer reads a vector or tokens, not a number".to_owned()),
+            [places @ .., _] => Ok([places, &[self.outputs]].concat()),
+        }
+        .and_then(|shape| match shape.len() {
+            1 | 2 => Ok(shape),
+            _ => Err(format!("a dense layer reads a vector or tokens, not {}: flatten it", shown(one(inputs)))),
+        })
+    }
+
+    fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
+        let fan_in = one(inputs).last().copied().unwrap_or(0);
+        let parts = if self.into_recurrence { ["weight_ih", "bias_ih"] } else { ["weight", "bias"] };
+        let shape = if self.transposed { vec![fan_in, self.outputs] } else { vec![self.outputs, fan_in] };
+        let mut tensors = pair(name, parts, shape, fan_in, self.bias);
+        if let Some(bias) = tensors.get_mut(1) {
+            bias.shape = vec![self.outputs];
+        }
+        tensors
+    }
+
+    fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
+        let (&fan_in, places) = one(inputs).split_last()?;
+        let places = places.iter().product();
+        Some(Layer::Affine { fan_in, fan_out: self.outputs, places, groups: 1, bias: self.bias })
+    }
+
+    fn sign(&self) -> &'static str {
+        "W"
+    }
+}

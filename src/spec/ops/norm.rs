@@ -1,0 +1,80 @@
+//! Normalisations with a gain and a bias for each feature: z = γ ∘ (a − mean)/√(variance + ε) + β.
+
+use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
+
+/// A normalisation: `NAME.weight` and `NAME.bias`, one number a feature; RMSNorm has no bias.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Norm {
+    pub kind: NormKind,
+}
+
+/// Over what the mean and the variance are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormKind {
+    /// The features of each place of each sample.
+    Layer,
+    /// The same, without taking off the mean: a/√(mean of a² + ε).
+    Rms,
+    /// The pixels of so many groups of channels, of each sample.
+    Group { groups: usize },
+    /// Each channel over pixels and the batch while training; for evaluation and for the kernel, the running mean and
+    /// variance, which are stored: the kernel is that of the evaluated network.
+    Batch,
+}
+
+impl Norm {
+    /// ε, PyTorch's default.
+    pub const EPSILON: f64 = 1e-5;
+}
+
+impl Operation for Norm {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let shape = one(inputs);
+        let (features, _) = features(shape);
+        match self.kind {
+            _ if shape.is_empty() || shape.len() > 3 => {
+                Err(format!("a normalisation reads an image, tokens or a vector, not {}", shown(shape)))
+            }
+            NormKind::Group { groups } if groups == 0 || features % groups != 0 => {
+                Err(format!("{groups} groups do not divide {features} channels"))
+            }
+            _ => Ok(shape.to_vec()),
+        }
+    }
+
+    fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
+        let (features, _) = features(one(inputs));
+        let tensor = |part: &str, value: f64, role| Parameter {
+            name: format!("{name}.{part}"),
+            shape: vec![features],
+            fill: Fill::Constant(value),
+            role,
+            turned: false,
+        };
+        let mut tensors = vec![tensor("weight", 1.0, Role::Norm)];
+        match self.kind {
+            NormKind::Rms => {}
+            NormKind::Layer | NormKind::Group { .. } => tensors.push(tensor("bias", 0.0, Role::Norm)),
+            NormKind::Batch => {
+                tensors.push(tensor("bias", 0.0, Role::Norm));
+                tensors.push(tensor("running_mean", 0.0, Role::Buffer));
+                tensors.push(tensor("running_var", 1.0, Role::Buffer));
+            }
+        }
+        tensors
+    }
+
+    fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
+        let (width, places) = features(one(inputs));
+        Some(Layer::Norm { width, places })
+    }
+
+    fn sign(&self) -> &'static str {
+        match self.kind {
+            NormKind::Layer => "ln",
+            NormKind::Rms => "rms",
+            NormKind::Group { .. } => "gn",
+            NormKind::Batch => "bn",
+        }
+    }
+}

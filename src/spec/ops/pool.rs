@@ -1,0 +1,46 @@
+//! What becomes of windows of an image, channel by channel.
+
+use super::conv::windows;
+use super::{Operation, one, shown};
+
+/// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d` (zeros of the padding count in the mean).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    pub kind: PoolKind,
+    pub size: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+}
+
+/// What a window becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolKind {
+    /// Its largest value.
+    Max,
+    /// Its mean.
+    Avg,
+}
+
+impl Operation for Pool {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let &[channels, height, width] = one(inputs) else {
+            return Err(format!("pooling reads an image [channels, height, width], not {}", shown(one(inputs))));
+        };
+        if (0..2).any(|at| self.padding[at] * 2 > self.size[at]) {
+            return Err("pooling pads by at most half of its windows".to_owned());
+        }
+        let side = |at: usize, length| windows(length, self.size[at], self.stride[at], self.padding[at], 1);
+        let sides = side(0, height).zip(side(1, width)).ok_or_else(|| {
+            let [down, across] = self.size;
+            format!("windows of {down} × {across} do not fit an image of {height} × {width}")
+        })?;
+        Ok(vec![channels, sides.0, sides.1])
+    }
+
+    fn sign(&self) -> &'static str {
+        match self.kind {
+            PoolKind::Max => "max",
+            PoolKind::Avg => "avg",
+        }
+    }
+}

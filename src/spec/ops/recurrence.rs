@@ -1,0 +1,34 @@
+//! h_t = φ(W h_{t−1} + u_t), h_0 = 0, over the places of u; the last state goes on.
+
+use super::{Fill, Function, Layer, Operation, Parameter, Role, one, shown};
+
+/// A recurrence over tokens [times, width] → [width]: `NAME.weight_hh` [width, width], PyTorch's `RNN` behind its map of the
+/// inputs, whose bias is the only one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recurrence {
+    pub function: Function,
+}
+
+impl Operation for Recurrence {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match one(inputs) {
+            &[_, width] => Ok(vec![width]),
+            shape => Err(format!("a recurrence goes over tokens [times, width], not over {}", shown(shape))),
+        }
+    }
+
+    fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
+        let width = one(inputs).last().copied().unwrap_or(0);
+        let (name, shape, fill) = (format!("{name}.weight_hh"), vec![width, width], Fill::Weight { fan_in: width });
+        vec![Parameter { name, shape, fill, role: Role::Weight, turned: true }]
+    }
+
+    fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
+        let &[places, width] = one(inputs) else { return None };
+        Some(Layer::Recurrence { width, places })
+    }
+
+    fn sign(&self) -> &'static str {
+        "h"
+    }
+}

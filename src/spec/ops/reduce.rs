@@ -1,0 +1,33 @@
+//! One number a feature: the mean or the sum over the pixels of an image or over tokens.
+
+use super::{Operation, feature_axis, one, shown};
+
+/// The mean or the sum over all places: [channels, height, width] → [channels], [tokens, features] → [features].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reduce {
+    pub reduction: Reduction,
+}
+
+/// How places become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    Mean,
+    Sum,
+}
+
+impl Operation for Reduce {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let shape = one(inputs);
+        match shape.len() {
+            2 | 3 => Ok(vec![shape[feature_axis(shape)]]),
+            _ => Err(format!("the places of an image or of tokens can be reduced, and {} has none", shown(shape))),
+        }
+    }
+
+    fn sign(&self) -> &'static str {
+        match self.reduction {
+            Reduction::Mean => "mean",
+            Reduction::Sum => "Σ",
+        }
+    }
+}

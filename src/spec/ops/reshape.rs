@@ -1,0 +1,100 @@
+//! The same numbers in another order or shape, or some of them.
+
+use super::{Operation, one, shown};
+
+/// Moves numbers, sample by sample, without changing them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rearrange {
+    /// All in one vector, row-major.
+    Flatten,
+    /// Row-major into these sides.
+    Reshape(Vec<usize>),
+    /// The axes in this order.
+    Transpose(Vec<usize>),
+    /// From `start` to before `end` on this axis, which stays.
+    Slice { axis: usize, start: usize, end: usize },
+    /// One place of this axis, which goes.
+    Select { axis: usize, at: usize },
+}
+
+/// Most axes of a value.
+const MOST_AXES: usize = 6;
+
+impl Operation for Rearrange {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let shape = one(inputs);
+        let axis_of = |axis: usize| {
+            let axes = shape.len();
+            (axis < axes).then_some(()).ok_or_else(|| format!("{} has no axis {axis}: axes count from 0", shown(shape)))
+        };
+        match self {
+            Self::Flatten => Ok(vec![shape.iter().product()]),
+            Self::Reshape(sides) => {
+                let count = sides.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
+                if count != Some(shape.iter().product()) || sides.is_empty() || sides.len() > MOST_AXES {
+                    return Err(format!("{} cannot become {}", shown(shape), shown(sides)));
+                }
+                Ok(sides.clone())
+            }
+            Self::Transpose(axes) => {
+                let mut sorted = axes.clone();
+                sorted.sort_unstable();
+                if !sorted.into_iter().eq(0..shape.len()) {
+                    return Err(format!("{} is no order of the axes of {}", shown(axes), shown(shape)));
+                }
+                Ok(axes.iter().map(|&axis| shape[axis]).collect())
+            }
+            Self::Slice { axis, start, end } => {
+                axis_of(*axis)?;
+                if start >= end || *end > shape[*axis] {
+                    return Err(format!("axis {axis} of {} has no part from {start} to {end}", shown(shape)));
+                }
+                let mut sides = shape.to_vec();
+                sides[*axis] = end - start;
+                Ok(sides)
+            }
+            Self::Select { axis, at } => {
+                axis_of(*axis)?;
+                if *at >= shape[*axis] || shape.len() < 2 {
+                    return Err(format!("axis {axis} of {} has no place {at} to be taken", shown(shape)));
+                }
+                let mut sides = shape.to_vec();
+                sides.remove(*axis);
+                Ok(sides)
+            }
+        }
+    }
+
+    fn sign(&self) -> &'static str {
+        match self {
+            Self::Flatten => "flat",
+            Self::Reshape(_) => "shape",
+            Self::Transpose(_) => "turn",
+            Self::Slice { .. } => "part",
+            Self::Select { .. } => "one",
+        }
+    }
+}
+
+/// Square patches as tokens: [channels, height, width] → [tokens, channels·side²], tokens row by row, each row-major inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patches {
+    pub side: usize,
+}
+
+impl Operation for Patches {
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let &[channels, height, width] = one(inputs) else {
+            return Err(format!("patches are cut from an image [channels, height, width], not {}", shown(one(inputs))));
+        };
+        let side = self.side;
+        if side == 0 || height % side != 0 || width % side != 0 {
+            return Err(format!("patches must tile the image, and {side} does not divide {height} × {width}"));
+        }
+        Ok(vec![(height / side) * (width / side), channels * side * side])
+    }
+
+    fn sign(&self) -> &'static str {
+        "cut"
+    }
+}

@@ -1,0 +1,148 @@
+//! Writes a program line by line, and refuses a line that does not fit those before it.
+
+use std::collections::HashMap;
+
+use super::{Line, Program, blocks};
+use crate::spec::ops::{Op, Parameter, shown};
+
+/// A line that was written, to be read by later ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value(usize);
+
+/// A program that is being written.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    lines: Vec<Line>,
+    tensors: Vec<Parameter>,
+    /// Tensors by name.
+    known: HashMap<String, usize>,
+    /// The line of the text that is being read.
+    written: Option<usize>,
+}
+
+/// Lines of a program at most.
+pub const MOST_LINES: usize = 4096;
+/// Most numbers that a line gives for one sample.
+const MOST_VALUES: usize = 1 << 28;
+
+impl Builder {
+    /// A program of one line, the image [channels, height, width].
+    pub fn new(image: [usize; 3]) -> Self {
+        let input = Line {
+            op: Op::Input,
+            name: String::new(),
+            reads: Vec::new(),
+            tensors: Vec::new(),
+            shape: image.to_vec(),
+            block: None,
+            written: None,
+        };
+        Self { lines: vec![input], tensors: Vec::new(), known: HashMap::new(), written: None }
+    }
+
+    /// The image.
+    pub fn input(&self) -> Value {
+        Value(0)
+    }
+
+    /// Says which line of the text is being read.
+    pub fn at(&mut self, written: Option<usize>) {
+        self.written = written;
+    }
+
+    /// The shape of a value.
+    pub fn shape(&self, value: Value) -> &[usize] {
+        &self.lines[value.0].shape
+    }
+
+    /// A line: an operation on values, whose tensors bear this name. A tensor that is there already is shared.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, the name is none or is that of a tensor of another shape, or the program is too long.
+    pub fn line(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Value, String> {
+        if self.lines.len() >= MOST_LINES {
+            return Err(format!("a network has at most {MOST_LINES} operations"));
+        }
+        let Some(operation) = op.operation() else { return Err("there is one image, x".to_owned()) };
+        let inputs: Vec<&[usize]> = reads.iter().map(|read| self.shape(*read)).collect();
+        let named = |why: String| if name.is_empty() { why } else { format!("{name}: {why}") };
+        let shape = operation.shape(&inputs).map_err(named)?;
+        let values = shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
+        if !values.is_some_and(|values| (1..=MOST_VALUES).contains(&values)) {
+            return Err(named(format!("{} is no shape that a value can have", shown(&shape))));
+        }
+        let needed = operation.tensors(name, &inputs);
+        if !needed.is_empty() {
+            check_name(name)?;
+        }
+        let mut tensors = Vec::with_capacity(needed.len());
+        for tensor in needed {
+            if let Some(&place) = self.known.get(&tensor.name) {
+                let there = &self.tensors[place];
+                if there.shape != tensor.shape {
+                    let (there, wanted) = (shown(&there.shape), shown(&tensor.shape));
+                    return Err(format!("{} is there with shape {there} and cannot be shared as {wanted}", tensor.name));
+                }
+                tensors.push(place);
+                continue;
+            }
+            self.known.insert(tensor.name.clone(), self.tensors.len());
+            tensors.push(self.tensors.len());
+            self.tensors.push(tensor);
+        }
+        let name = if tensors.is_empty() { String::new() } else { name.to_owned() };
+        let reads = reads.iter().map(|read| read.0).collect();
+        self.lines.push(Line { op, name, reads, tensors, shape, block: None, written: self.written });
+        Ok(Value(self.lines.len() - 1))
+    }
+
+    /// The program whose logits are this value, without the lines that do not lead to it.
+    ///
+    /// # Errors
+    /// When the value is no vector of so many logits.
+    pub fn finish(self, logits: Value, classes: usize) -> Result<Program, String> {
+        let shape = self.shape(logits);
+        if shape != [classes] {
+            return Err(format!("a network ends in {classes} logits, [{classes}], and this one in {}", shown(shape)));
+        }
+        if logits == self.input() {
+            return Err("a network ends in logits, not in the image".to_owned());
+        }
+        let mut needed = vec![false; self.lines.len()];
+        needed[logits.0] = true;
+        for at in (0..=logits.0).rev() {
+            if needed[at] {
+                self.lines[at].reads.iter().for_each(|&read| needed[read] = true);
+            }
+        }
+        if !needed[0] {
+            return Err("the logits do not depend on the image x".to_owned());
+        }
+        let (mut lines, mut tensors) = (Vec::new(), Vec::new());
+        let (mut place, mut held) = (vec![0; self.lines.len()], HashMap::new());
+        for (at, mut line) in self.lines.into_iter().enumerate().filter(|(at, _)| needed[*at]) {
+            line.reads.iter_mut().for_each(|read| *read = place[*read]);
+            for tensor in &mut line.tensors {
+                *tensor = *held.entry(*tensor).or_insert_with(|| {
+                    tensors.push(self.tensors[*tensor].clone());
+                    tensors.len() - 1
+                });
+            }
+            place[at] = lines.len();
+            lines.push(line);
+        }
+        blocks(&mut lines);
+        Ok(Program { lines, tensors })
+    }
+}
+
+/// Names are those of weights files: parts of letters, digits and `_` between dots.
+fn check_name(name: &str) -> Result<(), String> {
+    const LONGEST: usize = 128;
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if name.len() <= LONGEST && name.split('.').all(is_part) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    Err(format!("“{shown}” is no name of a layer: letters, digits and _ between dots, like blocks.0.fc1"))
+}
