@@ -49,11 +49,11 @@ pub use network::{
     Activation, BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation,
     Pool,
 };
+pub use ops::{Op, Parameter};
 pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
-pub use ops::{Op, Parameter};
 pub use program::{Builder, Line, MOST_LINES, Program, Value};
 pub use readout::{Readout, half};
 pub use said::{SAID, Said, SaidError};

@@ -68,7 +68,9 @@ impl Operation for Concat {
         }
         shape[self.axis] = 0;
         for input in inputs {
-            let others = |shape: &[usize]| shape.iter().enumerate().filter(|(at, _)| *at != self.axis).map(|(_, s)| *s).collect::<Vec<_>>();
+            let others = |shape: &[usize]| {
+                shape.iter().enumerate().filter(|(at, _)| *at != self.axis).map(|(_, s)| *s).collect::<Vec<_>>()
+            };
             if input.len() != shape.len() || others(input) != others(&shape) {
                 let (a, b) = (shown(one(inputs)), shown(input));
                 return Err(format!("{a} and {b} cannot be put one after the other along axis {}", self.axis));

@@ -17,7 +17,9 @@ impl Operation for Attention {
         let fits = q.len() == 2 && k.len() == 2 && v.len() == 2 && q[1] == k[1] && k[0] == v[0];
         if !fits || (self.masked && q[0] != k[0]) {
             let [q, k, v] = [q, k, v].map(|shape| shown(shape));
-            return Err(format!("attention reads tokens that fit each other, not queries {q}, keys {k} and values {v}"));
+            return Err(format!(
+                "attention reads tokens that fit each other, not queries {q}, keys {k} and values {v}"
+            ));
         }
         let (heads, width) = (self.heads, q[1]);
         if heads == 0 || width % heads != 0 || v[1] % heads != 0 {

@@ -130,9 +130,13 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fill {
     /// As the parametrisation draws weights of this fan-in.
-    Weight { fan_in: usize },
+    Weight {
+        fan_in: usize,
+    },
     /// As it draws biases.
-    Bias { fan_in: usize },
+    Bias {
+        fan_in: usize,
+    },
     /// N(0, 0.02²) in SP, as is usual for positions; N(0,1) in NTP, behind σ_b.
     Offset,
     Constant(f64),

@@ -6,6 +6,8 @@ use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Norm {
     pub kind: NormKind,
+    /// Some weights files have none; RMSNorm never has one.
+    pub bias: bool,
 }
 
 /// Over what the mean and the variance are taken.
@@ -52,11 +54,12 @@ impl Operation for Norm {
             turned: false,
         };
         let mut tensors = vec![tensor("weight", 1.0, Role::Norm)];
+        if self.bias {
+            tensors.push(tensor("bias", 0.0, Role::Norm));
+        }
         match self.kind {
-            NormKind::Rms => {}
-            NormKind::Layer | NormKind::Group { .. } => tensors.push(tensor("bias", 0.0, Role::Norm)),
+            NormKind::Rms | NormKind::Layer | NormKind::Group { .. } => {}
             NormKind::Batch => {
-                tensors.push(tensor("bias", 0.0, Role::Norm));
                 tensors.push(tensor("running_mean", 0.0, Role::Buffer));
                 tensors.push(tensor("running_var", 1.0, Role::Buffer));
             }

@@ -1,12 +1,14 @@
-//! h_t = φ(W h_{t−1} + u_t), h_0 = 0, over the places of u; the last state goes on.
+//! h_t = φ(W h_{t−1} + b + u_t), h_0 = 0, over the places of u; the last state goes on.
 
-use super::{Fill, Function, Layer, Operation, Parameter, Role, one, shown};
+use super::{Function, Layer, Operation, Parameter, one, pair, shown};
 
 /// A recurrence over tokens [times, width] → [width]: `NAME.weight_hh` [width, width], PyTorch's `RNN` behind its map of the
 /// inputs, whose bias is the only one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recurrence {
     pub function: Function,
+    /// `NAME.bias_hh` [width], in files of PyTorch alone, which has a second bias here.
+    pub bias: bool,
 }
 
 impl Operation for Recurrence {
@@ -19,8 +21,7 @@ impl Operation for Recurrence {
 
     fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
         let width = one(inputs).last().copied().unwrap_or(0);
-        let (name, shape, fill) = (format!("{name}.weight_hh"), vec![width, width], Fill::Weight { fan_in: width });
-        vec![Parameter { name, shape, fill, role: Role::Weight, turned: true }]
+        pair(name, ["weight_hh", "bias_hh"], vec![width, width], width, self.bias)
     }
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {

@@ -81,7 +81,10 @@ impl Builder {
                 let there = &self.tensors[place];
                 if there.shape != tensor.shape {
                     let (there, wanted) = (shown(&there.shape), shown(&tensor.shape));
-                    return Err(format!("{} is there with shape {there} and cannot be shared as {wanted}", tensor.name));
+                    return Err(format!(
+                        "{} is there with shape {there} and cannot be shared as {wanted}",
+                        tensor.name
+                    ));
                 }
                 tensors.push(place);
                 continue;
@@ -139,7 +142,8 @@ impl Builder {
 /// Names are those of weights files: parts of letters, digits and `_` between dots.
 fn check_name(name: &str) -> Result<(), String> {
     const LONGEST: usize = 128;
-    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if name.len() <= LONGEST && name.split('.').all(is_part) {
         return Ok(());
     }

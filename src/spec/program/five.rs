@@ -135,7 +135,7 @@ impl Writer<'_> {
         let into = Dense { outputs, bias: true, transposed: false, into_recurrence: true };
         let sums = self.builder.line(Op::Dense(into), "rnn", &[rows])?;
         let function = Function::Activation(self.network.activation);
-        let last = self.builder.line(Op::Recurrence(Recurrence { function }), "rnn", &[sums])?;
+        let last = self.builder.line(Op::Recurrence(Recurrence { function, bias: false }), "rnn", &[sums])?;
         self.dense("head", last, classes)
     }
 
@@ -154,7 +154,7 @@ impl Writer<'_> {
     }
 
     fn norm(&mut self, name: &str, from: Value) -> Written {
-        self.builder.line(Op::Norm(NormOp { kind: NormKind::Layer }), name, &[from])
+        self.builder.line(Op::Norm(NormOp { kind: NormKind::Layer, bias: true }), name, &[from])
     }
 
     fn act(&mut self, from: Value) -> Written {

@@ -9,8 +9,8 @@ mod five;
 
 pub use builder::{Builder, MOST_LINES, Value};
 
-use super::ops::{Op, Parameter};
 use super::Layer;
+use super::ops::{Op, Parameter};
 
 /// A network as a straight-line program; the last line is the logits.
 #[derive(Clone, Debug, PartialEq)]

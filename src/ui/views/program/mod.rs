@@ -129,8 +129,12 @@ impl Picture<'_> {
         let side = ((row.right() - left) / count as f32).clamp(6.0, 26.0);
         for at in 0..count {
             let rect = Rect::from_min_size(pos2(left + side * at as f32, row.top()), vec2(side - 2.0, row.height()));
-            let tensors =
-                self.program.lines.iter().filter(|line| line.block == Some(at)).flat_map(|line| self.program.tensors_of(line));
+            let tensors = self
+                .program
+                .lines
+                .iter()
+                .filter(|line| line.block == Some(at))
+                .flat_map(|line| self.program.tensors_of(line));
             let share: f64 = tensors.filter_map(|tensor| self.told(tensor)).map(|told| told.share).sum();
             let response = ui.interact(rect, ui.scope_id().with(("block", at)), Sense::click());
             let name = format!("Block {}", at + 1);
