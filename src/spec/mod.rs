@@ -6,6 +6,7 @@
 //!
 //! A spec says nothing of the machine: device, output folder and window size are the caller's affair.
 
+mod activation;
 mod change;
 mod cost;
 mod drawn;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use activation::{Activation, LEAK};
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
@@ -46,8 +48,7 @@ pub use layers::Layer;
 pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
 pub use memory::{address_space, memory_available};
 pub use network::{
-    Activation, BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation,
-    Pool,
+    BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool,
 };
 pub use ops::{Op, Parameter};
 pub use path::{absolute, expanded};

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
 use super::validate::{Problem, problem};
 use super::{DataShape, Spec};
 
@@ -91,27 +92,6 @@ pub enum Head {
     Flatten,
     /// Every channel's mean over pixels.
     Mean,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    Relu,
-    Tanh,
-    Gelu,
-    Erf,
-}
-
-impl Activation {
-    /// Its name in run files, programs and pictures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::Tanh => "tanh",
-            Self::Gelu => "gelu",
-            Self::Erf => "erf",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -150,7 +150,7 @@ impl Said {
             (Some(said), _) => said,
             (None, NetworkKind::Mlp) => return Err(SaidError::Missing("the activation (--activation)")),
             (None, _) => {
-                assumed.push(format!("{} (--activation)", word(usual.activation)));
+                assumed.push(format!("{} (--activation)", usual.activation.name()));
                 usual.activation
             }
         };
@@ -199,9 +199,4 @@ impl Said {
         // Words and numbers only: nothing that cannot be written.
         toml::Table::try_from(self).unwrap_or_default()
     }
-}
-
-/// How run files write it.
-fn word(activation: Activation) -> String {
-    toml::Value::try_from(activation).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

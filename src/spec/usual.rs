@@ -8,7 +8,7 @@
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Activation, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec, SpecError};
+use super::{NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec, SpecError};
 
 /// The settings that a kind brings.
 const BROUGHT: [&str; 8] = ["width", "depth", "blocks", "heads", "patch", "pool", "head", "activation"];
@@ -51,12 +51,7 @@ impl NetworkSpec {
 
     /// For people: its kind and what it is made of.
     pub fn words(&self) -> String {
-        let activation = match self.activation {
-            Activation::Relu => "ReLU",
-            Activation::Tanh => "tanh",
-            Activation::Gelu => "GELU",
-            Activation::Erf => "erf",
-        };
+        let activation = self.activation.words();
         let width = if self.is_infinite() { "infinitely many".to_owned() } else { self.width.to_string() };
         let several = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
         let made = match self.kind {

@@ -207,6 +207,7 @@ pub(super) fn apply(
         Activation::Erf => erf,
         Activation::Gelu => gelu,
         Activation::Tanh => tanh,
+        _ => |_: Moment<'_>, _: Moment<'_>, _: &Pair| (f64::NAN, f64::NAN),
     };
     for (at, ((covariance, kernel), right)) in covariances.iter_mut().zip(kernels).zip(rights).enumerate() {
         let pair = Pair::of(left, *right, *covariance, lows.get(at).copied().unwrap_or(0.0));

@@ -32,8 +32,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         }
     }
     normalisation(ui, form);
-    let activations =
-        [(Activation::Relu, "ReLU"), (Activation::Tanh, "tanh"), (Activation::Gelu, "GELU"), (Activation::Erf, "erf")];
+    let activations = Activation::ALL.map(|activation| (activation, activation.words()));
     form.choice(
         ui,
         "network.activation",

@@ -1,0 +1,105 @@
+//! Functions of one number that stand between layers.
+
+use serde::{Deserialize, Serialize};
+
+/// A function of each number alone, without a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(a, 0).
+    Relu,
+    /// a where it is positive, a hundredth of it where it is not.
+    LeakyRelu,
+    /// tanh a.
+    Tanh,
+    /// a Φ(a), exact, with the error function.
+    Gelu,
+    /// The approximation of GELU by tanh: ½ a (1 + tanh(√(2/π) (a + 0.044715 a³))).
+    GeluTanh,
+    /// a/(1 + e^−a).
+    Silu,
+    /// 1/(1 + e^−a).
+    Sigmoid,
+    /// The error function.
+    Erf,
+    /// sin a.
+    Sin,
+    /// cos a.
+    Cos,
+    /// |a|.
+    Abs,
+    /// e^a.
+    Exp,
+    /// ln(1 + e^a).
+    Softplus,
+    /// a².
+    Square,
+    /// a itself: the network is linear.
+    Identity,
+}
+
+/// What a leaky ReLU leaves of a negative number where nothing else is said: PyTorch's default.
+pub const LEAK: f64 = 0.01;
+
+impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Tanh,
+        Self::Gelu,
+        Self::GeluTanh,
+        Self::Silu,
+        Self::Sigmoid,
+        Self::Erf,
+        Self::Sin,
+        Self::Cos,
+        Self::Abs,
+        Self::Exp,
+        Self::Softplus,
+        Self::Square,
+        Self::Identity,
+    ];
+
+    /// Its name in run files, programs and pictures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::LeakyRelu => "leaky_relu",
+            Self::Tanh => "tanh",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Silu => "silu",
+            Self::Sigmoid => "sigmoid",
+            Self::Erf => "erf",
+            Self::Sin => "sin",
+            Self::Cos => "cos",
+            Self::Abs => "abs",
+            Self::Exp => "exp",
+            Self::Softplus => "softplus",
+            Self::Square => "square",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// Its name in a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Relu => "ReLU",
+            Self::LeakyRelu => "leaky ReLU",
+            Self::Tanh => "tanh",
+            Self::Gelu => "GELU",
+            Self::GeluTanh => "GELU (tanh)",
+            Self::Silu => "SiLU",
+            Self::Sigmoid => "sigmoid",
+            Self::Erf => "erf",
+            Self::Sin => "sine",
+            Self::Cos => "cosine",
+            Self::Abs => "absolute value",
+            Self::Exp => "exponential",
+            Self::Softplus => "softplus",
+            Self::Square => "square",
+            Self::Identity => "identity",
+        }
+    }
+}
