@@ -6,10 +6,11 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::kind::{Head, Pool};
 use super::layers::{Affine, Conv};
 use super::source::{Source, WeightsError};
 use super::{Signal, Stored, Taps, activate};
-use crate::spec::{Activation, Head, Pool};
+use crate::spec::Activation;
 
 /// Side of the pooled squares.
 const POOLED: usize = 2;

@@ -6,7 +6,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 use super::source::{Fill, Source, WeightsError};
 use crate::math::rng;
-use crate::spec::{Init, NetworkSpec, Parametrisation};
+use crate::spec::{Init, NetworkSpec};
 
 /// Draws the values of one network, tensor after tensor.
 pub struct Draw<'a> {
@@ -54,6 +54,6 @@ impl Source for Draw<'_> {
     }
 
     fn is_ntk(&self) -> bool {
-        self.network.parametrisation == Parametrisation::Ntk
+        self.network.parametrisation.is_ntk()
     }
 }

@@ -8,6 +8,7 @@ mod cnn;
 mod cotangent;
 mod device;
 mod draw;
+mod kind;
 mod layers;
 mod memory;
 mod mlp;

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kind::NetworkKind;
 use super::source::WeightsError;
 use crate::record::{printable, printable_list};
-use crate::spec::NetworkKind;
 
 /// A tensor of the network: its name here, the tensor of the file that holds it, and which third of that one's first axis it is
 /// (queries, keys, values), if not all of it.

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Gradients, Tensor};
 
 use super::cnn::{Cnn, CnnKinds};
 use super::draw::Draw;
+use super::kind::{Head, NetworkKind, count, head, is, pool};
 use super::mlp::Mlp;
 use super::parameters;
 use super::resmlp::{ResMlp, ResMlpSizes};
@@ -16,7 +17,7 @@ use super::tape::Tape;
 use super::taps::Taps;
 use super::transformer::{Transformer, TransformerSizes};
 use crate::record::NamedTensor;
-use crate::spec::{NetworkKind, NetworkSpec, Norm, Said};
+use crate::spec::{NetworkSpec, Said};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -44,19 +45,19 @@ impl Network {
         device: &Device,
     ) -> Result<Self, WeightsError> {
         let inputs = image.iter().product();
-        let (width, blocks, activation) = (spec.width, spec.blocks, spec.activation);
-        let normed = spec.norm() == Norm::Layer;
-        Ok(match spec.kind {
+        let (width, blocks, activation) = (spec.width, count(spec, "blocks"), spec.activation);
+        let normed = is(spec, "norm", "layer");
+        Ok(match NetworkKind::of(spec) {
             NetworkKind::Mlp => {
                 let mut sizes = vec![inputs];
-                sizes.extend(std::iter::repeat_n(width, spec.depth));
+                sizes.extend(std::iter::repeat_n(width, count(spec, "depth")));
                 sizes.push(classes);
                 Self::Mlp(Mlp::build(&sizes, normed, activation, source, device)?)
             }
             NetworkKind::Cnn => {
                 let channels: &[usize] =
-                    if spec.depth == 2 { &[width, 2 * width] } else { &[width, width, 2 * width, 2 * width] };
-                let kinds = CnnKinds { activation, pool: spec.pool, head: spec.head };
+                    if count(spec, "depth") == 2 { &[width, 2 * width] } else { &[width, width, 2 * width, 2 * width] };
+                let kinds = CnnKinds { activation, pool: pool(spec), head: head(spec) };
                 Self::Cnn(Cnn::build(image, channels, classes, kinds, source, device)?)
             }
             NetworkKind::ResMlp => {
@@ -65,7 +66,7 @@ impl Network {
                 Self::ResMlp(ResMlp::build(sizes, activation, source, device)?)
             }
             NetworkKind::Transformer => {
-                let (patch, heads) = (spec.patch, spec.heads);
+                let (patch, heads) = (count(spec, "patch"), count(spec, "heads"));
                 let sizes = TransformerSizes { image, patch, width, heads, hidden: 2 * width, blocks, classes };
                 Self::Transformer(Transformer::build(sizes, activation, source, device)?)
             }
@@ -88,12 +89,12 @@ impl Network {
         let activation = spec.activation;
         let inputs = image.iter().product();
         let mut stored = Stored::open(parts, spec)?;
-        let network = match spec.kind {
+        let network = match NetworkKind::of(spec) {
             NetworkKind::Mlp => Self::Mlp(Mlp::load(inputs, activation, &mut stored, device)?),
-            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, spec.pool), &mut stored, device)?),
+            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, pool(spec)), &mut stored, device)?),
             NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(inputs, activation, &mut stored, device)?),
             NetworkKind::Transformer => {
-                Self::Transformer(Transformer::load(image, spec.heads, activation, &mut stored, device)?)
+                Self::Transformer(Transformer::load(image, count(spec, "heads"), activation, &mut stored, device)?)
             }
             NetworkKind::Rnn => Self::Rnn(Rnn::load(image, activation, &mut stored, device)?),
         };
@@ -102,13 +103,18 @@ impl Network {
 
     /// What the tensors of a loaded network tell of its function, which whoever described it may have said otherwise.
     pub fn told(&self) -> Said {
-        let norm = |has: bool| Some(if has { Norm::Layer } else { Norm::None });
+        let norm = |has: bool| Some(if has { "layer" } else { "none" });
+        let head = |head| match head {
+            Head::Flatten => "flatten",
+            Head::Mean => "mean",
+        };
+        let said = Said::default();
         match self {
-            Self::Mlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
-            Self::ResMlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
-            Self::Cnn(network) => Said { head: network.told_head(), ..Said::default() },
-            Self::Transformer(network) => Said { patch: Some(network.patch()), ..Said::default() },
-            Self::Rnn(_) => Said::default(),
+            Self::Mlp(network) => said.with("norm", norm(network.is_normed())),
+            Self::ResMlp(network) => said.with("norm", norm(network.is_normed())),
+            Self::Cnn(network) => said.with("head", network.told_head().map(head)),
+            Self::Transformer(network) => said.with("patch", Some(network.patch())),
+            Self::Rnn(_) => said,
         }
     }
 

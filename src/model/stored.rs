@@ -9,10 +9,11 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+use super::kind::NetworkKind;
 use super::names::{self, Place, Shapes};
 use super::source::{Fill, Source, WeightsError};
 use crate::record::{printable, printable_list, tensors_of};
-use crate::spec::{NetworkKind, NetworkSpec, Parametrisation};
+use crate::spec::NetworkSpec;
 
 /// The tensors of a weights file, each to be asked for once.
 pub struct Stored<'a> {
@@ -57,7 +58,7 @@ impl<'a> Stored<'a> {
             }
         }
         let shapes: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
-        let (places, notes) = names::find(network.kind, &shapes)?;
+        let (places, notes) = names::find(NetworkKind::of(network), &shapes)?;
         let mut tensors = BTreeMap::new();
         for Place { ours, theirs, third } in places {
             let Some(view) = views.get(&theirs).cloned() else { continue };
@@ -137,7 +138,7 @@ impl<'a> Stored<'a> {
     /// When the file has a tensor that nobody asked for.
     pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
         if let Some(name) = self.left.first() {
-            return Err(WeightsError::Unknown { name: self.name_of(name), network: words(self.network.kind) });
+            return Err(WeightsError::Unknown { name: self.name_of(name), network: words(NetworkKind::of(self.network)) });
         }
         if !self.absent.is_empty() {
             let absent = printable_list(self.absent.iter().map(String::as_str));
@@ -150,7 +151,7 @@ impl<'a> Stored<'a> {
         self.tensors.get(name).ok_or_else(|| {
             let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
             let there = if there.is_empty() { "none at all".to_owned() } else { there };
-            WeightsError::Missing { name: name.to_owned(), network: words(self.network.kind), there }
+            WeightsError::Missing { name: name.to_owned(), network: words(NetworkKind::of(self.network)), there }
         })
     }
 
@@ -258,6 +259,6 @@ impl Source for Stored<'_> {
     }
 
     fn is_ntk(&self) -> bool {
-        self.network.parametrisation == Parametrisation::Ntk
+        self.network.parametrisation.is_ntk()
     }
 }
