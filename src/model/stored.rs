@@ -138,7 +138,10 @@ impl<'a> Stored<'a> {
     /// When the file has a tensor that nobody asked for.
     pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
         if let Some(name) = self.left.first() {
-            return Err(WeightsError::Unknown { name: self.name_of(name), network: words(NetworkKind::of(self.network)) });
+            return Err(WeightsError::Unknown {
+                name: self.name_of(name),
+                network: words(NetworkKind::of(self.network)),
+            });
         }
         if !self.absent.is_empty() {
             let absent = printable_list(self.absent.iter().map(String::as_str));

@@ -3,10 +3,10 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
+use super::network::USUAL_SIDE;
 use super::{
     KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Plan, Reduction, Source, Spec, TaskKind,
 };
-use super::network::USUAL_SIDE;
 use crate::math::plane::Plane;
 
 /// The shape of a data set, as far as a cost depends on it.

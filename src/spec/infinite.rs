@@ -2,8 +2,8 @@
 //!
 //! Its kernel must exist and stand still: that is the NTK parametrisation, trained by SGD with or without momentum.
 
-use super::validate::{Problem, problem};
 use super::ops::PoolKind;
+use super::validate::{Problem, problem};
 use super::{Program, Spec};
 
 impl Spec {

@@ -224,7 +224,8 @@ impl Said {
             (Parametrisation::Standard, None, None) => (spec.sigma_w, spec.sigma_b),
             (Parametrisation::Standard, ..) => {
                 return Err(SaidError::Senseless(
-                    "--sigma-w and --sigma-b belong to the NTK parametrisation: give --parametrisation ntk too".to_owned(),
+                    "--sigma-w and --sigma-b belong to the NTK parametrisation: give --parametrisation ntk too"
+                        .to_owned(),
                 ));
             }
             (Parametrisation::Ntk, Some(sigma_w), Some(sigma_b)) => (sigma_w, sigma_b),

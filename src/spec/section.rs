@@ -17,18 +17,8 @@ use super::text::{self, Choices, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
 
 /// The keys that are there whatever the text declares.
-pub(super) const FIELDS: [&str; 10] = [
-    "program",
-    "text",
-    WIDTH,
-    "activation",
-    "parametrisation",
-    "init",
-    "sigma_w",
-    "sigma_b",
-    "alpha",
-    "alpha_width",
-];
+pub(super) const FIELDS: [&str; 10] =
+    ["program", "text", WIDTH, "activation", "parametrisation", "init", "sigma_w", "sigma_b", "alpha", "alpha_width"];
 /// Keys that every file of an earlier version had, whichever kind of network it named.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
 /// What the program was called in earlier versions.
@@ -73,19 +63,7 @@ impl From<NetworkSpec> for Section {
         settings.extend(given);
         let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, .. } = network;
         let text = text.map(|text| text.as_ref().to_owned());
-        Self {
-            program,
-            text,
-            width,
-            settings,
-            activation,
-            parametrisation,
-            init,
-            sigma_w,
-            sigma_b,
-            alpha,
-            alpha_width,
-        }
+        Self { program, text, width, settings, activation, parametrisation, init, sigma_w, sigma_b, alpha, alpha_width }
     }
 }
 
@@ -122,11 +100,7 @@ impl From<Section> for NetworkSpec {
 ///
 /// # Errors
 /// When there is no such network, or its text cannot be read, says why in one sentence.
-pub(super) fn resolved(
-    program: &str,
-    text: Option<&str>,
-    base: &Path,
-) -> Result<(String, Option<Arc<str>>), String> {
+pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result<(String, Option<Arc<str>>), String> {
     let (name, text) = match text {
         Some(text) => (program.to_owned(), text.to_owned()),
         None if text::builtin(program).is_some() => return Ok((program.to_owned(), None)),
@@ -261,7 +235,7 @@ pub(super) fn current_study(study: &mut Table) {
             let (key, value) = setting.as_str()?.split_once('=')?;
             Some((key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
         };
-        let Some((_, kind)) = set.iter().filter_map(parted).filter(|(key, _)| renamed(key)).next_back() else { continue };
+        let Some((_, kind)) = set.iter().filter_map(parted).rfind(|(key, _)| renamed(key)) else { continue };
         let network = NetworkSpec::named(&kind);
         set.retain(|setting| {
             let key = parted(setting).and_then(|(key, _)| Some(key.strip_prefix("network.")?.to_owned()));

@@ -87,7 +87,9 @@ impl Field {
     /// When the network has no limit, is trained in a way that moves its kernel, or the images are too many.
     pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, NoField> {
         if !spec.training.optimiser.follows_gradient() {
-            return Err(NoField::Training("with this optimiser no fixed kernel says what training does, at any width: take sgd"));
+            return Err(NoField::Training(
+                "with this optimiser no fixed kernel says what training does, at any width: take sgd",
+            ));
         }
         if spec.training.weight_decay > 0.0 {
             return Err(NoField::Training(

@@ -355,8 +355,7 @@ impl<'a> School<'a> {
                 continue;
             }
             let Some(pool) = &pool else { continue };
-            let kernel =
-                if learner.is_infinite() { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
+            let kernel = if learner.is_infinite() { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
             let gram = kernel.trace_gram(pool, client.cancelled)?.0;
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();

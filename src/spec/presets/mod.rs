@@ -11,9 +11,7 @@ use asked::{along, among};
 
 use toml::Value;
 
-use super::{
-    Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind,
-};
+use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind};
 
 /// A named run or study.
 #[derive(Clone, Copy, Debug)]
@@ -136,8 +134,11 @@ pub const PRESETS: &[Preset] = &[
         about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",
         change: |spec| {
             plane(spec, Source::Circle);
-            spec.network =
-                NetworkSpec { width: 512, parametrisation: Parametrisation::Ntk, ..NetworkSpec::of("mlp").with("depth", 3) };
+            spec.network = NetworkSpec {
+                width: 512,
+                parametrisation: Parametrisation::Ntk,
+                ..NetworkSpec::of("mlp").with("depth", 3)
+            };
             spec.kernel.probes_per_class = 32;
         },
     },

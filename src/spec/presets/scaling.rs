@@ -2,8 +2,8 @@
 
 use super::Preset;
 use crate::spec::{
-    Init, Learner, Loss, NetworkSpec, Parametrisation, Protocol, Ridge, Source, Spacing, Spec,
-    StudySpec, Target, Variant,
+    Init, Learner, Loss, NetworkSpec, Parametrisation, Protocol, Ridge, Source, Spacing, Spec, StudySpec, Target,
+    Variant,
 };
 
 pub const HE3: Preset = Preset {
@@ -26,7 +26,8 @@ pub const CIRCLE: Preset = Preset {
         drawn(spec, Source::Fourier);
         spec.data.spacing = Spacing::Stratified;
         spec.data.test_per_class = 2048;
-        spec.network = NetworkSpec { width: 64, sigma_w: std::f64::consts::SQRT_2, sigma_b: 1.0, ..ntk() }.with("depth", 1);
+        spec.network =
+            NetworkSpec { width: 64, sigma_w: std::f64::consts::SQRT_2, sigma_b: 1.0, ..ntk() }.with("depth", 1);
         spec.study = among(&[128, 256, 512, 1024], &[1, 2, 3, 4, 5, 6, 7, 8], &[Learner::Infinite]);
         if let Some(study) = &mut spec.study {
             study.protocol.ridge = Ridge::None;

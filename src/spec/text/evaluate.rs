@@ -105,7 +105,8 @@ fn read(text: &str, asked: &Asked<'_>) -> Outcome {
         builder.finish(logits, asked.classes).map_err(at_end)
     });
     let (settings, activation) = (std::mem::take(&mut writer.declared), writer.usual);
-    let described = program.map(|program| Arc::new(Described { program, settings: settings.clone(), activation }));
+    let described = program
+        .map(|program| Arc::new(Described { program: Arc::new(program), settings: settings.clone(), activation }));
     Outcome { settings, activation, is_read: !writer.refused, described }
 }
 

@@ -44,7 +44,7 @@ pub struct Asked<'a> {
 /// What a text says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
-    pub program: Program,
+    pub program: Arc<Program>,
     /// In the order in which the text declares them.
     pub settings: Vec<Declared>,
     /// The activation that the text calls usual, if it does.

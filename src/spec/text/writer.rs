@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, INT};
 use super::arguments::{Arguments, cut, said};
 use super::functions::activation_of;
 use super::setting::{Choices, Declared, Setting};
+use crate::spec::network::WIDTH;
 use crate::spec::ops::Op;
 use crate::spec::{Activation, Builder, Value};
 
@@ -113,7 +114,9 @@ impl Writer {
             None => self.declared.push(declared.clone()),
         }
         let value = self.given.get(&declared.name).unwrap_or(&declared.default);
-        if !declared.choices.admits(value) {
+        // How wide a network may be is held against its choices where it is to be trained; one that is loaded has its own width.
+        let is_width = declared.name == WIDTH && matches!(value, Setting::Whole(1..));
+        if !is_width && !declared.choices.admits(value) {
             return Err(format!("{} is {}, not {}", declared.name, declared.choices.words(), cut(&value.to_string())));
         }
         Ok(declared.choices.fitted(value))

@@ -2,12 +2,12 @@
 //!
 //! Another program comes with a width of its own: 256 units make a small MLP and a CNN that no lecture waits for.
 
-use egui::{ComboBox, DragValue, RichText, Slider, SliderClamping, Ui};
+use egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::form::{self, Form, real, whole};
-use crate::spec::text::{NETWORKS, builtin};
+use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, Choices, Declared, Init, NetworkSpec, Parametrisation, Setting};
-use crate::ui::theme::{self, GRID};
+use crate::ui::theme;
 use crate::ui::{format, widgets};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
@@ -79,16 +79,14 @@ fn control(ui: &mut Ui, label: &str, choices: &Choices, setting: &mut Setting) {
             // A long range is no slider's: one pixel would be several numbers.
             const LONGEST: i64 = 128;
             if range.end().saturating_sub(*range.start()) <= LONGEST {
-                long(ui);
-                ui.add(bounded(Slider::new(number, range.clone()).integer()));
+                form::slider(ui, number, range.clone());
             } else {
                 let field = DragValue::new(number).range(range.clone()).clamp_existing_to_range(false);
                 ui.add(field.speed(0.1).update_while_editing(false));
             }
         }
         (Choices::Real([low, high]), Setting::Real(number)) => {
-            long(ui);
-            ui.add(bounded(Slider::new(number, *low..=*high)));
+            form::slider(ui, number, *low..=*high);
         }
         (Choices::Flag, Setting::Flag(flag)) => drop(ui.checkbox(flag, "")),
         (Choices::Words(words), Setting::Word(word)) => {
@@ -103,17 +101,6 @@ fn control(ui: &mut Ui, label: &str, choices: &Choices, setting: &mut Setting) {
         // Not what the text asks for, which is told below.
         (_, setting) => drop(ui.weak(setting.to_string())),
     }
-}
-
-/// As long as the row.
-fn long(ui: &mut Ui) {
-    ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
-    ui.spacing_mut().item_spacing.x = GRID;
-}
-
-/// What is typed may lie beyond the slider, and is told below it.
-fn bounded(slider: Slider<'_>) -> Slider<'_> {
-    slider.clamping(SliderClamping::Never).update_while_editing(false)
 }
 
 /// The name of a setting as the label of its row: `inner_width` is “Inner width”.

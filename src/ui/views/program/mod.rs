@@ -261,8 +261,11 @@ impl Picture<'_> {
                 painter.text(at, Align2::CENTER_TOP, text, font, tokens.text);
             }
         }
-        let text =
-            format!("{}\n\n{}", words::told(tensor, told, self.task), words::formula(self.network, self.program, line, tensor));
+        let text = format!(
+            "{}\n\n{}",
+            words::told(tensor, told, self.task),
+            words::formula(self.network, self.program, line, tensor)
+        );
         let response = response.on_hover_text(text);
         if response.clicked() {
             *chosen = if is_chosen { None } else { Some(tensor.name.as_str().into()) };
