@@ -10,9 +10,10 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::names::{self, Place, Shapes};
-use super::source::{Fill, Source, WeightsError};
+use super::source::{Source, WeightsError};
 use crate::record::{printable, printable_list, tensors_of};
-use crate::spec::{NetworkKind, NetworkSpec, Parametrisation};
+use crate::spec::ops::Parameter;
+use crate::spec::{NetworkKind, NetworkSpec};
 
 /// The tensors of a weights file, each to be asked for once.
 pub struct Stored<'a> {
@@ -93,32 +94,9 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// The shape of a tensor of so many axes.
-    ///
-    /// # Errors
-    /// When there is no such tensor, or it has another number of axes, or none of its values.
-    pub fn shape<const D: usize>(&self, name: &str) -> Result<[usize; D], WeightsError> {
-        let held = self.held(name)?;
-        let (name, found) = (printable(&held.theirs), held.shape.clone());
-        // A length of 0 would make the others free: they could claim anything without a byte behind it.
-        if found.contains(&0) {
-            return Err(WeightsError::Shape { name, found, expected: "something".to_owned() });
-        }
-        let expected = format!("{D} axes");
-        <[usize; D]>::try_from(found.as_slice()).map_err(|_| WeightsError::Shape { name, found, expected })
-    }
-
-    /// The sizes [fan_out, fan_in] of a first layer that reads these inputs.
-    ///
-    /// # Errors
-    /// Those of [`Self::shape`], and when it reads another number of inputs.
-    pub fn reading(&self, name: &str, inputs: usize) -> Result<[usize; 2], WeightsError> {
-        let found = self.shape::<2>(name)?;
-        if found[1] == inputs {
-            return Ok(found);
-        }
-        let inputs = format!("{inputs} values");
-        Err(WeightsError::Inputs { name: self.name_of(name), found: found.to_vec(), inputs })
+    /// Names and shapes of all tensors, as the network names them.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.tensors.iter().map(|(name, held)| (name.clone(), held.shape.clone())).collect()
     }
 
     /// Whether the file has this tensor.
@@ -228,36 +206,14 @@ fn words(kind: NetworkKind) -> &'static str {
 }
 
 impl Source for Stored<'_> {
-    fn tensor(&mut self, name: &str, shape: &[usize], _fill: Fill) -> Result<Vec<f32>, WeightsError> {
-        self.values(name, shape, 0..shape.iter().product())
-    }
-
-    fn optional(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Option<Vec<f32>>, WeightsError> {
-        if self.has(name) {
-            return self.tensor(name, shape, fill).map(Some);
+    fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
+        let (name, shape) = (&tensor.name, &tensor.shape);
+        match (tensor.turned, shape.as_slice()) {
+            // Turned while it is read: a copy beside it would be as large as the file.
+            (true, &[rows, columns]) => {
+                self.values(name, shape, (0..rows * columns).map(|at| (at % rows) * columns + at / rows))
+            }
+            _ => self.values(name, shape, 0..shape.iter().product()),
         }
-        if self.biased.contains(&role(name, self.last)) {
-            return Err(WeightsError::MissingBias { name: name.to_owned() });
-        }
-        self.absent.push(name.to_owned());
-        Ok(None)
-    }
-
-    fn extra(&mut self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>, WeightsError> {
-        self.has(name).then(|| self.values(name, shape, 0..shape.iter().product())).transpose()
-    }
-
-    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError> {
-        // Turned while it is read: a copy beside it would be as large as the file.
-        let places = (0..fan_in * fan_out).map(|at| (at % fan_out) * fan_in + at / fan_out);
-        self.values(name, &[fan_out, fan_in], places)
-    }
-
-    fn gains(&self, fan_in: usize) -> (f64, f64) {
-        self.network.gains(fan_in)
-    }
-
-    fn is_ntk(&self) -> bool {
-        self.network.parametrisation == Parametrisation::Ntk
     }
 }

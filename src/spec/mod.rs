@@ -39,7 +39,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use activation::{Activation, LEAK};
+pub use activation::Activation;
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};

@@ -1,5 +1,8 @@
 //! The five kinds of network as programs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{Builder, Program, Value};
 use crate::spec::ops::{
     Arithmetic, Attention, Conv, Dense, Function, Norm as NormOp, NormKind, Op, Patches, Pool as PoolOp, PoolKind,
@@ -13,7 +16,19 @@ impl NetworkSpec {
     /// # Errors
     /// When there is none, says why in one sentence.
     pub fn program(&self, image: [usize; 3], classes: usize) -> Result<Program, String> {
-        let mut writer = Writer { builder: Builder::new(image), network: self };
+        self.written(Builder::new(image), classes)
+    }
+
+    /// The program of the network of this spec in a weights file with tensors of these names and shapes.
+    ///
+    /// # Errors
+    /// When these do not fit each other, says which.
+    pub fn adopting(&self, image: [usize; 3], tensors: &Arc<BTreeMap<String, Vec<usize>>>) -> Result<Program, String> {
+        self.written(Builder::adopting(image, tensors), 1)
+    }
+
+    fn written(&self, builder: Builder, classes: usize) -> Result<Program, String> {
+        let mut writer = Writer { builder, network: self };
         let logits = match self.kind {
             NetworkKind::Mlp => writer.mlp(classes),
             NetworkKind::Cnn => writer.cnn(classes),

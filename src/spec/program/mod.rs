@@ -57,7 +57,11 @@ impl Program {
 
     /// What the lines cost that cost more than a pass over what they read, in the order of the forward pass.
     pub fn layers(&self) -> Vec<Layer> {
-        let layer = |line: &Line| line.op.operation()?.layer(&self.inputs_of(line));
+        let uses = self.uses();
+        let layer = |line: &Line| {
+            let layer = line.op.operation()?.layer(&self.inputs_of(line))?;
+            Some(if line.tensors.iter().any(|&tensor| uses[tensor] > 1) { layer.shared() } else { layer })
+        };
         self.lines.iter().filter_map(layer).collect()
     }
 

@@ -1,4 +1,5 @@
-//! Pooling over squares that do not overlap.
+//! Pooling over windows of an image. Squares that tile it have ways back of their own; of windows that overlap, are padded or
+//! leave a rest, the way back is burn's autodiff.
 
 use std::sync::Arc;
 
@@ -6,10 +7,55 @@ use burn::tensor::module::{avg_pool2d, max_pool2d, max_pool2d_with_indices};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
+use super::autodiff::ByAutodiff;
+use super::{At, Done, Step};
 use crate::model::Cotangent;
 use crate::model::cotangent::Places;
 use crate::model::product::{Values, is_host};
 use crate::model::tape::Backward;
+use crate::spec::ops::{Pool, PoolKind};
+
+pub(super) fn run(op: &Pool, at: &At<'_>, input: Tensor<2>) -> Done {
+    let &[channels, height, width] = at.inputs[0] else { return Done::plain(input) };
+    let [n, _] = input.dims();
+    let flat = |pooled: Tensor<4>| {
+        let [n, channels, height, width] = pooled.dims();
+        pooled.reshape([n, channels * height * width])
+    };
+    let images = |input: Tensor<2>| input.reshape([n, channels, height, width]);
+    if let Some(side) = op.tiles([height, width]) {
+        let (output, backward): (_, Box<dyn Backward>) = match op.kind {
+            PoolKind::Max => {
+                let (output, way_back) = MaxPool::apply(images(input), side, at.recording);
+                (output, Box::new(way_back))
+            }
+            PoolKind::Avg => {
+                let (output, way_back) = AvgPool::apply(images(input), side);
+                (output, Box::new(way_back))
+            }
+        };
+        let steps = if at.recording { vec![Step { backward, tap: None }] } else { Vec::new() };
+        return Done { output: flat(output).into(), steps, hidden: Vec::new() };
+    }
+    let Pool { kind, size, stride, padding } = *op;
+    let function = move |mut inputs: Vec<Tensor<2>>| {
+        let input = inputs.remove(0);
+        let [n, _] = input.dims();
+        let images = input.reshape([n, channels, height, width]);
+        flat(match kind {
+            PoolKind::Max => {
+                let options = MaxPoolOptions::new(size).with_stride(stride).with_padding(padding);
+                max_pool2d(images, options)
+            }
+            PoolKind::Avg => {
+                let options = AvgPoolOptions::new(size).with_stride(stride).with_padding(padding);
+                avg_pool2d(images, options)
+            }
+        })
+    };
+    let output = function(vec![input.clone()]);
+    Done::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
+}
 
 /// Where pooled images lie in the images before.
 #[derive(Clone, Copy, Debug)]
