@@ -28,6 +28,13 @@ pub struct Function {
     pub(super) run: fn(&mut Writer, Arguments) -> Result<Dynamic, String>,
 }
 
+impl Function {
+    /// Whether it computes a value; else it declares something.
+    pub fn computes(&self) -> bool {
+        !matches!(self.name, "setting" | "usual_activation")
+    }
+}
+
 /// A line of the table.
 macro_rules! functions {
     ($($name:literal $call:literal $takes:expr, [$($option:literal),*], $about:literal => $run:expr;)*) => {
