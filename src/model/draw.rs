@@ -7,7 +7,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use super::source::{Source, WeightsError};
 use crate::math::rng;
 use crate::spec::ops::{Fill, Parameter};
-use crate::spec::{Init, NetworkSpec, Parametrisation};
+use crate::spec::{Init, NetworkSpec};
 
 /// Draws the values of one network, tensor after tensor.
 pub struct Draw<'a> {
@@ -32,7 +32,7 @@ impl Source for Draw<'_> {
     /// Weights and biases are uniform in ±bound in SP, N(0,1) in NTP.
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
         let count = tensor.shape.iter().product();
-        let is_ntk = self.network.parametrisation == Parametrisation::Ntk;
+        let is_ntk = self.network.parametrisation.is_ntk();
         let bound = match (tensor.fill, self.network.init) {
             (Fill::Constant(value), _) => return Ok(vec![value as f32; count]),
             (Fill::Offset, _) if is_ntk => return Ok(self.normal(count, 1.0)),

@@ -16,7 +16,7 @@ use super::tape::{Node, Tape};
 use super::taps::Taps;
 use crate::record::NamedTensor;
 use crate::spec::ops::{Op, Parameter, feature_axis};
-use crate::spec::{NetworkSpec, Parametrisation, Program, Said};
+use crate::spec::{NetworkSpec, Program, Said};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -30,7 +30,7 @@ pub struct Network {
 /// What a network is beside its tensors.
 #[derive(Debug)]
 struct Wiring {
-    program: Program,
+    program: Arc<Program>,
     /// (c_w, c_b) of each line.
     gains: Vec<(f64, f64)>,
     /// Whether training moves a tensor and the kernel sums over it.
@@ -45,10 +45,10 @@ struct Wiring {
 }
 
 impl Wiring {
-    fn new(program: Program, spec: &NetworkSpec, told: Said) -> Self {
-        let is_ntk = spec.parametrisation == Parametrisation::Ntk;
+    fn new(program: Arc<Program>, spec: &NetworkSpec, told: Said) -> Self {
+        let is_ntk = spec.parametrisation.is_ntk();
         let gains = program.lines.iter().map(|line| spec.gains(fan_in(&program, line))).collect();
-        let moves = program.tensors.iter().map(|tensor| tensor.role.moves(is_ntk)).collect();
+        let moves = program.tensors.iter().map(|tensor| !tensor.stands_still(spec.parametrisation)).collect();
         let mut last_reader: Vec<usize> = (0..program.lines.len()).collect();
         for (at, line) in program.lines.iter().enumerate() {
             line.reads.iter().for_each(|&read| last_reader[read] = at);
@@ -85,7 +85,7 @@ impl Network {
     }
 
     /// The network of this program, in the parametrisation of this spec, with the initial weights of this seed.
-    pub fn of(program: Program, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
+    pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
         let mut draw = Draw::new(spec, seed);
         let wiring = Wiring::new(program, spec, Said::default());
         Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")

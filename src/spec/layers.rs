@@ -3,8 +3,6 @@
 //! Parameters, multiplications and memory are all read off this list, so that an estimate cannot count another network than
 //! the one it was asked about; a test holds it against the real ones. It says nothing of names, values or order of execution.
 
-use super::NetworkSpec;
-
 /// A part of a network that costs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -88,21 +86,4 @@ impl Layer {
 /// In f64, because a network that no machine can hold must be counted, not overflow, so that it can be refused.
 fn product<const N: usize>(factors: [usize; N]) -> f64 {
     factors.into_iter().map(|factor| factor as f64).product()
-}
-
-impl NetworkSpec {
-    /// The parts of this network for images [channels, height, width] that cost something, in the order of the forward pass;
-    /// none where it has no program, or no weights because it is infinitely wide.
-    pub fn layers(&self, image: [usize; 3], classes: usize) -> Vec<Layer> {
-        if self.is_infinite() {
-            return Vec::new();
-        }
-        self.program(image, classes).map(|program| program.layers()).unwrap_or_default()
-    }
-
-    /// Patches that the transformer cuts an image into.
-    pub fn tokens(&self, [_, height, breadth]: [usize; 3]) -> usize {
-        let side = self.patch.max(1);
-        (height / side) * (breadth / side)
-    }
 }

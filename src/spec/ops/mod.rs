@@ -38,7 +38,7 @@ pub use reshape::{Patches, Rearrange};
 
 use std::collections::BTreeMap;
 
-use super::Layer;
+use super::{Layer, Parametrisation};
 
 /// How a line of a program is computed from the lines that it reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +161,34 @@ impl Op {
             | Self::Embedding(_) => false,
         }
     }
+
+    /// Whether it makes one list of all numbers.
+    pub fn flattens(&self) -> bool {
+        matches!(self, Self::Rearrange(Rearrange::Flatten))
+    }
+
+    /// Whether it reads squares of pixels.
+    pub fn has_windows(&self) -> bool {
+        matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Patches(_))
+    }
+
+    /// What it makes of windows of pixels, where it pools.
+    pub fn pools(&self) -> Option<PoolKind> {
+        match self {
+            Self::Pool(pool) => Some(pool.kind),
+            _ => None,
+        }
+    }
+
+    /// The share that a network with it reaches of the speed of large matrix products, at most.
+    pub(super) fn reaches(&self) -> f64 {
+        match self {
+            Self::Attention(_) => 0.05,
+            Self::Recurrence(_) => 0.11,
+            Self::Conv(_) => 0.17,
+            _ => 0.4,
+        }
+    }
 }
 
 /// A parameter tensor, named and laid out as in weights files (PyTorch's names and layouts).
@@ -201,17 +229,6 @@ pub enum Role {
     Buffer,
 }
 
-impl Role {
-    /// Whether training moves such a tensor and the kernel sums over it.
-    pub fn moves(self, is_ntk: bool) -> bool {
-        match self {
-            Self::Weight => true,
-            Self::Norm => !is_ntk,
-            Self::Buffer => false,
-        }
-    }
-}
-
 impl Parameter {
     /// The fan-in of a weight; 1 of anything else.
     pub fn fan_in(&self) -> usize {
@@ -224,6 +241,15 @@ impl Parameter {
     /// The last part of its name: `weight`, `bias`, or the whole where there is but one.
     pub fn part(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
+    /// Whether training leaves it alone in this parametrisation.
+    pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
+        match self.role {
+            Role::Weight => false,
+            Role::Norm => parametrisation.is_ntk(),
+            Role::Buffer => true,
+        }
     }
 
     /// How many numbers it has; in f64, because a network that no machine can hold must be counted and refused.

@@ -20,8 +20,11 @@ pub struct Builder {
     /// The line of the text that is being read.
     written: Option<usize>,
     /// The tensors of a weights file, whose sizes go before those that are asked for.
-    adopted: Option<Arc<BTreeMap<String, Vec<usize>>>>,
+    adopted: Option<Arc<Shapes>>,
 }
+
+/// The tensors of a weights file: shapes by names.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Lines of a program at most.
 pub const MOST_LINES: usize = 4096;
@@ -45,7 +48,7 @@ impl Builder {
 
     /// The same, of the network in a weights file with tensors of these names and shapes: a layer has as many outputs as its
     /// tensor, and a bias where there is one, whatever it is asked to have.
-    pub fn adopting(image: [usize; 3], tensors: &Arc<BTreeMap<String, Vec<usize>>>) -> Self {
+    pub fn adopting(image: [usize; 3], tensors: &Arc<Shapes>) -> Self {
         Self { adopted: Some(tensors.clone()), ..Self::new(image) }
     }
 
