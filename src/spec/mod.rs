@@ -42,7 +42,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use activation::{Activation, LEAK};
+pub use activation::Activation;
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
@@ -56,7 +56,7 @@ pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
-pub use program::{Builder, Line, MOST_LINES, Program, Value};
+pub use program::{Builder, Line, MOST_LINES, Program, Shapes, Value};
 pub use readout::{Readout, half};
 pub use said::{SAID, Said, SaidError};
 pub use source::Source;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{self, Asked, Choices, Declared, Described, Setting};
 use super::validate::{Problem, problem};
-use super::{Activation, DataShape, Layer, Program, Spec};
+use super::{Activation, DataShape, Layer, Program, Shapes, Spec};
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,9 @@ impl Default for NetworkSpec {
 }
 
 impl NetworkSpec {
+    /// The setting that every text declares.
+    pub const WIDTH: &str = WIDTH;
+
     /// The network of this name that comes with the program, with the width and the activation of an `mlp`.
     pub fn named(program: &str) -> Self {
         Self { program: program.to_owned(), ..Self::default() }
@@ -164,6 +167,19 @@ impl NetworkSpec {
     /// When there is none, says why in one sentence.
     pub fn program(&self, image: [usize; 3], classes: usize) -> Result<Arc<Program>, String> {
         self.described(image, classes).map(|described| Arc::clone(&described.program))
+    }
+
+    /// The program of the network of this text in a weights file with tensors of these names and shapes, whatever the width of
+    /// this spec.
+    ///
+    /// # Errors
+    /// When these do not fit each other, says which.
+    pub fn adopting(&self, image: [usize; 3], tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
+        let mut settings = self.settings.clone();
+        settings.insert(WIDTH.to_owned(), self.width_setting());
+        let asked = Asked { image, classes: 1, activation: self.activation, settings: &settings };
+        let described = text::adopting(self.source_text(), &asked, tensors).map_err(|err| err.to_string())?;
+        Ok(Arc::clone(&described.program))
     }
 
     /// Its program for images that it can see, where nothing is known of those that it will: what it is made of does not depend

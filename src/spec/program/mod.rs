@@ -6,7 +6,7 @@
 
 mod builder;
 
-pub use builder::{Builder, MOST_LINES, Value};
+pub use builder::{Builder, MOST_LINES, Shapes, Value};
 
 use super::Layer;
 use super::ops::{Op, Parameter, PoolKind};
@@ -56,7 +56,11 @@ impl Program {
 
     /// What the lines cost that cost more than a pass over what they read, in the order of the forward pass.
     pub fn layers(&self) -> Vec<Layer> {
-        let layer = |line: &Line| line.op.operation()?.layer(&self.inputs_of(line));
+        let uses = self.uses();
+        let layer = |line: &Line| {
+            let layer = line.op.operation()?.layer(&self.inputs_of(line))?;
+            Some(if line.tensors.iter().any(|&tensor| uses[tensor] > 1) { layer.shared() } else { layer })
+        };
         self.lines.iter().filter_map(layer).collect()
     }
 
@@ -146,11 +150,13 @@ fn blocks(lines: &mut [Line]) {
         }
         lines[first..=last].iter_mut().filter(|line| line.tensors.is_empty()).for_each(|line| line.block = block);
     }
+    let mut readers_of = vec![Vec::new(); lines.len()];
+    lines.iter().enumerate().for_each(|(at, line)| line.reads.iter().for_each(|&read| readers_of[read].push(at)));
     for at in (0..lines.len().saturating_sub(1)).rev() {
         if lines[at].block.is_some() || !lines[at].tensors.is_empty() || lines[at].op == Op::Input {
             continue;
         }
-        let mut readers = lines[at + 1..].iter().filter(|line| line.reads.contains(&at)).map(|line| line.block);
+        let mut readers = readers_of[at].iter().map(|&reader| lines[reader].block);
         let first = readers.next().flatten();
         if readers.all(|other| other == first) {
             lines[at].block = first;

@@ -64,7 +64,10 @@ impl TextError {
         }
         let position = error.position();
         let message = evaluation(error);
-        let from = called.and_then(|(name, from)| Some(format!(", in {}(…) of line {}", cut(&name), from.line()?)));
+        // A function without a name has one that the library made up.
+        let name =
+            |name: &str| if name.contains('$') { "the function".to_owned() } else { format!("{}(…)", cut(name)) };
+        let from = called.and_then(|(called, from)| Some(format!(", in {} of line {}", name(&called), from.line()?)));
         Self::at(position, message + from.unwrap_or_default().as_str())
     }
 }
@@ -93,13 +96,9 @@ fn syntax(error: &ParseErrorType) -> String {
         ParseErrorType::PropertyExpected => "a name is missing here".to_owned(),
         ParseErrorType::VariableExpected => "the name of a variable is missing here".to_owned(),
         ParseErrorType::ForbiddenVariable(name) => format!("{} is no name of a variable", cut(name)),
-        ParseErrorType::Reserved(word) if WITHOUT.contains(&word.as_str()) => {
-            format!("a network's text has no {}: it only computes the logits from x", cut(word))
-        }
+        ParseErrorType::Reserved(word) if WITHOUT.contains(&word.as_str()) => without(word),
         ParseErrorType::Reserved(word) => format!("{} is a word of the language and no name", cut(word)),
-        ParseErrorType::MismatchedType(wanted, given) => {
-            format!("{} is needed here, not {}", kind(wanted), kind(given))
-        }
+        ParseErrorType::MismatchedType(wanted, given) => mismatch(wanted, given),
         ParseErrorType::ExprExpected(_) => "something is missing here: a value, a number or a call".to_owned(),
         ParseErrorType::WrongDocComment => "a comment with /// stands before a function: begin it with //".to_owned(),
         ParseErrorType::WrongFnDefinition => "a function is defined outside of others and of { }".to_owned(),
@@ -129,9 +128,10 @@ fn letters(error: &LexError) -> String {
         LexError::UnterminatedString => "a text in quotes is not closed".to_owned(),
         LexError::StringTooLong(_) => "this text is too long".to_owned(),
         LexError::MalformedEscapeSequence(text) => format!("{} is no letter: write \\\\ for \\", cut(text)),
-        LexError::MalformedNumber(text) => format!("{} is no number", cut(text)),
+        LexError::MalformedNumber(_) => "this is no number".to_owned(),
         LexError::MalformedChar(_) => "a text stands in double quotes, \"…\"".to_owned(),
         LexError::MalformedIdentifier(name) => format!("{} is no name", cut(name)),
+        LexError::ImproperSymbol(word, _) if WITHOUT.contains(&word.as_str()) => without(word),
         LexError::UnexpectedInput(text) | LexError::ImproperSymbol(text, _) => {
             format!("“{}” has no meaning here", cut(text))
         }
@@ -152,7 +152,9 @@ fn evaluation(error: EvalAltResult) -> String {
         E::ErrorVariableExists(name, _) => format!("{} is there already", cut(&name)),
         E::ErrorForbiddenVariable(name, _) => format!("{} is no name of a variable", cut(&name)),
         E::ErrorFunctionNotFound(call, _) => unknown_function(&call),
-        E::ErrorPropertyNotFound(name, _) => format!("there is no .{} here", cut(&name)),
+        E::ErrorPropertyNotFound(name, _) => {
+            format!("there is no .{} here: image has .channels, .height and .width, and a value .shape", cut(&name))
+        }
         E::ErrorDotExpr(..) => "only .shape can be asked of a value, and nothing of it be changed".to_owned(),
         E::ErrorIndexNotFound(at, _) => format!("there is no place {} here", said(&at)),
         E::ErrorIndexingType(..) => "only a list, a map and a text have places: write v.shape[0]".to_owned(),
@@ -161,9 +163,9 @@ fn evaluation(error: EvalAltResult) -> String {
         }
         E::ErrorBitFieldBounds(..) => "a whole number has no places".to_owned(),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
-            format!("{} is needed here, not {}", kind(&wanted), kind(&given))
+            mismatch(&wanted, &given)
         }
-        E::ErrorFor(_) => "for goes over a range like 0..blocks or over a list".to_owned(),
+        E::ErrorFor(_) => mismatch("iterable", ""),
         E::ErrorArithmetic(..) => "this number cannot be computed: it is too large, or divided by 0".to_owned(),
         E::ErrorAssignmentToConstant(name, _) => constant(&name),
         E::ErrorNonPureMethodCallOnConstant(..) => {
@@ -181,10 +183,22 @@ fn evaluation(error: EvalAltResult) -> String {
     }
 }
 
+fn without(word: &str) -> String {
+    format!("a network's text has no {}: it only computes the logits from x", cut(word))
+}
+
+fn mismatch(wanted: &str, given: &str) -> String {
+    if wanted.contains("iter") {
+        return "for goes over a range like 0..blocks or over a list".to_owned();
+    }
+    format!("{} is needed here, not {}", kind(wanted), kind(given))
+}
+
 fn constant(name: &str) -> String {
     match name {
+        "x" | "classes" | "image" => format!("{name} is given and cannot be changed: write let h = {name}"),
         "" => "this is given and cannot be changed".to_owned(),
-        name => format!("{} is given and cannot be changed: write let h = {}", cut(name), cut(name)),
+        name => format!("{} cannot be changed: declare it with let", cut(name)),
     }
 }
 
@@ -221,7 +235,10 @@ fn unknown_function(call: &str) -> String {
     let mut near: Vec<(usize, &str)> = FUNCTIONS
         .iter()
         .map(|function| function.name)
-        .map(|known| (if alike(&name, known) { 0 } else { distance(&name, known) }, known))
+        .map(|known| {
+            let same = alike(&name, known) || elsewhere(&name) == Some(known);
+            (if same { 0 } else { distance(&name, known) }, known)
+        })
         .filter(|(away, known)| *away <= 1 + known.len() / 4)
         .collect();
     near.sort();
@@ -231,6 +248,21 @@ fn unknown_function(call: &str) -> String {
         [] => format!("there is no function {name} that takes {given}"),
         near => format!("there is no function {name} that takes {given}; did you mean {}?", listed(near, "or")),
     }
+}
+
+/// What a function of this name in PyTorch or elsewhere is called here.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name.to_lowercase().as_str() {
+        "linear" | "fc" | "matmul" | "affine" => "dense",
+        "view" => "reshape",
+        "permute" | "movedim" => "transpose",
+        "cat" | "stack" => "concat",
+        "swish" => "silu",
+        "logistic" => "sigmoid",
+        "global_avg_pool" | "gap" | "adaptive_avg_pool2d" => "mean",
+        "mha" => "attention",
+        _ => return None,
+    })
 }
 
 /// Whether one name is a part of the other, without regard of capitals and of what stands between words.

@@ -21,16 +21,16 @@ use super::setting::listed;
 use super::writer::Writer;
 use super::{Asked, Declared, Described};
 use crate::spec::ops::{Arithmetic, Op, Scale};
-use crate::spec::{Activation, Builder, Value};
+use crate::spec::{Activation, Builder, Shapes, Value};
 
 /// Bytes of a text.
 pub const MOST_BYTES: usize = 64 << 10;
 /// Steps of an evaluation; the longest program takes a twentieth of them.
 const MOST_STEPS: u64 = 2_000_000;
 /// Time that an evaluation may take of its core, whatever else the machine does.
-const MOST_TIME: Duration = Duration::from_millis(400);
+const MOST_TIME: Duration = Duration::from_millis(200);
 /// Steps between two looks at the clock.
-const CLOCK: u64 = 512;
+const CLOCK: u64 = 32;
 /// Calls within calls; depth of an expression, and of one within a function.
 const MOST_CALLS: usize = 32;
 const MOST_DEPTH: usize = 64;
@@ -60,7 +60,7 @@ impl Outcome {
 }
 
 /// Evaluates a text on a thread of its own, whose stack suffices wherever this is called from.
-pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
+pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     if text.len() > MOST_BYTES {
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
         return Outcome::refused(TextError::of_all(message));
@@ -68,7 +68,7 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("text".to_owned()).stack_size(STACK);
         let failed = || Outcome::refused(TextError::of_all("this text could not be evaluated".to_owned()));
-        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked)) else { return failed() };
+        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked, tensors)) else { return failed() };
         thread.join().unwrap_or_else(|_| failed())
     })
 }
@@ -76,9 +76,10 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
 
-fn read(text: &str, asked: &Asked<'_>) -> Outcome {
+fn read(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     let writer = Rc::new(RefCell::new(Writer {
-        builder: Builder::new(asked.image),
+        builder: tensors.map_or_else(|| Builder::new(asked.image), |tensors| Builder::adopting(asked.image, tensors)),
+        is_free: tensors.is_some(),
         activation: asked.activation,
         given: asked.settings.clone(),
         declared: Vec::new(),
@@ -96,7 +97,9 @@ fn read(text: &str, asked: &Asked<'_>) -> Outcome {
     let program = ended.map_err(|error| TextError::of_evaluation(*error)).and_then(|last| {
         let at_end = |message| TextError::at_end(text, message);
         let said = match &last {
-            last if last.is_unit() => "nothing: leave off the ; behind the logits".to_owned(),
+            last if last.is_unit() => {
+                "nothing: the last line is an expression like dense(\"head\", h, classes)".to_owned()
+            }
             last => said(last),
         };
         let logits =
@@ -148,7 +151,8 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
         .set_max_array_size(MOST_THINGS)
         .set_max_map_size(MOST_NAMES)
         .set_max_variables(MOST_NAMES)
-        .set_max_functions(MOST_NAMES);
+        .set_max_functions(MOST_NAMES)
+        .set_fail_on_invalid_map_property(true);
     for word in WITHOUT {
         engine.disable_symbol(*word);
     }
@@ -161,7 +165,7 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
     let image: Map = sides.map(|(name, side)| (name.into(), whole(side))).collect();
     given.set_var("x", writer.borrow().builder.input());
     given.set_var("classes", whole(asked.classes));
-    given.set_var("image", image);
+    given.set_var("image", Dynamic::from(image).into_read_only());
     engine.register_global_module(given.into());
     engine.register_type_with_name::<Value>("value");
     for function in FUNCTIONS {
@@ -169,7 +173,7 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
             let writer = Rc::clone(writer);
             let takes = vec![TypeId::of::<Dynamic>(); count];
             engine.register_raw_fn(function.name, takes, move |context, given| {
-                call(&writer, function, &context, begun, given.iter_mut().map(|given| given.take()).collect())
+                call(&writer, function, &context, begun, given.iter().map(|given| (**given).clone()).collect())
             });
         }
     }
@@ -196,12 +200,17 @@ fn call(
     let mut writer = writer.borrow_mut();
     writer.builder.at(position.line());
     let read: Vec<Value> = given.iter().filter_map(|given| given.clone().try_cast()).collect();
+    let name = given.first().and_then(|first| first.as_immutable_string_ref().ok()).map(|name| name.to_string());
     let ended = Arguments::new(function, given).and_then(|given| (function.run)(&mut writer, given));
     ended.map_err(|why| {
-        // The shapes that went in, where the operation did not say them itself.
+        // An operation says its layer's name, which belongs to the function's, and not always the shapes that it read.
+        let called =
+            name.and_then(|name| Some((why.strip_prefix(&format!("{name}: "))?.to_owned(), format!(" {name}"))));
+        let (why, name) = called.unwrap_or((why, String::new()));
         let shapes = shapes(read.iter().map(|value| writer.shape(*value)));
         let of = if shapes.is_empty() || why.contains('[') { String::new() } else { format!(" of {shapes}") };
-        EvalAltResult::ErrorRuntime(format!("{}{of}: {why}", function.name).into(), position).into()
+        let why = if function.computes() { format!("{}{name}{of}: {why}", function.name) } else { why };
+        EvalAltResult::ErrorRuntime(why.into(), position).into()
     })
 }
 
