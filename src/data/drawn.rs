@@ -9,7 +9,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 use super::{DataSet, Images, Scaling};
 use crate::math::rng::{Stream, rng};
-use crate::spec::{SIGNS, Source, Spacing, Spec};
+use crate::spec::{SIGNS, Source, Spec};
 
 /// What samples are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

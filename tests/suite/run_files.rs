@@ -95,7 +95,11 @@ fn a_wrong_value_is_shown_with_its_line_and_what_is_wanted() {
         ("[network]\nwidth = \"wide\"", "network.width: line 2, column 9 (`width = \"wide\"`): ", "whole number"),
         ("[network]\nwidth = 1e2", "network.width: line 2", "write 100"),
         ("[network]\nwidth = -1", "network.width: ", "whole number from 0"),
-        ("[network]\nactivation = \"relo\"", "network.activation: ", "there is no relo, there are relu, leaky_relu, tanh"),
+        (
+            "[network]\nactivation = \"relo\"",
+            "network.activation: ",
+            "there is no relo, there are relu, leaky_relu, tanh",
+        ),
         ("[network]\nactivation = 3", "network.activation: ", "there is no 3, there are relu"),
         ("network.activation = 3", "network.activation: line 1, column 22", "there are relu"),
         ("[data]\nstandardise = \"yes\"", "data.standardise: ", "write true"),

@@ -4,7 +4,6 @@
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
 use super::{Open, Seen, TourWish, Tours};
-use crate::spec::Awaited;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::commands::UserCommand;
 use crate::ui::theme::{self, BODY, GRID, SMALL, Tokens};
