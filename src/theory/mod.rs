@@ -17,7 +17,7 @@ mod rfm;
 mod walk;
 
 pub use descent::{Descent, Length, Lesson};
-pub use dual::dual;
+pub use dual::{dual, mean};
 pub use flow::{Flow, cross_entropy_flow};
 pub use kernel::{Infinite, Kernels, NoKernels};
 pub use points::Points;

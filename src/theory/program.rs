@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use crate::spec::{Activation, Head, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use crate::spec::{Activation, Init, NetworkSpec, Parametrisation, Setting};
 
 /// What happens to the covariance K = E h h′ and to the kernel Θ of each pair of places of each pair of samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,44 +90,45 @@ pub(super) fn program(network: &NetworkSpec, image: [usize; 3]) -> Result<(Place
     let affine = |fan_in| Step::Affine(gains(network, fan_in));
     let (width, inputs) = (network.width, image.iter().product());
     let twice = width.saturating_mul(2);
-    Ok(match network.kind {
-        NetworkKind::Mlp => {
+    let count = |name| count(network, name);
+    Ok(match network.program.as_str() {
+        "mlp" => {
             let mut steps = vec![affine(inputs)];
-            for _ in 0..network.depth {
-                steps.extend((network.norm() == Norm::Layer).then_some(Step::Norm));
+            for _ in 0..count("depth") {
+                steps.extend(is(network, "norm", "layer").then_some(Step::Norm));
                 steps.extend([act, affine(width)]);
             }
             (Places::Whole, steps)
         }
-        NetworkKind::ResMlp if network.norm() == Norm::None => {
+        "resmlp" if is(network, "norm", "none") => {
             let mut steps = vec![affine(inputs)];
-            (0..network.blocks).for_each(|_| steps.extend([Step::Keep, act, affine(width), Step::Add]));
+            (0..count("blocks")).for_each(|_| steps.extend([Step::Keep, act, affine(width), Step::Add]));
             steps.extend([act, affine(width)]);
             (Places::Whole, steps)
         }
-        NetworkKind::ResMlp => {
+        "resmlp" => {
             let mut steps = vec![affine(inputs)];
-            (0..network.blocks).for_each(|_| steps.extend(think(act, affine(width), affine(twice))));
+            (0..count("blocks")).for_each(|_| steps.extend(think(act, affine(width), affine(twice))));
             steps.extend([Step::Norm, affine(width)]);
             (Places::Whole, steps)
         }
-        NetworkKind::Cnn => (Places::Pixels, convolutions(network, image)?),
-        NetworkKind::Transformer => {
+        "cnn" => (Places::Pixels, convolutions(network, image)?),
+        "transformer" => {
             if network.parametrisation == Parametrisation::Standard {
                 return Err(NoLimit::Attention);
             }
             let (variance, gain) = offset(network);
-            let mut steps = vec![affine(image[0] * network.patch * network.patch), Step::Offset(variance, gain)];
-            for _ in 0..network.blocks {
+            let mut steps = vec![affine(image[0] * count("patch") * count("patch")), Step::Offset(variance, gain)];
+            for _ in 0..count("blocks") {
                 // Scores q·k/d_head of independent weights vanish, so every token attends to all alike, and the gradients
                 // of q and k vanish with them.
                 steps.extend([Step::Keep, Step::Norm, affine(width), Step::Attend, affine(width), Step::Add]);
                 steps.extend(think(act, affine(width), affine(twice)));
             }
             steps.extend([Step::Norm, Step::Mean, affine(width)]);
-            (Places::Tokens(network.patch), steps)
+            (Places::Tokens(count("patch")), steps)
         }
-        NetworkKind::Rnn => {
+        _ => {
             let recurrent = Gains { bias: 0.0, bias_kernel: 0.0, ..gains(network, width) };
             let steps = vec![affine(image[0] * image[2]), Step::Recur(recurrent, network.activation), affine(width)];
             (Places::Rows, steps)
@@ -145,26 +146,23 @@ fn convolutions(network: &NetworkSpec, image: [usize; 3]) -> Result<Vec<Step>, N
     let mut channels = image[0];
     let mut steps = Vec::new();
     let (width, twice) = (network.width, network.width.saturating_mul(2));
-    let behind: &[usize] = if network.depth == 2 { &[width, twice] } else { &[width, width, twice, twice] };
+    let behind: &[usize] = if count(network, "depth") == 2 { &[width, twice] } else { &[width, width, twice, twice] };
     let mut places = image[1] * image[2];
     for (place, &out) in behind.iter().enumerate() {
         steps.extend([Step::Patches, Step::Affine(gains(network, channels.saturating_mul(9))), act]);
         channels = out;
         if (place + 1) % (behind.len() / 2) == 0 {
-            match network.pool {
-                Pool::None => {}
-                Pool::Max => return Err(NoLimit::MaxPool),
-                Pool::Avg => {
-                    steps.push(Step::Pool);
-                    places /= 4;
-                }
+            if is(network, "pool", "max") {
+                return Err(NoLimit::MaxPool);
+            }
+            if is(network, "pool", "avg") {
+                steps.push(Step::Pool);
+                places /= 4;
             }
         }
     }
-    let (read, fan_in) = match network.head {
-        Head::Flatten => (Step::Flatten, channels.saturating_mul(places)),
-        Head::Mean => (Step::Mean, channels),
-    };
+    let mean = is(network, "head", "mean");
+    let (read, fan_in) = if mean { (Step::Mean, channels) } else { (Step::Flatten, channels.saturating_mul(places)) };
     steps.extend([read, Step::Affine(gains(network, fan_in))]);
     Ok(steps)
 }
@@ -186,6 +184,17 @@ fn gains(network: &NetworkSpec, fan_in: usize) -> Gains {
             Gains { weight, bias: 1.0 / (3.0 * fan_in), weight_kernel: fan_in, bias_kernel: 1.0 }
         }
     }
+}
+
+fn count(network: &NetworkSpec, name: &str) -> usize {
+    match network.setting(name) {
+        Some(Setting::Whole(number)) => usize::try_from(number).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn is(network: &NetworkSpec, name: &str, word: &str) -> bool {
+    network.setting(name) == Some(Setting::Word(word.to_owned()))
 }
 
 /// Variance and squared gain of a learned position.

@@ -11,6 +11,7 @@ use super::dual::{Moment, Moments, NEAR, apply};
 use super::points::{Grid, Points};
 use super::program::{Gains, Step};
 use crate::spec::Activation;
+use crate::spec::ops::Function;
 
 /// ε of LayerNorm: that of the references, for inputs that are nothing but zeros. (The networks have 1e-5, which shows in the
 /// sixth digit.)
@@ -173,9 +174,10 @@ impl State {
     }
 
     fn nonlinear(&mut self, activation: Activation, book: &mut Book<'_>) {
-        let step = book.turn(self, |variances, lows, samples| Moments::of(activation, variances, lows, samples));
+        let function = Function::Activation(activation);
+        let step = book.turn(self, |variances, lows, samples| Moments::of(&function, variances, lows, samples));
         self.each(book, step, |left, rights, lows, covariances, kernels| {
-            apply(activation, left, rights, lows, covariances, kernels);
+            apply(&function, left, rights, lows, covariances, kernels);
         });
         self.low.clear();
     }

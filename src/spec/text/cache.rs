@@ -47,7 +47,7 @@ pub(super) fn outcome(text: &str, asked: &Asked<'_>) -> Arc<Outcome> {
         }
     }
     // Without the lock: another thread may ask something else meanwhile.
-    let outcome = Arc::new(evaluate(text, asked));
+    let outcome = Arc::new(evaluate(text, asked, None));
     if text.len() <= MOST_BYTES {
         let question = Question {
             text: text.to_owned(),

@@ -21,7 +21,7 @@ use super::setting::listed;
 use super::writer::Writer;
 use super::{Asked, Declared, Described};
 use crate::spec::ops::{Arithmetic, Op, Scale};
-use crate::spec::{Activation, Builder, Value};
+use crate::spec::{Activation, Builder, Shapes, Value};
 
 /// Bytes of a text.
 pub const MOST_BYTES: usize = 64 << 10;
@@ -60,7 +60,7 @@ impl Outcome {
 }
 
 /// Evaluates a text on a thread of its own, whose stack suffices wherever this is called from.
-pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
+pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     if text.len() > MOST_BYTES {
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
         return Outcome::refused(TextError::of_all(message));
@@ -68,7 +68,7 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("text".to_owned()).stack_size(STACK);
         let failed = || Outcome::refused(TextError::of_all("this text could not be evaluated".to_owned()));
-        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked)) else { return failed() };
+        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked, tensors)) else { return failed() };
         thread.join().unwrap_or_else(|_| failed())
     })
 }
@@ -76,9 +76,10 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
 
-fn read(text: &str, asked: &Asked<'_>) -> Outcome {
+fn read(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     let writer = Rc::new(RefCell::new(Writer {
-        builder: Builder::new(asked.image),
+        builder: tensors.map_or_else(|| Builder::new(asked.image), |tensors| Builder::adopting(asked.image, tensors)),
+        is_free: tensors.is_some(),
         activation: asked.activation,
         given: asked.settings.clone(),
         declared: Vec::new(),
@@ -107,7 +108,8 @@ fn read(text: &str, asked: &Asked<'_>) -> Outcome {
         builder.finish(logits, asked.classes).map_err(at_end)
     });
     let (settings, activation) = (std::mem::take(&mut writer.declared), writer.usual);
-    let described = program.map(|program| Arc::new(Described { program, settings: settings.clone(), activation }));
+    let described = program
+        .map(|program| Arc::new(Described { program: Arc::new(program), settings: settings.clone(), activation }));
     Outcome { settings, activation, is_read: !writer.refused, described }
 }
 

@@ -174,10 +174,10 @@ fn function(writer: &mut Writer, given: Arguments, activation: Activation) -> Wr
 
 fn leaky_relu(writer: &mut Writer, mut given: Arguments) -> Written {
     let value = given.value()?;
-    let slope = if given.left() == 0 { crate::spec::LEAK } else { given.real("the slope")? };
+    let slope = if given.left() == 0 { Activation::LEAK } else { given.real("the slope")? };
     // The usual slope is the activation of that name: the same function is the same line.
     let function = match slope {
-        crate::spec::LEAK => Nonlinearity::Activation(Activation::LeakyRelu),
+        Activation::LEAK => Nonlinearity::Activation(Activation::LeakyRelu),
         slope => Nonlinearity::LeakyRelu(slope),
     };
     writer.unnamed(Op::Function(function), &[value])

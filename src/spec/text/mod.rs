@@ -27,7 +27,7 @@ pub use functions::{FUNCTIONS, Function};
 pub use library::{NETWORKS, Network, builtin, summary};
 pub use setting::{Choices, Declared, Setting};
 
-use super::{Activation, Program};
+use super::{Activation, Program, Shapes};
 
 /// What a text is evaluated for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Asked<'a> {
 /// What a text says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
-    pub program: Program,
+    pub program: Arc<Program>,
     /// In the order in which the text declares them.
     pub settings: Vec<Declared>,
     /// The activation that the text calls usual, if it does.
@@ -57,6 +57,15 @@ pub struct Described {
 /// When it is no network, or none for this image or these settings, says where and why in one sentence.
 pub fn describe(text: &str, asked: &Asked<'_>) -> Result<Arc<Described>, TextError> {
     cache::outcome(text, asked).described.clone()
+}
+
+/// What a text gives for the tensors of a weights file, by name and shape: its layers are as wide as these say, and its settings may
+/// be any.
+///
+/// # Errors
+/// As [`describe`].
+pub fn adopting(text: &str, asked: &Asked<'_>, tensors: &Arc<Shapes>) -> Result<Arc<Described>, TextError> {
+    evaluate::evaluate(text, asked, Some(tensors)).described
 }
 
 /// The image and the classes for which the settings of a text are read where no data are at hand.

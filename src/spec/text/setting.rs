@@ -27,6 +27,26 @@ impl fmt::Display for Setting {
     }
 }
 
+macro_rules! from {
+    ($($type:ty => $how:expr),* $(,)?) => {
+        $(impl From<$type> for Setting {
+            fn from(value: $type) -> Self {
+                ($how)(value)
+            }
+        })*
+    };
+}
+
+from! {
+    i64 => Self::Whole,
+    i32 => |number| Self::Whole(i64::from(number)),
+    usize => |number| Self::Whole(i64::try_from(number).unwrap_or(i64::MAX)),
+    f64 => Self::Real,
+    bool => Self::Flag,
+    String => Self::Word,
+    &str => |word: &str| Self::Word(word.to_owned()),
+}
+
 /// What a setting can be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choices {
@@ -63,7 +83,7 @@ impl Choices {
     }
 
     /// A value that these choices admit, as they hold it: a whole number where a real one is asked is real.
-    pub(super) fn fitted(&self, setting: &Setting) -> Setting {
+    pub(in crate::spec) fn fitted(&self, setting: &Setting) -> Setting {
         match (self, setting) {
             (Self::Real(_), Setting::Whole(number)) => Setting::Real(*number as f64),
             _ => setting.clone(),

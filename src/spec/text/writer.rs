@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, INT};
 use super::arguments::{Arguments, cut, said};
 use super::functions::activation_of;
 use super::setting::{Choices, Declared, Setting};
+use crate::spec::network::WIDTH;
 use crate::spec::ops::Op;
 use crate::spec::{Activation, Builder, Value};
 
@@ -38,6 +39,8 @@ const LARGEST: i64 = 1 << 53;
 /// A program that is being written by a text.
 pub struct Writer {
     pub builder: Builder,
+    /// Whether settings may be beyond their choices: those of a network that is loaded.
+    pub is_free: bool,
     pub activation: Activation,
     /// Settings that are given, by name.
     pub given: BTreeMap<String, Setting>,
@@ -113,7 +116,10 @@ impl Writer {
             None => self.declared.push(declared.clone()),
         }
         let value = self.given.get(&declared.name).unwrap_or(&declared.default);
-        if !declared.choices.admits(value) {
+        // How wide a network may be is held against its choices where it is to be trained; one that is loaded has its own width.
+        let is_width = declared.name == WIDTH && matches!(value, Setting::Whole(1..));
+        let is_free = self.is_free && matches!(value, Setting::Whole(0..));
+        if !is_width && !is_free && !declared.choices.admits(value) {
             return Err(format!("{} is {}, not {}", declared.name, declared.choices.words(), cut(&value.to_string())));
         }
         Ok(declared.choices.fitted(value))
