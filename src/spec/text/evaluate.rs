@@ -12,7 +12,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LogicPackage, Package as _,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, OptimizationLevel, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, OptimizationLevel, Scope};
 
 use super::arguments::{Arguments, said, shapes};
 use super::error::TextError;
@@ -72,6 +72,10 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shape
         thread.join().unwrap_or_else(|_| failed())
     })
 }
+
+/// What a text calls `image`: it has sides and nothing else.
+#[derive(Clone)]
+struct Image([usize; 3]);
 
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
@@ -161,13 +165,14 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
         (steps % CLOCK == 0 && begun.elapsed() > MOST_TIME).then(|| Dynamic::from("time".to_owned()))
     });
     let mut given = Module::new();
-    let sides = ["channels", "height", "width"].into_iter().zip(asked.image);
-    let image: Map = sides.map(|(name, side)| (name.into(), whole(side))).collect();
     given.set_var("x", writer.borrow().builder.input());
     given.set_var("classes", whole(asked.classes));
-    given.set_var("image", Dynamic::from(image).into_read_only());
+    given.set_var("image", Image(asked.image));
     engine.register_global_module(given.into());
-    engine.register_type_with_name::<Value>("value");
+    engine.register_type_with_name::<Value>("value").register_type_with_name::<Image>("image");
+    for (axis, side) in ["channels", "height", "width"].into_iter().enumerate() {
+        engine.register_get(side, move |image: &mut Image| whole(image.0[axis]));
+    }
     for function in FUNCTIONS {
         for count in function.takes.clone() {
             let writer = Rc::clone(writer);
