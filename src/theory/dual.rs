@@ -23,6 +23,7 @@
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI, FRAC_PI_2, PI, TAU};
 
 use crate::spec::Activation;
+use crate::spec::ops::Function;
 
 /// What of a sample's variances the dual of an activation needs: prepared once, used in all its pairs.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +61,8 @@ impl Moments {
     }
 
     /// For this activation; `lows` is what rounding left out of the variances, or empty where nobody knows.
-    pub fn of(activation: Activation, variances: &[f64], lows: &[f64], samples: usize) -> Self {
+    pub fn of(function: &Function, variances: &[f64], lows: &[f64], samples: usize) -> Self {
+        let activation = named(function);
         let side = |(at, &variance): (usize, &f64)| {
             // ReLU is the same at every scale, the others are not what they are at 1 for anything smaller.
             let inverse = match activation {
@@ -186,23 +188,24 @@ fn determinant([q1, q2, q]: [f64; 3], [low1, low2, low]: [f64; 3]) -> f64 {
 /// The covariance is taken for exact: the relative error of both is below 1e-10 (of GELU's κ, which changes its sign, below
 /// 1e-10 of √(κ₁₁κ₂₂) where it is nearly 0).
 pub fn dual(activation: Activation, [q1, q2]: [f64; 2], covariance: f64) -> (f64, f64) {
-    let moments = Moments::of(activation, &[q1, q2], &[], 2);
+    let function = &Function::Activation(activation);
+    let moments = Moments::of(function, &[q1, q2], &[], 2);
     let (mut value, mut slope) = ([covariance], [1.0]);
-    apply(activation, moments.at(0, 0), &[moments.at(0, 1)], &[0.0], &mut value, &mut slope);
+    apply(function, moments.at(0, 0), &[moments.at(0, 1)], &[0.0], &mut value, &mut slope);
     (value[0], slope[0])
 }
 
 /// K ← κ and Θ ← κ′ Θ for a sample against several, pair by pair. `lows` is what rounding left out of the covariances, or empty
 /// where nobody knows: then NaN where that could matter.
 pub(super) fn apply(
-    activation: Activation,
+    function: &Function,
     left: Moment<'_>,
     rights: &[Moment<'_>],
     lows: &[f64],
     covariances: &mut [f64],
     kernels: &mut [f64],
 ) {
-    let dual = match activation {
+    let dual = match named(function) {
         Activation::Relu => return relu(left, rights, lows, covariances, kernels),
         Activation::Erf => erf,
         Activation::Gelu => gelu,
@@ -216,6 +219,14 @@ pub(super) fn apply(
             false => dual(left, *right, &pair),
         };
         (*covariance, *kernel) = (value, slope * *kernel);
+    }
+}
+
+/// The activation that a function is; what has none here has no dual, as a softplus has none.
+fn named(function: &Function) -> Activation {
+    match function {
+        Function::Activation(activation) => *activation,
+        Function::LeakyRelu(_) | Function::Polynomial(_) => Activation::Softplus,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kernelscope::math::Gram;
 use kernelscope::record::{Arrays, Floats};
 use kernelscope::spec::{Activation, INFINITE, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
-use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, cross_entropy_flow};
+use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, Why, cross_entropy_flow};
 
 use super::cli::{kernelscope, text};
 
@@ -156,10 +156,10 @@ fn the_standard_parametrisation_counts_its_fan_in() {
 fn what_has_no_limit_says_so() {
     let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8]).unwrap_err();
     let cnn = NetworkSpec { kind: NetworkKind::Cnn, pool: Pool::Max, ..ntk(Activation::Relu, 2, 1.0, 0.0) };
-    assert_eq!(refused(cnn), NoLimit::MaxPool);
+    assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
     assert_eq!(refused(NetworkSpec { width: INFINITE, ..NetworkSpec::default() }), NoLimit::Standard);
-    let transformer = NetworkSpec { kind: NetworkKind::Transformer, ..NetworkSpec::default() };
-    assert_eq!(refused(transformer), NoLimit::Attention);
+    let transformer = NetworkSpec { kind: NetworkKind::Transformer, patch: 4, ..NetworkSpec::default() };
+    assert_eq!(refused(transformer).why(), Some(&Why::Attention));
 }
 
 #[test]
