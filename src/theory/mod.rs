@@ -25,7 +25,7 @@ mod value;
 mod walk;
 
 pub use descent::{Descent, Length, Lesson};
-pub use dual::dual;
+pub use dual::{dual, mean};
 pub use flow::{Flow, cross_entropy_flow};
 pub use gia::gia;
 pub use kernel::{Infinite, Kernels, NoKernels};

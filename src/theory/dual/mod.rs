@@ -1,0 +1,352 @@
+//! Dual activations: κ = E φ(u) φ(v) and κ′ = E φ′(u) φ′(v) of centred Gaussians (u, v) with variances q₁, q₂ and covariance q,
+//! and the mean E φ(u).
+//!
+//! ReLU and its kin (Cho & Saul 2009), erf (Williams 1996), GELU (Tsuchida et al. 2021), sine, cosine, the exponential and
+//! polynomials have closed forms. Tanh has none, but it is a mean of error functions, tanh x = E erf(x/(√2 σ)) with σ of
+//! Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of normals). So its dual is a mean over two
+//! independent σ of the closed form
+//!
+//! ```text
+//! κ = (2/π) E arctan(q/r)      κ′ = (2/π) E 1/r      r² = (q₁ + σ₁²)(q₂ + σ₂²) − q²
+//! ```
+//!
+//! which Gauss's rule in ln σ takes with [`logistic::NODES`] nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
+//! the variances and the correlation are, so one rule serves all of them: its relative error is below 1e-11, from the smallest
+//! variances to the largest (`tests/fixtures/make_dual.py` makes the rule, and by another integral what it is tested with).
+//! Sigmoid, softplus and SiLU are such means too, and the GELU by tanh is GELU and a sum of bells.
+//!
+//! What is small is never left over from what is large: q₁q₂ − q² is taken without rounding where the correlation is near ±1,
+//! ReLU and GELU have forms of their own for opposite inputs, and variances are brought to 1 … 4 by powers of two where φ can
+//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What remains
+//! is the rounding of the covariance that is given; where that is too much there is no kernel
+//! ([`super::NoKernels::Unresolved`]).
+//!
+//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign and
+//! is nearly 0; no NaN for any variances from 0 on and any covariance, also one that rounding has carried past √(q₁ q₂), but where
+//! the covariance does not tell the kernel to 1e-8 and where a kernel is larger than any number.
+
+mod erf;
+mod gelu_tanh;
+mod logistic;
+mod mean;
+mod polynomial;
+mod relu;
+mod waves;
+
+pub use mean::mean;
+
+use self::logistic::Roots;
+use crate::spec::Activation::*;
+use crate::spec::LEAK;
+use crate::spec::ops::Function;
+
+/// What of a sample's variances the dual of an activation needs: prepared once, used in all its pairs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moments {
+    samples: usize,
+    /// By place, then sample.
+    sides: Vec<Side>,
+    /// For tanh and its kin, of each.
+    roots: Vec<Roots>,
+    /// For polynomials, so many of each.
+    hermite: Vec<f64>,
+    degrees: usize,
+}
+
+/// One variance q = c² `scaled`.
+#[derive(Clone, Copy, Debug)]
+struct Side {
+    variance: f64,
+    /// q/c², and what rounding left out of it.
+    scaled: f64,
+    low: f64,
+    /// 1/c, a power of two.
+    inverse: f64,
+}
+
+/// One side of a pair.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    side: &'a Side,
+    roots: Option<&'a Roots>,
+    hermite: &'a [f64],
+}
+
+/// By which rule the dual of a function is taken.
+#[derive(Clone, Copy)]
+enum Rule<'a> {
+    Relu,
+    /// Of this slope where its input is negative.
+    Leaky(f64),
+    Erf,
+    Gelu,
+    GeluTanh,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Silu,
+    Sine,
+    Cosine,
+    Exponential,
+    /// With these coefficients.
+    Polynomial(&'a [f64]),
+}
+
+impl<'a> Rule<'a> {
+    fn of(function: &'a Function) -> Self {
+        match function {
+            Function::Activation(activation) => match activation {
+                Relu => Self::Relu,
+                LeakyRelu => Self::Leaky(LEAK),
+                Abs => Self::Leaky(-1.0),
+                Erf => Self::Erf,
+                Gelu => Self::Gelu,
+                GeluTanh => Self::GeluTanh,
+                Tanh => Self::Tanh,
+                Sigmoid => Self::Sigmoid,
+                Softplus => Self::Softplus,
+                Silu => Self::Silu,
+                Sin => Self::Sine,
+                Cos => Self::Cosine,
+                Exp => Self::Exponential,
+                Square => Self::Polynomial(&[0.0, 0.0, 1.0]),
+                Identity => Self::Polynomial(&[0.0, 1.0]),
+            },
+            Function::LeakyRelu(0.0) => Self::Relu,
+            Function::LeakyRelu(slope) => Self::Leaky(*slope),
+            Function::Polynomial(coefficients) => Self::Polynomial(coefficients),
+        }
+    }
+
+    /// What its pairs are made of over what is given: all that stands on the logistic function is of half the number.
+    fn share(self) -> f64 {
+        match self {
+            Self::Sigmoid | Self::Softplus | Self::Silu => 0.25,
+            _ => 1.0,
+        }
+    }
+
+    /// 1/c of a variance.
+    fn inverse(self, variance: f64) -> f64 {
+        match self {
+            // These are the same at every scale, the others are not what they are at 1 for anything smaller.
+            Self::Relu | Self::Leaky(_) if variance > 0.0 => 1.0 / power(variance),
+            // These are as large as their own kernels are.
+            Self::Sine | Self::Cosine | Self::Exponential | Self::Polynomial(_) => 1.0,
+            _ if variance > 1.0 => 1.0 / power(variance),
+            _ => 1.0,
+        }
+    }
+}
+
+impl Moments {
+    /// For LayerNorm, which needs the variances alone.
+    pub fn plain(variances: &[f64], samples: usize) -> Self {
+        let side = |&variance: &f64| Side { variance, scaled: variance, low: 0.0, inverse: 1.0 };
+        Self { samples, sides: variances.iter().map(side).collect(), ..Self::default() }
+    }
+
+    /// For this function; `lows` is what rounding left out of the variances, or empty where nobody knows.
+    pub fn of(function: &Function, variances: &[f64], lows: &[f64], samples: usize) -> Self {
+        let rule = Rule::of(function);
+        let side = |(at, &variance): (usize, &f64)| {
+            let (variance, low) = (rule.share() * variance, rule.share() * lows.get(at).copied().unwrap_or(0.0));
+            let inverse = rule.inverse(variance);
+            let scaled = |value: f64| value * inverse * inverse;
+            Side { variance, scaled: scaled(variance), low: scaled(low), inverse }
+        };
+        let mut moments = Self { samples, sides: variances.iter().enumerate().map(side).collect(), ..Self::default() };
+        match rule {
+            Rule::Tanh | Rule::Sigmoid | Rule::Softplus | Rule::Silu => {
+                moments.roots = moments.sides.iter().map(logistic::roots).collect();
+            }
+            Rule::Polynomial(coefficients) => {
+                moments.degrees = coefficients.len();
+                moments.hermite =
+                    variances.iter().flat_map(|&variance| polynomial::coefficients(coefficients, variance)).collect();
+            }
+            _ => {}
+        }
+        moments
+    }
+
+    /// Whether all variances are numbers.
+    pub fn is_finite(&self) -> bool {
+        self.sides.iter().all(|side| side.variance.is_finite())
+    }
+
+    /// Of some of the samples.
+    pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
+        let places = self.sides.len() / self.samples.max(1);
+        let rows = || (0..places).map(|place| place * self.samples + samples.start..place * self.samples + samples.end);
+        let roots = |rows: std::ops::Range<usize>| self.roots.get(rows).unwrap_or_default();
+        let hermite = |rows: std::ops::Range<usize>| &self.hermite[rows.start * self.degrees..rows.end * self.degrees];
+        Self {
+            samples: samples.len(),
+            sides: rows().flat_map(|rows| &self.sides[rows]).copied().collect(),
+            roots: rows().flat_map(roots).copied().collect(),
+            hermite: rows().flat_map(hermite).copied().collect(),
+            degrees: self.degrees,
+        }
+    }
+
+    pub fn at(&self, place: usize, sample: usize) -> Moment<'_> {
+        let index = place * self.samples + sample;
+        let hermite = &self.hermite[index * self.degrees..(index + 1) * self.degrees];
+        Moment { side: &self.sides[index], roots: self.roots.get(index), hermite }
+    }
+}
+
+impl Moment<'_> {
+    pub fn variance(&self) -> f64 {
+        self.side.variance
+    }
+}
+
+impl Side {
+    /// 1/c².
+    fn shrunk(&self) -> f64 {
+        self.inverse * self.inverse
+    }
+}
+
+/// The power of two c with q/c² in 1 … 4.
+fn power(q: f64) -> f64 {
+    let exponent = (q.to_bits() >> 52) as i64 - 1023;
+    f64::from_bits(((exponent.div_euclid(2) + 1023) as u64) << 52)
+}
+
+/// A pair of which all is of order one.
+struct Pair {
+    q1: f64,
+    q2: f64,
+    q: f64,
+    /// q₁q₂ − q².
+    determinant: f64,
+    /// What rounding left out of q, and whether anybody knows.
+    low: f64,
+    known: bool,
+    /// 1/c₁ and 1/c₂, and their squares.
+    inverse: [f64; 2],
+    shrunk: [f64; 2],
+}
+
+impl Pair {
+    fn of(left: Moment<'_>, right: Moment<'_>, covariance: f64, low: Option<f64>) -> Self {
+        let (left, right) = (left.side, right.side);
+        let scaled = |value: f64| value * left.inverse * right.inverse;
+        let (q1, q2, q) = (left.scaled, right.scaled, scaled(covariance));
+        let (known, low) = (low.is_some(), scaled(low.unwrap_or(0.0)));
+        let determinant = determinant([q1, q2, q], [left.low, right.low, low]);
+        let shrunk = [left.shrunk(), right.shrunk()];
+        Self { q1, q2, q, determinant, low, known, inverse: [left.inverse, right.inverse], shrunk }
+    }
+
+    /// (q₁ + a)(q₂ + b) − q².
+    fn widened(&self, a: f64, b: f64) -> f64 {
+        let (a, b) = (a * self.shrunk[0], b * self.shrunk[1]);
+        self.determinant + (self.q1 * b + self.q2 * a + a * b)
+    }
+
+    /// A value over c₁c₂, or times it.
+    fn over(&self, value: f64) -> f64 {
+        value * self.inverse[0] * self.inverse[1]
+    }
+
+    fn times(&self, value: f64) -> f64 {
+        value / self.inverse[0] / self.inverse[1]
+    }
+
+    /// Whether what rounding left out of the covariance is known, or does not matter: whether a covariance that is rounded like
+    /// other numbers tells 1/√(q₁ + q₂ + q₁q₂ − q²) to [`RESOLVED`]. What is exactly equal or opposite is.
+    fn resolved(&self) -> bool {
+        let exact = self.q1 == self.q2 && self.q.abs() == self.q1 && self.inverse[0] == self.inverse[1];
+        self.known || exact || 4.0 * f64::EPSILON * self.q1 * self.q2 <= 2.0 * RESOLVED * self.widened(1.0, 1.0)
+    }
+}
+
+/// q₁q₂ − q² of numbers of which rounding has left so much out, from 0 on.
+fn determinant([q1, q2, q]: [f64; 3], [low1, low2, low]: [f64; 3]) -> f64 {
+    let (product, square) = (q1 * q2, q * q);
+    let plain = product - square;
+    if plain > NEAR * product {
+        return plain;
+    }
+    let lost = q1.mul_add(q2, -product) - q.mul_add(q, -square);
+    (plain + (lost + (q1 * low2 + q2 * low1 - 2.0 * q * low))).max(0.0)
+}
+
+/// κ and κ′ of one pair with these variances and this covariance.
+///
+/// The covariance is taken for exact: the relative error of both is below 1e-10 (of what changes its sign, below 1e-10 of
+/// √(κ₁₁κ₂₂) where it is nearly 0).
+pub fn dual(function: &Function, [q1, q2]: [f64; 2], covariance: f64) -> (f64, f64) {
+    let moments = Moments::of(function, &[q1, q2], &[], 2);
+    let (mut value, mut slope) = ([covariance], [1.0]);
+    apply(function, moments.at(0, 0), &[moments.at(0, 1)], &[0.0], &mut value, &mut slope);
+    (value[0], slope[0])
+}
+
+/// K ← κ and Θ ← κ′ Θ for a sample against several, pair by pair. `lows` is what rounding left out of the covariances, or empty
+/// where nobody knows: then NaN where that could matter.
+pub(super) fn apply(
+    function: &Function,
+    left: Moment<'_>,
+    rights: &[Moment<'_>],
+    lows: &[f64],
+    covariances: &mut [f64],
+    kernels: &mut [f64],
+) {
+    let rule = Rule::of(function);
+    let share = rule.share();
+    let each = Pairs { left, rights, lows, share, covariances, kernels };
+    match rule {
+        Rule::Relu => relu::relu(left, rights, lows, each.covariances, each.kernels),
+        Rule::Leaky(slope) => each.replace(|_, pair| Some(relu::leaky(slope, pair))),
+        Rule::Erf => each.replace(|_, pair| pair.resolved().then(|| erf::erf(pair))),
+        Rule::Gelu => each.replace(|_, pair| pair.resolved().then(|| erf::gelu(pair))),
+        Rule::GeluTanh => each.replace(|_, pair| pair.resolved().then(|| gelu_tanh::gelu_tanh(pair))),
+        Rule::Tanh => each.replace(|right, pair| pair.resolved().then(|| logistic::tanh(left, right, pair))),
+        Rule::Sigmoid => each.replace(|right, pair| pair.resolved().then(|| logistic::sigmoid(left, right, pair))),
+        // Its angle is as smooth as ReLU's at least, of which rounding hides no more than 1e-8 either.
+        Rule::Softplus => each.replace(|right, pair| Some(logistic::softplus(left, right, pair))),
+        Rule::Silu => each.replace(|right, pair| pair.resolved().then(|| logistic::silu(left, right, pair))),
+        Rule::Sine => each.replace(|right, pair| waves::sine(left, right, pair)),
+        Rule::Cosine => each.replace(|right, pair| waves::cosine(left, right, pair)),
+        Rule::Exponential => each.replace(|_, pair| Some(waves::exponential(pair))),
+        Rule::Polynomial(_) => each.replace(|right, pair| Some(polynomial::polynomial(left, right, pair))),
+    }
+}
+
+/// A sample against several.
+struct Pairs<'a, 'b> {
+    left: Moment<'a>,
+    rights: &'b [Moment<'a>],
+    lows: &'b [f64],
+    share: f64,
+    covariances: &'b mut [f64],
+    kernels: &'b mut [f64],
+}
+
+impl<'a> Pairs<'a, '_> {
+    /// K and Θ, pair by pair.
+    #[inline(always)]
+    fn replace(self, dual: impl Fn(Moment<'a>, &Pair) -> Option<(f64, f64)>) {
+        for (at, ((covariance, kernel), right)) in
+            self.covariances.iter_mut().zip(self.kernels).zip(self.rights).enumerate()
+        {
+            let low = match self.lows.is_empty() {
+                true => None,
+                false => Some(self.share * self.lows.get(at).copied().unwrap_or(0.0)),
+            };
+            let pair = Pair::of(self.left, *right, self.share * *covariance, low);
+            let (value, slope) = dual(*right, &pair).unwrap_or((f64::NAN, f64::NAN));
+            (*covariance, *kernel) = (value, slope * *kernel);
+        }
+    }
+}
+
+/// 1 − ρ² below which q₁q₂ − q² is taken without rounding.
+pub(super) const NEAR: f64 = 1e-6;
+/// The relative error that rounding of the covariance may leave in a kernel.
+const RESOLVED: f64 = 1e-8;
