@@ -19,7 +19,7 @@ use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::record::{Output, check_place, write_arrays};
-use crate::spec::{Activation, NetworkKind, Parametrisation, Pool, SAID, Said};
+use crate::spec::{Activation, Parametrisation, SAID, Said};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
 
@@ -54,8 +54,8 @@ pub struct GramArgs {
     #[arg(long, value_parser = word::<Activation>(&["relu", "tanh", "gelu", "erf"]))]
     pub activation: Option<Activation>,
     /// The pooling of a convolutional network, likewise
-    #[arg(long, value_parser = word::<Pool>(&["max", "avg", "none"]))]
-    pub pool: Option<Pool>,
+    #[arg(long, value_parser = ["max", "avg", "none"])]
+    pub pool: Option<String>,
     /// Heads of a transformer, which no shape tells: 4 if nothing says it
     #[arg(long)]
     pub heads: Option<NonZeroUsize>,
@@ -120,20 +120,20 @@ pub enum Method {
 impl ArchName {
     /// What the name says of the network.
     fn said(self) -> Said {
-        let of = |kind, activation, pool| Said { kind: Some(kind), activation, pool, ..Said::default() };
-        let mlp = |activation| of(NetworkKind::Mlp, Some(activation), None);
-        let cnn = |pool| of(NetworkKind::Cnn, None, Some(pool));
+        let of = |program: &str, activation| Said { program: Some(program.to_owned()), activation, ..Said::default() };
+        let mlp = |activation| of("mlp", Some(activation));
+        let cnn = |pool| of("cnn", None).with("pool", Some(pool));
         match self {
             Self::MlpRelu => mlp(Activation::Relu),
             Self::MlpTanh => mlp(Activation::Tanh),
             Self::MlpGelu => mlp(Activation::Gelu),
             Self::MlpErf => mlp(Activation::Erf),
-            Self::CnnMaxpool => cnn(Pool::Max),
-            Self::CnnAvgpool => cnn(Pool::Avg),
-            Self::CnnNopool => cnn(Pool::None),
-            Self::ResmlpPreln => of(NetworkKind::ResMlp, None, None),
-            Self::TransformerPreln => of(NetworkKind::Transformer, None, None),
-            Self::RnnTanh => of(NetworkKind::Rnn, Some(Activation::Tanh), None),
+            Self::CnnMaxpool => cnn("max"),
+            Self::CnnAvgpool => cnn("avg"),
+            Self::CnnNopool => cnn("none"),
+            Self::ResmlpPreln => of("resmlp", None),
+            Self::TransformerPreln => of("transformer", None),
+            Self::RnnTanh => of("rnn", Some(Activation::Tanh)),
         }
     }
 }
@@ -152,13 +152,12 @@ impl GramArgs {
         let arch = self.arch.map(ArchName::said).unwrap_or_default();
         let options = Said {
             activation: self.activation,
-            pool: self.pool,
-            heads: self.heads.map(NonZeroUsize::get),
             parametrisation: self.parametrisation,
             sigma_w: self.sigma_w,
             sigma_b: self.sigma_b,
             ..Said::default()
         };
+        let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
         match arch.contradiction(&options) {
             None => Ok(options.or(&arch)),
             Some((key, by_arch, by_option)) => {

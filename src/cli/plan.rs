@@ -10,7 +10,7 @@ use crate::worker::progress::Estimate;
 pub(super) fn announcement(spec: &Spec) -> String {
     let shape = DataShape::expected(spec);
     let cost = Cost::of(spec, &shape);
-    let Estimate { seconds, first_seconds } = Estimate::of(spec.network.kind, &cost);
+    let Estimate { seconds, first_seconds } = Estimate::of(spec, &cost);
     let memory = ByteSize::b(cost.peak_bytes).display().iec();
     let first =
         if first_seconds >= 1.0 { format!(", the first kernel {}", time(first_seconds)) } else { String::new() };

@@ -14,7 +14,7 @@ use crate::math::Gram;
 use crate::math::regression::RegressionError;
 use crate::math::timing::time;
 use crate::record::{Arrays, Layout, Output, check_place, write_arrays};
-use crate::spec::{Loss, NetworkKind, Parametrisation, Spec, memory_available, preset};
+use crate::spec::{Loss, Parametrisation, Spec, memory_available, preset};
 use crate::theory::posterior::{self, Blocks};
 use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
 
@@ -225,7 +225,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     let Some(inputs) = shape(&mut arrays, "x_train")? else {
         return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
     };
-    let reads_images = !matches!(spec.network.kind, NetworkKind::Mlp | NetworkKind::ResMlp);
+    let reads_images = spec.network.reads_images();
     let Layout { count: n, image, words } =
         Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
     let m = match shape(&mut arrays, "x_test")? {
@@ -278,7 +278,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
             }
             let is_probability =
                 |row: &[f64]| row.iter().all(|value| *value >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() <= 1e-6;
-            if spec.training.loss == Loss::CrossEntropy && !targets.chunks_exact(classes).all(is_probability) {
+            if !spec.training.loss.is_squared() && !targets.chunks_exact(classes).all(is_probability) {
                 return Err(bad(
                     "with training.loss=cross-entropy each row of y_train must be probabilities".to_owned()
                 ));

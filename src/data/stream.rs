@@ -278,7 +278,7 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
 /// How many of the pool's images of each class the task trains on.
 fn wanted(spec: &Spec, number: usize, classes: &[usize], pool: &[&[usize]]) -> Vec<(usize, usize)> {
     let [first, second] = match spec.tasks.classes.as_slice() {
-        [first, second] if spec.tasks.kind == TaskKind::Frequency => [first, second],
+        [first, second] if spec.tasks.kind.shifts_frequencies() => [first, second],
         _ => return classes.iter().map(|&class| (class, pool[class].len())).collect(),
     };
     let available = [first, second].map(|group| group.iter().map(|&class| pool[class].len()).collect());

@@ -75,6 +75,24 @@ impl Cotangent {
         }
     }
 
+    /// Where it lies.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Shared(direction) | Self::Factored { direction, .. } => direction.device(),
+            Self::Dense(values) => values.device(),
+            Self::Sparse { .. } => Device::flex(),
+        }
+    }
+
+    /// Times a number.
+    pub fn times(self, factor: f64, n: usize) -> Self {
+        match self {
+            Self::Shared(direction) => Self::Shared(direction * factor),
+            Self::Factored { sample, direction } => Self::Factored { sample, direction: direction * factor },
+            other => Self::Dense(other.dense(n) * factor),
+        }
+    }
+
     /// Times a factor per sample and value, [n, f].
     pub fn scaled(self, factor: Tensor<2>) -> Self {
         match self {

@@ -4,9 +4,10 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::source::{Fill, Source, WeightsError};
+use super::source::{Source, WeightsError};
 use crate::math::rng;
-use crate::spec::{Init, NetworkSpec, Parametrisation};
+use crate::spec::ops::{Fill, Parameter};
+use crate::spec::{Init, NetworkSpec};
 
 /// Draws the values of one network, tensor after tensor.
 pub struct Draw<'a> {
@@ -29,31 +30,20 @@ impl<'a> Draw<'a> {
 
 impl Source for Draw<'_> {
     /// Weights and biases are uniform in ±bound in SP, N(0,1) in NTP.
-    fn tensor(&mut self, _name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError> {
-        let count = shape.iter().product();
-        let bound = match (fill, self.network.init) {
-            (Fill::Constant(value), _) => return Ok(vec![f32::from(value); count]),
-            (Fill::Offset, _) if self.is_ntk() => return Ok(self.normal(count, 1.0)),
+    fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
+        let count = tensor.shape.iter().product();
+        let is_ntk = self.network.parametrisation.is_ntk();
+        let bound = match (tensor.fill, self.network.init) {
+            (Fill::Constant(value), _) => return Ok(vec![value as f32; count]),
+            (Fill::Offset, _) if is_ntk => return Ok(self.normal(count, 1.0)),
             (Fill::Offset, _) => return Ok(self.normal(count, 0.02)),
             (Fill::Weight { fan_in }, Init::HeUniform) => (6.0 / fan_in as f64).sqrt(),
             (Fill::Weight { fan_in }, Init::Torch) | (Fill::Bias { fan_in }, _) => (1.0 / fan_in as f64).sqrt(),
         };
-        if self.is_ntk() {
+        if is_ntk {
             return Ok(self.normal(count, 1.0));
         }
         let generator = &mut self.generator;
         Ok((0..count).map(|_| generator.random_range(-bound..bound) as f32).collect())
-    }
-
-    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError> {
-        self.tensor(name, &[fan_in, fan_out], Fill::Weight { fan_in })
-    }
-
-    fn gains(&self, fan_in: usize) -> (f64, f64) {
-        self.network.gains(fan_in)
-    }
-
-    fn is_ntk(&self) -> bool {
-        self.network.parametrisation == Parametrisation::Ntk
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::WeightsError;
 use crate::record::{printable, printable_list};
-use crate::spec::NetworkKind;
 
 /// A tensor of the network: its name here, the tensor of the file that holds it, and which third of that one's first axis it is
 /// (queries, keys, values), if not all of it.
@@ -18,18 +17,55 @@ pub struct Place {
     pub third: Option<usize>,
 }
 
+/// A network whose tensors other programs have under names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Mlp,
+    Cnn,
+    ResMlp,
+    Transformer,
+    Rnn,
+}
+
+impl Family {
+    /// The family of the network of this name, if it is of one.
+    pub fn of(program: &str) -> Option<Self> {
+        Some(match program {
+            "mlp" => Self::Mlp,
+            "cnn" => Self::Cnn,
+            "resmlp" => Self::ResMlp,
+            "transformer" => Self::Transformer,
+            "rnn" => Self::Rnn,
+            _ => return None,
+        })
+    }
+
+    /// For messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
+            Self::Cnn => "a convolutional network (conv1, conv2, …, fc)",
+            Self::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)",
+            Self::Transformer => {
+                "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
+            }
+            Self::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
+        }
+    }
+}
+
 /// Names and shapes of a file's tensors.
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Places and what was done, in words.
-type Found = (Vec<Place>, Vec<String>);
+pub type Found = (Vec<Place>, Vec<String>);
 
 /// Where the tensors of a network of this kind are among those of a file.
 ///
 /// # Errors
 /// When the names can be read in two ways, or are those of a layer that no network here has. Names that are not known at all
 /// are no error here: whoever asks for a tensor finds it missing.
-pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
+pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
     let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
     if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
         return Err(WeightsError::BatchNorm(printable(name)));
@@ -42,10 +78,10 @@ pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
     }
     let inner: Shapes = shapes.iter().map(|(name, shape)| (name[prefix.len()..].to_owned(), shape.clone())).collect();
     let renamed = match kind {
-        NetworkKind::Mlp if !inner.keys().all(|name| is_listed(name, &["fc", "ln"])) => dense(&inner)?,
-        NetworkKind::Cnn if !inner.keys().any(|name| is_first(kind, name)) => convolutional(&inner)?,
-        NetworkKind::Rnn => recurrent(&inner)?,
-        NetworkKind::Transformer => attention(&inner),
+        Family::Mlp if !inner.keys().all(|name| is_listed(name, &["fc", "ln"])) => dense(&inner)?,
+        Family::Cnn if !inner.keys().any(|name| is_first(kind, name)) => convolutional(&inner)?,
+        Family::Rnn => recurrent(&inner)?,
+        Family::Transformer => attention(&inner),
         _ => None,
     };
     let Some((mut places, said)) = renamed else {
@@ -56,6 +92,33 @@ pub fn find(kind: NetworkKind, shapes: &Shapes) -> Result<Found, WeightsError> {
     places.iter_mut().for_each(|place| place.theirs.insert_str(0, &prefix));
     Ok((places, notes))
 }
+
+/// Where the tensors of a network of no family are: under their own names behind a prefix that all share, which `is_ours` knows.
+/// What a BatchNorm counts beside its statistics is nobody's.
+pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
+    let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
+    let first = counted.first().map_or("", |name| name.as_str());
+    let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
+    let known = |end: &usize| {
+        let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
+        counted.iter().copied().filter(|name| rest(name)).count()
+    };
+    let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
+    let prefix = &first[..end];
+    let mut notes = Vec::new();
+    if !prefix.is_empty() {
+        notes.push(format!("took “{}” off all names", printable(prefix)));
+    }
+    let place = |name: &&String| Place {
+        ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
+        theirs: (*name).clone(),
+        third: None,
+    };
+    (counted.iter().map(place).collect(), notes)
+}
+
+/// How many batches a BatchNorm has seen.
+const COUNTED: &str = ".num_batches_tracked";
 
 /// Buffers that only a BatchNorm has.
 const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
@@ -75,18 +138,18 @@ fn is_listed(name: &str, layers: &[&str]) -> bool {
 }
 
 /// Whether this is the tensor by which a kind is known.
-fn is_first(kind: NetworkKind, name: &str) -> bool {
+fn is_first(kind: Family, name: &str) -> bool {
     match kind {
-        NetworkKind::Mlp => name == "fc1.weight",
-        NetworkKind::Cnn => name == "conv1.weight",
-        NetworkKind::ResMlp | NetworkKind::Transformer => name == "embed.weight",
-        NetworkKind::Rnn => matches!(name, "rnn.weight_ih" | "rnn.weight_ih_l0"),
+        Family::Mlp => name == "fc1.weight",
+        Family::Cnn => name == "conv1.weight",
+        Family::ResMlp | Family::Transformer => name == "embed.weight",
+        Family::Rnn => matches!(name, "rnn.weight_ih" | "rnn.weight_ih_l0"),
     }
 }
 
 /// What all names begin with and has to be taken off: as little as makes them those of the network, or all that they share
 /// where they are numbers (`nn.Sequential`) or otherwise foreign. A layer's own name always stays.
-fn prefix<'a>(kind: NetworkKind, names: &[&'a str]) -> &'a str {
+fn prefix<'a>(kind: Family, names: &[&'a str]) -> &'a str {
     let Some(first) = names.first() else { return "" };
     let ends = first.match_indices('.').map(|(at, _)| at + 1);
     let shared = |end: &usize| names.iter().all(|name| name.starts_with(&first[..*end]));

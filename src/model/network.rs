@@ -1,76 +1,105 @@
-//! Any of the networks: what the rest of the program trains and measures.
+//! Any network: a program that is interpreted on burn, with its parameters.
 
-use burn::module::{Module, ParamId};
+use std::sync::Arc;
+
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
 
-use super::cnn::{Cnn, CnnKinds};
 use super::draw::Draw;
-use super::mlp::Mlp;
-use super::parameters;
-use super::resmlp::{ResMlp, ResMlpSizes};
-use super::rnn::Rnn;
+use super::loading;
+use super::ops::{self, At, Value};
+use super::parameters::belongs;
 use super::source::{Source, WeightsError};
-use super::stored::Stored;
-use super::tape::Tape;
+use super::tape::{Node, Tape};
 use super::taps::Taps;
-use super::transformer::{Transformer, TransformerSizes};
 use crate::record::NamedTensor;
-use crate::spec::{NetworkKind, NetworkSpec, Norm, Said};
+use crate::spec::ops::{Op, Parameter, feature_axis};
+use crate::spec::{NetworkSpec, Program, Said};
 
 /// A network.
 #[derive(Module, Debug)]
-pub enum Network {
-    Mlp(Mlp),
-    Cnn(Cnn),
-    ResMlp(ResMlp),
-    Transformer(Transformer),
-    Rnn(Rnn),
+pub struct Network {
+    /// The tensors of its program, in its order: flat, a matrix [out, in] as its transpose.
+    tensors: Vec<Param<Tensor<1>>>,
+    #[module(skip)]
+    wiring: Arc<Wiring>,
+}
+
+/// What a network is beside its tensors.
+#[derive(Debug)]
+struct Wiring {
+    program: Arc<Program>,
+    /// (c_w, c_b) of each line.
+    gains: Vec<(f64, f64)>,
+    /// Whether training moves a tensor and the kernel sums over it.
+    moves: Vec<bool>,
+    is_ntk: bool,
+    /// The last line that reads each line.
+    last_reader: Vec<usize>,
+    /// The line whose input is what the last layer sees.
+    readout: usize,
+    /// What a weights file told of the network beside its tensors.
+    told: Said,
+}
+
+impl Wiring {
+    fn new(program: Arc<Program>, spec: &NetworkSpec, told: Said) -> Self {
+        let is_ntk = spec.parametrisation.is_ntk();
+        let gains = program.lines.iter().map(|line| spec.gains(fan_in(&program, line))).collect();
+        let moves = program.tensors.iter().map(|tensor| !tensor.stands_still(spec.parametrisation)).collect();
+        let mut last_reader: Vec<usize> = (0..program.lines.len()).collect();
+        for (at, line) in program.lines.iter().enumerate() {
+            line.reads.iter().for_each(|&read| last_reader[read] = at);
+        }
+        let dense = program.lines.iter().rposition(|line| line.op.is_dense());
+        let readout = dense.unwrap_or(program.lines.len() - 1);
+        Self { program, gains, moves, is_ntk, last_reader, readout, told }
+    }
+}
+
+/// The fan-in of a line's weights; of what is added to each place, its features.
+fn fan_in(program: &Program, line: &crate::spec::Line) -> usize {
+    use crate::spec::ops::Fill;
+    let first = line.tensors.first().map(|&place| &program.tensors[place]);
+    match first.map(|tensor| tensor.fill) {
+        // Of a shared tensor it is that of the line that reads it.
+        Some(Fill::Weight { .. }) => match &line.op {
+            Op::Dense(_) => program.lines[line.reads[0]].shape.last().copied().unwrap_or(1),
+            _ => first.map_or(1, Parameter::fan_in),
+        },
+        _ => line.shape[feature_axis(&line.shape)],
+    }
 }
 
 impl Network {
     /// The network of this spec for images [channels, height, width] and so many logits, with the initial weights of this
     /// seed.
+    ///
+    /// # Panics
+    /// If the spec has no program for them, which validation refuses.
     pub fn new(spec: &NetworkSpec, seed: u64, image: [usize; 3], classes: usize, device: &Device) -> Self {
-        let mut draw = Draw::new(spec, seed);
-        Self::build(spec, image, classes, &mut draw, device).expect("drawing values cannot fail")
+        let program = spec.program(image, classes).expect("validation lets no network pass that has no program");
+        Self::of(program, spec, seed, device)
     }
 
-    fn build(
-        spec: &NetworkSpec,
-        image: [usize; 3],
-        classes: usize,
-        source: &mut dyn Source,
-        device: &Device,
-    ) -> Result<Self, WeightsError> {
-        let inputs = image.iter().product();
-        let (width, blocks, activation) = (spec.width, spec.blocks, spec.activation);
-        let normed = spec.norm() == Norm::Layer;
-        Ok(match spec.kind {
-            NetworkKind::Mlp => {
-                let mut sizes = vec![inputs];
-                sizes.extend(std::iter::repeat_n(width, spec.depth));
-                sizes.push(classes);
-                Self::Mlp(Mlp::build(&sizes, normed, activation, source, device)?)
-            }
-            NetworkKind::Cnn => {
-                let channels: &[usize] =
-                    if spec.depth == 2 { &[width, 2 * width] } else { &[width, width, 2 * width, 2 * width] };
-                let kinds = CnnKinds { activation, pool: spec.pool, head: spec.head };
-                Self::Cnn(Cnn::build(image, channels, classes, kinds, source, device)?)
-            }
-            NetworkKind::ResMlp => {
-                let normed = normed.then_some(2 * width);
-                let sizes = ResMlpSizes { inputs, width, normed, blocks, classes };
-                Self::ResMlp(ResMlp::build(sizes, activation, source, device)?)
-            }
-            NetworkKind::Transformer => {
-                let (patch, heads) = (spec.patch, spec.heads);
-                let sizes = TransformerSizes { image, patch, width, heads, hidden: 2 * width, blocks, classes };
-                Self::Transformer(Transformer::build(sizes, activation, source, device)?)
-            }
-            NetworkKind::Rnn => Self::Rnn(Rnn::build(image, [width, classes], activation, source, device)?),
-        })
+    /// The network of this program, in the parametrisation of this spec, with the initial weights of this seed.
+    pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
+        let mut draw = Draw::new(spec, seed);
+        let wiring = Wiring::new(program, spec, Said::default());
+        Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")
+    }
+
+    fn build(wiring: Wiring, source: &mut dyn Source, device: &Device) -> Result<Self, WeightsError> {
+        let tensors = wiring.program.tensors.iter().zip(&wiring.moves).map(|(tensor, moves)| {
+            let values = source.tensor(tensor)?;
+            let count = values.len();
+            let param = Param::from_tensor(Tensor::from_data(TensorData::new(values, [count]), device));
+            Ok(if *moves { param } else { param.set_require_grad(false) })
+        });
+        let tensors = tensors.collect::<Result<_, _>>()?;
+        Ok(Self { tensors, wiring: Arc::new(wiring) })
     }
 
     /// The network in the bytes of safetensors files, for images [channels, height, width], and what was done to read it, in
@@ -85,42 +114,46 @@ impl Network {
         image: [usize; 3],
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
-        let activation = spec.activation;
-        let inputs = image.iter().product();
-        let mut stored = Stored::open(parts, spec)?;
-        let network = match spec.kind {
-            NetworkKind::Mlp => Self::Mlp(Mlp::load(inputs, activation, &mut stored, device)?),
-            NetworkKind::Cnn => Self::Cnn(Cnn::load(image, (activation, spec.pool), &mut stored, device)?),
-            NetworkKind::ResMlp => Self::ResMlp(ResMlp::load(inputs, activation, &mut stored, device)?),
-            NetworkKind::Transformer => {
-                Self::Transformer(Transformer::load(image, spec.heads, activation, &mut stored, device)?)
-            }
-            NetworkKind::Rnn => Self::Rnn(Rnn::load(image, activation, &mut stored, device)?),
-        };
+        let (program, told, mut stored) = loading::open(spec, parts, image)?;
+        let network = Self::build(Wiring::new(program, spec, told), &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
     /// What the tensors of a loaded network tell of its function, which whoever described it may have said otherwise.
     pub fn told(&self) -> Said {
-        let norm = |has: bool| Some(if has { Norm::Layer } else { Norm::None });
-        match self {
-            Self::Mlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
-            Self::ResMlp(network) => Said { norm: norm(network.is_normed()), ..Said::default() },
-            Self::Cnn(network) => Said { head: network.told_head(), ..Said::default() },
-            Self::Transformer(network) => Said { patch: Some(network.patch()), ..Said::default() },
-            Self::Rnn(_) => Said::default(),
-        }
+        self.wiring.told.clone()
     }
 
-    /// Name and entries of each tensor that the kernel sums over.
-    pub fn sizes(&self) -> Vec<(String, usize)> {
-        // Only with autodiff does a parameter know whether it is frozen.
-        parameters::sizes(&self.clone().train())
+    /// What it computes.
+    pub fn program(&self) -> &Program {
+        &self.wiring.program
     }
 
-    /// [n, channels·height·width] → logits [n, C].
+    /// [n, channels·height·width] → logits [n, C], as the evaluated network computes them.
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        self.run(images, &mut Taps::closed()).tensor
+        self.run(images, &mut Taps::closed())
+    }
+
+    /// The same as training computes them, with what is left out by chance drawn from this generator, and the running statistics
+    /// as they are behind this batch.
+    pub fn forward_in_training(&self, images: Tensor<2>, generator: ChaCha8Rng) -> (Tensor<2>, Statistics) {
+        let mut taps = Taps::training(generator);
+        let logits = self.run(images, &mut taps);
+        (logits, Statistics(taps.training.map(|training| training.statistics).unwrap_or_default()))
+    }
+
+    /// Whether training computes otherwise than evaluation does.
+    pub fn is_other_in_training(&self) -> bool {
+        self.wiring.program.lines.iter().any(|line| line.op.is_other_in_training())
+    }
+
+    /// The same network with these running statistics.
+    pub fn with_statistics(mut self, statistics: Statistics) -> Self {
+        for (place, values) in statistics.0 {
+            let (id, _, mapper) = self.tensors[place].clone().consume();
+            self.tensors[place] = Param::from_mapped_value(id, values, mapper);
+        }
+        self
     }
 
     /// The first layer whose output for these images 32-bit floats cannot hold. What is behind it may be finite again, and is
@@ -128,7 +161,7 @@ impl Network {
     pub fn overflow(&self, images: Tensor<2>) -> Option<String> {
         let mut taps = Taps::checking();
         self.run(images, &mut taps);
-        taps.overflow()
+        taps.overflow
     }
 
     /// A forward pass that can be run backwards. The network must be without autodiff.
@@ -141,38 +174,92 @@ impl Network {
     /// [n, channels·height·width] → logits [n, C], and what the last layer sees: [n, features].
     pub fn forward_seen(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut taps = Taps::watching();
-        let logits = self.run(images, &mut taps).tensor;
-        (logits, taps.seen().expect("every network ends in an affine layer"))
+        let logits = self.run(images, &mut taps);
+        (logits, taps.seen.expect("the line that is read out is among those that are run"))
     }
 
-    fn run(&self, images: Tensor<2>, taps: &mut Taps) -> super::Signal<2> {
-        match self {
-            Self::Mlp(network) => network.forward(images, taps),
-            Self::Cnn(network) => network.forward(images, taps),
-            Self::ResMlp(network) => network.forward(images, taps),
-            Self::Transformer(network) => network.forward(images, taps),
-            Self::Rnn(network) => network.forward(images, taps),
+    fn run(&self, images: Tensor<2>, taps: &mut Taps) -> Tensor<2> {
+        let Wiring { program, last_reader, readout, .. } = &*self.wiring;
+        // A value and the step that made it, while recording; none for the image.
+        let mut values: Vec<Option<(Value, Option<usize>)>> = vec![None; program.lines.len()];
+        values[0] = Some((Value::Flat(images), None));
+        for (place, line) in program.lines.iter().enumerate().skip(1) {
+            let read = |&read: &usize| values[read].clone().expect("a line reads those before it");
+            let (inputs, mut made): (Vec<Value>, Vec<Option<usize>>) = line.reads.iter().map(read).unzip();
+            for &read in line.reads.iter().filter(|&&read| last_reader[read] == place) {
+                values[read] = None;
+            }
+            if taps.watching && place == *readout {
+                taps.seen = inputs.first().cloned().map(Value::flat);
+            }
+            let at = self.at(place, taps);
+            let done = ops::run(&at, inputs, taps.training.as_mut());
+            let name = || if line.name.is_empty() { at.sign() } else { at.layer() };
+            if taps.checking {
+                taps.check(name, &done.output.clone().flat());
+                done.hidden.iter().for_each(|values| taps.check(name, values));
+            }
+            if let Some(nodes) = &mut taps.recorded {
+                for step in done.steps {
+                    nodes.push(Node { inputs: std::mem::take(&mut made), backward: step.backward, tap: step.tap });
+                    made.push(Some(nodes.len() - 1));
+                }
+            }
+            values[place] = Some((done.output, made.first().copied().flatten()));
         }
+        let (logits, _) = values.pop().flatten().expect("the last line is the logits");
+        logits.flat()
+    }
+
+    fn at(&self, place: usize, taps: &Taps) -> At<'_> {
+        let Wiring { program, gains, moves, is_ntk, .. } = &*self.wiring;
+        let line = &program.lines[place];
+        At {
+            line,
+            inputs: program.inputs_of(line),
+            names: program.tensors_of(line).map(|tensor| tensor.name.as_str()).collect(),
+            weights: line.tensors.iter().map(|&tensor| self.tensors[tensor].val()).collect(),
+            moves: line.tensors.iter().map(|&tensor| moves[tensor]).collect(),
+            gains: gains[place],
+            is_ntk: *is_ntk,
+            recording: taps.recorded.is_some(),
+            checking: taps.checking,
+        }
+    }
+
+    /// Name and entries of each tensor that the kernel sums over.
+    pub fn sizes(&self) -> Vec<(String, usize)> {
+        let tensors = self.each().filter(|(_, moves, _)| *moves);
+        tensors.map(|(tensor, _, _)| (tensor.name.clone(), tensor.shape.iter().product())).collect()
     }
 
     /// All parameters, copied to plain memory, named and laid out as in PyTorch.
     pub fn named(&self) -> Vec<NamedTensor> {
-        parameters::named(self)
+        let named = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
+            let values = param.val().without_autodiff();
+            let values = match (tensor.turned, tensor.shape.as_slice()) {
+                (true, &[rows, columns]) => values.reshape([columns, rows]).transpose().reshape([rows * columns]),
+                _ => values,
+            };
+            let values = values.into_data().try_to_vec().expect("parameters are 32-bit floats");
+            NamedTensor { name: tensor.name.clone(), shape: tensor.shape.clone(), values }
+        };
+        self.each().map(named).collect()
     }
 
     /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor.
     pub fn flatten(&self) -> Vec<Tensor<1>> {
-        parameters::flatten(self)
+        self.tensors.iter().map(|param| param.val().without_autodiff()).collect()
     }
 
     /// The names of the tensors that are in none of these layers, as in weights files.
     pub fn moving(&self, frozen: &[String]) -> Vec<String> {
-        parameters::moving(self, frozen).into_iter().map(|(name, _)| name).collect()
+        self.moving_among(frozen).map(|(tensor, _)| tensor.name.clone()).collect()
     }
 
     /// Name and identity of every tensor, in the order of [`Self::flatten`].
     pub fn ids(&self) -> Vec<(String, ParamId)> {
-        parameters::moving(self, &[])
+        self.moving_among(&[]).map(|(tensor, param)| (tensor.name.clone(), param.id)).collect()
     }
 
     /// The gradients of the tensors that are in none of these layers, so that a step does not move the others.
@@ -180,17 +267,35 @@ impl Network {
         if frozen.is_empty() {
             return GradientsParams::from_module(gradients, self);
         }
-        let ids: Vec<_> = parameters::moving(self, frozen).into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<_> = self.moving_among(frozen).map(|(_, param)| param.id).collect();
         GradientsParams::from_params(gradients, self, &ids)
     }
 
     /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
     pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
-        parameters::differences(self, other)
+        let pairs = self.wiring.program.tensors.iter().zip(self.flatten().into_iter().zip(other.flatten()));
+        pairs.map(|(tensor, (own, other))| (tensor.name.clone(), own - other)).collect()
     }
 
     /// The gradients of all parameters that have one, flat, by name.
     pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
-        parameters::gradients(self, of)
+        let gradient = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
+            Some((tensor.name.clone(), of.get::<1>(param.id)?))
+        };
+        self.each().filter_map(gradient).collect()
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Parameter, bool, &Param<Tensor<1>>)> {
+        let Wiring { program, moves, .. } = &*self.wiring;
+        program.tensors.iter().zip(moves).zip(&self.tensors).map(|((tensor, moves), param)| (tensor, *moves, param))
+    }
+
+    fn moving_among<'a>(&'a self, frozen: &'a [String]) -> impl Iterator<Item = (&'a Parameter, &'a Param<Tensor<1>>)> {
+        let moves = |tensor: &Parameter| !frozen.iter().any(|layer| belongs(&tensor.name, layer));
+        self.each().filter(move |(tensor, _, _)| moves(tensor)).map(|(tensor, _, param)| (tensor, param))
     }
 }
+
+/// Running statistics behind a batch, by the place of their tensor.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics(Vec<(usize, Tensor<1>)>);

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::spec::ops::Parameter;
+
 /// Why weights could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WeightsError {
@@ -27,6 +29,8 @@ pub enum WeightsError {
     Sides { height: usize, width: usize },
     #[error("{heads} attention heads cannot share a width of {width}: choose a number that divides it with --heads")]
     Heads { heads: usize, width: usize },
+    #[error("the tensors do not fit each other or the inputs: {0}")]
+    Unfit(String),
     #[error("the tensor {name} holds {found} where floats were expected: store it as float32")]
     Dtype { name: String, found: String },
     #[error(
@@ -48,41 +52,8 @@ pub enum WeightsError {
     Recurrent(String),
 }
 
-/// How a tensor begins where it is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fill {
-    Weight {
-        fan_in: usize,
-    },
-    Bias {
-        fan_in: usize,
-    },
-    /// An offset that is the same for every sample: N(0, 0.02²) in SP, as is usual for positions; N(0,1) in NTP.
-    Offset,
-    Constant(i8),
-}
-
 /// Gives the values of a network, tensor after tensor.
 pub trait Source {
-    /// The values of a tensor, row-major in this shape.
-    fn tensor(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Vec<f32>, WeightsError>;
-
-    /// The values of a tensor that files may lack, as layers without a bias do.
-    fn optional(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Option<Vec<f32>>, WeightsError> {
-        self.tensor(name, shape, fill).map(Some)
-    }
-
-    /// The values of a tensor that only files have.
-    fn extra(&mut self, _name: &str, _shape: &[usize]) -> Result<Option<Vec<f32>>, WeightsError> {
-        Ok(None)
-    }
-
-    /// The weights of an affine layer, row-major [fan_in, fan_out] (the transpose of what files hold).
-    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError>;
-
-    /// (c_w, c_b) of a layer with this fan-in.
-    fn gains(&self, fan_in: usize) -> (f64, f64);
-
-    /// Whether this is the NTK parametrisation, in which norms are frozen and attention logits are scaled by 1/d_head.
-    fn is_ntk(&self) -> bool;
+    /// The values of a tensor as the network holds them: row-major, a `turned` matrix as its transpose.
+    fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError>;
 }

@@ -9,21 +9,18 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::names::{self, Place, Shapes};
-use super::source::{Fill, Source, WeightsError};
+use super::names::{Found, Place, Shapes};
+use super::source::{Source, WeightsError};
 use crate::record::{printable, printable_list, tensors_of};
-use crate::spec::{NetworkKind, NetworkSpec, Parametrisation};
+use crate::spec::ops::Parameter;
 
 /// The tensors of a weights file, each to be asked for once.
 pub struct Stored<'a> {
     tensors: BTreeMap<String, Held<'a>>,
-    network: &'a NetworkSpec,
+    /// What the network is, for messages.
+    network: &'static str,
     left: BTreeSet<String>,
-    /// The number of its last dense layer, of an MLP.
-    last: usize,
-    /// The kinds of layers that have biases.
-    biased: BTreeSet<String>,
-    /// Biases that were asked for and are not there.
+    /// Biases that the network has elsewhere and this file has not.
     absent: Vec<String>,
     notes: Vec<String>,
 }
@@ -39,11 +36,15 @@ struct Held<'a> {
 }
 
 impl<'a> Stored<'a> {
-    /// Opens the bytes of a file, or of its shards, as the weights of a network of this kind and parametrisation.
+    /// Opens the bytes of a file, or of its shards, with the names that `find` gives its tensors.
     ///
     /// # Errors
     /// When they are no safetensors files, or their names are those of another network or can be read in two ways.
-    pub fn open(parts: &'a [Vec<u8>], network: &'a NetworkSpec) -> Result<Self, WeightsError> {
+    pub fn open(
+        parts: &'a [Vec<u8>],
+        network: &'static str,
+        find: impl FnOnce(&Shapes) -> Result<Found, WeightsError>,
+    ) -> Result<Self, WeightsError> {
         let mut views = BTreeMap::new();
         for bytes in parts {
             let mut found = tensors_of(bytes).map_err(WeightsError::Format)?.tensors();
@@ -57,7 +58,7 @@ impl<'a> Stored<'a> {
             }
         }
         let shapes: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
-        let (places, notes) = names::find(network.kind, &shapes)?;
+        let (places, notes) = find(&shapes)?;
         let mut tensors = BTreeMap::new();
         for Place { ours, theirs, third } in places {
             let Some(view) = views.get(&theirs).cloned() else { continue };
@@ -77,9 +78,7 @@ impl<'a> Stored<'a> {
             tensors.insert(ours, Held { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
-        let last = (1..).take_while(|place| tensors.contains_key(&format!("fc{place}.weight"))).count();
-        let biased = tensors.keys().filter(|name| name.ends_with(".bias")).map(|name| role(name, last)).collect();
-        let mut stored = Self { tensors, network, left, last, biased, absent: Vec::new(), notes };
+        let mut stored = Self { tensors, network, left, absent: Vec::new(), notes };
         stored.note_types();
         Ok(stored)
     }
@@ -93,37 +92,26 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// The shape of a tensor of so many axes.
-    ///
-    /// # Errors
-    /// When there is no such tensor, or it has another number of axes, or none of its values.
-    pub fn shape<const D: usize>(&self, name: &str) -> Result<[usize; D], WeightsError> {
-        let held = self.held(name)?;
-        let (name, found) = (printable(&held.theirs), held.shape.clone());
-        // A length of 0 would make the others free: they could claim anything without a byte behind it.
-        if found.contains(&0) {
-            return Err(WeightsError::Shape { name, found, expected: "something".to_owned() });
-        }
-        let expected = format!("{D} axes");
-        <[usize; D]>::try_from(found.as_slice()).map_err(|_| WeightsError::Shape { name, found, expected })
+    /// Names and shapes of all tensors, as the network names them.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.tensors.iter().map(|(name, held)| (name.clone(), held.shape.clone())).collect()
     }
 
-    /// The sizes [fan_out, fan_in] of a first layer that reads these inputs.
+    /// Says that these biases, which the network has elsewhere, are not there.
     ///
     /// # Errors
-    /// Those of [`Self::shape`], and when it reads another number of inputs.
-    pub fn reading(&self, name: &str, inputs: usize) -> Result<[usize; 2], WeightsError> {
-        let found = self.shape::<2>(name)?;
-        if found[1] == inputs {
-            return Ok(found);
+    /// When other layers of the same kind have theirs: then it is not known what became of it.
+    pub fn lacks(&mut self, absent: Vec<String>) -> Result<(), WeightsError> {
+        let last = (1..).take_while(|place| self.tensors.contains_key(&format!("fc{place}.weight"))).count();
+        let is_bias = |name: &&String| name.ends_with(".bias");
+        let biased: BTreeSet<String> = self.tensors.keys().filter(is_bias).map(|name| role(name, last)).collect();
+        match absent.iter().find(|name| biased.contains(&role(name, last))) {
+            Some(name) => Err(WeightsError::MissingBias { name: name.clone() }),
+            None => {
+                self.absent = absent;
+                Ok(())
+            }
         }
-        let inputs = format!("{inputs} values");
-        Err(WeightsError::Inputs { name: self.name_of(name), found: found.to_vec(), inputs })
-    }
-
-    /// Whether the file has this tensor.
-    pub fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
     }
 
     /// A tensor's name in the file, for messages.
@@ -137,7 +125,7 @@ impl<'a> Stored<'a> {
     /// When the file has a tensor that nobody asked for.
     pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
         if let Some(name) = self.left.first() {
-            return Err(WeightsError::Unknown { name: self.name_of(name), network: words(self.network.kind) });
+            return Err(WeightsError::Unknown { name: self.name_of(name), network: self.network });
         }
         if !self.absent.is_empty() {
             let absent = printable_list(self.absent.iter().map(String::as_str));
@@ -150,7 +138,7 @@ impl<'a> Stored<'a> {
         self.tensors.get(name).ok_or_else(|| {
             let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
             let there = if there.is_empty() { "none at all".to_owned() } else { there };
-            WeightsError::Missing { name: name.to_owned(), network: words(self.network.kind), there }
+            WeightsError::Missing { name: name.to_owned(), network: self.network, there }
         })
     }
 
@@ -214,50 +202,15 @@ fn other_float(dtype: Dtype) -> Option<&'static str> {
     }
 }
 
-/// A kind of network, for messages.
-fn words(kind: NetworkKind) -> &'static str {
-    match kind {
-        NetworkKind::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
-        NetworkKind::Cnn => "a convolutional network (conv1, conv2, …, fc)",
-        NetworkKind::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)",
-        NetworkKind::Transformer => {
-            "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
-        }
-        NetworkKind::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
-    }
-}
-
 impl Source for Stored<'_> {
-    fn tensor(&mut self, name: &str, shape: &[usize], _fill: Fill) -> Result<Vec<f32>, WeightsError> {
-        self.values(name, shape, 0..shape.iter().product())
-    }
-
-    fn optional(&mut self, name: &str, shape: &[usize], fill: Fill) -> Result<Option<Vec<f32>>, WeightsError> {
-        if self.has(name) {
-            return self.tensor(name, shape, fill).map(Some);
+    fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
+        let (name, shape) = (&tensor.name, &tensor.shape);
+        match (tensor.turned, shape.as_slice()) {
+            // Turned while it is read: a copy beside it would be as large as the file.
+            (true, &[rows, columns]) => {
+                self.values(name, shape, (0..rows * columns).map(|at| (at % rows) * columns + at / rows))
+            }
+            _ => self.values(name, shape, 0..shape.iter().product()),
         }
-        if self.biased.contains(&role(name, self.last)) {
-            return Err(WeightsError::MissingBias { name: name.to_owned() });
-        }
-        self.absent.push(name.to_owned());
-        Ok(None)
-    }
-
-    fn extra(&mut self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>, WeightsError> {
-        self.has(name).then(|| self.values(name, shape, 0..shape.iter().product())).transpose()
-    }
-
-    fn matrix(&mut self, name: &str, fan_in: usize, fan_out: usize) -> Result<Vec<f32>, WeightsError> {
-        // Turned while it is read: a copy beside it would be as large as the file.
-        let places = (0..fan_in * fan_out).map(|at| (at % fan_out) * fan_in + at / fan_out);
-        self.values(name, &[fan_out, fan_in], places)
-    }
-
-    fn gains(&self, fan_in: usize) -> (f64, f64) {
-        self.network.gains(fan_in)
-    }
-
-    fn is_ntk(&self) -> bool {
-        self.network.parametrisation == Parametrisation::Ntk
     }
 }

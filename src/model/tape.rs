@@ -4,9 +4,12 @@
 //! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded here,
 //! each with the way back through it. What a step does not know how to pull back by itself, it leaves to burn's autodiff.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use super::Cotangent;
+use super::ops::Windows;
 
 /// The way back through one step.
 pub trait Backward {
@@ -27,21 +30,52 @@ pub struct Tap {
 /// How the parameters of a layer enter its output z, whose cotangent is δ.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. a is [n, positions, fan_in], and δ [positions, fan_out]
-    /// per sample, or [fan_out, positions] where `channels_first`.
-    Affine { input: Tensor<3>, fan_out: usize, channels_first: bool, weight_gain: f64, bias_gain: f64 },
-    /// z_p = γ ∘ x̂_p + β: weight and bias, or the weight alone. x̂ is [n, positions, features].
-    Norm { normalised: Tensor<3> },
-    /// z = x + c p: the tensor itself, [positions, features].
-    Offset { shape: [usize; 2], gain: f64 },
+    /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. δ is [positions, fan_out] per sample, or
+    /// [fan_out, positions] where `channels_first`. Where `transposed`, files and other users of the tensor have Wᵀ.
+    Affine { input: Input, fan_out: usize, channels_first: bool, transposed: bool, weight_gain: f64, bias_gain: f64 },
+    /// z_p = γ ∘ x_p + β: weight and bias, or the weight alone. x is [n, positions, features], or [n, features, positions] where
+    /// `channels_first`, and δ alike.
+    Gain { values: Tensor<3>, channels_first: bool },
+    /// z = x + c p at these entries of a sample: the tensor itself, flat.
+    Offset { entries: Range<usize>, gain: f64 },
 }
 
-impl Tap {
-    /// The tap of a layer with a weight and perhaps a bias, which bear its name.
-    pub fn usual(name: &str, has_bias: bool, view: View) -> Self {
-        let mut tensors = vec![format!("{name}.weight")];
-        tensors.extend(has_bias.then(|| format!("{name}.bias")));
-        Self { name: name.to_owned(), tensors, view }
+/// What an affine layer reads.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// [n, positions, fan_in].
+    Rows(Tensor<3>),
+    /// The windows of images [n, channels, height, width], which are many times larger than these and are made when they are
+    /// asked for.
+    Windows { images: Tensor<4>, windows: Windows },
+}
+
+impl Input {
+    /// Samples, positions, and numbers that each reads, of all groups.
+    pub fn dims(&self) -> [usize; 3] {
+        match self {
+            Self::Rows(rows) => rows.dims(),
+            Self::Windows { images, windows } => {
+                let ([n, ..], (places, length)) = (images.dims(), windows.dims());
+                [n, places, length]
+            }
+        }
+    }
+
+    /// Groups of outputs, each of which reads a part of its own.
+    pub fn groups(&self) -> usize {
+        match self {
+            Self::Rows(_) => 1,
+            Self::Windows { windows, .. } => windows.groups(),
+        }
+    }
+
+    /// [n, positions, fan_in · groups].
+    pub fn rows(&self) -> Tensor<3> {
+        match self {
+            Self::Rows(rows) => rows.clone(),
+            Self::Windows { images, windows } => windows.patches(images.clone()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::contract::Tile;
+use super::rows::Rows;
 use super::side::Side;
 use super::{Kernel, Preconditioner, Reduction, Request};
 use crate::model::{Network, Pull, Tap, Tape, View};
@@ -94,6 +95,8 @@ struct Survey {
     /// The names of the sums: of the layers or tensors that are kept apart, or one for all.
     kept: Vec<String>,
     preconditioner: Option<Arc<Preconditioner>>,
+    /// Of each tensor that more than one tap has, how many have it.
+    shared: HashMap<String, usize>,
 }
 
 impl Survey {
@@ -117,21 +120,31 @@ impl Survey {
             into: Vec::new(),
             kept: Vec::new(),
             preconditioner: request.preconditioner.clone(),
+            shared: HashMap::new(),
         };
+        let mut uses: HashMap<String, usize> = HashMap::new();
+        for tensor in tape.taps().flat_map(|tap| &tap.tensors) {
+            *uses.entry(tensor.clone()).or_default() += 1;
+        }
+        uses.retain(|_, count| *count > 1);
         for tap in tape.taps() {
             let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.wants(tensor)).collect();
             let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
-                if *wanted && survey.kept.last().is_none_or(|last| *last != part) {
-                    survey.kept.push(part);
-                }
-                wanted.then(|| survey.kept.len() - 1)
+                let known = survey.kept.iter().position(|kept| *kept == part);
+                wanted.then(|| {
+                    known.unwrap_or_else(|| {
+                        survey.kept.push(part);
+                        survey.kept.len() - 1
+                    })
+                })
             });
             survey.into.push(into.collect());
             survey.wanted.push(wanted);
             survey.names.push(tap.name.clone());
-            survey.layers.push(layer_of(tap));
+            survey.layers.push(layer_at(tap, tap.tensors.iter().any(|tensor| uses.contains_key(tensor))));
         }
+        survey.shared = uses;
         if survey.kept.is_empty() {
             survey.kept.push(String::new());
         }
@@ -156,45 +169,90 @@ impl Survey {
         let stops: Vec<bool> = self.wanted.iter().map(|tensors| tensors.contains(&true)).collect();
         let mut pulled = rows.pull(directions.clone(), &stops);
         let mut others = columns.map(|tape| tape.pull(directions.clone(), &stops));
+        let mut gathered = [Gathered::new(&self.shared), Gathered::new(&self.shared)];
         loop {
             if cancelled() {
                 return None;
             }
-            let Some((place, side)) = self.next(&mut pulled, tile.samples.0, plan) else { return Some(()) };
+            let Some((place, side, sums)) = self.next(&mut pulled, tile.samples.0, plan, &mut gathered[0]) else {
+                return Some(());
+            };
             let into: Vec<Option<usize>> = self.into[place].iter().map(|into| into.map(|into| first + into)).collect();
-            match &mut others {
-                None => tile.add(place, &side, &side, &into),
-                Some(others) => {
-                    let (_, other) = self.next(others, tile.samples.1, plan)?;
-                    tile.add(place, &side, &other, &into);
-                }
-            }
+            let Some(others) = &mut others else {
+                tile.add(place, &side, &side, &into);
+                sums.iter().for_each(|sum| tile.add(place, sum, sum, &into));
+                continue;
+            };
+            let (_, other, other_sums) = self.next(others, tile.samples.1, plan, &mut gathered[1])?;
+            tile.add(place, &side, &other, &into);
+            sums.iter().zip(&other_sums).for_each(|(sum, other)| tile.add(place, sum, other, &into));
         }
     }
 
-    fn next(&self, pull: &mut Pull<'_>, n: usize, plan: &Plan) -> Option<(usize, Side)> {
+    /// The next side, and the gradients of shared tensors that are complete with it.
+    fn next(
+        &self,
+        pull: &mut Pull<'_>,
+        n: usize,
+        plan: &Plan,
+        gathered: &mut Gathered,
+    ) -> Option<(usize, Side, Option<Side>)> {
         let (place, tap, cotangent) = pull.next()?;
         let contraction = plan.parts[place].contraction;
         let preconditioner = self.preconditioner.as_deref();
-        Some((place, Side::new(tap, cotangent, n, (contraction, self.work.apart), &self.wanted[place], preconditioner)))
+        let (how, wanted) = ((contraction, self.work.apart), &self.wanted[place]);
+        let mut side = Side::new(tap, cotangent, n, how, wanted, preconditioner);
+        let sums = gathered.take(tap, &mut side);
+        Some((place, side, sums))
+    }
+}
+
+/// Gradients of tensors that several lines read, on the way back: they are summed before any inner product.
+struct Gathered {
+    /// Of each, how many taps are still to come, and the sum so far.
+    tensors: HashMap<String, (usize, Option<Rows>)>,
+}
+
+impl Gathered {
+    fn new(shared: &HashMap<String, usize>) -> Self {
+        Self { tensors: shared.iter().map(|(name, count)| (name.clone(), (*count, None))).collect() }
+    }
+
+    /// Takes the gradients of shared tensors out of a side, and gives back the sums that are complete, by the place of their
+    /// tensor in the tap.
+    fn take(&mut self, tap: &Tap, side: &mut Side) -> Option<Side> {
+        if !tap.tensors.iter().any(|tensor| self.tensors.contains_key(tensor)) {
+            return None;
+        }
+        let Side::Gradients(gradients) = side else {
+            unreachable!("the plan forms the gradients of a tensor that is shared");
+        };
+        let complete = tap.tensors.iter().zip(gradients).map(|(tensor, gradient)| {
+            let (left, sum) = self.tensors.get_mut(tensor)?;
+            let own = gradient.take()?;
+            *left -= 1;
+            *sum = Some(match sum.take() {
+                Some(sum) => sum.plus(&own),
+                None => own,
+            });
+            if *left == 0 { sum.take() } else { None }
+        });
+        Some(Side::Gradients(complete.collect()))
     }
 }
 
 /// The layer at a tap, as costs are counted.
-fn layer_of(tap: &Tap) -> Layer {
+fn layer_at(tap: &Tap, shared: bool) -> Layer {
     match &tap.view {
         View::Affine { input, fan_out, .. } => {
-            let [_, places, fan_in] = input.dims();
-            // A square layer without a bias costs the same, whether it is a recurrence or not.
-            if tap.tensors.len() == 1 && fan_in == *fan_out {
-                return Layer::Recurrence { width: *fan_out, places };
-            }
-            Layer::Affine { fan_in, fan_out: *fan_out, places, groups: 1, bias: tap.tensors.len() > 1 }
+            let ([_, places, all], fan_out, bias) = (input.dims(), *fan_out, tap.tensors.len() > 1);
+            Layer::Affine { fan_in: all / input.groups(), fan_out, places, groups: input.groups(), bias, shared }
         }
-        View::Norm { normalised } => {
-            let [_, places, width] = normalised.dims();
-            Layer::Norm { width, places }
+        View::Gain { values, channels_first } => {
+            let [_, first, second] = values.dims();
+            let (width, places) = if *channels_first { (first, second) } else { (second, first) };
+            if tap.tensors.len() > 1 { Layer::Norm { width, places } } else { Layer::Scale { width, places } }
         }
-        View::Offset { shape: [tokens, width], .. } => Layer::Position { tokens: *tokens, width: *width },
+        View::Offset { entries, .. } => Layer::Offset { entries: entries.len() },
     }
 }

@@ -49,6 +49,18 @@ impl Rows {
         Self { count, length, held }
     }
 
+    /// The sum with other rows, row by row.
+    pub fn plus(&self, other: &Self) -> Self {
+        match (&self.held, &other.held) {
+            (Held::Host(a), Held::Host(b)) => {
+                let sum: Vec<f32> = a.slice().iter().zip(b.slice()).map(|(a, b)| a + b).collect();
+                Self::new(Tensor::from_data(TensorData::new(sum, [self.count, self.length]), &Device::flex()))
+            }
+            (Held::Device(a), Held::Device(b)) => Self::new(a.clone() + b.clone()),
+            _ => unreachable!("the gradients of one tensor are on one device"),
+        }
+    }
+
     /// Each row times these factors.
     pub fn scaled(self, factors: &[f32]) -> Self {
         let scale = |tensor: Tensor<2>| {

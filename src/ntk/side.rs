@@ -62,9 +62,10 @@ impl Side {
     ) -> Self {
         let root = |place: usize| preconditioner.filter(|_| wanted[place]).map(|p| p.root(&tap.tensors[place]));
         let plain = match &tap.view {
-            View::Affine { input, channels_first, weight_gain, bias_gain, .. } => {
+            View::Affine { input, channels_first, transposed, weight_gain, bias_gain, .. } => {
                 let gains = Gains { weight: weight_gain.powi(2), bias: bias_gain.powi(2) };
-                let input = input.clone();
+                let groups = input.groups();
+                let input = input.rows();
                 match contraction {
                     Contraction::Products => {
                         let [_, a, b] = input.dims();
@@ -74,7 +75,7 @@ impl Side {
                     Contraction::Gradients => {
                         let has_bias = wanted.get(1).is_some_and(|wanted| *wanted);
                         let (weight, bias) = (wanted[0].then_some(*weight_gain), has_bias.then_some(*bias_gain));
-                        gradients(input, cotangent, *channels_first, weight, bias)
+                        gradients((input, groups), cotangent, *channels_first, *transposed, weight, bias)
                     }
                     Contraction::Places => Self::Places(at_places(input, cotangent, *channels_first), gains),
                     Contraction::Weighted => {
@@ -84,19 +85,20 @@ impl Side {
                     }
                 }
             }
-            View::Norm { normalised } => {
-                let [_, places, features] = normalised.dims();
+            View::Gain { values, channels_first } => {
+                let [_, first, second] = values.dims();
                 let dense = cotangent.dense(n);
                 let [_, directions, _] = dense.dims();
-                let dense = dense.reshape([n, directions, places, features]);
-                let sum = |each: Tensor<4>| Some(Rows::new(each.sum_dim(2).reshape([n * directions, features])));
-                let along = || dense.clone() * normalised.clone().unsqueeze_dim::<4>(1);
+                let dense = dense.reshape([n, directions, first, second]);
+                let (features, over) = if *channels_first { (first, 3) } else { (second, 2) };
+                let sum = |each: Tensor<4>| Some(Rows::new(each.sum_dim(over).reshape([n * directions, features])));
+                let along = || dense.clone() * values.clone().unsqueeze_dim::<4>(1);
                 let weight = wanted[0].then(along).and_then(sum);
                 let bias = wanted.get(1).is_some_and(|wanted| *wanted);
                 Self::Gradients(vec![weight, bias.then(|| dense.clone()).and_then(sum)])
             }
-            View::Offset { gain, .. } => {
-                let dense = cotangent.dense(n);
+            View::Offset { entries, gain } => {
+                let dense = cotangent.dense(n).narrow(2, entries.start, entries.len());
                 let [n, directions, f] = dense.dims();
                 let dense = dense.reshape([n * directions, f]);
                 Self::Gradients(vec![Some(Rows::new(if *gain == 1.0 { dense } else { dense * *gain }))])
@@ -106,9 +108,14 @@ impl Side {
             Self::Gradients(rows) if preconditioner.is_some() => {
                 let turn = |place: usize| match &tap.view {
                     // Their gradients lie as [fan_out, fan_in], the weights of an affine layer as [fan_in, fan_out].
-                    View::Affine { input, fan_out, channels_first: false, .. } if place == 0 => {
+                    View::Affine { input, fan_out, channels_first: false, transposed: false, .. } if place == 0 => {
                         let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
                         root(0).map(|root| turned(root, fan_in, fan_out))
+                    }
+                    // Likewise where another line reads the transpose.
+                    View::Affine { input, fan_out, transposed: true, .. } if place == 0 => {
+                        let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
+                        root(0).map(|root| turned(root, fan_out, fan_in))
                     }
                     _ => root(place).map(<[f32]>::to_vec),
                 };
@@ -147,36 +154,55 @@ impl Cotangents {
     }
 }
 
-/// Σ_p δ_p ⊗ a_p and Σ_p δ_p, times the gains of those that are wanted.
+/// Σ_p δ_p ⊗ a_p and Σ_p δ_p, times the gains of those that are wanted; the first as [fan_out, fan_in], or where `transposed` as
+/// [fan_in, fan_out].
 fn gradients(
-    input: Tensor<3>,
+    (input, groups): (Tensor<3>, usize),
     cotangent: Cotangent,
     channels_first: bool,
+    transposed: bool,
     weight: Option<f64>,
     bias: Option<f64>,
 ) -> Side {
-    let [n, places, fan_in] = input.dims();
+    let [n, places, all] = input.dims();
+    // What one output reads.
+    let fan_in = all / groups;
     let (directions, f) = cotangent.dims();
     let fan_out = f / places;
     let (weights, biases) = ([n * directions, fan_out * fan_in], [n * directions, fan_out]);
     let scaled = |rows: Tensor<2>, gain: f64| Rows::new(if gain == 1.0 { rows } else { rows * gain });
+    let turn = |rows: Tensor<2>| {
+        if !transposed {
+            return rows;
+        }
+        rows.reshape([n * directions, fan_out, fan_in]).swap_dims(1, 2).reshape([n * directions, fan_in * fan_out])
+    };
     if cotangent.is_host() {
         let device = input.device();
         let rows = |made: Vec<f32>, shape| Tensor::<2>::from_data(TensorData::new(made, shape), &device);
         let input = Values::of(input);
-        let on_host = OnHost { n, places, fan_in, fan_out, directions, channels_first, input: input.slice() };
+        let on_host = OnHost { n, places, fan_in, groups, fan_out, directions, channels_first, input: input.slice() };
         let bias = bias.map(|gain| scaled(rows(on_host.sums(cotangent.clone()), biases), gain));
-        let weight = weight.map(|gain| scaled(rows(on_host.products(cotangent), weights), gain));
+        let weight = weight.map(|gain| scaled(turn(rows(on_host.products(cotangent), weights)), gain));
         return Side::Gradients(vec![weight, bias]);
     }
     let dense = cotangent.dense(n);
     let (products, sums) = if channels_first {
-        let rows = dense.reshape([n, directions * fan_out, places]);
-        (weight.map(|gain| (rows.clone().matmul(input).reshape(weights), gain)), rows.sum_dim(2).reshape(biases))
+        let outputs = fan_out / groups;
+        let rows = dense.reshape([n, directions, groups, outputs, places]);
+        let products = |gain: f64| {
+            let of = |group: usize| {
+                let rows = rows.clone().narrow(2, group, 1).reshape([n, directions * outputs, places]);
+                let inputs = input.clone().narrow(2, group * fan_in, fan_in);
+                rows.matmul(inputs).reshape([n, directions, 1, outputs * fan_in])
+            };
+            (Tensor::cat((0..groups).map(of).collect(), 2).reshape(weights), gain)
+        };
+        (weight.map(products), rows.clone().sum_dim(4).reshape(biases))
     } else {
         let rows = dense.reshape([n, directions, places, fan_out]);
-        let across = || rows.clone().swap_dims(2, 3).matmul(input.unsqueeze_dim::<4>(1));
-        (weight.map(|gain| (across().reshape(weights), gain)), rows.clone().sum_dim(2).reshape(biases))
+        let across = || rows.clone().swap_dims(2, 3).matmul(input.clone().unsqueeze_dim::<4>(1));
+        (weight.map(|gain| (turn(across().reshape(weights)), gain)), rows.clone().sum_dim(2).reshape(biases))
     };
     let bias = bias.map(|gain| scaled(sums, gain));
     Side::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
@@ -186,21 +212,40 @@ fn gradients(
 struct OnHost<'a> {
     n: usize,
     places: usize,
+    /// What one output reads: one of so many groups.
     fan_in: usize,
+    groups: usize,
     fan_out: usize,
     directions: usize,
     channels_first: bool,
-    /// [n, places, fan_in].
+    /// [n, places, groups · fan_in].
     input: &'a [f32],
 }
 
 impl OnHost<'_> {
     /// Σ_p δ_p ⊗ a_p: [n, directions, fan_out, fan_in].
     fn products(&self, cotangent: Cotangent) -> Vec<f32> {
-        let Self { places, fan_in, fan_out, directions, .. } = *self;
+        let Self { places, fan_in, groups, fan_out, directions, .. } = *self;
         let length = fan_out * fan_in;
-        let input = |sample: usize| &self.input[sample * places * fan_in..][..places * fan_in];
+        let input = |sample: usize| &self.input[sample * places * groups * fan_in..][..places * groups * fan_in];
         match cotangent {
+            dense if groups > 1 => {
+                let outputs = fan_out / groups;
+                dense.map_samples(
+                    self.n,
+                    directions * length,
+                    || (),
+                    |(), sample, dense, out| {
+                        let input = MatRef::from_row_major_slice(input(sample), places, groups * fan_in);
+                        let pieces = dense.chunks_exact(outputs * places).zip(out.chunks_exact_mut(outputs * fan_in));
+                        for (piece, (dense, out)) in pieces.enumerate() {
+                            let dense = MatRef::from_row_major_slice(dense, outputs, places);
+                            let inputs = input.subcols(piece % groups * fan_in, fan_in);
+                            multiply((out, fan_in, 0), dense, inputs, false);
+                        }
+                    },
+                )
+            }
             Cotangent::Sparse { at, values } if self.channels_first => {
                 // Where pooling went back, a channel's places are the same for all directions: its gradients are the
                 // product of the few values there and the few activations there.

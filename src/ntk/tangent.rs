@@ -22,6 +22,10 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
     let mut change = tape.logits.zeros_like();
     for (_, tap, cotangent) in tape.pull(directions, &every) {
         if let Some(here) = change_of(tap, moved, n) {
+            let ([_, changed], (_, f)) = (here.dims(), cotangent.dims());
+            // What stands behind a class token does not change with it.
+            let rest = Tensor::zeros([n, f - changed], &here.device());
+            let here = if changed < f { Tensor::cat(vec![here, rest], 1) } else { here };
             change = change + product(cotangent, here, n);
         }
     }
@@ -32,17 +36,23 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
 fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
     let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved.get(tensor)).cloned();
     match &tap.view {
-        View::Affine { input, fan_out, channels_first, weight_gain, bias_gain } => {
-            let [_, positions, fan_in] = input.dims();
-            let rows = input.clone().reshape([n * positions, fan_in]);
-            // A convolution's weights lie as [fan_out, fan_in], an affine layer's as [fan_in, fan_out].
+        View::Affine { input, fan_out, channels_first, transposed, weight_gain, bias_gain } => {
+            let [_, positions, all] = input.dims();
+            let groups = input.groups();
+            let (fan_in, outputs) = (all / groups, fan_out / groups);
+            let rows = input.rows().reshape([n * positions, all]);
+            // A convolution's weights lie as [fan_out, fan_in], a dense layer's as [fan_in, fan_out] or as its transpose.
             let weight = found(0).map(|weight| {
-                let weight = if *channels_first {
-                    weight.reshape([*fan_out, fan_in]).transpose()
-                } else {
-                    weight.reshape([fan_in, *fan_out])
+                let of = |group: usize| {
+                    let weight = if *channels_first || *transposed {
+                        let weight = weight.clone().reshape([*fan_out, fan_in]);
+                        weight.narrow(0, group * outputs, outputs).transpose()
+                    } else {
+                        weight.clone().reshape([fan_in, *fan_out])
+                    };
+                    rows.clone().narrow(1, group * fan_in, fan_in).matmul(weight)
                 };
-                rows.matmul(weight) * *weight_gain
+                Tensor::cat((0..groups).map(of).collect(), 1) * *weight_gain
             });
             let bias = found(1).map(|bias| (bias * *bias_gain).reshape([1, *fan_out]));
             let change = match (weight, bias) {
@@ -55,16 +65,18 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
             let change = if *channels_first { change.swap_dims(1, 2) } else { change };
             Some(change.reshape([n, positions * fan_out]))
         }
-        View::Norm { normalised } => {
-            let [_, positions, features] = normalised.dims();
-            let gain = found(0).map(|gain| normalised.clone() * gain.reshape([1, 1, features]));
-            let bias = found(1).map(|bias| bias.reshape([1, 1, features]).expand([n, positions, features]));
+        View::Gain { values, channels_first } => {
+            let [_, first, second] = values.dims();
+            let sides = if *channels_first { [1, first, 1] } else { [1, 1, second] };
+            let gain = found(0).map(|gain| values.clone() * gain.reshape(sides));
+            let bias = found(1).map(|bias| bias.reshape(sides).expand([n, first, second]));
             let change = gain.into_iter().chain(bias).reduce(|a, b| a + b)?;
-            Some(change.reshape([n, positions * features]))
+            Some(change.reshape([n, first * second]))
         }
-        View::Offset { shape: [positions, features], gain } => {
+        View::Offset { entries, gain } => {
             let change = found(0)? * *gain;
-            Some(change.reshape([1, positions * features]).expand([n, positions * features]))
+            let change = change.reshape([1, entries.len()]).expand([n, entries.len()]);
+            Some(change)
         }
     }
 }

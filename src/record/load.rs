@@ -19,7 +19,7 @@ use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights::{self, MODEL};
 use super::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo, disk, read_tables, whole};
-use crate::spec::{Said, Spec, SpecError, TaskKind, half};
+use crate::spec::{Said, Spec, SpecError, half};
 
 /// Why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
@@ -141,7 +141,7 @@ pub(super) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
 
 fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {
     // Without the facts only the numbers and, for a split, the classes of the tasks are known.
-    let split = if spec.tasks.kind == TaskKind::Split { spec.tasks.split_classes() } else { Vec::new() };
+    let split = if spec.tasks.kind.splits() { spec.tasks.split_classes() } else { Vec::new() };
     let bare = |number: usize| TaskInfo {
         number,
         name: format!("task {number}"),

@@ -38,10 +38,10 @@ pub enum Activation {
     Identity,
 }
 
-/// What a leaky ReLU leaves of a negative number where nothing else is said: PyTorch's default.
-pub const LEAK: f64 = 0.01;
-
 impl Activation {
+    /// What a leaky ReLU leaves of a negative number where nothing else is said: PyTorch's default.
+    pub const LEAK: f64 = 0.01;
+
     /// All of them.
     pub const ALL: [Self; 15] = [
         Self::Relu,

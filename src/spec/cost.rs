@@ -3,9 +3,9 @@
 //! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
 //! does not fit in memory is refused by validation, because the allocation itself would end the program.
 
+use super::network::USUAL_SIDE;
 use super::{
-    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, NetworkKind, Optimiser, Plan, Reduction, Source,
-    Spec, TaskKind,
+    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Plan, Reduction, Source, Spec, TaskKind,
 };
 use crate::math::plane::Plane;
 
@@ -57,16 +57,10 @@ impl DataShape {
 }
 
 impl Spec {
-    /// Side of the images of an IDX folder, before one is read: that of MNIST, or the next that its squares and patches tile.
+    /// Side of the images of an IDX folder, before one is read: that of MNIST, or the next that its squares tile and its network can see.
     fn idx_side(&self) -> usize {
-        let tile = match self.network.kind {
-            NetworkKind::Transformer => self.network.patch,
-            NetworkKind::Cnn => 4,
-            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Rnn => 1,
-        };
-        let tile = tile.clamp(1, 64) * self.data.shrink.clamp(1, 64);
-        const USUAL: usize = 28;
-        if USUAL.is_multiple_of(tile) { USUAL } else { USUAL.next_multiple_of(tile) }
+        let tile = self.data.shrink.clamp(1, 64);
+        self.network.usual_side(tile).unwrap_or_else(|| USUAL_SIDE.next_multiple_of(tile))
     }
 
     /// Classes of an IDX folder, before it is read: the ten of MNIST, or as many as the tasks name; its labels are bytes.
@@ -138,7 +132,7 @@ impl Cost {
         let training_flop = images * (6.0 * products * centred + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.outputs);
-        let preconditioned = spec.kernel.optimiser && spec.training.optimiser == Optimiser::Adam;
+        let preconditioned = spec.kernel.optimiser && spec.training.optimiser.is_preconditioned();
         let (optimiser_flop, optimiser_bytes) = if preconditioned {
             KernelCost::preconditioned(&spec.kernel, &layers, probes, shape.outputs)
         } else {
@@ -153,11 +147,7 @@ impl Cost {
         let kernel_flop = full * dearer + (snapshots as f64 - full) * kernel.trace_flop + snapshots as f64 * each;
         let first_flop = dearer + each;
 
-        let state = match spec.training.optimiser {
-            Optimiser::Adam => 3.0,
-            Optimiser::Sgd if spec.training.momentum > 0.0 => 2.0,
-            Optimiser::Sgd => 1.0,
-        };
+        let state = spec.training.optimiser.copies(spec.training.momentum) as f64;
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
         let batch = if spec.training.replay > 0 { 2.0 } else { 1.0 } * largest as f64 * (outputs * 4.0 + inputs);

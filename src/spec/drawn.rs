@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Problem, problem};
-use super::{DataShape, Loss, NetworkKind, Source, Spec, TaskKind};
+use super::{DataShape, Loss, Source, Spec, TaskKind};
 use crate::math::polynomial::Polynomial;
 
 /// A target of `sphere-polynomial`: given mean 0 and variance 1.
@@ -115,8 +115,8 @@ impl Spec {
         if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
             found.push(problem("tasks.classes", "drawn samples are one task: set tasks.classes=[[0,1]]"));
         }
-        if drawn && matches!(self.network.kind, NetworkKind::Cnn | NetworkKind::Transformer | NetworkKind::Rnn) {
-            found.push(problem("network.kind", "drawn samples are no images: take an mlp or a resmlp"));
+        if drawn && self.network.reads_images() {
+            found.push(problem("network.program", "drawn samples are no images: take an mlp or a resmlp"));
         }
         if data.source == Source::SpherePolynomial && !DIMENSIONS.contains(&data.dimension) {
             found.push(problem("data.dimension", "the sphere has 3 to 1000 inputs"));

@@ -12,9 +12,9 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::usual::with_usual;
+use super::section;
 use super::wording::{self, Place};
-use super::{Learner, Norm, Protocol, Spec, StudySpec, Variant};
+use super::{Learner, NetworkSpec, Protocol, Spec, StudySpec, Variant, text};
 
 /// Version of the run file this program writes. It reads this one and all before it.
 pub const VERSION: u32 = 1;
@@ -81,6 +81,11 @@ impl Spec {
     /// # Errors
     /// What is no TOML, no setting or no value of one, each with its line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
+        Self::from_toml_in(text, Path::new(""))
+    }
+
+    /// The same, where the path of a network's text starts from this folder.
+    fn from_toml_in(text: &str, base: &Path) -> Result<Self, SpecError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // Some editors end lines with a carriage return alone, which TOML takes for no end at all.
         let old = (text.contains('\r') && !text.contains('\n')).then(|| text.replace('\r', "\n"));
@@ -89,7 +94,7 @@ impl Spec {
             let at = err.span().map_or(text.len(), |span| span.start);
             SpecError::Syntax(wording::syntax(text, at, err.message().starts_with("duplicate key")))
         })?;
-        Self::from_table(table).map_err(|err| err.within(text))
+        Self::from_table(table, base).map_err(|err| err.within(text))
     }
 
     /// Reads the bytes of a run file, whatever they are.
@@ -97,6 +102,10 @@ impl Spec {
     /// # Errors
     /// Also bytes that are no text.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SpecError> {
+        Self::from_bytes_in(bytes, Path::new(""))
+    }
+
+    fn from_bytes_in(bytes: &[u8], base: &Path) -> Result<Self, SpecError> {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(SpecError::Unread("it is text in UTF-16; save it as UTF-8".to_owned()));
         }
@@ -109,10 +118,10 @@ impl Spec {
                 false => "it is binary and no text".to_owned(),
             })
         })?;
-        Self::from_toml(text)
+        Self::from_toml_in(text, base)
     }
 
-    /// Reads a run file. A relative `data.path` in it starts from the folder of the file.
+    /// Reads a run file. Relative paths in it, of data and of networks, start from the folder of the file.
     ///
     /// # Errors
     /// Also what is no regular file, or larger than any run file.
@@ -135,7 +144,7 @@ impl Spec {
         if bytes.len() as u64 > MOST_BYTES {
             return refuse("it is larger than any run file");
         }
-        let mut spec = Self::from_bytes(&bytes)?;
+        let mut spec = Self::from_bytes_in(&bytes, path.parent().unwrap_or(Path::new("")))?;
         spec.root_paths_of_file(path);
         Ok(spec)
     }
@@ -145,7 +154,7 @@ impl Spec {
         toml::to_string(self).expect("a spec holds only numbers, strings and lists, which TOML can always hold")
     }
 
-    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string. A kind of network brings its usual sizes.
+    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string. A network brings its usual width.
     pub fn set(&mut self, assignment: &str) -> Result<(), SpecError> {
         self.set_all([assignment])
     }
@@ -187,7 +196,7 @@ impl Spec {
             return Err(bad(format!("this is a section; set one of its keys, as in {key}.KEY=VALUE")));
         }
         section.insert(leaf.to_owned(), value);
-        Self::from_table(table).map_err(|err| match err {
+        Self::from_table(table, Path::new("")).map_err(|err| match err {
             SpecError::BadValue { reason, .. } => bad(reason),
             SpecError::UnknownKey { .. } => unknown_key(key),
             other => other,
@@ -199,7 +208,7 @@ impl Spec {
         Table::try_from(self)
     }
 
-    fn from_table(table: Table) -> Result<Self, SpecError> {
+    fn from_table(mut table: Table, base: &Path) -> Result<Self, SpecError> {
         if let Some(version) = table.get("version") {
             let Some(found) = version.as_integer() else {
                 return Err(SpecError::BadValue {
@@ -213,7 +222,12 @@ impl Spec {
             }
         }
         check_keys(&table)?;
-        let table = with_usual(table);
+        if let Some(network) = table.get_mut("network").and_then(Value::as_table_mut) {
+            section::current(network, base)?;
+        }
+        if let Some(study) = table.get_mut("study").and_then(Value::as_table_mut) {
+            section::current_study(study);
+        }
         // Key by key, so that the sentence can name it.
         let probe = |name: &str, key: Option<&str>, value: &Value| {
             let full = key.map_or_else(|| name.to_owned(), |key| format!("{name}.{key}"));
@@ -261,7 +275,7 @@ fn known() -> &'static Table {
         spec.data.path = Some(PathBuf::new());
         spec.tasks.steps = vec![1];
         (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
-        spec.network.norm = Some(Norm::None);
+        spec.network.text = Some("".into());
         spec.kernel.piecewise = Some(1.0);
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];
@@ -284,6 +298,13 @@ fn known() -> &'static Table {
                 value => drop(keys.insert(name, value)),
             }
         }
+        for network in text::NETWORKS {
+            for declared in NetworkSpec::named(network.name).declared() {
+                if let Ok(value) = Value::try_from(&declared.default) {
+                    keys.entry(format!("network.{}", declared.name)).or_insert(value);
+                }
+            }
+        }
         keys
     });
     &KNOWN
@@ -299,6 +320,8 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
     let known = known_keys();
     for (name, value) in table {
         match value.as_table() {
+            // Which keys this section has depends on its program.
+            Some(_) if name == "network" => {}
             Some(section) => {
                 for key in section.keys() {
                     let full = format!("{name}.{key}");
@@ -318,7 +341,7 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
 }
 
 /// Names the nearest key: the one whose last part is the same, else the one that shares the most letters in order.
-fn unknown_key(key: &str) -> SpecError {
+pub(super) fn unknown_key(key: &str) -> SpecError {
     let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
     let shared = |k: &str| k.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
     let known = known_keys();

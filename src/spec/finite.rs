@@ -3,6 +3,8 @@
 //!
 //! The numbers are those of the spec as it is written, so that no setting can be forgotten.
 
+use std::borrow::Cow;
+
 use toml::{Table, Value};
 
 use super::file::known_keys;
@@ -35,8 +37,10 @@ impl StudySpec {
 
 fn not_finite((key, number): (String, f64)) -> Problem {
     let field = known_keys().iter().filter(|known| key.starts_with(known.as_str())).max_by_key(|known| known.len());
-    let field = field.map_or("changes", String::as_str);
-    let place = if field == key { String::new() } else { format!("{key} is ") };
+    // A user's text may have settings that no list of ours has.
+    let own = || if key.starts_with("network.") { Cow::Owned(key.clone()) } else { Cow::Borrowed("changes") };
+    let field = field.map_or_else(own, |field| Cow::Borrowed(field.as_str()));
+    let place = if field == key.as_str() { String::new() } else { format!("{key} is ") };
     problem(field, format!("{place}{number}, and nothing can be computed with that: give a finite number"))
 }
 

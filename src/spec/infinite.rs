@@ -2,11 +2,12 @@
 //!
 //! Its kernel must exist and stand still: that is the NTK parametrisation, trained by SGD with or without momentum.
 
+use super::ops::PoolKind;
 use super::validate::{Problem, problem};
-use super::{NetworkKind, Optimiser, Parametrisation, Pool, Spec};
+use super::{Program, Spec};
 
 impl Spec {
-    pub(super) fn infinite_problems(&self, found: &mut Vec<Problem>) {
+    pub(super) fn infinite_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
         let (network, training) = (&self.network, &self.training);
         if !network.is_infinite() {
             return;
@@ -17,7 +18,7 @@ impl Spec {
             }
         };
         no(
-            network.parametrisation == Parametrisation::Standard,
+            !network.parametrisation.is_ntk(),
             "network.parametrisation",
             "the kernel of the standard parametrisation has no limit: take ntk",
         );
@@ -27,14 +28,14 @@ impl Spec {
             "the mean-field scaling learns features, and no kernel says how: leave it out",
         );
         no(
-            network.kind == NetworkKind::Cnn && network.pool == Pool::Max,
-            "network.pool",
+            program.is_some_and(|program| program.pools(PoolKind::Max)),
+            if network.setting("pool").is_some() { "network.pool" } else { "network.program" },
             "the maximum over pixels has no closed form: take none or avg",
         );
         no(
-            training.optimiser == Optimiser::Adam,
+            !training.optimiser.follows_gradient(),
             "training.optimiser",
-            "no fixed kernel says what Adam does: take sgd",
+            &format!("no fixed kernel says what {} does: take sgd", training.optimiser.words()),
         );
         no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
         no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");

@@ -3,23 +3,19 @@
 //! Parameters, multiplications and memory are all read off this list, so that an estimate cannot count another network than
 //! the one it was asked about; a test holds it against the real ones. It says nothing of names, values or order of execution.
 
-use super::NetworkSpec;
-
 /// A part of a network that costs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// W x + b at each of so many places of an image: 1 for a dense layer, the pixels of a convolution (its fan-in is
     /// 3 · 3 · channels), the tokens of a transformer. In so many groups, of which each has its own inputs; the fan-in is that
     /// of one.
-    Affine { fan_in: usize, fan_out: usize, places: usize, groups: usize, bias: bool },
-    /// W h_{t−1} at each of so many times, [width, width] without a bias.
-    Recurrence { width: usize, places: usize },
+    Affine { fan_in: usize, fan_out: usize, places: usize, groups: usize, bias: bool, shared: bool },
     /// Gain and bias of a LayerNorm, `[width]` each.
     Norm { width: usize, places: usize },
     /// A learned factor for each feature, `[width]`.
     Scale { width: usize, places: usize },
-    /// What is added to each token, [tokens, width].
-    Position { tokens: usize, width: usize },
+    /// So many learned numbers that are added, the same for every image.
+    Offset { entries: usize },
     /// Scores of every token with every other, and the mean they weigh; no parameter.
     Attention { tokens: usize, width: usize, heads: usize },
 }
@@ -30,10 +26,19 @@ impl Layer {
         match *self {
             Self::Affine { fan_in, fan_out, bias, .. } => product([fan_in + usize::from(bias), fan_out]),
             Self::Scale { width, .. } => product([width]),
-            Self::Recurrence { width, .. } => product([width, width]),
             Self::Norm { width, .. } => product([2, width]),
-            Self::Position { tokens, width } => product([tokens, width]),
+            Self::Offset { entries } => product([entries]),
             Self::Attention { .. } => 0.0,
+        }
+    }
+
+    /// The same layer where other lines read its tensors, too.
+    pub(super) fn shared(self) -> Self {
+        match self {
+            Self::Affine { fan_in, fan_out, places, groups, bias, .. } => {
+                Self::Affine { fan_in, fan_out, places, groups, bias, shared: true }
+            }
+            Self::Norm { .. } | Self::Scale { .. } | Self::Offset { .. } | Self::Attention { .. } => self,
         }
     }
 
@@ -42,7 +47,7 @@ impl Layer {
         match self {
             Self::Affine { bias, .. } => 1 + usize::from(*bias),
             Self::Norm { .. } => 2,
-            Self::Position { .. } | Self::Recurrence { .. } | Self::Scale { .. } => 1,
+            Self::Offset { .. } | Self::Scale { .. } => 1,
             Self::Attention { .. } => 0,
         }
     }
@@ -51,9 +56,8 @@ impl Layer {
     pub fn products(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, fan_out, places, .. } => product([fan_in, fan_out, places]),
-            Self::Recurrence { width, places } => product([width, width, places]),
             Self::Attention { tokens, width, .. } => product([2, tokens, tokens, width]),
-            Self::Norm { .. } | Self::Position { .. } | Self::Scale { .. } => 0.0,
+            Self::Norm { .. } | Self::Offset { .. } | Self::Scale { .. } => 0.0,
         }
     }
 
@@ -61,10 +65,8 @@ impl Layer {
     pub fn inputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, places, groups, .. } => product([fan_in, groups, places]),
-            Self::Recurrence { width, places }
-            | Self::Norm { width, places }
-            | Self::Scale { width, places }
-            | Self::Position { tokens: places, width } => product([width, places]),
+            Self::Norm { width, places } | Self::Scale { width, places } => product([width, places]),
+            Self::Offset { entries } => product([entries]),
             Self::Attention { tokens, width, .. } => product([3, tokens, width]),
         }
     }
@@ -73,10 +75,9 @@ impl Layer {
     pub fn outputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_out: width, places, .. }
-            | Self::Recurrence { width, places }
             | Self::Norm { width, places }
-            | Self::Scale { width, places }
-            | Self::Position { tokens: places, width } => product([width, places]),
+            | Self::Scale { width, places } => product([width, places]),
+            Self::Offset { entries } => product([entries]),
             Self::Attention { tokens, width, heads } => product([heads, tokens, tokens]) + product([tokens, width]),
         }
     }
@@ -85,21 +86,4 @@ impl Layer {
 /// In f64, because a network that no machine can hold must be counted, not overflow, so that it can be refused.
 fn product<const N: usize>(factors: [usize; N]) -> f64 {
     factors.into_iter().map(|factor| factor as f64).product()
-}
-
-impl NetworkSpec {
-    /// The parts of this network for images [channels, height, width] that cost something, in the order of the forward pass;
-    /// none where it has no program, or no weights because it is infinitely wide.
-    pub fn layers(&self, image: [usize; 3], classes: usize) -> Vec<Layer> {
-        if self.is_infinite() {
-            return Vec::new();
-        }
-        self.program(image, classes).map(|program| program.layers()).unwrap_or_default()
-    }
-
-    /// Patches that the transformer cuts an image into.
-    pub fn tokens(&self, [_, height, breadth]: [usize; 3]) -> usize {
-        let side = self.patch.max(1);
-        (height / side) * (breadth / side)
-    }
 }

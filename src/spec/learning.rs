@@ -5,6 +5,7 @@
 //! the same further samples, a share of n, that none of them is fitted to: the network when to stop and at which rate, a kernel
 //! its ridge. These stand beside the n that are counted.
 
+use super::ops::PoolKind;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{Problem, problem};
@@ -290,11 +291,13 @@ impl Spec {
 
     /// Whether the network has a kernel of infinite width, as far as a spec can tell; otherwise why not.
     fn limit_known(&self) -> Result<(), &'static str> {
-        use super::{NetworkKind, Pool};
-        match (self.network.kind, self.network.pool) {
-            (NetworkKind::Cnn, Pool::Max) => Err("maximum pooling has no closed form"),
-            (NetworkKind::Cnn, Pool::Avg) => Err("with pooling it would take hours on images"),
-            _ => Ok(()),
+        let Some(program) = self.network.outline() else { return Ok(()) };
+        if program.pools(PoolKind::Max) {
+            Err("maximum pooling has no closed form")
+        } else if program.pools(PoolKind::Avg) {
+            Err("with pooling it would take hours on images")
+        } else {
+            Ok(())
         }
     }
 }

@@ -20,7 +20,7 @@ impl Spec {
         rooted.root_paths(Path::new(""));
         let mut wanted = leaves(&rooted)?;
         // In front, because it brings others with it.
-        wanted.sort_by_key(|(key, _)| key != "network.kind");
+        wanted.sort_by_key(|(key, _)| key != "network.program");
         let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();
         let count = |preset: &'static Preset| Some((differing(&leaves(&preset.spec())?), preset));
         let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();

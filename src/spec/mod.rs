@@ -10,6 +10,7 @@ mod activation;
 mod change;
 mod cost;
 mod drawn;
+mod facts;
 mod file;
 mod finite;
 mod infinite;
@@ -26,10 +27,12 @@ mod presets;
 mod program;
 mod readout;
 mod said;
+mod section;
 mod source;
 mod stock;
 mod study;
 mod tasks;
+pub mod text;
 mod tour;
 mod usual;
 mod validate;
@@ -39,7 +42,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use activation::{Activation, LEAK};
+pub use activation::Activation;
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
@@ -47,20 +50,19 @@ pub use file::{SpecError, VERSION};
 pub use layers::Layer;
 pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
 pub use memory::{address_space, memory_available};
-pub use network::{
-    BLOCKS, DEPTHS, Head, INFINITE, Init, MOST_TOKENS, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool,
-};
+pub use network::{INFINITE, Init, NetworkSpec, Parametrisation};
 pub use ops::{Op, Parameter};
 pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
 pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
-pub use program::{Builder, Line, MOST_LINES, Program, Value};
+pub use program::{Builder, Line, MOST_LINES, Program, Shapes, Value};
 pub use readout::{Readout, half};
 pub use said::{SAID, Said, SaidError};
 pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, first_share, frequency_totals, jaccard};
+pub use text::{Choices, Declared, Setting};
 pub use tour::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, TourStep, tours};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
@@ -349,7 +351,7 @@ impl Default for WindowSpec {
 impl TrainingSpec {
     /// Whether a step is −η ∇L and nothing else, so that its length is known before it is taken.
     pub fn is_plain(&self) -> bool {
-        self.optimiser == Optimiser::Sgd && self.momentum == 0.0 && self.weight_decay == 0.0
+        self.optimiser.copies(self.momentum) == 1 && self.weight_decay == 0.0
     }
 }
 

@@ -1,41 +1,32 @@
-//! The network of a run: its kind, its sizes, how it is parametrised, and what forbids it.
+//! The network of a run: its program, the settings that the program's text declares, how it is parametrised, and what forbids it.
 //!
-//! One set of fields serves all kinds; each says whose it is. A kind's other fields are not looked at, so that a change of kind
-//! never trips over a field that is not on the screen.
+//! A text is evaluated where something is read off it ([`NetworkSpec::program`]); what it declares is the list of settings that
+//! files, the command line, studies and the window offer ([`NetworkSpec::declared`]).
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Activation;
+use super::text::{self, Asked, Choices, Declared, Described, Setting};
 use super::validate::{Problem, problem};
-use super::{DataShape, Spec};
+use super::{Activation, DataShape, Layer, Program, Shapes, Spec};
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(into = "super::section::Section", from = "super::section::Section")]
 pub struct NetworkSpec {
-    pub kind: NetworkKind,
-    /// `mlp`: units of each hidden layer. `cnn`: channels before the first pooling, twice as many after it. `resmlp`,
-    /// `transformer`: units of the residual stream; the layer inside a block has twice as many. `rnn`: units of the state.
-    #[serde(with = "width")]
+    /// The name of a network that comes with the program, or what a user's text is called.
+    pub program: String,
+    /// The text, where it is a user's.
+    pub text: Option<Arc<str>>,
+    /// What every text declares: units, channels, or what it makes of them. The only setting that may be infinite.
     pub width: usize,
-    /// `mlp`: hidden layers. `cnn`: convolutions, 2 or 4. Else unused.
-    pub depth: usize,
-    /// `resmlp`, `transformer`: residual blocks.
-    pub blocks: usize,
-    /// `transformer`: attention heads, which share the width.
-    pub heads: usize,
-    /// `transformer`: side of the square patches that become tokens, in pixels.
-    pub patch: usize,
-    /// `cnn`: what a 2 × 2 square of pixels becomes, if anything.
-    pub pool: Pool,
-    /// `cnn`: what the last layer reads. (A transformer's reads the mean over tokens.)
-    pub head: Head,
+    /// The other settings that the text declares, where they are not at their defaults.
+    pub settings: BTreeMap<String, Setting>,
+    /// What a text calls `act`.
     pub activation: Activation,
-    /// `mlp`, `resmlp`: LayerNorm or none; absent: what the kind usually has. Ask [`NetworkSpec::norm`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub norm: Option<Norm>,
     pub parametrisation: Parametrisation,
     /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
     pub init: Init,
@@ -43,55 +34,10 @@ pub struct NetworkSpec {
     pub sigma_w: f64,
     pub sigma_b: f64,
     /// Laziness: when given, F = α (f − f₀) is trained at the rate η/α² (Chizat et al. 2019). Large α is lazy.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
     /// When given, the laziness is α √(alpha_width/width), α = 1 where none is given: the mean-field scaling, and µP for SGD
     /// (Yang & Hu 2021; Chizat et al. 2019). Features then move at every width. Ask [`NetworkSpec::laziness`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha_width: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkKind {
-    /// Dense layers with an activation between them.
-    Mlp,
-    /// 3 × 3 convolutions with zero padding, pooled twice or never; without normalisation.
-    Cnn,
-    /// A residual stream to which each block adds W₂ φ(W₁ LayerNorm(h)); without LayerNorm, W φ(h).
-    ResMlp,
-    /// Patches as tokens; each block adds multi-head attention without a mask, then what a `resmlp` block adds.
-    Transformer,
-    /// The rows of the image, one after the other: h_t = φ(W_h h_{t−1} + W_x x_t + b), read out behind the last.
-    Rnn,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// LayerNorm, per sample: before each activation of an `mlp`, before each block and the head of a residual network.
-    Layer,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pool {
-    /// Its largest value.
-    Max,
-    /// Its mean.
-    Avg,
-    /// Nothing: the image keeps its size.
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Head {
-    /// Every channel at every pixel.
-    Flatten,
-    /// Every channel's mean over pixels.
-    Mean,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,16 +61,11 @@ pub enum Init {
 impl Default for NetworkSpec {
     fn default() -> Self {
         Self {
-            kind: NetworkKind::Mlp,
+            program: "mlp".to_owned(),
+            text: None,
             width: 256,
-            depth: 2,
-            blocks: 2,
-            heads: 4,
-            patch: 7,
-            pool: Pool::Max,
-            head: Head::Flatten,
+            settings: BTreeMap::new(),
             activation: Activation::Relu,
-            norm: None,
             parametrisation: Parametrisation::Standard,
             init: Init::HeUniform,
             sigma_w: std::f64::consts::SQRT_2,
@@ -136,24 +77,167 @@ impl Default for NetworkSpec {
 }
 
 impl NetworkSpec {
-    /// A network of this kind with its usual sizes (for 28 × 28 images), which are those of the published fixtures.
-    pub fn of(kind: NetworkKind) -> Self {
-        let base = Self { kind, ..Self::default() };
-        match kind {
-            NetworkKind::Mlp => base,
-            NetworkKind::Cnn => Self { width: 16, ..base },
-            NetworkKind::ResMlp => Self { width: 128, blocks: 3, ..base },
-            NetworkKind::Transformer => Self { width: 64, activation: Activation::Gelu, ..base },
-            NetworkKind::Rnn => Self { width: 128, activation: Activation::Tanh, ..base },
+    /// The setting that every text declares.
+    pub const WIDTH: &str = WIDTH;
+
+    /// The network of this name that comes with the program, with the width and the activation of an `mlp`.
+    pub fn named(program: &str) -> Self {
+        Self { program: program.to_owned(), ..Self::default() }
+    }
+
+    /// The network of this name that comes with the program, with its usual width and activation.
+    pub fn of(program: &str) -> Self {
+        let base = Self::named(program);
+        Self { width: base.usual_width(), activation: base.usual_activation(), ..base }
+    }
+
+    /// This network with another value of a setting that its text declares.
+    #[must_use]
+    pub fn with(mut self, name: &str, setting: impl Into<Setting>) -> Self {
+        self.set(name, setting.into());
+        self
+    }
+
+    /// Gives a setting another value; the text's default is not written down. A value that the text's choices do not admit, and a
+    /// setting that it does not declare, stay for [`NetworkSpec::problems`] to name.
+    pub fn set(&mut self, name: &str, setting: Setting) {
+        if name == WIDTH {
+            self.width = match setting {
+                Setting::Whole(width) => usize::try_from(width).unwrap_or(0),
+                _ => 0,
+            };
+            return;
+        }
+        let declared = self.declared().into_iter().find(|declared| declared.name == name);
+        let fitted = declared.as_ref().map_or_else(|| setting.clone(), |declared| declared.choices.fitted(&setting));
+        if declared.is_some_and(|declared| declared.default == fitted) {
+            self.settings.remove(name);
+        } else {
+            self.settings.insert(name.to_owned(), fitted);
         }
     }
 
-    /// Its normalisation, given or usual.
-    pub fn norm(&self) -> Norm {
-        self.norm.unwrap_or(match self.kind {
-            NetworkKind::ResMlp | NetworkKind::Transformer => Norm::Layer,
-            NetworkKind::Mlp | NetworkKind::Cnn | NetworkKind::Rnn => Norm::None,
-        })
+    /// The value of a setting that its text declares: given, or the default.
+    pub fn setting(&self, name: &str) -> Option<Setting> {
+        if name == WIDTH {
+            return Some(self.width_setting());
+        }
+        let default = || Some(self.declared().into_iter().find(|declared| declared.name == name)?.default);
+        self.settings.get(name).cloned().or_else(default)
+    }
+
+    /// Its text; empty where there is no network of this name.
+    pub fn source_text(&self) -> &str {
+        let known = || text::builtin(&self.program).map_or("", |network| network.text);
+        self.text.as_deref().unwrap_or_else(known)
+    }
+
+    /// What its text says of it in its first line.
+    pub fn summary(&self) -> &str {
+        text::summary(self.source_text())
+    }
+
+    /// The settings that its text declares, the width among them; none where the text cannot be read.
+    pub fn declared(&self) -> Vec<Declared> {
+        text::declared(self.source_text()).unwrap_or_default()
+    }
+
+    /// Whether its text declares a setting of this name.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared().iter().any(|declared| declared.name == name)
+    }
+
+    /// What its text gives for images [channels, height, width] and so many logits.
+    ///
+    /// # Errors
+    /// When it gives no network, says where and why in one sentence.
+    pub fn described(&self, image: [usize; 3], classes: usize) -> Result<Arc<Described>, String> {
+        if self.source_text().is_empty() {
+            return Err(self.unknown());
+        }
+        let mut settings = self.settings.clone();
+        settings.insert(WIDTH.to_owned(), self.width_setting());
+        let asked = Asked { image, classes, activation: self.activation, settings: &settings };
+        text::describe(self.source_text(), &asked).map_err(|err| err.to_string())
+    }
+
+    /// The program of this network for images [channels, height, width] and so many logits.
+    ///
+    /// # Errors
+    /// When there is none, says why in one sentence.
+    pub fn program(&self, image: [usize; 3], classes: usize) -> Result<Arc<Program>, String> {
+        self.described(image, classes).map(|described| Arc::clone(&described.program))
+    }
+
+    /// The program of the network of this text in a weights file with tensors of these names and shapes, whatever the width of
+    /// this spec.
+    ///
+    /// # Errors
+    /// When these do not fit each other, says which.
+    pub fn adopting(&self, image: [usize; 3], tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
+        let mut settings = self.settings.clone();
+        settings.insert(WIDTH.to_owned(), self.width_setting());
+        let asked = Asked { image, classes: 1, activation: self.activation, settings: &settings };
+        let described = text::adopting(self.source_text(), &asked, tensors).map_err(|err| err.to_string())?;
+        Ok(Arc::clone(&described.program))
+    }
+
+    /// Its program for images that it can see, where nothing is known of those that it will: what it is made of does not depend
+    /// on them.
+    pub fn outline(&self) -> Option<Arc<Program>> {
+        const CLASSES: usize = 10;
+        let side = self.usual_side(1)?;
+        [1, 3].into_iter().find_map(|channels| self.program([channels, side, side], CLASSES).ok())
+    }
+
+    /// The side of the squares that it can see and that so many pixels tile: that of MNIST, or the next.
+    pub(super) fn usual_side(&self, tile: usize) -> Option<usize> {
+        const TRIED: usize = 64;
+        let tile = tile.max(1);
+        let first = USUAL_SIDE.next_multiple_of(tile);
+        let seen = |side: &usize| {
+            let side = side / tile;
+            [1, 3].into_iter().any(|channels| self.program([channels, side, side], 10).is_ok())
+        };
+        (first..).step_by(tile).take(TRIED).find(seen)
+    }
+
+    /// The parts of this network for images [channels, height, width] that cost something, in the order of the forward pass;
+    /// none where it has no program, or no weights because it is infinitely wide.
+    pub fn layers(&self, image: [usize; 3], classes: usize) -> Vec<Layer> {
+        if self.is_infinite() {
+            return Vec::new();
+        }
+        self.program(image, classes).map(|program| program.layers()).unwrap_or_default()
+    }
+
+    /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
+    pub fn parts(&self, image: [usize; 3], classes: usize) -> Vec<String> {
+        self.program(image, classes).map(|program| program.parts()).unwrap_or_default()
+    }
+
+    /// Whether it reads an image otherwise than as a list of numbers.
+    pub fn reads_images(&self) -> bool {
+        self.outline().is_some_and(|program| program.reads_images())
+    }
+
+    /// The width that its text has where none is given.
+    pub(super) fn usual_width(&self) -> usize {
+        let declared = self.declared().into_iter().find(|declared| declared.name == WIDTH);
+        let usual = declared.and_then(|declared| match declared.default {
+            Setting::Whole(width) => usize::try_from(width).ok(),
+            Setting::Real(_) | Setting::Flag(_) | Setting::Word(_) => None,
+        });
+        usual.unwrap_or(Self::default().width)
+    }
+
+    /// The activation that its text has where none is given.
+    pub(super) fn usual_activation(&self) -> Activation {
+        text::usual_activation(self.source_text()).ok().flatten().unwrap_or(Self::default().activation)
+    }
+
+    fn width_setting(&self) -> Setting {
+        Setting::Whole(i64::try_from(self.nominal()).unwrap_or(i64::MAX))
     }
 
     /// The laziness α at this width; none where f itself is trained.
@@ -174,30 +258,7 @@ impl NetworkSpec {
     /// groups divide.
     pub fn nominal(&self) -> usize {
         const DIVISIBLE: usize = 840;
-        if self.is_infinite() { DIVISIBLE } else { self.width.min(*self.widths().end()) }
-    }
-
-    /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
-    pub fn parts(&self) -> Vec<String> {
-        let numbered = |name: &str, count: usize| (1..=count).map(|place| format!("{name}{place}")).collect::<Vec<_>>();
-        let blocks = (0..self.blocks).map(|place| format!("blocks.{place}"));
-        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        match (self.kind, self.norm()) {
-            (NetworkKind::Mlp, Norm::None) => numbered("fc", self.depth + 1),
-            (NetworkKind::Mlp, Norm::Layer) => {
-                let hidden = (1..=self.depth).flat_map(|place| [format!("fc{place}"), format!("ln{place}")]);
-                hidden.chain([format!("fc{}", self.depth + 1)]).collect()
-            }
-            (NetworkKind::Cnn, _) => [numbered("conv", self.depth), named(&["fc"])].concat(),
-            (NetworkKind::ResMlp, Norm::None) => [named(&["embed"]), blocks.collect(), named(&["head"])].concat(),
-            (NetworkKind::ResMlp, Norm::Layer) => {
-                [named(&["embed"]), blocks.collect(), named(&["ln_f", "head"])].concat()
-            }
-            (NetworkKind::Transformer, _) => {
-                [named(&["embed", "pos"]), blocks.collect(), named(&["ln_f", "head"])].concat()
-            }
-            (NetworkKind::Rnn, _) => named(&["rnn", "head"]),
-        }
+        if self.is_infinite() { DIVISIBLE } else { self.width }
     }
 
     /// Whether this is the infinite-width limit.
@@ -212,38 +273,39 @@ impl NetworkSpec {
         found
     }
 
-    /// Widths that a network of this kind can have, beside the infinite one.
+    /// Widths that its text admits, beside the infinite one.
     pub fn widths(&self) -> RangeInclusive<usize> {
-        match self.kind {
-            NetworkKind::Cnn => 4..=1024,
-            NetworkKind::Mlp | NetworkKind::ResMlp | NetworkKind::Transformer | NetworkKind::Rnn => 16..=8192,
+        let declared = self.declared().into_iter().find(|declared| declared.name == WIDTH);
+        match declared.map(|declared| declared.choices) {
+            Some(Choices::Whole(range)) => {
+                let side = |side: &i64| usize::try_from(*side).unwrap_or(0);
+                side(range.start())..=side(range.end())
+            }
+            Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX - 1,
         }
     }
 
-    /// What forbids this network on images of this shape. Fields that its kind does not use are not looked at.
+    /// Why there is no network of this name.
+    pub(super) fn unknown(&self) -> String {
+        let known: Vec<&str> = text::NETWORKS.iter().map(|network| network.name).collect();
+        let (name, known) = (super::wording::shown(&self.program), known.join(", "));
+        format!("there is no {name}, there are {known}; or give the path of a text, as in my/net.rhai")
+    }
+
+    /// What forbids this network on images of this shape.
     pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        let (low, high) = self.widths().into_inner();
-        if !self.widths().contains(&self.width) && !self.is_infinite() {
-            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
-            found.push(problem("network.width", message));
+        let before = found.len();
+        match text::declared(self.source_text()) {
+            _ if self.source_text().is_empty() => found.push(problem("network.program", self.unknown())),
+            Err(err) => found.push(problem("network.program", err.to_string())),
+            Ok(declared) => self.setting_problems(&declared, found),
         }
-        match self.kind {
-            NetworkKind::Mlp => {
-                if !DEPTHS.contains(&self.depth) {
-                    let (low, high) = DEPTHS.into_inner();
-                    let message = format!("there can be {low} to {high} hidden layers, not {}", self.depth);
-                    found.push(problem("network.depth", message));
-                }
-            }
-            NetworkKind::Cnn => self.convolution_problems(shape, found),
-            NetworkKind::ResMlp => self.block_problems(found),
-            NetworkKind::Transformer => {
-                self.block_problems(found);
-                self.token_problems(shape, found);
-            }
-            NetworkKind::Rnn => {}
+        if found.len() == before
+            && let Err(why) = self.program(shape.image, shape.outputs)
+        {
+            let field = self.culprit(shape).map_or("network.program".into(), |name| format!("network.{name}"));
+            found.push(problem(field, why));
         }
-        self.norm_problems(found);
         for (field, sigma, low) in
             [("network.sigma_w", self.sigma_w, LEAST_SIGMA), ("network.sigma_b", self.sigma_b, 0.0)]
         {
@@ -260,111 +322,45 @@ impl NetworkSpec {
         }
     }
 
-    fn norm_problems(&self, found: &mut Vec<Problem>) {
-        let message = match (self.kind, self.norm) {
-            (NetworkKind::Cnn | NetworkKind::Rnn, Some(Norm::Layer)) => {
-                "this kind of network has no normalisation: set norm to none, or take an mlp or a resmlp"
-            }
-            (NetworkKind::Transformer, Some(Norm::None)) => {
-                "a transformer is always normalised: set norm to layer, or take a resmlp"
-            }
-            _ => return,
+    fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
+        let (low, high) = self.widths().into_inner();
+        if !self.widths().contains(&self.width) && !self.is_infinite() {
+            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
+            found.push(problem("network.width", message));
+        }
+        for (name, setting) in &self.settings {
+            let message = match declared.iter().find(|declared| declared.name == *name) {
+                None => {
+                    let known: Vec<&str> = declared.iter().map(|declared| declared.name.as_str()).collect();
+                    format!("{} has no setting {name}, it has {}", self.program, known.join(", "))
+                }
+                Some(declared) if !declared.choices.admits(setting) => {
+                    format!("{name} is {}, not {setting}", declared.choices.words())
+                }
+                Some(_) => continue,
+            };
+            found.push(problem(format!("network.{name}"), message));
+        }
+    }
+
+    /// The setting without which there would be a network, if it is one of those that are given.
+    fn culprit(&self, shape: &DataShape) -> Option<String> {
+        let without = |name: &&String| {
+            let mut other = self.clone();
+            other.settings.remove(*name);
+            other.program(shape.image, shape.outputs).is_ok()
         };
-        found.push(problem("network.norm", message));
-    }
-
-    fn convolution_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        if ![2, 4].contains(&self.depth) {
-            let message = format!("a cnn has 2 or 4 convolutions, not {}", self.depth);
-            found.push(problem("network.depth", message));
-        }
-        let [_, height, width] = shape.image;
-        if self.pool != Pool::None && (height % 4 != 0 || width % 4 != 0) {
-            let message = format!(
-                "a cnn halves its images twice, and {height} × {width} does not divide by 4: take pool = \"none\" or another kind"
-            );
-            found.push(problem("network.kind", message));
-        }
-    }
-
-    fn block_problems(&self, found: &mut Vec<Problem>) {
-        if !BLOCKS.contains(&self.blocks) {
-            let (low, high) = BLOCKS.into_inner();
-            let message = format!("there can be {low} to {high} blocks, not {}", self.blocks);
-            found.push(problem("network.blocks", message));
-        }
-    }
-
-    fn token_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        if self.heads == 0 || !(self.is_infinite() || self.width.is_multiple_of(self.heads)) {
-            let message = format!("the heads share the width, and {} does not divide {}", self.heads, self.width);
-            found.push(problem("network.heads", message));
-        }
-        let [_, height, width] = shape.image;
-        if self.patch == 0 || height % self.patch != 0 || width % self.patch != 0 {
-            let message = format!("patches must tile the image, and {} does not divide {height} × {width}", self.patch);
-            found.push(problem("network.patch", message));
-        } else if self.tokens(shape.image) > MOST_TOKENS {
-            let message = format!(
-                "patches of side {} are {} tokens and at most {MOST_TOKENS} can attend to each other: take larger patches",
-                self.patch,
-                self.tokens(shape.image)
-            );
-            found.push(problem("network.patch", message));
-        }
+        self.settings.keys().find(without).cloned()
     }
 }
+
+/// The side of the images of MNIST.
+pub(super) const USUAL_SIDE: usize = 28;
+/// The setting that every text declares.
+pub(super) const WIDTH: &str = "width";
 
 /// The width of a network in the infinite-width limit, `inf` in run files.
 pub const INFINITE: usize = usize::MAX;
 
-/// A width in a run file: a whole number, or `inf`.
-mod width {
-    use serde::de::{Error, Unexpected, Visitor};
-    use serde::{Deserializer, Serializer};
-
-    use super::INFINITE;
-
-    pub fn serialize<S: Serializer>(width: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        if *width == INFINITE {
-            serializer.serialize_f64(f64::INFINITY)
-        } else {
-            serializer.serialize_u64(*width as u64)
-        }
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_any(Width)
-    }
-
-    struct Width;
-
-    impl Visitor<'_> for Width {
-        type Value = usize;
-
-        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            text.write_str("a whole number or inf")
-        }
-
-        fn visit_i64<E: Error>(self, value: i64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
-        }
-
-        fn visit_u64<E: Error>(self, value: u64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
-        }
-
-        fn visit_f64<E: Error>(self, value: f64) -> Result<usize, E> {
-            if value == f64::INFINITY { Ok(INFINITE) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
-        }
-    }
-}
-
 /// Weights of a smaller scale leave nothing of the images behind a few layers.
 const LEAST_SIGMA: f64 = 1e-6;
-/// Hidden layers.
-pub const DEPTHS: RangeInclusive<usize> = 1..=6;
-/// Residual blocks.
-pub const BLOCKS: RangeInclusive<usize> = 1..=12;
-/// Attention grows with the square of the tokens; a patch of 2 × 2 pixels of a colour image is the finest.
-pub const MOST_TOKENS: usize = 256;

@@ -6,6 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Spec;
+use super::section::is_path;
 
 /// The path with the home folder in place of a leading `~`, where there is one.
 pub fn expanded(path: &Path) -> PathBuf {
@@ -26,8 +27,9 @@ pub fn absolute(path: &Path, base: &Path) -> PathBuf {
     if climbs { path.canonicalize().unwrap_or(path) } else { path }
 }
 
-/// The setting that is a path, as in the settings of a variant.
+/// The setting that is a path, and those that may be one.
 const DATA_PATH: &str = "data.path";
+const PROGRAM: [&str; 2] = ["network.program", "network.kind"];
 
 impl Spec {
     /// Makes the paths in it absolute; relative ones start from `base`.
@@ -59,11 +61,21 @@ impl Spec {
         for setting in variants.flat_map(|variant| &mut variant.set) {
             let Some((key, path)) = setting.split_once('=') else { continue };
             let path = path.trim().trim_matches(['"', '\'']);
-            if key.trim() == DATA_PATH
+            let key = key.trim();
+            let is_path = key == DATA_PATH || (PROGRAM.contains(&key) && is_path(path));
+            if is_path
                 && given(Path::new(path))
                 && let Some(path) = rooted(Path::new(path)).to_str()
             {
-                *setting = format!("{DATA_PATH}={path}");
+                *setting = format!("{key}={path}");
+            }
+        }
+        let values = self.study.iter_mut().filter(|study| PROGRAM.contains(&study.axis.as_str()));
+        for value in values.flat_map(|study| &mut study.values) {
+            if let Some(path) = value.as_str().filter(|name| is_path(name))
+                && let Some(path) = rooted(Path::new(path)).to_str()
+            {
+                *value = path.into();
             }
         }
     }

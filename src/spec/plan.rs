@@ -143,8 +143,14 @@ impl Part {
             backward_flop,
             bytes: passing + 4.0 * held,
         };
-        let affine = |fan_in: usize, fan_out: usize, places: usize| {
+        // Formed: the gradients are needed whatever they cost.
+        let affine = |fan_in: usize, fan_out: usize, places: usize, formed: bool| {
             let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
+            let gradient = fan_in * fan_out;
+            let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
+            if formed {
+                return part(Contraction::Gradients, gradients, gradient);
+            }
             if places <= 1 && work.preconditioned {
                 let each = fan_in * fan_out + fan_out * (c + ELEMENTWISE);
                 return part(Contraction::Weighted, 2.0 * pairs * each, fan_out);
@@ -152,8 +158,6 @@ impl Part {
             if places <= 1 {
                 return part(Contraction::Products, 2.0 * pairs * (fan_in + directions * fan_out), 0.0);
             }
-            let gradient = fan_in * fan_out;
-            let gradients = 2.0 * samples * c * p * gradient + 2.0 * pairs * directions * gradient;
             let each = fan_in + directions * (fan_out + ELEMENTWISE);
             let by_places = 2.0 * pairs * p * p * each;
             if gradients <= by_places || work.preconditioned {
@@ -163,16 +167,17 @@ impl Part {
             }
         };
         match layer {
-            Layer::Affine { fan_in, fan_out, places, .. } => affine(fan_in, fan_out, places),
-            Layer::Recurrence { width, places } => affine(width, width, places),
+            Layer::Affine { fan_in, fan_out, places, groups, shared, .. } => {
+                affine(fan_in, fan_out, places, shared || groups > 1)
+            }
             Layer::Norm { width, .. } => {
                 part(Contraction::Gradients, 4.0 * pairs * directions * width as f64, 2.0 * width as f64)
             }
             Layer::Scale { width, .. } => {
                 part(Contraction::Gradients, 2.0 * pairs * directions * width as f64, width as f64)
             }
-            Layer::Position { tokens, width } => {
-                let entries = (tokens * width) as f64;
+            Layer::Offset { entries } => {
+                let entries = entries as f64;
                 part(Contraction::Gradients, 2.0 * pairs * directions * entries, entries)
             }
             Layer::Attention { .. } => part(Contraction::Gradients, 0.0, 0.0),

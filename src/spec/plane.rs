@@ -3,7 +3,7 @@
 //! The probes are beside the training points, not among them, and each task that names a class has all of them.
 
 use super::validate::{Problem, problem};
-use super::{DataShape, NetworkKind, Spec, TaskKind};
+use super::{DataShape, Spec, TaskKind};
 use crate::math::plane::Plane;
 
 /// Both sets of points have two classes.
@@ -49,9 +49,9 @@ impl Spec {
 
     /// What forbids a run on these points.
     pub(super) fn plane_problems(&self, plane: Plane, found: &mut Vec<Problem>) {
-        if matches!(self.network.kind, NetworkKind::Cnn | NetworkKind::Transformer) {
+        if self.network.outline().is_some_and(|program| program.has_windows()) {
             let message = "points of the plane are no images: take an mlp, a resmlp or an rnn";
-            found.push(problem("network.kind", message));
+            found.push(problem("network.program", message));
         }
         if self.tasks.kind != TaskKind::Split {
             let message = "points of the plane have no pixels to move and no groups of classes: take split tasks";

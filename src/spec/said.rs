@@ -2,33 +2,27 @@
 //! on the command line: in the words of the section `[network]` of a run file.
 //!
 //! Two networks of the same tensors are two functions where one of these differs, so a file that does not say them is only
-//! half a network. Sizes are not among them: they are read from the shapes.
+//! half a network. Where it does not say the sizes, they are read from the shapes.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Activation, Head, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use super::section::{FIELDS, KIND, takes};
+use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
 
 /// What is said of a network; what is absent was not said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Said {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<NetworkKind>,
+    pub program: Option<String>,
+    /// Its text, where it does not come with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub norm: Option<Norm>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pool: Option<Pool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub head: Option<Head>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heads: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patch: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parametrisation: Option<Parametrisation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +35,9 @@ pub struct Said {
     /// Channels, height and width of the images that it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<[usize; 3]>,
+    /// Settings that its text declares, by name.
+    #[serde(flatten)]
+    pub settings: BTreeMap<String, Setting>,
 }
 
 /// Before the name of each field in a file's metadata.
@@ -57,29 +54,36 @@ pub enum SaidError {
     #[error("it does not say {0}: give that")]
     Missing(&'static str),
     #[error("{0}")]
-    Senseless(&'static str),
+    Senseless(String),
 }
 
 impl Said {
-    /// All that decides the function of the network of this spec. Fields that its kind does not have are left out.
+    /// All that decides the function of the network of this spec, and the settings that say its sizes.
     pub fn of(network: &NetworkSpec) -> Self {
-        let kind = network.kind;
-        let is_ntk = network.parametrisation == Parametrisation::Ntk;
-        let (is_cnn, is_transformer) = (kind == NetworkKind::Cnn, kind == NetworkKind::Transformer);
+        let is_ntk = network.parametrisation.is_ntk();
+        let declared = network.declared().into_iter();
+        let settings = declared.filter_map(|declared| {
+            let setting = network.setting(&declared.name)?;
+            Some((declared.name, setting))
+        });
         Self {
-            kind: Some(kind),
+            program: Some(network.program.clone()),
+            text: network.text.as_deref().map(str::to_owned),
             activation: Some(network.activation),
-            norm: Some(network.norm()),
-            pool: is_cnn.then_some(network.pool),
-            head: is_cnn.then_some(network.head),
-            heads: is_transformer.then_some(network.heads),
-            patch: is_transformer.then_some(network.patch),
             parametrisation: Some(network.parametrisation),
             sigma_w: is_ntk.then_some(network.sigma_w),
             sigma_b: is_ntk.then_some(network.sigma_b),
             alpha: network.laziness(),
             image: None,
+            settings: settings.collect(),
         }
+    }
+
+    /// This with a setting of this value, where one is given.
+    #[must_use]
+    pub fn with(mut self, name: &str, setting: Option<impl Into<Setting>>) -> Self {
+        self.settings.extend(setting.map(|setting| (name.to_owned(), setting.into())));
+        self
     }
 
     /// Whether nothing at all is said.
@@ -87,7 +91,7 @@ impl Said {
         *self == Self::default()
     }
 
-    /// What is said as keys and values: `network.kind`, `mlp`.
+    /// What is said as keys and values: `network.program`, `mlp`.
     pub fn pairs(&self) -> BTreeMap<String, String> {
         let text = |value: &toml::Value| match value {
             toml::Value::String(text) => text.clone(),
@@ -105,6 +109,8 @@ impl Said {
         let mut table = toml::Table::new();
         for (key, text) in pairs {
             let Some(field) = key.strip_prefix(SAID) else { continue };
+            // As earlier versions called it.
+            let field = if field == KIND { "program" } else { field };
             // Long texts are no numbers, and a parser may go as deep into them as they are long.
             let number = Some(text).filter(|text| text.len() <= LONGEST_NUMBER);
             let number = number.and_then(|text| toml::from_str::<toml::Table>(&format!("value = {text}")).ok());
@@ -112,12 +118,53 @@ impl Said {
             let fits = |value: &toml::Value| {
                 toml::Table::from_iter([(field.to_owned(), value.clone())]).try_into::<Self>().is_ok()
             };
-            let value = std::iter::once(toml::Value::String(text.to_owned())).chain(number).find(fits);
+            let word = Some(toml::Value::String(text.to_owned()));
+            // Any text would do for a setting, also that of a number.
+            let read = if FIELDS.contains(&field) { [word, number] } else { [number, word] };
+            let value = read.into_iter().flatten().find(fits);
             let value = value.ok_or_else(|| SaidError::Unknown { key: key.to_owned(), value: text.to_owned() })?;
             table.insert(field.to_owned(), value);
         }
         // Each fits alone, so all fit together.
-        Ok(table.try_into().unwrap_or_default())
+        let said: Self = table.try_into().unwrap_or_default();
+        said.check()?;
+        Ok(said)
+    }
+
+    /// Holds what is said against the text of the network that is said.
+    fn check(&self) -> Result<(), SaidError> {
+        let unknown = |name: &str, value: String| SaidError::Unknown { key: format!("{SAID}{name}"), value };
+        let Some(program) = &self.program else {
+            // Which settings there are is not known; those of networks that come with the program can be meant.
+            let known: Vec<_> =
+                text::NETWORKS.iter().flat_map(|network| NetworkSpec::named(network.name).declared()).collect();
+            let is_known = |name: &str, setting| {
+                known.iter().any(|declared| declared.name == name && takes(&declared.choices, setting))
+            };
+            let odd = self.settings.iter().find(|(name, setting)| !is_known(name, setting));
+            return odd.map_or(Ok(()), |(name, setting)| Err(unknown(name, plain(setting))));
+        };
+        if self.text.is_none() && text::builtin(program).is_none() {
+            return Err(unknown("program", program.clone()));
+        }
+        let declared = self.base(program).declared();
+        if declared.is_empty() {
+            return Err(unknown("text", "…".to_owned()));
+        }
+        for (name, setting) in &self.settings {
+            let admits = declared.iter().find(|declared| declared.name == *name);
+            // Of an earlier version, which said a norm of every network.
+            let was_said = admits.is_none() && name == "norm";
+            if !was_said && !admits.is_some_and(|declared| takes(&declared.choices, setting)) {
+                return Err(unknown(name, plain(setting)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The network of this name or this text, everything usual.
+    fn base(&self, program: &str) -> NetworkSpec {
+        NetworkSpec::named(program).turned(program, self.text.as_deref().map(Into::into))
     }
 
     /// This, and where it says nothing the other.
@@ -143,37 +190,42 @@ impl Said {
     /// # Errors
     /// When something is missing for which nothing can be assumed, or what is said makes no sense.
     pub fn network(&self) -> Result<(NetworkSpec, Vec<String>), SaidError> {
-        let kind = self.kind.ok_or(SaidError::Missing("the kind of network (--arch)"))?;
+        let program = self.program.as_deref().ok_or(SaidError::Missing("the network (--arch)"))?;
         let mut assumed = Vec::new();
-        let usual = NetworkSpec::of(kind);
-        let activation = match (self.activation, kind) {
+        let usual = self.base(program);
+        let activation = match (self.activation, program) {
             (Some(said), _) => said,
-            (None, NetworkKind::Mlp) => return Err(SaidError::Missing("the activation (--activation)")),
+            (None, "mlp") => return Err(SaidError::Missing("the activation (--activation)")),
             (None, _) => {
                 assumed.push(format!("{} (--activation)", usual.activation.name()));
                 usual.activation
             }
         };
-        let pool = match (self.pool, kind) {
-            (Some(said), _) => said,
-            (None, NetworkKind::Cnn) => return Err(SaidError::Missing("the pooling (--pool)")),
-            (None, _) => usual.pool,
-        };
-        let heads = self.heads.unwrap_or_else(|| {
-            if kind == NetworkKind::Transformer {
-                assumed.push(format!("{} attention heads (--heads)", usual.heads));
+        let declared = usual.declared();
+        let mut spec = NetworkSpec { activation, ..usual };
+        for (name, setting) in &self.settings {
+            if declared.iter().any(|declared| declared.name == *name) {
+                spec.set(name, setting.clone());
+            } else if name != "norm" {
+                return Err(SaidError::Senseless(format!("{program} has no setting {name}: leave --{name} out")));
             }
-            usual.heads
-        });
+        }
+        if program == "cnn" && !self.settings.contains_key("pool") {
+            return Err(SaidError::Missing("the pooling (--pool)"));
+        }
+        if let Some(heads) = spec.setting("heads").filter(|_| !self.settings.contains_key("heads")) {
+            assumed.push(format!("{heads} attention heads (--heads)"));
+        }
         let parametrisation = self.parametrisation.unwrap_or_else(|| {
             assumed.push("the standard parametrisation (--parametrisation)".to_owned());
             Parametrisation::Standard
         });
         let (sigma_w, sigma_b) = match (parametrisation, self.sigma_w, self.sigma_b) {
-            (Parametrisation::Standard, None, None) => (usual.sigma_w, usual.sigma_b),
+            (Parametrisation::Standard, None, None) => (spec.sigma_w, spec.sigma_b),
             (Parametrisation::Standard, ..) => {
                 return Err(SaidError::Senseless(
-                    "--sigma-w and --sigma-b belong to the NTK parametrisation: give --parametrisation ntk too",
+                    "--sigma-w and --sigma-b belong to the NTK parametrisation: give --parametrisation ntk too"
+                        .to_owned(),
                 ));
             }
             (Parametrisation::Ntk, Some(sigma_w), Some(sigma_b)) => (sigma_w, sigma_b),
@@ -185,18 +237,23 @@ impl Said {
             }
         };
         if !(sigma_w > 0.0 && sigma_w <= 1e3 && (0.0..=1e3).contains(&sigma_b)) {
-            return Err(SaidError::Senseless("σ_w must lie above 0, σ_b not below it, and neither above 1000"));
+            let message = "σ_w must lie above 0, σ_b not below it, and neither above 1000";
+            return Err(SaidError::Senseless(message.to_owned()));
         }
-        if self.pool.is_some() && kind != NetworkKind::Cnn {
-            return Err(SaidError::Senseless("only a convolutional network pools: leave --pool out"));
-        }
-        let norm = self.norm;
-        let spec = NetworkSpec { activation, pool, heads, parametrisation, sigma_w, sigma_b, norm, ..usual };
+        (spec.parametrisation, spec.sigma_w, spec.sigma_b) = (parametrisation, sigma_w, sigma_b);
         Ok((spec, assumed))
     }
 
     fn table(&self) -> toml::Table {
         // Words and numbers only: nothing that cannot be written.
         toml::Table::try_from(self).unwrap_or_default()
+    }
+}
+
+/// A setting without the quotes of TOML.
+fn plain(setting: &Setting) -> String {
+    match setting {
+        Setting::Word(word) => word.clone(),
+        other => other.to_string(),
     }
 }

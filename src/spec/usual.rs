@@ -1,117 +1,104 @@
-//! What a kind of network brings with it: the sizes and the activation that it usually has.
+//! What a network's program brings with it: the width and the activation that it usually has, and its settings.
 //!
-//! A size belongs to the kind that it was given for: 256 units make a small MLP, and 256 channels a CNN that nobody waits for.
-//! So a file that names a kind gets the usual sizes of that kind where it gives none, and a change of kind takes over the usual
-//! sizes of the new one in the place of those that were the usual ones of the old. What was given otherwise, or is given in the
+//! A size belongs to the program that it was given for: 256 units make a small MLP, and 256 channels a CNN that nobody waits for.
+//! So a file that names a program gets its usual width and activation where it gives none, and a change of program takes over
+//! those of the new one in the place of those that were the usual ones of the old. What was given otherwise, or is given in the
 //! same list of settings, stays.
 
-use serde::Deserialize as _;
-use toml::{Table, Value};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec, SpecError};
-
-/// The settings that a kind brings.
-const BROUGHT: [&str; 8] = ["width", "depth", "blocks", "heads", "patch", "pool", "head", "activation"];
-
-impl NetworkKind {
-    pub const ALL: [Self; 5] = [Self::Mlp, Self::Cnn, Self::ResMlp, Self::Transformer, Self::Rnn];
-
-    /// The share that its training and its kernels reach of the speed of large matrix products, roughly: small products, and what
-    /// is done entry by entry between them. Measured on the usual sizes, one epoch and a half with 80 probes.
-    pub fn reaches(self) -> f64 {
-        match self {
-            Self::Mlp | Self::ResMlp => 0.4,
-            Self::Cnn => 0.17,
-            Self::Rnn => 0.11,
-            Self::Transformer => 0.05,
-        }
-    }
-
-    /// The settings that this kind brings, by name.
-    fn brought(self) -> Table {
-        let whole = Table::try_from(NetworkSpec::of(self)).expect("a usual network holds only small numbers and words");
-        whole.into_iter().filter(|(key, _)| BROUGHT.contains(&key.as_str())).collect()
-    }
-}
+use super::file::as_toml;
+use super::network::WIDTH;
+use super::section::{KIND, is_passed_over, resolved};
+use super::{NetworkSpec, Spec, SpecError};
 
 impl NetworkSpec {
-    /// This network as one of another kind: what was the usual value of the old kind becomes that of the new one, except for the
-    /// settings that `given` names.
-    pub fn turned(&self, kind: NetworkKind, given: &dyn Fn(&str) -> bool) -> Self {
-        let turned = Self { kind, ..self.clone() };
-        let Ok(mut table) = Table::try_from(&turned) else { return turned };
-        let (before, after) = (self.kind.brought(), kind.brought());
-        for (key, value) in after {
-            if !given(&key) && table.get(&key) == before.get(&key) {
-                table.insert(key, value);
+    /// This network with another program: what was the usual width and activation of the old one become those of the new one, and
+    /// of the settings stay those that the new text admits.
+    #[must_use]
+    pub fn turned(&self, program: &str, text: Option<Arc<str>>) -> Self {
+        let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
+        if self.width == self.usual_width() {
+            turned.width = turned.usual_width();
+        }
+        if self.activation == self.usual_activation() {
+            turned.activation = turned.usual_activation();
+        }
+        for declared in turned.declared() {
+            if let Some(given) = self.settings.get(&declared.name).filter(|given| declared.choices.admits(given)) {
+                turned.set(&declared.name, given.clone());
             }
         }
-        Self::deserialize(table).unwrap_or(turned)
+        turned
     }
 
-    /// For people: its kind and what it is made of.
+    /// For people: its program and what it is made of.
     pub fn words(&self) -> String {
-        let activation = self.activation.words();
-        let width = if self.is_infinite() { "infinitely many".to_owned() } else { self.width.to_string() };
-        let several = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
-        let made = match self.kind {
-            NetworkKind::Mlp => format!("MLP of {} with {width} units", several(self.depth, "hidden layer")),
-            NetworkKind::Cnn => {
-                let pool = match self.pool {
-                    Pool::Max => "maximum pooling",
-                    Pool::Avg => "mean pooling",
-                    Pool::None => "no pooling",
-                };
-                let twice = if self.is_infinite() { width.clone() } else { (2 * self.width).to_string() };
-                format!("CNN of {} convolutions with {width} and {twice} channels, {pool}", self.depth)
-            }
-            NetworkKind::ResMlp => format!("residual MLP of {} with {width} units", several(self.blocks, "block")),
-            NetworkKind::Transformer => {
-                let (blocks, heads) = (several(self.blocks, "block"), several(self.heads, "head"));
-                format!("transformer of {blocks} with {width} units, {heads}, patches of {0} × {0}", self.patch)
-            }
-            NetworkKind::Rnn => format!("recurrent network with {width} units"),
-        };
-        let norm = if self.norm() == Norm::Layer { ", LayerNorm" } else { "" };
-        let scaled = match self.parametrisation {
-            Parametrisation::Standard => "standard parametrisation",
-            Parametrisation::Ntk => "NTK parametrisation",
-        };
-        format!("{made}, {activation}{norm}, {scaled}")
+        let width = if self.is_infinite() { "infinite width".to_owned() } else { format!("width {}", self.width) };
+        let settings = self.declared().into_iter().filter(|declared| declared.name != WIDTH).map(|declared| {
+            let value = self.settings.get(&declared.name).unwrap_or(&declared.default);
+            format!("{} {}", declared.name, value.to_string().trim_matches('"'))
+        });
+        let made: Vec<String> = std::iter::once(width).chain(settings).collect();
+        let scaled = if self.parametrisation.is_ntk() { "NTK parametrisation" } else { "standard parametrisation" };
+        format!("{} with {}; {}, {scaled}", self.program, made.join(", "), self.activation.words())
     }
 }
 
 impl Spec {
-    /// Applies a list of `KEY=VALUE`, one after the other. A kind of network brings its usual sizes and activation, in whatever
-    /// order they stand, except for those that the list gives.
+    /// Applies a list of `KEY=VALUE`, one after the other. A program brings its usual width and activation, in whatever order they
+    /// stand, except for those that the list gives.
     ///
     /// # Errors
     /// At the first that cannot be applied.
     pub fn set_all<'a>(&mut self, assignments: impl IntoIterator<Item = &'a str>) -> Result<(), SpecError> {
-        let (mut changed, mut given) = (self.clone(), Vec::new());
+        let mut changed = self.clone();
+        let (mut program, mut text, mut others) = (None, None, Vec::new());
         for assignment in assignments {
-            changed.assign(assignment)?;
-            let key = assignment.split('=').next().unwrap_or_default().trim();
-            given.extend(key.strip_prefix("network.").map(str::to_owned));
+            let of_network = assignment.split_once('=').and_then(|(key, value)| {
+                let key = key.trim().strip_prefix("network.")?;
+                ([KIND, "program", "text"].contains(&key)).then(|| (key, word(value)))
+            });
+            match of_network {
+                Some(("text", given)) => text = Some(given),
+                Some((key, given)) => program = Some((key, given)),
+                None => others.push(assignment),
+            }
         }
-        let kind = changed.network.kind;
-        if kind != self.network.kind {
-            let network = NetworkSpec { kind: self.network.kind, ..changed.network };
-            changed.network = network.turned(kind, &|key| given.iter().any(|given| given == key));
+        if program.is_some() || text.is_some() {
+            changed.network = self.network.renamed(program.as_ref().map(|(key, name)| (*key, name.as_str())), text)?;
+        }
+        let is_earlier = program.is_some_and(|(key, _)| key == KIND);
+        let declared = changed.network.declared();
+        for assignment in others {
+            let key = assignment.split('=').next().unwrap_or_default().trim().strip_prefix("network.");
+            let is_declared = |key: &str| declared.iter().any(|declared| declared.name == key);
+            // As in files that name a kind: what every kind had, used or not.
+            if !(is_earlier && key.is_some_and(|key| is_passed_over(key) && !is_declared(key))) {
+                changed.assign(assignment)?;
+            }
         }
         *self = changed;
         Ok(())
     }
 }
 
-/// A run file in which the kind of network that it names has its usual sizes where it gives none.
-pub(super) fn with_usual(mut table: Table) -> Table {
-    if let Some(network) = table.get_mut("network").and_then(Value::as_table_mut)
-        && let Some(kind) = network.get("kind").and_then(|kind| NetworkKind::deserialize(kind.clone()).ok())
-    {
-        for (key, value) in kind.brought() {
-            network.entry(key).or_insert(value);
-        }
+/// A word, with the quotes of TOML or without.
+fn word(value: &str) -> String {
+    let quoted = as_toml(value.trim()).and_then(|value| value.as_str().map(str::to_owned));
+    quoted.unwrap_or_else(|| value.trim().to_owned())
+}
+
+impl NetworkSpec {
+    /// This network with the program of this name or path, or with this text.
+    fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
+        let (key, name) = program.unwrap_or(("text", &self.program));
+        // Of a user's text, another name alone leaves the text.
+        let is_name = super::text::builtin(name).is_none() && !super::section::is_path(name);
+        let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
+        let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
+        let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
+        Ok(self.turned(&program, text))
     }
-    table
 }

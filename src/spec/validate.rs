@@ -2,22 +2,23 @@
 //!
 //! The window shows each sentence beside its field, the command line prints the first one; both read this list.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::cost::MOST_OPTIMISER_FLOP;
-use super::{BLOCKS, Cost, DEPTHS, DataShape, DataSpec, Optimiser, Source, Spec, TaskKind, memory_available};
+use super::{Cost, DataShape, DataSpec, Optimiser, Program, Source, Spec, TaskKind, memory_available};
 
 /// Something that forbids a run, or (as a warning) spoils it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The key of the field, as in the run file: `network.width`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// One sentence that names the way out.
     pub message: String,
 }
 
-pub(super) fn problem(field: &'static str, message: impl Into<String>) -> Problem {
-    Problem { field, message: message.into() }
+pub(super) fn problem(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Problem {
+    Problem { field: field.into(), message: message.into() }
 }
 
 /// Images of a task that replay can keep: as many as the largest of our sets has.
@@ -36,17 +37,19 @@ impl Spec {
             self.plane_problems(plane, &mut found);
         }
         self.number_problems(&mut found);
-        // A kind that points cannot have is not also told what its images should be.
-        if found.iter().all(|problem| problem.field != "network.kind") {
+        // A network that points cannot have is not also told what its images should be.
+        if found.iter().all(|problem| problem.field != "network.program") {
             self.network.problems(shape, &mut found);
         }
-        self.training_problems(&mut found);
+        let program = self.network.program(shape.image, shape.outputs).ok();
+        let program = program.as_deref();
+        self.training_problems(program, &mut found);
         self.kernel_problems(&mut found);
-        self.infinite_problems(&mut found);
+        self.infinite_problems(program, &mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
             self.probe_problems(shape, &mut found);
         }
-        self.change_problems(&mut found);
+        self.change_problems(program, &mut found);
         // TOML has no larger integer: the run could be written and never read again.
         if i64::try_from(self.seed).is_err() {
             found.push(problem("seed", format!("the seed must be at most {}", i64::MAX)));
@@ -226,7 +229,7 @@ impl Spec {
         }
     }
 
-    fn training_problems(&self, found: &mut Vec<Problem>) {
+    fn training_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
         let training = &self.training;
         if !RATES.contains(&training.rate) {
             found.push(problem("training.rate", "the learning rate must be a number from 0 up"));
@@ -237,8 +240,8 @@ impl Spec {
         if !(0.0..1.0).contains(&training.momentum) {
             found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
         }
-        if let Some(name) = self.unknown_part(&training.frozen) {
-            let message = format!("this network has no layer {name}: it has {}", self.network.parts().join(", "));
+        if let Some((name, parts)) = program.and_then(|program| unknown_part(program, &training.frozen)) {
+            let message = format!("this network has no layer {name}: it has {parts}");
             found.push(problem("training.frozen", message));
         }
         if training.replay > MOST_REPLAYED {
@@ -268,24 +271,7 @@ impl Spec {
         }
     }
 
-    /// The first of these names that is no layer or tensor of the network.
-    fn unknown_part<'a>(&self, names: &'a [String]) -> Option<&'a String> {
-        // A network that cannot be has more parts than memory; it is refused elsewhere.
-        if names.is_empty() || !DEPTHS.contains(&self.network.depth) || !BLOCKS.contains(&self.network.blocks) {
-            return None;
-        }
-        let parts = self.network.parts();
-        let within = |name: &str, part: &str| {
-            name.strip_prefix(part).is_some_and(|rest| {
-                // What a block or a recurrent cell holds is not looked at.
-                let inside = part.starts_with("blocks.") || part == "rnn";
-                matches!(rest, "" | ".weight" | ".bias") || (inside && rest.starts_with('.'))
-            })
-        };
-        names.iter().find(|name| !parts.iter().any(|part| within(name, part)))
-    }
-
-    fn change_problems(&self, found: &mut Vec<Problem>) {
+    fn change_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
         for change in &self.changes {
             let given = [
                 change.rate.is_some(),
@@ -319,8 +305,8 @@ impl Spec {
                 let message = format!("the change {when} names no place of the order, or a step besides");
                 found.push(problem("changes", message));
             }
-            if let Some(name) = change.frozen.as_ref().and_then(|frozen| self.unknown_part(frozen)) {
-                let parts = self.network.parts().join(", ");
+            let frozen = program.zip(change.frozen.as_ref());
+            if let Some((name, parts)) = frozen.and_then(|(program, frozen)| unknown_part(program, frozen)) {
                 let message = format!("the change {when} freezes {name}, and this network has {parts}");
                 found.push(problem("changes", message));
             }
@@ -334,6 +320,16 @@ impl Spec {
             found.push(problem("changes", "changes must stand in the order of their steps"));
         }
     }
+}
+
+/// The first of these names that is no layer or tensor of the network, and the layers that are, in words.
+fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, String)> {
+    let within = |tensor: &str, name: &str| {
+        tensor.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let known = |name: &&String| program.tensors.iter().any(|tensor| within(&tensor.name, name));
+    let unknown = names.iter().find(|name| !known(name))?;
+    Some((unknown, program.parts().join(", ")))
 }
 
 /// More tasks cannot be told apart on screen.

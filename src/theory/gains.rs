@@ -40,19 +40,3 @@ pub(super) fn offset(network: &NetworkSpec) -> (f64, f64) {
         Parametrisation::Standard => (0.02 * 0.02, 1.0),
     }
 }
-
-/// Whether what is attended to is alike for all in the limit: scores q·k/d_head vanish, q·k/√d_head do not (Yang 2019).
-pub(super) fn scores_vanish(network: &NetworkSpec) -> bool {
-    match network.parametrisation {
-        Parametrisation::Ntk => true,
-        Parametrisation::Standard => false,
-    }
-}
-
-/// Whether the kernel stays finite as the width grows.
-pub(super) fn is_bounded(network: &NetworkSpec) -> bool {
-    match network.parametrisation {
-        Parametrisation::Ntk => true,
-        Parametrisation::Standard => !network.is_infinite(),
-    }
-}

@@ -1,6 +1,5 @@
 //! A program read for the limit: which of its lines have a rule, and the states that its kernel goes through, in order.
 
-use super::gains::is_bounded;
 use super::gia::gia;
 use super::given::Given;
 use super::limits::{At, NoLimit, Why};
@@ -36,7 +35,7 @@ pub(super) const LOGITS: usize = 10;
 
 impl Plan {
     pub fn new(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
-        if !is_bounded(network) {
+        if is_unbounded(network) {
             return Err(NoLimit::Standard);
         }
         gia(program)?;
@@ -182,10 +181,15 @@ impl Iterator for Laws<'_> {
     }
 }
 
+/// Whether its kernel grows with the width without end, and there is no width where it could end.
+fn is_unbounded(network: &NetworkSpec) -> bool {
+    network.is_infinite() && !network.parametrisation.is_ntk()
+}
+
 /// For each line of a program, why it has no limit; the lines behind one that has none say the same as it does, and the line that
 /// breaks the GIA check says so.
 pub fn limits(program: &Program, network: &NetworkSpec) -> Vec<Option<NoLimit>> {
-    if !is_bounded(network) {
+    if is_unbounded(network) {
         return vec![Some(NoLimit::Standard); program.lines.len()];
     }
     let mut found: Vec<Option<NoLimit>> = Laws::new(program, network).map(Result::err).collect();

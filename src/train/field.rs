@@ -24,7 +24,7 @@ use crate::math::Gram;
 use crate::math::product::product;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
-use crate::spec::{Loss, Optimiser, Spec, memory_available};
+use crate::spec::{Loss, Spec, memory_available};
 use crate::theory::{Infinite, NoKernels, NoLimit, Points, Recursion};
 
 /// Why there is no such function; each prints as one sentence.
@@ -86,8 +86,10 @@ impl Field {
     /// # Errors
     /// When the network has no limit, is trained in a way that moves its kernel, or the images are too many.
     pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, NoField> {
-        if spec.training.optimiser == Optimiser::Adam {
-            return Err(NoField::Training("with Adam no fixed kernel says what training does, at any width: take sgd"));
+        if !spec.training.optimiser.follows_gradient() {
+            return Err(NoField::Training(
+                "with this optimiser no fixed kernel says what training does, at any width: take sgd",
+            ));
         }
         if spec.training.weight_decay > 0.0 {
             return Err(NoField::Training(

@@ -228,7 +228,7 @@ impl Learner {
     pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
         let [n, _] = images.dims();
-        let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method == Method::Layerwise;
+        let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method.is_layerwise();
         let measure = |request: &Request| match self.method {
             Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
             Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),

@@ -36,7 +36,8 @@ pub struct Idea {
 
 /// What can be changed in a future of a run of this spec.
 pub fn ideas(spec: &Spec) -> Vec<Idea> {
-    let parts = spec.network.parts();
+    let shape = DataShape::expected(spec);
+    let parts = spec.network.parts(shape.image, shape.outputs);
     let (body, head) = parts.split_at(parts.len().saturating_sub(1));
     let idea = |name: &str, about, change| Idea { name: name.to_owned(), about, change };
     // What stands still already goes on standing still.

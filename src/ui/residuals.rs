@@ -10,7 +10,6 @@ use super::aside::Aside;
 use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::record::{History, RunInfo, Snapshot};
-use crate::spec::{Readout, Reduction};
 
 /// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that tells of its outputs.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +84,7 @@ impl ResidualMap {
             && let Some(info) = history.info()
         {
             let labels = info.probes.iter().map(|probe| probe.label).collect();
-            let numbers = (info.readout() == Readout::Number).then(|| Arc::clone(&info.probe_values));
+            let numbers = info.readout().is_number().then(|| Arc::clone(&info.probe_values));
             let order = Order { record: self.record, labels, numbers, snapshots: wanted().cloned().collect() };
             let asked = order.snapshots.iter().map(|snapshot| snapshot.row.step).collect();
             if self.thread.order(order) {
@@ -109,7 +108,7 @@ pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
         Err("the batches are smaller than the training set")
     } else if !spec.training.is_plain() {
         Err("training is not plain gradient descent")
-    } else if spec.kernel.reduction != Reduction::Trace {
+    } else if !spec.kernel.reduction.is_trace() {
         Err("the kernel is that of the logits' sum")
     } else if !spec.changes.is_empty() || !spec.training.frozen.is_empty() || spec.training.masked {
         Err("something was changed on the way, frozen or masked")

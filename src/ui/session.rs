@@ -246,9 +246,9 @@ fn retire(run: Worker) {
 pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     let of = |spec: &Spec| {
         let Spec { data, tasks, network, training, kernel, .. } = spec;
-        (data.source, tasks.kind, network.kind, network.parametrisation, training.loss, kernel.reduction)
+        (data.source, tasks.kind, network.parametrisation, training.loss, kernel.reduction)
     };
-    of(a) == of(b)
+    of(a) == of(b) && (&a.network.program, &a.network.text) == (&b.network.program, &b.network.text)
 }
 
 /// The record of a run without its matrices, to be shown faintly behind the next one.

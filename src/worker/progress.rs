@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::lab::speed::flops;
-use crate::spec::{Cost, DataShape, NetworkKind, StudyRun, memory_available};
+use crate::spec::{Cost, DataShape, Spec, StudyRun, memory_available};
 
 /// The share of a study that is done, each run counting as much as it costs.
 #[derive(Clone, Debug)]
@@ -72,10 +72,11 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of a run of this kind of network that costs so much. Measures for a moment how fast this machine is.
-    pub fn of(kind: NetworkKind, cost: &Cost) -> Self {
+    /// Of a run that costs so much. Measures for a moment how fast this machine is.
+    pub fn of(spec: &Spec, cost: &Cost) -> Self {
         let speed = flops();
-        let seconds = |flop: f64, besides: f64| flop / (kind.reaches() * speed) + besides / (REACHED * speed);
+        let reaches = spec.network.outline().map_or(REACHED, |program| program.reaches());
+        let seconds = |flop: f64, besides: f64| flop / (reaches * speed) + besides / (REACHED * speed);
         Self {
             seconds: seconds(cost.training_flop + cost.kernel_flop, besides(cost)),
             first_seconds: seconds(cost.first_flop, SNAPSHOT),

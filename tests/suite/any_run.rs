@@ -1,13 +1,14 @@
 //! Any valid settings train: whole specs are drawn, two tasks of two steps each go through the real worker, and each run comes
 //! to an end that is told. What validation lets pass and the trainer cannot do is found here before a user finds it.
 
+use super::{FIVE, fitting, gram::pooled};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use kernelscope::record::{Ending, Event};
 use kernelscope::spec::{
-    Activation, Change, DataShape, Head, Init, Loss, Method, NetworkKind, Norm, Optimiser, Parametrisation, Pool,
-    Reduction, Source, Spacing, Spec, Target, TaskKind,
+    Activation, Change, DataShape, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation, Reduction, Source,
+    Spacing, Spec, Target, TaskKind,
 };
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -106,23 +107,31 @@ impl Draw<'_> {
     fn network(&mut self, spec: &mut Spec) {
         let number = spec.data.source.is_drawn();
         let points = number || spec.data.source.plane().is_some();
-        use NetworkKind::{Cnn, Mlp, ResMlp, Rnn, Transformer};
         let network = &mut spec.network;
-        network.kind = match (number, points) {
-            (true, _) => self.one(&[Mlp, ResMlp]),
-            (_, true) => self.one(&[Mlp, ResMlp, Rnn]),
-            _ => self.one(&[Mlp, Cnn, ResMlp, Transformer, Rnn]),
+        let program = match (number, points) {
+            (true, _) => self.one(&["mlp", "resmlp"]),
+            (_, true) => self.one(&["mlp", "resmlp", "rnn"]),
+            _ => self.one(&FIVE),
         };
-        network.width = if network.kind == Cnn { self.one(&[4, 5, 9]) } else { self.one(&[16, 16, 24, 40]) };
-        network.depth = if network.kind == Cnn { self.one(&[2, 4]) } else { self.rarely(&[1, 2, 3], &[6]) };
-        network.blocks = self.rarely(&[1, 2], &[5]);
-        network.heads = self.one(&[1, 2, 4, 8]);
-        network.patch = self.one(if spec.data.shrink < 4 { &[7, 14][..] } else { &[1, 2, 7] });
-        network.pool = self.one(&[Pool::Max, Pool::Avg, Pool::None, Pool::None]);
-        network.head = self.one(&[Head::Flatten, Head::Mean]);
+        let is_cnn = program == "cnn";
+        network.width = if is_cnn { self.one(&[4, 5, 9]) } else { self.one(&[16, 16, 24, 40]) };
+        let depth = if is_cnn { self.one(&[2, 4]) } else { self.rarely(&[1, 2, 3], &[6]) };
+        let blocks = self.rarely(&[1, 2], &[5]);
+        let heads = self.one(&[1, 2, 4, 8]);
+        let patch = self.one(if spec.data.shrink < 4 { &[7, 14][..] } else { &[1, 2, 7] });
+        let pool = self.one(&["max", "avg", "none", "none"]);
+        let head = self.one(&["flatten", "mean"]);
         use Activation::{Erf, Gelu, Relu, Tanh};
         network.activation = self.one(&[Relu, Tanh, Gelu, Erf]);
-        network.norm = self.one(&[None, None, Some(Norm::Layer), Some(Norm::None)]);
+        let norm = self.one(&[None, None, Some("layer"), Some("none")]);
+        let sizes = [("depth", depth), ("blocks", blocks), ("heads", heads), ("patch", patch)];
+        let base = NetworkSpec { program: program.to_owned(), ..network.clone() };
+        *network = pooled(fitting(base, &sizes), pool);
+        for (name, word) in [("head", Some(head)), ("norm", norm)] {
+            if let Some(word) = word.filter(|_| network.declares(name)) {
+                network.set(name, word.into());
+            }
+        }
         network.parametrisation = self.one(&[Parametrisation::Standard, Parametrisation::Ntk]);
         network.init = self.one(&[Init::Torch, Init::HeUniform]);
         network.sigma_w = self.rarely(&[1.0, 1.5], &[1e-6, 100.0]);
@@ -130,7 +139,7 @@ impl Draw<'_> {
         network.alpha = self.rarely(&[None, None, Some(1.0), Some(5.0)], &[Some(1e-3), Some(1e3)]);
         network.alpha_width = self.rarely(&[None, None, Some(64)], &[Some(1), Some(1_000_000)]);
         // What takes a minute is no part of this.
-        let quick = !matches!(network.kind, Cnn | Transformer) || spec.data.shrink >= 14;
+        let quick = !matches!(program, "cnn" | "transformer") || spec.data.shrink >= 14;
         if quick && self.chance(0.08) {
             network.width = kernelscope::spec::INFINITE;
             (network.parametrisation, network.alpha_width) = (Parametrisation::Ntk, None);
@@ -157,7 +166,8 @@ impl Draw<'_> {
 
     /// A layer of the network, a tensor of it, or all layers.
     fn frozen(&mut self, spec: &Spec) -> Vec<String> {
-        let parts = spec.network.parts();
+        let shape = DataShape::expected(spec);
+        let parts = spec.network.parts(shape.image, shape.outputs);
         let part = parts.choose(&mut self.rng).expect("a network has layers").clone();
         match self.rng.random_range(0..4) {
             0 => parts,
@@ -169,7 +179,7 @@ impl Draw<'_> {
     fn kernel(&mut self, spec: &mut Spec) {
         let infinite = spec.network.is_infinite();
         let shrinks = spec.data.shrink >= 7;
-        let quick = shrinks || !matches!(spec.network.kind, NetworkKind::Cnn | NetworkKind::Transformer);
+        let quick = shrinks || !matches!(spec.network.program.as_str(), "cnn" | "transformer");
         let kernel = &mut spec.kernel;
         kernel.reduction = self.one(&[Reduction::Trace, Reduction::Trace, Reduction::SumLogits]);
         kernel.method = self.one(&[Method::Layerwise, Method::Layerwise, Method::Jacobian]);

@@ -334,7 +334,7 @@ fn study_survives(spec: &Spec, runs: usize) {
 fn a_study_whose_disk_breaks_ends_as_one_that_was_not_disturbed() {
     let mut spec = tiny();
     (spec.data.per_class, spec.data.test_per_class, spec.kernel.probes_per_class) = (4, 2, 1);
-    spec.network.depth = 1;
+    spec.network.set("depth", 1.into());
     spec.tasks.epochs = Vec::new();
     spec.tasks.steps = vec![2, 1];
     let study = StudySpec {

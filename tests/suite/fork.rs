@@ -1,5 +1,6 @@
 //! Forks: a future is the run that its spec gives from the start, and what can be changed in one does what it says.
 
+use super::FIVE;
 use std::sync::Arc;
 
 use kernelscope::record::{Checkpoint, Ending, Event, Row};
@@ -163,12 +164,12 @@ fn clamping_needs_plain_sgd_and_a_step_before() {
 #[test]
 fn the_parts_of_a_network_are_all_its_tensors() {
     use kernelscope::model::{Network, belongs};
-    use kernelscope::spec::{NetworkKind, NetworkSpec, Parametrisation};
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
+    use kernelscope::spec::{NetworkSpec, Parametrisation};
+    for kind in FIVE {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
             let spec = NetworkSpec { parametrisation, ..NetworkSpec::of(kind) };
             let network = Network::new(&spec, 1, [1, 28, 28], 10, &burn::tensor::Device::flex());
-            let (names, parts) = (network.moving(&[]), spec.parts());
+            let (names, parts) = (network.moving(&[]), spec.parts([1, 28, 28], 10));
             for name in &names {
                 assert_eq!(parts.iter().filter(|part| belongs(name, part)).count(), 1, "{kind:?}: {name}");
             }

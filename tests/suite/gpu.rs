@@ -1,5 +1,6 @@
 //! The GPU: the same numbers as on the CPU, and a run that survives its loss. A software driver will do.
 
+use super::{FIVE, sized};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use kernelscope::lab::device::faster;
 use kernelscope::lab::{Control, live};
 use kernelscope::model::{Chosen, adapters, gpu};
 use kernelscope::record::{Ending, Event, Row, Sink};
-use kernelscope::spec::{Activation, NetworkKind, Optimiser, Spec};
+use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
 use kernelscope::train::{Learner, Terms};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
@@ -54,9 +55,9 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
         Ok(gpu) => gpu,
         Err(why) => return skipped(&format!("the GPU's numbers: {why}")),
     };
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
+    for kind in FIVE {
         let mut spec = tiny();
-        spec.network.kind = kind;
+        spec.network = NetworkSpec { width: spec.network.width, ..sized(kind, &[("blocks", 2)]) };
         let [mut here, mut there] = [&Device::flex(), &gpu.device].map(|device| set(&spec, device));
         let [a, b] = [&there, &here].map(|set| set.learner.kernel(&set.probes, true, &never).unwrap().trace);
         let kernels = gap(&a, &b);

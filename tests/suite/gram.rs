@@ -1,5 +1,6 @@
 //! `kernelscope gram`: every network against the oracle, what the archive holds, and files that lie.
 
+use super::{fitting, sized};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -10,7 +11,7 @@ use clap::Parser as _;
 use kernelscope::cli::{Cli, Refused, execute};
 use kernelscope::math::rng;
 use kernelscope::model::Network;
-use kernelscope::spec::{Activation, NetworkKind, NetworkSpec, Pool};
+use kernelscope::spec::{Activation, NetworkSpec};
 use kernelscope::worker::gram::Inputs;
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
@@ -21,17 +22,17 @@ use super::cli::{kernelscope, text};
 const IMAGE: [usize; 3] = [2, 8, 8];
 const CLASSES: usize = 4;
 
-pub const ARCHS: [(&str, NetworkKind, Activation, Pool); 10] = [
-    ("mlp_relu", NetworkKind::Mlp, Activation::Relu, Pool::Max),
-    ("mlp_tanh", NetworkKind::Mlp, Activation::Tanh, Pool::Max),
-    ("mlp_gelu", NetworkKind::Mlp, Activation::Gelu, Pool::Max),
-    ("mlp_erf", NetworkKind::Mlp, Activation::Erf, Pool::Max),
-    ("cnn_maxpool", NetworkKind::Cnn, Activation::Relu, Pool::Max),
-    ("cnn_avgpool", NetworkKind::Cnn, Activation::Relu, Pool::Avg),
-    ("cnn_nopool", NetworkKind::Cnn, Activation::Relu, Pool::None),
-    ("resmlp_preln", NetworkKind::ResMlp, Activation::Relu, Pool::Max),
-    ("rnn_tanh", NetworkKind::Rnn, Activation::Tanh, Pool::Max),
-    ("transformer_preln", NetworkKind::Transformer, Activation::Gelu, Pool::Max),
+pub const ARCHS: [(&str, &str, Activation, &str); 10] = [
+    ("mlp_relu", "mlp", Activation::Relu, "max"),
+    ("mlp_tanh", "mlp", Activation::Tanh, "max"),
+    ("mlp_gelu", "mlp", Activation::Gelu, "max"),
+    ("mlp_erf", "mlp", Activation::Erf, "max"),
+    ("cnn_maxpool", "cnn", Activation::Relu, "max"),
+    ("cnn_avgpool", "cnn", Activation::Relu, "avg"),
+    ("cnn_nopool", "cnn", Activation::Relu, "none"),
+    ("resmlp_preln", "resmlp", Activation::Relu, "max"),
+    ("rnn_tanh", "rnn", Activation::Tanh, "max"),
+    ("transformer_preln", "transformer", Activation::Gelu, "max"),
 ];
 
 pub struct Bench {
@@ -90,20 +91,16 @@ pub fn arrays(path: &Path) -> BTreeMap<String, (Vec<u64>, Vec<f64>)> {
     (0..count).map(read).collect()
 }
 
+/// This network with a pooling, where its text has one.
+pub fn pooled(network: NetworkSpec, pool: &str) -> NetworkSpec {
+    if network.declares("pool") { network.with("pool", pool) } else { network }
+}
+
 /// A small network of each architecture, as a file.
-pub fn weights(kind: NetworkKind, activation: Activation, pool: Pool) -> Vec<u8> {
-    let width = if kind == NetworkKind::Cnn { 3 } else { 8 };
-    let spec = NetworkSpec {
-        kind,
-        activation,
-        pool,
-        width,
-        depth: 2,
-        blocks: 2,
-        heads: 2,
-        patch: 4,
-        ..NetworkSpec::default()
-    };
+pub fn weights(kind: &str, activation: Activation, pool: &str) -> Vec<u8> {
+    let width = if kind == "cnn" { 3 } else { 8 };
+    let sizes = sized(kind, &[("depth", 2), ("blocks", 2), ("heads", 2), ("patch", 4)]);
+    let spec = pooled(NetworkSpec { activation, width, ..sizes }, pool);
     let named = Network::new(&spec, 7, IMAGE, CLASSES, &Device::flex()).named();
     safetensors(named.into_iter().map(|tensor| (tensor.name, tensor.shape, tensor.values)))
 }
@@ -193,7 +190,7 @@ fn every_architecture_is_what_the_oracle_says() {
 fn layers_may_be_chosen() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(4, 1));
-    bench.file("w.safetensors", &weights(NetworkKind::Transformer, Activation::Gelu, Pool::Max));
+    bench.file("w.safetensors", &weights("transformer", Activation::Gelu, "max"));
     let line =
         "--arch transformer_preln --heads 2 --weights {}/w.safetensors --inputs {}/x.safetensors --per-tensor --layers";
     let all = bench.kernels(line.trim_end_matches("--layers"));
@@ -220,7 +217,7 @@ fn layers_may_be_chosen() {
 fn a_repeated_measurement_is_one_line_of_json() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(4, 1));
-    bench.file("w.safetensors", &weights(NetworkKind::Mlp, Activation::Relu, Pool::Max));
+    bench.file("w.safetensors", &weights("mlp", Activation::Relu, "max"));
     let line = "gram --arch mlp_relu --weights w.safetensors --inputs x.safetensors --device cpu";
     let run =
         |more: &str| kernelscope(bench.folder.path(), &format!("{line} {more}").split_whitespace().collect::<Vec<_>>());
@@ -350,8 +347,8 @@ fn weights_that_do_not_fit_are_named() {
     let said = bench.refusal("--arch transformer_preln --heads 3 --weights {}/w.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("3 attention heads"), "{said}");
     // No network has sides of its own: an image that cannot be pooled twice is refused, too.
-    let cnn = NetworkSpec::of(NetworkKind::Cnn);
-    let transformer = NetworkSpec { heads: 2, ..NetworkSpec::of(NetworkKind::Transformer) };
+    let cnn = NetworkSpec::of("cnn");
+    let transformer = NetworkSpec::of("transformer").with("heads", 2);
     let loads = |spec: &NetworkSpec, arch: &str, image| {
         Network::load(spec, &[good[arch].clone()], image, &Device::flex()).is_ok()
     };
@@ -364,8 +361,8 @@ fn weights_that_do_not_fit_are_named() {
 #[test]
 fn inputs_that_do_not_fit_are_named() {
     let bench = Bench::new();
-    bench.file("mlp.safetensors", &weights(NetworkKind::Mlp, Activation::Relu, Pool::Max));
-    bench.file("cnn.safetensors", &weights(NetworkKind::Cnn, Activation::Relu, Pool::Max));
+    bench.file("mlp.safetensors", &weights("mlp", Activation::Relu, "max"));
+    bench.file("cnn.safetensors", &weights("cnn", Activation::Relu, "max"));
     bench.file("good.safetensors", &inputs(2, 1));
     let x = |shape: &[usize], values: Vec<f32>| safetensors([("x".to_owned(), shape.to_vec(), values)]);
     let mut wild = noise(256, 1);
@@ -434,7 +431,7 @@ proptest! {
             bytes.truncate((bytes.len() as f64 * cut) as usize);
             bytes
         };
-        let spec = NetworkSpec { activation, pool, heads: 2, ..NetworkSpec::of(kind) };
+        let spec = pooled(NetworkSpec { activation, ..fitting(NetworkSpec::of(kind), &[("heads", 2)]) }, pool);
         let bytes = weights(kind, activation, pool);
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
         let _ = Network::load(&spec, &[damage(bytes, length + 8)], IMAGE, &Device::flex());
@@ -447,7 +444,7 @@ proptest! {
 #[test]
 fn inputs_of_every_kind_give_one_kernel() {
     let bench = Bench::new();
-    bench.file("w.safetensors", &weights(NetworkKind::Cnn, Activation::Relu, Pool::Max));
+    bench.file("w.safetensors", &weights("cnn", Activation::Relu, "max"));
     let whole: Vec<u8> = (0..2 * 128u32).map(|at| (at * 37 % 11) as u8).collect();
     let bytes = |of: &dyn Fn(u8) -> Vec<u8>| whole.iter().flat_map(|&value| of(value)).collect::<Vec<u8>>();
     let single = |value: u8| f32::from(value).to_le_bytes().to_vec();

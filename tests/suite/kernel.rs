@@ -1,12 +1,13 @@
 //! The kernel: against PyTorch, against its oracle, and against what any kernel must obey.
 
+use super::{gram::pooled, sized};
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
-use kernelscope::spec::{Activation, Head, Init, Loss, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Spec};
+use kernelscope::spec::{Activation, Init, Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms, score};
 use rand::RngExt as _;
 
@@ -73,8 +74,13 @@ fn norm(values: &[f64]) -> f64 {
 
 /// An MLP for 12 inputs and 5 logits.
 fn small(activation: Activation, depth: usize, parametrisation: Parametrisation, seed: u64) -> Network {
-    let spec =
-        NetworkSpec { width: 24, depth, activation, parametrisation, init: Init::HeUniform, ..NetworkSpec::default() };
+    let spec = NetworkSpec {
+        width: 24,
+        activation,
+        parametrisation,
+        init: Init::HeUniform,
+        ..sized("mlp", &[("depth", depth as i64)])
+    };
     Network::new(&spec, seed, [1, 3, 4], 5, &Device::flex())
 }
 
@@ -87,23 +93,26 @@ pub fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
 /// One network of every kind that has a way of its own through the engine, for images 2×8×8 and 4 logits.
 pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)> {
     let base = NetworkSpec { width: 8, parametrisation, activation: Activation::Gelu, ..NetworkSpec::default() };
-    let cnn = NetworkSpec { kind: NetworkKind::Cnn, width: 3, activation: Activation::Relu, ..base.clone() };
+    let other = |program: &str| NetworkSpec { program: program.to_owned(), ..base.clone() };
+    let cnn = NetworkSpec { width: 3, activation: Activation::Relu, ..other("cnn") };
+    let resmlp = other("resmlp").with("blocks", 2);
+    let transformer = other("transformer").with("patch", 4).with("heads", 2);
     let specs = [
-        ("mlp", NetworkSpec { depth: 3, ..base.clone() }),
+        ("mlp", base.clone().with("depth", 3)),
         ("cnn max", cnn.clone()),
-        ("cnn avg", NetworkSpec { pool: Pool::Avg, activation: Activation::Tanh, ..cnn.clone() }),
-        ("cnn mean head", NetworkSpec { head: Head::Mean, ..cnn.clone() }),
-        ("cnn 4", NetworkSpec { depth: 4, ..cnn.clone() }),
-        ("cnn without pooling", NetworkSpec { pool: Pool::None, activation: Activation::Erf, ..cnn }),
-        ("mlp with LayerNorm", NetworkSpec { norm: Some(Norm::Layer), ..base.clone() }),
-        ("resmlp", NetworkSpec { kind: NetworkKind::ResMlp, ..base.clone() }),
-        ("resmlp without LayerNorm", NetworkSpec { kind: NetworkKind::ResMlp, norm: Some(Norm::None), ..base.clone() }),
-        ("rnn", NetworkSpec { kind: NetworkKind::Rnn, activation: Activation::Tanh, ..base.clone() }),
+        ("cnn avg", NetworkSpec { activation: Activation::Tanh, ..cnn.clone() }.with("pool", "avg")),
+        ("cnn mean head", cnn.clone().with("head", "mean")),
+        ("cnn 4", cnn.clone().with("depth", 4)),
+        ("cnn without pooling", NetworkSpec { activation: Activation::Erf, ..cnn }.with("pool", "none")),
+        ("mlp with LayerNorm", base.clone().with("norm", "layer")),
+        ("resmlp", resmlp.clone()),
+        ("resmlp without LayerNorm", resmlp.with("norm", "none")),
+        ("rnn", NetworkSpec { activation: Activation::Tanh, ..other("rnn") }),
         // Its pairs of times are cheaper than its gradients.
-        ("wide rnn", NetworkSpec { kind: NetworkKind::Rnn, width: 40, ..base.clone() }),
-        ("transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, ..base.clone() }),
+        ("wide rnn", NetworkSpec { width: 40, ..other("rnn") }),
+        ("transformer", transformer.clone()),
         // Few tokens and wide layers: pairs of places are cheaper than gradients here.
-        ("wide transformer", NetworkSpec { kind: NetworkKind::Transformer, patch: 4, heads: 2, width: 48, ..base }),
+        ("wide transformer", NetworkSpec { width: 48, ..transformer }),
     ];
     let build = |(name, spec): (&str, NetworkSpec)| {
         (format!("{name}, {parametrisation:?}"), Network::new(&spec, seed, [2, 8, 8], 4, &Device::flex()))
@@ -113,14 +122,14 @@ pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)
 
 #[test]
 fn kernels_equal_those_of_pytorch() {
-    let arch = |kind, activation, pool| NetworkSpec { activation, pool, ..NetworkSpec::of(kind) };
+    let arch = |kind, activation, pool| pooled(NetworkSpec { activation, ..NetworkSpec::of(kind) }, pool);
     let networks = [
-        ("mlp_relu", "mlp_relu", arch(NetworkKind::Mlp, Activation::Relu, Pool::Max)),
-        ("mlp_gelu", "mlp_gelu", arch(NetworkKind::Mlp, Activation::Gelu, Pool::Max)),
-        ("cnn_avgpool", "cnn_avgpool", arch(NetworkKind::Cnn, Activation::Relu, Pool::Avg)),
-        ("cnn_maxpool", "cnn_avgpool", arch(NetworkKind::Cnn, Activation::Relu, Pool::Max)),
-        ("resmlp_preln", "resmlp_preln", arch(NetworkKind::ResMlp, Activation::Relu, Pool::Max)),
-        ("transformer_preln", "transformer_preln", arch(NetworkKind::Transformer, Activation::Gelu, Pool::Max)),
+        ("mlp_relu", "mlp_relu", arch("mlp", Activation::Relu, "max")),
+        ("mlp_gelu", "mlp_gelu", arch("mlp", Activation::Gelu, "max")),
+        ("cnn_avgpool", "cnn_avgpool", arch("cnn", Activation::Relu, "avg")),
+        ("cnn_maxpool", "cnn_avgpool", arch("cnn", Activation::Relu, "max")),
+        ("resmlp_preln", "resmlp_preln", arch("resmlp", Activation::Relu, "max")),
+        ("transformer_preln", "transformer_preln", arch("transformer", Activation::Gelu, "max")),
     ];
     for (name, weights, arch) in networks {
         let bytes = fixture(&format!("{weights}.safetensors"));
@@ -230,7 +239,7 @@ fn a_subset_of_layers_is_the_sum_of_its_tensors() {
 
 #[test]
 fn many_logits_in_groups_give_the_same_kernel_as_one_by_one() {
-    let spec = NetworkSpec { width: 16, depth: 1, ..NetworkSpec::default() };
+    let spec = NetworkSpec { width: 16, ..sized("mlp", &[("depth", 1)]) };
     let network = Network::new(&spec, 1, [1, 3, 4], 100, &Device::flex());
     let images = noise(60, 12, 4);
     let tight = Request { memory: 200_000, ..Request::of(Reduction::Trace) };
@@ -281,7 +290,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
     // Holds the conventions of training and kernel together: f(w − η∇L) − f ≈ −η Θ (f − y)/(N C) for MSE and
     // −η Θ (p − y)/N for cross-entropy; and the loss of a step is the loss of the evaluation.
     for loss in [Loss::Mse, Loss::CrossEntropy] {
-        let network = NetworkSpec { width: 32, depth: 2, activation: Activation::Gelu, ..NetworkSpec::default() };
+        let network = NetworkSpec { width: 32, activation: Activation::Gelu, ..NetworkSpec::default() };
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.loss = loss;
         let (n, classes, rate) = (6, 5, 1e-3);
@@ -322,7 +331,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
 #[test]
 fn initial_weights_have_the_variance_their_name_says() {
     let spread = |parametrisation: Parametrisation, init: Init| {
-        let spec = NetworkSpec { width: 256, depth: 1, parametrisation, init, ..NetworkSpec::default() };
+        let spec = NetworkSpec { width: 256, parametrisation, init, ..sized("mlp", &[("depth", 1)]) };
         let tensors = Network::new(&spec, 3, IMAGE, 10, &Device::flex()).named();
         let values = &tensors[0].values;
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;

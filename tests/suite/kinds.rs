@@ -1,7 +1,8 @@
 //! A kind of network brings its usual sizes and activation, unless they are given, too.
 
-use kernelscope::spec::{Activation, NetworkKind, NetworkSpec, PRESETS, STUDIES, Spec, StudySpec, Variant, preset};
+use kernelscope::spec::{Activation, NetworkSpec, PRESETS, STUDIES, Spec, StudySpec, Variant, preset};
 
+use super::FIVE;
 use super::cli::{kernelscope, text};
 
 fn set(list: &[&str]) -> NetworkSpec {
@@ -14,30 +15,26 @@ fn file(text: &str) -> NetworkSpec {
     Spec::from_toml(text).unwrap().network
 }
 
-/// As run files write it.
-fn word(kind: NetworkKind) -> String {
-    let table = toml::Table::try_from(NetworkSpec::of(kind)).unwrap();
-    table["kind"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn a_kind_brings_its_usual_sizes_and_activation() {
-    for kind in NetworkKind::ALL {
-        let (word, usual) = (word(kind), NetworkSpec::of(kind));
+    for word in FIVE {
+        let usual = NetworkSpec::of(word);
         assert_eq!(set(&[&format!("network.kind={word}")]), usual);
+        assert_eq!(set(&[&format!("network.program={word}")]), usual);
+        assert_eq!(file(&format!("[network]\nprogram = \"{word}\"")), usual);
         assert_eq!(file(&format!("[network]\nkind = \"{word}\"")), usual);
         // From whichever kind it comes.
-        for other in NetworkKind::ALL {
+        for other in FIVE {
             let mut spec = Spec { network: NetworkSpec::of(other), ..Spec::default() };
             spec.set(&format!("network.kind={word}")).unwrap();
-            assert_eq!(spec.network, usual, "{other:?} to {kind:?}");
+            assert_eq!(spec.network, usual, "{other} to {word}");
         }
     }
 }
 
 #[test]
 fn what_is_given_stays_wherever_it_stands() {
-    let own = |width, activation| NetworkSpec { width, activation, ..NetworkSpec::of(NetworkKind::Rnn) };
+    let own = |width, activation| NetworkSpec { width, activation, ..NetworkSpec::of("rnn") };
     // In the list, in either order, also where it is what the old kind had.
     assert_eq!(set(&["network.kind=rnn", "network.width=256"]), own(256, Activation::Tanh));
     assert_eq!(set(&["network.width=256", "network.kind=rnn"]), own(256, Activation::Tanh));
@@ -57,9 +54,9 @@ fn what_is_given_stays_wherever_it_stands() {
 
 #[test]
 fn a_whole_file_says_what_it_said() {
-    // As the program wrote it before kinds brought anything: all keys stand in it.
-    for kind in NetworkKind::ALL {
-        let spec = Spec { network: NetworkSpec { kind, ..NetworkSpec::default() }, ..Spec::default() };
+    // With the width and the activation of an MLP.
+    for kind in FIVE {
+        let spec = Spec { network: NetworkSpec::named(kind), ..Spec::default() };
         assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec);
     }
     for preset in PRESETS.iter().chain(STUDIES) {
@@ -78,7 +75,7 @@ fn kinds_can_be_compared_in_a_study() {
         ..StudySpec::default()
     };
     let found: Vec<NetworkSpec> = study(axis).into_iter().map(|run| run.spec.network).collect();
-    assert_eq!(found, [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::Rnn].map(NetworkSpec::of));
+    assert_eq!(found, ["mlp", "cnn", "rnn"].map(NetworkSpec::of));
     let variant = |set: &[&str]| Variant {
         name: set.join(" "),
         set: set.iter().map(|setting| (*setting).to_owned()).collect(),
@@ -92,9 +89,9 @@ fn kinds_can_be_compared_in_a_study() {
 #[test]
 fn a_line_for_the_shell_means_what_it_was_made_from() {
     let odd = [
-        NetworkSpec { width: 256, activation: Activation::Relu, ..NetworkSpec::of(NetworkKind::Cnn) },
-        NetworkSpec { kind: NetworkKind::Transformer, ..NetworkSpec::default() },
-        NetworkSpec { width: 20, ..NetworkSpec::of(NetworkKind::Rnn) },
+        NetworkSpec { width: 256, activation: Activation::Relu, ..NetworkSpec::of("cnn") },
+        NetworkSpec::named("transformer"),
+        NetworkSpec { width: 20, ..NetworkSpec::of("rnn") },
     ];
     for network in odd {
         let spec = Spec { network, ..PRESETS[0].spec() };
@@ -122,7 +119,9 @@ fn a_headless_run_says_what_it_is_about_to_do() {
     let done = kernelscope(place.path(), &args);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let said = text(&done.stderr);
-    for part in ["CNN of 2 convolutions with 16 and 32 channels", "ReLU", "2 tasks, 4 steps", "10 probes", "memory"] {
+    for part in
+        ["cnn with width 16, depth 2, pool max, head flatten", "ReLU", "2 tasks, 4 steps", "10 probes", "memory"]
+    {
         assert!(said.contains(part), "{part} is not in {said}");
     }
     let parameters = kernelscope::record::load(&place.path().join("run")).unwrap().history.info().unwrap().parameters;

@@ -1,11 +1,12 @@
 //! The linear probe: the features are what the last layer sees, and the regression is the one of the books.
 
+use super::sized;
 use burn::tensor::{Device, Tensor, TensorData};
 use faer::Mat;
 use faer::linalg::solvers::Solve as _;
 use kernelscope::math::rng;
 use kernelscope::model::Network;
-use kernelscope::spec::{NetworkKind, NetworkSpec};
+use kernelscope::spec::NetworkSpec;
 use kernelscope::train::{FeatureKernels, RIDGE};
 use rand::RngExt as _;
 
@@ -22,15 +23,9 @@ fn rows(values: Vec<f32>, width: usize) -> Tensor<2> {
 /// Features times the last layer's weights are the logits.
 #[test]
 fn features_are_what_the_last_layer_sees() {
-    let base = NetworkSpec { width: 8, depth: 2, blocks: 1, ..NetworkSpec::default() };
-    for (kind, last) in [
-        (NetworkKind::Mlp, "fc3"),
-        (NetworkKind::Cnn, "fc"),
-        (NetworkKind::ResMlp, "head"),
-        (NetworkKind::Transformer, "head"),
-        (NetworkKind::Rnn, "head"),
-    ] {
-        let spec = NetworkSpec { kind, heads: 2, patch: 4, ..base.clone() };
+    let settings = [("depth", 2), ("blocks", 1), ("heads", 2), ("patch", 4)];
+    for (kind, last) in [("mlp", "fc3"), ("cnn", "fc"), ("resmlp", "head"), ("transformer", "head"), ("rnn", "head")] {
+        let spec = NetworkSpec { width: 8, ..sized(kind, &settings) };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let images = rows(noise(6, 128, 3), 128);
         let (seen_logits, features) = network.forward_seen(images.clone());

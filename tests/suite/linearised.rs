@@ -8,7 +8,7 @@ use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Request, jacobian};
 use kernelscope::record::{Accuracy, Event, Predictor, Row};
-use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Spec};
+use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms, score};
 
 use super::kernel::{noise, zoo};
@@ -62,9 +62,9 @@ fn the_change_of_outputs_is_the_jacobian_times_the_change_of_weights() {
 /// (Lee et al. 2019), which is computed from the kernel alone.
 #[test]
 fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_still() {
-    for (kind, alpha) in [(NetworkKind::Mlp, None), (NetworkKind::Mlp, Some(3.0)), (NetworkKind::Cnn, None)] {
-        let width = if kind == NetworkKind::Cnn { 4 } else { 24 };
-        let network = NetworkSpec { kind, width, activation: Activation::Tanh, alpha, ..NetworkSpec::of(kind) };
+    for (kind, alpha) in [("mlp", None), ("mlp", Some(3.0)), ("cnn", None)] {
+        let width = if kind == "cnn" { 4 } else { 24 };
+        let network = NetworkSpec { width, activation: Activation::Tanh, alpha, ..NetworkSpec::of(kind) };
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.loss = Loss::Mse;
         let (n, classes, steps) = (6, 4, 12);

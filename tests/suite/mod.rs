@@ -1,7 +1,7 @@
 //! The suites, and the small run that several of them use.
 
 use kernelscope::record::{Ending, Event};
-use kernelscope::spec::Spec;
+use kernelscope::spec::{NetworkSpec, Spec};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -112,4 +112,18 @@ pub fn ending(events: &[Event]) -> &Ending {
         Some(Event::Ended(ending)) => ending,
         other => panic!("the run did not end but with {other:?}"),
     }
+}
+
+/// The networks that have been there from the beginning.
+pub const FIVE: [&str; 5] = ["mlp", "cnn", "resmlp", "transformer", "rnn"];
+
+/// A network of this program, with the width and the activation of an `mlp` and those of these settings that its text declares.
+pub fn sized(program: &str, settings: &[(&str, i64)]) -> NetworkSpec {
+    fitting(NetworkSpec::named(program), settings)
+}
+
+/// This network with those of these settings that its text declares.
+pub fn fitting(network: NetworkSpec, settings: &[(&str, i64)]) -> NetworkSpec {
+    let declared = settings.iter().filter(|(name, _)| network.declares(name));
+    declared.fold(network.clone(), |network, (name, size)| network.with(name, *size))
 }

@@ -7,7 +7,7 @@
 use burn::tensor::{Device, Tensor};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
-use kernelscope::spec::{Activation, Head, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use kernelscope::spec::{Activation, NetworkSpec, Parametrisation};
 use kernelscope::theory::Infinite;
 
 use super::kernel::noise;
@@ -70,35 +70,25 @@ fn random_networks_agree_with_their_limit_within_their_own_error() {
         ..NetworkSpec::default()
     };
     let mlp = |activation| NetworkSpec { activation, ..base.clone() };
-    let cnn = |head, activation| NetworkSpec {
-        kind: NetworkKind::Cnn,
-        pool: Pool::None,
-        width: 32,
-        head,
-        activation,
-        ..base.clone()
+    let other = |program: &str| NetworkSpec { program: program.to_owned(), ..base.clone() };
+    let cnn = |head: &str, activation| {
+        NetworkSpec { width: 32, activation, ..other("cnn") }.with("pool", "none").with("head", head)
     };
-    let resmlp = |norm| NetworkSpec { kind: NetworkKind::ResMlp, norm: Some(norm), ..base.clone() };
-    let transformer = NetworkSpec {
-        kind: NetworkKind::Transformer,
-        blocks: 1,
-        heads: 1,
-        patch: 2,
-        activation: Activation::Gelu,
-        ..base.clone()
-    };
-    let rnn = |activation| NetworkSpec { kind: NetworkKind::Rnn, activation, ..base.clone() };
+    let resmlp = |norm: &str| other("resmlp").with("blocks", 2).with("norm", norm);
+    let transformer = NetworkSpec { activation: Activation::Gelu, ..other("transformer") };
+    let transformer = transformer.with("blocks", 1).with("heads", 1).with("patch", 2);
+    let rnn = |activation| NetworkSpec { activation, ..other("rnn") };
     let networks = [
         ("mlp relu", mlp(Activation::Relu)),
         ("mlp erf", mlp(Activation::Erf)),
         ("mlp gelu", mlp(Activation::Gelu)),
         ("mlp tanh", mlp(Activation::Tanh)),
-        ("mlp layernorm", NetworkSpec { norm: Some(Norm::Layer), ..mlp(Activation::Relu) }),
-        ("resmlp layernorm", resmlp(Norm::Layer)),
-        ("resmlp", resmlp(Norm::None)),
-        ("cnn flatten", cnn(Head::Flatten, Activation::Relu)),
-        ("cnn mean", cnn(Head::Mean, Activation::Erf)),
-        ("cnn avg", NetworkSpec { pool: Pool::Avg, ..cnn(Head::Flatten, Activation::Relu) }),
+        ("mlp layernorm", mlp(Activation::Relu).with("norm", "layer")),
+        ("resmlp layernorm", resmlp("layer")),
+        ("resmlp", resmlp("none")),
+        ("cnn flatten", cnn("flatten", Activation::Relu)),
+        ("cnn mean", cnn("mean", Activation::Erf)),
+        ("cnn avg", cnn("flatten", Activation::Relu).with("pool", "avg")),
         ("rnn relu", rnn(Activation::Relu)),
         ("rnn tanh", rnn(Activation::Tanh)),
         ("transformer", transformer),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::tensor::Device;
 use kernelscope::model::Network;
-use kernelscope::spec::{Activation, NetworkKind, NetworkSpec, Norm, Parametrisation, Spec};
+use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Spec};
 
 use super::kernel::noise;
 use super::run::rows;
@@ -60,10 +60,10 @@ fn relu(x: &[f64]) -> Vec<f64> {
 
 #[test]
 fn networks_compute_what_their_descriptions_say() {
-    let base = NetworkSpec { width: 16, depth: 2, blocks: 2, ..NetworkSpec::default() };
-    let normed = NetworkSpec { norm: Some(Norm::Layer), ..base.clone() };
-    let residual = NetworkSpec { kind: NetworkKind::ResMlp, norm: Some(Norm::None), ..base.clone() };
-    let recurrent = NetworkSpec { kind: NetworkKind::Rnn, activation: Activation::Tanh, ..base };
+    let narrow = |program| NetworkSpec { width: 16, ..NetworkSpec::named(program) };
+    let normed = narrow("mlp").with("depth", 2).with("norm", "layer");
+    let residual = narrow("resmlp").with("blocks", 2).with("norm", "none");
+    let recurrent = NetworkSpec { activation: Activation::Tanh, ..narrow("rnn") };
     type By = fn(&Weights, &[f64]) -> Vec<f64>;
     let networks: [(NetworkSpec, By); 3] = [
         (normed, |net, image| {
@@ -100,7 +100,7 @@ fn networks_compute_what_their_descriptions_say() {
             let expected: Vec<f64> = pixels.chunks_exact(24).flat_map(|image| by_hand(&weights, image)).collect();
             let most = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
             let gap = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            assert!(most > 0.05 && gap < 3e-6 * most.max(1.0), "{:?}, {parametrisation:?}: {gap:e}", spec.kind);
+            assert!(most > 0.05 && gap < 3e-6 * most.max(1.0), "{:?}, {parametrisation:?}: {gap:e}", spec.program);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The optimiser's kernel: against the Jacobian with the diagonal written out, and Adam's diagonal against its own definition.
 
+use super::sized;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ fn a_preconditioned_kernel_is_that_of_the_weighted_jacobian() {
 }
 
 fn learner(optimiser: Optimiser, momentum: f64) -> Learner {
-    let network = NetworkSpec { width: 24, depth: 2, activation: Activation::Gelu, ..NetworkSpec::default() };
+    let network = NetworkSpec { width: 24, activation: Activation::Gelu, ..sized("mlp", &[("depth", 2)]) };
     let mut spec = Spec { network, ..Spec::default() };
     (spec.training.loss, spec.training.optimiser, spec.training.momentum) = (Loss::Mse, optimiser, momentum);
     Learner::new(&spec, [1, 3, 4], 5, &Device::flex())

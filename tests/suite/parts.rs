@@ -1,6 +1,7 @@
 //! The parts of a kernel (layers, sets of logits, blocks between tasks) and how sharply the loss curves: against the oracle,
 //! against dense eigenvalues, and as a run tells of them against its own Grams.
 
+use super::{FIVE, sized};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -10,7 +11,7 @@ use kernelscope::math::{Gram, lanczos, rng};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, FullKernel, Kernel, Measured, Reduction, Request, jacobian, layerwise};
 use kernelscope::record::{Block, Event, Logits, Row, Snapshot};
-use kernelscope::spec::{Loss, NetworkKind, NetworkSpec, Parametrisation, Spec};
+use kernelscope::spec::{Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms};
 use proptest::prelude::*;
 
@@ -41,10 +42,10 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Vec<f64>>) -> Vec<f64> {
 /// Each kind of network × {unblocked, blocked}: parts by layer and set of logits, from both implementations.
 #[test]
 fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
-    let base = NetworkSpec { width: 8, depth: 2, blocks: 1, ..NetworkSpec::default() };
+    let settings = [("depth", 2), ("blocks", 1), ("heads", 2), ("patch", 4)];
     let images = noise(6, 128, 3);
-    for kind in [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer, NetworkKind::Rnn] {
-        let spec = NetworkSpec { kind, heads: 2, patch: 4, ..base.clone() };
+    for kind in FIVE {
+        let spec = NetworkSpec { width: 8, ..sized(kind, &settings) };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let plain = Request::of(Reduction::Trace);
         let oracle = |request: &Request| jacobian::measure(&network, &images, None, request, &|| false).unwrap();
@@ -166,7 +167,7 @@ fn dense(
 
 #[test]
 fn sharpness_is_that_of_dense_eigenvalues() {
-    let spec = NetworkSpec { width: 64, depth: 2, ..NetworkSpec::default() };
+    let spec = NetworkSpec { width: 64, ..sized("mlp", &[("depth", 2)]) };
     let network = Network::new(&spec, 3, [1, 3, 4], 5, &Device::flex());
     let images = noise(7, 12, 9);
     let kernel = layerwise::measure(&network, &images, None, &Request::of(Reduction::Full), &|| false).unwrap();
@@ -191,8 +192,7 @@ fn sharpness_is_that_of_dense_eigenvalues() {
 /// What the number is for: full-batch descent on a wide network falls just below 2 and rises just above.
 #[test]
 fn two_is_where_full_batch_descent_begins_to_rise() {
-    let network =
-        NetworkSpec { width: 2048, depth: 1, parametrisation: Parametrisation::Ntk, ..NetworkSpec::default() };
+    let network = NetworkSpec { width: 2048, parametrisation: Parametrisation::Ntk, ..sized("mlp", &[("depth", 1)]) };
     let mut spec = Spec { network, ..Spec::default() };
     spec.training.loss = Loss::Mse;
     let images = noise(6, 12, 11);

@@ -1,5 +1,6 @@
 //! The scaling laboratory: problems that are drawn, learners against what they are by definition, studies of them.
 
+use super::sized;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -200,7 +201,7 @@ fn several_outputs_use_the_full_kernel_where_it_fits_and_say_so() {
     let mut spec = study("fashion-cnn").unwrap().spec();
     spec.study = None;
     (spec.data.binary, spec.data.samples, spec.data.shrink, spec.data.test_per_class) = (false, 24, 4, 4);
-    spec.network = kernelscope::spec::NetworkSpec { width: 16, depth: 1, ..Default::default() };
+    spec.network = kernelscope::spec::NetworkSpec { width: 16, ..sized("mlp", &[("depth", 1)]) };
     let by = |kernel| {
         let protocol = Protocol { kernel, ridge: Ridge::None, ..Protocol::default() };
         all_points(&spec, &[Learner::KernelStart, Learner::Linearised], protocol)

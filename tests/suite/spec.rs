@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::{FIVE, sized};
 use burn::tensor::{Device, Tensor};
 use kernelscope::{
     data::prepare,
     model::Network,
     ntk::{Apart, Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Head, Init, LABS, Layer, Loss, Method, NetworkKind, NetworkSpec, Norm,
-        Optimiser, PRESETS, Parametrisation, Pool, Source, Spec, SpecError, TaskKind, VERSION, preset,
+        Activation, Change, Cost, DataShape, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
+        Parametrisation, STUDIES, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
     },
 };
 use proptest::{option, prelude::*};
@@ -46,25 +47,16 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         prop::collection::vec(number(), 0..4),
         prop::collection::vec(0u64..1 << 60, 0..3),
     );
-    let kind = prop_oneof![
-        Just(NetworkKind::Mlp),
-        Just(NetworkKind::Cnn),
-        Just(NetworkKind::ResMlp),
-        Just(NetworkKind::Transformer),
-        Just(NetworkKind::Rnn)
-    ];
+    let kind = prop::sample::select(FIVE.to_vec());
     let network = (
         (kind, size(), size()),
         (size(), size(), size()),
-        (
-            prop_oneof![Just(Pool::Max), Just(Pool::Avg), Just(Pool::None)],
-            prop_oneof![Just(Head::Flatten), Just(Head::Mean)],
-        ),
+        (prop::sample::select(vec!["max", "avg", "none"]), prop::sample::select(vec!["flatten", "mean"])),
         prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Gelu), Just(Activation::Erf)],
         prop_oneof![Just(Parametrisation::Standard), Just(Parametrisation::Ntk)],
         (
             prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
-            option::of(prop_oneof![Just(Norm::Layer), Just(Norm::None)]),
+            prop::sample::select(vec!["layer", "none"]),
             option::of(size()),
         ),
         (number(), number(), option::of(number())),
@@ -115,8 +107,17 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             ) = tasks.clone();
             (.., stream.epochs, stream.steps) = tasks;
             let net = &mut spec.network;
-            ((net.kind, net.width, net.depth), (net.blocks, net.heads, net.patch), (net.pool, net.head), ..) = network;
-            (_, _, _, net.activation, net.parametrisation, (net.init, net.norm, net.alpha_width), ..) = network;
+            let ((kind, width, depth), (blocks, heads, patch), (pool, head), ..) = network;
+            let norm = network.5.1;
+            let sizes = [("depth", depth), ("blocks", blocks), ("heads", heads), ("patch", patch)];
+            *net = sized(kind, &sizes.map(|(name, size)| (name, size as i64)));
+            for (name, word) in [("pool", pool), ("head", head), ("norm", norm)] {
+                if net.declares(name) {
+                    net.set(name, word.into());
+                }
+            }
+            net.width = width;
+            (_, _, _, net.activation, net.parametrisation, (net.init, _, net.alpha_width), ..) = network;
             (.., (net.sigma_w, net.sigma_b, net.alpha)) = network;
             let train = &mut spec.training;
             (
@@ -181,7 +182,7 @@ proptest! {
 fn missing_keys_take_their_defaults() {
     assert_eq!(Spec::from_toml("").unwrap(), Spec::default());
     let spec = Spec::from_toml("version = 1\nseed = 7\n[network]\nwidth = 64\n").unwrap();
-    assert_eq!((spec.seed, spec.network.width, spec.network.depth), (7, 64, Spec::default().network.depth));
+    assert_eq!((spec.seed, spec.network), (7, NetworkSpec { width: 64, ..NetworkSpec::default() }));
     let spec = Spec::from_toml("[[changes]]\nstep = 5\nrate = 0.1\n[[changes]]\nstep = 9\nswitch = true\n").unwrap();
     assert_eq!(spec.changes.len(), 2);
     assert!(spec.changes[1].switch && spec.changes[0].rate == Some(0.1));
@@ -306,8 +307,8 @@ fn what_a_file_cannot_hold_is_a_sentence_and_no_panic() {
 // ---- validation ----
 
 /// Fields that forbid the run.
-fn fields(spec: &Spec) -> Vec<&'static str> {
-    spec.problems(&DataShape::expected(spec)).iter().map(|problem| problem.field).collect()
+fn fields(spec: &Spec) -> Vec<String> {
+    spec.problems(&DataShape::expected(spec)).iter().map(|problem| problem.field.to_string()).collect()
 }
 
 #[test]
@@ -333,13 +334,10 @@ fn each_problem_stands_beside_its_field() {
         (&["network.alpha=0"], "network.alpha"),
         (&["network.alpha=nan"], "network.alpha"),
         (&["network.alpha_width=0"], "network.alpha_width"),
-        (&["network.kind=cnn", "network.norm=layer"], "network.norm"),
-        (&["network.kind=rnn", "network.norm=layer"], "network.norm"),
-        (&["network.kind=transformer", "network.norm=none", "network.width=64"], "network.norm"),
         (&["data.source=idx"], "data.path"),
         (&["data.source=circle"], "tasks.classes"),
-        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=transformer"], "network.kind"),
-        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=cnn", "network.pool=none"], "network.kind"),
+        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=transformer"], "network.program"),
+        (&["data.source=circle", "tasks.classes=[[0,1]]", "network.kind=cnn", "network.pool=none"], "network.program"),
         (&["data.source=disk", "tasks.classes=[[0,1]]"], "kernel.probes_per_class"),
         (&["data.source=circle", "tasks.kind=rotated"], "tasks.kind"),
         (&["data.source=circle", "tasks.classes=[[0,1]]", "data.per_class=1000000"], "data.per_class"),
@@ -401,26 +399,115 @@ fn each_problem_stands_beside_its_field() {
     }
 }
 
+/// What a text does not declare, and what it does not admit, is one sentence that names the key, the value and what it may be.
+#[test]
+fn settings_are_those_that_the_text_declares() {
+    for (assignments, said) in [
+        (
+            &["network.program=cnn", "network.norm=layer"][..],
+            "network.norm: cnn has no such setting, it has width, depth, pool, head",
+        ),
+        (&["network.program=rnn", "network.blocks=2"], "network.blocks: rnn has no such setting, it has width"),
+        (&["network.norm=batch"], "network.norm: there is no batch, there are layer, none"),
+        (&["network.depth=deep"], "network.depth: deep is no whole number from 0 up"),
+        (&["network.program=nonesuch"], "network.program: there is no nonesuch, there are mlp, cnn"),
+        (&["network.program=no/such.rhai"], "no/such.rhai cannot be read: No such file or directory"),
+        (&["network.text=let"], "network.text: "),
+    ] {
+        let found = Spec::default().set_all(assignments.iter().copied()).unwrap_err().to_string();
+        assert!(found.contains(said) && !found.contains('\n'), "{assignments:?}: {found}");
+    }
+    let mut deep = Spec::default();
+    deep.set("network.depth=9").unwrap();
+    let problems = deep.problems(&DataShape::expected(&deep));
+    assert_eq!(problems[0].message, "depth is a whole number from 1 to 6, not 9");
+}
+
+/// A user's text is named by its path, stands in the run file, and needs the path no more.
+#[test]
+fn a_text_of_a_user_stands_in_the_run_file() {
+    let place = tempfile::tempdir().unwrap();
+    let text = "//! Two layers, and a number between them.\n\
+                let width = setting(\"width\", 32, 8..64);\n\
+                let gain = setting(\"gain\", 1.0, [0.0, 4.0], \"how much\");\n\
+                let norm = setting(\"norm\", false);\n\
+                let h = dense(\"in\", x, width);\n\
+                if norm { h = layer_norm(\"ln\", h); }\n\
+                dense(\"out\", act(scale(h, gain)), classes)\n";
+    std::fs::write(place.path().join("two.rhai"), text).unwrap();
+    let file = "[network]\nprogram = \"two.rhai\"\ngain = 2\nactivation = \"tanh\"\n";
+    std::fs::write(place.path().join("run.toml"), file).unwrap();
+    let spec = Spec::read(&place.path().join("run.toml")).unwrap();
+    let network = &spec.network;
+    assert_eq!((network.program.as_str(), network.width), ("two", 32));
+    assert_eq!((network.setting("gain"), network.setting("norm")), (Some(2.0.into()), Some(false.into())));
+    assert_eq!(fields(&spec), [""; 0]);
+    assert_eq!(network.parts([1, 28, 28], 10), ["in", "out"]);
+    // It goes, and the run repeats.
+    let written = spec.to_toml();
+    drop(place);
+    assert_eq!(Spec::from_toml(&written).unwrap(), spec, "{written}");
+    let mut normed = spec.clone();
+    normed.set("network.norm=true").unwrap();
+    assert_eq!(normed.network.parts([1, 28, 28], 10), ["in", "ln", "out"]);
+    assert_eq!(normed.network.with("norm", false), spec.network, "what is usual is not written down");
+    let line = shlex::split(&spec.command_line(None).unwrap()).unwrap();
+    let set = line.windows(2).filter(|pair| pair[0] == "--set").map(|pair| pair[1].as_str());
+    let mut again = Spec::default();
+    again.set_all(set).unwrap();
+    assert!(again.same_run(&spec), "{line:?}");
+    // The axis of a study.
+    let mut study = spec.clone();
+    let axis = "[study]\naxis = \"network.gain\"\nvalues = [0.5, 3]\nseeds = [1]\n";
+    study.study = Spec::from_toml(axis).unwrap().study;
+    let gains: Vec<_> = study.runs().unwrap().into_iter().map(|run| run.spec.network.setting("gain")).collect();
+    assert_eq!(gains, [Some(0.5.into()), Some(3.0.into())]);
+}
+
+/// All presets and studies as the last version wrote that knew kinds of networks: each opens to the same runs.
+#[test]
+fn files_of_earlier_versions_mean_the_same() {
+    let all = include_str!("../fixtures/kinds.toml");
+    let mut seen = 0;
+    for part in all.split("#### ").skip(1) {
+        let (head, text) = part.split_once('\n').unwrap();
+        let (what, name) = head.split_once(' ').unwrap();
+        let now = if what == "run" { preset(name) } else { study(name) }.unwrap().spec();
+        let old = Spec::from_toml(text).unwrap_or_else(|err| panic!("{head}: {err}"));
+        assert_eq!(old, now, "{head}");
+        let read = Spec::from_toml(&now.to_toml()).unwrap();
+        assert_eq!(read.runs().unwrap(), now.runs().unwrap(), "{head}");
+        seen += 1;
+    }
+    assert_eq!(seen, PRESETS.len() + STUDIES.len());
+    // Keys that a kind does not use, whatever they hold.
+    let text = "[network]\nkind = \"rnn\"\nwidth = 64\ndepth = 0\nblocks = 99\nheads = 3\npatch = 5\npool = \"avg\"\n\
+                head = \"mean\"\nnorm = \"none\"\nactivation = \"tanh\"\n";
+    let network = Spec::from_toml(text).unwrap().network;
+    assert_eq!(network, NetworkSpec { width: 64, ..NetworkSpec::of("rnn") });
+}
+
 /// A field is looked at by the kinds that use it and by no other; a colour image takes other patches than a grey one.
 #[test]
 fn each_kind_looks_at_its_own_fields() {
     let colour = DataShape { image: [3, 32, 32], ..DataShape::expected(&Spec::default()) };
     let odd = DataShape { image: [1, 30, 30], ..colour };
-    let of = |assignments: &[&str], shape: &DataShape| -> Vec<&'static str> {
+    let of = |assignments: &[&str], shape: &DataShape| -> Vec<String> {
         let mut spec = Spec::default();
-        assignments.iter().for_each(|assignment| spec.set(assignment).unwrap());
-        spec.problems(shape).iter().map(|problem| problem.field).collect()
+        // Under the old name of a program stand the old settings, used or not.
+        spec.set_all(assignments.iter().copied()).unwrap();
+        spec.problems(shape).iter().map(|problem| problem.field.to_string()).collect()
     };
     let none: [&str; 0] = [];
     assert_eq!(of(&["network.kind=mlp", "network.blocks=0", "network.heads=0", "network.patch=0"], &odd), none);
     assert_eq!(of(&["network.kind=resmlp", "network.depth=0", "network.heads=0", "network.patch=0"], &odd), none);
     let cnn = ["network.kind=cnn", "network.width=16", "network.depth=4", "network.blocks=0", "network.patch=0"];
     assert_eq!(of(&cnn, &colour), none);
-    assert_eq!(of(&cnn, &odd), ["network.kind"]);
+    assert_eq!(of(&cnn, &odd), ["network.program"]);
     assert_eq!(of(&[&cnn[..], &["network.pool=none"]].concat(), &odd), none);
     assert_eq!(of(&["network.kind=rnn", "network.depth=0", "network.blocks=0", "network.patch=0"], &odd), none);
     let transformer = ["network.kind=transformer", "network.width=64", "network.depth=0"];
-    assert_eq!(of(&transformer, &colour), ["network.patch"]);
+    assert_eq!(of(&transformer, &colour), ["network.program"], "a patch that nobody gave");
     assert_eq!(of(&[&transformer[..], &["network.patch=8"]].concat(), &colour), none);
 }
 
@@ -489,24 +576,24 @@ fn the_estimate_counts_the_parameters_of_each_kind() {
         Cost::of(&spec, &DataShape { image, ..DataShape::expected(&spec) }).parameters
     };
     let mlp = NetworkSpec { width: 512, ..NetworkSpec::default() };
-    let [cnn, resmlp, transformer] =
-        [NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Transformer].map(NetworkSpec::of);
+    let [cnn, resmlp, transformer] = ["cnn", "resmlp", "transformer"].map(NetworkSpec::of);
     assert_eq!(of(mlp, grey), 669_706);
     assert_eq!(of(cnn.clone(), grey), 20_490);
     assert_eq!(of(resmlp, grey), 300_554);
     assert_eq!(of(transformer, grey), 71_946);
     // 3→16, 16→16, 16→32, 32→32, all 3 × 3 with biases, then 10 logits of 32 · 8 · 8 values, or of 32 means.
-    let four = NetworkSpec { depth: 4, ..cnn };
+    let four = cnn.with("depth", 4);
     let convolutions = 9 * (3 * 16 + 16 * 16 + 16 * 32 + 32 * 32) + 16 + 16 + 32 + 32;
     assert_eq!(of(four.clone(), [3, 32, 32]), convolutions + 10 * (2048 + 1));
-    assert_eq!(of(NetworkSpec { head: Head::Mean, ..four }, [3, 32, 32]), convolutions + 10 * (32 + 1));
+    assert_eq!(of(four.with("head", "mean"), [3, 32, 32]), convolutions + 10 * (32 + 1));
 }
 
 #[test]
 fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     // Each is allowed by its own bounds; together they want terabytes.
     let mut wide = Spec::default();
-    (wide.network.width, wide.network.depth, wide.kernel.lag, wide.kernel.per_epoch) = (8192, 6, 100.0, 1000);
+    (wide.network.width, wide.kernel.lag, wide.kernel.per_epoch) = (8192, 100.0, 1000);
+    wide.network.set("depth", 6.into());
     assert_eq!(fields(&wide), ["network.width"]);
     let mut probing = Spec::default();
     (probing.kernel.probes_per_class, probing.kernel.lag, probing.kernel.per_epoch) = (400, 100.0, 1000);

@@ -1,10 +1,11 @@
 //! The theory of wide networks: against `neural_tangents`, brute force, closed forms, and itself taken another way.
 
+use super::sized;
 use std::path::{Path, PathBuf};
 
 use kernelscope::math::Gram;
 use kernelscope::record::{Arrays, Floats};
-use kernelscope::spec::{Activation, INFINITE, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use kernelscope::spec::{Activation, INFINITE, Init, NetworkSpec, Parametrisation};
 use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, Why, cross_entropy_flow};
 
 use super::cli::{kernelscope, text};
@@ -19,22 +20,21 @@ fn array(archive: &mut Arrays, name: &str) -> Floats {
 
 fn ntk(activation: Activation, depth: usize, sigma_w: f64, sigma_b: f64) -> NetworkSpec {
     let parametrisation = Parametrisation::Ntk;
-    NetworkSpec { parametrisation, activation, depth, sigma_w, sigma_b, ..NetworkSpec::default() }
+    NetworkSpec { parametrisation, activation, sigma_w, sigma_b, ..NetworkSpec::default() }.with("depth", depth)
 }
 
 /// Every configuration of the references.
 fn references() -> Vec<(&'static str, NetworkSpec)> {
     let root = std::f64::consts::SQRT_2;
-    let resmlp =
-        NetworkSpec { kind: NetworkKind::ResMlp, norm: Some(Norm::None), ..ntk(Activation::Relu, 2, 1.0, 0.1) };
-    let cnn = NetworkSpec { kind: NetworkKind::Cnn, pool: Pool::None, ..ntk(Activation::Relu, 2, root, 0.1) };
+    let resmlp = ntk(Activation::Relu, 2, 1.0, 0.1).turned("resmlp", None).with("norm", "none").with("blocks", 2);
+    let cnn = ntk(Activation::Relu, 2, root, 0.1).turned("cnn", None).with("pool", "none");
     vec![
         ("mlp_relu_d1_W1.4142_b0", ntk(Activation::Relu, 1, root, 0.0)),
         ("mlp_relu_d2_W1.5000_b0.1", ntk(Activation::Relu, 2, 1.5, 0.1)),
         ("mlp_relu_d3_W1.4142_b0", ntk(Activation::Relu, 3, root, 0.0)),
         ("mlp_erf_d2_W1.5000_b0", ntk(Activation::Erf, 2, 1.5, 0.0)),
         ("mlp_gelu_d1_W1.5000_b0.1", ntk(Activation::Gelu, 1, 1.5, 0.1)),
-        ("mlp_relu_layernorm_d1", NetworkSpec { norm: Some(Norm::Layer), ..ntk(Activation::Relu, 1, 1.5, 0.1) }),
+        ("mlp_relu_layernorm_d1", ntk(Activation::Relu, 1, 1.5, 0.1).with("norm", "layer")),
         ("resmlp_relu_2blocks", resmlp),
         ("cnn_relu_flatten", cnn),
     ]
@@ -51,7 +51,7 @@ fn kernels_are_those_of_neural_tangents() {
         (Arrays::open(&fixture("inputs.npz")).unwrap(), Arrays::open(&fixture("kernels.npz")).unwrap());
     let (train, test) = (array(&mut inputs, "x_train").1, array(&mut inputs, "x_test").1);
     for (name, network) in references() {
-        let image = if network.kind == NetworkKind::Cnn { [1, 8, 8] } else { [1, 1, 64] };
+        let image = if network.program == "cnn" { [1, 8, 8] } else { [1, 1, 64] };
         let limit = Infinite::of(&network, image).unwrap();
         let (a, b) = (limit.points(&train), limit.points(&test));
         let own = |points| limit.own(points, &|| false).unwrap();
@@ -141,7 +141,7 @@ fn tanh_is_its_integral() {
 fn the_standard_parametrisation_counts_its_fan_in() {
     // Gradients by W without a gain: Θ = n κ + 1 + σ_w² κ′ (d x·x′/d + 1) for one hidden layer of n units.
     let inputs = [0.4, -1.0, 0.7, 1.1, 0.2, -0.3];
-    let network = NetworkSpec { width: 300, depth: 1, init: Init::HeUniform, ..NetworkSpec::default() };
+    let network = NetworkSpec { width: 300, init: Init::HeUniform, ..sized("mlp", &[("depth", 1)]) };
     let found = among(&network, [1, 1, 3], &inputs).ntk[1];
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (x, y) = inputs.split_at(3);
@@ -155,10 +155,10 @@ fn the_standard_parametrisation_counts_its_fan_in() {
 #[test]
 fn what_has_no_limit_says_so() {
     let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8]).unwrap_err();
-    let cnn = NetworkSpec { kind: NetworkKind::Cnn, pool: Pool::Max, ..ntk(Activation::Relu, 2, 1.0, 0.0) };
+    let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).turned("cnn", None).with("pool", "max");
     assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
     assert_eq!(refused(NetworkSpec { width: INFINITE, ..NetworkSpec::default() }), NoLimit::Standard);
-    let transformer = NetworkSpec { kind: NetworkKind::Transformer, patch: 4, ..NetworkSpec::default() };
+    let transformer = NetworkSpec::of("transformer").with("patch", 4);
     assert_eq!(refused(transformer).why(), Some(&Why::Attention));
 }
 
@@ -169,8 +169,8 @@ fn equal_and_nearly_equal_inputs_are_numbers() {
     inputs.extend((0..4).map(|at| f64::from(at).sin() * (1.0 + 1e-13)));
     inputs.extend([0.0; 4]);
     for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Erf] {
-        for norm in [Norm::None, Norm::Layer] {
-            let network = NetworkSpec { norm: Some(norm), ..ntk(activation, 3, 1.5, 0.0) };
+        for norm in ["none", "layer"] {
+            let network = ntk(activation, 3, 1.5, 0.0).with("norm", norm);
             let found = among(&network, [1, 1, 4], &inputs);
             assert!(found.nngp.iter().chain(&found.ntk).all(|value| value.is_finite()), "{activation:?} {norm:?}");
             let n = 6;
@@ -410,7 +410,7 @@ fn what_theory_cannot_use_is_one_sentence() {
     let far = [("x_train", vec![2, 2], vec![1e-30, 0.0, 0.0, 1e-30]), ("x_test", vec![1, 2], vec![1e80, 1e80]), large];
     refused(&far, &["--ridge=0", "--set", "network.sigma_b=0"], "no number");
     refused(std::slice::from_ref(&inputs), &["--set", "network.kind=cnn", "--set", "network.pool=max"], "pool");
-    refused(std::slice::from_ref(&inputs), &["--set", "network.depth=0"], "hidden layers");
+    refused(std::slice::from_ref(&inputs), &["--set", "network.depth=0"], "depth is a whole number from 1 to 6, not 0");
     let half = ("y_train", vec![2, 2], vec![0.7, 0.7, 0.5, 0.5]);
     refused(&[inputs.clone(), half], &["--set", "training.loss=cross-entropy"], "probabilities");
     refused(std::slice::from_ref(&inputs), &["--ridge=-1"], "--ridge");

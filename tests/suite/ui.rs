@@ -10,7 +10,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
 use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
-use kernelscope::spec::{NetworkKind, NetworkSpec, PRESETS, Spec, preset};
+use kernelscope::spec::{NetworkSpec, PRESETS, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::clock::{Clock, bands};
 use kernelscope::ui::commands::UserCommand;
@@ -180,30 +180,24 @@ fn what_is_wrong_stands_in_words_below_its_field() {
 #[test]
 fn each_kind_of_network_shows_its_own_fields_and_begins_with_its_own_sizes() {
     let mut harness = window(Spec::default());
-    let fields = |kind: NetworkKind| match kind {
-        NetworkKind::Mlp => &["Width", "Depth", "Normalised"][..],
-        NetworkKind::Cnn => &["Channels", "Convolutions", "Pooling", "Logits from"],
-        NetworkKind::ResMlp => &["Width", "Blocks", "Normalised"],
-        NetworkKind::Transformer => &["Width", "Blocks", "Heads", "Patch"],
-        NetworkKind::Rnn => &["Width"],
+    let fields = |name: &str| match name {
+        "mlp" => &["Width", "Depth", "Norm"][..],
+        "cnn" => &["Width", "Depth", "Pool", "Head"],
+        "resmlp" => &["Width", "Blocks", "Norm"],
+        "transformer" => &["Width", "Blocks", "Heads", "Patch"],
+        _ => &["Width"],
     };
-    let kinds = [
-        (NetworkKind::Cnn, "CNN"),
-        (NetworkKind::ResMlp, "residual MLP"),
-        (NetworkKind::Transformer, "transformer"),
-        (NetworkKind::Rnn, "recurrent (RNN)"),
-        (NetworkKind::Mlp, "MLP"),
-    ];
-    for (kind, name) in kinds {
+    let kinds = ["cnn", "resmlp", "transformer", "rnn", "mlp"];
+    for name in kinds {
         harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Architecture").click();
         harness.run_steps(3);
         press(&mut harness, name);
         let network = &harness.state().draft().network;
-        assert_eq!(*network, NetworkSpec::of(kind));
-        for (of, _) in kinds {
+        assert_eq!(*network, NetworkSpec::of(name));
+        for of in kinds {
             for field in fields(of) {
                 let shown = harness.query_all_by_label(field).next().is_some();
-                assert_eq!(shown, fields(kind).contains(field), "{field} for {name}");
+                assert_eq!(shown, fields(name).contains(field), "{field} for {name}");
             }
         }
         harness.check_accessibility();
@@ -525,7 +519,7 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
 #[test]
 fn a_tensor_of_the_program_is_shown_alone_and_the_whole_comes_back() {
     let mut spec = tiny();
-    spec.network = NetworkSpec { blocks: 6, width: 16, ..NetworkSpec::of(NetworkKind::ResMlp) };
+    spec.network = NetworkSpec { width: 16, ..NetworkSpec::of("resmlp").with("blocks", 6) };
     let mut harness = window(spec);
     harness.state_mut().arrange(&[View::Program]);
     press(&mut harness, "Start");

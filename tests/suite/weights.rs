@@ -1,5 +1,6 @@
 //! Weights files: a run's is the whole network, those of others are read for what they are, and nothing else is.
 
+use super::{FIVE, fitting, gram::pooled};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -12,9 +13,7 @@ use kernelscope::data::prepare;
 use kernelscope::math::rng;
 use kernelscope::model::Network;
 use kernelscope::record::{WeightsFile, printable};
-use kernelscope::spec::{
-    Activation, DataShape, Head, Loss, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool, Reduction, Spec,
-};
+use kernelscope::spec::{Activation, DataShape, Loss, NetworkSpec, Parametrisation, Reduction, Spec};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -66,12 +65,11 @@ fn last_gram(path: &Path) -> Vec<f64> {
 }
 
 fn any_network() -> impl Strategy<Value = NetworkSpec> {
-    use NetworkKind::*;
-    let kind = prop::sample::select(vec![Mlp, Cnn, ResMlp, Transformer, Rnn]);
+    let kind = prop::sample::select(FIVE.to_vec());
     let activation = prop::sample::select(vec![Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Erf]);
-    let norm = prop::sample::select(vec![None, Some(Norm::Layer), Some(Norm::None)]);
-    let pool = prop::sample::select(vec![Pool::Max, Pool::Avg, Pool::None]);
-    let head = prop::sample::select(vec![Head::Flatten, Head::Mean]);
+    let norm = prop::sample::select(vec![None, Some("layer"), Some("none")]);
+    let pool = prop::sample::select(vec!["max", "avg", "none"]);
+    let head = prop::sample::select(vec!["flatten", "mean"]);
     let sizes = (16..20usize, 4..6usize, 1..4usize, prop::sample::select(vec![1usize, 2, 4, 8]));
     let patch = prop::sample::select(vec![1usize, 2, 4, 7, 14]);
     let alpha = (prop::sample::select(vec![None, Some(0.5), Some(3.0)]), prop::option::of(8..64usize));
@@ -79,23 +77,25 @@ fn any_network() -> impl Strategy<Value = NetworkSpec> {
     (kind, (activation, norm, pool, head), sizes, patch, alpha, sigma).prop_map(
         |(kind, (activation, norm, pool, head), (wide, narrow, depth, heads), patch, (alpha, alpha_width), sigma)| {
             let (is_ntk, sigma_w, sigma_b) = sigma;
+            let is_cnn = kind == "cnn";
+            let layers = if is_cnn { 2 * depth.min(2) } else { depth };
+            let sizes = [("depth", layers), ("blocks", depth), ("heads", heads), ("patch", patch)];
+            let sizes = sizes.map(|(name, size)| (name, size as i64));
+            let mut network = fitting(NetworkSpec::of(kind), &sizes);
+            for (name, word) in [("norm", norm), ("pool", Some(pool)), ("head", Some(head))] {
+                if let Some(word) = word.filter(|_| network.declares(name)) {
+                    network.set(name, word.into());
+                }
+            }
             NetworkSpec {
-                kind,
                 activation,
-                norm,
-                pool,
-                head,
-                width: if kind == Cnn { narrow } else { wide / heads * heads },
-                depth: if kind == Cnn { 2 * depth.min(2) } else { depth },
-                blocks: depth,
-                heads,
-                patch,
+                width: if is_cnn { narrow } else { wide / heads * heads },
                 alpha,
                 alpha_width,
                 parametrisation: if is_ntk { Parametrisation::Ntk } else { Parametrisation::Standard },
                 sigma_w,
                 sigma_b,
-                ..NetworkSpec::of(kind)
+                ..network
             }
         },
     )
@@ -160,14 +160,12 @@ fn what_contradicts_a_runs_weights_is_refused() {
         parametrisation: Parametrisation::Ntk,
         alpha: Some(2.0),
         width: 16,
-        patch: 2,
-        heads: 2,
-        ..NetworkSpec::of(NetworkKind::Transformer)
+        ..NetworkSpec::of("transformer").with("patch", 2).with("heads", 2)
     };
     check_a_run(&bench, &spec);
     let line = "--weights {}/run/model.safetensors --inputs {}/x.safetensors";
     for (option, part) in [
-        ("--arch mlp_tanh", "network.kind = transformer, and the command line mlp"),
+        ("--arch mlp_tanh", "network.program = transformer, and the command line mlp"),
         ("--activation relu", "network.activation = tanh, and the command line relu"),
         ("--heads 4", "network.heads = 2, and the command line 4"),
         ("--parametrisation standard", "network.parametrisation = ntk"),
@@ -254,7 +252,7 @@ fn names_of_other_programs_are_taken_for_what_they_are() {
             })
         };
         match kind {
-            NetworkKind::Mlp => {
+            "mlp" => {
                 names.push(swapped(&[("fc1", "0"), ("fc2", "2"), ("fc3", "4")]));
                 names.push(swapped(&[("fc1", "net.1"), ("fc2", "net.4"), ("fc3", "net.10")]));
                 names.push(swapped(&[("fc1", "layers.0"), ("fc2", "layers.1"), ("fc3", "layers.2")]));
@@ -262,11 +260,11 @@ fn names_of_other_programs_are_taken_for_what_they_are() {
                 names.push(swapped(&[("fc1", "linear1"), ("fc2", "linear2"), ("fc3", "linear3")]));
                 names.push(swapped(&[("fc3", "head")]));
             }
-            NetworkKind::Cnn => {
+            "cnn" => {
                 names.push(swapped(&[("conv1", "0"), ("conv2", "3"), ("fc", "7")]));
                 names.push(swapped(&[("conv1", "features.0"), ("conv2", "features.3"), ("fc", "classifier.1")]));
             }
-            NetworkKind::Rnn => {
+            "rnn" => {
                 let rnn: &[(&str, &str)] =
                     &[("weight_ih", "weight_ih_l0"), ("bias_ih", "bias_ih_l0"), ("weight_hh", "weight_hh_l0")];
                 names.push(swapped(rnn));
@@ -353,7 +351,7 @@ fn sixteen_and_sixty_four_bits_are_read_exactly() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(4, 1));
     // Values of eight bits of mantissa and small exponents, which every kind of float holds.
-    let mut named = tensors(&weights(NetworkKind::Mlp, Activation::Gelu, Pool::Max));
+    let mut named = tensors(&weights("mlp", Activation::Gelu, "max"));
     for (.., values) in &mut named {
         values.iter_mut().for_each(|value| *value = (*value * 128.0).round() / 128.0);
     }
@@ -420,7 +418,7 @@ fn layers_without_a_bias_leave_its_part_out() {
             }
         }
         // One layer's bias alone is a hole and no choice, where layers like it have theirs.
-        if kind == NetworkKind::Transformer {
+        if kind == "transformer" {
             let holed = named.iter().filter(|(name, ..)| name != "blocks.1.attn.v.bias").cloned();
             bench.file("w.safetensors", &safetensors(holed));
             let line = format!("--arch {arch} --heads 2 --weights {{}}/w.safetensors --inputs {{}}/x.safetensors");
@@ -445,7 +443,7 @@ fn modules_of_pytorch_are_read_by_their_names() {
     let line = |arch: &str| {
         format!("--arch {arch} --heads 2 --per-tensor --weights {{}}/w.safetensors --inputs {{}}/x.safetensors")
     };
-    let named = tensors(&weights(NetworkKind::Rnn, Activation::Tanh, Pool::Max));
+    let named = tensors(&weights("rnn", Activation::Tanh, "max"));
     bench.file("w.safetensors", &safetensors(named.clone()));
     let one = bench.kernels(&line("rnn_tanh"));
     let mut two: Tensors = Vec::new();
@@ -474,7 +472,7 @@ fn modules_of_pytorch_are_read_by_their_names() {
         }
     }
 
-    let named = tensors(&weights(NetworkKind::Transformer, Activation::Gelu, Pool::Max));
+    let named = tensors(&weights("transformer", Activation::Gelu, "max"));
     bench.file("w.safetensors", &safetensors(named.clone()));
     let apart = bench.kernels(&line("transformer_preln"));
     let joint = |weight: &str, bias: &str, out: &str| {
@@ -509,7 +507,7 @@ fn modules_of_pytorch_are_read_by_their_names() {
 fn shards_are_one_file() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(4, 1));
-    let named = tensors(&weights(NetworkKind::Mlp, Activation::Tanh, Pool::Max));
+    let named = tensors(&weights("mlp", Activation::Tanh, "max"));
     bench.file("w.safetensors", &safetensors(named.clone()));
     let line = "--arch mlp_tanh --inputs {}/x.safetensors --weights {}";
     let whole = bench.kernels(&format!("{line}/w.safetensors"));
@@ -554,7 +552,7 @@ fn what_is_no_weights_file_is_recognised() {
         ]
         .concat()
     };
-    let short = weights(NetworkKind::Mlp, Activation::Relu, Pool::Max);
+    let short = weights("mlp", Activation::Relu, "max");
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (zip("archive/data.pkl"), "a file of torch.save: in Python"),
         (zip("fc1.weight.npy"), "an archive of NumPy"),
@@ -600,15 +598,15 @@ fn what_is_no_weights_file_is_recognised() {
 fn what_nothing_says_is_assumed_aloud_or_refused() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(2, 1));
-    bench.file("mlp.safetensors", &weights(NetworkKind::Mlp, Activation::Relu, Pool::Max));
-    bench.file("cnn.safetensors", &weights(NetworkKind::Cnn, Activation::Tanh, Pool::Max));
-    bench.file("tf.safetensors", &weights(NetworkKind::Transformer, Activation::Relu, Pool::Max));
+    bench.file("mlp.safetensors", &weights("mlp", Activation::Relu, "max"));
+    bench.file("cnn.safetensors", &weights("cnn", Activation::Tanh, "max"));
+    bench.file("tf.safetensors", &weights("transformer", Activation::Relu, "max"));
     let said = bench.refusal("--weights {}/mlp.safetensors --inputs {}/x.safetensors");
-    assert!(said.contains("does not say the kind of network (--arch)"), "{said}");
+    assert!(said.contains("does not say the network (--arch)"), "{said}");
     let said = bench.refusal("--arch mlp_relu --sigma-w 2 --weights {}/mlp.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("--parametrisation ntk"), "{said}");
     let said = bench.refusal("--arch mlp_relu --pool avg --weights {}/mlp.safetensors --inputs {}/x.safetensors");
-    assert!(said.contains("only a convolutional network pools"), "{said}");
+    assert!(said.contains("mlp has no setting pool: leave --pool out"), "{said}");
     let said = bench.refusal("--arch cnn_maxpool --pool avg --weights {}/cnn.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("--arch says pool = max and --pool avg"), "{said}");
     let run = |line: &str| {
@@ -636,14 +634,14 @@ fn a_finite_kernel_of_what_overflowed_is_no_file() {
     let bench = Bench::new();
     bench.file("x.safetensors", &inputs(2, 1));
     for (arch, kind, first) in [
-        ("mlp_tanh", NetworkKind::Mlp, "fc1.weight"),
-        ("mlp_erf", NetworkKind::Mlp, "fc1.weight"),
-        ("resmlp_preln", NetworkKind::ResMlp, "embed.weight"),
-        ("rnn_tanh", NetworkKind::Rnn, "rnn.weight_ih"),
+        ("mlp_tanh", "mlp", "fc1.weight"),
+        ("mlp_erf", "mlp", "fc1.weight"),
+        ("resmlp_preln", "resmlp", "embed.weight"),
+        ("rnn_tanh", "rnn", "rnn.weight_ih"),
     ] {
-        let mut named = tensors(&weights(kind, Activation::Tanh, Pool::Max));
+        let mut named = tensors(&weights(kind, Activation::Tanh, "max"));
         let huge = named.iter_mut().find(|(name, ..)| name == first).unwrap();
-        let factor = if kind == NetworkKind::ResMlp { 1e25 } else { 3e38 };
+        let factor = if kind == "resmlp" { 1e25 } else { 3e38 };
         huge.2.iter_mut().for_each(|value| *value = value.signum() * factor);
         bench.file("w.safetensors", &safetensors(named));
         let line = format!("--arch {arch} --weights {{}}/w.safetensors --inputs {{}}/x.safetensors --out {{}}/k.npz");
@@ -673,7 +671,7 @@ fn damaged_weights_are_read_or_refused() {
     let seeds: Vec<(NetworkSpec, Vec<u8>)> = ARCHS
         .iter()
         .map(|&(_, kind, activation, pool)| {
-            let spec = NetworkSpec { activation, pool, heads: 2, ..NetworkSpec::of(kind) };
+            let spec = pooled(NetworkSpec { activation, ..fitting(NetworkSpec::of(kind), &[("heads", 2)]) }, pool);
             let metadata = BTreeMap::from([("network.kind".to_owned(), "mlp".to_owned())]);
             (spec, with_metadata(&tensors(&weights(kind, activation, pool)), metadata))
         })

@@ -21,7 +21,7 @@ use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host,
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
 use crate::record::{WeightsFile, WeightsFileError, read_regular, words};
-use crate::spec::{KernelWork, NetworkKind, NetworkSpec, Plan, Said, SaidError, memory_available};
+use crate::spec::{KernelWork, NetworkSpec, Plan, Said, SaidError, memory_available};
 
 /// How a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Gram {
             source => GramError::File { path: at(), source },
         })?;
         let (spec, said, assumed) = network_of(order, &file)?;
-        let images = matches!(spec.kind, NetworkKind::Cnn | NetworkKind::Transformer | NetworkKind::Rnn);
+        let images = spec.reads_images();
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
             Inputs::parse(&read(path)?, images).map_err(refused)

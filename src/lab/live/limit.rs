@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use crate::data::Prepared;
 use crate::math::Gram;
-use crate::spec::{Reduction, Spec};
+use crate::spec::Spec;
 use crate::theory::Infinite;
 
 /// Numbers that all pairs of probes take on their way at most: a second or two.
@@ -12,7 +12,7 @@ const MOST_WORK: usize = 300_000_000;
 /// Θ̊ on the probes; `None` where the network has no limit in closed form or no kernel of these images, where it would take
 /// long, or when cancelled.
 pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
-    if spec.kernel.reduction != Reduction::Trace {
+    if !spec.kernel.reduction.is_trace() {
         return None;
     }
     if let Bench::Infinite(infinite) = bench {

@@ -11,7 +11,6 @@ use super::analyst::{Answer, Work};
 use super::fork::Now;
 use super::{Live, Stop};
 use crate::record::{Block, Event, Row};
-use crate::spec::{Loss, Optimiser};
 
 /// How often a run that waits for the analyst looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
@@ -88,17 +87,17 @@ impl Live<'_> {
     }
 
     /// Says at the start of a run when its rate is beyond the largest stable one: 2 (1 + μ) over the curvature of the loss, of
-    /// which the first kernel tells. Adam has no such rate.
+    /// which the first kernel tells. An optimiser that does not follow the gradient has no such rate.
     fn unstable(&self, row: &Row) -> Option<Event> {
         let training = &self.spec.training;
-        if row.step > 0 || training.optimiser == Optimiser::Adam {
+        if row.step > 0 || !training.optimiser.follows_gradient() {
             return None;
         }
         let block = row.blocks.iter().find(|block| block.block == Block::Task(row.task))?;
         let rows = self.data.probes.blocks[row.task - 1].len() as f64;
         let gain = self.spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
         let entries = rows * self.data.set.outputs() as f64;
-        let squared = (training.loss == Loss::Mse).then(|| row.rate * gain * block.lambda_max / entries);
+        let squared = training.loss.is_squared().then(|| row.rate * gain * block.lambda_max / entries);
         let sharpness = block.sharpness_loss.or(squared)?;
         let most = 2.0 * (1.0 + training.momentum);
         let message = format!(

@@ -21,7 +21,7 @@ use crate::data::{Images, Prepared, Role, prepare};
 use crate::math::learning_curve::Eigenproblem;
 use crate::model::Network;
 use crate::record::{InstantCurve, Point};
-use crate::spec::{Learner, Lesson, Ridge, Source, Spec};
+use crate::spec::{Learner, Lesson, Ridge, Spec};
 use crate::theory::{Infinite, NoKernels, Rfm};
 
 /// What is told on the way.
@@ -349,14 +349,13 @@ impl<'a> School<'a> {
         let draw = |count| self.data.samples(self.spec, Role::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
         let pool = if most > 0 { Some(draw(most)?) } else { None };
         for learner in self.lesson.foreseen(self.spec) {
-            if learner == Learner::Infinite && self.spec.data.source == Source::Fourier {
+            if learner.is_infinite() && self.spec.data.source.is_power_law() {
                 let problem = circle::problem(self.spec, self.data.set.train.shape)?;
                 client.tell(Told::Instant(instant(learner, &problem, circle::MOST)))?;
                 continue;
             }
             let Some(pool) = &pool else { continue };
-            let kernel =
-                if learner == Learner::Infinite { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
+            let kernel = if learner.is_infinite() { self.infinite()? } else { Of::Network(Box::new(self.initial())) };
             let gram = kernel.trace_gram(pool, client.cancelled)?.0;
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();

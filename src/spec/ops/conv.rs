@@ -24,6 +24,26 @@ pub(super) fn windows(side: usize, size: usize, stride: usize, padding: usize, d
 }
 
 impl Conv {
+    /// Whether its filters are 3 × 3 and see every pixel of an image that keeps its size.
+    pub fn keeps_size_by_threes(&self) -> bool {
+        self.kernel == [3; 2]
+            && self.stride == [1; 2]
+            && self.padding == [1; 2]
+            && self.dilation == [1; 2]
+            && self.groups == 1
+    }
+
+    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
+        let channels = match shape("weight") {
+            Some(&[channels, _, _, _]) if channels > 0 => channels,
+            _ => self.channels,
+        };
+        // One filter for each channel stays one.
+        let groups = if self.groups > 1 && self.groups == self.channels { channels } else { self.groups };
+        Self { channels, groups, bias: self.bias && shape("bias").is_some(), ..self }
+    }
+
     /// Height and width of what it gives for an image of these.
     fn sides(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let side = |at: usize, length: usize| {
@@ -63,7 +83,14 @@ impl Operation for Conv {
         let &[channels, height, width] = one(inputs) else { return None };
         let [height, width] = self.sides([height, width])?;
         let (fan_in, fan_out) = (self.fan_in(channels), self.channels);
-        Some(Layer::Affine { fan_in, fan_out, places: height * width, groups: self.groups, bias: self.bias })
+        Some(Layer::Affine {
+            fan_in,
+            fan_out,
+            places: height * width,
+            groups: self.groups,
+            bias: self.bias,
+            shared: false,
+        })
     }
 
     fn sign(&self) -> &'static str {

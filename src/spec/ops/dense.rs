@@ -13,6 +13,23 @@ pub struct Dense {
     pub into_recurrence: bool,
 }
 
+impl Dense {
+    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
+        let [weight, bias] = self.parts();
+        let outputs = match shape(weight) {
+            Some(&[outputs, _]) if !self.transposed && outputs > 0 => outputs,
+            _ => self.outputs,
+        };
+        Self { outputs, bias: self.bias && shape(bias).is_some(), ..self }
+    }
+
+    /// The last parts of the names of its tensors.
+    fn parts(&self) -> [&'static str; 2] {
+        if self.into_recurrence { ["weight_ih", "bias_ih"] } else { ["weight", "bias"] }
+    }
+}
+
 impl Operation for Dense {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         match one(inputs) {
@@ -27,9 +44,8 @@ impl Operation for Dense {
 
     fn tensors(&self, name: &str, inputs: &[&[usize]]) -> Vec<Parameter> {
         let fan_in = one(inputs).last().copied().unwrap_or(0);
-        let parts = if self.into_recurrence { ["weight_ih", "bias_ih"] } else { ["weight", "bias"] };
         let shape = if self.transposed { vec![fan_in, self.outputs] } else { vec![self.outputs, fan_in] };
-        let mut tensors = pair(name, parts, shape, fan_in, self.bias);
+        let mut tensors = pair(name, self.parts(), shape, fan_in, self.bias);
         if let Some(bias) = tensors.get_mut(1) {
             bias.shape = vec![self.outputs];
         }
@@ -39,7 +55,7 @@ impl Operation for Dense {
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let (&fan_in, places) = one(inputs).split_last()?;
         let places = places.iter().product();
-        Some(Layer::Affine { fan_in, fan_out: self.outputs, places, groups: 1, bias: self.bias })
+        Some(Layer::Affine { fan_in, fan_out: self.outputs, places, groups: 1, bias: self.bias, shared: false })
     }
 
     fn sign(&self) -> &'static str {

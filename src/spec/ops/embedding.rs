@@ -12,6 +12,16 @@ pub struct Embedding {
     pub width: usize,
 }
 
+impl Embedding {
+    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
+        match shape("weight") {
+            Some(&[tokens, width]) if tokens > 0 && width > 0 => Self { tokens, width },
+            _ => self,
+        }
+    }
+}
+
 impl Operation for Embedding {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         match one(inputs) {
@@ -28,7 +38,7 @@ impl Operation for Embedding {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let places = one(inputs).iter().product();
-        Some(Layer::Affine { fan_in: self.tokens, fan_out: self.width, places, groups: 1, bias: false })
+        Some(Layer::Affine { fan_in: self.tokens, fan_out: self.width, places, groups: 1, bias: false, shared: false })
     }
 
     fn sign(&self) -> &'static str {

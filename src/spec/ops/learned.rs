@@ -20,8 +20,7 @@ impl Operation for Positions {
     }
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
-        let (width, tokens) = features(one(inputs));
-        Some(Layer::Position { tokens, width })
+        Some(Layer::Offset { entries: one(inputs).iter().product() })
     }
 
     fn sign(&self) -> &'static str {
@@ -47,8 +46,8 @@ impl Operation for ClassToken {
     }
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
-        let (width, _) = features(one(inputs));
-        Some(Layer::Position { tokens: 1, width })
+        let (entries, _) = features(one(inputs));
+        Some(Layer::Offset { entries })
     }
 
     fn sign(&self) -> &'static str {

@@ -36,7 +36,9 @@ pub use recurrence::Recurrence;
 pub use reduce::{Reduce, Reduction};
 pub use reshape::{Patches, Rearrange};
 
-use super::Layer;
+use std::collections::BTreeMap;
+
+use super::{Layer, Parametrisation};
 
 /// How a line of a program is computed from the lines that it reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,6 +117,80 @@ impl Op {
     }
 }
 
+impl Op {
+    /// The same operation with the sizes that a weights file has for a layer of this name: its outputs and whether it has a bias.
+    pub fn adopting(self, name: &str, tensors: &BTreeMap<String, Vec<usize>>) -> Self {
+        let shape = |part: &str| tensors.get(&format!("{name}.{part}")).map(Vec::as_slice);
+        match self {
+            Self::Dense(dense) => Self::Dense(dense.adopting(shape)),
+            Self::Conv(conv) => Self::Conv(conv.adopting(shape)),
+            Self::Norm(norm) => Self::Norm(Norm { bias: norm.bias && shape("bias").is_some(), ..norm }),
+            Self::Recurrence(op) => Self::Recurrence(Recurrence { bias: shape("bias_hh").is_some(), ..op }),
+            Self::Embedding(op) => Self::Embedding(op.adopting(shape)),
+            other => other,
+        }
+    }
+
+    /// Whether this is a dense layer, whose inputs a linear probe can read.
+    pub fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense(_))
+    }
+
+    /// Whether it computes otherwise while training than when it is evaluated.
+    pub fn is_other_in_training(&self) -> bool {
+        match self {
+            Self::Norm(norm) => norm.kind.is_of_batches(),
+            Self::Dropout(dropout) => dropout.rate > 0.0,
+            Self::Input
+            | Self::Dense(_)
+            | Self::Conv(_)
+            | Self::Pool(_)
+            | Self::Reduce(_)
+            | Self::Rearrange(_)
+            | Self::Patches(_)
+            | Self::Function(_)
+            | Self::Softmax(_)
+            | Self::Arithmetic(_)
+            | Self::Scale(_)
+            | Self::Concat(_)
+            | Self::LayerScale(_)
+            | Self::Positions(_)
+            | Self::ClassToken(_)
+            | Self::Attention(_)
+            | Self::Recurrence(_)
+            | Self::Embedding(_) => false,
+        }
+    }
+
+    /// Whether it makes one list of all numbers.
+    pub fn flattens(&self) -> bool {
+        matches!(self, Self::Rearrange(Rearrange::Flatten))
+    }
+
+    /// Whether it reads squares of pixels.
+    pub fn has_windows(&self) -> bool {
+        matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Patches(_))
+    }
+
+    /// What it makes of windows of pixels, where it pools.
+    pub fn pools(&self) -> Option<PoolKind> {
+        match self {
+            Self::Pool(pool) => Some(pool.kind),
+            _ => None,
+        }
+    }
+
+    /// The share that a network with it reaches of the speed of large matrix products, at most.
+    pub(super) fn reaches(&self) -> f64 {
+        match self {
+            Self::Attention(_) => 0.05,
+            Self::Recurrence(_) => 0.11,
+            Self::Conv(_) => 0.17,
+            _ => 0.4,
+        }
+    }
+}
+
 /// A parameter tensor, named and laid out as in weights files (PyTorch's names and layouts).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
@@ -154,9 +230,26 @@ pub enum Role {
 }
 
 impl Parameter {
+    /// The fan-in of a weight; 1 of anything else.
+    pub fn fan_in(&self) -> usize {
+        match self.fill {
+            Fill::Weight { fan_in } | Fill::Bias { fan_in } => fan_in,
+            Fill::Offset | Fill::Constant(_) => 1,
+        }
+    }
+
     /// The last part of its name: `weight`, `bias`, or the whole where there is but one.
     pub fn part(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
+    /// Whether training leaves it alone in this parametrisation.
+    pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
+        match self.role {
+            Role::Weight => false,
+            Role::Norm => parametrisation.is_ntk(),
+            Role::Buffer => true,
+        }
     }
 
     /// How many numbers it has; in f64, because a network that no machine can hold must be counted and refused.

@@ -24,9 +24,27 @@ pub enum NormKind {
     Batch,
 }
 
+impl NormKind {
+    /// Whether its mean and variance are those of a batch while training.
+    pub fn is_of_batches(self) -> bool {
+        match self {
+            Self::Batch => true,
+            Self::Layer | Self::Rms | Self::Group { .. } => false,
+        }
+    }
+}
+
 impl Norm {
     /// ε, PyTorch's default.
     pub const EPSILON: f64 = 1e-5;
+
+    /// Whether a mean is taken off.
+    pub fn is_centred(&self) -> bool {
+        match self.kind {
+            NormKind::Rms => false,
+            NormKind::Layer | NormKind::Group { .. } | NormKind::Batch => true,
+        }
+    }
 }
 
 impl Operation for Norm {
@@ -69,7 +87,7 @@ impl Operation for Norm {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let (width, places) = features(one(inputs));
-        Some(Layer::Norm { width, places })
+        Some(if self.bias { Layer::Norm { width, places } } else { Layer::Scale { width, places } })
     }
 
     fn sign(&self) -> &'static str {

@@ -21,6 +21,15 @@ pub enum PoolKind {
     Avg,
 }
 
+impl Pool {
+    /// The side of its windows, where they are squares that tile an image of these sides.
+    pub fn tiles(&self, [height, width]: [usize; 2]) -> Option<usize> {
+        let [side, other] = self.size;
+        let plain = side == other && self.stride == self.size && self.padding == [0; 2];
+        (plain && height.is_multiple_of(side) && width.is_multiple_of(side)).then_some(side)
+    }
+}
+
 impl Operation for Pool {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         let &[channels, height, width] = one(inputs) else {

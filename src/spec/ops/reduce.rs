@@ -15,6 +15,13 @@ pub enum Reduction {
     Sum,
 }
 
+impl Reduce {
+    /// Whether it divides by the number of places.
+    pub fn is_mean(&self) -> bool {
+        self.reduction == Reduction::Mean
+    }
+}
+
 impl Operation for Reduce {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         let shape = one(inputs);

@@ -11,9 +11,7 @@ use asked::{along, among};
 
 use toml::Value;
 
-use super::{
-    Activation, Init, Loss, NetworkKind, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind,
-};
+use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind};
 
 /// A named run or study.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +99,7 @@ pub const PRESETS: &[Preset] = &[
         name: "cnn",
         about: "The same two tasks with a small convolutional network: a far higher spike, and a dip",
         change: |spec| {
-            spec.network = NetworkSpec::of(NetworkKind::Cnn);
+            spec.network = NetworkSpec::of("cnn");
             spec.tasks.epochs = vec![6.0, 4.0];
             spec.training.rate = 0.01;
             spec.kernel.probes_per_class = 8;
@@ -112,7 +110,7 @@ pub const PRESETS: &[Preset] = &[
         name: "resmlp",
         about: "The same two tasks with a residual MLP: λ_max falls to about half and stays there",
         change: |spec| {
-            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::ResMlp) };
+            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of("resmlp") };
             spec.tasks.epochs = vec![30.0, 10.0];
             spec.training.rate = 0.002;
             spec.kernel.probes_per_class = 8;
@@ -122,7 +120,7 @@ pub const PRESETS: &[Preset] = &[
         name: "transformer",
         about: "The same two tasks with a small vision transformer: a restless kernel, and the deepest dip",
         change: |spec| {
-            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of(NetworkKind::Transformer) };
+            spec.network = NetworkSpec { init: Init::Torch, ..NetworkSpec::of("transformer") };
             spec.tasks.epochs = vec![10.0, 5.0];
             spec.training.rate = 0.005;
             spec.kernel.probes_per_class = 4;
@@ -136,8 +134,11 @@ pub const PRESETS: &[Preset] = &[
         about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",
         change: |spec| {
             plane(spec, Source::Circle);
-            spec.network =
-                NetworkSpec { width: 512, depth: 3, parametrisation: Parametrisation::Ntk, ..NetworkSpec::default() };
+            spec.network = NetworkSpec {
+                width: 512,
+                parametrisation: Parametrisation::Ntk,
+                ..NetworkSpec::of("mlp").with("depth", 3)
+            };
             spec.kernel.probes_per_class = 32;
         },
     },
@@ -146,7 +147,7 @@ pub const PRESETS: &[Preset] = &[
         about: "The two halves of a disk, one task: the kernel of a narrow network turns towards the curve between them",
         change: |spec| {
             plane(spec, Source::Disk);
-            spec.network = NetworkSpec { width: 64, depth: 3, init: Init::Torch, ..NetworkSpec::default() };
+            spec.network = NetworkSpec { width: 64, init: Init::Torch, ..NetworkSpec::of("mlp").with("depth", 3) };
             spec.training.rate = 0.1;
             spec.kernel.probes_per_class = 72;
         },
@@ -169,10 +170,9 @@ pub const PRESETS: &[Preset] = &[
             spec.tasks.epochs = vec![10.0];
             spec.network = NetworkSpec {
                 width: 100,
-                depth: 3,
                 activation: Activation::Tanh,
                 init: Init::Torch,
-                ..NetworkSpec::default()
+                ..NetworkSpec::of("mlp").with("depth", 3)
             };
             spec.training.optimiser = Optimiser::Adam;
             spec.training.rate = 0.001;
@@ -289,15 +289,15 @@ pub const STUDIES: &[Preset] = &[
                 "architecture",
                 &[
                     ("MLP", &["training.rate=0.01"]),
-                    ("CNN", &["network.kind=cnn", "network.width=16", "training.rate=0.01"]),
+                    ("CNN", &["network.program=cnn", "network.width=16", "training.rate=0.01"]),
                     (
                         "residual MLP",
-                        &["network.kind=resmlp", "network.blocks=2", "network.init=torch", "training.rate=0.005"],
+                        &["network.program=resmlp", "network.blocks=2", "network.init=torch", "training.rate=0.005"],
                     ),
                     (
                         "transformer",
                         &[
-                            "network.kind=transformer",
+                            "network.program=transformer",
                             "network.width=64",
                             "network.activation=gelu",
                             "network.init=torch",

@@ -5,9 +5,7 @@ use toml::Value;
 
 use super::Preset;
 use super::asked::{SEEDS, along};
-use crate::spec::{
-    Activation, Head, INFINITE, Loss, NetworkKind, NetworkSpec, Parametrisation, Pool, Spec, StudySpec, Variant,
-};
+use crate::spec::{Activation, INFINITE, Loss, NetworkSpec, Parametrisation, Spec, StudySpec, Variant};
 
 pub(super) const INFINITE_WIDTH: Preset = Preset {
     name: "infinite",
@@ -57,8 +55,8 @@ pub(super) const WIDTH_INIT: Preset = Preset {
             &(1..=20).collect::<Vec<_>>(),
             &[
                 ("MLP", &["network.norm=none"], &[]),
-                ("residual MLP", &["network.kind=resmlp", "network.blocks=2"], &widths[..6]),
-                ("CNN", &["network.kind=cnn", "network.pool=none"], &[16, 32, 64, 128, 256]),
+                ("residual MLP", &["network.program=resmlp", "network.blocks=2"], &widths[..6]),
+                ("CNN", &["network.program=cnn", "network.pool=none"], &[16, 32, 64, 128, 256]),
             ],
         );
     },
@@ -82,7 +80,8 @@ pub(super) const RESMLP: Preset = Preset {
     about: "The same with a residual MLP, with LayerNorm and without: the architecture does not matter",
     change: |spec| {
         universal(spec);
-        spec.network.kind = NetworkKind::ResMlp;
+        spec.network.program = "resmlp".to_owned();
+        spec.network.set("blocks", 2.into());
         spec.study = series(
             &[64, 128, 256, 512, 1024],
             &SEEDS,
@@ -100,9 +99,9 @@ pub(super) const CNN: Preset = Preset {
     change: |spec| {
         universal(spec);
         spec.data.shrink = 4;
-        spec.network.kind = NetworkKind::Cnn;
-        spec.network.pool = Pool::None;
-        spec.network.head = Head::Mean;
+        spec.network.program = "cnn".to_owned();
+        spec.network.set("pool", "none".into());
+        spec.network.set("head", "mean".into());
         spec.kernel.probes_per_class = 1;
         spec.study = series(
             &[8, 16, 32, 64],
@@ -118,11 +117,8 @@ pub(super) const TRANSFORMER: Preset = Preset {
     change: |spec| {
         universal(spec);
         spec.data.shrink = 2;
-        spec.network = NetworkSpec {
-            blocks: 1,
-            parametrisation: Parametrisation::Ntk,
-            ..NetworkSpec::of(NetworkKind::Transformer)
-        };
+        let transformer = NetworkSpec::of("transformer").with("blocks", 1);
+        spec.network = NetworkSpec { parametrisation: Parametrisation::Ntk, ..transformer };
         spec.study = along("network.width", [32, 64, 128, 256, 512]);
     },
 };
@@ -133,7 +129,7 @@ pub(super) const RNN: Preset = Preset {
     change: |spec| {
         universal(spec);
         spec.data.shrink = 4;
-        spec.network.kind = NetworkKind::Rnn;
+        spec.network.program = "rnn".to_owned();
         spec.study = series(
             &[64, 128, 256, 512, 1024],
             &SEEDS,

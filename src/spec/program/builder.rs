@@ -1,6 +1,7 @@
 //! Writes a program line by line, and refuses a line that does not fit those before it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::{Line, Program, blocks};
 use crate::spec::ops::{Op, Parameter, shown};
@@ -18,7 +19,12 @@ pub struct Builder {
     known: HashMap<String, usize>,
     /// The line of the text that is being read.
     written: Option<usize>,
+    /// The tensors of a weights file, whose sizes go before those that are asked for.
+    adopted: Option<Arc<Shapes>>,
 }
+
+/// The tensors of a weights file: shapes by names.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Lines of a program at most.
 pub const MOST_LINES: usize = 4096;
@@ -37,7 +43,13 @@ impl Builder {
             block: None,
             written: None,
         };
-        Self { lines: vec![input], tensors: Vec::new(), known: HashMap::new(), written: None }
+        Self { lines: vec![input], tensors: Vec::new(), known: HashMap::new(), written: None, adopted: None }
+    }
+
+    /// The same, of the network in a weights file with tensors of these names and shapes: a layer has as many outputs as its
+    /// tensor, and a bias where there is one, whatever it is asked to have.
+    pub fn adopting(image: [usize; 3], tensors: &Arc<Shapes>) -> Self {
+        Self { adopted: Some(tensors.clone()), ..Self::new(image) }
     }
 
     /// The image.
@@ -63,6 +75,10 @@ impl Builder {
         if self.lines.len() >= MOST_LINES {
             return Err(format!("a network has at most {MOST_LINES} operations"));
         }
+        let op = match &self.adopted {
+            Some(tensors) => op.adopting(name, tensors),
+            None => op,
+        };
         let Some(operation) = op.operation() else { return Err("there is one image, x".to_owned()) };
         let inputs: Vec<&[usize]> = reads.iter().map(|read| self.shape(*read)).collect();
         let named = |why: String| if name.is_empty() { why } else { format!("{name}: {why}") };
@@ -105,7 +121,7 @@ impl Builder {
     /// When the value is no vector of so many logits.
     pub fn finish(self, logits: Value, classes: usize) -> Result<Program, String> {
         let shape = self.shape(logits);
-        if shape != [classes] {
+        if shape != [classes] && (self.adopted.is_none() || shape.len() != 1) {
             return Err(format!("a network ends in {classes} logits, [{classes}], and this one in {}", shown(shape)));
         }
         if logits == self.input() {

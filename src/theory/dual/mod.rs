@@ -36,8 +36,8 @@ mod waves;
 pub use mean::mean;
 
 use self::logistic::Roots;
+use crate::spec::Activation;
 use crate::spec::Activation::*;
-use crate::spec::LEAK;
 use crate::spec::ops::Function;
 
 /// What of a sample's variances the dual of an activation needs: prepared once, used in all its pairs.
@@ -97,7 +97,7 @@ impl<'a> Rule<'a> {
         match function {
             Function::Activation(activation) => match activation {
                 Relu => Self::Relu,
-                LeakyRelu => Self::Leaky(LEAK),
+                LeakyRelu => Self::Leaky(Activation::LEAK),
                 Abs => Self::Leaky(-1.0),
                 Erf => Self::Erf,
                 Gelu => Self::Gelu,

@@ -1,14 +1,13 @@
 //! Attention in NTP: scores q·k/d_head of independent layers vanish as d_head grows, so every token attends to all alike, or to
 //! all up to itself, and the gradients of q and k vanish with the scores (Yang 2019).
 
-use super::super::gains::scores_vanish;
 use super::super::limits::Why;
-use super::super::steps::Step;
-use super::{Reading, Rule};
+use super::super::steps::{Join, Step};
+use super::{Law, Reading, Rule};
 use crate::spec::ops::Attention;
 
 pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {
-    if !scores_vanish(reading.network) {
+    if !reading.network.parametrisation.is_ntk() {
         return Err(Why::Attention);
     }
     let line = reading.line();
@@ -25,5 +24,5 @@ pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {
         Step::Attend(asked)
     };
     let made = v.becomes(reading.at, &line.shape);
-    Ok(super::Law::Made { value: made, reads: vec![line.reads[2]], join: super::Join::One, steps: vec![step] })
+    Ok(Law::Made { value: made, reads: vec![line.reads[2]], join: Join::One, steps: vec![step] })
 }

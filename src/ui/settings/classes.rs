@@ -3,7 +3,6 @@
 use egui::{Color32, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::form::Form;
-use crate::spec::Source;
 
 /// Draws them below the task's row.
 pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
@@ -15,7 +14,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     let names = known.map(|info| info.class_names.clone()).unwrap_or_default();
     let all = form.checked.shape.classes.max(names.len());
     // How many classes a folder of IDX files has is known once it was read.
-    if all > 20 || (form.draft.data.source == Source::Idx && names.is_empty()) {
+    if all > 20 || (form.draft.data.source.has_unknown_classes() && names.is_empty()) {
         class_text(ui, form, task);
         return;
     }

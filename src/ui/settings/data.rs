@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
-use crate::spec::{Loss, MOST_SAMPLES, NetworkKind, Source, Spacing, Spec, Target, TaskKind};
+use crate::spec::{Loss, MOST_SAMPLES, Source, Spacing, Spec, Target, TaskKind};
 use crate::ui::actions::Action;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
@@ -104,15 +104,15 @@ fn other_classes(spec: &mut Spec) {
     (spec.data.samples, spec.data.binary) = (0, false);
     if spec.data.source.is_drawn() {
         spec.training.loss = Loss::Mse;
-        spec.network = spec.network.turned(NetworkKind::Mlp, &|_| false);
+        spec.network = spec.network.turned("mlp", None);
     }
     spec.tasks.classes = if points { vec![vec![0, 1]] } else { usual.tasks.classes };
-    spec.kernel.probes_per_class = if spec.data.source == Source::Disk { 72 } else { usual.kernel.probes_per_class };
+    spec.kernel.probes_per_class = if spec.data.source.has_grid() { 72 } else { usual.kernel.probes_per_class };
 }
 
 /// Settings of samples that are drawn.
 fn drawn(ui: &mut Ui, form: &mut Form<'_>) {
-    if form.draft.data.source == Source::SpherePolynomial {
+    if !form.draft.data.source.is_power_law() {
         let targets = [Target::He1, Target::He2, Target::He3, Target::He4, Target::Product, Target::Staircase];
         let targets = targets.map(|target| (target, target.words()));
         let hover = "What is to be learnt, with mean 0 and variance 1";

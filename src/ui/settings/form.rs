@@ -1,5 +1,6 @@
 //! Rows of the settings: a label, a field that is named by it, and below them what is wrong.
 
+use egui::emath::Numeric;
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::Checked;
@@ -79,22 +80,11 @@ impl Form<'_> {
     }
 }
 
-/// A whole number on a logarithmic slider; what is typed may lie beyond the slider.
-pub fn slider(
-    ui: &mut Ui,
-    value: &mut usize,
-    range: std::ops::RangeInclusive<usize>,
-    logarithmic: bool,
-) -> egui::Response {
+/// A number on a slider; what is typed may lie beyond it.
+pub fn slider<N: Numeric>(ui: &mut Ui, value: &mut N, range: std::ops::RangeInclusive<N>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
     ui.spacing_mut().item_spacing.x = GRID;
-    ui.add(
-        Slider::new(value, range)
-            .logarithmic(logarithmic)
-            .integer()
-            .clamping(SliderClamping::Never)
-            .update_while_editing(false),
-    )
+    ui.add(Slider::new(value, range).clamping(SliderClamping::Never).update_while_editing(false))
 }
 
 /// A width on a logarithmic scale, at whose end stands the infinite one.

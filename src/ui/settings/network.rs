@@ -1,37 +1,20 @@
-//! Settings of the network: its kind, the sizes that this kind has, and how it is parametrised.
+//! Settings of the network: its program, the settings that its text declares, and how it is parametrised.
 //!
-//! Another kind comes with sizes of its own: 256 units make a small MLP and a CNN that no lecture waits for.
+//! Another program comes with a width of its own: 256 units make a small MLP and a CNN that no lecture waits for.
 
-use egui::Ui;
+use egui::{ComboBox, DragValue, RichText, Ui};
 
-use super::form::{self, Form, real, slider, whole};
-use crate::spec::{Activation, BLOCKS, DEPTHS, Head, Init, NetworkKind, NetworkSpec, Norm, Parametrisation, Pool};
+use super::form::{self, Form, real, whole};
+use crate::spec::text::NETWORKS;
+use crate::spec::{Activation, Choices, Declared, Init, NetworkSpec, Parametrisation, Setting};
+use crate::ui::theme;
 use crate::ui::{format, widgets};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
-    kind(ui, form);
-    match form.draft.network.kind {
-        NetworkKind::Mlp => {
-            width(ui, form, "Width", "Units of each hidden layer");
-            form.row(ui, "network.depth", "Depth", "Hidden layers", |ui, form| {
-                slider(ui, &mut form.draft.network.depth, DEPTHS, false);
-            });
-        }
-        NetworkKind::Cnn => convolutions(ui, form),
-        NetworkKind::ResMlp => {
-            width(ui, form, "Width", "Units of the residual stream; inside a block there are twice as many");
-            blocks(ui, form);
-        }
-        NetworkKind::Transformer => {
-            width(ui, form, "Width", "Units of each token; the layer inside a block has twice as many");
-            blocks(ui, form);
-            attention(ui, form);
-        }
-        NetworkKind::Rnn => {
-            width(ui, form, "Width", "Units of the state, which sees one row of the image after the other")
-        }
+    program(ui, form);
+    for declared in form.draft.network.declared() {
+        setting(ui, form, &declared);
     }
-    normalisation(ui, form);
     let activations = Activation::ALL.map(|activation| (activation, activation.words()));
     form.choice(
         ui,
@@ -44,86 +27,87 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     parametrisation(ui, form);
 }
 
-fn kind(ui: &mut Ui, form: &mut Form<'_>) {
-    let kinds = [
-        (NetworkKind::Mlp, "MLP"),
-        (NetworkKind::Cnn, "CNN"),
-        (NetworkKind::ResMlp, "residual MLP"),
-        (NetworkKind::Transformer, "transformer"),
-        (NetworkKind::Rnn, "recurrent (RNN)"),
-    ];
-    let hover = "What the network is made of; another kind begins with sizes of its own";
-    let before = form.draft.network.kind;
-    form.choice(ui, "network.kind", "Architecture", hover, |spec| &mut spec.network.kind, &kinds);
-    let network = &mut form.draft.network;
-    if network.kind != before {
-        let NetworkSpec { width, depth, blocks, heads, patch, activation, norm, .. } = NetworkSpec::of(network.kind);
-        *network = NetworkSpec { width, depth, blocks, heads, patch, activation, norm, ..network.clone() };
-    }
-}
-
-/// Where a kind can do with and without it. What is usual is not written down.
-fn normalisation(ui: &mut Ui, form: &mut Form<'_>) {
-    if matches!(form.draft.network.kind, NetworkKind::Mlp | NetworkKind::ResMlp) {
-        let hover = "LayerNorm, sample by sample: before each activation of an MLP; before each block and the logits of a \
-                     residual MLP, whose blocks have one layer without it";
-        form.row(ui, "network.norm", "Normalised", hover, |ui, form| {
-            let network = &mut form.draft.network;
-            let mut norm = network.norm();
-            widgets::choose(ui, "Normalised", &mut norm, &[(Norm::None, "no"), (Norm::Layer, "LayerNorm")]);
-            let usual = NetworkSpec { norm: None, ..network.clone() }.norm();
-            network.norm = (norm != usual).then_some(norm);
-        });
-    } else {
-        form.problems(ui, "network.norm");
-    }
-}
-
-fn width(ui: &mut Ui, form: &mut Form<'_>, label: &str, hover: &str) {
-    let hover =
-        format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel stands still");
-    form.row(ui, "network.width", label, &hover, |ui, form| {
-        let range = form.draft.network.widths();
-        form::width(ui, &mut form.draft.network.width, range);
-    });
-}
-
-fn blocks(ui: &mut Ui, form: &mut Form<'_>) {
-    form.row(ui, "network.blocks", "Blocks", "Residual blocks", |ui, form| {
-        slider(ui, &mut form.draft.network.blocks, BLOCKS, false);
-    });
-}
-
-fn convolutions(ui: &mut Ui, form: &mut Form<'_>) {
-    width(ui, form, "Channels", "Of the convolutions before the first pooling; after it there are twice as many");
-    let depths = [(2, "2, pooled after each"), (4, "4, pooled after each two")];
-    form.choice(
-        ui,
-        "network.depth",
-        "Convolutions",
-        "3 × 3, with zero padding, without normalisation; four suit colour images",
-        |spec| &mut spec.network.depth,
-        &depths,
+fn program(ui: &mut Ui, form: &mut Form<'_>) {
+    let hover = format!(
+        "What the network is made of; another one begins with sizes of its own.\n{}",
+        form.draft.network.summary()
     );
-    let pools = [(Pool::Max, "largest of 2 × 2"), (Pool::Avg, "mean of 2 × 2"), (Pool::None, "none")];
-    let hover = "What halves the sides of the image, if anything does";
-    form.choice(ui, "network.pool", "Pooling", hover, |spec| &mut spec.network.pool, &pools);
-    let heads = [(Head::Flatten, "every pixel"), (Head::Mean, "mean over pixels")];
-    let hover = "What the last layer reads of each channel";
-    form.choice(ui, "network.head", "Logits from", hover, |spec| &mut spec.network.head, &heads);
+    form.row(ui, "network.program", "Architecture", &hover, |ui, form| {
+        let network = &mut form.draft.network;
+        // A user's text stands at the end, by its name.
+        let own = network.text.as_ref().map(|_| network.program.as_str());
+        let place = |name: &str| NETWORKS.iter().position(|network| network.name == name).unwrap_or(NETWORKS.len());
+        let before = if own.is_some() { NETWORKS.len() } else { place(&network.program) };
+        let names = NETWORKS.iter().map(|network| network.name).chain(own);
+        let options: Vec<(usize, &str)> = names.enumerate().collect();
+        let mut chosen = before;
+        widgets::choose(ui, "Architecture", &mut chosen, &options);
+        if let Some(other) = NETWORKS.get(chosen).filter(|_| chosen != before) {
+            let NetworkSpec { program, text, width, settings, activation, .. } = NetworkSpec::of(other.name);
+            *network = NetworkSpec { program, text, width, settings, activation, ..network.clone() };
+        }
+    });
 }
 
-fn attention(ui: &mut Ui, form: &mut Form<'_>) {
-    form.row(ui, "network.heads", "Heads", "Attention heads; they share the width evenly", |ui, form| {
-        let most = form.draft.network.width.max(1);
-        whole(ui, &mut form.draft.network.heads, 1..=most);
+/// The control of a setting: what its text says that it can be decides which.
+fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
+    let Declared { name, choices, hover, .. } = declared;
+    let (key, label) = (format!("network.{name}"), label(name));
+    if name == "width" {
+        let hover =
+            format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel stands still");
+        form.row(ui, &key, &label, &hover, |ui, form| {
+            let range = form.draft.network.widths();
+            form::width(ui, &mut form.draft.network.width, range);
+        });
+        return;
+    }
+    form.row(ui, &key, &label, hover, |ui, form| {
+        let network = &mut form.draft.network;
+        let before = network.settings.get(name).unwrap_or(&declared.default).clone();
+        let mut setting = before.clone();
+        control(ui, &label, choices, &mut setting);
+        if setting != before {
+            network.set(name, setting);
+        }
     });
-    let hover = "Side of the squares that the image is cut into; each becomes a token";
-    form.row(ui, "network.patch", "Patch", hover, |ui, form| {
-        let [_, height, width] = form.checked.shape.image;
-        whole(ui, &mut form.draft.network.patch, 1..=height.min(width).max(1));
-        ui.weak(format!("pixels, {} tokens", form.draft.network.tokens([1, height, width])));
-    });
+}
+
+fn control(ui: &mut Ui, label: &str, choices: &Choices, setting: &mut Setting) {
+    match (choices, setting) {
+        (Choices::Whole(range), Setting::Whole(number)) => {
+            // A long range is no slider's: one pixel would be several numbers.
+            const LONGEST: i64 = 128;
+            if range.end().saturating_sub(*range.start()) <= LONGEST {
+                form::slider(ui, number, range.clone());
+            } else {
+                let field = DragValue::new(number).range(range.clone()).clamp_existing_to_range(false);
+                ui.add(field.speed(0.1).update_while_editing(false));
+            }
+        }
+        (Choices::Real([low, high]), Setting::Real(number)) => {
+            form::slider(ui, number, *low..=*high);
+        }
+        (Choices::Flag, Setting::Flag(flag)) => drop(ui.checkbox(flag, "")),
+        (Choices::Words(words), Setting::Word(word)) => {
+            let shown = RichText::new(word.as_str()).size(theme::SMALL);
+            let list = ComboBox::from_id_salt(label).selected_text(shown).show_ui(ui, |ui| {
+                for option in words {
+                    ui.selectable_value(word, option.clone(), option);
+                }
+            });
+            let _named = list.response.accessible_name(label);
+        }
+        // Not what the text asks for, which is told below.
+        (_, setting) => drop(ui.weak(setting.to_string())),
+    }
+}
+
+/// The name of a setting as the label of its row: `inner_width` is “Inner width”.
+fn label(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {

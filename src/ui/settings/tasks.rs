@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         TaskKind::Frequency => {}
     }
     list(ui, form);
-    if form.draft.tasks.kind == TaskKind::Split {
+    if form.draft.tasks.kind.splits() {
         form.row(
             ui,
             "tasks.overlap",
@@ -45,7 +45,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             },
         );
     }
-    if form.draft.tasks.kind == TaskKind::Frequency {
+    if form.draft.tasks.kind.shifts_frequencies() {
         form.row(ui, "tasks.alpha", "Shift α", "0 leaves the proportions 9:1, 1 turns them into 1:9", |ui, form| {
             ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
             ui.add(egui::Slider::new(&mut form.draft.tasks.alpha, 0.0..=1.0).max_decimals(2));
@@ -97,7 +97,7 @@ fn count(ui: &mut Ui, form: &mut Form<'_>) {
             form.draft.tasks.order.clear();
         }
     });
-    if form.draft.tasks.kind == TaskKind::Rotated {
+    if form.draft.tasks.kind.turns() {
         form.row(ui, "tasks.angle", "Angle", "Each task is turned so much further than the one before", |ui, form| {
             ui.add(egui::DragValue::new(&mut form.draft.tasks.angle).suffix("°").speed(1.0));
         });
@@ -265,13 +265,13 @@ fn task_row(
             edit = Some(Edit::Move { from: place, to: place + 1 });
         }
         let name = format!("Remove task {task}");
-        let removable = form.draft.tasks.kind == TaskKind::Split && count > 1;
+        let removable = form.draft.tasks.kind.splits() && count > 1;
         let remove = IconButton::small(Icon::Cross, "").enabled(removable);
         if (IconButton { name: &name, hover: name.clone(), ..remove }).show(ui, 18.0).clicked() {
             edit = Some(Edit::Remove(task));
         }
     });
-    if matches!(form.draft.tasks.kind, TaskKind::Split | TaskKind::Frequency) {
+    if form.draft.tasks.kind.lists_classes() {
         classes::show(ui, form, task);
     }
     (edit, dragged)

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::{Loss, Optimiser, Parametrisation};
+use crate::spec::{Loss, Optimiser};
 use crate::ui::commands::UserCommand;
 use crate::ui::theme::ROW;
 use crate::ui::widgets::{Icon, IconButton};
@@ -50,7 +50,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(ui, "training.weight_decay", "Weight decay", "Pull of the weights towards 0", |ui, form| {
         real(ui, &mut form.draft.training.weight_decay, 1e-5);
     });
-    if form.draft.network.parametrisation == Parametrisation::Standard {
+    if !form.draft.network.parametrisation.is_ntk() {
         let hover = "Lazy regime of Reactivation, as a summary has it: η = rate · this / width";
         form.row(ui, "training.rate_width", "η ∝ 1/width", hover, |ui, form| {
             let mut given = form.draft.training.rate_width.is_some();

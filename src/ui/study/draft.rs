@@ -159,7 +159,7 @@ impl Draft {
         let values = self.values.as_deref().map(StudySpec::values_of).unwrap_or_default();
         if let (true, false) = (variants.is_empty(), self.variants.is_empty()) {
             let message = "choose at least one of the variants".to_owned();
-            return Err(Problem { field: "study.variants", message });
+            return Err(Problem { field: "study.variants".into(), message });
         }
         let seeds = StudySpec::seeds_of(&self.seeds)?;
         let ready = match self.which {
@@ -205,7 +205,7 @@ impl Plan {
                 plan.problems = spec.study_problems();
                 if plan.out.as_os_str().is_empty() {
                     let message = "give a folder for the study".to_owned();
-                    plan.problems.push(Problem { field: "folder", message });
+                    plan.problems.push(Problem { field: "folder".into(), message });
                 }
                 if let (true, Ok(runs)) = (plan.problems.is_empty(), spec.runs()) {
                     (plan.work, plan.bytes) = (total_work(&runs), largest_bytes(&runs));

@@ -9,7 +9,7 @@ use egui_plot::PlotPoint;
 use super::slot::Slot;
 use crate::math::modes::left;
 use crate::record::RunInfo;
-use crate::spec::{Loss, preset};
+use crate::spec::preset;
 use crate::ui::actions::Action;
 use crate::ui::format;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
@@ -50,7 +50,7 @@ impl ModesState {
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ModesState) {
     let mut card = slot.card(ui, "energy left");
     let Some(info) = scene.history.info().cloned() else { return };
-    if info.spec.training.loss != Loss::Mse {
+    if !info.spec.training.loss.is_squared() {
         return absent(&mut card.body, scene);
     }
     choose(

@@ -4,7 +4,6 @@ use egui::Ui;
 
 use super::slot::Slot;
 use crate::record::{Block, Metric};
-use crate::spec::Loss;
 use crate::ui::curves::{Key, Source};
 use crate::ui::format;
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
@@ -80,7 +79,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Sca
     let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
     let key = |block| Key { source: source(block), log };
     let mut traces = Trace::of_tasks(scene, key, window);
-    let squared = scene.info().is_some_and(|info| info.spec.training.loss == Loss::Mse);
+    let squared = scene.info().is_some_and(|info| info.spec.training.loss.is_squared());
     if (metric == Metric::SharpnessLoss || (metric == Metric::Sharpness && squared)) && !traces.is_empty() {
         traces.insert(0, Trace::level(window, STABLE.log10(), scene.tokens.warning));
     }

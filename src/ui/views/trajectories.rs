@@ -6,7 +6,7 @@ use egui::{RichText, Ui, UiBuilder};
 
 use super::slot::Slot;
 use crate::record::{Predictor, RunInfo, Snapshot};
-use crate::spec::{Loss, Readout};
+use crate::spec::Readout;
 use crate::ui::curves::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::scene::Scene;
@@ -109,7 +109,7 @@ fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, 
         state.which = Which::Own;
     }
     // Of one output there is nothing to choose.
-    if readout == Readout::Number {
+    if readout.is_number() {
         return;
     }
     let mut options = vec![(Which::Own, "own logit"), (Which::All, "all logits")];
@@ -139,7 +139,7 @@ fn lines(info: &RunInfo, probe: Probe, which: Which, readout: Readout) -> Vec<(u
         Which::All => (0..readout.count().min(LOGITS)).collect(),
     };
     if let Some(row) = probe {
-        let called = |logit: usize| if readout == Readout::Number { name(info.probes[row].label) } else { name(logit) };
+        let called = |logit: usize| if readout.is_number() { name(info.probes[row].label) } else { name(logit) };
         return logits(row).into_iter().map(|logit| (row, logit, called(logit))).collect();
     }
     let mut seen = Vec::new();
@@ -164,7 +164,7 @@ fn traces(
     // With the squared error all own logits go to 1, and an output that says a number to its number.
     let readout = info.readout();
     let own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
-    if info.spec.training.loss == Loss::Mse && own {
+    if info.spec.training.loss.is_squared() && own {
         let mut levels: Vec<f32> = lines.iter().filter_map(|(row, logit, _)| info.target(*row, *logit)).collect();
         levels.sort_by(f32::total_cmp);
         levels.dedup();

@@ -1,5 +1,6 @@
 //! What reads files, each as the program calls it, and the right files from which wrong ones are made.
 
+use crate::suite::sized;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use kernelscope::record::figures::{Format, write_all, write_study};
 use kernelscope::record::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,
 };
-use kernelscope::spec::{Activation, DataSpec, NetworkKind, NetworkSpec, Source, Spec, Tour};
+use kernelscope::spec::{DataSpec, NetworkSpec, Source, Spec, Tour};
 use kernelscope::ui::saved::Saved;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
@@ -291,24 +292,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn networks(place: &Path) {
     for (name, _, image) in KINDS {
-        let kind =
-            [NetworkKind::Mlp, NetworkKind::Cnn, NetworkKind::ResMlp, NetworkKind::Rnn, NetworkKind::Transformer]
-                [KINDS.iter().position(|(other, ..)| *other == name).unwrap()];
-        let activation = match kind {
-            NetworkKind::Rnn => Activation::Tanh,
-            NetworkKind::Transformer => Activation::Gelu,
-            _ => Activation::Relu,
-        };
-        let spec = NetworkSpec {
-            kind,
-            activation,
-            width: 8,
-            depth: 2,
-            blocks: 2,
-            heads: 2,
-            patch: 4,
-            ..NetworkSpec::default()
-        };
+        let kind = ["mlp", "cnn", "resmlp", "rnn", "transformer"]
+            [KINDS.iter().position(|(other, ..)| *other == name).unwrap()];
+        let sizes = sized(kind, &[("depth", 2), ("blocks", 2), ("heads", 2), ("patch", 4)]);
+        let spec = NetworkSpec { activation: NetworkSpec::of(kind).activation, width: 8, ..sizes };
         let named = Network::new(&spec, 7, [image[0], image[1], image[2]], 4, &Device::flex()).named();
         let named = named.into_iter().map(|tensor| (tensor.name, tensor.shape, tensor.values));
         fs::write(place.join(format!("weights-{name}.safetensors")), safetensors(named)).unwrap();

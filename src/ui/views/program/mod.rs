@@ -18,8 +18,7 @@ use self::layout::{Layout, fits, shown};
 use super::choosers::choose_task;
 use super::slot::Slot;
 use crate::record::TensorMetrics;
-use crate::spec::ops::Role as TensorRole;
-use crate::spec::{Line, NetworkSpec, Op, Parameter, Parametrisation, Program};
+use crate::spec::{Line, NetworkSpec, Parameter, Program};
 use crate::ui::scene::Scene;
 use crate::ui::theme::{self, Tokens};
 
@@ -37,7 +36,7 @@ pub struct ProgramState {
     /// The block that is shown where not all have room.
     block: usize,
     /// The network that was last described, for images and logits of these numbers.
-    described: Option<(NetworkSpec, [usize; 3], usize, Program)>,
+    described: Option<(NetworkSpec, [usize; 3], usize, Arc<Program>)>,
 }
 
 impl Default for ProgramState {
@@ -47,10 +46,10 @@ impl Default for ProgramState {
 }
 
 impl ProgramState {
-    fn describe(&mut self, scene: &Scene<'_>) -> Option<Program> {
+    fn describe(&mut self, scene: &Scene<'_>) -> Option<Arc<Program>> {
         let info = scene.info()?;
         let (network, image, classes) = (&info.spec.network, info.image, info.readout().count());
-        let same = |known: &(NetworkSpec, [usize; 3], usize, Program)| {
+        let same = |known: &(NetworkSpec, [usize; 3], usize, Arc<Program>)| {
             (&known.0, known.1, known.2) == (network, image, classes)
         };
         if !self.described.as_ref().is_some_and(same) {
@@ -163,7 +162,7 @@ impl Picture<'_> {
         for way in &layout.ways {
             arrow(ui, &layout.path(way, false), tokens.weak, false);
             // Nothing goes back to the image.
-            if self.program.lines[layout.items[way.from].line].op != Op::Input {
+            if self.program.lines[layout.items[way.from].line].op.operation().is_some() {
                 arrow(ui, &layout.path(way, true), tokens.weak, true);
             }
         }
@@ -172,7 +171,7 @@ impl Picture<'_> {
             let step = words::step(line);
             pill(ui, item.forward, words::short(line), false);
             hover(ui, item.forward, ("forward", item.line), &step);
-            if line.op != Op::Input {
+            if line.op.operation().is_some() {
                 pill(ui, item.backward, &format!("{}′", words::short(line)), true);
                 hover(ui, item.backward, ("backward", item.line), &step);
             }
@@ -226,7 +225,7 @@ impl Picture<'_> {
         let upright = rect.height() > rect.width();
         filled(ui, rect, told.map_or(0.0, |told| told.share), is_chosen, lit, upright);
 
-        let fixed = tensor.role == TensorRole::Norm && self.network.parametrisation == Parametrisation::Ntk;
+        let fixed = tensor.stands_still(self.network.parametrisation);
         let number = match told {
             Some(told) => words::share(told.share),
             None if fixed => "fixed".to_owned(),
@@ -262,8 +261,11 @@ impl Picture<'_> {
                 painter.text(at, Align2::CENTER_TOP, text, font, tokens.text);
             }
         }
-        let text =
-            format!("{}\n\n{}", words::told(tensor, told, self.task), words::formula(self.network, line, tensor));
+        let text = format!(
+            "{}\n\n{}",
+            words::told(tensor, told, self.task),
+            words::formula(self.network, self.program, line, tensor)
+        );
         let response = response.on_hover_text(text);
         if response.clicked() {
             *chosen = if is_chosen { None } else { Some(tensor.name.as_str().into()) };

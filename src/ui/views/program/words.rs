@@ -3,7 +3,7 @@
 
 use crate::record::TensorMetrics;
 use crate::spec::ops::{Arithmetic, Pool, PoolKind, Reduce, Reduction};
-use crate::spec::{INFINITE, Line, NetworkKind, NetworkSpec, Op, Parameter, Parametrisation};
+use crate::spec::{INFINITE, Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::format;
 
 /// A step as it is written into the picture.
@@ -91,11 +91,11 @@ pub fn share(share: f64) -> String {
 }
 
 /// By which formula a tensor's part of the kernel is made.
-pub fn formula(network: &NetworkSpec, line: &Line, tensor: &Parameter) -> String {
-    let ntk = network.parametrisation == Parametrisation::Ntk;
-    // Lines of tokens, pixels or times.
-    let several = matches!(network.kind, NetworkKind::Transformer | NetworkKind::Rnn);
-    let many = (several && line.name != "head") || matches!(line.op, Op::Conv(_));
+pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &Parameter) -> String {
+    let ntk = network.parametrisation.is_ntk();
+    // Tokens, pixels or times, of what it gives or, where it makes one of them, of what it reads.
+    let several = |shape: &[usize]| shape.len() > 1;
+    let many = several(&line.shape) || program.inputs_of(line).into_iter().any(several);
     let (sum, p, q) = if many { ("Σ_{p,q} ", "_p", "_q") } else { ("", "", "") };
     let (weight, bias) = if ntk { ("σ_w²/fan_in · ", "σ_b² · ") } else { ("", "") };
     let deltas = format!("⟨δ{p}(x), δ{q}(x′)⟩");

@@ -1,0 +1,120 @@
+//! Sums, differences and products of two lines, multiples of one, and lines beside each other.
+
+use burn::tensor::Tensor;
+
+use super::{At, Done, Value};
+use crate::model::Cotangent;
+use crate::model::tape::Backward;
+use crate::spec::ops::{Arithmetic, Concat, Scale};
+
+pub(super) fn run(op: Arithmetic, at: &At<'_>, mut inputs: Vec<Value>) -> Done {
+    let (b, a) = (inputs.remove(1), inputs.remove(0));
+    if let (Arithmetic::Add, Value::Tokens(a), Value::Tokens(b)) = (op, &a, &b) {
+        return Done::new(at, a.clone() + b.clone(), || (Box::new(Add), None));
+    }
+    let (a, b) = (a.flat(), b.flat());
+    match op {
+        Arithmetic::Add => Done::new(at, a + b, || (Box::new(Add), None)),
+        Arithmetic::Subtract => Done::new(at, a - b, || (Box::new(Subtract), None)),
+        Arithmetic::Multiply => Done::new(at, a.clone() * b.clone(), || (Box::new(Multiply { a, b }), None)),
+    }
+}
+
+/// The way back through a + b: the cotangent goes both ways.
+struct Add;
+
+impl Backward for Add {
+    fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {
+        vec![cotangent.clone(), cotangent]
+    }
+}
+
+/// The way back through a − b.
+struct Subtract;
+
+impl Backward for Subtract {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        vec![cotangent.clone(), cotangent.times(-1.0, n)]
+    }
+}
+
+/// The way back through a ∘ b: the cotangent times the other.
+struct Multiply {
+    a: Tensor<2>,
+    b: Tensor<2>,
+}
+
+impl Backward for Multiply {
+    fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {
+        vec![cotangent.clone().scaled(self.b.clone()), cotangent.scaled(self.a.clone())]
+    }
+}
+
+/// A line times a number, plus a number.
+pub(super) fn scale(op: &Scale, at: &At<'_>, input: Tensor<2>) -> Done {
+    let scaled = if op.by == 1.0 { input } else { input * op.by };
+    let output = if op.plus == 0.0 { scaled } else { scaled + op.plus };
+    Done::new(at, output, || (Box::new(Times(op.by)), None))
+}
+
+struct Times(f64);
+
+impl Backward for Times {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        vec![cotangent.times(self.0, n)]
+    }
+}
+
+/// Lines one after the other along an axis.
+pub(super) fn concat(op: &Concat, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
+    let [n, _] = inputs[0].dims();
+    let before: usize = at.output()[..op.axis].iter().product();
+    // Numbers that follow each other in each input, of each place before the axis.
+    let runs: Vec<usize> = at.inputs.iter().map(|shape| shape[op.axis..].iter().product()).collect();
+    let parts = inputs.into_iter().zip(&runs).map(|(input, run)| input.reshape([n, before, *run]));
+    let output = Tensor::cat(parts.collect(), 2);
+    let [_, _, run] = output.dims();
+    Done::new(at, output.reshape([n, before * run]), || (Box::new(Split { before, runs }), None))
+}
+
+/// The way back: each input gets its part.
+struct Split {
+    before: usize,
+    runs: Vec<usize>,
+}
+
+impl Split {
+    /// The parts of rows [rows, before · all runs].
+    fn parts(&self, rows: Tensor<2>) -> Vec<Tensor<2>> {
+        let [count, _] = rows.dims();
+        let all = rows.reshape([count, self.before, self.runs.iter().sum::<usize>()]);
+        let mut first = 0;
+        let part = |run: &usize| {
+            let part = all.clone().narrow(2, first, *run).reshape([count, self.before * run]);
+            first += run;
+            part
+        };
+        self.runs.iter().map(part).collect()
+    }
+}
+
+impl Backward for Split {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        match cotangent {
+            Cotangent::Shared(direction) => self.parts(direction).into_iter().map(Cotangent::Shared).collect(),
+            Cotangent::Factored { sample, direction } => {
+                let pairs = self.parts(sample).into_iter().zip(self.parts(direction));
+                pairs.map(|(sample, direction)| Cotangent::Factored { sample, direction }).collect()
+            }
+            other => {
+                let dense = other.dense(n);
+                let [_, directions, f] = dense.dims();
+                let part = |part: Tensor<2>| {
+                    let [_, f] = part.dims();
+                    Cotangent::Dense(part.reshape([n, directions, f]))
+                };
+                self.parts(dense.reshape([n * directions, f])).into_iter().map(part).collect()
+            }
+        }
+    }
+}

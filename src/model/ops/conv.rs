@@ -1,0 +1,258 @@
+//! The convolution z = c_w W ⋆ x + c_b b, cross-correlation as in PyTorch.
+//!
+//! Position by position it is an affine layer on the window around it (fan_in = channels/groups · height · width of a filter),
+//! and that is what the kernel sees of it.
+
+use burn::tensor::module::{conv_transpose2d, conv2d, unfold4d};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, UnfoldOptions};
+use burn::tensor::{Tensor, TensorData};
+use faer::MatRef;
+
+use super::{At, Done};
+use crate::model::Cotangent;
+use crate::model::product::{Values, is_host, multiply};
+use crate::model::tape::{Backward, Input, View};
+use crate::spec::ops::Conv;
+
+pub(super) fn run(op: &Conv, at: &At<'_>, input: Tensor<2>) -> Done {
+    let &[channels, height, width] = at.inputs[0] else { return Done::plain(input) };
+    let &[channels_out, down, across] = at.output() else { return Done::plain(input) };
+    let [n, _] = input.dims();
+    let images = input.reshape([n, channels, height, width]);
+    let filters = [channels_out, channels / op.groups, op.kernel[0], op.kernel[1]];
+    let weight = at.weights[0].clone().reshape(filters);
+    let bias = at.weights.get(1).cloned();
+    let (weight_gain, bias_gain) = at.gains;
+    let options = ConvOptions::new(op.stride, op.padding, op.dilation, op.groups);
+    let output = if weight_gain == 1.0 && bias_gain == 1.0 {
+        conv2d(images.clone(), weight.clone(), bias, options)
+    } else {
+        let product = conv2d(images.clone(), weight.clone(), None, options) * weight_gain;
+        match bias {
+            Some(bias) => product + (bias * bias_gain).reshape([1, channels_out, 1, 1]),
+            None => product,
+        }
+    };
+    Done::new(at, output.reshape([n, channels_out * down * across]), || {
+        let windows = Windows { image: [channels, height, width], places: [down, across], conv: op.clone() };
+        let view = View::Affine {
+            input: Input::Windows { images, windows: windows.clone() },
+            fan_out: channels_out,
+            channels_first: true,
+            transposed: false,
+            weight_gain,
+            bias_gain,
+        };
+        (Box::new(ConvBackward { weight, weight_gain, windows }), at.tap(view))
+    })
+}
+
+/// Which pixels each place of a convolution sees.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    /// Channels, height, width of what it reads.
+    image: [usize; 3],
+    /// Height and width of what it gives.
+    places: [usize; 2],
+    conv: Conv,
+}
+
+impl Windows {
+    /// Places, and numbers that each sees, of all groups.
+    pub fn dims(&self) -> (usize, usize) {
+        let [channels, ..] = self.image;
+        (self.places.iter().product(), channels * self.area())
+    }
+
+    /// Groups of channels that see nothing of each other.
+    pub fn groups(&self) -> usize {
+        self.conv.groups
+    }
+
+    /// Numbers of a filter in one channel.
+    fn area(&self) -> usize {
+        self.conv.kernel.iter().product()
+    }
+
+    /// What each place sees: [n, c, h, w] → [n, places, c · area], in the order of the weights.
+    pub fn patches(&self, images: Tensor<4>) -> Tensor<3> {
+        let [n, ..] = images.dims();
+        let device = images.device();
+        let (places, length) = self.dims();
+        if is_host(&device) {
+            let values = Values::of(images);
+            let mut patches = vec![0.0f32; n * places * length];
+            let size: usize = self.image.iter().product();
+            for (image, patches) in
+                values.slice().chunks_exact(size).zip(patches.chunks_exact_mut((places * length).max(1)))
+            {
+                self.visit(|place, entry, pixel| patches[place * length + entry] = image[pixel]);
+            }
+            return Tensor::from_data(TensorData::new(patches, [n, places, length]), &device);
+        }
+        let options = UnfoldOptions::new(self.conv.stride, self.conv.padding, self.conv.dilation);
+        unfold4d(images, self.conv.kernel, options).swap_dims(1, 2)
+    }
+
+    /// Goes through all pixels that are seen: by which place, as which number of its window, and which pixel of the image.
+    fn visit(&self, mut each: impl FnMut(usize, usize, usize)) {
+        let [channels, height, width] = self.image;
+        let [down, across] = self.places;
+        let Conv { kernel, stride, padding, dilation, .. } = &self.conv;
+        // Places whose pixel in this direction lies inside the image.
+        let inside = |length: usize, count: usize, axis: usize, shift: usize| {
+            let (step, ahead) = (stride[axis], shift * dilation[axis]);
+            let first = padding[axis].saturating_sub(ahead).div_ceil(step);
+            let last = (length + padding[axis]).checked_sub(ahead + 1).map_or(0, |room| room / step + 1);
+            first..last.min(count)
+        };
+        for channel in 0..channels {
+            for (row, column) in (0..self.area()).map(|at| (at / kernel[1], at % kernel[1])) {
+                let entry = channel * self.area() + row * kernel[1] + column;
+                let columns = inside(width, across, 1, column);
+                for y in inside(height, down, 0, row) {
+                    let line = y * stride[0] + row * dilation[0] - padding[0];
+                    let line = (channel * height + line) * width;
+                    for x in columns.clone() {
+                        each(y * across + x, entry, line + x * stride[1] + column * dilation[1] - padding[1]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// δ ↦ c_w Wᵀ ⋆ δ.
+struct ConvBackward {
+    /// [channels out, channels in of a group, height, width].
+    weight: Tensor<4>,
+    weight_gain: f64,
+    windows: Windows,
+}
+
+impl Backward for ConvBackward {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        let (directions, _) = cotangent.dims();
+        let [channels_out, ..] = self.weight.dims();
+        let f: usize = self.windows.image.iter().product();
+        if cotangent.is_host() {
+            let pulled = if self.windows.conv.keeps_size_by_threes() {
+                Shifts::of(self).pull(cotangent, n)
+            } else {
+                self.by_columns(cotangent, n)
+            };
+            let pulled = Tensor::from_data(TensorData::new(pulled, [n, directions, f]), &self.weight.device());
+            return vec![Cotangent::Dense(pulled)];
+        }
+        let [down, across] = self.windows.places;
+        let Conv { kernel, stride, padding, dilation, groups, .. } = self.windows.conv;
+        // Rows and columns that no window reached, because the stride left a rest.
+        let rest = |axis: usize| {
+            let spread = dilation[axis] * (kernel[axis] - 1) + 1;
+            (self.windows.image[1 + axis] + 2 * padding[axis] - spread) % stride[axis]
+        };
+        let options = ConvTransposeOptions::new(stride, padding, [rest(0), rest(1)], dilation, groups);
+        let images = cotangent.dense(n).reshape([n * directions, channels_out, down, across]);
+        let pulled = conv_transpose2d(images, self.weight.clone(), None, options);
+        let pulled = if self.weight_gain == 1.0 { pulled } else { pulled * self.weight_gain };
+        vec![Cotangent::Dense(pulled.reshape([n, directions, f]))]
+    }
+}
+
+impl ConvBackward {
+    /// Sample by sample: one product gives what each place sends to each number of its window, and these are summed where
+    /// they lie.
+    fn by_columns(&self, cotangent: Cotangent, n: usize) -> Vec<f32> {
+        let (directions, _) = cotangent.dims();
+        let [channels_out, channels_in, ..] = self.weight.dims();
+        let (places, length) = self.windows.dims();
+        let groups = self.windows.groups();
+        let (outputs, inputs) = (channels_out / groups, channels_in * self.windows.area());
+        let f: usize = self.windows.image.iter().product();
+        let weight = Values::of(self.weight.clone());
+        let gain = self.weight_gain as f32;
+        let scratch = || vec![0.0f32; length * places];
+        cotangent.map_samples(n, directions * f, scratch, |columns, _, dense, out| {
+            for (dense, out) in dense.chunks_exact(channels_out * places).zip(out.chunks_exact_mut(f)) {
+                for group in 0..groups {
+                    let filters = &weight.slice()[group * outputs * inputs..][..outputs * inputs];
+                    let filters = MatRef::from_row_major_slice(filters, outputs, inputs);
+                    let dense = &dense[group * outputs * places..][..outputs * places];
+                    let dense = MatRef::from_row_major_slice(dense, outputs, places);
+                    let into = &mut columns[group * inputs * places..][..inputs * places];
+                    multiply((into, places, 0), filters.transpose(), dense, false);
+                }
+                out.fill(0.0);
+                self.windows.visit(|place, entry, pixel| out[pixel] += gain * columns[entry * places + place]);
+            }
+        })
+    }
+}
+
+/// The way back of a 3 × 3 convolution that keeps the size of its images: with zeros around every image a shift is nothing but
+/// another start in memory, so no window is copied.
+struct Shifts<'a> {
+    back: &'a ConvBackward,
+    /// For each of the nine shifts, c_w W as [channels in, channels out].
+    filters: Vec<f32>,
+}
+
+const SIDE: usize = 3;
+const PADDING: usize = 1;
+
+impl<'a> Shifts<'a> {
+    fn of(back: &'a ConvBackward) -> Self {
+        let [channels_out, channels_in, ..] = back.weight.dims();
+        let weight = Values::of(back.weight.clone());
+        let entry = |at: usize| {
+            let (shift, row, column) =
+                (at / (channels_in * channels_out), at / channels_out % channels_in, at % channels_out);
+            back.weight_gain as f32 * weight.slice()[(column * channels_in + row) * SIDE * SIDE + shift]
+        };
+        let filters = (0..SIDE * SIDE * channels_in * channels_out).map(entry).collect();
+        Self { back, filters }
+    }
+
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<f32> {
+        let (directions, _) = cotangent.dims();
+        let [channels_out, channels_in, ..] = self.back.weight.dims();
+        let [_, height, width] = self.back.windows.image;
+        let padded = [height, width].map(|side| side + 2 * PADDING).iter().product::<usize>() * directions;
+        let scratch = || (vec![0.0f32; channels_out * padded], vec![0.0f32; channels_in * padded]);
+        let length = directions * channels_in * height * width;
+        cotangent.map_samples(n, length, scratch, |(padded, sums), _, dense, out| {
+            self.sample(directions, dense, (padded, sums), out);
+        })
+    }
+
+    /// One sample, all directions at once: nine products, one for each shift of the filter, of channels with pixels. What the
+    /// products write between two images is left behind.
+    fn sample(&self, directions: usize, dense: &[f32], (padded, sums): (&mut [f32], &mut [f32]), out: &mut [f32]) {
+        let [channels_out, channels_in, ..] = self.back.weight.dims();
+        let [_, height, width] = self.back.windows.image;
+        let (wide, around) = (width + 2 * PADDING, (height + 2 * PADDING) * (width + 2 * PADDING));
+        let row = directions * around;
+        for (plane, pixels) in dense.chunks_exact(height * width).enumerate() {
+            let (direction, channel) = (plane / channels_out, plane % channels_out);
+            let corner = channel * row + direction * around + PADDING * wide + PADDING;
+            for (y, pixels) in pixels.chunks_exact(width).enumerate() {
+                padded[corner + y * wide..][..width].copy_from_slice(pixels);
+            }
+        }
+        // The last place of the last image that a filter can be put on without leaving memory.
+        let reach = row - 2 * PADDING * wide - 2 * PADDING;
+        let padded = MatRef::from_row_major_slice(padded, channels_out, row);
+        let sums = &mut sums[..channels_in * reach];
+        for (shift, filter) in self.filters.chunks_exact(channels_in * channels_out).enumerate() {
+            let start = (2 * PADDING - shift / SIDE) * wide + 2 * PADDING - shift % SIDE;
+            let filter = MatRef::from_row_major_slice(filter, channels_in, channels_out);
+            multiply((&mut *sums, reach, 0), filter, padded.subcols(start, reach), shift > 0);
+        }
+        for (plane, pixels) in out.chunks_exact_mut(height * width).enumerate() {
+            let (direction, channel) = (plane / channels_in, plane % channels_in);
+            for (y, pixels) in pixels.chunks_exact_mut(width).enumerate() {
+                pixels.copy_from_slice(&sums[channel * reach + direction * around + y * wide..][..width]);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Learned numbers that are the same for every sample: positions, a class token, the scale of a branch.
+//!
+//! What is added has the gain c = 1 in the standard parametrisation and σ_b in the NTK parametrisation: it is a bias for each
+//! place. A scale is a factor and has none.
+
+use burn::tensor::Tensor;
+
+use super::{At, Done, Step, Through, Value};
+use crate::model::Cotangent;
+use crate::model::tape::{Backward, View};
+use crate::spec::ops::feature_axis;
+
+/// z = x + c p.
+pub(super) fn positions(at: &At<'_>, input: Value) -> Done {
+    let (_, gain) = at.gains;
+    let values = at.weights[0].clone();
+    let values = if gain == 1.0 { values } else { values * gain };
+    let output = match input {
+        Value::Flat(input) => Value::Flat(input + values.unsqueeze::<2>()),
+        Value::Tokens(input) => {
+            let [_, tokens, features] = input.dims();
+            Value::Tokens(input + values.reshape([1, tokens, features]))
+        }
+    };
+    let entries = 0..at.output().iter().product();
+    Done::new(at, output, || (Box::new(Through), at.tap(View::Offset { entries, gain })))
+}
+
+/// One more token, c p, before the others.
+pub(super) fn class_token(at: &At<'_>, input: Tensor<2>) -> Done {
+    let (_, gain) = at.gains;
+    let [n, f] = input.dims();
+    let features = at.inputs[0][1];
+    let token = at.weights[0].clone().unsqueeze::<2>();
+    let token = if gain == 1.0 { token } else { token * gain };
+    let output = Tensor::cat(vec![token.expand([n, features]), input], 1);
+    let tap = || at.tap(View::Offset { entries: 0..features, gain });
+    Done::new(at, output, || (Box::new(Behind { first: features, count: f }), tap()))
+}
+
+/// The way back to what stands behind the class token.
+struct Behind {
+    first: usize,
+    count: usize,
+}
+
+impl Backward for Behind {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        let part = |rows: Tensor<2>| rows.narrow(1, self.first, self.count);
+        vec![match cotangent {
+            Cotangent::Shared(direction) => Cotangent::Shared(part(direction)),
+            Cotangent::Factored { sample, direction } => {
+                Cotangent::Factored { sample: part(sample), direction: part(direction) }
+            }
+            other => Cotangent::Dense(other.dense(n).narrow(2, self.first, self.count)),
+        }]
+    }
+}
+
+/// z = γ ∘ x, with one γ for each feature.
+pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
+    let factors = spread(at.weights[0].clone(), at.output());
+    let output = input.clone() * factors.clone().unsqueeze::<2>();
+    let mut done = Done::plain(output);
+    if at.recording {
+        let (values, channels_first) = by_feature(input, at.output());
+        let tap = at.tap(View::Gain { values, channels_first });
+        done.steps.push(Step { backward: Box::new(Factor(factors)), tap });
+    }
+    done
+}
+
+/// The way back through z = γ ∘ x with γ for each value.
+struct Factor(Tensor<1>);
+
+impl Backward for Factor {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        let factor = self.0.clone().unsqueeze::<2>();
+        vec![match cotangent {
+            Cotangent::Shared(direction) => Cotangent::Shared(direction * factor),
+            Cotangent::Factored { sample, direction } => Cotangent::Factored { sample, direction: direction * factor },
+            other => Cotangent::Dense(other.dense(n) * factor.unsqueeze_dim::<3>(0)),
+        }]
+    }
+}
+
+/// A number for each feature as one for each value of this shape.
+pub(super) fn spread(per_feature: Tensor<1>, shape: &[usize]) -> Tensor<1> {
+    let [features] = per_feature.dims();
+    let count: usize = shape.iter().product();
+    let places = count / features;
+    if places == 1 {
+        return per_feature;
+    }
+    match feature_axis(shape) {
+        0 => per_feature.reshape([features, 1]).expand([features, places]).reshape([count]),
+        _ => per_feature.reshape([1, features]).expand([places, features]).reshape([count]),
+    }
+}
+
+/// Values with their features apart: [n, places, features], or [n, features, places] of an image, and which of the two.
+pub(super) fn by_feature(values: Tensor<2>, shape: &[usize]) -> (Tensor<3>, bool) {
+    let [n, f] = values.dims();
+    let axis = feature_axis(shape);
+    let features = shape[axis];
+    let channels_first = shape.len() > 1 && axis == 0;
+    let apart = if channels_first { [n, features, f / features] } else { [n, f / features, features] };
+    (values.reshape(apart), channels_first)
+}

@@ -1,0 +1,213 @@
+//! Normalisations: z = γ ∘ x̂ + β with x̂ = (x − mean)/√(variance + ε), biased variance, ε = 1e-5 as in PyTorch.
+//!
+//! In the NTK parametrisation γ = 1 and β = 0 are frozen and no part of the kernel, as in the infinite-width theory. The mean
+//! and variance of a BatchNorm are those of the batch while training and the running ones else, so that its kernel is that of
+//! the evaluated network, whose samples do not depend on each other.
+
+use burn::tensor::Tensor;
+
+use super::learned::by_feature;
+use super::{At, Done, Step, Value};
+use crate::model::Cotangent;
+use crate::model::tape::{Backward, View};
+use crate::model::taps::Training;
+use crate::spec::ops::{Norm, NormKind};
+
+/// How much of a new batch enters the running statistics: PyTorch's default.
+const MOMENTUM: f64 = 0.1;
+
+pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Training>) -> Done {
+    match (input, op.kind) {
+        // In the shape that they have, so that autodiff sums gradients of a residual stream one by one.
+        (Value::Flat(values), NormKind::Layer | NormKind::Rms) if at.output().len() == 1 => {
+            let normalised = over_features(op, values, 1);
+            finish(op, at, normalised, [1, at.output()[0]], Rows::Features { along: 2, centred: op.is_centred() })
+        }
+        (Value::Tokens(values), NormKind::Layer | NormKind::Rms) => {
+            let normalised = over_features(op, values, 2);
+            finish(op, at, normalised, [1, 1, at.output()[1]], Rows::Features { along: 2, centred: op.is_centred() })
+        }
+        (values, _) => apart(op, at, values.flat(), training),
+    }
+}
+
+/// Of values with their features apart.
+fn apart(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
+    let (values, channels_first) = by_feature(input, at.output());
+    let shape @ [n, first, second] = values.dims();
+    let along = if channels_first { 1 } else { 2 };
+    let sides = if channels_first { [1, first, 1] } else { [1, 1, second] };
+    let (normalised, rows) = match op.kind {
+        NormKind::Layer | NormKind::Rms => {
+            (over_features(op, values, along), Rows::Features { along, centred: op.is_centred() })
+        }
+        NormKind::Group { groups } => {
+            let rows = Rows::Groups { groups, swapped: !channels_first };
+            let (normalised, inverse) = over_features(op, rows.arranged(values), 2);
+            ((rows.back(normalised, shape), inverse), rows)
+        }
+        NormKind::Batch => {
+            let place = 1 + usize::from(op.bias);
+            let kept = [place, place + 1].map(|tensor| at.weights[tensor].clone());
+            let [mean, variance] = match training {
+                Some(training) => {
+                    let (mean, variance) = moments(values.clone(), channels_first);
+                    let count = (n * first * second / mean.dims()[0]) as f64;
+                    training.keep(at.line.tensors[place], &kept[0], mean.clone(), MOMENTUM, 1.0);
+                    // PyTorch keeps the unbiased variance.
+                    let unbiased = count / (count - 1.0).max(1.0);
+                    training.keep(at.line.tensors[place + 1], &kept[1], variance.clone(), MOMENTUM, unbiased);
+                    [mean, variance]
+                }
+                None => kept,
+            };
+            let inverse = (variance + Norm::EPSILON).sqrt().recip().reshape(sides);
+            (((values - mean.reshape(sides)) * inverse.clone(), inverse), Rows::None)
+        }
+    };
+    finish(op, at, normalised, sides, rows)
+}
+
+/// γ ∘ x̂ + β, of x̂ and 1/√(variance + ε), for γ and β of these sides.
+fn finish<const D: usize>(
+    op: &Norm,
+    at: &At<'_>,
+    (normalised, inverse): (Tensor<D>, Tensor<D>),
+    sides: [usize; D],
+    rows: Rows,
+) -> Done {
+    let weight = at.weights[0].clone().reshape(sides);
+    let scaled = normalised.clone() * weight.clone();
+    let output = if op.bias { scaled + at.weights[1].clone().reshape(sides) } else { scaled };
+    let shape = output.dims();
+    let (n, count) = (shape[0], shape[1..].iter().product::<usize>());
+    let output = match at.output() {
+        &[tokens, features] => Value::Tokens(output.reshape([n, tokens, features])),
+        _ => Value::Flat(output.reshape([n, count])),
+    };
+    let mut done = Done::plain(output);
+    if at.checking {
+        // A variance that overflows makes zeros, which are finite: its root's inverse must be none.
+        let roots = inverse.clone().recip();
+        let sides = roots.dims();
+        done.hidden.push(roots.reshape([sides[0], sides[1..].iter().product()]));
+    }
+    if at.recording {
+        // [n, places, features], or [n, features, places] of an image.
+        let (values, channels_first) = by_feature(normalised.reshape([n, count]), at.output());
+        let three = |tensor: Tensor<D>| {
+            let sides = tensor.dims();
+            let sides = if D == 2 { [sides[0], 1, sides[1]] } else { [sides[0], sides[1], sides[2]] };
+            tensor.reshape(sides)
+        };
+        let (inverse, weight) = (three(inverse), three(weight));
+        let tap = at.tap(View::Gain { values: values.clone(), channels_first });
+        let way_back = NormBackward { normalised: values, inverse, weight, rows };
+        done.steps.push(Step { backward: Box::new(way_back), tap });
+    }
+    done
+}
+
+/// x̂ and 1/√(variance + ε) along an axis, or without taking off the mean.
+fn over_features<const D: usize>(op: &Norm, values: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
+    if op.is_centred() {
+        return normalise(values, along);
+    }
+    let inverse = (values.clone().powi_scalar(2).mean_dim(along) + Norm::EPSILON).sqrt().recip();
+    (values * inverse.clone(), inverse)
+}
+
+/// x̂ and 1/√(variance + ε), along an axis.
+fn normalise<const D: usize>(input: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
+    let centred = input.clone() - input.mean_dim(along);
+    let variance = centred.clone().powi_scalar(2).mean_dim(along);
+    let inverse = (variance + Norm::EPSILON).sqrt().recip();
+    (centred * inverse.clone(), inverse)
+}
+
+/// Mean and biased variance of each feature over samples and places.
+fn moments(values: Tensor<3>, channels_first: bool) -> (Tensor<1>, Tensor<1>) {
+    let [n, first, second] = values.dims();
+    let (features, count) = if channels_first { (first, n * second) } else { (second, n * first) };
+    let rows = if channels_first { values.swap_dims(0, 1) } else { values.permute([2, 0, 1]) };
+    let rows = rows.reshape([features, count]);
+    let mean = rows.clone().mean_dim(1);
+    let variance = (rows - mean.clone()).powi_scalar(2).mean_dim(1);
+    (mean.reshape([features]), variance.reshape([features]))
+}
+
+/// Over what mean and variance are taken.
+#[derive(Clone, Copy)]
+enum Rows {
+    /// The features of each place, which are this axis.
+    Features { along: usize, centred: bool },
+    /// Groups of features with all their places; `swapped` where the features come last.
+    Groups { groups: usize, swapped: bool },
+    /// Nothing of the sample itself.
+    None,
+}
+
+impl Rows {
+    /// [n, a, b] with each group in one row: [n, groups, values].
+    fn arranged(self, values: Tensor<3>) -> Tensor<3> {
+        let [n, a, b] = values.dims();
+        match self {
+            Self::Groups { groups, swapped } => {
+                let values = if swapped { values.swap_dims(1, 2) } else { values };
+                values.reshape([n, groups, a * b / groups])
+            }
+            Self::Features { .. } | Self::None => values,
+        }
+    }
+
+    /// The way back from rows to [n, a, b].
+    fn back(self, rows: Tensor<3>, [_, a, b]: [usize; 3]) -> Tensor<3> {
+        let [n, ..] = rows.dims();
+        match self {
+            Self::Groups { swapped: true, .. } => rows.reshape([n, b, a]).swap_dims(1, 2),
+            Self::Groups { swapped: false, .. } => rows.reshape([n, a, b]),
+            Self::Features { .. } | Self::None => rows,
+        }
+    }
+}
+
+/// With g = γ ∘ δ: δ ↦ (g − mean g − x̂ mean(g ∘ x̂))/√(variance + ε), without the first mean where none was taken off, and without
+/// both where they are not of the sample.
+struct NormBackward {
+    /// [n, places, features] or [n, features, places].
+    normalised: Tensor<3>,
+    inverse: Tensor<3>,
+    weight: Tensor<3>,
+    rows: Rows,
+}
+
+impl Backward for NormBackward {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        let [_, a, b] = self.normalised.dims();
+        let dense = cotangent.dense(n);
+        let [_, directions, f] = dense.dims();
+        let scaled = dense.reshape([n, directions, a, b]) * self.weight.clone().unsqueeze_dim::<4>(1);
+        let pulled = match self.rows {
+            Rows::None => scaled * self.inverse.clone().unsqueeze_dim::<4>(1),
+            Rows::Features { along, centred } => {
+                let normalised = self.normalised.clone().unsqueeze_dim::<4>(1);
+                project(scaled, normalised, self.inverse.clone().unsqueeze_dim::<4>(1), along + 1, centred)
+            }
+            rows @ Rows::Groups { groups, .. } => {
+                let arranged = rows.arranged(scaled.reshape([n * directions, a, b]));
+                let arranged = arranged.reshape([n, directions, groups, f / groups]);
+                let normalised = rows.arranged(self.normalised.clone()).unsqueeze_dim::<4>(1);
+                let pulled = project(arranged, normalised, self.inverse.clone().unsqueeze_dim::<4>(1), 3, true);
+                let pulled = rows.back(pulled.reshape([n * directions, groups, f / groups]), [n, a, b]);
+                pulled.reshape([n, directions, a, b])
+            }
+        };
+        vec![Cotangent::Dense(pulled.reshape([n, directions, f]))]
+    }
+}
+
+fn project(scaled: Tensor<4>, normalised: Tensor<4>, inverse: Tensor<4>, along: usize, centred: bool) -> Tensor<4> {
+    let share = (scaled.clone() * normalised.clone()).mean_dim(along) * normalised;
+    let rest = if centred { scaled.clone() - scaled.mean_dim(along) } else { scaled };
+    (rest - share) * inverse
+}

@@ -1,0 +1,311 @@
+//! The section `[network]` of a run file: read, also as earlier versions wrote it, and written.
+//!
+//! All settings that the text declares are written, so that later defaults cannot change an old run. A text that does not come with
+//! the program stands in the file itself, so that the run repeats anywhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::network::WIDTH;
+use super::text::{self, Choices, Setting};
+use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
+
+/// The keys that are there whatever the text declares.
+pub(super) const FIELDS: [&str; 10] =
+    ["program", "text", WIDTH, "activation", "parametrisation", "init", "sigma_w", "sigma_b", "alpha", "alpha_width"];
+/// Keys that every file of an earlier version had, whichever kind of network it named.
+const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
+/// What the program was called in earlier versions.
+pub(super) const KIND: &str = "kind";
+/// Bytes of a text.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// The section as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Section {
+    program: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(with = "width")]
+    width: usize,
+    #[serde(flatten)]
+    settings: BTreeMap<String, Setting>,
+    activation: Activation,
+    parametrisation: Parametrisation,
+    init: Init,
+    sigma_w: f64,
+    sigma_b: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alpha: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alpha_width: Option<usize>,
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        NetworkSpec::default().into()
+    }
+}
+
+impl From<NetworkSpec> for Section {
+    fn from(network: NetworkSpec) -> Self {
+        let declared = network.declared().into_iter().filter(|declared| declared.name != WIDTH);
+        let mut settings: BTreeMap<String, Setting> =
+            declared.map(|declared| (declared.name, declared.default)).collect();
+        let NetworkSpec { program, text, width, settings: given, activation, parametrisation, init, .. } = network;
+        settings.extend(given);
+        let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, .. } = network;
+        let text = text.map(|text| text.as_ref().to_owned());
+        Self { program, text, width, settings, activation, parametrisation, init, sigma_w, sigma_b, alpha, alpha_width }
+    }
+}
+
+impl From<Section> for NetworkSpec {
+    fn from(section: Section) -> Self {
+        let Section { program, text, width, settings, activation, parametrisation, init, .. } = section;
+        let Section { sigma_w, sigma_b, alpha, alpha_width, .. } = section;
+        let mut network = Self {
+            program,
+            text: text.map(Arc::from),
+            width,
+            settings,
+            activation,
+            parametrisation,
+            init,
+            sigma_w,
+            sigma_b,
+            alpha,
+            alpha_width,
+        };
+        for declared in network.declared() {
+            if let Some(given) = network.settings.get_mut(&declared.name) {
+                *given = declared.choices.fitted(given);
+                if *given == declared.default {
+                    network.settings.remove(&declared.name);
+                }
+            }
+        }
+        network
+    }
+}
+
+/// Name and text of a network that is named by itself, by a path, or together with its text.
+///
+/// # Errors
+/// When there is no such network, or its text cannot be read, says why in one sentence.
+pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result<(String, Option<Arc<str>>), String> {
+    let (name, text) = match text {
+        Some(text) => (program.to_owned(), text.to_owned()),
+        None if text::builtin(program).is_some() => return Ok((program.to_owned(), None)),
+        None if is_path(program) => read(&absolute(Path::new(program), base))?,
+        None => return Err(NetworkSpec::named(program).unknown()),
+    };
+    if text.len() as u64 > MOST_BYTES {
+        return Err(format!("a text has at most {} KiB", MOST_BYTES >> 10));
+    }
+    text::declared(&text).map_err(|err| err.to_string())?;
+    let known = text::builtin(&name).is_some_and(|known| known.text == text);
+    Ok((name, (!known).then(|| text.into())))
+}
+
+/// Whether this is the path of a text and not the name of a network.
+pub(super) fn is_path(program: &str) -> bool {
+    program.contains(['/', '\\']) || program.ends_with(".rhai")
+}
+
+/// Name and text of a file.
+fn read(path: &Path) -> Result<(String, String), String> {
+    let shown = wording::shown(&path.display().to_string());
+    let unread = |err: std::io::Error| {
+        let said = err.to_string();
+        format!("{shown} cannot be read: {}", said.split(" (os error").next().unwrap_or_default())
+    };
+    // A pipe would be waited for, and a device read for ever.
+    if !fs::metadata(path).map_err(unread)?.is_file() {
+        return Err(format!("{shown} is no regular file: give the path of a text"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).map_err(unread)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("{shown} is larger than {} KiB, the most that a text has", MOST_BYTES >> 10));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is no text in UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Ok((name, text))
+}
+
+/// Brings the section of a file to what this version writes: the program named and its text read, keys of earlier versions
+/// renamed or left out, the width and the activation that the program usually has where none is given. Relative paths start from
+/// `base`.
+pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError> {
+    let bad = |key: &str, reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
+    let earlier = section.remove(KIND);
+    let key = if earlier.is_some() && !section.contains_key("program") { KIND } else { "program" };
+    let is_earlier = earlier.is_some();
+    if let Some(kind) = earlier {
+        section.entry("program").or_insert(kind);
+    }
+    let word = |section: &Table, key: &str| match section.get(key) {
+        None => Ok(None),
+        Some(Value::String(word)) => Ok(Some(word.clone())),
+        Some(value) => Err(bad(key, wording::value(value, Some(&Value::String(String::new())), &[], ""))),
+    };
+    let (named, text) = (word(section, "program")?, word(section, "text")?);
+    let usual = NetworkSpec::default();
+    let (program, text) = match (&named, &text) {
+        (None, None) => (usual.program.clone(), None),
+        _ => resolved(named.as_deref().unwrap_or(&usual.program), text.as_deref(), base)
+            .map_err(|why| bad(if text.is_some() { "text" } else { key }, why))?,
+    };
+    let network = NetworkSpec { program, text, ..usual };
+    check(section, &network, is_earlier)?;
+    if named.is_some() || network.text.is_some() {
+        section.insert("program".to_owned(), network.program.clone().into());
+        match &network.text {
+            Some(text) => drop(section.insert("text".to_owned(), text.as_ref().into())),
+            None => drop(section.remove("text")),
+        }
+        let width = i64::try_from(network.usual_width()).unwrap_or(i64::MAX);
+        section.entry(WIDTH).or_insert(Value::Integer(width));
+        section.entry("activation").or_insert(network.usual_activation().name().into());
+    }
+    Ok(())
+}
+
+/// Holds the keys that are no fields against what the text declares, and their values against what these can be. A number that
+/// lies beyond its range is no error here: it is told beside its field.
+fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result<(), SpecError> {
+    let declared = network.declared();
+    let keys: Vec<String> = section.keys().filter(|key| !FIELDS.contains(&key.as_str())).cloned().collect();
+    for key in keys {
+        let full = format!("network.{key}");
+        let Some(declared) = declared.iter().find(|declared| declared.name == key) else {
+            if is_earlier && is_passed_over(&key) {
+                section.remove(&key);
+                continue;
+            }
+            return Err(network.undeclared(&key));
+        };
+        let value = &section[&key];
+        let like = Value::try_from(&declared.default).ok();
+        let words = match &declared.choices {
+            Choices::Words(words) => words.as_slice(),
+            Choices::Whole(_) | Choices::Real(_) | Choices::Flag => &[],
+        };
+        if !Setting::deserialize(value.clone()).is_ok_and(|setting| takes(&declared.choices, &setting)) {
+            let reason = wording::value(value, like.as_ref(), words, "");
+            return Err(SpecError::BadValue { key: full, reason, place: None });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a setting can have a value of this kind: one of its words, or a number, whatever its range.
+pub(super) fn takes(choices: &Choices, setting: &Setting) -> bool {
+    match (choices, setting) {
+        (Choices::Words(words), Setting::Word(word)) => words.contains(word),
+        (Choices::Whole(_), Setting::Whole(_)) | (Choices::Flag, Setting::Flag(_)) => true,
+        (Choices::Real(_), Setting::Real(_) | Setting::Whole(_)) => true,
+        (Choices::Words(_) | Choices::Whole(_) | Choices::Flag | Choices::Real(_), _) => false,
+    }
+}
+
+/// Brings the settings that a study varies to what this version calls them. Where a variant names a kind, what that kind never
+/// used is left out.
+pub(super) fn current_study(study: &mut Table) {
+    const BEFORE: &str = "network.kind";
+    const NOW: &str = "network.program";
+    let renamed = |key: &str| key.trim() == BEFORE;
+    if let Some(Value::String(axis)) = study.get_mut("axis")
+        && renamed(axis)
+    {
+        *axis = NOW.to_owned();
+    }
+    let variants = study.get_mut("variants").and_then(Value::as_array_mut).into_iter().flatten();
+    for set in variants.filter_map(|variant| variant.get_mut("set")?.as_array_mut()) {
+        let parted = |setting: &Value| {
+            let (key, value) = setting.as_str()?.split_once('=')?;
+            Some((key.trim().to_owned(), value.trim().trim_matches(['"', '\'']).to_owned()))
+        };
+        let Some((_, kind)) = set.iter().filter_map(parted).rfind(|(key, _)| renamed(key)) else { continue };
+        let network = NetworkSpec::named(&kind);
+        set.retain(|setting| {
+            let key = parted(setting).and_then(|(key, _)| Some(key.strip_prefix("network.")?.to_owned()));
+            !key.is_some_and(|key| is_passed_over(&key) && !network.declares(&key))
+        });
+        for setting in set {
+            if let Some((_, value)) = parted(setting).filter(|(key, _)| renamed(key)) {
+                *setting = format!("{NOW}={value}").into();
+            }
+        }
+    }
+}
+
+/// Whether this is a key that stood in every file of an earlier version, used or not.
+pub(super) fn is_passed_over(key: &str) -> bool {
+    EARLIER.contains(&key)
+}
+
+impl NetworkSpec {
+    /// Why this key cannot stand in the section.
+    pub(super) fn undeclared(&self, key: &str) -> SpecError {
+        let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
+        let full = format!("network.{key}");
+        if !elsewhere {
+            return super::file::unknown_key(&full);
+        }
+        let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
+        let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
+        SpecError::BadValue { key: full, reason, place: None }
+    }
+}
+
+/// A width in a run file: a whole number, or `inf`.
+mod width {
+    use serde::de::{Error, Unexpected, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    use crate::spec::INFINITE;
+
+    pub fn serialize<S: Serializer>(width: &usize, serializer: S) -> Result<S::Ok, S::Error> {
+        if *width == INFINITE {
+            serializer.serialize_f64(f64::INFINITY)
+        } else {
+            serializer.serialize_u64(*width as u64)
+        }
+    }
+
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_any(Width)
+    }
+
+    struct Width;
+
+    impl Visitor<'_> for Width {
+        type Value = usize;
+
+        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            text.write_str("a whole number or inf")
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<usize, E> {
+            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<usize, E> {
+            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<usize, E> {
+            if value == f64::INFINITY { Ok(INFINITE) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
+        }
+    }
+}
