@@ -689,11 +689,19 @@ fn what_has_no_rule_is_refused_at_its_line() {
         }),
         (2, Why::Alone, |t, x| {
             let h = t.conv(x);
+            let h = t.norm(NormKind::Group { groups: WIDE }, h);
+            let h = t.flat(h);
+            t.logits(h)
+        }),
+        // A filter for each channel: its sum of products is not Gaussian.
+        (2, Why::NotGaussian, |t, x| {
+            let h = t.conv(x);
             let mut op = conv(WIDE, [3; 2], ONE, ONE);
             if let Op::Conv(conv) = &mut op {
                 conv.groups = WIDE;
             }
             let h = t.line(op, &[h]);
+            let h = t.relu(h);
             let h = t.flat(h);
             t.logits(h)
         }),
