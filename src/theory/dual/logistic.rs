@@ -6,7 +6,7 @@
 //! these three is of q/4, which is what their moments are made of and what their pairs have.
 //!
 //! The rule's error is stated and tested in `tests/suite/dual.rs`: relative, below 1e-11 for tanh, sigmoid and softplus; for SiLU
-//! below 1e-10, and where it is nearly 0 below 1e-12 of √(κ₁₁κ₂₂).
+//! below 1e-10, and where it is nearly 0 below 1e-11 of √(κ₁₁κ₂₂).
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI, TAU};
 
