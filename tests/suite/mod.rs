@@ -52,6 +52,7 @@ mod scaling_law;
 mod spec;
 mod stage;
 mod study;
+mod texts;
 mod theory;
 mod time;
 mod tours;
