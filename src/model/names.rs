@@ -101,7 +101,7 @@ pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
     let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
     let known = |end: &usize| {
         let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
-        counted.iter().copied().filter(|name| rest(&name)).count()
+        counted.iter().copied().filter(|name| rest(name)).count()
     };
     let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
     let prefix = &first[..end];

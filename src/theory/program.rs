@@ -83,7 +83,7 @@ pub enum NoLimit {
 
 /// The layout of the inputs and the steps of a network for images [channels, height, width].
 pub(super) fn program(network: &NetworkSpec, image: [usize; 3]) -> Result<(Places, Vec<Step>), NoLimit> {
-    if network.parametrisation == Parametrisation::Standard && network.is_infinite() {
+    if !network.parametrisation.is_ntk() && network.is_infinite() {
         return Err(NoLimit::Standard);
     }
     let act = Step::Activation(network.activation);
@@ -114,7 +114,7 @@ pub(super) fn program(network: &NetworkSpec, image: [usize; 3]) -> Result<(Place
         }
         "cnn" => (Places::Pixels, convolutions(network, image)?),
         "transformer" => {
-            if network.parametrisation == Parametrisation::Standard {
+            if !network.parametrisation.is_ntk() {
                 return Err(NoLimit::Attention);
             }
             let (variance, gain) = offset(network);
