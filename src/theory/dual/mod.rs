@@ -17,13 +17,14 @@
 //!
 //! What is small is never left over from what is large: q₁q₂ − q² is taken without rounding where the correlation is near ±1,
 //! ReLU and GELU have forms of their own for opposite inputs, and variances are brought to 1 … 4 by powers of two where φ can
-//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What remains
-//! is the rounding of the covariance that is given; where that is too much there is no kernel
+//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What
+//! remains is the rounding of the covariance that is given; where that is too much there is no kernel
 //! ([`super::NoKernels::Unresolved`]).
 //!
-//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign and
-//! is nearly 0; no NaN for any variances from 0 on and any covariance, also one that rounding has carried past √(q₁ q₂), but where
-//! the covariance does not tell the kernel to 1e-8 and where a kernel is larger than any number.
+//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign
+//! and is nearly 0 (of κ′ likewise; and for sine and cosine always); no NaN for any variances from 0 on and any covariance,
+//! also one that rounding has carried past √(q₁ q₂), but where the covariance does not tell the kernel to 1e-8 and where a
+//! kernel is larger than any number.
 
 mod erf;
 mod gelu_tanh;
