@@ -10,7 +10,7 @@
 //! κ = (2/π) E arctan(q/r)      κ′ = (2/π) E 1/r      r² = (q₁ + σ₁²)(q₂ + σ₂²) − q²
 //! ```
 //!
-//! which Gauss's rule in ln σ takes with [`logistic::NODES`] nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
+//! which Gauss's rule in ln σ takes with ten nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
 //! the variances and the correlation are, so one rule serves all of them: its relative error is below 1e-11, from the smallest
 //! variances to the largest (`tests/fixtures/make_dual.py` makes the rule, and by another integral what it is tested with).
 //! Sigmoid, softplus and SiLU are such means too, and the GELU by tanh is GELU and a sum of bells.
