@@ -10,8 +10,7 @@ use faer::{Accum, MatMut, Par};
 use super::dual::{Moment, Moments, NEAR, apply};
 use super::points::{Grid, Points};
 use super::program::{Gains, Step};
-use crate::spec::Activation;
-use crate::spec::ops::Function;
+use crate::spec::{Activation, ops::Function};
 
 /// ε of LayerNorm: that of the references, for inputs that are nothing but zeros. (The networks have 1e-5, which shows in the
 /// sixth digit.)

@@ -108,16 +108,16 @@ proptest! {
             prop_assert!(own(function, q1).iter().all(|own| *own >= 0.0), "{what}");
             prop_assert!(value.abs() <= sizes[0] * (1.0 + 1e-12) && first.abs() <= sizes[1] * (1.0 + 1e-12), "{what}");
             let turned = dual(function, [q2, q1], q);
-            prop_assert!((value - turned.0).abs() <= 1e-13 * sizes[0] && (first - turned.1).abs() <= 1e-13 * sizes[1], "{what}");
+            prop_assert!((value - turned.0).abs() <= 1e-12 * sizes[0] && (first - turned.1).abs() <= 1e-12 * sizes[1], "{what}");
             // Independent, u and v have nothing but their means, and a covariance of 0 is one of two of them.
             let apart = dual(function, [q1, q2], 0.0).0;
             let means = mean(function, q1) * mean(function, q2);
-            prop_assert!((apart - means).abs() <= 1e-10 * apart.abs() + 1e-14 * sizes[0], "{what}: {apart:e} {means:e}");
+            prop_assert!((apart - means).abs() <= 1e-10 * apart.abs() + 1e-13 * sizes[0], "{what}: {apart:e} {means:e}");
             // ∂κ/∂q = κ′ (integration by parts), as the difference of κ over so small a step that the next order is none.
             let step = 1e-3 * (1.0 - rho * rho) / (1.0 + q1.max(q2)).sqrt() * (q1 * q2).sqrt();
             let at = |by: f64| dual(function, [q1, q2], q + by * step).0;
             let found = (8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * step);
-            let error = 1e-7 * sizes[1] + 1e-14 * sizes[0] / step;
+            let error = 1e-7 * sizes[1] + 1e-13 * sizes[0] / step;
             prop_assert!((found - first).abs() <= error, "{what}: {found:e} {first:e}");
         }
     }
@@ -196,10 +196,10 @@ fn means_are_their_integrals() {
 #[test]
 fn no_variance_is_too_small_or_too_large() {
     // From nothing to what is hardly a number, and a covariance that rounding has carried past what it can be.
-    let unbounded = |function: &Function| match function {
-        Function::Polynomial(_) => true,
-        Function::Activation(activation) => [Activation::Exp, Activation::Square].contains(activation),
-        Function::LeakyRelu(_) => false,
+    let most = |function: &Function| match function {
+        Function::Activation(Activation::Exp) => 300.0,
+        Function::Activation(Activation::Square) | Function::Polynomial(_) => 1e20,
+        _ => f64::INFINITY,
     };
     for function in functions() {
         for q1 in [0.0, 1e-308, 1e-200, 1e-20, 1.0, 1e3, 1e12, 1e100, 1e200, 1e300] {
@@ -207,13 +207,7 @@ fn no_variance_is_too_small_or_too_large() {
                 for rho in [-1.0 - 1e-12, -1.0, -0.5, 0.0, 0.5, 1.0, 1.0 + 1e-12] {
                     let (value, slope) = dual(&function, [q1, q2], rho * q1.sqrt() * q2.sqrt());
                     let what = format!("{function:?} of {q1:e} and {q2:e}, correlation {rho}: {value:e} {slope:e}");
-                    let large = q1.max(q2) > 1e12;
-                    assert!(
-                        value.is_finite() && slope.is_finite()
-                            || unbounded(&function) && large
-                            || q1.max(q2) > 300.0 && function == Function::Activation(Activation::Exp),
-                        "{what}"
-                    );
+                    assert!(value.is_finite() && slope.is_finite() || q1.max(q2) > most(&function), "{what}");
                 }
             }
         }
@@ -298,7 +292,7 @@ fn what_rounding_hides_is_refused() {
     assert!(among(&network(Activation::Gelu, 2, 1e3), 3, &[1e3, 2e3, 3e3, 3e3, 1e3, 9e3]).is_ok());
     // Sines turn with what nobody knows of variances of 1e12, unless there is nothing to know.
     let sine = |inputs: &[f64]| among(&network(Activation::Sin, 2, 1e6), 3, inputs);
-    assert_eq!(sine(&[1e-6, 2e-6, 0.0, 1.00000001e-6, 2e-6, 0.0]), Err(NoKernels::Unresolved { row: 1, column: 0 }));
+    assert_eq!(sine(&[1e-6, 2e-6, 0.0, 1.000001e-6, 2e-6, 0.0]), Err(NoKernels::Unresolved { row: 0, column: 1 }));
     assert!(sine(&[1e-6, 2e-6, 0.0, 1e-6, 2e-6, 0.0]).is_ok());
     assert!(sine(&[1e-6, 2e-6, 0.0, 3e-6, -1e-6, 2e-6]).is_ok());
     // And an exponential of an exponential is soon larger than any number.
