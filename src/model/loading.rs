@@ -29,8 +29,8 @@ pub(super) fn open<'a>(
         }
     };
     let search = Search { image, shapes: Arc::new(stored.shapes()) };
-    let mut fitted = search.fit(spec.clone());
-    let program = fitted.program.take().ok_or(WeightsError::Unfit(fitted.refused))?;
+    let fitted = search.fit(spec.clone());
+    let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     let told = search.told(&fitted);
     // Which biases the network has where nobody reads a file.
     let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));

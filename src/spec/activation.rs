@@ -61,6 +61,24 @@ impl Activation {
         Self::Identity,
     ];
 
+    /// Whether φ(−a) = −φ(a), so that Gaussian numbers of mean 0 keep that mean.
+    pub fn is_odd(self) -> bool {
+        match self {
+            Self::Tanh | Self::Erf | Self::Sin | Self::Identity => true,
+            Self::Relu
+            | Self::LeakyRelu
+            | Self::Gelu
+            | Self::GeluTanh
+            | Self::Silu
+            | Self::Sigmoid
+            | Self::Cos
+            | Self::Abs
+            | Self::Exp
+            | Self::Softplus
+            | Self::Square => false,
+        }
+    }
+
     /// Its name in run files, programs and pictures.
     pub fn name(self) -> &'static str {
         match self {

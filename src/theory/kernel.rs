@@ -1,8 +1,9 @@
 //! The kernels of a network at infinite width: NNGP E f(x) f(x′) and NTK Θ̊(x, x′), in f64, from its description.
 //!
 //! Jacot et al. 2018, Lee et al. 2018; convolutions as in Arora et al. 2019; any composition by Tensor Programs II, whose
-//! canonical decomposition is what the steps of [`super::program`] add up. All logits are independent and share one kernel, so
-//! the kernel of C logits is Θ̊ ⊗ I. LayerNorm's gains and biases are fixed at 1 and 0.
+//! canonical decomposition is what the rules of [`super::ops`] add up, and whose condition [`super::gia()`] checks. All logits are
+//! independent and share one kernel, so the kernel of C logits is Θ̊ ⊗ I. Gains and biases of norms are fixed at 1 and 0, BatchNorm
+//! at what it is at initialisation for evaluation: a running mean of 0 and a running variance of 1.
 //!
 //! Guarantees: symmetric to the last bit and finite, also for equal and nearly equal inputs; what f64 cannot hold or rounding
 //! leaves no digits of is refused, and a network for which there is no closed form is refused by name, never approximated.
@@ -12,18 +13,18 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::limits::NoLimit;
+use super::plan::{LOGITS, Plan};
 use super::points::Points;
-use super::program::Places;
-use super::program::{NoLimit, Step, program};
-use super::walk::{mixes, planes, tile};
-use crate::spec::NetworkSpec;
+use super::walk::tile;
+use crate::spec::{NetworkSpec, Program};
 
 /// A network in the limit.
 #[derive(Clone, Debug)]
 pub struct Infinite {
-    layout: Places,
-    steps: Vec<Step>,
-    image: [usize; 3],
+    plan: Plan,
+    /// Numbers of an image.
+    dim: usize,
 }
 
 /// Two kernels on the same pairs, row-major [rows, columns].
@@ -44,13 +45,18 @@ pub enum NoKernels {
     )]
     TooLarge,
     #[error(
+        "an embedding has a vector for each whole number from 0 to below its number of tokens, and these inputs hold others"
+    )]
+    Tokens,
+    #[error(
         "the infinite-width kernel of inputs {row} and {column} cannot be had to eight digits, because rounding hides how much \
          two so large and nearly parallel inputs differ: scale the inputs or network.sigma_w down"
     )]
     Unresolved { row: usize, column: usize },
 }
 
-/// Numbers that the state of one tile holds at most: 16 MiB, for K and as much for Θ.
+/// Half of the numbers that the states of one tile hold at one time at most: a step has one before it and one behind it, 16 MiB each
+/// for K and as much for Θ.
 const TILE: usize = 1 << 21;
 /// Rows of a tile at most: small enough that every core has some.
 const ROWS: usize = 128;
@@ -59,20 +65,29 @@ impl Infinite {
     /// The limit of this network for images [channels, height, width].
     ///
     /// # Errors
-    /// When the network has no closed form, says which part of it.
+    /// When the network has no closed form, says which line of it has none and why.
     pub fn of(network: &NetworkSpec, image: [usize; 3]) -> Result<Self, NoLimit> {
-        let (layout, steps) = program(network, image)?;
-        Ok(Self { layout, steps, image })
+        let program = network.program(image, LOGITS).map_err(NoLimit::Network)?;
+        Self::of_program(&program, network)
+    }
+
+    /// The limit of a program, parametrised as a network is.
+    ///
+    /// # Errors
+    /// As [`Infinite::of`].
+    pub fn of_program(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        let plan = Plan::new(program, network)?;
+        Ok(Self { plan, dim: program.lines[0].shape.iter().product() })
     }
 
     /// Images, row-major [n, channels·height·width], made ready: what of each is needed in all its pairs.
     pub fn points(&self, images: &[f64]) -> Points {
-        Points::new(images, self.image, self.layout, &self.steps)
+        Points::new(images, self.dim, &self.plan)
     }
 
-    /// Numbers that a pair of these images takes on its way: what the work and the memory of a kernel grow with.
-    pub fn per_pair(&self, points: &Points) -> usize {
-        planes(points.places, mixes(&self.steps)) * self.steps.len()
+    /// Numbers that a pair of images takes on its way: what the work and the memory of a kernel grow with.
+    pub fn per_pair(&self) -> usize {
+        self.plan.work()
     }
 
     /// Both kernels of images among themselves, [n, n].
@@ -98,13 +113,16 @@ impl Infinite {
         same: bool,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Kernels, NoKernels> {
+        if !(rows.are_tokens() && columns.are_tokens()) {
+            return Err(NoKernels::Tokens);
+        }
         if !(rows.is_finite() && columns.is_finite()) {
             return Err(NoKernels::TooLarge);
         }
         let (n, m) = (rows.n, columns.n);
         let size = n * m;
         let kernels = Mutex::new(Kernels { nngp: vec![0.0; size], ntk: vec![0.0; size] });
-        let side = (TILE / planes(rows.places, mixes(&self.steps)).max(1)).isqrt().max(1);
+        let side = (2 * TILE / self.plan.planes().max(1)).isqrt().max(1);
         // Of a symmetric kernel tiles as wide as tall leave out nearly half of the work.
         let (tall, wide) = (side.min(ROWS), if same { side.min(ROWS) } else { side });
         let corners: Vec<(usize, usize)> = (0..n)
@@ -120,7 +138,7 @@ impl Infinite {
             }
             group.par_iter().for_each(|&(row, column)| {
                 let (high, broad) = (tall.min(n - row), wide.min(m - column));
-                let (nngp, ntk) = tile(&self.steps, (rows, row, high), (columns, column, broad));
+                let (nngp, ntk) = tile(&self.plan.states, (rows, row, high), (columns, column, broad));
                 let mut kernels = kernels.lock().expect("no tile panics while it writes");
                 for (line, (nngp, ntk)) in nngp.chunks_exact(broad).zip(ntk.chunks_exact(broad)).enumerate() {
                     let at = (row + line) * m + column;

@@ -1,82 +1,59 @@
-//! Inputs of the infinite-width kernels, laid out by place, with what a walk of each by itself has shown.
+//! Inputs of the infinite-width kernels, laid out by place for the layers that read them, with what a walk of each by itself has
+//! shown.
 
 use faer::MatRef;
 
 use super::dual::Moments;
-use super::program::{Places, Step};
+use super::given::Layout;
+use super::plan::Plan;
 use super::walk::alone;
 
-/// Inputs laid out by place, [n, places, features], and what a walk by themselves has shown of them.
+/// Inputs as the layers that read them see them, and what a walk by themselves has shown of them.
 #[derive(Clone, Debug)]
 pub struct Points {
     pub(super) n: usize,
-    pub(super) values: Vec<f64>,
-    pub(super) places: Grid,
-    pub(super) features: usize,
+    /// What each source of the plan is of them.
+    pub(super) sources: Vec<Laid>,
     /// Of each step that needs them.
     pub(super) moments: Vec<Moments>,
     /// K and Θ of each with itself.
     pub(super) own: Vec<(f64, f64)>,
-    /// Length of each.
-    pub(super) norms: Vec<f64>,
 }
 
-/// Places of an image, row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grid {
-    pub height: usize,
-    pub width: usize,
-}
-
-impl Grid {
-    pub const ONE: Self = Self { height: 1, width: 1 };
-
-    pub fn len(self) -> usize {
-        self.height * self.width
-    }
+/// What the image gives to a layer, [n, places, features].
+#[derive(Clone, Debug)]
+pub(super) struct Laid {
+    pub values: Vec<f64>,
+    pub places: usize,
+    pub features: usize,
+    pub layout: Layout,
+    /// Length of each sample.
+    pub norms: Vec<f64>,
 }
 
 impl Points {
     /// Lays out images, row-major [n, channels·height·width], and walks each by itself.
-    pub(super) fn new(inputs: &[f64], image: [usize; 3], layout: Places, steps: &[Step]) -> Self {
-        let [channels, height, width] = image;
-        let dim = channels * height * width;
-        let n = inputs.len() / dim.max(1);
-        let (places, features) = match layout {
-            Places::Whole => (Grid::ONE, dim),
-            Places::Pixels => (Grid { height, width }, channels),
-            Places::Tokens(side) => (Grid { height: height / side, width: width / side }, channels * side * side),
-            Places::Rows => (Grid { height, width: 1 }, channels * width),
-        };
-        let (down, across) = (height / places.height, width / places.width);
-        let mut values = Vec::with_capacity(inputs.len());
-        for sample in inputs.chunks_exact(dim.max(1)) {
-            for place in 0..places.len() {
-                let (top, left) = ((place / places.width) * down, (place % places.width) * across);
-                for channel in 0..channels {
-                    for row in top..top + down {
-                        values.extend_from_slice(&sample[(channel * height + row) * width + left..][..across]);
-                    }
-                }
+    pub(super) fn new(inputs: &[f64], dim: usize, plan: &Plan) -> Self {
+        let sizes = plan.given.sizes();
+        let mut sources: Vec<Laid> = sizes.into_iter().map(|size| Laid::new(size, inputs.len())).collect();
+        for image in inputs.chunks_exact(dim.max(1)) {
+            for (laid, values) in sources.iter_mut().zip(plan.given.of(image)) {
+                laid.norms.push(values.iter().map(|value| value * value).sum::<f64>().sqrt());
+                laid.values.extend(values);
             }
         }
-        let length = |sample: &[f64]| sample.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let norms = values.chunks_exact(dim.max(1)).map(length).collect();
-        let mut points = Self { n, values, places, features, moments: Vec::new(), own: Vec::new(), norms };
-        (points.own, points.moments) = alone(&points, steps);
+        let mut points = Self { n: inputs.len() / dim.max(1), sources, moments: Vec::new(), own: Vec::new() };
+        (points.own, points.moments) = alone(&points, &plan.states);
         points
     }
 
     /// Some of them.
     pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
-        let size = self.places.len() * self.features;
         Self {
             n: samples.len(),
-            values: self.values[samples.start * size..samples.end * size].to_vec(),
+            sources: self.sources.iter().map(|laid| laid.part(samples.clone())).collect(),
             moments: self.moments.iter().map(|moments| moments.part(samples.clone())).collect(),
-            own: self.own[samples.clone()].to_vec(),
-            norms: self.norms[samples].to_vec(),
-            ..*self
+            own: self.own[samples].to_vec(),
         }
     }
 
@@ -84,6 +61,14 @@ impl Points {
     pub fn is_finite(&self) -> bool {
         self.own.iter().all(|(covariance, kernel)| covariance.is_finite() && kernel.is_finite())
             && self.moments.iter().all(Moments::is_finite)
+    }
+
+    /// Whether every token is one that its embedding has a vector for.
+    pub(super) fn are_tokens(&self) -> bool {
+        self.sources.iter().all(|laid| match laid.layout {
+            Layout::Last | Layout::First => true,
+            Layout::Tokens(count) => laid.values.iter().all(|&value| is_token(value, count)),
+        })
     }
 
     /// How many.
@@ -95,24 +80,72 @@ impl Points {
         self.n == 0
     }
 
-    pub(super) fn feature(&self, sample: usize, place: usize) -> &[f64] {
-        &self.values[(sample * self.places.len() + place) * self.features..][..self.features]
+    /// Whether a sample is the same as another one of other points.
+    pub(super) fn is_equal(&self, sample: usize, others: &Self, other: usize) -> bool {
+        self.sources.iter().zip(&others.sources).all(|(one, two)| one.sample(sample) == two.sample(other))
+    }
+}
+
+impl Laid {
+    fn new((places, features, layout): (usize, usize, Layout), count: usize) -> Self {
+        Self { values: Vec::with_capacity(count), places, features, layout, norms: Vec::new() }
+    }
+
+    fn size(&self) -> usize {
+        self.places * self.features
+    }
+
+    fn part(&self, samples: std::ops::Range<usize>) -> Self {
+        Self {
+            values: self.values[samples.start * self.size()..samples.end * self.size()].to_vec(),
+            norms: self.norms[samples].to_vec(),
+            ..*self
+        }
+    }
+
+    pub fn feature(&self, sample: usize, place: usize) -> &[f64] {
+        &self.values[(sample * self.places + place) * self.features..][..self.features]
     }
 
     /// The features of some samples at one place, [count, features].
-    pub(super) fn matrix(&self, first: usize, count: usize, place: usize) -> MatRef<'_, f64> {
-        let stride = self.places.len() * self.features;
+    pub fn matrix(&self, first: usize, count: usize, place: usize) -> MatRef<'_, f64> {
+        let stride = self.size();
         let from = &self.values[first * stride + place * self.features..];
-        MatRef::from_row_major_slice_with_stride(
-            &from[..(count - 1) * stride + self.features],
-            count,
-            self.features,
-            stride,
-        )
+        let rows = &from[..(count - 1) * stride + self.features];
+        MatRef::from_row_major_slice_with_stride(rows, count, self.features, stride)
     }
 
-    pub(super) fn sample(&self, sample: usize) -> &[f64] {
-        let size = self.places.len() * self.features;
-        &self.values[sample * size..][..size]
+    pub fn sample(&self, sample: usize) -> &[f64] {
+        &self.values[sample * self.size()..][..self.size()]
     }
+
+    /// The inner product of the features of two places; of tokens, whether they are one.
+    pub fn product(&self, a: &[f64], b: &[f64]) -> f64 {
+        match self.layout {
+            Layout::Last | Layout::First => a.iter().zip(b).map(|(a, b)| a * b).sum(),
+            Layout::Tokens(count) if !a.iter().chain(b).all(|&value| is_token(value, count)) => f64::NAN,
+            Layout::Tokens(_) => f64::from(u8::from(a == b)),
+        }
+    }
+
+    /// Whether rounding of the products is known: where there is one place, and they are products.
+    pub fn is_exact(&self) -> bool {
+        match self.layout {
+            Layout::Last | Layout::First => self.places == 1,
+            Layout::Tokens(_) => false,
+        }
+    }
+
+    /// Whether products are found pair by pair, and not as those of matrices.
+    pub fn are_tokens(&self) -> bool {
+        match self.layout {
+            Layout::Last | Layout::First => false,
+            Layout::Tokens(_) => true,
+        }
+    }
+}
+
+/// Whether a number is one of so many tokens.
+fn is_token(value: f64, count: usize) -> bool {
+    value >= 0.0 && value < count as f64 && value.fract() == 0.0
 }

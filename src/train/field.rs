@@ -114,8 +114,7 @@ impl Field {
         // While columns are made there is a second kernel beside them; the inputs are held twice with their variances.
         let bytes = 8.0 * (images as f64 * (kept + most) as f64 + 2.0 * inputs.len() as f64);
         check_memory(images, bytes)?;
-        // One image tells what a pair of them costs.
-        let pairs = limit.per_pair(&limit.points(&inputs[..dim])) as f64 * images as f64 * kept as f64;
+        let pairs = limit.per_pair() as f64 * images as f64 * kept as f64;
         if pairs > MOST_WORK {
             return Err(NoField::Work { pairs });
         }

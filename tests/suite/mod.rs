@@ -13,6 +13,7 @@ mod beside;
 mod breaks;
 mod claims;
 mod cli;
+mod compositions;
 mod data;
 mod data_folders;
 mod dual;

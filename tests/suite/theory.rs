@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kernelscope::math::Gram;
 use kernelscope::record::{Arrays, Floats};
 use kernelscope::spec::{Activation, INFINITE, Init, NetworkSpec, Parametrisation};
-use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, cross_entropy_flow};
+use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, Why, cross_entropy_flow};
 
 use super::cli::{kernelscope, text};
 
@@ -156,10 +156,10 @@ fn the_standard_parametrisation_counts_its_fan_in() {
 fn what_has_no_limit_says_so() {
     let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8]).unwrap_err();
     let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).turned("cnn", None).with("pool", "max");
-    assert_eq!(refused(cnn), NoLimit::MaxPool);
+    assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
     assert_eq!(refused(NetworkSpec { width: INFINITE, ..NetworkSpec::default() }), NoLimit::Standard);
     let transformer = NetworkSpec::of("transformer").with("patch", 4);
-    assert_eq!(refused(transformer), NoLimit::Attention);
+    assert_eq!(refused(transformer).why(), Some(&Why::Attention));
 }
 
 #[test]

@@ -21,8 +21,7 @@ pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn
     let limit = Infinite::of(&spec.network, data.set.train.shape).ok()?;
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
-    let first = limit.points(&inputs[..data.set.train.dim()]);
-    if limit.per_pair(&first).saturating_mul(n * n / 2) > MOST_WORK {
+    if limit.per_pair().saturating_mul(n * n / 2) > MOST_WORK {
         return None;
     }
     let kernel = limit.own(&limit.points(&inputs), cancelled).ok()?.ntk;

@@ -13,6 +13,17 @@ pub enum Function {
     Polynomial(Vec<f64>),
 }
 
+impl Function {
+    /// Whether φ(−a) = −φ(a), so that Gaussian numbers of mean 0 keep that mean.
+    pub fn is_odd(&self) -> bool {
+        match self {
+            Self::Activation(activation) => activation.is_odd(),
+            Self::LeakyRelu(_) => false,
+            Self::Polynomial(coefficients) => coefficients.iter().step_by(2).all(|coefficient| *coefficient == 0.0),
+        }
+    }
+}
+
 impl Operation for Function {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         Ok(one(inputs).to_vec())

@@ -1,0 +1,42 @@
+//! How the weights of a layer are drawn and what stands before them: what a parametrisation says to the limit.
+
+use crate::spec::{Init, NetworkSpec, Parametrisation};
+
+/// Of an affine layer: variances of weights (times the fan-in) and biases, and their squared gains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Gains {
+    pub weight: f64,
+    pub bias: f64,
+    pub weight_kernel: f64,
+    pub bias_kernel: f64,
+}
+
+impl Gains {
+    /// NTP: W and b are N(0,1) behind the gains σ_w/√fan_in and σ_b. SP: as `network.init` draws them, with no gain, so that the
+    /// kernel counts the fan-in (Sohl-Dickstein et al. 2020, eq. 8).
+    pub fn of(network: &NetworkSpec, fan_in: usize, bias: bool) -> Self {
+        let gains = match network.parametrisation {
+            Parametrisation::Ntk => {
+                let (weight, bias) = (network.sigma_w.powi(2), network.sigma_b.powi(2));
+                Self { weight, bias, weight_kernel: weight, bias_kernel: bias }
+            }
+            Parametrisation::Standard => {
+                let fan_in = fan_in as f64;
+                let weight = match network.init {
+                    Init::Torch => 1.0 / 3.0,
+                    Init::HeUniform => 2.0,
+                };
+                Self { weight, bias: 1.0 / (3.0 * fan_in), weight_kernel: fan_in, bias_kernel: 1.0 }
+            }
+        };
+        if bias { gains } else { Self { bias: 0.0, bias_kernel: 0.0, ..gains } }
+    }
+}
+
+/// Variance and squared gain of a learned position: N(0, 0.02²) with no gain in SP, N(0,1) behind σ_b in NTP.
+pub(super) fn offset(network: &NetworkSpec) -> (f64, f64) {
+    match network.parametrisation {
+        Parametrisation::Ntk => (network.sigma_b.powi(2), network.sigma_b.powi(2)),
+        Parametrisation::Standard => (0.02 * 0.02, 1.0),
+    }
+}

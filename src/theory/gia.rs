@@ -1,0 +1,128 @@
+//! The simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): whether gradients may be computed as if the weights of
+//! the way back were drawn anew, on which every rule of the infinite-width limit rests.
+//!
+//! The read-out must be drawn independently with mean 0 and be used nowhere else; and no matrix may be used together with its
+//! transpose.
+
+use super::limits::{At, Breach, Broken};
+use crate::spec::Program;
+use crate::spec::ops::{Arithmetic, Fill, NormKind, Op, PoolKind};
+
+/// Whether theory holds for a program.
+///
+/// # Errors
+/// Names the line that breaks the condition, and says how.
+pub fn gia(program: &Program) -> Result<(), Breach> {
+    let breach = |line: usize, why: Broken| Breach { at: At::of(program, line), why };
+    let Some(last) = program.lines.len().checked_sub(1) else { return Ok(()) };
+    let mut readers = vec![Vec::new(); program.lines.len()];
+    for (at, line) in program.lines.iter().enumerate() {
+        line.reads.iter().for_each(|&read| readers[read].push(at));
+    }
+    // Everything behind the read-outs, from the logits back to them.
+    let (mut behind, mut outs) = (vec![false; program.lines.len()], Vec::new());
+    for at in (0..=last).rev() {
+        let from = readers[at].iter().copied().find(|&reader| behind[reader]);
+        if at != last && from.is_none() {
+            continue;
+        }
+        match passes(&program.lines[at].op) {
+            Way::Drawn => outs.push(at),
+            Way::Through => behind[at] = true,
+            Way::Inside => {
+                let line = from.unwrap_or(at);
+                let sign = program.lines[line].op.operation().map_or("x", |operation| operation.sign());
+                return Err(breach(line, Broken::FixedReadOut(sign.to_owned())));
+            }
+        }
+    }
+    for &out in &outs {
+        let line = &program.lines[out];
+        if let Some(&inside) = readers[out].iter().find(|&&reader| !behind[reader]) {
+            return Err(breach(inside, Broken::ReadOutInside(line.name.clone())));
+        }
+        let Some(&weight) = line.tensors.first() else { continue };
+        let tensor = &program.tensors[weight];
+        match tensor.fill {
+            Fill::Weight { .. } => {}
+            Fill::Bias { .. } | Fill::Offset | Fill::Constant(_) => {
+                return Err(breach(out, Broken::FixedReadOut(tensor.name.clone())));
+            }
+        }
+        if let Some(other) = (0..=last).find(|&at| at != out && program.lines[at].tensors.contains(&weight)) {
+            return Err(breach(other, Broken::ReadOutShared(tensor.name.clone())));
+        }
+    }
+    let mut turned: Vec<Option<bool>> = vec![None; program.tensors.len()];
+    for (at, line) in program.lines.iter().enumerate() {
+        let Some((&weight, way)) = line.tensors.first().zip(transposed(&line.op)) else { continue };
+        if *turned[weight].get_or_insert(way) != way {
+            return Err(breach(at, Broken::Transpose(program.tensors[weight].name.clone())));
+        }
+    }
+    Ok(())
+}
+
+/// What lies on the way from the logits to the read-out.
+enum Way {
+    /// A layer whose weights are drawn with mean 0.
+    Drawn,
+    /// A fixed linear map.
+    Through,
+    /// Something inside the network.
+    Inside,
+}
+
+fn passes(op: &Op) -> Way {
+    match op {
+        Op::Dense(_) | Op::Conv(_) => Way::Drawn,
+        Op::Reduce(_) | Op::Rearrange(_) | Op::Patches(_) | Op::Scale(_) | Op::Concat(_) | Op::Dropout(_) => {
+            Way::Through
+        }
+        Op::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => Way::Through,
+        Op::Arithmetic(Arithmetic::Multiply) => Way::Inside,
+        Op::Pool(pool) => match pool.kind {
+            PoolKind::Avg => Way::Through,
+            PoolKind::Max => Way::Inside,
+        },
+        Op::Norm(norm) => match norm.kind {
+            NormKind::Batch => Way::Through,
+            NormKind::Layer | NormKind::Rms | NormKind::Group { .. } => Way::Inside,
+        },
+        Op::Input
+        | Op::Function(_)
+        | Op::Softmax(_)
+        | Op::LayerScale(_)
+        | Op::Positions(_)
+        | Op::ClassToken(_)
+        | Op::Attention(_)
+        | Op::Recurrence(_)
+        | Op::Embedding(_) => Way::Inside,
+    }
+}
+
+/// Whether an operation multiplies by the transpose of its matrix; none where it has no matrix.
+fn transposed(op: &Op) -> Option<bool> {
+    match op {
+        Op::Dense(dense) => Some(dense.transposed),
+        // A token is 1 among zeros, from the left.
+        Op::Embedding(_) => Some(true),
+        Op::Conv(_) | Op::Recurrence(_) => Some(false),
+        Op::Input
+        | Op::Pool(_)
+        | Op::Reduce(_)
+        | Op::Rearrange(_)
+        | Op::Patches(_)
+        | Op::Norm(_)
+        | Op::Function(_)
+        | Op::Softmax(_)
+        | Op::Arithmetic(_)
+        | Op::Scale(_)
+        | Op::Concat(_)
+        | Op::LayerScale(_)
+        | Op::Positions(_)
+        | Op::ClassToken(_)
+        | Op::Attention(_)
+        | Op::Dropout(_) => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! What a program makes of the image alone, before the first layer: computed number by number, so that it has no limit to speak
+//! of, and laid out by place for the layers that read it.
+
+use crate::spec::Program;
+use crate::spec::ops::{Arithmetic, Norm, NormKind, Op, Pool, PoolKind, Rearrange, Reduction, feature_axis};
+
+/// How a layer reads what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// The last axis has the features.
+    Last,
+    /// The first has.
+    First,
+    /// Each number is one of so many tokens.
+    Tokens(usize),
+}
+
+/// A line that a layer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub line: usize,
+    pub layout: Layout,
+}
+
+/// The lines that are computed, and what is kept of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    lines: Vec<Piece>,
+    /// By the place of their lines in `lines`.
+    sources: Vec<(usize, Layout)>,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    op: Op,
+    reads: Vec<usize>,
+    inputs: Vec<Vec<usize>>,
+    shape: Vec<usize>,
+}
+
+impl Given {
+    pub fn new(program: &Program, sources: &[Source]) -> Self {
+        let mut needed = vec![false; program.lines.len()];
+        sources.iter().for_each(|source| needed[source.line] = true);
+        for at in (0..needed.len()).rev() {
+            if needed[at] {
+                program.lines[at].reads.iter().for_each(|&read| needed[read] = true);
+            }
+        }
+        let mut place = vec![0; needed.len()];
+        let mut lines = Vec::new();
+        for (at, line) in program.lines.iter().enumerate().filter(|(at, _)| needed[*at]) {
+            place[at] = lines.len();
+            let reads = line.reads.iter().map(|&read| place[read]).collect();
+            let inputs = program.inputs_of(line).into_iter().map(<[usize]>::to_vec).collect();
+            lines.push(Piece { op: line.op.clone(), reads, inputs, shape: line.shape.clone() });
+        }
+        Self { lines, sources: sources.iter().map(|source| (place[source.line], source.layout)).collect() }
+    }
+
+    /// Places and features of each source.
+    pub fn sizes(&self) -> Vec<(usize, usize, Layout)> {
+        let size = |&(line, layout): &(usize, Layout)| {
+            let shape = &self.lines[line].shape;
+            let all: usize = shape.iter().product();
+            let features = match layout {
+                Layout::Last => shape.last().copied().unwrap_or(1),
+                Layout::First => shape.first().copied().unwrap_or(1),
+                Layout::Tokens(_) => 1,
+            };
+            (all / features.max(1), features, layout)
+        };
+        self.sources.iter().map(size).collect()
+    }
+
+    /// What each source is of one image, [places, features].
+    pub fn of(&self, image: &[f64]) -> Vec<Vec<f64>> {
+        let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            let read = |at: usize| values[line.reads[at]].as_slice();
+            let value = match line.op {
+                Op::Input => image.to_vec(),
+                _ => {
+                    let inputs: Vec<&[f64]> = (0..line.reads.len()).map(read).collect();
+                    line.compute(&inputs)
+                }
+            };
+            values.push(value);
+        }
+        let laid = |&(line, layout): &(usize, Layout)| {
+            let (value, shape) = (&values[line], &self.lines[line].shape);
+            match layout {
+                Layout::Last | Layout::Tokens(_) => value.clone(),
+                Layout::First => {
+                    let places = value.len() / shape[0].max(1);
+                    (0..places).flat_map(|place| (0..shape[0]).map(move |c| value[c * places + place])).collect()
+                }
+            }
+        };
+        self.sources.iter().map(laid).collect()
+    }
+}
+
+impl Piece {
+    fn compute(&self, inputs: &[&[f64]]) -> Vec<f64> {
+        let Some((&value, shape)) = inputs.first().zip(self.inputs.first()) else { return Vec::new() };
+        let take = |order: Vec<usize>| order.into_iter().map(|at| value[at]).collect::<Vec<f64>>();
+        match &self.op {
+            Op::Pool(op) => pool(op, value, shape),
+            Op::Reduce(op) => {
+                let by = |sum: f64, places: usize| match op.reduction {
+                    Reduction::Mean => sum / places as f64,
+                    Reduction::Sum => sum,
+                };
+                let groups = lines_of(shape, feature_axis(shape));
+                groups.iter().map(|group| by(group.iter().map(|&at| value[at]).sum(), group.len())).collect()
+            }
+            Op::Rearrange(op) => take(order(op, shape)),
+            Op::Patches(op) => take(patches(op.side, shape)),
+            Op::Norm(op) => norm(op, value, shape),
+            Op::Softmax(_) => {
+                let mut out = value.to_vec();
+                for row in out.chunks_exact_mut(shape.last().copied().unwrap_or(1).max(1)) {
+                    let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    row.iter_mut().for_each(|value| *value = (*value - top).exp());
+                    let sum: f64 = row.iter().sum();
+                    row.iter_mut().for_each(|value| *value /= sum);
+                }
+                out
+            }
+            Op::Arithmetic(op) => {
+                let with = |f: fn(f64, f64) -> f64| value.iter().zip(inputs[1]).map(|(a, b)| f(*a, *b)).collect();
+                match op {
+                    Arithmetic::Add => with(|a, b| a + b),
+                    Arithmetic::Subtract => with(|a, b| a - b),
+                    Arithmetic::Multiply => with(|a, b| a * b),
+                }
+            }
+            Op::Scale(op) => value.iter().map(|value| op.by * value + op.plus).collect(),
+            Op::Concat(op) => beside(&self.inputs, op.axis).into_iter().map(|(read, at)| inputs[read][at]).collect(),
+            Op::Dropout(_) => value.to_vec(),
+            // None of these is made of the image alone.
+            Op::Input
+            | Op::Dense(_)
+            | Op::Conv(_)
+            | Op::Function(_)
+            | Op::LayerScale(_)
+            | Op::Positions(_)
+            | Op::ClassToken(_)
+            | Op::Attention(_)
+            | Op::Recurrence(_)
+            | Op::Embedding(_) => Vec::new(),
+        }
+    }
+}
+
+/// The entries of each place of this axis.
+fn lines_of(shape: &[usize], axis: usize) -> Vec<Vec<usize>> {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let mut lines = vec![Vec::new(); shape[axis]];
+    (0..shape.iter().product()).for_each(|at| lines[at / inner % shape[axis]].push(at));
+    lines
+}
+
+fn pool(op: &Pool, value: &[f64], shape: &[usize]) -> Vec<f64> {
+    let &[_, height, width] = shape else { return Vec::new() };
+    let windows = windows([height, width], op.size, op.stride, op.padding, [1; 2]);
+    let of = |channel: &[f64], window: &[Option<usize>]| {
+        let values = window.iter().flatten().map(|&at| channel[at]);
+        match op.kind {
+            PoolKind::Max => values.fold(f64::NEG_INFINITY, f64::max),
+            PoolKind::Avg => values.sum::<f64>() / window.len() as f64,
+        }
+    };
+    let channels = value.chunks_exact((height * width).max(1));
+    channels.flat_map(|channel| windows.iter().map(move |window| of(channel, window)).collect::<Vec<_>>()).collect()
+}
+
+/// With gains of 1 and biases of 0, the running mean 0 and the running variance 1.
+fn norm(op: &Norm, value: &[f64], shape: &[usize]) -> Vec<f64> {
+    let axis = feature_axis(shape);
+    let features = lines_of(shape, axis);
+    let groups: Vec<Vec<usize>> = match op.kind {
+        NormKind::Layer | NormKind::Rms => {
+            let places = features.first().map_or(0, Vec::len);
+            (0..places).map(|place| features.iter().map(|entries| entries[place]).collect()).collect()
+        }
+        NormKind::Group { groups } => {
+            features.chunks((shape[axis] / groups.max(1)).max(1)).map(<[Vec<usize>]>::concat).collect()
+        }
+        NormKind::Batch => return value.iter().map(|value| value / (1.0 + Norm::EPSILON).sqrt()).collect(),
+    };
+    let mut out = value.to_vec();
+    for group in groups {
+        let mean = |f: &dyn Fn(f64) -> f64| group.iter().map(|&at| f(value[at])).sum::<f64>() / group.len() as f64;
+        let shift = match op.kind {
+            NormKind::Rms => 0.0,
+            NormKind::Layer | NormKind::Group { .. } | NormKind::Batch => mean(&|value| value),
+        };
+        let scale = (mean(&|value| (value - shift).powi(2)) + Norm::EPSILON).sqrt();
+        group.iter().for_each(|&at| out[at] = (value[at] - shift) / scale);
+    }
+    out
+}
+
+/// What each window over an image covers, row by row: pixels, or none where there are zeros around it.
+pub(super) fn windows(
+    [height, width]: [usize; 2],
+    size: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+) -> Vec<Vec<Option<usize>>> {
+    // Where a window at `at` has its entry `entry`.
+    let inside = |axis: usize, at: usize, entry: usize, length: usize| {
+        (at * stride[axis] + entry * dilation[axis]).checked_sub(padding[axis]).filter(|&place| place < length)
+    };
+    let count = |axis: usize, length: usize| {
+        (length + 2 * padding[axis])
+            .saturating_sub(dilation[axis] * size[axis].saturating_sub(1))
+            .div_ceil(stride[axis])
+    };
+    let window = |top: usize, left: usize| {
+        let entry = |down: usize, across: usize| {
+            let (row, column) = (inside(0, top, down, height), inside(1, left, across, width));
+            row.zip(column).map(|(row, column)| row * width + column)
+        };
+        (0..size[0]).flat_map(|down| (0..size[1]).map(move |across| entry(down, across))).collect()
+    };
+    let (rows, columns) = (count(0, height), count(1, width));
+    (0..rows).flat_map(|top| (0..columns).map(move |left| window(top, left))).collect()
+}
+
+/// Where each entry of what is rearranged comes from, row-major.
+pub(super) fn order(op: &Rearrange, shape: &[usize]) -> Vec<usize> {
+    let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+    let all = |sides: &[usize], strides: &[usize], first: usize| {
+        let mut places = vec![first];
+        for (&side, &stride) in sides.iter().zip(strides) {
+            places = places.into_iter().flat_map(|place| (0..side).map(move |at| place + at * stride)).collect();
+        }
+        places
+    };
+    match op {
+        Rearrange::Flatten | Rearrange::Reshape(_) => (0..shape.iter().product()).collect(),
+        Rearrange::Transpose(axes) => {
+            let of = |from: &[usize]| axes.iter().map(|&axis| from[axis]).collect::<Vec<_>>();
+            all(&of(shape), &of(&strides), 0)
+        }
+        Rearrange::Slice { axis, start, end } => {
+            let mut sides = shape.to_vec();
+            sides[*axis] = end - start;
+            all(&sides, &strides, start * strides[*axis])
+        }
+        Rearrange::Select { axis, at } => {
+            let mut sides = shape.to_vec();
+            sides[*axis] = 1;
+            all(&sides, &strides, at * strides[*axis])
+        }
+    }
+}
+
+/// Patches row by row, each [channels, side, side].
+fn patches(side: usize, shape: &[usize]) -> Vec<usize> {
+    let &[channels, height, width] = shape else { return Vec::new() };
+    let cut = Rearrange::Transpose(vec![1, 3, 0, 2, 4]);
+    order(&cut, &[channels, height / side, side, width / side, side])
+}
+
+/// Of shapes one after the other along an axis, which of them each entry is of, and where it stands there.
+pub(super) fn beside(shapes: &[Vec<usize>], axis: usize) -> Vec<(usize, usize)> {
+    let Some(first) = shapes.first() else { return Vec::new() };
+    let outer: usize = first[..axis].iter().product();
+    let rows = |shape: &[usize]| shape[axis..].iter().product::<usize>();
+    let row = |outer: usize| {
+        shapes.iter().enumerate().flat_map(move |(which, shape)| {
+            let size = rows(shape);
+            (outer * size..(outer + 1) * size).map(move |at| (which, at))
+        })
+    };
+    (0..outer).flat_map(row).collect()
+}

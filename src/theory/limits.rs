@@ -1,0 +1,196 @@
+//! Why a network has no kernel in the limit, and which of its lines is the reason.
+
+use thiserror::Error;
+
+use crate::spec::{Line, Program};
+
+/// Why a network has no kernel in the limit that could be written down; each prints as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoLimit {
+    #[error(
+        "in the standard parametrisation the kernel grows with the width without end: take network.parametrisation = \
+         \"ntk\", or a finite width"
+    )]
+    Standard,
+    #[error(
+        "with network.alpha_width the laziness falls with the width: at infinite width features are learnt, and no kernel \
+         says how"
+    )]
+    MeanField,
+    /// There is no network, for the reason that is said.
+    #[error("{0}")]
+    Network(String),
+    /// A line has no rule.
+    #[error("{at}{why}")]
+    Line { at: At, why: Why },
+    /// Theory does not hold for it.
+    #[error("{0}")]
+    Gia(#[from] Breach),
+}
+
+impl NoLimit {
+    /// The line that has no rule or breaks the condition, by its place in the program.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Standard | Self::MeanField | Self::Network(_) => None,
+            Self::Line { at, .. } | Self::Gia(Breach { at, .. }) => Some(at.line),
+        }
+    }
+
+    /// Why the line has no rule.
+    pub fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Line { why, .. } => Some(why),
+            Self::Standard | Self::MeanField | Self::Network(_) | Self::Gia(_) => None,
+        }
+    }
+}
+
+/// A line of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Its place in the program.
+    pub line: usize,
+    /// The line of the text that wrote it, from 1.
+    pub written: Option<usize>,
+    /// The name of its layer; of an operation without tensors, none.
+    pub name: String,
+}
+
+impl At {
+    pub(super) fn of(program: &Program, line: usize) -> Self {
+        let Line { written, name, .. } = &program.lines[line];
+        Self { line, written: *written, name: name.clone() }
+    }
+}
+
+/// Before the sentence that says what is wrong with the line.
+impl std::fmt::Display for At {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.written, self.name.as_str()) {
+            (Some(written), "") => write!(to, "line {written}: "),
+            (Some(written), name) => write!(to, "line {written}, {name}: "),
+            (None, "") => Ok(()),
+            (None, name) => write!(to, "{name}: "),
+        }
+    }
+}
+
+/// What breaks the simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): without it the gradients of a network
+/// are not independent of its weights, and its kernel is not what the rules say.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{at}{why}")]
+pub struct Breach {
+    pub at: At,
+    pub why: Broken,
+}
+
+/// How the check fails; each prints as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Broken {
+    #[error(
+        "the logits are made of what is inside the network with fixed weights (“{0}”), so its gradients are not independent \
+         of its weights and the infinite-width kernel is another than the rules say: end in a dense layer of its own"
+    )]
+    FixedReadOut(String),
+    #[error(
+        "it uses {0}, the weights of the read-out, inside the network as well, so the gradients are not independent of them: \
+         give the read-out weights of its own"
+    )]
+    ReadOutShared(String),
+    #[error(
+        "it goes on from logits that {0} has drawn, so the read-out is not the last layer: let nothing but sums and multiples \
+         follow it"
+    )]
+    ReadOutInside(String),
+    #[error(
+        "it uses the transpose of {0}, which another line uses as it is, and what one gives then depends on the other: give \
+         each a tensor of its own"
+    )]
+    Transpose(String),
+}
+
+/// Why an operation has no rule here; each prints as one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Why {
+    #[error("the maximum over pixels has no closed form in the infinite-width limit: take an average pool, or none")]
+    MaxPool,
+    #[error(
+        "in the standard parametrisation attention stays random at infinite width: take network.parametrisation = \"ntk\""
+    )]
+    Attention,
+    #[error(
+        "queries and keys that depend on each other keep their scores at infinite width, and no rule says what becomes of \
+         them: give each a dense layer of its own"
+    )]
+    Scores,
+    #[error(
+        "the image has no features whose number could grow, and here it meets what has: put a dense layer or a convolution \
+         between"
+    )]
+    Image,
+    #[error(
+        "what is learnt for each feature of the image stays random at every width: put a dense layer or a convolution before it"
+    )]
+    ImageLearnt,
+    #[error("a function of the image itself is not computed here: put a dense layer or a convolution before it")]
+    ImageFunction,
+    #[error("groups of the image's channels give features that are not alike: take groups = 1 on the image")]
+    ImageGroups,
+    #[error("an embedding reads whole numbers of the image, and these are features of the network: take a dense layer")]
+    Embedded,
+    #[error(
+        "the features that a function reads must be Gaussian with mean 0, as dense layers, convolutions, their sums and their \
+         norms give them, and these are not: put such a layer before it"
+    )]
+    NotGaussian,
+    #[error(
+        "the features that it reads have a mean that is not 0, and no rule says what is left without it: normalise before the \
+         function, or take rms_norm"
+    )]
+    NotCentred,
+    #[error("a number is added to features whose mean is not 0, and no rule says to what: add it behind a layer")]
+    Shifted,
+    #[error(
+        "what is added here depends on each other otherwise than by a factor, and no rule says how much: put a layer into one \
+         of the branches"
+    )]
+    Dependent,
+    #[error(
+        "what is multiplied here depends on each other, and no rule says how much: give each factor a layer of its own, or take \
+         square(v)"
+    )]
+    Factors,
+    #[error(
+        "tokens that depend on each other are put one after the other, and no rule says how much: put a layer into one of them"
+    )]
+    Beside,
+    #[error(
+        "{0} is used in several lines, so that what they give depends on each other, and no rule says how: give each line a \
+         tensor of its own"
+    )]
+    Shared(String),
+    #[error("softmax over features leaves nothing of each as their number grows: leave it out, the loss has it")]
+    Softmax,
+    #[error(
+        "it takes places for features, whose number does not grow, so that its weights stay random: let it read the features, \
+         or take a mean over places"
+    )]
+    Places,
+    #[error("features would be cut up or become places: rearrange places only, or flatten everything")]
+    Features,
+    #[error("features that are not alike are cut or grouped here: put a layer between")]
+    Unlike,
+    #[error(
+        "each channel is normalised by itself, over as many numbers as it has places, and no closed form says what that leaves: \
+         take groups of many channels"
+    )]
+    Alone,
+    #[error(
+        "batch statistics that move while training move the kernel of the evaluated network, so an infinitely wide one cannot be \
+         trained by it: take another norm, or a finite width"
+    )]
+    Batch,
+    #[error("the logits do not all have one kernel: let them come from one dense layer")]
+    Logits,
+}

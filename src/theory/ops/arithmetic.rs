@@ -1,0 +1,135 @@
+//! Sums of uncorrelated branches add K and Θ, sums of multiples of one branch multiply them; products of independent branches have
+//! K₁K₂ and Θ₁K₂ + K₁Θ₂; branches beside each other share the features, or the places.
+
+use super::super::given::beside;
+use super::super::limits::Why;
+use super::super::steps::{Join, Step};
+use super::super::value::{Random, Root, Value, union};
+use super::{Law, Reading, Rule};
+use crate::spec::ops::{Arithmetic, Scale};
+
+pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let (a, b) = (reading.random(0)?, reading.random(1)?);
+    if a.feature != b.feature {
+        return Err(Why::Places);
+    }
+    let slots = match (a.slots.len(), b.slots.len()) {
+        (_, 1) => a.slots.clone(),
+        (1, _) => b.slots.clone(),
+        _ if a.shares() == b.shares() => a.slots.clone(),
+        _ => return Err(Why::Unlike),
+    };
+    let made = Random { slots, roots: union(&a.roots, &b.roots), ..a.becomes(reading.at, &reading.line().shape) };
+    match op {
+        Arithmetic::Add => sum(a, b, 1.0, made, reading),
+        Arithmetic::Subtract => sum(a, b, -1.0, made, reading),
+        Arithmetic::Multiply if !a.independent(b) => Err(Why::Factors),
+        Arithmetic::Multiply => Ok(Law::Made {
+            value: Random { gaussian: false, centred: a.centred || b.centred, ..made },
+            reads: reading.line().reads.clone(),
+            join: Join::Product,
+            steps: Vec::new(),
+        }),
+    }
+}
+
+/// a + `by` b. Where they have lines in common, the sum is made of those lines.
+fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> Rule {
+    let mut terms = a.terms.clone();
+    let mut common = false;
+    for &(line, times) in &b.terms {
+        match terms.iter_mut().find(|(other, _)| *other == line) {
+            Some((_, sum)) => {
+                *sum += by * times;
+                common = true;
+            }
+            None => terms.push((line, by * times)),
+        }
+    }
+    let of = |line: usize| match &reading.values[line] {
+        Ok(Value::Random(value)) => Ok(value),
+        _ => Err(Why::Dependent),
+    };
+    for (line, _) in &a.terms {
+        for (other, _) in b.terms.iter().filter(|(other, _)| other != line) {
+            if !of(*line)?.uncorrelated(of(*other)?) {
+                return Err(Why::Dependent);
+            }
+        }
+    }
+    let (reads, weights) = if common {
+        terms.iter().map(|(line, times)| (*line, times * times)).unzip()
+    } else {
+        (reading.line().reads.clone(), vec![1.0, by * by])
+    };
+    let value = Random { gaussian: a.gaussian && b.gaussian, centred: a.centred && b.centred, terms, ..made };
+    Ok(Law::Made { value, reads, join: Join::Sum(weights), steps: Vec::new() })
+}
+
+pub(super) fn scale(op: &Scale, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let value = reading.random(0)?;
+    let made = value.becomes(reading.at, &reading.line().shape);
+    let mut steps = vec![Step::Scale(op.by * op.by)];
+    if op.plus == 0.0 {
+        let terms = value.terms.iter().map(|(line, times)| (*line, times * op.by)).collect();
+        return Ok(reading.made(Random { terms, ..made }, steps));
+    }
+    if !value.centred {
+        return Err(Why::Shifted);
+    }
+    steps.push(Step::Shift(op.plus * op.plus));
+    Ok(reading.made(Random { centred: false, ..made }, steps))
+}
+
+pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let reads = &reading.line().reads;
+    let values: Vec<&Random> = (0..reads.len()).map(|read| reading.random(read)).collect::<Result<_, _>>()?;
+    let Some((&first, others)) = values.split_first() else { return Err(Why::Features) };
+    if others.iter().any(|other| other.feature != first.feature) {
+        return Err(Why::Places);
+    }
+    let mut made = first.becomes(reading.at, &reading.line().shape);
+    for other in others {
+        made.roots = union(&made.roots, &other.roots);
+        made.gaussian &= other.gaussian;
+        made.centred &= other.centred;
+    }
+    let join = if axis == first.feature {
+        let widths = |value: &&Random| {
+            let width = value.shape[axis] as f64;
+            value.shares().into_iter().map(move |share| share * width).collect::<Vec<_>>()
+        };
+        made.slots = values.iter().flat_map(widths).collect();
+        made.roots.iter_mut().for_each(|root| *root = Root::whole(root.line));
+        Join::Slots
+    } else {
+        if others.iter().any(|other| other.shares() != first.shares()) {
+            return Err(Why::Unlike);
+        }
+        let pairs = (0..values.len()).flat_map(|at| (0..at).map(move |other| (at, other)));
+        if pairs.into_iter().any(|(at, other)| !values[at].uncorrelated(values[other])) {
+            return Err(Why::Beside);
+        }
+        let grids: Vec<Vec<usize>> = values.iter().map(|value| value.grid()).collect();
+        Join::Places(beside(&grids, axis))
+    };
+    Ok(Law::Made { value: made, reads: reads.clone(), join, steps: Vec::new() })
+}
+
+/// The kernel is that of the evaluated network, which leaves nothing out.
+pub(super) fn dropout(reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let value = reading.random(0)?;
+    Ok(reading.made(Random { ..value.clone() }, Vec::new()))
+}

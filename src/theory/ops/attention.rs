@@ -1,0 +1,28 @@
+//! Attention in NTP: scores q·k/d_head of independent layers vanish as d_head grows, so every token attends to all alike, or to
+//! all up to itself, and the gradients of q and k vanish with the scores (Yang 2019).
+
+use super::super::limits::Why;
+use super::super::steps::{Join, Step};
+use super::{Law, Reading, Rule};
+use crate::spec::ops::Attention;
+
+pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {
+    if !reading.network.parametrisation.is_ntk() {
+        return Err(Why::Attention);
+    }
+    let line = reading.line();
+    let (q, k, v) = (reading.featured(0)?, reading.featured(1)?, reading.featured(2)?);
+    if !q.uncorrelated(k) {
+        return Err(Why::Scores);
+    }
+    let (asked, told) = (q.places(), v.places());
+    let step = if op.masked {
+        // The mean over so many tokens, of which there is another number at each.
+        let places = (0..asked).map(|last| (0..=last.min(told - 1)).collect()).collect();
+        Step::Means(places)
+    } else {
+        Step::Attend(asked)
+    };
+    let made = v.becomes(reading.at, &line.shape);
+    Ok(Law::Made { value: made, reads: vec![line.reads[2]], join: Join::One, steps: vec![step] })
+}

@@ -1,0 +1,42 @@
+//! z = W ⋆ h + b: a dense layer on the mean over windows around two pixels (Arora et al. 2019; Novak et al. 2019), whatever
+//! their size, stride, zeros and holes. In groups, each averages over its own channels, which are alike.
+//!
+//! Of one channel each, a filter averages nothing by itself, so its channel is a product of two draws and not Gaussian; but the
+//! covariance over all channels, which is all that the next layer sees, is the same.
+
+use super::super::gains::Gains;
+use super::super::given::{Layout, windows};
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::{Random, Root, Value, union};
+use super::{Reading, Rule, average};
+use crate::spec::ops::Conv;
+
+pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
+    let line = reading.line();
+    let &[channels, height, width] = reading.program.lines[line.reads[0]].shape.as_slice() else {
+        return Err(Why::Places);
+    };
+    let [down, across] = op.kernel;
+    let fan_in = (channels / op.groups.max(1)).saturating_mul(down).saturating_mul(across);
+    let windows = windows([height, width], op.kernel, op.stride, op.padding, op.dilation);
+    let last = [Step::Windows(windows), Step::Affine(Gains::of(reading.network, fan_in, op.bias))];
+    let fresh = Random::fresh(reading.at, &line.shape, 0);
+    match reading.value(0) {
+        Some(Value::Given) if op.groups > 1 => Err(Why::ImageGroups),
+        Some(Value::Given) => Ok(reading.layer(Layout::First, fresh, last.into())),
+        _ => {
+            let value = reading.featured(0)?;
+            if op.groups > 1 && value.slots.len() > 1 {
+                return Err(Why::Unlike);
+            }
+            let steps = average(value).chain(last).collect();
+            if op.groups > 1 && op.groups == channels {
+                let below: Vec<Root> = value.roots.iter().map(|root| Root::whole(root.line)).collect();
+                let roots = union(&fresh.roots, &below);
+                return Ok(reading.made(Random { roots, gaussian: false, ..fresh }, steps));
+            }
+            Ok(reading.made(fresh, steps))
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A vector for each token: a dense layer on 1 among zeros, with one input each, so that K is the variance where two tokens are one.
+
+use super::super::gains::Gains;
+use super::super::given::Layout;
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::Random;
+use super::{Reading, Rule};
+use crate::spec::ops::Embedding;
+
+pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {
+    if !reading.is_given() {
+        return Err(Why::Embedded);
+    }
+    let affine = Step::Affine(Gains::of(reading.network, 1, false));
+    Ok(reading.layer(Layout::Tokens(op.tokens), Random::fresh(reading.at, &reading.line().shape, 1), vec![affine]))
+}

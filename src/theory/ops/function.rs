@@ -1,0 +1,24 @@
+//! z ↦ φ(z): K ← κ, Θ ← κ′ Θ, the dual activation of Gaussian features with mean 0.
+
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::Random;
+use super::{Law, Reading, Rule};
+use crate::spec::ops::Function;
+
+pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Err(Why::ImageFunction);
+    }
+    let value = reading.random(0)?;
+    if !(value.gaussian && value.centred) {
+        return Err(Why::NotGaussian);
+    }
+    let made = value.becomes(reading.at, &reading.line().shape);
+    Ok(reading.made(Random { gaussian: false, centred: op.is_odd(), ..made }, vec![Step::Function(op.clone())]))
+}
+
+/// Each of infinitely many features gets nothing; of what is made of the image it is computed.
+pub(super) fn softmax(reading: &Reading<'_>) -> Rule {
+    if reading.is_given() { Ok(Law::Given) } else { Err(Why::Softmax) }
+}

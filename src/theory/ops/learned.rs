@@ -1,0 +1,38 @@
+//! Learned numbers that are the same for every sample: positions and a class token add their variance and their gain where two
+//! places are one, the scale of a branch is one more factor that moves.
+
+use super::super::gains::offset;
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::{Random, Root, Value};
+use super::{Law, Reading, Rule};
+use crate::spec::ops::LayerScale;
+
+/// What is learnt feature by feature, on features that are infinitely many.
+fn learnt<'a>(reading: &Reading<'a>) -> Result<&'a Random, Why> {
+    match reading.value(0) {
+        Some(Value::Given) => Err(Why::ImageLearnt),
+        _ => reading.featured(0),
+    }
+}
+
+fn drawn(reading: &Reading<'_>, step: impl FnOnce(f64, f64) -> Step) -> Result<Law, Why> {
+    let mut value = learnt(reading)?.becomes(reading.at, &reading.line().shape);
+    value.roots.push(Root::whole(reading.at));
+    let (variance, gain) = offset(reading.network);
+    Ok(reading.made(value, vec![step(variance, gain)]))
+}
+
+pub(super) fn positions(reading: &Reading<'_>) -> Rule {
+    drawn(reading, Step::Offset)
+}
+
+pub(super) fn class_token(reading: &Reading<'_>) -> Rule {
+    drawn(reading, Step::Before)
+}
+
+/// γ is a number at the beginning, and moves: K ← γ² K, Θ ← γ² Θ + K.
+pub(super) fn layer_scale(op: &LayerScale, reading: &Reading<'_>) -> Rule {
+    let value = learnt(reading)?.becomes(reading.at, &reading.line().shape);
+    Ok(reading.made(value, vec![Step::LayerScale(op.start * op.start)]))
+}

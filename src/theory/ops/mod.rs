@@ -1,0 +1,122 @@
+//! The rules of the infinite-width limit: one file each family of operations, as in `spec::ops`, or the reason why there is none.
+
+mod arithmetic;
+mod attention;
+mod conv;
+mod dense;
+mod embedding;
+mod function;
+mod learned;
+mod norm;
+mod pool;
+mod rearrange;
+mod recurrence;
+mod reduce;
+
+use super::given::{Layout, Source};
+use super::limits::{NoLimit, Why};
+use super::steps::{Join, Step};
+use super::value::{Random, Value};
+use crate::spec::ops::{Op, Role, feature_axis};
+use crate::spec::{Line, NetworkSpec, Program};
+
+/// What a line is in the limit.
+pub(super) enum Law {
+    /// Made of the image alone.
+    Given,
+    /// A layer on what is made of the image alone.
+    Layer { value: Random, source: Source, steps: Vec<Step> },
+    /// Made of these lines, whose states are joined and then go through steps.
+    Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
+}
+
+pub(super) type Rule = Result<Law, Why>;
+
+/// A line with what is known of those that it reads.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub program: &'a Program,
+    /// The first line that uses each tensor.
+    pub firsts: &'a [usize],
+    pub network: &'a NetworkSpec,
+    pub at: usize,
+    pub values: &'a [Result<Value, NoLimit>],
+}
+
+impl<'a> Reading<'a> {
+    fn line(&self) -> &'a Line {
+        &self.program.lines[self.at]
+    }
+
+    /// What is known of one of the lines that it reads.
+    fn value(&self, read: usize) -> Option<&'a Value> {
+        self.line().reads.get(read).and_then(|&line| self.values[line].as_ref().ok())
+    }
+
+    /// Whether everything that it reads is made of the image alone.
+    fn is_given(&self) -> bool {
+        (0..self.line().reads.len()).all(|read| matches!(self.value(read), Some(Value::Given)))
+    }
+
+    fn random(&self, read: usize) -> Result<&'a Random, Why> {
+        match self.value(read) {
+            Some(Value::Random(value)) => Ok(value),
+            Some(Value::Given) | None => Err(Why::Image),
+        }
+    }
+
+    /// One whose features are where an operation on images, tokens and vectors looks for them.
+    fn featured(&self, read: usize) -> Result<&'a Random, Why> {
+        let value = self.random(read)?;
+        if value.feature == feature_axis(&value.shape) { Ok(value) } else { Err(Why::Places) }
+    }
+
+    /// What steps make of the one line that it reads: features stay features.
+    fn made(&self, value: Random, steps: Vec<Step>) -> Law {
+        Law::Made { value, reads: self.line().reads[..1].to_vec(), join: Join::One, steps }
+    }
+
+    fn layer(&self, layout: Layout, value: Random, steps: Vec<Step>) -> Law {
+        Law::Layer { value, source: Source { line: self.line().reads[0], layout }, steps }
+    }
+}
+
+/// The rule of a line, all of whose reads have one.
+pub(super) fn rule(reading: &Reading<'_>) -> Rule {
+    let line = reading.line();
+    // What stands still is the same number everywhere; of what moves, the first line may speak for itself.
+    let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
+        Role::Weight => reading.firsts[*tensor] != reading.at,
+        Role::Norm | Role::Buffer => false,
+    };
+    if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
+        return Err(Why::Shared(reading.program.tensors[shared].name.clone()));
+    }
+    match &line.op {
+        Op::Input => Ok(Law::Given),
+        Op::Dense(op) => dense::rule(op, reading),
+        Op::Conv(op) => conv::rule(op, reading),
+        Op::Pool(op) => pool::rule(op, reading),
+        Op::Reduce(op) => reduce::rule(op, reading),
+        Op::Rearrange(op) => rearrange::rule(op, reading),
+        Op::Patches(_) => rearrange::patches(reading),
+        Op::Norm(op) => norm::rule(op, reading),
+        Op::Function(op) => function::rule(op, reading),
+        Op::Softmax(_) => function::softmax(reading),
+        Op::Arithmetic(op) => arithmetic::rule(*op, reading),
+        Op::Scale(op) => arithmetic::scale(op, reading),
+        Op::Concat(op) => arithmetic::concat(op.axis, reading),
+        Op::LayerScale(op) => learned::layer_scale(op, reading),
+        Op::Positions(_) => learned::positions(reading),
+        Op::ClassToken(_) => learned::class_token(reading),
+        Op::Attention(op) => attention::rule(op, reading),
+        Op::Recurrence(op) => recurrence::rule(op, reading),
+        Op::Embedding(op) => embedding::rule(op, reading),
+        Op::Dropout(_) => arithmetic::dropout(reading),
+    }
+}
+
+/// What a layer reads of a value: the mean over its slots, where there are several.
+fn average(value: &Random) -> impl Iterator<Item = Step> {
+    (value.slots.len() > 1).then(|| Step::Average(value.shares())).into_iter()
+}

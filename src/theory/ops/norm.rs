@@ -1,0 +1,32 @@
+//! Normalisations: with gains of 1 and biases of 0, K and Θ over the roots of second moments, which are numbers in the limit.
+
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::Random;
+use super::{Law, Reading, Rule};
+use crate::spec::ops::{Norm, NormKind};
+
+pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let value = reading.featured(0)?;
+    let normed = value.becomes(reading.at, &reading.line().shape);
+    let step = match op.kind {
+        NormKind::Rms => Step::Norm(value.shares()),
+        NormKind::Layer if value.centred => Step::Norm(value.shares()),
+        NormKind::Layer => return Err(Why::NotCentred),
+        NormKind::Group { groups } if groups > 1 && groups == value.shape[value.feature] => return Err(Why::Alone),
+        NormKind::Group { groups } if groups > 1 && value.slots.len() > 1 => return Err(Why::Unlike),
+        NormKind::Group { .. } if value.centred => Step::NormAll(value.shares()),
+        NormKind::Group { .. } => return Err(Why::NotCentred),
+        NormKind::Batch if reading.network.is_infinite() => return Err(Why::Batch),
+        // The evaluated network at its beginning: a running mean of 0 and a running variance of 1.
+        NormKind::Batch => {
+            let by = 1.0 / (1.0 + Norm::EPSILON).sqrt();
+            let terms = value.terms.iter().map(|(line, times)| (*line, times * by)).collect();
+            return Ok(reading.made(Random { terms, ..normed }, vec![Step::Scale(by * by)]));
+        }
+    };
+    Ok(reading.made(normed, vec![step]))
+}

@@ -1,0 +1,23 @@
+//! Means of windows: linear, so K and Θ are means over all pairs of their pixels. A maximum has no closed form.
+
+use super::super::given::windows;
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::{Law, Reading, Rule};
+use crate::spec::ops::{Pool, PoolKind};
+
+pub(super) fn rule(op: &Pool, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let value = reading.featured(0)?;
+    match op.kind {
+        PoolKind::Max => return Err(Why::MaxPool),
+        PoolKind::Avg => {}
+    }
+    let &[_, height, width] = value.shape.as_slice() else { return Err(Why::Places) };
+    let windows = windows([height, width], op.size, op.stride, op.padding, [1; 2]);
+    let sums = windows.into_iter().map(|window| window.into_iter().flatten().collect()).collect();
+    let by = 1.0 / (op.size[0] * op.size[1]) as f64;
+    Ok(reading.made(value.becomes(reading.at, &reading.line().shape), vec![Step::Sums(sums, by)]))
+}

@@ -1,0 +1,77 @@
+//! Places in another order, shape or number; features stay whole, or take in the places beside them, as in a flattened image.
+
+use super::super::given::order;
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::{Random, Root};
+use super::{Law, Reading, Rule};
+use crate::spec::ops::Rearrange;
+
+pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {
+    if reading.is_given() {
+        return Ok(Law::Given);
+    }
+    let value = reading.random(0)?;
+    let shape = &reading.line().shape;
+    let feature = match op {
+        Rearrange::Flatten => return reshape(value, shape, reading),
+        Rearrange::Reshape(_) => return reshape(value, shape, reading),
+        Rearrange::Transpose(axes) => axes.iter().position(|&axis| axis == value.feature).unwrap_or(0),
+        Rearrange::Slice { axis, start, end } if *axis == value.feature => {
+            return features(value, (*start, *end), reading);
+        }
+        Rearrange::Select { axis, .. } if *axis == value.feature => return Err(Why::Features),
+        Rearrange::Slice { .. } => value.feature,
+        Rearrange::Select { axis, .. } => value.feature - usize::from(*axis < value.feature),
+    };
+    let places = order(op, &value.grid()).into_iter().map(|place| vec![place]).collect();
+    let moved = Random { feature, ..value.becomes(reading.at, shape) };
+    Ok(reading.made(moved, vec![Step::Sums(places, 1.0)]))
+}
+
+/// Some of the features, which are like the others.
+fn features(value: &Random, (start, end): (usize, usize), reading: &Reading<'_>) -> Rule {
+    if value.slots.len() > 1 {
+        return Err(Why::Unlike);
+    }
+    let part = |root: &Root| {
+        let from = root.start.saturating_add(start);
+        Root { line: root.line, start: from, end: root.end.min(root.start.saturating_add(end)).max(from) }
+    };
+    let mut cut = value.becomes(reading.at, &reading.line().shape);
+    cut.roots.iter_mut().for_each(|root| *root = part(root));
+    Ok(reading.made(cut, Vec::new()))
+}
+
+/// Row-major into other sides: the axis with the features may keep its size, or become one with axes beside it.
+fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
+    let before = |sides: &[usize], axis: usize| sides[..axis].iter().product::<usize>();
+    let old = &value.shape;
+    // The axes that become one with the features: from the one before which there are as many places as before the new one.
+    let found = (0..shape.len()).find_map(|axis| {
+        let first = (0..=value.feature).rev().find(|&first| before(old, first) == before(shape, axis))?;
+        let last =
+            (value.feature..old.len()).find(|&last| old[first..=last].iter().product::<usize>() == shape[axis])?;
+        Some((axis, first, last))
+    });
+    let Some((axis, first, last)) = found else { return Err(Why::Features) };
+    let grid = value.grid();
+    let merged: usize = grid[first..=last].iter().product();
+    let made = Random { feature: axis, ..value.becomes(reading.at, shape) };
+    if merged == 1 {
+        return Ok(reading.made(made, Vec::new()));
+    }
+    let (outer, inner) = (before(&grid, first), grid[last + 1..].iter().product::<usize>());
+    let place = |slot: usize, outer: usize, rest: usize| (outer * merged + slot) * inner + rest;
+    let places =
+        |slot: usize| (0..outer).flat_map(move |at| (0..inner).map(move |rest| place(slot, at, rest))).collect();
+    let from: Vec<Vec<usize>> = (0..merged).map(places).collect();
+    let slots = value.slots.iter().flat_map(|&width| std::iter::repeat_n(width, merged)).collect();
+    let roots = value.roots.iter().map(|root| Root::whole(root.line)).collect();
+    Ok(reading.made(Random { slots, roots, ..made }, vec![Step::Flatten(from)]))
+}
+
+/// Patches of an image are its places with features; of features there is no such thing.
+pub(super) fn patches(reading: &Reading<'_>) -> Rule {
+    if reading.is_given() { Ok(Law::Given) } else { Err(Why::Features) }
+}

@@ -1,0 +1,24 @@
+//! h_t = φ(W h_{t−1} + u_t): W is one matrix at all times, but gradients at unequal distances from the end are uncorrelated, so only
+//! equal times meet.
+
+use super::super::gains::Gains;
+use super::super::limits::Why;
+use super::super::steps::Step;
+use super::super::value::{Random, Root};
+use super::{Reading, Rule};
+use crate::spec::ops::Recurrence;
+
+pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {
+    let value = reading.featured(0)?;
+    if !(value.gaussian && value.centred) {
+        return Err(Why::NotGaussian);
+    }
+    if value.slots.len() > 1 {
+        return Err(Why::Unlike);
+    }
+    let gains = Gains::of(reading.network, value.shape[value.feature], op.bias);
+    let mut made = value.becomes(reading.at, &reading.line().shape);
+    made.roots.push(Root::whole(reading.at));
+    let made = Random { feature: 0, gaussian: false, centred: op.function.is_odd(), ..made };
+    Ok(reading.made(made, vec![Step::Recur(gains, op.function.clone())]))
+}

@@ -1,0 +1,201 @@
+//! A program read for the limit: which of its lines have a rule, and the states that its kernel goes through, in order.
+
+use super::gia::gia;
+use super::given::Given;
+use super::limits::{At, NoLimit, Why};
+use super::ops::{Law, Reading, rule};
+use super::steps::{Join, Step};
+use super::value::{Random, Value};
+use crate::spec::{NetworkSpec, Program};
+
+/// What a kernel goes through, up to the logits.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub given: Given,
+    /// The last gives the logits.
+    pub states: Vec<Made>,
+}
+
+/// How a state is made of earlier ones.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    /// The states that are joined, and whether this is their last reader.
+    pub reads: Vec<(usize, bool)>,
+    pub join: Join,
+    /// Whether unequal places are needed of what is joined.
+    pub all: bool,
+    /// Each with whether unequal places are needed after it.
+    pub steps: Vec<(Step, bool)>,
+    /// Pairs of places, by slots, of the largest state on its way.
+    pub planes: usize,
+}
+
+/// Logits of a network whose kernel is asked for without saying how many there are: it is the same for any number.
+pub(super) const LOGITS: usize = 10;
+
+impl Plan {
+    pub fn new(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        if is_unbounded(network) {
+            return Err(NoLimit::Standard);
+        }
+        gia(program)?;
+        let mut sources = Vec::new();
+        let mut lines = Vec::new();
+        let mut values: Vec<Result<Value, NoLimit>> = Vec::new();
+        for law in Laws::new(program, network) {
+            let (value, line) = match law? {
+                Law::Given => (Value::Given, None),
+                Law::Layer { value, source, steps } => {
+                    let place = sources.iter().position(|known| *known == source).unwrap_or(sources.len());
+                    if place == sources.len() {
+                        sources.push(source);
+                    }
+                    (Value::Random(value), Some((Vec::new(), Join::Source(place), steps)))
+                }
+                Law::Made { value, reads, join, steps } => (Value::Random(value), Some((reads, join, steps))),
+            };
+            values.push(Ok(value));
+            lines.push(line);
+        }
+        let logits = program.lines.len() - 1;
+        match values.last() {
+            Some(Ok(Value::Random(value))) if value.slots.len() == 1 && value.places() == 1 && value.gaussian => {}
+            _ => return Err(NoLimit::Line { at: At::of(program, logits), why: Why::Logits }),
+        }
+        let size = |line: usize| match &values[line] {
+            Ok(Value::Random(Random { slots, .. })) => slots.len(),
+            _ => 0,
+        };
+        let places = |line: usize| match &values[line] {
+            Ok(Value::Random(value)) => value.places(),
+            _ => 0,
+        };
+        let given = Given::new(program, &sources);
+        let sizes = given.sizes();
+        // From the logits back: what is needed at all, and of unequal places.
+        let mut needed = vec![None; lines.len()];
+        needed[logits] = Some(false);
+        let mut states = Vec::new();
+        for (at, line) in lines.into_iter().enumerate().rev() {
+            let (Some(all), Some((reads, join, steps))) = (needed[at], line) else { continue };
+            let mut all = all;
+            let mut marked: Vec<(Step, bool)> = Vec::with_capacity(steps.len());
+            for step in steps.into_iter().rev() {
+                let before = step.needs_all(all);
+                marked.push((step, all));
+                all = before;
+            }
+            marked.reverse();
+            for &read in &reads {
+                needed[read] = Some(needed[read].unwrap_or(false) || all);
+            }
+            let mut shape = match &join {
+                Join::Source(source) => (sizes[*source].0, 1),
+                Join::One => (places(reads[0]), size(reads[0])),
+                Join::Sum(_) | Join::Product | Join::Places(_) | Join::Slots => (places(at), size(at)),
+            };
+            let count = |(places, slots): (usize, usize), all: bool| slots * if all { places * places } else { places };
+            let mut planes = count(shape, all);
+            for (step, all) in &marked {
+                shape = step.size(shape);
+                planes = planes.max(count(shape, *all));
+            }
+            let reads = reads.into_iter().map(|read| (read, false)).collect();
+            states.push((at, Made { reads, join, all, steps: marked, planes }));
+        }
+        states.reverse();
+        let mut place = vec![0; values.len()];
+        states.iter().enumerate().for_each(|(index, (line, _))| place[*line] = index);
+        let mut seen = vec![false; states.len()];
+        let mut states: Vec<Made> = states.into_iter().map(|(_, made)| made).collect();
+        for made in states.iter_mut().rev() {
+            for (read, is_last) in made.reads.iter_mut().rev() {
+                *read = place[*read];
+                *is_last = !std::mem::replace(&mut seen[*read], true);
+            }
+        }
+        Ok(Self { given, states })
+    }
+
+    /// Pairs of places that are kept on the way, all together: what the work grows with.
+    pub fn work(&self) -> usize {
+        self.states.iter().map(|made| made.planes * made.steps.len().max(1)).sum()
+    }
+
+    /// Pairs of places that are kept at one time at most.
+    pub fn planes(&self) -> usize {
+        let (mut live, mut most) = (0, 0);
+        let mut kept = vec![0; self.states.len()];
+        for (at, made) in self.states.iter().enumerate() {
+            kept[at] = made.planes;
+            live += made.planes;
+            most = most.max(live);
+            for (read, _) in made.reads.iter().filter(|(_, is_last)| *is_last) {
+                live -= std::mem::take(&mut kept[*read]);
+            }
+        }
+        most
+    }
+}
+
+/// What each line of a program is in the limit, from the image on.
+struct Laws<'a> {
+    program: &'a Program,
+    network: &'a NetworkSpec,
+    /// The first line that uses each tensor.
+    firsts: Vec<usize>,
+    values: Vec<Result<Value, NoLimit>>,
+}
+
+impl<'a> Laws<'a> {
+    fn new(program: &'a Program, network: &'a NetworkSpec) -> Self {
+        let mut firsts = vec![usize::MAX; program.tensors.len()];
+        for (at, line) in program.lines.iter().enumerate().rev() {
+            line.tensors.iter().for_each(|&tensor| firsts[tensor] = at);
+        }
+        Self { program, network, firsts, values: Vec::new() }
+    }
+}
+
+impl Iterator for Laws<'_> {
+    type Item = Result<Law, NoLimit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.values.len();
+        let line = self.program.lines.get(at)?;
+        let broken = line.reads.iter().find_map(|&read| self.values[read].as_ref().err());
+        let law = match broken {
+            Some(why) => Err(why.clone()),
+            None => {
+                let Self { program, network, firsts, values } = self;
+                rule(&Reading { program, firsts, network, at, values })
+                    .map_err(|why| NoLimit::Line { at: At::of(program, at), why })
+            }
+        };
+        self.values.push(match &law {
+            Ok(Law::Given) => Ok(Value::Given),
+            Ok(Law::Layer { value, .. } | Law::Made { value, .. }) => Ok(Value::Random(value.clone())),
+            Err(why) => Err(why.clone()),
+        });
+        Some(law)
+    }
+}
+
+/// Whether its kernel grows with the width without end, and there is no width where it could end.
+fn is_unbounded(network: &NetworkSpec) -> bool {
+    network.is_infinite() && !network.parametrisation.is_ntk()
+}
+
+/// For each line of a program, why it has no limit; the lines behind one that has none say the same as it does, and the line that
+/// breaks the GIA check says so.
+pub fn limits(program: &Program, network: &NetworkSpec) -> Vec<Option<NoLimit>> {
+    if is_unbounded(network) {
+        return vec![Some(NoLimit::Standard); program.lines.len()];
+    }
+    let mut found: Vec<Option<NoLimit>> = Laws::new(program, network).map(Result::err).collect();
+    let breach = gia(program).map_err(NoLimit::from).err();
+    if let Some((breach, line)) = breach.and_then(|breach| breach.line().map(|line| (breach, line))) {
+        found[line] = Some(breach);
+    }
+    found
+}
