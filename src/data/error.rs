@@ -90,5 +90,5 @@ pub enum DataError {
 fn few(names: &[String]) -> String {
     const MOST: usize = 8;
     let rest = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
-    names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ") + &rest
+    names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ") + rest.as_str()
 }

@@ -91,7 +91,7 @@ fn called(run: &Path) -> String {
     let time = run.file_name().and_then(|name| DateTime::strptime(TIME, name.to_str()?.split_once("Z-")?.0).ok());
     let zoned = time.and_then(|time| time.to_zoned(TimeZone::UTC).ok());
     let here = zoned.map(|zoned| zoned.with_time_zone(TimeZone::system()).strftime(", %-d %b %H:%M").to_string());
-    preset_in(run) + &here.unwrap_or_default()
+    preset_in(run) + here.unwrap_or_default().as_str()
 }
 
 /// The folders of runs, oldest first; what is not named as we name them is not ours.

@@ -30,6 +30,7 @@ mod source;
 mod stock;
 mod study;
 mod tasks;
+pub mod text;
 mod tour;
 mod usual;
 mod validate;

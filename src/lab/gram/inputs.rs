@@ -49,7 +49,7 @@ impl Inputs {
             if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
         let Layout { count, image, words } = Layout::of(&shape, images)?;
         let image = if images { image } else { [1, 1, image.iter().product()] };
-        let words = words + &note.map_or_else(String::new, |note| format!("; {note}"));
+        let words = words + note.map_or_else(String::new, |note| format!("; {note}")).as_str();
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(InputsError::NotFinite(at / image.iter().product::<usize>())),
             None => Ok(Self { count, image, values, words }),

@@ -42,7 +42,7 @@ impl Operation for Conv {
         let &[channels, height, width] = one(inputs) else {
             return Err(format!("a convolution reads an image [channels, height, width], not {}", shown(one(inputs))));
         };
-        if self.groups == 0 || channels % self.groups != 0 || self.channels % self.groups != 0 {
+        if self.groups == 0 || !channels.is_multiple_of(self.groups) || !self.channels.is_multiple_of(self.groups) {
             let (to, groups) = (self.channels, self.groups);
             return Err(format!("{groups} groups do not divide {channels} channels into {to}"));
         }

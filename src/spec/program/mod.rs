@@ -126,11 +126,13 @@ fn blocks(lines: &mut [Line]) {
         }
         lines[first..=last].iter_mut().filter(|line| line.tensors.is_empty()).for_each(|line| line.block = block);
     }
+    let mut readers_of = vec![Vec::new(); lines.len()];
+    lines.iter().enumerate().for_each(|(at, line)| line.reads.iter().for_each(|&read| readers_of[read].push(at)));
     for at in (0..lines.len().saturating_sub(1)).rev() {
         if lines[at].block.is_some() || !lines[at].tensors.is_empty() || lines[at].op == Op::Input {
             continue;
         }
-        let mut readers = lines[at + 1..].iter().filter(|line| line.reads.contains(&at)).map(|line| line.block);
+        let mut readers = readers_of[at].iter().map(|&reader| lines[reader].block);
         let first = readers.next().flatten();
         if readers.all(|other| other == first) {
             lines[at].block = first;

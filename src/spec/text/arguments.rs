@@ -1,0 +1,192 @@
+//! What a function of the language is given, read one after the other, and refused in words that say what would fit.
+
+use std::ops::RangeInclusive;
+
+use rhai::{Array, Dynamic, Map};
+
+use super::functions::Function;
+use super::setting::listed;
+use crate::spec::Value;
+use crate::spec::ops::shown;
+
+/// The largest whole number that a function takes.
+pub const MOST: usize = 1 << 24;
+/// Letters of a text that a message repeats.
+const REPEATED: usize = 40;
+
+/// The arguments of a call.
+pub struct Arguments {
+    function: &'static Function,
+    /// What is not read yet, the next one last.
+    rest: Vec<Dynamic>,
+    options: Map,
+}
+
+impl Arguments {
+    /// Takes off the options, if the last argument is such.
+    ///
+    /// # Errors
+    /// When there is an option that the function does not have.
+    pub fn new(function: &'static Function, mut given: Vec<Dynamic>) -> Result<Self, String> {
+        let options = match given.pop_if(|last| last.is_map()) {
+            Some(options) => options.try_cast::<Map>().unwrap_or_default(),
+            None => Map::new(),
+        };
+        if let Some(odd) = options.keys().find(|key| !function.options.contains(&key.as_str())) {
+            return Err(match function.options {
+                [] => format!("there are no options, such as {}", cut(odd)),
+                options => format!("there is no option {}, there is {}", cut(odd), listed(options, "and")),
+            });
+        }
+        given.reverse();
+        Ok(Self { function, rest: given, options })
+    }
+
+    /// How many are left.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub fn next(&mut self, what: &str) -> Result<Dynamic, String> {
+        self.rest.pop().ok_or_else(|| format!("{what} is not given"))
+    }
+
+    pub fn name(&mut self) -> Result<String, String> {
+        self.word("the name")
+    }
+
+    pub fn word(&mut self, what: &str) -> Result<String, String> {
+        let given = self.next(what)?;
+        given.into_immutable_string().map(|word| word.to_string()).map_err(|_| {
+            let given = self.function.name;
+            format!("{what} is a text in quotes, as in {given}(\"…\")")
+        })
+    }
+
+    pub fn value(&mut self) -> Result<Value, String> {
+        let given = self.next("the value")?;
+        value_of(given)
+    }
+
+    pub fn whole(&mut self, what: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+        let given = self.next(what)?;
+        whole_of(what, &given, range)
+    }
+
+    pub fn real(&mut self, what: &str) -> Result<f64, String> {
+        let given = self.next(what)?;
+        real_of(what, &given)
+    }
+
+    pub fn list(&mut self, what: &str) -> Result<Array, String> {
+        let given = self.next(what)?;
+        list_of(what, given)
+    }
+
+    pub fn wholes(&mut self, what: &str) -> Result<Vec<usize>, String> {
+        self.list(what)?.iter().map(|given| whole_of(what, given, 0..=MOST)).collect()
+    }
+
+    /// What an option says, if anything.
+    pub fn option(&mut self, name: &str) -> Option<Dynamic> {
+        self.options.remove(name)
+    }
+
+    pub fn flag_option(&mut self, name: &str, usual: bool) -> Result<bool, String> {
+        let Some(given) = self.option(name) else { return Ok(usual) };
+        given.as_bool().map_err(|_| format!("{name} is true or false, not {}", said(&given)))
+    }
+
+    pub fn whole_option(&mut self, name: &str, usual: usize, range: RangeInclusive<usize>) -> Result<usize, String> {
+        self.option(name).map_or(Ok(usual), |given| whole_of(name, &given, range))
+    }
+
+    /// A number for both sides of an image, or one for each.
+    pub fn sides_option(&mut self, name: &str, usual: [usize; 2], low: usize) -> Result<[usize; 2], String> {
+        self.option(name).map_or(Ok(usual), |given| sides_of(name, given, low))
+    }
+}
+
+pub fn value_of(given: Dynamic) -> Result<Value, String> {
+    let words = said(&given);
+    given.try_cast::<Value>().ok_or_else(|| format!("a value like x is needed, not {words}"))
+}
+
+pub fn list_of(what: &str, given: Dynamic) -> Result<Array, String> {
+    let words = said(&given);
+    given.try_cast::<Array>().ok_or_else(|| format!("{what} is a list in [ ], not {words}"))
+}
+
+/// A number for both sides of an image, or a list of two: down and across.
+pub fn sides_of(what: &str, given: Dynamic, low: usize) -> Result<[usize; 2], String> {
+    if !given.is_array() {
+        return whole_of(what, &given, low..=MOST).map(|side| [side; 2]);
+    }
+    let list = list_of(what, given)?;
+    let [down, across] = list.as_slice() else {
+        return Err(format!("{what} is a number or two, [down, across], not {}", list.len()));
+    };
+    Ok([whole_of(what, down, low..=MOST)?, whole_of(what, across, low..=MOST)?])
+}
+
+pub fn whole_of(what: &str, given: &Dynamic, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = given.as_int().ok().and_then(|number| usize::try_from(number).ok());
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        let (low, high) = range.into_inner();
+        format!("{what} is a whole number from {low} to {high}, not {}", said(given))
+    })
+}
+
+pub fn real_of(what: &str, given: &Dynamic) -> Result<f64, String> {
+    let number = given.as_float().ok().or_else(|| given.as_int().ok().map(|number| number as f64));
+    number.filter(|number| number.is_finite()).ok_or_else(|| format!("{what} is a finite number, not {}", said(given)))
+}
+
+/// What something is, in words.
+pub fn said(given: &Dynamic) -> String {
+    if let Ok(number) = given.as_int() {
+        return number.to_string();
+    }
+    if let Ok(number) = given.as_float() {
+        return format!("{number:?}");
+    }
+    if let Ok(text) = given.as_immutable_string_ref() {
+        return format!("“{}”", cut(&text));
+    }
+    if given.is::<Value>() {
+        return "a value".to_owned();
+    }
+    kind(given.type_name()).to_owned()
+}
+
+/// What a type of the library is called here.
+pub fn kind(name: &str) -> &'static str {
+    match name {
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "bool" => "true or false",
+        "string" | "char" => "a text",
+        "array" => "a list",
+        "map" => "a map #{ }",
+        "()" => "nothing",
+        "Fn" => "a function",
+        name if name.contains("Range") || name.contains("range") => "a range",
+        name if name.contains("String") || name.contains("str") => "a text",
+        name if name.ends_with("value") || name.ends_with("Value") => "a value",
+        name if name.ends_with("Array") => "a list",
+        name if name.ends_with("FnPtr") => "a function",
+        name if name.contains("Map") => "a map #{ }",
+        _ => "something else",
+    }
+}
+
+/// The beginning of a text, without anything that a terminal would obey.
+pub fn cut(text: &str) -> String {
+    let more = if text.chars().nth(REPEATED).is_some() { "…" } else { "" };
+    text.chars().take(REPEATED).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>() + more
+}
+
+/// Shapes in a sentence.
+pub fn shapes<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> String {
+    listed(&shapes.map(shown).collect::<Vec<_>>(), "and")
+}

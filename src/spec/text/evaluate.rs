@@ -1,0 +1,273 @@
+//! A text is evaluated once, within limits: of operations, depth, sizes and time. It can do nothing but write lines and declare
+//! settings.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
+    LogicPackage, Package as _,
+};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, OptimizationLevel, Scope};
+
+use super::arguments::{Arguments, said, shapes};
+use super::error::TextError;
+use super::functions::{FUNCTIONS, Function};
+use super::setting::listed;
+use super::writer::Writer;
+use super::{Asked, Declared, Described};
+use crate::spec::ops::{Arithmetic, Op, Scale};
+use crate::spec::{Activation, Builder, Value};
+
+/// Bytes of a text.
+pub const MOST_BYTES: usize = 64 << 10;
+/// Steps of an evaluation; the longest program takes a twentieth of them.
+const MOST_STEPS: u64 = 2_000_000;
+/// Time that an evaluation may take of its core, whatever else the machine does.
+const MOST_TIME: Duration = Duration::from_millis(200);
+/// Steps between two looks at the clock.
+const CLOCK: u64 = 32;
+/// Calls within calls; depth of an expression, and of one within a function.
+const MOST_CALLS: usize = 32;
+const MOST_DEPTH: usize = 64;
+/// Letters of a text, things in a list with all that is in them, and keys of a map.
+const MOST_LETTERS: usize = 16 << 10;
+const MOST_THINGS: usize = 4096;
+const MOST_NAMES: usize = 256;
+/// Memory of the stack of the thread that evaluates: what the deepest text within these limits needs, several times over.
+const STACK: usize = 64 << 20;
+
+/// Words of the library's language that a text cannot use: what would write, read, wait, or hide an error.
+pub(super) const WITHOUT: &[&str] = &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
+
+/// What came of a text: its settings as far as they were read, its usual activation, and all of it or what is wrong.
+pub(super) struct Outcome {
+    pub settings: Vec<Declared>,
+    pub activation: Option<Activation>,
+    /// Whether the text could be read and no setting was refused.
+    pub is_read: bool,
+    pub described: Result<Arc<Described>, TextError>,
+}
+
+impl Outcome {
+    fn refused(error: TextError) -> Self {
+        Self { settings: Vec::new(), activation: None, is_read: false, described: Err(error) }
+    }
+}
+
+/// Evaluates a text on a thread of its own, whose stack suffices wherever this is called from.
+pub(super) fn evaluate(text: &str, asked: &Asked<'_>) -> Outcome {
+    if text.len() > MOST_BYTES {
+        let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
+        return Outcome::refused(TextError::of_all(message));
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("text".to_owned()).stack_size(STACK);
+        let failed = || Outcome::refused(TextError::of_all("this text could not be evaluated".to_owned()));
+        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked)) else { return failed() };
+        thread.join().unwrap_or_else(|_| failed())
+    })
+}
+
+type Shared = Rc<RefCell<Writer>>;
+type Failed = Box<EvalAltResult>;
+
+fn read(text: &str, asked: &Asked<'_>) -> Outcome {
+    let writer = Rc::new(RefCell::new(Writer {
+        builder: Builder::new(asked.image),
+        activation: asked.activation,
+        given: asked.settings.clone(),
+        declared: Vec::new(),
+        usual: None,
+        refused: false,
+    }));
+    let engine = engine(&writer, asked);
+    let tree = match engine.compile(text) {
+        Ok(tree) => tree,
+        Err(error) => return Outcome::refused(TextError::of_syntax(text, &error)),
+    };
+    let ended = engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &tree);
+    let mut writer = writer.borrow_mut();
+    let builder = std::mem::replace(&mut writer.builder, Builder::new(asked.image));
+    let program = ended.map_err(|error| TextError::of_evaluation(*error)).and_then(|last| {
+        let at_end = |message| TextError::at_end(text, message);
+        let said = match &last {
+            last if last.is_unit() => {
+                "nothing: the last line is an expression like dense(\"head\", h, classes)".to_owned()
+            }
+            last => said(last),
+        };
+        let logits =
+            last.try_cast::<Value>().ok_or_else(|| at_end(format!("a text ends in its logits, not in {said}")))?;
+        check_given(&writer).map_err(TextError::of_all)?;
+        builder.finish(logits, asked.classes).map_err(at_end)
+    });
+    let (settings, activation) = (std::mem::take(&mut writer.declared), writer.usual);
+    let described = program.map(|program| Arc::new(Described { program, settings: settings.clone(), activation }));
+    Outcome { settings, activation, is_read: !writer.refused, described }
+}
+
+/// Every setting that is given must be one that the text declares.
+fn check_given(writer: &Writer) -> Result<(), String> {
+    let names: Vec<&str> = writer.declared.iter().map(|setting| setting.name.as_str()).collect();
+    let Some(odd) = writer.given.keys().find(|given| !names.contains(&given.as_str())) else { return Ok(()) };
+    if odd == "width" {
+        return Err("a network declares its width: let width = setting(\"width\", 128, 16..8192)".to_owned());
+    }
+    let odd = super::arguments::cut(odd);
+    Err(match names.as_slice() {
+        [] => format!("this network has no setting {odd}, and no other"),
+        [one] => format!("this network has no setting {odd}: its setting is {one}"),
+        names => format!("this network has no setting {odd}: its settings are {}", listed(names, "and")),
+    })
+}
+
+fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
+    let mut engine = Engine::new_raw();
+    let packages = [
+        ArithmeticPackage::new().as_shared_module(),
+        LogicPackage::new().as_shared_module(),
+        BasicMathPackage::new().as_shared_module(),
+        BasicStringPackage::new().as_shared_module(),
+        BasicIteratorPackage::new().as_shared_module(),
+        BasicArrayPackage::new().as_shared_module(),
+        BasicMapPackage::new().as_shared_module(),
+    ];
+    packages.into_iter().for_each(|package| {
+        engine.register_global_module(package);
+    });
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_max_operations(MOST_STEPS)
+        .set_max_call_levels(MOST_CALLS)
+        .set_max_expr_depths(MOST_DEPTH, MOST_DEPTH)
+        .set_max_string_size(MOST_LETTERS)
+        .set_max_array_size(MOST_THINGS)
+        .set_max_map_size(MOST_NAMES)
+        .set_max_variables(MOST_NAMES)
+        .set_max_functions(MOST_NAMES)
+        .set_fail_on_invalid_map_property(true);
+    for word in WITHOUT {
+        engine.disable_symbol(*word);
+    }
+    let begun = ThreadTime::now();
+    engine.on_progress(move |steps| {
+        (steps % CLOCK == 0 && begun.elapsed() > MOST_TIME).then(|| Dynamic::from("time".to_owned()))
+    });
+    let mut given = Module::new();
+    let sides = ["channels", "height", "width"].into_iter().zip(asked.image);
+    let image: Map = sides.map(|(name, side)| (name.into(), whole(side))).collect();
+    given.set_var("x", writer.borrow().builder.input());
+    given.set_var("classes", whole(asked.classes));
+    given.set_var("image", Dynamic::from(image).into_read_only());
+    engine.register_global_module(given.into());
+    engine.register_type_with_name::<Value>("value");
+    for function in FUNCTIONS {
+        for count in function.takes.clone() {
+            let writer = Rc::clone(writer);
+            let takes = vec![TypeId::of::<Dynamic>(); count];
+            engine.register_raw_fn(function.name, takes, move |context, given| {
+                call(&writer, function, &context, begun, given.iter().map(|given| (**given).clone()).collect())
+            });
+        }
+    }
+    operators(&mut engine, writer);
+    engine
+}
+
+fn whole(number: usize) -> Dynamic {
+    Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// A call of a function of the language.
+fn call(
+    writer: &Shared,
+    function: &'static Function,
+    context: &NativeCallContext<'_>,
+    begun: ThreadTime,
+    given: Vec<Dynamic>,
+) -> Result<Dynamic, Failed> {
+    let position = context.call_position();
+    if begun.elapsed() > MOST_TIME {
+        return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into());
+    }
+    let mut writer = writer.borrow_mut();
+    writer.builder.at(position.line());
+    let read: Vec<Value> = given.iter().filter_map(|given| given.clone().try_cast()).collect();
+    let name = given.first().and_then(|first| first.as_immutable_string_ref().ok()).map(|name| name.to_string());
+    let ended = Arguments::new(function, given).and_then(|given| (function.run)(&mut writer, given));
+    ended.map_err(|why| {
+        // An operation says its layer's name, which belongs to the function's, and not always the shapes that it read.
+        let called =
+            name.and_then(|name| Some((why.strip_prefix(&format!("{name}: "))?.to_owned(), format!(" {name}"))));
+        let (why, name) = called.unwrap_or((why, String::new()));
+        let shapes = shapes(read.iter().map(|value| writer.shape(*value)));
+        let of = if shapes.is_empty() || why.contains('[') { String::new() } else { format!(" of {shapes}") };
+        let why = if function.computes() { format!("{}{name}{of}: {why}", function.name) } else { why };
+        EvalAltResult::ErrorRuntime(why.into(), position).into()
+    })
+}
+
+/// `+ - *` of values, and of a value and a number; `v.shape`.
+fn operators(engine: &mut Engine, writer: &Shared) {
+    let binary = [("+", Arithmetic::Add), ("-", Arithmetic::Subtract), ("*", Arithmetic::Multiply)];
+    for (sign, operation) in binary {
+        let writer = Rc::clone(writer);
+        engine.register_fn(sign, move |context: NativeCallContext<'_>, a: Value, b: Value| {
+            operate(&writer, &context, Op::Arithmetic(operation), &[a, b])
+        });
+    }
+    /// What an operator makes of a value and a number: times the first, plus the second.
+    type Affine = fn(f64) -> (f64, f64);
+    let right: [(&str, Affine); 4] =
+        [("+", |c| (1.0, c)), ("-", |c| (1.0, -c)), ("*", |c| (c, 0.0)), ("/", |c| (1.0 / c, 0.0))];
+    for (sign, affine) in right {
+        scaled(engine, writer, sign, affine, false);
+    }
+    let left: [(&str, Affine); 3] = [("+", |c| (1.0, c)), ("-", |c| (-1.0, c)), ("*", |c| (c, 0.0))];
+    for (sign, affine) in left {
+        scaled(engine, writer, sign, affine, true);
+    }
+    let negated = Rc::clone(writer);
+    engine.register_fn("-", move |context: NativeCallContext<'_>, a: Value| {
+        operate(&negated, &context, Op::Scale(Scale { by: -1.0, plus: 0.0 }), &[a])
+    });
+    let shaped = Rc::clone(writer);
+    engine.register_get("shape", move |value: &mut Value| {
+        shaped.borrow().shape(*value).iter().map(|side| whole(*side)).collect::<rhai::Array>()
+    });
+}
+
+/// An operator between a value and a number, whole or not; `turned` where the number stands first.
+fn scaled(engine: &mut Engine, writer: &Shared, sign: &str, affine: fn(f64) -> (f64, f64), turned: bool) {
+    let write = {
+        let writer = Rc::clone(writer);
+        move |context: &NativeCallContext<'_>, value: Value, number: f64| {
+            let (by, plus) = affine(number);
+            if !by.is_finite() || !plus.is_finite() {
+                let why = format!("a value can be joined with a finite number, not with {number:?}");
+                return Err(EvalAltResult::ErrorRuntime(why.into(), context.call_position()).into());
+            }
+            operate(&writer, context, Op::Scale(Scale { by, plus }), &[value])
+        }
+    };
+    let whole = write.clone();
+    if turned {
+        engine.register_fn(sign, move |context: NativeCallContext<'_>, c: f64, v: Value| write(&context, v, c));
+        engine.register_fn(sign, move |context: NativeCallContext<'_>, c: i64, v: Value| whole(&context, v, c as f64));
+    } else {
+        engine.register_fn(sign, move |context: NativeCallContext<'_>, v: Value, c: f64| write(&context, v, c));
+        engine.register_fn(sign, move |context: NativeCallContext<'_>, v: Value, c: i64| whole(&context, v, c as f64));
+    }
+}
+
+fn operate(writer: &Shared, context: &NativeCallContext<'_>, op: Op, reads: &[Value]) -> Result<Value, Failed> {
+    let position = context.call_position();
+    let mut writer = writer.borrow_mut();
+    writer.builder.at(position.line());
+    writer.write(op, "", reads).map_err(|why| EvalAltResult::ErrorRuntime(why.into(), position).into())
+}
