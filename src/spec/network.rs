@@ -170,14 +170,14 @@ impl NetworkSpec {
     }
 
     /// The program of the network of this text in a weights file with tensors of these names and shapes, whatever the width of
-    /// this spec.
+    /// this spec; of as many logits as these say, or as are asked for where none says it.
     ///
     /// # Errors
     /// When these do not fit each other, says which.
-    pub fn adopting(&self, image: [usize; 3], tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
+    pub fn adopting(&self, image: [usize; 3], classes: usize, tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
         let mut settings = self.settings.clone();
         settings.insert(WIDTH.to_owned(), self.width_setting());
-        let asked = Asked { image, classes: 1, activation: self.activation, settings: &settings };
+        let asked = Asked { image, classes, activation: self.activation, settings: &settings };
         let described = text::adopting(self.source_text(), &asked, tensors).map_err(|err| err.to_string())?;
         Ok(Arc::clone(&described.program))
     }

@@ -43,6 +43,7 @@ mod overlap;
 mod parts;
 mod plane;
 mod record;
+mod references;
 mod regression;
 mod replay;
 mod rfm;

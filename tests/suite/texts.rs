@@ -140,6 +140,9 @@ fn every_function_writes_its_line() {
     for function in FUNCTIONS {
         assert!(ALL.contains(&format!("{}(", function.name)), "{} is not asked for", function.name);
         assert!(function.call.starts_with(&format!("{}(", function.name)) && !function.about.is_empty());
+        // The page that explains the language has it as the program does.
+        let row = format!("| `{}` | {} |\n", function.call, function.about.replace('|', "\\|"));
+        assert!(include_str!("../../assets/networks/README.md").contains(&row), "the page lacks {row}");
         for option in function.options {
             assert!(function.call.contains(&format!("{option}: ")) && ALL.contains(&format!("{option}: ")), "{option}");
         }
@@ -340,6 +343,24 @@ fn errors_say_where_and_what() {
     assert_eq!(refused(&long), "a network's text has at most 64 KiB, and this one has more");
 }
 
+/// Does something with a text within a second; on a machine that is busy with other tests, in one of a few tries. Each try is of
+/// another text, because answers are kept.
+fn quickly(text: &str, does: impl Fn(&str)) {
+    let times = (0..5).map(|space| {
+        let begun = Instant::now();
+        does(&format!("{}{text}", " ".repeat(space)));
+        begun.elapsed()
+    });
+    let mut slow = Vec::new();
+    for time in times {
+        if time < Duration::from_secs(1) {
+            return;
+        }
+        slow.push(time);
+    }
+    panic!("{slow:?}: {}", text.chars().take(60).collect::<String>());
+}
+
 /// Texts that loop, recurse and allocate without end are refused within a second.
 #[test]
 fn no_text_hangs() {
@@ -372,10 +393,10 @@ fn no_text_hangs() {
         ((0..3_000).map(|at| format!("let a{at} = 1;")).collect(), "at most 256 variables"),
         ((0..3_000).map(|at| format!("fn a{at}() {{}}")).collect(), "at most 256 functions"),
     ] {
-        let begun = Instant::now();
-        let said = refused(&text);
-        assert!(said.contains(why), "{}: {said}", text.chars().take(60).collect::<String>());
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}: {said}", begun.elapsed());
+        quickly(&text, |text| {
+            let said = refused(text);
+            assert!(said.contains(why), "{}: {said}", text.chars().take(60).collect::<String>());
+        });
     }
     // The longest programs that may be are written as quickly.
     for text in [
@@ -383,9 +404,7 @@ fn no_text_hangs() {
         "let h = dense(\"a\", x, 10); for i in 0..4090 { h = dense(`b.${i}.c`, h, 10) } h",
         "let h = dense(\"a\", x, 10); let a = []; for i in 0..60 { a.push(h) } for i in 0..2000 { h = slice(concat(a), 0, 0, 10) } h",
     ] {
-        let begun = Instant::now();
-        assert!(with(text, [3, 32, 32], &[]).is_ok());
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}: {text}", begun.elapsed());
+        quickly(text, |text| assert!(with(text, [3, 32, 32], &[]).is_ok()));
     }
 }
 
