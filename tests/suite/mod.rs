@@ -38,6 +38,7 @@ mod math;
 mod modes;
 mod monte_carlo;
 mod networks;
+mod networks_page;
 mod optimiser;
 mod overlap;
 mod parts;
