@@ -70,6 +70,14 @@ impl Input {
         }
     }
 
+    /// Numbers of one sample, of which windows may share some.
+    pub fn numbers(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.dims()[1..].iter().product(),
+            Self::Windows { images, .. } => images.dims()[1..].iter().product(),
+        }
+    }
+
     /// [n, positions, fan_in · groups].
     pub fn rows(&self) -> Tensor<3> {
         match self {

@@ -140,16 +140,18 @@ impl Tile {
                         let products = cut(delta, i, high).inner(&cut(other, j, wide), false);
                         for x in 0..high {
                             for y in 0..wide {
-                                let along = |p: usize| {
-                                    let at = ((x * places + p) * wide + y) * places;
-                                    products[at..][..places].iter().zip(&activations[at..][..places])
-                                };
                                 let at = self.place((i + x, c), (j + y, d));
                                 for &(into, gains) in into {
-                                    let sum = (0..places).flat_map(along).map(|(product, activation)| {
-                                        f64::from(*product) * (gains.weight * f64::from(*activation) + gains.bias)
-                                    });
-                                    self.sums[into][at] += sum.sum::<f64>();
+                                    let mut sum = 0.0;
+                                    for p in 0..places {
+                                        let first = ((x * places + p) * wide + y) * places;
+                                        let pairs = products[first..][..places].iter().zip(&activations[first..]);
+                                        for (product, activation) in pairs {
+                                            let along = gains.weight * f64::from(*activation) + gains.bias;
+                                            sum += f64::from(*product) * along;
+                                        }
+                                    }
+                                    self.sums[into][at] += sum;
                                 }
                             }
                         }

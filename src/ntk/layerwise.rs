@@ -246,7 +246,8 @@ fn layer_at(tap: &Tap, shared: bool) -> Layer {
     match &tap.view {
         View::Affine { input, fan_out, .. } => {
             let ([_, places, all], fan_out, bias) = (input.dims(), *fan_out, tap.tensors.len() > 1);
-            Layer::Affine { fan_in: all / input.groups(), fan_out, places, groups: input.groups(), bias, shared }
+            let (groups, reads) = (input.groups(), input.numbers());
+            Layer::Affine { fan_in: all / groups, fan_out, places, groups, bias, shared, reads }
         }
         View::Gain { values, channels_first } => {
             let [_, first, second] = values.dims();

@@ -8,8 +8,8 @@
 pub enum Layer {
     /// W x + b at each of so many places of an image: 1 for a dense layer, the pixels of a convolution (its fan-in is
     /// 3 · 3 · channels), the tokens of a transformer. In so many groups, of which each has its own inputs; the fan-in is that
-    /// of one.
-    Affine { fan_in: usize, fan_out: usize, places: usize, groups: usize, bias: bool, shared: bool },
+    /// of one. Of an image it reads so many numbers, which windows may share. Where it is shared, several lines read its weight.
+    Affine { fan_in: usize, fan_out: usize, places: usize, groups: usize, bias: bool, shared: bool, reads: usize },
     /// Gain and bias of a LayerNorm, `[width]` each.
     Norm { width: usize, places: usize },
     /// A learned factor for each feature, `[width]`.
@@ -35,8 +35,8 @@ impl Layer {
     /// The same layer where other lines read its tensors, too.
     pub(super) fn shared(self) -> Self {
         match self {
-            Self::Affine { fan_in, fan_out, places, groups, bias, .. } => {
-                Self::Affine { fan_in, fan_out, places, groups, bias, shared: true }
+            Self::Affine { fan_in, fan_out, places, groups, bias, reads, .. } => {
+                Self::Affine { fan_in, fan_out, places, groups, bias, reads, shared: true }
             }
             Self::Norm { .. } | Self::Scale { .. } | Self::Offset { .. } | Self::Attention { .. } => self,
         }
@@ -58,6 +58,14 @@ impl Layer {
             Self::Affine { fan_in, fan_out, places, .. } => product([fan_in, fan_out, places]),
             Self::Attention { tokens, width, .. } => product([2, tokens, tokens, width]),
             Self::Norm { .. } | Self::Offset { .. } | Self::Scale { .. } => 0.0,
+        }
+    }
+
+    /// Numbers that the layer reads of one image, and holds for the way back.
+    pub fn reads(&self) -> f64 {
+        match *self {
+            Self::Affine { reads, .. } => product([reads]),
+            Self::Norm { .. } | Self::Scale { .. } | Self::Offset { .. } | Self::Attention { .. } => self.inputs(),
         }
     }
 

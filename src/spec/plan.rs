@@ -79,8 +79,11 @@ impl Plan {
         parts.iter_mut().take(needed).for_each(|part| part.backward_flop = 0.0);
         let samples = (work.samples.0 + if work.same { 0 } else { work.samples.1 }) as f64;
         let forward_flop = 2.0 * samples * layers.iter().map(Layer::products).sum::<f64>();
-        // Held by a sample: what the layers leave for the way back, with slopes, and their inputs place by place.
-        let per_sample: f64 = layers.iter().map(|layer| 4.0 * (2.0 * layer.outputs() + layer.inputs())).sum();
+        // Held by a sample: what the layers leave for the way back, with slopes, and what they read.
+        let held: f64 = layers.iter().map(|layer| 4.0 * (2.0 * layer.outputs() + layer.reads())).sum();
+        // The windows of one convolution at a time.
+        let windows = layers.iter().map(|layer| 4.0 * (layer.inputs() - layer.reads())).fold(0.0, f64::max);
+        let per_sample = held + windows;
         let per_direction = parts.iter().map(|part| part.bytes).fold(0.0, f64::max);
         let budget = work.memory as f64;
         let n = work.samples.0.max(work.samples.1).max(1);
@@ -135,7 +138,7 @@ impl Part {
         let directions = if work.apart { c * c } else { c };
         let backward_flop = 2.0 * samples * c * layer.products();
         // A cotangent on its way through the layer, before and after, and one that waits at a residual connection.
-        let passing = 4.0 * (2.0 * layer.outputs() + layer.inputs());
+        let passing = 4.0 * (2.0 * layer.outputs() + layer.reads());
         let part = |contraction, contraction_flop, held: f64| Self {
             layer,
             contraction,

@@ -81,6 +81,7 @@ impl Operation for Conv {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let &[channels, height, width] = one(inputs) else { return None };
+        let reads = channels.saturating_mul(height).saturating_mul(width);
         let [height, width] = self.sides([height, width])?;
         let (fan_in, fan_out) = (self.fan_in(channels), self.channels);
         Some(Layer::Affine {
@@ -90,6 +91,7 @@ impl Operation for Conv {
             groups: self.groups,
             bias: self.bias,
             shared: false,
+            reads,
         })
     }
 

@@ -54,8 +54,16 @@ impl Operation for Dense {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let (&fan_in, places) = one(inputs).split_last()?;
-        let places = places.iter().product();
-        Some(Layer::Affine { fan_in, fan_out: self.outputs, places, groups: 1, bias: self.bias, shared: false })
+        let places: usize = places.iter().product();
+        Some(Layer::Affine {
+            fan_in,
+            fan_out: self.outputs,
+            places,
+            groups: 1,
+            bias: self.bias,
+            shared: false,
+            reads: places * fan_in,
+        })
     }
 
     fn sign(&self) -> &'static str {

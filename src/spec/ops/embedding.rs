@@ -37,8 +37,16 @@ impl Operation for Embedding {
     }
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
-        let places = one(inputs).iter().product();
-        Some(Layer::Affine { fan_in: self.tokens, fan_out: self.width, places, groups: 1, bias: false, shared: false })
+        let places: usize = one(inputs).iter().product();
+        Some(Layer::Affine {
+            fan_in: self.tokens,
+            fan_out: self.width,
+            places,
+            groups: 1,
+            bias: false,
+            shared: false,
+            reads: places * self.tokens,
+        })
     }
 
     fn sign(&self) -> &'static str {

@@ -26,7 +26,15 @@ impl Operation for Recurrence {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let &[places, width] = one(inputs) else { return None };
-        Some(Layer::Affine { fan_in: width, fan_out: width, places, groups: 1, bias: self.bias, shared: false })
+        Some(Layer::Affine {
+            fan_in: width,
+            fan_out: width,
+            places,
+            groups: 1,
+            bias: self.bias,
+            shared: false,
+            reads: places * width,
+        })
     }
 
     fn sign(&self) -> &'static str {
