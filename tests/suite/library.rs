@@ -49,7 +49,10 @@ fn counts_and_names_are_those_of_the_real_network() {
                 let held: Vec<_> = named.iter().map(|tensor| (&tensor.name, &tensor.shape)).collect();
                 let said: Vec<_> = program.tensors.iter().map(|tensor| (&tensor.name, &tensor.shape)).collect();
                 assert_eq!(held, said, "{what}");
-                assert!(named.iter().all(|tensor| tensor.values.len() == tensor.shape.iter().product()), "{what}");
+                assert!(
+                    named.iter().all(|tensor| tensor.values.len() == tensor.shape.iter().product::<usize>()),
+                    "{what}"
+                );
                 let stored = named.iter().zip(&program.tensors).filter(|(_, tensor)| !tensor.is_statistic());
                 let stored: usize = stored.map(|(tensor, _)| tensor.values.len()).sum();
                 let spec = Spec { network, ..Spec::default() };

@@ -10,7 +10,7 @@ use kernelscope::{
     ntk::{Apart, Reduction, Request, layerwise},
     spec::{
         Activation, Change, Cost, DataShape, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
-        Parametrisation, STUDIES, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
+        Parametrisation, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
     },
 };
 use proptest::{option, prelude::*};

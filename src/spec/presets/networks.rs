@@ -10,7 +10,7 @@ pub(super) const RESNET: Preset = Preset {
     change: |spec| {
         few_images(spec);
         spec.network = NetworkSpec { width: 8, ..NetworkSpec::of("resnet18") };
-        spec.tasks.epochs = vec![8.0, 4.0];
+        spec.tasks.epochs = vec![6.0, 3.0];
         spec.training.rate = 0.01;
         spec.kernel.per_epoch = 2;
         spec.kernel.lag = 0.5;
@@ -24,7 +24,7 @@ pub(super) const VISION_TRANSFORMER: Preset = Preset {
         few_images(spec);
         let vit = NetworkSpec::of("vit_tiny").with("blocks", 3).with("patch", 7);
         spec.network = NetworkSpec { width: 48, init: Init::Torch, ..vit };
-        spec.tasks.epochs = vec![20.0, 10.0];
+        spec.tasks.epochs = vec![10.0, 5.0];
         spec.training.rate = 0.01;
         spec.kernel.per_epoch = 2;
         spec.kernel.lag = 0.5;
@@ -50,23 +50,34 @@ pub(super) const LIBRARY: Preset = Preset {
         spec.data.test_per_class = 20;
         spec.tasks.epochs = vec![3.0, 2.0];
         spec.training.rate = 0.01;
-        spec.kernel.probes_per_class = 2;
         spec.study = among(
             "network",
             &[
                 ("mlp", &["network.program=mlp", "network.width=64"]),
                 ("cnn", &["network.program=cnn", "network.width=4"]),
-                ("resmlp", &["network.program=resmlp", "network.width=32", "network.blocks=2", "network.init=torch"]),
+                (
+                    "resmlp",
+                    &[
+                        "network.program=resmlp",
+                        "network.width=32",
+                        "network.blocks=2",
+                        "network.init=torch",
+                        "training.rate=0.003",
+                    ],
+                ),
                 (
                     "transformer",
                     &["network.program=transformer", "network.width=16", "network.blocks=1", "network.init=torch"],
                 ),
                 ("rnn", &["network.program=rnn", "network.width=32"]),
-                ("lenet5", &["network.program=lenet5", "network.width=6"]),
+                ("lenet5", &["network.program=lenet5", "network.width=6", "training.rate=0.02"]),
                 ("myrtle5", &["network.program=myrtle5", "network.width=4"]),
                 ("myrtle7", &["network.program=myrtle7", "network.width=4"]),
                 ("resnet18", &["network.program=resnet18", "network.width=4"]),
-                ("wideresnet16", &["network.program=wideresnet16", "network.width=4", "network.k=1"]),
+                (
+                    "wideresnet16",
+                    &["network.program=wideresnet16", "network.width=4", "network.k=1", "training.rate=0.05"],
+                ),
                 (
                     "convnext",
                     &[
@@ -95,9 +106,13 @@ pub(super) const LIBRARY: Preset = Preset {
                         "network.blocks=2",
                         "network.patch=7",
                         "network.init=torch",
+                        "training.rate=0.03",
                     ],
                 ),
-                ("gated_mlp", &["network.program=gated_mlp", "network.width=32", "network.init=torch"]),
+                (
+                    "gated_mlp",
+                    &["network.program=gated_mlp", "network.width=32", "network.init=torch", "training.rate=0.003"],
+                ),
                 ("layer_scale", &["network.program=layer_scale", "network.width=64"]),
                 ("mean_readout", &["network.program=mean_readout", "network.width=64"]),
                 ("transposed", &["network.program=transposed", "network.width=64", "training.rate=0.003"]),
@@ -111,5 +126,5 @@ fn few_images(spec: &mut Spec) {
     spec.data.per_class = 100;
     spec.data.test_per_class = 50;
     spec.training.batch = 32;
-    spec.kernel.probes_per_class = 4;
+    spec.kernel.probes_per_class = 2;
 }
