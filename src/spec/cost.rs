@@ -100,7 +100,7 @@ impl Cost {
     pub fn of(spec: &Spec, shape: &DataShape) -> Self {
         // All in f64: a spec that no machine can run must be counted, not overflow, so that it can be refused.
         let layers = spec.network.layers(shape.image, shape.outputs);
-        let parameters: f64 = layers.iter().map(Layer::parameters).sum();
+        let parameters = spec.network.parameters(shape.image, shape.outputs);
         let products: f64 = layers.iter().map(Layer::products).sum();
         let outputs: f64 = layers.iter().map(Layer::outputs).sum();
         let probes = spec.probe_count(shape);

@@ -222,6 +222,14 @@ impl NetworkSpec {
         self.program(image, classes).map(|program| program.layers()).unwrap_or_default()
     }
 
+    /// How many numbers it stores for such images; none where it has no program, or no weights because it is infinitely wide.
+    pub fn parameters(&self, image: [usize; 3], classes: usize) -> f64 {
+        if self.is_infinite() {
+            return 0.0;
+        }
+        self.program(image, classes).map(|program| program.parameters()).unwrap_or_default()
+    }
+
     /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
     pub fn parts(&self, image: [usize; 3], classes: usize) -> Vec<String> {
         self.program(image, classes).map(|program| program.parts()).unwrap_or_default()

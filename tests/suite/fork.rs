@@ -11,7 +11,7 @@ use super::run::{rows, timeless};
 use super::{ending, read_all, read_until, start, tiny};
 
 /// Keeps the state of a run of this spec at its first switch, or after some steps; also returns all its rows.
-fn kept(spec: Spec, at_switch: bool) -> (Arc<Checkpoint>, Vec<Row>) {
+pub fn kept(spec: Spec, at_switch: bool) -> (Arc<Checkpoint>, Vec<Row>) {
     let worker = start(spec);
     // Asked for at the first snapshot, it might be answered before the first step.
     let mut events = read_until(&worker, |event| matches!(event, Event::Snapshot(found) if found.row.step > 0));
@@ -22,7 +22,7 @@ fn kept(spec: Spec, at_switch: bool) -> (Arc<Checkpoint>, Vec<Row>) {
     (kept, timeless(events))
 }
 
-fn go_on(from: &Arc<Checkpoint>, spec: Spec) -> Vec<Event> {
+pub fn go_on(from: &Arc<Checkpoint>, spec: Spec) -> Vec<Event> {
     read_all(&Worker::go_on(Job { spec, device: DeviceChoice::Cpu, paced: false }, Arc::clone(from), Box::new(|| {})))
 }
 

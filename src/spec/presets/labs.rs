@@ -32,6 +32,8 @@ pub const LABS: &[Lab] = &[
             ("cnn", &[]),
             ("resmlp", &[]),
             ("transformer", &[]),
+            ("resnet", &[]),
+            ("vision-transformer", &[]),
             ("static-kernel", &["Kernel", "Kernel velocity", "Scale", "Alignment", "Static kernel", "Coupling"]),
             ("replay", &[]),
             ("precursor", &[]),
@@ -49,6 +51,10 @@ pub const LABS: &[Lab] = &[
             (
                 "infinite",
                 &["Kernel", "Trajectories", "Accuracy", "Scale", "Eigenspectrum", "Kernel velocity", "Ledger"],
+            ),
+            (
+                "mean-readout",
+                &["Program", "Kernel", "Static kernel", "Kernel velocity", "Scale", "Trajectories", "Accuracy"],
             ),
             ("circle", &["Kernel", "Circle", "Modes", "Trajectories", "Program", "Kernel velocity", "Scale"]),
             ("disk", &["Kernel", "Disk", "Alignment", "Modes", "Program", "Kernel velocity", "Accuracy"]),

@@ -2,6 +2,7 @@
 
 mod asked;
 mod labs;
+mod networks;
 mod scaling;
 mod universality;
 
@@ -127,8 +128,11 @@ pub const PRESETS: &[Preset] = &[
             spec.data.test_per_class = 50;
         },
     },
+    networks::RESNET,
+    networks::VISION_TRANSFORMER,
     universality::RUN,
     universality::INFINITE_WIDTH,
+    networks::MEAN_READOUT,
     Preset {
         name: "circle",
         about: "Points of a circle, one task: Jacot's picture of a kernel that keeps its shape while a wide network learns x₁x₂",
@@ -368,6 +372,7 @@ pub const STUDIES: &[Preset] = &[
             spec.study = among("loss", &[("cross-entropy", &[]), ("mean squared error", mse)]);
         },
     },
+    networks::LIBRARY,
     universality::WIDTH_INIT,
     universality::MLP,
     universality::RESMLP,

@@ -64,6 +64,11 @@ impl Program {
         self.lines.iter().filter_map(layer).collect()
     }
 
+    /// How many numbers a network of it stores, those of a tensor that several lines read once; without running statistics.
+    pub fn parameters(&self) -> f64 {
+        self.tensors.iter().filter(|tensor| !tensor.is_statistic()).map(Parameter::entries).sum()
+    }
+
     /// Whether a line reads the image otherwise than as a list of numbers.
     pub fn reads_images(&self) -> bool {
         self.lines.iter().any(|line| line.reads.contains(&0) && !line.op.flattens())
