@@ -32,6 +32,7 @@ mod kernel;
 mod kinds;
 mod learning_curve;
 mod ledger;
+mod library_weights;
 mod linear_probe;
 mod linearised;
 mod math;
