@@ -19,6 +19,7 @@ use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::record::{Output, check_place, write_arrays};
+use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, Parametrisation, SAID, Said};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
@@ -26,9 +27,8 @@ use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
 pub struct GramArgs {
-    /// The network, where the weights do not say it (those of a run do); its depth and widths are read from their shapes
-    #[arg(long, value_enum)]
-    pub arch: Option<ArchName>,
+    #[arg(long, value_name = "NAME", help = arch_help())]
+    pub arch: Option<String>,
     /// The weights, named and laid out as PyTorch's; or the index of their shards
     #[arg(long, value_name = "W.safetensors")]
     pub weights: PathBuf,
@@ -51,7 +51,7 @@ pub struct GramArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub layers: Option<Vec<String>>,
     /// The activation, where neither the weights nor --arch say it
-    #[arg(long, value_parser = word::<Activation>(&["relu", "tanh", "gelu", "erf"]))]
+    #[arg(long, value_parser = word::<Activation>(&Activation::ALL.map(Activation::name)))]
     pub activation: Option<Activation>,
     /// The pooling of a convolutional network, likewise
     #[arg(long, value_parser = ["max", "avg", "none"])]
@@ -59,6 +59,9 @@ pub struct GramArgs {
     /// Heads of a transformer, which no shape tells: 4 if nothing says it
     #[arg(long)]
     pub heads: Option<NonZeroUsize>,
+    /// Another setting that the network's text declares, for example norm=group; may be given many times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
     /// z = W x + b, or z = σ_w/√fan_in · W x + σ_b b with --sigma-w and --sigma-b: `standard` if nothing says it
     #[arg(long, value_parser = word::<Parametrisation>(&["standard", "ntk"]))]
     pub parametrisation: Option<Parametrisation>,
@@ -86,22 +89,6 @@ pub struct GramArgs {
     pub overwrite: bool,
 }
 
-/// `--arch`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum ArchName {
-    MlpRelu,
-    MlpTanh,
-    MlpGelu,
-    MlpErf,
-    CnnMaxpool,
-    CnnAvgpool,
-    CnnNopool,
-    ResmlpPreln,
-    TransformerPreln,
-    RnnTanh,
-}
-
 /// `--reduction`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Reduction {
@@ -117,39 +104,55 @@ pub enum Method {
     Jacobian,
 }
 
-impl ArchName {
-    /// What the name says of the network.
-    fn said(self) -> Said {
-        let of = |program: &str, activation| Said { program: Some(program.to_owned()), activation, ..Said::default() };
-        let mlp = |activation| of("mlp", Some(activation));
-        let cnn = |pool| of("cnn", None).with("pool", Some(pool));
-        match self {
-            Self::MlpRelu => mlp(Activation::Relu),
-            Self::MlpTanh => mlp(Activation::Tanh),
-            Self::MlpGelu => mlp(Activation::Gelu),
-            Self::MlpErf => mlp(Activation::Erf),
-            Self::CnnMaxpool => cnn("max"),
-            Self::CnnAvgpool => cnn("avg"),
-            Self::CnnNopool => cnn("none"),
-            Self::ResmlpPreln => of("resmlp", None),
-            Self::TransformerPreln => of("transformer", None),
-            Self::RnnTanh => of("rnn", Some(Activation::Tanh)),
+/// The other names of `--arch`: of which network, and what it says beside.
+const ARCHS: [(&str, &str, Option<Activation>, Option<&str>); 10] = [
+    ("mlp_relu", "mlp", Some(Activation::Relu), None),
+    ("mlp_tanh", "mlp", Some(Activation::Tanh), None),
+    ("mlp_gelu", "mlp", Some(Activation::Gelu), None),
+    ("mlp_erf", "mlp", Some(Activation::Erf), None),
+    ("cnn_maxpool", "cnn", None, Some("max")),
+    ("cnn_avgpool", "cnn", None, Some("avg")),
+    ("cnn_nopool", "cnn", None, Some("none")),
+    ("resmlp_preln", "resmlp", None, None),
+    ("transformer_preln", "transformer", None, None),
+    ("rnn_tanh", "rnn", Some(Activation::Tanh), None),
+];
+
+fn arch_help() -> String {
+    let known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
+    let longer = ARCHS.map(|(name, ..)| name).join(", ");
+    format!(
+        "The network, where the weights do not say it (those of a run do); its sizes are read from their shapes: {}, the path \
+         of a text like my/net.rhai, or with an activation or a pooling {longer}",
+        known.join(", ")
+    )
+}
+
+/// What `--arch` says of the network.
+fn arch(name: &str) -> Result<Said, Refused> {
+    match ARCHS.iter().find(|(known, ..)| *known == name) {
+        Some(&(_, program, activation, pool)) => {
+            let said = Said { program: Some(program.to_owned()), activation, ..Said::default() };
+            Ok(said.with("pool", pool))
         }
+        None => Said::named(name).map_err(|why| Refused(format!("--arch: {why}"))),
     }
 }
 
 /// Reads one of these words as run files write it.
 fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
-    words: &'static [&'static str],
+    words: &[&'static str],
 ) -> impl TypedValueParser<Value = T> {
     let read = |text: String| toml::Value::String(text).try_into::<T>();
-    PossibleValuesParser::new(words).try_map(read)
+    PossibleValuesParser::new(words.to_vec()).try_map(read)
 }
 
 impl GramArgs {
     /// What the options say of the network.
     fn said(&self) -> Result<Said, Refused> {
-        let arch = self.arch.map(ArchName::said).unwrap_or_default();
+        let arch = self.arch.as_deref().map(arch).transpose()?.unwrap_or_default();
+        let set = Said::from_settings(self.set.iter().map(String::as_str));
+        let set = set.map_err(|why| Refused(format!("--set: {why}")))?;
         let options = Said {
             activation: self.activation,
             parametrisation: self.parametrisation,
@@ -158,6 +161,11 @@ impl GramArgs {
             ..Said::default()
         };
         let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
+        if let Some((key, by_option, by_set)) = options.contradiction(&set) {
+            let option = key.trim_start_matches(SAID);
+            return Err(Refused(format!("--{option} says {by_option} and --set {option}={by_set}: give one of them")));
+        }
+        let options = options.or(&set);
         match arch.contradiction(&options) {
             None => Ok(options.or(&arch)),
             Some((key, by_arch, by_option)) => {

@@ -110,7 +110,8 @@ fn default() -> Spec {
 fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
     let (train, test) = (limit.points(&given.train), limit.points(&given.test));
     let (n, m) = (train.len(), test.len());
-    let numbers = 2.0 * ((n * n + n * m + m * m) as f64 + limit.per_pair() as f64 * 4096.0);
+    let on_the_way = limit.working(n, n).max(limit.working(m, n)).max(limit.working(m, m));
+    let numbers = 2.0 * (n * n + n * m + m * m) as f64 + on_the_way;
     let free = memory_available();
     if 8.0 * numbers > free as f64 {
         let (needed, free) = (8.0 * numbers / 1e9, free as f64 / 1e9);

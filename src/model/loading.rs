@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::names::{self, Family};
 use super::source::WeightsError;
-use super::stored::Stored;
+use super::stored::{Stored, is_of};
+use crate::spec::ops::shown;
 use crate::spec::text::Choices;
 use crate::spec::{NetworkSpec, Program, Said, Setting, Shapes};
 
@@ -23,15 +24,16 @@ pub(super) fn open<'a>(
     let mut stored = match family {
         Some(family) => Stored::open(parts, family.words(), |shapes| names::find(family, shapes))?,
         None => {
-            let own: Vec<String> = spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |own| tensors(&own));
+            let own: Vec<String> =
+                spec.program(image, CLASSES).ok().or_else(|| spec.outline()).map_or_else(Vec::new, |own| tensors(&own));
             let is_ours = |name: &str| own.iter().any(|known| known == name);
             Stored::open(parts, "this network", |shapes| Ok(names::find_own(shapes, is_ours)))?
         }
     };
     let search = Search { image, shapes: Arc::new(stored.shapes()) };
-    let fitted = search.fit(spec.clone());
+    let (fitted, told) = search.settled(spec, search.fit(spec.clone()));
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
-    let told = search.told(&fitted);
+    search.check(&program, &stored)?;
     // Which biases the network has where nobody reads a file.
     let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
     let there = tensors(&program);
@@ -45,6 +47,9 @@ const CLASSES: usize = 10;
 const TRIED: usize = 160;
 /// Numbers of logits that are tried though no tensor has such a side.
 const MOST_GUESSED: usize = 16;
+/// After so many values in succession of which each fits worse than the one before, larger ones are not tried: more layers than
+/// there are tensors.
+const RISES: usize = 3;
 /// Rounds through all settings.
 const ROUNDS: usize = 4;
 
@@ -73,7 +78,7 @@ impl Search {
     fn of(&self, spec: NetworkSpec, classes: usize) -> Fitted {
         match spec.adopting(self.image, classes, &self.shapes) {
             Ok(program) => {
-                let fits = |shape: &[usize], name: &str| self.shapes.get(name).is_some_and(|found| found == shape);
+                let fits = |shape: &[usize], name: &str| self.shapes.get(name).is_some_and(|found| is_of(found, shape));
                 let found = program.tensors.iter().filter(|tensor| fits(&tensor.shape, &tensor.name)).count();
                 let cost = program.tensors.len() + self.shapes.len() - 2 * found;
                 Fitted { spec, classes, program: Some(program), refused: String::new(), cost }
@@ -87,12 +92,12 @@ impl Search {
         for _ in 0..ROUNDS {
             let before = best.cost;
             for declared in best.spec.declared() {
-                let others = if declared.name == NetworkSpec::WIDTH {
+                let others: Vec<NetworkSpec> = if declared.name == NetworkSpec::WIDTH {
                     self.widths(&best.spec)
                 } else {
                     others(&best.spec, &declared.name, &declared.choices).take(TRIED).collect()
                 };
-                best = self.best(best, others);
+                best = self.best(best, others, declared.choices.ascend() && declared.name != NetworkSpec::WIDTH);
             }
             best = self.classes(best);
             if best.cost == before {
@@ -103,25 +108,38 @@ impl Search {
     }
 
     /// The best of these, of equal ones that which is there.
-    fn best(&self, best: Fitted, others: Vec<NetworkSpec>) -> Fitted {
-        let mut best = best;
-        for other in others {
-            if best.cost == 0 {
-                break;
-            }
-            let other = self.of(other, best.classes);
-            if other.cost < best.cost {
-                best = other;
-            }
+    fn best(&self, best: Fitted, others: Vec<NetworkSpec>, ascend: bool) -> Fitted {
+        if best.cost == 0 {
+            return best;
         }
-        best
+        let classes = best.classes;
+        self.tried(others, classes, ascend).fold(best, |best, other| if other.cost < best.cost { other } else { best })
+    }
+
+    /// How well the file fits these; where they ascend, as long as it does not get worse and worse.
+    fn tried(
+        &self,
+        others: impl IntoIterator<Item = NetworkSpec>,
+        classes: usize,
+        ascend: bool,
+    ) -> impl Iterator<Item = Fitted> {
+        let (mut before, mut rises) = (usize::MAX, 0);
+        others.into_iter().take(TRIED).map_while(move |spec| {
+            if ascend && rises == RISES {
+                return None;
+            }
+            let fitted = self.of(spec, classes);
+            rises = if fitted.program.is_some() && fitted.cost > before { rises + 1 } else { 0 };
+            before = fitted.cost;
+            Some(fitted)
+        })
     }
 
     /// The best of all numbers of logits. A last layer tells its own, but not a text that makes something else of them.
     fn classes(&self, best: Fitted) -> Fitted {
         let sides: BTreeSet<usize> = self.shapes.values().flatten().copied().chain(1..=MOST_GUESSED).collect();
         let mut best = best;
-        for classes in sides {
+        for classes in sides.into_iter().take(TRIED) {
             if best.cost == 0 {
                 break;
             }
@@ -140,17 +158,61 @@ impl Search {
         sides.into_iter().map(|width| NetworkSpec { width, ..spec.clone() }).collect()
     }
 
-    /// The settings that the tensors tell: with any other value, one fits less.
-    fn told(&self, fitted: &Fitted) -> Said {
-        let Fitted { spec, classes, cost, .. } = fitted;
-        let mut said = Said::default();
-        for declared in spec.declared() {
-            let mut others = others(spec, &declared.name, &declared.choices).take(TRIED).peekable();
-            if others.peek().is_some() && others.all(|other| self.of(other, *classes).cost > *cost) {
-                said = said.with(&declared.name, spec.setting(&declared.name));
+    /// The settings that the tensors tell: with any other value, one fits less. One that was found and that they do not tell goes
+    /// back to what the spec says: of two networks of the same tensors, only that one can be meant.
+    fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> (Fitted, Said) {
+        let (mut fitted, mut told) = (fitted, Said::default());
+        for declared in spec.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH) {
+            let name = declared.name.as_str();
+            let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
+            let others = others(&fitted.spec, name, &declared.choices);
+            let mut others = self.tried(others, fitted.classes, declared.choices.ascend()).peekable();
+            let is_told = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
+            drop(others);
+            if is_told {
+                told = told.with(name, found);
+            } else if let Some(asked) = asked.filter(|asked| Some(asked) != found.as_ref()) {
+                fitted = self.of(fitted.spec.clone().with(name, asked), fitted.classes);
+                if fitted.program.is_none() {
+                    break;
+                }
             }
         }
-        said
+        (fitted, told)
+    }
+
+    /// Says which tensor has another shape than this program's, and whether the inputs may be to blame.
+    fn check(&self, program: &Program, stored: &Stored<'_>) -> Result<(), WeightsError> {
+        let [channels, height, width] = self.image;
+        let values = channels * height * width;
+        let inputs =
+            if program.reads_images() { format!("{channels}×{height}×{width}") } else { format!("{values} values") };
+        // The lines that only tensorless ones stand before.
+        let mut sees_image: Vec<bool> = Vec::with_capacity(program.lines.len());
+        for line in &program.lines {
+            let is_bare = |&read: &usize| sees_image[read] && program.lines[read].tensors.is_empty();
+            sees_image.push(line.reads.iter().all(is_bare));
+        }
+        for (place, tensor) in program.tensors.iter().enumerate() {
+            // What is missing says who asks for it.
+            let Some(found) = self.shapes.get(&tensor.name) else { break };
+            if is_of(found, &tensor.shape) {
+                continue;
+            }
+            let is_first =
+                program.lines.iter().zip(&sees_image).any(|(line, sees)| *sees && line.tensors.contains(&place));
+            let (name, found, inputs) = (stored.name_of(&tensor.name), found.clone(), inputs.clone());
+            return Err(if is_first && found.len() == tensor.shape.len() && found.first() == tensor.shape.first() {
+                WeightsError::Inputs { name, found, inputs }
+            } else {
+                WeightsError::Shape {
+                    name,
+                    found,
+                    expected: format!("{}, for inputs of {inputs},", shown(&tensor.shape)),
+                }
+            });
+        }
+        Ok(())
     }
 }
 

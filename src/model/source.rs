@@ -25,10 +25,6 @@ pub enum WeightsError {
          network was made for"
     )]
     Inputs { name: String, found: Vec<usize>, inputs: String },
-    #[error("the network pools images twice by 2, so their sides must be multiples of 4, and {height}×{width} are not")]
-    Sides { height: usize, width: usize },
-    #[error("{heads} attention heads cannot share a width of {width}: choose a number that divides it with --heads")]
-    Heads { heads: usize, width: usize },
     #[error("the tensors do not fit each other or the inputs: {0}")]
     Unfit(String),
     #[error("the tensor {name} holds {found} where floats were expected: store it as float32")]
@@ -44,8 +40,8 @@ pub enum WeightsError {
     #[error("{why}, so the names can be read in more than one way ({there}): name them fc1, fc2 … (or conv1 …, fc)")]
     Ambiguous { why: String, there: String },
     #[error(
-        "{0} is that of a BatchNorm, with which one input's output depends on others, and no network here has one: fold it \
-         into the layer before it"
+        "{0} is that of a BatchNorm, and none of mlp, cnn, resmlp, transformer and rnn has one: fold it into the layer before \
+         it, or choose a network that has one (--arch resnet18, or the path of a text with batch_norm)"
     )]
     BatchNorm(String),
     #[error("{0}, and the recurrent network here is one nn.RNN of one layer and one direction")]

@@ -22,7 +22,16 @@ pub struct Stored<'a> {
     left: BTreeSet<String>,
     /// Biases that the network has elsewhere and this file has not.
     absent: Vec<String>,
+    /// Tensors that have axes of length 1 before those of the network's.
+    squeezed: Vec<String>,
     notes: Vec<String>,
+}
+
+/// Whether a tensor of this shape in a file is one of the network's of the other: the same, or with axes of length 1 before it, as
+/// class tokens and positions have where they are added to a batch.
+pub(super) fn is_of(found: &[usize], shape: &[usize]) -> bool {
+    let before = found.len().saturating_sub(shape.len());
+    found[before..] == *shape && found[..before].iter().all(|side| *side == 1)
 }
 
 /// A tensor, or a third of one, in the file.
@@ -78,7 +87,7 @@ impl<'a> Stored<'a> {
             tensors.insert(ours, Held { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
-        let mut stored = Self { tensors, network, left, absent: Vec::new(), notes };
+        let mut stored = Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), notes };
         stored.note_types();
         Ok(stored)
     }
@@ -127,6 +136,10 @@ impl<'a> Stored<'a> {
         if let Some(name) = self.left.first() {
             return Err(WeightsError::Unknown { name: self.name_of(name), network: self.network });
         }
+        if !self.squeezed.is_empty() {
+            let names = printable_list(self.squeezed.iter().map(String::as_str));
+            self.notes.push(format!("took leading axes of length 1 off {names}"));
+        }
         if !self.absent.is_empty() {
             let absent = printable_list(self.absent.iter().map(String::as_str));
             self.notes.push(format!("there is no {absent}, and the kernel has no part of it"));
@@ -150,7 +163,7 @@ impl<'a> Stored<'a> {
         places: impl Iterator<Item = usize>,
     ) -> Result<Vec<f32>, WeightsError> {
         let held = self.held(name)?;
-        if held.shape != shape {
+        if !is_of(&held.shape, shape) {
             let (name, found, expected) = (printable(&held.theirs), held.shape.clone(), format!("{shape:?}"));
             return Err(WeightsError::Shape { name, found, expected });
         }
@@ -166,6 +179,9 @@ impl<'a> Stored<'a> {
         };
         if let Some(place) = values.iter().position(|value| !value.is_finite()) {
             return Err(WeightsError::NotFinite { name: printable(&held.theirs), place });
+        }
+        if held.shape.len() > shape.len() {
+            self.squeezed.push(printable(&held.theirs));
         }
         self.left.remove(name);
         Ok(values)

@@ -5,11 +5,13 @@
 //! half a network. Where it does not say the sizes, they are read from the shapes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::section::{KIND, is_passed_over, takes};
+use super::section::{KIND, is_passed_over, resolved, takes};
+use super::wording::shown;
 use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
 
 /// What is said of a network; what is absent was not said.
@@ -79,6 +81,15 @@ impl Said {
         }
     }
 
+    /// The network of this name that comes with the program, or that of the text at this path.
+    ///
+    /// # Errors
+    /// When there is none, or its text cannot be read, says why in one sentence.
+    pub fn named(program: &str) -> Result<Self, String> {
+        let (program, text) = resolved(program, None, Path::new(""))?;
+        Ok(Self { program: Some(program), text: text.map(|text| text.to_string()), ..Self::default() })
+    }
+
     /// This with a setting of this value, where one is given.
     #[must_use]
     pub fn with(mut self, name: &str, setting: Option<impl Into<Setting>>) -> Self {
@@ -106,6 +117,36 @@ impl Said {
     /// # Errors
     /// When one of ours, or its value, is unknown: a newer version may have written what changes the function.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SaidError> {
+        let (said, named) = Self::read(pairs)?;
+        said.check(named)?;
+        Ok(said)
+    }
+
+    /// What a user says of settings: keys and values, whose keys are those of a run file without `network.` or with it.
+    ///
+    /// # Errors
+    /// When a value is none that the key can have, says which.
+    pub fn from_settings<'a>(changes: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let mut pairs = Vec::new();
+        for change in changes {
+            let Some((key, value)) = change.split_once('=') else {
+                return Err(format!("{} is no setting: write NAME=VALUE", shown(change)));
+            };
+            pairs.push((format!("{SAID}{}", key.trim().trim_start_matches(SAID)), value.trim()));
+        }
+        let read = Self::read(pairs.iter().map(|(key, value)| (key.as_str(), *value)));
+        let (said, _) = read.map_err(|err| match err {
+            SaidError::Unknown { key, value } => format!("{} cannot be {}", shown(&key), shown(&value)),
+            other => other.to_string(),
+        })?;
+        match said.program {
+            Some(_) => Err("the network is named by --arch and not by a setting".to_owned()),
+            None => Ok(said),
+        }
+    }
+
+    /// What these keys and values say, and by which key the network is named.
+    fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(Self, &'a str), SaidError> {
         let (mut table, mut named) = (toml::Table::new(), "program");
         for (key, text) in pairs {
             let Some(field) = key.strip_prefix(SAID) else { continue };
@@ -129,9 +170,7 @@ impl Said {
             table.insert(field.to_owned(), value);
         }
         // Each fits alone, so all fit together.
-        let said: Self = table.try_into().unwrap_or_default();
-        said.check(named)?;
-        Ok(said)
+        Ok((table.try_into().unwrap_or_default(), named))
     }
 
     /// Holds what is said against the text of the network that is said under this key.
@@ -183,7 +222,9 @@ impl Said {
         let others = other.pairs();
         let differs = |(key, own): (String, String)| {
             let theirs = others.get(&key).filter(|theirs| **theirs != own)?.clone();
-            Some((key, own, theirs))
+            // Texts are too long for a sentence.
+            let is_text = key.strip_prefix(SAID) == Some("text");
+            Some(if is_text { (key, "one".to_owned(), "another".to_owned()) } else { (key, own, theirs) })
         };
         self.pairs().into_iter().find_map(differs)
     }
@@ -207,10 +248,19 @@ impl Said {
         let declared = usual.declared();
         let mut spec = NetworkSpec { activation, ..usual };
         for (name, setting) in &self.settings {
-            if declared.iter().any(|declared| declared.name == *name) {
-                spec.set(name, setting.clone());
-            } else if name == "pool" || !is_passed_over(name) {
-                return Err(SaidError::Senseless(format!("{program} has no setting {name}: leave --{name} out")));
+            match declared.iter().find(|declared| declared.name == *name) {
+                // Whatever the width: shapes say it.
+                Some(declared) if name != NetworkSpec::WIDTH && !declared.choices.admits(setting) => {
+                    let choices = declared.choices.words();
+                    return Err(SaidError::Senseless(format!("{name} is {choices}, not {setting}")));
+                }
+                Some(_) => spec.set(name, setting.clone()),
+                None if name == "pool" || !is_passed_over(name) => {
+                    let option = if ["pool", "heads"].contains(&name.as_str()) { "--" } else { "--set " };
+                    let message = format!("{program} has no setting {name}: leave {option}{name} out");
+                    return Err(SaidError::Senseless(message));
+                }
+                None => {}
             }
         }
         if program == "cnn" && !self.settings.contains_key("pool") {

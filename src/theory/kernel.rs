@@ -90,6 +90,20 @@ impl Infinite {
         self.plan.work()
     }
 
+    /// Numbers that the tiles of a kernel of so many rows and columns hold at one time, about: those of K and of Θ, before a step
+    /// and behind it.
+    pub fn working(&self, rows: usize, columns: usize) -> f64 {
+        let side = self.side();
+        let (tall, wide) = (side.min(ROWS).min(rows).max(1), side.min(columns).max(1));
+        let tiles = (rows.div_ceil(tall) * columns.div_ceil(wide)).min(rayon::current_num_threads());
+        4.0 * (tiles * tall * wide) as f64 * self.plan.planes() as f64
+    }
+
+    /// Rows and columns of a tile at most.
+    fn side(&self) -> usize {
+        (2 * TILE / self.plan.planes().max(1)).isqrt().max(1)
+    }
+
     /// Both kernels of images among themselves, [n, n].
     ///
     /// # Errors
@@ -122,7 +136,7 @@ impl Infinite {
         let (n, m) = (rows.n, columns.n);
         let size = n * m;
         let kernels = Mutex::new(Kernels { nngp: vec![0.0; size], ntk: vec![0.0; size] });
-        let side = (2 * TILE / self.plan.planes().max(1)).isqrt().max(1);
+        let side = self.side();
         // Of a symmetric kernel tiles as wide as tall leave out nearly half of the work.
         let (tall, wide) = (side.min(ROWS), if same { side.min(ROWS) } else { side });
         let corners: Vec<(usize, usize)> = (0..n)

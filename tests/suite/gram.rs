@@ -309,7 +309,7 @@ fn weights_that_do_not_fit_are_named() {
         ("mlp_relu", altered("mlp_relu", &|w| drop(w.insert("extra".into(), (vec![1], vec![0.0])))), "extra"),
         ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc2.weight").unwrap().0 = vec![4, 16]), "[4, 16]"),
         ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc1.weight").unwrap().0 = vec![16, 64]), "128 values"),
-        ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc1.weight").unwrap().0 = vec![1024]), "2 axes"),
+        ("mlp_relu", altered("mlp_relu", &|w| w.get_mut("fc1.weight").unwrap().0 = vec![1024]), "[8, 128]"),
         ("mlp_relu", truncated, "no safetensors"),
         ("mlp_relu", huge, "no safetensors"),
         ("mlp_relu", b"PK\x03\x04 an archive of another kind".to_vec(), "no safetensors"),
@@ -325,17 +325,25 @@ fn weights_that_do_not_fit_are_named() {
         (
             "cnn_maxpool",
             altered("cnn_maxpool", &|w| drop(w.insert("conv3.weight".into(), (vec![6, 6, 3, 3], vec![0.0; 324])))),
-            "conv4.weight",
+            "conv3.weight",
         ),
         ("resmlp_preln", good["transformer_preln"].clone(), "embed.weight"),
         ("resmlp_preln", altered("resmlp_preln", &|w| drop(w.remove("blocks.1.ln.weight"))), "blocks.1.fc1.bias"),
-        ("transformer_preln", altered("transformer_preln", &|w| w.get_mut("pos").unwrap().0 = vec![2, 16]), "2 square"),
+        (
+            "transformer_preln",
+            altered("transformer_preln", &|w| w.get_mut("pos").unwrap().0 = vec![2, 16]),
+            "where [4, 8]",
+        ),
         (
             "transformer_preln",
             altered("transformer_preln", &|w| w.get_mut("embed.weight").unwrap().0 = vec![32, 8]),
             "embed.weight",
         ),
-        ("transformer_preln", altered("transformer_preln", &|w| w.get_mut("pos").unwrap().0 = vec![32]), "2 axes"),
+        (
+            "transformer_preln",
+            altered("transformer_preln", &|w| w.get_mut("pos").unwrap().0 = vec![32]),
+            "where [4, 8]",
+        ),
     ];
     for (arch, bytes, part) in cases {
         bench.file("w.safetensors", bytes);

@@ -33,6 +33,7 @@ mod kinds;
 mod learning_curve;
 mod ledger;
 mod library;
+mod library_weights;
 mod linear_probe;
 mod linearised;
 mod math;

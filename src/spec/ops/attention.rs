@@ -23,7 +23,9 @@ impl Operation for Attention {
         }
         let (heads, width) = (self.heads, q[1]);
         if heads == 0 || width % heads != 0 || v[1] % heads != 0 {
-            return Err(format!("the heads share the width, and {heads} does not divide {width}"));
+            return Err(format!(
+                "{heads} attention heads cannot share {width} features: take a number that divides them"
+            ));
         }
         Ok(vec![q[0], v[1]])
     }

@@ -70,6 +70,14 @@ impl Choices {
         }
     }
 
+    /// Whether they are whole numbers, of which one follows the other.
+    pub fn ascend(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Real(_) | Self::Flag | Self::Words(_) => false,
+        }
+    }
+
     /// The choices in a sentence.
     pub fn words(&self) -> String {
         match self {

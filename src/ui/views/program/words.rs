@@ -2,7 +2,7 @@
 //! the kernel.
 
 use crate::record::TensorMetrics;
-use crate::spec::ops::{Arithmetic, Pool, PoolKind, Reduce, Reduction};
+use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Reduce, Reduction};
 use crate::spec::{INFINITE, Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::format;
 
@@ -24,7 +24,7 @@ pub fn step(line: &Line) -> String {
         Op::Conv(_) => ("a convolution, z = W ∗ a + b", "δ goes to the convolution with W turned around"),
         Op::Function(_) => ("coordinate by coordinate, a = φ(z) (Nonlin)", "δ goes to φ′(z) ∘ δ"),
         Op::Softmax(_) => ("e^a over its sum", "δ goes to the transposed derivative times δ"),
-        Op::Norm(_) => ("z = γ ∘ a* + β with a* = (a − mean)/deviation", "δ goes to the transposed derivative times δ"),
+        Op::Norm(norm) => (normed(norm.kind), "δ goes to the transposed derivative times δ"),
         Op::Positions(_) => ("a vector for each place is added, the same for all images", "δ goes through"),
         Op::ClassToken(_) => ("a learned token before the others", "δ goes through, without that of the token"),
         Op::LayerScale(_) => ("each feature times a learned number, z = γ ∘ a", "δ goes to γ ∘ δ"),
@@ -56,6 +56,20 @@ pub fn step(line: &Line) -> String {
     };
     let name = if line.name.is_empty() { String::new() } else { format!("{}: ", line.name) };
     format!("{name}{what}.\nBackward: {back}.")
+}
+
+fn normed(kind: NormKind) -> &'static str {
+    match kind {
+        NormKind::Layer => "z = γ ∘ a* + β with a* = (a − mean)/deviation, over the features of each place",
+        NormKind::Rms => "z = γ ∘ a* with a* = a/√(mean of a²), over the features of each place",
+        NormKind::Group { .. } => {
+            "z = γ ∘ a* + β with a* = (a − mean)/deviation, over the pixels of a group of channels"
+        }
+        NormKind::Batch => {
+            "z = γ ∘ a* + β with a* = (a − μ)/σ for each channel: μ and σ² of the batch while training, the running ones for the \
+             kernel"
+        }
+    }
 }
 
 /// The sign of a tensor in a small box.
@@ -93,6 +107,15 @@ pub fn share(share: f64) -> String {
 /// By which formula a tensor's part of the kernel is made.
 pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &Parameter) -> String {
     let ntk = network.parametrisation.is_ntk();
+    if tensor.is_statistic() {
+        return format!("{} is measured and not trained: it has no part of the kernel.", tensor.name);
+    }
+    if tensor.stands_still(network.parametrisation) {
+        return format!(
+            "{} stands still in the NTK parametrisation, as in the limit: it has no part of the kernel.",
+            tensor.name
+        );
+    }
     // Tokens, pixels or times, of what it gives or, where it makes one of them, of what it reads.
     let several = |shape: &[usize]| shape.len() > 1;
     let many = several(&line.shape) || program.inputs_of(line).into_iter().any(several);
@@ -101,8 +124,11 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     let deltas = format!("⟨δ{p}(x), δ{q}(x′)⟩");
     let body = match (&line.op, tensor.part()) {
         (Op::Norm(_), "weight") => format!("⟨Σ_p δ{p}(x) ∘ a*{p}(x), Σ_q δ{q}(x′) ∘ a*{q}(x′)⟩"),
+        (Op::LayerScale(_), _) => format!("⟨Σ_p δ{p}(x) ∘ a{p}(x), Σ_q δ{q}(x′) ∘ a{q}(x′)⟩"),
+        (Op::ClassToken(_), _) => format!("{bias}⟨δ_0(x), δ_0(x′)⟩"),
+        (Op::Embedding(_), _) => format!("{weight}Σ_{{p,q of one number}} {deltas}"),
         (Op::Norm(_), _) => format!("⟨Σ_p δ{p}(x), Σ_q δ{q}(x′)⟩"),
-        (Op::Positions(_) | Op::ClassToken(_), _) => format!("{bias}Σ_p ⟨δ_p(x), δ_p(x′)⟩"),
+        (Op::Positions(_), _) => format!("{bias}Σ_p ⟨δ{p}(x), δ{p}(x′)⟩"),
         (_, part) if part.starts_with("bias") => format!("{bias}{sum}{deltas}"),
         _ => format!("{weight}{sum}⟨a{p}(x), a{q}(x′)⟩ {deltas}"),
     };
