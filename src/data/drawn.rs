@@ -9,7 +9,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 
 use super::{DataSet, Images, Scaling};
 use crate::math::rng::{Stream, rng};
-use crate::spec::{SIGNS, Source, Spacing, Spec};
+use crate::spec::{SIGNS, Source, Spec};
 
 /// What samples are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,10 @@ pub(super) fn draw(spec: &Spec, role: Role, count: usize) -> Images {
     // Each number of samples has its own: with the first n of the same ones the errors along n would go up and down together.
     let own = if role == Role::Training { count as u64 } else { 0 };
     let mut generator = rng(spec.seed, Stream::Samples, role as u64, own);
-    if let (Problem::Circle { waves }, Role::Training, true) = (&problem, role, spec.data.spacing != Spacing::Random) {
+    if let (Problem::Circle { waves }, Role::Training, true) = (&problem, role, spec.data.spacing.has_arcs()) {
         let first: f64 = generator.random_range(0.0..1.0);
         let mut place = |at: usize| {
-            let within = if spec.data.spacing == Spacing::Even { first } else { generator.random_range(0.0..1.0) };
+            let within = spec.data.spacing.within(first, || generator.random_range(0.0..1.0));
             on_circle(waves, 2.0 * PI * (at as f64 + within) / count as f64)
         };
         let samples: Vec<_> = (0..count).map(&mut place).collect();

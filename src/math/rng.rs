@@ -25,6 +25,8 @@ pub enum Stream {
     Points = 8,
     /// Samples of a problem, and which images of a set a run trains on.
     Samples = 9,
+    /// What a pass of training leaves out.
+    Dropout = 10,
 }
 
 /// The generator of one use: `a` and `b` tell uses of the same stream apart (a layer; a task and an epoch).

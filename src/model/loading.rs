@@ -4,6 +4,7 @@
 //! settings are found by trying, from those of the spec on: one after the other takes the value with which the most tensors fit,
 //! until none gets better.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::names::{self, Family};
@@ -28,9 +29,9 @@ pub(super) fn open<'a>(
         }
     };
     let search = Search { image, shapes: Arc::new(stored.shapes()) };
-    let mut fitted = search.fit(spec.clone());
-    let program = fitted.program.take().ok_or(WeightsError::Unfit(fitted.refused))?;
-    let told = search.told(&fitted.spec, fitted.cost);
+    let fitted = search.fit(spec.clone());
+    let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
+    let told = search.told(&fitted);
     // Which biases the network has where nobody reads a file.
     let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
     let there = tensors(&program);
@@ -40,8 +41,10 @@ pub(super) fn open<'a>(
 
 /// Logits of a network of which only the names of tensors are asked.
 const CLASSES: usize = 10;
-/// Values of a whole setting that are tried beyond the best one.
-const BEYOND: i64 = 64;
+/// Values of a whole setting that are tried.
+const TRIED: usize = 160;
+/// Numbers of logits that are tried though no tensor has such a side.
+const MOST_GUESSED: usize = 16;
 /// Rounds through all settings.
 const ROUNDS: usize = 4;
 
@@ -57,6 +60,8 @@ struct Search {
 /// A spec and how well the file fits it.
 struct Fitted {
     spec: NetworkSpec,
+    /// Logits, as the text asks for them.
+    classes: usize,
     program: Option<Arc<Program>>,
     /// Why there is no program.
     refused: String,
@@ -65,25 +70,31 @@ struct Fitted {
 }
 
 impl Search {
-    fn of(&self, spec: NetworkSpec) -> Fitted {
-        match spec.adopting(self.image, &self.shapes) {
+    fn of(&self, spec: NetworkSpec, classes: usize) -> Fitted {
+        match spec.adopting(self.image, classes, &self.shapes) {
             Ok(program) => {
                 let fits = |shape: &[usize], name: &str| self.shapes.get(name).is_some_and(|found| found == shape);
                 let found = program.tensors.iter().filter(|tensor| fits(&tensor.shape, &tensor.name)).count();
                 let cost = program.tensors.len() + self.shapes.len() - 2 * found;
-                Fitted { spec, program: Some(program), refused: String::new(), cost }
+                Fitted { spec, classes, program: Some(program), refused: String::new(), cost }
             }
-            Err(refused) => Fitted { spec, program: None, refused, cost: usize::MAX },
+            Err(refused) => Fitted { spec, classes, program: None, refused, cost: usize::MAX },
         }
     }
 
     fn fit(&self, spec: NetworkSpec) -> Fitted {
-        let mut best = self.of(spec);
+        let mut best = self.of(spec, CLASSES);
         for _ in 0..ROUNDS {
             let before = best.cost;
             for declared in best.spec.declared() {
-                best = self.vary(best, &declared.name, &declared.choices);
+                let others = if declared.name == NetworkSpec::WIDTH {
+                    self.widths(&best.spec)
+                } else {
+                    others(&best.spec, &declared.name, &declared.choices).take(TRIED).collect()
+                };
+                best = self.best(best, others);
             }
+            best = self.classes(best);
             if best.cost == before {
                 break;
             }
@@ -91,35 +102,51 @@ impl Search {
         best
     }
 
-    /// The best of all values of a setting, of equal ones that which is there.
-    fn vary(&self, mut best: Fitted, name: &str, choices: &Choices) -> Fitted {
-        if best.cost == 0 {
-            return best;
-        }
-        let mut last = BEYOND;
-        let from = best.spec.clone();
-        for (at, other) in (0..).zip(others(&from, name, choices)) {
-            if at > last {
-                break;
-            }
-            let other = self.of(other);
-            if other.cost < best.cost {
-                best = other;
-                last = at + BEYOND;
-            }
+    /// The best of these, of equal ones that which is there.
+    fn best(&self, best: Fitted, others: Vec<NetworkSpec>) -> Fitted {
+        let mut best = best;
+        for other in others {
             if best.cost == 0 {
                 break;
+            }
+            let other = self.of(other, best.classes);
+            if other.cost < best.cost {
+                best = other;
             }
         }
         best
     }
 
+    /// The best of all numbers of logits. A last layer tells its own, but not a text that makes something else of them.
+    fn classes(&self, best: Fitted) -> Fitted {
+        let sides: BTreeSet<usize> = self.shapes.values().flatten().copied().chain(1..=MOST_GUESSED).collect();
+        let mut best = best;
+        for classes in sides {
+            if best.cost == 0 {
+                break;
+            }
+            let other = self.of(best.spec.clone(), classes);
+            if other.cost < best.cost {
+                best = other;
+            }
+        }
+        best
+    }
+
+    /// The same spec with each width that a tensor of the file has a side of. Most layers tell theirs by themselves, but not those
+    /// whose tensors other layers share, nor the shapes that a text asks for.
+    fn widths(&self, spec: &NetworkSpec) -> Vec<NetworkSpec> {
+        let sides: BTreeSet<usize> = self.shapes.values().flatten().copied().collect();
+        sides.into_iter().map(|width| NetworkSpec { width, ..spec.clone() }).collect()
+    }
+
     /// The settings that the tensors tell: with any other value, one fits less.
-    fn told(&self, spec: &NetworkSpec, cost: usize) -> Said {
+    fn told(&self, fitted: &Fitted) -> Said {
+        let Fitted { spec, classes, cost, .. } = fitted;
         let mut said = Said::default();
         for declared in spec.declared() {
-            let mut others = others(spec, &declared.name, &declared.choices).take(BEYOND as usize).peekable();
-            if others.peek().is_some() && others.all(|other| self.of(other).cost > cost) {
+            let mut others = others(spec, &declared.name, &declared.choices).take(TRIED).peekable();
+            if others.peek().is_some() && others.all(|other| self.of(other, *classes).cost > *cost) {
                 said = said.with(&declared.name, spec.setting(&declared.name));
             }
         }

@@ -144,7 +144,7 @@ impl Network {
 
     /// Whether training computes otherwise than evaluation does.
     pub fn is_other_in_training(&self) -> bool {
-        self.wiring.program.lines.iter().any(|line| line.op.is_other_in_training())
+        self.wiring.program.is_other_in_training()
     }
 
     /// The same network with these running statistics.
@@ -247,9 +247,14 @@ impl Network {
         self.each().map(named).collect()
     }
 
-    /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor.
+    /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor. Running statistics are
+    /// none.
     pub fn flatten(&self) -> Vec<Tensor<1>> {
-        self.tensors.iter().map(|param| param.val().without_autodiff()).collect()
+        self.parameters().map(|(_, param)| param.val().without_autodiff()).collect()
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = (&Parameter, &Param<Tensor<1>>)> {
+        self.each().filter(|(tensor, _, _)| !tensor.is_statistic()).map(|(tensor, _, param)| (tensor, param))
     }
 
     /// The names of the tensors that are in none of these layers, as in weights files.
@@ -273,8 +278,9 @@ impl Network {
 
     /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
     pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
-        let pairs = self.wiring.program.tensors.iter().zip(self.flatten().into_iter().zip(other.flatten()));
-        pairs.map(|(tensor, (own, other))| (tensor.name.clone(), own - other)).collect()
+        let pairs = self.parameters().zip(other.flatten());
+        let moved = |own: &Param<Tensor<1>>, other| own.val().without_autodiff() - other;
+        pairs.map(|((tensor, own), other)| (tensor.name.clone(), moved(own, other))).collect()
     }
 
     /// The gradients of all parameters that have one, flat, by name.
@@ -292,7 +298,7 @@ impl Network {
 
     fn moving_among<'a>(&'a self, frozen: &'a [String]) -> impl Iterator<Item = (&'a Parameter, &'a Param<Tensor<1>>)> {
         let moves = |tensor: &Parameter| !frozen.iter().any(|layer| belongs(&tensor.name, layer));
-        self.each().filter(move |(tensor, _, _)| moves(tensor)).map(|(tensor, _, param)| (tensor, param))
+        self.parameters().filter(move |(tensor, _)| moves(tensor))
     }
 }
 

@@ -202,8 +202,7 @@ impl Learnt {
     /// The point of the network of a run, if it is known.
     pub fn network_of(&self, run: &StudyRun) -> Option<&Point> {
         let at: f64 = run.value.parse().ok()?;
-        let mut own =
-            self.curves.iter().filter(|curve| curve.variant == run.variant && curve.learner == Learner::Network);
+        let mut own = self.curves.iter().filter(|curve| curve.variant == run.variant && curve.learner.is_network());
         let (_, points) = own.next()?.seeds.iter().find(|(seed, _)| *seed == run.seed)?;
         points.iter().find(|(place, _)| *place == at).map(|(_, point)| point)
     }
@@ -319,7 +318,7 @@ impl Learnt {
         let bent: Vec<String> = self
             .curves
             .iter()
-            .filter(|curve| matches!(curve.learner, Learner::Network | Learner::KernelStart | Learner::Infinite))
+            .filter(|curve| curve.learner.tells_bends())
             .filter_map(|curve| {
                 let (first, last) = bends(curve)?;
                 let way = if last > first { "steepens" } else { "flattens" };

@@ -25,7 +25,7 @@ impl History {
     /// How it stands with something that a run may do. What happens elsewhere has not been seen here.
     pub fn sight(&self, awaited: Awaited) -> Sight {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
-            return self.open(awaited == Awaited::Nothing);
+            return self.open(awaited.is_nothing());
         };
         match awaited {
             Awaited::Nothing | Awaited::Start => Sight::Come,

@@ -1,6 +1,8 @@
 //! What is true of one of several choices: whoever asks "is it this one" asks here, so that a new one has to answer.
 
-use super::{Learner, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Source, TaskKind};
+use super::{
+    Awaited, Learner, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Source, Spacing, TaskKind,
+};
 
 impl Optimiser {
     /// Whether a step goes along the gradient, with or without momentum: then the kernel says what training does, and there is
@@ -166,7 +168,83 @@ impl Source {
     }
 }
 
+impl Ridge {
+    /// Whether it is chosen among several, by the error on samples that the regression never saw.
+    pub fn is_chosen(self) -> bool {
+        match self {
+            Self::Validated => true,
+            Self::None => false,
+        }
+    }
+}
+
+impl Spacing {
+    /// Where in its arc a sample lies, `first` being the same for all of a set.
+    pub fn within(self, first: f64, drawn: impl FnOnce() -> f64) -> f64 {
+        match self {
+            Self::Even => first,
+            Self::Random | Self::Stratified => drawn(),
+        }
+    }
+
+    /// Whether each sample has an arc of its own.
+    pub fn has_arcs(self) -> bool {
+        match self {
+            Self::Stratified | Self::Even => true,
+            Self::Random => false,
+        }
+    }
+}
+
+impl Awaited {
+    /// Whether the reader goes on when they like.
+    pub fn is_nothing(self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Start
+            | Self::Epoch(_)
+            | Self::Switch(_)
+            | Self::Spike(_)
+            | Self::Dip(_)
+            | Self::Recovery(_)
+            | Self::AccuracyLost(_)
+            | Self::Finished
+            | Self::Cursor
+            | Self::Points(_)
+            | Self::StudyDone => false,
+        }
+    }
+}
+
 impl Learner {
+    /// Whether it is the network itself.
+    pub fn is_network(self) -> bool {
+        match self {
+            Self::Network => true,
+            Self::Ensemble
+            | Self::KernelStart
+            | Self::Linearised
+            | Self::KernelEnd
+            | Self::KernelEpochs
+            | Self::KernelConstant
+            | Self::Infinite
+            | Self::FeatureMachine => false,
+        }
+    }
+
+    /// Whether a sentence says where its curve bends: the network, and the kernels that know nothing of what it learnt.
+    pub fn tells_bends(self) -> bool {
+        match self {
+            Self::Network | Self::KernelStart | Self::Infinite => true,
+            Self::Ensemble
+            | Self::Linearised
+            | Self::KernelEnd
+            | Self::KernelEpochs
+            | Self::KernelConstant
+            | Self::FeatureMachine => false,
+        }
+    }
+
     /// Whether it learns with the kernel of infinite width.
     pub fn is_infinite(self) -> bool {
         match self {

@@ -177,14 +177,14 @@ impl NetworkSpec {
     }
 
     /// The program of the network of this text in a weights file with tensors of these names and shapes, whatever the width of
-    /// this spec.
+    /// this spec; of as many logits as these say, or as are asked for where none says it.
     ///
     /// # Errors
     /// When these do not fit each other, says which.
-    pub fn adopting(&self, image: [usize; 3], tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
+    pub fn adopting(&self, image: [usize; 3], classes: usize, tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
         let mut settings = self.settings.clone();
         settings.insert(WIDTH.to_owned(), self.width_setting());
-        let asked = Asked { image, classes: 1, activation: self.activation, settings: &settings };
+        let asked = Asked { image, classes, activation: self.activation, settings: &settings };
         let described = text::adopting(self.source_text(), &asked, tensors).map_err(|err| err.to_string())?;
         Ok(Arc::clone(&described.program))
     }
@@ -192,21 +192,27 @@ impl NetworkSpec {
     /// Its program for images that it can see, where nothing is known of those that it will: what it is made of does not depend
     /// on them.
     pub fn outline(&self) -> Option<Arc<Program>> {
-        const CLASSES: usize = 10;
         let side = self.usual_side(1)?;
         [1, 3].into_iter().find_map(|channels| self.program([channels, side, side], CLASSES).ok())
     }
 
     /// The side of the squares that it can see and that so many pixels tile: that of MNIST, or the next.
     pub(super) fn usual_side(&self, tile: usize) -> Option<usize> {
-        const TRIED: usize = 64;
         let tile = tile.max(1);
-        let first = USUAL_SIDE.next_multiple_of(tile);
+        // What has to tile an image besides is mostly halved twice, or as large as one of the settings says.
+        let sizes = self.declared().into_iter().filter_map(|declared| match self.setting(&declared.name) {
+            Some(Setting::Whole(size @ 2..=64)) => usize::try_from(size).ok(),
+            _ => None,
+        });
+        let mut sides: Vec<usize> =
+            [1, 4, 32].into_iter().chain(sizes).map(|size| USUAL_SIDE.next_multiple_of(size * tile)).collect();
+        sides.sort_unstable();
+        sides.dedup();
         let seen = |side: &usize| {
             let side = side / tile;
-            [1, 3].into_iter().any(|channels| self.program([channels, side, side], 10).is_ok())
+            [1, 3].into_iter().any(|channels| self.program([channels, side, side], CLASSES).is_ok())
         };
-        (first..).step_by(tile).take(TRIED).find(seen)
+        sides.into_iter().find(seen)
     }
 
     /// The parts of this network for images [channels, height, width] that cost something, in the order of the forward pass;
@@ -363,6 +369,8 @@ impl NetworkSpec {
 
 /// The side of the images of MNIST.
 pub(super) const USUAL_SIDE: usize = 28;
+/// Logits where nothing is known of the data.
+const CLASSES: usize = 10;
 /// The setting that every text declares.
 pub(super) const WIDTH: &str = "width";
 

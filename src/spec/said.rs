@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::section::{FIELDS, KIND, takes};
+use super::section::{KIND, is_passed_over, takes};
 use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
 
 /// What is said of a network; what is absent was not said.
@@ -106,11 +106,14 @@ impl Said {
     /// # Errors
     /// When one of ours, or its value, is unknown: a newer version may have written what changes the function.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SaidError> {
-        let mut table = toml::Table::new();
+        let (mut table, mut named) = (toml::Table::new(), "program");
         for (key, text) in pairs {
             let Some(field) = key.strip_prefix(SAID) else { continue };
             // As earlier versions called it.
             let field = if field == KIND { "program" } else { field };
+            if field == "program" {
+                named = &key[SAID.len()..];
+            }
             // Long texts are no numbers, and a parser may go as deep into them as they are long.
             let number = Some(text).filter(|text| text.len() <= LONGEST_NUMBER);
             let number = number.and_then(|text| toml::from_str::<toml::Table>(&format!("value = {text}")).ok());
@@ -119,20 +122,20 @@ impl Said {
                 toml::Table::from_iter([(field.to_owned(), value.clone())]).try_into::<Self>().is_ok()
             };
             let word = Some(toml::Value::String(text.to_owned()));
-            // Any text would do for a setting, also that of a number.
-            let read = if FIELDS.contains(&field) { [word, number] } else { [number, word] };
+            // Any text would do for a setting, also that of a number; and a network may be called 2024.
+            let read = if ["program", "text"].contains(&field) { [word, number] } else { [number, word] };
             let value = read.into_iter().flatten().find(fits);
             let value = value.ok_or_else(|| SaidError::Unknown { key: key.to_owned(), value: text.to_owned() })?;
             table.insert(field.to_owned(), value);
         }
         // Each fits alone, so all fit together.
         let said: Self = table.try_into().unwrap_or_default();
-        said.check()?;
+        said.check(named)?;
         Ok(said)
     }
 
-    /// Holds what is said against the text of the network that is said.
-    fn check(&self) -> Result<(), SaidError> {
+    /// Holds what is said against the text of the network that is said under this key.
+    fn check(&self, named: &str) -> Result<(), SaidError> {
         let unknown = |name: &str, value: String| SaidError::Unknown { key: format!("{SAID}{name}"), value };
         let Some(program) = &self.program else {
             // Which settings there are is not known; those of networks that come with the program can be meant.
@@ -145,7 +148,7 @@ impl Said {
             return odd.map_or(Ok(()), |(name, setting)| Err(unknown(name, plain(setting))));
         };
         if self.text.is_none() && text::builtin(program).is_none() {
-            return Err(unknown("program", program.clone()));
+            return Err(unknown(named, program.clone()));
         }
         let declared = self.base(program).declared();
         if declared.is_empty() {
@@ -153,8 +156,8 @@ impl Said {
         }
         for (name, setting) in &self.settings {
             let admits = declared.iter().find(|declared| declared.name == *name);
-            // Of an earlier version, which said a norm of every network.
-            let was_said = admits.is_none() && name == "norm";
+            // Of an earlier version, which said of every network what some have.
+            let was_said = admits.is_none() && is_passed_over(name);
             if !was_said && !admits.is_some_and(|declared| takes(&declared.choices, setting)) {
                 return Err(unknown(name, plain(setting)));
             }
@@ -206,7 +209,7 @@ impl Said {
         for (name, setting) in &self.settings {
             if declared.iter().any(|declared| declared.name == *name) {
                 spec.set(name, setting.clone());
-            } else if name != "norm" {
+            } else if name == "pool" || !is_passed_over(name) {
                 return Err(SaidError::Senseless(format!("{program} has no setting {name}: leave --{name} out")));
             }
         }

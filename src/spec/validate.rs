@@ -50,6 +50,9 @@ impl Spec {
             self.probe_problems(shape, &mut found);
         }
         self.change_problems(program, &mut found);
+        if program.is_some_and(Program::is_other_in_training) {
+            self.evaluated_problems(&mut found);
+        }
         // TOML has no larger integer: the run could be written and never read again.
         if i64::try_from(self.seed).is_err() {
             found.push(problem("seed", format!("the seed must be at most {}", i64::MAX)));
@@ -101,6 +104,12 @@ impl Spec {
             found.push(problem(
                 "training.masked",
                 "One output says a number and there are no logits of other classes to leave out; this value is not used",
+            ));
+        }
+        if self.network.outline().is_some_and(|program| program.is_other_in_training()) {
+            found.push(problem(
+                "network.program",
+                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics",
             ));
         }
         if self.kernel.budget > 0.0 {
@@ -252,6 +261,19 @@ impl Spec {
         }
         if !(1..=100_000).contains(&training.batch) {
             found.push(problem("training.batch", "the batch size must lie between 1 and 100,000"));
+        }
+    }
+
+    /// What asks of the trained network to be the one whose kernel is measured.
+    fn evaluated_problems(&self, found: &mut Vec<Problem>) {
+        const WHY: &str = "with BatchNorm or dropout the network that is trained is another than the evaluated one";
+        if self.network.laziness().is_some() {
+            let message = format!("{WHY}, so F = α (f − f₀) does not begin at 0: leave alpha and alpha_width out");
+            found.push(problem("network.alpha", message));
+        }
+        if self.kernel.predict {
+            let message = format!("{WHY}, whose linearisation it would not follow: turn predictions off");
+            found.push(problem("kernel.predict", message));
         }
     }
 

@@ -182,8 +182,8 @@ pub enum Why {
     #[error("features that are not alike are cut or grouped here: put a layer between")]
     Unlike,
     #[error(
-        "each channel is taken by itself, so that nothing is averaged and the result stays random at every width: take groups \
-         of many channels"
+        "each channel is normalised by itself, over as many numbers as it has places, and no closed form says what that leaves: \
+         take groups of many channels"
     )]
     Alone,
     #[error(

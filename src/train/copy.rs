@@ -53,12 +53,18 @@ impl Parameters {
 pub struct LearnerState {
     parameters: Parameters,
     optimiser: Vec<u8>,
+    steps: u64,
 }
 
 impl LearnerState {
-    pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer) -> Self {
+    pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer, steps: u64) -> Self {
         let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
-        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec() }
+        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps }
+    }
+
+    /// Steps that were taken.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// [`Parameters::bring_back`], and the optimiser with its state.

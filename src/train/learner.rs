@@ -12,7 +12,8 @@ use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
 use super::terms::Terms;
 use crate::data::Targets;
-use crate::model::Network;
+use crate::math::rng::{Stream, rng};
+use crate::model::{Network, Statistics};
 use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
 use crate::spec::{Layer, MOST_FULL_ROWS, Method, Parts, Spec, TrainingSpec};
 
@@ -45,6 +46,9 @@ pub struct Learner {
     logits: Vec<Vec<usize>>,
     /// What the kernel's parts are of.
     layers: Vec<Layer>,
+    seed: u64,
+    /// Steps taken, which address what a step leaves out by chance.
+    steps: u64,
 }
 
 /// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
@@ -68,6 +72,8 @@ impl Learner {
             reduction: spec.kernel.reduction.into(),
             logits: spec.logit_sets(classes),
             layers: spec.network.layers(image, classes),
+            seed: spec.seed,
+            steps: 0,
         }
     }
 
@@ -98,14 +104,14 @@ impl Learner {
 
     /// The state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
-        LearnerState::of(&self.network.valid(), &self.optimiser)
+        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps)
     }
 
     /// Goes on from the state of another learner of the same spec.
     pub fn restore(&mut self, state: &LearnerState) {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
-        (self.network, self.optimiser) = (network.train(), optimiser);
+        (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
     }
 
     /// One step on a batch: pixels `[n, inputs]` and what its outputs are to be.
@@ -116,7 +122,7 @@ impl Learner {
         terms: &Terms,
         want_norm: bool,
     ) -> StepOutcome {
-        let (value, gradients) = self.gradients(pixels, targets.into(), terms);
+        let (value, gradients, statistics) = self.gradients(pixels, targets.into(), terms);
         let Some(gradients) = gradients else {
             // No step is taken: the weights stay those whose loss was last a number.
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
@@ -124,13 +130,14 @@ impl Learner {
         let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         let rate = clamped.unwrap_or(terms.rate);
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients).with_statistics(statistics);
+        self.steps += 1;
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
     /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.
     pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> f64 {
-        let (_, gradients) = self.gradients(pixels, targets, terms);
+        let (_, gradients, _) = self.gradients(pixels, targets, terms);
         gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
     }
 
@@ -161,18 +168,28 @@ impl Learner {
         (!frozen.is_empty()).then(|| self.network.moving(frozen))
     }
 
-    /// The loss of a batch and the gradients of what moves; none of a loss that is no number.
-    fn gradients(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> (f64, Option<GradientsParams>) {
+    /// The loss of a batch, the gradients of what moves, none of a loss that is no number, and the running statistics behind it.
+    fn gradients(
+        &self,
+        pixels: &[f32],
+        targets: Targets<'_>,
+        terms: &Terms,
+    ) -> (f64, Option<GradientsParams>, Statistics) {
         let images = self.upload(pixels, targets.len());
         let targets = wanted(targets, self.classes, &self.device);
-        let outputs = self.lazy(self.network.forward(images.clone()), &images);
+        let (outputs, statistics) = if self.network.is_other_in_training() {
+            self.network.forward_in_training(images.clone(), rng(self.seed, Stream::Dropout, self.steps, 0))
+        } else {
+            (self.network.forward(images.clone()), Statistics::default())
+        };
+        let outputs = self.lazy(outputs, &images);
         let loss = batch_loss(self.training.loss, outputs, targets, terms.present.as_deref());
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
-            return (value, None);
+            return (value, None, statistics);
         }
         let mut gradients = loss.backward();
-        (value, Some(self.network.moving_gradients(&mut gradients, &terms.frozen)))
+        (value, Some(self.network.moving_gradients(&mut gradients, &terms.frozen)), statistics)
     }
 
     /// The network linearised where it is, to be trained beside it.

@@ -104,7 +104,7 @@ impl Linearised {
     pub fn state(&self) -> LinearisedState {
         LinearisedState {
             base: Parameters::of(&self.base),
-            moving: LearnerState::of(&self.moving.valid(), &self.optimiser),
+            moving: LearnerState::of(&self.moving.valid(), &self.optimiser, 0),
         }
     }
 

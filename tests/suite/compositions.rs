@@ -134,7 +134,7 @@ const NETWORKS: &[(&str, Write)] = &[
     ("strided", |t, x| {
         let h = t.line(conv(WIDE, [3; 2], TWO, ONE), &[x]);
         let h = t.relu(h);
-        let h = t.line(conv(WIDE, [3; 2], TWO, ONE), &[h]);
+        let h = t.line(conv(WIDE, TWO, TWO, NONE), &[h]);
         let h = t.erf(h);
         t.flat(h)
     }),
@@ -332,6 +332,33 @@ fn compositions_are_those_of_neural_tangents() {
         let cut = Kernels { nngp: expected.nngp[..10].to_vec(), ntk: expected.ntk[..10].to_vec() };
         same(name, &limit.between(&few, &all, &|| false).unwrap(), &cut, 5, 1e-10);
         assert!(limits(&program, &network()).iter().all(Option::is_none), "{name}");
+    }
+}
+
+#[test]
+fn functions_in_layers_are_those_of_neural_tangents() {
+    let (mut archive, x) = references();
+    let named = |activation| Function::Activation(activation);
+    let networks = [
+        ("leaky_relu", vec![Function::LeakyRelu(0.2), named(Activation::LeakyRelu)]),
+        ("abs", vec![named(Activation::Abs); 2]),
+        ("sin", vec![named(Activation::Sin); 2]),
+        ("cos", vec![named(Activation::Cos); 2]),
+        ("exp", vec![named(Activation::Exp)]),
+        ("square", vec![named(Activation::Square)]),
+        ("polynomial", vec![Function::Polynomial(vec![0.3, -0.5, 0.2, 0.1]), named(Activation::Relu)]),
+        ("gelu", vec![named(Activation::Gelu); 2]),
+    ];
+    for (name, functions) in networks {
+        let program = Text::of([2, 7, 7], |t, x| {
+            let mut h = t.flat(x);
+            for function in functions {
+                h = t.dense(h);
+                h = t.line(Op::Function(function), &[h]);
+            }
+            t.logits(h)
+        });
+        same(name, &kernels(&program, &x), &reference(&mut archive, name), 5, 1e-9);
     }
 }
 
@@ -662,11 +689,19 @@ fn what_has_no_rule_is_refused_at_its_line() {
         }),
         (2, Why::Alone, |t, x| {
             let h = t.conv(x);
+            let h = t.norm(NormKind::Group { groups: WIDE }, h);
+            let h = t.flat(h);
+            t.logits(h)
+        }),
+        // A filter for each channel: its sum of products is not Gaussian.
+        (2, Why::NotGaussian, |t, x| {
+            let h = t.conv(x);
             let mut op = conv(WIDE, [3; 2], ONE, ONE);
             if let Op::Conv(conv) = &mut op {
                 conv.groups = WIDE;
             }
             let h = t.line(op, &[h]);
+            let h = t.relu(h);
             let h = t.flat(h);
             t.logits(h)
         }),

@@ -166,6 +166,43 @@ fn every_file_says_what_it_is_for_and_is_one_idea() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What is true of a variant is a method beside its enum, where the compiler asks every new variant; a comparison elsewhere would
+/// take it silently for one of the others.
+#[test]
+fn nobody_but_spec_compares_with_a_variant_of_spec() {
+    let all = sources();
+    let names = |text: &str| {
+        let after = |(at, found): (usize, &str)| {
+            text[at + found.len()..].chars().take_while(|c| c.is_alphanumeric()).collect::<String>()
+        };
+        text.match_indices("pub enum ").map(after).collect::<Vec<_>>()
+    };
+    let enums: BTreeSet<String> =
+        all.iter().filter(|(folder, ..)| folder == "spec").flat_map(|(.., text)| names(&code(text))).collect();
+    let mut wrong = Vec::new();
+    for (folder, path, text) in all.iter().filter(|(folder, ..)| folder != "spec") {
+        let (code, own) = (code(text), names(&code(text)));
+        // Other folders have enums of the same names.
+        let imported = |name: &str| {
+            let uses = code.split("use crate::spec::").skip(1).filter_map(|rest| rest.split(';').next());
+            let is_name = |word: &str| word == name;
+            !own.iter().any(|own| own == name)
+                && uses.flat_map(|list| list.split(|c: char| !c.is_alphanumeric())).any(is_name)
+        };
+        for name in enums.iter().filter(|name| imported(name)) {
+            let compared = ["== ", "!= "].iter().any(|sign| code.contains(&format!("{sign}{name}::")));
+            let matched = code.match_indices("matches!(").any(|(at, _)| {
+                let inside = code[at..].split([';', '{']).next().unwrap_or_default();
+                inside.contains(&format!(" {name}::"))
+            });
+            if compared || matched {
+                wrong.push(format!("{} ({folder}) compares with a variant of {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn the_map_in_the_crates_documentation_names_every_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

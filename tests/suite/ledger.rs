@@ -4,7 +4,7 @@ use super::{FIVE, gram::pooled, sized};
 use std::sync::Arc;
 
 use kernelscope::record::{Event, Ledger};
-use kernelscope::spec::{Change, Loss, Parametrisation, Spec};
+use kernelscope::spec::{Change, Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::worker::Command;
 
 use super::{read_all, read_until, start, tiny};

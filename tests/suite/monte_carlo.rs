@@ -4,10 +4,16 @@
 //! only, with a standard error that the networks themselves tell. The criterion: ‖2 M_2n − M_n − Θ̊‖ is at most three times the
 //! norm of that standard error, which is at most 5 % of ‖Θ̊‖; the limit of another network must not pass.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
-use kernelscope::spec::{Activation, NetworkSpec, Parametrisation};
+use kernelscope::spec::ops::{
+    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Function, LayerScale, Norm, NormKind, Op, Patches,
+    Positions, Reduce, Reduction as Reduced, Scale,
+};
+use kernelscope::spec::{Activation, Builder, NetworkSpec, Parametrisation, Program, Value};
 use kernelscope::theory::Infinite;
 
 use super::kernel::noise;
@@ -16,12 +22,15 @@ const IMAGE: [usize; 3] = [2, 4, 4];
 const SAMPLES: usize = 4;
 const LOGITS: usize = 4;
 
+/// A network at a width: its program and how it is parametrised.
+type At<'a> = &'a dyn Fn(usize) -> (Arc<Program>, NetworkSpec);
+
 /// Mean and squared standard error of each entry of the kernel over random networks.
-fn mean(spec: &NetworkSpec, images: &Tensor<2>, networks: usize) -> (Vec<f64>, Vec<f64>) {
+fn mean((program, spec): (Arc<Program>, NetworkSpec), images: &Tensor<2>, networks: usize) -> (Vec<f64>, Vec<f64>) {
     let size = SAMPLES * SAMPLES;
     let (mut sum, mut squares) = (vec![0.0; size], vec![0.0; size]);
     for seed in 0..networks {
-        let network = Network::new(spec, 1000 + seed as u64, IMAGE, LOGITS, &Device::flex());
+        let network = Network::of(Arc::clone(&program), &spec, 1000 + seed as u64, &Device::flex());
         let request = Request::of(Reduction::Trace);
         let kernel = layerwise::measure(&network, images, None, &request, &|| false).unwrap().values;
         for (at, value) in kernel.into_iter().enumerate() {
@@ -36,8 +45,8 @@ fn mean(spec: &NetworkSpec, images: &Tensor<2>, networks: usize) -> (Vec<f64>, V
     (mean, errors)
 }
 
-fn limit(spec: &NetworkSpec, images: &Tensor<2>) -> Vec<f64> {
-    let limit = Infinite::of(spec, IMAGE).unwrap();
+fn limit(program: &Program, spec: &NetworkSpec, images: &Tensor<2>) -> Vec<f64> {
+    let limit = Infinite::of_program(program, spec).unwrap();
     let images: Vec<f64> = images.clone().into_data().iter::<f64>().collect();
     limit.own(&limit.points(&images), &|| false).unwrap().ntk
 }
@@ -46,18 +55,25 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// How far the extrapolated mean is from a limit, in standard errors; and the standard error relative to the limit.
-fn deviation(spec: &NetworkSpec, networks: usize, limits: &[&NetworkSpec]) -> (Vec<f64>, f64) {
+/// The mean of random networks of a width and of twice it must agree with their limit, and not with that of another network.
+fn agrees(name: &str, width: usize, network: At<'_>) {
+    const NETWORKS: usize = 100;
     let images = noise(SAMPLES, IMAGE.iter().product(), 7);
-    let wide = NetworkSpec { width: 2 * spec.width, ..spec.clone() };
-    let ((narrow, narrow_error), (wide, wide_error)) = (mean(spec, &images, networks), mean(&wide, &images, networks));
+    let [(narrow, narrow_error), (wide, wide_error)] =
+        [width, 2 * width].map(|width| mean(network(width), &images, NETWORKS));
     let error = wide_error.iter().zip(&narrow_error).map(|(wide, narrow)| 4.0 * wide + narrow).sum::<f64>().sqrt();
     let far = |limit: &[f64]| {
         let both = wide.iter().zip(&narrow).zip(limit);
         norm(both.map(|((wide, narrow), limit)| 2.0 * wide - narrow - limit)) / error
     };
-    let kernels: Vec<Vec<f64>> = limits.iter().map(|spec| limit(spec, &images)).collect();
-    (kernels.iter().map(|kernel| far(kernel)).collect(), error / norm(kernels[0].iter().copied()))
+    let (program, spec) = network(width);
+    let other = NetworkSpec { sigma_w: 1.1 * spec.sigma_w, ..spec.clone() };
+    let [own, others] = [spec, other].map(|spec| limit(&program, &spec, &images));
+    let (far, others, error) = (far(&own), far(&others), error / norm(own.iter().copied()));
+    println!("{name}: {far:.2} standard errors of {error:.4}; another network's limit {others:.1}");
+    assert!(error <= 0.05, "{name}: a standard error of {error} says nothing");
+    assert!(far <= 3.0, "{name}: {far} standard errors of {error}");
+    assert!(others > 3.0, "{name}: the limit of another network is only {others} standard errors away");
 }
 
 #[test]
@@ -94,11 +110,118 @@ fn random_networks_agree_with_their_limit_within_their_own_error() {
         ("transformer", transformer),
     ];
     for (name, spec) in networks {
-        let other = NetworkSpec { sigma_w: 1.1 * spec.sigma_w, ..spec.clone() };
-        let (far, error) = deviation(&spec, 100, &[&spec, &other]);
-        println!("{name}: {:.2} standard errors of {error:.4}; another network's limit {:.1}", far[0], far[1]);
-        assert!(error <= 0.05, "{name}: a standard error of {error} says nothing");
-        assert!(far[0] <= 3.0, "{name}: {} standard errors of {error}", far[0]);
-        assert!(far[1] > 3.0, "{name}: the limit of another network is only {} standard errors away", far[1]);
+        agrees(name, spec.width, &|width| of(&NetworkSpec { width, ..spec.clone() }));
     }
+}
+
+fn of(spec: &NetworkSpec) -> (Arc<Program>, NetworkSpec) {
+    (spec.program(IMAGE, LOGITS).unwrap(), spec.clone())
+}
+
+#[test]
+fn so_do_networks_of_the_library() {
+    let text = |program: &str| NetworkSpec {
+        parametrisation: Parametrisation::Ntk,
+        sigma_w: 1.3,
+        sigma_b: 0.3,
+        ..NetworkSpec::of(program)
+    };
+    let networks = [
+        ("layer_scale", 128, text("layer_scale").with("start", 0.7)),
+        ("gated_mlp", 128, text("gated_mlp").with("blocks", 1)),
+        ("vit_tiny", 64, text("vit_tiny").with("blocks", 1).with("heads", 1).with("patch", 2)),
+        ("convnext", 48, text("convnext").with("blocks", 1).with("patch", 2).with("start", 0.8)),
+    ];
+    for (name, width, spec) in networks {
+        agrees(name, width, &|width| of(&NetworkSpec { width, ..spec.clone() }));
+    }
+}
+
+/// Lines of a program, each with a name of its own.
+struct Text(Builder, usize);
+
+impl Text {
+    fn line(&mut self, op: Op, reads: &[Value]) -> Value {
+        self.1 += 1;
+        self.0.line(op, &format!("layer{}", self.1), reads).unwrap()
+    }
+
+    fn dense(&mut self, outputs: usize, v: Value) -> Value {
+        self.line(Op::Dense(Dense { outputs, bias: true, transposed: false, into_recurrence: false }), &[v])
+    }
+
+    fn act(&mut self, activation: Activation, v: Value) -> Value {
+        self.line(Op::Function(Function::Activation(activation)), &[v])
+    }
+
+    fn add(&mut self, a: Value, b: Value) -> Value {
+        self.line(Op::Arithmetic(Arithmetic::Add), &[a, b])
+    }
+
+    fn mean(&mut self, v: Value) -> Value {
+        self.line(Op::Reduce(Reduce { reduction: Reduced::Mean }), &[v])
+    }
+}
+
+#[test]
+fn so_do_programs_of_what_has_no_other_reference() {
+    let spec =
+        NetworkSpec { parametrisation: Parametrisation::Ntk, sigma_w: 1.3, sigma_b: 0.3, ..NetworkSpec::default() };
+    let program = |width: usize, write: fn(&mut Text, Value, usize) -> Value| {
+        let mut text = Text(Builder::new(IMAGE), 0);
+        let x = text.0.input();
+        let h = write(&mut text, x, width);
+        let logits = text.dense(LOGITS, h);
+        (Arc::new(text.0.finish(logits, LOGITS).unwrap()), spec.clone())
+    };
+    // Holes, strides, groups, statistics of batches at their beginning, branches beside each other before a function.
+    agrees("convolutions", 24, &|width| {
+        program(width, |t, x, width| {
+            let conv = |channels, dilation, groups| {
+                let (kernel, stride, padding) = ([2, 3], [1, 2], [1, 2]);
+                Op::Conv(Conv { channels, kernel, stride, padding, dilation: [dilation; 2], groups, bias: true })
+            };
+            let a = t.line(conv(width, 1, 1), &[x]);
+            let a = t.line(Op::Norm(Norm { kind: NormKind::Batch, bias: true }), &[a]);
+            let b = t.act(Activation::Relu, a);
+            let b = t.line(conv(2 * width, 1, 2), &[b]);
+            let c = t.line(conv(width, 1, 1), &[a]);
+            let h = t.line(Op::Concat(Concat { axis: 0 }), &[b, c]);
+            let h = t.line(Op::Norm(Norm { kind: NormKind::Group { groups: 1 }, bias: true }), &[h]);
+            let h = t.act(Activation::Erf, h);
+            let h = t.line(conv(width, 2, 1), &[h]);
+            t.mean(h)
+        })
+    });
+    agrees("masked tokens", 64, &|width| {
+        program(width, |t, x, width| {
+            let tokens = t.line(Op::Patches(Patches { side: 2 }), &[x]);
+            let h = t.dense(width, tokens);
+            let h = t.line(Op::ClassToken(ClassToken), &[h]);
+            let h = t.line(Op::Positions(Positions), &[h]);
+            let [q, k, v] = [h; 3].map(|h| t.dense(width, h));
+            let f = t.line(Op::Attention(Attention { heads: 1, masked: true }), &[q, k, v]);
+            let f = t.line(Op::LayerScale(LayerScale { start: 0.6 }), &[f]);
+            let h = t.add(h, f);
+            let h = t.act(Activation::Tanh, h);
+            t.mean(h)
+        })
+    });
+    // 1 + tanh as a gate, and three times a branch.
+    agrees("gates", 128, &|width| {
+        program(width, |t, x, width| {
+            let x = t.line(Op::Rearrange(kernelscope::spec::ops::Rearrange::Flatten), &[x]);
+            let h = t.dense(width, x);
+            let gate = t.dense(width, x);
+            let gate = t.act(Activation::Tanh, gate);
+            let gate = t.line(Op::Scale(Scale { by: 0.5, plus: 1.0 }), &[gate]);
+            let f = t.line(Op::Arithmetic(Arithmetic::Multiply), &[h, gate]);
+            let f = t.dense(width, f);
+            let twice = t.add(f, f);
+            let h = t.add(h, twice);
+            let h = t.act(Activation::Silu, h);
+            let h = t.dense(width, h);
+            t.add(h, f)
+        })
+    });
 }

@@ -95,7 +95,11 @@ fn a_wrong_value_is_shown_with_its_line_and_what_is_wanted() {
         ("[network]\nwidth = \"wide\"", "network.width: line 2, column 9 (`width = \"wide\"`): ", "whole number"),
         ("[network]\nwidth = 1e2", "network.width: line 2", "write 100"),
         ("[network]\nwidth = -1", "network.width: ", "whole number from 0"),
-        ("[network]\nactivation = \"relo\"", "network.activation: ", "there is no relo, there are relu, tanh"),
+        (
+            "[network]\nactivation = \"relo\"",
+            "network.activation: ",
+            "there is no relo, there are relu, leaky_relu, tanh",
+        ),
         ("[network]\nactivation = 3", "network.activation: ", "there is no 3, there are relu"),
         ("network.activation = 3", "network.activation: line 1, column 22", "there are relu"),
         ("[data]\nstandardise = \"yes\"", "data.standardise: ", "write true"),
@@ -301,7 +305,7 @@ fn values_of_a_study_are_finite_too() {
     ] {
         let text = format!("[study]\naxis = \"{axis}\"\nvalues = {values}\nseeds = [1]\n");
         let problems = Spec::from_toml(&text).unwrap().study_problems();
-        assert_eq!(problems.first().map(|problem| problem.field), Some(field), "{text}: {problems:?}");
+        assert_eq!(problems.first().map(|problem| problem.field.as_ref()), Some(field), "{text}: {problems:?}");
     }
     let variant = "[study]\naxis = \"a\"\nseeds = [1]\n[[study.variants]]\nname = \"x\"\nset = [\"tasks.angle=nan\"]\n";
     assert_eq!(Spec::from_toml(variant).unwrap().study_problems()[0].field, "tasks.angle");

@@ -518,15 +518,15 @@ fn the_estimate_knows_the_networks_that_there_are() {
     let images = |image: [usize; 3]| Tensor::<2>::zeros([1, image.iter().product()], &device);
     let base = |kind| NetworkSpec { width: 16, ..NetworkSpec::of(kind) };
     let networks = [
-        (base(NetworkKind::Mlp), [1, 5, 3]),
-        (base(NetworkKind::Cnn), [1, 12, 8]),
-        (NetworkSpec { depth: 4, head: Head::Mean, pool: Pool::Avg, ..base(NetworkKind::Cnn) }, [3, 8, 12]),
-        (NetworkSpec { pool: Pool::None, ..base(NetworkKind::Cnn) }, [2, 5, 7]),
-        (NetworkSpec { norm: Some(Norm::Layer), depth: 3, ..base(NetworkKind::Mlp) }, [1, 5, 3]),
-        (NetworkSpec { norm: Some(Norm::None), ..base(NetworkKind::ResMlp) }, [2, 4, 4]),
-        (base(NetworkKind::Rnn), [2, 6, 5]),
-        (base(NetworkKind::ResMlp), [2, 4, 4]),
-        (NetworkSpec { patch: 4, ..base(NetworkKind::Transformer) }, [3, 8, 12]),
+        (base("mlp"), [1, 5, 3]),
+        (base("cnn"), [1, 12, 8]),
+        (base("cnn").with("depth", 4).with("head", "mean").with("pool", "avg"), [3, 8, 12]),
+        (base("cnn").with("pool", "none"), [2, 5, 7]),
+        (base("mlp").with("norm", "layer").with("depth", 3), [1, 5, 3]),
+        (base("resmlp").with("norm", "none"), [2, 4, 4]),
+        (base("rnn"), [2, 6, 5]),
+        (base("resmlp"), [2, 4, 4]),
+        (base("transformer").with("patch", 4), [3, 8, 12]),
     ];
     for (spec, image) in networks {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {

@@ -101,6 +101,11 @@ fn any_network() -> impl Strategy<Value = NetworkSpec> {
     )
 }
 
+fn parts(spec: &Spec) -> Vec<String> {
+    let shape = DataShape::expected(spec);
+    spec.network.parts(shape.image, shape.outputs)
+}
+
 fn any_spec() -> impl Strategy<Value = Spec> {
     let shrink = prop::sample::select(vec![2usize, 4, 7]);
     let kernel = (any::<bool>(), any::<bool>(), any::<bool>());
@@ -115,7 +120,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             spec.training.loss = if mse { Loss::Mse } else { Loss::CrossEntropy };
             spec.kernel.reduction = if sums { Reduction::SumLogits } else { Reduction::Trace };
             if frozen {
-                spec.training.frozen = spec.network.parts().into_iter().take(1).collect();
+                spec.training.frozen = parts(&spec).into_iter().take(1).collect();
             }
             spec.problems(&DataShape::expected(&spec)).is_empty().then_some(spec)
         },

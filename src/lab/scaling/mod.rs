@@ -326,7 +326,7 @@ impl<'a> School<'a> {
     fn feature_machine(&self, client: &mut Client<'_>) -> Result<Point, Stop> {
         const RIDGES: [f64; 4] = [0.0, 1e-4, 1e-2, 1e-1];
         let exam = &self.exam;
-        let ridges: &[f64] = if self.ridge() == Ridge::None { &RIDGES[..1] } else { &RIDGES };
+        let ridges: &[f64] = if self.ridge().is_chosen() { &RIDGES } else { &RIDGES[..1] };
         let wide = |images: &Images| -> Vec<f64> { images.pixels.iter().map(|&value| f64::from(value)).collect() };
         let (train, validation, test) = (wide(&exam.train), wide(&exam.validation), wide(&exam.test));
         let validate = (validation.as_slice(), exam.validation_targets.as_slice());

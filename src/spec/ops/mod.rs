@@ -243,6 +243,14 @@ impl Parameter {
         self.name.rsplit('.').next().unwrap_or(&self.name)
     }
 
+    /// Whether it is a running statistic, which is no parameter.
+    pub fn is_statistic(&self) -> bool {
+        match self.role {
+            Role::Buffer => true,
+            Role::Weight | Role::Norm => false,
+        }
+    }
+
     /// Whether training leaves it alone in this parametrisation.
     pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
         match self.role {

@@ -85,6 +85,11 @@ impl Program {
         self.lines.iter().map(|line| line.op.reaches()).fold(0.4, f64::min)
     }
 
+    /// Whether training computes otherwise than evaluation does: with the statistics of a batch, or without some numbers.
+    pub fn is_other_in_training(&self) -> bool {
+        self.lines.iter().any(|line| line.op.is_other_in_training())
+    }
+
     /// How many lines read each tensor: more than one where it is shared.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.tensors.len()];

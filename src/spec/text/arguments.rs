@@ -170,6 +170,7 @@ pub fn kind(name: &str) -> &'static str {
         "map" => "a map #{ }",
         "()" => "nothing",
         "Fn" => "a function",
+        "image" => "the image's sides",
         name if name.contains("Range") || name.contains("range") => "a range",
         name if name.contains("String") || name.contains("str") => "a text",
         name if name.ends_with("value") || name.ends_with("Value") => "a value",

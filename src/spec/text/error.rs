@@ -152,10 +152,10 @@ fn evaluation(error: EvalAltResult) -> String {
         E::ErrorVariableExists(name, _) => format!("{} is there already", cut(&name)),
         E::ErrorForbiddenVariable(name, _) => format!("{} is no name of a variable", cut(&name)),
         E::ErrorFunctionNotFound(call, _) => unknown_function(&call),
-        E::ErrorPropertyNotFound(name, _) => {
-            format!("there is no .{} here: image has .channels, .height and .width, and a value .shape", cut(&name))
+        E::ErrorPropertyNotFound(name, _) => format!("there is no .{} here", cut(&name)),
+        E::ErrorDotExpr(..) => {
+            "a value has .shape, image has .channels, .height and .width, and none of them can be changed".to_owned()
         }
-        E::ErrorDotExpr(..) => "only .shape can be asked of a value, and nothing of it be changed".to_owned(),
         E::ErrorIndexNotFound(at, _) => format!("there is no place {} here", said(&at)),
         E::ErrorIndexingType(..) => "only a list, a map and a text have places: write v.shape[0]".to_owned(),
         E::ErrorArrayBounds(count, at, _) | E::ErrorStringBounds(count, at, _) => {

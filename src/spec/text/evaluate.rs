@@ -5,14 +5,14 @@ use std::any::TypeId;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage, BasicStringPackage,
     LogicPackage, Package as _,
 };
-use rhai::{Dynamic, Engine, EvalAltResult, Map, Module, NativeCallContext, OptimizationLevel, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, OptimizationLevel, Scope};
 
 use super::arguments::{Arguments, said, shapes};
 use super::error::TextError;
@@ -29,6 +29,10 @@ pub const MOST_BYTES: usize = 64 << 10;
 const MOST_STEPS: u64 = 2_000_000;
 /// Time that an evaluation may take of its core, whatever else the machine does.
 const MOST_TIME: Duration = Duration::from_millis(200);
+/// Where it took so long by the clock on the wall, this much of its core is enough: nobody waits longer than they must, and a text
+/// that is a network is not refused because the machine is busy.
+const PATIENCE: Duration = Duration::from_millis(400);
+const LONG: Duration = Duration::from_millis(60);
 /// Steps between two looks at the clock.
 const CLOCK: u64 = 32;
 /// Calls within calls; depth of an expression, and of one within a function.
@@ -72,6 +76,10 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shape
         thread.join().unwrap_or_else(|_| failed())
     })
 }
+
+/// What a text calls `image`: it has sides and nothing else.
+#[derive(Clone)]
+struct Image([usize; 3]);
 
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
@@ -156,18 +164,17 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
     for word in WITHOUT {
         engine.disable_symbol(*word);
     }
-    let begun = ThreadTime::now();
-    engine.on_progress(move |steps| {
-        (steps % CLOCK == 0 && begun.elapsed() > MOST_TIME).then(|| Dynamic::from("time".to_owned()))
-    });
+    let begun = Clock::begin();
+    engine.on_progress(move |steps| (steps % CLOCK == 0 && begun.is_over()).then(|| Dynamic::from("time".to_owned())));
     let mut given = Module::new();
-    let sides = ["channels", "height", "width"].into_iter().zip(asked.image);
-    let image: Map = sides.map(|(name, side)| (name.into(), whole(side))).collect();
     given.set_var("x", writer.borrow().builder.input());
     given.set_var("classes", whole(asked.classes));
-    given.set_var("image", Dynamic::from(image).into_read_only());
+    given.set_var("image", Image(asked.image));
     engine.register_global_module(given.into());
-    engine.register_type_with_name::<Value>("value");
+    engine.register_type_with_name::<Value>("value").register_type_with_name::<Image>("image");
+    for (axis, side) in ["channels", "height", "width"].into_iter().enumerate() {
+        engine.register_get(side, move |image: &mut Image| whole(image.0[axis]));
+    }
     for function in FUNCTIONS {
         for count in function.takes.clone() {
             let writer = Rc::clone(writer);
@@ -181,6 +188,24 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
     engine
 }
 
+/// When an evaluation began.
+#[derive(Clone, Copy)]
+struct Clock {
+    core: ThreadTime,
+    wall: Instant,
+}
+
+impl Clock {
+    fn begin() -> Self {
+        Self { core: ThreadTime::now(), wall: Instant::now() }
+    }
+
+    fn is_over(&self) -> bool {
+        let core = self.core.elapsed();
+        core > MOST_TIME || (core > LONG && self.wall.elapsed() > PATIENCE)
+    }
+}
+
 fn whole(number: usize) -> Dynamic {
     Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX))
 }
@@ -190,11 +215,11 @@ fn call(
     writer: &Shared,
     function: &'static Function,
     context: &NativeCallContext<'_>,
-    begun: ThreadTime,
+    begun: Clock,
     given: Vec<Dynamic>,
 ) -> Result<Dynamic, Failed> {
     let position = context.call_position();
-    if begun.elapsed() > MOST_TIME {
+    if begun.is_over() {
         return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, position).into());
     }
     let mut writer = writer.borrow_mut();

@@ -60,22 +60,22 @@ pub const FUNCTIONS: &[Function] = functions! {
         ["kernel", "stride", "padding", "dilation", "groups", "bias"],
         "a convolution of an image; kernel, stride, padding and dilation are a number or [down, across]" => conv;
     "max_pool" "max_pool(v, size, #{stride: size, padding: 0})" 2..=3, ["stride", "padding"],
-        "the largest value of each window" => |writer, given| pool(writer, given, PoolKind::Max);
+        "the largest value of each window, which is square or [down, across]" => |writer, given| pool(writer, given, PoolKind::Max);
     "avg_pool" "avg_pool(v, size, #{stride: size, padding: 0})" 2..=3, ["stride", "padding"],
-        "the mean of each window" => |writer, given| pool(writer, given, PoolKind::Avg);
+        "the mean of each window; zeros around the image count" => |writer, given| pool(writer, given, PoolKind::Avg);
     "mean" "mean(v)" 1..=1, [], "the mean over all places: [c, h, w] → [c], [t, f] → [f]" =>
         |writer, given| plain(writer, given, Op::Reduce(Reduce { reduction: Reduction::Mean }));
     "sum" "sum(v)" 1..=1, [], "the sum over all places" =>
         |writer, given| plain(writer, given, Op::Reduce(Reduce { reduction: Reduction::Sum }));
     "flatten" "flatten(v)" 1..=1, [], "all numbers as one vector" =>
         |writer, given| plain(writer, given, Op::Rearrange(Rearrange::Flatten));
-    "layer_norm" "layer_norm(name, v)" 2..=2, [], "over the features of each place" =>
+    "layer_norm" "layer_norm(name, v)" 2..=2, [], "a less its mean, over its deviation: over the features of each place" =>
         |writer, given| norm(writer, given, NormKind::Layer);
-    "rms_norm" "rms_norm(name, v)" 2..=2, [], "the same without taking off the mean, and without a bias" =>
+    "rms_norm" "rms_norm(name, v)" 2..=2, [], "a over the root of its mean square: over the features of each place" =>
         |writer, given| norm(writer, given, NormKind::Rms);
-    "group_norm" "group_norm(name, v, groups)" 3..=3, [], "over the pixels of so many groups of channels" =>
+    "group_norm" "group_norm(name, v, groups)" 3..=3, [], "as layer_norm, over the pixels of so many groups of channels" =>
         |writer, given| norm(writer, given, NormKind::Group { groups: 1 });
-    "batch_norm" "batch_norm(name, v)" 2..=2, [], "each channel over pixels and the batch" =>
+    "batch_norm" "batch_norm(name, v)" 2..=2, [], "as layer_norm, each channel over pixels and the batch; evaluated, and in the kernel, with running statistics" =>
         |writer, given| norm(writer, given, NormKind::Batch);
     "relu" "relu(v)" 1..=1, [], "max(a, 0)" => |writer, given| function(writer, given, Activation::Relu);
     "leaky_relu" "leaky_relu(v, slope)" 1..=2, [], "a where it is positive, slope · a (0.01) where it is not" => leaky_relu;
@@ -113,20 +113,20 @@ pub const FUNCTIONS: &[Function] = functions! {
             let masked = given.flag_option("masked", false)?;
             writer.unnamed(Op::Attention(Attention { heads, masked }), &read)
         };
-    "positions" "positions(name, v)" 2..=2, [], "v plus a learned number for each of its numbers" =>
+    "positions" "positions(name, v)" 2..=2, [], "v plus learned numbers of its shape" =>
         |writer, given| named(writer, given, Op::Positions(Positions));
-    "class_token" "class_token(name, v)" 2..=2, [], "one more token before the others" =>
+    "class_token" "class_token(name, v)" 2..=2, [], "a learned token before the others: [t, f] → [t + 1, f]" =>
         |writer, given| named(writer, given, Op::ClassToken(ClassToken));
     "recurrence" "recurrence(name, v, function)" 2..=3, [],
         "h_t = φ(W h_{t−1} + v_t), the last one; φ is act where no function is named" => recurrence;
     "rnn" "rnn(name, v, width, function)" 3..=4, [], "a recurrence over W v + b" => rnn;
-    "embedding" "embedding(name, v, tokens, width)" 4..=4, [], "a learned vector for each whole number below tokens" =>
+    "embedding" "embedding(name, v, tokens, width)" 4..=4, [], "a learned vector for each whole number below tokens: [t] → [t, width]" =>
         |writer, mut given| {
             let (name, value) = (given.name()?, given.value()?);
             let (tokens, width) = (given.whole("tokens", 1..=MOST)?, given.whole("width", 1..=MOST)?);
             writer.line(Op::Embedding(Embedding { tokens, width }), &name, &[value])
         };
-    "patches" "patches(v, side)" 2..=2, [], "square patches of an image as tokens" => |writer, mut given| {
+    "patches" "patches(v, side)" 2..=2, [], "square patches of an image as tokens, row by row: [c, h, w] → [(h/side)·(w/side), c·side²]" => |writer, mut given| {
         let (value, side) = (given.value()?, given.whole("side", 1..=MOST)?);
         writer.unnamed(Op::Patches(Patches { side }), &[value])
     };
@@ -139,7 +139,7 @@ pub const FUNCTIONS: &[Function] = functions! {
         let (value, order) = (given.value()?, given.wholes("an axis")?);
         writer.unnamed(Op::Rearrange(Rearrange::Transpose(order)), &[value])
     };
-    "slice" "slice(v, axis, from, to)" 4..=4, [], "from this place of an axis to before that" => |writer, mut given| {
+    "slice" "slice(v, axis, from, to)" 4..=4, [], "from this place of an axis to before that; places and axes count from 0" => |writer, mut given| {
         let (value, axis) = (given.value()?, given.whole("the axis", 0..=MOST)?);
         let (start, end) = (given.whole("from", 0..=MOST)?, given.whole("to", 0..=MOST)?);
         writer.unnamed(Op::Rearrange(Rearrange::Slice { axis, start, end }), &[value])
@@ -149,7 +149,7 @@ pub const FUNCTIONS: &[Function] = functions! {
         let at = given.whole("at", 0..=MOST)?;
         writer.unnamed(Op::Rearrange(Rearrange::Select { axis, at }), &[value])
     };
-    "dropout" "dropout(v, rate)" 2..=2, [], "leaves out numbers by chance while training" => |writer, mut given| {
+    "dropout" "dropout(v, rate)" 2..=2, [], "leaves out numbers by chance while training; evaluated, and in the kernel, v" => |writer, mut given| {
         let (value, rate) = (given.value()?, given.real("the rate")?);
         writer.unnamed(Op::Dropout(Dropout { rate }), &[value])
     };

@@ -10,22 +10,9 @@ use super::functions::activation_of;
 use super::setting::{Choices, Declared, Setting};
 use crate::spec::network::WIDTH;
 use crate::spec::ops::Op;
+use crate::spec::section::{FIELDS, KIND};
 use crate::spec::{Activation, Builder, Value};
 
-/// Names of what every network has beside its settings.
-const TAKEN: &[&str] = &[
-    "kind",
-    "program",
-    "activation",
-    "parametrisation",
-    "init",
-    "sigma_w",
-    "sigma_b",
-    "alpha",
-    "alpha_width",
-    "settings",
-    "text",
-];
 /// Settings of a network at most.
 const MOST_SETTINGS: usize = 64;
 /// Words that a setting can choose from, and letters of one and of a name.
@@ -128,7 +115,7 @@ impl Writer {
 
 /// A setting is a key of a run file.
 fn check_name(name: &str) -> Result<(), String> {
-    if TAKEN.contains(&name) {
+    if name == KIND || (name != WIDTH && FIELDS.contains(&name)) {
         return Err(format!("every network has {name}: a setting needs another name"));
     }
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());

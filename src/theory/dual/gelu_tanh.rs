@@ -1,8 +1,8 @@
 //! GELU as it is approximated by tanh: GELU itself, and a small even function that is a sum of bells.
 //!
 //! δ(x) = ½ x (tanh(√(2/π)(x + 0.044715 x³)) − erf(x/√2)) is below 5e-4 everywhere. It is x² Σ wᵢ exp(−λᵢx²) to 1e-12, and its
-//! derivative to 3e-12 (`tests/fixtures/make_dual.py` fits it). A bell tilts the Gaussian that it stands under into another one, so
-//! that every expectation has a closed form: no quadrature, and the same error for all variances.
+//! derivative to 3e-12 (`tests/fixtures/make_dual.py` fits it). A bell turns the Gaussian that it is multiplied with into another
+//! one, so that every expectation has a closed form: no quadrature, and the same error for all variances.
 
 use std::f64::consts::TAU;
 

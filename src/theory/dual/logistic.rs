@@ -1,12 +1,12 @@
 //! Tanh, sigmoid, softplus and SiLU: means over σ of functions with closed forms.
 //!
 //! tanh x = E erf(x/(√2 σ)) with σ of Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of normals).
-//! With y = x/2 and Φ and ϕ of the normal distribution, sigmoid x = E Φ(y/σ), so SiLU is x sigmoid x = 2 E y Φ(y/σ), and softplus,
-//! the integral of the sigmoid, is 2 E (y Φ(y/σ) + σ ϕ(y/σ)) = 2 E max(y + σz, 0) with z of N(0,1). So all that is needed of
-//! these three is of q/4, which is what their moments are made of and what their pairs have.
+//! With y = x/2 and Φ and ϕ of the normal distribution, sigmoid x = E Φ(y/σ), so SiLU is x sigmoid x = 2 E y Φ(y/σ), and
+//! softplus, the integral of the sigmoid, is 2 E (y Φ(y/σ) + σ ϕ(y/σ)) = 2 E max(y + σz, 0) with z of N(0,1). So all that is
+//! needed of these three is of q/4, which is what their moments are made of and what their pairs have.
 //!
-//! The rule's error is stated and tested in `tests/suite/dual.rs`: relative, below 1e-11 for tanh, sigmoid and softplus; for SiLU
-//! below 1e-10, and where it is nearly 0 below 1e-11 of √(κ₁₁κ₂₂).
+//! The rule's error is, for all variances and correlations, relative: below 1e-11 for tanh, sigmoid and softplus; for SiLU
+//! below 1e-10, and where it is nearly 0 below 1e-11 of √(κ₁₁κ₂₂) (`tests/suite/dual.rs`).
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI, TAU};
 
@@ -121,8 +121,8 @@ fn over_nodes(
     (pair.times(FRAC_2_PI * value), slope / TAU)
 }
 
-/// The arc from the nearer axis of an angle with this sine and cosine in 0 … 1, and whether that is the cosine's: of the smaller
-/// the arc sine is taken.
+/// The arc from the nearer axis of an angle with this sine and cosine in 0 … 1, and whether that is the cosine's: of the
+/// smaller the arc sine is taken.
 #[inline(always)]
 fn arc(sine: f64, cosine: f64) -> (f64, bool) {
     let steep = sine > cosine;

@@ -9,8 +9,8 @@ use crate::spec::ops::Function;
 
 /// E φ(u) of a Gaussian u with mean 0 and variance q.
 ///
-/// Exact but for rounding where φ is odd, a polynomial, or one of ReLU and its kin, GELU, sigmoid, cosine and exponential; to 1e-11
-/// for softplus, SiLU and the GELU by tanh. No finite number where it is larger than any.
+/// Exact but for rounding where φ is odd, a polynomial, or one of ReLU and its kin, GELU, sigmoid, cosine and exponential; to
+/// 1e-11 for softplus, SiLU and the GELU by tanh. No finite number where it is larger than any.
 pub fn mean(function: &Function, q: f64) -> f64 {
     match Rule::of(function) {
         Rule::Relu => (q / TAU).sqrt(),

@@ -10,20 +10,21 @@
 //! κ = (2/π) E arctan(q/r)      κ′ = (2/π) E 1/r      r² = (q₁ + σ₁²)(q₂ + σ₂²) − q²
 //! ```
 //!
-//! which Gauss's rule in ln σ takes with [`logistic::NODES`] nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
+//! which Gauss's rule in ln σ takes with ten nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
 //! the variances and the correlation are, so one rule serves all of them: its relative error is below 1e-11, from the smallest
 //! variances to the largest (`tests/fixtures/make_dual.py` makes the rule, and by another integral what it is tested with).
 //! Sigmoid, softplus and SiLU are such means too, and the GELU by tanh is GELU and a sum of bells.
 //!
 //! What is small is never left over from what is large: q₁q₂ − q² is taken without rounding where the correlation is near ±1,
 //! ReLU and GELU have forms of their own for opposite inputs, and variances are brought to 1 … 4 by powers of two where φ can
-//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What remains
-//! is the rounding of the covariance that is given; where that is too much there is no kernel
+//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What
+//! remains is the rounding of the covariance that is given; where that is too much there is no kernel
 //! ([`super::NoKernels::Unresolved`]).
 //!
-//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign and
-//! is nearly 0; no NaN for any variances from 0 on and any covariance, also one that rounding has carried past √(q₁ q₂), but where
-//! the covariance does not tell the kernel to 1e-8 and where a kernel is larger than any number.
+//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign
+//! and is nearly 0 (of κ′ likewise; and for sine and cosine always); no NaN for any variances from 0 on and any covariance,
+//! also one that rounding has carried past √(q₁ q₂), but where the covariance does not tell the kernel to 1e-8 and where a
+//! kernel is larger than any number.
 
 mod erf;
 mod gelu_tanh;

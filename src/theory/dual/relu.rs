@@ -67,6 +67,6 @@ pub(super) fn leaky(slope: f64, pair: &Pair) -> (f64, f64) {
     (pair.times(value), even * arc + odd)
 }
 
-/// 1 − ρ² up to which inputs of ReLU are parallel where nobody knows what rounding left out of their covariance. The root of that
-/// rounding would be an angle between parallel inputs; two that do have so small an angle lose 1e-8 of κ′ at most.
+/// 1 − ρ² up to which inputs of ReLU are parallel where nobody knows what rounding left out of their covariance. The root of
+/// that rounding would be an angle between parallel inputs; two that do have so small an angle lose 1e-8 of κ′ at most.
 const PARALLEL: f64 = 8.0 * f64::EPSILON;

@@ -1,11 +1,14 @@
 //! z = W ⋆ h + b: a dense layer on the mean over windows around two pixels (Arora et al. 2019; Novak et al. 2019), whatever
 //! their size, stride, zeros and holes. In groups, each averages over its own channels, which are alike.
+//!
+//! Of one channel each, a filter averages nothing by itself, so its channel is a product of two draws and not Gaussian; but the
+//! covariance over all channels, which is all that the next layer sees, is the same.
 
 use super::super::gains::Gains;
 use super::super::given::{Layout, windows};
 use super::super::limits::Why;
 use super::super::steps::Step;
-use super::super::value::{Random, Value};
+use super::super::value::{Random, Root, Value, union};
 use super::{Reading, Rule, average};
 use crate::spec::ops::Conv;
 
@@ -24,13 +27,16 @@ pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
         Some(Value::Given) => Ok(reading.layer(Layout::First, fresh, last.into())),
         _ => {
             let value = reading.featured(0)?;
-            if op.groups > 1 && op.groups == channels {
-                return Err(Why::Alone);
-            }
             if op.groups > 1 && value.slots.len() > 1 {
                 return Err(Why::Unlike);
             }
-            Ok(reading.made(fresh, average(value).chain(last).collect()))
+            let steps = average(value).chain(last).collect();
+            if op.groups > 1 && op.groups == channels {
+                let below: Vec<Root> = value.roots.iter().map(|root| Root::whole(root.line)).collect();
+                let roots = union(&fresh.roots, &below);
+                return Ok(reading.made(Random { roots, gaussian: false, ..fresh }, steps));
+            }
+            Ok(reading.made(fresh, steps))
         }
     }
 }

@@ -49,7 +49,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
     let draft = &mut page.draft;
     row(ui, "Varies", "The setting that differs between the runs: any key of the run file", |ui| {
         if draft.which == Which::Own {
-            axis(ui, &mut draft.axis);
+            axis(ui, &mut draft.axis, &page.base);
         } else {
             ui.label(RichText::new(&draft.axis).monospace());
         }
@@ -134,7 +134,7 @@ fn images(draft: &Draft, run: &Spec) -> String {
 }
 
 /// A key, typed or chosen.
-fn axis(ui: &mut Ui, axis: &mut String) {
+fn axis(ui: &mut Ui, axis: &mut String, base: &Spec) {
     // What the button beside it takes, or the panel would grow by it.
     let width = ui.available_width() - 48.0;
     ui.add(TextEdit::singleline(axis).desired_width(width));
@@ -143,9 +143,8 @@ fn axis(ui: &mut Ui, axis: &mut String) {
         // What the ready-made studies vary is what is worth varying.
         let mut keys: Vec<String> =
             STUDIES.iter().filter_map(|study| study.spec().study).map(|study| study.axis).collect();
-        keys.extend(
-            ["network.depth", "training.batch", "training.momentum", "kernel.probes_per_class"].map(str::to_owned),
-        );
+        keys.extend(["training.batch", "training.momentum", "kernel.probes_per_class"].map(str::to_owned));
+        keys.extend(base.network.declared().iter().map(|declared| format!("network.{}", declared.name)));
         keys.retain(|key| key.contains('.'));
         keys.sort();
         keys.dedup();

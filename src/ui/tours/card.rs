@@ -4,7 +4,6 @@
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
 use super::{Open, Seen, TourWish, Tours};
-use crate::spec::Awaited;
 use crate::ui::actions::{Action, Actions};
 use crate::ui::commands::UserCommand;
 use crate::ui::theme::{self, BODY, GRID, SMALL, Tokens};
@@ -77,7 +76,7 @@ fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
             (format!("Waiting for {}: the run is paused", awaited.words()), tokens.warning, false)
         }
         Seen::Waiting => (format!("Waiting for {}", awaited.words()), tokens.weak, false),
-        Seen::Come if awaited == Awaited::Nothing => (format!("{key} goes on"), tokens.weak, true),
+        Seen::Come if awaited.is_nothing() => (format!("{key} goes on"), tokens.weak, true),
         Seen::Come => (format!("It has come: {key} goes on"), tokens.accent, true),
         Seen::Skipped => ("Not waited for".to_owned(), tokens.warning, false),
         Seen::Never(why) => (format!("{why}: {key} goes on all the same"), tokens.warning, false),

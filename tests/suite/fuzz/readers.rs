@@ -125,7 +125,7 @@ impl Reader {
                     "{ share = 0.5, below = [{ share = 0.4, view = 'Scale' }, { share = 0.6, view = 'Accuracy' }] }";
                 let layout = format!("beside = [{{ share = 0.5, view = 'Kernel' }}, {parts}]\n");
                 let layout = format!("[layout]\nown = true\ngiven = []\n[layout.window]\nshare = 1.0\n{layout}");
-                fs::write(at("window.toml"), window.write() + &layout).unwrap();
+                fs::write(at("window.toml"), window.write() + layout.as_str()).unwrap();
             }
             Self::RunFolder | Self::Figures => {
                 let wishes = "--set kernel.predict=true --set kernel.optimiser=true --set tasks.epochs=[2,1]";
