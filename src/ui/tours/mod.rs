@@ -233,6 +233,8 @@ impl App {
             // What a text says of a view is of the view as it usually is.
             self.views.show_usual();
             if tour.is_of_text() {
+                // In the largest place, beside what moves with it.
+                self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
                 self.views.open_text();
             }
             self.start_run(ctx);

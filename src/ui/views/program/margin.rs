@@ -24,10 +24,10 @@ impl Column {
 
     fn width(self) -> f32 {
         match self {
-            Self::Shape => 74.0,
+            Self::Shape => 62.0,
             Self::Parameters => 48.0,
-            Self::Share => 50.0,
-            Self::Limit => 26.0,
+            Self::Share => 44.0,
+            Self::Limit => 18.0,
         }
     }
 

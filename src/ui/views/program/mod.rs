@@ -39,8 +39,8 @@ pub type Chosen = Option<Arc<str>>;
 const BOTH: f32 = 640.0;
 const HIGH: f32 = 230.0;
 /// Of both, the text's part of the width, and the most that lines need.
-const TEXT: f32 = 0.58;
-const LONGEST: f32 = 900.0;
+const TEXT: f32 = 0.66;
+const LONGEST: f32 = 940.0;
 
 /// Kept between frames.
 pub struct ProgramState {
