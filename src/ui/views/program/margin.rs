@@ -7,7 +7,6 @@ use super::editor::Editor;
 use super::pane::Around;
 use super::reader::{Network, Row};
 use super::words;
-use crate::ui::format;
 use crate::ui::theme::{self, Tokens};
 
 /// A column.
@@ -43,10 +42,10 @@ impl Column {
     /// Narrower than this the text has no room beside it.
     fn least(self) -> f32 {
         match self {
-            Self::Limit => 300.0,
-            Self::Share => 340.0,
-            Self::Parameters => 430.0,
-            Self::Shape => 520.0,
+            Self::Limit => 280.0,
+            Self::Share => 320.0,
+            Self::Shape => 390.0,
+            Self::Parameters => 470.0,
         }
     }
 }
@@ -148,7 +147,7 @@ fn shape(network: &Network, row: &Row) -> String {
 }
 
 fn parameters(network: &Network, row: &Row) -> String {
-    if network.spec.is_infinite() { "∞".to_owned() } else { format::count(row.parameters as u64) }
+    if network.spec.is_infinite() { "∞".to_owned() } else { words::count(row.parameters) }
 }
 
 /// All that is known of a line in one sentence.

@@ -21,8 +21,10 @@ use crate::ui::widgets::{Icon, IconButton};
 const HEAD: f32 = 15.0;
 /// Between the text and the edges of its field.
 const EDGE: i8 = 3;
-/// Most lines of the sentence at the foot.
-const FOOT: usize = 3;
+/// Most lines of the sentence at the foot: in a high place, in a low one.
+const FOOT: [usize; 2] = [3, 1];
+/// A place lower than this has more use for the text.
+const LOW: f32 = 280.0;
 
 /// What is known of the run.
 pub struct Around<'a> {
@@ -60,7 +62,7 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<
             ui.spacing_mut().item_spacing.y = 0.0;
             ui.set_min_width(420.0);
             for network in NETWORKS {
-                let about = format!("{}: {}", network.name, network.summary());
+                let about = format!("{}: {}", network.name, network.summary().replace('*', ""));
                 let entry = ui.selectable_label(false, RichText::new(about).size(theme::SMALL));
                 if entry.clicked() {
                     *wish = Some(Wish::Begin(network.name));
@@ -154,7 +156,7 @@ fn foot(ui: &Ui, editor: &Editor) -> Arc<Galley> {
         (None, None) => ("The text is being read.".to_owned(), tokens.weak),
     };
     let mut job = egui::text::LayoutJob::simple(text, theme::note(), colour, ui.available_width());
-    job.wrap.max_rows = FOOT;
+    job.wrap.max_rows = FOOT[usize::from(ui.available_height() < LOW)];
     ui.painter().layout_job(job)
 }
 

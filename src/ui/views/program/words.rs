@@ -96,6 +96,16 @@ pub fn share(share: f64) -> String {
     }
 }
 
+/// How many, in few signs: 68,362 and 11.2 M.
+pub fn count(count: f64) -> String {
+    match count {
+        count if count < 999_999.5 => format::count(count as u64),
+        count if count < 99.95e6 => format!("{:.1} M", count / 1e6),
+        count if count < 999.5e6 => format!("{:.0} M", count / 1e6),
+        count => format!("{:.1} G", count / 1e9),
+    }
+}
+
 /// By which formula a tensor's part of the kernel is made.
 pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &Parameter) -> String {
     let ntk = network.parametrisation.is_ntk();
