@@ -36,10 +36,7 @@ mod trajectories;
 mod velocity;
 mod waterfall;
 
-use std::path::PathBuf;
-
 use crate::record::{Block, History};
-use crate::spec::{DataShape, NetworkSpec};
 
 pub use accuracy::matrix_of;
 pub use layout::Layout;
@@ -368,30 +365,6 @@ impl Default for BlockChoice {
 }
 
 impl ViewState {
-    /// Takes note of the settings of the window, whose network's text can be written.
-    pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
-        self.program.follow(network, shape);
-    }
-
-    /// Whether a text has the keys, or had them until Esc took them.
-    pub fn writes(&self) -> bool {
-        self.program.writes()
-    }
-
-    /// Shows the text of the network beside its drawing.
-    pub fn open_text(&mut self) {
-        self.program.open_text();
-    }
-
-    /// Reads a file with the text of a network, and shows it.
-    ///
-    /// # Errors
-    /// When there is no thread to read it.
-    pub fn open_file(&mut self, ctx: &egui::Context, path: PathBuf) -> std::io::Result<()> {
-        self.bring(View::Program);
-        self.program.open_file(ctx, path)
-    }
-
     /// Forgets what belonged to the run before, and keeps what the user chose.
     pub fn reset(&mut self) {
         self.gram.reset();

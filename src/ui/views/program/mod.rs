@@ -26,6 +26,7 @@ use self::editor::Editor;
 use self::pane::Around;
 use super::choosers::choose_task;
 use super::slot::{Slot, Wish};
+use super::{View, ViewState};
 use crate::record::TensorMetrics;
 use crate::spec::{DataShape, NetworkSpec, Program};
 use crate::ui::logic::waker;
@@ -59,27 +60,6 @@ impl Default for ProgramState {
 }
 
 impl ProgramState {
-    /// Takes note of the settings of the window, whose text is the one that is written.
-    pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
-        self.editor.follow(network, Some(shape));
-    }
-
-    /// Whether the text has the keys.
-    pub fn writes(&self) -> bool {
-        self.editor.writes
-    }
-
-    /// Shows the text.
-    pub fn open_text(&mut self) {
-        self.editor.open = true;
-    }
-
-    /// Reads the text of a file.
-    pub fn open_file(&mut self, ctx: &Context, path: PathBuf) -> std::io::Result<()> {
-        self.editor.open = true;
-        self.editor.open_file(path, waker(ctx))
-    }
-
     fn describe(&mut self, scene: &Scene<'_>) -> Option<Arc<Program>> {
         let info = scene.info()?;
         let (network, image, classes) = (&info.spec.network, info.image, info.readout().count());
@@ -91,6 +71,34 @@ impl ProgramState {
             self.described = Some((network.clone(), image, classes, program));
         }
         self.described.as_ref().map(|known| known.3.clone())
+    }
+}
+
+/// What the window does with the text.
+impl ViewState {
+    /// Takes note of the settings of the window, whose network's text can be written.
+    pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
+        self.program.editor.follow(network, Some(shape));
+    }
+
+    /// Whether the text has the keys, or had them until Esc took them.
+    pub fn writes(&self) -> bool {
+        self.program.editor.writes
+    }
+
+    /// Shows the text of the network beside its drawing.
+    pub fn open_text(&mut self) {
+        self.program.editor.open = true;
+    }
+
+    /// Reads a file with the text of a network, and shows it.
+    ///
+    /// # Errors
+    /// When there is no thread to read it.
+    pub fn open_file(&mut self, ctx: &Context, path: PathBuf) -> std::io::Result<()> {
+        self.bring(View::Program);
+        self.open_text();
+        self.program.editor.open_file(path, waker(ctx))
     }
 }
 
