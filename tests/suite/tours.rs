@@ -157,6 +157,7 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             harness.run_steps(2);
             assert_eq!(*harness.state().tours().open().unwrap().seen(), Seen::Waiting);
             harness.get_by_label_contains("Waiting for you to move the time cursor");
+            until(harness, "what the cursor can move over", |app| app.history().rows().len() > 2);
             // The key does nothing before it has come.
             harness.key_press(Key::Enter);
             harness.run_steps(3);

@@ -87,8 +87,8 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let refusal = refusal(editor, around);
-            let hover = refusal
-                .map_or("Start a run of this network; Ctrl+Z outside the text brings the one before back", |why| why);
+            let about = "Start a run of this network; Ctrl+Z outside the text brings the one before back";
+            let hover = refusal.unwrap_or(about);
             let enabled = refusal.is_none();
             let apply = IconButton {
                 icon: Icon::Play,
