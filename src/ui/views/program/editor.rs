@@ -152,8 +152,11 @@ impl Editor {
 
     /// What the text is called.
     pub fn name(&self) -> String {
-        let read = self.network().filter(|_| self.is_read());
-        read.map_or_else(|| self.own_name(), |network| network.spec.program.clone())
+        match self.network().filter(|_| self.is_read()) {
+            Some(network) => network.spec.program.clone(),
+            None if self.is_text_of(&self.base) => self.base.program.clone(),
+            None => self.own_name(),
+        }
     }
 
     /// What it is called where it is not one that comes with the program.

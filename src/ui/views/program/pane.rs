@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Align, Align2, ComboBox, FontId, Frame, Galley, Label, Layout, Margin, Pos2, Rect, RichText, Role, ScrollArea,
-    Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, ComboBox, FontId, Frame, Galley, Label, Margin, Pos2, Rect, RichText, Role, ScrollArea, Sense, Stroke,
+    StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::editor::{Editor, Wish};
@@ -53,55 +53,47 @@ pub fn show(ui: &mut Ui, editor: &mut Editor, around: &Around<'_>) -> Option<Wis
 }
 
 fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<Wish>) {
-    ui.horizontal(|ui| {
-        ui.set_min_height(ROW);
+    // In a narrow place in two lines.
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(GRID, GRID / 2.0);
         let name = editor.name();
         let shown = RichText::new(if editor.is_edited() { format!("{name} •") } else { name }).size(theme::SMALL);
         let list = ComboBox::from_id_salt("begin from").selected_text(shown).width(96.0).height(420.0);
         let list = list.show_ui(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            ui.set_min_width(420.0);
             for network in NETWORKS {
+                // Titles are marked in a text.
                 let about = format!("{}: {}", network.name, network.summary().replace('*', ""));
-                let entry = ui.selectable_label(false, RichText::new(about).size(theme::SMALL));
-                if entry.clicked() {
+                if ui.selectable_label(false, RichText::new(about).size(theme::SMALL)).clicked() {
                     *wish = Some(Wish::Begin(network.name));
                     ui.close();
                 }
             }
         });
         let _named = list.response.accessible_name("Begin from");
-        let small = |text: &str| RichText::new(text).size(theme::SMALL);
-        if ui.button(small("Open…")).on_hover_text("Open the text of a network, a .rhai file").clicked() {
-            *wish = Some(Wish::Open);
+        let refusal = refusal(editor, around);
+        let about = "Start a run of this network; Ctrl+Z outside the text brings the one before back";
+        let apply = IconButton {
+            icon: Icon::Play,
+            text: "Apply",
+            name: "Apply",
+            hover: format!("{} (Ctrl+Enter)", refusal.unwrap_or(about)),
+            enabled: refusal.is_none(),
+            primary: refusal.is_none(),
+        };
+        if apply.show(ui, ROW).clicked() && refusal.is_none() {
+            *wish = Some(Wish::Apply);
         }
-        if ui
-            .button(small("Save…"))
-            .on_hover_text("Save the text as a file, which --set network.program=FILE takes")
-            .clicked()
-        {
-            *wish = Some(Wish::Save);
-        }
-        if editor.is_edited() && ui.button(small("Revert")).on_hover_text("The text of the settings again").clicked() {
-            *wish = Some(Wish::Revert);
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let refusal = refusal(editor, around);
-            let about = "Start a run of this network; Ctrl+Z outside the text brings the one before back";
-            let hover = refusal.unwrap_or(about);
-            let enabled = refusal.is_none();
-            let apply = IconButton {
-                icon: Icon::Play,
-                text: "Apply",
-                name: "Apply",
-                hover: format!("{hover} (Ctrl+Enter)"),
-                enabled,
-                primary: enabled,
-            };
-            if apply.show(ui, ROW).clicked() && enabled {
-                *wish = Some(Wish::Apply);
+        let mut button = |text: &str, hover: &str, asked: Wish| {
+            if ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text(hover).clicked() {
+                *wish = Some(asked);
             }
-        });
+        };
+        if editor.is_edited() {
+            button("Revert", "The text of the settings again", Wish::Revert);
+        }
+        button("Open…", "Open the text of a network, a .rhai file", Wish::Open);
+        button("Save…", "Save the text as a file, which --set network.program=FILE takes", Wish::Save);
     });
 }
 
