@@ -88,6 +88,8 @@ fn a_text_is_written_refused_under_its_line_applied_and_taken_back() {
     seen(&mut harness, "% of tr Θ");
     assert!(harness.query_by_label_contains("which is not trained").is_none());
 
+    harness.get_by_label("Text of the program").focus();
+    harness.run_steps(2);
     // Esc leaves the text and then the large place; a key of the window takes the network back, and its text comes with it.
     harness.key_press(Key::Escape);
     harness.run_steps(3);
@@ -111,6 +113,7 @@ fn networks_are_begun_from_and_theory_says_which_line_it_refuses() {
     spec.network.parametrisation = Parametrisation::Ntk;
     let mut harness = window(spec);
     harness.state_mut().set_out(&[View::Program]);
+    harness.run_steps(2);
     press(&mut harness, "Edit");
     // Before any run there is a text, too.
     seen(&mut harness, "It has an infinite-width limit");
