@@ -16,11 +16,11 @@
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws (with a floor), kernel regression, instant learning curves, polynomials on the sphere, random streams | – | no | no |
-//! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, lessons, TOML | `math` | no | no |
+//! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, lessons, TOML; a network as a text and as the program that it writes | `math` | no | no |
 //! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
-//! | [`model`] | networks, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
+//! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
-//! | [`theory`] | the infinite-width limit: kernels by walking a network's layers, training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
+//! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
 //! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
 //! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab` | no | no |
@@ -38,7 +38,8 @@
 //!
 //! [`ntk::layerwise`] is the kernel, [`lab::live`] the run, [`math::distance`] and [`math::spike`] what is measured on it,
 //! [`train::Linearised`] the network whose kernel stands still, [`theory::Infinite`] the one that is infinitely wide,
-//! [`lab::scaling`] who learns faster from more data.
+//! [`lab::scaling`] who learns faster from more data. What a network is stands in [`spec::Program`], and how one is written in
+//! `assets/networks/README.md`.
 
 pub mod cli;
 pub mod data;

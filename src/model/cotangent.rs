@@ -112,6 +112,35 @@ impl Cotangent {
         }
     }
 
+    /// Times a factor per value, the same for all samples: `[f]`.
+    pub fn scaled_alike(self, factors: Tensor<1>) -> Self {
+        match self {
+            Self::Shared(direction) => Self::Shared(direction * factors.unsqueeze::<2>()),
+            Self::Factored { sample, direction } => {
+                Self::Factored { sample, direction: direction * factors.unsqueeze::<2>() }
+            }
+            Self::Dense(values) if is_host(&values.device()) => {
+                let factors = Values::of(factors);
+                let factors = factors.slice();
+                Self::Dense(change(values, |values| {
+                    for row in values.chunks_exact_mut(factors.len()) {
+                        row.iter_mut().zip(factors).for_each(|(value, factor)| *value *= factor);
+                    }
+                }))
+            }
+            Self::Dense(values) => Self::Dense(values * factors.unsqueeze::<3>()),
+            Self::Sparse { at, values } => {
+                let (_, places) = values.dims();
+                let factors = Values::of(factors);
+                let factors = factors.slice();
+                let chosen: Vec<f32> = at.index.iter().map(|&place| factors[place as usize]).collect();
+                let shape = [chosen.len() / places.max(1), places];
+                let chosen = Tensor::from_data(TensorData::new(chosen, shape), &Device::flex());
+                Self::Sparse { at, values: Box::new(values.scaled(chosen)) }
+            }
+        }
+    }
+
     /// The sum of two cotangents of the same place.
     pub fn plus(self, other: Self, n: usize) -> Self {
         match (self, other) {

@@ -23,6 +23,6 @@ pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, g
 pub use memory::{give_back, keep_what_is_given_back};
 pub use network::{Network, Statistics};
 pub use parameters::{belongs, layer_of};
-pub use product::{Values, inner, inner_here, is_host, multiply};
+pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};
 pub use source::WeightsError;
 pub use tape::{Input, Pull, Tap, Tape, View};

@@ -15,6 +15,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 192 * 192 * 192;
 
+/// Numbers of a row that are summed in 32 bits at most.
+pub const LONGEST: usize = 1 << 18;
+
 /// One triangle of a product of few rows is computed in panels of so many columns, each down from the diagonal: faer's own
 /// triangular product cuts both sides into ever smaller pieces and takes a sixth longer (256 rows of 5,120, one thread).
 const PANEL: usize = 32;
@@ -61,10 +64,27 @@ pub fn inner_here(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut
     inner_by(Par::Seq, a, b, inner, lower, product);
 }
 
+/// The same with rows of so many numbers that a sum in 32 bits would lose digits: in pieces, which are summed in 64.
+pub fn inner_of_long(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f64]) {
+    let (rows, columns) = (a.len() / inner.max(1), b.len() / inner.max(1));
+    let mut part = vec![0.0f32; product.len()];
+    for first in (0..inner).step_by(LONGEST) {
+        let length = LONGEST.min(inner - first);
+        let left = MatRef::from_row_major_slice(a, rows, inner).subcols(first, length);
+        let right = MatRef::from_row_major_slice(b, columns, inner).subcols(first, length);
+        inner_of(parallelism(product.len() * length), left, right, lower, &mut part);
+        product.iter_mut().zip(&part).for_each(|(sum, part)| *sum += f64::from(*part));
+    }
+}
+
 fn inner_by(par: Par, a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
     let (rows, columns) = (a.len() / inner.max(1), b.len() / inner.max(1));
     let left = MatRef::from_row_major_slice(a, rows, inner);
-    let right = MatRef::from_row_major_slice(b, columns, inner).transpose();
+    inner_of(par, left, MatRef::from_row_major_slice(b, columns, inner), lower, product);
+}
+
+fn inner_of(par: Par, left: MatRef<'_, f32>, right: MatRef<'_, f32>, lower: bool, product: &mut [f32]) {
+    let (rows, columns, right) = (left.nrows(), right.nrows(), right.transpose());
     let mut into = MatMut::from_row_major_slice_mut(product, rows, columns);
     match par {
         par if !lower => matmul(into, Accum::Replace, left, right, 1.0, par),

@@ -62,15 +62,12 @@ impl Tile {
     }
 
     fn add_gradients(&mut self, a: &Rows, b: &Rows, into: usize) {
-        let products = if self.apart {
-            a.inner(b, self.same)
-        } else {
-            // All directions of a sample in one row: their sum is part of the product.
-            a.joined(self.directions.0).inner(&b.joined(self.directions.1), self.same)
-        };
-        for (sum, product) in self.sums[into].iter_mut().zip(products) {
-            *sum += f64::from(product);
+        let sums = &mut self.sums[into];
+        if self.apart {
+            return a.add_inner(b, self.same, sums);
         }
+        // All directions of a sample in one row: their sum is part of the product.
+        a.joined(self.directions.0).add_inner(&b.joined(self.directions.1), self.same, sums);
     }
 
     /// The products of the cotangents are the same for weight and bias, and are formed once.

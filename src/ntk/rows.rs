@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::model::{Values, inner, is_host};
+use crate::model::{LONGEST, Values, inner, inner_of_long, is_host};
 
 /// Row-major rows of equal length, f32.
 pub(super) struct Rows {
@@ -36,6 +36,16 @@ impl Rows {
             }
             (Held::Device(a), Held::Device(b)) => read(a.clone().matmul(b.clone().transpose())),
             _ => unreachable!("both sides of a kernel are measured on the same device"),
+        }
+    }
+
+    /// Adds the inner products with other rows to sums in 64 bits; of rows of very many numbers, piece by piece.
+    pub fn add_inner(&self, other: &Self, same: bool, sums: &mut [f64]) {
+        match (&self.held, &other.held) {
+            (Held::Host(a), Held::Host(b)) if self.length > LONGEST => {
+                inner_of_long(a.slice(), b.slice(), self.length, same, sums);
+            }
+            _ => sums.iter_mut().zip(self.inner(other, same)).for_each(|(sum, product)| *sum += f64::from(product)),
         }
     }
 

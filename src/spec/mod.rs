@@ -4,6 +4,9 @@
 //! a version), and nothing here trains or reads data. What the fields mean for the mathematics is written beside them, with
 //! the paper it comes from where there is one.
 //!
+//! The network of a run is a [`Program`], a list of operations ([`ops`]) that a short text writes ([`text`]); all else that is
+//! known of it is read off that.
+//!
 //! A spec says nothing of the machine: device, output folder and window size are the caller's affair.
 
 mod activation;

@@ -87,7 +87,12 @@ impl NetworkSpec {
 
     /// The network of this name that comes with the program, with its usual width and activation.
     pub fn of(program: &str) -> Self {
-        let base = Self::named(program);
+        Self::written(program, None)
+    }
+
+    /// The network of this text, or of this name where there is none, with its usual width and activation.
+    pub fn written(program: &str, text: Option<Arc<str>>) -> Self {
+        let base = Self { text, ..Self::named(program) };
         Self { width: base.usual_width(), activation: base.usual_activation(), ..base }
     }
 

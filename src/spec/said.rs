@@ -167,7 +167,7 @@ impl Said {
 
     /// The network of this name or this text, everything usual.
     fn base(&self, program: &str) -> NetworkSpec {
-        NetworkSpec::named(program).turned(program, self.text.as_deref().map(Into::into))
+        NetworkSpec::written(program, self.text.as_deref().map(Into::into))
     }
 
     /// This, and where it says nothing the other.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::network::WIDTH;
-use super::text::{self, Choices, Setting};
+use super::text::{self, Choices, MOST_BYTES, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
 
 /// The keys that are there whatever the text declares.
@@ -23,8 +23,6 @@ pub(super) const FIELDS: [&str; 10] =
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
 /// What the program was called in earlier versions.
 pub(super) const KIND: &str = "kind";
-/// Bytes of a text.
-const MOST_BYTES: u64 = 64 << 10;
 
 /// The section as it is written.
 #[derive(Serialize, Deserialize)]
@@ -107,9 +105,6 @@ pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result
         None if is_path(program) => read(&absolute(Path::new(program), base))?,
         None => return Err(NetworkSpec::named(program).unknown()),
     };
-    if text.len() as u64 > MOST_BYTES {
-        return Err(format!("a text has at most {} KiB", MOST_BYTES >> 10));
-    }
     text::declared(&text).map_err(|err| err.to_string())?;
     let known = text::builtin(&name).is_some_and(|known| known.text == text);
     Ok((name, (!known).then(|| text.into())))
@@ -132,8 +127,8 @@ fn read(path: &Path) -> Result<(String, String), String> {
         return Err(format!("{shown} is no regular file: give the path of a text"));
     }
     let mut bytes = Vec::new();
-    fs::File::open(path).map_err(unread)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
-    if bytes.len() as u64 > MOST_BYTES {
+    fs::File::open(path).map_err(unread)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() > MOST_BYTES {
         return Err(format!("{shown} is larger than {} KiB, the most that a text has", MOST_BYTES >> 10));
     }
     let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is no text in UTF-8"))?;

@@ -218,10 +218,19 @@ impl State {
     }
 
     /// Sums of states, so many times each; one without slots is the same in all.
-    pub fn sum(states: &[Self], weights: &[f64], slots: usize) -> Self {
-        let mut made = states[0].blank(states[0].places, slots, states[0].all);
-        for (state, &weight) in states.iter().zip(weights) {
-            for plane in 0..made.planes() {
+    pub fn sum(mut states: Vec<Self>, weights: &[f64], slots: usize) -> Self {
+        // Added to one of them where that can be, which is no copy.
+        let first = states.iter().zip(weights).position(|(state, weight)| state.slots == slots && *weight == 1.0);
+        let mut made = match first {
+            Some(at) => {
+                let nothing = states[at].blank(0, 0, false);
+                std::mem::replace(&mut states[at], nothing)
+            }
+            None => states[0].blank(states[0].places, slots, states[0].all),
+        };
+        made.low.clear();
+        for (at, (state, &weight)) in states.iter().zip(weights).enumerate() {
+            for plane in (0..made.planes()).filter(|_| Some(at) != first) {
                 made.add(state, plane % state.planes(), plane, weight);
             }
         }

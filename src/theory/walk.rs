@@ -60,7 +60,7 @@ fn walk(states: &[Made], book: &mut Book<'_>) -> State {
         let mut state = match &made.join {
             Join::Source(source) => book.source(*source, made.all),
             Join::One => joined.swap_remove(0),
-            Join::Sum(weights) => State::sum(&joined, weights, slots),
+            Join::Sum(weights) => State::sum(joined, weights, slots),
             Join::Product => State::product(&joined, slots),
             Join::Places(from) => State::places(&joined, from, made.all),
             Join::Slots => State::beside(joined),
@@ -180,7 +180,7 @@ impl State {
         let mut state = input.blank(1, 1, false);
         for time in 0..input.places {
             state.affine(gains);
-            state = Self::sum(&[state, input.place(time)], &[1.0, 1.0], 1);
+            state = Self::sum(vec![state, input.place(time)], &[1.0, 1.0], 1);
             state.nonlinear(function, book);
         }
         state

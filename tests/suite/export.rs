@@ -376,7 +376,13 @@ proptest! {
     ) {
         let mut spec = PRESETS[place.index(PRESETS.len())].spec();
         for which in changed {
-            spec.set(SETTINGS[which.index(SETTINGS.len())]).unwrap();
+            let setting = SETTINGS[which.index(SETTINGS.len())];
+            let of_text = setting.strip_prefix("network.").and_then(|setting| setting.split('=').next());
+            // Of depth and norm, what the preset's network declares.
+            match of_text.filter(|name| ["depth", "norm"].contains(name)) {
+                Some(name) if !spec.network.declares(name) => prop_assert!(spec.set(setting).is_err()),
+                _ => spec.set(setting).unwrap(),
+            }
         }
         (spec.seed, spec.kernel.lag, spec.window.pace) = (seed, rate, 3.0);
         spec.changes.extend(step.map(|step| Change { step, rate: Some(rate), ..Change::default() }));

@@ -39,6 +39,7 @@ mod math;
 mod modes;
 mod monte_carlo;
 mod networks;
+mod networks_page;
 mod optimiser;
 mod overlap;
 mod parts;

@@ -86,7 +86,11 @@ impl Windows {
             for (image, patches) in
                 values.slice().chunks_exact(size).zip(patches.chunks_exact_mut((places * length).max(1)))
             {
-                self.visit(|place, entry, pixel| patches[place * length + entry] = image[pixel]);
+                self.visit(|run| {
+                    let pixels = image[run.pixel..].iter().step_by(run.step).take(run.places);
+                    let into = patches[run.place * length + run.entry..].iter_mut().step_by(length);
+                    into.zip(pixels).for_each(|(into, pixel)| *into = *pixel);
+                });
             }
             return Tensor::from_data(TensorData::new(patches, [n, places, length]), &device);
         }
@@ -94,8 +98,9 @@ impl Windows {
         unfold4d(images, self.conv.kernel, options).swap_dims(1, 2)
     }
 
-    /// Goes through all pixels that are seen: by which place, as which number of its window, and which pixel of the image.
-    fn visit(&self, mut each: impl FnMut(usize, usize, usize)) {
+    /// Goes through all pixels that are seen, in runs of places beside each other.
+    #[inline(always)]
+    fn visit(&self, mut each: impl FnMut(Run)) {
         let [channels, height, width] = self.image;
         let [down, across] = self.places;
         let Conv { kernel, stride, padding, dilation, .. } = &self.conv;
@@ -110,16 +115,32 @@ impl Windows {
             for (row, column) in (0..self.area()).map(|at| (at / kernel[1], at % kernel[1])) {
                 let entry = channel * self.area() + row * kernel[1] + column;
                 let columns = inside(width, across, 1, column);
+                if columns.is_empty() {
+                    continue;
+                }
                 for y in inside(height, down, 0, row) {
                     let line = y * stride[0] + row * dilation[0] - padding[0];
                     let line = (channel * height + line) * width;
-                    for x in columns.clone() {
-                        each(y * across + x, entry, line + x * stride[1] + column * dilation[1] - padding[1]);
-                    }
+                    each(Run {
+                        place: y * across + columns.start,
+                        places: columns.len(),
+                        entry,
+                        pixel: line + columns.start * stride[1] + column * dilation[1] - padding[1],
+                        step: stride[1],
+                    });
                 }
             }
         }
     }
+}
+
+/// Places beside each other, each of which sees a pixel as this number of its window: the first of these, and how far the next is.
+struct Run {
+    place: usize,
+    places: usize,
+    entry: usize,
+    pixel: usize,
+    step: usize,
 }
 
 /// δ ↦ c_w Wᵀ ⋆ δ.
@@ -183,7 +204,11 @@ impl ConvBackward {
                     multiply((into, places, 0), filters.transpose(), dense, false);
                 }
                 out.fill(0.0);
-                self.windows.visit(|place, entry, pixel| out[pixel] += gain * columns[entry * places + place]);
+                self.windows.visit(|run| {
+                    let sent = &columns[run.entry * places + run.place..][..run.places];
+                    let into = out[run.pixel..].iter_mut().step_by(run.step);
+                    into.zip(sent).for_each(|(into, sent)| *into += gain * sent);
+                });
             }
         })
     }
@@ -204,12 +229,14 @@ impl<'a> Shifts<'a> {
     fn of(back: &'a ConvBackward) -> Self {
         let [channels_out, channels_in, ..] = back.weight.dims();
         let weight = Values::of(back.weight.clone());
-        let entry = |at: usize| {
-            let (shift, row, column) =
-                (at / (channels_in * channels_out), at / channels_out % channels_in, at % channels_out);
-            back.weight_gain as f32 * weight.slice()[(column * channels_in + row) * SIDE * SIDE + shift]
-        };
-        let filters = (0..SIDE * SIDE * channels_in * channels_out).map(entry).collect();
+        let (weight, gain) = (weight.slice(), back.weight_gain as f32);
+        let mut filters = vec![0.0; SIDE * SIDE * channels_in * channels_out];
+        for (shift, filters) in filters.chunks_exact_mut(channels_in * channels_out).enumerate() {
+            for (row, filters) in filters.chunks_exact_mut(channels_out).enumerate() {
+                let first = weight[row * SIDE * SIDE + shift..].iter().step_by(channels_in * SIDE * SIDE);
+                filters.iter_mut().zip(first).for_each(|(filter, weight)| *filter = gain * weight);
+            }
+        }
         Self { back, filters }
     }
 

@@ -74,13 +74,8 @@ pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
 struct Factor(Tensor<1>);
 
 impl Backward for Factor {
-    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
-        let factor = self.0.clone().unsqueeze::<2>();
-        vec![match cotangent {
-            Cotangent::Shared(direction) => Cotangent::Shared(direction * factor),
-            Cotangent::Factored { sample, direction } => Cotangent::Factored { sample, direction: direction * factor },
-            other => Cotangent::Dense(other.dense(n) * factor.unsqueeze_dim::<3>(0)),
-        }]
+    fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {
+        vec![cotangent.scaled_alike(self.0.clone())]
     }
 }
 

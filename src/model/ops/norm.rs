@@ -184,11 +184,15 @@ struct NormBackward {
 impl Backward for NormBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let [_, a, b] = self.normalised.dims();
+        if let Rows::None = self.rows {
+            let factors = (self.weight.clone() * self.inverse.clone()).expand([1, a, b]).reshape([a * b]);
+            return vec![cotangent.scaled_alike(factors)];
+        }
         let dense = cotangent.dense(n);
         let [_, directions, f] = dense.dims();
         let scaled = dense.reshape([n, directions, a, b]) * self.weight.clone().unsqueeze_dim::<4>(1);
         let pulled = match self.rows {
-            Rows::None => scaled * self.inverse.clone().unsqueeze_dim::<4>(1),
+            Rows::None => unreachable!("the factors of a BatchNorm are the same for all samples"),
             Rows::Features { along, centred } => {
                 let normalised = self.normalised.clone().unsqueeze_dim::<4>(1);
                 project(scaled, normalised, self.inverse.clone().unsqueeze_dim::<4>(1), along + 1, centred)
