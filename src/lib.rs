@@ -26,7 +26,7 @@
 //! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab` | no | no |
 //! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures; the readers of others' arrays, archives and weights | `math`, `spec` | no | no |
 //! | [`program`] | the version, the log file, what is left behind after a crash | – | no | no |
-//! | [`ui`] | the window | `record`, `spec`, the worker's handle | no | yes |
+//! | [`ui`] | the window | `record`, `spec`, what `theory` refuses, the worker's handle | no | yes |
 //! | [`cli`] | the command line, progress bars, signals | as `ui` | no | no |
 //!
 //! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). Two things differ from

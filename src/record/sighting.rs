@@ -61,7 +61,9 @@ impl History {
                 self.open(lost.is_some_and(|lost| lost >= share))
             }
             Awaited::Finished => self.open(matches!(self.state(), RunState::Ended(Ending::Finished { .. }))),
-            Awaited::Cursor | Awaited::Points(_) | Awaited::StudyDone => Sight::NotYet,
+            Awaited::Cursor | Awaited::Residual | Awaited::Breach | Awaited::Points(_) | Awaited::StudyDone => {
+                Sight::NotYet
+            }
         }
     }
 

@@ -210,6 +210,8 @@ impl Awaited {
             | Self::AccuracyLost(_)
             | Self::Finished
             | Self::Cursor
+            | Self::Residual
+            | Self::Breach
             | Self::Points(_)
             | Self::StudyDone => false,
         }

@@ -96,6 +96,13 @@ impl NetworkSpec {
         Self { width: base.usual_width(), activation: base.usual_activation(), ..base }
     }
 
+    /// The network of this name that comes with the program, with its usual width and activation and all else as here.
+    #[must_use]
+    pub fn another(&self, program: &str) -> Self {
+        let Self { program, text, width, settings, activation, .. } = Self::of(program);
+        Self { program, text, width, settings, activation, ..self.clone() }
+    }
+
     /// This network with another value of a setting that its text declares.
     #[must_use]
     pub fn with(mut self, name: &str, setting: impl Into<Setting>) -> Self {

@@ -16,6 +16,7 @@ pub const TOUR_FILES: &[(&str, &str)] = &[
     ("the-kernel-wakes-up", include_str!("../../assets/lessons/the-kernel-wakes-up.toml")),
     ("wider-is-lazier", include_str!("../../assets/lessons/wider-is-lazier.toml")),
     ("following-the-kernel", include_str!("../../assets/lessons/following-the-kernel.toml")),
+    ("write-a-tensor-program", include_str!("../../assets/lessons/write-a-tensor-program.toml")),
     ("more-data", include_str!("../../assets/lessons/more-data.toml")),
 ];
 
@@ -83,6 +84,10 @@ pub enum Awaited {
     Finished,
     /// The user has moved the time cursor.
     Cursor,
+    /// The user has applied a program in which a value goes around a layer and is added behind it.
+    Residual,
+    /// The user has applied a program that breaks the GIA check.
+    Breach,
     /// A study of learners has so many points.
     Points(usize),
     /// All runs of the study have ended.
@@ -106,6 +111,11 @@ impl Awaited {
     /// Whether it happens in a study.
     pub fn is_of_study(self) -> bool {
         matches!(self, Self::Points(_) | Self::StudyDone)
+    }
+
+    /// Whether the user writes a program for it.
+    pub fn is_of_text(self) -> bool {
+        matches!(self, Self::Residual | Self::Breach)
     }
 
     /// Whether it happens in a run.
@@ -132,6 +142,8 @@ impl Awaited {
             }
             Self::Finished => "the end of the run".to_owned(),
             Self::Cursor => "you to move the time cursor".to_owned(),
+            Self::Residual => "you to apply a program with a residual connection".to_owned(),
+            Self::Breach => "you to apply a program that breaks the GIA check".to_owned(),
             Self::Points(count) => format!("{count} points of the study"),
             Self::StudyDone => "the end of the study".to_owned(),
         }
@@ -143,7 +155,7 @@ impl TryFrom<String> for Awaited {
 
     fn try_from(text: String) -> Result<Self, String> {
         let unknown = || {
-            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, points N, study done";
+            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, residual, breach, points N, study done";
             format!("nobody can wait for “{text}”: there are {known}")
         };
         let words = text.trim();
@@ -164,6 +176,8 @@ impl TryFrom<String> for Awaited {
             ("accuracy lost", Some(share)) if share > 0.0 && share <= 1.0 => Some(Self::AccuracyLost(share)),
             ("finished", None) => Some(Self::Finished),
             ("cursor", None) => Some(Self::Cursor),
+            ("residual", None) => Some(Self::Residual),
+            ("breach", None) => Some(Self::Breach),
             ("points", Some(number)) => count(number).map(Self::Points),
             ("study done", None) => Some(Self::StudyDone),
             _ => None,
@@ -199,6 +213,11 @@ impl Tour {
             tour.spec_at(place)?;
         }
         Ok(tour)
+    }
+
+    /// Whether the user writes programs on the way, so that the network is not the lesson's.
+    pub fn is_of_text(&self) -> bool {
+        self.steps.iter().any(|step| step.wait.is_of_text())
     }
 
     /// The settings of the run that goes on at this step, or of the study.

@@ -12,7 +12,7 @@ use super::toasts::Toast;
 use super::tours::TourWish;
 use super::travel;
 use super::views::View;
-use crate::spec::Preset;
+use crate::spec::{NetworkSpec, Preset};
 use crate::worker::Command;
 
 /// A wish of the user; carried out between frames.
@@ -25,6 +25,8 @@ pub enum Action {
     RestartAt(f64),
     /// Take the settings of a preset and start it.
     Load(&'static Preset),
+    /// Start a run of this network, with all other settings as they are.
+    Apply(Box<NetworkSpec>),
     /// Tell the run; it acts between two steps.
     Live(Command),
     /// Put the time cursor there.

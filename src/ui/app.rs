@@ -253,6 +253,7 @@ impl App {
             ui.ctx().request_repaint();
         }
         self.checked.update(&self.draft);
+        self.views.follow(&self.draft.network, &self.checked.shape);
         self.undo.feed_state(ui.input(|input| input.time), &self.draft);
         if self.undo.is_in_flux() {
             ui.ctx().request_repaint_after(Duration::from_secs_f32(1.2 * STABLE));
@@ -289,7 +290,8 @@ impl App {
 
     /// Puts an enlarged view back, unless the key is meant for what lies above it.
     fn escape(&mut self, ctx: &egui::Context) {
-        let covered = self.palette.is_open() || self.help || egui::Popup::is_any_open(ctx);
+        // Of a text that is written the key takes the focus first.
+        let covered = self.palette.is_open() || self.help || self.views.writes() || egui::Popup::is_any_open(ctx);
         if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
             self.views.enlarge_or_put_back();
         }

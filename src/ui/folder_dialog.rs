@@ -31,15 +31,7 @@ impl FolderDialog {
         asked: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
         wake: crate::worker::Waker,
     ) -> std::io::Result<Self> {
-        let (send, answer) = bounded(1);
-        let wait = move || {
-            let folder = block_on(asked).map(|folder| folder.path().to_owned());
-            // Nobody listens when the window has gone; then the answer does not matter.
-            let _ = send.send(folder);
-            wake();
-        };
-        std::thread::Builder::new().name("folder dialog".to_owned()).spawn(wait)?;
-        Ok(Self { answer })
+        Ok(Self { answer: wait(asked, |path| path, wake)? })
     }
 
     /// The answer, once: `Some(None)` when nothing was chosen.
@@ -50,6 +42,47 @@ impl FolderDialog {
             Err(TryRecvError::Disconnected) => Some(None),
         }
     }
+}
+
+/// A dialog for a file.
+pub enum FileAsked {
+    /// One that is there and ends so.
+    Open { title: &'static str, ending: &'static str },
+    /// One to be written, of this name unless the user gives another.
+    Save { title: &'static str, name: String },
+}
+
+/// Opens a dialog and does something with the file that is chosen, on the thread that waits for it.
+pub fn ask<T: Send + 'static>(
+    asked: FileAsked,
+    then: impl FnOnce(PathBuf) -> T + Send + 'static,
+    wake: crate::worker::Waker,
+) -> std::io::Result<Receiver<Option<T>>> {
+    match asked {
+        FileAsked::Open { title, ending } => {
+            let dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(ending, &[ending]);
+            wait(dialog.pick_file(), then, wake)
+        }
+        FileAsked::Save { title, name } => {
+            wait(rfd::AsyncFileDialog::new().set_title(title).set_file_name(name).save_file(), then, wake)
+        }
+    }
+}
+
+fn wait<T: Send + 'static>(
+    asked: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+    then: impl FnOnce(PathBuf) -> T + Send + 'static,
+    wake: crate::worker::Waker,
+) -> std::io::Result<Receiver<Option<T>>> {
+    let (send, answer) = bounded(1);
+    let wait = move || {
+        let chosen = block_on(asked).map(|file| then(file.path().to_owned()));
+        // Nobody listens when the window has gone; then the answer does not matter.
+        let _ = send.send(chosen);
+        wake();
+    };
+    std::thread::Builder::new().name("folder dialog".to_owned()).spawn(wait)?;
+    Ok(answer)
 }
 
 /// Waits for a future on this thread.

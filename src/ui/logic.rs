@@ -92,6 +92,13 @@ impl App {
                 self.views.set_out(&views);
                 self.start_run(ctx);
             }
+            Action::Apply(network) => {
+                // A step of its own, however soon after another change.
+                self.undo.add_undo(&self.draft);
+                self.draft.network = *network;
+                self.undo.add_undo(&self.draft);
+                self.start_run(ctx);
+            }
             Action::Live(command) => {
                 // A pace is of the window; all else is of the run that was told.
                 if matches!(command, Command::SetPace(_)) {

@@ -22,6 +22,7 @@ mod folder_dialog;
 mod forks;
 pub mod format;
 mod help;
+pub mod highlight;
 mod home;
 mod icons;
 pub mod keeper;

@@ -59,7 +59,7 @@ impl App {
             let painter = ctx.layer_painter(LayerId::new(Layer::Foreground, egui::Id::unique("drop")));
             let rect = ctx.content_rect();
             painter.rect_filled(rect, 0.0, tokens.ground.gamma_multiply(0.8));
-            let text = "Drop run folders, study folders or .npz archives of kernels";
+            let text = "Drop run folders, study folders, .npz archives of kernels or .rhai texts of networks";
             painter.text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(20.0), tokens.text);
         }
     }
@@ -68,6 +68,13 @@ impl App {
         // The first one is shown where no run of this window is; all others lie over it.
         let mut shown = self.is_vacant();
         for path in paths {
+            if path.extension().is_some_and(|ending| ending == "rhai") {
+                if let Err(err) = self.views.open_file(ctx, path) {
+                    self.toasts.say(Toast::failed(format!("No thread can be started to read the text: {err}")));
+                }
+                self.study.shown = false;
+                continue;
+            }
             // It is remembered, and the next window may begin elsewhere.
             let path = absolute(&path, Path::new(""));
             let known = self.runs.recent.list().iter().find(|place| place.path == path);

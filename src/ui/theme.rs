@@ -35,6 +35,10 @@ pub struct Tokens {
     pub cursor: Color32,
     /// Where a matrix has no number.
     pub nan: Color32,
+    /// In the text of a network: its quotes, its numbers, the functions that every text has.
+    pub quote: Color32,
+    pub number: Color32,
+    pub function: Color32,
 }
 
 const LIGHT: Tokens = Tokens {
@@ -54,6 +58,9 @@ const LIGHT: Tokens = Tokens {
     error: Color32::from_rgb(0xb4, 0x23, 0x18),
     cursor: Color32::from_rgb(0x1d, 0x21, 0x27),
     nan: Color32::from_rgb(0xe8, 0x5d, 0x9c),
+    quote: Color32::from_rgb(0x1f, 0x6b, 0x45),
+    number: Color32::from_rgb(0x8f, 0x4a, 0x12),
+    function: Color32::from_rgb(0x15, 0x5f, 0x8f),
 };
 
 const DARK: Tokens = Tokens {
@@ -73,6 +80,9 @@ const DARK: Tokens = Tokens {
     error: Color32::from_rgb(0xf4, 0x7c, 0x6e),
     cursor: Color32::from_rgb(0xf2, 0xf4, 0xf7),
     nan: Color32::from_rgb(0xe8, 0x5d, 0x9c),
+    quote: Color32::from_rgb(0x8f, 0xce, 0xa5),
+    number: Color32::from_rgb(0xe8, 0xb8, 0x85),
+    function: Color32::from_rgb(0x86, 0xc3, 0xea),
 };
 
 impl Tokens {

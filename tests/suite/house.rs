@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lab", &["train", "ntk", "theory", "model", "data", "math", "record"]),
     ("worker", &["lab", "model", "record", "spec"]),
     ("program", &[]),
-    ("ui", &["record", "spec", "math", "worker", "program"]),
+    ("ui", &["record", "spec", "math", "theory", "worker", "program"]),
     ("cli", &["record", "spec", "math", "theory", "worker", "program", "ui"]),
 ];
 const BURN: &[&str] = &["model", "ntk", "train", "lab"];

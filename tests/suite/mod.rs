@@ -17,6 +17,7 @@ mod compositions;
 mod data;
 mod data_folders;
 mod dual;
+mod editor;
 mod export;
 mod faults;
 mod fork;

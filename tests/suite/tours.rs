@@ -4,14 +4,16 @@
 use std::time::{Duration, Instant};
 
 use egui::Key;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::record::{Event, History, RUN_FIGURES, RunState, SWITCH_FIGURES, Sight};
+use kernelscope::spec::text::builtin;
 use kernelscope::spec::{Awaited, Learner, MOST_WORDS, TOUR_FILES, Tour, tours};
 use kernelscope::ui::App;
 use kernelscope::ui::study::PanelKind;
 use kernelscope::ui::tours::Seen;
 use kernelscope::ui::views::View;
 
+use super::editor::write;
 use super::ui::{Ui, endless, press, until, window};
 use super::{read_all, start, tiny};
 
@@ -155,12 +157,30 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             harness.run_steps(2);
             assert_eq!(*harness.state().tours().open().unwrap().seen(), Seen::Waiting);
             harness.get_by_label_contains("Waiting for you to move the time cursor");
+            until(harness, "what the cursor can move over", |app| app.history().rows().len() > 2);
             // The key does nothing before it has come.
             harness.key_press(Key::Enter);
             harness.run_steps(3);
             assert_eq!(harness.state().tours().open().map(|open| open.at()), Some(place));
             harness.key_press(Key::ArrowLeft);
             harness.run_steps(2);
+        }
+        match step.wait {
+            Awaited::Residual => {
+                let text = harness.get_by_label("Text of the program").accesskit_node().value().unwrap();
+                let line = "let h = dense(\"fc1\", x, width);\n";
+                let added = format!("{line}h += dense(\"fc3\", act(h), width);\n");
+                assert!(step.text.contains(added.lines().last().unwrap()));
+                write(harness, &text.replace(line, &added));
+                apply(harness);
+            }
+            Awaited::Breach => {
+                press(harness, "Begin from");
+                let summary = builtin("mean_readout").unwrap().summary();
+                press(harness, &format!("mean_readout: {summary}"));
+                apply(harness);
+            }
+            _ => {}
         }
         let begun = Instant::now();
         while *harness.state().tours().open().unwrap().seen() == Seen::Waiting {
@@ -233,6 +253,31 @@ fn following_the_kernel_is_read_to_its_end() {
     }
     let gap = |name| wide.figure(name).unwrap();
     assert!(gap("gap_infinite") > gap("gap_linearised"));
+}
+
+/// Presses the button once the text was read.
+fn apply(harness: &mut Ui) {
+    let network = harness.state().draft().network.clone();
+    let begun = Instant::now();
+    while harness.state().draft().network == network {
+        assert!(begun.elapsed() < PATIENCE);
+        press(harness, "Apply");
+    }
+}
+
+#[test]
+fn write_a_tensor_program_is_read_to_its_end() {
+    let mut harness = window(tiny());
+    begin(&mut harness, "Write a tensor program");
+    read(&mut harness, "Write a tensor program");
+    let history = harness.state().history();
+    let network = &history.info().unwrap().spec.network;
+    assert_eq!((network.program.as_str(), network.width), ("residual", 512));
+    // The limit is beside it, and not far.
+    for (figure, most) in [("kernel_error", 0.3), ("kernel_drift", 0.3), ("gap_infinite", 0.5)] {
+        let found = history.figure(figure).unwrap();
+        assert!(found > 0.0 && found < most, "{figure}: {found}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod builder;
 pub use builder::{Builder, MOST_LINES, Shapes, Value};
 
 use super::Layer;
-use super::ops::{Op, Parameter, PoolKind};
+use super::ops::{Arithmetic, Op, Parameter, PoolKind};
 
 /// A network as a straight-line program; the last line is the logits.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,26 @@ impl Program {
         let mut uses = vec![0; self.tensors.len()];
         self.lines.iter().flat_map(|line| &line.tensors).for_each(|&tensor| uses[tensor] += 1);
         uses
+    }
+
+    /// Whether a value goes around a line that has tensors and is added to what comes of it.
+    pub fn has_residual(&self) -> bool {
+        // Of each line, the lines that it is made of by way of tensors.
+        let goes_around = |from: usize, to: usize| {
+            let mut reached = vec![None; self.lines.len()];
+            reached[from] = Some(false);
+            for at in from + 1..=to {
+                let through =
+                    self.lines[at].reads.iter().filter_map(|&read| reached[read]).reduce(|one, other| one || other);
+                reached[at] = through.map(|through| through || !self.lines[at].tensors.is_empty());
+            }
+            reached[to] == Some(true)
+        };
+        let sums = self.lines.iter().filter(|line| line.op == Op::Arithmetic(Arithmetic::Add));
+        sums.into_iter().any(|line| match *line.reads.as_slice() {
+            [one, other] => one != other && goes_around(one.min(other), one.max(other)),
+            _ => false,
+        })
     }
 
     /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.

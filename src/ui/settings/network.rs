@@ -6,7 +6,7 @@ use egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::form::{self, Form, real, whole};
 use crate::spec::text::NETWORKS;
-use crate::spec::{Activation, Choices, Declared, Init, NetworkSpec, Parametrisation, Setting};
+use crate::spec::{Activation, Choices, Declared, Init, Parametrisation, Setting};
 use crate::ui::theme;
 use crate::ui::{format, widgets};
 
@@ -43,8 +43,7 @@ fn program(ui: &mut Ui, form: &mut Form<'_>) {
         let mut chosen = before;
         widgets::choose(ui, "Architecture", &mut chosen, &options);
         if let Some(other) = NETWORKS.get(chosen).filter(|_| chosen != before) {
-            let NetworkSpec { program, text, width, settings, activation, .. } = NetworkSpec::of(other.name);
-            *network = NetworkSpec { program, text, width, settings, activation, ..network.clone() };
+            *network = network.another(other.name);
         }
     });
 }

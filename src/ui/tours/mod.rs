@@ -21,6 +21,7 @@ use super::toasts::Toast;
 use super::views::View;
 use crate::record::Sight;
 use crate::spec::{Awaited, Spec, Tour, TourStep, preset, tours};
+use crate::theory::gia;
 use crate::worker::Command;
 
 pub use card::dock;
@@ -231,6 +232,11 @@ impl App {
             }
             // What a text says of a view is of the view as it usually is.
             self.views.show_usual();
+            if tour.is_of_text() {
+                // In the largest place, beside what moves with it.
+                self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
+                self.views.open_text();
+            }
             self.start_run(ctx);
             if let Some(problem) = self.checked.problems.first() {
                 self.toasts.say(Toast::failed(format!("“{}” cannot begin: {}", tour.title, problem.message)));
@@ -282,7 +288,11 @@ impl App {
         open.looked = Some(now);
         // Another seed is the same lesson: some ask for it.
         let strays = |session: &Session| {
-            needs_restart(&Spec { seed: session.spec.seed, ..open.expected.clone() }, &session.spec)
+            let mut expected = Spec { seed: session.spec.seed, ..open.expected.clone() };
+            if open.tour.is_of_text() {
+                expected.network.clone_from(&session.spec.network);
+            }
+            needs_restart(&expected, &session.spec)
         };
         open.strays = !study && session.is_some_and(strays);
         if !open.is_of_this_run() {
@@ -299,6 +309,7 @@ impl App {
         let sight = match (awaited, history) {
             (Awaited::Nothing, _) => Sight::Come,
             (Awaited::Cursor, _) if chosen.is_some() => Sight::Come,
+            (Awaited::Residual | Awaited::Breach, _) => look_at_program(session, awaited),
             (Awaited::Points(_) | Awaited::StudyDone, _) => {
                 look_at_study(&mut self.study, &mut open.begun, awaited, ctx)
             }
@@ -327,6 +338,17 @@ impl App {
             self.actions.push(Action::Live(Command::SetPace(users)));
         }
     }
+}
+
+/// Whether the program of the run is what is waited for; it was read when the run began.
+fn look_at_program(session: Option<&Session>, awaited: Awaited) -> Sight {
+    let info = session.and_then(|session| session.history.info());
+    let program = info.and_then(|info| info.spec.network.program(info.image, info.readout().count()).ok());
+    let come = program.is_some_and(|program| match awaited {
+        Awaited::Residual => program.has_residual(),
+        _ => gia(&program).is_err(),
+    });
+    if come { Sight::Come } else { Sight::NotYet }
 }
 
 /// How it stands with something that a study does; it is started once its folder was looked at.

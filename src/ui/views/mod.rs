@@ -262,6 +262,10 @@ impl View {
                  percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: the kernel and its \
                  velocity are then shown of it, too. The velocity has no value where the centred K_W is nothing but rounding (the \
                  last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
+                 “Edit” shows the text that wrote it, beside each line what the line gives, its parameters, its share, and ∞ where \
+                 it has an infinite-width limit (– where not: point at it). Change it, or begin from another; “Apply” starts the run, \
+                 and undo (Ctrl+Z outside the text) brings the network before back. While the text differs from the run's, its own \
+                 network is drawn. Theory also asks that the read-out is drawn anew and that no matrix is used with its transpose.\n\
                  Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703)."
             }
             Self::Trajectories => {

@@ -48,7 +48,7 @@ impl View {
             Self::Prediction => 480.0,
             Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
             Self::Accuracy => 300.0,
-            Self::Waterfall | Self::Gram | Self::Compare => 250.0,
+            Self::Waterfall | Self::Gram | Self::Compare | Self::Program => 250.0,
             _ => 190.0,
         }
     }

@@ -1,34 +1,47 @@
-//! The network as its tensor program: the forward pass line by line, the backward pass as its mirror, and between the two every
-//! parameter tensor with its share of the kernel. A click on a tensor chooses it for the views of the kernel and its velocity.
+//! The network as a text and as its tensor program. Left, where it is asked for, the text, in which a network is written; right
+//! the forward pass line by line, the backward pass as its mirror, and between the two every parameter tensor with its share of the
+//! kernel. A click on a tensor chooses it for the views of the kernel and its velocity.
 //!
-//! Guarantees: what is drawn is the network of the run, not of the settings; a share is the one measured at the cursor, and
-//! where none was measured the view says why instead.
+//! Guarantees: what is drawn is the network of the run, not of the settings, until its text is changed; then it is the text's, or
+//! the last one that was a network, and has no shares. A share is the one measured at the cursor, and where none was measured the
+//! view says why instead. Nothing here waits for a text to be read.
 
+mod drawing;
+mod editor;
+mod files;
+mod ink;
 mod layout;
+mod margin;
+mod pane;
+mod reader;
 mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{
-    Align2, Color32, FontId, Pos2, Rect, RichText, Role, ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
-};
+use egui::{Context, RichText, Ui, UiBuilder};
 
-use self::layout::{Layout, fits, shown};
+use self::drawing::Picture;
+use self::editor::Editor;
+use self::pane::Around;
 use super::choosers::choose_task;
-use super::slot::Slot;
+use super::slot::{Slot, Wish};
+use super::{View, ViewState};
 use crate::record::TensorMetrics;
-use crate::spec::{Line, NetworkSpec, Parameter, Program};
+use crate::spec::{DataShape, NetworkSpec, Program};
+use crate::ui::logic::waker;
 use crate::ui::scene::Scene;
-use crate::ui::theme::{self, Tokens};
+use crate::ui::theme::{self, GRID};
 
 /// The tensor that the views of the kernel and its velocity show alone; none: the whole.
 pub type Chosen = Option<Arc<str>>;
 
-/// Height of the row of blocks.
-const STRIP: f32 = 20.0;
-/// From one line in a small box to the next.
-const LINE: f32 = 14.5;
+/// From this size on there is room for text and drawing beside each other.
+const BOTH: f32 = 640.0;
+const HIGH: f32 = 230.0;
+/// Of both, the text's part of the width, and the most that lines need.
+const TEXT: f32 = 0.66;
+const LONGEST: f32 = 940.0;
 
 /// Kept between frames.
 pub struct ProgramState {
@@ -37,11 +50,12 @@ pub struct ProgramState {
     block: usize,
     /// The network that was last described, for images and logits of these numbers.
     described: Option<(NetworkSpec, [usize; 3], usize, Arc<Program>)>,
+    editor: Editor,
 }
 
 impl Default for ProgramState {
     fn default() -> Self {
-        Self { task: 1, block: 0, described: None }
+        Self { task: 1, block: 0, described: None, editor: Editor::default() }
     }
 }
 
@@ -60,287 +74,102 @@ impl ProgramState {
     }
 }
 
+/// What the window does with the text.
+impl ViewState {
+    /// Takes note of the settings of the window, whose network's text can be written.
+    pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
+        self.program.editor.follow(network, Some(shape));
+    }
+
+    /// Whether the text has the keys, or had them until Esc took them.
+    pub fn writes(&self) -> bool {
+        self.program.editor.writes
+    }
+
+    /// Shows the text of the network beside its drawing.
+    pub fn open_text(&mut self) {
+        self.program.editor.open = true;
+    }
+
+    /// Reads a file with the text of a network, and shows it.
+    ///
+    /// # Errors
+    /// When there is no thread to read it.
+    pub fn open_file(&mut self, ctx: &Context, path: PathBuf) -> std::io::Result<()> {
+        self.bring(View::Program);
+        self.open_text();
+        self.program.editor.open_file(path, waker(ctx))
+    }
+}
+
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ProgramState, chosen: &mut Chosen) {
     let mut card = slot.card(ui, "tr Θ_W/tr Θ");
     choose_task(&mut card.header, scene, "Probes of the program", &mut state.task);
-    let Some(program) = state.describe(scene) else { return };
-    let Some(network) = scene.info().map(|info| info.spec.network.clone()) else { return };
+    let room = card.body.available_size();
+    let both = room.x >= BOTH && room.y >= HIGH;
+    let edits = !scene.paper && {
+        let edit = card.header.selectable_label(state.editor.open, RichText::new("Edit").size(theme::SMALL));
+        if edit.on_hover_text("Read and write the network as a text").clicked() {
+            state.editor.open ^= true;
+            if state.editor.open && !both && !slot.enlarged {
+                slot.wish = Some(Wish::Enlarge);
+            }
+        }
+        state.editor.open
+    };
+    let program = state.describe(scene);
+    let run = state
+        .described
+        .as_ref()
+        .filter(|_| program.is_some())
+        .map(|(network, image, classes, _)| (network, *image, *classes));
     let ui = &mut card.body;
     let row = scene.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
     let told: Vec<TensorMetrics> =
         row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == state.task)).cloned().collect();
-    if row.is_some() && told.is_empty() {
-        let text = if network.is_infinite() {
-            "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured."
-        } else {
-            "The kernel was not kept apart by tensors: there are too many probe images for that."
-        };
-        ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
-    }
     if let Some(sheet) = &mut scene.sheet {
         sheet.head(["tensor", "task", "share"]);
         told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
     }
-    let picture = Picture { program: &program, network: &network, told: &told, task: state.task };
-
-    let room = ui.available_size();
-    let tall = room.y > 0.72 * room.x;
-    let all = shown(&program, None);
-    let folded = program.blocks() > 1 && !fits(&program, &all, tall, room);
-    let lines = if folded {
-        state.block = state.block.min(program.blocks() - 1);
-        picture.strip(ui, &mut state.block);
-        shown(&program, Some(state.block))
+    let is_run = run.is_some_and(|(network, ..)| state.editor.is_text_of(network));
+    let mut rest = ui.available_rect_before_wrap();
+    if edits {
+        state.editor.poll(scene.actions);
+        state.editor.read(ui.ctx(), run);
+        let width = if both { (TEXT * room.x).min(LONGEST) } else { room.x };
+        let (left, right) = rest.split_left_right_at_x(rest.left() + width);
+        rest = right.with_min_x(right.left() + 2.0 * GRID);
+        let mut pane = ui.new_child(UiBuilder::new().max_rect(left).id_salt("pane"));
+        let around = Around { run: run.map(|(network, ..)| network), is_run, told: &told };
+        if let Some(wish) = pane::show(&mut pane, &mut state.editor, &around) {
+            state.editor.execute(wish, scene.actions, waker(ui.ctx()));
+        }
+        if !both {
+            return;
+        }
     } else {
-        all
+        state.editor.writes = false;
+    }
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("drawing"));
+    let good = state.editor.good().filter(|_| edits && !is_run).cloned();
+    // A text that is being changed back, or was just begun, may still be known as that of the run.
+    let other = good.filter(|good| !run.is_some_and(|(network, ..)| good.spec.source_text() == network.source_text()));
+    let drawn = match (&other, &program, run) {
+        (Some(other), ..) => Some((&other.program, &other.spec, [].as_slice())),
+        (None, Some(program), Some((network, ..))) => Some((program, network, told.as_slice())),
+        _ => None,
     };
-    let room = ui.available_size();
-    ScrollArea::both().id_salt("program").auto_shrink(false).show(ui, |ui| {
-        let at = ui.cursor().min;
-        let layout = Layout::of(&program, &lines, tall, at, room);
-        ui.allocate_exact_size(layout.size, Sense::hover());
-        picture.passes(ui, &layout);
-        picture.tensors(ui, &layout, chosen);
-    });
-}
-
-/// What is drawn.
-struct Picture<'a> {
-    program: &'a Program,
-    network: &'a NetworkSpec,
-    told: &'a [TensorMetrics],
-    task: usize,
-}
-
-impl Picture<'_> {
-    fn told(&self, tensor: &Parameter) -> Option<&TensorMetrics> {
-        self.told.iter().find(|told| *told.tensor == *tensor.name)
-    }
-
-    /// The blocks as a row of numbers, each filled as high as its share; a click shows that block.
-    fn strip(&self, ui: &mut Ui, block: &mut usize) {
-        let tokens = Tokens::of(ui);
-        let count = self.program.blocks();
-        let (row, _) = ui.allocate_exact_size(vec2(ui.available_width(), STRIP - 4.0), Sense::hover());
-        let words = ui.painter().layout_no_wrap(format!("{count} blocks"), theme::note(), tokens.weak);
-        let left = row.left() + words.size().x + 6.0;
-        ui.painter().galley(pos2(row.left(), row.center().y - words.size().y / 2.0), words, tokens.weak);
-        let side = ((row.right() - left) / count as f32).clamp(6.0, 26.0);
-        for at in 0..count {
-            let rect = Rect::from_min_size(pos2(left + side * at as f32, row.top()), vec2(side - 2.0, row.height()));
-            let tensors = self
-                .program
-                .lines
-                .iter()
-                .filter(|line| line.block == Some(at))
-                .flat_map(|line| self.program.tensors_of(line));
-            let share: f64 = tensors.filter_map(|tensor| self.told(tensor)).map(|told| told.share).sum();
-            let response = ui.interact(rect, ui.scope_id().with(("block", at)), Sense::click());
-            let name = format!("Block {}", at + 1);
-            response.widget_info(|| WidgetInfo::selected(Role::Button, true, at == *block, &name));
-            let lit = response.hovered() || response.has_focus();
-            filled(ui, rect, share, at == *block, lit, true);
-            ui.painter().text(rect.center(), Align2::CENTER_CENTER, at + 1, theme::ticks(), tokens.text);
-            if response.on_hover_text(format!("{name}: {} of the trace", words::share(share))).clicked() {
-                *block = at;
-            }
-        }
-    }
-
-    /// Both passes: their lines, and who reads whom.
-    fn passes(&self, ui: &mut Ui, layout: &Layout) {
-        let tokens = Tokens::of(ui);
-        for (number, rect) in &layout.blocks {
-            let stroke = Stroke::new(1.0, tokens.hairline);
-            ui.painter().rect_stroke(*rect, 4.0, stroke, StrokeKind::Outside);
-            // In the gap beside the pass; a tall place has none.
-            if layout.blocks.len() > 1 && !layout.tall {
-                let (at, font) = (rect.left_top() + vec2(2.0, 18.0), FontId::proportional(8.5));
-                ui.painter().text(at, Align2::LEFT_TOP, format!("block {}", number + 1), font, tokens.faint);
-            }
-        }
-        for way in &layout.ways {
-            arrow(ui, &layout.path(way, false), tokens.weak, false);
-            // Nothing goes back to the image.
-            if self.program.lines[layout.items[way.from].line].op.operation().is_some() {
-                arrow(ui, &layout.path(way, true), tokens.weak, true);
-            }
-        }
-        for (place, item) in layout.items.iter().enumerate() {
-            let line = &self.program.lines[item.line];
-            let step = words::step(line);
-            pill(ui, item.forward, words::short(line), false);
-            hover(ui, item.forward, ("forward", item.line), &step);
-            if line.op.operation().is_some() {
-                pill(ui, item.backward, &format!("{}′", words::short(line)), true);
-                hover(ui, item.backward, ("backward", item.line), &step);
-            }
-            for tensor in &item.tensors {
-                let (ends, back) = if layout.tall {
-                    let y = item.forward.center().y;
-                    (
-                        [item.forward.right_center(), pos2(tensor.left(), y)],
-                        [pos2(tensor.right(), y), item.backward.left_center()],
-                    )
-                } else {
-                    let x = item.forward.center().x;
-                    (
-                        [item.forward.center_bottom(), pos2(x, tensor.top())],
-                        [pos2(x, tensor.bottom()), item.backward.center_top()],
-                    )
-                };
-                let thin = Stroke::new(1.0, tokens.faint);
-                if tensor == &item.tensors[0] {
-                    ui.painter().line_segment(ends, thin);
-                }
-                if tensor == &item.tensors[item.tensors.len() - 1] {
-                    ui.painter().extend(Shape::dashed_line(&back, thin, 2.0, 2.0));
-                }
-            }
-            if place + 1 == layout.items.len() {
-                turn(ui, item, layout.tall);
-            }
-        }
-    }
-
-    /// The tensors, which can be chosen.
-    fn tensors(&self, ui: &mut Ui, layout: &Layout, chosen: &mut Chosen) {
-        for item in &layout.items {
-            let line = &self.program.lines[item.line];
-            for (tensor, rect) in self.program.tensors_of(line).zip(&item.tensors) {
-                self.tensor(ui, line, tensor, *rect, chosen);
-            }
-        }
-    }
-
-    fn tensor(&self, ui: &mut Ui, line: &Line, tensor: &Parameter, rect: Rect, chosen: &mut Chosen) {
-        let tokens = Tokens::of(ui);
-        let told = self.told(tensor);
-        let is_chosen = chosen.as_deref() == Some(tensor.name.as_str());
-        let sense = if told.is_some() { Sense::click() } else { Sense::hover() };
-        let response = ui.interact(rect, ui.scope_id().with(("tensor", &tensor.name)), sense);
-        let name = format!("Tensor {}", tensor.name);
-        response.widget_info(|| WidgetInfo::selected(Role::Button, told.is_some(), is_chosen, &name));
-        let lit = told.is_some() && (response.hovered() || response.has_focus());
-        let upright = rect.height() > rect.width();
-        filled(ui, rect, told.map_or(0.0, |told| told.share), is_chosen, lit, upright);
-
-        let fixed = tensor.stands_still(self.network.parametrisation);
-        let number = match told {
-            Some(told) => words::share(told.share),
-            None if fixed => "fixed".to_owned(),
-            None => "–".to_owned(),
-        };
-        let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-        let width = |text: &str, font: &FontId| {
-            ui.painter().layout_no_wrap(text.to_owned(), font.clone(), tokens.text).size().x
-        };
-        let (small, tick) = (theme::note(), theme::ticks());
-        let shape = words::shape(tensor);
-        let value = width(&number, &tick);
-        if rect.width() > 92.0 {
-            // In one line: name, shape where there is room, share.
-            let middle = rect.center().y;
-            let room = rect.width() - value - 18.0;
-            let long = [format!("{}  {shape}", tensor.name), tensor.name.clone(), tensor.part().to_owned()];
-            let text = long.iter().find(|text| width(text, &small) < room);
-            let text = text.map_or_else(|| words::sign(line, tensor), |text| text.as_str());
-            painter.text(pos2(rect.left() + 6.0, middle), Align2::LEFT_CENTER, text, small, tokens.text);
-            painter.text(pos2(rect.right() - 6.0, middle), Align2::RIGHT_CENTER, number, tick, tokens.text);
-        } else {
-            let lines = ((rect.height() - 4.0) / LINE) as usize;
-            let mut texts = vec![(words::sign(line, tensor).to_owned(), small.clone()), (number, tick.clone())];
-            if lines < 2 {
-                texts.remove(0);
-            } else if lines > 2 && width(&shape, &tick) < rect.width() - 2.0 {
-                texts.push((shape, tick));
-            }
-            let top = rect.center().y - 0.5 * LINE * texts.len() as f32;
-            for (place, (text, font)) in texts.into_iter().enumerate() {
-                let at = pos2(rect.center().x, top + LINE * place as f32);
-                painter.text(at, Align2::CENTER_TOP, text, font, tokens.text);
-            }
-        }
-        let text = format!(
-            "{}\n\n{}",
-            words::told(tensor, told, self.task),
-            words::formula(self.network, self.program, line, tensor)
-        );
-        let response = response.on_hover_text(text);
-        if response.clicked() {
-            *chosen = if is_chosen { None } else { Some(tensor.name.as_str().into()) };
-        }
-    }
-}
-
-/// A box filled as far as a share says, from below or from the left.
-fn filled(ui: &Ui, rect: Rect, share: f64, chosen: bool, lit: bool, upright: bool) {
-    let tokens = Tokens::of(ui);
-    let part = share.clamp(0.0, 1.0) as f32;
-    let fill = if upright {
-        rect.with_min_y(rect.bottom() - part * rect.height())
-    } else {
-        rect.with_max_x(rect.left() + part * rect.width())
+    let Some((program, network, told)) = drawn else { return };
+    let note = match &other {
+        Some(_) => Some("The text's network, which is not trained: no shares were measured."),
+        None if row.is_none() || !told.is_empty() => None,
+        None if network.is_infinite() => Some(
+            "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured.",
+        ),
+        None => Some("The kernel was not kept apart by tensors: there are too many probe images for that."),
     };
-    let painter = ui.painter();
-    painter.rect_filled(rect, 3.0, tokens.well);
-    painter.rect_filled(fill, 3.0, tokens.accent.gamma_multiply(0.38));
-    let stroke = match (chosen, lit) {
-        (true, _) => Stroke::new(2.0, tokens.accent),
-        (false, true) => Stroke::new(1.0, tokens.text),
-        (false, false) => Stroke::new(1.0, tokens.faint),
-    };
-    painter.rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
-}
-
-/// A line of a pass.
-fn pill(ui: &Ui, rect: Rect, text: &str, backward: bool) {
-    let tokens = Tokens::of(ui);
-    let (fill, colour) = if backward { (Color32::TRANSPARENT, tokens.weak) } else { (tokens.well, tokens.text) };
-    ui.painter().rect(rect, 6.0, fill, tokens.line(), StrokeKind::Inside);
-    let size = if rect.width() < 30.0 { 9.0 } else { 10.5 };
-    let wide = |size: f32| ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), colour);
-    let galley = wide(size);
-    // A name stays in its box.
-    let fits = (rect.width() - 4.0) / galley.size().x;
-    let galley = if fits < 1.0 { wide((size * fits).max(6.0)) } else { galley };
-    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, colour);
-}
-
-fn hover(ui: &Ui, rect: Rect, name: (&str, usize), text: &str) {
-    ui.interact(rect, ui.scope_id().with(name), Sense::hover()).on_hover_text(text);
-}
-
-/// A way with its head; dashed where it goes back.
-fn arrow(ui: &Ui, path: &[Pos2], colour: Color32, dashed: bool) {
-    let stroke = Stroke::new(1.0, colour);
-    if dashed {
-        ui.painter().extend(Shape::dashed_line(path, stroke, 3.0, 2.0));
-    } else {
-        ui.painter().add(Shape::line(path.to_vec(), stroke));
+    if let Some(note) = note {
+        ui.label(RichText::new(note).size(theme::SMALL).color(scene.tokens.weak));
     }
-    let &[.., before, tip] = path else { return };
-    let along = (tip - before).normalized();
-    let side = Vec2::new(-along.y, along.x);
-    let points = vec![tip, tip - along * 4.0 + side * 2.2, tip - along * 4.0 - side * 2.2];
-    ui.painter().add(Shape::convex_polygon(points, colour, Stroke::NONE));
-}
-
-/// From the logits back: where the backward pass begins.
-fn turn(ui: &Ui, last: &layout::Item, tall: bool) {
-    let tokens = Tokens::of(ui);
-    let (from, to) = (last.forward, last.backward);
-    let path = if tall {
-        let y = from.bottom().max(to.bottom()) + 11.0;
-        vec![from.center_bottom(), pos2(from.center().x, y), pos2(to.center().x, y), to.center_bottom()]
-    } else {
-        let x = from.right().max(to.right()) + 13.0;
-        vec![from.right_center(), pos2(x, from.center().y), pos2(x, to.center().y), to.right_center()]
-    };
-    arrow(ui, &path, tokens.weak, true);
-    let middle = path[1] + 0.5 * (path[2] - path[1]);
-    let galley = ui.painter().layout_no_wrap("f".to_owned(), FontId::proportional(10.5), tokens.text);
-    let place = Rect::from_center_size(middle, galley.size());
-    ui.painter().rect_filled(place.expand(2.0), 2.0, tokens.card);
-    ui.painter().galley(place.min, galley, tokens.text);
+    Picture { program, network, told, task: state.task }.show(&mut ui, &mut state.block, chosen);
 }

@@ -3,7 +3,7 @@
 
 use crate::record::TensorMetrics;
 use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Reduce, Reduction};
-use crate::spec::{INFINITE, Line, NetworkSpec, Op, Parameter, Program};
+use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::format;
 
 /// A step as it is written into the picture.
@@ -86,10 +86,16 @@ pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
     }
 }
 
-/// 256×784; infinite sides as such.
-pub fn shape(tensor: &Parameter) -> String {
-    let side = |&size: &usize| if size == INFINITE { "∞".to_owned() } else { size.to_string() };
-    tensor.shape.iter().map(side).collect::<Vec<_>>().join("×")
+/// 256×784, as [`sides`].
+pub fn shape(tensor: &Parameter, network: &NetworkSpec) -> String {
+    sides(&tensor.shape, network)
+}
+
+/// 256×784; in the limit the sides that grow are infinite, and so are those that are multiples of what stands for it.
+pub fn sides(shape: &[usize], network: &NetworkSpec) -> String {
+    let grows = |size: usize| network.is_infinite() && size.is_multiple_of(network.nominal());
+    let side = |&size: &usize| if grows(size) { "∞".to_owned() } else { size.to_string() };
+    shape.iter().map(side).collect::<Vec<_>>().join("×")
 }
 
 /// A share in few signs.
@@ -101,6 +107,16 @@ pub fn share(share: f64) -> String {
         p if p < 0.995 => format!("{p:.2} %").trim_start_matches('0').to_owned(),
         p if p < 9.95 => format!("{p:.1} %"),
         p => format!("{p:.0} %"),
+    }
+}
+
+/// How many, in few signs: 68,362 and 11.2 M.
+pub fn count(count: f64) -> String {
+    match count {
+        count if count < 999_999.5 => format::count(count as u64),
+        count if count < 99.95e6 => format!("{:.1} M", count / 1e6),
+        count if count < 999.5e6 => format!("{:.0} M", count / 1e6),
+        count => format!("{:.1} G", count / 1e9),
     }
 }
 
@@ -141,8 +157,8 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
 }
 
 /// What is known of a tensor at the cursor.
-pub fn told(tensor: &Parameter, told: Option<&TensorMetrics>, task: usize) -> String {
-    let head = format!("{} [{}]", tensor.name, shape(tensor));
+pub fn told(network: &NetworkSpec, tensor: &Parameter, told: Option<&TensorMetrics>, task: usize) -> String {
+    let head = format!("{} [{}]", tensor.name, shape(tensor, network));
     let Some(told) = told else { return head };
     let velocity = told.velocity.map_or_else(
         || "no velocity here".to_owned(),

@@ -1,0 +1,243 @@
+//! The text of a network while it is written: what it was begun from, what it is read as, and when it is the network of the run.
+//!
+//! Guarantees: the text is the user's until the settings name another network, by a choice there or by undo; nothing of it
+//! reaches the settings before it is applied, and only a text that is a network can be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{Context, Id};
+
+use super::files::{FileWork, Told, opened, saved};
+use super::reader::{Network, Question, Read, Reader};
+use crate::spec::text::{TextError, builtin};
+use crate::spec::{DataShape, NetworkSpec};
+use crate::ui::actions::{Action, Actions};
+use crate::ui::toasts::Toast;
+use crate::worker::Waker;
+
+/// What is asked of the text by a button or a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Begin from this network that comes with the program.
+    Begin(&'static str),
+    Open,
+    Save,
+    /// The same at the path that was typed.
+    OpenTyped,
+    SaveTyped,
+    /// The text of the settings again.
+    Revert,
+    Apply,
+}
+
+/// The text, and all that is known of it.
+#[derive(Default)]
+pub struct Editor {
+    /// Whether the text is shown.
+    pub open: bool,
+    pub text: String,
+    /// Where its settings come from.
+    base: NetworkSpec,
+    /// What it is called, where it is the user's and has a name of its own.
+    name: Option<String>,
+    /// The settings of the window, as they were last seen.
+    draft: Option<NetworkSpec>,
+    image: [usize; 3],
+    classes: usize,
+    reader: Option<Reader>,
+    /// Whether there is no thread to read texts.
+    unread: bool,
+    asked: Option<Question>,
+    last: Option<Read>,
+    /// The last text that was a network.
+    good: Option<Arc<Network>>,
+    files: Option<FileWork>,
+    /// Where no dialog comes, the path that is typed instead.
+    pub typed: Option<String>,
+    /// Whether the text had the keys in the last frame.
+    pub writes: bool,
+}
+
+impl Editor {
+    /// Where the text is written, for whoever gives it the keys.
+    pub fn id() -> Id {
+        Id::unique("the text of the program")
+    }
+
+    /// Takes note of the settings: where they name another network than before, its text is shown.
+    pub fn follow(&mut self, network: &NetworkSpec, shape: Option<&DataShape>) {
+        if let Some(shape) = shape {
+            (self.image, self.classes) = (shape.image, shape.outputs);
+        }
+        if self.draft.as_ref() == Some(network) {
+            return;
+        }
+        let is_same = |other: &NetworkSpec| (&other.program, &other.text) == (&network.program, &network.text);
+        if !self.draft.as_ref().is_some_and(is_same) {
+            self.text = network.source_text().to_owned();
+            self.base = network.clone();
+            self.name = network.text.as_ref().map(|_| network.program.clone());
+        } else if is_same(&self.base) {
+            self.base = network.clone();
+        }
+        self.draft = Some(network.clone());
+    }
+
+    /// Whether this is its text.
+    pub fn is_text_of(&self, network: &NetworkSpec) -> bool {
+        self.text == network.source_text()
+    }
+
+    /// Gives the text to be read, unless it was, and takes what came of it; `run` is the network that is trained.
+    pub fn read(&mut self, ctx: &Context, run: Option<(&NetworkSpec, [usize; 3], usize)>) {
+        let of_run = run.filter(|(network, ..)| self.is_text_of(network));
+        let question = match of_run {
+            Some((network, image, classes)) => {
+                let name = network.program.clone();
+                Question { text: self.text.clone(), name, base: network.clone(), exact: true, image, classes }
+            }
+            None => Question {
+                text: self.text.clone(),
+                name: self.own_name(),
+                base: self.base.clone(),
+                exact: self.is_text_of(&self.base),
+                image: self.image,
+                classes: self.classes,
+            },
+        };
+        if self.reader.is_none() && !self.unread {
+            self.reader =
+                Reader::start(ctx).inspect_err(|err| log::warn!("texts of networks are not read: {err}")).ok();
+            self.unread = self.reader.is_none();
+        }
+        let Some(reader) = &mut self.reader else { return };
+        if let Some(read) = reader.answer() {
+            if let Ok(network) = &read.result {
+                self.good = Some(Arc::clone(network));
+            }
+            self.last = Some(read);
+        }
+        if self.asked.as_ref() != Some(&question) && reader.order(question.clone()) {
+            self.asked = Some(question);
+        }
+    }
+
+    /// Whether the settings have another text.
+    pub fn is_edited(&self) -> bool {
+        self.draft.as_ref().is_some_and(|draft| !self.is_text_of(draft))
+    }
+
+    /// What the text is, as far as it was read.
+    pub fn network(&self) -> Option<&Arc<Network>> {
+        self.last.as_ref()?.result.as_ref().ok()
+    }
+
+    /// The last text that was a network.
+    pub fn good(&self) -> Option<&Arc<Network>> {
+        self.good.as_ref()
+    }
+
+    /// What is wrong with the text.
+    pub fn error(&self) -> Option<&TextError> {
+        self.last.as_ref()?.result.as_ref().err()
+    }
+
+    /// Whether what is known is of the text as it stands.
+    pub fn is_read(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.question.text == self.text && Some(&last.question) == self.asked.as_ref())
+    }
+
+    /// What the text is called.
+    pub fn name(&self) -> String {
+        match self.network().filter(|_| self.is_read()) {
+            Some(network) => network.spec.program.clone(),
+            None if self.is_text_of(&self.base) => self.base.program.clone(),
+            None => self.own_name(),
+        }
+    }
+
+    /// What it is called where it is not one that comes with the program.
+    fn own_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("my_{}", self.base.program))
+    }
+
+    /// The network that would be trained; none while the text is none, or is being read.
+    pub fn candidate(&self) -> Option<NetworkSpec> {
+        let network = self.network().filter(|_| self.is_read())?;
+        let draft = self.draft.as_ref().filter(|draft| self.is_text_of(draft));
+        Some(draft.unwrap_or(&network.spec).clone())
+    }
+
+    /// Carries out what was asked of the text.
+    pub fn execute(&mut self, wish: Wish, actions: &mut Actions, wake: Waker) {
+        match wish {
+            Wish::Begin(name) => {
+                let Some(network) = builtin(name) else { return };
+                self.base = self.draft.clone().unwrap_or_default().another(name);
+                self.name = None;
+                network.text.clone_into(&mut self.text);
+            }
+            Wish::Revert => {
+                if let Some(draft) = self.draft.take() {
+                    // As if it were seen for the first time.
+                    self.follow(&draft, None);
+                }
+            }
+            Wish::Apply => {
+                if let Some(network) = self.candidate() {
+                    actions.push(Action::Apply(Box::new(network)));
+                }
+            }
+            Wish::Open | Wish::Save if self.files.is_some() => {}
+            Wish::Open => self.wait(FileWork::open(wake), actions),
+            Wish::Save => self.wait(FileWork::save(self.text.clone(), &self.name(), wake), actions),
+            Wish::OpenTyped => {
+                let path = self.typed.clone().unwrap_or_default();
+                self.take(opened(path.trim().as_ref()), actions);
+            }
+            Wish::SaveTyped => {
+                let path = self.typed.clone().unwrap_or_default();
+                self.take(saved(path.trim().as_ref(), &self.text), actions);
+            }
+        }
+    }
+
+    /// Reads the text of a file.
+    pub fn open_file(&mut self, path: PathBuf, wake: Waker) -> std::io::Result<()> {
+        self.files = Some(FileWork::read(path, wake)?);
+        Ok(())
+    }
+
+    fn wait(&mut self, work: std::io::Result<FileWork>, actions: &mut Actions) {
+        match work {
+            Ok(work) => self.files = Some(work),
+            Err(err) => actions.push(Action::Tell(Toast::failed(format!("No file dialog: {err}")))),
+        }
+    }
+
+    /// Takes what came of a file dialog.
+    pub fn poll(&mut self, actions: &mut Actions) {
+        let Some(told) = self.files.as_ref().and_then(FileWork::poll) else { return };
+        self.files = None;
+        told.into_iter().for_each(|told| self.take(told, actions));
+    }
+
+    fn take(&mut self, told: Told, actions: &mut Actions) {
+        match told {
+            Told::Opened(text, name) => {
+                self.base = self.draft.clone().unwrap_or_default();
+                (self.text, self.name, self.typed) = (text, Some(name), None);
+            }
+            Told::Saved(path, name) => {
+                (self.name, self.typed) = (Some(name), None);
+                let shown = path.display();
+                actions.push(Action::Tell(Toast::done(format!("Saved as {shown}"))));
+            }
+            Told::Failed(sentence) => actions.push(Action::Tell(Toast::failed(sentence))),
+            Told::NoDialog => _ = self.typed.get_or_insert_default(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Texts of networks in files: opened and saved where the system's dialog says, by a thread that waits for it and reads or writes.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
+
+use crate::spec::text::MOST_BYTES;
+use crate::ui::folder_dialog::{FileAsked, ask};
+use crate::ui::runs::APPEARS;
+use crate::worker::Waker;
+
+const ENDING: &str = "rhai";
+
+/// What came of a file.
+pub enum Told {
+    /// Its text, and what it is called.
+    Opened(String, String),
+    /// Where the text was saved, and what it is called from now on.
+    Saved(PathBuf, String),
+    /// One sentence.
+    Failed(String),
+    /// No dialog has come: the system has none.
+    NoDialog,
+}
+
+/// A file that is being chosen, read or written.
+pub struct FileWork {
+    answer: Receiver<Option<Told>>,
+    asked: Instant,
+}
+
+impl FileWork {
+    pub fn open(wake: Waker) -> std::io::Result<Self> {
+        Ok(Self::waits(ask(
+            FileAsked::Open { title: "Text of a network", ending: ENDING },
+            |path| opened(&path),
+            wake,
+        )?))
+    }
+
+    pub fn save(text: String, name: &str, wake: Waker) -> std::io::Result<Self> {
+        let asked = FileAsked::Save { title: "Save the text of the network", name: format!("{name}.{ENDING}") };
+        Ok(Self::waits(ask(asked, move |path| saved(&path, &text), wake)?))
+    }
+
+    /// Reads this file.
+    pub fn read(path: PathBuf, wake: Waker) -> std::io::Result<Self> {
+        let (send, answer) = bounded(1);
+        let work = move || {
+            // Nobody listens when the window has gone.
+            let _ = send.send(Some(opened(&path)));
+            wake();
+        };
+        std::thread::Builder::new().name("text of a file".to_owned()).spawn(work)?;
+        Ok(Self::waits(answer))
+    }
+
+    fn waits(answer: Receiver<Option<Told>>) -> Self {
+        Self { answer, asked: Instant::now() }
+    }
+
+    /// What came of it, once; nothing in it where nobody chose a file.
+    pub fn poll(&self) -> Option<Option<Told>> {
+        match self.answer.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            Ok(Some(told)) => Some(Some(told)),
+            Ok(None) | Err(TryRecvError::Disconnected) => {
+                Some((self.asked.elapsed() < APPEARS).then_some(Told::NoDialog))
+            }
+        }
+    }
+}
+
+/// Reads a file.
+pub fn opened(path: &Path) -> Told {
+    let shown = path.display();
+    match read(path) {
+        Ok(text) => Told::Opened(text, name_of(path)),
+        Err(why) => Told::Failed(format!("{shown} cannot be opened: {why}")),
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    // A pipe would be waited for, and a device read for ever.
+    if !fs::metadata(path).map_err(|err| plain(&err))?.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|err| plain(&err))?;
+    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|err| plain(&err))?;
+    if bytes.len() > MOST_BYTES {
+        return Err(format!("it is larger than {} KiB, the most that a text has", MOST_BYTES >> 10));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())?;
+    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))
+}
+
+/// Writes a file.
+pub fn saved(path: &Path, text: &str) -> Told {
+    match fs::write(path, text) {
+        Ok(()) => Told::Saved(path.to_owned(), name_of(path)),
+        Err(err) => Told::Failed(format!("{} cannot be written: {}", path.display(), plain(&err))),
+    }
+}
+
+/// What the system says, without its number.
+fn plain(err: &std::io::Error) -> String {
+    err.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}

@@ -1,0 +1,180 @@
+//! What is known of each line of a text, beside it: what it gives, its parameters, its share of the kernel's trace, and whether it
+//! has an infinite-width limit.
+
+use egui::{Align2, Rect, Role, Sense, Ui, WidgetInfo, pos2};
+
+use super::editor::Editor;
+use super::pane::Around;
+use super::reader::{Network, Row};
+use super::words;
+use crate::ui::theme::{self, Tokens};
+
+/// A column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Shape,
+    Parameters,
+    Share,
+    Limit,
+}
+
+impl Column {
+    const ALL: [Self; 4] = [Self::Shape, Self::Parameters, Self::Share, Self::Limit];
+
+    fn width(self) -> f32 {
+        match self {
+            Self::Shape => 62.0,
+            Self::Parameters => 48.0,
+            Self::Share => 44.0,
+            Self::Limit => 18.0,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Shape => "shape",
+            Self::Parameters => "param.",
+            Self::Share => "of tr Θ",
+            Self::Limit => "∞",
+        }
+    }
+
+    /// Narrower than this the text has no room beside it.
+    fn least(self) -> f32 {
+        match self {
+            Self::Limit => 280.0,
+            Self::Share => 320.0,
+            Self::Shape => 390.0,
+            Self::Parameters => 470.0,
+        }
+    }
+}
+
+/// The columns for which there is room.
+pub struct Margins(Vec<Column>);
+
+impl Margins {
+    pub fn of(width: f32, shared: bool) -> Self {
+        let shown = |column: &Column| width >= column.least() && (shared || *column != Column::Share);
+        Self(Column::ALL.into_iter().filter(shown).collect())
+    }
+
+    pub fn width(&self) -> f32 {
+        self.0.iter().map(|column| column.width()).sum::<f32>() + if self.0.is_empty() { 0.0 } else { 4.0 }
+    }
+
+    /// Each column's place in a row of this rectangle.
+    fn places(&self, rect: Rect) -> impl Iterator<Item = (Column, Rect)> {
+        let mut right = rect.right() - 4.0;
+        self.0.iter().rev().map(move |&column| {
+            let place = rect.with_min_x(right - column.width()).with_max_x(right);
+            right -= column.width();
+            (column, place)
+        })
+    }
+
+    /// The names of the columns.
+    pub fn head(&self, ui: &Ui, rect: Rect) {
+        let tokens = Tokens::of(ui);
+        for (column, place) in self.places(rect) {
+            let at = pos2(place.right() - 2.0, place.center().y + 1.0);
+            ui.painter().text(at, Align2::RIGHT_CENTER, column.title(), egui::FontId::proportional(9.5), tokens.weak);
+        }
+    }
+
+    /// What is known of this line of the text.
+    pub fn row(&self, ui: &Ui, rect: Rect, line: usize, editor: &Editor, around: &Around<'_>) {
+        let Some((network, row)) = known(editor, line) else { return };
+        let tokens = Tokens::of(ui);
+        let share = around.is_run.then(|| share(network, row, around)).flatten();
+        let rect = Rect::from_min_max(pos2(rect.right() - self.width().max(4.0), rect.top()), rect.max);
+        let tensors = !row.tensors.is_empty();
+        for (column, place) in self.places(rect) {
+            let (text, colour) = match column {
+                Column::Shape => (shape(network, row), tokens.weak),
+                Column::Parameters if tensors => (parameters(network, row), tokens.weak),
+                Column::Share if tensors => match share {
+                    Some(share) => {
+                        let width = (place.width() - 6.0) * share.clamp(0.0, 1.0) as f32;
+                        let bar = place.shrink2(egui::vec2(0.0, 1.5)).with_min_x(place.right() - width);
+                        ui.painter().rect_filled(bar, 2.0, tokens.accent.gamma_multiply(0.3));
+                        (words::share(share), tokens.text)
+                    }
+                    None => (String::new(), tokens.weak),
+                },
+                Column::Parameters | Column::Share => (String::new(), tokens.weak),
+                Column::Limit if row.refusal.is_none() => ("∞".to_owned(), tokens.weak),
+                Column::Limit => ("–".to_owned(), tokens.warning),
+            };
+            let painter = ui.painter().with_clip_rect(place.intersect(ui.clip_rect()));
+            painter.text(
+                pos2(place.right() - 2.0, place.center().y),
+                Align2::RIGHT_CENTER,
+                text,
+                theme::ticks(),
+                colour,
+            );
+        }
+        let response = ui.interact(rect, ui.scope_id().with(("line", line)), Sense::hover());
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, sentence(network, row, line, share)));
+        response.on_hover_text(told(network, row, line, share));
+    }
+}
+
+/// What is known of a line: what was read last, or, while that is no network, what was known before of a line that is the same.
+fn known(editor: &Editor, line: usize) -> Option<(&Network, &Row)> {
+    let network = editor.network().or_else(|| {
+        let good = editor.good()?;
+        let same = |text: &str| text.lines().nth(line - 1).map(str::to_owned);
+        (same(good.spec.source_text()) == same(&editor.text)).then_some(good)
+    })?;
+    Some((network, network.rows.get(&line)?))
+}
+
+fn share(network: &Network, row: &Row, around: &Around<'_>) -> Option<f64> {
+    let of = |&tensor: &usize| {
+        let name = &network.program.tensors[tensor].name;
+        around.told.iter().find(|told| *told.tensor == **name).map(|told| told.share)
+    };
+    let shares: Vec<f64> = row.tensors.iter().filter_map(of).collect();
+    (!shares.is_empty()).then(|| shares.iter().sum())
+}
+
+/// The shape of the last line of the program that it wrote.
+fn shape(network: &Network, row: &Row) -> String {
+    let last = row.lines.last().map(|&line| network.program.lines[line].shape.as_slice());
+    last.map_or_else(String::new, |shape| words::sides(shape, &network.spec))
+}
+
+fn parameters(network: &Network, row: &Row) -> String {
+    if network.spec.is_infinite() { "∞".to_owned() } else { words::count(row.parameters) }
+}
+
+/// All that is known of a line in one sentence.
+fn sentence(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
+    let mut parts = vec![format!("Line {line}: {}", shape(network, row))];
+    if !row.tensors.is_empty() {
+        parts.push(format!("{} parameters", parameters(network, row)));
+    }
+    parts.extend(share.map(|share| format!("{} of tr Θ", words::share(share))));
+    parts.push(if row.refusal.is_none() { "has a limit" } else { "no limit" }.to_owned());
+    parts.join(", ")
+}
+
+/// The same, with the lines of the program that it wrote.
+fn told(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
+    const MOST: usize = 10;
+    let mut text = sentence(network, row, line, share);
+    for &place in row.lines.iter().take(MOST) {
+        let line = &network.program.lines[place];
+        let name = if line.name.is_empty() { words::short(line) } else { &line.name };
+        text += &format!("\n{name} {}", words::sides(&line.shape, &network.spec));
+    }
+    if row.lines.len() > MOST {
+        text += &format!("\nand {} more lines of the program", row.lines.len() - MOST);
+    }
+    if let Some(why) = &row.refusal {
+        text += &format!("\n\nNo infinite-width limit: {why}");
+    }
+    text
+}
