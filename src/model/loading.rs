@@ -30,14 +30,24 @@ pub(super) fn open<'a>(
             Stored::open(parts, "this network", |shapes| Ok(names::find_own(shapes, is_ours)))?
         }
     };
-    let search = Search { image, shapes: Arc::new(stored.shapes()) };
-    let (fitted, told) = search.settled(spec, search.fit(spec.clone()));
+    let search = Search { image, shapes: Arc::new(stored.shapes()), by_text: false };
+    let fitted = search.fit(spec.clone());
+    let (fitted, told) = if fitted.program.is_some() {
+        search.settled(spec, fitted)
+    } else {
+        // What the tensors should be like, to say which is not.
+        (Search { by_text: true, ..search.clone() }.fit(spec.clone()), Said::default())
+    };
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     search.check(&program, &stored)?;
     // Which biases the network has where nobody reads a file.
     let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
     let there = tensors(&program);
-    stored.lacks(asked.into_iter().filter(|name| name.ends_with(".bias") && !there.contains(name)).collect())?;
+    let is_absent = |name: &String| {
+        let weight = name.strip_suffix("bias").map(|layer| format!("{layer}weight"));
+        weight.is_some_and(|weight| search.shapes.contains_key(&weight)) && !there.contains(name)
+    };
+    stored.lacks(asked.into_iter().filter(is_absent).collect())?;
     Ok((program, told, stored))
 }
 
@@ -57,9 +67,12 @@ fn tensors(program: &Program) -> Vec<String> {
     program.tensors.iter().map(|tensor| tensor.name.clone()).collect()
 }
 
+#[derive(Clone)]
 struct Search {
     image: [usize; 3],
     shapes: Arc<Shapes>,
+    /// Whether layers are as wide as the text says and not as the file does.
+    by_text: bool,
 }
 
 /// A spec and how well the file fits it.
@@ -70,20 +83,26 @@ struct Fitted {
     program: Option<Arc<Program>>,
     /// Why there is no program.
     refused: String,
-    /// Tensors that the program lacks or that lack in the file; of none, more than of any.
+    /// Tensors that the program lacks or that lack in the file; of none, more than of any, and less the further its text gets.
     cost: usize,
 }
 
 impl Search {
     fn of(&self, spec: NetworkSpec, classes: usize) -> Fitted {
-        match spec.adopting(self.image, classes, &self.shapes) {
+        let program = if self.by_text {
+            spec.described(self.image, classes).map(|described| Arc::clone(&described.program)).map_err(|why| (0, why))
+        } else {
+            let adopted = spec.adopting(self.image, classes, &self.shapes);
+            adopted.map_err(|err| (err.line.unwrap_or(0), err.to_string()))
+        };
+        match program {
             Ok(program) => {
                 let fits = |shape: &[usize], name: &str| self.shapes.get(name).is_some_and(|found| is_of(found, shape));
                 let found = program.tensors.iter().filter(|tensor| fits(&tensor.shape, &tensor.name)).count();
                 let cost = program.tensors.len() + self.shapes.len() - 2 * found;
                 Fitted { spec, classes, program: Some(program), refused: String::new(), cost }
             }
-            Err(refused) => Fitted { spec, classes, program: None, refused, cost: usize::MAX },
+            Err((line, refused)) => Fitted { spec, classes, program: None, refused, cost: usize::MAX - line },
         }
     }
 
@@ -95,7 +114,7 @@ impl Search {
                 let others: Vec<NetworkSpec> = if declared.name == NetworkSpec::WIDTH {
                     self.widths(&best.spec)
                 } else {
-                    others(&best.spec, &declared.name, &declared.choices).take(TRIED).collect()
+                    self.others(&best.spec, &declared.name, &declared.choices).take(TRIED).collect()
                 };
                 best = self.best(best, others, declared.choices.ascend() && declared.name != NetworkSpec::WIDTH);
             }
@@ -165,7 +184,7 @@ impl Search {
         for declared in spec.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH) {
             let name = declared.name.as_str();
             let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
-            let others = others(&fitted.spec, name, &declared.choices);
+            let others = self.others(&fitted.spec, name, &declared.choices);
             let mut others = self.tried(others, fitted.classes, declared.choices.ascend()).peekable();
             let is_told = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
             drop(others);
@@ -214,18 +233,26 @@ impl Search {
         }
         Ok(())
     }
-}
 
-/// The same spec with each other value of a setting; none of one whose values cannot be counted, or of the width, which every
-/// tensor tells by itself.
-fn others<'a>(spec: &'a NetworkSpec, name: &'a str, choices: &Choices) -> Box<dyn Iterator<Item = NetworkSpec> + 'a> {
-    let own = spec.setting(name);
-    let values: Box<dyn Iterator<Item = Setting>> = match choices {
-        _ if name == NetworkSpec::WIDTH => Box::new(std::iter::empty()),
-        Choices::Whole(range) => Box::new((*range.start()..).map(Setting::Whole)),
-        Choices::Flag => Box::new([true, false].into_iter().map(Setting::Flag)),
-        Choices::Words(words) => Box::new(words.clone().into_iter().map(Setting::Word)),
-        Choices::Real(_) => Box::new(std::iter::empty()),
-    };
-    Box::new(values.filter(move |value| Some(value) != own.as_ref()).map(|value| spec.clone().with(name, value)))
+    /// The same spec with each other value of a setting; none of one whose values cannot be counted, or of the width, which every
+    /// tensor tells by itself.
+    fn others<'a>(
+        &self,
+        spec: &'a NetworkSpec,
+        name: &'a str,
+        choices: &Choices,
+    ) -> Box<dyn Iterator<Item = NetworkSpec> + 'a> {
+        // A number of layers is at most that of the tensors, and a side of patches that of the images.
+        let most = self.image.into_iter().chain([self.shapes.len()]).max().and_then(|most| i64::try_from(most).ok());
+        let most = most.unwrap_or(i64::MAX);
+        let own = spec.setting(name);
+        let values: Box<dyn Iterator<Item = Setting>> = match choices {
+            _ if name == NetworkSpec::WIDTH => Box::new(std::iter::empty()),
+            Choices::Whole(range) => Box::new((*range.start()..=most).map(Setting::Whole)),
+            Choices::Flag => Box::new([true, false].into_iter().map(Setting::Flag)),
+            Choices::Words(words) => Box::new(words.clone().into_iter().map(Setting::Word)),
+            Choices::Real(_) => Box::new(std::iter::empty()),
+        };
+        Box::new(values.filter(move |value| Some(value) != own.as_ref()).map(|value| spec.clone().with(name, value)))
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{self, Asked, Choices, Declared, Described, Setting};
+use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
 use super::validate::{Problem, problem};
 use super::{Activation, DataShape, Layer, Program, Shapes, Spec};
 
@@ -186,12 +186,16 @@ impl NetworkSpec {
     ///
     /// # Errors
     /// When these do not fit each other, says which.
-    pub fn adopting(&self, image: [usize; 3], classes: usize, tensors: &Arc<Shapes>) -> Result<Arc<Program>, String> {
+    pub fn adopting(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        tensors: &Arc<Shapes>,
+    ) -> Result<Arc<Program>, TextError> {
         let mut settings = self.settings.clone();
         settings.insert(WIDTH.to_owned(), self.width_setting());
         let asked = Asked { image, classes, activation: self.activation, settings: &settings };
-        let described = text::adopting(self.source_text(), &asked, tensors).map_err(|err| err.to_string())?;
-        Ok(Arc::clone(&described.program))
+        text::adopting(self.source_text(), &asked, tensors).map(|described| Arc::clone(&described.program))
     }
 
     /// Its program for images that it can see, where nothing is known of those that it will: what it is made of does not depend
