@@ -153,7 +153,8 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Pro
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("drawing"));
     let good = state.editor.good().filter(|_| edits && !is_run).cloned();
     // A text that is being changed back, or was just begun, may still be known as that of the run.
-    let other = good.filter(|good| !run.is_some_and(|(network, ..)| good.spec.source_text() == network.source_text()));
+    let is_other = |spec: &NetworkSpec| run.is_none_or(|(network, ..)| spec.source_text() != network.source_text());
+    let other = good.filter(|good| is_other(&good.spec));
     let drawn = match (&other, &program, run) {
         (Some(other), ..) => Some((&other.program, &other.spec, [].as_slice())),
         (None, Some(program), Some((network, ..))) => Some((program, network, told.as_slice())),
