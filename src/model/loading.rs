@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::names::{self, Family};
+use super::family::{Family, find_own};
+use super::names;
 use super::source::WeightsError;
 use super::stored::{Stored, is_of};
 use crate::spec::ops::shown;
@@ -27,7 +28,7 @@ pub(super) fn open<'a>(
             let own: Vec<String> =
                 spec.program(image, CLASSES).ok().or_else(|| spec.outline()).map_or_else(Vec::new, |own| tensors(&own));
             let is_ours = |name: &str| own.iter().any(|known| known == name);
-            Stored::open(parts, "this network", |shapes| Ok(names::find_own(shapes, is_ours)))?
+            Stored::open(parts, "this network", |shapes| Ok(find_own(shapes, is_ours)))?
         }
     };
     let search = Search { image, shapes: Arc::new(stored.shapes()), by_text: false };

@@ -6,6 +6,7 @@
 mod cotangent;
 mod device;
 mod draw;
+mod family;
 mod loading;
 mod memory;
 mod names;

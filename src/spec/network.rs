@@ -111,7 +111,7 @@ impl NetworkSpec {
     }
 
     /// Gives a setting another value; the text's default is not written down. A value that the text's choices do not admit, and a
-    /// setting that it does not declare, stay for [`NetworkSpec::problems`] to name.
+    /// setting that it does not declare, stay for `problems` to name.
     pub fn set(&mut self, name: &str, setting: Setting) {
         if name == WIDTH {
             self.width = match setting {

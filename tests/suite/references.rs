@@ -80,7 +80,7 @@ fn relative_to(size: f64, found: &[f64], expected: &[f64]) -> f64 {
 /// What differs by how much.
 fn differences(case: &mut Case) -> Result<Vec<(String, f64)>, String> {
     let device = Device::flex();
-    let loaded = Network::load(&case.spec, &[case.weights.clone()], case.image, &device);
+    let loaded = Network::load(&case.spec, std::slice::from_ref(&case.weights), case.image, &device);
     let (network, _) = loaded.map_err(|err| err.to_string())?;
     let (shape, pixels) = case.array("x");
     let (n, inputs) = (shape[0], pixels.len() / shape[0]);

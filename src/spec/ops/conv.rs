@@ -2,7 +2,7 @@
 
 use super::{Layer, Operation, Parameter, one, pair, shown};
 
-/// A convolution: `NAME.weight` [out, in/groups, height, width] and `NAME.bias` [out], PyTorch's `Conv2d`.
+/// A convolution: `NAME.weight` [out, in/groups, height, width] and `NAME.bias` `[out]`, PyTorch's `Conv2d`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv {
     pub channels: usize,

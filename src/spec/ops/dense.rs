@@ -2,7 +2,7 @@
 
 use super::{Layer, Operation, Parameter, one, pair, shown};
 
-/// A dense layer: `NAME.weight` [out, in] and `NAME.bias` [out], PyTorch's `Linear`.
+/// A dense layer: `NAME.weight` [out, in] and `NAME.bias` `[out]`, PyTorch's `Linear`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     pub outputs: usize,

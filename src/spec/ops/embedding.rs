@@ -2,7 +2,7 @@
 
 use super::{Fill, Layer, Operation, Parameter, Role, one, shown};
 
-/// Tokens, whole numbers from 0 to below `tokens`, become vectors: [places] → [places, width], PyTorch's `Embedding`,
+/// Tokens, whole numbers from 0 to below `tokens`, become vectors: `[places]` → [places, width], PyTorch's `Embedding`,
 /// `NAME.weight` [tokens, width]. An image is read pixel by pixel, row-major.
 ///
 /// What is not such a number has no vector: the network's output is then not a number.

@@ -28,7 +28,7 @@ impl Operation for Positions {
     }
 }
 
-/// One more token before the others, learned and the same for every sample: the tensor `NAME` [features].
+/// One more token before the others, learned and the same for every sample: the tensor `NAME` `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassToken;
 
@@ -55,7 +55,7 @@ impl Operation for ClassToken {
     }
 }
 
-/// z = γ ∘ a, a learned number a feature: the tensor `NAME` [features].
+/// z = γ ∘ a, a learned number a feature: the tensor `NAME` `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerScale {
     /// All its numbers at the beginning.

@@ -6,7 +6,7 @@
 //! new operation needs.
 //!
 //! Shapes are without the sample axis: an image is [channels, height, width], tokens are [tokens, features], a vector is
-//! [features].
+//! `[features]`.
 
 mod arithmetic;
 mod attention;

@@ -2,12 +2,12 @@
 
 use super::{Function, Layer, Operation, Parameter, one, pair, shown};
 
-/// A recurrence over tokens [times, width] → [width]: `NAME.weight_hh` [width, width], PyTorch's `RNN` behind its map of the
+/// A recurrence over tokens [times, width] → `[width]`: `NAME.weight_hh` [width, width], PyTorch's `RNN` behind its map of the
 /// inputs, whose bias is the only one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recurrence {
     pub function: Function,
-    /// `NAME.bias_hh` [width], in files of PyTorch alone, which has a second bias here.
+    /// `NAME.bias_hh` `[width]`, in files of PyTorch alone, which has a second bias here.
     pub bias: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Operation, feature_axis, one, shown};
 
-/// The mean or the sum over all places: [channels, height, width] → [channels], [tokens, features] → [features].
+/// The mean or the sum over all places: [channels, height, width] → `[channels]`, [tokens, features] → `[features]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduce {
     pub reduction: Reduction,

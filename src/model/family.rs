@@ -1,0 +1,68 @@
+//! The networks whose tensors other programs have under names of their own, and the tensors of all others.
+
+use super::names::{Found, Place, Shapes};
+use crate::record::printable;
+
+/// A network whose tensors other programs have under names of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Mlp,
+    Cnn,
+    ResMlp,
+    Transformer,
+    Rnn,
+}
+
+impl Family {
+    /// The family of the network of this name, if it is of one.
+    pub fn of(program: &str) -> Option<Self> {
+        Some(match program {
+            "mlp" => Self::Mlp,
+            "cnn" => Self::Cnn,
+            "resmlp" => Self::ResMlp,
+            "transformer" => Self::Transformer,
+            "rnn" => Self::Rnn,
+            _ => return None,
+        })
+    }
+
+    /// For messages.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
+            Self::Cnn => "a convolutional network (conv1, conv2, …, fc)",
+            Self::ResMlp => "a residual MLP (embed, blocks.i.{ln,fc1,fc2}, ln_f, head; or blocks.i.fc and no ln_f)",
+            Self::Transformer => {
+                "a transformer (embed, pos, blocks.i.{ln1,attn.q,attn.k,attn.v,attn.o,ln2,fc1,fc2}, ln_f, head)"
+            }
+            Self::Rnn => "a recurrent network (rnn.weight_ih, rnn.bias_ih, rnn.weight_hh, head)",
+        }
+    }
+}
+
+/// Where the tensors of a network of no family are: under their own names behind a prefix that all share, which `is_ours` knows.
+/// What a BatchNorm counts beside its statistics is nobody's.
+pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
+    let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
+    let first = counted.first().map_or("", |name| name.as_str());
+    let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
+    let known = |end: &usize| {
+        let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
+        counted.iter().copied().filter(|name| rest(name)).count()
+    };
+    let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
+    let prefix = &first[..end];
+    let mut notes = Vec::new();
+    if !prefix.is_empty() {
+        notes.push(format!("took “{}” off all names", printable(prefix)));
+    }
+    let place = |name: &&String| Place {
+        ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
+        theirs: (*name).clone(),
+        third: None,
+    };
+    (counted.iter().map(place).collect(), notes)
+}
+
+/// How many batches a BatchNorm has seen.
+const COUNTED: &str = ".num_batches_tracked";
