@@ -378,10 +378,18 @@ proptest! {
         for which in changed {
             let setting = SETTINGS[which.index(SETTINGS.len())];
             let of_text = setting.strip_prefix("network.").and_then(|setting| setting.split('=').next());
-            // Of depth and norm, what the preset's network declares.
+            // Of depth and norm, what the preset's network declares and admits; a refusal leaves everything as it was.
             match of_text.filter(|name| ["depth", "norm"].contains(name)) {
-                Some(name) if !spec.network.declares(name) => prop_assert!(spec.set(setting).is_err()),
-                _ => spec.set(setting).unwrap(),
+                Some(name) => {
+                    let before = spec.clone();
+                    let declares = spec.network.declares(name);
+                    if spec.set(setting).is_err() {
+                        prop_assert_eq!(&spec, &before);
+                    } else {
+                        prop_assert!(declares);
+                    }
+                }
+                None => spec.set(setting).unwrap(),
             }
         }
         (spec.seed, spec.kernel.lag, spec.window.pace) = (seed, rate, 3.0);
