@@ -36,7 +36,7 @@ impl Source for Draw<'_> {
         let bound = match (tensor.fill, self.network.init) {
             (Fill::Constant(value), _) => return Ok(vec![value as f32; count]),
             (Fill::Offset, _) if is_ntk => return Ok(self.normal(count, 1.0)),
-            (Fill::Offset, _) => return Ok(self.normal(count, 0.02)),
+            (Fill::Offset, _) => return Ok(self.normal(count, Fill::OFFSET as f32)),
             (Fill::Weight { fan_in }, Init::HeUniform) => (6.0 / fan_in as f64).sqrt(),
             (Fill::Weight { fan_in }, Init::Torch) | (Fill::Bias { fan_in }, _) => (1.0 / fan_in as f64).sqrt(),
         };

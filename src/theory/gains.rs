@@ -1,5 +1,6 @@
 //! How the weights of a layer are drawn and what stands before them: what a parametrisation says to the limit.
 
+use crate::spec::ops::Fill;
 use crate::spec::{Init, NetworkSpec, Parametrisation};
 
 /// Of an affine layer: variances of weights (times the fan-in) and biases, and their squared gains.
@@ -33,10 +34,10 @@ impl Gains {
     }
 }
 
-/// Variance and squared gain of a learned position: N(0, 0.02²) with no gain in SP, N(0,1) behind σ_b in NTP.
+/// Variance and squared gain of a learned position: N(0, [`Fill::OFFSET`]²) with no gain in SP, N(0,1) behind σ_b in NTP.
 pub(super) fn offset(network: &NetworkSpec) -> (f64, f64) {
     match network.parametrisation {
         Parametrisation::Ntk => (network.sigma_b.powi(2), network.sigma_b.powi(2)),
-        Parametrisation::Standard => (0.02 * 0.02, 1.0),
+        Parametrisation::Standard => (Fill::OFFSET * Fill::OFFSET, 1.0),
     }
 }

@@ -2,7 +2,7 @@
 //! of, and laid out by place for the layers that read it.
 
 use crate::spec::Program;
-use crate::spec::ops::{Arithmetic, Norm, NormKind, Op, Pool, PoolKind, Rearrange, Reduction, feature_axis};
+use crate::spec::ops::{Arithmetic, Norm, NormKind, Op, Pool, PoolKind, Reduction, feature_axis, windows_along};
 
 /// How a layer reads what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +115,8 @@ impl Piece {
                 let groups = lines_of(shape, feature_axis(shape));
                 groups.iter().map(|group| by(group.iter().map(|&at| value[at]).sum(), group.len())).collect()
             }
-            Op::Rearrange(op) => take(order(op, shape)),
-            Op::Patches(op) => take(patches(op.side, shape)),
+            Op::Rearrange(op) => take(op.order(shape)),
+            Op::Patches(op) => take(op.order(shape)),
             Op::Norm(op) => norm(op, value, shape),
             Op::Softmax(_) => {
                 let mut out = value.to_vec();
@@ -216,9 +216,7 @@ pub(super) fn windows(
         (at * stride[axis] + entry * dilation[axis]).checked_sub(padding[axis]).filter(|&place| place < length)
     };
     let count = |axis: usize, length: usize| {
-        (length + 2 * padding[axis])
-            .saturating_sub(dilation[axis] * size[axis].saturating_sub(1))
-            .div_ceil(stride[axis])
+        windows_along(length, size[axis], stride[axis], padding[axis], dilation[axis]).unwrap_or(0)
     };
     let window = |top: usize, left: usize| {
         let entry = |down: usize, across: usize| {
@@ -229,42 +227,6 @@ pub(super) fn windows(
     };
     let (rows, columns) = (count(0, height), count(1, width));
     (0..rows).flat_map(|top| (0..columns).map(move |left| window(top, left))).collect()
-}
-
-/// Where each entry of what is rearranged comes from, row-major.
-pub(super) fn order(op: &Rearrange, shape: &[usize]) -> Vec<usize> {
-    let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
-    let all = |sides: &[usize], strides: &[usize], first: usize| {
-        let mut places = vec![first];
-        for (&side, &stride) in sides.iter().zip(strides) {
-            places = places.into_iter().flat_map(|place| (0..side).map(move |at| place + at * stride)).collect();
-        }
-        places
-    };
-    match op {
-        Rearrange::Flatten | Rearrange::Reshape(_) => (0..shape.iter().product()).collect(),
-        Rearrange::Transpose(axes) => {
-            let of = |from: &[usize]| axes.iter().map(|&axis| from[axis]).collect::<Vec<_>>();
-            all(&of(shape), &of(&strides), 0)
-        }
-        Rearrange::Slice { axis, start, end } => {
-            let mut sides = shape.to_vec();
-            sides[*axis] = end - start;
-            all(&sides, &strides, start * strides[*axis])
-        }
-        Rearrange::Select { axis, at } => {
-            let mut sides = shape.to_vec();
-            sides[*axis] = 1;
-            all(&sides, &strides, at * strides[*axis])
-        }
-    }
-}
-
-/// Patches row by row, each [channels, side, side].
-fn patches(side: usize, shape: &[usize]) -> Vec<usize> {
-    let &[channels, height, width] = shape else { return Vec::new() };
-    let cut = Rearrange::Transpose(vec![1, 3, 0, 2, 4]);
-    order(&cut, &[channels, height / side, side, width / side, side])
 }
 
 /// Of shapes one after the other along an axis, which of them each entry is of, and where it stands there.

@@ -9,39 +9,18 @@ use crate::model::tape::Backward;
 use crate::spec::ops::{Patches, Rearrange};
 
 pub(super) fn run(op: &Rearrange, at: &At<'_>, input: Tensor<2>) -> Done {
-    // Values are flat, so another shape is nothing to be done.
     match op {
+        // Values are flat, so another shape is nothing to be done.
         Rearrange::Flatten | Rearrange::Reshape(_) => Done::plain(input),
-        Rearrange::Transpose(axes) => moved(at, input, transposed(at.inputs[0], axes)),
-        Rearrange::Slice { axis, start, end } => moved(at, input, part(at.inputs[0], *axis, *start..*end)),
-        Rearrange::Select { axis, at: place } => moved(at, input, part(at.inputs[0], *axis, *place..place + 1)),
+        Rearrange::Transpose(_) | Rearrange::Slice { .. } | Rearrange::Select { .. } => {
+            moved(at, input, op.order(at.inputs[0]))
+        }
     }
 }
 
 /// Square patches as tokens, row by row, each row-major inside.
 pub(super) fn patches(op: &Patches, at: &At<'_>, input: Tensor<2>) -> Done {
-    let &[channels, height, width] = at.inputs[0] else { return Done::plain(input) };
-    let (side, down, across) = (op.side, height / op.side, width / op.side);
-    let from = transposed(&[channels, down, side, across, side], &[1, 3, 0, 2, 4]);
-    moved(at, input, from)
-}
-
-/// From which place each number comes when axes are put in this order.
-fn transposed(shape: &[usize], axes: &[usize]) -> Vec<usize> {
-    let stride = |axis: usize| shape[axis + 1..].iter().product::<usize>();
-    let mut from = vec![0];
-    for &axis in axes {
-        from = from.iter().flat_map(|first| (0..shape[axis]).map(move |at| first + at * stride(axis))).collect();
-    }
-    from
-}
-
-/// From which place each number of a part of an axis comes.
-fn part(shape: &[usize], axis: usize, places: std::ops::Range<usize>) -> Vec<usize> {
-    let before: usize = shape[..axis].iter().product();
-    let after: usize = shape[axis + 1..].iter().product();
-    let run = |first: usize| (first * shape[axis] + places.start) * after..(first * shape[axis] + places.end) * after;
-    (0..before).flat_map(run).collect()
+    moved(at, input, op.order(at.inputs[0]))
 }
 
 /// Number i of the output is number `from[i]` of the input, of every sample.

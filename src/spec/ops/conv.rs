@@ -17,7 +17,7 @@ pub struct Conv {
 }
 
 /// How many windows of this size fit, a stride apart, on a side with zeros around it; none where not even one does.
-pub(super) fn windows(side: usize, size: usize, stride: usize, padding: usize, dilation: usize) -> Option<usize> {
+pub fn windows_along(side: usize, size: usize, stride: usize, padding: usize, dilation: usize) -> Option<usize> {
     let spread = dilation.checked_mul(size.checked_sub(1)?)?.checked_add(1)?;
     let room = side.checked_add(padding.checked_mul(2)?)?.checked_sub(spread)?;
     room.checked_div(stride).map(|more| more + 1)
@@ -47,12 +47,13 @@ impl Conv {
     /// Height and width of what it gives for an image of these.
     fn sides(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let side = |at: usize, length: usize| {
-            windows(length, self.kernel[at], self.stride[at], self.padding[at], self.dilation[at])
+            windows_along(length, self.kernel[at], self.stride[at], self.padding[at], self.dilation[at])
         };
         Some([side(0, height)?, side(1, width)?])
     }
 
-    fn fan_in(&self, channels: usize) -> usize {
+    /// Numbers that one output sees of an image of so many channels.
+    pub fn fan_in(&self, channels: usize) -> usize {
         (channels / self.groups.max(1)).saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
     }
 }

@@ -24,7 +24,7 @@ mod reshape;
 
 pub use arithmetic::{Arithmetic, Concat, Scale};
 pub use attention::Attention;
-pub use conv::Conv;
+pub use conv::{Conv, windows_along};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -213,9 +213,14 @@ pub enum Fill {
     Bias {
         fan_in: usize,
     },
-    /// N(0, 0.02²) in SP, as is usual for positions; N(0,1) in NTP, behind σ_b.
+    /// N(0, [`Fill::OFFSET`]²) in SP; N(0,1) in NTP, behind σ_b.
     Offset,
     Constant(f64),
+}
+
+impl Fill {
+    /// The standard deviation of what is added to each place where it is drawn in SP, as is usual for positions.
+    pub const OFFSET: f64 = 0.02;
 }
 
 /// Who moves a tensor.

@@ -1,6 +1,6 @@
 //! What becomes of windows of an image, channel by channel.
 
-use super::conv::windows;
+use super::conv::windows_along;
 use super::{Operation, one, shown};
 
 /// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d` (zeros of the padding count in the mean).
@@ -38,7 +38,7 @@ impl Operation for Pool {
         if (0..2).any(|at| self.padding[at] * 2 > self.size[at]) {
             return Err("pooling pads by at most half of its windows".to_owned());
         }
-        let side = |at: usize, length| windows(length, self.size[at], self.stride[at], self.padding[at], 1);
+        let side = |at: usize, length| windows_along(length, self.size[at], self.stride[at], self.padding[at], 1);
         let sides = side(0, height).zip(side(1, width)).ok_or_else(|| {
             let [down, across] = self.size;
             format!("windows of {down} × {across} do not fit an image of {height} × {width}")

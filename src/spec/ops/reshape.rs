@@ -20,6 +20,34 @@ pub enum Rearrange {
 /// Most axes of a value.
 const MOST_AXES: usize = 6;
 
+impl Rearrange {
+    /// From which place of a value of this shape each number comes, both row-major.
+    pub fn order(&self, shape: &[usize]) -> Vec<usize> {
+        let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+        let all = |sides: &[usize], strides: &[usize], first: usize| {
+            let mut places = vec![first];
+            for (&side, &stride) in sides.iter().zip(strides) {
+                places = places.into_iter().flat_map(|place| (0..side).map(move |at| place + at * stride)).collect();
+            }
+            places
+        };
+        let part = |axis: usize, start: usize, count: usize| {
+            let mut sides = shape.to_vec();
+            sides[axis] = count;
+            all(&sides, &strides, start * strides[axis])
+        };
+        match self {
+            Self::Flatten | Self::Reshape(_) => (0..shape.iter().product()).collect(),
+            Self::Transpose(axes) => {
+                let of = |from: &[usize]| axes.iter().map(|&axis| from[axis]).collect::<Vec<_>>();
+                all(&of(shape), &of(&strides), 0)
+            }
+            Self::Slice { axis, start, end } => part(*axis, *start, end - start),
+            Self::Select { axis, at } => part(*axis, *at, 1),
+        }
+    }
+}
+
 impl Operation for Rearrange {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         let shape = one(inputs);
@@ -80,6 +108,15 @@ impl Operation for Rearrange {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patches {
     pub side: usize,
+}
+
+impl Patches {
+    /// From which place of an image of this shape each number comes, both row-major.
+    pub fn order(&self, shape: &[usize]) -> Vec<usize> {
+        let &[channels, height, width] = shape else { return Vec::new() };
+        let cut = Rearrange::Transpose(vec![1, 3, 0, 2, 4]);
+        cut.order(&[channels, height / self.side, self.side, width / self.side, self.side])
+    }
 }
 
 impl Operation for Patches {

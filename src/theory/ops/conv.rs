@@ -17,10 +17,8 @@ pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
     let &[channels, height, width] = reading.program.lines[line.reads[0]].shape.as_slice() else {
         return Err(Why::Places);
     };
-    let [down, across] = op.kernel;
-    let fan_in = (channels / op.groups.max(1)).saturating_mul(down).saturating_mul(across);
     let windows = windows([height, width], op.kernel, op.stride, op.padding, op.dilation);
-    let last = [Step::Windows(windows), Step::Affine(Gains::of(reading.network, fan_in, op.bias))];
+    let last = [Step::Windows(windows), Step::Affine(Gains::of(reading.network, op.fan_in(channels), op.bias))];
     let fresh = Random::fresh(reading.at, &line.shape, 0);
     match reading.value(0) {
         Some(Value::Given) if op.groups > 1 => Err(Why::ImageGroups),

@@ -1,6 +1,5 @@
 //! Places in another order, shape or number; features stay whole, or take in the places beside them, as in a flattened image.
 
-use super::super::given::order;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Root};
@@ -24,7 +23,7 @@ pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {
         Rearrange::Slice { .. } => value.feature,
         Rearrange::Select { axis, .. } => value.feature - usize::from(*axis < value.feature),
     };
-    let places = order(op, &value.grid()).into_iter().map(|place| vec![place]).collect();
+    let places = op.order(&value.grid()).into_iter().map(|place| vec![place]).collect();
     let moved = Random { feature, ..value.becomes(reading.at, shape) };
     Ok(reading.made(moved, vec![Step::Sums(places, 1.0)]))
 }
