@@ -112,14 +112,16 @@ impl Search {
         for _ in 0..ROUNDS {
             let before = best.cost;
             for declared in best.spec.declared() {
-                let others: Vec<NetworkSpec> = if declared.name == NetworkSpec::WIDTH {
-                    self.widths(&best.spec)
-                } else {
-                    self.others(&best.spec, &declared.name, &declared.choices).take(TRIED).collect()
-                };
-                best = self.best(best, others, declared.choices.ascend() && declared.name != NetworkSpec::WIDTH);
+                let others = self.others(&best.spec, &declared.name, &declared.choices);
+                let others: Vec<_> = others.take(TRIED).collect();
+                let classes = best.classes;
+                let ascend = declared.choices.ascend() && declared.name != NetworkSpec::WIDTH;
+                best = self.best(best, others.into_iter().map(|spec| (spec, classes)), ascend);
             }
-            best = self.classes(best);
+            // A last layer tells its own number of logits, but not a text that makes something else of them.
+            let spec = best.spec.clone();
+            let logits = self.sides().into_iter().chain(1..=MOST_GUESSED).collect::<BTreeSet<_>>().into_iter();
+            best = self.best(best, logits.map(|classes| (spec.clone(), classes)), false);
             if best.cost == before {
                 break;
             }
@@ -127,25 +129,24 @@ impl Search {
         best
     }
 
-    /// The best of these, of equal ones that which is there.
-    fn best(&self, best: Fitted, others: Vec<NetworkSpec>, ascend: bool) -> Fitted {
+    /// The best of these networks and numbers of logits, of equal ones that which is there.
+    fn best(&self, best: Fitted, others: impl IntoIterator<Item = (NetworkSpec, usize)>, ascend: bool) -> Fitted {
         if best.cost == 0 {
             return best;
         }
-        let classes = best.classes;
-        self.tried(others, classes, ascend).fold(best, |best, other| if other.cost < best.cost { other } else { best })
+        self.tried(others, ascend).fold(best, |best, other| if other.cost < best.cost { other } else { best })
     }
 
-    /// How well the file fits these; where they ascend, as long as it does not get worse and worse.
+    /// How well the file fits these, up to the first that it fits whole; where they ascend, as long as it does not get worse and
+    /// worse.
     fn tried(
         &self,
-        others: impl IntoIterator<Item = NetworkSpec>,
-        classes: usize,
+        others: impl IntoIterator<Item = (NetworkSpec, usize)>,
         ascend: bool,
     ) -> impl Iterator<Item = Fitted> {
         let (mut before, mut rises) = (usize::MAX, 0);
-        others.into_iter().take(TRIED).map_while(move |spec| {
-            if ascend && rises == RISES {
+        others.into_iter().take(TRIED).map_while(move |(spec, classes)| {
+            if before == 0 || (ascend && rises == RISES) {
                 return None;
             }
             let fitted = self.of(spec, classes);
@@ -155,27 +156,9 @@ impl Search {
         })
     }
 
-    /// The best of all numbers of logits. A last layer tells its own, but not a text that makes something else of them.
-    fn classes(&self, best: Fitted) -> Fitted {
-        let sides: BTreeSet<usize> = self.shapes.values().flatten().copied().chain(1..=MOST_GUESSED).collect();
-        let mut best = best;
-        for classes in sides.into_iter().take(TRIED) {
-            if best.cost == 0 {
-                break;
-            }
-            let other = self.of(best.spec.clone(), classes);
-            if other.cost < best.cost {
-                best = other;
-            }
-        }
-        best
-    }
-
-    /// The same spec with each width that a tensor of the file has a side of. Most layers tell theirs by themselves, but not those
-    /// whose tensors other layers share, nor the shapes that a text asks for.
-    fn widths(&self, spec: &NetworkSpec) -> Vec<NetworkSpec> {
-        let sides: BTreeSet<usize> = self.shapes.values().flatten().copied().collect();
-        sides.into_iter().map(|width| NetworkSpec { width, ..spec.clone() }).collect()
+    /// Sides of tensors of the file.
+    fn sides(&self) -> BTreeSet<usize> {
+        self.shapes.values().flatten().copied().collect()
     }
 
     /// The settings that the tensors tell: with any other value, one fits less. One that was found and that they do not tell goes
@@ -186,7 +169,8 @@ impl Search {
             let name = declared.name.as_str();
             let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
             let others = self.others(&fitted.spec, name, &declared.choices);
-            let mut others = self.tried(others, fitted.classes, declared.choices.ascend()).peekable();
+            let others = others.map(|spec| (spec, fitted.classes));
+            let mut others = self.tried(others, declared.choices.ascend()).peekable();
             let is_told = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
             drop(others);
             if is_told {
@@ -235,20 +219,23 @@ impl Search {
         Ok(())
     }
 
-    /// The same spec with each other value of a setting; none of one whose values cannot be counted, or of the width, which every
-    /// tensor tells by itself.
+    /// The same spec with each other value of a setting; none of one whose values cannot be counted. Of the width, those that a tensor
+    /// of the file has a side of: most layers tell theirs by themselves, but not those whose tensors other layers share, nor the
+    /// shapes that a text asks for.
     fn others<'a>(
         &self,
         spec: &'a NetworkSpec,
         name: &'a str,
         choices: &Choices,
     ) -> Box<dyn Iterator<Item = NetworkSpec> + 'a> {
+        if name == NetworkSpec::WIDTH {
+            return Box::new(self.sides().into_iter().map(|width| NetworkSpec { width, ..spec.clone() }));
+        }
         // A number of layers is at most that of the tensors, and a side of patches that of the images.
         let most = self.image.into_iter().chain([self.shapes.len()]).max().and_then(|most| i64::try_from(most).ok());
         let most = most.unwrap_or(i64::MAX);
         let own = spec.setting(name);
         let values: Box<dyn Iterator<Item = Setting>> = match choices {
-            _ if name == NetworkSpec::WIDTH => Box::new(std::iter::empty()),
             Choices::Whole(range) => Box::new((*range.start()..=most).map(Setting::Whole)),
             Choices::Flag => Box::new([true, false].into_iter().map(Setting::Flag)),
             Choices::Words(words) => Box::new(words.clone().into_iter().map(Setting::Word)),
