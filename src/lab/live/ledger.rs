@@ -23,8 +23,8 @@ impl Live<'_> {
         let first = current.done == 0 && current.place > 0;
         let wanted = std::mem::take(&mut self.ledger_wanted);
         // To first order the outputs follow the kernel of the network that is trained, which must be the one that is measured.
-        let is_measured = !self.spec.network.outline().is_some_and(|program| program.is_other_in_training());
-        (wanted || first) && self.spec.training.is_plain() && is_measured && !self.at.trained.is_empty()
+        let is_measured = || !self.spec.network.outline().is_some_and(|program| program.is_other_in_training());
+        (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty() && is_measured()
     }
 
     /// Takes the step, and tells what it did to the probes of earlier tasks where a ledger is due.
