@@ -22,6 +22,7 @@ mod learning;
 mod line;
 mod memory;
 mod network;
+mod network_problems;
 pub mod ops;
 mod path;
 mod plan;

@@ -1,4 +1,4 @@
-//! The network of a run: its program, the settings that the program's text declares, how it is parametrised, and what forbids it.
+//! The network of a run: its program, the settings that the program's text declares, and how it is parametrised.
 //!
 //! A text is evaluated where something is read off it ([`NetworkSpec::program`]); what it declares is the list of settings that
 //! files, the command line, studies and the window offer ([`NetworkSpec::declared`]).
@@ -10,8 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
-use super::validate::{Problem, problem};
-use super::{Activation, DataShape, Layer, Program, Shapes, Spec};
+use super::{Activation, Layer, Program, Shapes};
 
 /// The network and how it is parametrised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,7 +77,7 @@ impl Default for NetworkSpec {
 
 impl NetworkSpec {
     /// The setting that every text declares.
-    pub const WIDTH: &str = WIDTH;
+    pub const WIDTH: &str = "width";
 
     /// The network of this name that comes with the program, with the width and the activation of an `mlp`.
     pub fn named(program: &str) -> Self {
@@ -113,14 +112,14 @@ impl NetworkSpec {
     /// Gives a setting another value; the text's default is not written down. A value that the text's choices do not admit, and a
     /// setting that it does not declare, stay for `problems` to name.
     pub fn set(&mut self, name: &str, setting: Setting) {
-        if name == WIDTH {
+        if name == Self::WIDTH {
             self.width = match setting {
                 Setting::Whole(width) => usize::try_from(width).unwrap_or(0),
                 _ => 0,
             };
             return;
         }
-        let declared = self.declared().into_iter().find(|declared| declared.name == name);
+        let declared = self.declaration(name);
         let fitted = declared.as_ref().map_or_else(|| setting.clone(), |declared| declared.choices.fitted(&setting));
         if declared.is_some_and(|declared| declared.default == fitted) {
             self.settings.remove(name);
@@ -131,10 +130,10 @@ impl NetworkSpec {
 
     /// The value of a setting that its text declares: given, or the default.
     pub fn setting(&self, name: &str) -> Option<Setting> {
-        if name == WIDTH {
+        if name == Self::WIDTH {
             return Some(self.width_setting());
         }
-        let default = || Some(self.declared().into_iter().find(|declared| declared.name == name)?.default);
+        let default = || Some(self.declaration(name)?.default);
         self.settings.get(name).cloned().or_else(default)
     }
 
@@ -154,9 +153,13 @@ impl NetworkSpec {
         text::declared(self.source_text()).unwrap_or_default()
     }
 
+    fn declaration(&self, name: &str) -> Option<Declared> {
+        self.declared().into_iter().find(|declared| declared.name == name)
+    }
+
     /// Whether its text declares a setting of this name.
     pub fn declares(&self, name: &str) -> bool {
-        self.declared().iter().any(|declared| declared.name == name)
+        self.declaration(name).is_some()
     }
 
     /// What its text gives for images [channels, height, width] and so many logits.
@@ -167,10 +170,8 @@ impl NetworkSpec {
         if self.source_text().is_empty() {
             return Err(self.unknown());
         }
-        let mut settings = self.settings.clone();
-        settings.insert(WIDTH.to_owned(), self.width_setting());
-        let asked = Asked { image, classes, activation: self.activation, settings: &settings };
-        text::describe(self.source_text(), &asked).map_err(|err| err.to_string())
+        let settings = self.all_settings();
+        text::describe(self.source_text(), &self.asked(image, classes, &settings)).map_err(|err| err.to_string())
     }
 
     /// The program of this network for images [channels, height, width] and so many logits.
@@ -192,10 +193,20 @@ impl NetworkSpec {
         classes: usize,
         tensors: &Arc<Shapes>,
     ) -> Result<Arc<Program>, TextError> {
-        let mut settings = self.settings.clone();
-        settings.insert(WIDTH.to_owned(), self.width_setting());
-        let asked = Asked { image, classes, activation: self.activation, settings: &settings };
+        let settings = self.all_settings();
+        let asked = self.asked(image, classes, &settings);
         text::adopting(self.source_text(), &asked, tensors).map(|described| Arc::clone(&described.program))
+    }
+
+    /// The settings that are given, the width among them, as its text knows them.
+    fn all_settings(&self) -> BTreeMap<String, Setting> {
+        let mut settings = self.settings.clone();
+        settings.insert(Self::WIDTH.to_owned(), self.width_setting());
+        settings
+    }
+
+    fn asked<'a>(&self, image: [usize; 3], classes: usize, settings: &'a BTreeMap<String, Setting>) -> Asked<'a> {
+        Asked { image, classes, activation: self.activation, settings }
     }
 
     /// Its program for images that it can see, where nothing is known of those that it will: what it is made of does not depend
@@ -253,7 +264,7 @@ impl NetworkSpec {
 
     /// The width that its text has where none is given.
     pub(super) fn usual_width(&self) -> usize {
-        let declared = self.declared().into_iter().find(|declared| declared.name == WIDTH);
+        let declared = self.declaration(Self::WIDTH);
         let usual = declared.and_then(|declared| match declared.default {
             Setting::Whole(width) => usize::try_from(width).ok(),
             Setting::Real(_) | Setting::Flag(_) | Setting::Word(_) => None,
@@ -296,16 +307,9 @@ impl NetworkSpec {
         self.width == INFINITE
     }
 
-    /// What forbids this network on images [channels, height, width].
-    pub fn check(&self, image: [usize; 3]) -> Vec<Problem> {
-        let mut found = Vec::new();
-        self.problems(&DataShape { image, ..DataShape::expected(&Spec::default()) }, &mut found);
-        found
-    }
-
     /// Widths that its text admits, beside the infinite one.
     pub fn widths(&self) -> RangeInclusive<usize> {
-        let declared = self.declared().into_iter().find(|declared| declared.name == WIDTH);
+        let declared = self.declaration(Self::WIDTH);
         match declared.map(|declared| declared.choices) {
             Some(Choices::Whole(range)) => {
                 let side = |side: &i64| usize::try_from(*side).unwrap_or(0);
@@ -314,85 +318,12 @@ impl NetworkSpec {
             Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX - 1,
         }
     }
-
-    /// Why there is no network of this name.
-    pub(super) fn unknown(&self) -> String {
-        let known: Vec<&str> = text::NETWORKS.iter().map(|network| network.name).collect();
-        let (name, known) = (super::wording::shown(&self.program), known.join(", "));
-        format!("there is no {name}, there are {known}; or give the path of a text, as in my/net.rhai")
-    }
-
-    /// What forbids this network on images of this shape.
-    pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
-        let before = found.len();
-        match text::declared(self.source_text()) {
-            _ if self.source_text().is_empty() => found.push(problem("network.program", self.unknown())),
-            Err(err) => found.push(problem("network.program", err.to_string())),
-            Ok(declared) => self.setting_problems(&declared, found),
-        }
-        if found.len() == before
-            && let Err(why) = self.program(shape.image, shape.outputs)
-        {
-            let field = self.culprit(shape).map_or("network.program".into(), |name| format!("network.{name}"));
-            found.push(problem(field, why));
-        }
-        for (field, sigma, low) in
-            [("network.sigma_w", self.sigma_w, LEAST_SIGMA), ("network.sigma_b", self.sigma_b, 0.0)]
-        {
-            if !(low..=100.0).contains(&sigma) {
-                found.push(problem(field, format!("the scale must be a number between {low} and 100")));
-            }
-        }
-        if self.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
-            found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
-        }
-        if self.alpha_width.is_some_and(|width| !(1..=1_000_000).contains(&width)) {
-            found
-                .push(problem("network.alpha_width", "the width at which α is given must lie between 1 and a million"));
-        }
-    }
-
-    fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
-        let (low, high) = self.widths().into_inner();
-        if !self.widths().contains(&self.width) && !self.is_infinite() {
-            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
-            found.push(problem("network.width", message));
-        }
-        for (name, setting) in &self.settings {
-            let message = match declared.iter().find(|declared| declared.name == *name) {
-                None => {
-                    let known: Vec<&str> = declared.iter().map(|declared| declared.name.as_str()).collect();
-                    format!("{} has no setting {name}, it has {}", self.program, known.join(", "))
-                }
-                Some(declared) if !declared.choices.admits(setting) => {
-                    format!("{name} is {}, not {setting}", declared.choices.words())
-                }
-                Some(_) => continue,
-            };
-            found.push(problem(format!("network.{name}"), message));
-        }
-    }
-
-    /// The setting without which there would be a network, if it is one of those that are given.
-    fn culprit(&self, shape: &DataShape) -> Option<String> {
-        let without = |name: &&String| {
-            let mut other = self.clone();
-            other.settings.remove(*name);
-            other.program(shape.image, shape.outputs).is_ok()
-        };
-        self.settings.keys().find(without).cloned()
-    }
 }
 
 /// The side of the images of MNIST.
 pub(super) const USUAL_SIDE: usize = 28;
 /// Logits where nothing is known of the data.
 const CLASSES: usize = 10;
-/// The setting that every text declares.
-pub(super) const WIDTH: &str = "width";
 
 /// The width of a network in the infinite-width limit, `inf` in run files.
 pub const INFINITE: usize = usize::MAX;
-
-/// Weights of a smaller scale leave nothing of the images behind a few layers.
-const LEAST_SIGMA: f64 = 1e-6;

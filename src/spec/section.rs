@@ -12,13 +12,22 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::network::WIDTH;
 use super::text::{self, Choices, MOST_BYTES, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
 
 /// The keys that are there whatever the text declares.
-pub(super) const FIELDS: [&str; 10] =
-    ["program", "text", WIDTH, "activation", "parametrisation", "init", "sigma_w", "sigma_b", "alpha", "alpha_width"];
+pub(super) const FIELDS: [&str; 10] = [
+    "program",
+    "text",
+    NetworkSpec::WIDTH,
+    "activation",
+    "parametrisation",
+    "init",
+    "sigma_w",
+    "sigma_b",
+    "alpha",
+    "alpha_width",
+];
 /// Keys that every file of an earlier version had, whichever kind of network it named.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
 /// What the program was called in earlier versions.
@@ -54,7 +63,7 @@ impl Default for Section {
 
 impl From<NetworkSpec> for Section {
     fn from(network: NetworkSpec) -> Self {
-        let declared = network.declared().into_iter().filter(|declared| declared.name != WIDTH);
+        let declared = network.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH);
         let mut settings: BTreeMap<String, Setting> =
             declared.map(|declared| (declared.name, declared.default)).collect();
         let NetworkSpec { program, text, width, settings: given, activation, parametrisation, init, .. } = network;
@@ -169,7 +178,7 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
             None => drop(section.remove("text")),
         }
         let width = i64::try_from(network.usual_width()).unwrap_or(i64::MAX);
-        section.entry(WIDTH).or_insert(Value::Integer(width));
+        section.entry(NetworkSpec::WIDTH).or_insert(Value::Integer(width));
         section.entry("activation").or_insert(network.usual_activation().name().into());
     }
     Ok(())

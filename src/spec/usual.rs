@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::as_toml;
-use super::network::WIDTH;
 use super::section::{KIND, is_passed_over, resolved};
 use super::{NetworkSpec, Spec, SpecError};
 
@@ -36,10 +35,11 @@ impl NetworkSpec {
     /// For people: its program and what it is made of.
     pub fn words(&self) -> String {
         let width = if self.is_infinite() { "infinite width".to_owned() } else { format!("width {}", self.width) };
-        let settings = self.declared().into_iter().filter(|declared| declared.name != WIDTH).map(|declared| {
-            let value = self.settings.get(&declared.name).unwrap_or(&declared.default);
-            format!("{} {}", declared.name, value.to_string().trim_matches('"'))
-        });
+        let settings =
+            self.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH).map(|declared| {
+                let value = self.settings.get(&declared.name).unwrap_or(&declared.default);
+                format!("{} {}", declared.name, value.to_string().trim_matches('"'))
+            });
         let made: Vec<String> = std::iter::once(width).chain(settings).collect();
         let scaled = if self.parametrisation.is_ntk() { "NTK parametrisation" } else { "standard parametrisation" };
         format!("{} with {}; {}, {scaled}", self.program, made.join(", "), self.activation.words())

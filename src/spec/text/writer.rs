@@ -8,10 +8,9 @@ use rhai::{Array, Dynamic, INT};
 use super::arguments::{Arguments, cut, said};
 use super::functions::activation_of;
 use super::setting::{Choices, Declared, Setting};
-use crate::spec::network::WIDTH;
 use crate::spec::ops::Op;
 use crate::spec::section::{FIELDS, KIND};
-use crate::spec::{Activation, Builder, Value};
+use crate::spec::{Activation, Builder, NetworkSpec, Value};
 
 /// Settings of a network at most.
 const MOST_SETTINGS: usize = 64;
@@ -104,7 +103,7 @@ impl Writer {
         }
         let value = self.given.get(&declared.name).unwrap_or(&declared.default);
         // How wide a network may be is held against its choices where it is to be trained; one that is loaded has its own width.
-        let is_width = declared.name == WIDTH && matches!(value, Setting::Whole(1..));
+        let is_width = declared.name == NetworkSpec::WIDTH && matches!(value, Setting::Whole(1..));
         let is_free = self.is_free && matches!(value, Setting::Whole(0..));
         if !is_width && !is_free && !declared.choices.admits(value) {
             return Err(format!("{} is {}, not {}", declared.name, declared.choices.words(), cut(&value.to_string())));
@@ -115,7 +114,7 @@ impl Writer {
 
 /// A setting is a key of a run file.
 fn check_name(name: &str) -> Result<(), String> {
-    if name == KIND || (name != WIDTH && FIELDS.contains(&name)) {
+    if name == KIND || (name != NetworkSpec::WIDTH && FIELDS.contains(&name)) {
         return Err(format!("every network has {name}: a setting needs another name"));
     }
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());

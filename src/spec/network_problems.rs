@@ -1,0 +1,86 @@
+//! What forbids a network: settings that its text does not declare or admit, a text that gives no program for the images, and
+//! scales that leave nothing of them.
+
+use super::text::{self, Declared};
+use super::validate::{Problem, problem};
+use super::{DataShape, NetworkSpec, Spec};
+
+impl NetworkSpec {
+    /// What forbids this network on images [channels, height, width].
+    pub fn check(&self, image: [usize; 3]) -> Vec<Problem> {
+        let mut found = Vec::new();
+        self.problems(&DataShape { image, ..DataShape::expected(&Spec::default()) }, &mut found);
+        found
+    }
+
+    /// Why there is no network of this name.
+    pub(super) fn unknown(&self) -> String {
+        let known: Vec<&str> = text::NETWORKS.iter().map(|network| network.name).collect();
+        let (name, known) = (super::wording::shown(&self.program), known.join(", "));
+        format!("there is no {name}, there are {known}; or give the path of a text, as in my/net.rhai")
+    }
+
+    /// What forbids this network on images of this shape.
+    pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let before = found.len();
+        match text::declared(self.source_text()) {
+            _ if self.source_text().is_empty() => found.push(problem("network.program", self.unknown())),
+            Err(err) => found.push(problem("network.program", err.to_string())),
+            Ok(declared) => self.setting_problems(&declared, found),
+        }
+        if found.len() == before
+            && let Err(why) = self.program(shape.image, shape.outputs)
+        {
+            let field = self.culprit(shape).map_or("network.program".into(), |name| format!("network.{name}"));
+            found.push(problem(field, why));
+        }
+        for (field, sigma, low) in
+            [("network.sigma_w", self.sigma_w, LEAST_SIGMA), ("network.sigma_b", self.sigma_b, 0.0)]
+        {
+            if !(low..=100.0).contains(&sigma) {
+                found.push(problem(field, format!("the scale must be a number between {low} and 100")));
+            }
+        }
+        if self.alpha.is_some_and(|alpha| !(1e-3..=1e3).contains(&alpha)) {
+            found.push(problem("network.alpha", "the laziness α must lie between 0.001 and 1000"));
+        }
+        if self.alpha_width.is_some_and(|width| !(1..=1_000_000).contains(&width)) {
+            found
+                .push(problem("network.alpha_width", "the width at which α is given must lie between 1 and a million"));
+        }
+    }
+
+    fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
+        let (low, high) = self.widths().into_inner();
+        if !self.widths().contains(&self.width) && !self.is_infinite() {
+            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
+            found.push(problem("network.width", message));
+        }
+        for (name, setting) in &self.settings {
+            let message = match declared.iter().find(|declared| declared.name == *name) {
+                None => {
+                    let known: Vec<&str> = declared.iter().map(|declared| declared.name.as_str()).collect();
+                    format!("{} has no setting {name}, it has {}", self.program, known.join(", "))
+                }
+                Some(declared) if !declared.choices.admits(setting) => {
+                    format!("{name} is {}, not {setting}", declared.choices.words())
+                }
+                Some(_) => continue,
+            };
+            found.push(problem(format!("network.{name}"), message));
+        }
+    }
+
+    /// The setting without which there would be a network, if it is one of those that are given.
+    fn culprit(&self, shape: &DataShape) -> Option<String> {
+        let without = |name: &&String| {
+            let mut other = self.clone();
+            other.settings.remove(*name);
+            other.program(shape.image, shape.outputs).is_ok()
+        };
+        self.settings.keys().find(without).cloned()
+    }
+}
+
+/// Weights of a smaller scale leave nothing of the images behind a few layers.
+const LEAST_SIGMA: f64 = 1e-6;
