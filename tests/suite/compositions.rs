@@ -5,99 +5,37 @@ use std::path::Path;
 
 use kernelscope::record::Arrays;
 use kernelscope::spec::ops::{
-    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, Norm, NormKind,
-    Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
+    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, NormKind, Op,
+    Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
 };
-use kernelscope::spec::{Activation, Builder, INFINITE, NetworkSpec, Parametrisation, Program, Value};
+use kernelscope::spec::{Activation, INFINITE, NetworkSpec, Parametrisation, Program, Value};
 use kernelscope::theory::{Broken, Infinite, Kernels, NoKernels, NoLimit, Why, limits};
 
+use super::tensor_program::{Text, dense};
+
 const WIDE: usize = 60;
+const LOGITS: usize = 3;
 
 fn network() -> NetworkSpec {
     NetworkSpec { parametrisation: Parametrisation::Ntk, sigma_w: 1.3, sigma_b: 0.2, ..NetworkSpec::default() }
 }
 
-/// A program that is being written in few letters.
-struct Text {
-    builder: Builder,
-    layers: usize,
-}
-
+/// Layers as wide as all of them are here.
 impl Text {
-    fn of(image: [usize; 3], write: impl FnOnce(&mut Self, Value) -> Value) -> Program {
-        let mut text = Self { builder: Builder::new(image), layers: 0 };
-        let x = text.builder.input();
-        let logits = write(&mut text, x);
-        text.builder.finish(logits, 3).unwrap()
-    }
-
-    fn line(&mut self, op: Op, reads: &[Value]) -> Value {
-        self.layers += 1;
-        let name = format!("layer{}", self.layers);
-        self.builder.line(op, &name, reads).unwrap()
-    }
-
-    fn named(&mut self, op: Op, name: &str, reads: &[Value]) -> Value {
-        self.builder.line(op, name, reads).unwrap()
-    }
-
     fn dense(&mut self, v: Value) -> Value {
-        self.line(dense(WIDE, true), &[v])
+        self.affine(WIDE, true, v)
     }
 
     fn bare(&mut self, v: Value) -> Value {
-        self.line(dense(WIDE, false), &[v])
+        self.affine(WIDE, false, v)
     }
 
     fn logits(&mut self, v: Value) -> Value {
-        self.line(dense(3, true), &[v])
+        self.affine(LOGITS, true, v)
     }
 
     fn conv(&mut self, v: Value) -> Value {
         self.line(conv(WIDE, [3; 2], [1; 2], [1; 2]), &[v])
-    }
-
-    fn act(&mut self, activation: Activation, v: Value) -> Value {
-        self.line(Op::Function(Function::Activation(activation)), &[v])
-    }
-
-    fn relu(&mut self, v: Value) -> Value {
-        self.act(Activation::Relu, v)
-    }
-
-    fn erf(&mut self, v: Value) -> Value {
-        self.act(Activation::Erf, v)
-    }
-
-    fn add(&mut self, a: Value, b: Value) -> Value {
-        self.line(Op::Arithmetic(Arithmetic::Add), &[a, b])
-    }
-
-    fn times(&mut self, a: Value, b: Value) -> Value {
-        self.line(Op::Arithmetic(Arithmetic::Multiply), &[a, b])
-    }
-
-    fn norm(&mut self, kind: NormKind, v: Value) -> Value {
-        self.line(Op::Norm(Norm { kind, bias: true }), &[v])
-    }
-
-    fn flat(&mut self, v: Value) -> Value {
-        self.line(Op::Rearrange(Rearrange::Flatten), &[v])
-    }
-
-    fn mean(&mut self, v: Value) -> Value {
-        self.line(Op::Reduce(Reduce { reduction: Reduction::Mean }), &[v])
-    }
-
-    fn moved(&mut self, rearrange: Rearrange, v: Value) -> Value {
-        self.line(Op::Rearrange(rearrange), &[v])
-    }
-
-    /// [c, h, w] as [h, c·w].
-    fn rows(&mut self, v: Value) -> Value {
-        let &[c, h, w] = self.builder.shape(v) else { unreachable!() };
-        let turned = self.moved(Rearrange::Transpose(vec![1, 0, 2]), v);
-        self.moved(Rearrange::Reshape(vec![h, c * w]), turned)
     }
 
     fn attend(&mut self, v: Value, masked: bool) -> Value {
@@ -105,10 +43,6 @@ impl Text {
         let attended = self.line(Op::Attention(Attention { heads: 2, masked }), &[q, k, v]);
         self.bare(attended)
     }
-}
-
-fn dense(outputs: usize, bias: bool) -> Op {
-    Op::Dense(Dense { outputs, bias, transposed: false, into_recurrence: false })
 }
 
 fn conv(channels: usize, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Op {
@@ -320,7 +254,7 @@ fn reference(archive: &mut Arrays, name: &str) -> Kernels {
 fn compositions_are_those_of_neural_tangents() {
     let (mut archive, x) = references();
     for (name, write) in NETWORKS {
-        let program = Text::of([2, 7, 7], |t, x| {
+        let program = Text::of([2, 7, 7], LOGITS, |t, x| {
             let h = write(t, x);
             t.logits(h)
         });
@@ -350,7 +284,7 @@ fn functions_in_layers_are_those_of_neural_tangents() {
         ("gelu", vec![named(Activation::Gelu); 2]),
     ];
     for (name, functions) in networks {
-        let program = Text::of([2, 7, 7], |t, x| {
+        let program = Text::of([2, 7, 7], LOGITS, |t, x| {
             let mut h = t.flat(x);
             for function in functions {
                 h = t.dense(h);
@@ -365,7 +299,7 @@ fn functions_in_layers_are_those_of_neural_tangents() {
 /// Two ways to write one network, of images [1, 4, 4].
 fn equal(name: &str, one: Write, other: Write) {
     let x: Vec<f64> = (0..4 * 16).map(|at| (1.3 * f64::from(at)).sin() + 0.2 * f64::from(at % 7)).collect();
-    let [one, other] = [one, other].map(|write| kernels(&Text::of([1, 4, 4], write), &x));
+    let [one, other] = [one, other].map(|write| kernels(&Text::of([1, 4, 4], LOGITS, write), &x));
     same(name, &one, &other, 4, 1e-12);
 }
 
@@ -516,7 +450,7 @@ fn learned_numbers_add_what_they_are_worth() {
     let (w, b) = (1.3f64 * 1.3, 0.2f64 * 0.2);
     let dot = |i: usize, j: usize| (0..4).map(|k| x[i * 4 + k] * x[j * 4 + k]).sum::<f64>() / 4.0;
     let check = |name: &str, write: Write, expected: &dyn Fn(f64, bool) -> (f64, f64)| {
-        let found = kernels(&Text::of([1, 2, 2], write), &x);
+        let found = kernels(&Text::of([1, 2, 2], LOGITS, write), &x);
         for at in 0..9 {
             let (nngp, ntk) = expected(dot(at / 3, at % 3), at / 3 == at % 3);
             assert!((found.nngp[at] / nngp - 1.0).abs() < 1e-12, "{name} at {at}: {} {nngp}", found.nngp[at]);
@@ -581,7 +515,7 @@ fn learned_numbers_add_what_they_are_worth() {
         },
     );
     let tokens = [0.0, 1.0, 1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0];
-    let program = Text::of([1, 2, 2], |t, x| {
+    let program = Text::of([1, 2, 2], LOGITS, |t, x| {
         let x = t.flat(x);
         let h = t.line(Op::Embedding(Embedding { tokens: 3, width: WIDE }), &[x]);
         let h = t.flat(h);
@@ -600,7 +534,7 @@ fn learned_numbers_add_what_they_are_worth() {
 
 /// The line that a program without a limit is refused at, counted from its last, and why.
 fn refused(write: Write) -> (usize, NoLimit) {
-    let program = Text::of([2, 4, 4], write);
+    let program = Text::of([2, 4, 4], LOGITS, write);
     let why = Infinite::of_program(&program, &network()).unwrap_err();
     let line = why.line().unwrap();
     let said = limits(&program, &network());
@@ -735,7 +669,7 @@ fn what_has_no_rule_is_refused_at_its_line() {
         assert_eq!((line, found.why()), (*behind, Some(why)), "{found}");
     }
     // Batch statistics move the kernel of a network that trains with them.
-    let program = Text::of([1, 2, 2], |t, x| {
+    let program = Text::of([1, 2, 2], LOGITS, |t, x| {
         let h = t.conv(x);
         let h = t.norm(NormKind::Batch, h);
         let h = t.flat(h);

@@ -58,6 +58,7 @@ mod scaling_law;
 mod spec;
 mod stage;
 mod study;
+mod tensor_program;
 mod texts;
 mod theory;
 mod time;

@@ -10,13 +10,13 @@ use burn::tensor::{Device, Tensor};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
 use kernelscope::spec::ops::{
-    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Function, LayerScale, Norm, NormKind, Op, Patches,
-    Positions, Reduce, Reduction as Reduced, Scale,
+    Attention, ClassToken, Concat, Conv, LayerScale, NormKind, Op, Patches, Positions, Scale,
 };
-use kernelscope::spec::{Activation, Builder, NetworkSpec, Parametrisation, Program, Value};
+use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Program, Value};
 use kernelscope::theory::Infinite;
 
 use super::kernel::noise;
+use super::tensor_program::Text;
 
 const IMAGE: [usize; 3] = [2, 4, 4];
 const SAMPLES: usize = 4;
@@ -137,42 +137,16 @@ fn so_do_networks_of_the_library() {
     }
 }
 
-/// Lines of a program, each with a name of its own.
-struct Text(Builder, usize);
-
-impl Text {
-    fn line(&mut self, op: Op, reads: &[Value]) -> Value {
-        self.1 += 1;
-        self.0.line(op, &format!("layer{}", self.1), reads).unwrap()
-    }
-
-    fn dense(&mut self, outputs: usize, v: Value) -> Value {
-        self.line(Op::Dense(Dense { outputs, bias: true, transposed: false, into_recurrence: false }), &[v])
-    }
-
-    fn act(&mut self, activation: Activation, v: Value) -> Value {
-        self.line(Op::Function(Function::Activation(activation)), &[v])
-    }
-
-    fn add(&mut self, a: Value, b: Value) -> Value {
-        self.line(Op::Arithmetic(Arithmetic::Add), &[a, b])
-    }
-
-    fn mean(&mut self, v: Value) -> Value {
-        self.line(Op::Reduce(Reduce { reduction: Reduced::Mean }), &[v])
-    }
-}
-
 #[test]
 fn so_do_programs_of_what_has_no_other_reference() {
     let spec =
         NetworkSpec { parametrisation: Parametrisation::Ntk, sigma_w: 1.3, sigma_b: 0.3, ..NetworkSpec::default() };
     let program = |width: usize, write: fn(&mut Text, Value, usize) -> Value| {
-        let mut text = Text(Builder::new(IMAGE), 0);
-        let x = text.0.input();
-        let h = write(&mut text, x, width);
-        let logits = text.dense(LOGITS, h);
-        (Arc::new(text.0.finish(logits, LOGITS).unwrap()), spec.clone())
+        let program = Text::of(IMAGE, LOGITS, |text, x| {
+            let h = write(text, x, width);
+            text.affine(LOGITS, true, h)
+        });
+        (Arc::new(program), spec.clone())
     };
     // Holes, strides, groups, statistics of batches at their beginning, branches beside each other before a function.
     agrees("convolutions", 24, &|width| {
@@ -182,12 +156,12 @@ fn so_do_programs_of_what_has_no_other_reference() {
                 Op::Conv(Conv { channels, kernel, stride, padding, dilation: [dilation; 2], groups, bias: true })
             };
             let a = t.line(conv(width, 1, 1), &[x]);
-            let a = t.line(Op::Norm(Norm { kind: NormKind::Batch, bias: true }), &[a]);
+            let a = t.norm(NormKind::Batch, a);
             let b = t.act(Activation::Relu, a);
             let b = t.line(conv(2 * width, 1, 2), &[b]);
             let c = t.line(conv(width, 1, 1), &[a]);
             let h = t.line(Op::Concat(Concat { axis: 0 }), &[b, c]);
-            let h = t.line(Op::Norm(Norm { kind: NormKind::Group { groups: 1 }, bias: true }), &[h]);
+            let h = t.norm(NormKind::Group { groups: 1 }, h);
             let h = t.act(Activation::Erf, h);
             let h = t.line(conv(width, 2, 1), &[h]);
             t.mean(h)
@@ -196,10 +170,10 @@ fn so_do_programs_of_what_has_no_other_reference() {
     agrees("masked tokens", 64, &|width| {
         program(width, |t, x, width| {
             let tokens = t.line(Op::Patches(Patches { side: 2 }), &[x]);
-            let h = t.dense(width, tokens);
+            let h = t.affine(width, true, tokens);
             let h = t.line(Op::ClassToken(ClassToken), &[h]);
             let h = t.line(Op::Positions(Positions), &[h]);
-            let [q, k, v] = [h; 3].map(|h| t.dense(width, h));
+            let [q, k, v] = [h; 3].map(|h| t.affine(width, true, h));
             let f = t.line(Op::Attention(Attention { heads: 1, masked: true }), &[q, k, v]);
             let f = t.line(Op::LayerScale(LayerScale { start: 0.6 }), &[f]);
             let h = t.add(h, f);
@@ -210,17 +184,17 @@ fn so_do_programs_of_what_has_no_other_reference() {
     // 1 + tanh as a gate, and three times a branch.
     agrees("gates", 128, &|width| {
         program(width, |t, x, width| {
-            let x = t.line(Op::Rearrange(kernelscope::spec::ops::Rearrange::Flatten), &[x]);
-            let h = t.dense(width, x);
-            let gate = t.dense(width, x);
+            let x = t.flat(x);
+            let h = t.affine(width, true, x);
+            let gate = t.affine(width, true, x);
             let gate = t.act(Activation::Tanh, gate);
             let gate = t.line(Op::Scale(Scale { by: 0.5, plus: 1.0 }), &[gate]);
-            let f = t.line(Op::Arithmetic(Arithmetic::Multiply), &[h, gate]);
-            let f = t.dense(width, f);
+            let f = t.times(h, gate);
+            let f = t.affine(width, true, f);
             let twice = t.add(f, f);
             let h = t.add(h, twice);
             let h = t.act(Activation::Silu, h);
-            let h = t.dense(width, h);
+            let h = t.affine(width, true, h);
             t.add(h, f)
         })
     });
