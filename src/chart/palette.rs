@@ -1,0 +1,106 @@
+//! The colours of the tasks, once for the window and the figures.
+//!
+//! Okabe and Ito's set, which people with any common colour blindness can tell apart; black is kept for what belongs to no
+//! task, and yellow, which is lost on white, comes last.
+
+use crate::analysis::{Curve, Learnt};
+use crate::spec::Learner;
+/// Colours of tasks 1, 2, 3, …; red, green, blue.
+const TASKS: [[u8; 3]; 7] =
+    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66]];
+
+/// The colour of the task of this number, from 1; more tasks than colours start again.
+pub fn task_colour(number: usize) -> [u8; 3] {
+    TASKS[number.wrapping_sub(1) % TASKS.len()]
+}
+
+/// What is about all tasks at once.
+pub const ALL_TASKS: [u8; 3] = [0, 0, 0];
+
+/// The colour of the n-th (from 0) of so many values of an axis, from a map that is ordered in grey too. On a dark ground
+/// the map begins where it is bright enough to be seen, on a light one it ends before the yellow.
+pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
+    let share = place as f64 / (count.max(2) - 1) as f64;
+    let (from, to) = if dark { (0.28, 1.0) } else { (0.0, 0.9) };
+    let shade = colorous::VIRIDIS.eval_continuous(from + (to - from) * share);
+    [shade.r, shade.g, shade.b]
+}
+
+/// The task whose colour the n-th (from 0) series of runs has, and whether its line is broken: after six colours they start again
+/// with broken lines, so that a dozen can be told apart. Yellow is left out.
+pub fn series_ink(place: usize) -> (usize, bool) {
+    (place % 6 + 1, place % 12 >= 6)
+}
+
+/// Colours of runs that lie over one another, on a light ground and on a dark one: Paul Tol's "muted" and "light" sets, which
+/// people with any common colour blindness can tell apart, and which are not those of the tasks.
+const RUNS: [[[u8; 3]; 8]; 2] = [
+    [
+        [204, 102, 119],
+        [51, 34, 136],
+        [17, 119, 51],
+        [170, 68, 153],
+        [68, 170, 153],
+        [136, 34, 85],
+        [153, 153, 51],
+        [136, 204, 238],
+    ],
+    [
+        [255, 170, 187],
+        [187, 204, 51],
+        [68, 187, 153],
+        [238, 221, 136],
+        [153, 221, 255],
+        [238, 136, 102],
+        [170, 170, 0],
+        [119, 170, 221],
+    ],
+];
+
+/// The colour of the n-th (from 0) of several runs, and whether its line is broken: after eight colours they start again.
+pub fn run_ink(place: usize, dark: bool) -> ([u8; 3], bool) {
+    let colours = &RUNS[usize::from(dark)];
+    (colours[place % colours.len()], place / colours.len() % 2 == 1)
+}
+
+/// The colour of a curve, once for the window and the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Of infinite width.
+    Black,
+    /// That of the task of this number.
+    Number { number: usize, broken: bool },
+    /// One of several in an order.
+    Value { place: usize, count: usize },
+}
+
+impl Learnt {
+    /// The colours of the curves: a learner has its own, unless there are several series of it.
+    pub fn inks(&self) -> Vec<Ink> {
+        let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
+        let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();
+        let mut seen = 0;
+        let ink = |(place, curve): (usize, &Curve)| {
+            if variants {
+                let (number, broken) = series_ink(place);
+                return Ink::Number { number, broken };
+            }
+            let number = |number| Ink::Number { number, broken: false };
+            match curve.learner {
+                Learner::Network => number(2),
+                Learner::KernelStart => number(1),
+                Learner::KernelEnd => number(3),
+                Learner::KernelConstant => number(4),
+                Learner::Ensemble => number(5),
+                Learner::FeatureMachine => number(6),
+                Learner::Linearised => Ink::Number { number: 1, broken: true },
+                Learner::Infinite => Ink::Black,
+                Learner::KernelEpochs => {
+                    seen += 1;
+                    Ink::Value { place: seen - 1, count: epochs }
+                }
+            }
+        };
+        self.curves.iter().enumerate().map(ink).collect()
+    }
+}
