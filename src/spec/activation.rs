@@ -1,8 +1,8 @@
-//! Functions of one number that stand between layers.
+//! Activation functions: scalar functions applied elementwise between layers.
 
 use serde::{Deserialize, Serialize};
 
-/// A function of each number alone, without a parameter.
+/// An elementwise function without parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -39,10 +39,10 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// What a leaky ReLU leaves of a negative number where nothing else is said: PyTorch's default.
+    /// The slope of a leaky ReLU for negative inputs where none is given: PyTorch's default.
     pub const LEAK: f64 = 0.01;
 
-    /// All of them.
+    /// All activations.
     pub const ALL: [Self; 15] = [
         Self::Relu,
         Self::LeakyRelu,
@@ -61,7 +61,7 @@ impl Activation {
         Self::Identity,
     ];
 
-    /// Whether φ(−a) = −φ(a), so that Gaussian numbers of mean 0 keep that mean.
+    /// Returns whether φ(−a) = −φ(a). An odd function maps Gaussian inputs of mean 0 to outputs of mean 0.
     pub fn is_odd(self) -> bool {
         match self {
             Self::Tanh | Self::Erf | Self::Sin | Self::Identity => true,
@@ -79,7 +79,7 @@ impl Activation {
         }
     }
 
-    /// Its name in run files, programs and pictures.
+    /// Returns the name used in run files, programs and charts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Relu => "relu",
@@ -100,7 +100,7 @@ impl Activation {
         }
     }
 
-    /// Its name in a sentence.
+    /// Returns the name for use in a sentence.
     pub fn words(self) -> &'static str {
         match self {
             Self::Relu => "ReLU",

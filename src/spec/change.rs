@@ -1,4 +1,4 @@
-//! What can be changed while a run goes on, or be planned to change on its way.
+//! Changes of the settings during a run: made by the user while it runs, or planned in its run file.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct Change {
     /// The change takes effect before this step (steps count from 0 over the whole run).
     pub step: u64,
-    /// Number of the task being trained then; without it, whichever is.
+    /// Number of the task being trained at that step; `None` accepts any task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<usize>,
-    /// Instead of `step`: the change takes effect when the task at this place of the order, from 1, begins.
+    /// Used instead of `step`: the change takes effect when the task at this place of the order, from 1, begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<usize>,
     /// New learning rate (the value of `training.rate`, before `rate_width` and α).
@@ -20,7 +20,7 @@ pub struct Change {
     /// New `kernel.per_epoch`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_epoch: Option<usize>,
-    /// New order of the tasks not yet begun, by number.
+    /// New order of the tasks that have not begun, by number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Vec<usize>>,
     /// The task being trained ends here.
@@ -35,9 +35,9 @@ pub struct Change {
     /// New `training.masked`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masked: Option<bool>,
-    /// From here on each step is as long as those before it were: the rate is scaled so that ‖Δw‖ is the mean of η ‖∇L‖ over
-    /// the batches of the last epoch, taken where the weights now are. The displacement over many steps is not held: steps
-    /// that point one way lead further.
+    /// Fixes the step length from here on: the rate is scaled so that ‖Δw‖ equals the mean of η ‖∇L‖ over the batches of
+    /// the last epoch, evaluated at the current weights. The displacement over many steps is not fixed: steps in one
+    /// direction add up to a longer path.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub clamped: bool,
 }

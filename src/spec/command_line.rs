@@ -1,7 +1,7 @@
-//! A run or study as the line that repeats it in a shell: the nearest preset, and what differs from it.
+//! The shell command that repeats a run or study: the nearest preset and the settings that differ from it.
 //!
-//! Guarantees: read back by the command line, the words give the same run ([`Spec::same_run`]), whatever is in a name or a
-//! path; among all presets the one is taken that leaves the fewest settings to change, the first of several.
+//! Guarantees: the command line reads the command back as the same run ([`Spec::same_run`]), whatever characters a name or
+//! a path contains; of all presets it names the one that leaves the fewest settings to change, the first in case of a tie.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,20 +11,20 @@ use toml::{Table, Value};
 use super::{PRESETS, Preset, STUDIES, Spec};
 
 impl Spec {
-    /// `kernelscope run …` or `kernelscope study …`, quoted for a shell, with a folder for the results, this one if it is given; none where a
-    /// number is too large for a run file or the folder's name is no text.
+    /// Returns `kernelscope run …` or `kernelscope study …`, quoted for a shell, with `folder` as the output folder if one
+    /// is given; `None` where a number is too large for a run file or the folder's name is not valid text.
     pub fn command_line(&self, folder: Option<&Path>) -> Option<String> {
         let (command, presets) = if self.study.is_some() { ("study", STUDIES) } else { ("run", PRESETS) };
-        // The line may be used in any folder.
+        // The command may be used in any folder.
         let mut rooted = self.clone();
         rooted.root_paths(Path::new(""));
         let mut wanted = leaves(&rooted)?;
-        // In front, because it brings others with it.
+        // First, because a program sets other keys as well.
         wanted.sort_by_key(|(key, _)| key != "network.program");
         let differing = |known: &[Leaf]| wanted.iter().filter(|leaf| !known.contains(leaf)).count();
         let count = |preset: &'static Preset| Some((differing(&leaves(&preset.spec())?), preset));
         let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();
-        // Stable: of several the first.
+        // A stable sort: of equal counts the first preset wins.
         nearest.sort_by_key(|(count, _)| *count);
         let line = |preset: &Preset| Some((preset.name, rooted.assignments(&preset.spec(), &wanted)?));
         let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
@@ -39,16 +39,18 @@ impl Spec {
         Some(quoted.join(" "))
     }
 
-    /// What makes this run, with these settings, of another one, as for `--set`; none where it cannot be said so.
+    /// Returns the `--set` assignments that turn `base` into this run, restricted to the keys in `wanted`; `None` if
+    /// assignments cannot express it.
     fn assignments(&self, base: &Self, wanted: &[Leaf]) -> Option<Vec<String>> {
         let (mut spec, mut known, mut changes) = (base.clone(), leaves(base)?, Vec::new());
-        // Twice: a setting that is the usual one is only said where its section is, which another one may bring.
+        // Two passes: a setting at its default is written only if its section exists, and another assignment may create
+        // that section.
         for leaf in wanted.iter().chain(wanted) {
             if known.contains(leaf) {
                 continue;
             }
             let (key, value) = leaf;
-            // A word is easier to read without the quotes of TOML, where it is taken for the same.
+            // A word without TOML quotes is easier to read, where it is parsed the same.
             let word = value.as_str().map(|word| format!("{key}={word}"));
             let found = word.into_iter().chain([format!("{key}={value}")]).find_map(|change| {
                 let mut reached = spec.clone();
@@ -61,15 +63,15 @@ impl Spec {
                 changes.push(change);
             }
         }
-        // What the base says and this does not cannot be taken back by a word; and a list may mean something else than its words
-        // one by one.
+        // An assignment cannot remove a setting of the base; and a list may mean something else than its assignments one by
+        // one.
         let mut whole = base.clone();
         whole.set_all(changes.iter().map(String::as_str)).ok()?;
         (self.same_run(&spec) && self.same_run(&whole)).then_some(changes)
     }
 }
 
-/// A word as a shell takes it. `shlex` would also quote `seed=7`, which means something else only in front of a command.
+/// Quotes a word for the shell. `shlex` would also quote `seed=7`, which is special only at the start of a command.
 fn quoted(word: &str) -> Option<Cow<'_, str>> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./=-".contains(letter);
     if word.chars().all(plain) { Some(Cow::Borrowed(word)) } else { shlex::try_quote(word).ok() }
@@ -78,7 +80,7 @@ fn quoted(word: &str) -> Option<Cow<'_, str>> {
 /// Key and value of one setting.
 type Leaf = (String, Value);
 
-/// All settings but the pace, as in a run file.
+/// Returns all settings but the pace, as in a run file.
 fn leaves(spec: &Spec) -> Option<Vec<Leaf>> {
     fn gather(table: Table, above: &str, leaves: &mut Vec<Leaf>) {
         for (name, value) in table {

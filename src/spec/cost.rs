@@ -1,7 +1,8 @@
-//! What a run will take, before it is tried: parameters, floating-point operations, bytes and, with a measured rate, time.
+//! Estimates the cost of a run before it starts: parameters, floating-point operations, bytes and, with a measured rate,
+//! time.
 //!
-//! The formulas count what the code does; a test holds the parameter count against a real network. An estimate that
-//! does not fit in memory is refused by validation, because the allocation itself would end the program.
+//! The formulas count what the code does; a test compares the parameter count with a real network. Validation refuses a run
+//! whose estimate does not fit in memory, because a failed allocation would end the program.
 
 use super::network::USUAL_SIDE;
 use super::{
@@ -9,13 +10,13 @@ use super::{
 };
 use crate::math::plane::Plane;
 
-/// The shape of a data set, as far as a cost depends on it.
+/// The properties of a data set that determine a run's cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataShape {
     /// Channels, height and width of an image.
     pub image: [usize; 3],
     pub classes: usize,
-    /// Outputs of a network: one a class, or one alone where it is to say a number.
+    /// Outputs of a network: one per class, or a single number.
     pub outputs: usize,
     /// Training images per class, after `data.per_class`.
     pub train_per_class: usize,
@@ -24,7 +25,7 @@ pub struct DataShape {
 }
 
 impl DataShape {
-    /// What the source promises, for an estimate before its files are read.
+    /// Returns the shape expected of the source, for an estimate before its files are read.
     pub fn expected(spec: &Spec) -> Self {
         let (image, classes, train, test) = match spec.data.source {
             Source::Circle => return spec.plane_shape(Plane::Circle),
@@ -50,20 +51,22 @@ impl DataShape {
         }
     }
 
-    /// Values per image.
+    /// Returns the values per image.
     pub fn inputs(&self) -> usize {
         self.image.iter().product()
     }
 }
 
 impl Spec {
-    /// Side of the images of an IDX folder, before one is read: that of MNIST, or the next that its squares tile and its network can see.
+    /// Returns the expected side of the images of an IDX folder: that of MNIST, or the next larger one that the shrinking
+    /// squares tile and the network accepts.
     fn idx_side(&self) -> usize {
         let tile = self.data.shrink.clamp(1, 64);
         self.network.usual_side(tile).unwrap_or_else(|| USUAL_SIDE.next_multiple_of(tile))
     }
 
-    /// Classes of an IDX folder, before it is read: the ten of MNIST, or as many as the tasks name; its labels are bytes.
+    /// Returns the expected number of classes of an IDX folder: the ten of MNIST, or as many as the tasks name; its labels
+    /// are bytes.
     fn classes_named(&self) -> usize {
         const USUAL: usize = 10;
         const MOST: usize = 256;
@@ -73,7 +76,7 @@ impl Spec {
     }
 }
 
-/// An estimate.
+/// The estimated cost of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     pub parameters: u64,
@@ -84,9 +87,10 @@ pub struct Cost {
     /// Floating-point operations of all training steps, of all kernels and evaluations.
     pub training_flop: f64,
     pub kernel_flop: f64,
-    /// Of the first snapshot, the full kernel and the linear probes among them; it is taken before the first step.
+    /// Floating-point operations of the first snapshot, which includes the full kernel and the linear probes and is taken
+    /// before the first step.
     pub first_flop: f64,
-    /// Of one kernel of the optimiser, where it is asked for.
+    /// Floating-point operations of one optimiser kernel; `None` unless it is enabled.
     pub optimiser_flop: f64,
     /// Bytes that training, the kernel and the images hold at their peak, and the whole program with the record.
     pub training_bytes: u64,
@@ -96,9 +100,9 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Counts what this spec will do.
+    /// Estimates the cost of this spec.
     pub fn of(spec: &Spec, shape: &DataShape) -> Self {
-        // All in f64: a spec that no machine can run must be counted, not overflow, so that it can be refused.
+        // All in f64: a run too large for any machine must be counted without overflow, so that it can be refused.
         let layers = spec.network.layers(shape.image, shape.outputs);
         let parameters = spec.network.parameters(shape.image, shape.outputs);
         let products: f64 = layers.iter().map(Layer::products).sum();
@@ -109,7 +113,7 @@ impl Cost {
         let (mut steps, mut images, mut snapshots, mut full, mut largest) = (0u64, 0.0, 0u64, 0.0, 1usize);
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let trained = spec.train_count(task, shape);
-            // A batch is never more than there is.
+            // A batch never exceeds the training set.
             let of_batch = spec.training.batch.min(trained.max(1));
             largest = largest.max(of_batch);
             let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
@@ -126,7 +130,8 @@ impl Cost {
         }
 
         let centred = if spec.network.laziness().is_some() { 4.0 / 3.0 } else { 1.0 };
-        // Two linearised networks: for each of their steps two passes forward, one back and one back from each logit.
+        // Two linearised networks; each of their steps takes two forward passes, one backward pass and one more for each
+        // logit.
         let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
         let linearised = predicted * (8.0 + 2.0 * shape.outputs as f64) * products;
         let training_flop = images * (6.0 * products * centred + linearised);
@@ -139,7 +144,7 @@ impl Cost {
             (0.0, 0.0)
         };
         let full = f64::min(full, snapshots as f64);
-        // With every full kernel the reduced one is measured as well, and what the linear probes learn from is shown.
+        // Each full kernel comes with the reduced one and with the features of the linear probes' training images.
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let beside = kernel.trace_flop + 2.0 * lessons * products;
         let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
@@ -151,7 +156,7 @@ impl Cost {
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
         let batch = if spec.training.replay > 0 { 2.0 } else { 1.0 } * largest as f64 * (outputs * 4.0 + inputs);
-        // At a switch the weights are told of, and written down: up to four copies for a moment.
+        // At a switch the weights are sent as an event and written to disk: up to four copies at once.
         let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.outputs as f64;
         let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
@@ -159,13 +164,13 @@ impl Cost {
         let apart = layers.iter().filter(|layer| layer.tensors() > 0).count();
         let tensors: usize = layers.iter().map(Layer::tensors).sum();
         let sets = spec.logit_sets(shape.outputs).len().max(1);
-        // With the tensors also the layers, which are their sums.
+        // Tensor kernels bring the layer kernels, which are their sums.
         let parts = match Parts::fitting(probes, &layers, sets) {
             Parts::None => 0,
             Parts::Layers => apart * sets,
             Parts::Tensors => tensors * sets + tensors + apart,
         };
-        // While they are measured and read, and the blocks of each kernel of the last lag.
+        // Parts being measured and read, and the blocks of every kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
         // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
         let lesson = predicted * 500.0;
@@ -174,7 +179,7 @@ impl Cost {
         let beside = if spec.kernel.optimiser { lagged } else { 0.0 };
         let held = f64::max(kernel.bytes, optimiser_bytes);
         let kernel_bytes = 8.0 * n * n * (lagged + beside + 8.0) + held + part_bytes + settled;
-        // As f32 and, while they are loaded, as bytes; each task keeps its test images as it shows them.
+        // As f32 and, while they are loaded, as bytes; each task keeps its transformed test images.
         let stored = shape.classes as f64 * (shape.train_per_class as f64 + shape.test_per_class as f64);
         let image_bytes = inputs * (5.0 * stored + 4.0 * (evaluated + lessons));
         let row_bytes = tasks * (400.0 + 80.0 * apart as f64 + 48.0 * tensors as f64 + 32.0 * tasks);
@@ -197,15 +202,15 @@ impl Cost {
         }
     }
 
-    /// Seconds at this many floating-point operations per second.
+    /// Returns the seconds needed at `rate` floating-point operations per second.
     pub fn seconds(&self, flops: f64) -> f64 {
         (self.training_flop + self.kernel_flop) / flops
     }
 }
 
-/// What the kernels of a run take.
+/// The cost of the kernels of a run.
 struct KernelCost {
-    /// Floating-point operations of a trace-reduced one, and of a full one.
+    /// Floating-point operations of a trace-reduced kernel, and of a full one.
     trace_flop: f64,
     full_flop: f64,
     /// Bytes of the larger of the two while it is measured.
@@ -223,8 +228,8 @@ impl KernelCost {
             Method::Jacobian => {
                 let products: f64 = layers.iter().map(Layer::products).sum();
                 let parameters: f64 = layers.iter().map(Layer::parameters).sum();
-                // One logit after the other, or their sum; never the full kernel. In f64; a growing vector may hold twice what
-                // it needs.
+                // One logit after the other, or their sum; never the full kernel. In f64; a growing vector may reserve
+                // twice its length.
                 let flop = (n * directions) as f64 * (6.0 * products + 2.0 * n as f64 * parameters);
                 Self { trace_flop: flop, full_flop: flop, bytes: 16.0 * n as f64 * (parameters + n as f64) }
             }
@@ -252,7 +257,7 @@ impl KernelCost {
 }
 
 impl KernelCost {
-    /// Floating-point operations and bytes of J P Jᵀ with a diagonal P.
+    /// Returns the floating-point operations and bytes of J P Jᵀ with a diagonal P.
     fn preconditioned(kernel: &KernelSpec, layers: &[Layer], n: usize, classes: usize) -> (f64, f64) {
         let directions = if kernel.reduction == Reduction::Trace { classes.max(1) } else { 1 };
         let work = KernelWork {
@@ -268,17 +273,17 @@ impl KernelCost {
     }
 }
 
-/// Floating-point operations of one kernel of the optimiser at most: about half a minute.
+/// Largest number of floating-point operations allowed for one optimiser kernel: about half a minute.
 pub(super) const MOST_OPTIMISER_FLOP: f64 = 2e12;
-/// The full kernel is formed only up to this many rows (images · logits): at 2,560 it holds 52 MB; beyond, it would not be live.
+/// Largest number of rows (images · logits) of a full kernel: 2,560 rows take 52 MB; larger ones cannot be measured live.
 pub const MOST_FULL_ROWS: usize = 2560;
-/// Training images of each class of a task that its linear probe learns from, at most.
+/// Largest number of training images per class that a task's linear probe learns from.
 pub const PROBE_IMAGES: usize = 50;
-/// Entries of all parts of one kernel together at most, 64 MiB: beyond, tensors, and then layers and sets of logits, are not
-/// kept apart.
+/// Largest number of entries of all parts of one kernel together (64 MiB). Above it, kernels of tensors are not stored
+/// separately, and then those of layers and sets of logits neither.
 const MOST_PART_ENTRIES: usize = 1 << 23;
 
-/// Whose parts of the kernel of a run are kept apart.
+/// The granularity at which the kernel of a run is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
     None,
@@ -288,7 +293,8 @@ pub enum Parts {
 }
 
 impl Parts {
-    /// The finest parts, in each of so many sets of logits, that a kernel of so many images can be kept in.
+    /// Returns the finest granularity, in each of `sets` sets of logits, at which a kernel of so many images fits in
+    /// memory.
     pub fn fitting(images: usize, layers: &[Layer], sets: usize) -> Self {
         let fit = |parts: usize| images.saturating_mul(images).saturating_mul(parts * sets.max(1)) <= MOST_PART_ENTRIES;
         if fit(layers.iter().map(Layer::tensors).sum()) {
@@ -301,36 +307,37 @@ impl Parts {
     }
 }
 
-/// Bytes of the Grams of all tensors of one snapshot, at most: beyond, a snapshot tells of them and does not carry them.
+/// Largest size in bytes of the Grams of all tensors in one snapshot; above it, a snapshot has their metrics without the
+/// Grams.
 const MOST_TENSOR_BYTES: usize = 1 << 20;
 
-/// Bytes of so many Grams of so many images as a snapshot carries those of tensors: half of each, in f32.
+/// Returns the bytes of these Grams as a snapshot stores them: half of each symmetric matrix, in f32.
 fn packed_bytes(images: usize, tensors: usize) -> usize {
     4usize.saturating_mul(tensors).saturating_mul(images.saturating_mul(images + 1) / 2)
 }
 
-/// Whether a snapshot carries the Grams of its tensors.
+/// Returns whether a snapshot includes the Grams of its tensors.
 pub fn tensor_grams_fit(images: usize, tensors: usize) -> bool {
     packed_bytes(images, tensors) <= MOST_TENSOR_BYTES
 }
 
-/// Bytes of rows, of their layers, pairs of tasks and sets of logits above all, that the window keeps at most.
+/// Largest size in bytes of the rows in the window, mostly their layers, pairs of tasks and sets of logits.
 pub const ROW_BYTES: u64 = 64 << 20;
-/// Bytes of snapshots that the window keeps at most.
+/// Largest size in bytes of the snapshots in the window.
 pub const RECORD_BYTES: u64 = 128 << 20;
 
 impl Spec {
-    /// Probe images of all tasks together.
+    /// Returns the probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
         self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)
     }
 
-    /// Test images of all tasks together.
+    /// Returns the test images of all tasks together.
     fn evaluated(&self, shape: &DataShape) -> f64 {
         self.classes_of_tasks(shape) as f64 * shape.test_per_class as f64
     }
 
-    /// How many classes the tasks have, summed over tasks.
+    /// Returns how many classes the tasks have, summed over tasks.
     fn classes_of_tasks(&self, shape: &DataShape) -> usize {
         match self.tasks.kind {
             TaskKind::Split => self.tasks.split_classes().iter().map(Vec::len).sum(),
@@ -339,13 +346,13 @@ impl Spec {
         }
     }
 
-    /// Training images of a task (by number), the probes of all tasks taken off.
+    /// Returns the number of training images of a task (by number), excluding the probes of all tasks.
     fn train_count(&self, task: usize, shape: &DataShape) -> usize {
         let all = self.trainable(task, shape);
         if self.data.samples > 0 { all.min(self.data.samples) } else { all }
     }
 
-    /// The same before a number of samples is taken of them.
+    /// Returns the number of training images of a task before `data.samples` limits it.
     pub(super) fn trainable(&self, task: usize, shape: &DataShape) -> usize {
         let left = |sharing: usize| {
             let probes = if self.kernel.train_on_probes { 0 } else { self.kernel.probes_per_class };

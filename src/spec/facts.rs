@@ -1,12 +1,13 @@
-//! What is true of one of several choices: whoever asks "is it this one" asks here, so that a new one has to answer.
+//! Properties of the variants of the spec's enums. Other folders use these instead of comparing variants, so a new variant
+//! must define each of them.
 
 use super::{
     Awaited, Learner, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Source, Spacing, TaskKind,
 };
 
 impl Optimiser {
-    /// Whether a step goes along the gradient, with or without momentum: then the kernel says what training does, and there is
-    /// a largest stable rate.
+    /// Returns whether a step follows the gradient, with or without momentum: then the kernel determines training, and
+    /// there is a largest stable rate.
     pub fn follows_gradient(self) -> bool {
         match self {
             Self::Sgd => true,
@@ -14,7 +15,7 @@ impl Optimiser {
         }
     }
 
-    /// Whether each parameter has a step length of its own, which the optimiser's kernel has to count.
+    /// Returns whether each parameter has its own step length, which the optimiser's kernel must include.
     pub fn is_preconditioned(self) -> bool {
         match self {
             Self::Sgd => false,
@@ -22,7 +23,7 @@ impl Optimiser {
         }
     }
 
-    /// Copies of all parameters that it keeps or needs for a step.
+    /// Returns the number of copies of all parameters that the optimiser stores or needs for a step.
     pub fn copies(self, momentum: f64) -> usize {
         match self {
             Self::Sgd if momentum > 0.0 => 2,
@@ -31,7 +32,7 @@ impl Optimiser {
         }
     }
 
-    /// Its name in a sentence.
+    /// Returns the name for use in a sentence.
     pub fn words(self) -> &'static str {
         match self {
             Self::Sgd => "SGD",
@@ -41,7 +42,7 @@ impl Optimiser {
 }
 
 impl Loss {
-    /// Whether it is the squared error, whose training is linear in the outputs.
+    /// Returns whether it is the squared error, whose training is linear in the outputs.
     pub fn is_squared(self) -> bool {
         match self {
             Self::Mse => true,
@@ -51,7 +52,7 @@ impl Loss {
 }
 
 impl Parametrisation {
-    /// Whether gains stand before the weights, so that the kernel has a limit.
+    /// Returns whether gains multiply the weights, so that the kernel has an infinite-width limit.
     pub fn is_ntk(self) -> bool {
         match self {
             Self::Ntk => true,
@@ -61,7 +62,7 @@ impl Parametrisation {
 }
 
 impl Reduction {
-    /// Whether it is a mean over logits, each with itself.
+    /// Returns whether it is the mean over logits of each logit's kernel with itself.
     pub fn is_trace(self) -> bool {
         match self {
             Self::Trace => true,
@@ -71,7 +72,7 @@ impl Reduction {
 }
 
 impl Method {
-    /// Whether no Jacobian is formed.
+    /// Returns whether it avoids forming a Jacobian.
     pub fn is_layerwise(self) -> bool {
         match self {
             Self::Layerwise => true,
@@ -81,7 +82,7 @@ impl Method {
 }
 
 impl Readout {
-    /// Whether its one output says a number.
+    /// Returns whether the network has one scalar output.
     pub fn is_number(self) -> bool {
         match self {
             Self::Number => true,
@@ -91,7 +92,7 @@ impl Readout {
 }
 
 impl TaskKind {
-    /// Whether each task has classes of its own.
+    /// Returns whether each task has its own classes.
     pub fn splits(self) -> bool {
         match self {
             Self::Split => true,
@@ -99,7 +100,7 @@ impl TaskKind {
         }
     }
 
-    /// Whether the proportions of two groups of classes move.
+    /// Returns whether the proportions of two groups of classes change.
     pub fn shifts_frequencies(self) -> bool {
         match self {
             Self::Frequency => true,
@@ -107,7 +108,7 @@ impl TaskKind {
         }
     }
 
-    /// Whether its images are turned.
+    /// Returns whether it rotates the images.
     pub fn turns(self) -> bool {
         match self {
             Self::Rotated => true,
@@ -115,7 +116,7 @@ impl TaskKind {
         }
     }
 
-    /// Whether its classes are listed.
+    /// Returns whether its classes are listed.
     pub fn lists_classes(self) -> bool {
         match self {
             Self::Split | Self::Frequency => true,
@@ -125,7 +126,7 @@ impl TaskKind {
 }
 
 impl Source {
-    /// Whether its files say only when they are read how many classes there are.
+    /// Returns whether the number of classes is known only once the files are read.
     pub fn has_unknown_classes(self) -> bool {
         match self {
             Self::Idx => true,
@@ -139,7 +140,7 @@ impl Source {
         }
     }
 
-    /// Whether it is a power law on the circle, whose eigenvalues are known.
+    /// Returns whether it is a power law on the circle, whose eigenvalues are known.
     pub fn is_power_law(self) -> bool {
         match self {
             Self::Fourier => true,
@@ -153,7 +154,7 @@ impl Source {
         }
     }
 
-    /// Whether its probes are a grid, which has its own number of them.
+    /// Returns whether the probes form a grid, which determines their number.
     pub fn has_grid(self) -> bool {
         match self {
             Self::Disk => true,
@@ -169,7 +170,7 @@ impl Source {
 }
 
 impl Ridge {
-    /// Whether it is chosen among several, by the error on samples that the regression never saw.
+    /// Returns whether the ridge is chosen by the error on validation samples.
     pub fn is_chosen(self) -> bool {
         match self {
             Self::Validated => true,
@@ -179,7 +180,8 @@ impl Ridge {
 }
 
 impl Spacing {
-    /// Where in its arc a sample lies, `first` being the same for all of a set.
+    /// Returns the position of a sample within its arc: `first`, which all samples of a set share, if they are evenly
+    /// spaced, else the random `drawn`.
     pub fn within(self, first: f64, drawn: impl FnOnce() -> f64) -> f64 {
         match self {
             Self::Even => first,
@@ -187,7 +189,7 @@ impl Spacing {
         }
     }
 
-    /// Whether each sample has an arc of its own.
+    /// Returns whether each sample has its own arc.
     pub fn has_arcs(self) -> bool {
         match self {
             Self::Stratified | Self::Even => true,
@@ -197,7 +199,7 @@ impl Spacing {
 }
 
 impl Awaited {
-    /// Whether the reader goes on when they like.
+    /// Returns whether there is nothing to wait for: the reader continues at will.
     pub fn is_nothing(self) -> bool {
         match self {
             Self::Nothing => true,
@@ -219,7 +221,7 @@ impl Awaited {
 }
 
 impl Learner {
-    /// Whether it is the network itself.
+    /// Returns whether it is the network itself.
     pub fn is_network(self) -> bool {
         match self {
             Self::Network => true,
@@ -234,7 +236,8 @@ impl Learner {
         }
     }
 
-    /// Whether a sentence says where its curve bends: the network, and the kernels that know nothing of what it learnt.
+    /// Returns whether a sentence reports where its curve bends: for the network and the kernels that do not depend on what
+    /// it learnt.
     pub fn tells_bends(self) -> bool {
         match self {
             Self::Network | Self::KernelStart | Self::Infinite => true,
@@ -247,7 +250,7 @@ impl Learner {
         }
     }
 
-    /// Whether it learns with the kernel of infinite width.
+    /// Returns whether it learns with the kernel of infinite width.
     pub fn is_infinite(self) -> bool {
         match self {
             Self::Infinite => true,

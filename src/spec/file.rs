@@ -1,6 +1,6 @@
-//! The spec as TOML: read, written, and changed key by key as `--set network.width=1024` does.
+//! Reads and writes a spec as TOML, and changes it key by key as `--set network.width=1024` does.
 //!
-//! Every refusal is one sentence that names the key, and of a file the line. A file of a newer version is refused, not guessed at.
+//! Every error is one sentence that names the key and, for a file, the line. A file of a newer version is refused.
 
 use std::fs;
 use std::io::Read as _;
@@ -16,17 +16,17 @@ use super::section;
 use super::wording::{self, Place};
 use super::{Learner, NetworkSpec, Protocol, Spec, StudySpec, Variant, text};
 
-/// Version of the run file this program writes. It reads this one and all before it.
+/// Version of the run file that this program writes. It reads this version and all earlier ones.
 pub const VERSION: u32 = 1;
-/// A run file with a live change at every step of a long run is smaller.
+/// Largest size of a run file; one with a live change at every step of a long run is smaller.
 const MOST_BYTES: u64 = 4 << 20;
 
-/// Why a spec could not be read or changed; each prints as one sentence.
+/// The error of reading or changing a spec; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum SpecError {
     #[error("{0}")]
     Syntax(String),
-    /// What keeps a file from being looked into.
+    /// The file could not be opened or read.
     #[error("this run file cannot be read: {0}")]
     Unread(String),
     #[error(
@@ -47,7 +47,7 @@ pub enum SpecError {
 }
 
 impl SpecError {
-    /// The same with the place in the file that it is about.
+    /// Adds the line of the file to the error.
     fn within(mut self, text: &str) -> Self {
         match &mut self {
             Self::UnknownKey { key, place, .. } => *place = find(text, key, false).map(|at| Place::of(text, at)),
@@ -58,7 +58,7 @@ impl SpecError {
     }
 }
 
-/// The byte at which this key begins, or its value.
+/// Finds the byte offset at which this key, or its value, begins.
 fn find(text: &str, key: &str, value_of_it: bool) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let (mut table, mut at) = (document.get_ref(), None);
@@ -79,15 +79,15 @@ impl Spec {
     /// Reads a run file. Missing keys take their defaults; unknown ones are refused.
     ///
     /// # Errors
-    /// What is no TOML, no setting or no value of one, each with its line.
+    /// Fails on invalid TOML, an unknown setting or an invalid value, and names the line.
     pub fn from_toml(text: &str) -> Result<Self, SpecError> {
         Self::from_toml_in(text, Path::new(""))
     }
 
-    /// The same, where the path of a network's text starts from this folder.
+    /// Reads a run file; a relative path of a network's text starts from `base`.
     fn from_toml_in(text: &str, base: &Path) -> Result<Self, SpecError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // Some editors end lines with a carriage return alone, which TOML takes for no end at all.
+        // Some editors end lines with a carriage return alone, which is no line end in TOML.
         let old = (text.contains('\r') && !text.contains('\n')).then(|| text.replace('\r', "\n"));
         let text = old.as_deref().unwrap_or(text);
         let table: Table = text.parse().map_err(|err: toml::de::Error| {
@@ -97,10 +97,10 @@ impl Spec {
         Self::from_table(table, base).map_err(|err| err.within(text))
     }
 
-    /// Reads the bytes of a run file, whatever they are.
+    /// Reads a run file from bytes.
     ///
     /// # Errors
-    /// Also bytes that are no text.
+    /// Fails as [`Spec::from_toml`] does, and on bytes that are not UTF-8.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SpecError> {
         Self::from_bytes_in(bytes, Path::new(""))
     }
@@ -124,7 +124,7 @@ impl Spec {
     /// Reads a run file. Relative paths in it, of data and of networks, start from the folder of the file.
     ///
     /// # Errors
-    /// Also what is no regular file, or larger than any run file.
+    /// Fails as [`Spec::from_bytes`] does, and on anything that is not a regular file or is too large.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
         let unread = |err: std::io::Error| {
             let text = err.to_string();
@@ -135,7 +135,7 @@ impl Spec {
         if what.is_dir() {
             return refuse("it is a folder; give the run.toml in it");
         }
-        // A pipe would be waited for, and a device read for ever.
+        // Reading a pipe would block, and reading a device might never end.
         if !what.is_file() {
             return refuse("it is no regular file");
         }
@@ -154,12 +154,13 @@ impl Spec {
         toml::to_string(self).expect("a spec holds only numbers, strings and lists, which TOML can always hold")
     }
 
-    /// Applies one `KEY=VALUE`, as on the command line. VALUE is TOML, else a string. A network brings its usual width.
+    /// Applies one `KEY=VALUE`, as on the command line. VALUE is parsed as TOML, else taken as a string. A new network
+    /// brings its usual width.
     pub fn set(&mut self, assignment: &str) -> Result<(), SpecError> {
         self.set_all([assignment])
     }
 
-    /// The same, of which nothing else follows.
+    /// Applies one `KEY=VALUE` without any dependent change.
     pub(super) fn assign(&mut self, assignment: &str) -> Result<(), SpecError> {
         let (key, text) = assignment.split_once('=').ok_or_else(|| SpecError::NoValue(assignment.to_owned()))?;
         let (key, text) = (key.trim(), text.trim());
@@ -169,7 +170,7 @@ impl Spec {
         let as_text = Value::String(text.to_owned());
         *self = match as_toml(text) {
             None => self.with(key, as_text)?,
-            // A folder may be called `2024`: what fits as TOML is taken as such, else as the text it was.
+            // A folder may be called `2024`: a value is used as TOML where that fits the key, else as plain text.
             Some(value) => match self.with(key, value) {
                 Err(err @ SpecError::BadValue { .. }) => self.with(key, as_text).map_err(|_| err)?,
                 other => other?,
@@ -178,7 +179,7 @@ impl Spec {
         Ok(())
     }
 
-    /// This spec with another value at a key.
+    /// Returns this spec with another value at a key.
     fn with(&self, key: &str, value: Value) -> Result<Self, SpecError> {
         let bad = |reason: String| SpecError::BadValue { key: key.to_owned(), reason, place: None };
         let too_large =
@@ -188,7 +189,7 @@ impl Spec {
         let leaf = parts.pop().unwrap_or_default();
         let mut section = &mut table;
         for part in parts {
-            // A section that is only there when it is given, or that there is not: then the keys are refused below.
+            // An optional or unknown section: unknown keys are refused below.
             let part = section.entry(part).or_insert_with(|| Value::Table(Table::new()));
             section = part.as_table_mut().ok_or_else(|| unknown_key(key))?;
         }
@@ -203,7 +204,7 @@ impl Spec {
         })
     }
 
-    /// Fails on an integer above what TOML can hold.
+    /// Converts to a TOML table; fails on an integer that TOML cannot represent.
     fn to_table(&self) -> Result<Table, toml::ser::Error> {
         Table::try_from(self)
     }
@@ -228,7 +229,7 @@ impl Spec {
         if let Some(study) = table.get_mut("study").and_then(Value::as_table_mut) {
             section::current_study(study);
         }
-        // Key by key, so that the sentence can name it.
+        // Key by key, so that the error can name the key.
         let probe = |name: &str, key: Option<&str>, value: &Value| {
             let full = key.map_or_else(|| name.to_owned(), |key| format!("{name}.{key}"));
             let said = match Self::deserialize(single(name, key, value.clone())) {
@@ -251,7 +252,7 @@ impl Spec {
     }
 }
 
-/// A file with this one setting.
+/// Returns a table with this one setting.
 fn single(name: &str, key: Option<&str>, value: Value) -> Table {
     let value = match key {
         Some(key) => Value::Table(Table::from_iter([(key.to_owned(), value)])),
@@ -260,18 +261,18 @@ fn single(name: &str, key: Option<&str>, value: Value) -> Table {
     Table::from_iter([(name.to_owned(), value)])
 }
 
-/// The words that a setting can be, where it is one of several.
+/// Returns the words that a setting accepts, if it is an enum.
 fn choices(name: &str, key: Option<&str>) -> Vec<String> {
     let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
     let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
     said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
 }
 
-/// Keys that may stand in a file, in full, each with a value that it could have.
+/// Returns all keys that a file may contain, each with an example value.
 fn known() -> &'static Table {
     static KNOWN: LazyLock<Table> = LazyLock::new(|| {
         let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
-        // Fields that are left out when they are not given.
+        // Optional fields are omitted from files unless they are set here.
         spec.data.path = Some(PathBuf::new());
         spec.tasks.steps = vec![1];
         (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
@@ -310,7 +311,7 @@ fn known() -> &'static Table {
     &KNOWN
 }
 
-/// Keys that may stand in a file, in full.
+/// Returns the full names of all keys that a file may contain.
 pub(super) fn known_keys() -> &'static [String] {
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
     &KEYS
@@ -320,7 +321,7 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
     let known = known_keys();
     for (name, value) in table {
         match value.as_table() {
-            // Which keys this section has depends on its program.
+            // The keys of this section depend on the program.
             Some(_) if name == "network" => {}
             Some(section) => {
                 for key in section.keys() {
@@ -340,7 +341,8 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
     Ok(())
 }
 
-/// Names the nearest key: the one whose last part is the same, else the one that shares the most letters in order.
+/// Returns the error for an unknown key. It suggests the key with the same last part, else the one that shares the most
+/// letters in order.
 pub(super) fn unknown_key(key: &str) -> SpecError {
     let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
     let shared = |k: &str| k.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
@@ -350,14 +352,14 @@ pub(super) fn unknown_key(key: &str) -> SpecError {
     SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned(), place: None }
 }
 
-/// One TOML value and nothing after it.
+/// Parses `text` as one TOML value and nothing else.
 pub(super) fn as_toml(text: &str) -> Option<Value> {
     let mut table = format!("value = {text}").parse::<Table>().ok()?;
     let value = table.remove("value")?;
     table.is_empty().then_some(value)
 }
 
-/// A path that is not text is refused by validation; here it must not stop the file from being written.
+/// Serialises a path. Validation refuses one that is not valid UTF-8; it must not keep the file from being written.
 pub(super) fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }

@@ -1,27 +1,27 @@
-//! What each network is made of: the size of every part, said once, and what follows from it.
+//! The layers of a network by size, from which its costs are computed.
 //!
-//! Parameters, multiplications and memory are all read off this list, so that an estimate cannot count another network than
-//! the one it was asked about; a test holds it against the real ones. It says nothing of names, values or order of execution.
+//! Parameters, multiplications and memory are all computed from this list, so the estimates are consistent; a test compares
+//! it with the real networks. The list has no names, values or order of execution.
 
-/// A part of a network that costs something.
+/// A part of a network that has parameters or costs multiply-adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// W x + b at each of so many places of an image: 1 for a dense layer, the pixels of a convolution (its fan-in is
-    /// 3 · 3 · channels), the tokens of a transformer. In so many groups, of which each has its own inputs; the fan-in is that
-    /// of one. Of an image it reads so many numbers, which windows may share. Where it is shared, several lines read its weight.
+    /// W x + b at each of `places` places of an image: 1 for a dense layer, the pixels of a convolution (its fan-in is 3 ·
+    /// 3 · channels), the tokens of a transformer. It has `groups` groups with separate inputs; the fan-in is that of one
+    /// group. It reads `reads` numbers of one image, which windows may share. If `shared`, several lines read its weight.
     Affine { fan_in: usize, fan_out: usize, places: usize, groups: usize, bias: bool, shared: bool, reads: usize },
     /// Gain and bias of a LayerNorm, `[width]` each.
     Norm { width: usize, places: usize },
     /// A learned factor for each feature, `[width]`.
     Scale { width: usize, places: usize },
-    /// So many learned numbers that are added, the same for every image.
+    /// Learned numbers that are added, the same for every image.
     Offset { entries: usize },
-    /// Scores of every token with every other, and the mean they weigh; no parameter.
+    /// Scores of every pair of tokens, and the means weighted by them; no parameter.
     Attention { tokens: usize, width: usize, heads: usize },
 }
 
 impl Layer {
-    /// Numbers that the network stores, frozen ones included.
+    /// Returns the number of stored numbers, frozen ones included.
     pub fn parameters(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, fan_out, bias, .. } => product([fan_in + usize::from(bias), fan_out]),
@@ -32,7 +32,7 @@ impl Layer {
         }
     }
 
-    /// The same layer where other lines read its tensors, too.
+    /// Marks the layer as one whose tensors are read by other lines, too.
     pub(super) fn shared(self) -> Self {
         match self {
             Self::Affine { fan_in, fan_out, places, groups, bias, reads, .. } => {
@@ -42,7 +42,7 @@ impl Layer {
         }
     }
 
-    /// Parameter tensors: weight and bias, gain and bias, or an offset.
+    /// Returns the number of parameter tensors: weight and bias, gain and bias, or an offset.
     pub fn tensors(&self) -> usize {
         match self {
             Self::Affine { bias, .. } => 1 + usize::from(*bias),
@@ -52,7 +52,7 @@ impl Layer {
         }
     }
 
-    /// Multiply-adds of one forward pass of one image; what is linear in the layer's outputs is not counted.
+    /// Returns the multiply-adds of one forward pass of one image, without those linear in the layer's outputs.
     pub fn products(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, fan_out, places, .. } => product([fan_in, fan_out, places]),
@@ -61,7 +61,7 @@ impl Layer {
         }
     }
 
-    /// Numbers that the layer reads of one image, and holds for the way back.
+    /// Returns the number of values of one image that the layer reads and stores for the backward pass.
     pub fn reads(&self) -> f64 {
         match *self {
             Self::Affine { reads, .. } => product([reads]),
@@ -69,7 +69,7 @@ impl Layer {
         }
     }
 
-    /// Numbers that one image brings to the layer, place by place (a convolution's patches overlap).
+    /// Returns the number of inputs of one image, summed over places (a convolution's patches overlap).
     pub fn inputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_in, places, groups, .. } => product([fan_in, groups, places]),
@@ -79,7 +79,7 @@ impl Layer {
         }
     }
 
-    /// Numbers that one image leaves behind for the backward pass.
+    /// Returns the number of values of one image that are stored for the backward pass.
     pub fn outputs(&self) -> f64 {
         match *self {
             Self::Affine { fan_out: width, places, .. }
@@ -91,7 +91,7 @@ impl Layer {
     }
 }
 
-/// In f64, because a network that no machine can hold must be counted, not overflow, so that it can be refused.
+/// Multiplies in f64: a network too large for any machine must be counted without overflow, so that it can be refused.
 fn product<const N: usize>(factors: [usize; N]) -> f64 {
     factors.into_iter().map(|factor| factor as f64).product()
 }

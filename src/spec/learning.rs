@@ -1,9 +1,9 @@
-//! Who learns, and by which rules: a study that asks whose test error falls faster with more data (*Limitations of the NTK*,
-//! Vyas, Bansal, Nakkiran 2022).
+//! Learning experiments: the learners that a study compares and the protocol they follow. Such a study measures whose test
+//! error falls faster with more data (*Limitations of the NTK*, Vyas, Bansal, Nakkiran 2022).
 //!
-//! A run of such a study is one number of samples with one seed; every learner is given the same samples. All of them choose by
-//! the same further samples, a share of n, that none of them is fitted to: the network when to stop and at which rate, a kernel
-//! its ridge. These stand beside the n that are counted.
+//! A run of such a study is one number n of samples with one seed; every learner gets the same samples. All choose their
+//! hyperparameters on the same validation samples, a share of n on which none of them is fitted: the network its stopping
+//! time and rate, a kernel its ridge. Validation samples are not counted in n.
 
 use super::ops::PoolKind;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::validate::{Problem, problem};
 use super::{Cost, DataShape, Source, Spec, StudySpec};
 
-/// Who learns.
+/// A learner of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Learner {
-    /// The network, trained.
+    /// The trained network.
     Network,
     /// The mean output of several networks that differ in their initial weights.
     Ensemble,
@@ -27,7 +27,7 @@ pub enum Learner {
     KernelEnd,
     /// Regression with the kernel of a network that was trained on a fixed number of samples.
     KernelConstant,
-    /// Regression with the kernel of the network after so many epochs.
+    /// Regression with the kernel of the network after a given number of epochs.
     KernelEpochs,
     /// Regression with the kernel of infinite width, Θ̊.
     Infinite,
@@ -48,7 +48,7 @@ impl Learner {
         Self::FeatureMachine,
     ];
 
-    /// As it stands in run files and tables.
+    /// Returns the key used in run files and tables.
     pub fn key(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -63,7 +63,7 @@ impl Learner {
         }
     }
 
-    /// For people.
+    /// Returns the name shown to users.
     pub fn words(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -78,57 +78,57 @@ impl Learner {
         }
     }
 
-    /// Whether it needs the network trained on the n samples.
+    /// Returns whether it needs the network trained on the n samples.
     pub fn is_trained(self) -> bool {
         matches!(self, Self::Network | Self::KernelEnd | Self::KernelEpochs)
     }
 }
 
-/// How a kernel's ridge is chosen.
+/// The rule that chooses a kernel's ridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ridge {
-    /// By the error on samples that the regression never saw.
+    /// By the error on validation samples.
     Validated,
-    /// There is none; a jitter that rounding makes necessary is told.
+    /// No ridge; a jitter that rounding makes necessary is reported.
     None,
 }
 
-/// Which matrix a kernel regression of several outputs uses.
+/// The matrix that a kernel regression with several outputs uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputKernel {
-    /// The full kernel, [n C, n C], where it fits, else the trace; of one output there is only one.
+    /// The full kernel, [n C, n C], where it fits, else the trace. With one output the two are equal.
     Auto,
-    /// The trace over outputs in the place of each output's own: an approximation for any network that is trained.
+    /// The trace over outputs for every output: an approximation for any trained network.
     Trace,
 }
 
-/// The rules.
+/// The protocol that all learners follow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protocol {
-    /// Samples to choose by, as a share of n (32 at least).
+    /// Validation samples, as a share of n (32 at least).
     pub validation: f64,
     pub ridge: Ridge,
     pub kernel: OutputKernel,
-    /// The network is trained at each of these multiples of `training.rate`; validation chooses.
+    /// Multiples of `training.rate` at which the network is trained; validation chooses one.
     pub rates: Vec<f64>,
-    /// The rate that was chosen is halved, with twice the epochs, until the drift of the kernel changes by less than
-    /// `settled` of itself, at most so many times.
+    /// Largest number of times that the chosen rate is halved, with twice the epochs, until the drift of the kernel changes
+    /// by less than the fraction `settled`.
     pub halvings: usize,
     pub settled: f64,
-    /// Training ends when the error on the training samples is below this share of their mean square, or with its epochs.
+    /// Training ends when the training error is below this share of the targets' mean square, or after its epochs.
     pub interpolates: f64,
-    /// `kernel-constant`: the samples n₀ that its network was trained on.
+    /// `kernel-constant`: the number n₀ of samples that its network is trained on.
     pub constant: usize,
-    /// `kernel-epochs`: these epochs.
+    /// `kernel-epochs`: the epochs at which the kernel is measured.
     pub epochs: Vec<f64>,
-    /// `ensemble`: networks.
+    /// `ensemble`: number of networks.
     pub ensemble: usize,
-    /// `feature-machine`: rounds.
+    /// `feature-machine`: number of rounds.
     pub rounds: usize,
-    /// Samples on which a kernel is decomposed for its instant learning curve; 0 draws none.
+    /// Samples whose kernel is decomposed for the instant learning curve; 0 computes none.
     pub pool: usize,
 }
 
@@ -152,13 +152,13 @@ impl Default for Protocol {
 }
 
 impl Protocol {
-    /// Samples to choose by beside so many.
+    /// Returns the number of validation samples for `samples` training samples.
     pub fn validation_samples(&self, samples: usize) -> usize {
         ((samples as f64 * self.validation).ceil() as usize).max(32)
     }
 }
 
-/// What is asked of one run: who learns, and by which rules.
+/// The learning experiment of one run: the learners and the protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lesson {
     pub learners: Vec<Learner>,
@@ -166,9 +166,10 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// The learners of which it is predicted what they will make of any number of samples, in the order in which that is told.
+    /// Returns the learners whose learning curve is predicted for any number of samples, in the order in which the
+    /// predictions are reported.
     pub fn foreseen(&self, spec: &Spec) -> Vec<Learner> {
-        // Of targets on a circle the infinite-width kernel is known in closed form, and comes first.
+        // For targets on a circle the infinite-width kernel is known in closed form, and comes first.
         let order = match spec.data.source {
             Source::Fourier => [Learner::Infinite, Learner::KernelStart],
             _ => [Learner::KernelStart, Learner::Infinite],
@@ -177,14 +178,14 @@ impl Lesson {
         order.into_iter().filter(asked).collect()
     }
 
-    /// Floating-point operations of one run, roughly, and bytes that it holds at its peak.
+    /// Estimates the floating-point operations of one run and the bytes it holds at its peak.
     pub fn cost(&self, spec: &Spec, shape: &DataShape) -> (f64, u64) {
         let Self { learners, protocol } = self;
         let own = Cost::of(spec, shape);
         let n = spec.data.samples as f64;
         let others = (protocol.validation_samples(spec.data.samples) + shape.classes * shape.test_per_class) as f64;
         let step = own.training_flop + 1e8 * own.steps as f64;
-        // A rate that is halved takes twice the steps; the second time it usually stands.
+        // Each halving doubles the steps; usually two are enough.
         let tries = protocol.rates.len() as f64 + 3.0 * protocol.halvings.min(2) as f64;
         let trained = learners.iter().any(|learner| learner.is_trained() || *learner == Learner::Ensemble);
         let mut trainings = if trained { tries } else { 0.0 };
@@ -215,14 +216,14 @@ impl Lesson {
 }
 
 impl StudySpec {
-    /// What its runs are asked; `None` where they are runs of the live laboratory.
+    /// Returns the learning experiment of the runs; `None` where they are runs of the live laboratory.
     pub fn lesson(&self) -> Option<Lesson> {
         (!self.learners.is_empty()).then(|| Lesson { learners: self.learners.clone(), protocol: self.protocol.clone() })
     }
 }
 
 impl Spec {
-    /// What forbids this run as one of a study of learners.
+    /// Adds the problems that forbid this run as part of a learning experiment.
     pub(super) fn lesson_problems(&self, lesson: &Lesson, found: &mut Vec<Problem>) {
         let Lesson { learners, protocol } = lesson;
         let has = |learner| learners.contains(&learner);
@@ -289,7 +290,7 @@ impl Spec {
         }
     }
 
-    /// Whether the network has a kernel of infinite width, as far as a spec can tell; otherwise why not.
+    /// Checks that the network has an infinite-width kernel, as far as the spec can tell; the error is the reason.
     fn limit_known(&self) -> Result<(), &'static str> {
         let Some(program) = self.network.outline() else { return Ok(()) };
         if program.pools(PoolKind::Max) {

@@ -1,8 +1,8 @@
-//! Lessons: what the files in `assets/lessons` say, one file each: settings, and steps with a text, a view to look at and
-//! something to wait for. In code a lesson is a *tour*, because [`super::Lesson`] is what the learners of a study are asked.
+//! Lessons, read from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at and
+//! a condition to wait for. In code a lesson is a *tour*, because [`super::Lesson`] is a learning experiment.
 //!
-//! Guarantees: pure data that knows of no window and no run; a file that asks for what there is not is refused in one sentence.
-//! The format is explained in `assets/lessons/README.md`.
+//! Guarantees: pure data that depends on no window and no run; a file that names an unknown preset, setting or view is
+//! refused in one sentence. The format is explained in `assets/lessons/README.md`.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{Spec, SpecError, preset, study};
 
-/// The files, by name: a new lesson is a new file and its line here. They are offered in this order.
+/// The lesson files, by name, in the order in which they are offered. A new lesson is a new file and a line here.
 pub const TOUR_FILES: &[(&str, &str)] = &[
     ("the-kernel-wakes-up", include_str!("../../assets/lessons/the-kernel-wakes-up.toml")),
     ("wider-is-lazier", include_str!("../../assets/lessons/wider-is-lazier.toml")),
@@ -20,7 +20,7 @@ pub const TOUR_FILES: &[(&str, &str)] = &[
     ("more-data", include_str!("../../assets/lessons/more-data.toml")),
 ];
 
-/// Words that a step may say: what is read in front of a class while something moves.
+/// Largest number of words in a step: the amount read in front of a class while something moves.
 pub const MOST_WORDS: usize = 60;
 
 /// One lesson.
@@ -31,12 +31,12 @@ pub struct Tour {
     #[serde(skip)]
     pub name: String,
     pub title: String,
-    /// One sentence: what one sees.
+    /// One sentence on what the lesson shows.
     pub about: String,
-    /// The ready-made run or study that it is about.
+    /// The preset on which the lesson is based.
     pub preset: Option<String>,
     pub study: Option<String>,
-    /// Changes to that, as `--set` takes them.
+    /// Changes to the preset, as `--set` takes them.
     #[serde(default)]
     pub set: Vec<String>,
     #[serde(rename = "step")]
@@ -47,54 +47,54 @@ pub struct Tour {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TourStep {
-    /// What is said. `{ratio}` stands for that figure of the run, `{before.ratio}` for that of the run before it.
+    /// The text of the step. `{ratio}` stands for that number of the run, `{before.ratio}` for that of the previous run.
     pub text: String,
     /// The title of the view to look at.
     pub view: String,
-    /// What must have happened before the lesson goes on.
+    /// The condition that must hold before the lesson continues.
     #[serde(default)]
     pub wait: Awaited,
-    /// Changes to the settings: with these a new run begins at this step.
+    /// Changes to the settings; if there are any, a new run begins at this step.
     #[serde(default)]
     pub set: Vec<String>,
 }
 
-/// Something that happens in a run or a study, by itself or because the user does it.
+/// An event in a run or a study that a lesson waits for, some of them actions of the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Awaited {
-    /// Nothing: the reader goes on when they like.
+    /// No condition: the reader continues at will.
     #[default]
     Nothing,
     /// The first kernel was measured.
     Start,
-    /// The run has come so far.
+    /// The run has reached this epoch.
     Epoch(f64),
-    /// This switch, from 1.
+    /// This switch, from 1, has happened.
     Switch(usize),
-    /// The spike of the velocity at this switch can be told, and is one.
+    /// The velocity at this switch has been measured for long enough, and it has a spike.
     Spike(usize),
-    /// The dip of λ_max at this switch can be told, and is one.
+    /// λ_max at this switch has been measured for long enough, and it has a dip.
     Dip(usize),
     /// After that dip λ_max is back where it was.
     Recovery(usize),
-    /// The accuracy on the first task has fallen by so much since the first switch.
+    /// The accuracy on the first task has fallen by this much since the first switch.
     AccuracyLost(f64),
     /// All tasks were trained.
     Finished,
     /// The user has moved the time cursor.
     Cursor,
-    /// The user has applied a program in which a value goes around a layer and is added behind it.
+    /// The user has applied a program with a residual connection around a layer.
     Residual,
     /// The user has applied a program that breaks the GIA check.
     Breach,
-    /// A study of learners has so many points.
+    /// A study of learners has this many points.
     Points(usize),
     /// All runs of the study have ended.
     StudyDone,
 }
 
-/// Why a lesson cannot be read.
+/// The error of reading a lesson.
 #[derive(Debug, Error)]
 pub enum TourError {
     #[error("this is not a lesson: {0}")]
@@ -108,22 +108,22 @@ pub enum TourError {
 }
 
 impl Awaited {
-    /// Whether it happens in a study.
+    /// Returns whether it happens in a study.
     pub fn is_of_study(self) -> bool {
         matches!(self, Self::Points(_) | Self::StudyDone)
     }
 
-    /// Whether the user writes a program for it.
+    /// Returns whether the user writes a program for it.
     pub fn is_of_text(self) -> bool {
         matches!(self, Self::Residual | Self::Breach)
     }
 
-    /// Whether it happens in a run.
+    /// Returns whether it happens in a run.
     pub fn is_of_run(self) -> bool {
         !self.is_of_study() && self != Self::Nothing
     }
 
-    /// What is waited for, for people: it stands after “Waiting for”.
+    /// Returns the condition in words, to follow “Waiting for”.
     pub fn words(self) -> String {
         let which = |place: usize| match place {
             1 => "the switch".to_owned(),
@@ -187,10 +187,10 @@ impl TryFrom<String> for Awaited {
 }
 
 impl Tour {
-    /// Reads the file of this name.
+    /// Parses the lesson file of this name.
     ///
     /// # Errors
-    /// When it is no lesson, or asks for what there is not.
+    /// Fails if it is not a valid lesson, or names an unknown preset, setting or view.
     pub fn read(name: &str, text: &str) -> Result<Self, TourError> {
         let read: Self = toml::from_str(text).map_err(|err| TourError::Syntax(err.message().to_owned()))?;
         let tour = Self { name: name.to_owned(), ..read };
@@ -215,15 +215,15 @@ impl Tour {
         Ok(tour)
     }
 
-    /// Whether the user writes programs on the way, so that the network is not the lesson's.
+    /// Returns whether the user writes programs in the lesson, so that the network is not fixed by it.
     pub fn is_of_text(&self) -> bool {
         self.steps.iter().any(|step| step.wait.is_of_text())
     }
 
-    /// The settings of the run that goes on at this step, or of the study.
+    /// Returns the settings of the run at this step, or of the study.
     ///
     /// # Errors
-    /// When they ask for what there is not.
+    /// Fails if the settings are invalid.
     pub fn spec_at(&self, step: usize) -> Result<Spec, TourError> {
         let ready = match (&self.preset, &self.study) {
             (Some(name), None) => preset(name).ok_or(name),
@@ -238,13 +238,13 @@ impl Tour {
 }
 
 impl TourStep {
-    /// The names of the figures in its text, as they stand between braces.
+    /// Returns the names of the numbers in its text, as they stand between braces.
     pub fn figures(&self) -> impl Iterator<Item = &str> {
         self.text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
     }
 }
 
-/// All lessons. One that cannot be read is left out and said in the log; a test holds that there is none.
+/// Returns all lessons. One that cannot be read is omitted and logged; a test checks that there is none.
 pub fn tours() -> &'static [Tour] {
     static TOURS: LazyLock<Vec<Tour>> = LazyLock::new(|| {
         let read = |&(name, text): &(&str, &str)| match Tour::read(name, text) {

@@ -1,10 +1,10 @@
-//! How much memory a run may take: what the machine has free, and what its surroundings let the program have.
+//! Determines how much memory a run may take: the free memory of the machine, and the limits of the process.
 //!
-//! Where the address space is limited (`ulimit -v`), or the group of the process is, an allocation fails long before the
-//! machine is full, and a failed allocation ends the program.
+//! Where the address space (`ulimit -v`) or the control group of the process is limited, an allocation fails long before
+//! the machine's memory is exhausted, and a failed allocation ends the program.
 
-/// Bytes that can still be allocated: of the machine, of the group of the process, and of its address space, where that is limited;
-/// half of the address space is left to threads, which set much of it aside and use little.
+/// Returns the bytes that can still be allocated: the least of what the machine, the control group and the address space
+/// (where limited) allow. Half of the address space is reserved for threads, which reserve much of it and use little.
 pub fn memory_available() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -13,14 +13,14 @@ pub fn memory_available() -> u64 {
     address_space().map_or(free, |limit| free.min(limit / 2).min(limit.saturating_sub(addressed())))
 }
 
-/// Bytes that the program may address, where that is limited.
+/// Returns the limit of the address space in bytes, if there is one.
 pub fn address_space() -> Option<u64> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Bytes that the program addresses already.
+/// Returns the bytes of address space in use.
 fn addressed() -> u64 {
     const PAGE: u64 = 4096;
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

@@ -1,13 +1,13 @@
-//! What a run *is*: typed settings with defaults, one struct per section of the TOML file.
+//! Defines a run: typed settings with defaults, one struct per section of the TOML file.
 //!
-//! Guarantees: every field has a default, an unknown key is an error, a file written today is read for ever (it carries
-//! a version), and nothing here trains or reads data. What the fields mean for the mathematics is written beside them, with
+//! Guarantees: every field has a default, an unknown key is an error, a file written today can always be read (it has a
+//! version), and nothing here trains or reads data. The mathematical meaning of a field is documented at the field, with
 //! the paper it comes from where there is one.
 //!
-//! The network of a run is a [`Program`], a list of operations ([`ops`]) that a short text writes ([`text`]); all else that is
-//! known of it is read off that.
+//! The network of a run is a [`Program`], a list of operations ([`ops`]) that a short text writes ([`text`]); everything
+//! else about the network is derived from that program.
 //!
-//! A spec says nothing of the machine: device, output folder and window size are the caller's affair.
+//! A spec does not describe the machine: device, output folder and window size are chosen by the caller.
 
 mod activation;
 mod change;
@@ -72,7 +72,7 @@ pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 pub struct Spec {
     /// Version of the file format, [`VERSION`].
     pub version: u32,
-    /// Seeds initial weights, batch order and pixel permutations; each draws from a stream of its own.
+    /// Seed of the initial weights, batch order and pixel permutations; each uses its own random stream.
     pub seed: u64,
     pub data: DataSpec,
     pub tasks: TasksSpec,
@@ -80,15 +80,15 @@ pub struct Spec {
     pub training: TrainingSpec,
     pub kernel: KernelSpec,
     pub window: WindowSpec,
-    /// What the user changed while the run went on, in the order of their steps; fed back, it happens again.
+    /// Changes that the user made during the run, in the order of their steps; a run with this list repeats them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// Where this is not one run but many.
+    /// The study, if this file describes many runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub study: Option<StudySpec>,
 }
 
-/// Where the images come from.
+/// The source of the images and their preparation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSpec {
@@ -107,17 +107,18 @@ pub struct DataSpec {
     /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
     /// convolutional and recurrent networks are then measured in minutes.
     pub shrink: usize,
-    /// So many training samples, drawn anew by each seed; 0 keeps all (of drawn problems: 1024). One task only.
+    /// Number of training samples, drawn anew for each seed; 0 keeps all (of drawn problems: 1024). One task only.
     pub samples: usize,
-    /// Images: one output says −1 for the lower half of the classes and 1 for the upper one, in place of one output a class.
+    /// Images: one output is −1 for the lower half of the classes and 1 for the upper one, in place of one output per
+    /// class.
     pub binary: bool,
     /// `sphere-polynomial`: inputs D; the sphere has the radius √D.
     pub dimension: usize,
-    /// `sphere-polynomial`: what is to be learnt.
+    /// `sphere-polynomial`: the target function.
     pub target: Target,
-    /// `fourier`: the power of frequency k falls as k^−exponent.
+    /// `fourier`: the exponent of the spectrum; the power of frequency k falls as k^−exponent.
     pub exponent: f64,
-    /// `fourier`: how the training samples lie.
+    /// `fourier`: the spacing of the training samples.
     pub spacing: Spacing,
 }
 
@@ -126,26 +127,26 @@ pub struct DataSpec {
 #[serde(default, deny_unknown_fields)]
 pub struct TasksSpec {
     pub kind: TaskKind,
-    /// `split`: the classes of each task. `frequency`: two groups of classes whose proportions move. Else unused.
+    /// `split`: the classes of each task. `frequency`: two groups of classes whose proportions change. Else unused.
     pub classes: Vec<Vec<usize>>,
     /// Tasks in the order they are trained, by number from 1; empty means 1, 2, 3, …
     pub order: Vec<usize>,
-    /// `split`: so many classes of every later task are replaced by the last ones of task 1.
+    /// `split`: number of classes of every later task that are replaced by the last ones of task 1.
     pub overlap: usize,
     /// `frequency`: the shift, D_α = (1−α) D₀ + α D₁, where D₀ and D₁ hold the two groups 9:1 and 1:9.
     pub alpha: f64,
-    /// `permuted`, `rotated`: how many tasks.
+    /// `permuted`, `rotated`: number of tasks.
     pub count: usize,
     /// `rotated`: task i is turned by (i−1)·angle, in degrees.
     pub angle: f64,
-    /// Epochs of each task, by its place in the stream; the last one stands for all that follow.
+    /// Epochs of each task, by its place in the stream; the last entry applies to all tasks that follow.
     pub epochs: Vec<f64>,
     /// Steps of each task; when given, it is used instead of `epochs`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<u64>,
 }
 
-/// How one task differs from the next.
+/// The way in which tasks differ from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
@@ -155,11 +156,11 @@ pub enum TaskKind {
     Permuted,
     /// All classes; the images are turned.
     Rotated,
-    /// All classes in both tasks; only their proportions move.
+    /// All classes in both tasks; only their proportions change.
     Frequency,
 }
 
-/// How the network is trained.
+/// The loss, the optimiser and the training settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingSpec {
@@ -174,14 +175,14 @@ pub struct TrainingSpec {
     pub momentum: f64,
     pub weight_decay: f64,
     pub batch: usize,
-    /// Experience replay: so many images of each earlier task are kept, and each batch is accompanied by as many of them as it
-    /// has images of its own. 0 is off.
+    /// Experience replay: number of images of each earlier task that are stored; each batch is joined by as many of them as
+    /// it has images of its own. 0 turns replay off.
     pub replay: usize,
-    /// Layers or tensors that do not move (`fc1`, `blocks.0`), as they are named in weights files.
+    /// Layers or tensors that are not trained (`fc1`, `blocks.0`), by their names in weights files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<String>,
-    /// The loss sees only the logits of classes that can be in the batch: those of the task being trained and, with replay, of
-    /// the tasks before. What looks like forgetting is often only these logits being pushed down.
+    /// Restricts the loss to the logits of classes that can be in the batch: those of the task being trained and, with
+    /// replay, of the earlier tasks. What looks like forgetting is often only these logits being pushed down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
 }
@@ -202,7 +203,7 @@ pub enum Optimiser {
     Adam,
 }
 
-/// How and when the kernel is measured.
+/// The settings of the kernel measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KernelSpec {
@@ -210,26 +211,27 @@ pub struct KernelSpec {
     pub method: Method,
     /// Probe images of each class of each task, the first ones of its training images.
     pub probes_per_class: usize,
-    /// Whether the network may also train on the probe images.
+    /// If true, the network may also train on the probe images.
     pub train_on_probes: bool,
     /// Snapshots per epoch; three times as many in the first epoch after a switch.
     pub per_epoch: usize,
     /// Lag of the velocity in epochs of the task being trained, rounded to whole snapshots and steps.
     pub lag: f64,
-    /// When above 0: the share of its time that training may stand still for kernels (the analysis beside it does not count); the
-    /// cadence adapts, and is no longer repeatable.
+    /// When above 0: the largest share of time for which training may pause for kernels (the analysis thread does not
+    /// count); the cadence adapts, and the run is no longer repeatable.
     pub budget: f64,
-    /// Also train the network linearised at initialisation and at each switch: what it would do if its kernel stood still.
-    /// On the CPU; several times the work of training alone.
+    /// Also trains the network linearised at initialisation and at each switch: the training that would follow if the
+    /// kernel were fixed. On the CPU; several times the work of training alone.
     pub predict: bool,
-    /// With `predict`: also linearise the network anew every so many epochs, so that its kernel moves in steps.
+    /// With `predict`: the interval in epochs at which a further linearised network is linearised anew, so that its kernel
+    /// is piecewise constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piecewise: Option<f64>,
     /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
     pub optimiser: bool,
 }
 
-/// How the C logits become one matrix.
+/// The reduction of the C logits to one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduction {
@@ -252,7 +254,7 @@ pub enum Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WindowSpec {
-    /// Epochs per second in the window; 0 is as fast as it goes. Headless runs are never paced.
+    /// Epochs per second in the window; 0 is unlimited. Headless runs are never paced.
     pub pace: f64,
 }
 
@@ -349,22 +351,22 @@ impl Default for WindowSpec {
 }
 
 impl TrainingSpec {
-    /// Whether a step is −η ∇L and nothing else, so that its length is known before it is taken.
+    /// Returns whether a step is exactly −η ∇L, so that its length is known before it is taken.
     pub fn is_plain(&self) -> bool {
         self.optimiser.copies(self.momentum) == 1 && self.weight_decay == 0.0
     }
 }
 
 impl Spec {
-    /// The learning rate that reaches the optimiser for a given `training.rate`: rate · rate_width/width / α².
+    /// Returns the learning rate of the optimiser for a given `training.rate`: rate · rate_width/width / α².
     pub fn effective_rate(&self, rate: f64) -> f64 {
         let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
         let alpha = self.network.laziness().unwrap_or(1.0);
         rate * width / (alpha * alpha)
     }
 
-    /// The sets of logits whose kernels are kept apart: the classes of the first task that is trained, and all others. None
-    /// where a set would be empty, or where the kernel is not a mean over logits.
+    /// Returns the sets of logits whose kernels are measured separately: the classes of the first trained task, and all
+    /// others. Empty where a set would be empty, or where the kernel is not a mean over logits.
     pub fn logit_sets(&self, classes: usize) -> Vec<Vec<usize>> {
         let split = self.tasks.kind == TaskKind::Split && self.kernel.reduction == Reduction::Trace;
         let first =
@@ -374,10 +376,10 @@ impl Spec {
         if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
     }
 
-    /// Whether two specs are the same run: everything but the pace, which changes no result.
+    /// Returns whether two specs are the same run: everything but the pace, which changes no result.
     pub fn same_run(&self, other: &Self) -> bool {
         let this = Self { window: other.window.clone(), ..self.clone() };
-        // A file that an earlier version wrote may hold NaN, which is equal to nothing: then what is written decides.
+        // A file of an earlier version may hold NaN, which equals nothing: then the written form is compared.
         let holds_nan = this.clone() != this;
         this == *other || (holds_nan && this.to_toml() == other.to_toml())
     }

@@ -1,26 +1,26 @@
-//! What forbids a network: settings that its text does not declare or admit, a text that gives no program for the images, and
-//! scales that leave nothing of them.
+//! Validates a network: settings that its text does not declare or admit, a text that gives no program for the images, and
+//! scales so small that the outputs vanish.
 
 use super::text::{self, Declared};
 use super::validate::{Problem, problem};
 use super::{DataShape, NetworkSpec, Spec};
 
 impl NetworkSpec {
-    /// What forbids this network on images [channels, height, width].
+    /// Returns the problems that forbid this network on images [channels, height, width].
     pub fn check(&self, image: [usize; 3]) -> Vec<Problem> {
         let mut found = Vec::new();
         self.problems(&DataShape { image, ..DataShape::expected(&Spec::default()) }, &mut found);
         found
     }
 
-    /// Why there is no network of this name.
+    /// Returns the message for an unknown network name.
     pub(super) fn unknown(&self) -> String {
         let known: Vec<&str> = text::NETWORKS.iter().map(|network| network.name).collect();
         let (name, known) = (super::wording::shown(&self.program), known.join(", "));
         format!("there is no {name}, there are {known}; or give the path of a text, as in my/net.rhai")
     }
 
-    /// What forbids this network on images of this shape.
+    /// Adds the problems that forbid this network on images of this shape.
     pub(super) fn problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let before = found.len();
         match text::declared(self.source_text()) {
@@ -71,7 +71,7 @@ impl NetworkSpec {
         }
     }
 
-    /// The setting without which there would be a network, if it is one of those that are given.
+    /// Returns the name of the given setting without which the text would give a network, if there is one.
     fn culprit(&self, shape: &DataShape) -> Option<String> {
         let without = |name: &&String| {
             let mut other = self.clone();
@@ -82,5 +82,5 @@ impl NetworkSpec {
     }
 }
 
-/// Weights of a smaller scale leave nothing of the images behind a few layers.
+/// Weights of a smaller scale make the signal vanish after a few layers.
 const LEAST_SIGMA: f64 = 1e-6;

@@ -1,14 +1,15 @@
-//! Paths as people write them: `~` is the home folder, and a relative path is one from somewhere.
+//! Resolves paths: `~` is the home folder, and relative paths start from a given folder.
 //!
-//! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the folder
-//! of the file. Either way it is absolute in the spec that is run, so that the `run.toml` of a run repeats it from anywhere.
+//! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the
+//! folder of the file. In either case the spec of a run has an absolute path, so that its `run.toml` repeats it from
+//! anywhere.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::Spec;
 use super::section::is_path;
 
-/// The path with the home folder in place of a leading `~`, where there is one.
+/// Replaces a leading `~` by the home folder, where there is one.
 pub fn expanded(path: &Path) -> PathBuf {
     let home = || etcetera::home_dir().ok();
     match path.strip_prefix("~") {
@@ -18,28 +19,28 @@ pub fn expanded(path: &Path) -> PathBuf {
     }
 }
 
-/// The path from the root on; `base` is the folder that a relative one starts from.
+/// Returns the absolute path; a relative one starts from `base`.
 pub fn absolute(path: &Path, base: &Path) -> PathBuf {
     let path = base.join(expanded(path));
     let path = std::path::absolute(&path).unwrap_or(path);
-    // `a/..` is not always where `a` is: a link has its own above it. It would also break when `a` goes.
+    // `a/..` need not be the parent of `a` when `a` is a symbolic link, and it would break when `a` is removed.
     let climbs = path.components().any(|part| part == Component::ParentDir);
     if climbs { path.canonicalize().unwrap_or(path) } else { path }
 }
 
-/// The setting that is a path, and those that may be one.
+/// The setting that is a path.
 const DATA_PATH: &str = "data.path";
 const PROGRAM: [&str; 2] = ["network.program", "network.kind"];
 
 impl Spec {
-    /// Makes the paths in it absolute; relative ones start from `base`.
+    /// Makes the paths in the spec absolute; relative ones start from `base`.
     pub fn root_paths(&mut self, base: &Path) {
         self.each_path(&|path| absolute(path, base));
     }
 
-    /// The same for a run file; relative paths start from its folder. In the folders of runs and studies earlier versions wrote them
-    /// as they had been typed, relative to a folder that nobody noted: where nothing lies beside such a file but something beneath
-    /// the current folder, that is meant.
+    /// Makes the paths of a run file absolute; relative ones start from its folder. Earlier versions wrote paths into the
+    /// folders of runs and studies as they had been typed, relative to a folder that was not recorded: if nothing exists
+    /// beside such a file but something does beneath the current folder, the latter is used.
     pub(super) fn root_paths_of_file(&mut self, file: &Path) {
         let base = file.parent().unwrap_or(Path::new(""));
         let is_record = ["metrics.csv", "points.csv", "runs"].iter().any(|name| base.join(name).exists());

@@ -1,38 +1,38 @@
-//! How a kernel will be computed and what it will cost, layer by layer, before anything is allocated.
+//! Plans the computation of a kernel layer by layer, with its cost, before anything is allocated.
 //!
-//! The engine follows this plan and `kernelscope gram --explain` prints it, so the two cannot disagree; the estimate in the
-//! window reads the same numbers. Costs are multiply-adds times two, as everywhere; elementwise work is left out unless it
-//! decides.
+//! The engine follows this plan and `kernelscope gram --explain` prints it, so the two always agree; the estimate in the
+//! window reads the same numbers. Costs are multiply-adds times two, as everywhere; elementwise work is omitted unless it
+//! dominates.
 
 use super::Layer;
 
-/// How a layer's part of the kernel is contracted.
+/// The contraction that gives a layer's part of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contraction {
-    /// (activation Gram) ∘ (gradient Gram): for layers that act at one place of a sample.
+    /// (activation Gram) ∘ (gradient Gram): for layers that act at one place per sample.
     Products,
-    /// The gradient of every sample and logit, and their inner products.
+    /// Inner products of the gradients of all samples and logits.
     Gradients,
-    /// Products over all pairs of places, summed: where the gradients would be larger than that.
+    /// Products summed over all pairs of places: used where the gradients would be larger.
     Places,
-    /// As products, but with an activation Gram for each output, in which every weight counts as a preconditioner says.
+    /// As `Products`, with a separate activation Gram for each output, in which a preconditioner weights every parameter.
     Weighted,
 }
 
-/// What is to be measured.
+/// The kernel to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelWork {
     /// Samples of the rows and of the columns.
     pub samples: (usize, usize),
-    /// Whether rows and columns are the same samples: then half of the products are needed.
+    /// If true, rows and columns are the same samples, and half of the products suffice.
     pub same: bool,
     /// Directions of logit space: C, or 1 for the sum of logits.
     pub directions: usize,
-    /// Whether every pair of directions is wanted (the full kernel), or only the sum over equal ones.
+    /// If true, every pair of directions is computed (the full kernel), else only the sum over equal ones.
     pub apart: bool,
-    /// Whether every parameter has a weight of its own (the optimiser's kernel). Never with `apart`.
+    /// If true, every parameter has its own weight (the optimiser's kernel). Never together with `apart`.
     pub preconditioned: bool,
-    /// Bytes that activations, cotangents and gradients may hold at once.
+    /// Largest number of bytes of activations, cotangents and gradients at any time.
     pub memory: u64,
 }
 
@@ -41,10 +41,10 @@ pub struct KernelWork {
 pub struct Part {
     pub layer: Layer,
     pub contraction: Contraction,
-    /// Floating-point operations of the contraction, and of the way back through the layer.
+    /// Floating-point operations of the contraction, and of the backward pass through the layer.
     pub contraction_flop: f64,
     pub backward_flop: f64,
-    /// Bytes that it holds for one sample and direction.
+    /// Bytes for one sample and direction.
     pub bytes: f64,
 }
 
@@ -53,35 +53,35 @@ pub struct Part {
 pub struct Plan {
     pub parts: Vec<Part>,
     pub forward_flop: f64,
-    /// Samples and directions that are in memory together.
+    /// Number of samples and directions in memory together.
     pub block: (usize, usize),
     /// Bytes of a block, and of the sums.
     pub block_bytes: f64,
     pub kernel_bytes: f64,
 }
 
-/// Bytes that a measurement may hold where nothing else is asked for: 1 GiB.
+/// Default memory limit of a measurement: 1 GiB.
 pub const KERNEL_MEMORY: u64 = 1 << 30;
-/// Multiply-adds of one layer between two questions whether to go on, at most: a fraction of a second.
+/// Largest number of multiply-adds of one layer between two checks for cancellation: a fraction of a second.
 const MOST_AT_ONCE: f64 = 1e10;
-/// An elementwise multiply-add takes about so many times one inside a matrix product.
+/// Cost of an elementwise multiply-add relative to one inside a matrix product.
 const ELEMENTWISE: f64 = 8.0;
 
 impl Plan {
-    /// The cheapest plan for a network of these layers, of which those are `wanted` that say so.
+    /// Returns the cheapest plan for a network of these layers that measures those marked in `wanted`.
     pub fn of(layers: &[Layer], wanted: &[bool], work: &KernelWork) -> Self {
         let mut parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
         for (part, _) in parts.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted) {
             part.contraction_flop = 0.0;
         }
-        // The way back ends at the first layer that is wanted, and never leads on to the images.
+        // The backward pass ends at the first wanted layer, and never continues to the images.
         let needed = wanted.iter().position(|wanted| *wanted).map_or(parts.len(), |first| first + 1);
         parts.iter_mut().take(needed).for_each(|part| part.backward_flop = 0.0);
         let samples = (work.samples.0 + if work.same { 0 } else { work.samples.1 }) as f64;
         let forward_flop = 2.0 * samples * layers.iter().map(Layer::products).sum::<f64>();
-        // Held by a sample: what the layers leave for the way back, with slopes, and what they read.
+        // Per sample: what the layers store for the backward pass, with slopes, and their inputs.
         let held: f64 = layers.iter().map(|layer| 4.0 * (2.0 * layer.outputs() + layer.reads())).sum();
-        // The windows of one convolution at a time.
+        // The windows of only one convolution are in memory at a time.
         let windows = layers.iter().map(|layer| 4.0 * (layer.inputs() - layer.reads())).fold(0.0, f64::max);
         let per_sample = held + windows;
         let per_direction = parts.iter().map(|part| part.bytes).fold(0.0, f64::max);
@@ -93,7 +93,7 @@ impl Plan {
         let directions = fits(MOST_AT_ONCE, n as f64 * heaviest, work.directions);
         let whole = |directions: usize| sides * n as f64 * (per_sample + directions as f64 * per_direction);
         let block = if work.apart {
-            // Groups of directions would have to meet in pairs, so samples are taken apart instead.
+            // Groups of directions would have to be combined in pairs, so samples are split into blocks instead.
             if whole(work.directions) <= budget {
                 (n, work.directions)
             } else {
@@ -114,7 +114,7 @@ impl Plan {
         Self { parts, forward_flop, block, block_bytes, kernel_bytes }
     }
 
-    /// All floating-point operations. (Where samples are taken in blocks, each is gone through again for every other.)
+    /// Returns all floating-point operations. (With samples in blocks, each block is computed again for every other.)
     pub fn flop(&self, work: &KernelWork) -> f64 {
         let n = work.samples.0.max(work.samples.1).max(1);
         let again = n.div_ceil(self.block.0).max(1) as f64;
@@ -123,7 +123,7 @@ impl Plan {
         again * (self.forward_flop + backward) + contraction
     }
 
-    /// Bytes at the peak.
+    /// Returns the bytes at the peak.
     pub fn bytes(&self) -> f64 {
         self.block_bytes + self.kernel_bytes
     }
@@ -137,7 +137,7 @@ impl Part {
         let c = work.directions as f64;
         let directions = if work.apart { c * c } else { c };
         let backward_flop = 2.0 * samples * c * layer.products();
-        // A cotangent on its way through the layer, before and after, and one that waits at a residual connection.
+        // A cotangent before and after the layer, and one that is stored at a residual connection.
         let passing = 4.0 * (2.0 * layer.outputs() + layer.reads());
         let part = |contraction, contraction_flop, held: f64| Self {
             layer,
@@ -146,7 +146,7 @@ impl Part {
             backward_flop,
             bytes: passing + 4.0 * held,
         };
-        // Formed: the gradients are needed whatever they cost.
+        // `formed`: the gradients are needed whatever their cost.
         let affine = |fan_in: usize, fan_out: usize, places: usize, formed: bool| {
             let (fan_in, fan_out, p) = (fan_in as f64, fan_out as f64, places as f64);
             let gradient = fan_in * fan_out;

@@ -1,8 +1,8 @@
-//! What decides a network's function beside its named tensors, as a weights file says it in its metadata and as a user says it
-//! on the command line: in the words of the section `[network]` of a run file.
+//! The settings that determine a network's function besides its named tensors, from the metadata of a weights file or from
+//! the command line, under the keys of the section `[network]` of a run file.
 //!
-//! Two networks of the same tensors are two functions where one of these differs, so a file that does not say them is only
-//! half a network. Where it does not say the sizes, they are read from the shapes.
+//! Two networks with the same tensors are different functions if one of these settings differs, so a file without them
+//! describes the network incompletely. Sizes that are missing are read from the shapes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,13 +14,13 @@ use super::section::{KIND, is_passed_over, resolved, takes};
 use super::wording::shown;
 use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
 
-/// What is said of a network; what is absent was not said.
+/// The known settings of a network; an absent field is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Said {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// Its text, where it does not come with the program.
+    /// Its text, if it is not a built-in network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,10 +31,10 @@ pub struct Said {
     pub sigma_w: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma_b: Option<f64>,
-    /// The laziness α at this width: α (f − f₀) was trained, and f is what the tensors are of.
+    /// The laziness α at this width: α (f − f₀) was trained, and the tensors are those of f.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
-    /// Channels, height and width of the images that it was trained on.
+    /// Channels, height and width of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<[usize; 3]>,
     /// Settings that its text declares, by name.
@@ -42,13 +42,13 @@ pub struct Said {
     pub settings: BTreeMap<String, Setting>,
 }
 
-/// Before the name of each field in a file's metadata.
+/// Prefix of each key in a file's metadata.
 pub const SAID: &str = "network.";
 
-/// Letters of a number, or of the three of an image's shape, at most.
+/// Largest number of characters of a number, or of the three numbers of an image's shape.
 const LONGEST_NUMBER: usize = 64;
 
-/// Why what is said is not enough, or cannot be; each prints as a part of a sentence.
+/// The error of incomplete or invalid settings; each prints as a part of a sentence.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum SaidError {
     #[error("its metadata says {key} = {value}, which this version does not know")]
@@ -60,7 +60,7 @@ pub enum SaidError {
 }
 
 impl Said {
-    /// All that decides the function of the network of this spec, and the settings that say its sizes.
+    /// Returns all settings that determine the function of this spec's network, including its sizes.
     pub fn of(network: &NetworkSpec) -> Self {
         let is_ntk = network.parametrisation.is_ntk();
         let declared = network.declared().into_iter();
@@ -81,28 +81,28 @@ impl Said {
         }
     }
 
-    /// The network of this name that comes with the program, or that of the text at this path.
+    /// Returns the settings that name the built-in network `program`, or the text at that path.
     ///
     /// # Errors
-    /// When there is none, or its text cannot be read, says why in one sentence.
+    /// If there is no such network, or its text cannot be read, names the reason in one sentence.
     pub fn named(program: &str) -> Result<Self, String> {
         let (program, text) = resolved(program, None, Path::new(""))?;
         Ok(Self { program: Some(program), text: text.map(|text| text.to_string()), ..Self::default() })
     }
 
-    /// This with a setting of this value, where one is given.
+    /// Returns a copy with the setting set to this value, if one is given.
     #[must_use]
     pub fn with(mut self, name: &str, setting: Option<impl Into<Setting>>) -> Self {
         self.settings.extend(setting.map(|setting| (name.to_owned(), setting.into())));
         self
     }
 
-    /// Whether nothing at all is said.
+    /// Returns whether no setting is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What is said as keys and values: `network.program`, `mlp`.
+    /// Returns the settings as keys and values: `network.program`, `mlp`.
     pub fn pairs(&self) -> BTreeMap<String, String> {
         let text = |value: &toml::Value| match value {
             toml::Value::String(text) => text.clone(),
@@ -112,20 +112,21 @@ impl Said {
         self.table().iter().map(|(key, value)| (format!("{SAID}{key}"), text(value))).collect()
     }
 
-    /// What these keys and values say; keys of others are not looked at.
+    /// Reads settings from these keys and values; keys without our prefix are ignored.
     ///
     /// # Errors
-    /// When one of ours, or its value, is unknown: a newer version may have written what changes the function.
+    /// Fails if a key with our prefix, or its value, is unknown: a newer version may have written a setting that changes
+    /// the function.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SaidError> {
         let (said, named) = Self::read(pairs)?;
         said.check(named)?;
         Ok(said)
     }
 
-    /// What a user says of settings: keys and values, whose keys are those of a run file without `network.` or with it.
+    /// Reads settings from a user's `KEY=VALUE` pairs, whose keys are those of a run file, with or without `network.`.
     ///
     /// # Errors
-    /// When a value is none that the key can have, says which.
+    /// If a key cannot have its value, names both.
     pub fn from_settings<'a>(changes: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut pairs = Vec::new();
         for change in changes {
@@ -145,17 +146,17 @@ impl Said {
         }
     }
 
-    /// What these keys and values say, and by which key the network is named.
+    /// Reads settings from keys and values; also returns the key that names the network.
     fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(Self, &'a str), SaidError> {
         let (mut table, mut named) = (toml::Table::new(), "program");
         for (key, text) in pairs {
             let Some(field) = key.strip_prefix(SAID) else { continue };
-            // As earlier versions called it.
+            // The name used by earlier versions.
             let field = if field == KIND { "program" } else { field };
             if field == "program" {
                 named = &key[SAID.len()..];
             }
-            // Long texts are no numbers, and a parser may go as deep into them as they are long.
+            // A long text is not a number, and parsing it could recurse as deep as it is long.
             let number = Some(text).filter(|text| text.len() <= LONGEST_NUMBER);
             let number = number.and_then(|text| toml::from_str::<toml::Table>(&format!("value = {text}")).ok());
             let number = number.filter(|found| found.len() == 1).and_then(|mut found| found.remove("value"));
@@ -163,21 +164,21 @@ impl Said {
                 toml::Table::from_iter([(field.to_owned(), value.clone())]).try_into::<Self>().is_ok()
             };
             let word = Some(toml::Value::String(text.to_owned()));
-            // Any text would do for a setting, also that of a number; and a network may be called 2024.
+            // Text would parse for any setting, even one that is a number; and a network may be called 2024.
             let read = if ["program", "text"].contains(&field) { [word, number] } else { [number, word] };
             let value = read.into_iter().flatten().find(fits);
             let value = value.ok_or_else(|| SaidError::Unknown { key: key.to_owned(), value: text.to_owned() })?;
             table.insert(field.to_owned(), value);
         }
-        // Each fits alone, so all fit together.
+        // Each value parses alone, so all parse together.
         Ok((table.try_into().unwrap_or_default(), named))
     }
 
-    /// Holds what is said against the text of the network that is said under this key.
+    /// Checks the settings against the text of the network named by this key.
     fn check(&self, named: &str) -> Result<(), SaidError> {
         let unknown = |name: &str, value: String| SaidError::Unknown { key: format!("{SAID}{name}"), value };
         let Some(program) = &self.program else {
-            // Which settings there are is not known; those of networks that come with the program can be meant.
+            // The network is unknown; the settings of all built-in networks are accepted.
             let known: Vec<_> =
                 text::NETWORKS.iter().flat_map(|network| NetworkSpec::named(network.name).declared()).collect();
             let is_known = |name: &str, setting| {
@@ -195,7 +196,7 @@ impl Said {
         }
         for (name, setting) in &self.settings {
             let admits = declared.iter().find(|declared| declared.name == *name);
-            // Of an earlier version, which said of every network what some have.
+            // Earlier versions wrote some settings for every network, used or not.
             let was_said = admits.is_none() && is_passed_over(name);
             if !was_said && !admits.is_some_and(|declared| takes(&declared.choices, setting)) {
                 return Err(unknown(name, plain(setting)));
@@ -204,12 +205,12 @@ impl Said {
         Ok(())
     }
 
-    /// The network of this name or this text, everything usual.
+    /// Returns the network of this name or this text with default settings.
     fn base(&self, program: &str) -> NetworkSpec {
         NetworkSpec::written(program, self.text.as_deref().map(Into::into))
     }
 
-    /// This, and where it says nothing the other.
+    /// Returns these settings, completed from `other`.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let mut table = other.table();
@@ -217,7 +218,7 @@ impl Said {
         table.try_into().unwrap_or_default()
     }
 
-    /// The first field of which the two say different things: its key, what this says and what the other says.
+    /// Returns the first field on which the two differ: its key, this value and the other value.
     pub fn contradiction(&self, other: &Self) -> Option<(String, String, String)> {
         let others = other.pairs();
         let differs = |(key, own): (String, String)| {
@@ -229,10 +230,11 @@ impl Said {
         self.pairs().into_iter().find_map(differs)
     }
 
-    /// The network that is meant, its sizes left at their usual values; and what had to be assumed for it, in words.
+    /// Returns the network described, with sizes at their usual values, and the assumptions made for missing settings, in
+    /// words.
     ///
     /// # Errors
-    /// When something is missing for which nothing can be assumed, or what is said makes no sense.
+    /// Fails if a setting without a default is missing, or if the settings are invalid.
     pub fn network(&self) -> Result<(NetworkSpec, Vec<String>), SaidError> {
         let program = self.program.as_deref().ok_or(SaidError::Missing("the network (--arch)"))?;
         let mut assumed = Vec::new();
@@ -249,7 +251,7 @@ impl Said {
         let mut spec = NetworkSpec { activation, ..usual };
         for (name, setting) in &self.settings {
             match declared.iter().find(|declared| declared.name == *name) {
-                // Whatever the width: shapes say it.
+                // The width is not checked: shapes determine it.
                 Some(declared) if name != NetworkSpec::WIDTH && !declared.choices.admits(setting) => {
                     let choices = declared.choices.words();
                     return Err(SaidError::Senseless(format!("{name} is {choices}, not {setting}")));
@@ -298,12 +300,12 @@ impl Said {
     }
 
     fn table(&self) -> toml::Table {
-        // Words and numbers only: nothing that cannot be written.
+        // Words and numbers only, which always serialise.
         toml::Table::try_from(self).unwrap_or_default()
     }
 }
 
-/// A setting without the quotes of TOML.
+/// Formats a setting without the quotes of TOML.
 fn plain(setting: &Setting) -> String {
     match setting {
         Setting::Word(word) => word.clone(),

@@ -1,7 +1,7 @@
-//! The section `[network]` of a run file: read, also as earlier versions wrote it, and written.
+//! Reads and writes the section `[network]` of a run file, also in the form of earlier versions.
 //!
-//! All settings that the text declares are written, so that later defaults cannot change an old run. A text that does not come with
-//! the program stands in the file itself, so that the run repeats anywhere.
+//! All settings that the text declares are written, so that later defaults cannot change an old run. A user's text is
+//! stored in the file itself, so that the run repeats anywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use toml::{Table, Value};
 use super::text::{self, Choices, MOST_BYTES, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
 
-/// The keys that are there whatever the text declares.
+/// The keys that exist whatever the text declares.
 pub(super) const FIELDS: [&str; 10] = [
     "program",
     "text",
@@ -28,9 +28,9 @@ pub(super) const FIELDS: [&str; 10] = [
     "alpha",
     "alpha_width",
 ];
-/// Keys that every file of an earlier version had, whichever kind of network it named.
+/// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
-/// What the program was called in earlier versions.
+/// The key of the program in earlier versions.
 pub(super) const KIND: &str = "kind";
 
 /// The section as it is written.
@@ -103,10 +103,10 @@ impl From<Section> for NetworkSpec {
     }
 }
 
-/// Name and text of a network that is named by itself, by a path, or together with its text.
+/// Returns name and text of a network given by a name, by a path, or by a name with a text.
 ///
 /// # Errors
-/// When there is no such network, or its text cannot be read, says why in one sentence.
+/// If there is no such network, or its text cannot be read, names the reason in one sentence.
 pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result<(String, Option<Arc<str>>), String> {
     let (name, text) = match text {
         Some(text) => (program.to_owned(), text.to_owned()),
@@ -119,19 +119,19 @@ pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result
     Ok((name, (!known).then(|| text.into())))
 }
 
-/// Whether this is the path of a text and not the name of a network.
+/// Returns whether this is the path of a text rather than the name of a network.
 pub(super) fn is_path(program: &str) -> bool {
     program.contains(['/', '\\']) || program.ends_with(".rhai")
 }
 
-/// Name and text of a file.
+/// Reads a file and returns its name and text.
 fn read(path: &Path) -> Result<(String, String), String> {
     let shown = wording::shown(&path.display().to_string());
     let unread = |err: std::io::Error| {
         let said = err.to_string();
         format!("{shown} cannot be read: {}", said.split(" (os error").next().unwrap_or_default())
     };
-    // A pipe would be waited for, and a device read for ever.
+    // Reading a pipe would block, and reading a device might never end.
     if !fs::metadata(path).map_err(unread)?.is_file() {
         return Err(format!("{shown} is no regular file: give the path of a text"));
     }
@@ -146,9 +146,9 @@ fn read(path: &Path) -> Result<(String, String), String> {
     Ok((name, text))
 }
 
-/// Brings the section of a file to what this version writes: the program named and its text read, keys of earlier versions
-/// renamed or left out, the width and the activation that the program usually has where none is given. Relative paths start from
-/// `base`.
+/// Converts the section of a file to the form of this version: names the program and reads its text, renames or removes
+/// keys of earlier versions, and fills in the program's usual width and activation where they are missing. Relative paths
+/// start from `base`.
 pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError> {
     let bad = |key: &str, reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
     let earlier = section.remove(KIND);
@@ -184,8 +184,8 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
     Ok(())
 }
 
-/// Holds the keys that are no fields against what the text declares, and their values against what these can be. A number that
-/// lies beyond its range is no error here: it is told beside its field.
+/// Checks the keys that are not fields against the settings that the text declares, and the types of their values. A number
+/// outside its range is no error here: it is reported beside its field.
 fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result<(), SpecError> {
     let declared = network.declared();
     let keys: Vec<String> = section.keys().filter(|key| !FIELDS.contains(&key.as_str())).cloned().collect();
@@ -212,7 +212,7 @@ fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result
     Ok(())
 }
 
-/// Whether a setting can have a value of this kind: one of its words, or a number, whatever its range.
+/// Returns whether a setting accepts a value of this kind: one of its words, or a number, whatever its range.
 pub(super) fn takes(choices: &Choices, setting: &Setting) -> bool {
     match (choices, setting) {
         (Choices::Words(words), Setting::Word(word)) => words.contains(word),
@@ -222,8 +222,8 @@ pub(super) fn takes(choices: &Choices, setting: &Setting) -> bool {
     }
 }
 
-/// Brings the settings that a study varies to what this version calls them. Where a variant names a kind, what that kind never
-/// used is left out.
+/// Renames the settings that a study varies to those of this version. Where a variant names a kind, keys that this kind
+/// never used are removed.
 pub(super) fn current_study(study: &mut Table) {
     const BEFORE: &str = "network.kind";
     const NOW: &str = "network.program";
@@ -253,13 +253,13 @@ pub(super) fn current_study(study: &mut Table) {
     }
 }
 
-/// Whether this is a key that stood in every file of an earlier version, used or not.
+/// Returns whether this key stood in every file of an earlier version, used or not.
 pub(super) fn is_passed_over(key: &str) -> bool {
     EARLIER.contains(&key)
 }
 
 impl NetworkSpec {
-    /// Why this key cannot stand in the section.
+    /// Returns the error for a key that the section cannot contain.
     pub(super) fn undeclared(&self, key: &str) -> SpecError {
         let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
         let full = format!("network.{key}");
@@ -272,7 +272,7 @@ impl NetworkSpec {
     }
 }
 
-/// A width in a run file: a whole number, or `inf`.
+/// The width in a run file: a whole number, or `inf`.
 mod width {
     use serde::de::{Error, Unexpected, Visitor};
     use serde::{Deserializer, Serializer};

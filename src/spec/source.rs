@@ -1,4 +1,4 @@
-//! Where samples come from: files, the program itself, or a formula.
+//! The sources of samples: files, data embedded in the program, or a formula.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,22 +8,22 @@ use crate::math::plane::Plane;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// 600 training and 200 test images of each class of Fashion-MNIST, inside the program.
+    /// 600 training and 200 test images of each class of Fashion-MNIST, embedded in the program.
     FashionMnistSmall,
-    /// A folder with four IDX files, plain or `.gz`, as MNIST, Fashion-MNIST, KMNIST and EMNIST have them, or one above it.
+    /// A folder with four IDX files, plain or `.gz`, as in MNIST, Fashion-MNIST, KMNIST and EMNIST, or the folder above it.
     Idx,
-    /// The folder `cifar-10-batches-bin` or `cifar-10-batches-py`, or one above it.
+    /// The folder `cifar-10-batches-bin` or `cifar-10-batches-py`, or the folder above it.
     Cifar10,
-    /// The folder `cifar-100-binary` or `cifar-100-python`, or one above it.
+    /// The folder `cifar-100-binary` or `cifar-100-python`, or the folder above it.
     Cifar100,
-    /// Points (cos γ, sin γ), by the sign of x₁x₂, which Jacot et al. 2018 fit. The probes are evenly spread.
+    /// Points (cos γ, sin γ), labelled by the sign of x₁x₂, the problem of Jacot et al. 2018. The probes are evenly spaced.
     Circle,
-    /// Points of the unit disk, by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al. 2021). The probes are
-    /// a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
+    /// Points of the unit disk, labelled by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al.
+    /// 2021). The probes are a k × k grid over [−1, 1]², so `kernel.probes_per_class` is k²/2 with k even.
     Disk,
-    /// Points of the sphere of radius √D, and a polynomial of them.
+    /// Points of the sphere of radius √D, with a polynomial as the target.
     SpherePolynomial,
-    /// Points of the circle (cos γ, sin γ), and Σ c_k cos(kγ + φ_k) with c_k² ~ k^−exponent and random phases.
+    /// Points of the circle (cos γ, sin γ), with the target Σ c_k cos(kγ + φ_k), c_k² ~ k^−exponent and random phases.
     Fourier,
 }
 
@@ -39,7 +39,7 @@ impl Source {
         Self::Fourier,
     ];
 
-    /// As it stands in run files.
+    /// Returns the key used in run files.
     pub fn key(self) -> &'static str {
         match self {
             Self::FashionMnistSmall => "fashion-mnist-small",
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// For people.
+    /// Returns the name shown to users.
     pub fn words(self) -> &'static str {
         match self {
             Self::FashionMnistSmall => "Fashion-MNIST, small",
@@ -67,7 +67,7 @@ impl Source {
         }
     }
 
-    /// The points that it is, where it is no set of images.
+    /// Returns the set of points, if the source is not a set of images.
     pub fn plane(self) -> Option<Plane> {
         match self {
             Self::Circle => Some(Plane::Circle),
@@ -76,12 +76,12 @@ impl Source {
         }
     }
 
-    /// Whether its files lie in a folder that must be chosen.
+    /// Returns whether its files lie in a folder that must be chosen.
     pub fn needs_folder(self) -> bool {
         matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100)
     }
 
-    /// Whether its samples are drawn, and its one output says a number.
+    /// Returns whether its samples are synthetic, with a single number as output.
     pub fn is_drawn(self) -> bool {
         matches!(self, Self::SpherePolynomial | Self::Fourier)
     }

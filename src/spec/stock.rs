@@ -1,10 +1,10 @@
-//! What forbids a run for want of images: the probes that its tasks look at, and what is left beside them to train on.
+//! Validates the supply of images: enough for the probes of the tasks, and some left for training.
 
 use super::validate::{Problem, problem};
 use super::{DataShape, Spec, TaskKind, frequency_totals};
 
 impl Spec {
-    /// Only for tasks that stand: a task too many is not also a probe too many.
+    /// Adds the problems of the probes; only called for valid tasks, so that one mistake is reported once.
     pub(super) fn probe_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let kernel = &self.kernel;
         if kernel.probes_per_class == 0 {
@@ -35,7 +35,7 @@ impl Spec {
         self.stock_problems(shape, found);
     }
 
-    /// Only for probes that stand: what is left to train on beside them.
+    /// Adds the problems of the training images left beside the probes; only called for valid probes.
     fn stock_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let samples = self.data.samples;
         let there = self.trainable(1, shape);
@@ -65,7 +65,7 @@ impl Spec {
         }
     }
 
-    /// A class that is in as many tasks as any, and in how many.
+    /// Returns a class that is in the most tasks, and their number.
     fn most_shared_class(&self, shape: &DataShape) -> (usize, usize) {
         match self.tasks.kind {
             TaskKind::Split => {
@@ -80,5 +80,5 @@ impl Spec {
     }
 }
 
-/// A Gram of more images than this is neither live nor readable.
+/// A Gram of more images could be neither measured live nor read.
 const MOST_PROBES: usize = 4096;

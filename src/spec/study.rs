@@ -1,7 +1,7 @@
-//! A study: many runs under one question. One axis takes several values, each with several seeds; several variants of the
-//! settings make several series of runs along the same axis.
+//! A study: many runs that address one question. One axis takes several values, each with several seeds; variants of the
+//! settings give several series of runs along the same axis.
 //!
-//! Its runs are plain specs, so each of them can be repeated alone with `kernelscope run`.
+//! Its runs are plain specs, so each can be repeated alone with `kernelscope run`.
 
 use std::sync::Arc;
 
@@ -16,36 +16,36 @@ use super::{DataShape, Learner, Lesson, Problem, Protocol, Spec, SpecError};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StudySpec {
-    /// The key that varies, as for `--set`: `network.width`. Where there are only variants, what they have in common: `regime`.
+    /// The key that varies, as for `--set`: `network.width`. With variants alone, a name for what they have in common:
+    /// `regime`.
     pub axis: String,
     /// The values of that key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
-    /// Several settings under one name: the points of the axis where there are no `values`, else series of runs, each along
-    /// all values.
+    /// Named groups of settings: the points of the axis where there are no `values`, else one series each along all values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,
-    /// Each value is run with each of these.
+    /// Seeds with which each value is run.
     pub seeds: Vec<u64>,
-    /// So many samples each, in the place of `axis = "data.samples"` and its `values`.
+    /// Numbers of samples, a short form of `axis = "data.samples"` with `values`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<usize>,
-    /// Who learns from them; where there are some, the runs are theirs and not those of the live laboratory.
+    /// The learners; if there are any, the runs are learning experiments and not runs of the live laboratory.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub learners: Vec<Learner>,
-    /// The rules by which they learn.
+    /// The protocol of the learners.
     #[serde(skip_serializing_if = "is_usual")]
     pub protocol: Protocol,
 }
 
-/// One point of an axis, or one series along it: several settings under a name.
+/// A named group of settings: one point of an axis, or one series along it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
     pub name: String,
-    /// As for `--set`: `network.parametrisation=ntk`.
+    /// Assignments as for `--set`: `network.parametrisation=ntk`.
     pub set: Vec<String>,
-    /// Values of its own in place of the study's, for a series that cannot have the same: channels are no hidden units.
+    /// Values in place of the study's, for a series that cannot use the same: channels are not hidden units.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
 }
@@ -53,7 +53,7 @@ pub struct Variant {
 /// One run of a study.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyRun {
-    /// The series that it belongs to, where there are values and variants; else empty.
+    /// The series of the run, where there are values and variants; else empty.
     pub variant: String,
     /// The axis value, as text.
     pub value: String,
@@ -61,17 +61,17 @@ pub struct StudyRun {
     /// The folder of the run within the study's.
     pub folder: String,
     pub spec: Spec,
-    /// Of a study of learners.
+    /// The learning experiment, in a study of learners.
     pub lesson: Option<Arc<Lesson>>,
 }
 
 impl StudySpec {
-    /// Whether learners are compared, and not runs of the live laboratory.
+    /// Returns whether the study compares learners, rather than runs of the live laboratory.
     pub fn learns(&self) -> bool {
         !self.learners.is_empty()
     }
 
-    /// The same with `samples` written out as what they are: values of an axis.
+    /// Returns the study with `samples` written out as values of an axis.
     pub fn spelt(&self) -> Self {
         if self.samples.is_empty() {
             return self.clone();
@@ -80,22 +80,22 @@ impl StudySpec {
         Self { axis: SAMPLES.to_owned(), values, samples: Vec::new(), ..self.clone() }
     }
 
-    /// The values as people write them, separated by commas.
+    /// Returns the values as text, separated by commas.
     pub fn values_text(&self) -> String {
         values_text(&self.values)
     }
 
-    /// Whether its variants are series along an axis of values.
+    /// Returns whether its variants are series along an axis of values.
     pub fn has_series(&self) -> bool {
         !self.values.is_empty() && !self.variants.is_empty()
     }
 
-    /// Whether it has more runs than a study may have.
+    /// Returns whether it has more runs than allowed.
     fn is_too_large(&self) -> bool {
         self.points().count().saturating_mul(self.seeds.len()) > MOST_RUNS
     }
 
-    /// Series, value and settings of each point, series by series; the series is empty where there is only one.
+    /// Returns series, value and settings of each point, series by series; the series is empty where there is only one.
     fn points(&self) -> impl Iterator<Item = (String, String, Vec<String>)> + '_ {
         let single = self.variants.is_empty().then(Variant::default);
         let series = self.variants.iter().cloned().chain(single);
@@ -112,7 +112,7 @@ impl StudySpec {
         })
     }
 
-    /// Reads values written so: TOML, separated by commas; what is none is a word, so that `relu, tanh` needs no quotes.
+    /// Parses values: TOML, separated by commas; text that is not TOML is a word, so that `relu, tanh` needs no quotes.
     pub fn values_of(text: &str) -> Vec<Value> {
         if let Some(Value::Array(values)) = as_toml(&format!("[{text}]")) {
             return values;
@@ -121,7 +121,7 @@ impl StudySpec {
         words.map(|word| as_toml(word).unwrap_or_else(|| Value::String(word.to_owned()))).collect()
     }
 
-    /// Reads seeds: whole numbers from 0, separated by commas or blanks.
+    /// Parses seeds: whole numbers from 0, separated by commas or blanks.
     pub fn seeds_of(text: &str) -> Result<Vec<u64>, Problem> {
         let words = text.split([',', ' ']).filter(|word| !word.is_empty());
         let seed = |word: &str| {
@@ -133,13 +133,13 @@ impl StudySpec {
 }
 
 impl StudyRun {
-    /// What it is called beside runs of the same seed: its series, if there are several, and its value.
+    /// Returns the name that distinguishes it from runs of the same seed: its series, if there are several, and its value.
     pub fn name(&self) -> String {
         let value = self.shown_value();
         if self.variant.is_empty() { value.to_owned() } else { format!("{} · {value}", self.variant) }
     }
 
-    /// Its value for people.
+    /// Returns the value shown to users.
     pub fn shown_value(&self) -> &str {
         if self.value == "inf" { "∞" } else { &self.value }
     }
@@ -152,7 +152,7 @@ fn is_usual(protocol: &Protocol) -> bool {
     *protocol == Protocol::default()
 }
 
-/// Runs of a study at most.
+/// Largest number of runs of a study.
 const MOST_RUNS: usize = 1000;
 
 fn too_large() -> String {
@@ -160,8 +160,8 @@ fn too_large() -> String {
 }
 
 impl Spec {
-    /// The runs of a study, series by series, in each value by value and within a value seed by seed; this spec alone where
-    /// there is none.
+    /// Returns the runs of a study, series by series, in each value by value and within a value seed by seed; this spec
+    /// alone where there is no study.
     pub fn runs(&self) -> Result<Vec<StudyRun>, SpecError> {
         let base = Self { study: None, ..self.clone() };
         let Some(study) = self.study.as_ref().map(StudySpec::spelt) else {
@@ -169,7 +169,7 @@ impl Spec {
             let (variant, value) = Default::default();
             return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, lesson: None }]);
         };
-        // Before they are made: the list of a file may be long.
+        // Checked before the runs are built: the list in a file may be long.
         if study.is_too_large() {
             return Err(SpecError::BadValue { key: "study.values".to_owned(), reason: too_large(), place: None });
         }
@@ -195,8 +195,8 @@ impl Spec {
         Ok(runs)
     }
 
-    /// Everything that forbids this study or one of its runs, which is then named. The shape of the images is that which is
-    /// expected of each run's data.
+    /// Returns the problems that forbid this study or one of its runs, each with the name of the run. The expected shape of
+    /// each run's data is used.
     pub fn study_problems(&self) -> Vec<Problem> {
         let Some(study) = &self.study else { return self.problems(&DataShape::expected(self)) };
         let mut found = study.finite_problems();
@@ -268,21 +268,21 @@ impl Spec {
     }
 }
 
-/// Values as people write them, separated by commas.
+/// Formats values as text, separated by commas.
 pub fn values_text(values: &[Value]) -> String {
     values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A value as people write it.
+/// Formats one value.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A value as part of a file's name: what may not stand there becomes a hyphen.
+/// Formats a value as part of a file name: characters that are not allowed become a hyphen.
 fn file_name(value: &str) -> String {
     let kept = |letter: char| if letter.is_alphanumeric() || ".+_".contains(letter) { letter } else { '-' };
     let name: String = value.chars().map(kept).collect();
-    // A minus in front is part of the value.
+    // A leading minus is part of the value.
     let name = name.trim_end_matches(['-', '.']).trim_start_matches('.');
     if name.is_empty() { "value".to_owned() } else { name.to_owned() }
 }

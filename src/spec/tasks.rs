@@ -1,19 +1,19 @@
-//! What the settings of the task stream mean: how many tasks, in which order, for how many steps, with which classes.
+//! Computes the task stream from its settings: the number of tasks, their order, steps and classes.
 //!
-//! Estimate, data and laboratory all ask here, so that a step that is announced is a step that is trained.
+//! The estimate, the data and the laboratory all use these functions, so that they agree on every step.
 
 use super::{MOST_TASKS, TaskKind, TasksSpec};
 
 /// `frequency`: the share of the favoured group of classes, 9:1.
 pub const MAJOR_SHARE: f64 = 0.9;
 
-/// `frequency`: share of the first group in D_α.
+/// `frequency`: returns the share of the first group in D_α.
 pub fn first_share(alpha: f64) -> f64 {
     (1.0 - alpha) * MAJOR_SHARE + alpha * (1.0 - MAJOR_SHARE)
 }
 
-/// `frequency`: images of each of the two groups that D_α takes where they have so many; as many in all whatever α is, since either
-/// group may be the favoured one.
+/// `frequency`: returns the number of images of each of the two groups in D_α, given enough images; the total does not
+/// depend on α, since either group may be the favoured one.
 pub fn frequency_totals(alpha: f64, there: [usize; 2]) -> [usize; 2] {
     let total = (there[0].min(there[1]) as f64 / MAJOR_SHARE).floor();
     let first = (first_share(alpha) * total).round() as usize;
@@ -21,7 +21,7 @@ pub fn frequency_totals(alpha: f64, there: [usize; 2]) -> [usize; 2] {
 }
 
 impl TasksSpec {
-    /// How many tasks the stream has.
+    /// Returns the number of tasks of the stream.
     pub fn len(&self) -> usize {
         match self.kind {
             TaskKind::Split => self.classes.len(),
@@ -30,18 +30,18 @@ impl TasksSpec {
         }
     }
 
-    /// Whether the stream has no task at all, which validation refuses.
+    /// Returns whether the stream has no task, which validation refuses.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The tasks in the order they are trained, by number from 1; tasks that `order` leaves out are not trained.
-    /// (No more than validation lets pass: this may be asked before it did.)
+    /// Returns the tasks in training order, by number from 1; tasks that `order` omits are not trained. (Capped at the
+    /// number that validation allows, because this may be called before it.)
     pub fn sequence(&self) -> Vec<usize> {
         if self.order.is_empty() { (1..=self.len().min(MOST_TASKS)).collect() } else { self.order.clone() }
     }
 
-    /// The classes of each task of a `split` stream once `overlap` is applied.
+    /// Returns the classes of each task of a `split` stream once `overlap` is applied.
     pub fn split_classes(&self) -> Vec<Vec<usize>> {
         let Some(first) = self.classes.first() else { return Vec::new() };
         let shared = |count: usize| first[first.len().saturating_sub(count)..].to_vec();
@@ -54,17 +54,17 @@ impl TasksSpec {
         std::iter::once(first.clone()).chain(later).collect()
     }
 
-    /// Epochs of the task at this place in the stream (from 0).
+    /// Returns the epochs of the task at this place in the stream (from 0).
     pub fn epochs_at(&self, place: usize) -> f64 {
         self.epochs.get(place).or(self.epochs.last()).copied().unwrap_or(0.0)
     }
 
-    /// Epochs of the first task, also where its steps are given.
+    /// Returns the epochs of the first task, also where its steps are given.
     pub fn epochs_or_steps(&self, steps_per_epoch: u64) -> f64 {
         self.steps_at(0, steps_per_epoch) as f64 / steps_per_epoch as f64
     }
 
-    /// Steps of the task at this place in the stream, given how many steps its epoch has; at least one.
+    /// Returns the steps of the task at this place in the stream, given the steps per epoch; at least one.
     pub fn steps_at(&self, place: usize, steps_per_epoch: u64) -> u64 {
         match self.steps.get(place).or(self.steps.last()) {
             Some(&steps) => steps,
@@ -73,7 +73,7 @@ impl TasksSpec {
     }
 }
 
-/// |A ∩ B| / |A ∪ B| of two lists of classes, each of which names a class once; `None` where both are empty.
+/// Returns |A ∩ B| / |A ∪ B| of two lists of distinct classes; `None` where both are empty.
 pub fn jaccard(a: &[usize], b: &[usize]) -> Option<f64> {
     let shared = a.iter().filter(|class| b.contains(class)).count();
     let all = a.len() + b.len() - shared;

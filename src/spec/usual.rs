@@ -1,9 +1,9 @@
-//! What a network's program brings with it: the width and the activation that it usually has, and its settings.
+//! The defaults that come with a network's program: its usual width and activation, and its settings.
 //!
-//! A size belongs to the program that it was given for: 256 units make a small MLP, and 256 channels a CNN that nobody waits for.
-//! So a file that names a program gets its usual width and activation where it gives none, and a change of program takes over
-//! those of the new one in the place of those that were the usual ones of the old. What was given otherwise, or is given in the
-//! same list of settings, stays.
+//! A size is meaningful only for one program: 256 units make a small MLP, and 256 channels a CNN that is too slow to wait
+//! for. So a file that names a program gets its usual width and activation where it gives none, and a change of program
+//! replaces those that were the usual ones of the old program by those of the new one. Values that were given otherwise, or
+//! that are in the same list of settings, stay.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::section::{KIND, is_passed_over, resolved};
 use super::{NetworkSpec, Spec, SpecError};
 
 impl NetworkSpec {
-    /// This network with another program: what was the usual width and activation of the old one become those of the new one, and
-    /// of the settings stay those that the new text admits.
+    /// Returns this network with another program: if width and activation were the usual ones of the old program they
+    /// become those of the new one, and settings that the new text admits stay.
     #[must_use]
     pub fn turned(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
@@ -32,7 +32,7 @@ impl NetworkSpec {
         turned
     }
 
-    /// For people: its program and what it is made of.
+    /// Describes the program and its sizes for users.
     pub fn words(&self) -> String {
         let width = if self.is_infinite() { "infinite width".to_owned() } else { format!("width {}", self.width) };
         let settings =
@@ -47,11 +47,11 @@ impl NetworkSpec {
 }
 
 impl Spec {
-    /// Applies a list of `KEY=VALUE`, one after the other. A program brings its usual width and activation, in whatever order they
-    /// stand, except for those that the list gives.
+    /// Applies a list of `KEY=VALUE`, one after the other. A program brings its usual width and activation, in whatever
+    /// order they stand, except for those that the list sets.
     ///
     /// # Errors
-    /// At the first that cannot be applied.
+    /// Fails at the first that cannot be applied.
     pub fn set_all<'a>(&mut self, assignments: impl IntoIterator<Item = &'a str>) -> Result<(), SpecError> {
         let mut changed = self.clone();
         let (mut program, mut text, mut others) = (None, None, Vec::new());
@@ -74,7 +74,7 @@ impl Spec {
         for assignment in others {
             let key = assignment.split('=').next().unwrap_or_default().trim().strip_prefix("network.");
             let is_declared = |key: &str| declared.iter().any(|declared| declared.name == key);
-            // As in files that name a kind: what every kind had, used or not.
+            // As in files that name a kind: settings of every kind were written, used or not.
             if !(is_earlier && key.is_some_and(|key| is_passed_over(key) && !is_declared(key))) {
                 changed.assign(assignment)?;
             }
@@ -84,17 +84,17 @@ impl Spec {
     }
 }
 
-/// A word, with the quotes of TOML or without.
+/// Returns a word, given with or without the quotes of TOML.
 fn word(value: &str) -> String {
     let quoted = as_toml(value.trim()).and_then(|value| value.as_str().map(str::to_owned));
     quoted.unwrap_or_else(|| value.trim().to_owned())
 }
 
 impl NetworkSpec {
-    /// This network with the program of this name or path, or with this text.
+    /// Returns this network with the program of this name or path, or with this text.
     fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
         let (key, name) = program.unwrap_or(("text", &self.program));
-        // Of a user's text, another name alone leaves the text.
+        // For a user's text, another name alone keeps the text.
         let is_name = super::text::builtin(name).is_none() && !super::section::is_path(name);
         let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
         let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };

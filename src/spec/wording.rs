@@ -1,27 +1,27 @@
-//! What is wrong with a run file, in our words: where, what stands there, and what to write instead.
+//! Words the errors of a run file: the place, the text there, and the correction.
 //!
-//! Guarantees: one sentence whatever the text, with no control character in it, and never a type of the library that reads TOML.
+//! Guarantees: one sentence for any text, without control characters, and never a type name of the TOML library.
 
 use std::fmt;
 
 use toml::Value;
 
-/// Where something stands in a file, and its line.
+/// A place in a file, and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// From 1, in letters.
+    /// Line, from 1.
     line: usize,
     column: usize,
     text: String,
 }
 
-/// Letters of a line that are shown.
+/// Number of characters of a line that are shown.
 const SHOWN: usize = 70;
-/// Letters of a hint, which may repeat what stands there.
+/// Largest number of characters of a hint, which may repeat the line.
 const MOST_WORDS: usize = 200;
 
 impl Place {
-    /// The place of a byte of the text.
+    /// Returns the place of a byte offset of the text.
     pub(super) fn of(text: &str, at: usize) -> Self {
         let at = (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -40,7 +40,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The beginning of a text, without anything that a terminal would obey.
+/// Returns the beginning of a text, without terminal control characters.
 pub(super) fn shown(text: &str) -> String {
     let more = if text.chars().nth(SHOWN).is_some() { "…" } else { "" };
     visible(text).take(SHOWN).collect::<String>() + more
@@ -50,7 +50,8 @@ fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c })
 }
 
-/// Why this is no run file; `at` is the byte at which the library gave up, and `twice` whether it met a key again.
+/// Describes why this is not a run file; `at` is the byte at which the library stopped, and `twice` is true for a repeated
+/// key.
 pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
     if let Some(kind) = other_format(text) {
         return format!("this is {kind} and no run file, which is TOML, as a run folder's run.toml");
@@ -67,7 +68,7 @@ pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
     format!("{place}: {}", visible(&hint).take(MOST_WORDS).collect::<String>())
 }
 
-/// What a file is that is no TOML at all.
+/// Names the format of a file that is not TOML at all.
 fn other_format(text: &str) -> Option<&'static str> {
     let text = text.trim_start();
     if text.contains('\0') {
@@ -82,7 +83,7 @@ fn other_format(text: &str) -> Option<&'static str> {
     text.starts_with('<').then_some("XML or HTML")
 }
 
-/// What to write instead of this line.
+/// Returns the correction of this line.
 fn hint(place: &Place) -> String {
     let line = place.text.as_str();
     if let Some(mark) = line.chars().find(|c| "“”„‟‘’‚«»″′".contains(*c)) {
@@ -99,7 +100,7 @@ fn hint(place: &Place) -> String {
     }
     let parted = |text: &'_ str| text.split(|c: char| "[]{},= \t".contains(c)).find_map(word);
     let Some((key, value)) = line.split_once('=') else {
-        // A line of a list that goes over several.
+        // A line of a list that spans several.
         if let Some(hint) = parted(line) {
             return hint;
         }
@@ -160,7 +161,7 @@ fn is_key(word: &str) -> bool {
     !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
-/// What to write instead of this word, where TOML refuses what other languages take.
+/// Returns the correction of a word that TOML refuses and other languages accept.
 pub(super) fn word(word: &str) -> Option<String> {
     match word.to_lowercase().as_str() {
         "true" | "false" if word.chars().any(char::is_uppercase) => {
@@ -194,8 +195,8 @@ pub(super) fn word(word: &str) -> Option<String> {
     (right != word).then(|| format!("write {right}"))
 }
 
-/// Why this value cannot be had. `like` is one that could, `choices` are the words that it can be, and `said` is what the library
-/// says of it.
+/// Describes why a value is invalid. `like` is a valid value, `choices` are the accepted words, and `said` is the message
+/// of the library.
 pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], said: &str) -> String {
     let given = match value {
         Value::String(text) => shown(text),
@@ -203,7 +204,7 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
     };
     let known = listed(said);
     if said.starts_with("unknown field") || said.starts_with("unknown variant") {
-        // The first word in backticks is the one that is not known.
+        // The first word in backticks is the unknown one.
         if let Some((word, rest)) = known.split_first().filter(|(_, rest)| !rest.is_empty()) {
             return format!("there is no {}, there are {}", shown(word), rest.join(", "));
         }
@@ -245,7 +246,7 @@ fn example(like: Option<&Value>) -> String {
     like.map_or_else(String::new, |like| format!(": it looks like {like}"))
 }
 
-/// The words in backticks of a message of the library.
+/// Returns the words in backticks of a message of the library.
 pub(super) fn listed(said: &str) -> Vec<String> {
     said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -1,8 +1,8 @@
-//! Sums, differences and products of lines, multiples of one, and lines beside each other.
+//! Sums, differences and products of lines, affine functions of one line, and concatenation.
 
 use super::{Operation, one, shown};
 
-/// Two lines of the same shape, number by number.
+/// An elementwise operation on two lines of the same shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
     /// A residual connection.
@@ -54,7 +54,7 @@ impl Operation for Scale {
     }
 }
 
-/// Lines one after the other along an axis.
+/// The concatenation of lines along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concat {
     pub axis: usize,

@@ -1,4 +1,4 @@
-//! softmax(q k′ · scale) v, head by head.
+//! Multi-head attention: softmax(q k′ · scale) v in each head.
 
 use super::{Layer, Operation, shown};
 
@@ -7,7 +7,7 @@ use super::{Layer, Operation, shown};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
     pub heads: usize,
-    /// Whether a token sees only itself and those before it.
+    /// If true, a token attends only to itself and the tokens before it.
     pub masked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! z = W ⋆ a + b, cross-correlation as in PyTorch.
+//! Convolution: z = W ⋆ a + b, the cross-correlation of PyTorch.
 
 use super::{Layer, Operation, Parameter, one, pair, shown};
 
@@ -9,14 +9,14 @@ pub struct Conv {
     /// Height and width of the filters.
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    /// Zeros around the image, above and below, left and right.
+    /// Zeros around the image: above and below, left and right.
     pub padding: [usize; 2],
     pub dilation: [usize; 2],
     pub groups: usize,
     pub bias: bool,
 }
 
-/// How many windows of this size fit, a stride apart, on a side with zeros around it; none where not even one does.
+/// Returns the number of windows along a side; `None` where not even one fits.
 pub fn windows_along(side: usize, size: usize, stride: usize, padding: usize, dilation: usize) -> Option<usize> {
     let spread = dilation.checked_mul(size.checked_sub(1)?)?.checked_add(1)?;
     let room = side.checked_add(padding.checked_mul(2)?)?.checked_sub(spread)?;
@@ -24,7 +24,7 @@ pub fn windows_along(side: usize, size: usize, stride: usize, padding: usize, di
 }
 
 impl Conv {
-    /// Whether its filters are 3 × 3 and see every pixel of an image that keeps its size.
+    /// Returns whether the filters are 3 × 3 with stride and padding that keep the image's size.
     pub fn keeps_size_by_threes(&self) -> bool {
         self.kernel == [3; 2]
             && self.stride == [1; 2]
@@ -33,18 +33,18 @@ impl Conv {
             && self.groups == 1
     }
 
-    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    /// Returns the operation with the sizes of a file's tensors; `shape` looks one up by the last part of its name.
     pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         let channels = match shape("weight") {
             Some(&[channels, _, _, _]) if channels > 0 => channels,
             _ => self.channels,
         };
-        // One filter for each channel stays one.
+        // A depthwise convolution stays depthwise.
         let groups = if self.groups > 1 && self.groups == self.channels { channels } else { self.groups };
         Self { channels, groups, bias: self.bias && shape("bias").is_some(), ..self }
     }
 
-    /// Height and width of what it gives for an image of these.
+    /// Returns height and width of the output for an image of this height and width.
     fn sides(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
         let side = |at: usize, length: usize| {
             windows_along(length, self.kernel[at], self.stride[at], self.padding[at], self.dilation[at])
@@ -52,7 +52,7 @@ impl Conv {
         Some([side(0, height)?, side(1, width)?])
     }
 
-    /// Numbers that one output sees of an image of so many channels.
+    /// Returns the number of inputs of one output, for an image of so many channels.
     pub fn fan_in(&self, channels: usize) -> usize {
         (channels / self.groups.max(1)).saturating_mul(self.kernel[0]).saturating_mul(self.kernel[1])
     }

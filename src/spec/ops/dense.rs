@@ -1,4 +1,4 @@
-//! z = W a + b on the last axis, at every place that the value has (NETSOR⊤: MatMul).
+//! Dense layer: z = W a + b on the last axis, at every place of the value (NETSOR⊤: MatMul).
 
 use super::{Layer, Operation, Parameter, one, pair, shown};
 
@@ -7,14 +7,15 @@ use super::{Layer, Operation, Parameter, one, pair, shown};
 pub struct Dense {
     pub outputs: usize,
     pub bias: bool,
-    /// z = Wᵀ a: the weight is [in, out], as the layer that shares it has it.
+    /// If true, z = Wᵀ a: the weight is [in, out], as in the layer that shares it.
     pub transposed: bool,
-    /// The map into a recurrence, whose tensors are `NAME.weight_ih` and `NAME.bias_ih` as in PyTorch's `RNN`.
+    /// If true, this is the input map of a recurrence, with tensors `NAME.weight_ih` and `NAME.bias_ih` as in PyTorch's
+    /// `RNN`.
     pub into_recurrence: bool,
 }
 
 impl Dense {
-    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    /// Returns the operation with the sizes of a file's tensors; `shape` looks one up by the last part of its name.
     pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         let [weight, bias] = self.parts();
         let outputs = match shape(weight) {
@@ -24,7 +25,7 @@ impl Dense {
         Self { outputs, bias: self.bias && shape(bias).is_some(), ..self }
     }
 
-    /// The last parts of the names of its tensors.
+    /// Returns the last parts of the names of its tensors.
     fn parts(&self) -> [&'static str; 2] {
         if self.into_recurrence { ["weight_ih", "bias_ih"] } else { ["weight", "bias"] }
     }

@@ -1,9 +1,9 @@
-//! Numbers that are left out by chance while training.
+//! Dropout: numbers that are set to zero at random while training.
 
 use super::{Operation, one};
 
-/// While training, each number is 0 with this probability and over 1 − it otherwise; for evaluation and for the kernel, the
-/// identity.
+/// In training, each number is zeroed with this probability and otherwise divided by one minus it; in evaluation and for
+/// the kernel, the identity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     pub rate: f64,

@@ -1,11 +1,11 @@
-//! A learned vector for each whole number.
+//! Embedding: a learned vector for each whole number.
 
 use super::{Fill, Layer, Operation, Parameter, Role, one, shown};
 
-/// Tokens, whole numbers from 0 to below `tokens`, become vectors: `[places]` → [places, width], PyTorch's `Embedding`,
+/// Maps tokens, whole numbers from 0 to below `tokens`, to vectors: `[places]` → [places, width], PyTorch's `Embedding`,
 /// `NAME.weight` [tokens, width]. An image is read pixel by pixel, row-major.
 ///
-/// What is not such a number has no vector: the network's output is then not a number.
+/// An input that is not such a number makes the network's output NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Embedding {
     pub tokens: usize,
@@ -13,7 +13,7 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// With the sizes of the tensors of a file, asked for by the last parts of their names.
+    /// Returns the operation with the sizes of a file's tensors; `shape` looks one up by the last part of its name.
     pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         match shape("weight") {
             Some(&[tokens, width]) if tokens > 0 && width > 0 => Self { tokens, width },
@@ -31,7 +31,7 @@ impl Operation for Embedding {
     }
 
     fn tensors(&self, name: &str, _inputs: &[&[usize]]) -> Vec<Parameter> {
-        // Its rows are the rows of a matrix that reads a token as 1 among zeros, so that a dense layer can share it.
+        // The rows of a matrix applied to a one-hot token, so that a dense layer can share it.
         let (name, shape, fill) = (format!("{name}.weight"), vec![self.tokens, self.width], Fill::Weight { fan_in: 1 });
         vec![Parameter { name, shape, fill, role: Role::Weight, turned: true }]
     }

@@ -1,20 +1,20 @@
-//! A function of each number alone (NETSOR⊤: Nonlin), and softmax, which is one of all features of a place.
+//! Elementwise functions (NETSOR⊤: Nonlin), and softmax, which depends on all features of a place.
 
 use super::{Operation, one, shown};
 use crate::spec::Activation;
 
-/// z = φ(a), number by number.
+/// An elementwise function z = φ(a).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Function {
     Activation(Activation),
-    /// a where it is positive, and so much of it where it is not.
+    /// A leaky ReLU with this slope for negative inputs.
     LeakyRelu(f64),
     /// c₀ + c₁ a + c₂ a² + …
     Polynomial(Vec<f64>),
 }
 
 impl Function {
-    /// Whether φ(−a) = −φ(a), so that Gaussian numbers of mean 0 keep that mean.
+    /// Returns whether φ(−a) = −φ(a). An odd function maps Gaussian inputs of mean 0 to outputs of mean 0.
     pub fn is_odd(&self) -> bool {
         match self {
             Self::Activation(activation) => activation.is_odd(),
@@ -38,7 +38,7 @@ impl Operation for Function {
     }
 }
 
-/// e^a over its sum along the last axis.
+/// The softmax along the last axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Softmax;
 

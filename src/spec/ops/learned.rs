@@ -1,5 +1,5 @@
-//! Learned numbers that are the same for every sample: positions, a class token, the scale of a branch. Each is one tensor,
-//! whose name is that of the layer.
+//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch. Each has one
+//! tensor, named after its layer.
 
 use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
 
@@ -28,7 +28,7 @@ impl Operation for Positions {
     }
 }
 
-/// One more token before the others, learned and the same for every sample: the tensor `NAME` `[features]`.
+/// A token put before the others, learned and the same for every sample: the tensor `NAME` `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassToken;
 
@@ -55,10 +55,10 @@ impl Operation for ClassToken {
     }
 }
 
-/// z = γ ∘ a, a learned number a feature: the tensor `NAME` `[features]`.
+/// z = γ ∘ a with a learned factor for each feature: the tensor `NAME` `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerScale {
-    /// All its numbers at the beginning.
+    /// Initial value of all factors.
     pub start: f64,
 }
 

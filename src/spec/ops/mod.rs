@@ -1,9 +1,8 @@
-//! The operations that a network is made of: one file each, with the parameter tensors they need, the shape they give and
-//! what they cost.
+//! The operations of a network: one file each, with the operation's parameter tensors, output shape and cost.
 //!
-//! An operation is also one file in `model` (forward and way back) and one in `theory` (its rule in the infinite-width limit,
-//! or one sentence why there is none). All three match on [`Op`] without a wildcard, so the compiler names the places that a
-//! new operation needs.
+//! An operation also has one file in `model` (forward and backward pass) and one in `theory` (its rule in the
+//! infinite-width limit, or one sentence on why there is none). All three match on [`Op`] without a wildcard, so the
+//! compiler names the places that a new operation needs.
 //!
 //! Shapes are without the sample axis: an image is [channels, height, width], tokens are [tokens, features], a vector is
 //! `[features]`.
@@ -40,7 +39,7 @@ use std::collections::BTreeMap;
 
 use super::{Layer, Parametrisation};
 
-/// How a line of a program is computed from the lines that it reads.
+/// The operation that computes a line of a program from the lines that it reads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// The image [channels, height, width].
@@ -66,31 +65,31 @@ pub enum Op {
     Dropout(Dropout),
 }
 
-/// What every operation says of itself before any number is known.
+/// The interface of an operation: everything that does not depend on numbers.
 pub trait Operation {
-    /// The shape of what it gives for inputs of these shapes.
+    /// Returns the shape of the output for inputs of these shapes.
     ///
     /// # Errors
-    /// When the inputs do not fit, says which shapes they have and what would fit.
+    /// If the inputs do not fit, names their shapes and those that would fit.
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String>;
 
-    /// Its parameter tensors as weights files have them, for a layer of this name and inputs for which [`Operation::shape`] is
-    /// no error.
+    /// Returns the parameter tensors as in weights files, for a layer of this name and inputs for which
+    /// [`Operation::shape`] succeeds.
     fn tensors(&self, _name: &str, _inputs: &[&[usize]]) -> Vec<Parameter> {
         Vec::new()
     }
 
-    /// What it costs, where it costs more than a pass over its inputs.
+    /// Returns the cost, where it exceeds that of a pass over the inputs.
     fn layer(&self, _inputs: &[&[usize]]) -> Option<Layer> {
         None
     }
 
-    /// How it is called in pictures where its layer has no name: in few letters.
+    /// Returns a short label for graphs, used where the layer has no name.
     fn sign(&self) -> &'static str;
 }
 
 impl Op {
-    /// The operation behind this variant; none for the image, which is no operation.
+    /// Returns the operation of this variant; `None` for the input image.
     pub fn operation(&self) -> Option<&dyn Operation> {
         Some(match self {
             Self::Input => return None,
@@ -118,7 +117,8 @@ impl Op {
 }
 
 impl Op {
-    /// The same operation with the sizes that a weights file has for a layer of this name: its outputs and whether it has a bias.
+    /// Returns the operation with the sizes of a weights file for a layer of this name: its outputs and whether it has a
+    /// bias.
     pub fn adopting(self, name: &str, tensors: &BTreeMap<String, Vec<usize>>) -> Self {
         let shape = |part: &str| tensors.get(&format!("{name}.{part}")).map(Vec::as_slice);
         match self {
@@ -131,12 +131,12 @@ impl Op {
         }
     }
 
-    /// Whether this is a dense layer, whose inputs a linear probe can read.
+    /// Returns whether this is a dense layer, whose inputs a linear probe can use.
     pub fn is_dense(&self) -> bool {
         matches!(self, Self::Dense(_))
     }
 
-    /// Whether it computes otherwise while training than when it is evaluated.
+    /// Returns whether it computes differently in training and in evaluation.
     pub fn is_other_in_training(&self) -> bool {
         match self {
             Self::Norm(norm) => norm.kind.is_of_batches(),
@@ -162,17 +162,17 @@ impl Op {
         }
     }
 
-    /// Whether it makes one list of all numbers.
+    /// Returns whether it flattens its input to one vector.
     pub fn flattens(&self) -> bool {
         matches!(self, Self::Rearrange(Rearrange::Flatten))
     }
 
-    /// Whether it reads squares of pixels.
+    /// Returns whether it reads squares of pixels.
     pub fn has_windows(&self) -> bool {
         matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Patches(_))
     }
 
-    /// What it makes of windows of pixels, where it pools.
+    /// Returns the kind of pooling, if it pools.
     pub fn pools(&self) -> Option<PoolKind> {
         match self {
             Self::Pool(pool) => Some(pool.kind),
@@ -180,7 +180,7 @@ impl Op {
         }
     }
 
-    /// The share that a network with it reaches of the speed of large matrix products, at most.
+    /// Returns an upper bound on the fraction of the speed of large matrix products that a network with it reaches.
     pub(super) fn reaches(&self) -> f64 {
         match self {
             Self::Attention(_) => 0.05,
@@ -198,44 +198,45 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     pub fill: Fill,
     pub role: Role,
-    /// Whether the network holds a matrix [out, in] as [in, out], its transpose: rows of inputs are multiplied from the left.
+    /// If true, the network stores a matrix [out, in] transposed, as [in, out], so that rows of inputs multiply from the
+    /// left.
     pub turned: bool,
 }
 
-/// How a tensor begins where it is drawn.
+/// The initial values of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fill {
-    /// As the parametrisation draws weights of this fan-in.
+    /// As the parametrisation initialises weights of this fan-in.
     Weight {
         fan_in: usize,
     },
-    /// As it draws biases.
+    /// As the parametrisation initialises biases.
     Bias {
         fan_in: usize,
     },
-    /// N(0, [`Fill::OFFSET`]²) in SP; N(0,1) in NTP, behind σ_b.
+    /// N(0, [`Fill::OFFSET`]²) in SP; N(0,1) in NTP, multiplied by σ_b.
     Offset,
     Constant(f64),
 }
 
 impl Fill {
-    /// The standard deviation of what is added to each place where it is drawn in SP, as is usual for positions.
+    /// The standard deviation of initial position embeddings in SP, a common choice.
     pub const OFFSET: f64 = 0.02;
 }
 
-/// Who moves a tensor.
+/// The way in which training changes a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Training, in every parametrisation.
+    /// Trained in every parametrisation.
     Weight,
-    /// Training in SP; frozen in NTP, as in the infinite-width limit: gains and biases of normalisations.
+    /// Trained in SP and frozen in NTP, as in the infinite-width limit: gains and biases of normalisations.
     Norm,
-    /// Never training by its gradient and no part of the kernel: running statistics.
+    /// Not trained by its gradient and not part of the kernel: running statistics.
     Buffer,
 }
 
 impl Parameter {
-    /// The fan-in of a weight; 1 of anything else.
+    /// Returns the fan-in of a weight; 1 for any other tensor.
     pub fn fan_in(&self) -> usize {
         match self.fill {
             Fill::Weight { fan_in } | Fill::Bias { fan_in } => fan_in,
@@ -243,12 +244,12 @@ impl Parameter {
         }
     }
 
-    /// The last part of its name: `weight`, `bias`, or the whole where there is but one.
+    /// Returns the last part of the name: `weight`, `bias`, or the whole name if it has one part.
     pub fn part(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
     }
 
-    /// Whether it is a running statistic, which is no parameter.
+    /// Returns whether it is a running statistic, which is not a parameter.
     pub fn is_statistic(&self) -> bool {
         match self.role {
             Role::Buffer => true,
@@ -256,7 +257,7 @@ impl Parameter {
         }
     }
 
-    /// Whether training leaves it alone in this parametrisation.
+    /// Returns whether it is frozen in this parametrisation.
     pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
         match self.role {
             Role::Weight => false,
@@ -265,13 +266,13 @@ impl Parameter {
         }
     }
 
-    /// How many numbers it has; in f64, because a network that no machine can hold must be counted and refused.
+    /// Returns the number of entries; in f64, because a network too large for any machine must be counted and refused.
     pub fn entries(&self) -> f64 {
         self.shape.iter().map(|&side| side as f64).product()
     }
 }
 
-/// A weight and, where there is one, a bias.
+/// Returns a weight and, if `has_bias`, a bias.
 fn pair(name: &str, [weight, bias]: [&str; 2], shape: Vec<usize>, fan_in: usize, has_bias: bool) -> Vec<Parameter> {
     let (fan_out, turned) = (shape[0], shape.len() == 2);
     let fill = Fill::Weight { fan_in };
@@ -283,23 +284,23 @@ fn pair(name: &str, [weight, bias]: [&str; 2], shape: Vec<usize>, fan_in: usize,
     tensors
 }
 
-/// The one input of an operation that reads one line.
+/// Returns the input shape of an operation with one input.
 fn one<'a>(inputs: &[&'a [usize]]) -> &'a [usize] {
     inputs.first().copied().unwrap_or_default()
 }
 
-/// A shape in words.
+/// Formats a shape for a sentence.
 pub fn shown(shape: &[usize]) -> String {
     let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
     format!("[{}]", sides.join(", "))
 }
 
-/// The features of a value: the channels of an image, the last axis of tokens and of a vector.
+/// Returns the index of the feature axis: the channels of an image, the last axis of tokens and of a vector.
 pub fn feature_axis(shape: &[usize]) -> usize {
     if shape.len() == 3 { 0 } else { shape.len().saturating_sub(1) }
 }
 
-/// Features and places of a value.
+/// Returns the numbers of features and places of a value.
 fn features(shape: &[usize]) -> (usize, usize) {
     let features = shape.get(feature_axis(shape)).copied().unwrap_or(1);
     (features, shape.iter().product::<usize>() / features.max(1))

@@ -2,30 +2,30 @@
 
 use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
 
-/// A normalisation: `NAME.weight` and `NAME.bias`, one number a feature; RMSNorm has no bias.
+/// A normalisation: `NAME.weight` and `NAME.bias`, one number per feature; RMSNorm has no bias.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Norm {
     pub kind: NormKind,
-    /// Some weights files have none; RMSNorm never has one.
+    /// True if there is a bias: some weights files have none, RMSNorm never has one.
     pub bias: bool,
 }
 
-/// Over what the mean and the variance are taken.
+/// The set of numbers over which the mean and the variance are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormKind {
     /// The features of each place of each sample.
     Layer,
-    /// The same, without taking off the mean: a/√(mean of a² + ε).
+    /// As `Layer`, without subtracting the mean: a/√(mean of a² + ε).
     Rms,
-    /// The pixels of so many groups of channels, of each sample.
+    /// The pixels of each of `groups` groups of channels, for each sample.
     Group { groups: usize },
-    /// Each channel over pixels and the batch while training; for evaluation and for the kernel, the running mean and
-    /// variance, which are stored: the kernel is that of the evaluated network.
+    /// Each channel over pixels and the batch in training; in evaluation and for the kernel, the stored running mean and
+    /// variance are used: the kernel is that of the evaluated network.
     Batch,
 }
 
 impl NormKind {
-    /// Whether its mean and variance are those of a batch while training.
+    /// Returns whether training uses the mean and variance of a batch.
     pub fn is_of_batches(self) -> bool {
         match self {
             Self::Batch => true,
@@ -38,7 +38,7 @@ impl Norm {
     /// ε, PyTorch's default.
     pub const EPSILON: f64 = 1e-5;
 
-    /// Whether a mean is taken off.
+    /// Returns whether the mean is subtracted.
     pub fn is_centred(&self) -> bool {
         match self.kind {
             NormKind::Rms => false,

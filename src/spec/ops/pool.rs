@@ -1,4 +1,4 @@
-//! What becomes of windows of an image, channel by channel.
+//! Pooling: the largest value or the mean of windows of an image, channel by channel.
 
 use super::conv::windows_along;
 use super::{Operation, one, shown};
@@ -12,7 +12,7 @@ pub struct Pool {
     pub padding: [usize; 2],
 }
 
-/// What a window becomes.
+/// The statistic of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
     /// Its largest value.
@@ -22,7 +22,7 @@ pub enum PoolKind {
 }
 
 impl Pool {
-    /// The side of its windows, where they are squares that tile an image of these sides.
+    /// Returns the side of its windows, where they are squares that tile an image of these sides.
     pub fn tiles(&self, [height, width]: [usize; 2]) -> Option<usize> {
         let [side, other] = self.size;
         let plain = side == other && self.stride == self.size && self.padding == [0; 2];

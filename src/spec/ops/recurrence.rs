@@ -1,4 +1,4 @@
-//! h_t = φ(W h_{t−1} + b + u_t), h_0 = 0, over the places of u; the last state goes on.
+//! Recurrence: h_t = φ(W h_{t−1} + b + u_t), h_0 = 0, over the places of u; the output is the last state.
 
 use super::{Function, Layer, Operation, Parameter, one, pair, shown};
 
@@ -7,7 +7,7 @@ use super::{Function, Layer, Operation, Parameter, one, pair, shown};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recurrence {
     pub function: Function,
-    /// `NAME.bias_hh` `[width]`, in files of PyTorch alone, which has a second bias here.
+    /// If true, there is a second bias `NAME.bias_hh` `[width]`, which only files of PyTorch have.
     pub bias: bool,
 }
 

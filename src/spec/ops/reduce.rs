@@ -1,4 +1,4 @@
-//! One number a feature: the mean or the sum over the pixels of an image or over tokens.
+//! Reductions over places: the mean or the sum over the pixels of an image or over tokens, feature by feature.
 
 use super::{Operation, feature_axis, one, shown};
 
@@ -8,7 +8,7 @@ pub struct Reduce {
     pub reduction: Reduction,
 }
 
-/// How places become one.
+/// The statistic over places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     Mean,
@@ -16,7 +16,7 @@ pub enum Reduction {
 }
 
 impl Reduce {
-    /// Whether it divides by the number of places.
+    /// Returns whether it divides by the number of places.
     pub fn is_mean(&self) -> bool {
         self.reduction == Reduction::Mean
     }

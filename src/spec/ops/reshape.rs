@@ -1,27 +1,27 @@
-//! The same numbers in another order or shape, or some of them.
+//! Operations that reorder, reshape or select numbers.
 
 use super::{Operation, one, shown};
 
-/// Moves numbers, sample by sample, without changing them.
+/// Moves the numbers of each sample without changing them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rearrange {
-    /// All in one vector, row-major.
+    /// All numbers in one vector, row-major.
     Flatten,
-    /// Row-major into these sides.
+    /// These sides, filled row-major.
     Reshape(Vec<usize>),
     /// The axes in this order.
     Transpose(Vec<usize>),
-    /// From `start` to before `end` on this axis, which stays.
+    /// The range `start..end` of this axis, which remains.
     Slice { axis: usize, start: usize, end: usize },
-    /// One place of this axis, which goes.
+    /// One place of this axis, which is removed.
     Select { axis: usize, at: usize },
 }
 
-/// Most axes of a value.
+/// Largest number of axes of a value.
 const MOST_AXES: usize = 6;
 
 impl Rearrange {
-    /// From which place of a value of this shape each number comes, both row-major.
+    /// Returns the source index of each output number for a value of this shape, both row-major.
     pub fn order(&self, shape: &[usize]) -> Vec<usize> {
         let strides: Vec<usize> = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
         let all = |sides: &[usize], strides: &[usize], first: usize| {
@@ -104,14 +104,15 @@ impl Operation for Rearrange {
     }
 }
 
-/// Square patches as tokens: [channels, height, width] → [tokens, channels·side²], tokens row by row, each row-major inside.
+/// Square patches as tokens: [channels, height, width] → [tokens, channels·side²]; tokens in row-major order, and each
+/// token row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patches {
     pub side: usize,
 }
 
 impl Patches {
-    /// From which place of an image of this shape each number comes, both row-major.
+    /// Returns the source index of each output number for an image of this shape, both row-major.
     pub fn order(&self, shape: &[usize]) -> Vec<usize> {
         let &[channels, height, width] = shape else { return Vec::new() };
         let cut = Rearrange::Transpose(vec![1, 3, 0, 2, 4]);

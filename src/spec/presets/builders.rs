@@ -1,19 +1,19 @@
-//! What a ready-made study asks: one setting along its values, or a few settings side by side.
+//! Builders of study sections for presets: one setting along several values, or several named variants.
 
 use toml::Value;
 
 use crate::spec::{StudySpec, Variant};
 
-/// Seeds of a ready-made study: the least that shows a spread.
+/// Seeds of a preset study: the fewest that show a spread.
 pub(super) const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// A study of one setting.
+/// Returns a study of one setting.
 pub(super) fn along(axis: &str, values: impl IntoIterator<Item = impl Into<Value>>) -> Option<StudySpec> {
     let values = values.into_iter().map(Into::into).collect();
     Some(StudySpec { axis: axis.to_owned(), values, seeds: SEEDS.to_vec(), ..StudySpec::default() })
 }
 
-/// A study of several settings at once.
+/// Returns a study of several variants, each with several settings.
 pub(super) fn among(axis: &str, variants: &[(&str, &[&str])]) -> Option<StudySpec> {
     let variant = |(name, set): &(&str, &[&str])| Variant {
         name: (*name).to_owned(),

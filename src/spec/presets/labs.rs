@@ -1,20 +1,20 @@
-//! The laboratories: which ready-made runs ask the same question, and which views show the answer.
+//! The laboratories: groups of presets that address the same question, and the views that show the answer.
 //!
-//! Guarantee (held by a test): every ready-made run stands in exactly one laboratory. Views go by their titles, because a spec
-//! knows of no window; a test of the window holds that each exists.
+//! Guarantee (held by a test): every preset run belongs to exactly one laboratory. Views are referred to by their titles,
+//! because a spec does not depend on the window; a test of the window checks that each exists.
 
 use super::Preset;
 
-/// Ready-made runs under one heading.
+/// A group of presets under one heading.
 #[derive(Clone, Copy, Debug)]
 pub struct Lab {
     pub name: &'static str,
-    /// What its runs are there to show.
+    /// The question that its runs address.
     pub question: &'static str,
     runs: &'static [Run],
 }
 
-/// A preset by name, and the views for the window's places, the large ones first; none where the usual ones show it.
+/// A preset by name, and the views for the window's panes, the large ones first; empty for the default views.
 type Run = (&'static str, &'static [&'static str]);
 
 /// All laboratories.
@@ -62,24 +62,24 @@ pub const LABS: &[Lab] = &[
     },
 ];
 
-/// Where the ready-made studies of each laboratory begin in their list.
+/// The first study of each laboratory in the list of studies.
 const STUDIES_BEGIN: [(&str, &str); 3] =
     [("width", "Reactivation"), ("width-init", "Universality"), ("he3", "Scaling")];
 
-/// The laboratory whose ready-made studies begin with this one.
+/// Returns the laboratory whose studies begin with this one.
 pub fn lab_before(study: &str) -> Option<&'static str> {
     STUDIES_BEGIN.iter().find(|(first, _)| *first == study).map(|(_, lab)| *lab)
 }
 
 impl Lab {
-    /// Its ready-made runs, in the order of its list.
+    /// Returns its preset runs, in the order of its list.
     pub fn presets(&self) -> impl Iterator<Item = &'static Preset> {
         self.runs.iter().filter_map(|(name, _)| super::preset(name))
     }
 }
 
 impl Preset {
-    /// Titles of the views that show this run, for the places of the window, the large ones first.
+    /// Returns the titles of the views that show this run, for the panes of the window, the large ones first.
     pub fn views(&self) -> &'static [&'static str] {
         LABS.iter().flat_map(|lab| lab.runs).find(|run| run.0 == self.name).map_or(&[], |run| run.1)
     }

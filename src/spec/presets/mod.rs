@@ -1,4 +1,4 @@
-//! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
+//! Preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
 mod labs;
@@ -18,13 +18,13 @@ use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Red
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     pub name: &'static str,
-    /// One sentence: what one sees.
+    /// One sentence on what the preset shows.
     pub about: &'static str,
     change: fn(&mut Spec),
 }
 
 impl Preset {
-    /// The spec of this preset.
+    /// Builds the spec of this preset.
     pub fn spec(&self) -> Spec {
         let mut spec = Spec::default();
         (self.change)(&mut spec);
@@ -32,12 +32,12 @@ impl Preset {
     }
 }
 
-/// The ready-made run that this is, whatever its seed.
+/// Returns the preset run that equals this spec up to the seed.
 pub fn preset_of(spec: &Spec) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| Spec { seed: spec.seed, ..preset.spec() }.same_run(spec))
 }
 
-/// Points of the plane and one task, learnt with the squared error.
+/// Sets points of the plane and one task, learnt with the squared error.
 fn plane(spec: &mut Spec, source: Source) {
     spec.data.source = source;
     spec.tasks.classes = vec![vec![0, 1]];
@@ -185,7 +185,7 @@ pub const PRESETS: &[Preset] = &[
             spec.kernel.probes_per_class = 5;
             spec.kernel.per_epoch = 1;
             spec.kernel.lag = 1.0;
-            // 36 steps an epoch: the grid of snapshots divides them, so that one comes exactly at the end of each epoch.
+            // 36 steps per epoch: the snapshots divide them evenly, so that one falls exactly on the end of each epoch.
             spec.data.per_class = 581;
         },
     },
@@ -206,7 +206,7 @@ pub const PRESETS: &[Preset] = &[
     },
 ];
 
-/// Five tasks of two classes.
+/// Returns five tasks of two classes.
 fn pairs() -> Vec<Vec<usize>> {
     (0..5).map(|task| vec![2 * task, 2 * task + 1]).collect()
 }
@@ -389,12 +389,12 @@ pub const STUDIES: &[Preset] = &[
     scaling::ROBUSTNESS,
 ];
 
-/// The preset of this name.
+/// Returns the preset of this name.
 pub fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The study of this name.
+/// Returns the study of this name.
 pub fn study(name: &str) -> Option<&'static Preset> {
     STUDIES.iter().find(|study| study.name == name)
 }

@@ -1,4 +1,4 @@
-//! Networks of the library beyond the first ones, and one on which the theory of infinite width fails.
+//! Presets for further networks of the library, including one for which the infinite-width theory fails.
 
 use super::builders::among;
 use super::{Preset, universality};
@@ -121,7 +121,7 @@ pub(super) const LIBRARY: Preset = Preset {
     },
 };
 
-/// A hundred images of each class, in batches of 32.
+/// Sets a hundred images per class, in batches of 32.
 fn few_images(spec: &mut Spec) {
     spec.data.per_class = 100;
     spec.data.test_per_class = 50;

@@ -1,4 +1,4 @@
-//! The studies of the scaling laboratory: whose test error falls faster with more data?
+//! The studies of the scaling laboratory: which learner's test error falls faster with more data?
 
 use super::Preset;
 use crate::spec::{
@@ -121,27 +121,28 @@ pub const ROBUSTNESS: Preset = Preset {
     },
 };
 
-/// Everyone who is compared on targets that are drawn.
+/// The learners compared on synthetic targets.
 const RIVALS: [Learner; 4] = [Learner::Network, Learner::KernelStart, Learner::KernelEnd, Learner::Infinite];
 
 fn ntk() -> NetworkSpec {
     NetworkSpec { parametrisation: Parametrisation::Ntk, ..NetworkSpec::default() }
 }
 
-/// One task whose samples are drawn, learnt with the squared error.
+/// Sets one task with synthetic samples, learnt with the squared error.
 fn drawn(spec: &mut Spec, source: Source) {
     spec.data.source = source;
     spec.data.test_per_class = 1000;
     spec.tasks.classes = vec![vec![0, 1]];
     spec.training.loss = Loss::Mse;
-    // All samples at once: no noise but that of the samples.
+    // Full batches: the samples are the only source of noise.
     spec.training.batch = 100_000;
     spec.kernel.per_epoch = 1;
     spec.kernel.lag = 1.0;
     spec.kernel.probes_per_class = 32;
 }
 
-/// The network and the rate of Atanasov et al. 2023 at this scale. The kernel grows a hundredfold, and with it what a rate may be.
+/// Sets the network and the rate of Atanasov et al. 2023 at this scale. The kernel grows a hundredfold, which limits the
+/// rate.
 fn sphere(spec: &mut Spec, target: Target) {
     drawn(spec, Source::SpherePolynomial);
     spec.data.target = target;
@@ -151,7 +152,7 @@ fn sphere(spec: &mut Spec, target: Target) {
     spec.tasks.epochs = vec![4000.0];
 }
 
-/// The lower half of the classes against the upper one, in one output.
+/// Sets the lower half of the classes against the upper one, in one output.
 fn images(spec: &mut Spec) {
     spec.data.binary = true;
     spec.tasks.classes = vec![(0..10).collect()];
@@ -161,9 +162,9 @@ fn images(spec: &mut Spec) {
     spec.kernel.lag = 0.5;
 }
 
-/// Four convolutions on images, at a rate at which they interpolate within the epochs that they have and the kernel does not break:
-/// in the He initialisation the read-out is so large that the first epoch of the squared error throws the kernel over, and a
-/// tenth of the rate learns nothing but what the kernel at the start would.
+/// Sets four convolutions on images, at a rate at which they interpolate within their epochs and the kernel stays intact.
+/// With the He initialisation the read-out is so large that the first epoch of the squared error changes the kernel beyond
+/// recognition, and at a tenth of the rate the network learns no more than its initial kernel would.
 fn convolutions(spec: &mut Spec) {
     images(spec);
     let cnn = NetworkSpec::of("cnn").with("depth", 4).with("pool", "max").with("head", "flatten");

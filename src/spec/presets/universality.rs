@@ -1,5 +1,5 @@
-//! The studies of the Universality laboratory: does training follow the kernel, the more closely the wider the network is?
-//! (Yang & Littwin 2021, *Tensor Programs IIb*.) Each is over in minutes on two cores.
+//! The studies of the Universality laboratory: does training follow the kernel more closely as the width grows? (Yang &
+//! Littwin 2021, *Tensor Programs IIb*.) Each takes minutes on two cores.
 
 use toml::Value;
 
@@ -20,7 +20,7 @@ pub(super) const INFINITE_WIDTH: Preset = Preset {
     },
 };
 
-/// Full-batch descent on exactly the probes, so that the closed form of each mode holds as far as the kernel stands still.
+/// Full-batch descent on exactly the probes, so that the closed form of each mode holds as long as the kernel is constant.
 pub(super) const RUN: Preset = Preset {
     name: "universality",
     about: "Forty images, a wide network, and what three standing kernels say it will do: its logits, mode by mode, beside theirs",
@@ -44,7 +44,7 @@ pub(super) const WIDTH_INIT: Preset = Preset {
     about: "How near the kernel of a random network is to that of infinite width: ‖Θ_n − Θ̊‖/‖Θ̊‖ falls as n^−½",
     change: |spec| {
         universal(spec);
-        // One step at a rate of nothing: what is measured is there before it.
+        // One step at a rate of zero: the measurement is taken before it.
         spec.tasks.steps = vec![1];
         spec.training.rate = 0.0;
         (spec.kernel.predict, spec.kernel.piecewise) = (false, None);
@@ -165,8 +165,8 @@ pub(super) const BREAKS: Preset = Preset {
     },
 };
 
-/// The setting of Tensor Programs IIb: the NTK parametrisation, a few images, so many steps of plain SGD on the squared error
-/// that the width does not change, and beside the network what static kernels would have it do.
+/// Sets the setup of Tensor Programs IIb: the NTK parametrisation, few images, a number of steps of plain SGD on the
+/// squared error that does not depend on the width, and predictions of the static kernels beside the network.
 fn universal(spec: &mut Spec) {
     spec.data.per_class = 4;
     spec.data.test_per_class = 5;
@@ -175,7 +175,7 @@ fn universal(spec: &mut Spec) {
     spec.network.parametrisation = Parametrisation::Ntk;
     spec.training.loss = Loss::Mse;
     spec.training.rate = 0.5;
-    // Ten steps an epoch, and with them one snapshot.
+    // Ten steps per epoch, and one snapshot per epoch.
     spec.training.batch = 4;
     spec.kernel.probes_per_class = 2;
     spec.kernel.train_on_probes = true;
@@ -185,10 +185,10 @@ fn universal(spec: &mut Spec) {
     spec.kernel.piecewise = Some(1.0);
 }
 
-/// A name, settings and, where they are others, widths.
+/// A name, settings and, where they differ from the study's, widths.
 type Line<'a> = (&'a str, &'a [&'a str], &'a [i64]);
 
-/// A study of several settings, each along the width.
+/// Returns a study of several settings, each along the width.
 fn series(widths: &[i64], seeds: &[u64], lines: &[Line<'_>]) -> Option<StudySpec> {
     let values = |widths: &[i64]| widths.iter().map(|width| Value::Integer(*width)).collect();
     let variant = |(name, set, own): &Line<'_>| Variant {

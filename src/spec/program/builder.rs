@@ -1,4 +1,4 @@
-//! Writes a program line by line, and refuses a line that does not fit those before it.
+//! Builds a program line by line, and refuses a line that does not fit those before it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,33 +6,33 @@ use std::sync::Arc;
 use super::{Line, Program, blocks};
 use crate::spec::ops::{Op, Parameter, shown};
 
-/// A line that was written, to be read by later ones.
+/// A handle to a line, to be read by later lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
-/// A program that is being written.
+/// A program under construction.
 #[derive(Clone, Debug)]
 pub struct Builder {
     lines: Vec<Line>,
     tensors: Vec<Parameter>,
     /// Tensors by name.
     known: HashMap<String, usize>,
-    /// The line of the text that is being read.
+    /// The line of the text being evaluated.
     written: Option<usize>,
-    /// The tensors of a weights file, whose sizes go before those that are asked for.
+    /// The tensors of a weights file, whose sizes take precedence over the requested ones.
     adopted: Option<Arc<Shapes>>,
 }
 
 /// The tensors of a weights file: shapes by names.
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// Lines of a program at most.
+/// Largest number of lines of a program.
 pub const MOST_LINES: usize = 4096;
-/// Most numbers that a line gives for one sample.
+/// Largest number of values of a line per sample.
 const MOST_VALUES: usize = 1 << 28;
 
 impl Builder {
-    /// A program of one line, the image [channels, height, width].
+    /// Starts a program with one line, the image [channels, height, width].
     pub fn new(image: [usize; 3]) -> Self {
         let input = Line {
             op: Op::Input,
@@ -46,31 +46,32 @@ impl Builder {
         Self { lines: vec![input], tensors: Vec::new(), known: HashMap::new(), written: None, adopted: None }
     }
 
-    /// The same, of the network in a weights file with tensors of these names and shapes: a layer has as many outputs as its
-    /// tensor, and a bias where there is one, whatever it is asked to have.
+    /// Starts the program of the network in a weights file with tensors of these names and shapes: a layer has as many
+    /// outputs as its tensor, and a bias where the file has one, whatever is requested.
     pub fn adopting(image: [usize; 3], tensors: &Arc<Shapes>) -> Self {
         Self { adopted: Some(tensors.clone()), ..Self::new(image) }
     }
 
-    /// The image.
+    /// Returns the image.
     pub fn input(&self) -> Value {
         Value(0)
     }
 
-    /// Says which line of the text is being read.
+    /// Sets the line of the text that is being evaluated.
     pub fn at(&mut self, written: Option<usize>) {
         self.written = written;
     }
 
-    /// The shape of a value.
+    /// Returns the shape of a value.
     pub fn shape(&self, value: Value) -> &[usize] {
         &self.lines[value.0].shape
     }
 
-    /// A line: an operation on values, whose tensors bear this name. A tensor that is there already is shared.
+    /// Adds a line: an operation on values, whose tensors have this name. An existing tensor is shared.
     ///
     /// # Errors
-    /// When the shapes do not fit, the name is none or is that of a tensor of another shape, or the program is too long.
+    /// Fails if the shapes do not fit, the name is invalid or belongs to a tensor of another shape, or the program is too
+    /// long.
     pub fn line(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Value, String> {
         if self.lines.len() >= MOST_LINES {
             return Err(format!("a network has at most {MOST_LINES} operations"));
@@ -115,10 +116,10 @@ impl Builder {
         Ok(Value(self.lines.len() - 1))
     }
 
-    /// The program whose logits are this value, without the lines that do not lead to it.
+    /// Returns the program whose logits are this value, without the lines that do not lead to it.
     ///
     /// # Errors
-    /// When the value is no vector of so many logits.
+    /// Fails if the value is not a vector of `classes` logits.
     pub fn finish(self, logits: Value, classes: usize) -> Result<Program, String> {
         let shape = self.shape(logits);
         if shape != [classes] && (self.adopted.is_none() || shape.len() != 1) {
@@ -155,7 +156,7 @@ impl Builder {
     }
 }
 
-/// Names are those of weights files: parts of letters, digits and `_` between dots.
+/// Checks a name as in weights files: parts of letters, digits and `_` separated by dots.
 fn check_name(name: &str) -> Result<(), String> {
     const LONGEST: usize = 128;
     let is_part =

@@ -1,8 +1,8 @@
-//! A network as its tensor program: one line for each variable, in the order in which they are computed, with the operation,
-//! what it reads, the parameter tensors that enter it and its shape (the straight-line programs of *Tensor Programs* I–III).
+//! A network as its tensor program: one line for each variable, in the order of computation, with the operation, its
+//! inputs, its parameter tensors and its shape (the straight-line programs of *Tensor Programs* I–III).
 //!
-//! It is the one description of a network. Names, cost, memory, the picture, the infinite-width limit, initial weights, the
-//! network on burn and the loading of weights are read off it, so none of them can speak of another network than the others.
+//! It is the only description of a network. Names, cost, memory, the graph, the infinite-width limit, initial weights, the
+//! network on burn and the loading of weights are all derived from it, so they always describe the same network.
 
 mod builder;
 
@@ -15,8 +15,8 @@ use super::ops::{Arithmetic, Op, Parameter, PoolKind};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     pub lines: Vec<Line>,
-    /// All parameter tensors, in the order in which the forward pass comes by them first. A tensor that several lines read is
-    /// there once.
+    /// All parameter tensors, in the order of their first use in the forward pass. A tensor that several lines read is
+    /// listed once.
     pub tensors: Vec<Parameter>,
 }
 
@@ -24,37 +24,37 @@ pub struct Program {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub op: Op,
-    /// The layer's name, as in weights files; of an operation without parameters, none.
+    /// The layer's name, as in weights files; empty for an operation without parameters.
     pub name: String,
-    /// The lines it is computed from; all earlier.
+    /// The lines that it reads; all earlier.
     pub reads: Vec<usize>,
-    /// Its tensors, by their place in [`Program::tensors`], in the order in which its operation names them.
+    /// Its tensors, as indices into [`Program::tensors`], in the order of its operation.
     pub tensors: Vec<usize>,
-    /// Without the sample axis.
+    /// The shape of the value, without the sample axis.
     pub shape: Vec<usize>,
-    /// Of a network with numbered blocks (`blocks.0.…`, `layer1.0.…`), the one it stands in, from 0.
+    /// The block that contains the line, from 0, in a network with numbered blocks (`blocks.0.…`, `layer1.0.…`).
     pub block: Option<usize>,
-    /// The line of the text that wrote it, from 1; none where no text did.
+    /// The line of the text that wrote it, from 1; `None` for a program built in code.
     pub written: Option<usize>,
 }
 
 impl Program {
-    /// How many blocks there are.
+    /// Returns the number of blocks.
     pub fn blocks(&self) -> usize {
         self.lines.iter().filter_map(|line| line.block).max().map_or(0, |last| last + 1)
     }
 
-    /// The tensors of a line.
+    /// Returns the tensors of a line.
     pub fn tensors_of(&self, line: &Line) -> impl Iterator<Item = &Parameter> {
         line.tensors.iter().map(|&place| &self.tensors[place])
     }
 
-    /// The shapes that a line reads.
+    /// Returns the shapes that a line reads.
     pub fn inputs_of(&self, line: &Line) -> Vec<&[usize]> {
         line.reads.iter().map(|&read| self.lines[read].shape.as_slice()).collect()
     }
 
-    /// What the lines cost that cost more than a pass over what they read, in the order of the forward pass.
+    /// Returns the layers: the lines that cost more than a pass over their inputs, in the order of the forward pass.
     pub fn layers(&self) -> Vec<Layer> {
         let uses = self.uses();
         let layer = |line: &Line| {
@@ -64,47 +64,48 @@ impl Program {
         self.lines.iter().filter_map(layer).collect()
     }
 
-    /// How many numbers a network of it stores, those of a tensor that several lines read once; without running statistics.
+    /// Returns the number of stored parameters, shared tensors counted once; without running statistics.
     pub fn parameters(&self) -> f64 {
         self.tensors.iter().filter(|tensor| !tensor.is_statistic()).map(Parameter::entries).sum()
     }
 
-    /// Whether a line reads the image otherwise than as a list of numbers.
+    /// Returns whether a line uses the image's shape, rather than a flat list of numbers.
     pub fn reads_images(&self) -> bool {
         self.lines.iter().any(|line| line.reads.contains(&0) && !line.op.flattens())
     }
 
-    /// Whether a line reads squares of pixels, which points and lists of numbers do not have.
+    /// Returns whether a line reads windows of pixels, which points and lists of numbers do not have.
     pub fn has_windows(&self) -> bool {
         self.lines.iter().any(|line| line.op.has_windows())
     }
 
-    /// Whether windows of pixels become one in this way.
+    /// Returns whether a line pools in this way.
     pub fn pools(&self, kind: PoolKind) -> bool {
         self.lines.iter().any(|line| line.op.pools() == Some(kind))
     }
 
-    /// The share that its training and its kernels reach of the speed of large matrix products, roughly: small products, and what
-    /// is done entry by entry between them. Measured on the usual sizes of five networks, one epoch and a half with 80 probes.
+    /// Estimates the fraction of the speed of large matrix products that its training and its kernels reach, given small
+    /// products and elementwise work between them. Measured on the usual sizes of five networks, one epoch and a half with
+    /// 80 probes.
     pub fn reaches(&self) -> f64 {
         self.lines.iter().map(|line| line.op.reaches()).fold(0.4, f64::min)
     }
 
-    /// Whether training computes otherwise than evaluation does: with the statistics of a batch, or without some numbers.
+    /// Returns whether training computes differently from evaluation: with batch statistics, or with dropout.
     pub fn is_other_in_training(&self) -> bool {
         self.lines.iter().any(|line| line.op.is_other_in_training())
     }
 
-    /// How many lines read each tensor: more than one where it is shared.
+    /// Returns the number of lines that read each tensor: more than one where it is shared.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.tensors.len()];
         self.lines.iter().flat_map(|line| &line.tensors).for_each(|&tensor| uses[tensor] += 1);
         uses
     }
 
-    /// Whether a value goes around a line that has tensors and is added to what comes of it.
+    /// Returns whether there is a residual connection around a line with tensors.
     pub fn has_residual(&self) -> bool {
-        // Of each line, the lines that it is made of by way of tensors.
+        // `reached`: whether a path from `from` leads to the line, and whether that path contains a line with tensors.
         let goes_around = |from: usize, to: usize| {
             let mut reached = vec![None; self.lines.len()];
             reached[from] = Some(false);
@@ -122,7 +123,8 @@ impl Program {
         })
     }
 
-    /// Its layers from the images to the logits, as weights files name them; a block counts as one. The last one is the head.
+    /// Returns the names of the layers from the images to the logits, as in weights files; a block counts as one. The last
+    /// one is the head.
     pub fn parts(&self) -> Vec<String> {
         let mut parts: Vec<String> = Vec::new();
         for line in self.lines.iter().filter(|line| !line.tensors.is_empty()) {
@@ -135,7 +137,8 @@ impl Program {
     }
 }
 
-/// `blocks.0` of `blocks.0.fc1`: everything up to the last number that other parts follow.
+/// Returns the block of a name, `blocks.0` of `blocks.0.fc1`: everything up to the last number that is followed by other
+/// parts.
 pub(super) fn block_of(name: &str) -> Option<&str> {
     let mut end = None;
     let mut from = 0;
@@ -149,8 +152,8 @@ pub(super) fn block_of(name: &str) -> Option<&str> {
     Some(&name[..end?])
 }
 
-/// Which block each line stands in: lines with tensors by their names; the others where they lie between such lines of a block,
-/// add up what it gives, or are read by it alone.
+/// Assigns each line to its block: lines with tensors by their names; others if they lie between such lines of a block, add
+/// up its outputs, or are read by it alone.
 fn blocks(lines: &mut [Line]) {
     let mut names: Vec<String> = Vec::new();
     for line in lines.iter_mut().filter(|line| !line.tensors.is_empty()) {
@@ -164,7 +167,7 @@ fn blocks(lines: &mut [Line]) {
     for block in (0..names.len()).map(Some) {
         let of = |line: &Line| line.block == block;
         let (Some(first), Some(mut last)) = (lines.iter().position(of), lines.iter().rposition(of)) else { continue };
-        // A branch may end in lines without tensors, the last of which is a sum with what the block was given.
+        // A branch may end in lines without tensors, the last of which adds the block's input.
         while let Some(next) = lines.get(last + 1) {
             let ends = matches!(next.op, Op::Arithmetic(_)) && next.reads.iter().any(|&read| read < first);
             let goes_on = next.reads.iter().all(|&read| (first..=last).contains(&read));

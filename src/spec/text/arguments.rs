@@ -1,4 +1,4 @@
-//! What a function of the language is given, read one after the other, and refused in words that say what would fit.
+//! Reads the arguments of a function of the language one after the other; errors name what would fit.
 
 use std::ops::RangeInclusive;
 
@@ -9,24 +9,24 @@ use super::setting::listed;
 use crate::spec::Value;
 use crate::spec::ops::shown;
 
-/// The largest whole number that a function takes.
+/// The largest whole number that a function accepts.
 pub const MOST: usize = 1 << 24;
-/// Letters of a text that a message repeats.
+/// Number of characters of a text that a message quotes.
 const REPEATED: usize = 40;
 
 /// The arguments of a call.
 pub struct Arguments {
     function: &'static Function,
-    /// What is not read yet, the next one last.
+    /// The arguments not read yet, the next one last.
     rest: Vec<Dynamic>,
     options: Map,
 }
 
 impl Arguments {
-    /// Takes off the options, if the last argument is such.
+    /// Separates the options, if the last argument is a map.
     ///
     /// # Errors
-    /// When there is an option that the function does not have.
+    /// Fails on an option that the function does not have.
     pub fn new(function: &'static Function, mut given: Vec<Dynamic>) -> Result<Self, String> {
         let options = match given.pop_if(|last| last.is_map()) {
             Some(options) => options.try_cast::<Map>().unwrap_or_default(),
@@ -42,7 +42,7 @@ impl Arguments {
         Ok(Self { function, rest: given, options })
     }
 
-    /// How many are left.
+    /// Returns the number of arguments left.
     pub fn left(&self) -> usize {
         self.rest.len()
     }
@@ -87,7 +87,7 @@ impl Arguments {
         self.list(what)?.iter().map(|given| whole_of(what, given, 0..=MOST)).collect()
     }
 
-    /// What an option says, if anything.
+    /// Returns the value of an option, if it is given.
     pub fn option(&mut self, name: &str) -> Option<Dynamic> {
         self.options.remove(name)
     }
@@ -101,7 +101,7 @@ impl Arguments {
         self.option(name).map_or(Ok(usual), |given| whole_of(name, &given, range))
     }
 
-    /// A number for both sides of an image, or one for each.
+    /// Reads an option that is one number for both sides of an image, or one for each.
     pub fn sides_option(&mut self, name: &str, usual: [usize; 2], low: usize) -> Result<[usize; 2], String> {
         self.option(name).map_or(Ok(usual), |given| sides_of(name, given, low))
     }
@@ -117,7 +117,7 @@ pub fn list_of(what: &str, given: Dynamic) -> Result<Array, String> {
     given.try_cast::<Array>().ok_or_else(|| format!("{what} is a list in [ ], not {words}"))
 }
 
-/// A number for both sides of an image, or a list of two: down and across.
+/// Reads one number for both sides of an image, or a list of two: vertical and horizontal.
 pub fn sides_of(what: &str, given: Dynamic, low: usize) -> Result<[usize; 2], String> {
     if !given.is_array() {
         return whole_of(what, &given, low..=MOST).map(|side| [side; 2]);
@@ -142,7 +142,7 @@ pub fn real_of(what: &str, given: &Dynamic) -> Result<f64, String> {
     number.filter(|number| number.is_finite()).ok_or_else(|| format!("{what} is a finite number, not {}", said(given)))
 }
 
-/// What something is, in words.
+/// Describes a value in words.
 pub fn said(given: &Dynamic) -> String {
     if let Ok(number) = given.as_int() {
         return number.to_string();
@@ -159,7 +159,7 @@ pub fn said(given: &Dynamic) -> String {
     kind(given.type_name()).to_owned()
 }
 
-/// What a type of the library is called here.
+/// Returns the language's name of a type of the library.
 pub fn kind(name: &str) -> &'static str {
     match name {
         "i64" => "a whole number",
@@ -181,13 +181,13 @@ pub fn kind(name: &str) -> &'static str {
     }
 }
 
-/// The beginning of a text, without anything that a terminal would obey.
+/// Returns the beginning of a text, without terminal control characters.
 pub fn cut(text: &str) -> String {
     let more = if text.chars().nth(REPEATED).is_some() { "…" } else { "" };
     text.chars().take(REPEATED).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>() + more
 }
 
-/// Shapes in a sentence.
+/// Formats shapes for a sentence.
 pub fn shapes<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> String {
     listed(&shapes.map(shown).collect::<Vec<_>>(), "and")
 }

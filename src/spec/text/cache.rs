@@ -1,4 +1,4 @@
-//! What the last texts came to: a window asks in every frame, and a text is evaluated once.
+//! Caches the latest evaluations of texts: the window requests one in every frame, and a text is evaluated once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,12 @@ use super::evaluate::{MOST_BYTES, Outcome, evaluate};
 use super::{Asked, Setting};
 use crate::spec::Activation;
 
-/// Questions that are kept, the latest first.
+/// Number of cached evaluations, the latest first.
 const KEPT: usize = 64;
 
 static ASKED: Mutex<VecDeque<(Question, Arc<Outcome>)>> = Mutex::new(VecDeque::new());
 
-/// A text and what it is evaluated for.
+/// The key of the cache: a text and the inputs of its evaluation.
 #[derive(PartialEq)]
 struct Question {
     text: String,
@@ -32,9 +32,10 @@ impl Question {
     }
 }
 
-/// What came of a text, now or the last time. Refusals are kept too: a text that runs into a limit would do so in every frame.
+/// Evaluates a text, or returns the cached result. Errors are cached too: a text that exceeds a limit would do so in every
+/// frame.
 pub(super) fn outcome(text: &str, asked: &Asked<'_>) -> Arc<Outcome> {
-    // What is there is whole even if a thread died while it held the lock.
+    // The cache is consistent even if a thread panicked while it held the lock.
     let kept = || ASKED.lock().unwrap_or_else(PoisonError::into_inner);
     {
         let mut kept = kept();
@@ -46,7 +47,7 @@ pub(super) fn outcome(text: &str, asked: &Asked<'_>) -> Arc<Outcome> {
             return outcome;
         }
     }
-    // Without the lock: another thread may ask something else meanwhile.
+    // Without the lock: another thread may evaluate another text meanwhile.
     let outcome = Arc::new(evaluate(text, asked, None));
     if text.len() <= MOST_BYTES {
         let question = Question {

@@ -1,5 +1,5 @@
-//! A text is evaluated once, within limits: of operations, depth, sizes and time. It can do nothing but write lines and declare
-//! settings.
+//! Evaluates a text within limits of operations, depth, sizes and time. A text can only write lines of a program and
+//! declare settings.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -23,36 +23,36 @@ use super::{Asked, Declared, Described};
 use crate::spec::ops::{Arithmetic, Op, Scale};
 use crate::spec::{Activation, Builder, Shapes, Value};
 
-/// Bytes of a text.
+/// Largest number of bytes of a text.
 pub const MOST_BYTES: usize = 64 << 10;
-/// Steps of an evaluation; the longest program takes a twentieth of them.
+/// Largest number of steps of an evaluation; the longest program takes a twentieth of them.
 const MOST_STEPS: u64 = 2_000_000;
-/// Time that an evaluation may take of its core, whatever else the machine does.
+/// Largest CPU time of an evaluation, whatever the load of the machine.
 const MOST_TIME: Duration = Duration::from_millis(200);
-/// Where it took so long by the clock on the wall, this much of its core is enough: nobody waits longer than they must, and a text
-/// that is a network is not refused because the machine is busy.
+/// Wall-clock time after which [`LONG`] of CPU time ends an evaluation: nobody waits longer than necessary, and a valid
+/// text is not refused because the machine is busy.
 const PATIENCE: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_millis(60);
-/// Steps between two looks at the clock.
+/// Steps between two readings of the clock.
 const CLOCK: u64 = 32;
-/// Calls within calls; depth of an expression, and of one within a function.
+/// Largest depth of calls, of an expression, and of an expression within a function.
 const MOST_CALLS: usize = 32;
 const MOST_DEPTH: usize = 64;
-/// Letters of a text, things in a list with all that is in them, and keys of a map.
+/// Largest numbers of characters of a text, of elements of a list including nested ones, and of keys of a map.
 const MOST_LETTERS: usize = 16 << 10;
 const MOST_THINGS: usize = 4096;
 const MOST_NAMES: usize = 256;
-/// Memory of the stack of the thread that evaluates: what the deepest text within these limits needs, several times over.
+/// Stack size of the evaluating thread: several times what the deepest text within these limits needs.
 const STACK: usize = 64 << 20;
 
-/// Words of the library's language that a text cannot use: what would write, read, wait, or hide an error.
+/// Keywords of the library's language that a text cannot use: those that would write, read, wait, or hide an error.
 pub(super) const WITHOUT: &[&str] = &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
 
-/// What came of a text: its settings as far as they were read, its usual activation, and all of it or what is wrong.
+/// The result of a text: its settings as far as they were read, its usual activation, and the program or the error.
 pub(super) struct Outcome {
     pub settings: Vec<Declared>,
     pub activation: Option<Activation>,
-    /// Whether the text could be read and no setting was refused.
+    /// True if the text was parsed and no setting was refused.
     pub is_read: bool,
     pub described: Result<Arc<Described>, TextError>,
 }
@@ -63,7 +63,7 @@ impl Outcome {
     }
 }
 
-/// Evaluates a text on a thread of its own, whose stack suffices wherever this is called from.
+/// Evaluates a text on its own thread, whose stack suffices wherever this is called from.
 pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     if text.len() > MOST_BYTES {
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
@@ -77,7 +77,7 @@ pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shape
     })
 }
 
-/// What a text calls `image`: it has sides and nothing else.
+/// The value that a text refers to as `image`, of which only the sides can be read.
 #[derive(Clone)]
 struct Image([usize; 3]);
 
@@ -121,7 +121,7 @@ fn read(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome
     Outcome { settings, activation, is_read: !writer.refused, described }
 }
 
-/// Every setting that is given must be one that the text declares.
+/// Checks that the text declares every given setting.
 fn check_given(writer: &Writer) -> Result<(), String> {
     let names: Vec<&str> = writer.declared.iter().map(|setting| setting.name.as_str()).collect();
     let Some(odd) = writer.given.keys().find(|given| !names.contains(&given.as_str())) else { return Ok(()) };
@@ -188,7 +188,7 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
     engine
 }
 
-/// When an evaluation began.
+/// The start of an evaluation, by wall clock and CPU time.
 #[derive(Clone, Copy)]
 struct Clock {
     core: ThreadTime,
@@ -210,7 +210,7 @@ fn whole(number: usize) -> Dynamic {
     Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// A call of a function of the language.
+/// Calls a function of the language.
 fn call(
     writer: &Shared,
     function: &'static Function,
@@ -228,7 +228,8 @@ fn call(
     let name = given.first().and_then(|first| first.as_immutable_string_ref().ok()).map(|name| name.to_string());
     let ended = Arguments::new(function, given).and_then(|given| (function.run)(&mut writer, given));
     ended.map_err(|why| {
-        // An operation says its layer's name, which belongs to the function's, and not always the shapes that it read.
+        // The error names the function, since an operation knows only its layer's name, and adds the shapes where they are
+        // missing.
         let called =
             name.and_then(|name| Some((why.strip_prefix(&format!("{name}: "))?.to_owned(), format!(" {name}"))));
         let (why, name) = called.unwrap_or((why, String::new()));
@@ -239,7 +240,7 @@ fn call(
     })
 }
 
-/// `+ - *` of values, and of a value and a number; `v.shape`.
+/// Registers `+ - *` of values, and of a value and a number, and `v.shape`.
 fn operators(engine: &mut Engine, writer: &Shared) {
     let binary = [("+", Arithmetic::Add), ("-", Arithmetic::Subtract), ("*", Arithmetic::Multiply)];
     for (sign, operation) in binary {
@@ -248,7 +249,7 @@ fn operators(engine: &mut Engine, writer: &Shared) {
             operate(&writer, &context, Op::Arithmetic(operation), &[a, b])
         });
     }
-    /// What an operator makes of a value and a number: times the first, plus the second.
+    /// Maps the number of an operator to the affine function of the value: factor and summand.
     type Affine = fn(f64) -> (f64, f64);
     let right: [(&str, Affine); 4] =
         [("+", |c| (1.0, c)), ("-", |c| (1.0, -c)), ("*", |c| (c, 0.0)), ("/", |c| (1.0 / c, 0.0))];
@@ -269,7 +270,7 @@ fn operators(engine: &mut Engine, writer: &Shared) {
     });
 }
 
-/// An operator between a value and a number, whole or not; `turned` where the number stands first.
+/// Registers an operator between a value and a number, whole or not; if `turned`, the number is on the left.
 fn scaled(engine: &mut Engine, writer: &Shared, sign: &str, affine: fn(f64) -> (f64, f64), turned: bool) {
     let write = {
         let writer = Rc::clone(writer);

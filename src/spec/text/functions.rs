@@ -1,4 +1,5 @@
-//! The functions of the language: one table, from which texts are evaluated, errors are worded and pages are written.
+//! The functions of the language in one table, from which texts are evaluated, errors are worded and help pages are
+//! written.
 
 use std::ops::RangeInclusive;
 
@@ -17,32 +18,32 @@ use crate::spec::ops::{
 #[derive(Debug)]
 pub struct Function {
     pub name: &'static str,
-    /// How it is called, with its options.
+    /// The call with its options.
     pub call: &'static str,
-    /// What it does, in half a sentence.
+    /// The description, half a sentence.
     pub about: &'static str,
     /// The options that its last argument may name.
     pub options: &'static [&'static str],
-    /// How many arguments it takes, options included.
+    /// Number of arguments, options included.
     pub takes: RangeInclusive<usize>,
     pub(super) run: fn(&mut Writer, Arguments) -> Result<Dynamic, String>,
 }
 
 impl Function {
-    /// Whether it computes a value; else it declares something.
+    /// Returns whether it computes a value, rather than declaring something.
     pub fn computes(&self) -> bool {
         !matches!(self.name, "setting" | "usual_activation")
     }
 }
 
-/// A line of the table.
+/// Builds the table.
 macro_rules! functions {
     ($($name:literal $call:literal $takes:expr, [$($option:literal),*], $about:literal => $run:expr;)*) => {
         &[$(Function { name: $name, call: $call, about: $about, options: &[$($option),*], takes: $takes, run: $run },)*]
     };
 }
 
-/// All functions, in the order in which a page lists them.
+/// All functions, in the order of the help page.
 pub const FUNCTIONS: &[Function] = functions! {
     "setting" r#"setting(name, default, choices, "hover")"# 2..=4, [],
         "a setting of this network: choices are 16..8192, [0.0, 0.9] or [\"max\", \"avg\"], and true or false have none" =>
@@ -157,7 +158,7 @@ pub const FUNCTIONS: &[Function] = functions! {
 
 type Written = Result<Dynamic, String>;
 
-/// An operation of one value that nothing else is said of.
+/// Adds a line for an operation on one value without arguments.
 fn plain(writer: &mut Writer, mut given: Arguments, op: Op) -> Written {
     let value = given.value()?;
     writer.unnamed(op, &[value])
@@ -175,7 +176,7 @@ fn function(writer: &mut Writer, given: Arguments, activation: Activation) -> Wr
 fn leaky_relu(writer: &mut Writer, mut given: Arguments) -> Written {
     let value = given.value()?;
     let slope = if given.left() == 0 { Activation::LEAK } else { given.real("the slope")? };
-    // The usual slope is the activation of that name: the same function is the same line.
+    // The usual slope is the activation of that name, so that equal functions give equal lines.
     let function = match slope {
         Activation::LEAK => Nonlinearity::Activation(Activation::LeakyRelu),
         slope => Nonlinearity::LeakyRelu(slope),
@@ -279,7 +280,7 @@ fn rnn(writer: &mut Writer, mut given: Arguments) -> Written {
     writer.line(Op::Recurrence(Recurrence { function, bias: false }), &name, &[sums])
 }
 
-/// The function that is named, or the network's.
+/// Returns the named function, or the network's activation.
 fn function_of(writer: &Writer, given: &mut Arguments) -> Result<Nonlinearity, String> {
     if given.left() == 0 {
         return Ok(Nonlinearity::Activation(writer.activation));
@@ -287,7 +288,7 @@ fn function_of(writer: &Writer, given: &mut Arguments) -> Result<Nonlinearity, S
     activation_of(&given.word("the function")?).map(Nonlinearity::Activation)
 }
 
-/// The activation of this name.
+/// Returns the activation of this name.
 pub(super) fn activation_of(name: &str) -> Result<Activation, String> {
     Activation::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
         let known: Vec<&str> = Activation::ALL.iter().map(|activation| activation.name()).collect();

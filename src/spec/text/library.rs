@@ -1,13 +1,13 @@
-//! The networks that come with the program: one file each in `assets/networks`.
+//! The built-in networks: one file each in `assets/networks`.
 
-/// A network's text and the name that it is asked for by.
+/// A built-in network's text and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     pub name: &'static str,
     pub text: &'static str,
 }
 
-/// All of them: a new network is a new file and its line here. They are offered in this order.
+/// All built-in networks, in the order in which they are offered. A new network is a new file and a line here.
 pub const NETWORKS: &[Network] = &[
     Network { name: "mlp", text: include_str!("../../../assets/networks/mlp.rhai") },
     Network { name: "cnn", text: include_str!("../../../assets/networks/cnn.rhai") },
@@ -28,19 +28,19 @@ pub const NETWORKS: &[Network] = &[
     Network { name: "transposed", text: include_str!("../../../assets/networks/transposed.rhai") },
 ];
 
-/// The network of this name that comes with the program.
+/// Returns the built-in network of this name.
 pub fn builtin(name: &str) -> Option<&'static Network> {
     NETWORKS.iter().find(|network| network.name == name)
 }
 
 impl Network {
-    /// One sentence that says what it is: its text's first line.
+    /// Returns its one-sentence summary, the first line of its text.
     pub fn summary(&self) -> &'static str {
         summary(self.text)
     }
 }
 
-/// What the first line of a text says of it; empty where it is no comment.
+/// Returns the summary in the first line of a text; empty where that is not a comment.
 pub fn summary(text: &str) -> &str {
     text.lines().next().and_then(|line| line.strip_prefix("//!")).map_or("", str::trim)
 }

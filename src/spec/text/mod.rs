@@ -1,11 +1,12 @@
-//! A network as text: a short file in the language Rhai, evaluated once to a [`Program`].
+//! Networks as text: a short file in the language Rhai, evaluated once to a [`Program`].
 //!
-//! The text is given the image `x`, the number of `classes`, the shape of the `image` and the function `act`; its last expression
-//! is the logits. `setting("width", 128, 16..8192)` declares a setting and gives its value. The functions are [`FUNCTIONS`].
+//! The text has access to the image `x`, the number of `classes`, the shape of the `image` and the function `act`; its last
+//! expression is the logits. `setting("width", 128, 16..8192)` declares a setting and returns its value. The functions are
+//! [`FUNCTIONS`].
 //!
-//! Guarantees: a text can do nothing but write a program; whatever it is, it ends within half a second in a program or in one
-//! sentence that says where and why. The same text with the same question gives the same program, and is evaluated once as long as
-//! it is among the last that were asked.
+//! Guarantees: a text can only write a program; any text ends within half a second in a program or in one sentence that
+//! names the place and the reason. The same text with the same inputs gives the same program, and is evaluated once as long
+//! as it is among the latest evaluations.
 
 mod arguments;
 mod cache;
@@ -29,38 +30,38 @@ pub use setting::{Choices, Declared, Setting};
 
 use super::{Activation, Program, Shapes};
 
-/// What a text is evaluated for.
+/// The inputs of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Asked<'a> {
     /// Channels, height and width.
     pub image: [usize; 3],
     pub classes: usize,
-    /// The function that the text calls `act`.
+    /// The function that the text refers to as `act`.
     pub activation: Activation,
     /// Settings that differ from their defaults, or all of them.
     pub settings: &'a BTreeMap<String, Setting>,
 }
 
-/// What a text says.
+/// The result of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
     pub program: Arc<Program>,
-    /// In the order in which the text declares them.
+    /// The settings in the order in which the text declares them.
     pub settings: Vec<Declared>,
-    /// The activation that the text calls usual, if it does.
+    /// The activation that the text declares as usual, if any.
     pub activation: Option<Activation>,
 }
 
-/// The program that a text writes, and the settings that it declares.
+/// Returns the program that a text writes and the settings that it declares.
 ///
 /// # Errors
-/// When it is no network, or none for this image or these settings, says where and why in one sentence.
+/// If it is not a network, or none for this image or these settings, names the place and the reason in one sentence.
 pub fn describe(text: &str, asked: &Asked<'_>) -> Result<Arc<Described>, TextError> {
     cache::outcome(text, asked).described.clone()
 }
 
-/// What a text gives for the tensors of a weights file, by name and shape: its layers are as wide as these say, and its settings may
-/// be any.
+/// Evaluates a text for the tensors of a weights file, by name and shape: its layers have the widths of these, and its
+/// settings are not limited to their ranges.
 ///
 /// # Errors
 /// As [`describe`].
@@ -68,19 +69,19 @@ pub fn adopting(text: &str, asked: &Asked<'_>, tensors: &Arc<Shapes>) -> Result<
     evaluate::evaluate(text, asked, Some(tensors)).described
 }
 
-/// The image and the classes for which the settings of a text are read where no data are at hand.
+/// The image and the number of classes for which the settings of a text are read where the data are unknown.
 const NOMINAL: ([usize; 3], usize) = ([3, 32, 32], 10);
 
-/// The settings of a text at their defaults. A text that is no network for a colour image of 32 × 32 pixels still has its
-/// settings, as far as they stand before what is wrong.
+/// Returns the settings of a text at their defaults. A text that is not a network for a colour image of 32 × 32 pixels
+/// still has the settings that stand before the error.
 ///
 /// # Errors
-/// When it cannot be read, or declares a setting that cannot be.
+/// Fails if it cannot be parsed, or declares an invalid setting.
 pub fn declared(text: &str) -> Result<Vec<Declared>, TextError> {
     nominal(text).map(|outcome| outcome.settings.clone())
 }
 
-/// The activation that a text calls usual, if it does.
+/// Returns the activation that a text declares as usual, if any.
 ///
 /// # Errors
 /// As [`declared`].
@@ -88,7 +89,7 @@ pub fn usual_activation(text: &str) -> Result<Option<Activation>, TextError> {
     nominal(text).map(|outcome| outcome.activation)
 }
 
-/// What a text says for the nominal image, where its settings could be read.
+/// Evaluates a text for the nominal image; fails if its settings could not be read.
 fn nominal(text: &str) -> Result<Arc<Outcome>, TextError> {
     let (image, classes) = NOMINAL;
     let asked = Asked { image, classes, activation: Activation::Relu, settings: &BTreeMap::new() };

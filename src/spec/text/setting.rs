@@ -1,4 +1,4 @@
-//! What a text asks its reader: settings with a default and choices, which become sliders, switches and lists.
+//! Settings that a text declares, with a default and choices; the window shows them as sliders, switches and lists.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,7 +16,7 @@ pub enum Setting {
 }
 
 impl fmt::Display for Setting {
-    /// As TOML writes it.
+    /// Writes the value as in TOML.
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(number) => write!(to, "{number}"),
@@ -47,7 +47,7 @@ from! {
     &str => |word: &str| Self::Word(word.to_owned()),
 }
 
-/// What a setting can be.
+/// The values that a setting admits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choices {
     Whole(RangeInclusive<i64>),
@@ -58,7 +58,7 @@ pub enum Choices {
 }
 
 impl Choices {
-    /// Whether a setting can have this value. A whole number serves where a real one is asked.
+    /// Returns whether a setting can have this value. A whole number is accepted for a real one.
     pub fn admits(&self, setting: &Setting) -> bool {
         match (self, setting) {
             (Self::Whole(range), Setting::Whole(number)) => range.contains(number),
@@ -70,7 +70,7 @@ impl Choices {
         }
     }
 
-    /// Whether they are whole numbers, of which one follows the other.
+    /// Returns whether the choices are ascending whole numbers.
     pub fn ascend(&self) -> bool {
         match self {
             Self::Whole(_) => true,
@@ -78,7 +78,7 @@ impl Choices {
         }
     }
 
-    /// The choices in a sentence.
+    /// Describes the choices in a sentence.
     pub fn words(&self) -> String {
         match self {
             Self::Whole(range) => format!("a whole number from {} to {}", range.start(), range.end()),
@@ -90,7 +90,7 @@ impl Choices {
         }
     }
 
-    /// A value that these choices admit, as they hold it: a whole number where a real one is asked is real.
+    /// Converts a value that these choices admit to their type: a whole number to a real one, where those are required.
     pub(in crate::spec) fn fitted(&self, setting: &Setting) -> Setting {
         match (self, setting) {
             (Self::Real(_), Setting::Whole(number)) => Setting::Real(*number as f64),
@@ -99,17 +99,17 @@ impl Choices {
     }
 }
 
-/// A setting as its text declares it.
+/// A declared setting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declared {
     pub name: String,
     pub default: Setting,
     pub choices: Choices,
-    /// What is said of it under the pointer; may be empty.
+    /// The tooltip; may be empty.
     pub hover: String,
 }
 
-/// Words in a sentence: a, b and c.
+/// Joins words in a sentence: a, b and c.
 pub(super) fn listed<T: AsRef<str>>(words: &[T], last: &str) -> String {
     match words {
         [] => String::new(),

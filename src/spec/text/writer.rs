@@ -1,4 +1,4 @@
-//! What a text writes while it is evaluated: lines of a program, and the settings that it declares.
+//! Collects the lines and the settings that a text writes during its evaluation.
 
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -12,28 +12,28 @@ use crate::spec::ops::Op;
 use crate::spec::section::{FIELDS, KIND};
 use crate::spec::{Activation, Builder, NetworkSpec, Value};
 
-/// Settings of a network at most.
+/// Largest number of settings of a network.
 const MOST_SETTINGS: usize = 64;
-/// Words that a setting can choose from, and letters of one and of a name.
+/// Largest number of words to choose from, and of characters of a word and of a name.
 const MOST_WORDS: usize = 32;
 const MOST_LETTERS: usize = 64;
-/// Letters of what is said of a setting under the pointer.
+/// Largest number of characters of a tooltip.
 const MOST_HOVER: usize = 500;
-/// Whole numbers and ends of ranges are exact as real ones.
+/// Whole numbers and ends of ranges up to this are exact as real ones.
 const LARGEST: i64 = 1 << 53;
 
-/// A program that is being written by a text.
+/// A program that a text is writing.
 pub struct Writer {
     pub builder: Builder,
-    /// Whether settings may be beyond their choices: those of a network that is loaded.
+    /// If true, settings may exceed their ranges: those of a network that is loaded.
     pub is_free: bool,
     pub activation: Activation,
-    /// Settings that are given, by name.
+    /// The given settings, by name.
     pub given: BTreeMap<String, Setting>,
     pub declared: Vec<Declared>,
-    /// The activation that the text calls usual.
+    /// The activation that the text declares as usual.
     pub usual: Option<Activation>,
-    /// Whether a setting was refused: then those that are declared are not all.
+    /// True if a setting was refused: then the declared settings are incomplete.
     pub refused: bool,
 }
 
@@ -46,23 +46,23 @@ impl Writer {
         self.builder.line(op, name, reads)
     }
 
-    /// A line as a text has it.
+    /// Adds a line and returns it as a value of the text.
     pub fn line(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Dynamic, String> {
         self.write(op, name, reads).map(Dynamic::from)
     }
 
-    /// A line without parameters.
+    /// Adds a line without parameters.
     pub fn unnamed(&mut self, op: Op, reads: &[Value]) -> Result<Dynamic, String> {
         self.line(op, "", reads)
     }
 
-    /// Says which function is usual for this network.
+    /// Declares the usual activation of this network.
     pub fn usual_activation(&mut self, mut given: Arguments) -> Result<Dynamic, String> {
         self.usual = Some(activation_of(&given.word("the name")?)?);
         Ok(Dynamic::UNIT)
     }
 
-    /// Declares a setting; gives its value.
+    /// Declares a setting and returns its value.
     pub fn setting(&mut self, given: Arguments) -> Result<Dynamic, String> {
         let value = self.declare(given);
         self.refused |= value.is_err();
@@ -102,7 +102,7 @@ impl Writer {
             None => self.declared.push(declared.clone()),
         }
         let value = self.given.get(&declared.name).unwrap_or(&declared.default);
-        // How wide a network may be is held against its choices where it is to be trained; one that is loaded has its own width.
+        // The width is checked against its range only where the network is to be trained; a loaded one has its own width.
         let is_width = declared.name == NetworkSpec::WIDTH && matches!(value, Setting::Whole(1..));
         let is_free = self.is_free && matches!(value, Setting::Whole(0..));
         if !is_width && !is_free && !declared.choices.admits(value) {
@@ -112,7 +112,7 @@ impl Writer {
     }
 }
 
-/// A setting is a key of a run file.
+/// Checks the name of a setting, which is a key of a run file.
 fn check_name(name: &str) -> Result<(), String> {
     if name == KIND || (name != NetworkSpec::WIDTH && FIELDS.contains(&name)) {
         return Err(format!("every network has {name}: a setting needs another name"));
@@ -125,7 +125,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Err(format!("“{}” is no name of a setting: small letters, digits and _, like width", cut(name)))
 }
 
-/// A number, a flag or a word.
+/// Reads a number, a flag or a word.
 fn scalar(given: &Dynamic) -> Option<Setting> {
     if let Ok(number) = given.as_int() {
         return Some(Setting::Whole(number));

@@ -1,7 +1,7 @@
-//! All numbers of a spec are finite, also those that no run would look at: NaN is not equal to itself, and what holds one would
-//! never be found again.
+//! Checks that all numbers of a spec are finite, even those that a run would not use: NaN is not equal to itself, and a
+//! spec with it would never be found again.
 //!
-//! The numbers are those of the spec as it is written, so that no setting can be forgotten.
+//! The numbers are taken from the serialised spec, so that no setting can be forgotten.
 
 use std::borrow::Cow;
 
@@ -15,9 +15,9 @@ use crate::spec::{Spec, StudySpec};
 const WIDTH: &str = "network.width";
 
 impl Spec {
-    /// A problem for each number of the settings that is not finite.
+    /// Returns a problem for each number of the settings that is not finite.
     pub(crate) fn finite_problems(&self) -> Vec<Problem> {
-        // Only the seed can be too large for TOML, which is told elsewhere.
+        // Only the seed can be too large for TOML, which is reported elsewhere.
         let own = Self { study: None, seed: 0, ..self.clone() };
         let mut found = Vec::new();
         walk_table(&Table::try_from(&own).unwrap_or_default(), "", &mut found);
@@ -26,7 +26,8 @@ impl Spec {
 }
 
 impl StudySpec {
-    /// The same for the section of a study. Its values are checked as settings of its runs, too, so infinity may stand there.
+    /// Returns a problem for each number of the study section that is not finite. Its values are also checked as settings
+    /// of its runs, so infinity is accepted here.
     pub(crate) fn finite_problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         walk_table(&Table::try_from(self).unwrap_or_default(), "study.", &mut found);
@@ -37,7 +38,7 @@ impl StudySpec {
 
 fn not_finite((key, number): (String, f64)) -> Problem {
     let field = known_keys().iter().filter(|known| key.starts_with(known.as_str())).max_by_key(|known| known.len());
-    // A user's text may have settings that no list of ours has.
+    // A user's text may have settings that are in none of our lists.
     let own = || if key.starts_with("network.") { Cow::Owned(key.clone()) } else { Cow::Borrowed("changes") };
     let field = field.map_or_else(own, |field| Cow::Borrowed(field.as_str()));
     let place = if field == key.as_str() { String::new() } else { format!("{key} is ") };

@@ -1,6 +1,6 @@
-//! What forbids a run of the infinitely wide network, beside what forbids any.
+//! Validates runs of the infinitely wide network, beyond the checks of any run.
 //!
-//! Its kernel must exist and stand still: that is the NTK parametrisation, trained by SGD with or without momentum.
+//! Its kernel must exist and be constant: that requires the NTK parametrisation, trained by SGD with or without momentum.
 
 use super::{Problem, problem};
 use crate::spec::ops::PoolKind;

@@ -1,6 +1,6 @@
-//! What is wrong with a spec, one sentence per field, before anything is tried.
+//! Validates a spec before a run starts: one sentence per invalid field.
 //!
-//! The window shows each sentence beside its field, the command line prints the first one; both read this list.
+//! The window shows each sentence beside its field, the command line prints the first one; both use this list.
 
 pub(crate) mod finite;
 pub(crate) mod infinite;
@@ -13,12 +13,12 @@ use std::ops::RangeInclusive;
 use super::cost::MOST_OPTIMISER_FLOP;
 use super::{Cost, DataShape, DataSpec, Optimiser, Program, Source, Spec, TaskKind, memory_available};
 
-/// Something that forbids a run, or (as a warning) spoils it.
+/// A problem that forbids a run, or (as a warning) degrades it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The key of the field, as in the run file: `network.width`.
     pub field: Cow<'static, str>,
-    /// One sentence that names the way out.
+    /// One sentence that names the remedy.
     pub message: String,
 }
 
@@ -26,11 +26,11 @@ pub(super) fn problem(field: impl Into<Cow<'static, str>>, message: impl Into<St
     Problem { field: field.into(), message: message.into() }
 }
 
-/// Images of a task that replay can keep: as many as the largest of our sets has.
+/// Largest number of images of a task that replay can store: the size of the largest supported data set.
 const MOST_REPLAYED: usize = 60_000;
 
 impl Spec {
-    /// Everything that forbids this run on images of this shape; empty when it can start.
+    /// Returns the problems that forbid this run on images of this shape; empty when it can start.
     pub fn problems(&self, shape: &DataShape) -> Vec<Problem> {
         let mut found = self.finite_problems();
         if !found.is_empty() {
@@ -42,7 +42,7 @@ impl Spec {
             self.plane_problems(plane, &mut found);
         }
         self.number_problems(&mut found);
-        // A network that points cannot have is not also told what its images should be.
+        // If points cannot use this network at all, the requirements on images are not reported as well.
         if found.iter().all(|problem| problem.field != "network.program") {
             self.network.problems(shape, &mut found);
         }
@@ -93,7 +93,7 @@ impl Spec {
         found
     }
 
-    /// What does not forbid the run but will disappoint.
+    /// Returns the problems that do not forbid the run but degrade its results.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         if self.training.optimiser == Optimiser::Adam {
@@ -129,7 +129,7 @@ impl Spec {
     fn data_problems(&self, found: &mut Vec<Problem>) {
         let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
         let side = DataShape::expected(&whole).image[1];
-        // What a folder of IDX files holds is seen when it is read.
+        // The contents of an IDX folder are unknown until it is read.
         let known =
             self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_drawn();
         if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
@@ -269,7 +269,7 @@ impl Spec {
         }
     }
 
-    /// What asks of the trained network to be the one whose kernel is measured.
+    /// Adds the problems of settings that require training and evaluation to compute the same function.
     fn evaluated_problems(&self, found: &mut Vec<Problem>) {
         const WHY: &str = "with BatchNorm or dropout the network that is trained is another than the evaluated one";
         if self.network.laziness().is_some() {
@@ -349,7 +349,7 @@ impl Spec {
     }
 }
 
-/// The first of these names that is no layer or tensor of the network, and the layers that are, in words.
+/// Returns the first of these names that is not a layer or tensor of the network, and the existing layers, in words.
 fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, String)> {
     let within = |tensor: &str, name: &str| {
         tensor.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -359,10 +359,10 @@ fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, 
     Some((unknown, program.parts().join(", ")))
 }
 
-/// More tasks cannot be told apart on screen.
+/// Largest number of tasks; more could not be distinguished on screen.
 pub const MOST_TASKS: usize = 64;
-/// Learning rates that a run can be given.
+/// Accepted learning rates.
 pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
-/// Snapshots that an epoch can have.
+/// Accepted numbers of snapshots per epoch.
 pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
 const GIB: f64 = (1u64 << 30) as f64;

@@ -1,6 +1,6 @@
-//! Points of the plane instead of images: how many there are, and what forbids them.
+//! Points of the plane in place of images: their number, and the validation of runs on them.
 //!
-//! The probes are beside the training points, not among them, and each task that names a class has all of them.
+//! The probes are separate from the training points, and each task that names a class has all of them.
 
 use super::{Problem, problem};
 use crate::math::plane::Plane;
@@ -9,16 +9,16 @@ use crate::spec::{DataShape, Spec, TaskKind};
 /// Both sets of points have two classes.
 pub const PLANE_CLASSES: usize = 2;
 
-/// Points of each class.
+/// Number of points of each class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanePoints {
-    /// Beside the probes.
+    /// Training points, beside the probes.
     pub training: usize,
     pub test: usize,
 }
 
 impl Spec {
-    /// How many points each class has, as asked for or as usual.
+    /// Returns the number of points of each class, as set or by default.
     pub fn plane_points(&self, plane: Plane) -> PlanePoints {
         let usual = match plane {
             Plane::Circle => 32,
@@ -28,12 +28,12 @@ impl Spec {
         PlanePoints { training: or(self.data.per_class, usual), test: or(self.data.test_per_class, 200) }
     }
 
-    /// How many tasks of a `split` stream name this class.
+    /// Returns the number of tasks of a `split` stream that name this class.
     pub fn sharing(&self, class: usize) -> usize {
         self.tasks.split_classes().iter().filter(|classes| classes.contains(&class)).count()
     }
 
-    /// The shape of this set of points.
+    /// Returns the data shape of this set of points.
     pub(crate) fn plane_shape(&self, plane: Plane) -> DataShape {
         let points = self.plane_points(plane);
         let sharing = (0..PLANE_CLASSES).map(|class| self.sharing(class)).max().unwrap_or(0);
@@ -47,7 +47,7 @@ impl Spec {
         }
     }
 
-    /// What forbids a run on these points.
+    /// Adds the problems that forbid a run on these points.
     pub(crate) fn plane_problems(&self, plane: Plane, found: &mut Vec<Problem>) {
         if self.network.outline().is_some_and(|program| program.has_windows()) {
             let message = "points of the plane are no images: take an mlp, a resmlp or an rnn";
@@ -72,5 +72,5 @@ impl Spec {
     }
 }
 
-/// More points than this say no more.
+/// Largest number of points; more give no further information.
 const MOST_POINTS: usize = 100_000;

@@ -1,4 +1,4 @@
-//! Problems whose samples are drawn and not read: polynomials on the sphere and power laws on the circle. One output says a number.
+//! Synthetic problems: polynomials on the sphere and power laws on the circle, with a single number as output.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{Problem, problem};
 use crate::math::polynomial::Polynomial;
 use crate::spec::{DataShape, Loss, Source, Spec, TaskKind};
 
-/// A target of `sphere-polynomial`: given mean 0 and variance 1.
+/// A target of `sphere-polynomial`, scaled to mean 0 and variance 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
@@ -14,25 +14,25 @@ pub enum Target {
     He1,
     /// x₁² − 1.
     He2,
-    /// x₁³ − 3 x₁: a single index whose information exponent is three.
+    /// x₁³ − 3 x₁: a single-index target of information exponent three.
     He3,
     /// x₁⁴ − 6 x₁² + 3.
     He4,
-    /// x₁ x₂: two indices.
+    /// x₁ x₂: a target of two indices.
     Product,
-    /// x₁ + x₁ x₂ + x₁ x₂ x₃: each step shows where the next one leads (Abbe et al. 2022).
+    /// x₁ + x₁ x₂ + x₁ x₂ x₃: a staircase, in which each term makes the next one learnable (Abbe et al. 2022).
     Staircase,
 }
 
-/// How the training samples of `fourier` lie on the circle. (Those that are chosen by and tested on are always random.)
+/// The spacing of the training samples of `fourier` on the circle. (Validation and test samples are always random.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spacing {
-    /// Each anywhere.
+    /// Each independent and uniform.
     Random,
-    /// One in each of n equal arcs, anywhere in it: no two gaps differ much.
+    /// One in each of n equal arcs, uniform within it: the gaps differ little.
     Stratified,
-    /// Evenly, from a random angle on.
+    /// Evenly spaced, from a random angle on.
     Even,
 }
 
@@ -48,7 +48,7 @@ impl Target {
         }
     }
 
-    /// As it is written.
+    /// Returns the name as it is written.
     pub fn words(self) -> &'static str {
         match self {
             Self::He1 => "x₁",
@@ -61,22 +61,22 @@ impl Target {
     }
 }
 
-/// A number has two signs.
+/// The number of signs of a number.
 pub const SIGNS: usize = 2;
-/// Samples that a run has where `data.samples` gives none.
+/// Default of `data.samples`.
 const USUAL: usize = 1024;
-/// More samples than this say no more.
+/// Largest number of samples; more give no further information.
 pub const MOST_SAMPLES: usize = 100_000;
-/// Inputs that a sphere can have.
+/// Accepted dimensions of a sphere.
 const DIMENSIONS: std::ops::RangeInclusive<usize> = 3..=1000;
 
 impl Spec {
-    /// How many samples are drawn to train on.
+    /// Returns the number of training samples.
     pub fn drawn_samples(&self) -> usize {
         if self.data.samples == 0 { USUAL } else { self.data.samples }
     }
 
-    /// Inputs of a sample.
+    /// Returns the number of inputs of a sample.
     pub fn drawn_inputs(&self) -> usize {
         if self.data.source == Source::Fourier { 2 } else { self.data.dimension }
     }
@@ -86,13 +86,13 @@ impl Spec {
             image: [1, 1, self.drawn_inputs()],
             classes: SIGNS,
             outputs: 1,
-            // Half of them of each sign, nearly, and the probes.
+            // About half of the samples have each sign; the probes are additional.
             train_per_class: self.drawn_samples().div_ceil(SIGNS).saturating_add(self.kernel.probes_per_class),
             test_per_class: self.data.test_per_class,
         }
     }
 
-    /// What forbids a run of which one output says a number, or in which samples are counted.
+    /// Adds the problems of a run with a single number as output, or with a limited number of samples.
     pub(crate) fn number_problems(&self, found: &mut Vec<Problem>) {
         let data = &self.data;
         if data.samples > MOST_SAMPLES {
