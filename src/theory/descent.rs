@@ -1,4 +1,4 @@
-//! Gradient descent on the mean squared error with a kernel that stands still, in closed form (Lee et al. 2019, eq. 8 to 11).
+//! Gradient descent on the mean squared error with a fixed kernel, in closed form (Lee et al. 2019, eq. 8 to 11).
 //!
 //! ```text
 //! f(x) = f₀(x) + Θ(x, X) V A(Λ) Vᵀ (y − f₀(X))        Θ(X, X) = V Λ Vᵀ
@@ -7,10 +7,11 @@
 //! with A(λ) = (1 − e^{−λt/NC})/λ for gradient flow until t, (1 − (1 − ηλ/NC)ᵏ)/λ for k steps, and the same recursion mode by
 //! mode with momentum. The loss is ½ · mean over the N·C entries, so each of the C outputs moves with Θ/(NC).
 //!
-//! Guarantees: a kernel of equal or nearly equal inputs gives numbers and not NaN, and the limit t → ∞ is regression with the
-//! pseudo-inverse. Eigenvalues that are nothing but rounding ([`crate::math::decomposed`]) move nothing, because along them the
-//! kernel with other images is 0, too, and what rounding leaves of it would grow with t; then as much as counts as 0 is added to
-//! all of them, and named as the jitter. The same digits whatever the number of threads.
+//! Guarantees: a kernel of equal or nearly equal inputs gives numbers and not NaN, and the limit t → ∞ is regression with
+//! the pseudo-inverse. Eigenvalues that are pure rounding error ([`crate::math::decomposed`]) have no effect, because along
+//! them the kernel with other images is 0, too, and its rounding error would grow with t; the threshold below which they
+//! count as 0 is then added to all eigenvalues and reported as the jitter. The result is the same to the last digit for any
+//! number of threads.
 
 use faer::{Mat, MatRef};
 
@@ -18,31 +19,31 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::product::product;
 
-/// How long training goes on.
+/// The duration of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Length {
     /// Gradient flow until this time, at rate 1.
     Flow(f64),
-    /// So many steps of full-batch gradient descent with heavy-ball momentum (0 for none).
+    /// `count` steps of full-batch gradient descent with heavy-ball momentum (0 for none).
     Steps { rate: f64, momentum: f64, count: u64 },
 }
 
-/// Where training starts and what it is to learn, row-major [n, C] each.
+/// The outputs at the start of training and the targets, row-major [n, C] each.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson<'a> {
     pub start: &'a [f64],
     pub targets: &'a [f64],
 }
 
-/// A kernel [n, n] taken apart.
+/// The eigendecomposition of a kernel [n, n].
 #[derive(Clone, Debug)]
 pub struct Descent {
     /// Ascending, with the jitter.
     values: Vec<f64>,
     kernel: Decomposed,
-    /// How many eigenvalues are more than rounding.
+    /// Number of eigenvalues above rounding error.
     pub rank: usize,
-    /// What was added to every eigenvalue where the kernel is singular.
+    /// The constant added to every eigenvalue where the kernel is singular.
     pub jitter: f64,
 }
 
@@ -50,34 +51,35 @@ impl Descent {
     /// Decomposes the kernel of the training images.
     ///
     /// # Errors
-    /// When the eigen-solver does not converge, in words.
+    /// Fails if the eigen-solver does not converge.
     pub fn of(kernel: &Gram) -> Result<Self, String> {
         let kernel = Decomposed::of(kernel, Rounding::Double)?;
-        // Of a kernel that is far from positive the least eigenvalue is lifted to 0.
+        // For a kernel that is far from positive, the least eigenvalue is raised to 0.
         let least = kernel.values().first().copied().unwrap_or(0.0);
         let (rank, jitter) = (kernel.rank(), kernel.jitter(0.0).max(-least));
         let values = kernel.values().iter().map(|value| value + jitter).collect();
         Ok(Self { values, kernel, rank, jitter })
     }
 
-    /// Eigenvalues, ascending, with the jitter.
+    /// Returns the eigenvalues, ascending, with the jitter.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.values
     }
 
-    /// λ_max/λ_min; infinite of a kernel that is 0 or whose least eigenvalue was lifted to 0.
+    /// Returns λ_max/λ_min; infinite for a kernel that is 0 or whose least eigenvalue was raised to 0.
     pub fn condition(&self) -> f64 {
         let (least, most) = (self.values.first().copied().unwrap_or(1.0), self.values.last().copied().unwrap_or(1.0));
         if least > 0.0 { most / least } else { f64::INFINITY }
     }
 
-    /// The largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max; beyond it the fastest does.
+    /// Returns the largest rate at which no mode grows, for C outputs: 2 (1 + μ) N C/λ_max; above it the fastest mode
+    /// grows.
     pub fn largest_rate(&self, outputs: usize, momentum: f64) -> f64 {
         let lambda_max = self.values.last().copied().unwrap_or(0.0);
         2.0 * (1.0 + momentum) * (self.values.len() * outputs) as f64 / lambda_max
     }
 
-    /// a, so that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
+    /// Returns a such that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
     fn weights(&self, lesson: Lesson<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
         let n = self.values.len();
         let outputs = lesson.targets.len() / n.max(1);
@@ -97,13 +99,13 @@ impl Descent {
         product(self.kernel.vectors(), pulled.as_ref())
     }
 
-    /// f on the training images, row-major [T, n, C].
+    /// Returns f on the training images, row-major [T, n, C].
     pub fn train(&self, lesson: Lesson<'_>, lengths: &[Length]) -> Vec<f64> {
         let change = self.weights(lesson, lengths, true);
         gather(change.as_ref(), lesson.start, lengths.len())
     }
 
-    /// f on other images, row-major [T, m, C], from Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
+    /// Returns f on other images, row-major [T, m, C], given Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
     pub fn test(&self, lesson: Lesson<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
         let n = self.values.len();
         let m = rectangle.len() / n.max(1);
@@ -113,7 +115,7 @@ impl Descent {
     }
 }
 
-/// f₀ + change, from columns grouped by time to [T, rows, C].
+/// Returns f₀ + change, rearranged from columns grouped by time to [T, rows, C].
 fn gather(change: MatRef<'_, f64>, start: &[f64], times: usize) -> Vec<f64> {
     let rows = change.nrows();
     let outputs = change.ncols() / times.max(1);
@@ -124,14 +126,14 @@ fn gather(change: MatRef<'_, f64>, start: &[f64], times: usize) -> Vec<f64> {
 }
 
 impl Length {
-    /// A(λ), for N·C entries.
+    /// Returns A(λ), for N·C entries.
     fn pull(self, value: f64, entries: f64) -> f64 {
         let speed = value / entries;
         match self {
             Self::Flow(time) if speed * time < TINY => time / entries,
             Self::Flow(time) => -(-speed * time).exp_m1() / value,
             Self::Steps { rate, momentum, count } if momentum > 0.0 => {
-                // Of an error that starts at 1 and is 1 − λA: u gathers it, A moves along u.
+                // For an error that starts at 1 and equals 1 − λA: u accumulates it, and A moves along u.
                 let (mut velocity, mut pull) = (0.0, 0.0);
                 for _ in 0..count {
                     velocity = momentum * velocity + (1.0 - value * pull) / entries;
@@ -148,5 +150,5 @@ impl Length {
     }
 }
 
-/// Where A(λ) is its limit for λ → 0 to all digits.
+/// Below this, A(λ) equals its limit for λ → 0 to all digits.
 const TINY: f64 = 1e-17;

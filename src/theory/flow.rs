@@ -1,7 +1,7 @@
-//! Gradient flow on the cross-entropy with a kernel that stands still: ḟ = −Θ (p − y)/N, which has no closed form.
+//! Gradient flow on the cross-entropy with a fixed kernel: ḟ = −Θ (p − y)/N, which has no closed form.
 //!
-//! Integrated as ȧ = −(p − y)/N with f = f₀ + Θ a, so that images that are not trained on cost nothing on the way, by the
-//! embedded Runge–Kutta pair of Dormand and Prince (1980), whose error estimate sets the step.
+//! It is integrated as ȧ = −(p − y)/N with f = f₀ + Θ a, so that images outside the training set cost nothing during
+//! integration, by the embedded Runge–Kutta pair of Dormand and Prince (1980), whose error estimate sets the step.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -10,11 +10,11 @@ use super::descent::Lesson;
 use crate::math::Gram;
 use crate::math::product::product;
 
-/// Error of a step at most, relative to the outputs and absolute.
+/// Largest error of a step, relative to the outputs and absolute.
 const RELATIVE: f64 = 1e-9;
 const ABSOLUTE: f64 = 1e-11;
 
-/// The tableau, row by row; its last row is the solution of fifth order.
+/// The Runge–Kutta tableau, row by row; its last row is the solution of fifth order.
 const TABLEAU: [&[f64]; 6] = [
     &[1.0 / 5.0],
     &[3.0 / 40.0, 9.0 / 40.0],
@@ -23,11 +23,11 @@ const TABLEAU: [&[f64]; 6] = [
     &[9017.0 / 3168.0, -355.0 / 33.0, 46732.0 / 5247.0, 49.0 / 176.0, -5103.0 / 18656.0],
     &[35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
 ];
-/// Fifth minus fourth order.
+/// The fifth-order minus the fourth-order weights.
 const ERROR: [f64; 7] =
     [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
 
-/// a at each of the times, so that f(x) = f₀(x) + Θ(x, X) a.
+/// The solution: a at each of the times, with f(x) = f₀(x) + Θ(x, X) a.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// Row-major [n, C] for each time.
@@ -36,14 +36,14 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// f on some images at each time, row-major [T, m, C], from Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
+    /// Returns f on some images at each time, row-major [T, m, C], given Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
     pub fn outputs(&self, rectangle: &[f64], start: &[f64]) -> Vec<f64> {
         let m = start.len() / self.classes.max(1);
         self.weights.iter().flat_map(|weights| moved(rectangle, weights, start, (m, self.classes))).collect()
     }
 }
 
-/// f₀ + Θ a.
+/// Computes f₀ + Θ a.
 fn moved(rectangle: &[f64], weights: &[f64], start: &[f64], (m, classes): (usize, usize)) -> Vec<f64> {
     let n = weights.len() / classes.max(1);
     let mut outputs = start.to_vec();
@@ -54,7 +54,8 @@ fn moved(rectangle: &[f64], weights: &[f64], start: &[f64], (m, classes): (usize
     outputs
 }
 
-/// Trains until each of some ascending times; targets are probabilities [n, C]. `None` when `cancelled` says so on the way.
+/// Integrates to each of some ascending times; targets are probabilities [n, C]. Returns `None` if `cancelled` returns
+/// true.
 pub fn cross_entropy_flow(
     kernel: &Gram,
     lesson: Lesson<'_>,
@@ -69,7 +70,7 @@ pub fn cross_entropy_flow(
     let mut now = vec![0.0; n * classes];
     let mut clock = 0.0f64;
     let mut stages = vec![slope(&now)];
-    // Safe whatever the loss does: its curvature is at most ½ of each class.
+    // Safe for any state of the loss, whose curvature is at most ½ for each class.
     let mut step = n as f64 / kernel.trace().max(f64::MIN_POSITIVE);
     let mut told = Vec::with_capacity(times.len());
     for &time in times {
@@ -88,7 +89,7 @@ pub fn cross_entropy_flow(
             }
             let combined = |at: usize| ERROR.iter().zip(&stages).map(|(weight, stage)| weight * stage[at]).sum::<f64>();
             let missed: Vec<f64> = (0..now.len()).map(|at| taken * combined(at)).collect();
-            // What counts is the error of f.
+            // The error of f is decisive.
             let (error, size) = (span(theta, &missed, n, classes), span(theta, &next, n, classes));
             let share = error / (ABSOLUTE + RELATIVE * size);
             if share <= 1.0 {
@@ -99,7 +100,7 @@ pub fn cross_entropy_flow(
                 stages.truncate(1);
             }
             let factor = (0.9 * share.max(1e-10).powf(-0.2)).clamp(0.2, 5.0);
-            // A step that was cut short by a time to be told says nothing of how long one may be.
+            // A step shortened to end at an output time gives no information about the step size.
             step = if taken < step && share <= 1.0 { step } else { taken * factor };
         }
         told.push(now.clone());
@@ -107,12 +108,12 @@ pub fn cross_entropy_flow(
     Some(Flow { weights: told, classes })
 }
 
-/// max |Θ a|.
+/// Computes max |Θ a|.
 fn span(theta: MatRef<'_, f64>, weights: &[f64], n: usize, classes: usize) -> f64 {
     product(theta, MatRef::from_row_major_slice(weights, n, classes)).norm_max()
 }
 
-/// −(p − y)/N.
+/// Computes −(p − y)/N.
 fn pull(outputs: &[f64], targets: &[f64], classes: usize) -> Vec<f64> {
     let n = outputs.len() / classes.max(1);
     let row = |(row, wanted): (&[f64], &[f64])| -> Vec<f64> {

@@ -1,9 +1,9 @@
-//! How the weights of a layer are drawn and what stands before them: what a parametrisation says to the limit.
+//! Initial variances and gains of a layer's parameters in each parametrisation.
 
 use crate::spec::ops::Fill;
 use crate::spec::{Init, NetworkSpec, Parametrisation};
 
-/// Of an affine layer: variances of weights (times the fan-in) and biases, and their squared gains.
+/// The constants of an affine layer: variances of weights (times the fan-in) and biases, and their squared gains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Gains {
     pub weight: f64,
@@ -13,8 +13,9 @@ pub(super) struct Gains {
 }
 
 impl Gains {
-    /// NTP: W and b are N(0,1) behind the gains σ_w/√fan_in and σ_b. SP: as `network.init` draws them, with no gain, so that the
-    /// kernel counts the fan-in (Sohl-Dickstein et al. 2020, eq. 8).
+    /// Returns the constants of a layer. NTP: W and b are N(0,1), multiplied by the gains σ_w/√fan_in and σ_b. SP: as
+    /// `network.init` initialises them, without gains, so that the kernel grows with the fan-in (Sohl-Dickstein et al.
+    /// 2020, eq. 8).
     pub fn of(network: &NetworkSpec, fan_in: usize, bias: bool) -> Self {
         let gains = match network.parametrisation {
             Parametrisation::Ntk => {
@@ -34,7 +35,8 @@ impl Gains {
     }
 }
 
-/// Variance and squared gain of a learned position: N(0, [`Fill::OFFSET`]²) with no gain in SP, N(0,1) behind σ_b in NTP.
+/// Returns variance and squared gain of a learned position: N(0, [`Fill::OFFSET`]²) without a gain in SP, N(0,1) with gain
+/// σ_b in NTP.
 pub(super) fn offset(network: &NetworkSpec) -> (f64, f64) {
     match network.parametrisation {
         Parametrisation::Ntk => (network.sigma_b.powi(2), network.sigma_b.powi(2)),

@@ -1,17 +1,17 @@
-//! The simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): whether gradients may be computed as if the weights of
-//! the way back were drawn anew, on which every rule of the infinite-width limit rests.
+//! The simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): whether gradients may be computed as if the
+//! weights of the backward pass were independent copies, an assumption of every rule of the infinite-width limit.
 //!
-//! The read-out must be drawn independently with mean 0 and be used nowhere else; and no matrix may be used together with its
-//! transpose.
+//! The read-out must be initialised independently with mean 0 and be used nowhere else; and no matrix may be used together
+//! with its transpose.
 
 use super::limits::{At, Breach, Broken};
 use crate::spec::Program;
 use crate::spec::ops::{Arithmetic, Fill, NormKind, Op, PoolKind};
 
-/// Whether theory holds for a program.
+/// Checks that the theory holds for a program.
 ///
 /// # Errors
-/// Names the line that breaks the condition, and says how.
+/// Names the line that violates the condition, and the violation.
 pub fn gia(program: &Program) -> Result<(), Breach> {
     let breach = |line: usize, why: Broken| Breach { at: At::of(program, line), why };
     let Some(last) = program.lines.len().checked_sub(1) else { return Ok(()) };
@@ -19,7 +19,7 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
     for (at, line) in program.lines.iter().enumerate() {
         line.reads.iter().for_each(|&read| readers[read].push(at));
     }
-    // Everything behind the read-outs, from the logits back to them.
+    // All lines between the read-outs and the logits.
     let (mut behind, mut outs) = (vec![false; program.lines.len()], Vec::new());
     for at in (0..=last).rev() {
         let from = readers[at].iter().copied().find(|&reader| behind[reader]);
@@ -63,13 +63,13 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
     Ok(())
 }
 
-/// What lies on the way from the logits to the read-out.
+/// A line between the logits and the read-out.
 enum Way {
-    /// A layer whose weights are drawn with mean 0.
+    /// A layer whose weights are initialised with mean 0.
     Drawn,
     /// A fixed linear map.
     Through,
-    /// Something inside the network.
+    /// Any other operation, inside the network.
     Inside,
 }
 
@@ -101,11 +101,11 @@ fn passes(op: &Op) -> Way {
     }
 }
 
-/// Whether an operation multiplies by the transpose of its matrix; none where it has no matrix.
+/// Returns whether an operation multiplies by the transpose of its matrix; `None` where it has no matrix.
 fn transposed(op: &Op) -> Option<bool> {
     match op {
         Op::Dense(dense) => Some(dense.transposed),
-        // A token is 1 among zeros, from the left.
+        // A one-hot token times the matrix, from the left.
         Op::Embedding(_) => Some(true),
         Op::Conv(_) | Op::Recurrence(_) => Some(false),
         Op::Input

@@ -1,17 +1,17 @@
-//! What a program makes of the image alone, before the first layer: computed number by number, so that it has no limit to speak
-//! of, and laid out by place for the layers that read it.
+//! Evaluates the part of a program that depends on the image alone, before the first layer: it has no infinite-width limit,
+//! so it is computed number by number and laid out by place for the layers that read it.
 
 use crate::spec::Program;
 use crate::spec::ops::{Arithmetic, Norm, NormKind, Op, Pool, PoolKind, Reduction, feature_axis, windows_along};
 
-/// How a layer reads what it is given.
+/// The layout in which a layer reads its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// The last axis has the features.
+    /// The features are on the last axis.
     Last,
-    /// The first has.
+    /// The features are on the first axis.
     First,
-    /// Each number is one of so many tokens.
+    /// Each number is a token of a vocabulary of this size.
     Tokens(usize),
 }
 
@@ -22,11 +22,11 @@ pub(super) struct Source {
     pub layout: Layout,
 }
 
-/// The lines that are computed, and what is kept of them.
+/// The lines to compute, and those kept for layers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
     lines: Vec<Piece>,
-    /// By the place of their lines in `lines`.
+    /// Index of each source's line in `lines`, with its layout.
     sources: Vec<(usize, Layout)>,
 }
 
@@ -58,7 +58,7 @@ impl Given {
         Self { lines, sources: sources.iter().map(|source| (place[source.line], source.layout)).collect() }
     }
 
-    /// Places and features of each source.
+    /// Returns places and features of each source.
     pub fn sizes(&self) -> Vec<(usize, usize, Layout)> {
         let size = |&(line, layout): &(usize, Layout)| {
             let shape = &self.lines[line].shape;
@@ -73,7 +73,7 @@ impl Given {
         self.sources.iter().map(size).collect()
     }
 
-    /// What each source is of one image, [places, features].
+    /// Returns the value of each source for one image, [places, features].
     pub fn of(&self, image: &[f64]) -> Vec<Vec<f64>> {
         let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
@@ -139,7 +139,7 @@ impl Piece {
             Op::Scale(op) => value.iter().map(|value| op.by * value + op.plus).collect(),
             Op::Concat(op) => beside(&self.inputs, op.axis).into_iter().map(|(read, at)| inputs[read][at]).collect(),
             Op::Dropout(_) => value.to_vec(),
-            // None of these is made of the image alone.
+            // These operations never depend on the image alone.
             Op::Input
             | Op::Dense(_)
             | Op::Conv(_)
@@ -154,7 +154,7 @@ impl Piece {
     }
 }
 
-/// The entries of each place of this axis.
+/// Returns the indices of the entries at each place of this axis.
 fn lines_of(shape: &[usize], axis: usize) -> Vec<Vec<usize>> {
     let inner: usize = shape[axis + 1..].iter().product();
     let mut lines = vec![Vec::new(); shape[axis]];
@@ -176,7 +176,7 @@ fn pool(op: &Pool, value: &[f64], shape: &[usize]) -> Vec<f64> {
     channels.flat_map(|channel| windows.iter().map(move |window| of(channel, window)).collect::<Vec<_>>()).collect()
 }
 
-/// With gains of 1 and biases of 0, the running mean 0 and the running variance 1.
+/// Normalises with gains of 1, biases of 0, running mean 0 and running variance 1.
 fn norm(op: &Norm, value: &[f64], shape: &[usize]) -> Vec<f64> {
     let axis = feature_axis(shape);
     let features = lines_of(shape, axis);
@@ -203,7 +203,7 @@ fn norm(op: &Norm, value: &[f64], shape: &[usize]) -> Vec<f64> {
     out
 }
 
-/// What each window over an image covers, row by row: pixels, or none where there are zeros around it.
+/// Returns the pixels that each window over an image covers, row by row; `None` for the zeros of the padding.
 pub(super) fn windows(
     [height, width]: [usize; 2],
     size: [usize; 2],
@@ -211,7 +211,7 @@ pub(super) fn windows(
     padding: [usize; 2],
     dilation: [usize; 2],
 ) -> Vec<Vec<Option<usize>>> {
-    // Where a window at `at` has its entry `entry`.
+    // The position of entry `entry` of the window at `at`.
     let inside = |axis: usize, at: usize, entry: usize, length: usize| {
         (at * stride[axis] + entry * dilation[axis]).checked_sub(padding[axis]).filter(|&place| place < length)
     };
@@ -229,7 +229,7 @@ pub(super) fn windows(
     (0..rows).flat_map(|top| (0..columns).map(move |left| window(top, left))).collect()
 }
 
-/// Of shapes one after the other along an axis, which of them each entry is of, and where it stands there.
+/// Returns, for each entry of a concatenation along an axis, the index of its input and its position there.
 pub(super) fn beside(shapes: &[Vec<usize>], axis: usize) -> Vec<(usize, usize)> {
     let Some(first) = shapes.first() else { return Vec::new() };
     let outer: usize = first[..axis].iter().product();

@@ -1,12 +1,13 @@
-//! The kernels of a network at infinite width: NNGP E f(x) f(x′) and NTK Θ̊(x, x′), in f64, from its description.
+//! Kernels of a network at infinite width, computed in f64 from its description: NNGP E f(x) f(x′) and NTK Θ̊(x, x′).
 //!
-//! Jacot et al. 2018, Lee et al. 2018; convolutions as in Arora et al. 2019; any composition by Tensor Programs II, whose
-//! canonical decomposition is what the rules of [`super::ops`] add up, and whose condition [`super::gia()`] checks. All logits are
-//! independent and share one kernel, so the kernel of C logits is Θ̊ ⊗ I. Gains and biases of norms are fixed at 1 and 0, BatchNorm
-//! at what it is at initialisation for evaluation: a running mean of 0 and a running variance of 1.
+//! Follows Jacot et al. 2018 and Lee et al. 2018; convolutions as in Arora et al. 2019; compositions by Tensor Programs II,
+//! whose canonical decomposition the rules of [`super::ops`] add up, and whose condition [`super::gia()`] checks. All
+//! logits are independent and share one kernel, so the kernel of C logits is Θ̊ ⊗ I. Gains and biases of norms are fixed at
+//! 1 and 0, BatchNorm at its state for evaluation at initialisation: running mean 0 and running variance 1.
 //!
-//! Guarantees: symmetric to the last bit and finite, also for equal and nearly equal inputs; what f64 cannot hold or rounding
-//! leaves no digits of is refused, and a network for which there is no closed form is refused by name, never approximated.
+//! Guarantees: symmetric to the last bit and finite, also for equal and nearly equal inputs; a kernel that exceeds the
+//! range of f64 or that rounding leaves without digits is refused, and a network without a closed form is refused by name,
+//! never approximated.
 
 use std::sync::Mutex;
 
@@ -19,11 +20,11 @@ use super::points::Points;
 use super::walk::tile;
 use crate::spec::{NetworkSpec, Program};
 
-/// A network in the limit.
+/// A network at infinite width.
 #[derive(Clone, Debug)]
 pub struct Infinite {
     plan: Plan,
-    /// Numbers of an image.
+    /// Numbers per image.
     dim: usize,
 }
 
@@ -34,7 +35,7 @@ pub struct Kernels {
     pub ntk: Vec<f64>,
 }
 
-/// Why there are no kernels of some inputs; each prints as one sentence.
+/// The reason why some inputs have no kernels; each prints as one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoKernels {
     #[error("cancelled")]
@@ -55,23 +56,23 @@ pub enum NoKernels {
     Unresolved { row: usize, column: usize },
 }
 
-/// Half of the numbers that the states of one tile hold at one time at most: a step has one before it and one behind it, 16 MiB each
-/// for K and as much for Θ.
+/// Half of the largest number of values that the states of one tile hold at a time: a step has one state before it and one
+/// after it, 16 MiB each for K and as much for Θ.
 const TILE: usize = 1 << 21;
-/// Rows of a tile at most: small enough that every core has some.
+/// Largest number of rows of a tile: small enough that every core has some.
 const ROWS: usize = 128;
 
 impl Infinite {
-    /// The limit of this network for images [channels, height, width].
+    /// Returns the limit of this network for images [channels, height, width].
     ///
     /// # Errors
-    /// When the network has no closed form, says which line of it has none and why.
+    /// If the network has no closed form, names the line without one and the reason.
     pub fn of(network: &NetworkSpec, image: [usize; 3]) -> Result<Self, NoLimit> {
         let program = network.program(image, LOGITS).map_err(NoLimit::Network)?;
         Self::of_program(&program, network)
     }
 
-    /// The limit of a program, parametrised as a network is.
+    /// Returns the limit of a program in the parametrisation of `network`.
     ///
     /// # Errors
     /// As [`Infinite::of`].
@@ -80,18 +81,19 @@ impl Infinite {
         Ok(Self { plan, dim: program.lines[0].shape.iter().product() })
     }
 
-    /// Images, row-major [n, channels·height·width], made ready: what of each is needed in all its pairs.
+    /// Prepares images, row-major [n, channels·height·width]: computes what all pairs of an image share.
     pub fn points(&self, images: &[f64]) -> Points {
         Points::new(images, self.dim, &self.plan)
     }
 
-    /// Numbers that a pair of images takes on its way: what the work and the memory of a kernel grow with.
+    /// Returns the number of values per pair of images over all steps, to which work and memory of a kernel are
+    /// proportional.
     pub fn per_pair(&self) -> usize {
         self.plan.work()
     }
 
-    /// Numbers that the tiles of a kernel of so many rows and columns hold at one time, about: those of K and of Θ, before a step
-    /// and behind it.
+    /// Estimates the number of values that the tiles of a kernel of this size hold at a time: those of K and of Θ, before
+    /// and after a step.
     pub fn working(&self, rows: usize, columns: usize) -> f64 {
         let side = self.side();
         let (tall, wide) = (side.min(ROWS).min(rows).max(1), side.min(columns).max(1));
@@ -99,20 +101,20 @@ impl Infinite {
         4.0 * (tiles * tall * wide) as f64 * self.plan.planes() as f64
     }
 
-    /// Rows and columns of a tile at most.
+    /// Returns the largest number of rows and columns of a tile.
     fn side(&self) -> usize {
         (2 * TILE / self.plan.planes().max(1)).isqrt().max(1)
     }
 
-    /// Both kernels of images among themselves, [n, n].
+    /// Computes both kernels of images among themselves, [n, n].
     ///
     /// # Errors
-    /// When they are no numbers or have too few digits, or when `cancelled` says so on the way.
+    /// Fails if the images are not finite, if rounding leaves too few digits, or if `cancelled` returns true.
     pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, NoKernels> {
         self.tiles(points, points, true, cancelled)
     }
 
-    /// Both kernels of some images with some others, [rows, columns].
+    /// Computes both kernels between two sets of images, [rows, columns].
     ///
     /// # Errors
     /// As [`Infinite::own`].
@@ -137,15 +139,15 @@ impl Infinite {
         let size = n * m;
         let kernels = Mutex::new(Kernels { nngp: vec![0.0; size], ntk: vec![0.0; size] });
         let side = self.side();
-        // Of a symmetric kernel tiles as wide as tall leave out nearly half of the work.
+        // Square tiles of a symmetric kernel save nearly half of the work.
         let (tall, wide) = (side.min(ROWS), if same { side.min(ROWS) } else { side });
         let corners: Vec<(usize, usize)> = (0..n)
             .step_by(tall)
             .flat_map(|row| (0..m).step_by(wide).map(move |column| (row, column)))
-            // Of a symmetric kernel what lies wholly above the diagonal is mirrored.
+            // Tiles wholly above the diagonal of a symmetric kernel are mirrored.
             .filter(|&(row, column)| !same || column < row + tall)
             .collect();
-        // In groups, because whoever is asked whether to go on may be of this thread only.
+        // In groups, because `cancelled` may only be called on this thread.
         for group in corners.chunks(4 * rayon::current_num_threads()) {
             if cancelled() {
                 return Err(NoKernels::Cancelled);
@@ -166,7 +168,7 @@ impl Infinite {
             mirror(n, &mut kernels.nngp);
             mirror(n, &mut kernels.ntk);
         }
-        // Every variance is a number, so a pair is none only where its correlation has no digits left.
+        // Every variance is finite, so only a covariance without digits gives a non-finite pair.
         match kernels.nngp.iter().zip(&kernels.ntk).position(|(nngp, ntk)| !(nngp.is_finite() && ntk.is_finite())) {
             Some(at) => Err(NoKernels::Unresolved { row: at / m, column: at % m }),
             None => Ok(kernels),
@@ -174,7 +176,7 @@ impl Infinite {
     }
 }
 
-/// Copies what is below the diagonal to above it, square by square, so that both sides stay in the cache.
+/// Copies the lower triangle to the upper one, square by square, so that both stay in the cache.
 fn mirror(n: usize, values: &mut [f64]) {
     const SIDE: usize = 32;
     for (top, left) in (0..n).step_by(SIDE).flat_map(|top| (0..=top).step_by(SIDE).map(move |left| (top, left))) {

@@ -1,10 +1,10 @@
-//! Why a network has no kernel in the limit, and which of its lines is the reason.
+//! Reasons why a network has no infinite-width kernel, and the line responsible.
 
 use thiserror::Error;
 
 use crate::spec::{Line, Program};
 
-/// Why a network has no kernel in the limit that could be written down; each prints as one sentence.
+/// The reason why a network has no closed-form infinite-width kernel; each prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoLimit {
     #[error(
@@ -17,19 +17,19 @@ pub enum NoLimit {
          says how"
     )]
     MeanField,
-    /// There is no network, for the reason that is said.
+    /// There is no network, for the given reason.
     #[error("{0}")]
     Network(String),
     /// A line has no rule.
     #[error("{at}{why}")]
     Line { at: At, why: Why },
-    /// Theory does not hold for it.
+    /// The theory does not hold for it.
     #[error("{0}")]
     Gia(#[from] Breach),
 }
 
 impl NoLimit {
-    /// The line that has no rule or breaks the condition, by its place in the program.
+    /// Returns the line without a rule or in violation of the condition, by its index in the program.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Standard | Self::MeanField | Self::Network(_) => None,
@@ -37,7 +37,7 @@ impl NoLimit {
         }
     }
 
-    /// Why the line has no rule.
+    /// Returns the reason why the line has no rule.
     pub fn why(&self) -> Option<&Why> {
         match self {
             Self::Line { why, .. } => Some(why),
@@ -49,11 +49,11 @@ impl NoLimit {
 /// A line of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct At {
-    /// Its place in the program.
+    /// Its index in the program.
     pub line: usize,
     /// The line of the text that wrote it, from 1.
     pub written: Option<usize>,
-    /// The name of its layer; of an operation without tensors, none.
+    /// The name of its layer; empty for an operation without tensors.
     pub name: String,
 }
 
@@ -64,7 +64,7 @@ impl At {
     }
 }
 
-/// Before the sentence that says what is wrong with the line.
+/// Formats the beginning of the sentence about the line.
 impl std::fmt::Display for At {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.written, self.name.as_str()) {
@@ -76,8 +76,8 @@ impl std::fmt::Display for At {
     }
 }
 
-/// What breaks the simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): without it the gradients of a network
-/// are not independent of its weights, and its kernel is not what the rules say.
+/// A violation of the simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): the gradients of such a network
+/// are not independent of its weights, and its kernel differs from that of the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{at}{why}")]
 pub struct Breach {
@@ -85,7 +85,7 @@ pub struct Breach {
     pub why: Broken,
 }
 
-/// How the check fails; each prints as one sentence.
+/// The violated condition; each prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Broken {
     #[error(
@@ -110,7 +110,7 @@ pub enum Broken {
     Transpose(String),
 }
 
-/// Why an operation has no rule here; each prints as one sentence.
+/// The reason why an operation has no rule; each prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Why {
     #[error("the maximum over pixels has no closed form in the infinite-width limit: take an average pool, or none")]

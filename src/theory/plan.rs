@@ -1,4 +1,5 @@
-//! A program read for the limit: which of its lines have a rule, and the states that its kernel goes through, in order.
+//! Plans the computation of a limit kernel: the lines of a program that have a rule, and the states of the kernel, in
+//! order.
 
 use super::gia::gia;
 use super::given::Given;
@@ -8,29 +9,29 @@ use super::steps::{Join, Step};
 use super::value::{Random, Value};
 use crate::spec::{NetworkSpec, Program};
 
-/// What a kernel goes through, up to the logits.
+/// The states of a kernel, up to the logits.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub given: Given,
-    /// The last gives the logits.
+    /// The last one gives the logits.
     pub states: Vec<Made>,
 }
 
-/// How a state is made of earlier ones.
+/// A state computed from earlier ones.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    /// The states that are joined, and whether this is their last reader.
+    /// The states that are joined, each with whether this is its last reader.
     pub reads: Vec<(usize, bool)>,
     pub join: Join,
-    /// Whether unequal places are needed of what is joined.
+    /// True if pairs of unequal places of the joined states are needed.
     pub all: bool,
-    /// Each with whether unequal places are needed after it.
+    /// The steps, each with whether pairs of unequal places are needed after it.
     pub steps: Vec<(Step, bool)>,
-    /// Pairs of places, by slots, of the largest state on its way.
+    /// Pairs of places, times slots, of the largest state within its steps.
     pub planes: usize,
 }
 
-/// Logits of a network whose kernel is asked for without saying how many there are: it is the same for any number.
+/// Number of logits assumed for a kernel, which does not depend on it.
 pub(super) const LOGITS: usize = 10;
 
 impl Plan {
@@ -72,7 +73,7 @@ impl Plan {
         };
         let given = Given::new(program, &sources);
         let sizes = given.sizes();
-        // From the logits back: what is needed at all, and of unequal places.
+        // From the logits back: the lines that are needed, and those of which unequal places are needed.
         let mut needed = vec![None; lines.len()];
         needed[logits] = Some(false);
         let mut states = Vec::new();
@@ -117,12 +118,12 @@ impl Plan {
         Ok(Self { given, states })
     }
 
-    /// Pairs of places that are kept on the way, all together: what the work grows with.
+    /// Returns the number of pairs of places over all states, to which the work is proportional.
     pub fn work(&self) -> usize {
         self.states.iter().map(|made| made.planes * made.steps.len().max(1)).sum()
     }
 
-    /// Pairs of places that are kept at one time at most.
+    /// Returns the largest number of pairs of places that are held at a time.
     pub fn planes(&self) -> usize {
         let (mut live, mut most) = (0, 0);
         let mut kept = vec![0; self.states.len()];
@@ -138,7 +139,7 @@ impl Plan {
     }
 }
 
-/// What each line of a program is in the limit, from the image on.
+/// The limit of each line of a program, starting with the image.
 struct Laws<'a> {
     program: &'a Program,
     network: &'a NetworkSpec,
@@ -181,13 +182,13 @@ impl Iterator for Laws<'_> {
     }
 }
 
-/// Whether its kernel grows with the width without end, and there is no width where it could end.
+/// Returns whether the width is infinite in SP, where the kernel diverges.
 fn is_unbounded(network: &NetworkSpec) -> bool {
     network.is_infinite() && !network.parametrisation.is_ntk()
 }
 
-/// For each line of a program, why it has no limit; the lines behind one that has none say the same as it does, and the line that
-/// breaks the GIA check says so.
+/// Returns, for each line of a program, the reason why it has no limit; lines that depend on one without a limit repeat its
+/// reason, and the line that violates the GIA check has that as its reason.
 pub fn limits(program: &Program, network: &NetworkSpec) -> Vec<Option<NoLimit>> {
     if is_unbounded(network) {
         return vec![Some(NoLimit::Standard); program.lines.len()];

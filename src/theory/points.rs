@@ -1,5 +1,5 @@
-//! Inputs of the infinite-width kernels, laid out by place for the layers that read them, with what a walk of each by itself has
-//! shown.
+//! Inputs of the infinite-width kernels, laid out by place for the layers that read them, with the results of each sample's
+//! kernel with itself.
 
 use faer::MatRef;
 
@@ -8,31 +8,31 @@ use super::given::Layout;
 use super::plan::Plan;
 use super::walk::alone;
 
-/// Inputs as the layers that read them see them, and what a walk by themselves has shown of them.
+/// Prepared inputs: laid out for the layers that read them, with each sample's kernel with itself.
 #[derive(Clone, Debug)]
 pub struct Points {
     pub(super) n: usize,
-    /// What each source of the plan is of them.
+    /// The inputs of each source of the plan.
     pub(super) sources: Vec<Laid>,
-    /// Of each step that needs them.
+    /// The moments for each step that needs them.
     pub(super) moments: Vec<Moments>,
-    /// K and Θ of each with itself.
+    /// K and Θ of each sample with itself.
     pub(super) own: Vec<(f64, f64)>,
 }
 
-/// What the image gives to a layer, [n, places, features].
+/// The input of a layer, [n, places, features].
 #[derive(Clone, Debug)]
 pub(super) struct Laid {
     pub values: Vec<f64>,
     pub places: usize,
     pub features: usize,
     pub layout: Layout,
-    /// Length of each sample.
+    /// The norm of each sample.
     pub norms: Vec<f64>,
 }
 
 impl Points {
-    /// Lays out images, row-major [n, channels·height·width], and walks each by itself.
+    /// Lays out images, row-major [n, channels·height·width], and computes the kernel of each with itself.
     pub(super) fn new(inputs: &[f64], dim: usize, plan: &Plan) -> Self {
         let sizes = plan.given.sizes();
         let mut sources: Vec<Laid> = sizes.into_iter().map(|size| Laid::new(size, inputs.len())).collect();
@@ -47,7 +47,7 @@ impl Points {
         points
     }
 
-    /// Some of them.
+    /// Returns some of the samples.
     pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
         Self {
             n: samples.len(),
@@ -57,13 +57,13 @@ impl Points {
         }
     }
 
-    /// Whether all that the walk by themselves has shown is a number.
+    /// Returns whether the kernels of all samples with themselves are finite.
     pub fn is_finite(&self) -> bool {
         self.own.iter().all(|(covariance, kernel)| covariance.is_finite() && kernel.is_finite())
             && self.moments.iter().all(Moments::is_finite)
     }
 
-    /// Whether every token is one that its embedding has a vector for.
+    /// Returns whether every token is within the vocabulary of its embedding.
     pub(super) fn are_tokens(&self) -> bool {
         self.sources.iter().all(|laid| match laid.layout {
             Layout::Last | Layout::First => true,
@@ -71,7 +71,7 @@ impl Points {
         })
     }
 
-    /// How many.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         self.n
     }
@@ -80,7 +80,7 @@ impl Points {
         self.n == 0
     }
 
-    /// Whether a sample is the same as another one of other points.
+    /// Returns whether a sample equals a sample of other points.
     pub(super) fn is_equal(&self, sample: usize, others: &Self, other: usize) -> bool {
         self.sources.iter().zip(&others.sources).all(|(one, two)| one.sample(sample) == two.sample(other))
     }
@@ -107,7 +107,7 @@ impl Laid {
         &self.values[(sample * self.places + place) * self.features..][..self.features]
     }
 
-    /// The features of some samples at one place, [count, features].
+    /// Returns the features of some samples at one place, [count, features].
     pub fn matrix(&self, first: usize, count: usize, place: usize) -> MatRef<'_, f64> {
         let stride = self.size();
         let from = &self.values[first * stride + place * self.features..];
@@ -119,7 +119,7 @@ impl Laid {
         &self.values[sample * self.size()..][..self.size()]
     }
 
-    /// The inner product of the features of two places; of tokens, whether they are one.
+    /// Returns the inner product of the features of two places; for tokens, 1 if they are equal.
     pub fn product(&self, a: &[f64], b: &[f64]) -> f64 {
         match self.layout {
             Layout::Last | Layout::First => a.iter().zip(b).map(|(a, b)| a * b).sum(),
@@ -128,7 +128,7 @@ impl Laid {
         }
     }
 
-    /// Whether rounding of the products is known: where there is one place, and they are products.
+    /// Returns whether the rounding errors of the products are computed: with one place, and features rather than tokens.
     pub fn is_exact(&self) -> bool {
         match self.layout {
             Layout::Last | Layout::First => self.places == 1,
@@ -136,7 +136,7 @@ impl Laid {
         }
     }
 
-    /// Whether products are found pair by pair, and not as those of matrices.
+    /// Returns whether the inputs are tokens, compared pair by pair rather than by matrix products.
     pub fn are_tokens(&self) -> bool {
         match self.layout {
             Layout::Last | Layout::First => false,
@@ -145,7 +145,7 @@ impl Laid {
     }
 }
 
-/// Whether a number is one of so many tokens.
+/// Returns whether a number is a token of a vocabulary of this size.
 fn is_token(value: f64, count: usize) -> bool {
     value >= 0.0 && value < count as f64 && value.fract() == 0.0
 }

@@ -1,5 +1,5 @@
-//! Where training ends when it goes on for ever: mean and covariance over random initialisations, of Bayesian inference with
-//! the NNGP (only the last layer is trained) and of gradient descent with the NTK (Lee et al. 2019, eq. 13 to 16).
+//! The limit of infinite training time: mean and covariance over random initialisations, of Bayesian inference with the
+//! NNGP (only the last layer is trained) and of gradient descent with the NTK (Lee et al. 2019, eq. 13 to 16).
 
 use super::kernel::Kernels;
 use crate::math::Gram;
@@ -13,8 +13,8 @@ pub struct Posterior {
     pub mean: Vec<f64>,
     /// Row-major [m, m].
     pub covariance: Vec<f64>,
-    /// Eigenvalues of the kernel that are more than rounding, λ_max/λ_min of what was inverted, and what was added to its
-    /// diagonal beside the ridge.
+    /// Number of eigenvalues of the kernel above rounding error; then λ_max/λ_min of the inverted matrix, and the constant
+    /// added to its diagonal beside the ridge.
     pub rank: usize,
     pub condition: f64,
     pub jitter: f64,
@@ -26,16 +26,16 @@ impl Posterior {
     }
 }
 
-/// What is known of the kernels of n training and m other images.
+/// The kernels of n training and m other images.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocks<'a> {
     pub train: &'a Kernels,
-    /// [m, n].
+    /// Between the others and the training images, [m, n].
     pub across: &'a Kernels,
     pub test: &'a Kernels,
 }
 
-/// Bayesian inference with the NNGP, from functions of mean 0; the ridge is the variance of the noise.
+/// Computes Bayesian inference with the NNGP and a prior mean of 0; the ridge is the noise variance.
 pub fn nngp(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
     let (n, m) = sizes(blocks);
     let solver = Solver::of(&blocks.train.nngp, n, &blocks.across.nngp, ridge)?;
@@ -45,7 +45,7 @@ pub fn nngp(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior
     Ok(Posterior::of(learnt, covariance))
 }
 
-/// Gradient flow with the NTK until t = ∞, from functions that the NNGP draws, to the targets and no further.
+/// Computes gradient flow with the NTK until t = ∞, with initial functions from the NNGP.
 pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior, RegressionError> {
     let (n, m) = sizes(blocks);
     let solver = Solver::of(&blocks.train.ntk, n, &blocks.across.ntk, ridge)?;
@@ -62,7 +62,7 @@ pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior,
     Ok(Posterior::of(learnt, covariance))
 }
 
-/// B ↦ k(x, X) (k(X, X) + r)⁻¹ B.
+/// Computes B ↦ k(x, X) (k(X, X) + r)⁻¹ B.
 struct Solver<'a> {
     kernel: Gram,
     decomposed: Decomposed,

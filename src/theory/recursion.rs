@@ -1,21 +1,21 @@
-//! Stochastic gradient descent with a kernel that stands still: the recursion of Tensor Programs IIb, theorem 5.3,
+//! Stochastic gradient descent with a fixed kernel, the recursion of Tensor Programs IIb, theorem 5.3:
 //!
 //! ```text
 //! f(ξ) ← f(ξ) − η Σ_b Θ(ξ, ξ_b) ∂L/∂f(ξ_b)                                          (eq. 22, for any batch)
 //! ```
 //!
-//! for any loss, on the same batches as a network. Momentum is linear in the gradients and so carries over as it is. f is
-//! known on a fixed list of images only, of which some are trained on.
+//! It holds for any loss, on the same batches as a network. Momentum is linear in the gradients and so carries over
+//! unchanged. f is computed only on a fixed list of images, some of which are trained on.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// The function in training.
+/// The function during training.
 #[derive(Clone, Debug)]
 pub struct Recursion {
     /// f, row-major [images, C].
     outputs: Vec<f64>,
-    /// What momentum keeps, the same shape; empty before the first step with it.
+    /// The momentum buffer, of the same shape; empty before the first step with momentum.
     velocity: Vec<f64>,
     classes: usize,
 }
@@ -26,17 +26,17 @@ impl Recursion {
         Self { outputs: start, velocity: Vec::new(), classes }
     }
 
-    /// f, row-major [images, C].
+    /// Returns f, row-major [images, C].
     pub fn outputs(&self) -> &[f64] {
         &self.outputs
     }
 
-    /// f of one image, `[C]`.
+    /// Returns f for one image, `[C]`.
     pub fn output(&self, image: usize) -> &[f64] {
         &self.outputs[image * self.classes..][..self.classes]
     }
 
-    /// One step: `columns` holds Θ(·, ξ_b), row-major [batch, images], and `slopes` ∂L/∂f(ξ_b), row-major [batch, C].
+    /// Takes one step: `columns` holds Θ(·, ξ_b), row-major [batch, images], and `slopes` ∂L/∂f(ξ_b), row-major [batch, C].
     pub fn step(&mut self, columns: &[f64], slopes: &[f64], rate: f64, momentum: f64) {
         let images = self.outputs.len() / self.classes.max(1);
         let batch = slopes.len() / self.classes.max(1);

@@ -6,19 +6,18 @@
 //! M ← Σᵢ Σ_c ∇f_c(xᵢ) ∇f_c(xᵢ)ᵀ/n      starting at I
 //! ```
 //!
-//! M, the mean outer product of the predictor's gradients, stretches the inputs along what the predictor depends on and shrinks
-//! them along the rest. At x = xⱼ the kernel has a kink; its gradient is taken to be 0 there.
+//! M, the mean outer product of the predictor's gradients, stretches the inputs along the directions on which the predictor
+//! depends and shrinks them along the others. At x = xⱼ the kernel has a kink; its gradient is taken to be 0 there.
 //!
-//! M is scaled so that its trace is d, as that of I is, because the size of the gradients says how large the targets are and
-//! nothing about which directions matter. L is the mean distance ‖xᵢ − xⱼ‖_M of two training inputs, measured anew for each
-//! M, so that the kernel is as wide as the data are in the metric in which it looks at them. Tried against the L of M = I (five
-//! rounds, d = 10, products and quadratics of few coordinates): on inputs of equal variance that fixed L leaves errors up to
-//! 15 % smaller, but where variances differ M stretches the narrow directions, distances grow under the same trace, and with
-//! the fixed L errors are 15 to 55 % larger or no M beats I at all. On Fashion-MNIST they are equal.
+//! M is scaled to the trace d of I, because the size of the gradients reflects the scale of the targets and not the
+//! relevance of directions. L is the mean distance ‖xᵢ − xⱼ‖_M of two training inputs, computed anew for each M, so that
+//! the kernel's width follows the data in the current metric. Compared with the fixed L of M = I (five rounds, d = 10,
+//! products and quadratics of few coordinates): on inputs of equal variance the fixed L leaves errors up to 15 % smaller,
+//! but where variances differ M stretches the narrow directions, distances grow under the same trace, and with the fixed L
+//! errors are 15 to 55 % larger or no M improves on I at all. On Fashion-MNIST they are equal.
 //!
-//! Guarantees: all in f64; all that is of order n² d is a product of matrices; no chance anywhere, and the same bits whatever
-//! the number of threads. Each ridge has its own
-//! sequence of M, so what is found with one does not depend on which others were tried.
+//! Guarantees: all in f64; all work of order n² d is matrix products; no randomness, and the same bits for any number of
+//! threads. Each ridge has its own sequence of M, so its result does not depend on the other ridges that were tried.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as triangular};
@@ -29,14 +28,14 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::{RegressionError, factorised};
 
-/// The best of all rounds and ridges.
+/// The best predictor of all rounds and ridges.
 #[derive(Clone, Debug)]
 pub struct Rfm {
-    /// How often M was learnt: 0 is the Laplace kernel itself.
+    /// Number of updates of M: 0 is the Laplace kernel itself.
     pub round: usize,
     /// δ.
     pub ridge: f64,
-    /// ε: what was added to the diagonal beside the ridge, as in [`Regression`](crate::math::regression::Regression).
+    /// ε, the constant added to the diagonal beside the ridge, as in [`Regression`](crate::math::regression::Regression).
     pub jitter: f64,
     /// Mean squared error over the entries of the validation targets.
     pub error: f64,
@@ -45,19 +44,20 @@ pub struct Rfm {
     weights: Mat<f64>,
 }
 
-/// Labelled inputs, checked: [n, d] and [n, C].
+/// Validated inputs and targets: [n, d] and [n, C].
 struct Lesson<'a> {
     inputs: MatRef<'a, f64>,
     targets: MatRef<'a, f64>,
 }
 
 impl Rfm {
-    /// Learns from `inputs`, row-major [n, d], and `targets`, row-major [n, C]: for each ridge a Laplace kernel, then `rounds`
-    /// times a new M. Of all these the one of least squared error on `validation` (inputs [m, d], targets [m, C]) is kept, of
-    /// equals the first. `cancelled` is asked before each; `None` when it says yes.
+    /// Fits `inputs`, row-major [n, d], to `targets`, row-major [n, C]: for each ridge a Laplace kernel, then `rounds`
+    /// updates of M. Returns the predictor with the least squared error on `validation` (inputs [m, d], targets [m, C]),
+    /// the first in case of a tie. `cancelled` is called before each regression; `None` if it returns true.
     ///
     /// # Errors
-    /// When a size does not fit, a number is none, there is no ridge or one below 0, or a kernel is far from positive.
+    /// Fails if a size does not fit, a number is not finite, there is no ridge or one below 0, or a kernel is far from
+    /// positive.
     pub fn fit(
         inputs: &[f64],
         d: usize,
@@ -90,7 +90,7 @@ impl Rfm {
                 if best.as_ref().is_none_or(|best| machine.error < best.error) {
                     best = Some(machine);
                 }
-                // A predictor without slope has no directions to offer.
+                // A predictor without slope gives no directions.
                 let Some(next) = next else { break };
                 metric = next;
             }
@@ -98,7 +98,7 @@ impl Rfm {
         Ok(best)
     }
 
-    /// One regression, and the distances [n, n] of its inputs.
+    /// Solves one regression; also returns the distances [n, n] of its inputs.
     fn solve(
         train: &Lesson<'_>,
         metric: Vec<f64>,
@@ -116,12 +116,12 @@ impl Rfm {
         Ok((machine, distances))
     }
 
-    /// f on inputs, row-major [m, d] to [m, C].
+    /// Computes f on inputs, row-major [m, d] to [m, C].
     pub fn predict(&self, inputs: &[f64]) -> Vec<f64> {
         row_major(&self.values(self.rows(inputs)))
     }
 
-    /// ∇f_c at inputs, row-major [m, d] to [m, d], of the output c.
+    /// Computes ∇f_c at inputs, row-major [m, d] to [m, d], for the output c.
     pub fn gradient(&self, inputs: &[f64], output: usize) -> Vec<f64> {
         let inputs = self.rows(inputs);
         let steepness = self.kernel.steepness(&self.kernel.distances(inputs));
@@ -129,12 +129,12 @@ impl Rfm {
         row_major(&(along * faer::Scale(-1.0 / self.kernel.bandwidth)))
     }
 
-    /// M, row-major [d, d], of trace d.
+    /// Returns M, row-major [d, d], of trace d.
     pub fn metric(&self) -> &[f64] {
         &self.kernel.metric
     }
 
-    /// L.
+    /// Returns L.
     pub fn bandwidth(&self) -> f64 {
         self.kernel.bandwidth
     }
@@ -149,7 +149,7 @@ impl Rfm {
         product(self.kernel.of_distances(&self.kernel.distances(inputs)).as_ref(), self.weights.as_ref())
     }
 
-    /// Σⱼ Wᵢⱼ (xᵢ − xⱼ) with Wᵢⱼ = Kᵢⱼ a_jc/‖xᵢ − xⱼ‖_M, [m, d]: the gradient is −M/L times it.
+    /// Computes Σⱼ Wᵢⱼ (xᵢ − xⱼ) with Wᵢⱼ = Kᵢⱼ a_jc/‖xᵢ − xⱼ‖_M, [m, d]: the gradient is −M/L times it.
     fn pull(&self, inputs: MatRef<'_, f64>, steepness: &Mat<f64>, output: usize) -> Mat<f64> {
         let (centres, weights) = (&self.kernel.centres, self.weights.col(output));
         let total = product(steepness.as_ref(), weights.as_mat());
@@ -158,7 +158,7 @@ impl Rfm {
         Mat::from_fn(inputs.nrows(), inputs.ncols(), |i, k| total[(i, 0)] * inputs[(i, k)] - pulled[(i, k)])
     }
 
-    /// The next M, from the distances of the training inputs; `None` where no gradient is above 0.
+    /// Computes the next M from the distances of the training inputs; `None` if all gradients are 0.
     fn relearnt(&self, distances: &Mat<f64>) -> Option<Vec<f64>> {
         let d = self.kernel.centres.ncols();
         let steepness = self.kernel.steepness(distances);
@@ -171,7 +171,7 @@ impl Rfm {
         }
         let sum = Mat::from_fn(d, d, |i, j| sum[(i.max(j), i.min(j))]);
         let metric = product(product(self.kernel.metric(), sum.as_ref()).as_ref(), self.kernel.metric());
-        // L and n go with the trace.
+        // The scaling to trace d removes L and n.
         let trace: f64 = (0..d).map(|k| metric[(k, k)]).sum();
         let scale = 0.5 * d as f64 / trace;
         let entry = |at: usize| (metric[(at / d, at % d)] + metric[(at % d, at / d)]) * scale;
@@ -218,7 +218,7 @@ struct Laplace {
 }
 
 impl Laplace {
-    /// With the distances [n, n] of the centres.
+    /// Builds the kernel; also returns the distances [n, n] of the centres.
     fn of(centres: MatRef<'_, f64>, metric: Vec<f64>) -> (Self, Mat<f64>) {
         let stretched = product(centres, MatRef::from_row_major_slice(&metric, centres.ncols(), centres.ncols()));
         let squares = inner(stretched.as_ref(), centres);
@@ -226,7 +226,7 @@ impl Laplace {
         let distances = kernel.distances(centres);
         let n = distances.nrows();
         let total: f64 = distances.col_iter().map(|column| column.iter().sum::<f64>()).sum();
-        // One input, or the same again and again: any L will do.
+        // With a single or repeated input, any L will do.
         if total > 0.0 {
             kernel.bandwidth = total / (n * (n - 1)) as f64;
         }
@@ -237,7 +237,7 @@ impl Laplace {
         MatRef::from_row_major_slice(&self.metric, self.centres.ncols(), self.centres.ncols())
     }
 
-    /// ‖x − xⱼ‖_M of inputs [m, d], [m, n]: exactly 0 where nothing but rounding is left of it.
+    /// Computes ‖x − xⱼ‖_M for inputs [m, d], [m, n]: exactly 0 where the difference is pure rounding error.
     fn distances(&self, inputs: MatRef<'_, f64>) -> Mat<f64> {
         let own = inner(product(inputs, self.metric()).as_ref(), inputs);
         let mut distances = product(inputs, self.stretched.transpose());
@@ -251,12 +251,12 @@ impl Laplace {
         distances
     }
 
-    /// exp(−D/L).
+    /// Computes exp(−D/L).
     fn of_distances(&self, distances: &Mat<f64>) -> Mat<f64> {
         Mat::from_fn(distances.nrows(), distances.ncols(), |i, j| (-distances[(i, j)] / self.bandwidth).exp())
     }
 
-    /// exp(−D/L)/D, and 0 where D is.
+    /// Computes exp(−D/L)/D, with 0 where D is 0.
     fn steepness(&self, distances: &Mat<f64>) -> Mat<f64> {
         Mat::from_fn(distances.nrows(), distances.ncols(), |i, j| match distances[(i, j)] {
             distance if distance > 0.0 => (-distance / self.bandwidth).exp() / distance,
@@ -265,10 +265,10 @@ impl Laplace {
     }
 }
 
-/// a of (K + δ I) a = Y, and the jitter. The system is the kernel with the ridge on its diagonal.
+/// Solves (K + δ I) a = Y for a and the jitter. The system is the kernel with the ridge on its diagonal.
 fn solved(mut system: Mat<f64>, targets: MatRef<'_, f64>, ridge: f64) -> Result<(Mat<f64>, f64), RegressionError> {
     let n = system.nrows();
-    // No eigenvalue of a kernel with ones on its diagonal is above n, so such a ridge makes it regular.
+    // No eigenvalue of a kernel with ones on its diagonal exceeds n, so such a ridge makes it regular.
     if ridge >= REGULAR * n as f64 {
         let (factor, jitter) = factorised(&system, 1.0)?;
         let mut weights = targets.to_owned();
@@ -282,8 +282,8 @@ fn solved(mut system: Mat<f64>, targets: MatRef<'_, f64>, ridge: f64) -> Result<
     Ok((decomposed.solve(targets, ridge)?, decomposed.jitter(ridge)))
 }
 
-/// The product of two matrices. That with a vector on one thread: faer would share its sums among as many parts as there are
-/// threads, and the last digit would tell how many.
+/// Multiplies two matrices. A product with a vector uses one thread: faer would split its sums by the number of threads,
+/// which would change the last digit.
 fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut product = Mat::zeros(left.nrows(), right.ncols());
     let threads = if left.nrows() == 1 || right.ncols() == 1 { Par::Seq } else { Par::rayon(0) };
@@ -291,7 +291,7 @@ fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     product
 }
 
-/// The inner product of each row with its row.
+/// Computes the inner product of each pair of corresponding rows.
 fn inner(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Vec<f64> {
     left.row_iter().zip(right.row_iter()).map(|(left, right)| left * right.transpose()).collect()
 }
@@ -300,7 +300,8 @@ fn row_major(matrix: &Mat<f64>) -> Vec<f64> {
     matrix.row_iter().flat_map(|row| row.iter().copied()).collect()
 }
 
-/// A ridge over n from which on Cholesky's decomposition is that of a regular matrix.
+/// The ratio of ridge to n above which the system is regular enough for Cholesky's decomposition.
 const REGULAR: f64 = 1e-8;
-/// ‖x − z‖² over ‖x‖² + ‖z‖² that counts as 0: the difference of sums has lost all but four digits there.
+/// The ratio of ‖x − z‖² to ‖x‖² + ‖z‖² below which it counts as 0: the difference of sums has lost all but four digits
+/// there.
 const SAME: f64 = 1e-12;

@@ -1,7 +1,8 @@
-//! K and Θ of a line, and what the steps that are linear or work pair by pair make of them.
+//! The state of a limit kernel at a line: K and Θ, and the steps that are linear or act pair by pair.
 //!
-//! A state holds, for each slot of its features and each pair of places, a plane of pairs of samples. Where no later step mixes
-//! places, only equal places are kept: then a convolution costs the pixels and not their square.
+//! A state holds, for each slot of its features and each pair of places, a plane of pairs of samples. Where no later step
+//! mixes places, only pairs of equal places are stored: then the cost of a convolution grows with the number of pixels and
+//! not with its square.
 
 use super::gains::Gains;
 
@@ -10,25 +11,25 @@ use super::gains::Gains;
 pub(super) struct State {
     pub places: usize,
     pub slots: usize,
-    /// Whether unequal places are kept.
+    /// True if pairs of unequal places are stored.
     pub all: bool,
     pub rows: usize,
     pub columns: usize,
     pub covariance: Vec<f64>,
     pub kernel: Vec<f64>,
-    /// What rounding left out of the covariances of nearly equal and nearly opposite inputs, up to the first nonlinearity behind
-    /// inputs of one place; elsewhere nobody knows, and it is empty. There a kernel with large variances hangs on more digits
-    /// than a number has.
+    /// The rounding errors of the covariances of nearly equal and nearly opposite inputs, up to the first nonlinearity
+    /// behind inputs with one place; empty elsewhere, where they are unknown. With large variances a kernel depends on more
+    /// digits of the covariance than f64 has.
     pub low: Vec<f64>,
 }
 
 impl State {
-    /// Pairs of samples.
+    /// Returns the number of pairs of samples.
     pub fn size(&self) -> usize {
         self.rows * self.columns
     }
 
-    /// Pairs of places.
+    /// Returns the number of pairs of places.
     pub fn pairs(&self) -> usize {
         pairs(self.places, self.all)
     }
@@ -37,12 +38,12 @@ impl State {
         self.slots * self.pairs()
     }
 
-    /// The places of a pair.
+    /// Returns the two places of a pair.
     pub fn pair(&self, pair: usize) -> (usize, usize) {
         if self.all { (pair / self.places, pair % self.places) } else { (pair, pair) }
     }
 
-    /// The plane of a slot and two places.
+    /// Returns the index of the plane of a slot and two places.
     fn plane(&self, slot: usize, p: usize, q: usize) -> usize {
         slot * self.pairs() + if self.all { p * self.places + q } else { p }
     }
@@ -51,12 +52,12 @@ impl State {
         plane * self.size()..(plane + 1) * self.size()
     }
 
-    /// The planes of equal places, by slot, then place.
+    /// Returns the indices of the planes of equal places, by slot, then place.
     fn equal(&self) -> Vec<usize> {
         grid(self.slots, self.places).map(|(slot, place)| self.plane(slot, place, place)).collect()
     }
 
-    /// Without unequal places, where they are not needed.
+    /// Drops pairs of unequal places, unless they are needed.
     pub fn narrowed(self, all: bool) -> Self {
         if all || !self.all {
             return self;
@@ -67,7 +68,8 @@ impl State {
         Self { all: false, covariance, kernel, low: Vec::new(), ..self }
     }
 
-    /// Of equal places of a state of own pairs, by slot, place, then sample: K, and what rounding left out of it if that is known.
+    /// Returns K at equal places for samples paired with themselves, by slot, place, then sample, and its rounding errors
+    /// if known.
     pub fn variances(&self) -> [Vec<f64>; 2] {
         let planes = self.equal();
         [&self.covariance, &self.low].map(|of| {
@@ -89,7 +91,7 @@ impl State {
         }
     }
 
-    /// Adds to K and Θ where two places are one.
+    /// Adds to K and Θ where the two places are equal.
     pub fn offset(&mut self, covariance: f64, kernel: f64) {
         for plane in self.equal() {
             let entries = self.entries(plane);
@@ -102,7 +104,7 @@ impl State {
         self.covariance.iter_mut().chain(&mut self.kernel).for_each(|value| *value *= by);
     }
 
-    /// With a learned factor, whose square this is.
+    /// Applies a learned factor with this initial square.
     pub fn layer_scale(&mut self, square: f64) {
         for (covariance, kernel) in self.covariance.iter_mut().zip(&mut self.kernel) {
             *kernel = square * *kernel + *covariance;
@@ -110,7 +112,7 @@ impl State {
         }
     }
 
-    /// The mean over slots of these shares.
+    /// Averages over slots with these shares.
     pub fn average(self, shares: &[f64]) -> Self {
         if self.slots == 1 {
             return self;
@@ -127,7 +129,7 @@ impl State {
         made
     }
 
-    /// The mean over what the windows of two places cover, where both cover something.
+    /// Averages over the windows of two places, at entries where both cover a pixel.
     pub fn windows(self, windows: &[Vec<Option<usize>>]) -> Self {
         let mut made = self.blank(windows.len(), self.slots, self.all);
         for (slot, pair) in grid(self.slots, made.pairs()) {
@@ -140,12 +142,12 @@ impl State {
         made
     }
 
-    /// Each new place is the sum of some old ones, times a number of its own.
+    /// Sums old places into new ones, each times its own factor.
     pub fn sums(self, from: &[Vec<usize>], by: impl Fn(usize) -> f64, all: bool) -> Self {
         let mut made = self.blank(from.len(), self.slots, all);
         for slot in 0..self.slots {
             if all {
-                // First over the one place, then over the other: so many planes, not their square.
+                // First over one place, then over the other: linear in the number of places, not quadratic.
                 for (p, left) in from.iter().enumerate() {
                     let mut row = self.blank(self.places, 1, false);
                     for (a, q) in left.iter().flat_map(|&a| (0..self.places).map(move |q| (a, q))) {
@@ -172,7 +174,7 @@ impl State {
         made
     }
 
-    /// The mean over all places, at so many.
+    /// Averages over all places, for `count` new places.
     pub fn attend(self, count: usize, all: bool) -> Self {
         let everywhere = vec![(0..self.places).collect()];
         let by = 1.0 / self.places as f64;
@@ -184,7 +186,7 @@ impl State {
         made
     }
 
-    /// Old places become slots: of each new slot and place the old place.
+    /// Turns old places into slots: `from` gives the old place of each new slot and place.
     pub fn flatten(self, from: &[Vec<usize>]) -> Self {
         let places = from.first().map_or(0, Vec::len);
         let mut made = self.blank(places, self.slots * from.len(), self.all && places > 1);
@@ -199,7 +201,7 @@ impl State {
         made
     }
 
-    /// One more place before the others.
+    /// Inserts one place before the others.
     pub fn before(self, covariance: f64, kernel: f64, all: bool) -> Self {
         let mut made = self.blank(self.places + 1, self.slots, all);
         for (slot, pair) in grid(made.slots, made.pairs()) {
@@ -217,9 +219,9 @@ impl State {
         made
     }
 
-    /// Sums of states, so many times each; one without slots is the same in all.
+    /// Sums states with weights; a state with one slot applies to all slots.
     pub fn sum(mut states: Vec<Self>, weights: &[f64], slots: usize) -> Self {
-        // Added to one of them where that can be, which is no copy.
+        // Adds into one of the states where possible, which avoids a copy.
         let first = states.iter().zip(weights).position(|(state, weight)| state.slots == slots && *weight == 1.0);
         let mut made = match first {
             Some(at) => {
@@ -237,7 +239,7 @@ impl State {
         made
     }
 
-    /// Of the product of two independent branches.
+    /// Multiplies two independent branches.
     pub fn product(states: &[Self], slots: usize) -> Self {
         let [a, b] = states else { unreachable!("a product has two factors") };
         let mut made = a.blank(a.places, slots, a.all);
@@ -256,7 +258,7 @@ impl State {
         made
     }
 
-    /// The places of several states, each of one of them.
+    /// Collects places from several states.
     pub fn places(states: &[Self], from: &[(usize, usize)], all: bool) -> Self {
         let mut made = states[0].blank(from.len(), states[0].slots, all);
         for (slot, pair) in grid(made.slots, made.pairs()) {
@@ -270,7 +272,7 @@ impl State {
         made
     }
 
-    /// Slots after slots.
+    /// Concatenates slots.
     pub fn beside(states: Vec<Self>) -> Self {
         let mut states = states.into_iter();
         let Some(mut made) = states.next() else { unreachable!("something stands beside something") };
@@ -283,7 +285,7 @@ impl State {
         made
     }
 
-    /// Zeros for the same samples.
+    /// Returns a state of zeros for the same samples.
     pub fn blank(&self, places: usize, slots: usize, all: bool) -> Self {
         let zeros = vec![0.0; slots * pairs(places, all) * self.size()];
         Self { places, slots, all, covariance: zeros.clone(), kernel: zeros, low: Vec::new(), ..*self }
@@ -307,12 +309,12 @@ impl State {
     }
 }
 
-/// Pairs of so many places that are kept.
+/// Returns the number of stored pairs of places.
 fn pairs(places: usize, all: bool) -> usize {
     if all { places * places } else { places }
 }
 
-/// Both counters, the second faster.
+/// Iterates over both counters, the second one faster.
 fn grid(outer: usize, inner: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..outer).flat_map(move |at| (0..inner).map(move |within| (at, within)))
 }

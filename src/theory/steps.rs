@@ -1,65 +1,65 @@
-//! What happens to K and Θ on the way from line to line.
+//! The steps that transform K and Θ from line to line.
 
 use super::gains::Gains;
 use crate::spec::ops::Function;
 
-/// How the states that a line reads become the one that its steps start from.
+/// The way in which the states that a line reads are joined to one.
 #[derive(Clone, Debug)]
 pub(super) enum Join {
-    /// K of what the image gives, by its place among the sources; Θ = 0.
+    /// K of the source with this index; Θ = 0.
     Source(usize),
-    /// The one that is read.
+    /// The only state that is read.
     One,
-    /// So many times each K and Θ.
+    /// The sum of K and Θ with these weights.
     Sum(Vec<f64>),
     /// K₁K₂, and Θ₁K₂ + K₁Θ₂: a product of independent branches.
     Product,
-    /// The places of all, each of one of those that are read; places of different ones are uncorrelated.
+    /// The places of all states, as (state, place); places of different states are uncorrelated.
     Places(Vec<(usize, usize)>),
-    /// Slot after slot.
+    /// The slots of all states, concatenated.
     Slots,
 }
 
-/// What happens to the covariance K = E h h′ and to the kernel Θ of each pair of places of each pair of samples.
+/// A transformation of the covariance K = E h h′ and the kernel Θ for each pair of places of each pair of samples.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// The mean over slots, with these shares: what a layer reads.
+    /// The mean over slots with these shares, which is what a layer reads.
     Average(Vec<f64>),
-    /// The mean over windows around two places, the same place of both windows; of each new place, the old ones that its window
-    /// covers, none where there are zeros.
+    /// The mean over windows around two places, at equal positions of both windows; for each new place the old ones that
+    /// its window covers, `None` for padding.
     Windows(Vec<Vec<Option<usize>>>),
     /// z = W h + b: K ← w K + b, Θ ← g_w K + g_b + w Θ.
     Affine(Gains),
     /// h = φ(z): K ← κ, Θ ← κ′ Θ.
     Function(Function),
-    /// K and Θ over √((q₁ + ε)(q₂ + ε)), with q the mean of K over slots, of these shares, at a place.
+    /// Divides K and Θ by √((q₁ + ε)(q₂ + ε)), with q the mean of K over slots with these shares, at a place.
     Norm(Vec<f64>),
-    /// The same with the mean over all places.
+    /// As `Norm`, with the mean over all places.
     NormAll(Vec<f64>),
     /// Each new place is the sum of these old ones, times a number.
     Sums(Vec<Vec<usize>>, f64),
     /// Each new place is the mean of these old ones.
     Means(Vec<Vec<usize>>),
-    /// The mean over all places, at so many places: attention whose scores vanish.
+    /// The mean over all places, for this many places: attention whose scores vanish.
     Attend(usize),
-    /// The old places become slots: of each new slot and place the old place.
+    /// Old places become slots: the old place of each new slot and place.
     Flatten(Vec<Vec<usize>>),
-    /// What is added to each place, by itself: so much to K and so much to Θ.
+    /// An independent offset at each place, with this contribution to K and to Θ.
     Offset(f64, f64),
-    /// One more place before the others, uncorrelated with them: K and Θ of it.
+    /// One place before the others, uncorrelated with them, with this K and Θ.
     Before(f64, f64),
-    /// A learned factor for each feature, γ at the beginning: K ← γ² K, Θ ← γ² Θ + K.
+    /// A learned factor for each feature, initially γ: K ← γ² K, Θ ← γ² Θ + K.
     LayerScale(f64),
     /// K and Θ times a number.
     Scale(f64),
     /// K plus a number.
     Shift(f64),
-    /// hₜ = φ(W hₜ₋₁ + aₜ), place after place; the last one is left.
+    /// hₜ = φ(W hₜ₋₁ + aₜ), place after place; the last one remains.
     Recur(Gains, Function),
 }
 
 impl Step {
-    /// Whether it needs K and Θ of unequal places of what it is given, where those of what it gives are needed or not.
+    /// Returns whether it needs K and Θ at unequal places of its input, given whether those of its output are needed.
     pub fn needs_all(&self, after: bool) -> bool {
         match self {
             Self::Sums(from, _) | Self::Means(from) => after || from.iter().any(|places| places.len() > 1),
@@ -80,7 +80,7 @@ impl Step {
         }
     }
 
-    /// Places and slots after it.
+    /// Returns places and slots after the step.
     pub fn size(&self, (places, slots): (usize, usize)) -> (usize, usize) {
         match self {
             Self::Average(_) => (places, 1),

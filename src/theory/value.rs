@@ -1,12 +1,12 @@
-//! What is known of a line of a program in the limit before any number is: whether it is of the image alone, and what its
-//! features, whose number grows, are like.
+//! The limit of a line as far as it is known before any number: whether it depends on the image alone, and how its
+//! features, whose number grows, are distributed.
 
-/// A line that has a rule.
+/// The limit of a line that has a rule.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// Made of the image alone: its numbers are computed, sample by sample.
+    /// A function of the image alone: its numbers are computed for each sample.
     Given,
-    /// Its features are random and alike, and a covariance says all of them.
+    /// Random, identically distributed features, described by a covariance.
     Random(Random),
 }
 
@@ -16,20 +16,20 @@ pub(super) struct Random {
     pub shape: Vec<usize>,
     /// The axis of the features; all other axes are places.
     pub feature: usize,
-    /// The features are so many of one kind after so many of another: those of branches beside each other, of the places of a
-    /// flattened image. Within a slot all are alike.
+    /// The shares of the features by slot: those of concatenated branches, or of the places of a flattened image. Within a
+    /// slot all features are identically distributed.
     pub slots: Vec<f64>,
-    /// It is the sum of so many times these lines, which are pairwise uncorrelated; of a line that is no sum, itself.
+    /// The value as a weighted sum of these lines, which are pairwise uncorrelated; for a line that is no sum, itself.
     pub terms: Vec<(usize, f64)>,
-    /// The layers whose draws it is made of, feature by feature.
+    /// The layers on whose random weights each feature depends.
     pub roots: Vec<Root>,
-    /// Whether its features are Gaussian, jointly over places and samples.
+    /// True if its features are Gaussian, jointly over places and samples.
     pub gaussian: bool,
-    /// Whether their mean is 0.
+    /// True if the mean is 0.
     pub centred: bool,
 }
 
-/// The features `start` to before `end` of what a line has drawn.
+/// The features `start..end` of a layer with random weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Root {
     pub line: usize,
@@ -48,7 +48,7 @@ impl Root {
 }
 
 impl Random {
-    /// What a layer with weights of its own gives.
+    /// Returns the output of a layer with its own weights.
     pub fn fresh(line: usize, shape: &[usize], feature: usize) -> Self {
         Self {
             shape: shape.to_vec(),
@@ -61,12 +61,12 @@ impl Random {
         }
     }
 
-    /// What another line makes of it feature by feature.
+    /// Returns the value of a line that acts on it feature by feature.
     pub fn becomes(&self, line: usize, shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), terms: vec![(line, 1.0)], ..self.clone() }
     }
 
-    /// Its shape with one feature: the axes of its places.
+    /// Returns its shape with one feature: the axes of its places.
     pub fn grid(&self) -> Vec<usize> {
         let mut grid = self.shape.clone();
         grid[self.feature] = 1;
@@ -77,24 +77,24 @@ impl Random {
         self.grid().iter().product()
     }
 
-    /// The share of each slot.
+    /// Returns the share of each slot.
     pub fn shares(&self) -> Vec<f64> {
         let all: f64 = self.slots.iter().sum();
         self.slots.iter().map(|width| width / all).collect()
     }
 
-    /// Whether no draw enters both.
+    /// Returns whether no random weight enters both.
     pub fn independent(&self, other: &Self) -> bool {
         !self.roots.iter().any(|root| other.roots.iter().any(|other| root.meets(other)))
     }
 
-    /// Whether their product has mean 0, feature by feature, at any two places.
+    /// Returns whether their product has mean 0, feature by feature, at any two places.
     pub fn uncorrelated(&self, other: &Self) -> bool {
         self.independent(other) && (self.centred || other.centred)
     }
 }
 
-/// The roots of two values together.
+/// Returns the union of the roots of two values.
 pub(super) fn union(a: &[Root], b: &[Root]) -> Vec<Root> {
     let mut roots = a.to_vec();
     roots.extend(b.iter().filter(|root| !a.contains(root)));

@@ -1,7 +1,7 @@
-//! K and Θ on their way through the states of a network.
+//! Computes K and Θ through the states of a network.
 //!
-//! Each sample is first walked by itself, and its variances before each nonlinearity are written down; the pairs of samples read
-//! them.
+//! Each sample is first paired with itself, and its variances before each nonlinearity are recorded; the pairs of samples
+//! read them.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
@@ -14,14 +14,14 @@ use super::state::State;
 use super::steps::{Join, Step};
 use crate::spec::ops::Function;
 
-/// ε of LayerNorm: that of the references, for inputs that are nothing but zeros. (The networks have 1e-5, which shows in the
-/// sixth digit.)
+/// ε of LayerNorm: that of the reference implementations, for inputs that are all zeros. (The networks use 1e-5, a
+/// difference in the sixth digit.)
 const EPSILON: f64 = 1e-12;
 
-/// Some samples of some points: the points, the first and how many.
+/// A range of samples: the points, the first index and the count.
 pub(super) type Part<'a> = (&'a Points, usize, usize);
 
-/// K and Θ of each sample with itself, and its moments.
+/// Computes K and Θ of each sample with itself, and its moments.
 pub(super) fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
     let mut book = Book::Writing { points, written: Vec::new() };
     let last = walk(states, &mut book);
@@ -32,11 +32,11 @@ pub(super) fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<M
     }
 }
 
-/// K and Θ of the outputs, row-major [rows, columns], of some samples with some others.
+/// Computes K and Θ of the outputs, row-major [rows, columns], between two ranges of samples.
 pub(super) fn tile(states: &[Made], rows: Part<'_>, columns: Part<'_>) -> (Vec<f64>, Vec<f64>) {
     let mut last = walk(states, &mut Book::Reading { rows, columns, next: 0 });
-    // Equal inputs have the kernel of a sample with itself, to the last bit: an inner product that is rounded otherwise would
-    // be an angle of 1e-8 between them.
+    // Equal inputs get the kernel of a sample with itself, to the last bit: an inner product with another rounding would
+    // act as an angle of 1e-8 between them.
     let ((rows, first_row, _), (columns, first_column, column_count)) = (rows, columns);
     for (at, (covariance, kernel)) in last.covariance.iter_mut().zip(&mut last.kernel).enumerate() {
         let (row, column) = (first_row + at / column_count, first_column + at % column_count);
@@ -121,7 +121,7 @@ impl State {
         self.low.clear();
     }
 
-    /// Over the root of the mean of K over slots, at each place or over all.
+    /// Divides by the root of the mean of K over slots, at each place or over all.
     fn norm(&mut self, shares: &[f64], over_all: bool, book: &mut Book<'_>) {
         let step = book.turn(|| {
             let [variances, _] = self.variances();
@@ -148,8 +148,9 @@ impl State {
         });
     }
 
-    /// Does something with every row of K and Θ of each slot at each pair of places, which sees the moments of its sample and of the
-    /// others and what rounding left out of K, where that is known. `place` says which moments are those of a slot and a place.
+    /// Applies a function to every row of K and Θ of each slot at each pair of places, with the moments of its sample and
+    /// of the others and the rounding errors of K, where known. `place` gives the index of the moments of a slot and a
+    /// place.
     fn each(
         &mut self,
         book: &Book<'_>,
@@ -174,7 +175,7 @@ impl State {
         }
     }
 
-    /// Gradients at unequal distances from the end are uncorrelated, so only equal places meet.
+    /// Gradients at unequal distances from the end are uncorrelated, so only pairs of equal times contribute.
     fn recur(self, gains: Gains, function: &Function, book: &mut Book<'_>) -> Self {
         let input = self.narrowed(false);
         let mut state = input.blank(1, 1, false);
@@ -186,7 +187,7 @@ impl State {
         state
     }
 
-    /// One of its places, of a state of equal places.
+    /// Returns one place of a state of equal places.
     fn place(&self, place: usize) -> Self {
         let entries = place * self.size()..(place + 1) * self.size();
         let of = |values: &[f64]| values[entries.clone()].to_vec();
@@ -195,16 +196,16 @@ impl State {
     }
 }
 
-/// Where the moments of the samples stand, in the order in which the steps need them.
+/// The moments of the samples, in the order in which the steps need them.
 enum Book<'a> {
-    /// Each sample with itself: they are written down on the way.
+    /// Each sample is paired with itself: the moments are recorded.
     Writing { points: &'a Points, written: Vec<Moments> },
-    /// Some samples with some others.
+    /// Two ranges of samples are paired: the moments are read.
     Reading { rows: Part<'a>, columns: Part<'a>, next: usize },
 }
 
 impl Book<'_> {
-    /// The next step that needs moments begins: its number.
+    /// Advances to the next step that needs moments and returns its index.
     fn turn(&mut self, make: impl FnOnce() -> Moments) -> usize {
         match self {
             Self::Writing { written, .. } => {
@@ -225,7 +226,7 @@ impl Book<'_> {
         }
     }
 
-    /// Of all columns; none where each sample is paired with itself.
+    /// Returns the moments of all columns; `None` where each sample is paired with itself.
     fn rights(&self, step: usize, place: usize) -> Option<Vec<Moment<'_>>> {
         match self {
             Self::Writing { .. } => None,
@@ -235,7 +236,7 @@ impl Book<'_> {
         }
     }
 
-    /// K of what the image gives to a layer; its Θ is 0.
+    /// Computes K of a source; its Θ is 0.
     fn source(&self, source: usize, all: bool) -> State {
         match *self {
             Self::Writing { points, .. } => own(&points.sources[source], points.n, all),
@@ -297,7 +298,7 @@ fn cross(
     start(rows, products, low, all, (row_count, column_count))
 }
 
-/// The mean of products over features.
+/// Builds a state from products, as means over features.
 fn start(laid: &Laid, mut products: Vec<f64>, mut low: Vec<f64>, all: bool, (rows, columns): (usize, usize)) -> State {
     let features = laid.features as f64;
     for (at, value) in products.iter_mut().enumerate() {
@@ -311,7 +312,7 @@ fn start(laid: &Laid, mut products: Vec<f64>, mut low: Vec<f64>, all: bool, (row
     State { places: laid.places, slots: 1, all, rows, columns, covariance: products, kernel, low }
 }
 
-/// The inner product and what its rounding leaves out (Ogita, Rump & Oishi 2005, algorithm 5.3).
+/// Computes the inner product and its rounding error (Ogita, Rump & Oishi 2005, algorithm 5.3).
 fn exact_dot(a: &[f64], b: &[f64]) -> (f64, f64) {
     let (mut sum, mut rest) = (0.0f64, 0.0f64);
     for (a, b) in a.iter().zip(b) {

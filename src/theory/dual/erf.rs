@@ -1,4 +1,4 @@
-//! The error function (Williams 1996) and GELU (Tsuchida et al. 2021).
+//! Dual activations of the error function (Williams 1996) and GELU (Tsuchida et al. 2021).
 
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI};
 
@@ -9,7 +9,7 @@ pub(super) fn erf(pair: &Pair) -> (f64, f64) {
     (FRAC_2_PI * pair.q.atan2(root), FRAC_2_PI * pair.over(1.0 / root))
 }
 
-/// With φ(x) = x Φ(x), exact. With T = (1 + q₁)(1 + q₂), S = T − q² and α = arctan(√S/−q) in 0 … π:
+/// Computes the dual of φ(x) = x Φ(x), exactly. With T = (1 + q₁)(1 + q₂), S = T − q² and α = arctan(√S/−q) in 0 … π:
 ///
 /// ```text
 /// 2π κ = (q²/√S + q₁q₂ √S)/T + q α      2π κ′ = (q/√S)(1/S + (2 + q₁ + q₂)/T) + α
@@ -25,7 +25,7 @@ pub(super) fn gelu(pair: &Pair) -> (f64, f64) {
     let slope = (q / root) * (both / square + (2.0 * both + q1 * other + q2 * one) / shifted) + alpha;
     let steep = root / -q;
     let value = if q < 0.0 && steep < 0.25 {
-        // q₁q₂ = T − (1 + q₁ + q₂), and T √S/T cancels nearly all of q α.
+        // q₁q₂ = T − (1 + q₁ + q₂), and T √S/T cancels most of q α.
         let rest = (both + q1 * other + q2 * one) / shifted;
         pair.over(q * q / shifted / root) - pair.times(rest * root) + pair.times(-q * beyond_arc(steep))
     } else {
@@ -34,7 +34,7 @@ pub(super) fn gelu(pair: &Pair) -> (f64, f64) {
     (value * OVER_TAU, slope * OVER_TAU)
 }
 
-/// x − arctan x, which for small x is x³/3 and no difference.
+/// Returns x − arctan x, as x³/3 without cancellation for small x.
 pub(super) fn beyond_arc(x: f64) -> f64 {
     if x > 0.25 {
         return x - x.atan();

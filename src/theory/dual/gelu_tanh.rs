@@ -1,15 +1,15 @@
-//! GELU as it is approximated by tanh: GELU itself, and a small even function that is a sum of bells.
+//! Dual activation of the tanh approximation of GELU: GELU plus a small even function that is a sum of Gaussian bells.
 //!
-//! δ(x) = ½ x (tanh(√(2/π)(x + 0.044715 x³)) − erf(x/√2)) is below 5e-4 everywhere. It is x² Σ wᵢ exp(−λᵢx²) to 1e-12, and its
-//! derivative to 3e-12 (`tests/fixtures/make_dual.py` fits it). A bell turns the Gaussian that it is multiplied with into another
-//! one, so that every expectation has a closed form: no quadrature, and the same error for all variances.
+//! δ(x) = ½ x (tanh(√(2/π)(x + 0.044715 x³)) − erf(x/√2)) is below 5e-4 everywhere. It equals x² Σ wᵢ exp(−λᵢx²) to 1e-12,
+//! and its derivative to 3e-12 (`tests/fixtures/make_dual.py` fits it). The product of a bell and a Gaussian density is
+//! another Gaussian, so every expectation has a closed form: no quadrature, and the same error for all variances.
 
 use std::f64::consts::TAU;
 
 use super::Pair;
 use super::erf::gelu;
 
-/// Error: below 1e-10, relative or where it is nearly 0 of √(κ₁₁κ₂₂).
+/// Computes κ and κ′. Error: below 1e-10, relative, or of √(κ₁₁κ₂₂) where the value is nearly 0.
 pub(super) fn gelu_tanh(pair: &Pair) -> (f64, f64) {
     let (mut value, mut slope) = gelu(pair);
     for by_side in [[0, 1], [1, 0]] {
@@ -20,8 +20,8 @@ pub(super) fn gelu_tanh(pair: &Pair) -> (f64, f64) {
     (value + more, slope + steeper)
 }
 
-/// E g(u) δ(v) and E g′(u) δ′(v) with g of GELU. Under the bell of v the two have variances p₁, p₂ and covariance p, and with
-/// m = E g, m₂ = E g″ and m₄ = E g⁗ of variance p₁, E g(u) v² = m p₂ + m₂ p².
+/// Computes E g(u) δ(v) and E g′(u) δ′(v), where g is GELU. Under the bell of v the two have variances p₁, p₂ and
+/// covariance p, and with m = E g, m₂ = E g″ and m₄ = E g⁗ at variance p₁, E g(u) v² = m p₂ + m₂ p².
 fn beside_gelu(pair: &Pair, [u, v]: [usize; 2]) -> (f64, f64) {
     let variances = [pair.q1, pair.q2];
     let (mut value, mut slope) = (0.0, 0.0);
@@ -42,7 +42,7 @@ fn beside_gelu(pair: &Pair, [u, v]: [usize; 2]) -> (f64, f64) {
     (value * over_root, slope * over_root)
 }
 
-/// E δ(u) δ(v) and E δ′(u) δ′(v).
+/// Computes E δ(u) δ(v) and E δ′(u) δ′(v).
 fn bells(pair: &Pair) -> (f64, f64) {
     let [one, other] = pair.shrunk;
     let (both, product) = (pair.over(1.0), pair.over(pair.q));
@@ -66,7 +66,7 @@ fn bells(pair: &Pair) -> (f64, f64) {
     (value, slope)
 }
 
-/// E δ.
+/// Computes E δ.
 pub(super) fn mean_beside_gelu(q: f64) -> f64 {
     let bell = |(lambda, weight): (&f64, &f64)| weight * q / (1.0 + 2.0 * lambda * q).powf(1.5);
     LAMBDAS.iter().zip(&WEIGHTS).map(bell).sum()

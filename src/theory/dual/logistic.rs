@@ -1,19 +1,19 @@
-//! Tanh, sigmoid, softplus and SiLU: means over σ of functions with closed forms.
+//! Dual activations of tanh, sigmoid, softplus and SiLU: means over σ of functions with closed forms.
 //!
-//! tanh x = E erf(x/(√2 σ)) with σ of Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of normals).
-//! With y = x/2 and Φ and ϕ of the normal distribution, sigmoid x = E Φ(y/σ), so SiLU is x sigmoid x = 2 E y Φ(y/σ), and
-//! softplus, the integral of the sigmoid, is 2 E (y Φ(y/σ) + σ ϕ(y/σ)) = 2 E max(y + σz, 0) with z of N(0,1). So all that is
-//! needed of these three is of q/4, which is what their moments are made of and what their pairs have.
+//! tanh x = E erf(x/(√2 σ)) with σ of Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of
+//! normals). With y = x/2 and Φ and ϕ of the normal distribution, sigmoid x = E Φ(y/σ), so SiLU is x sigmoid x = 2 E y
+//! Φ(y/σ), and softplus, the integral of the sigmoid, is 2 E (y Φ(y/σ) + σ ϕ(y/σ)) = 2 E max(y + σz, 0) with z of N(0,1).
+//! These three therefore only need the variance and covariance q/4, from which their moments and pairs are prepared.
 //!
-//! The rule's error is, for all variances and correlations, relative: below 1e-11 for tanh, sigmoid and softplus; for SiLU
-//! below 1e-10, and where it is nearly 0 below 1e-11 of √(κ₁₁κ₂₂) (`tests/suite/dual.rs`).
+//! The relative error of the quadrature rule, for all variances and correlations, is below 1e-11 for tanh, sigmoid and
+//! softplus; for SiLU it is below 1e-10, and where the value is nearly 0 below 1e-11 of √(κ₁₁κ₂₂) (`tests/suite/dual.rs`).
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI, TAU};
 
 use super::erf::beyond_arc;
 use super::{Moment, Pair, Side};
 
-/// What of a variance every pair needs: c/√(q + σᵢ²) of each.
+/// The part of every pair that depends on one variance: c/√(q + σᵢ²) for each node.
 pub(super) type Roots = [f64; NODES];
 
 pub(super) fn roots(side: &Side) -> Roots {
@@ -41,13 +41,14 @@ pub(super) fn tanh(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64, f6
     ((FRAC_2_PI * value).copysign(pair.q), FRAC_2_PI * pair.over(slope))
 }
 
-/// (1 + tanh y)/2.
+/// Computes the dual of (1 + tanh y)/2.
 pub(super) fn sigmoid(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64, f64) {
     let (value, slope) = tanh(left, right, pair);
     (0.25 + 0.25 * value, 0.0625 * slope)
 }
 
-/// The arc-cosine kernel of variances q₁/4 + σ₁² and q₂/4 + σ₂²: with r as for tanh and α = arctan(r/−q) in 0 … π,
+/// Computes the dual of softplus, the arc-cosine kernel of variances q₁/4 + σ₁² and q₂/4 + σ₂²: with r as for tanh and α =
+/// arctan(r/−q) in 0 … π,
 ///
 /// ```text
 /// κ = (2/π) E (r + q α)      κ′ = 1/(2π) E α
@@ -63,7 +64,8 @@ pub(super) fn softplus(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64
     })
 }
 
-/// GELU's dual ([`super::erf::gelu`]) at every scale: with T = (q₁ + σ₁²)(q₂ + σ₂²) and S = T − q²,
+/// Computes the dual of SiLU, which is GELU's ([`super::erf::gelu`]) at every scale: with T = (q₁ + σ₁²)(q₂ + σ₂²) and S =
+/// T − q²,
 ///
 /// ```text
 /// κ = (2/π) E ((σ₁²σ₂² q²/√S + q₁q₂ √S)/T + q α)
@@ -77,7 +79,7 @@ pub(super) fn silu(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64, f6
         let steep = root / -q;
         let (small, slope) = (both * q * q * over_shifted * inverse, q * inverse);
         let value = match q < 0.0 && steep < 0.25 {
-            // q₁q₂ = T − (σ₁²σ₂² + q₁σ₂² + q₂σ₁²), and T √S/T cancels nearly all of q α.
+            // q₁q₂ = T − (σ₁²σ₂² + q₁σ₂² + q₂σ₁²), and T √S/T cancels most of q α.
             true => small - rest * root - q * beyond_arc(steep),
             false => small + q1 * q2 * over_shifted * root + q * alpha,
         };
@@ -85,7 +87,7 @@ pub(super) fn silu(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> (f64, f6
     })
 }
 
-/// κ = (2/π) E and κ′ = 1/(2π) E of what `inner` makes of σ₁², σ₂², 1/T, r = √S and α.
+/// Computes κ = (2/π) E and κ′ = 1/(2π) E of `inner`, a function of σ₁², σ₂², 1/T, r = √S and α.
 #[inline(always)]
 fn over_nodes(
     left: Moment<'_>,
@@ -105,7 +107,7 @@ fn over_nodes(
             let root = (base + step * squares[at]).sqrt();
             let both = near * rights[at];
             let (arc, steep) = arc(size * both, root * both);
-            // α is the arc from the opposite side on.
+            // α is measured from the opposite side.
             let alpha = match (pair.q < 0.0, steep) {
                 (true, true) => arc,
                 (true, false) => FRAC_PI_2 - arc,
@@ -121,8 +123,8 @@ fn over_nodes(
     (pair.times(FRAC_2_PI * value), slope / TAU)
 }
 
-/// The arc from the nearer axis of an angle with this sine and cosine in 0 … 1, and whether that is the cosine's: of the
-/// smaller the arc sine is taken.
+/// Returns the arc from the nearer axis of an angle with this sine and cosine in 0 … 1, and whether that axis is the
+/// cosine's: the arc sine of the smaller of the two.
 #[inline(always)]
 fn arc(sine: f64, cosine: f64) -> (f64, bool) {
     let steep = sine > cosine;
@@ -135,14 +137,14 @@ fn arc(sine: f64, cosine: f64) -> (f64, bool) {
     (least * series, steep)
 }
 
-/// E over σ of what a function makes of σ².
+/// Computes the mean over σ of a function of σ².
 pub(super) fn over_squares(of: impl Fn(f64) -> f64) -> f64 {
     SQUARES.iter().zip(&WEIGHTS).map(|(&square, weight)| weight * of(square)).sum()
 }
 
-/// Nodes of the rule for σ.
+/// Number of nodes of the quadrature rule for σ.
 const NODES: usize = 10;
-/// Their σ² and weights; the weights sum to 1.
+/// The nodes σ² and their weights; the weights sum to 1.
 const SQUARES: [f64; NODES] = [
     0.091_356_013_126_666_91,
     0.143_141_176_167_193_97,
@@ -167,7 +169,7 @@ const WEIGHTS: [f64; NODES] = [
     0.002_720_151_435_017_247_7,
     4.268_097_757_699_987e-5,
 ];
-/// arcsin(x)/x as a polynomial in x², highest power first, for x² up to ½: off by 2e-13 at most.
+/// Coefficients of arcsin(x)/x as a polynomial in x², highest power first, for x² up to ½; error at most 2e-13.
 const ARC: [f64; 14] = [
     0.295_681_088_905_006_1,
     -0.712_846_387_808_750_9,

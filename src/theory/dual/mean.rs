@@ -1,4 +1,4 @@
-//! The mean of a function of a centred Gaussian.
+//! Means of activation functions under a centred Gaussian.
 
 use std::f64::consts::TAU;
 
@@ -7,10 +7,10 @@ use super::logistic::over_squares;
 use super::{Rule, polynomial};
 use crate::spec::ops::Function;
 
-/// E φ(u) of a Gaussian u with mean 0 and variance q.
+/// Computes E φ(u) for a Gaussian u with mean 0 and variance q.
 ///
-/// Exact but for rounding where φ is odd, a polynomial, or one of ReLU and its kin, GELU, sigmoid, cosine and exponential; to
-/// 1e-11 for softplus, SiLU and the GELU by tanh. No finite number where it is larger than any.
+/// Exact up to rounding where φ is odd, a polynomial, or one of ReLU and its variants, GELU, sigmoid, cosine and
+/// exponential; accurate to 1e-11 for softplus, SiLU and the tanh GELU. Not finite where the mean exceeds the range of f64.
 pub fn mean(function: &Function, q: f64) -> f64 {
     match Rule::of(function) {
         Rule::Relu => (q / TAU).sqrt(),

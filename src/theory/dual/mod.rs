@@ -1,30 +1,30 @@
 //! Dual activations: κ = E φ(u) φ(v) and κ′ = E φ′(u) φ′(v) of centred Gaussians (u, v) with variances q₁, q₂ and covariance q,
 //! and the mean E φ(u).
 //!
-//! ReLU and its kin (Cho & Saul 2009), erf (Williams 1996), GELU (Tsuchida et al. 2021), sine, cosine, the exponential and
-//! polynomials have closed forms. Tanh has none, but it is a mean of error functions, tanh x = E erf(x/(√2 σ)) with σ of
-//! Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of normals). So its dual is a mean over two
-//! independent σ of the closed form
+//! ReLU and its variants (Cho & Saul 2009), erf (Williams 1996), GELU (Tsuchida et al. 2021), sine, cosine, the exponential
+//! and polynomials have closed forms. Tanh has none, but it is a mean of error functions, tanh x = E erf(x/(√2 σ)) with σ
+//! of Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of normals). So its dual is a mean over
+//! two independent σ of the closed form
 //!
 //! ```text
 //! κ = (2/π) E arctan(q/r)      κ′ = (2/π) E 1/r      r² = (q₁ + σ₁²)(q₂ + σ₂²) − q²
 //! ```
 //!
-//! which Gauss's rule in ln σ takes with ten nodes. The integrand has its singularities at ln σ ± iπ/2 whatever
-//! the variances and the correlation are, so one rule serves all of them: its relative error is below 1e-11, from the smallest
-//! variances to the largest (`tests/fixtures/make_dual.py` makes the rule, and by another integral what it is tested with).
-//! Sigmoid, softplus and SiLU are such means too, and the GELU by tanh is GELU and a sum of bells.
+//! which Gauss's rule in ln σ integrates with ten nodes. The integrand has its singularities at ln σ ± iπ/2 for all
+//! variances and correlations, so one rule serves all of them: its relative error is below 1e-11, from the smallest
+//! variances to the largest (`tests/fixtures/make_dual.py` computes the rule, and by another integral the values for its
+//! test). Sigmoid, softplus and SiLU are such means too, and the tanh GELU is GELU plus a sum of bells.
 //!
-//! What is small is never left over from what is large: q₁q₂ − q² is taken without rounding where the correlation is near ±1,
-//! ReLU and GELU have forms of their own for opposite inputs, and variances are brought to 1 … 4 by powers of two where φ can
-//! saturate or has no scale, so that no product overflows; what is then still larger than any number is so itself. What
-//! remains is the rounding of the covariance that is given; where that is too much there is no kernel
-//! ([`super::NoKernels::Unresolved`]).
+//! Small values are never computed as differences of large ones: q₁q₂ − q² is computed without rounding where the
+//! correlation is near ±1, ReLU and GELU have separate forms for opposite inputs, and variances are scaled to 1 … 4 by
+//! powers of two where φ can saturate or has no scale, so that no product overflows; only a result beyond the range of f64
+//! becomes infinite. The remaining error is the rounding of the given covariance; where that is too large the kernel is
+//! refused ([`super::NoKernels::Unresolved`]).
 //!
-//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its sign
-//! and is nearly 0 (of κ′ likewise; and for sine and cosine always); no NaN for any variances from 0 on and any covariance,
-//! also one that rounding has carried past √(q₁ q₂), but where the covariance does not tell the kernel to 1e-8 and where a
-//! kernel is larger than any number.
+//! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its
+//! sign and is nearly 0 (of κ′ likewise; and for sine and cosine always); no NaN for any variances from 0 on and any
+//! covariance, including one that rounding has carried past √(q₁ q₂), except where the covariance does not determine the
+//! kernel to 1e-8 and where a kernel exceeds the range of f64.
 
 mod erf;
 mod gelu_tanh;
@@ -41,31 +41,31 @@ use crate::spec::Activation;
 use crate::spec::Activation::*;
 use crate::spec::ops::Function;
 
-/// What of a sample's variances the dual of an activation needs: prepared once, used in all its pairs.
+/// The quantities of the samples' variances that the dual of an activation needs, computed once and used in all pairs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moments {
     samples: usize,
-    /// By place, then sample.
+    /// Indexed by place, then sample.
     sides: Vec<Side>,
-    /// For tanh and its kin, of each.
+    /// The roots of each variance, for tanh and related functions.
     roots: Vec<Roots>,
-    /// For polynomials, so many of each.
+    /// The Hermite coefficients of each variance, for polynomials.
     hermite: Vec<f64>,
     degrees: usize,
 }
 
-/// One variance q = c² `scaled`.
+/// A variance q = c² `scaled`.
 #[derive(Clone, Copy, Debug)]
 struct Side {
     variance: f64,
-    /// q/c², and what rounding left out of it.
+    /// q/c², and its rounding error.
     scaled: f64,
     low: f64,
     /// 1/c, a power of two.
     inverse: f64,
 }
 
-/// One side of a pair.
+/// One member of a pair.
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'a> {
     side: &'a Side,
@@ -73,11 +73,11 @@ pub(super) struct Moment<'a> {
     hermite: &'a [f64],
 }
 
-/// By which rule the dual of a function is taken.
+/// The rule that computes the dual of a function.
 #[derive(Clone, Copy)]
 enum Rule<'a> {
     Relu,
-    /// Of this slope where its input is negative.
+    /// A leaky ReLU of this slope for negative inputs.
     Leaky(f64),
     Erf,
     Gelu,
@@ -89,7 +89,7 @@ enum Rule<'a> {
     Sine,
     Cosine,
     Exponential,
-    /// With these coefficients.
+    /// A polynomial with these coefficients.
     Polynomial(&'a [f64]),
 }
 
@@ -119,7 +119,8 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// What its pairs are made of over what is given: all that stands on the logistic function is of half the number.
+    /// Returns the factor from the given variances to those of its pairs: functions based on the logistic one use half the
+    /// number.
     fn share(self) -> f64 {
         match self {
             Self::Sigmoid | Self::Softplus | Self::Silu => 0.25,
@@ -127,12 +128,12 @@ impl<'a> Rule<'a> {
         }
     }
 
-    /// 1/c of a variance.
+    /// Returns 1/c for a variance.
     fn inverse(self, variance: f64) -> f64 {
         match self {
-            // These are the same at every scale, the others are not what they are at 1 for anything smaller.
+            // These are homogeneous; the others change their shape with the scale and need c = 1 for variances below 1.
             Self::Relu | Self::Leaky(_) if variance > 0.0 => 1.0 / power(variance),
-            // These are as large as their own kernels are.
+            // These are as large as their own kernels, so scaling gains nothing.
             Self::Sine | Self::Cosine | Self::Exponential | Self::Polynomial(_) => 1.0,
             _ if variance > 1.0 => 1.0 / power(variance),
             _ => 1.0,
@@ -141,13 +142,13 @@ impl<'a> Rule<'a> {
 }
 
 impl Moments {
-    /// For LayerNorm, which needs the variances alone.
+    /// Prepares LayerNorm, which needs only the variances.
     pub fn plain(variances: &[f64], samples: usize) -> Self {
         let side = |&variance: &f64| Side { variance, scaled: variance, low: 0.0, inverse: 1.0 };
         Self { samples, sides: variances.iter().map(side).collect(), ..Self::default() }
     }
 
-    /// For this function; `lows` is what rounding left out of the variances, or empty where nobody knows.
+    /// Prepares this function; `lows` holds the rounding errors of the variances, or is empty where they are unknown.
     pub fn of(function: &Function, variances: &[f64], lows: &[f64], samples: usize) -> Self {
         let rule = Rule::of(function);
         let side = |(at, &variance): (usize, &f64)| {
@@ -171,12 +172,12 @@ impl Moments {
         moments
     }
 
-    /// Whether all variances are numbers.
+    /// Returns whether all variances are finite.
     pub fn is_finite(&self) -> bool {
         self.sides.iter().all(|side| side.variance.is_finite())
     }
 
-    /// Of some of the samples.
+    /// Returns the moments of some of the samples.
     pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
         let places = self.sides.len() / self.samples.max(1);
         let rows = || (0..places).map(|place| place * self.samples + samples.start..place * self.samples + samples.end);
@@ -205,26 +206,26 @@ impl Moment<'_> {
 }
 
 impl Side {
-    /// 1/c².
+    /// Returns 1/c².
     fn shrunk(&self) -> f64 {
         self.inverse * self.inverse
     }
 }
 
-/// The power of two c with q/c² in 1 … 4.
+/// Returns the power of two c with q/c² in 1 … 4.
 fn power(q: f64) -> f64 {
     let exponent = (q.to_bits() >> 52) as i64 - 1023;
     f64::from_bits(((exponent.div_euclid(2) + 1023) as u64) << 52)
 }
 
-/// A pair of which all is of order one.
+/// A pair scaled so that its entries are of order one.
 struct Pair {
     q1: f64,
     q2: f64,
     q: f64,
     /// q₁q₂ − q².
     determinant: f64,
-    /// What rounding left out of q, and whether anybody knows.
+    /// The rounding error of q, if known.
     low: f64,
     known: bool,
     /// 1/c₁ and 1/c₂, and their squares.
@@ -243,13 +244,13 @@ impl Pair {
         Self { q1, q2, q, determinant, low, known, inverse: [left.inverse, right.inverse], shrunk }
     }
 
-    /// (q₁ + a)(q₂ + b) − q².
+    /// Returns (q₁ + a)(q₂ + b) − q².
     fn widened(&self, a: f64, b: f64) -> f64 {
         let (a, b) = (a * self.shrunk[0], b * self.shrunk[1]);
         self.determinant + (self.q1 * b + self.q2 * a + a * b)
     }
 
-    /// A value over c₁c₂, or times it.
+    /// Divides a value by c₁c₂, or multiplies it.
     fn over(&self, value: f64) -> f64 {
         value * self.inverse[0] * self.inverse[1]
     }
@@ -258,15 +259,15 @@ impl Pair {
         value / self.inverse[0] / self.inverse[1]
     }
 
-    /// Whether what rounding left out of the covariance is known, or does not matter: whether a covariance that is rounded like
-    /// other numbers tells 1/√(q₁ + q₂ + q₁q₂ − q²) to [`RESOLVED`]. What is exactly equal or opposite is.
+    /// Returns whether the rounding error of the covariance is known or irrelevant: a covariance with ordinary rounding
+    /// determines 1/√(q₁ + q₂ + q₁q₂ − q²) to [`RESOLVED`]. Exactly equal or opposite inputs always qualify.
     fn resolved(&self) -> bool {
         let exact = self.q1 == self.q2 && self.q.abs() == self.q1 && self.inverse[0] == self.inverse[1];
         self.known || exact || 4.0 * f64::EPSILON * self.q1 * self.q2 <= 2.0 * RESOLVED * self.widened(1.0, 1.0)
     }
 }
 
-/// q₁q₂ − q² of numbers of which rounding has left so much out, from 0 on.
+/// Returns q₁q₂ − q² for numbers with these rounding errors; at least 0.
 fn determinant([q1, q2, q]: [f64; 3], [low1, low2, low]: [f64; 3]) -> f64 {
     let (product, square) = (q1 * q2, q * q);
     let plain = product - square;
@@ -277,10 +278,10 @@ fn determinant([q1, q2, q]: [f64; 3], [low1, low2, low]: [f64; 3]) -> f64 {
     (plain + (lost + (q1 * low2 + q2 * low1 - 2.0 * q * low))).max(0.0)
 }
 
-/// κ and κ′ of one pair with these variances and this covariance.
+/// Computes κ and κ′ of one pair with these variances and this covariance.
 ///
-/// The covariance is taken for exact: the relative error of both is below 1e-10 (of what changes its sign, below 1e-10 of
-/// √(κ₁₁κ₂₂) where it is nearly 0).
+/// The covariance is taken as exact: the relative error of both is below 1e-10 (where the value changes its sign and is
+/// nearly 0, below 1e-10 of √(κ₁₁κ₂₂)).
 pub fn dual(function: &Function, [q1, q2]: [f64; 2], covariance: f64) -> (f64, f64) {
     let moments = Moments::of(function, &[q1, q2], &[], 2);
     let (mut value, mut slope) = ([covariance], [1.0]);
@@ -288,8 +289,8 @@ pub fn dual(function: &Function, [q1, q2]: [f64; 2], covariance: f64) -> (f64, f
     (value[0], slope[0])
 }
 
-/// K ← κ and Θ ← κ′ Θ for a sample against several, pair by pair. `lows` is what rounding left out of the covariances, or empty
-/// where nobody knows: then NaN where that could matter.
+/// Replaces K by κ and Θ by κ′ Θ for a sample against several, pair by pair. `lows` holds the rounding errors of the
+/// covariances, or is empty where they are unknown: then the result is NaN where they could matter.
 pub(super) fn apply(
     function: &Function,
     left: Moment<'_>,
@@ -309,7 +310,7 @@ pub(super) fn apply(
         Rule::GeluTanh => each.replace(|_, pair| pair.resolved().then(|| gelu_tanh::gelu_tanh(pair))),
         Rule::Tanh => each.replace(|right, pair| pair.resolved().then(|| logistic::tanh(left, right, pair))),
         Rule::Sigmoid => each.replace(|right, pair| pair.resolved().then(|| logistic::sigmoid(left, right, pair))),
-        // Its angle is as smooth as ReLU's at least, of which rounding hides no more than 1e-8 either.
+        // Softplus depends on the angle at least as smoothly as ReLU, so rounding costs at most 1e-8 as well.
         Rule::Softplus => each.replace(|right, pair| Some(logistic::softplus(left, right, pair))),
         Rule::Silu => each.replace(|right, pair| pair.resolved().then(|| logistic::silu(left, right, pair))),
         Rule::Sine => each.replace(|right, pair| waves::sine(left, right, pair)),
@@ -319,7 +320,7 @@ pub(super) fn apply(
     }
 }
 
-/// A sample against several.
+/// A sample against several others.
 struct Pairs<'a, 'b> {
     left: Moment<'a>,
     rights: &'b [Moment<'a>],
@@ -330,7 +331,7 @@ struct Pairs<'a, 'b> {
 }
 
 impl<'a> Pairs<'a, '_> {
-    /// K and Θ, pair by pair.
+    /// Replaces K and Θ, pair by pair.
     #[inline(always)]
     fn replace(self, dual: impl Fn(Moment<'a>, &Pair) -> Option<(f64, f64)>) {
         for (at, ((covariance, kernel), right)) in
@@ -347,7 +348,7 @@ impl<'a> Pairs<'a, '_> {
     }
 }
 
-/// 1 − ρ² below which q₁q₂ − q² is taken without rounding.
+/// The value of 1 − ρ² below which q₁q₂ − q² is computed without rounding.
 pub(super) const NEAR: f64 = 1e-6;
-/// The relative error that rounding of the covariance may leave in a kernel.
+/// Largest relative error that rounding of the covariance may cause in a kernel.
 const RESOLVED: f64 = 1e-8;

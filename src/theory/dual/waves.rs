@@ -1,13 +1,13 @@
-//! Sine, cosine and the exponential: characteristic functions of u ± v.
+//! Dual activations of sine, cosine and the exponential, from characteristic functions of u ± v.
 
 use super::{Moment, Pair, RESOLVED};
 
-/// κ = e^−(q₁+q₂)/2 sinh q and κ′ = e^−(q₁+q₂)/2 cosh q.
+/// Computes κ = e^−(q₁+q₂)/2 sinh q and κ′ = e^−(q₁+q₂)/2 cosh q.
 ///
-/// Errors are of √(κ₁₁κ₂₂). What the covariance does not tell is none: of large variances that is all pairs but those so far
-/// apart that nothing is left of either.
+/// Errors are relative to √(κ₁₁κ₂₂). Returns `None` where the covariance does not determine the result: for large
+/// variances, all pairs except those so far apart that both values vanish.
 pub(super) fn sine(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> Option<(f64, f64)> {
-    // Half the variance of what the one is beside the other, or beside its opposite: no difference of large exponents.
+    // Half the variance of u − v, or of u + v: avoids the difference of large exponents.
     let size = pair.q.abs();
     let lows = 0.5 * (left.side.low + right.side.low) - pair.low * 1f64.copysign(pair.q);
     let apart = (0.5 * ((pair.q1 - size) + (pair.q2 - size)) + lows).max(0.0);
@@ -18,12 +18,12 @@ pub(super) fn sine(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> Option<(
     told.then(|| ((-half * (-2.0 * size).exp_m1()).copysign(pair.q), half * (1.0 + (-2.0 * size).exp())))
 }
 
-/// As of the sine, whose derivative it is.
+/// Computes κ and κ′ from those of the sine, whose derivative it is.
 pub(super) fn cosine(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> Option<(f64, f64)> {
     sine(left, right, pair).map(|(value, slope)| (slope, value))
 }
 
-/// κ = κ′ = e^((q₁+q₂)/2 + q).
+/// Computes κ = κ′ = e^((q₁+q₂)/2 + q).
 pub(super) fn exponential(pair: &Pair) -> (f64, f64) {
     let value = (0.5 * ((pair.q1 + pair.q) + (pair.q2 + pair.q))).exp();
     (value, value)

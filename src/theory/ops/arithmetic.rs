@@ -1,5 +1,6 @@
-//! Sums of uncorrelated branches add K and Θ, sums of multiples of one branch multiply them; products of independent branches have
-//! K₁K₂ and Θ₁K₂ + K₁Θ₂; branches beside each other share the features, or the places.
+//! Rules of sums, products, scaling and concatenation. Sums of uncorrelated branches add K and Θ, sums of multiples of one
+//! branch multiply them; products of independent branches have K₁K₂ and Θ₁K₂ + K₁Θ₂; concatenated branches share the
+//! features, or the places.
 
 use super::super::given::beside;
 use super::super::limits::Why;
@@ -36,7 +37,7 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
     }
 }
 
-/// a + `by` b. Where they have lines in common, the sum is made of those lines.
+/// Computes a + `by` b. Where the two have lines in common, the sum is expressed in those lines.
 fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> Rule {
     let mut terms = a.terms.clone();
     let mut common = false;
@@ -125,7 +126,7 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
     Ok(Law::Made { value: made, reads: reads.clone(), join, steps: Vec::new() })
 }
 
-/// The kernel is that of the evaluated network, which leaves nothing out.
+/// Returns the identity: the kernel is that of the evaluated network, without dropout.
 pub(super) fn dropout(reading: &Reading<'_>) -> Rule {
     if reading.is_given() {
         return Ok(Law::Given);

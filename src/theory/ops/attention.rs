@@ -1,5 +1,5 @@
-//! Attention in NTP: scores q·k/d_head of independent layers vanish as d_head grows, so every token attends to all alike, or to
-//! all up to itself, and the gradients of q and k vanish with the scores (Yang 2019).
+//! Rule of attention in NTP: scores q·k/d_head of independent layers vanish as d_head grows, so every token attends equally
+//! to all, or to all up to itself, and the gradients of q and k vanish with the scores (Yang 2019).
 
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
@@ -17,7 +17,7 @@ pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {
     }
     let (asked, told) = (q.places(), v.places());
     let step = if op.masked {
-        // The mean over so many tokens, of which there is another number at each.
+        // The mean over the visible tokens, whose number differs between tokens.
         let places = (0..asked).map(|last| (0..=last.min(told - 1)).collect()).collect();
         Step::Means(places)
     } else {

@@ -1,8 +1,9 @@
-//! z = W ⋆ h + b: a dense layer on the mean over windows around two pixels (Arora et al. 2019; Novak et al. 2019), whatever
-//! their size, stride, zeros and holes. In groups, each averages over its own channels, which are alike.
+//! Rule of z = W ⋆ h + b: a dense layer on the mean over windows around two pixels (Arora et al. 2019; Novak et al. 2019),
+//! for any size, stride, padding and dilation. With groups, each averages over its own channels, which are identically
+//! distributed.
 //!
-//! Of one channel each, a filter averages nothing by itself, so its channel is a product of two draws and not Gaussian; but the
-//! covariance over all channels, which is all that the next layer sees, is the same.
+//! A depthwise filter does not average over channels, so its output is a product of two random variables and not Gaussian;
+//! but the covariance over all channels, the only quantity that the next layer depends on, is the same.
 
 use super::super::gains::Gains;
 use super::super::given::{Layout, windows};

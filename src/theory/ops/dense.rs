@@ -1,4 +1,5 @@
-//! z = W h + b: K ← σ_w² K + σ_b², Θ ← K + σ_w² Θ in NTP (Jacot et al. 2018). Of a flattened image, K is the mean over equal pixels.
+//! Rule of z = W h + b: K ← σ_w² K + σ_b², Θ ← K + σ_w² Θ in NTP (Jacot et al. 2018). For a flattened image, K is the mean
+//! over equal pixels.
 
 use super::super::gains::Gains;
 use super::super::given::Layout;

@@ -1,4 +1,5 @@
-//! A vector for each token: a dense layer on 1 among zeros, with one input each, so that K is the variance where two tokens are one.
+//! Rule of embeddings: a dense layer on one-hot tokens with a fan-in of one, so K is the variance where two tokens are
+//! equal.
 
 use super::super::gains::Gains;
 use super::super::given::Layout;

@@ -1,4 +1,4 @@
-//! z ↦ φ(z): K ← κ, Θ ← κ′ Θ, the dual activation of Gaussian features with mean 0.
+//! Rule of z ↦ φ(z): K ← κ, Θ ← κ′ Θ, the dual activation of Gaussian features with mean 0.
 
 use super::super::limits::Why;
 use super::super::steps::Step;
@@ -18,7 +18,8 @@ pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
     Ok(reading.made(Random { gaussian: false, centred: op.is_odd(), ..made }, vec![Step::Function(op.clone())]))
 }
 
-/// Each of infinitely many features gets nothing; of what is made of the image it is computed.
+/// Returns the rule of softmax: over infinitely many features it vanishes, and for a value that depends on the image alone
+/// it is computed.
 pub(super) fn softmax(reading: &Reading<'_>) -> Rule {
     if reading.is_given() { Ok(Law::Given) } else { Err(Why::Softmax) }
 }

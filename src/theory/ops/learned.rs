@@ -1,5 +1,5 @@
-//! Learned numbers that are the same for every sample: positions and a class token add their variance and their gain where two
-//! places are one, the scale of a branch is one more factor that moves.
+//! Rules of learned tensors that are the same for every sample: positions and a class token add their variance and their
+//! gain where two places are equal, the scale of a branch is a trained factor.
 
 use super::super::gains::offset;
 use super::super::limits::Why;
@@ -8,7 +8,7 @@ use super::super::value::{Random, Root, Value};
 use super::{Law, Reading, Rule};
 use crate::spec::ops::LayerScale;
 
-/// What is learnt feature by feature, on features that are infinitely many.
+/// Returns the value with random features whose feature-wise parameters are learned.
 fn learnt<'a>(reading: &Reading<'a>) -> Result<&'a Random, Why> {
     match reading.value(0) {
         Some(Value::Given) => Err(Why::ImageLearnt),
@@ -31,7 +31,7 @@ pub(super) fn class_token(reading: &Reading<'_>) -> Rule {
     drawn(reading, Step::Before)
 }
 
-/// γ is a number at the beginning, and moves: K ← γ² K, Θ ← γ² Θ + K.
+/// Returns the rule of a trained factor with initial value γ: K ← γ² K, Θ ← γ² Θ + K.
 pub(super) fn layer_scale(op: &LayerScale, reading: &Reading<'_>) -> Rule {
     let value = learnt(reading)?.becomes(reading.at, &reading.line().shape);
     Ok(reading.made(value, vec![Step::LayerScale(op.start * op.start)]))

@@ -1,4 +1,5 @@
-//! The rules of the infinite-width limit: one file each family of operations, as in `spec::ops`, or the reason why there is none.
+//! Rules of the infinite-width limit: one file for each family of operations, as in `spec::ops`, or the reason why there is
+//! none.
 
 mod arithmetic;
 mod attention;
@@ -20,19 +21,19 @@ use super::value::{Random, Value};
 use crate::spec::ops::{Op, Role, feature_axis};
 use crate::spec::{Line, NetworkSpec, Program};
 
-/// What a line is in the limit.
+/// The limit of a line.
 pub(super) enum Law {
-    /// Made of the image alone.
+    /// A function of the image alone.
     Given,
-    /// A layer on what is made of the image alone.
+    /// A layer applied to a function of the image alone.
     Layer { value: Random, source: Source, steps: Vec<Step> },
-    /// Made of these lines, whose states are joined and then go through steps.
+    /// A function of these lines, whose states are joined and then transformed by steps.
     Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
 }
 
 pub(super) type Rule = Result<Law, Why>;
 
-/// A line with what is known of those that it reads.
+/// A line with the limits of the lines that it reads.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub program: &'a Program,
@@ -48,12 +49,12 @@ impl<'a> Reading<'a> {
         &self.program.lines[self.at]
     }
 
-    /// What is known of one of the lines that it reads.
+    /// Returns the limit of one of the lines that it reads.
     fn value(&self, read: usize) -> Option<&'a Value> {
         self.line().reads.get(read).and_then(|&line| self.values[line].as_ref().ok())
     }
 
-    /// Whether everything that it reads is made of the image alone.
+    /// Returns whether all its inputs are functions of the image alone.
     fn is_given(&self) -> bool {
         (0..self.line().reads.len()).all(|read| matches!(self.value(read), Some(Value::Given)))
     }
@@ -65,13 +66,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// One whose features are where an operation on images, tokens and vectors looks for them.
+    /// Returns an input whose features are on the axis where an operation on images, tokens and vectors expects them.
     fn featured(&self, read: usize) -> Result<&'a Random, Why> {
         let value = self.random(read)?;
         if value.feature == feature_axis(&value.shape) { Ok(value) } else { Err(Why::Places) }
     }
 
-    /// What steps make of the one line that it reads: features stay features.
+    /// Returns the law of steps applied to its only input; the feature axis stays.
     fn made(&self, value: Random, steps: Vec<Step>) -> Law {
         Law::Made { value, reads: self.line().reads[..1].to_vec(), join: Join::One, steps }
     }
@@ -81,10 +82,10 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The rule of a line, all of whose reads have one.
+/// Returns the rule of a line whose inputs all have one.
 pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     let line = reading.line();
-    // What stands still is the same number everywhere; of what moves, the first line may speak for itself.
+    // Frozen tensors may be shared freely; of a trained one, only the first line may use it.
     let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
         Role::Weight => reading.firsts[*tensor] != reading.at,
         Role::Norm | Role::Buffer => false,
@@ -116,7 +117,7 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     }
 }
 
-/// What a layer reads of a value: the mean over its slots, where there are several.
+/// Returns the average that a layer takes over the slots of its input, where there are several.
 fn average(value: &Random) -> impl Iterator<Item = Step> {
     (value.slots.len() > 1).then(|| Step::Average(value.shares())).into_iter()
 }

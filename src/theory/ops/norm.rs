@@ -1,4 +1,5 @@
-//! Normalisations: with gains of 1 and biases of 0, K and Θ over the roots of second moments, which are numbers in the limit.
+//! Rules of normalisations with gains of 1 and biases of 0: K and Θ are divided by the roots of second moments, which are
+//! constants in the limit.
 
 use super::super::limits::Why;
 use super::super::steps::Step;
@@ -21,7 +22,7 @@ pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
         NormKind::Group { .. } if value.centred => Step::NormAll(value.shares()),
         NormKind::Group { .. } => return Err(Why::NotCentred),
         NormKind::Batch if reading.network.is_infinite() => return Err(Why::Batch),
-        // The evaluated network at its beginning: a running mean of 0 and a running variance of 1.
+        // The evaluated network at initialisation: running mean 0 and running variance 1.
         NormKind::Batch => {
             let by = 1.0 / (1.0 + Norm::EPSILON).sqrt();
             let terms = value.terms.iter().map(|(line, times)| (*line, times * by)).collect();

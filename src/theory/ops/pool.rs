@@ -1,4 +1,5 @@
-//! Means of windows: linear, so K and Θ are means over all pairs of their pixels. A maximum has no closed form.
+//! Rule of average pooling: it is linear, so K and Θ are means over all pairs of pixels of two windows. Max pooling has no
+//! closed form.
 
 use super::super::given::windows;
 use super::super::limits::Why;

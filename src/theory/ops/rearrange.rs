@@ -1,4 +1,5 @@
-//! Places in another order, shape or number; features stay whole, or take in the places beside them, as in a flattened image.
+//! Rules of operations that reorder, reshape or select places; the feature axis stays whole, or absorbs the places beside
+//! it, as in a flattened image.
 
 use super::super::limits::Why;
 use super::super::steps::Step;
@@ -28,7 +29,7 @@ pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {
     Ok(reading.made(moved, vec![Step::Sums(places, 1.0)]))
 }
 
-/// Some of the features, which are like the others.
+/// Selects some of the features, which are identically distributed.
 fn features(value: &Random, (start, end): (usize, usize), reading: &Reading<'_>) -> Rule {
     if value.slots.len() > 1 {
         return Err(Why::Unlike);
@@ -42,11 +43,11 @@ fn features(value: &Random, (start, end): (usize, usize), reading: &Reading<'_>)
     Ok(reading.made(cut, Vec::new()))
 }
 
-/// Row-major into other sides: the axis with the features may keep its size, or become one with axes beside it.
+/// Reshapes row-major: the feature axis may keep its size, or merge with axes beside it.
 fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
     let before = |sides: &[usize], axis: usize| sides[..axis].iter().product::<usize>();
     let old = &value.shape;
-    // The axes that become one with the features: from the one before which there are as many places as before the new one.
+    // The axes that merge with the features: they begin at the axis before which both shapes have equally many places.
     let found = (0..shape.len()).find_map(|axis| {
         let first = (0..=value.feature).rev().find(|&first| before(old, first) == before(shape, axis))?;
         let last =
@@ -70,7 +71,7 @@ fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
     Ok(reading.made(Random { slots, roots, ..made }, vec![Step::Flatten(from)]))
 }
 
-/// Patches of an image are its places with features; of features there is no such thing.
+/// Returns the rule of patches, which has no limit on random features.
 pub(super) fn patches(reading: &Reading<'_>) -> Rule {
     if reading.is_given() { Ok(Law::Given) } else { Err(Why::Features) }
 }

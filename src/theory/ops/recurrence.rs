@@ -1,5 +1,5 @@
-//! h_t = φ(W h_{t−1} + u_t): W is one matrix at all times, but gradients at unequal distances from the end are uncorrelated, so only
-//! equal times meet.
+//! Rule of h_t = φ(W h_{t−1} + u_t): W is one matrix at all times, but gradients at unequal distances from the end are
+//! uncorrelated, so only pairs of equal times contribute.
 
 use super::super::gains::Gains;
 use super::super::limits::Why;

@@ -1,4 +1,4 @@
-//! The mean or the sum over all places: linear, so K and Θ are those over all pairs of places.
+//! Rule of the mean or the sum over all places: it is linear, so K and Θ are the means or sums over all pairs of places.
 
 use super::super::steps::Step;
 use super::super::value::Random;
