@@ -36,31 +36,26 @@ pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
 pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
     let noise = |salt: f64| ((step as f64 * 12.9898 + salt).sin() * 43_758.547).fract().abs();
     let block = |block: Block, salt: f64| BlockMetrics {
-        block,
-        loss: 0.1 + noise(salt),
+        loss: Some(0.1 + noise(salt)),
         lag_steps: Some(200),
         velocity: Some(1e-3 * (0.5 + noise(salt + 1.0))),
         velocity_uncentred: Some(1e-3 * (0.5 + noise(salt + 2.0))),
         velocity_angle: Some(1e-2 * (0.5 + noise(salt + 3.0))),
         step_norm: Some(0.1 + noise(salt + 4.0)),
         susceptibility: Some(1e-2 * (0.5 + noise(salt + 5.0))),
-        distance: 0.1 * epoch,
+        distance: Some(0.1 * epoch),
         distance_switch: (epoch > SWITCH).then_some(0.1 * (epoch - SWITCH)),
-        scale: 1.0 + 0.1 * epoch,
-        rotation: 0.1,
-        drift: 0.1,
-        lambda_max: 1e4 * (1.0 + 0.1 * noise(salt + 6.0)),
-        lambda_min: 1.0,
-        trace: 2e4,
-        frobenius: 1e4,
-        effective_rank: 5.0,
-        asymmetry: None,
-        alignment: 0.5 + 0.1 * noise(salt + 7.0),
+        scale: Some(1.0 + 0.1 * epoch),
+        rotation: Some(0.1),
+        drift: Some(0.1),
+        lambda_max: Some(1e4 * (1.0 + 0.1 * noise(salt + 6.0))),
+        lambda_min: Some(1.0),
+        trace: Some(2e4),
+        frobenius: Some(1e4),
+        effective_rank: Some(5.0),
+        alignment: Some(0.5 + 0.1 * noise(salt + 7.0)),
         alignment_centred: Some(0.4),
-        alignment_full: None,
-        sharpness: None,
-        sharpness_loss: None,
-        infinite_error: None,
+        ..BlockMetrics::bare(block)
     };
     let accuracy =
         |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
@@ -71,7 +66,7 @@ pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
             blocks: vec![block(Block::All, 0.0), block(Block::Task(1), 10.0), block(Block::Task(2), 20.0)],
             accuracy: vec![accuracy(1), accuracy(2)],
             train_loss: Some(0.5),
-            rate: 0.01,
+            rate: Some(0.01),
             grad_norm: Some(1.0 + noise(30.0)),
             ..Row::bare(step, epoch, if epoch > SWITCH { 2 } else { 1 })
         },

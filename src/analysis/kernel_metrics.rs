@@ -11,7 +11,7 @@ use crate::math::Gram;
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, between, change, distance};
 use crate::math::spectrum::{effective_rank, eigenvalues};
-use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot};
+use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, finite};
 
 /// When a Gram was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,34 +184,28 @@ impl BlockMetrics {
         let gap = |centring| lag.and_then(|(before, _, epochs)| Some((between(gram, before, centring)?, epochs)));
         let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
         Self {
-            block,
-            loss: f64::NAN,
             lag_steps: lagged.map(|lagged| lagged.1),
-            velocity: centred.map(|(gap, lag)| gap / lag),
-            velocity_uncentred: uncentred.map(|(gap, lag)| gap / lag),
-            velocity_angle: centred.map(|(gap, lag)| angle(gap) / lag),
-            step_norm: moved,
+            velocity: centred.and_then(|(gap, lag)| finite(gap / lag)),
+            velocity_uncentred: uncentred.and_then(|(gap, lag)| finite(gap / lag)),
+            velocity_angle: centred.and_then(|(gap, lag)| finite(angle(gap) / lag)),
+            step_norm: moved.and_then(finite),
             susceptibility: centred
                 .zip(moved)
                 .filter(|(_, moved)| *moved > 0.0)
-                .map(|((gap, _), moved)| gap / (moved * moved)),
-            distance: distance(gram, start, Centring::Centred),
+                .and_then(|((gap, _), moved)| finite(gap / (moved * moved))),
+            distance: finite(distance(gram, start, Centring::Centred)),
             distance_switch: switch.and_then(|switch| between(gram, switch, Centring::Centred)),
-            scale: since_start.scale,
-            rotation: since_start.rotation,
-            drift: since_start.drift,
-            lambda_max: spectrum.last().copied().unwrap_or(0.0),
-            lambda_min: spectrum.first().copied().unwrap_or(0.0),
-            trace: gram.trace(),
-            frobenius: gram.frobenius(),
-            effective_rank: effective_rank(spectrum),
-            asymmetry: None,
-            alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
+            scale: finite(since_start.scale),
+            rotation: finite(since_start.rotation),
+            drift: finite(since_start.drift),
+            lambda_max: finite(spectrum.last().copied().unwrap_or(0.0)),
+            lambda_min: finite(spectrum.first().copied().unwrap_or(0.0)),
+            trace: finite(gram.trace()),
+            frobenius: finite(gram.frobenius()),
+            effective_rank: finite(effective_rank(spectrum)),
+            alignment: labels.and_then(|labels| finite(alignment(gram, labels))),
             alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
-            alignment_full: None,
-            sharpness: None,
-            sharpness_loss: None,
-            infinite_error: None,
+            ..Self::bare(block)
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
-use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row};
+use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row, finite};
 use crate::spec::Loss;
 use crate::train::score;
 
@@ -202,7 +202,7 @@ impl Meter {
         outputs: &[f32],
         moved: Option<f64>,
         lag: Lag,
-        rate: f64,
+        rate: Option<f64>,
     ) -> Vec<BlockMetrics> {
         let before = self.held.before(lag);
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
@@ -219,6 +219,7 @@ impl Meter {
                 Loss::Mse => sharpness,
                 Loss::CrossEntropy => of_task.and_then(|full| full.sharpness_of_cross_entropy(rows.clone(), outputs)),
             };
+            let in_steps = |value: Option<f64>| finite(rate? * self.gain * value?);
             let against = Against {
                 start: first,
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
@@ -227,15 +228,15 @@ impl Meter {
                 labels: Some(labels),
             };
             BlockMetrics {
-                loss: score(own, self.targets(rows.clone()), &[], self.loss).loss,
+                loss: finite(score(own, self.targets(rows.clone()), &[], self.loss).loss),
                 alignment_full: reading
                     .full
                     .as_ref()
                     .filter(|_| self.values.is_empty())
-                    .map(|full| full.alignment(rows.clone(), &self.labels)),
-                sharpness: sharpness.map(|value| rate * self.gain * value),
-                sharpness_loss: sharpness_loss.map(|value| rate * self.gain * value),
-                infinite_error: self.limit.as_ref().map(|limit| change(gram, &limit[place]).drift),
+                    .and_then(|full| finite(full.alignment(rows.clone(), &self.labels))),
+                sharpness: in_steps(sharpness),
+                sharpness_loss: in_steps(sharpness_loss),
+                infinite_error: self.limit.as_ref().and_then(|limit| finite(change(gram, &limit[place]).drift)),
                 ..BlockMetrics::of_kernel(*block, gram, spectrum, &against)
             }
         };

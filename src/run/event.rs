@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::ledger::Ledger;
+use super::metric::BlockMetrics;
 use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
 use super::prediction::{Outputs, Prediction};
 use super::tensor_gram::TensorGram;
@@ -198,7 +199,7 @@ pub struct Row {
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
-    pub rate: f64,
+    pub rate: Option<f64>,
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     pub grad_norm: Option<f64>,
     pub cost: SnapshotCost,
@@ -221,7 +222,7 @@ impl Row {
             logits: Arc::default(),
             optimiser: Arc::default(),
             train_loss: None,
-            rate: f64::NAN,
+            rate: None,
             grad_norm: None,
             cost: SnapshotCost::default(),
         }
@@ -243,30 +244,31 @@ impl Row {
     }
 }
 
-/// Seconds that one snapshot took, in parts. Training stands still for some of them; the others pass beside it.
+/// Seconds that one snapshot took, in parts; a part that nobody took the time of is missing. Training stands still for some of
+/// them; the others pass beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SnapshotCost {
     /// The kernel itself: forward and backward passes and products. Training stands still.
-    pub kernel_seconds: f64,
+    pub kernel_seconds: Option<f64>,
     /// Outputs on the test and probe images, and the way the weights went. Training stands still.
-    pub evaluation_seconds: f64,
+    pub evaluation_seconds: Option<f64>,
     /// Until the analyst, who was behind, could take it. Training stands still.
-    pub waiting_seconds: f64,
+    pub waiting_seconds: Option<f64>,
     /// Eigenvalues, beside training.
-    pub eigen_seconds: f64,
+    pub eigen_seconds: Option<f64>,
     /// Velocities, distances, alignments and scores, beside training.
-    pub metrics_seconds: f64,
+    pub metrics_seconds: Option<f64>,
 }
 
 impl SnapshotCost {
     /// Seconds that training stood still.
     pub fn held_up(&self) -> f64 {
-        self.kernel_seconds + self.evaluation_seconds + self.waiting_seconds
+        [self.kernel_seconds, self.evaluation_seconds, self.waiting_seconds].iter().flatten().sum()
     }
 
     /// Seconds of work beside training.
     pub fn beside(&self) -> f64 {
-        self.eigen_seconds + self.metrics_seconds
+        [self.eigen_seconds, self.metrics_seconds].iter().flatten().sum()
     }
 }
 
@@ -276,54 +278,6 @@ pub enum Block {
     All,
     /// The probes of this task, by number.
     Task(usize),
-}
-
-/// The metrics of one diagonal block of the Gram; definitions in [`crate::math`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BlockMetrics {
-    pub block: Block,
-    /// The training loss, on the probe images of the block.
-    pub loss: f64,
-    /// Steps over which velocity and displacement are taken; absent while a lag would straddle a switch.
-    pub lag_steps: Option<u64>,
-    /// (1 − CKA)/lag per epoch, centred.
-    pub velocity: Option<f64>,
-    /// The same, uncentred (Fort et al. 2020, of the full kernel).
-    pub velocity_uncentred: Option<f64>,
-    /// arccos(CKA)/lag, centred, radians per epoch.
-    pub velocity_angle: Option<f64>,
-    /// ‖Δw‖ over the lag, all parameters.
-    pub step_norm: Option<f64>,
-    /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
-    pub susceptibility: Option<f64>,
-    /// 1 − CKA from the first kernel of the run, centred.
-    pub distance: f64,
-    /// The same from the kernel at the last switch; absent in the first task.
-    pub distance_switch: Option<f64>,
-    /// ‖K‖/‖K₀‖, 1 − cos(K, K₀), ‖K − K₀‖/‖K₀‖.
-    pub scale: f64,
-    pub rotation: f64,
-    pub drift: f64,
-    pub lambda_max: f64,
-    pub lambda_min: f64,
-    pub trace: f64,
-    pub frobenius: f64,
-    /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
-    pub effective_rank: f64,
-    /// Largest |K − Kᵀ| over the largest |K|, before symmetrising; only of kernels from elsewhere, for a run's own is mirrored.
-    pub asymmetry: Option<f64>,
-    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
-    pub alignment: f64,
-    pub alignment_centred: Option<f64>,
-    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
-    pub alignment_full: Option<f64>,
-    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
-    pub sharpness: Option<f64>,
-    /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
-    /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.
-    pub sharpness_loss: Option<f64>,
-    /// ‖Θ − Θ̊‖/‖Θ̊‖ from the infinite-width kernel of the same network, where it has one.
-    pub infinite_error: Option<f64>,
 }
 
 /// How well one task is known, on its test images.

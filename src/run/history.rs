@@ -252,8 +252,7 @@ impl History {
     pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
         let value = |row: &Row| {
             let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
-            // A row that was read back has NaN where its cell was empty.
-            Some((row.epoch, metric.of(row, found).filter(|value| value.is_finite())?))
+            Some((row.epoch, metric.of(row, found)?))
         };
         self.rows.iter().filter_map(value).collect()
     }

@@ -1,156 +1,185 @@
-//! The columns of `metrics.csv`, once: name, how to read it from a row, and what it is called on screen.
+//! The columns of `metrics.csv`, each declared once: what it is, what it is called, and where its value is kept.
 //!
-//! The file, the figures and the window all go through this list, so a column cannot mean two things.
+//! The file, the figures and the window all go through this declaration, so a column cannot mean two things. A new one is a line
+//! in it, and the place where it is computed; what is shown on screen besides, the views say.
 
-use super::event::{BlockMetrics, Row};
+use super::event::{Block, Row};
 
-/// A quantity of one block at one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Metric {
-    Loss,
-    LagSteps,
-    Velocity,
-    VelocityUncentred,
-    VelocityAngle,
-    StepNorm,
-    GradNorm,
-    Susceptibility,
-    Distance,
-    DistanceSwitch,
-    Scale,
-    Rotation,
-    Drift,
-    LambdaMax,
-    LambdaMin,
-    Trace,
-    Frobenius,
-    EffectiveRank,
-    Asymmetry,
-    Alignment,
-    AlignmentCentred,
-    AlignmentFull,
-    TrainLoss,
-    Rate,
-    Sharpness,
-    SharpnessLoss,
-    InfiniteError,
-    KernelSeconds,
-    EigenSeconds,
-    MetricsSeconds,
-    EvaluationSeconds,
-    WaitingSeconds,
+/// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type. The
+/// field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are declared there.
+macro_rules! metrics {
+    (($row:ident, $block:ident) $($(#[doc = $what:literal])+ $name:ident = $owner:ident $(.$field:ident)+: $type:ident;)+) => {
+        /// A quantity of one block at one step.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Metric {
+            $($(#[doc = $what])+ $name,)+
+        }
+
+        impl Metric {
+            /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
+            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// The column's name in `metrics.csv`.
+            pub fn column(self) -> &'static str {
+                match self {
+                    $(Self::$name => metrics!(@last $($field)+),)+
+                }
+            }
+
+            /// Whether it is a count: the file has whole numbers.
+            pub fn is_count(self) -> bool {
+                match self {
+                    $(Self::$name => <$type as Quantity>::IS_COUNT,)+
+                }
+            }
+
+            /// The value in this row, for this block; `None` where it was not or could not be measured.
+            pub fn of(self, $row: &Row, $block: &BlockMetrics) -> Option<f64> {
+                match self {
+                    $(Self::$name => $owner$(.$field)+.map(Quantity::value),)+
+                }
+            }
+
+            /// Puts a value that was read back where it belongs.
+            pub fn put(self, $row: &mut Row, $block: &mut BlockMetrics, value: Option<f64>) {
+                match self {
+                    $(Self::$name => $owner$(.$field)+ = value.map(Quantity::read),)+
+                }
+            }
+        }
+
+        metrics!(@fields [] [] $([$owner $($field)+] $(#[doc = $what])+ $type;)+);
+    };
+    (@last $field:ident) => { stringify!($field) };
+    (@last $first:ident $($rest:ident)+) => { metrics!(@last $($rest)+) };
+
+    // The fields of the blocks are picked out one by one, because the order of the file puts others between them.
+    (@fields [$($fields:tt)*] [$($names:ident)*] [block $field:ident] $(#[doc = $what:literal])+ $type:ident; $($rest:tt)*) => {
+        metrics!(@fields [$($fields)* $(#[doc = $what])+ pub $field: Option<$type>,] [$($names)* $field] $($rest)*);
+    };
+    (@fields $fields:tt $names:tt [$($other:ident)+] $(#[doc = $what:literal])+ $type:ident; $($rest:tt)*) => {
+        metrics!(@fields $fields $names $($rest)*);
+    };
+    (@fields [$($fields:tt)*] [$($names:ident)*]) => {
+        /// The metrics of one diagonal block of the Gram; definitions in [`crate::math`]. What was not or could not be measured
+        /// is missing.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct BlockMetrics {
+            pub block: Block,
+            $($fields)*
+        }
+
+        impl BlockMetrics {
+            /// Whose metrics they are, and nothing that was measured.
+            pub fn bare(block: Block) -> Self {
+                Self { block, $($names: None,)* }
+            }
+        }
+    };
 }
 
-impl Metric {
-    /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
-    pub const ALL: [Self; 32] = [
-        Self::Loss,
-        Self::LagSteps,
-        Self::Velocity,
-        Self::VelocityUncentred,
-        Self::VelocityAngle,
-        Self::StepNorm,
-        Self::GradNorm,
-        Self::Susceptibility,
-        Self::Distance,
-        Self::DistanceSwitch,
-        Self::Scale,
-        Self::Rotation,
-        Self::Drift,
-        Self::LambdaMax,
-        Self::LambdaMin,
-        Self::Trace,
-        Self::Frobenius,
-        Self::EffectiveRank,
-        Self::Asymmetry,
-        Self::Alignment,
-        Self::AlignmentCentred,
-        Self::AlignmentFull,
-        Self::TrainLoss,
-        Self::Rate,
-        Self::Sharpness,
-        Self::SharpnessLoss,
-        Self::InfiniteError,
-        Self::KernelSeconds,
-        Self::EigenSeconds,
-        Self::MetricsSeconds,
-        Self::EvaluationSeconds,
-        Self::WaitingSeconds,
-    ];
+metrics! {
+    (row, block)
+    /// The training loss, on the probe images of the block.
+    Loss = block.loss: f64;
+    /// Steps over which velocity and displacement are taken; absent while a lag would straddle a switch.
+    LagSteps = block.lag_steps: u64;
+    /// (1 − CKA)/lag per epoch, centred.
+    Velocity = block.velocity: f64;
+    /// The same, uncentred (Fort et al. 2020, of the full kernel).
+    VelocityUncentred = block.velocity_uncentred: f64;
+    /// arccos(CKA)/lag, centred, radians per epoch.
+    VelocityAngle = block.velocity_angle: f64;
+    /// ‖Δw‖ over the lag, all parameters.
+    StepNorm = block.step_norm: f64;
+    /// ‖∇L‖ of the last mini-batch, over all parameters.
+    GradNorm = row.grad_norm: f64;
+    /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
+    Susceptibility = block.susceptibility: f64;
+    /// 1 − CKA from the first kernel of the run, centred.
+    Distance = block.distance: f64;
+    /// The same from the kernel at the last switch; absent in the first task.
+    DistanceSwitch = block.distance_switch: f64;
+    /// ‖K‖/‖K₀‖.
+    Scale = block.scale: f64;
+    /// 1 − cos(K, K₀).
+    Rotation = block.rotation: f64;
+    /// ‖K − K₀‖/‖K₀‖.
+    Drift = block.drift: f64;
+    /// The largest eigenvalue.
+    LambdaMax = block.lambda_max: f64;
+    /// The smallest eigenvalue; below 0 by rounding.
+    LambdaMin = block.lambda_min: f64;
+    /// tr K.
+    Trace = block.trace: f64;
+    /// ‖K‖.
+    Frobenius = block.frobenius: f64;
+    /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
+    EffectiveRank = block.effective_rank: f64;
+    /// Largest |K − Kᵀ| over the largest |K|, before symmetrising; only of kernels from elsewhere, for a run's own is mirrored.
+    Asymmetry = block.asymmetry: f64;
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖).
+    Alignment = block.alignment: f64;
+    /// The same, centred.
+    AlignmentCentred = block.alignment_centred: f64;
+    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
+    AlignmentFull = block.alignment_full: f64;
+    /// Mean batch loss since the last snapshot.
+    TrainLoss = row.train_loss: f64;
+    /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
+    Rate = row.rate: f64;
+    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
+    Sharpness = block.sharpness: f64;
+    /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
+    /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.
+    SharpnessLoss = block.sharpness_loss: f64;
+    /// ‖Θ − Θ̊‖/‖Θ̊‖ from the infinite-width kernel of the same network, where it has one.
+    InfiniteError = block.infinite_error: f64;
+    /// See [`crate::run::SnapshotCost`]; so are the others.
+    KernelSeconds = row.cost.kernel_seconds: f64;
+    /// Eigenvalues.
+    EigenSeconds = row.cost.eigen_seconds: f64;
+    /// Velocities, distances, alignments and scores.
+    MetricsSeconds = row.cost.metrics_seconds: f64;
+    /// Outputs on the test and probe images.
+    EvaluationSeconds = row.cost.evaluation_seconds: f64;
+    /// Until the analysis could take it.
+    WaitingSeconds = row.cost.waiting_seconds: f64;
+}
 
-    /// The column's name in `metrics.csv`.
-    pub fn column(self) -> &'static str {
-        match self {
-            Self::Loss => "loss",
-            Self::LagSteps => "lag_steps",
-            Self::Velocity => "velocity",
-            Self::VelocityUncentred => "velocity_uncentred",
-            Self::VelocityAngle => "velocity_angle",
-            Self::StepNorm => "step_norm",
-            Self::GradNorm => "grad_norm",
-            Self::Susceptibility => "susceptibility",
-            Self::Distance => "distance",
-            Self::DistanceSwitch => "distance_switch",
-            Self::Scale => "scale",
-            Self::Rotation => "rotation",
-            Self::Drift => "drift",
-            Self::LambdaMax => "lambda_max",
-            Self::LambdaMin => "lambda_min",
-            Self::Trace => "trace",
-            Self::Frobenius => "frobenius",
-            Self::EffectiveRank => "effective_rank",
-            Self::Asymmetry => "asymmetry",
-            Self::Alignment => "alignment",
-            Self::AlignmentCentred => "alignment_centred",
-            Self::AlignmentFull => "alignment_full",
-            Self::TrainLoss => "train_loss",
-            Self::Rate => "rate",
-            Self::Sharpness => "sharpness",
-            Self::SharpnessLoss => "sharpness_loss",
-            Self::InfiniteError => "infinite_error",
-            Self::KernelSeconds => "kernel_seconds",
-            Self::EigenSeconds => "eigen_seconds",
-            Self::MetricsSeconds => "metrics_seconds",
-            Self::EvaluationSeconds => "evaluation_seconds",
-            Self::WaitingSeconds => "waiting_seconds",
-        }
+/// The number, where it is one.
+pub fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// What a column can hold.
+trait Quantity {
+    const IS_COUNT: bool;
+
+    fn value(self) -> f64;
+    fn read(value: f64) -> Self;
+}
+
+impl Quantity for f64 {
+    const IS_COUNT: bool = false;
+
+    fn value(self) -> f64 {
+        self
     }
 
-    /// The value in this row, for this block; `None` where it was not or could not be measured.
-    pub fn of(self, row: &Row, block: &BlockMetrics) -> Option<f64> {
-        match self {
-            Self::Loss => Some(block.loss),
-            Self::LagSteps => block.lag_steps.map(|steps| steps as f64),
-            Self::Velocity => block.velocity,
-            Self::VelocityUncentred => block.velocity_uncentred,
-            Self::VelocityAngle => block.velocity_angle,
-            Self::StepNorm => block.step_norm,
-            Self::GradNorm => row.grad_norm,
-            Self::Susceptibility => block.susceptibility,
-            Self::Distance => Some(block.distance),
-            Self::DistanceSwitch => block.distance_switch,
-            Self::Scale => Some(block.scale),
-            Self::Rotation => Some(block.rotation),
-            Self::Drift => Some(block.drift),
-            Self::LambdaMax => Some(block.lambda_max),
-            Self::LambdaMin => Some(block.lambda_min),
-            Self::Trace => Some(block.trace),
-            Self::Frobenius => Some(block.frobenius),
-            Self::EffectiveRank => Some(block.effective_rank),
-            Self::Asymmetry => block.asymmetry,
-            Self::Alignment => Some(block.alignment),
-            Self::AlignmentCentred => block.alignment_centred,
-            Self::AlignmentFull => block.alignment_full,
-            Self::TrainLoss => row.train_loss,
-            Self::Rate => Some(row.rate),
-            Self::Sharpness => block.sharpness,
-            Self::SharpnessLoss => block.sharpness_loss,
-            Self::InfiniteError => block.infinite_error,
-            Self::KernelSeconds => Some(row.cost.kernel_seconds),
-            Self::EigenSeconds => Some(row.cost.eigen_seconds),
-            Self::MetricsSeconds => Some(row.cost.metrics_seconds),
-            Self::EvaluationSeconds => Some(row.cost.evaluation_seconds),
-            Self::WaitingSeconds => Some(row.cost.waiting_seconds),
-        }
+    fn read(value: f64) -> Self {
+        value
+    }
+}
+
+impl Quantity for u64 {
+    const IS_COUNT: bool = true;
+
+    fn value(self) -> f64 {
+        self as f64
+    }
+
+    fn read(value: f64) -> Self {
+        value as Self
     }
 }

@@ -15,13 +15,13 @@ mod tensor_gram;
 
 pub use checkpoint::Checkpoint;
 pub use event::{
-    Accuracy, Block, BlockMetrics, Closed, Ending, Event, NamedTensor, Partner, Probe, Progress, Row, RunInfo, Sink,
-    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+    Accuracy, Block, Closed, Ending, Event, NamedTensor, Partner, Probe, Progress, Row, RunInfo, Sink, Snapshot,
+    SnapshotCost, TaskInfo, TaskStart, Weights,
 };
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use learning_point::{InstantCurve, Point, Reduced};
 pub use ledger::{Ledger, OldImage};
-pub use metric::Metric;
+pub use metric::{BlockMetrics, Metric, finite};
 pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, TensorMetrics};
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use prediction::{Outputs, Prediction, Predictor};

@@ -12,7 +12,7 @@ pub struct LayerMetrics {
     pub task: usize,
     /// As its tensors are named: `fc1`.
     pub layer: Arc<str>,
-    /// As those of [`crate::run::event::BlockMetrics`], of Θ_ℓ alone.
+    /// As those of [`crate::run::BlockMetrics`], of Θ_ℓ alone.
     pub velocity: Option<f64>,
     pub alignment: f64,
     pub alignment_centred: Option<f64>,
@@ -27,7 +27,7 @@ pub struct TensorMetrics {
     pub task: usize,
     /// As in weights files: `fc1.weight`.
     pub tensor: Arc<str>,
-    /// As those of [`crate::run::event::BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    /// As those of [`crate::run::BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
     pub velocity: Option<f64>,
     /// tr Θ_W/tr Θ.
     pub share: f64,

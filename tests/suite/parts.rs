@@ -241,6 +241,7 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
         assert!((coupling - between / (one * other).sqrt()).abs() < 1e-12 && (0.0..=1.0).contains(&coupling));
         for task in [1, 2] {
             let whole = block(row, task);
+            let trace = whole.trace.unwrap();
             let probe = row.accuracy[task - 1].probe;
             assert_eq!(probe.is_some(), whole.alignment_full.is_some(), "where the dearer numbers are");
             assert!(probe.is_none_or(|accuracy| (0.2..=1.0).contains(&accuracy)), "{probe:?}: better than chance");
@@ -266,7 +267,7 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
                 let gram = gram.unpack(n).unwrap();
                 sum.iter_mut().zip(&gram).for_each(|(sum, value)| *sum += value);
                 let rows = 10 * (task - 1)..10 * task;
-                let share = rows.map(|at| gram[at * n + at]).sum::<f64>() / whole.trace;
+                let share = rows.map(|at| gram[at * n + at]).sum::<f64>() / trace;
                 assert!((share - told.share).abs() < 1e-6, "{}: {share} against {}", told.tensor, told.share);
             }
             assert!(gap(&sum, &snapshot.gram) < 1e-6 * norm(&snapshot.gram));
@@ -274,7 +275,7 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
             assert_eq!(logits.iter().map(|logits| logits.logits).collect::<Vec<_>>(), [Logits::Old, Logits::New]);
             // Five classes each, so the trace of the whole is their mean.
             let mean = logits.iter().map(|logits| logits.trace).sum::<f64>() / 2.0;
-            assert!((mean / whole.trace - 1.0).abs() < 1e-9, "{mean} against {}", whole.trace);
+            assert!((mean / trace - 1.0).abs() < 1e-9, "{mean} against {trace}");
             assert!(logits.iter().all(|logits| logits.lambda_max.is_some_and(|value| value <= logits.trace)));
             let sharp = [whole.sharpness, whole.sharpness_loss];
             assert!(sharp.iter().all(|value| value.is_some() == whole.alignment_full.is_some()), "{sharp:?}");

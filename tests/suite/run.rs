@@ -62,7 +62,8 @@ fn an_untrained_step_moves_nothing() {
     spec.training.rate = 0.0;
     for row in rows(spec).iter().skip(1) {
         let block = first_block(row);
-        assert_eq!((block.distance, block.rotation, block.drift, block.scale), (0.0, 0.0, 0.0, 1.0));
+        let found = [block.distance, block.rotation, block.drift, block.scale];
+        assert_eq!(found, [0.0, 0.0, 0.0, 1.0].map(Some));
         assert!(block.velocity.is_none_or(|v| v == 0.0) && block.step_norm.is_none_or(|v| v == 0.0));
         assert_eq!(block.susceptibility, None, "nothing over nothing is no number");
     }
@@ -115,7 +116,8 @@ fn every_setting_trains_and_every_number_is_finite() {
                 for metric in kernelscope::run::Metric::ALL {
                     assert!(metric.of(row, block).is_none_or(f64::is_finite), "{metric:?} of {block:?} in {spec:?}");
                 }
-                assert!(block.lambda_max > 0.0 && block.lambda_min > -1e-5 * block.lambda_max);
+                let [most, least] = [block.lambda_max, block.lambda_min].map(Option::unwrap);
+                assert!(most > 0.0 && least > -1e-5 * most);
                 assert_eq!(block.asymmetry, None, "one half is the mirror of the other: there is nothing to measure");
             }
         }
@@ -153,7 +155,7 @@ fn in_the_lazy_limit_the_kernel_moves_as_one_over_alpha() {
         spec.network.alpha = Some(alpha);
         let rows = rows(spec);
         let row = rows.last().unwrap();
-        (first_block(row).drift, row.train_loss.unwrap())
+        (first_block(row).drift.unwrap(), row.train_loss.unwrap())
     };
     let ((near, near_loss), (far, far_loss)) = (last(30.0), last(120.0));
     assert!((2.5..6.0).contains(&(near / far)), "drift {near} at α = 30, {far} at α = 120");

@@ -113,7 +113,10 @@ fn a_slow_analysis_changes_neither_the_order_nor_the_numbers() {
         events.iter().filter_map(snapshot).collect()
     };
     let once = snapshots(&once);
-    assert!(once.iter().any(|snapshot| snapshot.row.cost.waiting_seconds > 0.001), "the trainer waits, and says so");
+    assert!(
+        once.iter().any(|snapshot| snapshot.row.cost.waiting_seconds > Some(0.001)),
+        "the trainer waits, and says so"
+    );
     let again = snapshots(&read_all(&start(lopsided())));
     assert_eq!(once.len(), again.len());
     for (one, other) in once.iter().zip(&again) {

@@ -111,7 +111,7 @@ impl Desk {
             let Asked { mut row, answers: Answers { probes, tests, features, moved, mut predicted } } = *asked;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
-            row.cost.eigen_seconds = began.elapsed().as_secs_f64();
+            row.cost.eigen_seconds = Some(began.elapsed().as_secs_f64());
 
             let began = Instant::now();
             row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
@@ -122,7 +122,7 @@ impl Desk {
                 accuracy.probe = kernels.accuracy(&exam.lesson, &asked);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
-            row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
+            row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
 
             let partner = self.meter.partner(lag).map(|gram| Partner {
                 step: row.step.saturating_sub(lag.steps),

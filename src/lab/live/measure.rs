@@ -8,7 +8,7 @@ use super::outbox::Waiting;
 use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
-use crate::run::{Row, SnapshotCost};
+use crate::run::{Row, SnapshotCost, finite};
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
@@ -73,10 +73,14 @@ impl Live<'_> {
         let (sum, count) = current.losses;
         let row = Row {
             at_switch,
-            train_loss: (count > 0).then(|| sum / count as f64),
-            rate: self.rate(),
-            grad_norm: self.pulse.take_grad_norm(),
-            cost: SnapshotCost { kernel_seconds, evaluation_seconds, ..SnapshotCost::default() },
+            train_loss: (count > 0).then(|| sum / count as f64).and_then(finite),
+            rate: finite(self.rate()),
+            grad_norm: self.pulse.take_grad_norm().and_then(finite),
+            cost: SnapshotCost {
+                kernel_seconds: Some(kernel_seconds),
+                evaluation_seconds: Some(evaluation_seconds),
+                ..SnapshotCost::default()
+            },
             ..Row::bare(self.at.step, self.epoch(current), current.number)
         };
         Ok(Asked { row, answers })

@@ -35,7 +35,7 @@ impl Waiting {
         match (self, answer) {
             (Self::Told(event), None) => (None, event),
             (Self::Snapshot { waiting_seconds, .. }, Some(Answer::Snapshot(mut snapshot, partner))) => {
-                snapshot.row.cost.waiting_seconds = waiting_seconds;
+                snapshot.row.cost.waiting_seconds = Some(waiting_seconds);
                 (partner.map(Event::Partner), Event::Snapshot(Arc::from(snapshot)))
             }
             (Self::Fork(now), Some(Answer::Meter(meter))) => (None, Event::Forked(Arc::new(now.complete(*meter)))),
@@ -97,8 +97,8 @@ impl Live<'_> {
         let rows = self.data.probes.blocks[row.task - 1].len() as f64;
         let gain = self.spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
         let entries = rows * self.data.set.outputs() as f64;
-        let squared = training.loss.is_squared().then(|| row.rate * gain * block.lambda_max / entries);
-        let sharpness = block.sharpness_loss.or(squared)?;
+        let squared = || Some(row.rate? * gain * block.lambda_max? / entries).filter(|_| training.loss.is_squared());
+        let sharpness = block.sharpness_loss.or_else(squared)?;
         let most = 2.0 * (1.0 + training.momentum);
         let message = format!(
             "The rate {} is about {:.1} times the largest stable one, 2 (1 + momentum)/curvature of the loss on the probes: \

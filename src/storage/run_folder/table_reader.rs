@@ -15,7 +15,7 @@ use super::table_writer::{
 };
 use crate::run::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, OptimiserMetrics,
-    Prediction, Predictor, Progress, Row, SnapshotCost, TaskStart, TensorMetrics,
+    Prediction, Predictor, Progress, Row, TaskStart, TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 use crate::storage::format::disk;
@@ -57,19 +57,26 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
 
     let lines = read(folder, METRICS, warnings, |lines| {
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
-        let columns = Metric::ALL.map(|metric| lines.column(metric.column()));
+        let columns = Metric::ALL.map(|metric| (metric, lines.column(metric.column())));
         Box::new(move |line| {
-            let block = block_named(line.get(block?)?)?;
-            let values = Values(columns.map(|column| float(line, column)));
-            Some((whole(line, step)?, float(line, epoch)?, index(line, task)?, values.block(block), values))
+            let mut metrics = BlockMetrics::bare(block_named(line.get(block?)?)?);
+            let mut row = Row::bare(whole(line, step)?, float(line, epoch)?, index(line, task)?);
+            for (metric, column) in columns {
+                metric.put(&mut row, &mut metrics, float(line, column));
+            }
+            row.blocks.push(metrics);
+            Some(row)
         })
     });
     let mut rows: Vec<Row> = Vec::new();
-    for (step, epoch, task, block, values) in lines {
+    for line in lines {
         match rows.last_mut() {
-            Some(row) if block.block != Block::All && row.step == step && row.task == task => row.blocks.push(block),
+            // What stands once per row is in each of its lines; the first one says it.
+            Some(row) if line.blocks[0].block != Block::All && row.step == line.step && row.task == line.task => {
+                row.blocks.extend(line.blocks);
+            }
             _ => {
-                let key = (step, task);
+                let key = (line.step, line.task);
                 rows.push(Row {
                     accuracy: accuracies.remove(&key).unwrap_or_default(),
                     predictions: predictions.remove(&key).unwrap_or_default(),
@@ -78,7 +85,7 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
                     cross: cross.remove(&key).unwrap_or_default().into(),
                     logits: logits.remove(&key).unwrap_or_default().into(),
                     optimiser: optimiser.remove(&key).unwrap_or_default().into(),
-                    ..values.row(step, epoch, task, block)
+                    ..line
                 });
             }
         }
@@ -264,67 +271,4 @@ fn read<T>(
 
 fn index(line: &StringRecord, column: Option<usize>) -> Option<usize> {
     usize::try_from(whole(line, column)?).ok()
-}
-
-/// The cells of one line, in the order of [`Metric::ALL`].
-struct Values([Option<f64>; Metric::ALL.len()]);
-
-impl Values {
-    fn get(&self, metric: Metric) -> Option<f64> {
-        Metric::ALL.iter().zip(self.0).find(|&(&known, _)| known == metric)?.1
-    }
-
-    fn must(&self, metric: Metric) -> f64 {
-        self.get(metric).unwrap_or(f64::NAN)
-    }
-
-    fn block(&self, block: Block) -> BlockMetrics {
-        BlockMetrics {
-            block,
-            loss: self.must(Metric::Loss),
-            lag_steps: self.get(Metric::LagSteps).map(|steps| steps as u64),
-            velocity: self.get(Metric::Velocity),
-            velocity_uncentred: self.get(Metric::VelocityUncentred),
-            velocity_angle: self.get(Metric::VelocityAngle),
-            step_norm: self.get(Metric::StepNorm),
-            susceptibility: self.get(Metric::Susceptibility),
-            distance: self.must(Metric::Distance),
-            distance_switch: self.get(Metric::DistanceSwitch),
-            scale: self.must(Metric::Scale),
-            rotation: self.must(Metric::Rotation),
-            drift: self.must(Metric::Drift),
-            lambda_max: self.must(Metric::LambdaMax),
-            lambda_min: self.must(Metric::LambdaMin),
-            trace: self.must(Metric::Trace),
-            frobenius: self.must(Metric::Frobenius),
-            effective_rank: self.must(Metric::EffectiveRank),
-            asymmetry: self.get(Metric::Asymmetry),
-            alignment: self.must(Metric::Alignment),
-            alignment_centred: self.get(Metric::AlignmentCentred),
-            alignment_full: self.get(Metric::AlignmentFull),
-            sharpness: self.get(Metric::Sharpness),
-            sharpness_loss: self.get(Metric::SharpnessLoss),
-            infinite_error: self.get(Metric::InfiniteError),
-        }
-    }
-
-    /// The row that begins with this block, without what other tables have. What stands once per row is in each of its lines.
-    fn row(&self, step: u64, epoch: f64, task: usize, block: BlockMetrics) -> Row {
-        let seconds = |metric| self.get(metric).unwrap_or(0.0);
-        Row {
-            blocks: vec![block],
-            train_loss: self.get(Metric::TrainLoss),
-            rate: self.must(Metric::Rate),
-            grad_norm: self.get(Metric::GradNorm),
-            cost: SnapshotCost {
-                kernel_seconds: seconds(Metric::KernelSeconds),
-                eigen_seconds: seconds(Metric::EigenSeconds),
-                metrics_seconds: seconds(Metric::MetricsSeconds),
-                evaluation_seconds: seconds(Metric::EvaluationSeconds),
-                // Absent in folders from before the analysis went beside training: nothing waited for it.
-                waiting_seconds: seconds(Metric::WaitingSeconds),
-            },
-            ..Row::bare(step, epoch, task)
-        }
-    }
 }

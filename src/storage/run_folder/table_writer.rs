@@ -80,11 +80,9 @@ pub fn write_metrics(path: &Path, history: &History) -> Result<(), FolderError> 
 /// When it cannot be written.
 pub fn metrics_of(history: &History, to: impl io::Write) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(to);
-    let columns = metrics_columns();
-    table.write_record(&columns)?;
+    table.write_record(metrics_columns())?;
     for line in history.rows().iter().flat_map(metrics_lines) {
-        let cells = line.iter().zip(&columns);
-        table.write_record(cells.map(|(cell, name)| if name.ends_with("_seconds") { "" } else { cell.as_str() }))?;
+        table.write_record(line)?;
     }
     table.flush()
 }
@@ -93,9 +91,10 @@ pub fn metrics_of(history: &History, to: impl io::Write) -> io::Result<()> {
 pub(crate) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.blocks.iter().map(|block| {
         let name = block_name(block.block);
-        let values = Metric::ALL.iter().map(|metric| match metric {
-            Metric::LagSteps => block.lag_steps.map(|steps| steps.to_string()).unwrap_or_default(),
-            _ => number(metric.of(row, block)),
+        let values = Metric::ALL.iter().map(|metric| match metric.of(row, block) {
+            // Without a point: a count has none.
+            Some(count) if metric.is_count() => count.to_string(),
+            value => number(value),
         });
         [row.step.to_string(), number(Some(row.epoch)), row.task.to_string(), name].into_iter().chain(values).collect()
     })

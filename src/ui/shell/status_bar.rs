@@ -80,10 +80,10 @@ fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
                 ui.monospace(format!("{:>7.1} ms", 1000.0 * seconds));
                 ui.end_row();
             };
-            let mut group = |name: &str, total: f64, parts: &[(&str, f64)]| {
+            let mut group = |name: &str, total: f64, parts: &[(&str, Option<f64>)]| {
                 line(RichText::new(name).strong(), total);
                 for (name, seconds) in parts {
-                    line(RichText::new(format!("    {name}")), *seconds);
+                    line(RichText::new(format!("    {name}")), seconds.unwrap_or(0.0));
                 }
             };
             let held_up = [

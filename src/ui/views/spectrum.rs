@@ -106,7 +106,8 @@ const NARROW: f32 = 360.0;
 /// λ_max, λ_min, effective rank, condition number, and what lies at or below 0.
 fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
     let (low, high) = (ascending[0], ascending[ascending.len() - 1]);
-    let rank = snapshot.row.blocks.iter().find(|metrics| metrics.block == block).map(|metrics| metrics.effective_rank);
+    let rank =
+        snapshot.row.blocks.iter().find(|metrics| metrics.block == block).and_then(|metrics| metrics.effective_rank);
     let below = ascending.iter().filter(|value| **value <= 0.0).count();
     let condition = if low > 0.0 { format::number(high / low) } else { "–".to_owned() };
     let tokens = scene.tokens;

@@ -140,7 +140,7 @@ fn with_lambda_max(of: impl Fn(u64) -> f64) -> History {
         Event::Snapshot(snapshot) => {
             let mut snapshot = kernelscope::run::Snapshot::clone(&snapshot);
             let step = snapshot.row.step;
-            snapshot.row.blocks.iter_mut().for_each(|block| block.lambda_max = of(step));
+            snapshot.row.blocks.iter_mut().for_each(|block| block.lambda_max = kernelscope::run::finite(of(step)));
             Event::Snapshot(std::sync::Arc::new(snapshot))
         }
         other => other,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernelscope::math::spike::{dip, quantile, spike};
-use kernelscope::run::{Block, Ending, Event, History, Metric, Row, Snapshot, TaskStart};
+use kernelscope::run::{Block, Ending, Event, History, Metric, Row, Snapshot, TaskStart, finite};
 
 use super::stream::{events, spec};
 
@@ -98,7 +98,11 @@ fn a_series_never_contains_what_is_no_number() {
     let mut template = template();
     let mut history = History::default();
     for (step, value) in [1.0, f64::NAN, f64::INFINITY, 2.0].into_iter().enumerate() {
-        template.row.blocks.iter_mut().for_each(|block| (block.lambda_max, block.velocity) = (value, Some(value)));
+        template
+            .row
+            .blocks
+            .iter_mut()
+            .for_each(|block| (block.lambda_max, block.velocity) = (finite(value), finite(value)));
         history.push(snapshot_at(&template, step as u64, step as f64, 1));
     }
     for metric in [Metric::LambdaMax, Metric::Velocity] {

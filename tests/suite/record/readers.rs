@@ -97,7 +97,7 @@ fn a_run_from_before_the_analysis_had_its_own_thread_opens() {
     assert_eq!(then.warnings, now.warnings);
     let rows = |loaded: &kernelscope::storage::Loaded| loaded.history.rows().to_vec();
     let mut expected = rows(&now);
-    expected.iter_mut().for_each(|row| row.cost.waiting_seconds = 0.0);
+    expected.iter_mut().for_each(|row| row.cost.waiting_seconds = None);
     assert_eq!(rows(&then), expected);
 }
 

@@ -122,31 +122,31 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
     // A spike ten times the background a quarter epoch after each switch, and a dip that recovers.
     let spike = switched && (since - 0.25).abs() < 1e-9;
     let block = |block: Block, seed: u64| BlockMetrics {
-        block,
-        loss: noise(step + seed),
+        loss: Some(noise(step + seed)),
         lag_steps: (since > 0.0).then_some(2),
         velocity: (since > 0.0).then_some(if spike { 0.1 } else { 0.01 }),
         velocity_uncentred: (since > 0.0).then(|| noise(step + 3) * 1e-7),
         velocity_angle: (since > 0.0).then(|| noise(step + 4)),
         step_norm: (since > 0.0).then(|| noise(step + 5)),
         susceptibility: (since > 0.0).then(|| noise(step + 6) * 1e12),
-        distance: noise(step + 7) / 3.0,
+        distance: Some(noise(step + 7) / 3.0),
         distance_switch: switched.then(|| noise(step + 8)),
-        scale: 1.0 + noise(step + 9),
-        rotation: noise(step + 10),
-        drift: noise(step + 11),
-        lambda_max: if switched && since < 1.0 { 8.0 } else { 10.0 },
-        lambda_min: -noise(step + 12) * 1e-18,
-        trace: 1e300 * noise(step + 13),
-        frobenius: noise(step + 14),
-        effective_rank: 1.0 + noise(step + 15),
+        scale: Some(1.0 + noise(step + 9)),
+        rotation: Some(noise(step + 10)),
+        drift: Some(noise(step + 11)),
+        lambda_max: Some(if switched && since < 1.0 { 8.0 } else { 10.0 }),
+        lambda_min: Some(-noise(step + 12) * 1e-18),
+        trace: Some(1e300 * noise(step + 13)),
+        frobenius: Some(noise(step + 14)),
+        effective_rank: Some(1.0 + noise(step + 15)),
         asymmetry: Some(noise(step + 16) * 1e-8),
-        alignment: noise(step + 17),
+        alignment: Some(noise(step + 17)),
         alignment_centred: (seed != 2).then(|| noise(step + 18)),
         alignment_full: at_end.then(|| noise(step + 19)),
         sharpness: at_end.then(|| noise(step + 31)),
         sharpness_loss: at_end.then(|| noise(step + 32)),
         infinite_error: (seed != 1).then(|| noise(step + 33)),
+        ..BlockMetrics::bare(block)
     };
     let blocks = std::iter::once(Block::All).chain((1..=tasks).map(Block::Task));
     let accuracy = |number: usize| Accuracy {
@@ -219,14 +219,14 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         // None before Adam's first step.
         optimiser: if step > 0 { (0..=tasks).map(geometry).collect() } else { Arc::default() },
         train_loss: (step > 0).then(|| noise(step + 20)),
-        rate: 0.01,
+        rate: Some(0.01),
         grad_norm: (step > 0).then(|| noise(step + 21)),
         cost: SnapshotCost {
-            kernel_seconds: noise(step + 22),
-            eigen_seconds: noise(step + 23),
-            metrics_seconds: noise(step + 24),
-            evaluation_seconds: noise(step + 25),
-            waiting_seconds: noise(step + 26),
+            kernel_seconds: Some(noise(step + 22)),
+            eigen_seconds: Some(noise(step + 23)),
+            metrics_seconds: Some(noise(step + 24)),
+            evaluation_seconds: Some(noise(step + 25)),
+            waiting_seconds: Some(noise(step + 26)),
         },
     }
 }
