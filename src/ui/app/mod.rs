@@ -46,9 +46,9 @@ use super::shell::folder_dialog::FolderDialog;
 use super::shell::toasts::{Toast, Toasts};
 use super::shell::{banner, help, status_bar, timeline, top_bar};
 use super::study::StudyPage;
-use super::views::context::Scene;
+use super::views::Grid;
+use super::views::context::ViewContext;
 use super::views::forks::jobs::{Forks, GoOnFn};
-use super::views::{self, ViewState};
 use crate::run::History;
 use crate::spec::Spec;
 use crate::ui::app::actions::{Action, Actions};
@@ -78,7 +78,7 @@ pub struct App {
     pub(super) travel: Travel,
     pub(super) curves: Curves,
     pub(super) reference_curves: Curves,
-    pub(super) views: ViewState,
+    pub(super) views: Grid,
     pub(super) forks: Forks,
     pub(super) runs: Runs,
     pub(super) actions: Actions,
@@ -124,7 +124,7 @@ impl App {
             travel: Travel::default(),
             curves: Curves::default(),
             reference_curves: Curves::default(),
-            views: ViewState::default(),
+            views: Grid::default(),
             forks: Forks::default(),
             runs: Runs::default(),
             actions: Actions::default(),
@@ -226,7 +226,7 @@ impl App {
     }
 
     /// What the views keep, and where they stand.
-    pub fn views(&self) -> &ViewState {
+    pub fn views(&self) -> &Grid {
         &self.views
     }
 
@@ -326,7 +326,7 @@ impl App {
         let on: Vec<UserCommand> = UserCommand::ALL.iter().copied().filter(|&command| self.is_on(command)).collect();
         let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
         let cursor = self.clock.cursor(history);
-        let mut scene = Scene {
+        let mut scene = ViewContext {
             history,
             reference: self.reference.as_ref(),
             clock: &self.clock,
@@ -401,7 +401,7 @@ impl App {
                     timeline::show(ui, &mut scene, available);
                 });
             if !(paper && self.exports.rehearses_panels()) {
-                views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+                self.views.show(ui, &mut scene, self.exports.light);
             }
             for order in self.exports.orders() {
                 self.exports.take(ui.ctx(), &mut scene, &mut self.views, &file_name(session), order);

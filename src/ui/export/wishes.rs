@@ -24,7 +24,7 @@ impl App {
         let history = self.history().clone();
         let name = file_name(self.session.as_ref());
         let theme = self.exports.theme(ctx.theme());
-        let reel = Reel { stem: format!("{name}-animation"), history, views: self.views.for_film(), theme };
+        let reel = Reel { stem: format!("{name}-animation"), history, views: self.views.choices(), theme };
         if let Some(toast) = self.exports.animate(reel, waker(ctx)) {
             self.toasts.say(toast);
         }

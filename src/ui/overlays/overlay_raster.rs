@@ -9,7 +9,7 @@ use std::sync::Arc;
 use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::PlotTransform;
 
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::plot::series_cache::{Visible, Window};
 use crate::ui::plot::{Style, Trace};
 
@@ -45,7 +45,7 @@ impl PartialEq for Look {
 
 /// Of one plot.
 struct Picture {
-    thread: Aside<Arc<Look>, ColorImage>,
+    thread: BackgroundThread<Arc<Look>, ColorImage>,
     asked: Arc<Look>,
     shown: Option<(TextureHandle, Arc<Look>)>,
 }
@@ -82,7 +82,7 @@ impl Pictures {
             lines: over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect(),
         };
         let Some(picture) = self.of(ui, plot, &look) else { return Shape::Noop };
-        if let Some(image) = picture.thread.answer() {
+        if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
             let look = Arc::clone(&picture.asked);
             match &mut picture.shown {
@@ -95,7 +95,7 @@ impl Pictures {
         }
         if *picture.asked != look && !picture.thread.is_busy() {
             let look = Arc::new(look);
-            if picture.thread.order(Arc::clone(&look)) {
+            if picture.thread.request(Arc::clone(&look)) {
                 picture.asked = look;
             }
         }
@@ -105,7 +105,7 @@ impl Pictures {
     fn of(&mut self, ui: &Ui, plot: &'static str, look: &Look) -> Option<&mut Picture> {
         if !self.0.contains_key(plot) {
             let ctx = ui.ctx().clone();
-            match Aside::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
+            match BackgroundThread::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
                 Ok(thread) => {
                     // Asked for nothing yet: no line.
                     let asked = Arc::new(Look { lines: Vec::new(), ..look.clone() });

@@ -5,11 +5,11 @@ use super::overlay_raster::MANY;
 use crate::run::{Block, MAX_ROWS};
 use crate::ui::plot::series_cache::{Key, Window};
 use crate::ui::plot::{Style, Trace};
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 
 impl Trace {
     /// The curves of the run before and of all runs that lie over this one, of one task's probes.
-    pub fn of_others(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+    pub fn of_others(scene: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
         let mut traces: Vec<Self> = Self::faint(scene, key(Block::Task(1)), window).into_iter().collect();
         let (cursor, dark) = (scene.cursor, scene.tokens.dark);
         let Runs { list, lit, block, .. } = &mut *scene.runs;
