@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
+use egui::Color32;
+
 use crate::run::Snapshot;
+use crate::ui::kit::theme::Tokens;
 
 /// A moment to come back to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +53,15 @@ impl Which {
     }
 }
 
-/// All of them.
+/// Returns the colour that A or B has wherever it is shown.
+pub fn colour(tokens: &Tokens, which: Which) -> Color32 {
+    match which {
+        Which::A => tokens.text,
+        Which::B => tokens.accent,
+    }
+}
+
+/// The moments of a run that were marked or chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
     /// In order of time, each step once.

@@ -5,7 +5,8 @@ use egui::Ui;
 use super::context::Scene;
 use super::pane::Slot;
 use crate::run::Metric;
-use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

@@ -14,7 +14,7 @@ use super::trajectories::Probe;
 use crate::math::plane::Point;
 use crate::run::{History, circle, origin, profile};
 use crate::spec::preset;
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
@@ -192,6 +192,6 @@ fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
     if let Some(preset) = preset("circle")
         && ui.button("Start circle").clicked()
     {
-        scene.actions.push(Action::Load(preset));
+        scene.actions.push(RunAction::Load(preset));
     }
 }

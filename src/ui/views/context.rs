@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::forks::jobs::Forks;
 use crate::run::{Block, History, RunInfo, Snapshot};
-use crate::ui::app::actions::Actions;
+use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::Runs;

@@ -4,7 +4,8 @@ use egui::Ui;
 
 use super::context::Scene;
 use super::pane::Slot;
-use crate::ui::kit::widgets::{choose, number_legend, segments};
+use crate::ui::kit::widgets::{choose, segments};
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, OfPair, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

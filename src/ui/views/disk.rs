@@ -18,7 +18,7 @@ use crate::math::modes::Modes;
 use crate::math::plane::Point;
 use crate::run::{Snapshot, cell, grid};
 use crate::spec::preset;
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::background_task::Aside;
 use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
@@ -199,6 +199,6 @@ fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
     if let Some(preset) = preset("disk")
         && ui.button("Start disk").clicked()
     {
-        scene.actions.push(Action::Load(preset));
+        scene.actions.push(RunAction::Load(preset));
     }
 }

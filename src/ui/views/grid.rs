@@ -17,9 +17,8 @@ use super::{
     waterfall,
 };
 use crate::run::Block;
-use crate::ui::app::actions::Action;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::export::Order;
+use crate::ui::export::action::{ExportAction, Order};
 
 /// The place, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
 const SPARE: usize = 4;
@@ -195,7 +194,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, light: bo
             Some(Wish::Split(dir)) => places.split(place, dir),
             Some(Wish::Close) => places.close(place),
             Some(Wish::Export(what)) => {
-                scene.actions.push(Action::Export(Order { view: slot.view, size: slot.rect.size(), what }));
+                scene.actions.push(ExportAction::View(Order { view: slot.view, size: slot.rect.size(), what }));
             }
             Some(Wish::Light) => scene.actions.user(UserCommand::LightExports),
             None => {}

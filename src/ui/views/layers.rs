@@ -8,7 +8,8 @@ use super::choosers::choose_task;
 use super::context::Scene;
 use super::pane::Slot;
 use crate::ui::kit::format;
-use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfLayer, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

@@ -9,7 +9,7 @@ use super::context::Scene;
 use super::pane::Slot;
 use super::tables;
 use crate::run::{Ledger, OldImage, RunState};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
@@ -50,7 +50,7 @@ pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut Led
     let live = matches!(scene.history.state(), RunState::Running | RunState::Paused) && scene.history.tasks().len() > 1;
     let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
     if header.add_enabled(live && plain, button).on_hover_text("Of the next step").clicked() {
-        scene.actions.push(Action::Live(Command::TakeLedger));
+        scene.actions.push(RunAction::Send(Command::TakeLedger));
         state.step = None;
     }
     let ledgers = scene.history.ledgers();

@@ -6,7 +6,7 @@ use egui_tiles::LinearDir;
 
 use super::View;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::export::What;
+use crate::ui::export::action::What;
 use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};

@@ -6,9 +6,10 @@ use super::context::Scene;
 use super::pane::Slot;
 use crate::run::{Block, Metric, Predictor};
 use crate::spec::preset;
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{choose, legend, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
@@ -124,6 +125,6 @@ fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
     if let Some(preset) = preset("static-kernel")
         && ui.button("Start static-kernel").clicked()
     {
-        scene.actions.push(Action::Load(preset));
+        scene.actions.push(RunAction::Load(preset));
     }
 }

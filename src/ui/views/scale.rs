@@ -6,7 +6,8 @@ use super::context::Scene;
 use super::pane::Slot;
 use crate::run::{Block, Metric};
 use crate::ui::kit::format;
-use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 

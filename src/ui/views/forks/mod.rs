@@ -7,12 +7,13 @@ use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 use super::context::Scene;
 use super::pane::Slot;
 use crate::run::{Block, Ending, History, Metric, RunState};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{Icon, IconButton, choose, number_legend};
+use crate::ui::kit::widgets::{Icon, IconButton, choose};
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Curves, Key, Source, Window};
 use crate::ui::plot::{TimePlot, Trace, time_plot, told, window};
 use crate::ui::views::forks::jobs::ideas;
@@ -257,7 +258,7 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
         }
     });
     if let Some(place) = removed {
-        scene.actions.push(Action::RemoveFuture(place));
+        scene.actions.push(RunAction::RemoveFuture(place));
     }
 }
 

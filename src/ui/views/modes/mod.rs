@@ -13,11 +13,12 @@ use super::pane::Slot;
 use crate::math::modes::left;
 use crate::run::RunInfo;
 use crate::spec::preset;
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::data_table::Told;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{choose, names_below};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::names_below;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 use crate::ui::views::modes::worker::{ResidualMap, Residuals, still};
 
@@ -156,6 +157,6 @@ fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
     if let Some(preset) = preset("universality")
         && ui.button("Start universality").clicked()
     {
-        scene.actions.push(Action::Load(preset));
+        scene.actions.push(RunAction::Load(preset));
     }
 }

@@ -30,7 +30,7 @@ use super::pane::{Slot, Wish};
 use super::{View, ViewState};
 use crate::run::TensorMetrics;
 use crate::spec::{DataShape, NetworkSpec, Program};
-use crate::ui::app::update::waker;
+use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
 
 /// The tensor that the views of the kernel and its velocity show alone; none: the whole.
