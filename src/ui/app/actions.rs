@@ -1,92 +1,134 @@
-//! What a user wishes: the list of wishes of a frame.
+//! What the user wants, as data: one [`Action`] for all of the window, with a part for each feature.
 //!
-//! Functions that draw push [`Action`]s and change nothing; `App` carries them out in one place, between frames.
+//! Functions that draw push actions and change nothing; `update` carries them out in one place, between frames. What an action
+//! needs is in the action: nothing here knows of the state that it changes.
 
 use std::path::PathBuf;
 
-use super::commands::UserCommand;
-use super::open_runs::RunWish;
+use egui_tiles::LinearDir;
+
 use crate::spec::{NetworkSpec, Preset};
-use crate::ui::export::Order;
-use crate::ui::lessons::TourWish;
-use crate::ui::playback;
-use crate::ui::shell::toasts::Toast;
-use crate::ui::study::Wish;
+use crate::ui::export::action::ExportAction;
+use crate::ui::lessons::action::LessonAction;
+use crate::ui::overlays::action::OverlayAction;
+use crate::ui::playback::action::PlaybackAction;
+use crate::ui::shell::toast::Toast;
+use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 use crate::worker::Command;
 
-/// A wish of the user; carried out between frames.
+/// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
 #[derive(Clone, Debug)]
 pub enum Action {
-    User(UserCommand),
+    Run(RunAction),
+    Playback(PlaybackAction),
+    View(ViewAction),
+    Settings(SettingsAction),
+    Overlay(OverlayAction),
+    Study(StudyAction),
+    Lesson(LessonAction),
+    Export(ExportAction),
+    Shell(ShellAction),
+}
+
+/// Starts, changes and ends the run.
+#[derive(Clone, Debug)]
+pub enum RunAction {
     /// Start a run of what the settings say, with their seed.
     Start,
     /// Start a run of them with this learning rate.
     RestartAt(f64),
+    /// Start a run of them with another seed.
+    NewSeed,
     /// Take the settings of a preset and start it.
     Load(&'static Preset),
     /// Start a run of this network, with all other settings as they are.
     Apply(Box<NetworkSpec>),
-    /// Tell the run; it acts between two steps.
-    Live(Command),
-    /// Put the time cursor there.
-    Seek(f64),
-    /// Move the stretch in view, in epochs.
-    Pan(f64),
-    /// Zoom in time about an epoch.
-    Zoom {
-        about: f64,
-        factor: f64,
-    },
-    /// Show this stretch.
-    Show(f64, f64),
-    /// Put this view on screen.
-    Bring(View),
-    /// Of playback and marks.
-    Travel(playback::Wish),
-    /// Choose a folder for the data.
-    ChooseFolder,
-    /// Let the settings be those of the run again.
-    Revert,
-    /// Hide the banner.
-    Dismiss,
-    /// On the study page.
-    Study(Wish),
-    /// Forget the run that is shown faintly.
-    ForgetReference,
-    /// Tell the user something that needs no answer.
-    Tell(Toast),
-    /// Show this folder in the system's file manager.
-    Reveal(PathBuf),
-    /// Save a view as a picture or as numbers.
-    Export(Order),
-    /// Give the animation up.
-    CancelAnimation,
-    /// Of a lesson.
-    Tour(TourWish),
+    /// Pause the run, let it go on, or start one where none goes on.
+    PauseOrResume,
+    /// Train a paused run on one mini-batch.
+    Step,
+    /// End the task that is being trained.
+    SwitchTask,
+    /// End the run.
+    Stop,
+    /// Keep the state of the run, and let the futures that are chosen go on from it.
+    Fork,
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
-    /// Open these folders and archives.
-    Open(Vec<PathBuf>),
-    /// With a run of the list.
-    Runs(RunWish),
+    /// Send the run this command; it acts between two steps.
+    Send(Command),
+    /// Forget the run that is shown faintly.
+    ForgetReference,
 }
 
-/// The wishes of one frame, in order.
-#[derive(Debug, Default)]
-pub struct Actions(Vec<Action>);
-
-impl Actions {
-    pub fn push(&mut self, action: Action) {
-        self.0.push(action);
-    }
-
-    pub fn user(&mut self, command: UserCommand) {
-        self.0.push(Action::User(command));
-    }
-
-    /// Takes all of them.
-    pub fn take(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.0)
-    }
+/// Changes where the views stand.
+#[derive(Clone, Copy, Debug)]
+pub enum ViewAction {
+    /// Put this view on screen.
+    Bring(View),
+    /// Give the window to the view that is meant, or put it back.
+    Enlarge,
+    /// Give the view that is meant more room in this direction, or less.
+    Resize(LinearDir, bool),
+    /// Put the usual views back into places of the usual size.
+    ResetLayout,
 }
+
+/// Changes the settings as a whole.
+#[derive(Clone, Copy, Debug)]
+pub enum SettingsAction {
+    Undo,
+    Redo,
+    /// Let the settings be those of the run again.
+    Revert,
+    /// Choose the folder of the data set.
+    ChooseFolder,
+}
+
+/// Concerns the window itself.
+#[derive(Clone, Debug)]
+pub enum ShellAction {
+    /// Show a message that needs no answer.
+    Say(Toast),
+    /// Show this file or folder in the system's file manager.
+    Reveal(PathBuf),
+    /// Show the folder with the log.
+    RevealLog,
+    /// Hide the banner.
+    DismissBanner,
+    /// Open the command palette, or close it.
+    TogglePalette,
+    /// Open the help page, or close it.
+    ToggleHelp,
+    /// Take the next theme.
+    NextTheme,
+    /// Begin the presentation, or end it.
+    TogglePresentation,
+    /// Draw everything so many tenths larger.
+    ScaleBy(f32),
+    /// Draw everything at 100 %.
+    ResetScale,
+}
+
+macro_rules! part_of_action {
+    ($($part:ident($of:ty)),* $(,)?) => {$(
+        impl From<$of> for Action {
+            fn from(action: $of) -> Self {
+                Self::$part(action)
+            }
+        }
+    )*};
+}
+
+part_of_action!(
+    Run(RunAction),
+    Playback(PlaybackAction),
+    View(ViewAction),
+    Settings(SettingsAction),
+    Overlay(OverlayAction),
+    Study(StudyAction),
+    Lesson(LessonAction),
+    Export(ExportAction),
+    Shell(ShellAction),
+);

@@ -1,75 +1,100 @@
-//! What can be done now: buttons, keys, the menu and the palette ask here, so that they cannot disagree.
+//! Tells what can be done now: buttons, keys, the menu and the palette ask here, so that they cannot disagree.
 
-use super::App;
-use super::commands::{Group, UserCommand};
+use super::commands::{Group, UserCommand, When};
+use super::current_run::CurrentRun;
+use super::environment::Home;
 use super::session::Session;
-use crate::ui::shell::top_bar::has_next;
+use super::settings_draft::SettingsDraft;
+use crate::ui::export::Exports;
+use crate::ui::kit::appearance::Looks;
+use crate::ui::lessons::Tours;
+use crate::ui::overlays::Runs;
+use crate::ui::playback::SharedTime;
+use crate::ui::study::StudyPage;
+use crate::ui::views::Grid;
 
-impl App {
-    /// Whether a command can be carried out now: buttons, keys and the menu ask here.
+/// The state that decides which commands can be carried out, read only.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    pub settings: &'a SettingsDraft,
+    pub run: &'a CurrentRun,
+    pub time: &'a SharedTime,
+    pub views: &'a Grid,
+    pub overlays: &'a Runs,
+    pub study: &'a StudyPage,
+    pub lessons: &'a Tours,
+    pub exports: &'a Exports,
+    pub appearance: Looks,
+    pub environment: &'a Home,
+    /// Whether the help page is open.
+    pub help: bool,
+}
+
+impl Situation<'_> {
+    /// Whether a command can be carried out now.
     pub fn can(&self, command: UserCommand) -> bool {
-        let session = self.session.as_ref();
-        let live = session.is_some_and(Session::is_live);
-        let startable = self.checked.problems.is_empty();
-        if !matches!(command.group(), Group::Window | Group::File) && self.study.shown {
-            return false;
-        }
-        match command {
-            UserCommand::ExportAnimation => {
-                !self.study.shown && self.exports.film().is_none() && self.history().snapshots().len() > 1
+        let on_its_page = matches!(command.group(), Group::Window | Group::File) || !self.study.shown;
+        on_its_page && self.holds(command.when())
+    }
+
+    fn holds(&self, when: When) -> bool {
+        let session = self.run.session.as_ref();
+        let is_live = session.is_some_and(Session::is_live);
+        let is_startable = self.settings.checked.problems.is_empty();
+        let (history, marks) = (self.run.history(), &self.time.travel.marks);
+        let cursor = || self.time.clock.cursor(history);
+        match when {
+            When::Always => true,
+            When::SomethingWasClosed => self.overlays.closed(session).next().is_some(),
+            When::AnimationIsPossible => {
+                !self.study.shown && self.exports.film().is_none() && history.snapshots().len() > 1
             }
-            UserCommand::Reopen => self.runs.closed(session).next().is_some(),
-            UserCommand::PauseResume => live || startable,
-            UserCommand::Step => session.is_some_and(Session::is_paused),
-            UserCommand::SwitchTask => live && session.is_some_and(has_next),
-            UserCommand::Wider | UserCommand::Narrower | UserCommand::Higher | UserCommand::Lower => {
-                self.views.enlarged().is_none() && self.views.on_screen().len() > 1
-            }
-            UserCommand::Restart | UserCommand::NewSeed => startable,
-            UserCommand::Undo => self.undo.has_undo(&self.draft),
-            UserCommand::Redo => self.undo.has_redo(&self.draft),
-            UserCommand::Stop => live && !session.is_some_and(Session::is_stopping),
-            UserCommand::Log => self.home.folder.is_some(),
-            UserCommand::Play
-            | UserCommand::Mark
-            | UserCommand::PreviousMark
-            | UserCommand::NextMark
-            | UserCommand::MomentA
-            | UserCommand::MomentB => self.can_travel(command),
-            UserCommand::TourNext => self.tours.can_go_on(),
-            UserCommand::TourBack => self.tours.can_go_back(),
-            _ => true,
+            When::Startable => is_startable,
+            When::LiveOrStartable => is_live || is_startable,
+            When::Paused => session.is_some_and(Session::is_paused),
+            When::TaskToCome => is_live && session.is_some_and(Session::has_task_to_come),
+            When::Stoppable => is_live && !session.is_some_and(Session::is_stopping),
+            When::AnySnapshot => !history.snapshots().is_empty(),
+            When::SeveralSnapshots => history.snapshots().len() > 1,
+            When::MarkBefore => marks.before(cursor()).is_some(),
+            When::MarkAfter => marks.after(cursor()).is_some(),
+            When::SeveralViews => self.views.enlarged().is_none() && self.views.on_screen().len() > 1,
+            When::SettingsChanged => self.settings.has_undo(),
+            When::SettingsTakenBack => self.settings.has_redo(),
+            When::LogExists => self.environment.folder.is_some(),
+            When::LessonCanGoOn => self.lessons.can_go_on(),
+            When::LessonCanGoBack => self.lessons.can_go_back(),
         }
     }
 
     /// Whether a command that is its own opposite is on.
-    pub(crate) fn is_on(&self, command: UserCommand) -> bool {
+    pub fn is_on(&self, command: UserCommand) -> bool {
         match command {
             UserCommand::LightExports => self.exports.light,
-            UserCommand::Presentation => self.looks.presents(),
-            UserCommand::Runs => self.runs.open,
+            UserCommand::Presentation => self.appearance.presents(),
+            UserCommand::Runs => self.overlays.open,
             UserCommand::Help => self.help,
             UserCommand::Enlarge => self.views.enlarged().is_some(),
-            UserCommand::Follow => self.clock.is_following(),
+            UserCommand::Follow => self.time.clock.is_following(),
             UserCommand::Page => self.study.shown,
             _ => false,
         }
     }
 
-    /// Why a command cannot be carried out now; none where it can.
-    pub(crate) fn refusal(&self, command: UserCommand) -> Option<&'static str> {
+    /// Returns why a command cannot be carried out now; none where it can.
+    pub fn refusal(&self, command: UserCommand) -> Option<&'static str> {
         if self.can(command) {
             return None;
         }
-        Some(match command {
+        Some(match command.when() {
             _ if self.study.shown && command.group() != Group::Window => "this is of the page of the run",
-            UserCommand::Reopen => "nothing else was open",
-            UserCommand::Step => "only while the run is paused",
-            UserCommand::SwitchTask => "no task is to come",
-            UserCommand::PauseResume | UserCommand::Restart | UserCommand::NewSeed => "the settings cannot start",
-            UserCommand::Stop => "no run goes on",
-            UserCommand::Undo => "nothing was changed",
-            UserCommand::Redo => "nothing was taken back",
+            When::SomethingWasClosed => "nothing else was open",
+            When::Paused => "only while the run is paused",
+            When::TaskToCome => "no task is to come",
+            When::Startable | When::LiveOrStartable => "the settings cannot start",
+            When::Stoppable => "no run goes on",
+            When::SettingsChanged => "nothing was changed",
+            When::SettingsTakenBack => "nothing was taken back",
             _ => "there is nothing to do it with",
         })
     }

@@ -6,15 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::App;
-use super::actions::Action;
 use super::display;
 use crate::diagnostics::{VERSION, crash_report, log_file};
 use crate::storage::{Autosave, CutOff, state_folder};
 use crate::ui::overlays::Place;
-use crate::ui::shell::toasts::Toast;
+use crate::ui::shell::toast::{Toast, ToastButton};
 
-/// See the module.
+/// Log, crash report and autosaved runs of the user.
 #[derive(Debug, Default)]
 pub struct Home {
     /// The folder of log, crash reports and autosaved runs.
@@ -64,33 +62,28 @@ impl Home {
     }
 }
 
-impl App {
-    /// The same window, at home here; it says what is new.
-    #[must_use]
-    pub fn at_home(mut self, home: Home) -> Self {
-        if let Some(report) = &home.crash {
-            self.toasts.say(broke(report.clone()));
-        }
-        if let Some(run) = home.autosave.as_ref().and_then(Autosave::cut_off) {
-            self.toasts.say(cut_off(run));
-        }
-        // The oldest first, so that the last one is that of the last window.
-        for (name, path) in home.autosave.as_ref().into_iter().flat_map(Autosave::before).rev() {
-            self.runs.recent.note(Place { name: name.clone(), path: path.clone(), autosaved: true });
-        }
-        self.home = home;
-        self
+impl Home {
+    /// Returns what there is to say of the last time: a crash, and a run that was cut off.
+    pub fn messages(&self) -> impl Iterator<Item = Toast> {
+        let run = self.autosave.as_ref().and_then(Autosave::cut_off);
+        self.crash.clone().map(broke).into_iter().chain(run.map(cut_off))
+    }
+
+    /// Returns the runs that windows before have kept, the oldest first.
+    pub fn autosaved(&self) -> impl Iterator<Item = Place> {
+        let kept = self.autosave.iter().flat_map(Autosave::before).rev();
+        kept.map(|(name, path)| Place { name: name.clone(), path: path.clone(), autosaved: true })
     }
 }
 
 fn broke(report: PathBuf) -> Toast {
     let toast = Toast::failed(format!("Kernelscope broke the last time: the report is in {}", report.display()));
-    toast.with_button("Open report", Action::Reveal(report))
+    toast.with_button("Open report", ToastButton::Reveal(report))
 }
 
 fn cut_off(run: &CutOff) -> Toast {
     let CutOff { folder, name, epoch } = run;
     Toast::offer(format!("The last run ({name}, epoch {epoch:.2}) was cut off; what it had is kept"))
         .with_folder(folder)
-        .with_button("Open it", Action::Open(vec![folder.clone()]))
+        .with_button("Open it", ToastButton::Open(folder.clone()))
 }

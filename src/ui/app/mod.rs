@@ -1,395 +1,457 @@
-//! The window's state and how it is laid out. It knows of no window system: `eframe` drives it, and so do tests.
+//! The window's state and how a frame is laid out. It knows of no window system: `eframe` drives it, and so do tests.
 //!
 //! Drawing changes only what belongs to the window itself (which section is open, what a view shows, the draft of the
-//! settings); everything else is a wish that `logic` carries out between frames.
+//! settings); everything else is an action that `update` carries out between frames.
 
+pub mod action_queue;
 pub mod actions;
 pub(crate) mod command_availability;
 pub mod commands;
+pub(crate) mod current_run;
 pub mod display;
 pub(crate) mod environment;
 pub(crate) mod gram_cache;
-pub(crate) mod leaving;
-pub(crate) mod open_runs;
 pub mod persisted_state;
 pub(crate) mod screenshots;
 pub mod session;
+pub(crate) mod settings_draft;
 pub(crate) mod shortcuts;
-pub(crate) mod small_window;
 pub mod state_writer;
 pub(crate) mod update;
 pub(crate) mod window;
 
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 
-use egui::util::undoer::{Settings, Undoer};
-use egui::{CentralPanel, Frame, Key, Margin, Panel, Ui};
+use egui::scroll_area::ScrollSource;
+use egui::style::ScrollStyle;
+use egui::{CentralPanel, Context, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder, Vec2, vec2};
 
-use super::export::{Exports, file_name};
+use super::export::{Exports, brief, file_name, slug};
 use super::kit::appearance::Looks;
-use super::kit::perf_stats::{FrameTimes, Memory, measured_flops};
+use super::kit::perf_stats::measured_flops;
+use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
-use super::kit::{
-    theme,
-    theme::{GRID, Tokens},
-};
-use super::lessons;
-use super::lessons::Tours;
-use super::overlays;
-use super::overlays::Runs;
-use super::playback::Travel;
-use super::playback::{clock, clock::Clock};
-use super::plot::series_cache::Curves;
-use super::settings::{self, Around, Checked};
-use super::shell::command_palette::Palette;
-use super::shell::folder_dialog::FolderDialog;
-use super::shell::toasts::{Toast, Toasts};
-use super::shell::{banner, help, status_bar, timeline, top_bar};
+use super::lessons::{self, Tours};
+use super::overlays::action::OverlayAction;
+use super::overlays::{self, Place, Runs};
+use super::playback::action::PlaybackAction;
+use super::playback::{SharedTime, Travel, clock, clock::Clock};
+use super::settings::{self, Around};
+use super::shell::toast::Toast;
+use super::shell::toasts::Toasts;
+use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
 use super::study::StudyPage;
 use super::views::Grid;
 use super::views::context::ViewContext;
-use super::views::forks::jobs::{Forks, GoOnFn};
+use super::views::forks::jobs::Forks;
 use crate::run::History;
 use crate::spec::Spec;
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::{RunAction, ShellAction};
+use crate::ui::app::command_availability::Situation;
 use crate::ui::app::commands::UserCommand;
+use crate::ui::app::current_run::{CurrentRun, Parts};
 use crate::ui::app::environment::Home;
+use crate::ui::app::persisted_state::Saved;
 use crate::ui::app::session::Session;
-use crate::ui::app::shortcuts::{Dialog, Waiting};
-use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
+use crate::ui::app::settings_draft::SettingsDraft;
+use crate::ui::app::shortcuts::Dialog;
+use crate::ui::export::action::ExportAction;
+use crate::worker::{Command, DeviceChoice};
 
-/// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
-pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
+pub use crate::ui::app::current_run::StartFn;
 
-/// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
-const STABLE: f32 = 0.5;
+/// Smaller than this the page does not become.
+const LEAST: Vec2 = vec2(900.0, 540.0);
 
-/// Everything the window holds.
+/// The state of the window, a field for each feature; `update` changes it between frames.
 pub struct App {
-    pub(super) start: StartFn,
-    pub(super) go_on: GoOnFn,
-    /// What the settings panel edits.
-    pub(super) draft: Spec,
-    pub(super) checked: Checked,
-    pub(super) session: Option<Session>,
-    /// The run before, without matrices.
-    pub(super) reference: Option<History>,
-    pub(super) clock: Clock,
-    pub(super) travel: Travel,
-    pub(super) curves: Curves,
-    pub(super) reference_curves: Curves,
+    pub(super) settings: SettingsDraft,
+    pub(super) run: CurrentRun,
+    pub(super) time: SharedTime,
     pub(super) views: Grid,
-    pub(super) forks: Forks,
-    pub(super) runs: Runs,
-    pub(super) actions: Actions,
+    pub(super) overlays: Runs,
     pub(super) study: StudyPage,
-    pub(super) dialog: Option<FolderDialog>,
-    pub(super) help: bool,
-    pub(super) palette: Palette,
-    /// What was typed and is still to be given to somebody.
-    pub(super) waiting: Waiting,
-    pub(super) looks: Looks,
-    /// The drafts before this one.
-    pub(super) undo: Undoer<Spec>,
-    /// The last command that was carried out.
-    pub(super) last: Option<UserCommand>,
-    pub(super) toasts: Toasts,
-    pub(super) home: Home,
+    pub(super) lessons: Tours,
     pub(super) exports: Exports,
-    pub(super) tours: Tours,
-    pub(super) dismissed: bool,
-    /// Whether it closes once all files are written.
-    pub(super) closing: bool,
-    pub(super) frames: FrameTimes,
-    pub(super) memory: Memory,
-    /// What is shown before the first run.
-    pub(super) nothing: History,
-    installed: bool,
-    /// Whether somebody else measures frames.
-    measured: bool,
+    pub(super) shell: Shell,
+    pub(super) appearance: Looks,
+    pub(super) environment: Home,
+    /// What was asked for since the last frame.
+    pub(super) actions: Actions,
 }
 
 impl App {
-    /// A window with these settings; nothing runs yet.
+    /// Makes a window with these settings; nothing runs yet.
     pub fn new(spec: Spec, start: StartFn) -> Self {
         Self {
-            start,
-            go_on: go_on(DeviceChoice::Cpu),
-            checked: Checked::new(&spec),
             study: StudyPage::new(&spec),
-            draft: spec,
-            session: None,
-            reference: None,
-            clock: Clock::default(),
-            travel: Travel::default(),
-            curves: Curves::default(),
-            reference_curves: Curves::default(),
+            settings: SettingsDraft::new(spec),
+            run: CurrentRun::new(start),
+            time: SharedTime::default(),
             views: Grid::default(),
-            forks: Forks::default(),
-            runs: Runs::default(),
-            actions: Actions::default(),
-            dialog: None,
-            help: false,
-            palette: Palette::default(),
-            waiting: Waiting::default(),
-            looks: Looks::default(),
-            undo: Undoer::with_settings(Settings { stable_time: STABLE, ..Settings::default() }),
-            last: None,
-            toasts: Toasts::default(),
-            home: Home::default(),
+            overlays: Runs::default(),
+            lessons: Tours::default(),
             exports: Exports::default(),
-            tours: Tours::default(),
-            dismissed: false,
-            closing: false,
-            frames: FrameTimes::default(),
-            memory: Memory::watch(),
-            nothing: History::default(),
-            installed: false,
-            measured: false,
+            shell: Shell::default(),
+            appearance: Looks::default(),
+            environment: Home::default(),
+            actions: Actions::default(),
         }
     }
 
-    /// The same window, whose forks go on on this device.
+    /// Lets forks go on on this device.
     #[must_use]
-    pub fn on(self, device: DeviceChoice) -> Self {
-        Self { go_on: go_on(device), ..self }
+    pub fn on(mut self, device: DeviceChoice) -> Self {
+        self.run.fork_on(device);
+        self
     }
 
-    /// The settings as they stand in the panel.
+    /// Gives the window the user's log and autosaved runs; it says what is new.
+    #[must_use]
+    pub fn at_home(mut self, home: Home) -> Self {
+        self.shell.say(home.messages());
+        home.autosaved().for_each(|place| self.overlays.recent.note(place));
+        self.environment = home;
+        self
+    }
+
+    /// Shows a hint that there are lessons.
+    #[must_use]
+    pub fn welcoming(mut self) -> Self {
+        self.lessons = Tours::welcoming();
+        self
+    }
+
+    /// Returns the settings as they stand in the panel.
     pub fn draft(&self) -> &Spec {
-        &self.draft
+        &self.settings.spec
     }
 
-    /// The settings, to be changed by a caller; as if typed.
+    /// Returns the settings, to be changed by a caller as if typed.
     pub fn draft_mut(&mut self) -> &mut Spec {
-        &mut self.draft
+        &mut self.settings.spec
     }
 
-    /// The run, if there is or was one.
+    /// Returns the run, if there is or was one.
     pub fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
+        self.run.session.as_ref()
     }
 
-    /// What has been seen of the run.
+    /// Returns what has been seen of the run.
     pub fn history(&self) -> &History {
-        self.session.as_ref().map_or(&self.nothing, |session| &session.history)
+        self.run.history()
     }
 
-    /// The shared time.
+    /// Returns the shared time.
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.time.clock
     }
 
-    /// Marks, the two moments, and playback.
+    /// Returns marks, the two moments, and playback.
     pub fn travel(&self) -> &Travel {
-        &self.travel
+        &self.time.travel
     }
 
-    /// The run before this one, shown faintly.
+    /// Returns the run before this one, which is shown faintly.
     pub fn reference(&self) -> Option<&History> {
-        self.reference.as_ref()
+        self.run.reference.as_ref()
     }
 
-    /// The study page.
+    /// Returns the study page.
     pub fn study(&self) -> &StudyPage {
         &self.study
     }
 
-    /// The study page, to be changed by a caller; as if typed.
+    /// Returns the study page, to be changed by a caller as if typed.
     pub fn study_mut(&mut self) -> &mut StudyPage {
         &mut self.study
     }
 
-    /// The futures of the last fork.
+    /// Returns the futures of the last fork.
     pub fn forks(&self) -> &Forks {
-        &self.forks
+        &self.run.forks
     }
 
-    /// The runs that lie over the one that is shown.
+    /// Returns the runs that lie over the one that is shown.
     pub fn runs(&self) -> &Runs {
-        &self.runs
+        &self.overlays
     }
 
-    /// The same, to be changed by a caller; as if by the user.
+    /// Returns them to be changed by a caller, as if by the user.
     pub fn runs_mut(&mut self) -> &mut Runs {
-        &mut self.runs
+        &mut self.overlays
     }
 
-    /// What is said at the lower right.
+    /// Returns the messages at the lower right.
     pub fn toasts(&self) -> &Toasts {
-        &self.toasts
+        &self.shell.toasts
     }
 
-    /// The command that was carried out last.
+    /// Returns the command that was carried out last.
     pub fn last_command(&self) -> Option<UserCommand> {
-        self.last
+        self.shell.last_command
     }
 
-    /// What the views keep, and where they stand.
+    /// Returns what the views keep, and where they stand.
     pub fn views(&self) -> &Grid {
         &self.views
     }
 
-    /// How the whole window looks.
+    /// Returns theme and presentation mode.
     pub fn looks(&self) -> Looks {
-        self.looks
+        self.appearance
     }
 
-    /// Says something at the lower right.
-    pub fn say(&mut self, toast: Toast) {
-        self.toasts.say(toast);
+    /// Returns the lessons, and the one that is under way.
+    pub fn tours(&self) -> &Tours {
+        &self.lessons
     }
 
-    /// What leaves the window as a file.
+    /// Returns what leaves the window as a file.
     pub fn exports(&self) -> &Exports {
         &self.exports
     }
 
-    /// Where exports go, to be changed by a caller.
+    /// Returns it to be changed by a caller: where exports go.
     pub fn exports_mut(&mut self) -> &mut Exports {
         &mut self.exports
     }
 
-    /// Tells the run something, as if the user had.
+    /// Says something at the lower right.
+    pub fn say(&mut self, toast: Toast) {
+        self.shell.toasts.say(toast);
+    }
+
+    /// Sends the run a command, as if the user had.
     pub fn tell(&mut self, command: Command) {
-        self.actions.push(Action::Live(command));
+        self.actions.push(RunAction::Send(command));
     }
 
     /// Puts the time cursor to an epoch, as if the user had.
     pub fn seek(&mut self, epoch: f64) {
-        self.actions.push(Action::Seek(epoch));
+        self.actions.push(PlaybackAction::Seek(epoch));
+    }
+
+    /// Opens run folders, study folders and archives of kernels, in this order; as if dropped on the window.
+    pub fn open(&mut self, paths: Vec<PathBuf>) {
+        self.actions.push(OverlayAction::Open(paths));
     }
 
     /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.
     pub fn note_frame(&mut self, seconds: f32) {
-        self.measured = true;
-        self.frames.push(seconds);
+        self.shell.stats.note_frame(seconds);
+    }
+
+    /// Whether a command can be carried out now: buttons, keys and the menu ask here.
+    pub fn can(&self, command: UserCommand) -> bool {
+        self.situation().can(command)
+    }
+
+    /// Whether the settings can begin with the window: a run that is over soon and takes little.
+    pub fn is_light(&self) -> bool {
+        self.settings.is_light()
+    }
+
+    /// Returns the state that decides which commands can be carried out.
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            settings: &self.settings,
+            run: &self.run,
+            time: &self.time,
+            views: &self.views,
+            overlays: &self.overlays,
+            study: &self.study,
+            lessons: &self.lessons,
+            exports: &self.exports,
+            appearance: self.appearance,
+            environment: &self.environment,
+            help: self.shell.help,
+        }
+    }
+
+    /// Returns what this window is like now.
+    pub fn saved(&self, ctx: &Context) -> Saved {
+        let (inner, resized) = ctx.input(|input| {
+            let viewport = input.viewport();
+            (viewport.inner_rect, !viewport.maximized.unwrap_or(false) && !viewport.fullscreen.unwrap_or(false))
+        });
+        let size = inner.filter(|_| resized).map(|rect| rect.size() * ctx.zoom_factor());
+        Saved {
+            theme: Some(ctx.options(|options| options.theme_preference)),
+            scale: Some(self.appearance.scale(ctx)),
+            size: size.map(|size| [size.x.round(), size.y.round()]),
+            study: Some(self.study.shown),
+            layout: Some(self.views.layout()),
+            settings: Some(self.settings.spec.clone()),
+            recent: self.overlays.recent.opened(),
+        }
+    }
+
+    /// Makes this window what that one was like. Nothing starts.
+    pub fn restore(&mut self, ctx: &Context, saved: &Saved) {
+        if let Some(theme) = saved.theme {
+            ctx.set_theme(theme);
+        }
+        if let Some(scale) = saved.scale {
+            ctx.set_zoom_factor(scale);
+        }
+        if let Some(study) = saved.study {
+            self.study.shown = study;
+        }
+        if let Some(layout) = &saved.layout
+            && let Err(problem) = self.views.set_layout(layout)
+        {
+            log::warn!("the kept layout cannot be: {problem}");
+        }
+        // Behind the runs that the last window has kept.
+        let kept = std::mem::take(&mut self.overlays.recent);
+        for (name, path) in saved.recent.iter().rev() {
+            self.overlays.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
+        }
+        kept.list().iter().rev().for_each(|place| self.overlays.recent.note(place.clone()));
+        if let Some(spec) = &saved.settings {
+            self.settings.spec = spec.clone();
+            self.settings.check();
+        }
     }
 
     /// Draws the window.
     pub fn show(&mut self, ui: &mut Ui) {
         let began = Instant::now();
-        if !self.installed {
-            theme::install(ui.ctx());
-            self.installed = true;
-            // The style of this pass was made before; the next one has it.
-            ui.ctx().request_repaint();
-        }
-        self.checked.update(&self.draft);
-        self.views.follow(&self.draft.network, &self.checked.shape);
-        self.undo.feed_state(ui.input(|input| input.time), &self.draft);
-        if self.undo.is_in_flux() {
-            ui.ctx().request_repaint_after(Duration::from_secs_f32(1.2 * STABLE));
-        }
+        self.appearance.install(ui.ctx());
+        self.settings.note(ui.ctx());
+        self.views.follow(&self.settings.spec.network, &self.settings.checked.shape);
+        let situation = self.situation();
         let available: Vec<UserCommand> =
-            UserCommand::ALL.iter().copied().filter(|&command| self.can(command)).collect();
-        self.palette.let_go(ui.ctx());
-        let dialog = self.runs.dialog();
-        let writes = self.palette.is_open() || dialog == Dialog::Field;
-        self.waiting.share_out(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());
+            UserCommand::ALL.iter().copied().filter(|&command| situation.can(command)).collect();
+        self.shell.palette.let_go(ui.ctx());
+        let dialog = self.overlays.dialog();
+        let writes = self.shell.palette.is_open() || dialog == Dialog::Field;
+        self.shell.waiting.share_out(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());
         self.escape(ui.ctx());
-        shortcuts::heed(ui.ctx(), &mut self.actions, &available, writes);
-        self.take_drops(ui.ctx());
-        widgets::point_at(ui.ctx(), self.tours.view());
-        self.looks.keep_presenting(ui.ctx());
+        shortcuts::dispatch(ui.ctx(), &mut self.actions, &available, writes);
+        overlays::panel::take_drops(ui.ctx(), &mut self.actions);
+        widgets::point_at(ui.ctx(), self.lessons.view());
+        self.appearance.keep_presenting(ui.ctx());
         self.page(ui, &available);
         let pass = self.exports.window_pass();
         if pass > 0 {
             self.export_window(ui.ctx(), &available, pass);
         }
-        lessons::choose(ui.ctx(), &mut self.tours, &mut self.actions);
-        overlays::panel(ui.ctx(), &mut self.runs, self.session.as_ref(), &mut self.actions);
-        help::show(ui.ctx(), &mut self.help);
-        let mut palette = std::mem::take(&mut self.palette);
+        lessons::choose(ui.ctx(), &mut self.lessons, &mut self.actions);
+        overlays::panel::show(ui.ctx(), &mut self.overlays, self.run.session.as_ref(), &mut self.actions);
+        help::show(ui.ctx(), &mut self.shell.help);
+        let mut palette = std::mem::take(&mut self.shell.palette);
         let mut chosen = Actions::default();
-        palette.show(ui.ctx(), &mut chosen, |command| self.refusal(command));
-        self.palette = palette;
-        chosen.take().into_iter().for_each(|action| self.actions.push(action));
-        self.toasts.show(ui.ctx(), &mut self.actions);
-        if !self.measured {
-            self.frames.push(began.elapsed().as_secs_f32());
-        }
+        let situation = self.situation();
+        palette.show(ui.ctx(), &mut chosen, |command| situation.refusal(command));
+        self.shell.palette = palette;
+        self.actions.append(chosen);
+        self.shell.toasts.show(ui.ctx(), &mut self.actions);
+        self.shell.stats.note_pass(began.elapsed().as_secs_f32());
     }
 
     /// Puts an enlarged view back, unless the key is meant for what lies above it.
-    fn escape(&mut self, ctx: &egui::Context) {
+    fn escape(&mut self, ctx: &Context) {
         // Of a text that is written the key takes the focus first.
-        let covered = self.palette.is_open() || self.help || self.views.writes() || egui::Popup::is_any_open(ctx);
+        let covered =
+            self.shell.palette.is_open() || self.shell.help || self.views.writes() || egui::Popup::is_any_open(ctx);
         if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
             self.views.enlarge_or_put_back();
         }
     }
 
+    /// Draws the page; in a window that is too small for it behind scroll bars, so that nothing is ever out of reach. The wheel is
+    /// the plots' also there.
+    fn page(&mut self, ui: &mut Ui, available: &[UserCommand]) {
+        let room = ui.available_size();
+        if room.x >= LEAST.x && room.y >= LEAST.y {
+            return self.layout(ui, available, false);
+        }
+        let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
+        // These are always seen; those within are as usual.
+        let usual = std::mem::replace(&mut ui.spacing_mut().scroll, ScrollStyle::solid());
+        ScrollArea::both().scroll_source(bars).show(ui, |ui| {
+            ui.spacing_mut().scroll = usual;
+            let (rect, _) = ui.allocate_exact_size(room.max(LEAST), Sense::hover());
+            self.layout(&mut ui.new_child(UiBuilder::new().max_rect(rect)), available, false);
+        });
+    }
+
     /// Draws everything; on paper where a picture is made of it.
-    pub(super) fn layout(&mut self, ui: &mut Ui, available: &[UserCommand], paper: bool) {
+    fn layout(&mut self, ui: &mut Ui, available: &[UserCommand], paper: bool) {
         let tokens = Tokens::of(ui);
-        let on: Vec<UserCommand> = UserCommand::ALL.iter().copied().filter(|&command| self.is_on(command)).collect();
-        let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
-        let cursor = self.clock.cursor(history);
+        let situation = self.situation();
+        let on: Vec<UserCommand> =
+            UserCommand::ALL.iter().copied().filter(|&command| situation.is_on(command)).collect();
+        let Parts { session, history, reference, curves, reference_curves, forks } = self.run.parts();
+        let flops = session.and_then(|session| measured_flops(&session.history));
+        let cursor = self.time.clock.cursor(history);
         let mut scene = ViewContext {
             history,
-            reference: self.reference.as_ref(),
-            clock: &self.clock,
-            travel: &self.travel,
-            curves: &mut self.curves,
-            reference_curves: &mut self.reference_curves,
-            forks: &mut self.forks,
-            runs: &mut self.runs,
+            reference,
+            clock: &self.time.clock,
+            travel: &self.time.travel,
+            curves,
+            reference_curves,
+            forks,
+            runs: &mut self.overlays,
             actions: &mut self.actions,
             tokens,
-            thick: self.looks.thick(),
+            thick: self.appearance.thick(),
             bands: clock::bands(history),
-            range: self.clock.range(history),
+            range: self.time.clock.range(history),
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
             paper,
             sheet: None,
         };
-        let session = self.session.as_ref();
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
-            top_bar::show(ui, &mut scene, session, &self.study, self.checked.preset, (available, &on));
+            top_bar::show(ui, &mut scene, session, &self.study, self.settings.checked.preset, (available, &on));
         });
         // For the back row only what is looked at.
-        let presents = self.looks.presents();
+        let presents = self.appearance.presents();
         if !presents {
             Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
-                let film = self.exports.film();
-                if status_bar::show(ui, &scene, &self.frames, &self.memory, film) {
-                    scene.actions.push(Action::CancelAnimation);
+                let stats = &self.shell.stats;
+                if status_bar::show(ui, &scene, &stats.frames, &stats.memory, self.exports.film()) {
+                    scene.actions.push(ExportAction::CancelAnimation);
                 }
             });
         }
         if self.study.shown {
-            let flops = session.and_then(|session| measured_flops(&session.history));
-            let tours = &self.tours;
-            let foot = |ui: &mut Ui, actions: &mut Actions| lessons::dock(ui, tours, false, actions);
-            (self.study.cards.thick, self.study.cards.light) = (self.looks.thick(), self.exports.light);
-            self.study.show(ui, &mut self.actions, &self.draft, flops, foot);
+            let lessons = &self.lessons;
+            let foot = |ui: &mut Ui, actions: &mut Actions| lessons::card::dock(ui, lessons, false, actions);
+            (self.study.cards.thick, self.study.cards.light) = (self.appearance.thick(), self.exports.light);
+            self.study.show(ui, &mut self.actions, &self.settings.spec, flops, foot);
             self.exports.light = self.study.cards.light;
             if let Some(order) = self.study.cards.asked.take()
                 && let Some(toast) = self.exports.take_card(ui.ctx(), &mut self.study, &order)
             {
-                self.actions.push(Action::Tell(toast));
+                self.actions.push(ShellAction::Say(toast));
             }
             return;
         }
         if !presents {
             let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
-            let flops = session.and_then(|session| measured_flops(&session.history));
             // Kernels from elsewhere have no settings to compare with.
             let own = session.filter(|session| !session.is_elsewhere());
             let around = Around { session: own, has_reference: scene.reference.is_some(), flops };
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
-                lessons::dock(ui, &self.tours, session.is_some_and(Session::is_paused), scene.actions);
-                settings::show(ui, &mut self.draft, &self.checked, scene.actions, &around);
+                let paused = session.is_some_and(Session::is_paused);
+                lessons::card::dock(ui, &self.lessons, paused, scene.actions);
+                settings::show(ui, &mut self.settings.spec, &self.settings.checked, scene.actions, &around);
             });
         }
         let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
         CentralPanel::default().frame(ground).show(ui, |ui| {
-            if !self.dismissed {
-                banner::show(ui, &mut scene, session, (&self.checked, self.draft.training.rate));
+            if !self.shell.banner_dismissed {
+                let rate = self.settings.spec.training.rate;
+                banner::show(ui, &mut scene, session, (&self.settings.checked, rate));
             }
             Panel::bottom("timeline")
                 .frame(Frame::new())
@@ -408,9 +470,27 @@ impl App {
             }
         });
     }
-}
 
-/// Goes on from runs that were kept, on this device and kept to the pace of their spec.
-fn go_on(device: DeviceChoice) -> GoOnFn {
-    Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
+    /// Draws the window once more, without pointer and open lists, where a picture is made of it. Plots know how wide their axes
+    /// are, and letters are laid out, only after a pass; these have frames of their own, so that none takes long.
+    fn export_window(&mut self, ctx: &Context, available: &[UserCommand], pass: u8) {
+        let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
+        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
+        self.views.forget_textures();
+        let plate = darkroom.develop_again(size, theme, |ui| self.layout(ui, available, true));
+        self.views.forget_textures();
+        ctx.request_repaint();
+        if pass > 1 {
+            return self.exports.rehearsed(darkroom);
+        }
+        let stem = match self.session() {
+            _ if self.study.shown => slug(&format!("{}-study", self.study.draft.name())),
+            Some(session) => {
+                let epoch = brief(self.time.clock.cursor(&session.history));
+                format!("{}-window-epoch-{epoch}", file_name(Some(session)))
+            }
+            None => "kernelscope-window".to_owned(),
+        };
+        self.exports.take_window(darkroom, plate, theme, stem);
+    }
 }

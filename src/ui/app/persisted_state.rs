@@ -3,15 +3,12 @@
 //! Guarantees: reading takes what it understands and says in one sentence each what it does not, so that a broken layout
 //! costs no settings; what is unknown to this program is left alone. No file is touched here.
 
-use egui::{Context, ThemePreference};
+use egui::ThemePreference;
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::App;
 use crate::spec::Spec;
 use crate::ui::kit::appearance::SCALES;
-use crate::ui::overlays::Place;
-use crate::ui::settings::ASSUMED_FLOPS;
 use crate::ui::views::Layout;
 
 /// Version of the file that is written.
@@ -136,64 +133,4 @@ fn real(value: &Value) -> Option<f32> {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-impl App {
-    /// What this window is like now.
-    pub fn saved(&self, ctx: &Context) -> Saved {
-        let (inner, resized) = ctx.input(|input| {
-            let viewport = input.viewport();
-            (viewport.inner_rect, !viewport.maximized.unwrap_or(false) && !viewport.fullscreen.unwrap_or(false))
-        });
-        let size = inner.filter(|_| resized).map(|rect| rect.size() * ctx.zoom_factor());
-        Saved {
-            theme: Some(ctx.options(|options| options.theme_preference)),
-            scale: Some(self.looks.scale(ctx)),
-            size: size.map(|size| [size.x.round(), size.y.round()]),
-            study: Some(self.study.shown),
-            layout: Some(self.views.layout()),
-            settings: Some(self.draft.clone()),
-            recent: self.recent(),
-        }
-    }
-
-    /// What the user has opened; a path that is no text is not kept, and autosaved runs are found by themselves.
-    fn recent(&self) -> Vec<(String, String)> {
-        let opened = self.runs.recent.list().iter().filter(|place| !place.autosaved);
-        opened.filter_map(|place| Some((place.name.clone(), place.path.to_str()?.to_owned()))).collect()
-    }
-
-    /// Makes this window what that one was like. Nothing starts.
-    pub fn restore(&mut self, ctx: &Context, saved: &Saved) {
-        if let Some(theme) = saved.theme {
-            ctx.set_theme(theme);
-        }
-        if let Some(scale) = saved.scale {
-            ctx.set_zoom_factor(scale);
-        }
-        if let Some(study) = saved.study {
-            self.study.shown = study;
-        }
-        if let Some(layout) = &saved.layout
-            && let Err(problem) = self.views.set_layout(layout)
-        {
-            log::warn!("the kept layout cannot be: {problem}");
-        }
-        // Behind the runs that the last window has kept.
-        let kept = std::mem::take(&mut self.runs.recent);
-        for (name, path) in saved.recent.iter().rev() {
-            self.runs.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
-        }
-        kept.list().iter().rev().for_each(|place| self.runs.recent.note(place.clone()));
-        if let Some(spec) = &saved.settings {
-            self.draft = spec.clone();
-            self.checked.update(&self.draft);
-        }
-    }
-
-    /// Whether the settings can begin with the window: a run that is over soon and takes little.
-    pub fn is_light(&self) -> bool {
-        let cost = self.checked.cost.as_ref();
-        cost.is_some_and(|cost| cost.seconds(ASSUMED_FLOPS) <= 120.0 && cost.peak_bytes <= 1 << 30)
-    }
 }

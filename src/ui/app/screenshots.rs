@@ -14,11 +14,11 @@ use crossbeam_channel::{Sender, bounded};
 use eframe::egui::{self, ColorImage, ThemePreference, ViewportCommand};
 
 use super::App;
-use super::actions::Action;
 use super::window;
 use crate::run::RunState;
 use crate::spec::{PRESETS, Spec};
-use crate::ui::study::{State, Wish};
+use crate::ui::study::State;
+use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 use crate::worker::{Command, DeviceChoice};
 
@@ -163,7 +163,7 @@ impl Photographer {
         // Once: a run that fails would fail again.
         if self.app.study().shown && self.app.study().can_start() && !self.begun {
             self.begun = true;
-            self.app.actions.push(Action::Study(Wish::Start));
+            self.app.actions.push(StudyAction::Start);
         }
         let Some(shot) = self.plan.front() else {
             ctx.send_viewport_cmd(ViewportCommand::Close);

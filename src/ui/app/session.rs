@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::run::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
 use crate::spec::Spec;
 use crate::storage::{Closing, Saver};
-use crate::ui::overlays::Shelf;
+use crate::ui::app::gram_cache::Shelf;
+use crate::ui::playback::clock::bands;
 use crate::worker::{Command, Worker};
 
 /// Longest time that one frame spends on receiving.
@@ -214,6 +215,12 @@ impl Session {
 
     pub fn is_paused(&self) -> bool {
         self.is_live() && *self.history.state() == RunState::Paused
+    }
+
+    /// Whether a task is planned that has not begun, in a run that goes on.
+    pub fn has_task_to_come(&self) -> bool {
+        matches!(self.history.state(), RunState::Running | RunState::Paused)
+            && bands(&self.history).iter().any(|band| band.planned)
     }
 
     /// Whether a pause was asked for and is not yet confirmed.

@@ -1,4 +1,4 @@
-//! Turns keys into wishes, and sees to it that each key reaches whom it was meant for.
+//! Turns keys into actions, and sees to it that each key reaches whom it was meant for.
 //!
 //! Guarantee: in a window that draws slowly several keys arrive with one frame. What was typed after a key or a press that opens
 //! a field, closes one or moves the focus waits for the next frame, so that it is neither lost nor taken as a command.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 
-use super::actions::Actions;
+use super::action_queue::Actions;
 use super::commands::UserCommand;
 
 /// What was typed and waits for a frame in which it is clear whose it is.
@@ -100,9 +100,9 @@ fn decides(event: &Event, writes: bool) -> bool {
     }
 }
 
-/// Turns keys into wishes, those of commands that can be carried out now. Keys belong to a field while one has the focus, or is
+/// Turns keys into actions, those of commands that can be carried out now. Keys belong to a field while one has the focus, or is
 /// about to have it (`writes`).
-pub fn heed(ctx: &Context, actions: &mut Actions, available: &[UserCommand], writes: bool) {
+pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand], writes: bool) {
     let writes = writes || ctx.text_edit_focused();
     let focused = ctx.memory(|memory| memory.focused().is_some());
     // Those with more modifiers first: a plain key must not take theirs.

@@ -10,7 +10,7 @@ use egui::Context;
 use super::persisted_state::Saved;
 use crate::storage::KeptFile;
 use crate::ui::kit::background_task::BackgroundThread;
-use crate::ui::shell::toasts::Toast;
+use crate::ui::shell::toast::Toast;
 
 /// No more than one file in so long.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,279 +1,249 @@
 //! What happens between frames, also while the window is hidden: receive, then carry out what the user asked for.
 //!
-//! Guarantees: receiving takes at most 8 ms a frame and then asks for another; nothing here waits for a run, so stop,
-//! restart and close answer at once, whatever the run is in the middle of.
+//! Guarantees: receiving takes at most 8 ms a frame and then asks for another; nothing here waits for a run, so stop, restart and
+//! close answer at once, whatever the run is in the middle of. Files are read beside the window; what is opened lies over a run of
+//! this window, finished or not, and takes its place only when asked to. A file that was asked for is finished before the window
+//! goes, or the user has said twice that it need not be.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use egui_tiles::LinearDir;
+use egui::Context;
 
 use super::App;
-use super::actions::Action;
-use super::commands::UserCommand;
-use super::session::{BUDGET, Session, is_comparable, outline};
-use crate::spec::Spec;
+use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction};
+use super::current_run::{FORKS, shelf_of};
+use super::session::{Opened, Session};
+use crate::spec::{Preset, Spec, absolute};
+use crate::ui::export::action::ExportAction;
+use crate::ui::export::{copy_command_line, file_name};
 use crate::ui::kit::appearance;
-use crate::ui::playback::clock::newest;
-use crate::ui::settings::needs_restart;
-use crate::ui::shell::folder_dialog::FolderDialog;
-use crate::ui::shell::toasts::Toast;
-use crate::ui::study::Wish;
+use crate::ui::kit::waker::waker;
+use crate::ui::lessons::action::LessonAction;
+use crate::ui::lessons::{Next, Seeing, Setting, Tours};
+use crate::ui::overlays::action::OverlayAction;
+use crate::ui::overlays::{Found, Order, Place, Told, let_go};
+use crate::ui::playback::action::PlaybackAction;
+use crate::ui::shell::toast::Toast;
+use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
-use crate::worker::{Command, Waker};
-
-/// Longest time that one frame spends on receiving what the futures of a fork have to tell; the run itself has the rest.
-const FORKS: Duration = Duration::from_millis(3);
-/// Shortest time between two frames that a run asks for.
-const FRAME: Duration = Duration::from_millis(33);
+use crate::ui::views::forks::jobs::Kept;
+use crate::worker::Command;
 
 impl App {
-    /// Receives, and carries out wishes. To be called once per frame, before [`App::show`], and while hidden too.
-    pub fn tick(&mut self, ctx: &egui::Context) {
-        let mut more = false;
-        if let Some(session) = &mut self.session {
-            more |= session.receive(BUDGET - FORKS);
-            if let Some(sentence) = session.trouble() {
-                self.toasts.say(Toast::failed(sentence));
-            }
-            if let Some(kept) = session.take_kept() {
-                self.forks.begin(&kept, session, &self.go_on, || waker(ctx));
-            } else if !session.is_live() {
-                self.forks.give_up("The run has ended before it could be forked");
-            } else if self.forks.at_switch && !switch_to_come(session) {
-                self.forks.give_up("There was no switch left at which to fork");
-            }
-        }
-        more |= self.forks.receive(FORKS) | self.runs.receive_forks(FORKS);
-        if more {
+    /// Receives, and carries out actions. To be called once per frame, before [`App::show`], and while hidden too.
+    pub fn tick(&mut self, ctx: &Context) {
+        let (more, trouble) = self.run.receive(ctx);
+        self.shell.say(trouble);
+        if more | self.overlays.receive_forks(FORKS) {
             // More is waiting than one frame may take, or a command found the queue full.
             ctx.request_repaint_after(Duration::from_millis(10));
         }
-        if let Some(answer) = self.dialog.as_ref().and_then(FolderDialog::poll) {
-            self.dialog = None;
-            if let Some(folder) = answer {
-                self.draft.data.path = Some(folder);
-                self.checked.update(&self.draft);
-            }
+        self.settings.poll_dialog();
+        if !self.study.shown
+            && let Some(after) = self.time.tick(ctx.input(|input| input.time), self.run.history())
+        {
+            ctx.request_repaint_after(after);
         }
-        self.play_on(ctx);
         self.receive_opened(ctx);
-        self.study.tick(ctx, &self.draft, || waker(ctx));
-        for toast in self.exports.tick(|| waker(ctx)) {
-            self.toasts.say(toast);
-        }
-        for action in self.actions.take() {
-            self.tours.note(&action);
+        self.study.tick(ctx, &self.settings.spec, || waker(ctx));
+        let exported = self.exports.tick(|| waker(ctx));
+        self.shell.say(exported);
+        for (command, action) in self.actions.take() {
+            self.shell.last_command = command.or(self.shell.last_command);
+            self.lessons.note(&action);
             self.execute(ctx, action);
             ctx.request_repaint();
         }
-        self.close_when_saved(ctx);
+        self.shell.close_when_saved(ctx, self.exports.is_busy());
         self.look(ctx);
     }
 
-    fn execute(&mut self, ctx: &egui::Context, action: Action) {
+    /// Lets go of the run; the window closes. What of its folder is still to be written gets this long, and pictures that were
+    /// drawn are finished in that time, too.
+    pub fn leave(&mut self, at_most: Duration) {
+        let patience = Instant::now() + at_most;
+        let closing = self.run.retire();
+        self.exports.finish(at_most).iter().for_each(|sentence| log::warn!("{sentence}"));
+        if let Some(closing) = closing {
+            closing.wait(patience.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    fn execute(&mut self, ctx: &Context, action: Action) {
         match action {
-            Action::User(command) => self.command(ctx, command),
-            Action::Start => self.start_run(ctx),
-            Action::RestartAt(rate) => {
-                self.draft.training.rate = rate;
-                self.start_run(ctx);
-            }
-            Action::Load(preset) => {
-                // The pace is the user's, not the preset's, once there is one.
-                let window = self.draft.window.clone();
-                let before = std::mem::replace(&mut self.draft, preset.spec());
-                (self.draft.seed, self.draft.window) = (before.seed, window);
-                // A preset on images of the user's own has no folder: one that was chosen for such images stays.
-                if before.data.source == self.draft.data.source {
-                    self.draft.data.path = before.data.path;
-                }
-                let views: Vec<View> = preset.views().iter().filter_map(|title| View::titled(title)).collect();
-                self.views.set_out(&views);
-                self.start_run(ctx);
-            }
-            Action::Apply(network) => {
-                // A step of its own, however soon after another change.
-                self.undo.add_undo(&self.draft);
-                self.draft.network = *network;
-                self.undo.add_undo(&self.draft);
-                self.start_run(ctx);
-            }
-            Action::Live(command) => {
-                // A pace is of the window; all else is of the run that was told.
-                if matches!(command, Command::SetPace(_)) {
-                    self.forks.tell(&command);
-                }
-                if let Some(session) = &mut self.session {
-                    note_live(&mut session.spec, &command);
-                    session.send(command);
-                }
-            }
-            Action::Seek(epoch) => self.clock.seek(epoch.min(newest(self.history()))),
-            Action::Pan(by) => self.with_clock(|clock, history| clock.pan(history, by)),
-            Action::Zoom { about, factor } => self.with_clock(|clock, history| clock.zoom(history, about, factor)),
-            Action::Bring(view) => self.views.bring(view),
-            Action::Show(from, to) => self.clock.show(from.max(0.0), to),
-            Action::Travel(wish) => self.travel.execute(wish),
-            Action::ChooseFolder => self.choose_folder(ctx),
-            Action::Revert => {
-                if let Some(session) = &self.session {
-                    self.draft = session.spec.clone();
-                }
-            }
-            Action::Dismiss => self.dismissed = true,
-            Action::Tell(toast) => self.toasts.say(toast),
-            Action::Reveal(folder) => {
-                if let Err(err) = open::that_detached(&folder) {
-                    log::warn!("{} cannot be shown: {err}", folder.display());
-                    let text = format!("No file manager could be started here; the folder is {}", folder.display());
-                    self.toasts.say(Toast::failed(text));
-                }
-            }
-            Action::Export(order) => self.exports.order(order),
-            Action::CancelAnimation => self.exports.cancel_film(),
-            Action::ForgetReference => self.reference = None,
-            Action::Tour(wish) => self.tour_wish(ctx, wish),
-            Action::RemoveFuture(place) => self.forks.remove(place),
-            Action::Open(paths) => self.open_paths(ctx, paths),
-            Action::Runs(wish) => self.execute_run_wish(ctx, &wish),
-            Action::Study(Wish::OpenRun(place)) => {
+            Action::Run(action) => self.execute_run(ctx, action),
+            Action::Playback(action) => self.execute_playback(action),
+            Action::View(action) => match action {
+                ViewAction::Bring(view) => self.views.bring(view),
+                ViewAction::Enlarge => self.views.enlarge_or_put_back(),
+                ViewAction::Resize(direction, more) => self.views.resize(direction, more),
+                ViewAction::ResetLayout => self.views.reset_layout(),
+            },
+            Action::Settings(action) => self.execute_settings(ctx, action),
+            Action::Overlay(action) => self.execute_overlay(ctx, action),
+            Action::Study(StudyAction::OpenRun(place)) => {
                 if let Some(spec) = self.study.run(place) {
-                    self.draft = Spec { window: self.draft.window.clone(), ..spec };
+                    self.settings.take(spec);
                     self.study.shown = false;
                 }
             }
-            Action::Study(wish) => self.study.execute(&wish, || waker(ctx)),
+            Action::Study(action) => self.study.execute(action, || waker(ctx)),
+            Action::Lesson(action) => self.execute_lesson(ctx, action),
+            Action::Export(action) => self.execute_export(ctx, action),
+            Action::Shell(action) => self.execute_shell(ctx, action),
         }
     }
 
-    /// Takes these settings as the draft. What a run can take in its stride is told to it, as if it had been typed.
-    fn adopt(&mut self, spec: Spec) {
-        let before = std::mem::replace(&mut self.draft, spec);
-        let draft = &self.draft;
-        let Some(session) = self.session.as_ref().filter(|session| session.is_live()) else { return };
-        if draft.training.rate != before.training.rate {
-            self.actions.push(Action::Live(Command::SetRate(draft.training.rate)));
-        }
-        if draft.kernel.per_epoch != before.kernel.per_epoch {
-            self.actions.push(Action::Live(Command::SetPerEpoch(draft.kernel.per_epoch)));
-        }
-        if draft.window.pace != before.window.pace {
-            self.actions.push(Action::Live(Command::SetPace(draft.window.pace)));
-        }
-        if draft.tasks.order != before.tasks.order && !needs_restart(draft, &session.spec) {
-            let begun = |task: &usize| session.history.tasks().iter().any(|start| start.task == *task);
-            let upcoming = draft.tasks.sequence().into_iter().filter(|task| !begun(task)).collect();
-            self.actions.push(Action::Live(Command::SetUpcoming(upcoming)));
-        }
-    }
-
-    fn command(&mut self, ctx: &egui::Context, command: UserCommand) {
-        self.last = Some(command);
-        match command {
-            UserCommand::ExportWindow => self.exports.order_window(),
-            UserCommand::ExportAnimation => self.animate(ctx),
-            UserCommand::CopyCommandLine => self.copy_command_line(ctx),
-            UserCommand::LightExports => {
-                self.exports.light = !self.exports.light;
-                let words = if self.exports.light { "are light" } else { "have the window's colours" };
-                self.toasts.say(Toast::done(format!("Exported pictures {words}")));
+    fn execute_run(&mut self, ctx: &Context, action: RunAction) {
+        match action {
+            RunAction::Start => self.start_run(ctx),
+            RunAction::RestartAt(rate) => {
+                self.settings.spec.training.rate = rate;
+                self.start_run(ctx);
             }
-            UserCommand::OpenRun => self.ask_what_to_open(ctx, false),
-            UserCommand::OpenKernels => self.ask_what_to_open(ctx, true),
-            UserCommand::Reopen => {
-                let path = self.runs.closed(self.session.as_ref()).next().map(|place| place.path.clone());
-                path.into_iter().for_each(|path| self.open_paths(ctx, vec![path]));
+            RunAction::NewSeed => {
+                self.settings.reseed();
+                self.start_run(ctx);
             }
-            UserCommand::Runs => self.runs.open = !self.runs.open,
-            UserCommand::PauseResume => self.pause_or_resume(ctx),
-            UserCommand::Step => {
-                if let Some(session) = self.session.as_mut().filter(|session| session.is_paused()) {
+            RunAction::Load(preset) => {
+                self.settings.load(preset);
+                self.views.set_out(&views_of(preset));
+                self.start_run(ctx);
+            }
+            RunAction::Apply(network) => {
+                self.settings.apply(*network);
+                self.start_run(ctx);
+            }
+            RunAction::PauseOrResume => {
+                if !self.run.pause_or_resume() {
+                    self.start_run(ctx);
+                }
+            }
+            RunAction::Step => {
+                if let Some(session) = self.run.live().filter(|session| session.is_paused()) {
                     session.send(Command::Step(1));
                 }
             }
-            UserCommand::SwitchTask => {
-                if let Some(session) = self.session.as_mut().filter(|session| session.is_live()) {
+            RunAction::SwitchTask => {
+                if let Some(session) = self.run.live() {
                     session.send(Command::SwitchTask);
                 }
             }
-            UserCommand::Restart => self.start_run(ctx),
-            UserCommand::NewSeed => {
-                self.draft.seed = self.draft.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) % 10_000;
-                self.start_run(ctx);
-            }
-            UserCommand::Stop => {
-                if let Some(session) = &mut self.session {
+            RunAction::Stop => {
+                if let Some(session) = &mut self.run.session {
                     session.stop();
                 }
             }
-            UserCommand::Fork => self.fork(),
-            UserCommand::CursorBack | UserCommand::CursorForward => {
-                self.travel.playback.stop();
-                self.with_clock(|clock, history| clock.step(history, command == UserCommand::CursorForward));
+            RunAction::Fork => self.fork(),
+            RunAction::RemoveFuture(place) => self.run.forks.remove(place),
+            RunAction::Send(command) => self.run.send(command),
+            RunAction::ForgetReference => self.run.reference = None,
+        }
+    }
+
+    fn execute_playback(&mut self, action: PlaybackAction) {
+        if self.time.execute(action, self.run.history()) {
+            self.views.bring(View::Compare);
+        }
+    }
+
+    fn execute_settings(&mut self, ctx: &Context, action: SettingsAction) {
+        let session = self.run.session.as_ref();
+        let commands = match action {
+            SettingsAction::Undo => self.settings.undo(session),
+            SettingsAction::Redo => self.settings.redo(session),
+            SettingsAction::Revert => {
+                if let Some(session) = session {
+                    self.settings.spec = session.spec.clone();
+                }
+                return;
             }
-            UserCommand::Follow => {
-                self.travel.playback.stop();
-                self.clock.follow();
+            SettingsAction::ChooseFolder => return self.settings.choose_folder(ctx),
+        };
+        commands.into_iter().for_each(|command| self.actions.push(RunAction::Send(command)));
+    }
+
+    fn execute_overlay(&mut self, ctx: &Context, action: OverlayAction) {
+        match action {
+            OverlayAction::AskForFolder => self.shell.say(self.overlays.ask(ctx, false)),
+            OverlayAction::AskForArchive => self.shell.say(self.overlays.ask(ctx, true)),
+            OverlayAction::Open(paths) => self.open_paths(ctx, paths),
+            OverlayAction::Reopen => {
+                let path = self.overlays.closed(self.run.session.as_ref()).next().map(|place| place.path.clone());
+                path.into_iter().for_each(|path| self.open_paths(ctx, vec![path]));
             }
-            UserCommand::Play
-            | UserCommand::Loop
-            | UserCommand::Mark
-            | UserCommand::PreviousMark
-            | UserCommand::NextMark
-            | UserCommand::MomentA
-            | UserCommand::MomentB => self.go(command),
-            UserCommand::ZoomIn => self.zoom(1.5),
-            UserCommand::ZoomOut => self.zoom(1.0 / 1.5),
-            UserCommand::Enlarge => self.views.enlarge_or_put_back(),
-            UserCommand::Wider => self.views.resize(LinearDir::Horizontal, true),
-            UserCommand::Narrower => self.views.resize(LinearDir::Horizontal, false),
-            UserCommand::Higher => self.views.resize(LinearDir::Vertical, true),
-            UserCommand::Lower => self.views.resize(LinearDir::Vertical, false),
-            UserCommand::ResetLayout => self.views.reset_layout(),
-            UserCommand::Undo => {
-                if let Some(before) = self.undo.undo(&self.draft).cloned() {
-                    self.adopt(before);
+            OverlayAction::StopOpening => self.overlays.stop_opening(),
+            OverlayAction::ToggleList => self.overlays.open = !self.overlays.open,
+            OverlayAction::Show(id) => self.show_overlay(ctx, id),
+            OverlayAction::ShowBeside => self.views.bring(View::Beside),
+            OverlayAction::Close(id) => self.overlays.close(id),
+            OverlayAction::CloseAll => self.overlays.close_all(),
+        }
+    }
+
+    fn execute_export(&mut self, ctx: &Context, action: ExportAction) {
+        match action {
+            ExportAction::View(order) => self.exports.order(order),
+            ExportAction::Window => self.exports.order_window(),
+            ExportAction::Animation => {
+                let (name, history) = (file_name(self.session()), self.history().clone());
+                let toast = self.exports.animate(ctx, &name, history, self.views.choices());
+                self.shell.say(toast);
+            }
+            ExportAction::CancelAnimation => self.exports.cancel_film(),
+            ExportAction::CommandLine => {
+                // Of the run as it went, live changes included; of the settings where there is none.
+                let spec = if self.study.shown {
+                    let spec = self.study.draft.spec(&self.settings.spec);
+                    spec.map_err(|problem| format!("{}: {}", problem.field, problem.message))
+                } else {
+                    Ok(self.history().spec_as_it_went().unwrap_or_else(|| self.settings.spec.clone()))
+                };
+                let folder = self.study.shown.then(|| self.study.folder());
+                self.shell.toasts.say(copy_command_line(ctx, spec, folder));
+            }
+            ExportAction::ToggleLight => {
+                self.exports.light = !self.exports.light;
+                let words = if self.exports.light { "are light" } else { "have the window's colours" };
+                self.shell.toasts.say(Toast::done(format!("Exported pictures {words}")));
+            }
+        }
+    }
+
+    fn execute_shell(&mut self, ctx: &Context, action: ShellAction) {
+        match action {
+            ShellAction::Say(toast) => self.shell.toasts.say(toast),
+            ShellAction::Reveal(path) => self.reveal(&path),
+            ShellAction::RevealLog => {
+                if let Some(folder) = self.environment.folder.clone() {
+                    self.reveal(&folder);
                 }
             }
-            UserCommand::Redo => {
-                if let Some(after) = self.undo.redo(&self.draft).cloned() {
-                    self.adopt(after);
-                }
-            }
-            UserCommand::Palette => self.palette.toggle(),
-            UserCommand::Theme => {
+            ShellAction::DismissBanner => self.shell.banner_dismissed = true,
+            ShellAction::TogglePalette => self.shell.palette.toggle(),
+            ShellAction::ToggleHelp => self.shell.help = !self.shell.help,
+            ShellAction::NextTheme => {
                 let next = appearance::next_theme(ctx);
                 ctx.set_theme(next);
                 if next == egui::ThemePreference::System {
                     // The only step of the circle that may look like none.
-                    self.toasts.say(Toast::done("The theme is that of the system"));
+                    self.shell.toasts.say(Toast::done("The theme is that of the system"));
                 }
             }
-            UserCommand::Presentation => self.looks.present(ctx),
-            UserCommand::ScaleUp => appearance::scale_by(ctx, 1.0),
-            UserCommand::ScaleDown => appearance::scale_by(ctx, -1.0),
-            UserCommand::ScaleReset => ctx.set_zoom_factor(1.0),
-            UserCommand::Page => self.study.shown = !self.study.shown,
-            UserCommand::Log => {
-                if let Some(folder) = self.home.folder.clone() {
-                    self.execute(ctx, Action::Reveal(folder));
-                }
-            }
-            UserCommand::Tours => self.toggle_tours(),
-            UserCommand::TourNext => self.tour_on(ctx),
-            UserCommand::TourBack => self.tour_back(ctx),
-            UserCommand::Help => self.help = !self.help,
+            ShellAction::TogglePresentation => self.appearance.present(ctx),
+            ShellAction::ScaleBy(tenths) => appearance::scale_by(ctx, tenths),
+            ShellAction::ResetScale => ctx.set_zoom_factor(1.0),
         }
     }
 
-    fn pause_or_resume(&mut self, ctx: &egui::Context) {
-        match &mut self.session {
-            Some(session) if session.is_live() => {
-                let stands = session.is_paused() || session.is_pausing();
-                session.send(if stands { Command::Resume } else { Command::Pause });
-            }
-            _ => self.start_run(ctx),
+    /// Shows a file or folder in the system's file manager.
+    fn reveal(&mut self, path: &Path) {
+        if let Err(err) = open::that_detached(path) {
+            log::warn!("{} cannot be shown: {err}", path.display());
+            let text = format!("No file manager could be started here; the folder is {}", path.display());
+            self.shell.toasts.say(Toast::failed(text));
         }
     }
 
@@ -290,93 +260,290 @@ impl App {
         }
     }
 
-    /// Asks the run to keep its state for the futures that are chosen, and shows the view in which they will be.
+    /// Forks the run, and shows the view in which its futures will be.
     fn fork(&mut self) {
         self.views.bring(View::Forks);
-        match self.session.as_mut().filter(|session| session.is_live()) {
-            Some(session) => {
-                if self.forks.ask(&session.spec, switch_to_come(session)) {
-                    session.send(Command::Fork { at_switch: self.forks.at_switch });
-                }
-            }
-            None => self.forks.refusal = Some("There is no run to fork: start one".to_owned()),
-        }
-    }
-
-    fn zoom(&mut self, factor: f64) {
-        self.with_clock(|clock, history| {
-            let (from, to) = clock.range(history);
-            let cursor = clock.cursor(history);
-            let about = if (from..=to).contains(&cursor) { cursor } else { (from + to) / 2.0 };
-            clock.zoom(history, about, factor);
-        });
-    }
-
-    fn with_clock(&mut self, change: impl FnOnce(&mut crate::ui::playback::clock::Clock, &crate::run::History)) {
-        let mut clock = self.clock.clone();
-        change(&mut clock, self.history());
-        self.clock = clock;
+        self.run.fork();
     }
 
     /// Begins a run of the draft; the one before becomes the faint reference. Nothing happens while something is wrong.
-    pub fn start_run(&mut self, ctx: &egui::Context) {
-        // Another window may stand in another folder when the run is repeated.
-        self.draft.root_paths(Path::new(""));
-        self.checked.update(&self.draft);
-        if !self.checked.problems.is_empty() {
-            self.dismissed = false;
+    pub fn start_run(&mut self, ctx: &Context) {
+        if !self.settings.prepare() {
+            self.shell.banner_dismissed = false;
             return;
         }
-        if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
-            self.put_aside();
-        }
-        if let Some(mut before) = self.session.take() {
-            before.retire();
-            self.views.leave(&before.history);
-            if !is_comparable(&before.spec, &self.draft) {
-                self.reference = None;
-            } else if let Some(outline) = outline(&before.history) {
-                self.reference = Some(outline);
-            }
-            if before.history.rows().len() > 1 {
-                self.runs.recent.left(&before);
-            }
-        }
-        let run = (self.start)(self.draft.clone(), waker(ctx));
-        let saver = self.home.autosave.as_ref().map(|autosave| autosave.begin(&self.draft));
-        self.session = Some(Session::new(run, self.draft.clone()).saved_by(saver));
+        let spec = &self.settings.spec;
+        let saver = || self.environment.autosave.as_ref().map(|autosave| autosave.begin(spec));
+        self.run.begin(ctx, spec, saver, &mut self.overlays, &mut self.views);
         self.begin_views();
         ctx.request_repaint();
     }
 
-    fn choose_folder(&mut self, ctx: &egui::Context) {
-        if self.dialog.is_none() {
-            match FolderDialog::open("Folder with the data set", waker(ctx)) {
-                Ok(dialog) => self.dialog = Some(dialog),
-                Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
+    /// Lets everything that draws a record forget what it knew of the one before.
+    fn begin_views(&mut self) {
+        self.run.forget_caches();
+        self.views.reset();
+        self.time.reset();
+        self.shell.banner_dismissed = false;
+    }
+
+    fn open_paths(&mut self, ctx: &Context, paths: Vec<PathBuf>) {
+        // The first one is shown where no run of this window is; all others lie over it.
+        let mut shown = self.run.is_vacant();
+        for path in paths {
+            if path.extension().is_some_and(|ending| ending == "rhai") {
+                if let Err(err) = self.views.open_file(ctx, path) {
+                    let text = format!("No thread can be started to read the text: {err}");
+                    self.shell.toasts.say(Toast::failed(text));
+                }
+                self.study.shown = false;
+                continue;
             }
+            // It is remembered, and the next window may begin elsewhere.
+            let path = absolute(&path, Path::new(""));
+            let known = self.overlays.recent.list().iter().find(|place| place.path == path);
+            let name = known.map(|place| place.name.clone());
+            let shown = std::mem::take(&mut shown) || self.run.is_from(&path);
+            self.shell.say(self.overlays.order(ctx, Order { path, shown, name }));
+        }
+    }
+
+    /// Takes what the dialog and the opening thread have to say, and brings Grams from disk.
+    fn receive_opened(&mut self, ctx: &Context) {
+        match self.overlays.answer() {
+            Some(Ok(path)) => self.open_paths(ctx, vec![path]),
+            Some(Err(toast)) => self.shell.toasts.say(toast),
+            None => {}
+        }
+        while let Some(told) = self.overlays.told() {
+            match told {
+                Told::Found(found) => {
+                    self.take_in(ctx, *found);
+                    // One a frame: the next one waits for no more than that.
+                    ctx.request_repaint();
+                    break;
+                }
+                Told::Study(place, spec) => self.take_study(place, &spec),
+                Told::Refused(sentence) => self.shell.toasts.say(Toast::failed(sentence)),
+                Told::Gone(path) => {
+                    self.overlays.recent.forget(&path);
+                    self.shell.toasts.say(Toast::failed(format!("{} is not there any more", path.display())));
+                }
+                Told::Measuring(..) | Told::Done => {}
+            }
+        }
+        let history = self.run.history();
+        self.overlays.keep_time(history);
+        let cursor = self.time.clock.cursor(history);
+        let problem = self.run.bring_grams(cursor);
+        self.shell.say(problem);
+    }
+
+    /// Shows a run that was opened, or lays it over the one that is shown.
+    fn take_in(&mut self, ctx: &Context, found: Found) {
+        let Found { path, asked, name, history, grams, warnings, shown } = found;
+        let known = self.overlays.recent.list().iter().find(|place| place.path == asked.path).cloned();
+        self.overlays.recent.note(known.unwrap_or(asked));
+        if let Some(warning) = warnings.first() {
+            let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
+            self.shell.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
+        }
+        let grams = grams.map(Arc::new);
+        // A run may have begun while this was read.
+        let asked = self.overlays.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path));
+        let asked = asked.map(|found| found.id);
+        let is_shown = self.run.is_from(&path);
+        if is_shown && !shown {
+            // As part of a study: it is not laid over itself, but read anew.
+            let order = Order { path, shown: true, name: Some(name) };
+            self.shell.say(self.overlays.order(ctx, order));
+        } else if shown && (asked.is_some() || is_shown || self.run.is_vacant()) {
+            let mut futures = None;
+            if let Some(mut overlay) = asked.and_then(|id| self.overlays.remove(id)) {
+                futures = overlay.forks.take();
+                let_go(overlay);
+            }
+            let shelf = shelf_of(ctx, grams, &history);
+            if let Some(mut session) = self.run.session.take_if(|_| is_shown) {
+                // It is read anew: it may have gone on meanwhile.
+                let_go(std::mem::take(&mut session.history));
+                futures = self.run.forks.take_branches();
+            }
+            let opened = Opened { name, path: Some(path), shelf };
+            self.show_opened(Session::opened(history, opened), futures);
+        } else if let Some(overlay) = asked.and_then(|id| self.overlays.find_mut(id)) {
+            overlay.renew(Arc::new(history), grams);
+        } else {
+            self.overlays.add(name, Some(path), Arc::new(history), grams);
+            (self.overlays.open, self.study.shown) = (true, false);
+        }
+    }
+
+    /// Shows a study of learners on the page of the studies.
+    fn take_study(&mut self, place: Place, spec: &Spec) {
+        if self.study.is_running() {
+            let text = format!("{} is a study, and another one is running: cancel that or wait for it", place.name);
+            return self.shell.toasts.say(Toast::failed(text));
+        }
+        self.study.show_found(spec, &place.path);
+        self.overlays.recent.note(place);
+    }
+
+    /// Shows a record that nobody adds to, and its futures; the run that was shown joins the list.
+    fn show_opened(&mut self, session: Session, futures: Option<Kept>) {
+        self.run.put_aside(&mut self.overlays, &mut self.views);
+        if !session.is_elsewhere() {
+            // What the panel shows is what is seen; a restart repeats it.
+            self.settings.take(session.spec.clone());
+            self.settings.check();
+        }
+        self.run.session = Some(session);
+        self.study.shown = false;
+        self.begin_views();
+        if let Some(futures) = futures {
+            self.run.forks.put_back(futures);
+        }
+    }
+
+    /// Shows a run of the list in all views.
+    fn show_overlay(&mut self, ctx: &Context, id: u64) {
+        let Some(overlay) = self.overlays.find(id) else { return };
+        if let (Some(path), true) = (overlay.path.clone(), overlay.grams.is_some()) {
+            // Its curves are here, all else is read again.
+            let order = Order { path, shown: true, name: Some(overlay.name.clone()) };
+            return self.shell.say(self.overlays.order(ctx, order));
+        }
+        let Some(mut overlay) = self.overlays.remove(id) else { return };
+        let futures = overlay.forks.take();
+        let (name, path, history) = overlay.into_record();
+        match Arc::try_unwrap(history) {
+            Ok(history) => {
+                let opened = Opened { name, path, shelf: None };
+                self.show_opened(Session::opened(history, opened), futures);
+            }
+            // Somebody still draws it: in the next frame nobody does.
+            Err(history) => {
+                let id = self.overlays.add(name, path, history, None);
+                if let Some(overlay) = self.overlays.find_mut(id) {
+                    overlay.forks = futures;
+                }
+            }
+        }
+    }
+
+    fn execute_lesson(&mut self, ctx: &Context, action: LessonAction) {
+        match action {
+            LessonAction::ToggleList => self.lessons.toggle_list(),
+            LessonAction::Begin(place) => {
+                if let Some(setting) = Tours::setting(place) {
+                    self.begin_lesson(ctx, setting);
+                }
+            }
+            LessonAction::Next => self.go_on_with_lesson(ctx),
+            LessonAction::Back => {
+                if let Some(at) = self.lessons.before() {
+                    self.enter_step(ctx, at);
+                }
+            }
+            LessonAction::Skip => {
+                if self.lessons.skip() {
+                    self.go_on_with_lesson(ctx);
+                }
+            }
+            LessonAction::Close => self.close_lesson(),
+            LessonAction::HideHint => self.lessons.hide_hint(),
+        }
+    }
+
+    /// Sets out the study of a lesson, or starts its run, and goes to its first step.
+    fn begin_lesson(&mut self, ctx: &Context, setting: Setting) {
+        let (tour, spec) = (setting.tour, setting.spec.clone());
+        let mut pace = None;
+        if let Some(name) = &tour.study {
+            if self.study.is_running() {
+                let why = "begins a study, and one is running: cancel it, or wait for it";
+                return self.shell.toasts.say(setting.refused(why));
+            }
+            self.close_lesson();
+            // A folder of its own: a study of the user's under this name is another one.
+            self.study.set_out(name, &spec, &format!("lesson-{}", tour.name));
+        } else {
+            self.close_lesson();
+            let users = std::mem::replace(&mut self.settings.spec, spec);
+            if let Some(preset) = setting.preset() {
+                self.views.set_out(&views_of(preset));
+            }
+            // What a text says of a view is of the view as it usually is.
+            self.views.show_usual();
+            if tour.is_of_text() {
+                // In the largest place, beside what moves with it.
+                self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
+                self.views.open_text();
+            }
+            self.start_run(ctx);
+            if let Some(problem) = self.settings.checked.problems.first() {
+                let toast = setting.refused(&format!("cannot begin: {}", problem.message));
+                self.shell.toasts.say(toast);
+                self.settings.spec = users;
+                return;
+            }
+            // The faint lines of a lesson are its own.
+            self.run.reference = None;
+            pace = Some(users.window.pace);
+        }
+        self.lessons.begin(setting, pace);
+        self.enter_step(ctx, 0);
+    }
+
+    /// Goes to the next step of the lesson, or ends it after the last one.
+    fn go_on_with_lesson(&mut self, ctx: &Context) {
+        match self.lessons.next() {
+            Some(Next::Step(at)) => self.enter_step(ctx, at),
+            Some(Next::End) => self.close_lesson(),
+            None => {}
+        }
+    }
+
+    fn enter_step(&mut self, ctx: &Context, at: usize) {
+        let Some(turn) = self.lessons.enter(at) else { return };
+        if let Some(spec) = turn.start {
+            // The pace may have been changed on the way.
+            self.settings.take(spec);
+            self.start_run(ctx);
+        }
+        self.study.shown = turn.study;
+        if let Some(view) = turn.view {
+            self.views.bring(view);
+        }
+        self.look(ctx);
+    }
+
+    /// Looks whether what a lesson waits for has come. Once per frame, also while the window is hidden.
+    fn look(&mut self, ctx: &Context) {
+        let seeing = Seeing {
+            session: self.run.session.as_ref(),
+            reference: self.run.reference.as_ref(),
+            chosen: self.time.clock.chosen(),
+        };
+        let look = self.lessons.look(seeing, &self.study);
+        if look.start_study {
+            self.study.execute(StudyAction::Start, || waker(ctx));
+        }
+        if look.changed {
+            ctx.request_repaint();
+        }
+    }
+
+    /// Closes the lesson; the run stays, at the pace that the user had.
+    fn close_lesson(&mut self) {
+        if let Some(users) = self.lessons.close(self.settings.spec.window.pace) {
+            self.settings.spec.window.pace = users;
+            self.actions.push(RunAction::Send(Command::SetPace(users)));
         }
     }
 }
 
-/// The run knows this closure, not the window; many wishes within a frame are one.
-pub(crate) fn waker(ctx: &egui::Context) -> Waker {
-    let ctx = ctx.clone();
-    Box::new(move || ctx.request_repaint_after(FRAME))
-}
-
-/// Whether a task is still to begin; before the first word of the run one is taken for granted.
-fn switch_to_come(session: &Session) -> bool {
-    let progress = session.history.progress();
-    progress.planned_steps == 0 || !progress.upcoming.is_empty()
-}
-
-/// Keeps the spec of a run in step with what it was told, so that the panel does not ask for a restart.
-fn note_live(spec: &mut Spec, command: &Command) {
-    match command {
-        Command::SetRate(rate) => spec.training.rate = *rate,
-        Command::SetPerEpoch(per_epoch) => spec.kernel.per_epoch = *per_epoch,
-        Command::SetPace(pace) => spec.window.pace = *pace,
-        _ => {}
-    }
+/// Returns the views that a preset names.
+fn views_of(preset: &Preset) -> Vec<View> {
+    preset.views().iter().filter_map(|title| View::titled(title)).collect()
 }

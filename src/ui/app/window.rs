@@ -16,7 +16,7 @@ use super::{App, StartFn};
 use crate::spec::{PRESETS, Spec};
 use crate::storage::KeptFile;
 use crate::ui::kit::theme::Tokens;
-use crate::ui::shell::toasts::Toast;
+use crate::ui::shell::toast::Toast;
 use crate::worker::{DeviceChoice, Job, Worker};
 
 /// How the window begins.

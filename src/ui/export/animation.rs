@@ -21,7 +21,7 @@ use super::offscreen_renderer::{Darkroom, Plate};
 use super::raster::{Pixels, Press};
 use crate::run::{History, Snapshot};
 use crate::storage::write_new;
-use crate::ui::app::actions::Actions;
+use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::Runs;
 use crate::ui::playback::Travel;

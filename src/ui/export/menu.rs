@@ -1,8 +1,8 @@
-//! The list of what a view or a card of a study can be exported as, behind a quiet sign in its header.
+//! Draws the list of what a view or a card of a study can be exported as, behind a quiet sign in its header.
 
 use egui::{Button, Popup, Ui};
 
-use super::What;
+use super::action::What;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{Icon, quiet_button};
 

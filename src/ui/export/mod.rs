@@ -3,57 +3,41 @@
 //! Guarantees: the window lays a view out once more, which takes as long as drawing it, and that is all it does; painting,
 //! compressing and writing are done by threads. A file appears under its name when it is whole, and none is ever written over.
 
+pub mod action;
 pub mod animation;
 pub mod menu;
 pub mod offscreen_renderer;
 pub mod raster;
 pub mod shape_painter;
 pub mod svg;
-mod whole;
-mod wishes;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
+use egui::{Color32, Context, Memory, Theme, Ui};
 
-pub use self::wishes::file_name;
-use super::app::actions::Action;
+use super::app::actions::ShellAction;
+use super::app::session::Session;
 use super::kit::background_task::BackgroundThread;
 use super::kit::data_table::Sheet;
 use super::kit::theme::Tokens;
-use super::shell::toasts::Toast;
+use super::kit::waker::waker;
+use super::shell::toast::Toast;
 use super::study::{CardOrder, StudyPage};
+use super::views::Grid;
 use super::views::context::ViewContext;
-use super::views::{Grid, View};
 use crate::chart::without_zeros;
+use crate::run::History;
 use crate::spec::{Spec, preset_of};
 use crate::storage::write_new;
+use crate::ui::export::action::{Order, What};
 use crate::ui::export::animation::{Film, Reel};
 use crate::ui::export::offscreen_renderer::{Darkroom, Plate, SCALE};
 use crate::worker::Waker;
 
 /// The folder, below that in which the program runs.
 pub const FOLDER: &str = "kernelscope-exports";
-
-/// As what a view leaves the window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    Png,
-    Svg,
-    Csv,
-    /// The numbers, to the clipboard.
-    Copy,
-}
-
-/// A view to be exported, as large as it stands in the window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Order {
-    pub view: View,
-    pub size: Vec2,
-    pub what: What,
-}
 
 /// A file to be written.
 struct Job {
@@ -212,7 +196,7 @@ impl Exports {
         let sheet = scene.sheet.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
-            scene.actions.push(Action::Tell(Toast::failed(words)));
+            scene.actions.push(ShellAction::Say(Toast::failed(words)));
             return;
         }
         let when = match what {
@@ -221,7 +205,7 @@ impl Exports {
         };
         let stem = format!("{name}-{}-{when}", slug(view.title()));
         let toast = self.hand_over(ctx, (name, view.title(), stem), (plate, ground), sheet, what);
-        toast.into_iter().for_each(|toast| scene.actions.push(Action::Tell(toast)));
+        toast.into_iter().for_each(|toast| scene.actions.push(ShellAction::Say(toast)));
     }
 
     /// Hands on what waits, and tells what was done.
@@ -279,9 +263,10 @@ impl Exports {
         }
     }
 
-    /// Begins the animation of a run.
-    pub fn animate(&mut self, reel: Reel, waker: Waker) -> Option<Toast> {
-        match Film::start(reel, self.folder.clone(), waker) {
+    /// Begins the animation of a run of this name, with these views.
+    pub fn animate(&mut self, ctx: &Context, name: &str, history: History, views: Grid) -> Option<Toast> {
+        let reel = Reel { stem: format!("{name}-animation"), history, views, theme: self.theme(ctx.theme()) };
+        match Film::start(reel, self.folder.clone(), waker(ctx)) {
             Ok(film) => {
                 self.film = Some(film);
                 None
@@ -299,6 +284,29 @@ impl Exports {
         if let Some(film) = &self.film {
             film.cancel();
         }
+    }
+}
+
+/// Copies the line that repeats a run or a study, or says why there is none.
+pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Option<&Path>) -> Toast {
+    let too_large = || "The settings cannot be said in a line: a number is too large for a run file".to_owned();
+    match spec.and_then(|spec| spec.command_line(folder).ok_or_else(too_large)) {
+        Ok(line) => {
+            let toast = Toast::done(format!("Copied: {line}"));
+            ctx.copy_text(line);
+            toast
+        }
+        Err(message) => Toast::failed(message),
+    }
+}
+
+/// Returns what files of the run that is shown are called: after what was opened, else after its preset. All presets are looked
+/// at, which is not for every frame.
+pub fn file_name(session: Option<&Session>) -> String {
+    match session.map(|session| (session, &session.opened)) {
+        Some((_, Some(opened))) => slug(&opened.name),
+        Some((session, None)) => name_of(&session.spec).to_owned(),
+        None => "kernelscope".to_owned(),
     }
 }
 

@@ -5,6 +5,8 @@
 
 use egui::{Context, Theme, ThemePreference, vec2};
 
+use super::theme;
+
 /// Curves are so much thicker in a presentation, beside what its scale does.
 const THICK: f32 = 1.6;
 /// What the views need without settings beside them, in points: the window's least size less the panel.
@@ -12,15 +14,27 @@ const NEEDED: egui::Vec2 = vec2(980.0, 610.0);
 /// A scale beyond these would leave nothing to press it back with.
 pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
-/// What is chosen of the looks that egui does not keep itself.
+/// Theme and presentation, as far as egui does not keep them itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Looks {
     /// The scale before the presentation, while one is on, and the window's size at a scale of 1 for which it was made.
     before: Option<(f32, egui::Vec2)>,
+    /// Whether the window has its theme.
+    installed: bool,
 }
 
 impl Looks {
-    /// Whether everything is shown for the back row.
+    /// Gives the window its theme, in the first frame.
+    pub fn install(&mut self, ctx: &Context) {
+        if !self.installed {
+            theme::install(ctx);
+            self.installed = true;
+            // The style of this pass was made before; the next one has it.
+            ctx.request_repaint();
+        }
+    }
+
+    /// Whether this is presentation mode: larger text and lines.
     pub fn presents(&self) -> bool {
         self.before.is_some()
     }

@@ -8,4 +8,5 @@ pub mod highlight;
 pub(crate) mod icons;
 pub(crate) mod perf_stats;
 pub mod theme;
+pub(crate) mod waker;
 pub(crate) mod widgets;

@@ -11,6 +11,36 @@ use std::time::Duration;
 use crate::run::History;
 use crate::spec::{Cost, DataShape};
 
+/// What the status bar says of the program itself.
+#[derive(Debug)]
+pub struct PerfStats {
+    pub frames: FrameTimes,
+    pub memory: Memory,
+    /// Whether the window system measures whole frames; else only the pass that draws is known.
+    measured: bool,
+}
+
+impl Default for PerfStats {
+    fn default() -> Self {
+        Self { frames: FrameTimes::default(), memory: Memory::watch(), measured: false }
+    }
+}
+
+impl PerfStats {
+    /// Notes what a whole frame took, in seconds, as the window system has measured it.
+    pub fn note_frame(&mut self, seconds: f32) {
+        self.measured = true;
+        self.frames.push(seconds);
+    }
+
+    /// Notes what the pass that draws took, where nothing else is known.
+    pub fn note_pass(&mut self, seconds: f32) {
+        if !self.measured {
+            self.frames.push(seconds);
+        }
+    }
+}
+
 /// Recent frames.
 #[derive(Debug, Default)]
 pub struct FrameTimes(VecDeque<f32>);

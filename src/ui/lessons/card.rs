@@ -1,10 +1,11 @@
-//! The lesson at the lower left: what it says, what it waits for, and how to go on. It stands below the settings, so that it
+//! Draws the lesson at the lower left: what it says, what it waits for, and how to go on. It stands below the settings, so that it
 //! covers no view.
 
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
-use super::{Open, Seen, TourWish, Tours};
-use crate::ui::app::actions::{Action, Actions};
+use super::action::LessonAction;
+use super::{Open, Seen, Tours};
+use crate::ui::app::action_queue::Actions;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton};
 use crate::ui::kit::{
@@ -40,7 +41,7 @@ fn hint(ui: &mut Ui, actions: &mut Actions) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if IconButton::small(Icon::Cross, "Hide this hint").show(ui, theme::ROW).clicked() {
-                actions.push(Action::Tour(TourWish::HideHint));
+                actions.push(LessonAction::HideHint);
             }
         });
     });
@@ -54,7 +55,7 @@ fn lesson(ui: &mut Ui, open: &Open, paused: bool, actions: &mut Actions) {
         ui.label(RichText::new(&open.tour.title).size(theme::TITLE).color(tokens.accent));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if IconButton::small(Icon::Cross, "Close lesson").show(ui, theme::ROW).clicked() {
-                actions.push(Action::Tour(TourWish::Close));
+                actions.push(LessonAction::Close);
             }
             let step = format!("{} of {}", open.at + 1, open.tour.steps.len());
             ui.label(RichText::new(step).size(SMALL).color(tokens.weak));
@@ -114,7 +115,7 @@ fn buttons(ui: &mut Ui, open: &Open, actions: &mut Actions) {
             if waits {
                 let hover = "Go on without it; what the next step says may then not be there yet";
                 if ui.button("Skip waiting").on_hover_text(hover).clicked() {
-                    actions.push(Action::Tour(TourWish::Skip));
+                    actions.push(LessonAction::Skip);
                 }
             }
         });

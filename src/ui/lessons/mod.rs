@@ -3,42 +3,28 @@
 //!
 //! Guarantees: a step goes on when what it waits for was measured in the run or the study, or when the reader says that they will
 //! not wait, which stays to be seen; figures in a text are those of the run at that step and do not change afterwards. Closing a
-//! lesson leaves the run as it is, at the pace that the user had.
+//! lesson leaves the run as it is, at the pace that the user had. A lesson changes nothing itself: what it asks of the window is
+//! returned, as a [`Setting`] that it begins with and a [`Turn`] for each step.
 
-mod card;
-mod chooser;
-mod figures;
+pub mod action;
+pub(crate) mod card;
 
-use egui::Context;
+use egui::{Align2, Context, Key, RichText, Window, vec2};
 
-use super::app::App;
-use super::app::actions::Action;
-use super::app::commands::UserCommand;
+use super::app::action_queue::Actions;
+use super::app::actions::{Action, RunAction};
 use super::app::session::Session;
-use super::settings::needs_restart;
-use super::shell::toasts::Toast;
-use super::study::{StudyPage, Wish};
+use super::kit::theme::{GRID, SMALL, Tokens};
+use super::kit::{format, theme};
+use super::settings::checked::needs_restart;
+use super::shell::toast::Toast;
+use super::study::StudyPage;
 use super::views::View;
 use crate::analysis::Sight;
-use crate::spec::{Awaited, Spec, Tour, TourStep, preset, tours};
+use crate::run::History;
+use crate::spec::{Awaited, Preset, Spec, Tour, TourStep, preset, tours};
 use crate::theory::gia;
-use crate::worker::Command;
-
-pub use crate::ui::lessons::card::dock;
-pub use crate::ui::lessons::chooser::show as choose;
-
-/// A wish that has no key.
-#[derive(Clone, Copy, Debug)]
-pub enum TourWish {
-    /// Begin the lesson at this place of the list.
-    Begin(usize),
-    /// Go on without what is waited for.
-    Skip,
-    /// Close the lesson.
-    Close,
-    /// Hide the hint that there are lessons.
-    HideHint,
-}
+use crate::ui::lessons::action::LessonAction;
 
 /// How it stands with what a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,146 +130,93 @@ impl Tours {
 
     /// Takes note of what the user wants: who has chosen something needs no hint.
     pub fn note(&mut self, action: &Action) {
-        let chose = match action {
-            Action::User(command) => matches!(
-                command,
-                UserCommand::Restart
-                    | UserCommand::NewSeed
-                    | UserCommand::Page
-                    | UserCommand::Fork
-                    | UserCommand::Tours
-            ),
-            Action::Load(_) | Action::Start | Action::RestartAt(_) | Action::Study(_) | Action::Tour(_) => true,
-            _ => false,
-        };
+        let chose = matches!(
+            action,
+            Action::Run(
+                RunAction::Start | RunAction::RestartAt(_) | RunAction::NewSeed | RunAction::Load(_) | RunAction::Fork
+            ) | Action::Study(_)
+                | Action::Lesson(_)
+        );
         self.hint &= !chose;
     }
-}
 
-impl App {
-    /// The lessons, and the one that is under way.
-    pub fn tours(&self) -> &Tours {
-        &self.tours
+    /// Shows the list of lessons, or hides it.
+    pub fn toggle_list(&mut self) {
+        self.choosing = !self.choosing;
     }
 
-    /// The same window, with a hint that there are lessons.
-    #[must_use]
-    pub fn welcoming(mut self) -> Self {
-        self.tours = Tours::welcoming();
-        self
+    /// Hides the hint that there are lessons.
+    pub fn hide_hint(&mut self) {
+        self.hint = false;
     }
 
-    pub(super) fn tour_wish(&mut self, ctx: &Context, wish: TourWish) {
-        match wish {
-            TourWish::Begin(place) => self.begin_tour(ctx, place),
-            TourWish::Skip => {
-                if let Some(open) = &mut self.tours.open
-                    && open.pages[open.at].seen == Seen::Waiting
-                {
-                    open.pages[open.at].seen = Seen::Skipped;
-                    self.tour_on(ctx);
-                }
-            }
-            TourWish::Close => self.close_tour(),
-            TourWish::HideHint => self.tours.hint = false,
-        }
-    }
-
-    /// The list of lessons, or not.
-    pub(super) fn toggle_tours(&mut self) {
-        self.tours.choosing = !self.tours.choosing;
-    }
-
-    /// The next step, or the end after the last one.
-    pub(super) fn tour_on(&mut self, ctx: &Context) {
-        let Some(open) = self.tours.open.as_ref().filter(|open| *open.seen() != Seen::Waiting) else { return };
-        if open.is_last() {
-            self.close_tour();
-        } else {
-            self.enter(ctx, open.at + 1);
-        }
-    }
-
-    pub(super) fn tour_back(&mut self, ctx: &Context) {
-        if let Some(at) = self.tours.open.as_ref().and_then(|open| open.at.checked_sub(1)) {
-            self.enter(ctx, at);
-        }
-    }
-
-    fn begin_tour(&mut self, ctx: &Context, place: usize) {
-        let Some(tour) = tours().get(place) else { return };
+    /// Returns with what the lesson at this place of the list begins; none where there is no such lesson.
+    pub fn setting(place: usize) -> Option<Setting> {
+        let tour = tours().get(place)?;
         // Checked when it was read.
-        let Ok(spec) = tour.spec_at(0) else { return };
-        if let Some(name) = &tour.study {
-            if self.study.is_running() {
-                let text = format!("“{}” begins a study, and one is running: cancel it, or wait for it", tour.title);
-                self.toasts.say(Toast::failed(text));
-                return;
-            }
-            self.close_tour();
-            // A folder of its own: a study of the user's under this name is another one.
-            self.study.set_out(name, &spec, &format!("lesson-{}", tour.name));
-        } else {
-            self.close_tour();
-            let users = std::mem::replace(&mut self.draft, spec.clone());
-            if let Some(preset) = tour.preset.as_deref().and_then(preset) {
-                let views: Vec<View> = preset.views().iter().filter_map(|title| View::titled(title)).collect();
-                self.views.set_out(&views);
-            }
-            // What a text says of a view is of the view as it usually is.
-            self.views.show_usual();
-            if tour.is_of_text() {
-                // In the largest place, beside what moves with it.
-                self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
-                self.views.open_text();
-            }
-            self.start_run(ctx);
-            if let Some(problem) = self.checked.problems.first() {
-                self.toasts.say(Toast::failed(format!("“{}” cannot begin: {}", tour.title, problem.message)));
-                self.draft = users;
-                return;
-            }
-            // The faint lines of a lesson are its own.
-            self.reference = None;
-            self.tours.pace = Some((users.window.pace, spec.window.pace));
-        }
-        self.tours.choosing = false;
-        let (pages, strays, begun, looked) = (Vec::new(), false, false, None);
-        self.tours.open = Some(Open { tour, at: 0, pages, expected: spec, strays, begun, looked });
-        self.enter(ctx, 0);
+        let spec = tour.spec_at(0).ok()?;
+        Some(Setting { tour, spec })
     }
 
-    /// Goes to a step; what it sets is set when it is reached for the first time.
-    fn enter(&mut self, ctx: &Context, at: usize) {
-        let Some(open) = &mut self.tours.open else { return };
+    /// Opens a lesson whose run or study was set out; the window then goes to its first step. `users`: the pace of the user, where
+    /// the lesson has set another.
+    pub fn begin(&mut self, setting: Setting, users: Option<f64>) {
+        let Setting { tour, spec } = setting;
+        self.pace = users.map(|users| (users, spec.window.pace));
+        self.choosing = false;
+        let (pages, strays, begun, looked) = (Vec::new(), false, false, None);
+        self.open = Some(Open { tour, at: 0, pages, expected: spec, strays, begun, looked });
+    }
+
+    /// Returns the place of the next step, if there is nothing to wait for.
+    pub fn next(&self) -> Option<Next> {
+        let open = self.open.as_ref().filter(|open| *open.seen() != Seen::Waiting)?;
+        Some(if open.is_last() { Next::End } else { Next::Step(open.at + 1) })
+    }
+
+    /// Returns the place of the step before.
+    pub fn before(&self) -> Option<usize> {
+        self.open.as_ref().and_then(|open| open.at.checked_sub(1))
+    }
+
+    /// Waits no longer for what this step waits for; whether it did.
+    pub fn skip(&mut self) -> bool {
+        match &mut self.open {
+            Some(open) if open.pages[open.at].seen == Seen::Waiting => {
+                open.pages[open.at].seen = Seen::Skipped;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Goes to a step. What it sets is to be set when it is reached for the first time.
+    pub fn enter(&mut self, at: usize) -> Option<Turn> {
+        let open = self.open.as_mut()?;
         (open.at, open.looked) = (at, None);
         let step = open.step();
+        let mut start = None;
         if at == open.pages.len() {
             open.pages.push(Page { seen: Seen::Waiting, text: String::new(), complete: false });
             if let (false, Ok(spec)) = (step.set.is_empty(), open.tour.spec_at(at)) {
                 open.expected = spec.clone();
-                // The pace may have been changed on the way.
-                self.draft = Spec { window: self.draft.window.clone(), ..spec };
-                self.start_run(ctx);
+                start = Some(spec);
             }
         }
-        let Some(open) = &self.tours.open else { return };
-        self.study.shown = open.tour.study.is_some();
-        if let Some(view) = View::titled(&step.view).filter(|_| !self.study.shown) {
-            self.views.bring(view);
-        }
-        self.look(ctx);
+        let study = open.tour.study.is_some();
+        Some(Turn { start, study, view: View::titled(&step.view).filter(|_| !study) })
     }
 
-    /// Looks whether what is waited for has come. Once per frame, also while the window is hidden.
-    pub(super) fn look(&mut self, ctx: &Context) {
-        let session = self.session.as_ref();
-        let (history, chosen) = (session.map(|session| &session.history), self.clock.chosen());
-        let Some(open) = &mut self.tours.open else { return };
+    /// Looks whether what is waited for has come. `chosen` is the epoch that the user has put the cursor to.
+    pub fn look(&mut self, run: Seeing<'_>, page: &StudyPage) -> Look {
+        let mut look = Look::default();
+        let Seeing { session, reference, chosen } = run;
+        let history = session.map(|session| &session.history);
+        let Some(open) = &mut self.open else { return look };
         let study = open.tour.study.is_some();
         let now = (history.map_or(0, |history| history.revision()), chosen);
         if open.looked == Some(now) && !study {
-            return;
+            return look;
         }
         open.looked = Some(now);
         // Another seed is the same lesson: some ask for it.
@@ -296,22 +229,22 @@ impl App {
         };
         open.strays = !study && session.is_some_and(strays);
         if !open.is_of_this_run() {
-            return;
+            return look;
         }
         let (awaited, step) = (open.step().wait, open.step());
-        let page = &mut open.pages[open.at];
-        if !page.complete {
-            (page.text, page.complete) = figures::fill(&step.text, history, self.reference.as_ref());
+        let shown = &mut open.pages[open.at];
+        if !shown.complete {
+            (shown.text, shown.complete) = fill(&step.text, history, reference);
         }
-        if matches!(page.seen, Seen::Come | Seen::Skipped) {
-            return;
+        if matches!(shown.seen, Seen::Come | Seen::Skipped) {
+            return look;
         }
         let sight = match (awaited, history) {
             (Awaited::Nothing, _) => Sight::Come,
             (Awaited::Cursor, _) if chosen.is_some() => Sight::Come,
             (Awaited::Residual | Awaited::Breach, _) => look_at_program(session, awaited),
             (Awaited::Points(_) | Awaited::StudyDone, _) => {
-                look_at_study(&mut self.study, &mut open.begun, awaited, ctx)
+                look_at_study(page, &mut open.begun, awaited, &mut look.start_study)
             }
             (_, Some(history)) => history.sight(awaited),
             (_, None) => Sight::NotYet,
@@ -321,26 +254,74 @@ impl App {
             Sight::Come => Seen::Come,
             Sight::Never(why) => Seen::Never(why),
         };
-        if page.seen != seen {
-            page.seen = seen;
-            ctx.request_repaint();
+        if shown.seen != seen {
+            shown.seen = seen;
+            look.changed = true;
         }
+        look
     }
 
-    /// Closes the lesson; the run stays.
-    fn close_tour(&mut self) {
-        self.tours.open = None;
-        if let Some((users, lessons)) = self.tours.pace.take()
-            && self.draft.window.pace == lessons
-            && users != lessons
-        {
-            self.draft.window.pace = users;
-            self.actions.push(Action::Live(Command::SetPace(users)));
-        }
+    /// Closes the lesson; the run stays. Returns the pace that the user had, where the run still has that of the lesson.
+    pub fn close(&mut self, pace: f64) -> Option<f64> {
+        self.open = None;
+        let (users, lessons) = self.pace.take()?;
+        (pace == lessons && users != lessons).then_some(users)
     }
 }
 
-/// Whether the program of the run is what is waited for; it was read when the run began.
+/// What a lesson begins with.
+pub struct Setting {
+    pub tour: &'static Tour,
+    pub spec: Spec,
+}
+
+impl Setting {
+    /// Returns the preset that it is about, if it is about one.
+    pub fn preset(&self) -> Option<&'static Preset> {
+        self.tour.preset.as_deref().and_then(preset)
+    }
+
+    /// Returns why it cannot begin: that a study runs, or a problem of its settings.
+    pub fn refused(&self, why: &str) -> Toast {
+        Toast::failed(format!("“{}” {why}", self.tour.title))
+    }
+}
+
+/// Where a lesson goes on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Step(usize),
+    End,
+}
+
+/// What a step asks of the window when it is reached.
+pub struct Turn {
+    /// Settings to start a run of, at the pace of the window.
+    pub start: Option<Spec>,
+    /// Whether it is on the study page.
+    pub study: bool,
+    /// The view that is to be on screen.
+    pub view: Option<View>,
+}
+
+/// What a lesson sees of the run.
+#[derive(Clone, Copy)]
+pub struct Seeing<'a> {
+    pub session: Option<&'a Session>,
+    pub reference: Option<&'a History>,
+    pub chosen: Option<f64>,
+}
+
+/// What has come of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whether it stands otherwise by now with what is waited for.
+    pub changed: bool,
+    /// Whether the study of the lesson is to be started.
+    pub start_study: bool,
+}
+
+/// Returns whether the program of the run is what is waited for; it was read when the run began.
 fn look_at_program(session: Option<&Session>, awaited: Awaited) -> Sight {
     let info = session.and_then(|session| session.history.info());
     let program = info.and_then(|info| info.spec.network.program(info.image, info.readout().count()).ok());
@@ -351,16 +332,14 @@ fn look_at_program(session: Option<&Session>, awaited: Awaited) -> Sight {
     if come { Sight::Come } else { Sight::NotYet }
 }
 
-/// How it stands with something that a study does; it is started once its folder was looked at.
-fn look_at_study(study: &mut StudyPage, begun: &mut bool, awaited: Awaited, ctx: &Context) -> Sight {
+/// Returns how it stands with something that a study does; it is started once its folder was looked at.
+fn look_at_study(study: &StudyPage, begun: &mut bool, awaited: Awaited, start: &mut bool) -> Sight {
     if !*begun {
         if let Some(refusal) = study.refusal() {
             return Sight::Never(refusal.to_owned());
         }
         *begun = study.is_complete() || study.can_start();
-        if study.can_start() {
-            study.execute(&Wish::Start, || crate::ui::app::update::waker(ctx));
-        }
+        *start = study.can_start();
         return Sight::NotYet;
     }
     let points = study
@@ -375,4 +354,66 @@ fn look_at_study(study: &mut StudyPage, begun: &mut bool, awaited: Awaited, ctx:
         false if study.is_running() || study.is_complete() => Sight::NotYet,
         false => Sight::Never("The study has ended before it came".to_owned()),
     }
+}
+
+/// Returns the text with its figures, and whether all of them are known: `{ratio}` is that figure of the run, `{before.ratio}` that
+/// of the run before it. A figure is the one of the tables, by its name there; one that is not known is an ellipsis.
+fn fill(text: &str, run: Option<&History>, before: Option<&History>) -> (String, bool) {
+    let mut filled = String::with_capacity(text.len() + 16);
+    let (mut rest, mut complete) = (text, true);
+    while let Some((plain, (name, after))) =
+        rest.split_once('{').and_then(|(plain, rest)| Some((plain, rest.split_once('}')?)))
+    {
+        let (history, name) = name.strip_prefix("before.").map_or((run, name), |name| (before, name));
+        let value = history.and_then(|history| history.figure(name)).filter(|value| value.is_finite());
+        complete &= value.is_some();
+        filled += plain;
+        filled += &value.map_or_else(|| "…".to_owned(), |value| in_words(name, value));
+        rest = after;
+    }
+    (filled + rest, complete)
+}
+
+/// Writes a figure as it stands in a sentence.
+fn in_words(name: &str, value: f64) -> String {
+    let is_share = name.starts_with("accuracy") || matches!(name, "dip" | "kernel_drift" | "kernel_error");
+    match name {
+        _ if name.ends_with("ratio") => format!("×{}", format::times(value)),
+        _ if is_share && value < 0.0995 => format!("{:.1} %", 100.0 * value),
+        _ if is_share => format!("{:.0} %", 100.0 * value),
+        _ => format::number(value),
+    }
+}
+
+/// Draws the list of lessons: a small window that anything else closes.
+pub fn choose(ctx: &Context, state: &mut Tours, actions: &mut Actions) {
+    if !state.choosing {
+        return;
+    }
+    if ctx.input(|input| input.key_pressed(Key::Escape)) {
+        state.choosing = false;
+        return;
+    }
+    let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
+    let window = Window::new("Lessons").open(&mut state.choosing).collapsible(false).resizable(false);
+    let width = (ctx.content_rect().width() - 80.0).min(520.0);
+    window.anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ctx, |ui| {
+        ui.set_width(width);
+        let text =
+            "Each begins a run or a study of its own, waits for what really happens in it, and goes on with one key.";
+        ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
+        for (place, tour) in tours().iter().enumerate() {
+            ui.add_space(2.0 * GRID);
+            let title = RichText::new(&tour.title).size(theme::TITLE);
+            if ui.button(title).clicked() {
+                actions.push(LessonAction::Begin(place));
+            }
+            ui.label(&tour.about);
+            let about = match (&tour.preset, &tour.study) {
+                (Some(name), _) => format!("{} steps, preset {name}", tour.steps.len()),
+                (None, name) => format!("{} steps, study {}", tour.steps.len(), name.as_deref().unwrap_or_default()),
+            };
+            ui.label(RichText::new(about).size(SMALL).color(tokens.weak));
+        }
+    });
 }

@@ -3,34 +3,36 @@
 //! Guarantees: nothing that was opened is lost by opening another; names, colours and whether a run is hidden are the user's and
 //! change nothing on disk.
 
+pub mod action;
 mod loader;
 mod overlay_raster;
-mod panel;
+pub(crate) mod panel;
 mod recent;
 mod time_axis;
-mod traces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::Color32;
+use egui::{Color32, Context};
 
 use super::app::session::Session;
 use super::app::shortcuts::Dialog;
+use super::kit::waker::waker;
 use super::plot::series_cache::Curves;
 use super::shell::folder_dialog::FolderDialog;
+use super::shell::toast::Toast;
 use super::views::forks::jobs::Kept;
 use crate::chart::palette::run_ink;
 use crate::run::{Block, History, Row};
 use crate::storage::Grams;
 
-pub use super::app::gram_cache::Shelf;
 pub use crate::ui::overlays::loader::{Found, Loader, Order, Told};
-pub use crate::ui::overlays::overlay_raster::{Look, Pictures, draw};
-pub use crate::ui::overlays::panel::show as panel;
+pub use crate::ui::overlays::overlay_raster::{Look, MANY, Pictures, draw};
 pub use crate::ui::overlays::recent::{Place, Recent};
 pub use crate::ui::overlays::time_axis::Time;
+
+const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
 /// So soon after it was asked for nobody has chosen in a file dialog, or closed it: an answer says that the system has none.
 pub const APPEARS: Duration = Duration::from_millis(700);
@@ -73,6 +75,11 @@ impl Overlay {
         &self.drawn
     }
 
+    /// Returns the record as it is drawn, and its curves.
+    pub fn series(&mut self) -> (&History, &mut Curves) {
+        (&self.drawn, &mut self.curves)
+    }
+
     fn draw_in(&mut self, time: Time) {
         (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), Curves::default());
     }
@@ -109,13 +116,13 @@ pub struct Runs {
     pub open: bool,
     /// What was opened here or in a window before.
     pub recent: Recent,
-    pub(super) loader: Option<Loader>,
+    loader: Option<Loader>,
     /// With the time at which it was asked for.
-    pub(super) dialog: Option<(FolderDialog, Instant)>,
+    dialog: Option<(FolderDialog, Instant)>,
     /// A path that is being typed.
     typed: String,
     /// Whether its field is to have the focus: where the system has no file dialog, what is typed next is a path.
-    pub(super) wants_path: bool,
+    wants_path: bool,
     pub(super) pictures: Pictures,
 }
 
@@ -194,6 +201,78 @@ impl Runs {
             Some((_, asked)) if asked.elapsed() < APPEARS => Dialog::Asked,
             _ => Dialog::None,
         }
+    }
+
+    /// Asks for a folder, or for an archive; a message where there is no dialog.
+    pub fn ask(&mut self, ctx: &Context, archive: bool) -> Option<Toast> {
+        if self.dialog.is_some() {
+            return None;
+        }
+        let opened = if archive {
+            FolderDialog::file("Kernels: an .npz archive with gram", "npz", waker(ctx))
+        } else {
+            FolderDialog::open("Folder of a run or of a study", waker(ctx))
+        };
+        match opened {
+            Ok(dialog) => {
+                self.dialog = Some((dialog, Instant::now()));
+                None
+            }
+            Err(err) => Some(Toast::failed(format!("No file dialog: {err}; drop the file on the window instead"))),
+        }
+    }
+
+    /// Takes the answer of the dialog: what was chosen, or a message that this system has none.
+    pub fn answer(&mut self) -> Option<Result<PathBuf, Toast>> {
+        let (answer, asked) = self.dialog.as_ref().and_then(|(dialog, asked)| Some((dialog.poll()?, *asked)))?;
+        self.dialog = None;
+        match answer {
+            Some(path) => Some(Ok(path)),
+            None if asked.elapsed() < APPEARS => {
+                (self.open, self.wants_path) = (true, true);
+                Some(Err(Toast::failed(NO_DIALOG)))
+            }
+            None => None,
+        }
+    }
+
+    /// Has something opened by the thread for it; a message where there is none.
+    pub fn order(&mut self, ctx: &Context, order: Order) -> Option<Toast> {
+        if self.loader.is_none() {
+            match Loader::start(waker(ctx)) {
+                Ok(loader) => self.loader = Some(loader),
+                Err(err) => return Some(Toast::failed(format!("No thread can be started to open files: {err}"))),
+            }
+        }
+        self.loader.as_mut()?.order(order);
+        None
+    }
+
+    /// Returns the next thing that the opening thread has told.
+    pub fn told(&mut self) -> Option<Told> {
+        self.loader.as_mut()?.told()
+    }
+
+    /// Ends what is being opened.
+    pub fn stop_opening(&mut self) {
+        self.loader = None;
+    }
+
+    /// Closes a run; it can be opened again.
+    pub fn close(&mut self, id: u64) {
+        if let Some(mut overlay) = self.remove(id) {
+            drop(overlay.forks.take());
+            if let Some(path) = overlay.path.take() {
+                self.recent.closed(std::mem::take(&mut overlay.name), path);
+            }
+            let_go(overlay);
+        }
+    }
+
+    /// Closes all runs.
+    pub fn close_all(&mut self) {
+        let all: Vec<u64> = self.list.iter().map(|overlay| overlay.id).collect();
+        all.into_iter().for_each(|id| self.close(id));
     }
 
     /// Draws all of them in the time of the run that is shown.

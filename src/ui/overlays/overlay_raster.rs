@@ -11,7 +11,6 @@ use egui_plot::PlotTransform;
 
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::plot::series_cache::{Visible, Window};
-use crate::ui::plot::{Style, Trace};
 
 /// From so many curves on they are drawn as a picture; fewer are lines like all others.
 pub const MANY: usize = 12;
@@ -55,17 +54,12 @@ struct Picture {
 pub struct Pictures(HashMap<&'static str, Picture>);
 
 impl Pictures {
-    /// Whether so many curves are drawn as a picture.
-    pub fn are_many(traces: &[Trace]) -> bool {
-        traces.iter().filter(|trace| trace.over).count() > MANY
-    }
-
-    /// The picture of those curves that lie over the run's own, where it belongs in this plot.
+    /// Returns the picture of these curves, where it belongs in this plot.
     pub fn shape(
         &mut self,
         ui: &Ui,
         plot: &'static str,
-        traces: &[Trace],
+        lines: Vec<Drawn>,
         window: Window,
         transform: &PlotTransform,
     ) -> Shape {
@@ -73,14 +67,7 @@ impl Pictures {
         let side = |points: f32| (points * scale).round().clamp(1.0, 4096.0) as usize;
         let bounds = transform.bounds();
         let (low, high) = (bounds.min()[1], bounds.max()[1]);
-        let over = traces.iter().filter(|trace| trace.over);
-        let look = Look {
-            window,
-            y: (low, high),
-            size: [side(frame.width()), side(frame.height())],
-            scale,
-            lines: over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect(),
-        };
+        let look = Look { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
         let Some(picture) = self.of(ui, plot, &look) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;

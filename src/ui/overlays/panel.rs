@@ -1,12 +1,16 @@
-//! The list of runs that lie over the one that is shown: colour, name, whether it is hidden, and what can be done with it.
+//! Draws the list of runs that lie over the one that is shown: colour, name, whether it is hidden, and what can be done with it; and
+//! takes what is dropped on the window.
 
-use egui::{Align, Align2, Context, Key, Label, Layout, RichText, ScrollArea, Sense, TextEdit, Ui, Window, vec2};
+use egui::{
+    Align, Align2, Context, FontId, Key, Label, LayerId, Layout, Order as Layer, RichText, ScrollArea, Sense, TextEdit,
+    Ui, Window, vec2,
+};
 
+use super::action::OverlayAction;
 use super::{Overlay, Place, Runs};
 use crate::run::Block;
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::app::open_runs::RunWish;
 use crate::ui::app::session::Session;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
@@ -16,6 +20,25 @@ use crate::ui::kit::{
 };
 
 const WIDTH: f32 = 420.0;
+
+/// Opens what is dropped on the window; while it hovers, the window says so.
+pub fn take_drops(ctx: &Context, actions: &mut Actions) {
+    let (dropped, hovers) = ctx.input(|input| {
+        let paths = input.raw.dropped_files.iter().map(|file| file.path().to_owned());
+        (paths.collect::<Vec<_>>(), !input.raw.hovered_files.is_empty())
+    });
+    if !dropped.is_empty() {
+        actions.push(OverlayAction::Open(dropped));
+    }
+    if hovers {
+        let tokens = Tokens::in_theme(ctx.global_style().visuals.dark_mode);
+        let painter = ctx.layer_painter(LayerId::new(Layer::Foreground, egui::Id::unique("drop")));
+        let rect = ctx.content_rect();
+        painter.rect_filled(rect, 0.0, tokens.ground.gamma_multiply(0.8));
+        let text = "Drop run folders, study folders, .npz archives of kernels or .rhai texts of networks";
+        painter.text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(20.0), tokens.text);
+    }
+}
 
 pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: &mut Actions) {
     runs.lit = None;
@@ -58,7 +81,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Runs, bool), session: Option<&S
                 runs.list_mut().iter_mut().for_each(|overlay| overlay.hidden = !all);
             }
             if ui.button("Close all").on_hover_text("Take all of them out of the list; nothing is deleted").clicked() {
-                actions.push(Action::Runs(RunWish::CloseAll));
+                actions.push(OverlayAction::CloseAll);
             }
         }
     });
@@ -69,7 +92,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Runs, bool), session: Option<&S
     }
     let field = ui.add(field.id(id).desired_width(f32::INFINITY)).accessible_name("Path to open");
     if field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) && !runs.typed.trim().is_empty() {
-        actions.push(Action::Open(vec![std::mem::take(&mut runs.typed).trim().into()]));
+        actions.push(OverlayAction::Open(vec![std::mem::take(&mut runs.typed).trim().into()]));
     }
     opening(ui, runs, actions);
     if runs.list().is_empty() {
@@ -106,7 +129,7 @@ fn opening(ui: &mut Ui, runs: &Runs, actions: &mut Actions) {
         };
         ui.label(text);
         if ui.small_button("Stop opening").clicked() {
-            actions.push(Action::Runs(RunWish::StopOpening));
+            actions.push(OverlayAction::StopOpening);
         }
     });
 }
@@ -145,14 +168,14 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = GRID;
             if IconButton::small(Icon::Cross, &format!("Close {name}")).show(ui, 18.0).clicked() {
-                actions.push(Action::Runs(RunWish::Close(overlay.id)));
+                actions.push(OverlayAction::Close(overlay.id));
             }
             let show = ui
                 .small_button("Show")
                 .on_hover_text("Show it in all views; the run that is shown joins this list, and ends if it goes on");
             let _named = show.clone().accessible_name(format!("Show {name}"));
             if show.clicked() {
-                actions.push(Action::Runs(RunWish::Show(overlay.id)));
+                actions.push(OverlayAction::Show(overlay.id));
             }
             let chosen = *beside == Some(overlay.id);
             let button = egui::Button::selectable(chosen, RichText::new("Beside").size(theme::SMALL));
@@ -161,7 +184,7 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
             if button.clicked() {
                 *beside = (!chosen).then_some(overlay.id);
                 if !chosen {
-                    actions.push(Action::Runs(RunWish::Beside));
+                    actions.push(OverlayAction::ShowBeside);
                 }
             }
             let rows = overlay.history.rows().len();
@@ -196,7 +219,7 @@ fn closed(ui: &mut Ui, runs: &Runs, session: Option<&Session>, actions: &mut Act
             let button = ui.small_button(name).on_hover_text(about.trim_end());
             let _named = button.clone().accessible_name(format!("Reopen {name}"));
             if button.clicked() {
-                actions.push(Action::Open(vec![path.clone()]));
+                actions.push(OverlayAction::Open(vec![path.clone()]));
             }
         }
     });

@@ -21,7 +21,7 @@ pub struct Place {
     pub autosaved: bool,
 }
 
-/// See the module.
+/// The places that were opened, the last one first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recent(Vec<Place>);
 
@@ -29,6 +29,13 @@ impl Recent {
     /// The last one first.
     pub fn list(&self) -> &[Place] {
         &self.0
+    }
+
+    /// Returns names and paths of what the user has opened; a path that is no text is not kept, and autosaved runs are found by
+    /// themselves.
+    pub fn opened(&self) -> Vec<(String, String)> {
+        let opened = self.0.iter().filter(|place| !place.autosaved);
+        opened.filter_map(|place| Some((place.name.clone(), place.path.to_str()?.to_owned()))).collect()
     }
 
     /// Puts it first.

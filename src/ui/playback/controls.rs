@@ -1,13 +1,12 @@
-//! Playback, marks and the two moments as they stand on the timeline: small buttons beside it, flags upon it.
+//! Draws playback, marks and the two moments on the timeline: small buttons beside it, flags upon it.
 
-use egui::{Align2, Button, Color32, CornerRadius, FontId, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder};
+use egui::{Align2, Button, CornerRadius, FontId, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder};
 use egui::{WidgetInfo, pos2, vec2};
 
-use super::{Mark, PER_SECOND, Round, SPEEDS, Which, Wish};
-use crate::ui::app::actions::Action;
+use super::action::PlaybackAction;
+use super::{Mark, PER_SECOND, Round, SPEEDS, Which, colour};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::format;
-use crate::ui::kit::theme::Tokens;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
 use crate::ui::views::context::ViewContext;
 
@@ -16,14 +15,6 @@ pub const WIDTH: f32 = 118.0;
 /// Height of one of their two rows.
 const ROW: f32 = 19.0;
 const GAP: f32 = 2.0;
-
-/// The colour of A or B wherever they are shown.
-pub fn colour(tokens: &Tokens, which: Which) -> Color32 {
-    match which {
-        Which::A => tokens.text,
-        Which::B => tokens.accent,
-    }
-}
 
 /// The buttons: playing above, moments below.
 pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available: &[UserCommand]) {
@@ -60,7 +51,7 @@ pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available:
         .response
         .on_hover_text(format!("{} snapshots a second", format::number(speed * PER_SECOND)));
     if speed != before {
-        scene.actions.push(Action::Travel(Wish::Speed(speed)));
+        scene.actions.push(PlaybackAction::SetSpeed(speed));
     }
     let lower = &mut row(ui, top.translate(vec2(0.0, ROW + GAP)), "moments");
     command(lower, scene, UserCommand::PreviousMark, Icon::FlagBefore, false);
@@ -128,9 +119,9 @@ fn flag(ui: &mut Ui, scene: &mut ViewContext<'_>, mark: Mark, strip: Rect, x: f3
     let cloth = vec![pos2(x, strip.top()), pos2(x + 7.0, strip.top() + 3.5), pos2(x, strip.top() + 7.0)];
     painter.add(Shape::convex_polygon(cloth, colour, Stroke::new(0.5, tokens.card)));
     if response.clicked() {
-        scene.actions.push(Action::Seek(mark.epoch));
+        scene.actions.push(PlaybackAction::Seek(mark.epoch));
     } else if response.secondary_clicked() {
-        scene.actions.push(Action::Travel(Wish::Remove(mark.step)));
+        scene.actions.push(PlaybackAction::RemoveMark(mark.step));
     }
     let shown = scene.history.snapshot_at(mark.epoch);
     response.on_hover_ui(|ui| {

@@ -3,8 +3,11 @@
 //! Guarantees: a mark is a step, so that it outlives the snapshot it was set at, which a long run may thin away; A and B keep
 //! their kernels, so that what is compared stays exactly what it was.
 
+use egui::Color32;
+
 pub use crate::analysis::Moment;
 use crate::run::Snapshot;
+use crate::ui::kit::theme::Tokens;
 
 /// A moment to come back to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +34,15 @@ impl Which {
     }
 }
 
-/// All of them.
+/// Returns the colour that A or B has wherever it is shown.
+pub fn colour(tokens: &Tokens, which: Which) -> Color32 {
+    match which {
+        Which::A => tokens.text,
+        Which::B => tokens.accent,
+    }
+}
+
+/// The moments of a run that were marked or chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
     /// In order of time, each step once.

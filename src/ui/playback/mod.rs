@@ -1,22 +1,22 @@
-//! Travelling in time: the cursor plays over the past, moments are marked, and two of them are A and B. Training goes on.
+//! Time travel: the cursor plays over the past, moments are marked, and two of them are A and B. Training goes on.
 //!
-//! `playback` moves the cursor, `marks` holds the moments, `controls` draws both on the timeline; here is what their commands
-//! do to the window.
+//! `clock` is the cursor and the stretch in view, `player` moves the cursor, `marks` holds the moments, `controls` draws them on the
+//! timeline; here is what they are together, and what their actions do.
 
+pub mod action;
 pub mod clock;
-mod controls;
+pub(crate) mod controls;
 mod marks;
 mod player;
 
-pub(super) use crate::ui::playback::controls::{WIDTH, colour, controls, flags};
-pub use crate::ui::playback::marks::{Mark, Marks, Moment, Which};
+use std::time::Duration;
+
+pub use crate::ui::playback::marks::{Mark, Marks, Moment, Which, colour};
 pub use crate::ui::playback::player::{PER_SECOND, Playback, SPEEDS};
 
-use super::app::App;
-use super::app::commands::UserCommand;
-use super::views::View;
 use crate::run::History;
-use crate::ui::playback::clock::Clock;
+use crate::ui::playback::action::PlaybackAction;
+use crate::ui::playback::clock::{Clock, newest};
 
 /// Over which stretch playback goes round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,16 +30,7 @@ pub enum Round {
     Moments,
 }
 
-/// A wish that needs more words than a command.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Wish {
-    /// One of [`SPEEDS`].
-    Speed(f64),
-    /// Remove the mark at this step.
-    Remove(u64),
-}
-
-/// What the window knows of travelling in time.
+/// Marks, the two moments, and playback.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Travel {
     pub marks: Marks,
@@ -54,7 +45,7 @@ impl Travel {
         self.playback.stop();
     }
 
-    /// Round what playback goes: from A to B only while there are both.
+    /// Returns round what playback goes: from A to B only while there are both.
     pub fn round(&self) -> Round {
         match self.round {
             Round::Moments if self.marks.both().is_none() => Round::Off,
@@ -62,7 +53,7 @@ impl Travel {
         }
     }
 
-    /// The next choice: nothing, what is in view, from A to B where there are both.
+    /// Takes the next choice: nothing, what is in view, from A to B where there are both.
     pub fn turn(&mut self) {
         self.round = match self.round() {
             Round::Off => Round::View,
@@ -71,7 +62,7 @@ impl Travel {
         };
     }
 
-    /// The stretch that playback goes round, in epochs.
+    /// Returns the stretch that playback goes round, in epochs.
     pub fn stretch(&self, clock: &Clock, history: &History) -> Option<(f64, f64)> {
         match self.round() {
             Round::Off => None,
@@ -79,72 +70,76 @@ impl Travel {
             Round::Moments => self.marks.both().map(|[a, b]| (a.epoch.min(b.epoch), a.epoch.max(b.epoch))),
         }
     }
-
-    pub(super) fn execute(&mut self, wish: Wish) {
-        match wish {
-            Wish::Speed(speed) => self.playback.set_speed(speed),
-            Wish::Remove(step) => self.marks.remove(step),
-        }
-    }
 }
 
-impl App {
-    /// Moves the cursor on, while playing. The frame's own clock, so that tests can let time pass.
-    pub(super) fn play_on(&mut self, ctx: &egui::Context) {
-        if self.study.shown {
-            return;
-        }
-        let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
+/// The time that all views share, and what moves it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SharedTime {
+    pub clock: Clock,
+    pub travel: Travel,
+}
+
+impl SharedTime {
+    /// Follows another run, without the moments of the one before.
+    pub fn reset(&mut self) {
+        self.clock.follow();
+        self.travel.reset();
+    }
+
+    /// Moves the cursor on, while playing, and returns after how long the next frame is needed. `now` is the frame's own clock, so
+    /// that tests can let time pass.
+    pub fn tick(&mut self, now: f64, history: &History) -> Option<Duration> {
         let stretch = self.travel.stretch(&self.clock, history);
-        self.travel.playback.tick(ctx.input(|input| input.time), &mut self.clock, history, stretch);
-        if let Some(after) = self.travel.playback.next_frame() {
-            ctx.request_repaint_after(after);
-        }
+        self.travel.playback.tick(now, &mut self.clock, history, stretch);
+        self.travel.playback.next_frame()
     }
 
-    /// Whether one of the commands below can be carried out now.
-    pub(super) fn can_travel(&self, command: UserCommand) -> bool {
-        let (history, marks) = (self.history(), &self.travel.marks);
-        let cursor = || self.clock.cursor(history);
-        match command {
-            UserCommand::PreviousMark => marks.before(cursor()).is_some(),
-            UserCommand::NextMark => marks.after(cursor()).is_some(),
-            UserCommand::Play => history.snapshots().len() > 1,
-            UserCommand::Mark | UserCommand::MomentA | UserCommand::MomentB => !history.snapshots().is_empty(),
-            _ => true,
-        }
-    }
-
-    /// Carries out a command of time travel.
-    pub(super) fn go(&mut self, command: UserCommand) {
-        let history = self.session.as_ref().map_or(&self.nothing, |session| &session.history);
-        let (clock, travel) = (&mut self.clock, &mut self.travel);
+    /// Carries an action out. Returns whether it has completed the two moments, which are then to be seen.
+    pub fn execute(&mut self, action: PlaybackAction, history: &History) -> bool {
+        let Self { clock, travel } = self;
         let cursor = clock.cursor(history);
-        match command {
-            UserCommand::Play if travel.playback.is_playing() => travel.playback.stop(),
-            UserCommand::Play => {
+        match action {
+            PlaybackAction::Seek(epoch) => clock.seek(epoch.min(newest(history))),
+            PlaybackAction::Step { forward } => {
+                travel.playback.stop();
+                clock.step(history, forward);
+            }
+            PlaybackAction::Follow => {
+                travel.playback.stop();
+                clock.follow();
+            }
+            PlaybackAction::Pan(by) => clock.pan(history, by),
+            PlaybackAction::Zoom { about, factor } => clock.zoom(history, about, factor),
+            PlaybackAction::ZoomAtCursor(factor) => {
+                let (from, to) = clock.range(history);
+                let about = if (from..=to).contains(&cursor) { cursor } else { (from + to) / 2.0 };
+                clock.zoom(history, about, factor);
+            }
+            PlaybackAction::Show(from, to) => clock.show(from.max(0.0), to),
+            PlaybackAction::Play if travel.playback.is_playing() => travel.playback.stop(),
+            PlaybackAction::Play => {
                 let stretch = travel.stretch(clock, history);
                 travel.playback.start(clock, history, stretch);
             }
-            UserCommand::Loop => travel.turn(),
-            UserCommand::PreviousMark => travel.marks.before(cursor).into_iter().for_each(|epoch| clock.seek(epoch)),
-            UserCommand::NextMark => travel.marks.after(cursor).into_iter().for_each(|epoch| clock.seek(epoch)),
-            _ => {
-                let Some(snapshot) = history.snapshot_at(cursor) else { return };
-                match command {
-                    UserCommand::Mark => {
-                        // The cursor may stand on a mark whose own snapshot is gone.
-                        let here = Mark { step: snapshot.row.step, epoch: snapshot.row.epoch };
-                        travel.marks.toggle(travel.marks.at(cursor).unwrap_or(here));
-                    }
-                    UserCommand::MomentA => travel.marks.choose(Which::A, snapshot),
-                    UserCommand::MomentB => travel.marks.choose(Which::B, snapshot),
-                    _ => return,
+            PlaybackAction::Loop => travel.turn(),
+            PlaybackAction::SetSpeed(speed) => travel.playback.set_speed(speed),
+            PlaybackAction::RemoveMark(step) => travel.marks.remove(step),
+            PlaybackAction::PreviousMark => travel.marks.before(cursor).into_iter().for_each(|epoch| clock.seek(epoch)),
+            PlaybackAction::NextMark => travel.marks.after(cursor).into_iter().for_each(|epoch| clock.seek(epoch)),
+            PlaybackAction::Mark => {
+                if let Some(snapshot) = history.snapshot_at(cursor) {
+                    // The cursor may stand on a mark whose own snapshot is gone.
+                    let here = Mark { step: snapshot.row.step, epoch: snapshot.row.epoch };
+                    travel.marks.toggle(travel.marks.at(cursor).unwrap_or(here));
                 }
-                if command != UserCommand::Mark && travel.marks.both().is_some() {
-                    self.views.bring(View::Compare);
+            }
+            PlaybackAction::Choose(which) => {
+                if let Some(snapshot) = history.snapshot_at(cursor) {
+                    travel.marks.choose(which, snapshot);
+                    return travel.marks.both().is_some();
                 }
             }
         }
+        false
     }
 }

@@ -5,6 +5,7 @@
 //! ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a stretch, a double click follows again.
 
 pub(crate) mod axes;
+pub(crate) mod legend;
 pub mod series_cache;
 pub(crate) mod series_id;
 
@@ -14,16 +15,16 @@ use egui::layers::ShapeIdx;
 use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
-use super::app::actions::Action;
+use super::app::action_queue::Actions;
 use super::app::commands::UserCommand;
-use super::kit::data_table::Told;
+use super::kit::data_table::{Sheet, Told};
 use super::kit::format;
 use super::kit::theme;
-use super::overlays::Pictures;
-use super::playback;
-use super::playback::Which;
+use super::overlays::MANY;
+use super::playback::action::PlaybackAction;
+use super::playback::{Which, colour};
 use super::views::context::ViewContext;
-use crate::run::{Block, History};
+use crate::run::{Block, History, MAX_ROWS};
 use crate::ui::plot::axes::AXIS;
 use crate::ui::plot::series_cache::{Curves, Key, Visible, Window, series};
 
@@ -132,6 +133,60 @@ impl Trace {
         let (name, style, span) = ("run before".to_owned(), Style::Solid, visible.span);
         Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false, span })
     }
+
+    /// Returns the curves of the run before and of all runs that lie over this one, of one task's probes.
+    pub fn of_others(context: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+        let mut traces: Vec<Self> = Self::faint(context, key(Block::Task(1)), window).into_iter().collect();
+        let (cursor, dark) = (context.cursor, context.tokens.dark);
+        let (lit, key) = (context.runs.lit, key(context.runs.block));
+        let list = context.runs.list_mut();
+        // Of many the whole curves go into a picture, whatever stretch is in view: zooming costs the window nothing.
+        let many = list.iter().filter(|overlay| !overlay.hidden).count() > MANY;
+        let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
+        // The first ones on top, as the tasks are.
+        for overlay in list.iter_mut().rev().filter(|overlay| !overlay.hidden || lit == Some(overlay.id)) {
+            let (colour, broken) = overlay.ink(dark);
+            let name = overlay.name.clone();
+            let is_lit = lit == Some(overlay.id);
+            let seen = window;
+            let window = if many && !is_lit { whole } else { window };
+            let (drawn, curves) = overlay.series();
+            let trace = Self::of((drawn, &mut *curves), name, key, (window, cursor), colour);
+            let span = curves.span(key, seen);
+            traces.push(Self {
+                width: if is_lit { 2.6 } else { 1.2 },
+                style: if broken { Style::Dashed } else { Style::Solid },
+                over: !is_lit,
+                span,
+                ..trace
+            });
+        }
+        traces
+    }
+}
+
+impl Sheet {
+    /// Writes down the curves of a time plot, within the stretch in view; those of a further plot below come after them.
+    pub fn curves(&mut self, traces: &[Trace], log: bool, (from, to): (f64, f64)) {
+        self.head(["curve", "epoch", "value"]);
+        self.over_time = true;
+        // As they are drawn, the last on top: that is the one that the view is about.
+        for trace in traces.iter().rev() {
+            let drawn = || {
+                let points = trace.visible.pieces.iter().flatten();
+                points.map(|point| (point.x, if log { 10f64.powf(point.y) } else { point.y })).collect()
+            };
+            let (name, points) = match &trace.told {
+                Some(told) => (told.name.as_str(), told.points.clone()),
+                // What stands nowhere in the record, but is computed as it is drawn.
+                None if !trace.name.is_empty() => (trace.name.as_str(), drawn()),
+                None => continue,
+            };
+            for (epoch, value) in points.into_iter().filter(|(epoch, _)| (from..=to).contains(epoch)) {
+                self.row([name.into(), epoch.into(), value.into()]);
+            }
+        }
+    }
 }
 
 /// A curve as it was measured; of a logarithmic axis what has a place there.
@@ -190,7 +245,7 @@ pub fn time_plot(
         sheet.curves(traces, plot.log, range);
     }
     // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
-    let many = !context.paper && Pictures::are_many(traces);
+    let many = !context.paper && traces.iter().filter(|trace| trace.over).count() > MANY;
     let shown = show(ui, context, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
     let others = if many { picture(ui, context, plot, traces, &shown.0) } else { Shape::Noop };
@@ -213,7 +268,9 @@ fn picture(
 ) -> Shape {
     let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
     let window = Window { from: context.range.0, to: context.range.1, pixels };
-    context.runs.pictures.shape(ui, plot.id, traces, window, transform)
+    let over = traces.iter().filter(|trace| trace.over);
+    let lines = over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect();
+    context.runs.pictures.shape(ui, plot.id, lines, window, transform)
 }
 
 /// The bare plot: grid, ticks and lines, without those that a picture has.
@@ -326,12 +383,7 @@ pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &Pl
         if let Some(moment) = context.travel.marks.moment(which) {
             let x = transform.position_from_point_x(moment.epoch);
             let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
-            painter.extend(Shape::dashed_line(
-                &line,
-                Stroke::new(1.0, playback::colour(context.tokens, which)),
-                2.0,
-                4.0,
-            ));
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, colour(context.tokens, which)), 2.0, 4.0));
         }
     }
 }
@@ -376,26 +428,21 @@ pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &
     if let Some(pos) = response.interact_pointer_pos()
         && (response.dragged_by(PointerButton::Primary) || response.clicked())
     {
-        actions.push(Action::Seek(epoch_at(pos)));
+        actions.push(PlaybackAction::Seek(epoch_at(pos)));
     }
     zoom_to_stretch(actions, response, transform, ui);
     if let (true, Some(pos)) = (response.contains_pointer(), ui.input(|input| input.pointer.hover_pos())) {
         let (zoom, scroll) = ui.input(|input| (f64::from(input.zoom_delta()), input.smooth_scroll_delta));
         if zoom != 1.0 {
-            actions.push(Action::Zoom { about: epoch_at(pos), factor: zoom });
+            actions.push(PlaybackAction::Zoom { about: epoch_at(pos), factor: zoom });
         } else if scroll != Vec2::ZERO {
             let points = f64::from(scroll.x + scroll.y);
-            actions.push(Action::Pan(-points * transform.dvalue_dpos()[0]));
+            actions.push(PlaybackAction::Pan(-points * transform.dvalue_dpos()[0]));
         }
     }
 }
 
-fn zoom_to_stretch(
-    actions: &mut crate::ui::app::actions::Actions,
-    response: &Response,
-    transform: &PlotTransform,
-    ui: &Ui,
-) {
+fn zoom_to_stretch(actions: &mut Actions, response: &Response, transform: &PlotTransform, ui: &Ui) {
     let id = response.id.with("stretch");
     if response.drag_started_by(PointerButton::Secondary)
         && let Some(pos) = response.interact_pointer_pos()
@@ -412,7 +459,7 @@ fn zoom_to_stretch(
         ui.data_mut(|data| data.remove::<f32>(id));
         if rect.width() > 4.0 {
             let epoch = |x: f32| transform.value_from_position(pos2(x, frame.top())).x;
-            actions.push(Action::Show(epoch(rect.left()), epoch(rect.right())));
+            actions.push(PlaybackAction::Show(epoch(rect.left()), epoch(rect.right())));
         }
     } else {
         let accent = ui.visuals().selection.stroke.color;

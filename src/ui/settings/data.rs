@@ -4,7 +4,7 @@ use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
 use crate::spec::{Loss, MOST_SAMPLES, Source, Spacing, Spec, Target, TaskKind};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::SettingsAction;
 use crate::ui::kit::theme::ROW;
 use crate::ui::kit::widgets::{Icon, IconButton};
 
@@ -32,7 +32,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
                 form.draft.data.path = (!text.is_empty()).then(|| text.into());
             }
             if IconButton::small(Icon::Folder, "Choose a folder…").show(ui, ROW).clicked() {
-                form.actions.push(Action::ChooseFolder);
+                form.actions.push(SettingsAction::ChooseFolder);
             }
         });
     }

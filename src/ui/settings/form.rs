@@ -3,9 +3,10 @@
 use egui::emath::Numeric;
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
-use super::Checked;
+use super::checked::Checked;
 use crate::spec::{INFINITE, Spec};
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::RunAction;
 use crate::ui::app::session::Session;
 use crate::ui::kit::{format, widgets};
 use crate::ui::kit::{
@@ -35,7 +36,7 @@ impl Form<'_> {
     /// Tells the run, if one goes on.
     pub fn live(&mut self, command: Command) {
         if self.is_live() {
-            self.actions.push(Action::Live(command));
+            self.actions.push(RunAction::Send(command));
         }
     }
 

@@ -3,6 +3,7 @@
 //! The panel edits a draft. What a running network can take in its stride (rate, cadence, coming tasks, pace) is told to it
 //! at once; everything else waits for `Restart to apply`. A problem stands in words below its field.
 
+pub(crate) mod checked;
 mod classes;
 mod data;
 mod form;
@@ -13,7 +14,8 @@ mod training;
 
 use egui::{Panel, RichText, ScrollArea, Ui};
 
-use super::app::actions::{Action, Actions};
+use super::app::action_queue::Actions;
+use super::app::actions::{RunAction, SettingsAction};
 use super::app::commands::UserCommand;
 use super::app::session::Session;
 use super::kit::format;
@@ -22,49 +24,9 @@ use super::kit::{
     theme,
     theme::{GRID, Tokens},
 };
-use crate::spec::{Cost, DataShape, Preset, Problem, Spec, preset_of};
-
-pub use form::Form;
-
-/// A draft and what is known of it; computed again only when the draft changes.
-#[derive(Debug)]
-pub struct Checked {
-    of: Spec,
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
-    pub shape: DataShape,
-    /// The ready-made run that it is, whatever the seed.
-    pub preset: Option<&'static Preset>,
-    /// Absent while something is wrong: numbers of an impossible network would mislead.
-    pub cost: Option<Cost>,
-}
-
-impl Checked {
-    pub fn new(spec: &Spec) -> Self {
-        let shape = DataShape::expected(spec);
-        let problems = spec.problems(&shape);
-        let cost = problems.is_empty().then(|| Cost::of(spec, &shape));
-        let (warnings, preset) = (spec.warnings(), preset_of(spec));
-        Self { of: spec.clone(), problems, warnings, shape, preset, cost }
-    }
-
-    /// Looks again if the draft is another.
-    pub fn update(&mut self, spec: &Spec) {
-        if self.of != *spec {
-            *self = Self::new(spec);
-        }
-    }
-}
-
-/// Whether the draft would be another run than the one that goes on: everything but what can be changed live.
-pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
-    let mut same = draft.clone();
-    same.training.rate = running.training.rate;
-    same.kernel.per_epoch = running.kernel.per_epoch;
-    same.tasks.order.clone_from(&running.tasks.order);
-    same.changes.clone_from(&running.changes);
-    !same.same_run(running)
-}
+use crate::spec::Spec;
+use crate::ui::settings::checked::{ASSUMED_FLOPS, Checked, needs_restart};
+use crate::ui::settings::form::Form;
 
 /// Whether a run that has ended trained its tasks in another order; one that goes on is told of it.
 fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
@@ -173,16 +135,13 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
                 actions.user(UserCommand::Restart);
             }
             if ui.button("Undo").on_hover_text("Back to the settings of this run").clicked() {
-                actions.push(Action::Revert);
+                actions.push(SettingsAction::Revert);
             }
         } else {
             ui.set_min_height(BAR_BUTTON);
             if around.has_reference && ui.button("Hide the run before").on_hover_text("The faint curves").clicked() {
-                actions.push(Action::ForgetReference);
+                actions.push(RunAction::ForgetReference);
             }
         }
     });
 }
-
-/// Speed taken for granted until a run has shown what this machine does, in floating-point operations per second.
-pub const ASSUMED_FLOPS: f64 = 2e10;

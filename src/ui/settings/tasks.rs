@@ -7,10 +7,11 @@ use std::ops::RangeInclusive;
 
 use egui::{Color32, CursorIcon, Id, Key, Modifiers, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
+use super::checked::needs_restart;
 use super::classes;
 use super::form::{Form, real, whole};
 use crate::spec::{TaskKind, jaccard};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
 use crate::ui::kit::{theme, theme::ROW};
 use crate::worker::Command;
@@ -115,7 +116,7 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     let sequence = form.draft.tasks.sequence();
     // The stream of the run decides what is locked; a draft of another stream is free.
     let begun = match form.session {
-        Some(session) if session.is_live() && !super::needs_restart(form.draft, &session.spec) => {
+        Some(session) if session.is_live() && !needs_restart(form.draft, &session.spec) => {
             session.history.tasks().len()
         }
         _ => 0,
@@ -204,7 +205,7 @@ fn in_order(sequence: Vec<usize>) -> Vec<usize> {
 fn reorder(form: &mut Form<'_>, mut sequence: Vec<usize>, from: usize, to: usize) {
     let task = sequence.remove(from);
     sequence.insert(to, task);
-    let restart = form.session.is_none_or(|session| super::needs_restart(form.draft, &session.spec));
+    let restart = form.session.is_none_or(|session| needs_restart(form.draft, &session.spec));
     form.draft.tasks.order = in_order(sequence.clone());
     if let Some(session) = form.session
         && !restart
@@ -212,7 +213,7 @@ fn reorder(form: &mut Form<'_>, mut sequence: Vec<usize>, from: usize, to: usize
         let begun = session.history.tasks();
         let upcoming: Vec<usize> =
             sequence.into_iter().filter(|task| begun.iter().all(|start| start.task != *task)).collect();
-        form.actions.push(Action::Live(Command::SetUpcoming(upcoming)));
+        form.actions.push(RunAction::Send(Command::SetUpcoming(upcoming)));
     }
 }
 

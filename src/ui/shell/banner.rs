@@ -1,13 +1,13 @@
-//! States that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
+//! Draws the states that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
 
 use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
 use crate::run::{Ending, RunState};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::{RunAction, ShellAction};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::app::session::Session;
 use crate::ui::kit::{theme, theme::GRID};
-use crate::ui::settings::Checked;
+use crate::ui::settings::checked::Checked;
 use crate::ui::views::context::ViewContext;
 
 /// What is to be said.
@@ -63,7 +63,7 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = GRID;
                 if ui.button("Dismiss").clicked() {
-                    scene.actions.push(Action::Dismiss);
+                    scene.actions.push(ShellAction::DismissBanner);
                 }
                 match message.again {
                     Again::Not => {}
@@ -75,7 +75,7 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
                     Again::At(rate) => {
                         let hover = "Begin again with a tenth of the learning rate and all else as it stands";
                         if ui.button(format!("Restart with rate {rate}")).on_hover_text(hover).clicked() {
-                            scene.actions.push(Action::RestartAt(rate));
+                            scene.actions.push(RunAction::RestartAt(rate));
                         }
                     }
                 }

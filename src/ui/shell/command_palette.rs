@@ -6,13 +6,14 @@
 use egui::{Align, Align2, Button, Context, Key, Label, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use crate::spec::{PRESETS, Preset};
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::{RunAction, ViewAction};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::{
     theme,
     theme::{GRID, ROW, Tokens},
 };
-use crate::ui::study::Wish;
+use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 
 const WIDTH: f32 = 460.0;
@@ -64,12 +65,12 @@ impl Entry {
     fn push(self, actions: &mut Actions) {
         match self {
             Self::Command(command) => actions.user(command),
-            Self::Preset(preset) => actions.push(Action::Load(preset)),
-            Self::View(view) => actions.push(Action::Bring(view)),
+            Self::Preset(preset) => actions.push(RunAction::Load(preset)),
+            Self::View(view) => actions.push(ViewAction::Bring(view)),
         }
         // Both are of the page of the run.
         if !matches!(self, Self::Command(_)) {
-            actions.push(Action::Study(Wish::Show(false)));
+            actions.push(StudyAction::Show(false));
         }
     }
 

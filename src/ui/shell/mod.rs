@@ -6,5 +6,55 @@ pub(crate) mod folder_dialog;
 pub(crate) mod help;
 pub(crate) mod status_bar;
 pub(crate) mod timeline;
+pub(crate) mod toast;
 pub mod toasts;
 pub(crate) mod top_bar;
+
+use egui::{Context, ViewportCommand};
+
+use super::app::commands::UserCommand;
+use super::app::shortcuts::Waiting;
+use super::kit::perf_stats::PerfStats;
+use super::shell::command_palette::Palette;
+use super::shell::toast::Toast;
+use super::shell::toasts::Toasts;
+
+/// What belongs to the window as a whole and to no page: messages, palette, help, keys that wait, and how it closes.
+#[derive(Default)]
+pub struct Shell {
+    pub toasts: Toasts,
+    pub palette: Palette,
+    /// Whether the help page is open.
+    pub help: bool,
+    /// Whether the banner was closed.
+    pub banner_dismissed: bool,
+    /// What was typed and is still to be given to somebody.
+    pub waiting: Waiting,
+    /// The last command that was carried out.
+    pub last_command: Option<UserCommand>,
+    /// Whether the window closes once all files are written.
+    closing: bool,
+    pub stats: PerfStats,
+}
+
+impl Shell {
+    /// Says something at the lower right.
+    pub fn say(&mut self, toasts: impl IntoIterator<Item = Toast>) {
+        toasts.into_iter().for_each(|toast| self.toasts.say(toast));
+    }
+
+    /// Lets a window that is closed while files are being made (`saves`) stay until they are whole; closed again it goes at once.
+    pub fn close_when_saved(&mut self, ctx: &Context, saves: bool) {
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        if asked && saves && !self.closing {
+            self.closing = true;
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            let text =
+                "What is being saved is not yet whole: the window closes when it is; close it again to give it up";
+            self.toasts.say(Toast::offer(text));
+        } else if self.closing && !saves {
+            self.closing = false;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+}

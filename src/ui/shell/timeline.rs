@@ -1,4 +1,4 @@
-//! The whole run in one strip: tasks by colour, a tick per snapshot, marks, the play head, the buttons that move it, and the
+//! Draws the whole run in one strip: tasks by colour, a tick per snapshot, marks, the play head, the buttons that move it, and the
 //! one that follows the run.
 //!
 //! Plots may show a part of the run; this strip always shows all of it, and marks the part.
@@ -8,13 +8,14 @@ use egui::{
     Align2, Mesh, PointerButton, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use crate::ui::app::actions::Action;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{Icon, IconButton};
 use crate::ui::kit::{theme, theme::GRID};
+use crate::ui::playback::action::PlaybackAction;
 use crate::ui::playback::clock::newest;
+use crate::ui::playback::controls;
 use crate::ui::views::context::ViewContext;
-use crate::ui::{kit::format, playback, plot::axes};
+use crate::ui::{kit::format, plot::axes};
 
 /// Height of the strip with its text.
 pub const HEIGHT: f32 = 52.0;
@@ -27,9 +28,9 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, available: &[UserCommand])
     let follow = 88.0;
     let (head, rest) = inner.split_left_right_at_x(inner.left() + axes::AXIS + 76.0);
     let (strip, follow) = rest.split_left_right_at_x(rest.right() - follow);
-    let (strip, buttons) = strip.split_left_right_at_x(strip.right() - playback::WIDTH);
+    let (strip, buttons) = strip.split_left_right_at_x(strip.right() - controls::WIDTH);
     read_out(ui, scene, head);
-    playback::controls(ui, scene, buttons, available);
+    controls::controls(ui, scene, buttons, available);
     follow_button(ui, scene, follow);
     let strip = strip.with_max_x(strip.right() - 2.0 * GRID);
     paint(ui, scene, strip);
@@ -100,7 +101,7 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
         let part = Rect::from_x_y_ranges(x(from)..=x(to), (top - 2.0)..=(bottom + 2.0)).intersect(rect);
         painter.rect_stroke(part, 3.0, Stroke::new(1.0, tokens.accent), egui::StrokeKind::Inside);
     }
-    playback::flags(ui, scene, Rect::from_x_y_ranges(rect.x_range(), top..=bottom), x);
+    controls::flags(ui, scene, Rect::from_x_y_ranges(rect.x_range(), top..=bottom), x);
     let head = x(scene.cursor);
     painter.vline(head, (top - 2.0)..=(bottom + 3.0), Stroke::new(2.0, tokens.cursor));
     painter.circle(pos2(head, bottom + 4.0), 4.0, tokens.cursor, Stroke::new(1.5, tokens.card));
@@ -111,7 +112,7 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
         && (response.dragged_by(PointerButton::Primary) || response.clicked())
     {
         let epoch = f64::from((pos.x - rect.left()) / rect.width()) * end;
-        scene.actions.push(Action::Seek(epoch));
+        scene.actions.push(PlaybackAction::Seek(epoch));
     }
 }
 

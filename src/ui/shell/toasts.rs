@@ -1,16 +1,18 @@
-//! Short words at the lower right that need no answer: what was done, or why it could not be, with the folder if there is one.
+//! Draws the messages at the lower right that need no answer: what was done, or why it could not be.
 //!
 //! Guarantees: nothing waits for them and they take no focus; an error or an offer stays until it is closed, all else goes by
 //! itself after it could be read; there are never more than a few.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use egui::{Align, Align2, Area, Context, Frame, Label, Layout, Margin, Order, RichText, vec2};
 
+use super::toast::{Toast, ToastButton};
 use crate::run::harmless;
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::ShellAction;
 use crate::ui::kit::theme::{GRID, Tokens};
+use crate::ui::overlays::action::OverlayAction;
 
 /// So many at most; the oldest goes first.
 const MOST: usize = 4;
@@ -18,54 +20,7 @@ const MOST: usize = 4;
 const STAY: Duration = Duration::from_secs(8);
 const WIDTH: f32 = 340.0;
 
-/// One of them.
-#[derive(Clone, Debug)]
-pub struct Toast {
-    pub text: String,
-    pub is_error: bool,
-    /// Whether it is there until it is closed.
-    pub stays: bool,
-    /// To be opened from here.
-    pub folder: Option<PathBuf>,
-    /// What else can be done about it.
-    pub buttons: Vec<(&'static str, Action)>,
-}
-
-impl Toast {
-    /// Something was done.
-    pub fn done(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_error: false, stays: false, folder: None, buttons: Vec::new() }
-    }
-
-    /// Something that the user may want to look at, and not within seconds.
-    pub fn offer(text: impl Into<String>) -> Self {
-        Self { stays: true, ..Self::done(text) }
-    }
-
-    /// Something could not be done.
-    pub fn failed(text: impl Into<String>) -> Self {
-        Self { is_error: true, stays: true, ..Self::done(text) }
-    }
-
-    /// The same, with a folder to open.
-    #[must_use]
-    pub fn with_folder(self, folder: &Path) -> Self {
-        Self { folder: Some(folder.to_owned()), ..self }
-    }
-
-    /// The same, with something to be done about it; the button closes it.
-    #[must_use]
-    pub fn with_button(mut self, label: &'static str, action: Action) -> Self {
-        self.buttons.push((label, action));
-        self
-    }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        (&self.text, self.is_error, &self.folder) == (&other.text, other.is_error, &other.folder)
-    }
-}
-
-/// Those that are shown.
+/// The messages that are shown.
 #[derive(Default)]
 pub struct Toasts(Vec<(Toast, Instant)>);
 
@@ -124,11 +79,16 @@ impl Toasts {
                             if let Some(folder) = &toast.folder
                                 && ui.small_button("Open folder").on_hover_text(folder.display().to_string()).clicked()
                             {
-                                actions.push(Action::Reveal(folder.clone()));
+                                actions.push(ShellAction::Reveal(folder.clone()));
                             }
-                            for (label, action) in &toast.buttons {
+                            for (label, button) in &toast.buttons {
                                 if ui.small_button(*label).clicked() {
-                                    actions.push(action.clone());
+                                    match button {
+                                        ToastButton::Reveal(path) => actions.push(ShellAction::Reveal(path.clone())),
+                                        ToastButton::Open(run) => {
+                                            actions.push(OverlayAction::Open(vec![run.clone()]));
+                                        }
+                                    }
                                     closed = Some(place);
                                 }
                             }

@@ -1,4 +1,4 @@
-//! The bar at the top: name, presets, transport, where the run stands.
+//! Draws the bar at the top: name, presets, transport, where the run stands.
 //!
 //! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
 
@@ -6,14 +6,16 @@ use egui::{Align, ComboBox, Layout, RichText, Ui};
 
 use crate::run::{Ending, RunState};
 use crate::spec::{LABS, Preset};
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::RunAction;
 use crate::ui::app::commands::{Group, UserCommand};
 use crate::ui::app::session::Session;
 use crate::ui::kit::appearance;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::ui::kit::{theme, theme::GRID};
-use crate::ui::study::{StudyPage, Wish};
+use crate::ui::study::StudyPage;
+use crate::ui::study::action::StudyAction;
 use crate::ui::views::context::ViewContext;
 
 pub fn show(
@@ -68,7 +70,7 @@ fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
     let many = format!("Many runs under one question ({key})");
     let mut shown = study.shown;
     if segments(ui, &mut shown, &[(false, "Run", run.as_str()), (true, "Study", many.as_str())]) {
-        actions.push(Action::Study(Wish::Show(shown)));
+        actions.push(StudyAction::Show(shown));
     }
 }
 
@@ -86,7 +88,7 @@ fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
                 let chosen = current.is_some_and(|current| current.name == preset.name);
                 ui.scope(|ui| {
                     if ui.selectable_label(chosen, preset.name).clicked() {
-                        actions.push(Action::Load(preset));
+                        actions.push(RunAction::Load(preset));
                     }
                     ui.label(RichText::new(preset.about).size(theme::SMALL).weak());
                 });
@@ -106,21 +108,22 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     let can_start = available.contains(&UserCommand::Restart);
 
     // One button, as wide in each of its states, so that the ones beside it stay where they are.
-    let (icon, text, action) = match (live, paused, pausing) {
-        (true, true, _) => (Icon::Play, "Resume", Some(Action::User(UserCommand::PauseResume))),
-        (true, false, true) => (Icon::Pause, "Pausing…", None),
-        (true, false, false) => (Icon::Pause, "Pause", running.then_some(Action::User(UserCommand::PauseResume))),
-        (false, ..) => (Icon::Play, "Start", can_start.then_some(Action::Start)),
+    let (icon, text, primary) = match (live, paused, pausing) {
+        (true, true, _) => (Icon::Play, "Resume", true),
+        (true, false, true) => (Icon::Pause, "Pausing…", false),
+        (true, false, false) => (Icon::Pause, "Pause", running),
+        (false, ..) => (Icon::Play, "Start", can_start),
     };
     let hover =
         if live { UserCommand::PauseResume.hover(ui.ctx()) } else { "Begin a run of these settings".to_owned() };
-    let primary = action.is_some();
-    let button = IconButton { icon, text, name: text, hover, enabled: action.is_some() && !stopping, primary };
+    let button = IconButton { icon, text, name: text, hover, enabled: primary && !stopping, primary };
     let before = ui.cursor().left();
-    if button.show(ui, BAR_BUTTON).clicked()
-        && let Some(action) = action
-    {
-        actions.push(action);
+    if button.show(ui, BAR_BUTTON).clicked() && primary {
+        if live {
+            actions.user(UserCommand::PauseResume);
+        } else {
+            actions.push(RunAction::Start);
+        }
     }
     ui.add_space((before + 96.0 - ui.cursor().left()).max(0.0));
 
@@ -177,13 +180,6 @@ fn looks(ui: &mut Ui) {
             ui.label(RichText::new(percent).size(theme::SMALL).weak()).on_hover_text("Scale of the window");
         });
     });
-}
-
-/// Whether there is a task to switch to.
-pub(crate) fn has_next(session: &Session) -> bool {
-    let history = &session.history;
-    matches!(history.state(), RunState::Running | RunState::Paused)
-        && crate::ui::playback::clock::bands(history).iter().any(|band| band.planned)
 }
 
 /// What was opened, in words.

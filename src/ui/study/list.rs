@@ -2,9 +2,10 @@
 
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::action::StudyAction;
 use super::picture;
-use super::{State, StudyPage, Wish};
-use crate::ui::app::actions::{Action, Actions};
+use super::{State, StudyPage};
+use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::{
     theme,
     theme::{ROW, Tokens},
@@ -31,7 +32,7 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
             paint(ui, rect, &name, state, dot.unwrap_or(tokens.faint));
             let hover = format!("{name}: {said}\nPress to take its settings to the run page");
             if response.on_hover_text(hover).clicked() {
-                actions.push(Action::Study(Wish::OpenRun(place)));
+                actions.push(StudyAction::OpenRun(place));
             }
         }
     });

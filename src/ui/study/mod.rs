@@ -4,6 +4,7 @@
 //! the librarian has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
 //! from there. The page knows nothing of the live run, which goes on beside it.
 
+pub(crate) mod action;
 mod chart;
 mod chosen;
 mod draft;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
-use super::app::actions::Actions;
+use super::app::action_queue::Actions;
 use super::app::session::BUDGET;
 use super::kit::theme::Tokens;
 use super::shell::folder_dialog::FolderDialog;
@@ -33,6 +34,8 @@ use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;
 use crate::worker::{DeviceChoice, Waker};
 
+use crate::ui::study::action::StudyAction;
+
 pub use draft::{Draft, Which};
 pub use learning::Worked;
 pub use panels::PanelKind;
@@ -40,23 +43,6 @@ pub use print::{CardOrder, Cards};
 
 /// Sends a librarian off; the closure wakes the window. A test or a bench hands in its own.
 pub type SendFn = Box<dyn Fn(Order, Waker) -> Librarian>;
-
-/// A wish of the user, carried out between frames.
-#[derive(Clone, Debug)]
-pub enum Wish {
-    /// Show this page, or the run.
-    Show(bool),
-    /// Do what is left of the study.
-    Start,
-    /// End the runs in progress; what is done stays.
-    Cancel,
-    /// Draw the figures into the study's folder.
-    Draw,
-    /// Choose the study's folder.
-    ChooseFolder,
-    /// Take the settings of this run of the study to the run page.
-    OpenRun(usize),
-}
 
 /// How one run of the study stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,33 +224,36 @@ impl StudyPage {
         }
     }
 
-    /// Carries out a wish that concerns nothing but this page.
-    pub fn execute(&mut self, wish: &Wish, waker: impl Fn() -> Waker) {
-        match wish {
-            Wish::Show(shown) => self.shown = *shown,
-            Wish::Start if self.can_start() => {
+    /// Carries out an action that concerns nothing but this page.
+    pub fn execute(&mut self, action: StudyAction, waker: impl Fn() -> Waker) {
+        match action {
+            StudyAction::Show(shown) => self.shown = shown,
+            StudyAction::Toggle => self.shown = !self.shown,
+            StudyAction::Start if self.can_start() => {
                 let work = Work::Finish { device: DeviceChoice::Cpu, at_once: self.draft.at_once.max(1) };
                 if let Some(order) = self.order(work) {
                     self.notice = None;
                     self.work = Some((Busy::Running, (self.send)(order, waker())));
                 }
             }
-            Wish::Cancel => {
+            StudyAction::Cancel => {
                 if let Some((busy @ Busy::Running, librarian)) = &mut self.work {
                     librarian.cancel();
                     *busy = Busy::Cancelling;
                 }
             }
-            Wish::Draw => {
+            StudyAction::DrawFigures => {
                 if let (None, Some(order)) = (&self.drawing, self.order(Work::Draw)) {
                     self.drawing = Some((self.send)(order, waker()));
                 }
             }
-            Wish::ChooseFolder if self.dialog.is_none() => match FolderDialog::open("Folder for the study", waker()) {
-                Ok(dialog) => self.dialog = Some(dialog),
-                Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
-            },
-            Wish::Start | Wish::ChooseFolder | Wish::OpenRun(_) => {}
+            StudyAction::ChooseFolder if self.dialog.is_none() => {
+                match FolderDialog::open("Folder for the study", waker()) {
+                    Ok(dialog) => self.dialog = Some(dialog),
+                    Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
+                }
+            }
+            StudyAction::Start | StudyAction::ChooseFolder | StudyAction::OpenRun(_) => {}
         }
     }
 
@@ -332,7 +321,7 @@ impl StudyPage {
         }
     }
 
-    /// The librarian has gone home.
+    /// Called when the study thread's channel has closed.
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };

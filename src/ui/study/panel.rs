@@ -3,17 +3,18 @@
 
 use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, TextEdit, Ui, vec2};
 
+use super::action::StudyAction;
 use super::draft::{Draft, Which};
-use super::{Busy, StudyPage, Wish, list};
+use super::{Busy, StudyPage, list};
 use crate::spec::{STUDIES, Spec, lab_before, values_text};
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton};
 use crate::ui::kit::{
     theme,
     theme::{GRID, ROW, Tokens},
 };
-use crate::ui::settings::ASSUMED_FLOPS;
+use crate::ui::settings::checked::ASSUMED_FLOPS;
 
 /// Width of the labels.
 const LABEL: f32 = 64.0;
@@ -78,7 +79,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
             draft.folder = Some(text);
         }
         if IconButton::small(Icon::Folder, "Choose the study's folder…").show(ui, ROW).clicked() {
-            actions.push(Action::Study(Wish::ChooseFolder));
+            actions.push(StudyAction::ChooseFolder);
         }
     });
 }
@@ -226,7 +227,7 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
         let button =
             IconButton { icon, text, name: text, hover: hover.to_owned(), enabled, primary: enabled && !running };
         if button.show(ui, BAR_BUTTON).clicked() && enabled {
-            actions.push(Action::Study(if running { Wish::Cancel } else { Wish::Start }));
+            actions.push(if running { StudyAction::Cancel } else { StudyAction::Start });
         }
     });
     // A foot that has become higher has its room in the next frame only.

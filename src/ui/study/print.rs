@@ -5,7 +5,7 @@ use egui::{RichText, Ui, Vec2, vec2};
 use super::picture::Picture;
 use super::results::{legend, names};
 use super::{StudyPage, chart};
-use crate::ui::export::What;
+use crate::ui::export::action::What;
 use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::data_table::{Cell, Sheet};
 use crate::ui::kit::widgets::{Card, card_titled};

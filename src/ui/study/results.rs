@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
 
+use super::action::StudyAction;
 use super::learning::{self, Learning, Worked};
 use super::panels::{PanelKind, Style};
 use super::picture::{self, Picture, View};
-use super::{Busy, State, StudyPage, Wish, chart};
+use super::{Busy, State, StudyPage, chart};
 use crate::analysis::Learnt;
 use crate::analysis::comparison::Comparison;
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::widgets::{Card, card_titled, choose};
 use crate::ui::kit::{
     theme,
@@ -131,7 +132,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
         if let Some(place) =
             learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID), &mut page.cards)
         {
-            actions.push(Action::Study(Wish::OpenRun(place)));
+            actions.push(StudyAction::OpenRun(place));
         }
         return;
     }
@@ -160,7 +161,7 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     let tokens = Tokens::of(ui);
     let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
     if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
-        actions.push(Action::Study(Wish::Draw));
+        actions.push(StudyAction::DrawFigures);
     }
     let Some(runs) = runs else { return };
     let mut shown = page.results.shown(runs);

@@ -8,8 +8,9 @@ use super::view::{Needs, ViewClass};
 use crate::math::forgetting::forgetting;
 use crate::run::{Block, Ending, History, Row, RunState};
 use crate::ui::kit::data_table::Sheet;
-use crate::ui::kit::widgets::{legend, number_legend, segments};
+use crate::ui::kit::widgets::segments;
 use crate::ui::kit::{theme, theme::Tokens};
+use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 

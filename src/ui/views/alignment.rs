@@ -6,7 +6,8 @@ use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::Metric;
-use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

@@ -8,7 +8,8 @@ use egui::{RichText, Ui};
 use super::forks::jobs::Forks;
 use crate::run::{Block, History, RunInfo, Snapshot};
 use crate::spec::preset;
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::theme;
 use crate::ui::kit::theme::Tokens;
@@ -146,6 +147,6 @@ pub fn absent(ui: &mut Ui, context: &mut ViewContext<'_>, text: &str, has_it: Op
     if let Some(preset) = has_it.and_then(preset)
         && ui.button(format!("Start {}", preset.name)).clicked()
     {
-        context.actions.push(Action::Load(preset));
+        context.actions.push(RunAction::Load(preset));
     }
 }

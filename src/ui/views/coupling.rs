@@ -5,7 +5,8 @@ use egui::Ui;
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
-use crate::ui::kit::widgets::{choose, number_legend, segments};
+use crate::ui::kit::widgets::{choose, segments};
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, OfPair, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

@@ -16,10 +16,9 @@ use super::pane::{Pane, PaneAction};
 use super::{States, View};
 use crate::run::{Block, History, Snapshot};
 use crate::spec::{DataShape, NetworkSpec};
-use crate::ui::app::actions::Action;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::app::update::waker;
-use crate::ui::export::Order;
+use crate::ui::export::action::{ExportAction, Order};
+use crate::ui::kit::waker::waker;
 use crate::ui::kit::widgets::set_paper;
 
 /// The pane, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
@@ -240,7 +239,7 @@ impl Grid {
                 Some(PaneAction::Split(dir)) => panes.split(pane, dir),
                 Some(PaneAction::Close) => panes.close(pane),
                 Some(PaneAction::Export(what)) => {
-                    context.actions.push(Action::Export(Order { view: asked.view, size: asked.size, what }));
+                    context.actions.push(ExportAction::View(Order { view: asked.view, size: asked.size, what }));
                 }
                 Some(PaneAction::Light) => context.actions.user(UserCommand::LightExports),
                 None => {}

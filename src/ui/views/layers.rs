@@ -9,7 +9,8 @@ use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::ui::kit::format;
-use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfLayer, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

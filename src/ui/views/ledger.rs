@@ -10,7 +10,7 @@ use super::gram::class;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Ledger, OldImage, RunInfo, RunState};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
@@ -52,7 +52,7 @@ impl ViewClass for LedgerView {
             && context.history.tasks().len() > 1;
         let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
         if header.add_enabled(live && plain, button).on_hover_text("Of the next step").clicked() {
-            context.actions.push(Action::Live(Command::TakeLedger));
+            context.actions.push(RunAction::Send(Command::TakeLedger));
             self.step = None;
         }
         let ledgers = context.history.ledgers();

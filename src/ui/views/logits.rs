@@ -7,7 +7,8 @@ use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::Logits;
-use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfLogits, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 

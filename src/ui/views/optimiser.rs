@@ -6,7 +6,8 @@ use super::context::{ViewContext, absent, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric};
-use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfOptimiser, Source};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 

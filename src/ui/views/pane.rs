@@ -7,7 +7,7 @@ use egui_tiles::LinearDir;
 use super::View;
 use super::context::Selection;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::export::What;
+use crate::ui::export::action::What;
 use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};

@@ -6,7 +6,8 @@ use super::context::{ViewContext, absent};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric, Predictor};
-use crate::ui::kit::widgets::{choose, legend, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 

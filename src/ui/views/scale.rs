@@ -7,7 +7,8 @@ use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric};
 use crate::ui::kit::format;
-use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 

@@ -10,7 +10,8 @@ use super::view::{Needs, ViewClass};
 use crate::run::{Predictor, RunInfo, Snapshot};
 use crate::spec::Readout;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 

@@ -11,7 +11,8 @@ use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric, Row};
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{choose, number_legend, tick};
+use crate::ui::kit::widgets::{choose, tick};
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
 

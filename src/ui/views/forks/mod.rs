@@ -8,12 +8,13 @@ use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, Ending, History, Metric, RunState};
-use crate::ui::app::actions::Action;
+use crate::ui::app::actions::RunAction;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{Icon, IconButton, choose, number_legend};
+use crate::ui::kit::widgets::{Icon, IconButton, choose};
+use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Curves, Key, Source, Window};
 use crate::ui::plot::{TimePlot, Trace, time_plot, told, window};
 use crate::ui::views::forks::jobs::ideas;
@@ -269,7 +270,7 @@ fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
         }
     });
     if let Some(place) = removed {
-        context.actions.push(Action::RemoveFuture(place));
+        context.actions.push(RunAction::RemoveFuture(place));
     }
 }
 

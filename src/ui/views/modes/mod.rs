@@ -16,7 +16,8 @@ use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::Told;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
-use crate::ui::kit::widgets::{choose, names_below};
+use crate::ui::kit::widgets::choose;
+use crate::ui::plot::legend::names_below;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
 /// Modes drawn at once.

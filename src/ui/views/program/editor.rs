@@ -12,9 +12,10 @@ use super::files::{FileWork, Told, opened, saved};
 use super::reader::{Network, Question, network};
 use crate::spec::text::{TextError, builtin};
 use crate::spec::{DataShape, NetworkSpec};
-use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::{RunAction, ShellAction};
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::shell::toasts::Toast;
+use crate::ui::shell::toast::Toast;
 use crate::worker::Waker;
 
 /// What is asked of the text by a button or a key.
@@ -207,7 +208,7 @@ impl Editor {
             }
             Wish::Apply => {
                 if let Some(network) = self.candidate() {
-                    actions.push(Action::Apply(Box::new(network)));
+                    actions.push(RunAction::Apply(Box::new(network)));
                 }
             }
             Wish::Open | Wish::Save if self.files.is_some() => {}
@@ -233,7 +234,7 @@ impl Editor {
     fn wait(&mut self, work: std::io::Result<FileWork>, actions: &mut Actions) {
         match work {
             Ok(work) => self.files = Some(work),
-            Err(err) => actions.push(Action::Tell(Toast::failed(format!("No file dialog: {err}")))),
+            Err(err) => actions.push(ShellAction::Say(Toast::failed(format!("No file dialog: {err}")))),
         }
     }
 
@@ -253,9 +254,9 @@ impl Editor {
             Told::Saved(path, name) => {
                 (self.name, self.typed) = (Some(name), None);
                 let shown = path.display();
-                actions.push(Action::Tell(Toast::done(format!("Saved as {shown}"))));
+                actions.push(ShellAction::Say(Toast::done(format!("Saved as {shown}"))));
             }
-            Told::Failed(sentence) => actions.push(Action::Tell(Toast::failed(sentence))),
+            Told::Failed(sentence) => actions.push(ShellAction::Say(Toast::failed(sentence))),
             Told::NoDialog => _ = self.typed.get_or_insert_default(),
         }
     }

@@ -28,7 +28,7 @@ use super::pane::{Pane, PaneAction};
 use super::view::{Needs, ViewClass};
 use crate::run::TensorMetrics;
 use crate::spec::{NetworkSpec, Program};
-use crate::ui::app::update::waker;
+use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
 
 /// From this size on there is room for text and drawing beside each other.

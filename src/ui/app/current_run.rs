@@ -1,0 +1,266 @@
+//! The run that is shown: its record, the one before it, its futures, and the caches of their curves.
+//!
+//! Guarantees: nothing here waits for a run, so that stop and restart answer at once, whatever the run is in the middle of; a run
+//! that is put aside for another joins the list of runs, with its Grams and its futures.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::Context;
+
+use super::gram_cache::Shelf;
+use super::session::{BUDGET, Opened, Session, is_comparable, outline};
+use crate::run::History;
+use crate::spec::Spec;
+use crate::storage::{Closing, Grams, Saver};
+use crate::ui::kit::waker::waker;
+use crate::ui::overlays::{Runs, let_go};
+use crate::ui::plot::series_cache::Curves;
+use crate::ui::shell::toast::Toast;
+use crate::ui::views::Grid;
+use crate::ui::views::forks::jobs::{Forks, GoOnFn};
+use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
+
+/// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
+pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
+
+/// Longest time that one frame spends on receiving what the futures of a fork have to tell; the run itself has the rest.
+pub(crate) const FORKS: Duration = Duration::from_millis(3);
+
+/// Everything that is shown of one run.
+pub struct CurrentRun {
+    start: StartFn,
+    go_on: GoOnFn,
+    pub session: Option<Session>,
+    /// The run before, without matrices.
+    pub reference: Option<History>,
+    curves: Curves,
+    reference_curves: Curves,
+    pub forks: Forks,
+    /// What is shown before the first run.
+    nothing: History,
+}
+
+impl CurrentRun {
+    /// Makes one of which nothing runs yet.
+    pub fn new(start: StartFn) -> Self {
+        Self {
+            start,
+            go_on: go_on(DeviceChoice::Cpu),
+            session: None,
+            reference: None,
+            curves: Curves::default(),
+            reference_curves: Curves::default(),
+            forks: Forks::default(),
+            nothing: History::default(),
+        }
+    }
+
+    /// Lets futures go on on this device from now on.
+    pub fn fork_on(&mut self, device: DeviceChoice) {
+        self.go_on = go_on(device);
+    }
+
+    /// Returns what has been seen of the run.
+    pub fn history(&self) -> &History {
+        self.session.as_ref().map_or(&self.nothing, |session| &session.history)
+    }
+
+    /// Returns the record, and beside it what views change while they draw.
+    pub fn parts(&mut self) -> Parts<'_> {
+        Parts {
+            session: self.session.as_ref(),
+            history: self.session.as_ref().map_or(&self.nothing, |session| &session.history),
+            reference: self.reference.as_ref(),
+            curves: &mut self.curves,
+            reference_curves: &mut self.reference_curves,
+            forks: &mut self.forks,
+        }
+    }
+
+    /// Returns the run, if it goes on.
+    pub fn live(&mut self) -> Option<&mut Session> {
+        self.session.as_mut().filter(|session| session.is_live())
+    }
+
+    /// Whether the record that is shown was read from here.
+    pub fn is_from(&self, path: &Path) -> bool {
+        let opened = self.session.as_ref().and_then(|session| session.opened.as_ref());
+        opened.is_some_and(|opened| opened.path.as_deref() == Some(path))
+    }
+
+    /// Whether no run of this window is shown of which anything was seen: what was opened can be opened again.
+    pub fn is_vacant(&self) -> bool {
+        let is_ours = |session: &Session| session.is_live() || !session.history.rows().is_empty();
+        self.session.as_ref().is_none_or(|session| session.opened.is_some() || !is_ours(session))
+    }
+
+    /// Receives what the run and its futures have sent. Returns whether there may be more, and a message where the run is no longer
+    /// kept in its folder.
+    pub fn receive(&mut self, ctx: &Context) -> (bool, Option<Toast>) {
+        let Some(session) = &mut self.session else { return (self.forks.receive(FORKS), None) };
+        let more = session.receive(BUDGET - FORKS);
+        let trouble = session.trouble().map(Toast::failed);
+        if let Some(kept) = session.take_kept() {
+            self.forks.begin(&kept, session, &self.go_on, || waker(ctx));
+        } else if !session.is_live() {
+            self.forks.give_up("The run has ended before it could be forked");
+        } else if self.forks.at_switch && !has_switch_to_come(session) {
+            self.forks.give_up("There was no switch left at which to fork");
+        }
+        (more | self.forks.receive(FORKS), trouble)
+    }
+
+    /// Sends the run a command. A pace is of the window, and its futures have it too; all else is of the run alone.
+    pub fn send(&mut self, command: Command) {
+        if matches!(command, Command::SetPace(_)) {
+            self.forks.tell(&command);
+        }
+        if let Some(session) = &mut self.session {
+            note_live(&mut session.spec, &command);
+            session.send(command);
+        }
+    }
+
+    /// Pauses the run or lets it go on; false where none goes on.
+    pub fn pause_or_resume(&mut self) -> bool {
+        let Some(session) = self.live() else { return false };
+        let stands = session.is_paused() || session.is_pausing();
+        session.send(if stands { Command::Resume } else { Command::Pause });
+        true
+    }
+
+    /// Asks the run to keep its state for the futures that are chosen.
+    pub fn fork(&mut self) {
+        match self.session.as_mut().filter(|session| session.is_live()) {
+            Some(session) => {
+                if self.forks.ask(&session.spec, has_switch_to_come(session)) {
+                    session.send(Command::Fork { at_switch: self.forks.at_switch });
+                }
+            }
+            None => self.forks.refusal = Some("There is no run to fork: start one".to_owned()),
+        }
+    }
+
+    /// Begins a run of this spec. The one before becomes the faint reference, if its curves belong on the same axes; one that was
+    /// opened joins the list of runs.
+    pub fn begin(
+        &mut self,
+        ctx: &Context,
+        spec: &Spec,
+        saver: impl FnOnce() -> Option<Saver>,
+        overlays: &mut Runs,
+        views: &mut Grid,
+    ) {
+        if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
+            self.put_aside(overlays, views);
+        }
+        if let Some(mut before) = self.session.take() {
+            before.retire();
+            views.leave(&before.history);
+            if !is_comparable(&before.spec, spec) {
+                self.reference = None;
+            } else if let Some(outline) = outline(&before.history) {
+                self.reference = Some(outline);
+            }
+            if before.history.rows().len() > 1 {
+                overlays.recent.left(&before);
+            }
+        }
+        let run = (self.start)(spec.clone(), waker(ctx));
+        self.session = Some(Session::new(run, spec.clone()).saved_by(saver()));
+    }
+
+    /// Lets the run that is shown join the list of runs, if anything was seen of it.
+    pub fn put_aside(&mut self, overlays: &mut Runs, views: &mut Grid) {
+        let Some(mut session) = self.session.take() else { return };
+        let futures = self.forks.take_branches();
+        session.retire();
+        views.leave(&session.history);
+        let history = std::mem::take(&mut session.history);
+        let opened = session.opened.take();
+        if history.rows().is_empty() {
+            return;
+        }
+        let id = match opened {
+            // Its Grams are on disk: only its curves are kept.
+            Some(Opened { name, path, shelf: Some(shelf) }) => {
+                let grams = Some(Arc::clone(shelf.grams()));
+                // Of a single row there is no outline, and nothing to save.
+                let kept = match outline(&history) {
+                    Some(outline) => {
+                        let_go(history);
+                        outline
+                    }
+                    None => history,
+                };
+                overlays.add(name, path, Arc::new(kept), grams)
+            }
+            Some(Opened { name, path, shelf: None }) => overlays.add(name, path, Arc::new(history), None),
+            None => {
+                overlays.recent.left(&session);
+                overlays.add(session.own_name(), session.path().cloned(), Arc::new(history), None)
+            }
+        };
+        if let Some(overlay) = overlays.find_mut(id) {
+            overlay.forks = futures;
+        }
+    }
+
+    /// Forgets the caches and the futures of the run before.
+    pub fn forget_caches(&mut self) {
+        self.curves = Curves::default();
+        self.reference_curves = Curves::default();
+        self.forks.clear();
+    }
+
+    /// Brings Grams from disk, those at the cursor first; a message where one could not be read.
+    pub fn bring_grams(&mut self, cursor: f64) -> Option<Toast> {
+        self.session.as_mut()?.bring_grams(cursor).map(Toast::failed)
+    }
+
+    /// Lets go of the run. What of its folder is still to be written is handed back.
+    pub fn retire(&mut self) -> Option<Closing> {
+        self.session.as_mut().and_then(Session::retire)
+    }
+}
+
+/// A run as the views of a frame have it.
+pub struct Parts<'a> {
+    pub session: Option<&'a Session>,
+    pub history: &'a History,
+    pub reference: Option<&'a History>,
+    pub curves: &'a mut Curves,
+    pub reference_curves: &'a mut Curves,
+    pub forks: &'a mut Forks,
+}
+
+/// Starts the thread that reads these Grams; none where the system has no thread to give.
+pub fn shelf_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<Shelf> {
+    let ctx = ctx.clone();
+    Shelf::start(grams?, history, move || ctx.request_repaint())
+        .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
+        .ok()
+}
+
+/// Goes on from runs that were kept, on this device and kept to the pace of their spec.
+fn go_on(device: DeviceChoice) -> GoOnFn {
+    Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
+}
+
+/// Whether a task is still to begin; before the first word of the run one is taken for granted.
+fn has_switch_to_come(session: &Session) -> bool {
+    let progress = session.history.progress();
+    progress.planned_steps == 0 || !progress.upcoming.is_empty()
+}
+
+/// Keeps the spec of a run in step with what it was told, so that the panel does not ask for a restart.
+fn note_live(spec: &mut Spec, command: &Command) {
+    match command {
+        Command::SetRate(rate) => spec.training.rate = *rate,
+        Command::SetPerEpoch(per_epoch) => spec.kernel.per_epoch = *per_epoch,
+        Command::SetPace(pace) => spec.window.pace = *pace,
+        _ => {}
+    }
+}

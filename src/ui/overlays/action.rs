@@ -1,0 +1,28 @@
+//! What can be done with runs that are opened, as data.
+
+use std::path::PathBuf;
+
+/// Opens, shows and closes runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverlayAction {
+    /// Ask for the folder of a run or of a study.
+    AskForFolder,
+    /// Ask for an archive of kernels.
+    AskForArchive,
+    /// Open these folders and archives.
+    Open(Vec<PathBuf>),
+    /// Open again what was open last.
+    Reopen,
+    /// End what is being opened.
+    StopOpening,
+    /// Show the list of runs, or hide it.
+    ToggleList,
+    /// Show this run in all views.
+    Show(u64),
+    /// Put the view of two runs on screen.
+    ShowBeside,
+    /// Close this run.
+    Close(u64),
+    /// Close all of them.
+    CloseAll,
+}

@@ -1,0 +1,60 @@
+//! A message at the lower right, as a value: its text, and what the user can do about it.
+
+use std::path::{Path, PathBuf};
+
+/// A message that needs no answer.
+#[derive(Clone, Debug)]
+pub struct Toast {
+    pub text: String,
+    pub is_error: bool,
+    /// Whether it is there until it is closed.
+    pub stays: bool,
+    /// A folder that a button opens.
+    pub folder: Option<PathBuf>,
+    /// Further buttons, with their labels; each closes the message.
+    pub buttons: Vec<(&'static str, ToastButton)>,
+}
+
+/// What a button of a message does.
+#[derive(Clone, Debug)]
+pub enum ToastButton {
+    /// Show this file or folder in the system's file manager.
+    Reveal(PathBuf),
+    /// Open this run.
+    Open(PathBuf),
+}
+
+impl Toast {
+    /// A message that something was done. It goes by itself.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_error: false, stays: false, folder: None, buttons: Vec::new() }
+    }
+
+    /// A message about something that the user may want to look at, and not within seconds.
+    pub fn offer(text: impl Into<String>) -> Self {
+        Self { stays: true, ..Self::done(text) }
+    }
+
+    /// A message that something could not be done.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { is_error: true, stays: true, ..Self::done(text) }
+    }
+
+    /// Adds a folder to open.
+    #[must_use]
+    pub fn with_folder(self, folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()), ..self }
+    }
+
+    /// Adds a button.
+    #[must_use]
+    pub fn with_button(mut self, label: &'static str, button: ToastButton) -> Self {
+        self.buttons.push((label, button));
+        self
+    }
+
+    /// Whether another message has the same words and the same folder.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (&self.text, self.is_error, &self.folder) == (&other.text, other.is_error, &other.folder)
+    }
+}
