@@ -3,39 +3,29 @@
 //! Only plain numbers go in and come out. Kernels arrive in the order in which they were measured and each is remembered for
 //! the velocities to come, so what is computed does not depend on how far the two threads are apart.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::fork::Now;
 use super::predict::Predicted;
-use crate::data::Targets;
-use crate::lab::Stage;
+use crate::data::{Prepared, Targets};
+use crate::lab::Halt;
 use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot};
-use crate::spec::Loss;
+use crate::record::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::{FeatureKernels, score};
-
-/// The thread that turns kernels into snapshots.
-pub(super) type Analyst = Stage<Work, Answer>;
 
 /// What the trainer hands over.
 pub(super) enum Work {
-    /// A kernel was measured at the end of this lag; `asked` where a snapshot is due.
-    Kernel { measured: Box<Measured>, lag: Lag, asked: Option<Box<Asked>> },
+    /// A kernel was measured after this step, at the end of this lag; `asked` where a snapshot is due.
+    Kernel { step: u64, measured: Box<Measured>, lag: Lag, asked: Option<Box<Asked>> },
     /// The task has ended.
     Switch,
-    /// What is remembered is wanted, too.
-    Fork,
-}
-
-/// What the trainer gets back, in the order of what it handed over.
-pub(super) enum Answer {
-    /// With the kernel where its lag begins, if no snapshot tells of that.
-    Snapshot(Box<Snapshot>, Option<Arc<Partner>>),
-    Meter(Box<Meter>),
+    /// The state of the run is kept, to which what is remembered here belongs.
+    Fork(Box<Now>),
 }
 
 /// What a snapshot is made of, beside the kernel.
@@ -70,34 +60,36 @@ pub(super) struct Exam {
     pub lesson: Vec<usize>,
 }
 
-/// Starts the thread.
-pub(super) fn start(meter: Meter, exams: Vec<Exam>, loss: Loss) -> io::Result<Analyst> {
-    let mut desk = Desk { meter, exams, loss };
-    Stage::start("analyst", move |work| desk.take(work))
+/// Analyses what a run measures.
+pub(super) struct Analyzer {
+    pub meter: Meter,
+    pub exams: Vec<Exam>,
+    pub loss: Loss,
+    pub stability: Stability,
 }
 
-struct Desk {
-    meter: Meter,
-    exams: Vec<Exam>,
-    loss: Loss,
-}
-
-impl Desk {
-    fn take(&mut self, work: Work) -> Result<Option<Answer>, String> {
+impl Analyzer {
+    /// The events that tell of a piece of work.
+    pub fn analyse(&mut self, work: Work) -> Result<Vec<Event>, Halt> {
         match work {
             Work::Switch => {
                 self.meter.switch();
-                Ok(None)
+                Ok(Vec::new())
             }
-            Work::Fork => Ok(Some(Answer::Meter(Box::new(self.meter.clone())))),
-            Work::Kernel { measured, lag, asked } => {
-                let told = self.analyse(*measured, lag, asked)?;
-                Ok(told.map(|(snapshot, partner)| Answer::Snapshot(Box::new(snapshot), partner.map(Arc::new))))
+            Work::Fork(now) => Ok(vec![Event::Forked(Arc::new(now.complete(self.meter.clone())))]),
+            Work::Kernel { step, measured, lag, asked } => {
+                let told = self.kernel(*measured, lag, asked).map_err(|message| Halt::Failed { step, message })?;
+                let Some((snapshot, partner)) = told else { return Ok(Vec::new()) };
+                let warning = self.stability.warning(&snapshot.row);
+                // With the kernel where its lag begins, if no snapshot tells of that.
+                let partner = partner.map(|partner| Event::Partner(Arc::new(partner)));
+                let snapshot = Event::Snapshot(Arc::new(snapshot));
+                Ok(partner.into_iter().chain([snapshot]).chain(warning).collect())
             }
         }
     }
 
-    fn analyse(
+    fn kernel(
         &mut self,
         measured: Measured,
         lag: Lag,
@@ -173,4 +165,43 @@ impl Desk {
 fn gap(a: &[f32], b: &[f32]) -> f64 {
     let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
     (a.iter().zip(b).map(square).sum::<f64>() / a.len().max(1) as f64).sqrt()
+}
+
+/// The largest stable learning rate of a run, as far as the first kernel tells of it.
+pub(super) struct Stability {
+    training: TrainingSpec,
+    /// α² of the laziness.
+    gain: f64,
+    /// Entries of the outputs on the probes of each task.
+    entries: Vec<usize>,
+}
+
+impl Stability {
+    pub fn of(spec: &Spec, data: &Prepared) -> Self {
+        let gain = spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
+        let entries = data.probes.blocks.iter().map(|rows| rows.len() * data.set.outputs()).collect();
+        Self { training: spec.training.clone(), gain, entries }
+    }
+
+    /// Says at the start of a run when its rate is beyond the largest stable one: 2 (1 + μ) over the curvature of the loss, of
+    /// which the first kernel tells. An optimiser that does not follow the gradient has no such rate.
+    fn warning(&self, row: &Row) -> Option<Event> {
+        let training = &self.training;
+        if row.step > 0 || !training.optimiser.follows_gradient() {
+            return None;
+        }
+        let block = row.blocks.iter().find(|block| block.block == Block::Task(row.task))?;
+        let entries = self.entries[row.task - 1] as f64;
+        let squared = training.loss.is_squared().then(|| row.rate * self.gain * block.lambda_max / entries);
+        let sharpness = block.sharpness_loss.or(squared)?;
+        let most = 2.0 * (1.0 + training.momentum);
+        let message = format!(
+            "The rate {} is about {:.1} times the largest stable one, 2 (1 + momentum)/curvature of the loss on the probes: \
+             the fastest mode grows at first; a rate below {:.2e} is stable",
+            training.rate,
+            sharpness / most,
+            training.rate * most / sharpness
+        );
+        (sharpness > most).then_some(Event::Warning { step: row.step, epoch: row.epoch, message })
+    }
 }

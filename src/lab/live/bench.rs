@@ -219,7 +219,7 @@ impl Live<'_> {
             Err(why) if alone => Err(Stop::Failed { step, message: why.to_string() }),
             Err(why) => {
                 let message = format!("There is no prediction with the infinite-width kernel from here on: {why}");
-                Ok(self.emit(Event::Warning { step, epoch: self.epoch(current), message })?)
+                self.emit(Event::Warning { step, epoch: self.epoch(current), message })
             }
         }
     }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::analyst::Work;
 use super::bench::BenchState;
-use super::outbox::Waiting;
 use super::position::{Current, Position};
 use super::{Live, Stop};
 use crate::lab::meter::Meter;
@@ -39,11 +38,7 @@ pub(super) struct Now {
 }
 
 impl Now {
-    pub fn step(&self) -> u64 {
-        self.at.step
-    }
-
-    /// The checkpoint, with what the analyst knows.
+    /// The checkpoint, with what the analysis remembers.
     pub fn complete(self, meter: Meter) -> Checkpoint {
         Checkpoint {
             step: self.at.step,
@@ -58,16 +53,14 @@ impl Now {
 }
 
 impl Live<'_> {
-    /// Keeps the state as it is now; it is told of once the analyst has given its part.
+    /// Keeps the state as it is now; the analysis adds its part.
     pub(super) fn fork(&mut self, current: &Current) -> Result<(), Stop> {
         let bench = self.on_device(self.epoch(current), |bench, _| bench.state())?;
         let host = self.bench.is_on_host();
         let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();
         let spec = Spec { changes, ..self.spec.clone() };
         let now = Now { spec, at: self.at.clone(), current: current.clone(), bench, host };
-        self.hand_over(Work::Fork)?;
-        self.outbox.push_back(Waiting::Fork(Box::new(now)));
-        Ok(())
+        self.give(Work::Fork(Box::new(now)))
     }
 
     /// Says that there will be no fork.

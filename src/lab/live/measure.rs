@@ -1,10 +1,9 @@
-//! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analyst's.
+//! A kernel, and where a snapshot is due, everything that the network is asked for it. The rest is the analysis thread's.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::analyst::{Asked, Work};
 use super::bench::Bench;
-use super::outbox::Waiting;
 use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
@@ -26,22 +25,29 @@ impl Live<'_> {
             Some(measured)
         };
         let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
-        // Here and not by the analyst: training must not go on from weights that are no numbers.
+        // Here and not by the analysis: training must not go on from weights that are no numbers.
         let both = [Some(&measured.trace), measured.optimiser.as_ref()];
         both.into_iter().flatten().try_for_each(|values| all_finite(self.data.probes.len(), values)).map_err(
             |err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step)),
         )?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let asked = if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
+        let mut asked =
+            if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
         self.on_device(epoch, |bench, _| bench.hold(lag))?;
         if snapshot {
             self.keep_spare(epoch)?;
         }
-        let waited = self.hand_over(Work::Kernel { measured: Box::new(measured), lag, asked: asked.map(Box::new) })?;
-        // What training loses; the analyst's own time is beside it. Before telling of it: waiting for a reader is no measuring.
-        self.pulse.measured(began.elapsed());
-        self.waited += waited;
+        let waited = self.reserve()?;
+        self.waited += waited.for_analysis;
+        if let Some(asked) = &mut asked {
+            asked.row.cost.waiting_seconds = std::mem::take(&mut self.waited).as_secs_f64();
+        }
+        let (measured, asked) = (Box::new(measured), asked.map(Box::new));
+        let work = Work::Kernel { step: self.at.step, measured, lag, asked };
+        self.queue.give(work, &|| self.control.cancelled())?;
+        // What training loses; the analysis itself is beside it, and waiting for a reader is no measuring.
+        self.pulse.measured(began.elapsed().saturating_sub(waited.for_reader));
         if snapshot {
             current.measured = true;
             current.losses = (0.0, 0);
@@ -49,9 +55,6 @@ impl Live<'_> {
             if self.spec.kernel.budget > 0.0 {
                 current.cadence.keep_to(self.spec.kernel.budget, share);
             }
-            let waiting_seconds = std::mem::take(&mut self.waited).as_secs_f64();
-            self.outbox.push_back(Waiting::Snapshot { waiting_seconds, step: self.at.step });
-            self.deliver(Duration::ZERO)?;
         }
         Ok(())
     }

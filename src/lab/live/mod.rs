@@ -2,7 +2,7 @@
 //!
 //! Everything that happens is an event, in order; commands act between two steps; what changes a result is itself an event
 //! and repeats when fed back. Nothing here knows of a window, nor of the thread it runs on; what needs no tensor is left to
-//! an analyst beside it, whose pace changes no event.
+//! a thread beside it, through which all events go ([`EventQueue`]) and whose pace changes none.
 
 mod analyst;
 mod batches;
@@ -14,39 +14,37 @@ mod ledger;
 mod limit;
 mod measure;
 mod obey;
-mod outbox;
 mod piecewise;
 mod position;
 mod predict;
 mod regime;
 mod spare;
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::analyst::{Analyst, Exam, Work};
+use self::analyst::{Analyzer, Exam, Stability, Work};
 use self::batches::Batches;
 use self::bench::Bench;
 use self::fork::Kept;
-use self::outbox::Waiting;
 use self::position::{Current, Position};
 use self::spare::Spare;
 use super::Control;
 use super::cadence::{Cadence, lag_steps};
 use super::device::for_run;
+use super::event_queue::{EventQueue, Halt, Waited};
 use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
-use crate::record::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
+use crate::record::{Checkpoint, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Cost, PROBE_IMAGES, Said, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
 ///
 /// `paced` lets `window.pace` slow it down; headless runs are never paced.
-pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
+pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
     let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
     run_on(spec, &open, paced, control, sink);
 }
@@ -58,7 +56,7 @@ pub fn go_on(
     device: DeviceChoice,
     paced: bool,
     control: &mut dyn Control,
-    sink: &mut dyn Sink,
+    sink: Box<dyn Sink + Send>,
 ) {
     let kept: &Kept = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
     let device = if kept.is_on_host() { DeviceChoice::Cpu } else { device };
@@ -70,7 +68,7 @@ pub fn go_on(
 pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
 
 /// The same as [`run`], on a device that the caller opens.
-pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: &mut dyn Sink) {
+pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
     begin(&Beginning { spec, kept: None, open, paced }, control, sink);
 }
 
@@ -83,21 +81,23 @@ struct Beginning<'a> {
     paced: bool,
 }
 
-fn begin(beginning: &Beginning<'_>, control: &mut dyn Control, sink: &mut dyn Sink) {
-    let ending = match Live::new(beginning, control, sink) {
-        Ok(mut live) => match catch_unwind(AssertUnwindSafe(|| live.train())) {
-            Ok(outcome) => live.end(outcome),
-            Err(panic) => {
-                // What happened before it broke is told first.
-                let _ = live.settle_soon();
-                resume_unwind(panic)
-            }
-        },
-        Err(message) => Some(Ending::Failed { step: 0, message }),
+fn begin(beginning: &Beginning<'_>, control: &mut dyn Control, mut sink: Box<dyn Sink + Send>) {
+    let opened = match Opened::new(beginning, control) {
+        Ok(opened) => opened,
+        Err(message) => {
+            // Nobody left to tell is a way to end, too.
+            let _ = sink.emit(Event::Ended(Ending::Failed { step: 0, message }));
+            return;
+        }
     };
-    if let Some(ending) = ending {
-        // Nobody left to tell is a way to end, too.
-        let _ = sink.emit(Event::Ended(ending));
+    let mut live = Live::new(beginning, opened, control, sink);
+    match catch_unwind(AssertUnwindSafe(|| live.train())) {
+        Ok(outcome) => live.end(outcome),
+        Err(panic) => {
+            // What happened before it broke is told first.
+            live.queue.close(PATIENCE);
+            resume_unwind(panic)
+        }
     }
 }
 
@@ -113,47 +113,32 @@ enum Stop {
     },
 }
 
-impl From<Closed> for Stop {
-    fn from(_: Closed) -> Self {
-        Self::Closed
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Cancelled => Self::Cancelled,
+            Halt::Closed => Self::Closed,
+            Halt::Failed { step, message } => Self::Failed { step, message },
+        }
     }
 }
 
-struct Live<'a> {
-    spec: Spec,
+/// How long a run that was stopped waits for the snapshot that is being analysed.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What a run needs to begin.
+struct Opened {
     data: Prepared,
     bench: Bench,
-    /// Where the device can fail.
     spare: Option<Spare>,
-    batches: Batches,
-    analyst: Analyst,
-    outbox: VecDeque<Waiting>,
-    /// For the analyst, since the last snapshot.
-    waited: Duration,
-    control: &'a mut dyn Control,
-    sink: &'a mut dyn Sink,
-    pulse: Pulse,
-    at: Position,
-    /// The task with which a run that was kept goes on; taken when it does.
-    resumed: Option<Current>,
-    fork_at_switch: bool,
-    ledger_wanted: bool,
     words: String,
-    /// Θ̊ on the probes, until it is told.
+    /// Θ̊ on the probes.
     limit: Option<Arc<[f64]>>,
-    paused: bool,
-    /// Steps to take before pausing again.
-    allowance: Option<u64>,
-    /// The task being trained is to end.
-    switch: bool,
+    analyzer: Analyzer,
 }
 
-impl<'a> Live<'a> {
-    fn new(
-        &Beginning { spec, kept, open, paced }: &Beginning<'_>,
-        control: &'a mut dyn Control,
-        sink: &'a mut dyn Sink,
-    ) -> Result<Self, String> {
+impl Opened {
+    fn new(&Beginning { spec, kept, open, .. }: &Beginning<'_>, control: &dyn Control) -> Result<Self, String> {
         let data = prepare(spec).map_err(|err| err.to_string())?;
         let shape = data.set.shape();
         // Again with the true shape: the files may hold more, or other classes, than their source promised.
@@ -185,14 +170,52 @@ impl<'a> Live<'a> {
         };
         let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
-        let analyst = analyst::start(meter, exams, spec.training.loss)
-            .map_err(|err| format!("no thread for the analysis can be started: {err}"))?;
-        Ok(Self {
+        let stability = Stability::of(spec, &data);
+        let analyzer = Analyzer { meter, exams, loss: spec.training.loss, stability };
+        Ok(Self { data, bench, spare, words, limit, analyzer })
+    }
+}
+
+struct Live<'a> {
+    spec: Spec,
+    data: Prepared,
+    bench: Bench,
+    /// Where the device can fail.
+    spare: Option<Spare>,
+    batches: Batches,
+    queue: EventQueue<Work>,
+    /// For the analysis, since the last snapshot.
+    waited: Duration,
+    control: &'a mut dyn Control,
+    pulse: Pulse,
+    at: Position,
+    /// The task with which a run that was kept goes on; taken when it does.
+    resumed: Option<Current>,
+    fork_at_switch: bool,
+    ledger_wanted: bool,
+    words: String,
+    /// Θ̊ on the probes, until it is told.
+    limit: Option<Arc<[f64]>>,
+    paused: bool,
+    /// Steps to take before pausing again.
+    allowance: Option<u64>,
+    /// The task being trained is to end.
+    switch: bool,
+}
+
+impl<'a> Live<'a> {
+    fn new(
+        &Beginning { spec, kept, paced, .. }: &Beginning<'_>,
+        opened: Opened,
+        control: &'a mut dyn Control,
+        sink: Box<dyn Sink + Send>,
+    ) -> Self {
+        let Opened { data, bench, spare, words, limit, mut analyzer } = opened;
+        Self {
             bench,
             spare,
             batches: Batches::default(),
-            analyst,
-            outbox: VecDeque::new(),
+            queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
             waited: Duration::ZERO,
             pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
             at: kept.map_or_else(|| Position::first(spec), |kept| kept.now.at.in_future(spec)),
@@ -200,7 +223,6 @@ impl<'a> Live<'a> {
             spec: spec.clone(),
             data,
             control,
-            sink,
             words,
             limit,
             fork_at_switch: false,
@@ -208,7 +230,7 @@ impl<'a> Live<'a> {
             paused: false,
             allowance: None,
             switch: false,
-        })
+        }
     }
 
     fn train(&mut self) -> Result<(), Stop> {
@@ -223,7 +245,7 @@ impl<'a> Live<'a> {
             self.train_task(&mut current)?;
             self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;
             self.bench.switch();
-            self.hand_over(Work::Switch)?;
+            self.give(Work::Switch)?;
             self.send_weights()?;
             self.at.trained.push(current.number);
             self.at.ended = Some((current.place, current.number, current.done));
@@ -313,6 +335,27 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
+    /// Tells of this, after all that came before.
+    fn emit(&mut self, event: Event) -> Result<(), Stop> {
+        Ok(self.queue.emit(event, &|| self.control.cancelled())?)
+    }
+
+    /// Hands work to the analysis, once there is room for it.
+    fn give(&mut self, work: Work) -> Result<(), Stop> {
+        self.reserve()?;
+        Ok(self.queue.give(work, &|| self.control.cancelled())?)
+    }
+
+    /// Waits until there is room for work of the analysis.
+    fn reserve(&mut self) -> Result<Waited, Stop> {
+        Ok(self.queue.reserve(&|| self.control.cancelled())?)
+    }
+
+    /// Waits until everything is told.
+    fn settle(&mut self) -> Result<(), Stop> {
+        Ok(self.queue.settle(&|| self.control.cancelled())?)
+    }
+
     fn check_cancelled(&self) -> Result<(), Stop> {
         if self.control.cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
     }
@@ -368,28 +411,28 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// The last word; the weights of a run that was stopped are worth keeping.
-    fn end(&mut self, outcome: Result<(), Stop>) -> Option<Ending> {
+    /// Tells how training ended, after everything else; the weights of a run that was stopped are worth keeping.
+    fn end(&mut self, outcome: Result<(), Stop>) {
         let step = self.at.step;
-        let Err(mut stop) = outcome else { return Some(Ending::Finished { step }) };
-        // What the analyst has in hand happened before: if that went wrong, it went wrong first.
-        if matches!(stop, Stop::Diverged(_)) {
-            stop = self.settle().err().unwrap_or(stop);
+        let mut stop = outcome.err();
+        // What is being analysed happened before: if that went wrong, it went wrong first.
+        if matches!(stop, Some(Stop::Diverged(_) | Stop::Failed { .. })) {
+            stop = self.settle().err().or(stop);
         }
-        if matches!(stop, Stop::Cancelled) {
-            stop = self.settle_soon().err().unwrap_or(stop);
-        }
-        match stop {
-            Stop::Closed => None,
-            Stop::Cancelled => {
+        self.queue.close(PATIENCE);
+        let ending = match stop {
+            None => Ending::Finished { step },
+            Some(Stop::Closed) => return,
+            Some(Stop::Cancelled) => {
                 let _ = self.send_weights();
-                Some(Ending::Stopped { step })
+                Ending::Stopped { step }
             }
-            Stop::Diverged(message) => {
+            Some(Stop::Diverged(message)) => {
                 let _ = self.send_weights();
-                Some(Ending::Diverged { step, message })
+                Ending::Diverged { step, message }
             }
-            Stop::Failed { step, message } => Some(Ending::Failed { step, message }),
-        }
+            Some(Stop::Failed { step, message }) => Ending::Failed { step, message },
+        };
+        let _ = self.emit(Event::Ended(ending));
     }
 }

@@ -18,7 +18,7 @@ const PACE_TICK: Duration = Duration::from_millis(30);
 impl Live<'_> {
     /// Between two steps: what the spec's script and the user want, pauses, and the pace.
     pub(super) fn obey(&mut self, current: &mut Current) -> Result<(), Stop> {
-        self.deliver(Duration::ZERO)?;
+        self.queue.check()?;
         if current.done == 0 && current.place > 0 && std::mem::take(&mut self.fork_at_switch) {
             self.fork(current)?;
         }
@@ -38,8 +38,7 @@ impl Live<'_> {
         }
         while self.paused && !self.switch && self.allowance.is_none() {
             self.check_cancelled()?;
-            // What the last task ended with may still be in the making when the next one begins in a pause.
-            self.deliver(Duration::ZERO)?;
+            self.queue.check()?;
             if let Some(command) = self.control.wait(PAUSE_TICK) {
                 self.command(command, current)?;
             }
@@ -50,7 +49,7 @@ impl Live<'_> {
         let epoch = self.epoch(current);
         while let Some(wait) = self.pulse.wait(epoch) {
             self.check_cancelled()?;
-            self.deliver(Duration::ZERO)?;
+            self.queue.check()?;
             if self.pulse.report_due() {
                 self.send_progress(Some(current))?;
             }
