@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::fork::Now;
-use super::predict::Predicted;
+use super::fork::TrainerState;
+use super::predictors::Predicted;
+use super::subject::SnapshotOutputs;
 use crate::data::{Prepared, Targets};
 use crate::lab::Halt;
 use crate::lab::apart::tensor_grams;
@@ -16,54 +17,40 @@ use crate::lab::meter::Meter;
 use crate::ntk::Measured;
 use crate::record::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
 use crate::spec::{Loss, Spec, TrainingSpec};
-use crate::train::{FeatureKernels, score};
+use crate::train::score;
 
 /// What the trainer hands over.
 pub(super) enum Work {
-    /// A kernel was measured after this step, at the end of this lag; `asked` where a snapshot is due.
-    Kernel { step: u64, measured: Box<Measured>, lag: Lag, asked: Option<Box<Asked>> },
+    /// A kernel was measured after this step, at the end of this lag; `request` where a snapshot is due.
+    Kernel { step: u64, measured: Box<Measured>, lag: Lag, request: Option<Box<SnapshotRequest>> },
     /// The task has ended.
     Switch,
     /// The state of the run is kept, to which what is remembered here belongs.
-    Fork(Box<Now>),
+    Fork(Box<TrainerState>),
 }
 
 /// What a snapshot is made of, beside the kernel.
-pub(super) struct Asked {
+pub(super) struct SnapshotRequest {
     /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
     pub row: Row,
-    pub answers: Answers,
+    pub outputs: SnapshotOutputs,
 }
 
-/// What the network said for a snapshot.
-pub(super) struct Answers {
-    /// Outputs on the probes, [n, C].
-    pub probes: Vec<f32>,
-    /// Outputs on the test images of each task.
-    pub tests: Vec<Vec<f32>>,
-    /// What the linear probe of each task learns from and is tested on; none where it is not wanted.
-    pub features: Option<Vec<FeatureKernels>>,
-    /// ‖Δw‖ over the lag.
-    pub moved: Option<f64>,
-    /// What static kernels say of the test images.
-    pub predicted: Vec<Predicted>,
-}
-
-/// What the outputs on a task's test images are held against.
-pub(super) struct Exam {
+/// The test of a task: what the outputs on its test images are held against.
+pub(super) struct TaskTest {
     pub task: usize,
     pub classes: Vec<usize>,
     pub labels: Vec<usize>,
     /// What the one output is to be, of a regression; else empty.
     pub values: Vec<f32>,
     /// Of the images that the linear probe learns from: their classes, or on which side of 0 their numbers are.
-    pub lesson: Vec<usize>,
+    pub probe_lesson: Vec<usize>,
 }
 
 /// Analyses what a run measures.
 pub(super) struct Analyzer {
     pub meter: Meter,
-    pub exams: Vec<Exam>,
+    pub tests: Vec<TaskTest>,
     pub loss: Loss,
     pub stability: Stability,
 }
@@ -76,9 +63,9 @@ impl Analyzer {
                 self.meter.switch();
                 Ok(Vec::new())
             }
-            Work::Fork(now) => Ok(vec![Event::Forked(Arc::new(now.complete(self.meter.clone())))]),
-            Work::Kernel { step, measured, lag, asked } => {
-                let told = self.kernel(*measured, lag, asked).map_err(|message| Halt::Failed { step, message })?;
+            Work::Fork(state) => Ok(vec![Event::Forked(Arc::new(state.complete(self.meter.clone())))]),
+            Work::Kernel { step, measured, lag, request } => {
+                let told = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
                 let Some((snapshot, partner)) = told else { return Ok(Vec::new()) };
                 let warning = self.stability.warning(&snapshot.row);
                 // With the kernel where its lag begins, if no snapshot tells of that.
@@ -93,25 +80,26 @@ impl Analyzer {
         &mut self,
         measured: Measured,
         lag: Lag,
-        asked: Option<Box<Asked>>,
+        request: Option<Box<SnapshotRequest>>,
     ) -> Result<Option<(Snapshot, Option<Partner>)>, String> {
         let began = Instant::now();
-        let tensors = asked.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
+        let tensors = request.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
-        let told = asked.map(|asked| {
-            let Asked { mut row, answers: Answers { probes, tests, features, moved, mut predicted } } = *asked;
+        let told = request.map(|request| {
+            let SnapshotRequest { mut row, outputs } = *request;
+            let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = began.elapsed().as_secs_f64();
 
             let began = Instant::now();
-            row.accuracy = self.exams.iter().zip(&tests).map(|(exam, outputs)| self.mark(exam, outputs)).collect();
+            row.accuracy = self.tests.iter().zip(&tests).map(|(test, outputs)| self.mark(test, outputs)).collect();
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
-            for ((accuracy, exam), kernels) in row.accuracy.iter_mut().zip(&self.exams).zip(features.iter().flatten()) {
+            for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
                 // What the network is asked: which class, or of one output on which side of 0.
-                let asked = Targets::of(&exam.labels, &exam.values).classes();
-                accuracy.probe = kernels.accuracy(&exam.lesson, &asked);
+                let asked = Targets::of(&test.labels, &test.values).classes();
+                accuracy.probe = kernels.accuracy(&test.probe_lesson, &asked);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = reading_seconds + began.elapsed().as_secs_f64();
@@ -141,23 +129,23 @@ impl Analyzer {
     fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>], probes: &[f32]) -> Vec<Prediction> {
         let rows = self.meter.tasks();
         let classes = probes.len() / self.meter.labels().len().max(1);
-        let one = |(place, exam): (usize, &Exam)| {
+        let one = |(place, test): (usize, &TaskTest)| {
             let (real, outputs) = (&tests[place], &predicted.tests[place]);
             let on_probes = predicted.probes.as_ref().map(|said| {
                 let own = rows[place].start * classes..rows[place].end * classes;
                 let targets = self.meter.targets(rows[place].clone());
-                let loss = score(&said[own.clone()], targets, &exam.classes, self.loss).loss;
+                let loss = score(&said[own.clone()], targets, &test.classes, self.loss).loss;
                 (loss, gap(&probes[own.clone()], &said[own]))
             });
-            let on = self.mark(exam, outputs);
+            let on = self.mark(test, outputs);
             Prediction { by: predicted.by, on, gap: gap(real, outputs), solved: predicted.solved, on_probes }
         };
-        self.exams.iter().enumerate().map(one).collect()
+        self.tests.iter().enumerate().map(one).collect()
     }
 
-    fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
-        let score = score(outputs, Targets::of(&exam.labels, &exam.values), &exam.classes, self.loss);
-        Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
+    fn mark(&self, test: &TaskTest, outputs: &[f32]) -> Accuracy {
+        let score = score(outputs, Targets::of(&test.labels, &test.values), &test.classes, self.loss);
+        Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
     }
 }
 
