@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-use crate::record::{Closed, Event, Sink};
+use crate::run::{Closed, Event, Sink};
 
 /// Items that wait for the thread at most: reports of half a minute, which come no more often than the screen is drawn.
 const EVENTS: usize = 1024;

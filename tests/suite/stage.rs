@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kernelscope::lab::{Control, EventQueue, Halt};
-use kernelscope::record::{Closed, Ending, Event, Sink, Snapshot};
+use kernelscope::run::{Closed, Ending, Event, Sink, Snapshot};
 use kernelscope::spec::Spec;
 use kernelscope::worker::Worker;
 

@@ -15,7 +15,7 @@ use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
 

@@ -10,7 +10,7 @@ use super::subject::{SnapshotOutputs, Subject, SubjectState};
 use crate::data::{Batch, Prepared, Task};
 use crate::lab::lag::{Lag, Lagged};
 use crate::ntk::{Measured, Reduction, Request, layerwise};
-use crate::record::NamedTensor;
+use crate::run::NamedTensor;
 use crate::spec::{PROBE_IMAGES, Spec};
 use crate::train::{FeatureKernels, Learner, LearnerState, NoField, StepOutcome, Terms, displacement};
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::position::{CurrentTask, Position};
 use super::subject::SubjectState;
 use crate::lab::meter::Meter;
-use crate::record::Checkpoint;
+use crate::run::Checkpoint;
 use crate::spec::Spec;
 
 /// The state of a run that was kept, from which it goes on.

@@ -9,7 +9,7 @@ use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::math::Gram;
 use crate::ntk::{Apart, Measured};
-use crate::record::NamedTensor;
+use crate::run::NamedTensor;
 use crate::spec::Spec;
 use crate::train::{Field, FieldState, Learner, NoField, StepOutcome, Terms};
 

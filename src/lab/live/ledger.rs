@@ -6,7 +6,7 @@
 
 use super::batches::earlier;
 use crate::data::{Batch, Prepared};
-use crate::record::OldImage;
+use crate::run::OldImage;
 
 /// Entries of the rectangle Θ(old, new) at most: 128 MiB.
 const MOST_ENTRIES: usize = 1 << 24;

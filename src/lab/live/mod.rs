@@ -28,7 +28,7 @@ use super::Control;
 use super::device::for_run;
 use crate::data::Prepared;
 use crate::model::DeviceChoice;
-use crate::record::{Checkpoint, Ending, Event, Sink};
+use crate::run::{Checkpoint, Ending, Event, Sink};
 use crate::spec::Spec;
 
 /// Trains and measures one run to its end, and says why it ended.

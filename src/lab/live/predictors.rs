@@ -18,7 +18,7 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
-use crate::record::Predictor;
+use crate::run::Predictor;
 use crate::spec::Spec;
 use crate::train::{Field, FieldState, Learner, Linearised, LinearisedState, NoField, Places, Terms};
 

@@ -12,7 +12,7 @@ use crate::lab::lag::Lag;
 use crate::math::Gram;
 use crate::model::is_host;
 use crate::ntk::Measured;
-use crate::record::NamedTensor;
+use crate::run::NamedTensor;
 use crate::spec::Spec;
 use crate::train::{FeatureKernels, Learner, NoField, StepOutcome, Terms};
 

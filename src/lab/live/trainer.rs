@@ -25,7 +25,7 @@ use crate::lab::pulse::Pulse;
 use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::Chosen;
-use crate::record::{Ending, Event, Ledger, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights};
+use crate::run::{Ending, Event, Ledger, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights};
 use crate::spec::{Change, Cost, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
 use crate::train::{NoField, StepOutcome};
 
