@@ -364,7 +364,7 @@ fn ended(place: usize) -> History {
 
 /// A laboratory that trains nothing: sends so many snapshots, then one for each request.
 fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, rows: u64) -> Worker {
-    let lab = move |control: &mut dyn kernelscope::lab::Control, sink: &mut dyn kernelscope::run::Sink| {
+    let lab = move |control: &mut dyn kernelscope::lab::Control, mut sink: Box<dyn kernelscope::run::Sink + Send>| {
         let gram: Arc<[f64]> = (0..PROBES * PROBES)
             .map(|at| {
                 let (row, column) = ((at / PROBES) as f64, (at % PROBES) as f64);

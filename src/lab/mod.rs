@@ -4,6 +4,7 @@ mod apart;
 mod cadence;
 mod control;
 pub mod device;
+mod event_queue;
 pub mod gram;
 mod lag;
 pub mod live;
@@ -11,8 +12,7 @@ mod meter;
 mod pulse;
 pub mod scaling;
 pub mod speed;
-mod stage;
 
 pub use cadence::{Cadence, lag_steps};
 pub use control::{Command, Control};
-pub use stage::Stage;
+pub use event_queue::{EventQueue, Halt};

@@ -1,9 +1,12 @@
-//! The thread on which every tensor lives and dies, and the two bounded channels that lead to it and from it. (The live run
-//! keeps a second thread beside it, for what needs no tensor: [`crate::lab::Stage`].)
+//! Runs a laboratory on a thread of its own: commands go to it through one queue, events come back through one channel.
+//!
+//! Every tensor lives and dies on that thread. (The live run keeps a second one beside it, for what needs no tensor; all its
+//! events pass through there: [`crate::lab::EventQueue`].)
 //!
 //! Guarantees:
-//! * Events arrive in order and none is dropped: when nobody reads, the worker waits. It then holds at most [`EVENTS`] events, so
-//!   neither a slow nor a hidden window makes memory grow.
+//! * Events arrive in order and none is dropped: when nobody reads, the laboratory waits. At most [`EVENTS`] events wait here, and
+//!   what waits in the laboratory is bounded there, so neither a slow nor a hidden window makes memory grow.
+//! * Commands arrive in order. None is lost while the run goes on, and whoever sends one never waits.
 //! * Every wait ends when the run is cancelled and the reader is gone. Dropping the handle cancels and joins.
 //! * A panic in the laboratory becomes `Ended(Failed)`; the window lives on.
 //! * The waker is a closure; the worker knows nothing of egui. Without it a sleeping window would never look.
@@ -13,13 +16,15 @@ pub mod progress;
 pub mod study;
 pub mod threads;
 
+use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
@@ -30,12 +35,10 @@ use crate::spec::Spec;
 
 /// Events that wait for a reader at most.
 pub const EVENTS: usize = 32;
-/// Commands that wait for the next step at most.
-const COMMANDS: usize = 64;
 /// How often a worker that waits for its reader looks whether the reader is still there.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Called after each event, from the worker's thread.
+/// Called after each event, from a thread of the worker.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// What a worker is to do.
@@ -48,14 +51,13 @@ pub struct Job {
 }
 
 /// A laboratory as the worker runs it: the live run, or whatever a test wants to see fail.
-pub type Lab = Box<dyn FnOnce(&mut dyn Control, &mut dyn Sink) + Send>;
+pub type Lab = Box<dyn FnOnce(&mut dyn Control, Box<dyn Sink + Send>) + Send>;
 
 /// A running thread. Dropping it cancels the run and joins the thread.
 pub struct Worker {
-    commands: Sender<Command>,
+    commands: Arc<CommandQueue>,
     /// `None` only while dropping.
     events: Option<Receiver<Event>>,
-    cancel: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,7 +69,7 @@ impl Worker {
 
     /// The same with so many threads to compute.
     pub(crate) fn start_with(job: Job, threads: usize, waker: Waker) -> Self {
-        let lab = move |control: &mut dyn Control, sink: &mut dyn Sink| {
+        let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
             live::run(&job.spec, job.device, job.paced, control, sink);
         };
         Self::begin(Box::new(lab), threads, waker)
@@ -75,7 +77,7 @@ impl Worker {
 
     /// Goes on from a run that was kept, in the future that the job's spec says.
     pub fn go_on(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
-        let lab = move |control: &mut dyn Control, sink: &mut dyn Sink| {
+        let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
             live::go_on((&job.spec, &from), job.device, job.paced, control, sink);
         };
         Self::with_lab(Box::new(lab), waker)
@@ -87,16 +89,15 @@ impl Worker {
     }
 
     fn begin(lab: Lab, threads: usize, waker: Waker) -> Self {
-        let (commands, inbox) = bounded(COMMANDS);
         let (outbox, events) = bounded(EVENTS);
-        let cancel = Arc::new(AtomicBool::new(false));
-        let desk = Desk { inbox, cancel: Arc::clone(&cancel) };
-        let post = Post { outbox, waker, step: 0, ended: false };
-        let refusal = post.outbox.clone();
+        let commands = Arc::new(CommandQueue::default());
+        let inbox = Arc::clone(&commands);
+        let sender = EventSender { outbox, waker: waker.into(), told: Arc::default() };
+        let refusal = sender.outbox.clone();
         let thread = Builder::new().name("trainer".to_owned()).spawn(move || {
             let pool = threads::join(threads);
             give_back();
-            work(lab, desk, post);
+            work(lab, &inbox, sender);
             drop(pool);
             give_back();
         });
@@ -105,12 +106,26 @@ impl Worker {
             // The channel is empty, so there is room.
             let _ = refusal.try_send(Event::Ended(Ending::Failed { step: 0, message }));
         });
-        Self { commands, events: Some(events), cancel, thread: thread.ok() }
+        Self { commands, events: Some(events), thread: thread.ok() }
     }
 
-    /// Hands over a command; false when the run has ended or too many commands wait already.
+    /// Hands over a command; false when the run has ended.
     pub fn send(&self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+        let is_heard = !self.is_finished();
+        if is_heard {
+            self.commands.push(command);
+        }
+        is_heard
+    }
+
+    /// Hands over a command in the place of the last one where that is of the same kind and still waits: of a slider that is
+    /// dragged only the last position matters.
+    pub fn send_latest(&self, command: Command) -> bool {
+        let is_heard = !self.is_finished();
+        if is_heard {
+            self.commands.push_latest(command);
+        }
+        is_heard
     }
 
     /// The next event, if there is one.
@@ -135,7 +150,7 @@ impl Worker {
 
     /// Asks the run to end; `Ended(Stopped)` follows after the step or kernel block in progress.
     pub fn stop(&self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.commands.cancel();
     }
 
     /// Whether the thread has ended (its last events may still be waiting).
@@ -155,62 +170,96 @@ impl Drop for Worker {
     }
 }
 
-fn work(lab: Lab, mut desk: Desk, mut post: Post) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| lab(&mut desk, &mut post)));
+fn work(lab: Lab, mut commands: &CommandQueue, mut sender: EventSender) {
+    let sink = Box::new(sender.clone());
+    let outcome = catch_unwind(AssertUnwindSafe(|| lab(&mut commands, sink)));
     if let Err(panic) = outcome
-        && !post.ended
+        && !sender.told.ended.load(Ordering::Relaxed)
     {
         let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
         let message = format!("The training thread broke: {}", said.unwrap_or_else(|| "it did not say why".to_owned()));
-        let step = post.step;
-        let _ = post.emit(Event::Ended(Ending::Failed { step, message }));
+        let step = sender.told.step.load(Ordering::Relaxed);
+        let _ = sender.emit(Event::Ended(Ending::Failed { step, message }));
     }
 }
 
-/// The worker's side of the commands.
-struct Desk {
-    inbox: Receiver<Command>,
-    cancel: Arc<AtomicBool>,
+/// The commands on their way to the run, and whether it is to end. A person gives them, and of a slider only the last position
+/// is kept, so the queue needs no bound.
+#[derive(Default)]
+struct CommandQueue {
+    waiting: Mutex<VecDeque<Command>>,
+    came: Condvar,
+    cancelled: AtomicBool,
 }
 
-impl Control for Desk {
+impl CommandQueue {
+    fn push(&self, command: Command) {
+        self.lock().push_back(command);
+        self.came.notify_one();
+    }
+
+    fn push_latest(&self, command: Command) {
+        let mut waiting = self.lock();
+        let counts = matches!(command, Command::Step(_) | Command::SwitchTask);
+        match waiting.back_mut() {
+            Some(last) if !counts && discriminant(last) == discriminant(&command) => *last = command,
+            _ => waiting.push_back(command),
+        }
+        self.came.notify_one();
+    }
+
+    fn cancel(&self) {
+        // Under the lock: whoever is about to wait sees it, or is woken.
+        let _waiting = self.lock();
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.came.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Command>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Control for &CommandQueue {
     fn poll(&mut self) -> Option<Command> {
-        self.inbox.try_recv().ok()
+        self.lock().pop_front()
     }
 
     fn wait(&mut self, at_most: Duration) -> Option<Command> {
-        match self.inbox.recv_timeout(at_most) {
-            Ok(command) => Some(command),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                // Nobody can wish any more; do not spin until the cancel flag is seen.
-                self.cancel.store(true, Ordering::Relaxed);
-                None
-            }
-        }
+        let nothing = |waiting: &mut VecDeque<Command>| waiting.is_empty() && !self.cancelled();
+        let waited = self.came.wait_timeout_while(self.lock(), at_most, nothing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
     }
 
     fn cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 
-/// The worker's side of the events.
-struct Post {
+/// The laboratory's end of the events; a clone of it stays with the worker.
+#[derive(Clone)]
+struct EventSender {
     outbox: Sender<Event>,
-    waker: Waker,
-    /// The last step told of, for a failure that cannot say it itself.
-    step: u64,
-    ended: bool,
+    waker: Arc<dyn Fn() + Send + Sync>,
+    told: Arc<Told>,
 }
 
-impl Sink for Post {
+/// What was told of, for a failure that cannot say it itself.
+#[derive(Default)]
+struct Told {
+    /// The last step.
+    step: AtomicU64,
+    /// Whether the run has ended.
+    ended: AtomicBool,
+}
+
+impl Sink for EventSender {
     fn emit(&mut self, event: Event) -> Result<(), Closed> {
         match &event {
-            Event::Progress(progress) => self.step = progress.step,
-            Event::Snapshot(snapshot) => self.step = snapshot.row.step,
-            Event::Ended(_) => self.ended = true,
+            Event::Progress(progress) => self.told.step.store(progress.step, Ordering::Relaxed),
+            Event::Snapshot(snapshot) => self.told.step.store(snapshot.row.step, Ordering::Relaxed),
+            Event::Ended(_) => self.told.ended.store(true, Ordering::Relaxed),
             _ => {}
         }
         let mut waiting = event;

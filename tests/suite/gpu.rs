@@ -1,7 +1,7 @@
 //! The GPU: the same numbers as on the CPU, and a run that survives its loss. A software driver will do.
 
 use super::{FIVE, sized};
-use std::cell::Cell;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use burn::tensor::{Device, DeviceKind, Tensor};
@@ -128,19 +128,18 @@ fn rows(events: &[Event]) -> Vec<&Row> {
 struct Thief<'a> {
     inner: &'a mut dyn Control,
     /// Steps left, once the snapshot was told.
-    left: &'a Cell<Option<u32>>,
+    left: Arc<Mutex<Option<u32>>>,
     device: wgpu::Device,
 }
 
 impl Control for Thief<'_> {
     fn poll(&mut self) -> Option<Command> {
-        match self.left.get() {
-            Some(0) => {
-                self.device.destroy();
-                self.left.set(None);
-            }
-            left => self.left.set(left.map(|left| left - 1)),
+        let mut left = self.left.lock().unwrap();
+        if *left == Some(0) {
+            self.device.destroy();
         }
+        *left = left.and_then(|left| left.checked_sub(1));
+        drop(left);
         self.inner.poll()
     }
 
@@ -164,17 +163,18 @@ fn when_the_gpu_is_lost_the_cpu_goes_on_as_if_nothing_had_been() {
     spec.training.rate = 0.001;
     spec.kernel.per_epoch = 1;
     let job = spec.clone();
-    let lab = move |control: &mut dyn Control, sink: &mut dyn Sink| {
+    let lab = move |control: &mut dyn Control, mut sink: Box<dyn Sink + Send>| {
         let open = |_: &Prepared, _: &dyn Fn() -> bool| Chosen { device: device.clone(), words: "GPU".to_owned() };
-        let left = Cell::new(None);
-        let mut watching = |event: Event| {
+        let left = Arc::new(Mutex::new(None));
+        let begin = Arc::clone(&left);
+        let watching = move |event: Event| {
             if matches!(&event, Event::Snapshot(snapshot) if snapshot.row.step == 12) {
-                left.set(Some(4));
+                *begin.lock().unwrap() = Some(4);
             }
             sink.emit(event)
         };
-        let mut control = Thief { inner: control, left: &left, device: handle.clone() };
-        live::run_on(&job, &open, false, &mut control, &mut watching);
+        let mut control = Thief { inner: control, left, device: handle.clone() };
+        live::run_on(&job, &open, false, &mut control, Box::new(watching));
     };
     let events = read_all(&Worker::with_lab(Box::new(lab), Box::new(|| {})));
     let expected = read_all(&start(spec));

@@ -1,80 +1,161 @@
-//! The thread beside training: in order, bounded, and its failure is the run's.
+//! The queue of events and the thread beside training: in order, bounded, and its failure is the run's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kernelscope::lab::{Control, Stage};
-use kernelscope::run::{Ending, Event, Sink, Snapshot};
+use kernelscope::lab::{Control, EventQueue, Halt};
+use kernelscope::run::{Closed, Ending, Event, Sink, Snapshot};
 use kernelscope::spec::Spec;
 use kernelscope::worker::Worker;
 
 use super::{ending, read_all, start, tiny};
 
-const SOON: Duration = Duration::from_secs(10);
-
 fn never() -> bool {
     false
 }
 
+/// An event by which it can be told in which order things were told.
+fn number(step: u64) -> Event {
+    Event::Resumed { step }
+}
+
+/// The numbers of the events that were told, and the sink that notes them.
+fn notes() -> (Arc<Mutex<Vec<u64>>>, Box<dyn Sink + Send>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&told);
+    let sink = move |event: Event| {
+        let Event::Resumed { step } = event else { unreachable!("only these are sent here") };
+        notes.lock().unwrap().push(step);
+        Ok(())
+    };
+    (told, Box::new(sink))
+}
+
+fn give<W: Send + 'static>(queue: &mut EventQueue<W>, work: W, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
+    queue.reserve(cancelled)?;
+    queue.give(work, cancelled)
+}
+
 #[test]
-fn answers_come_in_order_and_the_giver_gets_only_so_far_ahead() {
+fn events_come_in_order_and_the_giver_gets_only_so_far_ahead() {
     let done = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&done);
     let task = move |piece: usize| {
         std::thread::sleep(Duration::from_millis(5));
         count.store(piece, Ordering::SeqCst);
-        Ok(piece.is_multiple_of(2).then_some(piece))
+        Ok(if piece.is_multiple_of(2) { vec![number(piece as u64)] } else { Vec::new() })
     };
-    let mut stage = Stage::start("test", task).unwrap();
-    let mut answers = Vec::new();
+    let (told, sink) = notes();
+    let mut queue = EventQueue::start("test", sink, task);
     for piece in 1..=40 {
-        // Nothing is taken out on the way: neither may wait for the other.
-        assert!(stage.give(piece, &never).is_some());
+        give(&mut queue, piece, &never).unwrap();
         assert!(piece <= done.load(Ordering::SeqCst) + 3, "{piece} given, {} done", done.load(Ordering::SeqCst));
+        // What needs no analysis waits for what came before.
+        queue.emit(number(100 + piece as u64), &never).unwrap();
     }
-    while answers.len() < 20 {
-        answers.push(stage.answer(SOON).unwrap().expect("it answers"));
-    }
-    assert_eq!(answers, (1..=20).map(|half| 2 * half).collect::<Vec<_>>());
-    assert_eq!(stage.answer(Duration::ZERO), Ok(None));
+    queue.settle(&never).unwrap();
+    let each = |piece: u64| piece.is_multiple_of(2).then_some(piece).into_iter().chain([100 + piece]);
+    assert_eq!(*told.lock().unwrap(), (1..=40).flat_map(each).collect::<Vec<_>>());
+    assert_eq!(queue.check(), Ok(()));
 }
 
 #[test]
 fn waiting_ends_when_it_is_cancelled_and_dropping_does_not_wait() {
     let began = Instant::now();
-    let mut stage = Stage::<u8, u8>::start("test", |_| {
+    let (told, sink) = notes();
+    let mut queue = EventQueue::<u8>::start("test", sink, |_| {
         std::thread::sleep(Duration::from_secs(2));
-        Ok(None)
-    })
-    .unwrap();
+        Ok(vec![number(1)])
+    });
     let cancelled = || began.elapsed() > Duration::from_millis(100);
-    let given = (0..4).map(|piece| stage.give(piece, &cancelled)).filter(Option::is_some).count();
+    let given = (0..4).map(|piece| give(&mut queue, piece, &cancelled)).filter(Result::is_ok).count();
     assert!(given <= 2, "{given} pieces of two seconds were taken at once");
-    drop(stage);
+    drop(queue);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // The sink goes with the thread, after the piece that it was at.
+    while Arc::strong_count(&told) > 1 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(*told.lock().unwrap(), [0; 0], "nothing is told behind the back of whoever let go");
 }
 
 #[test]
-fn a_failure_comes_after_the_answers_before_it() {
-    let task = |piece: u8| if piece == 3 { Err("three is too many".to_owned()) } else { Ok(Some(piece)) };
-    let mut stage = Stage::start("test", task).unwrap();
-    for piece in 1..=6 {
-        assert!(stage.give(piece, &never).is_some(), "a dead thread holds nobody up");
+fn a_queue_that_is_closed_tells_what_needs_no_analysis() {
+    let (told, sink) = notes();
+    let mut queue = EventQueue::start("test", sink, |piece: u64| {
+        std::thread::sleep(Duration::from_secs(piece));
+        Ok(vec![number(10 + piece)])
+    });
+    queue.emit(number(1), &never).unwrap();
+    give(&mut queue, 0, &never).unwrap();
+    queue.emit(number(2), &never).unwrap();
+    give(&mut queue, 2, &never).unwrap();
+    queue.emit(number(3), &never).unwrap();
+    give(&mut queue, 1, &never).unwrap();
+    queue.emit(number(4), &never).unwrap();
+    let began = Instant::now();
+    queue.close(Duration::from_millis(300));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    queue.emit(number(5), &never).unwrap();
+    assert_eq!(*told.lock().unwrap(), [1, 10, 2, 3, 4, 5]);
+    drop(queue);
+    while Arc::strong_count(&told) > 1 {
+        std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!((stage.answer(SOON), stage.answer(SOON)), (Ok(Some(1)), Ok(Some(2))));
+    assert_eq!(*told.lock().unwrap(), [1, 10, 2, 3, 4, 5], "and the thread tells nothing any more");
+}
+
+#[test]
+fn waiting_for_a_reader_is_not_waiting_for_the_analysis() {
+    let slow = |_: Event| {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
+    };
+    let mut queue = EventQueue::start("test", Box::new(slow), |piece: u64| Ok(vec![number(piece)]));
+    let (mut for_analysis, mut for_reader) = (Duration::ZERO, Duration::ZERO);
+    for piece in 0..8 {
+        let waited = queue.reserve(&never).unwrap();
+        for_analysis += waited.for_analysis;
+        for_reader += waited.for_reader;
+        queue.give(piece, &never).unwrap();
+    }
+    assert!(for_reader > Duration::from_millis(200), "{for_reader:?}");
+    assert!(for_analysis < for_reader / 2, "{for_analysis:?} and {for_reader:?}");
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_queue() {
+    let gone = |_: Event| Err(Closed);
+    let mut queue = EventQueue::<u8>::start("test", Box::new(gone), |_| Ok(Vec::new()));
+    queue.emit(number(1), &never).unwrap();
+    assert_eq!(queue.settle(&never), Err(Halt::Closed));
+    assert_eq!(queue.emit(number(2), &never), Err(Halt::Closed));
+}
+
+#[test]
+fn a_failure_comes_after_the_events_before_it_and_nothing_after_it() {
+    let failed = || Halt::Failed { step: 3, message: "three is too many".to_owned() };
+    let task = move |piece: u64| if piece == 3 { Err(failed()) } else { Ok(vec![number(piece)]) };
+    let (told, sink) = notes();
+    let mut queue = EventQueue::start("test", sink, task);
+    let given = (1..=6).map(|piece| give(&mut queue, piece, &never)).find_map(Result::err);
+    assert!(given.is_none_or(|halt| halt == failed()), "a dead thread holds nobody up");
     for _ in 0..2 {
-        assert_eq!(stage.answer(SOON), Err("three is too many".to_owned()));
+        assert_eq!(queue.settle(&never), Err(failed()));
     }
+    queue.close(Duration::from_secs(10));
+    assert_eq!(*told.lock().unwrap(), [1, 2]);
 }
 
 #[test]
 fn a_panic_beside_training_is_the_last_event_of_the_run() {
-    let lab = |control: &mut dyn Control, sink: &mut dyn Sink| {
-        let mut stage = Stage::<u8, u8>::start("test", |_| panic!("the floor gave way")).unwrap();
-        let _ = sink.emit(Event::Resumed { step: 7 });
-        stage.give(1, &|| control.cancelled());
-        let _ = stage.answer(SOON);
+    let lab = |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
+        let mut queue = EventQueue::<u8>::start("test", sink, |_| panic!("the floor gave way"));
+        let cancelled = || control.cancelled();
+        let _ = queue.emit(number(7), &cancelled);
+        let _ = give(&mut queue, 1, &cancelled);
+        let _ = queue.settle(&cancelled);
         unreachable!("the panic goes on here");
     };
     let events = read_all(&Worker::with_lab(Box::new(lab), Box::new(|| {})));

@@ -199,7 +199,7 @@ fn dropping_the_handle_joins_even_when_nobody_read() {
 #[test]
 fn a_panic_becomes_the_last_event() {
     let worker = Worker::with_lab(
-        Box::new(|_, sink| {
+        Box::new(|_, mut sink| {
             let _ = sink.emit(Event::Resumed { step: 7 });
             panic!("the roof fell in");
         }),

@@ -1,17 +1,24 @@
 //! Which images a step trains on: any step of a run, from its address alone.
 
-use super::position::earlier;
 use crate::data::{Batch, Memory, Prepared, batch_order, batch_range};
 use crate::spec::Spec;
 use crate::train::Terms;
 
-/// One step of training, as far as it must be known to be taken again.
-#[derive(Clone)]
-pub(super) struct Taken {
-    /// Place of the task in the order of training, its number, and how many of its steps were done before.
+/// The address of a step within a run.
+#[derive(Clone, Copy)]
+pub(super) struct StepAddress {
+    /// Place of the task in the order of training.
     pub place: usize,
+    /// Its number.
     pub task: usize,
+    /// How many of its steps were done before.
     pub done: u64,
+}
+
+/// A step of training, as far as it must be known to be taken, and to be taken again.
+#[derive(Clone)]
+pub(super) struct StepPlan {
+    pub at: StepAddress,
     /// Images of each earlier task that are replayed.
     pub replay: usize,
     pub terms: Terms,
@@ -36,7 +43,7 @@ impl Batches {
         spec: &Spec,
         data: &Prepared,
         trained: &[usize],
-        &Taken { place, task, done, replay, .. }: &Taken,
+        &StepPlan { at: StepAddress { place, task, done }, replay, .. }: &StepPlan,
     ) -> Batch {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
@@ -56,4 +63,12 @@ impl Batches {
         self.memory.recall((spec.seed, task, done), batch.labels.len(), &data.stream, &mut batch);
         batch
     }
+}
+
+/// The tasks of these but for one, each once, by number.
+pub(super) fn earlier(trained: &[usize], task: usize) -> Vec<usize> {
+    let mut earlier: Vec<usize> = trained.iter().copied().filter(|&other| other != task).collect();
+    earlier.sort_unstable();
+    earlier.dedup();
+    earlier
 }

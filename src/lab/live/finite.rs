@@ -1,29 +1,31 @@
-//! Everything of a run that lives on a device: the network, its optimiser, the images it is asked about, and what is trained
-//! beside it.
+//! The network of finite width as the subject of a run: everything that lives on a device, which is the network, its optimiser,
+//! the images it is asked about, and what is trained beside it.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::analyst::Answers;
-use super::batches::Taken;
-use super::predict::{PredictorState, Predictors};
-use crate::data::{Batch, Prepared};
+use super::batches::StepPlan;
+use super::position::CurrentTask;
+use super::predictors::{PredictorState, Predictors};
+use super::subject::{SnapshotOutputs, Subject, SubjectState};
+use crate::data::{Batch, Prepared, Task};
 use crate::lab::lag::{Lag, Lagged};
-use crate::ntk::{Reduction, Request, layerwise};
-use crate::spec::PROBE_IMAGES;
-use crate::train::{FeatureKernels, Learner, LearnerState, StepOutcome, Terms, displacement};
+use crate::ntk::{Measured, Reduction, Request, layerwise};
+use crate::run::NamedTensor;
+use crate::spec::{PROBE_IMAGES, Spec};
+use crate::train::{FeatureKernels, Learner, LearnerState, NoField, StepOutcome, Terms, displacement};
 
 /// A network of finite width in training.
 pub(super) struct Finite {
-    pub learner: Learner,
-    pub probes: Tensor<2>,
+    learner: Learner,
+    probes: Tensor<2>,
     /// Test images of each task, [n, inputs].
-    pub tests: Vec<Tensor<2>>,
+    tests: Vec<Tensor<2>>,
     /// Training images of each task that its linear probe learns from, [n, inputs].
     lessons: Vec<Tensor<2>>,
     /// The weights that a displacement is measured from.
     trail: Lagged<Vec<Tensor<1>>>,
     /// On the CPU only: a run that predicts is on no device that can fail.
-    pub predictors: Option<Predictors>,
+    predictors: Option<Predictors>,
 }
 
 /// The same in plain numbers.
@@ -36,11 +38,11 @@ pub(super) struct FiniteState {
 impl Finite {
     pub fn new(learner: Learner, data: &Prepared) -> Self {
         let upload = |images: &[f32], n| learner.upload(images, n);
-        let test = |task: &crate::data::Task| {
+        let test = |task: &Task| {
             let images = task.test();
             upload(&images.pixels, images.len())
         };
-        let lesson = |task: &crate::data::Task| {
+        let lesson = |task: &Task| {
             let images = task.first_of_each_class(PROBE_IMAGES);
             upload(&images.pixels, images.len())
         };
@@ -54,8 +56,86 @@ impl Finite {
         }
     }
 
-    /// One step of the network, and of what is trained beside it.
-    pub fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome {
+    /// Takes over what is known beside the learner of a state that was kept; it was started from that learner.
+    pub fn restore(&mut self, state: &FiniteState, (spec, data): (&Spec, &Prepared)) {
+        self.predictors = state.predictors.as_ref().map(|kept| Predictors::restored(&self.learner, kept, (spec, data)));
+        let like = self.learner.parameters();
+        self.trail = state.trail.map(|weights| {
+            let tensor = |(values, like): (&Vec<f32>, &Tensor<1>)| {
+                Tensor::from_data(TensorData::new(values.clone(), like.dims()), &like.device())
+            };
+            weights.iter().zip(&like).map(tensor).collect()
+        });
+    }
+}
+
+impl Subject for Finite {
+    fn device(&self) -> Option<&Device> {
+        Some(self.learner.device())
+    }
+
+    fn copy_to_cpu(&self) -> Option<Learner> {
+        Some(self.learner.copy_to(&Device::flex()))
+    }
+
+    fn begin_task(
+        &mut self,
+        (spec, data): (&Spec, &Prepared),
+        task: &CurrentTask,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Vec<String>> {
+        if !spec.kernel.predict {
+            return Some(Vec::new());
+        }
+        if task.place > 0 {
+            let Some(predictors) = &mut self.predictors else { return Some(Vec::new()) };
+            return predictors.begin_task((&self.learner, &self.tests), data, task.number, cancelled);
+        }
+        let (predictors, why) = Predictors::new(&self.learner, (spec, data), cancelled)?;
+        self.predictors = Some(predictors);
+        let problem = why.map(|why| format!("There is no prediction with the infinite-width kernel: {why}"));
+        Some(problem.into_iter().collect())
+    }
+
+    fn prepare_step(
+        &mut self,
+        tasks: &[usize],
+        task: &CurrentTask,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<String>, NoField> {
+        let Some(predictors) = &mut self.predictors else { return Ok(Vec::new()) };
+        let problem = match predictors.prepare(tasks, cancelled) {
+            Ok(()) => None,
+            Err(NoField::Cancelled) => return Err(NoField::Cancelled),
+            Err(why) => Some(format!("There is no prediction with the infinite-width kernel from here on: {why}")),
+        };
+        predictors.renew_piece(&self.learner, task, cancelled).ok_or(NoField::Cancelled)?;
+        Ok(problem.into_iter().collect())
+    }
+
+    fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
+        self.learner.kernel(&self.probes, want_full, cancelled)
+    }
+
+    fn optimiser_kernel(
+        &self,
+        theta: &[f64],
+        frozen: &[String],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Option<Vec<f64>>> {
+        self.learner.optimiser_kernel(&self.probes, theta, frozen, cancelled)
+    }
+
+    fn weights(&self) -> Option<Vec<NamedTensor>> {
+        Some(self.learner.network().named())
+    }
+
+    fn step_length(&self, batch: &Batch, terms: &Terms) -> Option<f64> {
+        Some(self.learner.step_length(&batch.pixels, batch.targets(), terms))
+    }
+
+    // Of the network, and of what is trained beside it.
+    fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome {
         let outcome = self.learner.step(&batch.pixels, batch.targets(), terms, want_norm);
         if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
             let terms = Terms { rate: outcome.rate, length: None, ..terms.clone() };
@@ -64,8 +144,7 @@ impl Finite {
         outcome
     }
 
-    /// What the network and its predictors say for a snapshot; where the dearer numbers are wanted, with features.
-    pub fn answers(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<Answers> {
+    fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
         let moved = |before: &Vec<Tensor<1>>| displacement(&self.learner.parameters(), before);
         let (mut tests, mut features) = (Vec::new(), dearer.then(Vec::new));
         for (test, lesson) in self.tests.iter().zip(&self.lessons) {
@@ -83,24 +162,21 @@ impl Finite {
             None => Vec::new(),
         };
         let probes = self.learner.outputs(&self.probes, cancelled)?;
-        Some(Answers { probes, tests, features, moved: self.trail.before(lag).map(moved), predicted })
+        Some(SnapshotOutputs { probes, tests, features, moved: self.trail.before(lag).map(moved), predicted })
     }
 
-    /// Keeps the weights as they are for displacements to come.
-    pub fn hold(&mut self, lag: Lag) {
+    fn hold(&mut self, lag: Lag) {
         self.trail.hold(lag, self.learner.parameters());
     }
 
-    pub fn switch(&mut self) {
+    fn end_task(&mut self) {
         self.trail.switch();
     }
 
-    /// Outputs on some probes before a step, row-major [probes, C], and what each image of the batch adds to them,
-    /// [probes, batch, C], to first order.
-    pub fn ledger(
+    fn ledger(
         &self,
         rows: &[usize],
-        taken: &Taken,
+        plan: &StepPlan,
         batch: &Batch,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<(Vec<f32>, Vec<f64>)> {
@@ -108,8 +184,8 @@ impl Finite {
         let (old, new) = (select(&self.probes, rows), learner.upload(&batch.pixels, batch.labels.len()));
         let outputs = learner.outputs(&old, cancelled)?;
         let classes = outputs.len() / rows.len();
-        let (slopes, rate) = learner.slopes(&batch.pixels, batch.targets(), &taken.terms);
-        let only = learner.moving(&taken.terms.frozen);
+        let (slopes, rate) = learner.slopes(&batch.pixels, batch.targets(), &plan.terms);
+        let only = learner.moving(&plan.terms.frozen);
         let request = Request { only, ..Request::of(Reduction::Full) };
         let kernel = layerwise::measure(&learner.plain(), &old, Some(&new), &request, cancelled)?;
         let width = batch.labels.len() * classes;
@@ -125,32 +201,19 @@ impl Finite {
         Some((outputs, parts))
     }
 
-    /// Outputs on some probes, row-major [probes, C].
-    pub fn outputs_on(&self, rows: &[usize], cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
+    fn outputs_on(&self, rows: &[usize], cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         self.learner.outputs(&select(&self.probes, rows), cancelled)
     }
 
-    pub fn state(&self) -> FiniteState {
+    fn state(&self) -> SubjectState {
         let plain = |weights: &Vec<Tensor<1>>| -> Vec<Vec<f32>> {
             weights.iter().map(|tensor| tensor.clone().into_data().iter::<f32>().collect()).collect()
         };
-        FiniteState {
+        Box::new(FiniteState {
             learner: self.learner.state(),
             trail: self.trail.map(plain),
             predictors: self.predictors.as_ref().map(Predictors::state),
-        }
-    }
-
-    /// Takes over what is known beside the learner of a state that was kept; it was started from that learner.
-    pub fn restore(&mut self, state: &FiniteState, (spec, data): (&crate::spec::Spec, &Prepared)) {
-        self.predictors = state.predictors.as_ref().map(|kept| Predictors::restored(&self.learner, kept, (spec, data)));
-        let like = self.learner.parameters();
-        self.trail = state.trail.map(|weights| {
-            let tensor = |(values, like): (&Vec<f32>, &Tensor<1>)| {
-                Tensor::from_data(burn::tensor::TensorData::new(values.clone(), like.dims()), &like.device())
-            };
-            weights.iter().zip(&like).map(tensor).collect()
-        });
+        })
     }
 }
 

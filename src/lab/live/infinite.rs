@@ -1,13 +1,17 @@
-//! The run of an infinitely wide network: its kernel stands still, its outputs follow it, and it answers what a network of
-//! finite width does. There are no weights, so nothing is told of them.
+//! The infinitely wide network as the subject of a run: its kernel stands still and its outputs follow it. It has no weights.
 
-use super::analyst::Answers;
-use super::batches::Taken;
+use burn::tensor::Device;
+
+use super::batches::StepPlan;
+use super::position::CurrentTask;
+use super::subject::{SnapshotOutputs, Subject, SubjectState};
 use crate::data::{Batch, Prepared};
+use crate::lab::lag::Lag;
 use crate::math::Gram;
 use crate::ntk::{Apart, Measured};
+use crate::run::NamedTensor;
 use crate::spec::Spec;
-use crate::train::{Field, FieldState, NoField, StepOutcome, Terms};
+use crate::train::{Field, FieldState, Learner, NoField, StepOutcome, Terms};
 
 /// An infinitely wide network in training.
 pub(super) struct Infinite {
@@ -16,6 +20,7 @@ pub(super) struct Infinite {
     gram: Gram,
     /// Sets of logits whose kernels are told apart.
     sets: usize,
+    tasks: usize,
     momentum: f64,
 }
 
@@ -24,71 +29,104 @@ impl Infinite {
     pub fn open(
         spec: &Spec,
         data: &Prepared,
-        from: Option<&FieldState>,
+        from: Option<&SubjectState>,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Self, NoField> {
         let mut field = Field::new(spec, data)?;
-        match from {
+        match from.and_then(|state| state.downcast_ref::<FieldState>()) {
             Some(state) => field.restore(state),
             None => field.draw(spec.seed, cancelled)?,
         }
         let gram = field.gram(cancelled)?;
         let sets = spec.logit_sets(data.set.outputs()).len();
-        Ok(Self { field, gram, sets, momentum: spec.training.momentum })
+        let tasks = data.stream.tasks().len();
+        Ok(Self { field, gram, sets, tasks, momentum: spec.training.momentum })
+    }
+}
+
+impl Subject for Infinite {
+    fn device(&self) -> Option<&Device> {
+        None
     }
 
-    /// Makes a task ready, with those before it where they are replayed.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
-        self.field.prepare(tasks, cancelled)
+    fn copy_to_cpu(&self) -> Option<Learner> {
+        None
     }
 
-    pub fn step(&mut self, batch: &Batch, terms: &Terms) -> StepOutcome {
+    fn weights(&self) -> Option<Vec<NamedTensor>> {
+        None
+    }
+
+    fn step_length(&self, _: &Batch, _: &Terms) -> Option<f64> {
+        None
+    }
+
+    fn begin_task(&mut self, _: (&Spec, &Prepared), _: &CurrentTask, _: &dyn Fn() -> bool) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
+    // With a kernel that stands still, what a step needs are its columns.
+    fn prepare_step(
+        &mut self,
+        tasks: &[usize],
+        _: &CurrentTask,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<String>, NoField> {
+        self.field.prepare(tasks, cancelled).map(|()| Vec::new())
+    }
+
+    fn step(&mut self, batch: &Batch, terms: &Terms, _: bool) -> StepOutcome {
         self.field.step(batch, terms)
     }
 
-    /// Θ̊ on the probes.
-    pub fn gram(&self) -> &Gram {
-        &self.gram
+    fn infinite_kernel(&self) -> Option<&Gram> {
+        Some(&self.gram)
     }
 
-    /// Θ̊, of every logit the same.
-    pub fn kernel(&self, want_full: bool) -> Measured {
+    // Θ̊, of every logit the same.
+    fn kernel(&self, want_full: bool, _: &dyn Fn() -> bool) -> Option<Measured> {
         let trace = self.gram.values().to_vec();
         let full = want_full.then(|| Measured::full_of(&self.gram, self.field.classes())).flatten();
         let logits = vec![trace.clone(); self.sets];
-        Measured { trace, apart: Apart::No, parts: Vec::new(), logits, full, optimiser: None }
+        Some(Measured { trace, apart: Apart::No, parts: Vec::new(), logits, full, optimiser: None })
     }
 
-    pub fn answers(&self, tasks: usize) -> Answers {
-        Answers {
+    fn snapshot_outputs(&self, _: Lag, _: bool, _: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
+        Some(SnapshotOutputs {
             probes: self.field.probes(),
-            tests: (0..tasks).map(|place| self.field.test(place)).collect(),
+            tests: (0..self.tasks).map(|place| self.field.test(place)).collect(),
             features: None,
             moved: None,
             predicted: Vec::new(),
-        }
+        })
     }
 
-    /// P is a number: see [`crate::train::Learner::optimiser_kernel`].
-    pub fn optimiser_kernel(&self, theta: &[f64]) -> Vec<f64> {
-        theta.iter().map(|value| value / (1.0 - self.momentum)).collect()
+    // P is a number: see `Learner::optimiser_kernel`.
+    fn optimiser_kernel(&self, theta: &[f64], _: &[String], _: &dyn Fn() -> bool) -> Option<Option<Vec<f64>>> {
+        Some(Some(theta.iter().map(|value| value / (1.0 - self.momentum)).collect()))
     }
 
-    /// As that of a network of finite width, and exact: f is linear in its steps.
-    pub fn ledger(&self, rows: &[usize], taken: &Taken, batch: &Batch) -> (Vec<f32>, Vec<f64>) {
-        let (_, slopes) = self.field.slopes(batch, &taken.terms);
+    // Exact: f is linear in its steps.
+    fn ledger(
+        &self,
+        rows: &[usize],
+        plan: &StepPlan,
+        batch: &Batch,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<(Vec<f32>, Vec<f64>)> {
+        let (_, slopes) = self.field.slopes(batch, &plan.terms);
         let (new, classes) = (batch.labels.len(), self.field.classes());
         let rectangle = self.field.rectangle(rows, batch);
-        let part = |at: usize| -taken.terms.rate * rectangle[at / classes] * slopes[at % (new * classes)];
-        (self.outputs_on(rows), (0..rows.len() * new * classes).map(part).collect())
+        let part = |at: usize| -plan.terms.rate * rectangle[at / classes] * slopes[at % (new * classes)];
+        Some((self.outputs_on(rows, cancelled)?, (0..rows.len() * new * classes).map(part).collect()))
     }
 
-    pub fn outputs_on(&self, rows: &[usize]) -> Vec<f32> {
+    fn outputs_on(&self, rows: &[usize], _: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let (probes, classes) = (self.field.probes(), self.field.classes());
-        rows.iter().flat_map(|&row| &probes[row * classes..(row + 1) * classes]).copied().collect()
+        Some(rows.iter().flat_map(|&row| &probes[row * classes..(row + 1) * classes]).copied().collect())
     }
 
-    pub fn state(&self) -> FieldState {
-        self.field.state()
+    fn state(&self) -> SubjectState {
+        Box::new(self.field.state())
     }
 }

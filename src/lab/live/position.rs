@@ -2,17 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::regime::Regime;
+use super::training_conditions::TrainingConditions;
 use crate::lab::cadence::Cadence;
 use crate::spec::{Change, Spec};
-
-/// The tasks of these but for one, each once, by number.
-pub(super) fn earlier(trained: &[usize], task: usize) -> Vec<usize> {
-    let mut earlier: Vec<usize> = trained.iter().copied().filter(|&other| other != task).collect();
-    earlier.sort_unstable();
-    earlier.dedup();
-    earlier
-}
 
 /// Where a run stands, between two tasks.
 #[derive(Clone)]
@@ -28,7 +20,7 @@ pub(super) struct Position {
     pub step: u64,
     /// Epochs of the tasks that are over.
     pub past_epochs: f64,
-    pub regime: Regime,
+    pub conditions: TrainingConditions,
     pub per_epoch: usize,
     /// The rate that reached the optimiser in the last step.
     pub last_rate: Option<f64>,
@@ -44,7 +36,7 @@ impl Position {
             ended: None,
             step: 0,
             past_epochs: 0.0,
-            regime: Regime::of(&spec.training),
+            conditions: TrainingConditions::of(&spec.training),
             per_epoch: spec.kernel.per_epoch,
             last_rate: None,
         }
@@ -59,7 +51,7 @@ impl Position {
 
 /// The task being trained.
 #[derive(Clone)]
-pub(super) struct Current {
+pub(super) struct CurrentTask {
     pub number: usize,
     pub place: usize,
     pub epoch_steps: u64,

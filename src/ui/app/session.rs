@@ -1,9 +1,8 @@
 //! One run as the window has it: its handle, its record, and what was asked but not yet confirmed.
 //!
-//! Guarantees: receiving never takes more than its budget; commands are never lost to a full queue, they wait here; and
-//! `Pausing…` ends only when the run says that it stands still.
+//! Guarantees: receiving never takes more than its budget; a command goes to the run at once; and `Pausing…` ends only when the
+//! run says that it stands still.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -24,7 +23,6 @@ pub struct Session {
     pub history: History,
     /// What it was started with, live changes included as they are made.
     pub spec: Spec,
-    outbox: VecDeque<Command>,
     pausing: bool,
     stopping: bool,
     /// The state that the run was last asked to keep.
@@ -59,7 +57,6 @@ impl Session {
             run: None,
             history,
             spec,
-            outbox: VecDeque::new(),
             pausing: false,
             stopping: false,
             kept: None,
@@ -118,12 +115,6 @@ impl Session {
     /// Takes what has arrived, for so long at most; whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
         let Some(run) = &self.run else { return false };
-        while let Some(command) = self.outbox.front() {
-            if !run.send(command.clone()) {
-                break;
-            }
-            self.outbox.pop_front();
-        }
         // Asked before the last events are taken: a thread seen finished here cannot send any more.
         let finished = run.is_finished();
         let start = Instant::now();
@@ -156,9 +147,8 @@ impl Session {
             }
             self.history.push(event);
             self.retire();
-            return false;
         }
-        !self.outbox.is_empty()
+        false
     }
 
     /// Why the run is no longer kept in its folder, once.
@@ -171,25 +161,15 @@ impl Session {
         self.kept.take()
     }
 
-    /// Tells the run something, as soon as it can hear.
+    /// Sends the run a command, in the place of one of the same kind that it has not yet taken.
     pub fn send(&mut self, command: Command) {
-        if self.run.is_none() {
-            return;
-        }
+        let Some(run) = &self.run else { return };
         self.pausing = match command {
             Command::Pause => true,
             Command::Resume => false,
             _ => self.pausing,
         };
-        // Of a slider that is dragged only the last position matters.
-        if let Some(last) = self.outbox.back_mut()
-            && std::mem::discriminant(last) == std::mem::discriminant(&command)
-            && !matches!(command, Command::Step(_) | Command::SwitchTask)
-        {
-            *last = command;
-        } else {
-            self.outbox.push_back(command);
-        }
+        run.send_latest(command);
     }
 
     /// Asks the run to end.

@@ -1,6 +1,6 @@
 //! The infinite-width kernel on the probes, where the network of a run has one: how far Θ is from it stands beside each snapshot.
 
-use super::bench::Bench;
+use super::subject::Subject;
 use crate::data::Prepared;
 use crate::math::Gram;
 use crate::spec::Spec;
@@ -11,12 +11,12 @@ const MOST_WORK: usize = 300_000_000;
 
 /// Θ̊ on the probes; `None` where the network has no limit in closed form or no kernel of these images, where it would take
 /// long, or when cancelled.
-pub(super) fn of(bench: &Bench, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
+pub(super) fn of(subject: &dyn Subject, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
     if !spec.kernel.reduction.is_trace() {
         return None;
     }
-    if let Bench::Infinite(infinite) = bench {
-        return Some(infinite.gram().clone());
+    if let Some(kernel) = subject.infinite_kernel() {
+        return Some(kernel.clone());
     }
     let limit = Infinite::of(&spec.network, data.set.train.shape).ok()?;
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();

@@ -11,17 +11,14 @@
 
 use burn::tensor::Tensor;
 
-use super::bench::Bench;
-use super::finite::Finite;
 use super::piecewise::{Piecewise, PiecewiseState};
-use super::position::Current;
-use super::{Live, Stop};
+use super::position::CurrentTask;
 use crate::data::{Batch, Prepared, Targets};
 use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
-use crate::run::{Event, Predictor};
+use crate::run::Predictor;
 use crate::spec::Spec;
 use crate::train::{Field, FieldState, Learner, Linearised, LinearisedState, NoField, Places, Terms};
 
@@ -177,30 +174,32 @@ impl Predictors {
         }));
         Some(all)
     }
-}
-
-impl Finite {
-    /// Linearises the network at a switch, and predicts the end of the task that begins; `None` when cancelled, else what
-    /// could not be predicted, in words.
-    fn switch_predictors(&mut self, data: &Prepared, task: usize, cancelled: &dyn Fn() -> bool) -> Option<Vec<String>> {
-        let Some(predictors) = &mut self.predictors else { return Some(Vec::new()) };
-        predictors.linearised.truncate(1);
-        predictors.linearised.push((Predictor::LinearisedSwitch, self.learner.linearised()));
-        predictors.settled.clear();
+    /// Linearises the network at a switch, and predicts the outputs on these test images at the end of the task that begins;
+    /// returns `None` when cancelled, else what could not be predicted, in words.
+    pub fn begin_task(
+        &mut self,
+        (learner, tests): (&Learner, &[Tensor<2>]),
+        data: &Prepared,
+        task: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Vec<String>> {
+        self.linearised.truncate(1);
+        self.linearised.push((Predictor::LinearisedSwitch, learner.linearised()));
+        self.settled.clear();
         let classes = data.stream.task(task).classes().len().max(1);
         let each = SETTLED_PER_CLASS.min((SETTLED / classes).max(1));
         let lesson = data.stream.task(task).first_of_each_class(each);
-        let (images, labels) = (self.learner.upload(&lesson.pixels, lesson.len()), lesson.labels.clone());
+        let (images, labels) = (learner.upload(&lesson.pixels, lesson.len()), lesson.labels.clone());
         let now = |images: &Tensor<2>| -> Option<Vec<f64>> {
-            Some(self.learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())
+            Some(learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())
         };
         let start = now(&images)?;
-        let tests: Vec<Vec<f64>> = self.tests.iter().map(now).collect::<Option<_>>()?;
+        let before: Vec<Vec<f64>> = tests.iter().map(now).collect::<Option<_>>()?;
         let classes = start.len() / labels.len().max(1);
         let targets = Targets::of(&labels, &lesson.values).matrix(classes);
         let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
         let mut kernels = Vec::new();
-        for (by, linearised) in &predictors.linearised {
+        for (by, linearised) in &self.linearised {
             let by = match by {
                 Predictor::LinearisedStart => Predictor::RegressionStart,
                 _ => Predictor::RegressionSwitch,
@@ -209,11 +208,11 @@ impl Finite {
                 let request = Request::of(Reduction::Trace);
                 layerwise::measure(linearised.base(), rows, columns, &request, cancelled).map(|kernel| kernel.values)
             };
-            let across = self.tests.iter().map(|test| kernel(test, Some(&images))).collect::<Option<Vec<_>>>()?;
+            let across = tests.iter().map(|test| kernel(test, Some(&images))).collect::<Option<Vec<_>>>()?;
             kernels.push((by, kernel(&images, None)?, across));
         }
         let mut problems = Vec::new();
-        match predictors.field.as_ref().map(|field| field.kernels_of(&lesson.pixels, cancelled)) {
+        match self.field.as_ref().map(|field| field.kernels_of(&lesson.pixels, cancelled)) {
             None => {}
             Some(Ok((square, across))) => kernels.push((Predictor::RegressionInfinite, square, across)),
             Some(Err(NoField::Cancelled)) => return None,
@@ -236,56 +235,29 @@ impl Finite {
                 }
             };
             let mut predicted = Vec::new();
-            for (rectangle, before) in across.iter().zip(&tests) {
+            for (rectangle, before) in across.iter().zip(&before) {
                 match solved.predict(rectangle, Some(before)) {
                     Ok(outputs) => predicted.push(outputs.into_iter().map(|value| value as f32).collect()),
                     Err(why) => problems.push(format!("There is no regression with {}: {why}", by.words())),
                 }
             }
-            if predicted.len() == self.tests.len() {
+            if predicted.len() == tests.len() {
                 let (condition, jitter) = (solved.condition, solved.jitter);
-                predictors.settled.push(Settled { by, condition, jitter, tests: predicted });
+                self.settled.push(Settled { by, condition, jitter, tests: predicted });
             }
         }
         Some(problems)
     }
-}
-
-impl Live<'_> {
-    /// A task begins: the network is linearised where it is.
-    pub(super) fn predict(&mut self, current: &Current) -> Result<(), Stop> {
-        let Bench::Finite(finite) = &mut self.bench else { return Ok(()) };
-        if !self.spec.kernel.predict {
-            return Ok(());
-        }
-        let cancelled = || self.control.cancelled();
-        let problems = if current.place == 0 {
-            let made = Predictors::new(&finite.learner, (&self.spec, &self.data), &cancelled);
-            let (predictors, why) = made.ok_or(Stop::Cancelled)?;
-            finite.predictors = Some(predictors);
-            why.map(|why| format!("There is no prediction with the infinite-width kernel: {why}")).into_iter().collect()
-        } else {
-            finite.switch_predictors(&self.data, current.number, &cancelled).ok_or(Stop::Cancelled)?
-        };
-        for message in problems {
-            self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
-        }
-        Ok(())
-    }
-
-    /// Between two steps: the piecewise linearisation begins its next piece where one is due.
-    pub(super) fn renew_piece(&mut self, current: &Current) -> Result<(), Stop> {
-        let Bench::Finite(finite) = &mut self.bench else { return Ok(()) };
-        let Some(piecewise) = finite.predictors.as_mut().and_then(|predictors| predictors.piecewise.as_mut()) else {
-            return Ok(());
-        };
-        let steps = ((piecewise.every * current.epoch_steps as f64).round() as u64).max(1);
+    /// Begins the next piece of the piecewise linearisation where one is due before the next step of this task; `None` when
+    /// cancelled.
+    pub fn renew_piece(&mut self, learner: &Learner, task: &CurrentTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
+        let Some(piecewise) = &mut self.piecewise else { return Some(()) };
+        let steps = ((piecewise.every * task.epoch_steps as f64).round() as u64).max(1);
         // A task begins with a piece of its own; the run's first one has it from the start.
-        let first = current.done == 0 && current.place == 0;
-        if first || !current.done.is_multiple_of(steps) {
-            return Ok(());
+        let first = task.done == 0 && task.place == 0;
+        if first || !task.done.is_multiple_of(steps) {
+            return Some(());
         }
-        let cancelled = || self.control.cancelled();
-        piecewise.renew(&finite.learner, &cancelled).ok_or(Stop::Cancelled)
+        piecewise.renew(learner, cancelled)
     }
 }

@@ -1,0 +1,325 @@
+//! The one queue through which everything that a run tells goes to the thread beside training, which analyses and tells it.
+//!
+//! A queue carries plain events, and pieces of work that become events where they are analysed; both leave it in the order in
+//! which they were put in, so a snapshot that is still being analysed holds back what came after it. Were the order left to
+//! chance, two runs of one spec would not be the same, and a folder could say that a task began before the kernel at its start
+//! was seen.
+//!
+//! Guarantees:
+//! * Memory is bounded. One piece of work waits while one is analysed, and so many items wait at most as are reported in half a minute; whoever puts in more
+//!   waits, watching its own cancel flag.
+//! * The first failure of the analysis is final: nothing behind it is told, and who puts in the next item hears why. A panic of
+//!   the analysis goes on in the thread of whoever puts in the next item. What came before is told first.
+//! * Closing the queue waits for an analysis as long as it is allowed to and no longer. What is not analysed by then is dropped,
+//!   every plain event is told, and the thread tells nothing afterwards.
+//!
+//! Otherwise memory grows while the analysis lags, or a run waits for ever for a snapshot that nobody computes.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+
+use crate::run::{Closed, Event, Sink};
+
+/// Items that wait for the thread at most: reports of half a minute, which come no more often than the screen is drawn.
+const EVENTS: usize = 1024;
+/// Pieces of work that wait for the one being analysed at most.
+const WORK: usize = 1;
+/// How often somebody who waits looks whether to go on waiting.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Why a queue takes no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Whoever wanted to put something in was cancelled while it waited.
+    Cancelled,
+    /// Nobody listens to the events.
+    Closed,
+    /// The analysis of what was measured at this step has failed.
+    Failed { step: u64, message: String },
+}
+
+impl From<Closed> for Halt {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// What waits in the queue.
+enum Item<W> {
+    Event(Event),
+    Work(W),
+    /// Answered as soon as everything before it is told.
+    Mark(Sender<()>),
+}
+
+/// How long whoever puts in a piece of work had to wait before it could.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waited {
+    /// For analyses.
+    pub for_analysis: Duration,
+    /// For a reader that is slow to take the events.
+    pub for_reader: Duration,
+}
+
+/// The sending end of the queue, and the handle of its thread.
+pub struct EventQueue<W> {
+    /// `None` once the queue is closed: events go straight to the sink.
+    items: Option<Sender<Item<W>>>,
+    /// Full while as many pieces of work wait as may.
+    work_waiting: Sender<()>,
+    outlet: Arc<Outlet<W>>,
+    /// `None` once it was joined or let go of.
+    thread: Option<JoinHandle<Result<(), Halt>>>,
+    /// Why the thread has ended, once that was asked for.
+    halt: Option<Halt>,
+}
+
+/// What the two threads share.
+struct Outlet<W> {
+    telling: Mutex<Telling<W>>,
+    /// The thread is not to tell anything any more.
+    is_taken: AtomicBool,
+    reading: ReadingTime,
+}
+
+/// The end of the queue and the sink. Whoever has locked it may take items and tell them; the thread does so for as long as it
+/// lives, except while it analyses. So the sink can be taken from an analysis that takes too long, and nothing is lost.
+struct Telling<W> {
+    items: Receiver<Item<W>>,
+    sink: Box<dyn Sink + Send>,
+}
+
+impl<W> Outlet<W> {
+    // The sink that a reader made panic has told what it could.
+    fn lock(&self) -> MutexGuard<'_, Telling<W>> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, telling: &mut Telling<W>, event: Event) -> Result<(), Closed> {
+        self.reading.during(|| telling.sink.emit(event))
+    }
+}
+
+impl<W: Send + 'static> EventQueue<W> {
+    /// Starts the thread under this name. `analyse` turns a piece of work into the events that tell of it.
+    ///
+    /// Where the system has no thread to give, the queue is closed and [`Self::check`] says so.
+    pub fn start(
+        name: &str,
+        sink: Box<dyn Sink + Send>,
+        analyse: impl FnMut(W) -> Result<Vec<Event>, Halt> + Send + 'static,
+    ) -> Self {
+        let (items, inbox) = bounded(EVENTS);
+        let (work_waiting, work_taken) = bounded(WORK);
+        let telling = Mutex::new(Telling { items: inbox, sink });
+        let outlet = Arc::new(Outlet { telling, is_taken: AtomicBool::new(false), reading: ReadingTime::default() });
+        let shared = Arc::clone(&outlet);
+        let run = move || tell_all(&shared, &work_taken, analyse);
+        let failed = |err| {
+            let message = format!("no thread for the analysis can be started: {err}");
+            (None, None, Some(Halt::Failed { step: 0, message }))
+        };
+        let thread = Builder::new().name(name.to_owned()).spawn(run);
+        let (items, thread, halt) = thread.map_or_else(failed, |thread| (Some(items), Some(thread), None));
+        Self { items, work_waiting, outlet, thread, halt }
+    }
+
+    /// Puts in an event, which is told after all that was put in before.
+    ///
+    /// # Errors
+    /// When the queue takes no more, or `cancelled` says so while there is no room.
+    ///
+    /// # Panics
+    /// As the analysis did.
+    pub fn emit(&mut self, event: Event, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
+        if self.items.is_none() {
+            let mut telling = self.outlet.lock();
+            return Ok(self.outlet.tell(&mut telling, event)?);
+        }
+        self.put(Item::Event(event), cancelled)
+    }
+
+    /// Waits until a piece of work may be put in, and says for what and how long it had to.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    ///
+    /// # Panics
+    /// As the analysis did.
+    pub fn reserve(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Waited, Halt> {
+        let (began, read) = (Instant::now(), self.outlet.reading.total());
+        loop {
+            self.check()?;
+            match self.work_waiting.send_timeout((), TICK) {
+                Ok(()) => break,
+                Err(_) if cancelled() => return Err(Halt::Cancelled),
+                Err(_) => {}
+            }
+        }
+        let waited = began.elapsed();
+        let for_reader = self.outlet.reading.total().saturating_sub(read).min(waited);
+        Ok(Waited { for_analysis: waited - for_reader, for_reader })
+    }
+
+    /// Puts in a piece of work for which there is a place, see [`Self::reserve`].
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    ///
+    /// # Panics
+    /// As the analysis did.
+    pub fn give(&mut self, work: W, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
+        self.put(Item::Work(work), cancelled)
+    }
+
+    /// Waits until everything is told that was put in before.
+    ///
+    /// # Errors
+    /// As [`Self::emit`].
+    ///
+    /// # Panics
+    /// As the analysis did.
+    pub fn settle(&mut self, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
+        if self.items.is_none() {
+            return self.halt.clone().map_or(Ok(()), Err);
+        }
+        let (mark, told) = bounded(1);
+        self.put(Item::Mark(mark), cancelled)?;
+        loop {
+            match told.recv_timeout(TICK) {
+                Ok(()) => return Ok(()),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.check()?,
+            }
+            if cancelled() {
+                return Err(Halt::Cancelled);
+            }
+        }
+    }
+
+    /// Whether the queue still takes something: why not, if not.
+    ///
+    /// # Errors
+    /// Why the thread has ended.
+    ///
+    /// # Panics
+    /// As the analysis did.
+    pub fn check(&mut self) -> Result<(), Halt> {
+        if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
+            let ended = self.thread.take().map(JoinHandle::join);
+            match ended {
+                Some(Err(panic)) => {
+                    self.halt = Some(Halt::Failed { step: 0, message: "the thread beside training broke".to_owned() });
+                    resume_unwind(panic)
+                }
+                Some(Ok(outcome)) => self.halt = outcome.err(),
+                None => {}
+            }
+        }
+        self.halt.clone().map_or(Ok(()), Err)
+    }
+
+    /// Closes the queue: waits at most this long for what is being analysed, and then tells what waits without it. From here on
+    /// events go straight to the sink. After a failure nothing that waits is told.
+    pub fn close(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        // Either everything is told or the thread has ended, unless time is up.
+        let has_ended = self.settle(&|| Instant::now() >= until);
+        self.items = None;
+        if !matches!(has_ended, Err(Halt::Cancelled)) {
+            // A thread that was told everything ends, as nobody can put anything in.
+            if let Some(thread) = self.thread.take() {
+                let _ = thread.join();
+            }
+            return;
+        }
+        // Whoever tells has the lock; it is free as soon as the thread analyses, or has nothing to do any more.
+        let mut telling = self.outlet.lock();
+        self.outlet.is_taken.store(true, Ordering::Relaxed);
+        self.thread = None;
+        while let Ok(item) = telling.items.try_recv() {
+            if let Item::Event(event) = item
+                && self.outlet.tell(&mut telling, event).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    fn put(&mut self, item: Item<W>, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
+        let mut waiting = item;
+        loop {
+            self.check()?;
+            let Some(items) = &self.items else { return Err(Halt::Closed) };
+            match items.send_timeout(waiting, TICK) {
+                Ok(()) => return Ok(()),
+                Err(_) if cancelled() => return Err(Halt::Cancelled),
+                Err(SendTimeoutError::Timeout(back) | SendTimeoutError::Disconnected(back)) => waiting = back,
+            }
+        }
+    }
+}
+
+impl<W> Drop for EventQueue<W> {
+    /// The thread ends after the analysis it is at, of which it tells nothing; nobody waits for it.
+    fn drop(&mut self) {
+        self.outlet.is_taken.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The life of the thread: tells everything in order, until nobody can put in more.
+fn tell_all<W>(
+    outlet: &Outlet<W>,
+    work_taken: &Receiver<()>,
+    mut analyse: impl FnMut(W) -> Result<Vec<Event>, Halt>,
+) -> Result<(), Halt> {
+    let mut telling = outlet.lock();
+    while let Ok(item) = telling.items.recv() {
+        match item {
+            Item::Event(event) => outlet.tell(&mut telling, event)?,
+            Item::Mark(told) => {
+                let _ = told.try_send(());
+            }
+            Item::Work(work) => {
+                drop(telling);
+                // The next one may wait.
+                let _ = work_taken.try_recv();
+                let events = analyse(work)?;
+                telling = outlet.lock();
+                if outlet.is_taken.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                events.into_iter().try_for_each(|event| outlet.tell(&mut telling, event))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A clock that counts while the sink takes an event, which lasts where its reader is slow.
+#[derive(Default)]
+struct ReadingTime(Mutex<(Duration, Option<Instant>)>);
+
+impl ReadingTime {
+    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.lock().1 = Some(Instant::now());
+        let done = work();
+        let mut time = self.lock();
+        let took = time.1.take().map_or(Duration::ZERO, |since| since.elapsed());
+        time.0 += took;
+        done
+    }
+
+    fn total(&self) -> Duration {
+        let time = self.lock();
+        time.0 + time.1.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Duration, Option<Instant>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

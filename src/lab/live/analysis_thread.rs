@@ -1,0 +1,196 @@
+//! What becomes of a measured kernel: eigenvalues, velocities, distances, alignments and scores, on a thread beside training.
+//!
+//! Only plain numbers go in and come out. Kernels arrive in the order in which they were measured and each is remembered for
+//! the velocities to come, so what is computed does not depend on how far the two threads are apart.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::fork::TrainerState;
+use super::predictors::Predicted;
+use super::subject::SnapshotOutputs;
+use crate::data::{Prepared, Targets};
+use crate::lab::Halt;
+use crate::lab::apart::tensor_grams;
+use crate::lab::lag::Lag;
+use crate::lab::meter::Meter;
+use crate::ntk::Measured;
+use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::spec::{Loss, Spec, TrainingSpec};
+use crate::train::score;
+
+/// What the trainer hands over.
+pub(super) enum Work {
+    /// A kernel was measured after this step, at the end of this lag; `request` where a snapshot is due.
+    Kernel { step: u64, measured: Box<Measured>, lag: Lag, request: Option<Box<SnapshotRequest>> },
+    /// The task has ended.
+    Switch,
+    /// The state of the run is kept, to which what is remembered here belongs.
+    Fork(Box<TrainerState>),
+}
+
+/// What a snapshot is made of, beside the kernel.
+pub(super) struct SnapshotRequest {
+    /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
+    pub row: Row,
+    pub outputs: SnapshotOutputs,
+}
+
+/// The test of a task: what the outputs on its test images are held against.
+pub(super) struct TaskTest {
+    pub task: usize,
+    pub classes: Vec<usize>,
+    pub labels: Vec<usize>,
+    /// What the one output is to be, of a regression; else empty.
+    pub values: Vec<f32>,
+    /// Of the images that the linear probe learns from: their classes, or on which side of 0 their numbers are.
+    pub probe_lesson: Vec<usize>,
+}
+
+/// Analyses what a run measures.
+pub(super) struct Analyzer {
+    pub meter: Meter,
+    pub tests: Vec<TaskTest>,
+    pub loss: Loss,
+    pub stability: Stability,
+}
+
+impl Analyzer {
+    /// The events that tell of a piece of work.
+    pub fn analyse(&mut self, work: Work) -> Result<Vec<Event>, Halt> {
+        match work {
+            Work::Switch => {
+                self.meter.switch();
+                Ok(Vec::new())
+            }
+            Work::Fork(state) => Ok(vec![Event::Forked(Arc::new(state.complete(self.meter.clone())))]),
+            Work::Kernel { step, measured, lag, request } => {
+                let told = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
+                let Some((snapshot, partner)) = told else { return Ok(Vec::new()) };
+                let warning = self.stability.warning(&snapshot.row);
+                // With the kernel where its lag begins, if no snapshot tells of that.
+                let partner = partner.map(|partner| Event::Partner(Arc::new(partner)));
+                let snapshot = Event::Snapshot(Arc::new(snapshot));
+                Ok(partner.into_iter().chain([snapshot]).chain(warning).collect())
+            }
+        }
+    }
+
+    fn kernel(
+        &mut self,
+        measured: Measured,
+        lag: Lag,
+        request: Option<Box<SnapshotRequest>>,
+    ) -> Result<Option<(Snapshot, Option<Partner>)>, String> {
+        let began = Instant::now();
+        let tensors = request.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
+        let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
+        let reading_seconds = began.elapsed().as_secs_f64();
+        let told = request.map(|request| {
+            let SnapshotRequest { mut row, outputs } = *request;
+            let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
+            let began = Instant::now();
+            let spectra = self.meter.spectra(&reading)?;
+            row.cost.eigen_seconds = Some(began.elapsed().as_secs_f64());
+
+            let began = Instant::now();
+            row.accuracy = self.tests.iter().zip(&tests).map(|(test, outputs)| self.mark(test, outputs)).collect();
+            row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
+            for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
+                // What the network is asked: which class, or of one output on which side of 0.
+                let asked = Targets::of(&test.labels, &test.values).classes();
+                accuracy.probe = kernels.accuracy(&test.probe_lesson, &asked);
+            }
+            self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
+            row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
+
+            let partner = self.meter.partner(lag).map(|gram| Partner {
+                step: row.step.saturating_sub(lag.steps),
+                epoch: row.epoch - lag.steps as f64 / lag.epoch_steps as f64,
+                gram: Arc::clone(gram.values()),
+            });
+            let (eigenvalues, block_eigenvalues) = spectra.into_parts();
+            let said = predicted.iter_mut().filter_map(|one| Some((one.by, std::mem::take(&mut one.probes)?.into())));
+            let outputs = Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() }));
+            let snapshot = Snapshot {
+                row,
+                gram: Arc::clone(reading.whole().values()),
+                tensors,
+                eigenvalues,
+                block_eigenvalues,
+                outputs,
+            };
+            Ok::<_, String>((snapshot, partner))
+        });
+        self.meter.hold(lag, reading, told.is_some());
+        told.transpose()
+    }
+
+    fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>], probes: &[f32]) -> Vec<Prediction> {
+        let rows = self.meter.tasks();
+        let classes = probes.len() / self.meter.labels().len().max(1);
+        let one = |(place, test): (usize, &TaskTest)| {
+            let (real, outputs) = (&tests[place], &predicted.tests[place]);
+            let on_probes = predicted.probes.as_ref().map(|said| {
+                let own = rows[place].start * classes..rows[place].end * classes;
+                let targets = self.meter.targets(rows[place].clone());
+                let loss = score(&said[own.clone()], targets, &test.classes, self.loss).loss;
+                (loss, gap(&probes[own.clone()], &said[own]))
+            });
+            let on = self.mark(test, outputs);
+            Prediction { by: predicted.by, on, gap: gap(real, outputs), solved: predicted.solved, on_probes }
+        };
+        self.tests.iter().enumerate().map(one).collect()
+    }
+
+    fn mark(&self, test: &TaskTest, outputs: &[f32]) -> Accuracy {
+        let score = score(outputs, Targets::of(&test.labels, &test.values), &test.classes, self.loss);
+        Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
+    }
+}
+
+/// Root mean square of the difference.
+fn gap(a: &[f32], b: &[f32]) -> f64 {
+    let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+    (a.iter().zip(b).map(square).sum::<f64>() / a.len().max(1) as f64).sqrt()
+}
+
+/// The largest stable learning rate of a run, as far as the first kernel tells of it.
+pub(super) struct Stability {
+    training: TrainingSpec,
+    /// α² of the laziness.
+    gain: f64,
+    /// Entries of the outputs on the probes of each task.
+    entries: Vec<usize>,
+}
+
+impl Stability {
+    pub fn of(spec: &Spec, data: &Prepared) -> Self {
+        let gain = spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
+        let entries = data.probes.blocks.iter().map(|rows| rows.len() * data.set.outputs()).collect();
+        Self { training: spec.training.clone(), gain, entries }
+    }
+
+    /// Says at the start of a run when its rate is beyond the largest stable one: 2 (1 + μ) over the curvature of the loss, of
+    /// which the first kernel tells. An optimiser that does not follow the gradient has no such rate.
+    fn warning(&self, row: &Row) -> Option<Event> {
+        let training = &self.training;
+        if row.step > 0 || !training.optimiser.follows_gradient() {
+            return None;
+        }
+        let block = row.blocks.iter().find(|block| block.block == Block::Task(row.task))?;
+        let entries = self.entries[row.task - 1] as f64;
+        let squared =
+            || Some(row.rate? * self.gain * block.lambda_max? / entries).filter(|_| training.loss.is_squared());
+        let sharpness = block.sharpness_loss.or_else(squared)?;
+        let most = 2.0 * (1.0 + training.momentum);
+        let message = format!(
+            "The rate {} is about {:.1} times the largest stable one, 2 (1 + momentum)/curvature of the loss on the probes: \
+             the fastest mode grows at first; a rate below {:.2e} is stable",
+            training.rate,
+            sharpness / most,
+            training.rate * most / sharpness
+        );
+        (sharpness > most).then_some(Event::Warning { step: row.step, epoch: row.epoch, message })
+    }
+}

@@ -1,0 +1,90 @@
+//! The fallback of a run to the CPU when its device fails.
+//!
+//! A GPU can be lost or run out of memory in any operation; burn then panics, on this thread, where a value is read. While
+//! a run is on one, a copy of the learner is kept on the CPU and the steps taken since are remembered. When an operation
+//! fails, the copy repeats those steps silently, and the operation is done again on the CPU: nothing that was told is
+//! untrue, and nothing is told twice.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+
+use super::batches::StepPlan;
+use super::finite::{Finite, FiniteState};
+use super::subject::SubjectState;
+use crate::data::Prepared;
+use crate::model::{Chosen, answers, is_host};
+use crate::spec::Spec;
+use crate::train::Learner;
+
+/// The next copy is made when the last one took at most this share of the time since.
+const COPYING: f64 = 0.05;
+
+/// The learner as it was, on the CPU, and the steps that were taken since.
+pub(super) struct CpuFallback {
+    pub learner: Learner,
+    pub since: Vec<StepPlan>,
+    made: Instant,
+    took: Duration,
+}
+
+impl CpuFallback {
+    /// Keeps a copy that began to be made then.
+    pub fn new(learner: Learner, began: Instant) -> Self {
+        Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
+    }
+
+    /// Whether it is time for a new copy.
+    pub fn is_due(&self) -> bool {
+        self.made.elapsed().mul_f64(COPYING) >= self.took
+    }
+}
+
+/// Opens the network of a run on the chosen device, from its start or from a state that was kept, with a fallback where that
+/// device can fail, and on the CPU if it fails at once. Returns in words where the network is, too.
+pub(super) fn open(
+    spec: &Spec,
+    data: &Prepared,
+    chosen: Chosen,
+    from: Option<&SubjectState>,
+) -> (Finite, Option<CpuFallback>, String) {
+    let shape = data.set.shape();
+    let kept = from.and_then(|state| state.downcast_ref::<FiniteState>());
+    let start = |device: &Device| {
+        let mut learner = Learner::new(spec, shape.image, data.set.outputs(), device);
+        kept.into_iter().for_each(|kept| learner.restore(kept.learner()));
+        learner
+    };
+    let on_cpu = start(&Device::flex());
+    let (mut finite, fallback, words) = if is_host(&chosen.device) {
+        (Finite::new(on_cpu, data), None, chosen.words)
+    } else {
+        match catch_unwind(AssertUnwindSafe(|| Finite::new(start(&chosen.device), data))) {
+            Ok(finite) => (finite, Some(CpuFallback::new(on_cpu, Instant::now())), chosen.words),
+            Err(panic) => {
+                let words = Chosen::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).words;
+                (Finite::new(on_cpu, data), None, words)
+            }
+        }
+    };
+    kept.into_iter().for_each(|kept| finite.restore(kept, (spec, data)));
+    (finite, fallback, words)
+}
+
+/// Why the device failed, as a part of a sentence; burn says it in many lines, and in others each time.
+pub(super) fn failure(panic: &(dyn Any + Send), device: Option<&Device>) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let said = said.unwrap_or_default();
+    if device.is_some_and(|device| !answers(device)) {
+        "the GPU was lost".to_owned()
+    } else if ["out of memory", "out-of-memory", "out of device memory", "toobig", "too big"]
+        .iter()
+        .any(|words| said.to_lowercase().contains(words))
+    {
+        "the GPU ran out of memory".to_owned()
+    } else {
+        format!("the GPU failed ({})", said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given"))
+    }
+}

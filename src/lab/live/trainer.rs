@@ -1,0 +1,807 @@
+//! The trainer of a run: takes its steps, measures its kernel when one is due, and does between two steps what it is told to.
+//!
+//! The methods of [`Trainer`] stand in this one file, in sections: tasks and steps, measuring, commands, the device, events.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::analysis_thread::{Analyzer, SnapshotRequest, Stability, TaskTest, Work};
+use super::batches::{Batches, StepAddress, StepPlan};
+use super::cpu_fallback::{self, CpuFallback, failure};
+use super::finite::Finite;
+use super::fork::{KeptRun, TrainerState};
+use super::infinite::Infinite;
+use super::infinite_kernel;
+use super::ledger;
+use super::position::{CurrentTask, Position};
+use super::subject::Subject;
+use crate::data::{Batch, Prepared, Task, prepare};
+use crate::lab::cadence::{Cadence, lag_steps};
+use crate::lab::event_queue::{EventQueue, Halt, Waited};
+use crate::lab::lag::Lag;
+use crate::lab::meter::Meter;
+use crate::lab::pulse::Pulse;
+use crate::lab::{Command, Control};
+use crate::math::all_finite;
+use crate::model::Chosen;
+use crate::run::{Ending, Event, Ledger, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
+use crate::spec::{Change, Cost, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
+use crate::train::{NoField, StepOutcome};
+
+/// How often a paused run looks whether it is to end.
+const PAUSE_TICK: Duration = Duration::from_millis(50);
+/// The same while it keeps to its pace.
+const PACE_TICK: Duration = Duration::from_millis(30);
+/// How long a run that was stopped waits for the snapshot that is being analysed.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Opens a device for a run on these images, asking now and then whether it is cancelled.
+pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
+
+/// What a run begins with.
+pub(super) struct Beginning<'a> {
+    pub spec: &'a Spec,
+    /// Where it goes on from.
+    pub kept: Option<&'a KeptRun>,
+    pub open: Open<'a>,
+    /// Whether it keeps to the pace of its spec.
+    pub paced: bool,
+}
+
+/// Why training ends before its tasks do.
+pub(super) enum Stop {
+    Cancelled,
+    /// Nobody listens.
+    Closed,
+    Diverged(String),
+    Failed {
+        step: u64,
+        message: String,
+    },
+}
+
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Cancelled => Self::Cancelled,
+            Halt::Closed => Self::Closed,
+            Halt::Failed { step, message } => Self::Failed { step, message },
+        }
+    }
+}
+
+/// A run that is opened: its data are read, its subject and its analysis are there.
+pub(super) struct Opened {
+    data: Prepared,
+    subject: Box<dyn Subject>,
+    fallback: Option<CpuFallback>,
+    /// Where the subject lives.
+    words: String,
+    /// Θ̊ on the probes.
+    limit: Option<Arc<[f64]>>,
+    analyzer: Analyzer,
+}
+
+impl Opened {
+    pub fn new(&Beginning { spec, kept, open, .. }: &Beginning<'_>, control: &dyn Control) -> Result<Self, String> {
+        let data = prepare(spec).map_err(|err| err.to_string())?;
+        let shape = data.set.shape();
+        // Again with the true shape: the files may hold more, or other classes, than their source promised.
+        if let Some(problem) = spec.problems(&shape).into_iter().next() {
+            return Err(format!("{}: {}", problem.field, problem.message));
+        }
+        let state = kept.map(|kept| &kept.trainer.subject);
+        let cancelled = || control.cancelled();
+        let (subject, fallback, words): (Box<dyn Subject>, _, _) = if spec.network.is_infinite() {
+            let infinite = Infinite::open(spec, &data, state, &cancelled).map_err(|err| err.to_string())?;
+            (Box::new(infinite), None, "CPU: from formulas, there are no weights".to_owned())
+        } else {
+            let (finite, fallback, words) = cpu_fallback::open(spec, &data, open(&data, &cancelled), state);
+            (Box::new(finite), fallback, words)
+        };
+        let test = |task: &Task| {
+            let test = task.test();
+            TaskTest {
+                task: task.number(),
+                classes: task.classes().to_vec(),
+                labels: test.labels,
+                values: test.values,
+                probe_lesson: task.first_of_each_class(PROBE_IMAGES).targets().classes(),
+            }
+        };
+        let tests = data.stream.tasks().iter().map(test).collect();
+        let fresh = || {
+            let alpha = spec.network.laziness();
+            let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
+            meter.of_values(data.probes.values.clone()).against(infinite_kernel::of(&*subject, spec, &data, &cancelled))
+        };
+        let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
+        let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
+        let stability = Stability::of(spec, &data);
+        let analyzer = Analyzer { meter, tests, loss: spec.training.loss, stability };
+        Ok(Self { data, subject, fallback, words, limit, analyzer })
+    }
+}
+
+/// A run in training.
+pub(super) struct Trainer<'a> {
+    spec: Spec,
+    data: Prepared,
+    subject: Box<dyn Subject>,
+    /// Where the device can fail.
+    fallback: Option<CpuFallback>,
+    batches: Batches,
+    queue: EventQueue<Work>,
+    /// For the analysis, since the last snapshot.
+    waited: Duration,
+    control: &'a mut dyn Control,
+    pulse: Pulse,
+    at: Position,
+    /// The task with which a run that was kept goes on; taken when it does.
+    resumed: Option<CurrentTask>,
+    fork_at_switch: bool,
+    ledger_wanted: bool,
+    words: String,
+    /// Θ̊ on the probes, until it is told.
+    limit: Option<Arc<[f64]>>,
+    paused: bool,
+    /// Steps to take before pausing again.
+    allowance: Option<u64>,
+    /// The task being trained is to end.
+    switch: bool,
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts the analysis, and stands before the first step.
+    pub fn new(
+        &Beginning { spec, kept, paced, .. }: &Beginning<'_>,
+        opened: Opened,
+        control: &'a mut dyn Control,
+        sink: Box<dyn Sink + Send>,
+    ) -> Self {
+        let Opened { data, subject, fallback, words, limit, mut analyzer } = opened;
+        Self {
+            subject,
+            fallback,
+            batches: Batches::default(),
+            queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
+            waited: Duration::ZERO,
+            pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
+            at: kept.map_or_else(|| Position::first(spec), |kept| kept.trainer.at.in_future(spec)),
+            resumed: kept.map(|kept| kept.trainer.task.clone()),
+            spec: spec.clone(),
+            data,
+            control,
+            words,
+            limit,
+            fork_at_switch: false,
+            ledger_wanted: false,
+            paused: false,
+            allowance: None,
+            switch: false,
+        }
+    }
+
+    /// Trains all tasks.
+    pub fn train(&mut self) -> Result<(), Stop> {
+        self.emit(Event::Started(Arc::new(self.info())))?;
+        for warning in self.spec.warnings() {
+            self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
+        }
+        for message in self.data.set.notes.clone() {
+            self.emit(Event::Warning { step: 0, epoch: 0.0, message })?;
+        }
+        while let Some(mut current) = self.next_task()? {
+            self.train_task(&mut current)?;
+            self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;
+            self.subject.end_task();
+            self.give(Work::Switch)?;
+            self.send_weights()?;
+            self.at.trained.push(current.number);
+            self.at.ended = Some((current.place, current.number, current.done));
+        }
+        self.send_progress(None)?;
+        self.settle()
+    }
+
+    /// The task that was kept half-way, or the next one from its beginning.
+    fn next_task(&mut self) -> Result<Option<CurrentTask>, Stop> {
+        if let Some(current) = self.resumed.take() {
+            return Ok(Some(current));
+        }
+        let Some(number) = self.at.upcoming.pop_front() else { return Ok(None) };
+        let (from, place) = (self.at.trained.last().copied(), self.at.trained.len());
+        self.emit(Event::Task(TaskStart { task: number, from, step: self.at.step, epoch: self.at.past_epochs }))?;
+        if let Some(limit) = self.limit.take() {
+            self.emit(Event::Limit(limit))?;
+        }
+        let mut current = self.begin(number, place);
+        self.prepare_task(&current)?;
+        if place == 0 {
+            self.measure(&mut current, false)?;
+        }
+        Ok(Some(current))
+    }
+
+    fn train_task(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        loop {
+            self.obey(current)?;
+            if std::mem::take(&mut self.switch) {
+                if !current.measured {
+                    self.measure(current, true)?;
+                }
+                return Ok(());
+            }
+            if current.done == current.total {
+                return Ok(());
+            }
+            self.train_step(current)?;
+            if current.cadence.kernel_due(current.done) {
+                let ends = current.done == current.total && !self.at.upcoming.is_empty();
+                self.measure(current, ends)?;
+            }
+        }
+    }
+
+    fn begin(&self, number: usize, place: usize) -> CurrentTask {
+        let epoch_steps = self.data.stream.task(number).info().steps_per_epoch;
+        let total = self.spec.tasks.steps_at(place, epoch_steps).max(1);
+        let lag = lag_steps(&self.spec.kernel, epoch_steps);
+        CurrentTask {
+            number,
+            place,
+            epoch_steps,
+            total,
+            done: 0,
+            cadence: Cadence::new(self.at.per_epoch, lag, epoch_steps, place > 0, total),
+            measured: false,
+            losses: (0.0, 0),
+        }
+    }
+
+    fn train_step(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        let began = Instant::now();
+        let plan = self.plan(current.place, current.number, current.done);
+        self.prepare(&plan, current)?;
+        let batch = self.batch(&plan);
+        let want_norm = current.cadence.snapshot_due(current.done + 1);
+        let outcome = self.step_with_ledger(current, &plan, &batch, want_norm)?;
+        if !outcome.loss.is_finite() {
+            let message = format!(
+                "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
+                self.at.step, self.at.conditions.rate
+            );
+            return Err(Stop::Diverged(message));
+        }
+        if let Some(fallback) = &mut self.fallback {
+            fallback.since.push(plan);
+        }
+        self.at.last_rate = Some(outcome.rate);
+        current.done += 1;
+        current.measured = false;
+        current.losses.0 += outcome.loss;
+        current.losses.1 += 1;
+        self.at.step += 1;
+        self.pulse.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
+        Ok(())
+    }
+
+    /// Plans the step of a task that follows `done` others, as it would be taken now.
+    fn plan(&self, place: usize, task: usize, done: u64) -> StepPlan {
+        let address = StepAddress { place, task, done };
+        self.at.conditions.plan((&self.spec, &self.data), &self.at.trained, address)
+    }
+
+    /// The images of this step.
+    fn batch(&mut self, plan: &StepPlan) -> Batch {
+        self.batches.get(&self.spec, &self.data, &self.at.trained, plan)
+    }
+
+    /// Prepares the task that begins: what is predicted of it is computed.
+    fn prepare_task(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+        let cancelled = || self.control.cancelled();
+        let of = (&self.spec, &self.data);
+        let problems = self.subject.begin_task(of, current, &cancelled).ok_or(Stop::Cancelled)?;
+        self.warn(problems, current)
+    }
+
+    /// Prepares a step of this task.
+    fn prepare(&mut self, plan: &StepPlan, current: &CurrentTask) -> Result<(), Stop> {
+        let mut tasks = if plan.replay > 0 { self.at.trained.clone() } else { Vec::new() };
+        tasks.push(plan.at.task);
+        let cancelled = || self.control.cancelled();
+        let problems = self.subject.prepare_step(&tasks, current, &cancelled).map_err(|why| match why {
+            NoField::Cancelled => Stop::Cancelled,
+            why => Stop::Failed { step: self.at.step, message: why.to_string() },
+        })?;
+        self.warn(problems, current)
+    }
+
+    fn warn(&mut self, messages: Vec<String>, current: &CurrentTask) -> Result<(), Stop> {
+        let (step, epoch) = (self.at.step, self.epoch(current));
+        messages.into_iter().try_for_each(|message| self.emit(Event::Warning { step, epoch, message }))
+    }
+
+    /// The rate that reaches the optimiser in the next step; with clamped steps it is another in each, and this is the last one.
+    fn rate(&self) -> f64 {
+        let clamped = self.at.last_rate.filter(|_| self.at.conditions.length.is_some());
+        clamped.unwrap_or_else(|| self.spec.effective_rate(self.at.conditions.rate))
+    }
+
+    /// Takes the step, and tells what it did to the probes of earlier tasks where a ledger is due.
+    fn step_with_ledger(
+        &mut self,
+        current: &CurrentTask,
+        plan: &StepPlan,
+        batch: &Batch,
+        want_norm: bool,
+    ) -> Result<StepOutcome, Stop> {
+        let epoch = self.epoch(current);
+        let rows = if self.wants_ledger(current) {
+            ledger::rows(&self.data, &self.at.trained, current.number, batch)
+        } else {
+            Vec::new()
+        };
+        let before = if rows.is_empty() {
+            None
+        } else {
+            let work =
+                |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.ledger(&rows, plan, batch, cancelled);
+            Some(self.on_device(epoch, work)?.ok_or(Stop::Cancelled)?)
+        };
+        let outcome = self.on_device(epoch, |subject, _| subject.step(batch, &plan.terms, want_norm))?;
+        let Some((outputs, parts)) = before.filter(|_| outcome.loss.is_finite()) else { return Ok(outcome) };
+        let after = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.outputs_on(&rows, cancelled);
+        let after = self.on_device(epoch, after)?.ok_or(Stop::Cancelled)?;
+        let old = ledger::old_images(&self.data, &rows, &parts, (&outputs, &after));
+        let new_thumbnails = self.data.set.thumbnails(&batch.pixels).into();
+        let (step, task, new_labels) = (self.at.step, current.number, batch.labels.clone());
+        let ledger = Ledger { step, epoch, task, old, new_labels, new_thumbnails };
+        self.emit(Event::Ledger(Arc::new(ledger)))?;
+        Ok(outcome)
+    }
+
+    /// Whether the coming step has a ledger: asked for, or the first one of a task after others.
+    fn wants_ledger(&mut self, current: &CurrentTask) -> bool {
+        let first = current.done == 0 && current.place > 0;
+        let wanted = std::mem::take(&mut self.ledger_wanted);
+        // To first order the outputs follow the kernel of the network that is trained, which must be the one that is measured.
+        let is_measured = || !self.spec.network.outline().is_some_and(|program| program.is_other_in_training());
+        (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty() && is_measured()
+    }
+
+    // Measuring.
+
+    /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
+    fn measure(&mut self, current: &mut CurrentTask, at_switch: bool) -> Result<(), Stop> {
+        let began = Instant::now();
+        let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
+        let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
+        let epoch = self.epoch(current);
+        let frozen = self.spec.kernel.optimiser.then(|| self.at.conditions.frozen.clone());
+        let kernel = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| {
+            let mut measured = subject.kernel(want_full, cancelled)?;
+            if let Some(frozen) = &frozen {
+                measured.optimiser = subject.optimiser_kernel(&measured.trace, frozen, cancelled)?;
+            }
+            Some(measured)
+        };
+        let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
+        // Here and not by the analysis: training must not go on from weights that are no numbers.
+        let both = [Some(&measured.trace), measured.optimiser.as_ref()];
+        both.into_iter().flatten().try_for_each(|values| all_finite(self.data.probes.len(), values)).map_err(
+            |err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step)),
+        )?;
+        let kernel_seconds = began.elapsed().as_secs_f64();
+        let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
+        let mut request =
+            if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
+        self.on_device(epoch, |subject, _| subject.hold(lag))?;
+        if snapshot {
+            self.renew_fallback(epoch)?;
+        }
+        let waited = self.reserve()?;
+        self.waited += waited.for_analysis;
+        if let Some(request) = &mut request {
+            request.row.cost.waiting_seconds = Some(std::mem::take(&mut self.waited).as_secs_f64());
+        }
+        let (measured, request) = (Box::new(measured), request.map(Box::new));
+        let work = Work::Kernel { step: self.at.step, measured, lag, request };
+        self.queue.give(work, &|| self.control.cancelled())?;
+        // What training loses; the analysis itself is beside it, and waiting for a reader is no measuring.
+        self.pulse.measured(began.elapsed().saturating_sub(waited.for_reader));
+        if snapshot {
+            current.measured = true;
+            current.losses = (0.0, 0);
+            let share = self.pulse.take_share();
+            if self.spec.kernel.budget > 0.0 {
+                current.cadence.keep_to(self.spec.kernel.budget, share);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gathers what only the trainer knows of a snapshot: numbers of its row, and outputs of the network. `dearer` at a switch and
+    /// at the end of an epoch.
+    fn ask(
+        &mut self,
+        current: &CurrentTask,
+        lag: Lag,
+        (at_switch, dearer): (bool, bool),
+        kernel_seconds: f64,
+    ) -> Result<SnapshotRequest, Stop> {
+        let began = Instant::now();
+        let ask =
+            |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.snapshot_outputs(lag, dearer, cancelled);
+        let outputs = self.on_device(self.epoch(current), ask)?.ok_or(Stop::Cancelled)?;
+        let evaluation_seconds = began.elapsed().as_secs_f64();
+        let (sum, count) = current.losses;
+        let row = Row {
+            at_switch,
+            train_loss: (count > 0).then(|| sum / count as f64).and_then(finite),
+            rate: finite(self.rate()),
+            grad_norm: self.pulse.take_grad_norm().and_then(finite),
+            cost: SnapshotCost {
+                kernel_seconds: Some(kernel_seconds),
+                evaluation_seconds: Some(evaluation_seconds),
+                ..SnapshotCost::default()
+            },
+            ..Row::bare(self.at.step, self.epoch(current), current.number)
+        };
+        Ok(SnapshotRequest { row, outputs })
+    }
+
+    // Commands.
+
+    /// Does between two steps what the spec's script and the user want; waits where the run is paused or ahead of its pace.
+    fn obey(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.queue.check()?;
+        if current.done == 0 && current.place > 0 && std::mem::take(&mut self.fork_at_switch) {
+            self.fork(current)?;
+        }
+        // What follows a switch belongs to the next task.
+        while !self.switch
+            && let Some(place) = self.at.script.iter().position(|change| self.is_due(change, current))
+            && let Some(change) = self.at.script.remove(place)
+        {
+            self.apply(change, current)?;
+        }
+        while !self.switch {
+            let Some(command) = self.control.poll() else { break };
+            self.command(command, current)?;
+        }
+        if self.allowance == Some(0) {
+            self.pause(current)?;
+        }
+        while self.paused && !self.switch && self.allowance.is_none() {
+            self.check_cancelled()?;
+            self.queue.check()?;
+            if let Some(command) = self.control.wait(PAUSE_TICK) {
+                self.command(command, current)?;
+            }
+        }
+        if let Some(left) = &mut self.allowance {
+            *left = left.saturating_sub(1);
+        }
+        let epoch = self.epoch(current);
+        while let Some(wait) = self.pulse.wait(epoch) {
+            self.check_cancelled()?;
+            self.queue.check()?;
+            if self.pulse.report_due() {
+                self.send_progress(Some(current))?;
+            }
+            if let Some(command) = self.control.wait(wait.min(PACE_TICK)) {
+                self.command(command, current)?;
+                if self.paused || self.switch {
+                    break;
+                }
+            }
+        }
+        self.check_cancelled()?;
+        if self.paused && self.allowance.is_none() && !self.switch {
+            return self.obey(current);
+        }
+        if self.pulse.report_due() {
+            self.send_progress(Some(current))?;
+        }
+        Ok(())
+    }
+
+    /// One step belongs to two tasks where they meet: to the end of the old and the start of the new.
+    fn is_due(&self, change: &Change, current: &CurrentTask) -> bool {
+        if let Some(place) = change.place {
+            return current.place + 1 >= place;
+        }
+        change.step < self.at.step
+            || (change.step == self.at.step && change.task.is_none_or(|task| task == current.number))
+    }
+
+    fn command(&mut self, command: Command, current: &mut CurrentTask) -> Result<(), Stop> {
+        let change = Change { step: self.at.step, task: Some(current.number), ..Change::default() };
+        match command {
+            Command::Pause => return self.pause(current),
+            Command::Resume => {
+                self.allowance = None;
+                if std::mem::take(&mut self.paused) {
+                    self.pulse.restart();
+                    self.emit(Event::Resumed { step: self.at.step })?;
+                }
+            }
+            Command::Step(steps) => {
+                if self.paused && steps > 0 {
+                    self.allowance = Some(steps);
+                }
+            }
+            Command::SetPace(pace) => self.pulse.set_pace(pace),
+            Command::SwitchTask => {
+                if !self.at.upcoming.is_empty() {
+                    self.apply(Change { switch: true, ..change }, current)?;
+                }
+            }
+            Command::SetRate(rate) => {
+                if RATES.contains(&rate) && rate != self.at.conditions.rate {
+                    self.apply(Change { rate: Some(rate), ..change }, current)?;
+                }
+            }
+            Command::SetPerEpoch(per_epoch) => {
+                if PER_EPOCH.contains(&per_epoch) && per_epoch != self.at.per_epoch {
+                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
+                }
+            }
+            Command::Fork { at_switch: false } => self.fork(current)?,
+            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.no_fork(current)?,
+            Command::Fork { at_switch: true } => self.fork_at_switch = true,
+            Command::TakeLedger => self.ledger_wanted = true,
+            Command::SetUpcoming(order) => {
+                if self.at.upcoming != order {
+                    self.apply(Change { order: Some(order), ..change }, current)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a change that a result depends on, and tells of it, so that a saved run can repeat it.
+    fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
+        if change.clamped {
+            let Some(length) = self.step_length(current)? else {
+                let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
+                return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+            };
+            self.at.conditions.length = Some(length);
+        }
+        self.at.conditions.apply(&change);
+        if let Some(per_epoch) = change.per_epoch {
+            self.at.per_epoch = per_epoch;
+            current.cadence =
+                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
+        }
+        if let Some(order) = &change.order {
+            let mut wanted = order.clone();
+            let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
+            wanted.sort_unstable();
+            present.sort_unstable();
+            if wanted != present {
+                let message =
+                    "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
+                self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
+                return Ok(());
+            }
+            self.at.upcoming = order.iter().copied().collect();
+        }
+        self.switch |= change.switch;
+        let epoch = self.epoch(current);
+        self.at.happened.push(change.clone());
+        self.emit(Event::Changed { step: self.at.step, epoch, change })
+    }
+
+    /// The mean length of a step, η ‖∇L‖, over the batches of the last epoch, at the weights as they are; of the task before
+    /// where this one has not begun.
+    fn step_length(&mut self, current: &CurrentTask) -> Result<Option<f64>, Stop> {
+        let (place, task, done) = match (current.done, self.at.ended) {
+            (0, Some(ended)) => ended,
+            (0, None) => return Ok(None),
+            (done, _) => (current.place, current.number, done),
+        };
+        let epoch_steps = self.data.stream.task(task).info().steps_per_epoch;
+        let first = done.saturating_sub(epoch_steps);
+        let mut sum = 0.0;
+        for done in first..done {
+            self.check_cancelled()?;
+            let plan = self.plan(place, task, done);
+            let batch = self.batch(&plan);
+            let length = self.on_device(self.epoch(current), |subject, _| subject.step_length(&batch, &plan.terms))?;
+            let Some(length) = length else { return Ok(None) };
+            sum += length;
+        }
+        Ok(Some(sum / (done - first) as f64).filter(|length| length.is_finite() && *length > 0.0))
+    }
+
+    fn pause(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+        self.allowance = None;
+        self.send_progress(Some(current))?;
+        self.paused = true;
+        self.emit(Event::Paused { step: self.at.step })?;
+        // Nothing is lost by waiting here, and who reads `Paused` sees the last snapshot.
+        self.settle()
+    }
+
+    // The device.
+
+    /// Does something with the subject, on its device. If that fails, the CPU takes over, and it is done there.
+    fn on_device<T>(&mut self, epoch: f64, work: impl Fn(&mut dyn Subject, &dyn Fn() -> bool) -> T) -> Result<T, Stop> {
+        let cancelled = || self.control.cancelled();
+        if !self.subject.is_on_host() {
+            match catch_unwind(AssertUnwindSafe(|| work(&mut *self.subject, &cancelled))) {
+                Ok(value) => return Ok(value),
+                Err(panic) => {
+                    let why = failure(panic.as_ref(), self.subject.device());
+                    self.take_over(&why, epoch)?;
+                }
+            }
+        }
+        let cancelled = || self.control.cancelled();
+        Ok(work(&mut *self.subject, &cancelled))
+    }
+
+    /// Copies the learner to the CPU, if there is reason to and it is time.
+    fn renew_fallback(&mut self, epoch: f64) -> Result<(), Stop> {
+        if !self.fallback.as_ref().is_some_and(CpuFallback::is_due) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let copy = self.on_device(epoch, |subject, _| subject.copy_to_cpu())?;
+        if let (Some(fallback), Some(copy)) = (&mut self.fallback, copy) {
+            *fallback = CpuFallback::new(copy, began);
+        }
+        Ok(())
+    }
+
+    /// Goes on with the fallback, brought to where training stands, after the device has failed.
+    fn take_over(&mut self, why: &str, epoch: f64) -> Result<(), Stop> {
+        let step = self.at.step;
+        let Some(CpuFallback { mut learner, since, .. }) = self.fallback.take() else {
+            let message = format!("At step {step} {why}, and there was no copy of the weights to go on from");
+            return Err(Stop::Failed { step, message });
+        };
+        for plan in &since {
+            self.check_cancelled()?;
+            let batch = self.batch(plan);
+            learner.step(&batch.pixels, batch.targets(), &plan.terms, false);
+        }
+        // The trail is lost with the device: what the weights moved is told again once a lag has passed.
+        self.subject = Box::new(Finite::new(learner, &self.data));
+        self.words = Chosen::cpu(Some(why)).words;
+        let message = format!(
+            "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
+            since.len()
+        );
+        self.emit(Event::Warning { step, epoch, message })?;
+        self.emit(Event::Moved(self.words.clone()))
+    }
+
+    /// Keeps the state as it is now; the analysis adds its part.
+    fn fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+        let subject = self.on_device(self.epoch(current), |subject, _| subject.state())?;
+        let is_on_host = self.subject.is_on_host();
+        let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();
+        let spec = Spec { changes, ..self.spec.clone() };
+        let state = TrainerState { spec, at: self.at.clone(), task: current.clone(), subject, is_on_host };
+        self.give(Work::Fork(Box::new(state)))
+    }
+
+    /// Says that there will be no fork.
+    fn no_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+        let message = "There is no switch to come at which this run could be forked".to_owned();
+        self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })
+    }
+
+    // Events.
+
+    /// Tells of this, after all that came before.
+    fn emit(&mut self, event: Event) -> Result<(), Stop> {
+        Ok(self.queue.emit(event, &|| self.control.cancelled())?)
+    }
+
+    /// Hands work to the analysis, once there is room for it.
+    fn give(&mut self, work: Work) -> Result<(), Stop> {
+        self.reserve()?;
+        Ok(self.queue.give(work, &|| self.control.cancelled())?)
+    }
+
+    /// Waits until there is room for work of the analysis.
+    fn reserve(&mut self) -> Result<Waited, Stop> {
+        Ok(self.queue.reserve(&|| self.control.cancelled())?)
+    }
+
+    /// Waits until everything is told.
+    fn settle(&mut self) -> Result<(), Stop> {
+        Ok(self.queue.settle(&|| self.control.cancelled())?)
+    }
+
+    fn check_cancelled(&self) -> Result<(), Stop> {
+        if self.control.cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+
+    fn epoch(&self, current: &CurrentTask) -> f64 {
+        self.at.past_epochs + current.done as f64 / current.epoch_steps as f64
+    }
+
+    fn send_progress(&mut self, current: Option<&CurrentTask>) -> Result<(), Stop> {
+        let epoch = current.map_or(self.at.past_epochs, |current| self.epoch(current));
+        let place = current.map_or(0, |current| current.place + 1);
+        let to_come: u64 =
+            self.at.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
+        let here = current.map_or(0, |current| current.total - current.done);
+        let upcoming = self.at.upcoming.iter().copied().collect();
+        let progress = self.pulse.report(self.at.step, epoch, self.at.step + here + to_come, upcoming);
+        self.emit(Event::Progress(progress))?;
+        Ok(())
+    }
+
+    fn steps_of(&self, task: usize, place: usize) -> u64 {
+        self.spec.tasks.steps_at(place, self.data.stream.task(task).info().steps_per_epoch).max(1)
+    }
+
+    /// Tells of the weights, unless they are no numbers any more.
+    fn send_weights(&mut self) -> Result<(), Stop> {
+        let Some(tensors) = self.on_device(self.at.past_epochs, |subject, _| subject.weights())? else { return Ok(()) };
+        let network = Said { image: Some(self.data.set.shape().image), ..Said::of(&self.spec.network) };
+        let weights = Weights { step: self.at.step, network, tensors };
+        if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
+            return Ok(());
+        }
+        self.emit(Event::Weights(Arc::new(weights)))?;
+        Ok(())
+    }
+
+    fn info(&self) -> RunInfo {
+        let probes = &self.data.probes;
+        let planned =
+            self.spec.tasks.sequence().iter().enumerate().map(|(place, &task)| self.steps_of(task, place)).sum();
+        let pairs = probes.tasks.iter().zip(&probes.labels);
+        RunInfo {
+            spec: self.spec.clone(),
+            tasks: self.data.stream.infos(),
+            class_names: self.data.set.class_names.clone(),
+            probes: pairs.map(|(&task, &label)| Probe { task, label }).collect(),
+            probe_values: probes.values.clone().into(),
+            image: probes.shape,
+            thumbnails: probes.thumbnails.clone().into(),
+            parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
+            device: self.words.clone(),
+            planned_steps: planned,
+        }
+    }
+
+    /// Tells what happened before training broke.
+    pub fn let_go(&mut self) {
+        self.queue.close(PATIENCE);
+    }
+
+    /// Tells how training ended, after everything else; the weights of a run that was stopped are worth keeping.
+    pub fn end(&mut self, outcome: Result<(), Stop>) {
+        let step = self.at.step;
+        let mut stop = outcome.err();
+        // What is being analysed happened before: if that went wrong, it went wrong first.
+        if matches!(stop, Some(Stop::Diverged(_) | Stop::Failed { .. })) {
+            stop = self.settle().err().or(stop);
+        }
+        self.queue.close(PATIENCE);
+        let ending = match stop {
+            None => Ending::Finished { step },
+            Some(Stop::Closed) => return,
+            Some(Stop::Cancelled) => {
+                let _ = self.send_weights();
+                Ending::Stopped { step }
+            }
+            Some(Stop::Diverged(message)) => {
+                let _ = self.send_weights();
+                Ending::Diverged { step, message }
+            }
+            Some(Stop::Failed { step, message }) => Ending::Failed { step, message },
+        };
+        let _ = self.emit(Event::Ended(ending));
+    }
+}

@@ -1,0 +1,64 @@
+//! The conditions of training as they stand: those of the spec, and what was changed since.
+
+use super::batches::{StepAddress, StepPlan};
+use crate::data::Prepared;
+use crate::spec::{Change, Spec, TrainingSpec};
+use crate::train::Terms;
+
+/// The conditions that a [`Change`] can change between two steps.
+#[derive(Clone, Debug)]
+pub(super) struct TrainingConditions {
+    /// `training.rate`, before `rate_width` and α.
+    pub rate: f64,
+    replay: usize,
+    pub frozen: Vec<String>,
+    masked: bool,
+    /// ‖Δw‖ of each step, once it is clamped.
+    pub length: Option<f64>,
+}
+
+impl TrainingConditions {
+    pub fn of(training: &TrainingSpec) -> Self {
+        Self {
+            rate: training.rate,
+            replay: training.replay,
+            frozen: training.frozen.clone(),
+            masked: training.masked,
+            length: None,
+        }
+    }
+
+    /// Applies a change.
+    pub fn apply(&mut self, change: &Change) {
+        if let Some(rate) = change.rate {
+            self.rate = rate;
+        }
+        if let Some(replay) = change.replay {
+            self.replay = replay;
+        }
+        if let Some(frozen) = &change.frozen {
+            self.frozen.clone_from(frozen);
+        }
+        if let Some(masked) = change.masked {
+            self.masked = masked;
+        }
+    }
+    /// Plans the step of a task that follows `done` others, as it would be taken now; `trained` are the tasks begun before.
+    pub fn plan(
+        &self,
+        (spec, data): (&Spec, &Prepared),
+        trained: &[usize],
+        StepAddress { place, task, done }: StepAddress,
+    ) -> StepPlan {
+        let present = self.masked.then(|| {
+            // With replay, images of earlier tasks are in the batch, too.
+            let earlier = if self.replay > 0 { &trained[..place] } else { &[] };
+            let tasks = earlier.iter().chain([&task]);
+            let classes = tasks.flat_map(|&task| data.stream.task(task).classes()).copied();
+            data.set.readout().outputs(classes)
+        });
+        let terms =
+            Terms { rate: spec.effective_rate(self.rate), present, frozen: self.frozen.clone(), length: self.length };
+        StepPlan { at: StepAddress { place, task, done }, replay: self.replay, terms }
+    }
+}
