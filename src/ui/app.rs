@@ -132,6 +132,13 @@ impl App {
         Self { go_on: go_on(device), ..self }
     }
 
+    /// The same window without the figures that differ from one machine and moment to the next: the time of a frame and memory
+    /// in use. A picture of it can then be compared with one taken elsewhere.
+    #[must_use]
+    pub fn without_meters(self) -> Self {
+        Self { memory: Memory::default(), measured: true, ..self }
+    }
+
     /// The settings as they stand in the panel.
     pub fn draft(&self) -> &Spec {
         &self.draft

@@ -34,8 +34,8 @@ impl FrameTimes {
     }
 }
 
-/// Resident memory of this process.
-#[derive(Debug)]
+/// Resident memory of this process; by default never read.
+#[derive(Debug, Default)]
 pub struct Memory {
     bytes: Arc<AtomicU64>,
 }
