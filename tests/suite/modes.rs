@@ -2,7 +2,6 @@
 //! data themselves.
 
 use std::f64::consts::PI;
-use std::time::{Duration, Instant};
 
 use kernelscope::data::prepare;
 use kernelscope::math::modes::left;
@@ -35,14 +34,7 @@ fn full_batch() -> Spec {
 
 fn residuals(history: &History) -> Residuals {
     let mut map = ResidualMap::start(|| ()).unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = map.of(history) {
-            return found.expect("eigenvectors").clone();
-        }
-        assert!(Instant::now() < patience, "no answer");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    super::wait_for("the residuals", || Some(map.of(history)?.expect("eigenvectors").clone()))
 }
 
 #[test]

@@ -21,6 +21,7 @@ use kernelscope::ui::views::View;
 use kernelscope::worker::librarian::{Librarian, Report, Told};
 use kernelscope::worker::{Command, DeviceChoice, Waker, Worker};
 
+use super::Missing;
 use super::recorded::{Until, play, recorded, two_tasks, without_seconds};
 use super::ui::{Ui, press, until};
 
@@ -36,6 +37,7 @@ const BANNER: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(960.0, 90.0) };
 const REFUSED: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(700.0, 400.0) };
 const LEFT: Rect = Rect { min: pos2(0.0, 40.0), max: pos2(320.0, 580.0) };
 const CURVES: Rect = Rect { min: pos2(560.0, 40.0), max: pos2(960.0, 370.0) };
+const PRESENTED: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(800.0, 560.0) };
 /// How long a window that looks otherwise than its picture is given to look as it should: what is worked out beside the window
 /// comes when it comes.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -67,7 +69,7 @@ impl Album {
         harness.run_steps(3);
         let painted = catch_unwind(AssertUnwindSafe(|| harness.render().is_ok()));
         if !painted.unwrap_or(false) {
-            super::skipped("no graphics driver, no picture was compared");
+            super::skipped(Missing::Installable, "no graphics driver, no picture was compared");
             return None;
         }
         Some(Self { harness, differ: Vec::new() })
@@ -116,7 +118,8 @@ impl Album {
     fn take_above(&mut self, name: &str) {
         let above = self.harness.ctx.memory(|memory| {
             let areas = memory.areas();
-            let top = areas.top_layer_id(Order::Foreground).or_else(|| areas.top_layer_id(Order::Middle));
+            let seen = |order| areas.top_layer_id(order).filter(|layer| areas.is_visible(layer));
+            let top = seen(Order::Foreground).or_else(|| seen(Order::Middle));
             memory.area_rect(top.expect("something lies above the window").id).expect("it was drawn")
         });
         let window = Rect::from_min_size(Pos2::ZERO, WINDOW);
@@ -332,8 +335,10 @@ fn pictures_of_the_window_in_its_states() {
         album.harness.state_mut().runs_mut().add(name.to_owned(), None, recorded(name), None);
     }
     album.take("window-with-other-runs", Some(CURVES));
+    // Everything is a quarter larger.
+    album.resize(1.25 * WINDOW);
     album.command(UserCommand::Presentation);
-    album.take("window-presented", None);
+    album.take("window-presented", Some(PRESENTED));
     album.command(UserCommand::Presentation);
     album.resize(vec2(600.0, 400.0));
     album.take("window-small", None);

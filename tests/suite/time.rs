@@ -1,7 +1,5 @@
 //! Time travel: playback, marks, the two moments and what is told of them; on real runs, with a clock of the test's own.
 
-use std::time::{Duration, Instant};
-
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use faer::{Mat, Side};
 use kernelscope::record::{Event, History, RunState, Snapshot};
@@ -11,8 +9,8 @@ use kernelscope::ui::travel::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
 use kernelscope::ui::two_moments::TwoMoments;
 use kernelscope::ui::views::View;
 
-use super::ui::{Ui, endless, press, until, window};
-use super::{read_all, start, tiny};
+use super::ui::{Ui, endless, press, until, until_seen, window};
+use super::{read_all, start, tiny, wait_for};
 
 /// The record of a small run that has ended, which keeps at most so many bytes.
 fn history(bytes: u64) -> History {
@@ -246,22 +244,14 @@ fn expected(a: &Snapshot, b: &Snapshot, rows: std::ops::Range<usize>, leading: u
 #[test]
 fn the_thread_finds_what_loops_and_another_solver_find() {
     let history = history(u64::MAX);
-    let (told, heard) = crossbeam_channel::bounded(8);
-    let mut thread = TwoMoments::start(move || _ = told.try_send(())).unwrap();
+    let mut thread = TwoMoments::start(|| ()).unwrap();
     let snapshots = history.snapshots();
     let pairs = [(0, snapshots.len() - 1), (3, snapshots.len() - 1), (3, 4)];
     for (rows, leading) in [(0..10, 5), (10..20, 5), (0..20, 10)] {
         for (a, b) in pairs {
             let (a, b) = (&snapshots[a], &snapshots[b]);
             let moments = [Moment::of(a), Moment::of(b)];
-            let patience = Instant::now() + Duration::from_secs(20);
-            let found = loop {
-                if let Some(found) = thread.of(moments.each_ref(), &rows, leading) {
-                    break found;
-                }
-                assert!(Instant::now() < patience, "no answer came");
-                heard.recv_timeout(Duration::from_millis(20)).ok();
-            };
+            let found = wait_for("a comparison", || thread.of(moments.each_ref(), &rows, leading));
             let found = found.as_ref().as_ref().unwrap();
             let expected = expected(a, b, rows.clone(), leading);
             let close = |what: &str, found: f64, expected: f64| {
@@ -286,14 +276,8 @@ fn the_thread_finds_what_loops_and_another_solver_find() {
     }
     let moment = Moment { gram: vec![f64::NAN; 400].into(), ..Moment::of(&snapshots[0]) };
     let broken = [&Moment { step: 1_000_000, ..moment }, &Moment::of(&snapshots[1])];
-    let patience = Instant::now() + Duration::from_secs(20);
-    let words = loop {
-        if let Some(found) = thread.of(broken, &(0..20), 10) {
-            break found.as_ref().as_ref().unwrap_err().clone();
-        }
-        assert!(Instant::now() < patience, "no answer came");
-        heard.recv_timeout(Duration::from_millis(20)).ok();
-    };
+    let words = wait_for("a refusal", || thread.of(broken, &(0..20), 10));
+    let words = words.as_ref().as_ref().unwrap_err();
     assert!(words.contains("diverged"), "{words}");
 }
 
@@ -329,11 +313,7 @@ fn the_numbers_on_screen_are_those_of_the_two_moments() {
     assert!(before.row.step < last.row.step);
     key(&mut harness, egui::Key::B);
     let told = |harness: &Ui| harness.query_by_label_contains("largest angle ").is_some();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !told(&harness) {
-        assert!(Instant::now() < patience, "no numbers came");
-        harness.step();
-    }
+    until_seen(&mut harness, "numbers", told);
     let expected = expected(&last, &before, 0..10, 5);
     let close = |name: &str, expected: f64| {
         let found = shown(&harness, name);
