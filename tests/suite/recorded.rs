@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernelscope::lab::Control;
-use kernelscope::record::{Ending, Event, History, Ledger, OldImage, Progress, RunInfo, Sink, SnapshotCost};
-use kernelscope::record::{create, load};
+use kernelscope::run::{Ending, Event, History, Ledger, OldImage, Progress, RunInfo, Sink, SnapshotCost};
 use kernelscope::spec::{Optimiser, Parametrisation, Spec, preset};
+use kernelscope::storage::{create, load};
 use kernelscope::worker::{Waker, Worker};
 
 use super::{read_all, start};
