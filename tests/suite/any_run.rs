@@ -14,7 +14,7 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{ending, start};
+use super::{PATIENCE, ending, start};
 
 /// Draws specs, sources of files among them.
 struct Draw<'a> {
@@ -260,7 +260,7 @@ impl Tally {
         while !matches!(events.last(), Some(Event::Ended(_))) {
             match worker.recv_timeout(Duration::from_millis(500)) {
                 Some(event) => events.push(event),
-                None if begun.elapsed() > Duration::from_secs(60) => return wrong("does not end within a minute"),
+                None if begun.elapsed() > PATIENCE => return wrong("does not end"),
                 None => {}
             }
         }

@@ -136,13 +136,9 @@ fn runs_over_a_run_are_named_hidden_shown_and_closed() {
     until(&mut harness, "the pause", |app| app.session().unwrap().is_paused());
     harness.run_steps(3);
     harness.state_mut().runs_mut().open = false;
-    for _ in 0..100 {
-        harness.step();
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        if harness.query_by_label("Kernel of second, wide").is_some() {
-            break;
-        }
-    }
+    super::ui::until_seen(&mut harness, "its kernel", |harness| {
+        harness.query_by_label("Kernel of second, wide").is_some()
+    });
     let rect = harness.get_by_label("Kernel of second, wide").rect();
     // Row 0, column 1 of 20.
     let at = rect.min + egui::vec2(1.5, 0.5) * rect.width() / 20.0;
@@ -390,7 +386,10 @@ fn the_python_example_of_the_documentation_is_opened() {
         Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
     };
     let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
-        super::skipped("python3 with numpy is not here to run the example of docs/external-kernels.md");
+        super::skipped(
+            super::Missing::Installable,
+            "python3 with numpy is not here to run the example of docs/external-kernels.md",
+        );
         return;
     };
     let text = include_str!("../../docs/external-kernels.md");

@@ -209,11 +209,8 @@ fn a_killed_run_is_shown_and_its_place_is_kept() {
     let mut running = Command::new(env!("CARGO_BIN_EXE_kernelscope"));
     let slow = [&args[..], &["--set", "tasks.epochs=[400,1]"]].concat();
     let mut running = running.current_dir(here).args(&slow).stderr(std::process::Stdio::null()).spawn().unwrap();
-    let begun = std::time::Instant::now();
     let count = || load(&here.join("cut")).map_or(0, |loaded| loaded.history.snapshots().len());
-    while count() < 3 && begun.elapsed().as_secs() < 60 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    super::wait_until("three snapshots", || count() >= 3);
     running.kill().unwrap();
     running.wait().unwrap();
     let kept = count();
@@ -238,10 +235,7 @@ fn without_a_display_the_default_preset_runs_headless() {
         let entry = fs::read_dir(place.path()).unwrap().flatten().next()?;
         entry.path().join("run.toml").exists().then(|| entry.file_name().to_string_lossy().into_owned())
     };
-    let begun = std::time::Instant::now();
-    while folder().is_none() && begun.elapsed().as_secs() < 60 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    super::wait_until("a run folder", || folder().is_some());
     running.kill().unwrap();
     let said = text(&running.wait_with_output().unwrap().stderr);
     if cfg!(target_os = "linux") {

@@ -639,7 +639,7 @@ fn full_set(name: &str) -> Option<PathBuf> {
     let path =
         std::env::var_os("KERNELSCOPE_DATA").map(|root| PathBuf::from(root).join(name)).filter(|path| path.is_dir());
     if path.is_none() {
-        super::skipped(&format!("full {name}: set KERNELSCOPE_DATA to a folder that has it"));
+        super::skipped(super::Missing::DataSet, &format!("full {name}: set KERNELSCOPE_DATA to a folder that has it"));
     }
     path
 }

@@ -1,7 +1,5 @@
 //! The text of a network in the window: written, refused under its line, applied, taken back; and its colours.
 
-use std::time::{Duration, Instant};
-
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::run::RunState;
@@ -12,8 +10,8 @@ use kernelscope::ui::kit::highlight::{Kind, pieces};
 use kernelscope::ui::views::View;
 use proptest::prelude::*;
 
-use super::tiny;
-use super::ui::{Ui, endless, press, until, window};
+use super::ui::{Ui, endless, press, until, until_seen, window};
+use super::{tiny, wait_until};
 
 const RESIDUAL: &str = "//! Two layers, and one that is added.
 let width = setting(\"width\", 64, 8..512);
@@ -35,13 +33,7 @@ pub fn write(harness: &mut Ui, text: &str) {
 /// Draws frames until something stands in the window.
 #[track_caller]
 fn seen(harness: &mut Ui, label: &str) {
-    let patience = Instant::now() + Duration::from_secs(20);
-    while harness.query_all_by_label_contains(label).next().is_none() {
-        assert!(Instant::now() < patience, "“{label}” never came");
-        harness.step();
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    harness.run_steps(2);
+    until_seen(harness, label, |harness| harness.query_all_by_label_contains(label).next().is_some());
 }
 
 fn opened() -> Ui {
@@ -139,12 +131,12 @@ fn networks_are_begun_from_and_theory_says_which_line_it_refuses() {
 fn a_text_that_loops_for_ever_costs_no_frame() {
     let mut harness = opened();
     write(&mut harness, "let width = setting(\"width\", 64, 8..512);\nloop { }");
-    let (began, mut frames) = (Instant::now(), 0);
-    while harness.query_all_by_label_contains("No network").next().is_none() {
+    let mut frames = 0;
+    wait_until("a refusal of the text", || {
         harness.step();
         frames += 1;
-        assert!(began.elapsed() < Duration::from_secs(30));
-    }
+        harness.query_all_by_label_contains("No network").next().is_some()
+    });
     assert!(harness.state().session().unwrap().is_live());
     // Had a frame waited for it, the next one would have shown what came of it.
     assert!(frames > 3, "{frames} frames while it was read");

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser as _;
 use egui::{Color32, Pos2, Stroke, Theme, pos2, vec2};
@@ -20,8 +20,8 @@ use kernelscope::ui::views::View;
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use quick_xml::events::Event;
 
-use super::tiny;
 use super::ui::{Ui, press, until, window};
+use super::{tiny, wait_for};
 
 /// Reads an SVG: what is no XML fails here. The names of its elements, its words, and the data of its paths.
 fn read(text: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
@@ -157,23 +157,17 @@ impl Folder {
     /// Waits for a file more than there were; none where the window says something of this instead.
     #[track_caller]
     fn next_or(&mut self, harness: &mut Ui, refusal: &str) -> Option<PathBuf> {
-        let patience = Instant::now() + Duration::from_secs(90);
-        loop {
+        let path = wait_for("a file, or why there is none", || {
             harness.step();
-            if let Some(path) = self.files().difference(&self.seen).next().cloned() {
-                self.seen.insert(path.clone());
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                until(harness, "the word", |app| app.toasts().texts().any(|text| text.ends_with(&name)));
-                harness.run_steps(3);
-                return Some(path);
-            }
-            let said: Vec<&str> = harness.state().toasts().texts().collect();
-            if said.iter().any(|text| text.starts_with(refusal)) {
-                return None;
-            }
-            assert!(Instant::now() < patience, "no file in {}: {said:?}", self.path.display());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+            let path = self.files().difference(&self.seen).next().cloned();
+            let refused = || harness.state().toasts().texts().any(|text| text.starts_with(refusal));
+            if path.is_some() || refused() { Some(path) } else { None }
+        })?;
+        self.seen.insert(path.clone());
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        until(harness, "the word", |app| app.toasts().texts().any(|text| text.ends_with(&name)));
+        harness.run_steps(3);
+        Some(path)
     }
 
     #[track_caller]

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use kernelscope::run::{Ending, RunState};
 use kernelscope::storage::{load, write_arrays};
 
 use super::breaks::contents;
 use super::cli::{kernelscope, text};
+use super::wait_until;
 
 /// The smallest run that has a switch.
 const SMALL: [&str; 13] = [
@@ -39,14 +39,6 @@ fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     writer.into()
-}
-
-fn until(what: &str, wish: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !wish() {
-        assert!(Instant::now() < patience, "waited a minute in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -94,7 +86,7 @@ fn a_signal_ends_a_run_in_order_and_the_same_command_goes_on() {
         // The second time beside what the first one left.
         let before = rows(&metrics);
         let running = program(here, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        until("the run measures something", || staged.exists() || rows(&metrics) > before + 6);
+        wait_until("the run measures something", || staged.exists() || rows(&metrics) > before + 6);
         ask_to_end(&running, signal);
         let done: Output = running.wait_with_output().unwrap();
         let said = text(&done.stderr);
@@ -118,7 +110,7 @@ fn a_signal_ends_a_study_in_order() {
     args.extend(["--set", "study.values=[16]", "--set", "study.seeds=[1]", "--set", "tasks.epochs=[4000,1]"]);
     let running = program(here, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let run = here.join("study/runs/16-seed-1");
-    until("the run measures something", || {
+    wait_until("the run measures something", || {
         fs::read_to_string(run.join("metrics.csv")).is_ok_and(|table| table.lines().count() > 6)
     });
     ask_to_end(&running, "-TERM");
@@ -198,9 +190,9 @@ fn a_folder_that_is_gone_is_told_of_once_and_without_temporary_names() {
     let args = [&SMALL[..], &["--set", "tasks.epochs=[4000,1]", "--out", "run"]].concat();
     let running = program(here, &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let out = here.join("run");
-    until("the run has begun", || out.join("kernels.partial/000003.npz").exists());
+    wait_until("the run has begun", || out.join("kernels.partial/000003.npz").exists());
     // The run makes files in it meanwhile.
-    until("the folder is gone", || fs::remove_dir_all(&out).is_ok() || !out.exists());
+    wait_until("the folder is gone", || fs::remove_dir_all(&out).is_ok() || !out.exists());
     let done = running.wait_with_output().unwrap();
     let said = text(&done.stderr);
     let last = said.lines().last().unwrap();

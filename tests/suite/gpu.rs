@@ -15,7 +15,7 @@ use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
 use kernelscope::train::{Learner, Terms};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
-use super::{ending, read_all, skipped, start, tiny};
+use super::{Missing, ending, read_all, skipped, start, tiny};
 
 fn never() -> bool {
     false
@@ -53,7 +53,7 @@ fn gap(a: &[f64], b: &[f64]) -> f64 {
 fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
     let gpu = match gpu(true) {
         Ok(gpu) => gpu,
-        Err(why) => return skipped(&format!("the GPU's numbers: {why}")),
+        Err(why) => return skipped(Missing::Installable, &format!("the GPU's numbers: {why}")),
     };
     for kind in FIVE {
         let mut spec = tiny();
@@ -77,7 +77,7 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
 fn every_activation_is_the_same_as_on_the_cpu() {
     let gpu = match gpu(true) {
         Ok(gpu) => gpu,
-        Err(why) => return skipped(&format!("the GPU's activations: {why}")),
+        Err(why) => return skipped(Missing::Installable, &format!("the GPU's activations: {why}")),
     };
     for activation in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Erf] {
         let mut spec = tiny();
@@ -155,7 +155,7 @@ impl Control for Thief<'_> {
 #[test]
 fn when_the_gpu_is_lost_the_cpu_goes_on_as_if_nothing_had_been() {
     let Some((device, handle)) = own_device() else {
-        return skipped("the loss of a GPU: no software driver to lose");
+        return skipped(Missing::Installable, "the loss of a GPU: no software driver to lose");
     };
     // With a state of the optimiser, which must survive too.
     let mut spec = tiny();
@@ -205,7 +205,7 @@ fn when_the_gpu_is_lost_the_cpu_goes_on_as_if_nothing_had_been() {
 fn the_trial_takes_the_faster_and_says_both_times() {
     let gpu = match gpu(true) {
         Ok(gpu) => gpu,
-        Err(why) => return skipped(&format!("the trial of devices: {why}")),
+        Err(why) => return skipped(Missing::Installable, &format!("the trial of devices: {why}")),
     };
     let spec = tiny();
     let data = prepare(&spec).unwrap();
@@ -220,7 +220,7 @@ fn the_trial_takes_the_faster_and_says_both_times() {
 #[test]
 fn without_a_real_gpu_the_cpu_is_taken_and_says_so() {
     if adapters().iter().any(|adapter| !adapter.software) {
-        return skipped("a machine without a GPU: this one has one");
+        return skipped(Missing::Hardware, "a machine without a GPU: this one has one");
     }
     let worker = Worker::start(Job { spec: tiny(), device: DeviceChoice::Auto, paced: false }, Box::new(|| {}));
     let events = read_all(&worker);

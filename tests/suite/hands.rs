@@ -40,13 +40,7 @@ fn running(app: &App) -> bool {
 /// change can be taken back and one made again. The last command is none of interest.
 fn prepare(harness: &mut Ui, before: UserCommand) {
     // Where there is no file dialog, which is known a moment later, the field in its place has the keys until Escape.
-    for _ in 0..100 {
-        if !harness.state().runs().waits_for_dialog() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        harness.run_steps(2);
-    }
+    until(harness, "word of whether there is a file dialog", |app| !app.runs().waits_for_dialog());
     key(harness, Modifiers::NONE, Key::Escape);
     if harness.state().study().shown {
         key(harness, Modifiers::NONE, Key::G);
@@ -252,11 +246,10 @@ fn what_was_chosen_is_there_at_the_next_start() {
     key(&mut harness, Modifiers::NONE, Key::G);
     let mut keeper = Keeper::new(file.clone(), &ctx, again.saved);
     let other = Saved { scale: Some(1.5), ..saved };
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while find(&file).saved.scale != Some(1.5) {
-        assert!(std::time::Instant::now() < patience && keeper.note(&ctx, other.clone()).is_none());
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    super::wait_until("the file", || {
+        assert!(keeper.note(&ctx, other.clone()).is_none());
+        find(&file).saved.scale == Some(1.5)
+    });
 }
 
 #[test]

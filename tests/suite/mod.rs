@@ -45,8 +45,10 @@ mod networks_page;
 mod optimiser;
 mod overlap;
 mod parts;
+mod pictures;
 mod plane;
 mod record;
+mod recorded;
 mod references;
 mod regression;
 mod replay;
@@ -69,9 +71,63 @@ mod weights;
 mod window;
 mod worker;
 
-/// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself.
-pub fn skipped(why: &str) {
+/// What a check that was left out lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A program, a driver or a right that `.ci/run` provides: where `CI` is set its absence is a failure.
+    Installable,
+    /// A full data set, which nobody is asked to download.
+    DataSet,
+    /// Graphics hardware, or a machine that has none.
+    Hardware,
+}
+
+/// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself. In
+/// continuous integration a check that could have been made fails.
+#[track_caller]
+pub fn skipped(missing: Missing, why: &str) {
+    let strict = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    assert!(!strict || missing != Missing::Installable, "left out although CI is set: {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// How long a test waits at most for something that happens at once on a quiet machine. It only ends where nothing happens at
+/// all, so it may be long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Within this something is done that has nothing to wait for: many times what it takes on a quiet machine, and far less than
+/// what it would wait for if it waited (a run without an end, a disk that is behind).
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Looks again and again until there is an answer; the only place where a test waits for what nothing can tell it of.
+#[track_caller]
+pub fn wait_at_most<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < patience, "waited {patience:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The same with the patience that tests usually have.
+#[track_caller]
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(PATIENCE, what, look)
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(what, || is_so().then_some(()));
+}
+
+/// Fails where something that is not to wait for anything took as long as if it had.
+#[track_caller]
+pub fn at_once(what: &str, began: Instant) {
+    assert!(began.elapsed() < AT_ONCE, "{what} took {:?}", began.elapsed());
 }
 
 /// A run of two tasks that is over in a blink: 16 units, 40 images a class, 2 + 1 epochs of 12 steps.
@@ -92,11 +148,11 @@ pub fn start(spec: Spec) -> Worker {
     Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, Box::new(|| {}))
 }
 
-/// Reads events until one fulfils the wish, at most a minute; returns all of them.
+/// Reads events until one fulfils the wish; returns all of them.
 pub fn read_until(worker: &Worker, wish: impl Fn(&Event) -> bool) -> Vec<Event> {
-    let patience = Instant::now() + Duration::from_secs(60);
+    let began = Instant::now();
     let mut seen = Vec::new();
-    while Instant::now() < patience {
+    while began.elapsed() < PATIENCE {
         if let Some(event) = worker.recv_timeout(Duration::from_millis(200)) {
             let done = wish(&event);
             seen.push(event);

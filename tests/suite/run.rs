@@ -1,7 +1,5 @@
 //! Runs: the same twice, still where nothing moves, and honest where training breaks.
 
-use std::time::Duration;
-
 use kernelscope::lab::{Cadence, lag_steps};
 use kernelscope::run::{BlockMetrics, Ending, Event, Row};
 use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Source, Spec};
@@ -21,7 +19,7 @@ fn rows_as_in_the_window(spec: Spec) -> Vec<Row> {
     worker.send(Command::Pause);
     events.extend(read_until(&worker, |event| matches!(event, Event::Paused { .. })));
     worker.send(Command::Step(2));
-    std::thread::sleep(Duration::from_millis(100));
+    events.extend(read_until(&worker, |event| matches!(event, Event::Paused { .. })));
     worker.send(Command::Resume);
     worker.send(Command::SetPace(5.0));
     events.extend(read_all(&worker));

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use kernelscope::analysis::comparison::{Comparison, Findings, Spacing};
 use kernelscope::math::spike::dip;
@@ -14,7 +13,7 @@ use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::worker::progress::Progress;
 
 use super::cli::{kernelscope, text};
-use super::tiny;
+use super::{tiny, wait_until};
 
 /// Two widths and two seeds of a run that is over in a blink.
 fn small() -> Spec {
@@ -148,16 +147,12 @@ fn a_killed_study_ends_with_the_table_of_one_that_was_not() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let patience = Instant::now() + Duration::from_secs(60);
         let rows = || fs::read_to_string(here.join("killed").join(TABLE)).map_or(0, |table| table.lines().count());
         let begun = here.join(format!("killed/runs/{}-seed-{}/metrics.csv", [16, 24][ended / 2], ended % 2 + 1));
         let far = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
-        while Instant::now() < patience && (rows() < 1 + ended || !far(&begun)) {
-            if child.try_wait().unwrap().is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("a run of the study, or its end", || {
+            (rows() > ended && far(&begun)) || child.try_wait().unwrap().is_some()
+        });
         kills += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -444,6 +444,6 @@ proptest! {
             }
         }
         let _ = declared(&text);
-        prop_assert!(begun.elapsed() < Duration::from_secs(2), "{}", text);
+        super::at_once(&text, begun);
     }
 }

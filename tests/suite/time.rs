@@ -1,7 +1,5 @@
 //! Time travel: playback, marks, the two moments and what is told of them; on real runs, with a clock of the test's own.
 
-use std::time::{Duration, Instant};
-
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use faer::{Mat, Side};
 use kernelscope::analysis::MomentComparer;
@@ -11,7 +9,7 @@ use kernelscope::ui::playback::clock::Clock;
 use kernelscope::ui::playback::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
 use kernelscope::ui::views::View;
 
-use super::ui::{Ui, endless, press, until, window};
+use super::ui::{Ui, endless, press, until, until_seen, window};
 use super::{read_all, start, tiny};
 
 /// The record of a small run that has ended, which keeps at most so many bytes.
@@ -313,11 +311,7 @@ fn the_numbers_on_screen_are_those_of_the_two_moments() {
     assert!(before.row.step < last.row.step);
     key(&mut harness, egui::Key::B);
     let told = |harness: &Ui| harness.query_by_label_contains("largest angle ").is_some();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !told(&harness) {
-        assert!(Instant::now() < patience, "no numbers came");
-        harness.step();
-    }
+    until_seen(&mut harness, "numbers", told);
     let expected = expected(&last, &before, 0..10, 5);
     let close = |name: &str, expected: f64| {
         let found = shown(&harness, name);

@@ -1,7 +1,7 @@
 //! Lessons: what their files say exists, what they wait for is what was measured, and each is driven to its end in the real
 //! window on real runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -16,7 +16,7 @@ use kernelscope::ui::views::View;
 
 use super::editor::write;
 use super::ui::{Ui, endless, press, until, window};
-use super::{read_all, start, tiny};
+use super::{read_all, start, tiny, wait_at_most};
 
 #[test]
 fn each_file_is_listed_and_asks_for_what_there_is() {
@@ -183,12 +183,13 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             }
             _ => {}
         }
-        let begun = Instant::now();
-        while *harness.state().tours().open().unwrap().seen() == Seen::Waiting {
-            assert!(begun.elapsed() < PATIENCE, "{title}: in vain waited for {}", step.wait.words());
-            harness.step();
-            std::thread::sleep(Duration::from_millis(4));
-        }
+        wait_at_most(PATIENCE, &format!("{title}: {}", step.wait.words()), || {
+            let waits = *harness.state().tours().open().unwrap().seen() == Seen::Waiting;
+            if waits {
+                harness.step();
+            }
+            (!waits).then_some(())
+        });
         harness.run_steps(2);
         let open = harness.state().tours().open().unwrap();
         assert_eq!(*open.seen(), Seen::Come, "{title}, step {}", place + 1);
@@ -259,11 +260,10 @@ fn following_the_kernel_is_read_to_its_end() {
 /// Presses the button once the text was read.
 fn apply(harness: &mut Ui) {
     let network = harness.state().draft().network.clone();
-    let begun = Instant::now();
-    while harness.state().draft().network == network {
-        assert!(begun.elapsed() < PATIENCE);
+    wait_at_most(PATIENCE, "the text is read", || {
         press(harness, "Apply");
-    }
+        (harness.state().draft().network != network).then_some(())
+    });
 }
 
 #[test]

@@ -117,14 +117,9 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     press(&mut harness, "Save figures");
     until(&mut harness, "the figures", |_| out.join("figures/study-curves.svg").exists());
     // The window hears of the last file a moment after it is there.
-    for _ in 0..500 {
-        if harness.query_by_label_contains("figures/study-curves.svg").is_some() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        harness.run_steps(1);
-    }
-    harness.get_by_label_contains("figures/study-curves.svg");
+    super::ui::until_seen(&mut harness, "the word of it", |harness| {
+        harness.query_by_label_contains("figures/study-curves.svg").is_some()
+    });
     // The settings of a run are taken to the run page.
     harness.get_by_label_contains("24 · seed 2: ").click();
     harness.run_steps(4);

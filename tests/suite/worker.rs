@@ -8,7 +8,7 @@ use kernelscope::run::{Ending, Event, Snapshot};
 use kernelscope::spec::{Change, Spec};
 use kernelscope::worker::{Command, DeviceChoice, EVENTS, Job, Worker};
 
-use super::{ending, read_all, read_until, start, tiny};
+use super::{at_once, ending, read_all, read_until, start, tiny, wait_until};
 
 fn endless() -> Spec {
     let mut spec = tiny();
@@ -143,15 +143,21 @@ fn live_changes_fed_back_repeat_the_run_as_it_went() {
 
 #[test]
 fn stopping_is_quick_in_every_phase() {
-    for wait in [0, 30, 300] {
+    let phases: [fn(&Event) -> bool; 4] = [
+        |event| matches!(event, Event::Started(_)),
+        |event| matches!(event, Event::Task(_)),
+        |event| matches!(event, Event::Snapshot(_)),
+        |event| matches!(event, Event::Snapshot(snapshot) if snapshot.row.step > 0),
+    ];
+    for phase in std::iter::once(None).chain(phases.map(Some)) {
         let mut spec = endless();
         spec.network.width = 512;
         let worker = start(spec);
-        std::thread::sleep(Duration::from_millis(wait));
+        phase.into_iter().for_each(|phase| _ = read_until(&worker, phase));
         let asked = Instant::now();
         worker.stop();
         assert!(matches!(ending(&read_all(&worker)), Ending::Stopped { .. }));
-        assert!(asked.elapsed() < Duration::from_secs(5), "stopped after {:?}", asked.elapsed());
+        at_once("stopping", asked);
     }
     // While paused, and while it keeps to a slow pace.
     let mut spec = endless();
@@ -164,15 +170,22 @@ fn stopping_is_quick_in_every_phase() {
     assert!(matches!(ending(&read_all(&worker)), Ending::Stopped { .. }));
 }
 
-#[test]
-fn a_reader_that_never_reads_stops_the_run_not_the_machine() {
+/// A run without an end of which nobody has read anything, and which has filled its channel; and how often it called.
+fn unread() -> (Worker, Arc<AtomicUsize>) {
     let called = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&called);
     let waker = Box::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
     });
     let worker = Worker::start(Job { spec: endless(), device: DeviceChoice::Cpu, paced: false }, waker);
-    std::thread::sleep(Duration::from_secs(2));
+    // Once for each event, and then again and again while there is no room.
+    wait_until("a full channel", || called.load(Ordering::Relaxed) > EVENTS + 3);
+    (worker, called)
+}
+
+#[test]
+fn a_reader_that_never_reads_stops_the_run_not_the_machine() {
+    let (worker, called) = unread();
     assert!(!worker.is_finished());
     // What waited is at most the channel and the one in the worker's hand; then it goes on where it stood.
     let mut waiting = 0;
@@ -189,11 +202,10 @@ fn a_reader_that_never_reads_stops_the_run_not_the_machine() {
 
 #[test]
 fn dropping_the_handle_joins_even_when_nobody_read() {
+    let (worker, _) = unread();
     let began = Instant::now();
-    let worker = start(endless());
-    std::thread::sleep(Duration::from_millis(500));
     drop(worker);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    at_once("dropping", began);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use egui::{CentralPanel, Context, Frame, Key, Margin, Panel, ScrollArea, Sense, 
 
 use super::export::{Exports, brief, file_name, slug};
 use super::kit::appearance::Looks;
-use super::kit::perf_stats::measured_flops;
+use super::kit::perf_stats::{PerfStats, measured_flops};
 use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
 use super::lessons::{self, Tours};
@@ -121,6 +121,14 @@ impl App {
     #[must_use]
     pub fn welcoming(mut self) -> Self {
         self.lessons = Tours::welcoming();
+        self
+    }
+
+    /// Leaves out the figures that differ from one machine and moment to the next: the time of a frame and memory in use. A
+    /// picture of the window can then be compared with one taken elsewhere.
+    #[must_use]
+    pub fn without_meters(mut self) -> Self {
+        self.shell.stats = PerfStats::none();
         self
     }
 

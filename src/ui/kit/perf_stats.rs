@@ -27,6 +27,11 @@ impl Default for PerfStats {
 }
 
 impl PerfStats {
+    /// Measures nothing, and nothing is shown.
+    pub fn none() -> Self {
+        Self { frames: FrameTimes::default(), memory: Memory::default(), measured: true }
+    }
+
     /// Notes what a whole frame took, in seconds, as the window system has measured it.
     pub fn note_frame(&mut self, seconds: f32) {
         self.measured = true;
@@ -64,8 +69,8 @@ impl FrameTimes {
     }
 }
 
-/// Resident memory of this process.
-#[derive(Debug)]
+/// Resident memory of this process; by default never read.
+#[derive(Debug, Default)]
 pub struct Memory {
     bytes: Arc<AtomicU64>,
 }

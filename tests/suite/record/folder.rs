@@ -192,7 +192,7 @@ fn numpy_reads_the_kernels() {
         Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
     };
     let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
-        crate::suite::skipped("python3 with numpy is not here to read kernels.npz");
+        crate::suite::skipped(crate::suite::Missing::Installable, "python3 with numpy is not here to read kernels.npz");
         return;
     };
     let place = tempfile::tempdir().unwrap();
