@@ -310,8 +310,8 @@ fn known() -> &'static Table {
     &KNOWN
 }
 
-/// Keys that may stand in a file, in full.
-pub(super) fn known_keys() -> &'static [String] {
+/// Lists the keys that may stand in a run file, in full: `network.width`. The page on settings has a row for each.
+pub fn known_keys() -> &'static [String] {
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
     &KEYS
 }

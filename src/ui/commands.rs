@@ -305,7 +305,7 @@ impl UserCommand {
     }
 
     /// Keys beside the one that is shown: what other programs have, and what is typed without shift.
-    pub(super) fn also(self) -> Option<KeyboardShortcut> {
+    pub fn also(self) -> Option<KeyboardShortcut> {
         match self {
             Self::ZoomIn => Some(key(Key::Equals)),
             Self::Help => Some(key(Key::Questionmark)),
