@@ -9,8 +9,9 @@ use std::process::Command;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use kernelscope::cli::Cli;
-use kernelscope::spec::{known_keys, preset, study};
+use kernelscope::spec::{preset, study};
 
+use super::lists::settings;
 use super::{Page, pages, root};
 use crate::suite::cli::text;
 
@@ -20,7 +21,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo test --release", "is what runs this test"),
     ("cargo install --path .", "builds the program once more, for minutes"),
     ("cargo build --release", "is a part of building this test"),
-    ("cargo doc --release --no-deps --document-private-items", "is a step of .ci/run"),
     ("UPDATE_DOCS=1 cargo test --release documents::lists", "writes into the repository"),
     (
         "KERNELSCOPE_FUZZ=10000 cargo test --release fuzz -- --nocapture",
@@ -172,13 +172,16 @@ fn commands_and_settings_within_sentences_are_known() {
         .collect();
     // Keys of weights files, of earlier versions, and options of other programs.
     let others = ["network.kind", "network.image"];
+    let known = settings();
     let foreign = ["release", "version"];
     let sections = ["data.", "tasks.", "network.", "training.", "kernel.", "window.", "study."];
     let mut wrong = Vec::new();
     for page in pages() {
         for span in page.spans().into_iter().filter(|span| !span.contains('…')) {
-            if span.starts_with("kernelscope ") {
-                let words = shlex::split(span).unwrap_or_default();
+            let words = shlex::split(span).unwrap_or_default();
+            let is_command = span.starts_with("kernelscope ")
+                && !words.get(1).is_some_and(|word| word.starts_with(char::is_uppercase));
+            if is_command {
                 wrong.extend(refused(&words, true).map(|why| format!("{}: {span}: {why}", page.path)));
             } else if let Some(option) = span.strip_prefix("--") {
                 let name = option.split([' ', '=']).next().unwrap_or_default();
@@ -196,7 +199,7 @@ fn commands_and_settings_within_sentences_are_known() {
                 let is_key = sections.iter().any(|section| key.starts_with(section))
                     && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'));
                 let is_file = key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
-                if is_key && !is_file && !others.contains(&key) && !known_keys().iter().any(|known| known == key) {
+                if is_key && !is_file && !others.contains(&key) && !known.contains_key(key) {
                     wrong.push(format!("{}: there is no setting {key}", page.path));
                 }
             }

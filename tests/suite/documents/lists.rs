@@ -132,7 +132,7 @@ fn the_command_line_is_that_of_the_program() {
 }
 
 /// Every key with its default, as run files write it.
-fn settings() -> BTreeMap<String, String> {
+pub(super) fn settings() -> BTreeMap<String, String> {
     fn flat(table: Table, above: &str, into: &mut BTreeMap<String, String>) {
         for (key, value) in table {
             let full = if above.is_empty() { key } else { format!("{above}.{key}") };
