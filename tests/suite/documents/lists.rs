@@ -85,8 +85,9 @@ fn presets_are_those_of_the_program() {
     }
     let science: String = super::files_below("docs/science", ".md").iter().map(|path| Page::read(path).text).collect();
     for study in STUDIES {
-        let told = science.matches(&format!("`{}`", study.name)).count();
-        assert!(told > 1 || science.contains(&format!("--preset {}", study.name)), "what does {} show?", study.name);
+        // The generated list names it once.
+        let named = science.matches(&format!("`{}`", study.name)).count();
+        assert!(named > 1 || science.contains(&format!("--preset {}", study.name)), "what does {} show?", study.name);
     }
 }
 
