@@ -35,19 +35,31 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
+/// A key as it stands on the keyboard, with its modifiers before it.
+fn written(shortcut: egui::KeyboardShortcut) -> String {
+    let modifiers = egui::ModifierNames::NAMES.format(&shortcut.modifiers, false);
+    let key = match shortcut.logical_key {
+        egui::Key::ArrowLeft => "←",
+        egui::Key::ArrowRight => "→",
+        egui::Key::ArrowUp => "↑",
+        egui::Key::ArrowDown => "↓",
+        other => other.symbol_or_name(),
+    };
+    if modifiers.is_empty() { key.to_owned() } else { format!("{modifiers}+{key}") }
+}
+
 #[test]
 fn keys_are_those_of_the_window() {
-    let names = egui::ModifierNames::NAMES;
-    let written = |shortcut: egui::KeyboardShortcut| {
-        // Between backticks even a backtick would do; `|` is no key.
-        format!("`{}`", shortcut.format(&names, false))
-    };
     let mut list = String::new();
     for group in Group::ALL {
         writeln!(list, "## {}\n\n| key | command | does |\n|---|---|---|", group.title()).unwrap();
         for command in group.commands() {
             let about = command.about();
-            let keys: Vec<String> = [Some(about.key), command.also()].into_iter().flatten().map(written).collect();
+            let keys: Vec<String> = [Some(about.key), command.also()]
+                .into_iter()
+                .flatten()
+                .map(|key| format!("`{}`", written(key)))
+                .collect();
             writeln!(list, "| {} | {} | {} |", keys.join(", "), cell(about.label), cell(about.tooltip)).unwrap();
         }
         list.push('\n');
@@ -124,8 +136,12 @@ fn the_command_line_is_that_of_the_program() {
             if takes && !default.is_empty() {
                 notes.push(format!("default {}", default.join(" ")));
             }
-            let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-            writeln!(list, "| `{}` | {}{} |", name.replace('|', "\\|"), cell(&help), cell(&notes)).unwrap();
+            let mut meaning = cell(&help);
+            if !notes.is_empty() {
+                let notes = notes.join("; ");
+                meaning = if meaning.is_empty() { notes } else { format!("{meaning} ({notes})") };
+            }
+            writeln!(list, "| `{}` | {meaning} |", name.replace('|', "\\|")).unwrap();
         }
         list.push('\n');
     }
@@ -200,7 +216,7 @@ fn no_two_commands_share_a_key() {
     let mut seen = BTreeMap::new();
     for command in UserCommand::ALL {
         for shortcut in [Some(command.about().key), command.also()].into_iter().flatten() {
-            let text = shortcut.format(&egui::ModifierNames::NAMES, false);
+            let text = written(shortcut);
             if let Some(other) = seen.insert(text.clone(), *command) {
                 panic!("{text} is the key of {other:?} and of {command:?}");
             }
