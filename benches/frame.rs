@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Event as Input, PointerButton, RawInput, Rect, pos2, vec2};
-use kernelscope::record::comparison::{Comparison, Findings};
-use kernelscope::record::{Ending, Event, History, Progress, TaskStart};
+use kernelscope::analysis::comparison::{Comparison, Findings};
+use kernelscope::run::{Ending, Event, History, Progress, TaskStart};
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
 use kernelscope::worker::Worker;
@@ -364,7 +364,7 @@ fn ended(place: usize) -> History {
 
 /// A laboratory that trains nothing: sends so many snapshots, then one for each request.
 fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, rows: u64) -> Worker {
-    let lab = move |control: &mut dyn kernelscope::lab::Control, sink: &mut dyn kernelscope::record::Sink| {
+    let lab = move |control: &mut dyn kernelscope::lab::Control, sink: &mut dyn kernelscope::run::Sink| {
         let gram: Arc<[f64]> = (0..PROBES * PROBES)
             .map(|at| {
                 let (row, column) = ((at / PROBES) as f64, (at % PROBES) as f64);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egui::{RawInput, Rect, pos2, vec2};
-use kernelscope::record::{Ending, Event, TaskStart, create};
+use kernelscope::run::{Ending, Event, TaskStart};
 use kernelscope::spec::Spec;
+use kernelscope::storage::create;
 use kernelscope::ui::App;
 use synthetic::{PROBES, SWITCH, info, snapshot};
 

@@ -41,15 +41,18 @@
 //! [`lab::scaling`] who learns faster from more data. What a network is stands in [`spec::Program`], and how one is written in
 //! `assets/networks/README.md`.
 
+pub mod analysis;
+pub mod chart;
 pub mod cli;
 pub mod data;
+pub mod diagnostics;
 pub mod lab;
 pub mod math;
 pub mod model;
 pub mod ntk;
-pub mod program;
-pub mod record;
+pub mod run;
 pub mod spec;
+pub mod storage;
 pub mod theory;
 pub mod train;
 pub mod ui;

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused, Stopped};
+use kernelscope::diagnostics::log_file;
 use kernelscope::model::keep_what_is_given_back;
-use kernelscope::program::journal;
-use kernelscope::ui::display::{self, Gone};
+use kernelscope::ui::app::{display, display::Gone};
 use kernelscope::ui::{self, Home, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Some(command) => {
             // A window has a log of its own.
             if !matches!(command, cli::Command::Open(_)) {
-                journal::to_stderr();
+                log_file::to_stderr();
             }
             cli::execute(&command)
         }
@@ -45,7 +45,7 @@ fn window() -> anyhow::Result<()> {
     if cfg!(target_os = "linux")
         && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
     {
-        journal::to_stderr();
+        log_file::to_stderr();
         cli::say("There is no display: the default preset runs without a window");
         return cli::run_default();
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernelscope::record::{Accuracy, Block, BlockMetrics, Probe, Row, RunInfo, Snapshot, TaskInfo};
+use kernelscope::run::{Accuracy, Block, BlockMetrics, Probe, Row, RunInfo, Snapshot, TaskInfo};
 use kernelscope::spec::Spec;
 
 pub const PROBES: usize = 160;

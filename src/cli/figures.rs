@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{FigureFormat, FiguresArgs, Refused};
-use crate::record::figures::{FOLDER, Format, files, write_all, write_study};
-use crate::record::{STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
+use crate::chart::{FOLDER, Format, files, write_all, write_study};
+use crate::storage::{STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let format = match args.format {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plan::announcement;
-use crate::record::{Block, Event, FolderError, History, MAX_ROWS, Metric, RunFolder};
+use crate::run::{Block, Event, History, MAX_ROWS, Metric};
+use crate::storage::{FolderError, RunFolder};
 
 /// Grams that the record keeps: the summary needs none, the folder has them all.
 const GRAM_BYTES: u64 = 1 << 20;

@@ -18,9 +18,9 @@ use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
-use crate::record::{Output, check_place, write_arrays};
 use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, Parametrisation, SAID, Said};
+use crate::storage::{Output, check_place, write_arrays};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
 

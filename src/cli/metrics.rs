@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Refused;
-use crate::record::{Output, STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
+use crate::storage::{Output, STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
 
 /// Arguments of `metrics`.
 #[derive(Debug, clap::Args)]

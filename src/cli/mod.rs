@@ -38,10 +38,10 @@ pub use signals::Stopped;
 pub use summary::summary;
 pub use theory::TheoryArgs;
 
-use crate::program::VERSION;
-use crate::record::array_of;
+use crate::diagnostics::VERSION;
 use crate::spec::expanded;
-use crate::ui::display::Gone;
+use crate::storage::array_of;
+use crate::ui::app::display::Gone;
 use crate::ui::views::View;
 use crate::ui::{Home, Subject, WindowOptions};
 use crate::worker::{DeviceChoice, threads};

@@ -9,8 +9,9 @@ use super::follow::progress_bar;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{Refused, RunArgs, follow, summary};
-use crate::record::{Ending, Opened, RunState, create};
+use crate::run::{Ending, RunState};
 use crate::spec::Spec;
+use crate::storage::{Opened, create};
 use crate::worker::{DeviceChoice, Job, Worker};
 
 /// How long the folder waits for an event before it looks at the clock.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::math::forgetting::{average_accuracy, backward_transfer, forgetting};
-use crate::record::History;
+use crate::run::History;
 
 /// The summary of a run, with a line break at its end.
 pub fn summary(history: &History) -> String {

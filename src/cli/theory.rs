@@ -13,8 +13,8 @@ use super::signals::UntilWritten;
 use crate::math::Gram;
 use crate::math::regression::RegressionError;
 use crate::math::timing::time;
-use crate::record::{Arrays, Layout, Output, check_place, write_arrays};
 use crate::spec::{Loss, Parametrisation, Spec, memory_available, preset};
+use crate::storage::{Arrays, Layout, Output, check_place, write_arrays};
 use crate::theory::posterior::{self, Blocks};
 use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
 

@@ -11,10 +11,8 @@ use super::{DataError, DataSet, Images, Transform, frequency, probe, steps_per_e
 use rand::seq::SliceRandom as _;
 
 use crate::math::rng::{Stream, rng};
-use crate::{
-    record::TaskInfo,
-    spec::{Spec, TaskKind, first_share},
-};
+use crate::run::TaskInfo;
+use crate::spec::{Spec, TaskKind, first_share};
 
 /// All tasks of a run.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::math::distance::{Centring, between};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{Apart, Measured};
-use crate::record::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
+use crate::run::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
 use crate::spec::tensor_grams_fit;
 
 /// The blocks of one part, in order of task number.

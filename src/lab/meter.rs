@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::apart::Parts;
 use super::lag::{Lag, Lagged};
+use crate::analysis::Against;
 use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, between, change, distance};
@@ -16,7 +17,7 @@ use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, Measured};
-use crate::record::{Against, Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row};
+use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row};
 use crate::spec::Loss;
 use crate::train::score;
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::record::Progress;
+use crate::run::Progress;
 
 /// Reports come no more often than the screen is drawn.
 const REPORT_EVERY: Duration = Duration::from_millis(33);

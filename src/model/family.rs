@@ -1,7 +1,7 @@
 //! The networks whose tensors other programs have under names of their own, and the tensors of all others.
 
 use super::names::{Found, Place, Shapes};
-use crate::record::printable;
+use crate::run::printable;
 
 /// A network whose tensors other programs have under names of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

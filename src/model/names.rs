@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::family::Family;
 use super::source::WeightsError;
-use crate::record::{printable, printable_list};
+use crate::run::{printable, printable_list};
 
 /// A tensor of the network: its name here, the tensor of the file that holds it, and which third of that one's first axis it is
 /// (queries, keys, values), if not all of it.

@@ -14,7 +14,7 @@ use super::parameters::belongs;
 use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
 use super::taps::Taps;
-use crate::record::NamedTensor;
+use crate::run::NamedTensor;
 use crate::spec::ops::{Op, Parameter, feature_axis};
 use crate::spec::{NetworkSpec, Program, Said};
 

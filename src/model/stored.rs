@@ -11,8 +11,9 @@ use safetensors::tensor::TensorView;
 
 use super::names::{Found, Place, Shapes};
 use super::source::{Source, WeightsError};
-use crate::record::{printable, printable_list, tensors_of};
+use crate::run::{printable, printable_list};
 use crate::spec::ops::Parameter;
+use crate::storage::tensors_of;
 
 /// The tensors of a weights file, each to be asked for once.
 pub struct Stored<'a> {

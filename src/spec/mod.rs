@@ -11,22 +11,19 @@
 
 mod activation;
 mod change;
+mod command_line;
 mod cost;
-mod drawn;
 mod facts;
 mod file;
-mod finite;
-mod infinite;
 mod layers;
 mod learning;
-mod line;
+mod lesson;
 mod memory;
 mod network;
 mod network_problems;
 pub mod ops;
 mod path;
 mod plan;
-mod plane;
 mod presets;
 mod program;
 mod readout;
@@ -37,7 +34,6 @@ mod stock;
 mod study;
 mod tasks;
 pub mod text;
-mod tour;
 mod usual;
 mod validate;
 mod wording;
@@ -46,10 +42,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::spec::lesson::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, TourStep, tours};
+pub use crate::spec::validate::plane::PLANE_CLASSES;
+pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use activation::Activation;
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
-pub use drawn::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use file::{SpecError, VERSION, known_keys};
 pub use layers::Layer;
 pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
@@ -58,7 +56,6 @@ pub use network::{INFINITE, Init, NetworkSpec, Parametrisation};
 pub use ops::{Op, Parameter};
 pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelWork, Part, Plan};
-pub use plane::PLANE_CLASSES;
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
 pub use program::{Builder, Line, MOST_LINES, Program, Shapes, Value};
 pub use readout::{Readout, half};
@@ -67,7 +64,6 @@ pub use source::Source;
 pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
 pub use tasks::{MAJOR_SHARE, first_share, frequency_totals, jaccard};
 pub use text::{Choices, Declared, Setting};
-pub use tour::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, TourStep, tours};
 pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
 
 /// Everything that defines one run. The same spec gives the same numbers on the same CPU.

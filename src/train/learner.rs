@@ -6,11 +6,12 @@ use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::copy::{self, LearnerState};
+use super::device_transfer;
+use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
-use super::terms::Terms;
+use super::step_options::Terms;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, Statistics};
@@ -81,9 +82,9 @@ impl Learner {
     /// everything through the program's memory.
     pub fn copy_to(&self, device: &Device) -> Self {
         Self {
-            network: copy::network(&self.network.valid(), device).train(),
-            initial: self.initial.as_ref().map(|network| copy::network(network, device)),
-            optimiser: copy::state(&self.optimiser, optimiser(&self.training, device)),
+            network: device_transfer::network(&self.network.valid(), device).train(),
+            initial: self.initial.as_ref().map(|network| device_transfer::network(network, device)),
+            optimiser: device_transfer::state(&self.optimiser, optimiser(&self.training, device)),
             device: device.clone(),
             training: self.training.clone(),
             logits: self.logits.clone(),
@@ -194,7 +195,7 @@ impl Learner {
 
     /// The network linearised where it is, to be trained beside it.
     pub fn linearised(&self) -> Linearised {
-        let optimiser = copy::state(&self.optimiser, optimiser(&self.training, &self.device));
+        let optimiser = device_transfer::state(&self.optimiser, optimiser(&self.training, &self.device));
         let lazy = self.alpha.zip(self.initial.clone());
         Linearised::new(&self.network, optimiser, (&self.training, self.classes), lazy, &self.device)
     }

@@ -12,10 +12,10 @@ use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 
-use super::copy::{LearnerState, Parameters};
+use super::device_transfer::{LearnerState, Parameters};
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
-use super::terms::Terms;
+use super::step_options::Terms;
 use crate::data::Targets;
 use crate::model::Network;
 use crate::ntk::tangent;

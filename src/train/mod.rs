@@ -1,22 +1,22 @@
 //! One training step and what is asked of the network between steps. Knows of no thread, no clock and no file.
 
-mod copy;
+mod device_transfer;
 mod evaluate;
-mod field;
-mod geometry;
+mod image_index;
+mod infinite_width_model;
 mod learner;
 mod linear_probe;
 mod linearised;
 mod loss;
 mod optimiser;
-mod places;
-mod terms;
+mod preconditioner;
+mod step_options;
 
-pub use copy::LearnerState;
+pub use crate::train::device_transfer::LearnerState;
+pub use crate::train::image_index::Places;
+pub use crate::train::infinite_width_model::{Field, FieldState, NoField};
+pub use crate::train::step_options::Terms;
 pub use evaluate::{Score, score};
-pub use field::{Field, FieldState, NoField};
 pub use learner::{Learner, StepOutcome, displacement};
 pub use linear_probe::{FeatureKernels, RIDGE};
 pub use linearised::{Linearised, LinearisedState};
-pub use places::Places;
-pub use terms::Terms;

@@ -15,10 +15,12 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use super::progress::{fitting, largest_bytes};
 use super::study::{Message, Study, Waiting};
 use super::{DeviceChoice, TICK, Waker};
-use crate::record::comparison::{Comparison, Findings};
-use crate::record::figures::{FOLDER, Format, write_study};
-use crate::record::{FolderError, Learnt, Point, StudyFolder};
+use crate::analysis::Learnt;
+use crate::analysis::comparison::{Comparison, Findings};
+use crate::chart::{FOLDER, Format, write_study};
+use crate::run::Point;
 use crate::spec::{SAMPLES, Spec, StudyRun};
+use crate::storage::{FolderError, StudyFolder};
 
 /// Reports that wait for a reader at most.
 const REPORTS: usize = 64;
@@ -299,7 +301,7 @@ fn all_runs(
 }
 
 fn told(folder: &StudyFolder, place: usize) -> Option<Told> {
-    use crate::record::{Ending, RunState};
+    use crate::run::{Ending, RunState};
 
     if folder.is_of_learners() {
         let ended = folder.is_ended(place);

@@ -25,7 +25,7 @@ pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
 use crate::model::give_back;
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
-use crate::record::{Checkpoint, Closed, Ending, Event, Sink};
+use crate::run::{Checkpoint, Closed, Ending, Event, Sink};
 use crate::spec::Spec;
 
 /// Events that wait for a reader at most.

@@ -18,8 +18,9 @@ use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::lab::scaling::{Client, Shelf, Stop, Told, learn};
 use crate::model::give_back;
-use crate::record::{Ending, Event, LessonFolder, Opened, RunFolder, ShelfFolder, create};
+use crate::run::{Ending, Event};
 use crate::spec::{Lesson, Spec};
+use crate::storage::{LessonFolder, Opened, RunFolder, ShelfFolder, create};
 
 /// Messages that wait for a reader at most.
 const MESSAGES: usize = 64;
@@ -181,7 +182,7 @@ impl Slot {
     /// What the learners make of a run. A panic in there is the run's and not the study's.
     fn learn(&self, waiting: &Waiting, lesson: &Lesson) -> Result<(), Stop> {
         let place = waiting.place;
-        let failed = |err: crate::record::FolderError| Stop::Failed(err.to_string());
+        let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
         let mut folder = LessonFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();

@@ -5,7 +5,7 @@ use super::{FIVE, fitting, gram::pooled};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use kernelscope::record::{Ending, Event};
+use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{
     Activation, Change, DataShape, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation, Reduction, Source,
     Spacing, Spec, Target, TaskKind,

@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use kernelscope::record::{
-    Arrays, Block, Layout, Loaded, Metric, array_of, create, load, load_kernels, load_lazily, measure_kernels,
-    read_singles, write_arrays,
-};
+use kernelscope::run::{Block, Metric};
 use kernelscope::spec::Spec;
+use kernelscope::storage::{
+    Arrays, Layout, Loaded, array_of, create, load, load_kernels, load_lazily, measure_kernels, read_singles,
+    write_arrays,
+};
 use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use kernelscope::record::{Autosave, Ending, Event, Row, RunState, Snapshot, SnapshotCost, create, load};
+use kernelscope::run::{Ending, Event, Row, RunState, Snapshot, SnapshotCost};
 use kernelscope::spec::{PRESETS, Spec};
-use kernelscope::ui::commands::UserCommand;
-use kernelscope::ui::session::Session;
+use kernelscope::storage::{Autosave, create, load};
+use kernelscope::ui::app::commands::UserCommand;
+use kernelscope::ui::app::session::Session;
 use kernelscope::ui::{App, Home};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
@@ -197,7 +198,7 @@ fn runs_that_were_closed_replaced_or_never_measured_are_not_offered() {
     let folder = place.path().join("autosave");
     let spec = spec(2, 2.0);
     let told = events(&spec, |step| Ending::Finished { step });
-    let wait = |closing: kernelscope::record::Closing| closing.wait(Duration::from_secs(20));
+    let wait = |closing: kernelscope::storage::Closing| closing.wait(Duration::from_secs(20));
     let patience = || std::thread::sleep(Duration::from_millis(5));
 
     // Never started: nothing is there, not even a folder.

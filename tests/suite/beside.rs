@@ -7,15 +7,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelscope::record::{
-    Block, Ending, History, Loaded, Metric, RunState, create, load, load_kernels, load_lazily, write_arrays,
-};
+use kernelscope::run::{Block, Ending, History, Metric, RunState};
 use kernelscope::spec::Spec;
+use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
 use kernelscope::ui::App;
-use kernelscope::ui::commands::UserCommand;
-use kernelscope::ui::curves::{Curves, Key, Source, Window};
-use kernelscope::ui::runs::{Look, draw};
-use kernelscope::ui::saved::Saved;
+use kernelscope::ui::app::commands::UserCommand;
+use kernelscope::ui::app::persisted_state::Saved;
+use kernelscope::ui::overlays::{Look, draw};
+use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};
@@ -280,7 +279,7 @@ fn the_kernels_of_a_run_opened_as_anybodys_give_its_own_numbers() {
     let ours = load(&folder(place.path(), "run", 1)).unwrap().history;
     let path = place.path().join("theirs.npz");
     let grams: Vec<f64> = ours.snapshots().iter().flat_map(|found| found.gram.iter().copied()).collect();
-    let column = |of: &dyn Fn(&kernelscope::record::Row) -> f64| ours.rows().iter().map(of).collect::<Vec<f64>>();
+    let column = |of: &dyn Fn(&kernelscope::run::Row) -> f64| ours.rows().iter().map(of).collect::<Vec<f64>>();
     let (steps, epochs) = (column(&|row| row.step as f64), column(&|row| row.epoch));
     let tasks = column(&|row| row.task as f64);
     let probes = &ours.info().unwrap().probes;
@@ -420,7 +419,7 @@ fn grams_that_are_left_on_disk_are_read_from_either_form() {
         events[..count].iter().for_each(|event| folder.take(event).unwrap());
     }
     let expected = load(&out).unwrap().history;
-    let check = |history: &History, grams: &kernelscope::record::Grams| {
+    let check = |history: &History, grams: &kernelscope::storage::Grams| {
         assert_eq!(history.rows(), expected.rows());
         assert!(history.snapshots().iter().all(|found| found.gram.is_empty()));
         assert_eq!(grams.times().len(), expected.snapshots().len());

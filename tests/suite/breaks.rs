@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kernelscope::record::{BrokenDisk, Ending, Event, FolderError, RunState, StudyFolder, create, load, tidy};
+use kernelscope::run::{Ending, Event, RunState};
 use kernelscope::spec::{Learner, Spec, StudySpec, study};
+use kernelscope::storage::{BrokenDisk, FolderError, StudyFolder, create, load, tidy};
 use kernelscope::worker::DeviceChoice;
 use kernelscope::worker::librarian::finish;
 

@@ -4,7 +4,7 @@
 
 use kernelscope::math::fit::power_law;
 use kernelscope::math::spike::quantile;
-use kernelscope::record::{Block, Event, History, Metric};
+use kernelscope::run::{Block, Event, History, Metric};
 use kernelscope::spec::{Spec, preset};
 
 use super::{read_until, start};

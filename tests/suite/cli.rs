@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use indicatif::ProgressBar;
 use kernelscope::cli::{follow, summary};
-use kernelscope::record::{Ending, Metric, RunState, create, load};
+use kernelscope::run::{Ending, Metric, RunState};
+use kernelscope::storage::{create, load};
 
 use super::record::stream;
 

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use kernelscope::record::Arrays;
 use kernelscope::spec::ops::{
     Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, NormKind, Op,
     Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
 };
 use kernelscope::spec::{Activation, INFINITE, NetworkSpec, Parametrisation, Program, Value};
+use kernelscope::storage::Arrays;
 use kernelscope::theory::{Broken, Infinite, Kernels, NoKernels, NoLimit, Why, limits};
 
 use super::tensor_program::{Text, dense};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flate2::{Compression, write::GzEncoder};
 use kernelscope::data::{Cifar, DataError, DataSet, TaskStream, idx, load, read_pickle};
-use kernelscope::record::Event;
+use kernelscope::run::Event;
 use kernelscope::spec::{DataSpec, Source, Spec, TaskKind};
 use proptest::prelude::*;
 
@@ -292,7 +292,7 @@ fn a_run_takes_more_than_ten_classes() {
     let worker = super::start(spec);
     let events = super::read_all(&worker);
     assert!(
-        matches!(super::ending(&events), kernelscope::record::Ending::Finished { .. }),
+        matches!(super::ending(&events), kernelscope::run::Ending::Finished { .. }),
         "{:?}",
         super::ending(&events)
     );

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelscope::record::RunState;
+use kernelscope::run::RunState;
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{NetworkSpec, Parametrisation};
 use kernelscope::ui::App;
-use kernelscope::ui::highlight::{Kind, pieces};
+use kernelscope::ui::kit::highlight::{Kind, pieces};
 use kernelscope::ui::views::View;
 use proptest::prelude::*;
 

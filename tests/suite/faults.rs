@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use kernelscope::record::{Ending, RunState, load, write_arrays};
+use kernelscope::run::{Ending, RunState};
+use kernelscope::storage::{load, write_arrays};
 
 use super::breaks::contents;
 use super::cli::{kernelscope, text};

@@ -3,7 +3,7 @@
 use super::FIVE;
 use std::sync::Arc;
 
-use kernelscope::record::{Checkpoint, Ending, Event, Row};
+use kernelscope::run::{Checkpoint, Ending, Event, Row};
 use kernelscope::spec::{Change, Spec};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
@@ -136,7 +136,7 @@ fn each_change_does_what_it_says() {
         .filter_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None })
         .collect();
     let [before, .., after] = weights.as_slice() else { panic!("the weights are told of at a switch and at the end") };
-    let last = |weights: &kernelscope::record::Weights| {
+    let last = |weights: &kernelscope::run::Weights| {
         weights.tensors.iter().find(|tensor| tensor.name == "fc3.weight").unwrap().clone()
     };
     let (before, after) = (last(before), last(after));

@@ -1,7 +1,7 @@
 //! Forks, predictions and the ledger in the window: pressed by their labels, on the real worker.
 
 use egui_kittest::kittest::Queryable as _;
-use kernelscope::record::{Ending, RunState};
+use kernelscope::run::{Ending, RunState};
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
 
@@ -46,7 +46,7 @@ fn a_fork_lets_three_futures_run_from_the_switch_and_lets_go_of_one() {
         let (own, other) = (app.history(), &branch.session.history);
         assert_eq!(own.switches(), other.switches(), "{}", branch.name);
         let upto =
-            |history: &kernelscope::record::History| history.rows().iter().filter(|row| row.epoch <= switch).count();
+            |history: &kernelscope::run::History| history.rows().iter().filter(|row| row.epoch <= switch).count();
         assert_eq!(upto(own), upto(other), "what was before is in its record, too");
         assert_ne!(own.rows().last().unwrap().blocks, other.rows().last().unwrap().blocks, "{}", branch.name);
         assert_eq!(own.outcomes()[0].spike.unwrap().background, other.outcomes()[0].spike.unwrap().background);

@@ -10,7 +10,7 @@ use kernelscope::data::{Prepared, prepare};
 use kernelscope::lab::device::faster;
 use kernelscope::lab::{Control, live};
 use kernelscope::model::{Chosen, adapters, gpu};
-use kernelscope::record::{Ending, Event, Row, Sink};
+use kernelscope::run::{Ending, Event, Row, Sink};
 use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
 use kernelscope::train::{Learner, Terms};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};

@@ -2,7 +2,7 @@
 
 use kernelscope::data::{Batch, prepare};
 use kernelscope::math::Gram;
-use kernelscope::record::{Block, Event, Predictor, Row, Snapshot};
+use kernelscope::run::{Block, Event, Predictor, Row, Snapshot};
 use kernelscope::spec::{Activation, DataShape, INFINITE, Loss, Optimiser, Parametrisation, Spec};
 use kernelscope::theory::{Descent, Infinite, Length, Lesson};
 use kernelscope::train::{Field, Terms};
@@ -22,7 +22,7 @@ fn snapshots(events: &[Event]) -> Vec<&Snapshot> {
     events.iter().filter_map(|event| if let Event::Snapshot(found) = event { Some(&**found) } else { None }).collect()
 }
 
-fn whole(row: &Row) -> &kernelscope::record::BlockMetrics {
+fn whole(row: &Row) -> &kernelscope::run::BlockMetrics {
     row.blocks.iter().find(|block| block.block == Block::All).unwrap()
 }
 
@@ -31,7 +31,7 @@ fn it_is_a_run_like_any_other_whose_kernel_stands_still() {
     let spec = infinite();
     let events = read_all(&start(spec.clone()));
     let seen = snapshots(&events);
-    assert!(matches!(events.last(), Some(Event::Ended(kernelscope::record::Ending::Finished { .. }))));
+    assert!(matches!(events.last(), Some(Event::Ended(kernelscope::run::Ending::Finished { .. }))));
     let limit = events.iter().find_map(|event| if let Event::Limit(kernel) = event { Some(kernel) } else { None });
     for snapshot in &seen {
         assert_eq!(&snapshot.gram, limit.unwrap());

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kernelscope::program::{VERSION, crash, journal};
-use kernelscope::record::{Ending, Event};
+use kernelscope::diagnostics::{VERSION, crash_report, log_file};
+use kernelscope::run::{Ending, Event};
 use kernelscope::worker::Worker;
 use log::Level;
 
@@ -71,21 +71,21 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
     let place = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
     for start in ["first", "second", "third"] {
-        let (log, path) = journal::Journal::open(place.path()).unwrap();
-        assert_eq!(path, place.path().join(journal::LOG));
+        let (log, path) = log_file::Journal::open(place.path()).unwrap();
+        assert_eq!(path, place.path().join(log_file::LOG));
         log.note(Level::Info, "kernelscope", start);
-        assert!(read(journal::LOG).ends_with(&format!("INFO  kernelscope: {start}\n")), "in the file at once");
+        assert!(read(log_file::LOG).ends_with(&format!("INFO  kernelscope: {start}\n")), "in the file at once");
     }
-    assert!(read(journal::PREVIOUS).contains("second") && !read(journal::PREVIOUS).contains("first"));
+    assert!(read(log_file::PREVIOUS).contains("second") && !read(log_file::PREVIOUS).contains("first"));
 
-    let (log, path) = journal::Journal::open(place.path()).unwrap();
+    let (log, path) = log_file::Journal::open(place.path()).unwrap();
     let line = "x".repeat(1 << 20);
     for number in 0..6 {
         log.note(Level::Warn, "driver", &format!("{number} {line}"));
     }
     log.note(Level::Warn, "driver", "two\nlines");
     assert!(std::fs::metadata(path).unwrap().len() <= (4 << 20) + 64);
-    assert!(read(journal::LOG).ends_with("the log ends here\n"));
+    assert!(read(log_file::LOG).ends_with("the log ends here\n"));
     assert!(log.last().last().unwrap().ends_with("driver: two\n    lines"), "a crash report still has the last ones");
 }
 
@@ -94,18 +94,18 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
 fn part_of_the_crash() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let folder = Path::new(&folder);
-    let (log, path) = journal::Journal::open(folder).unwrap();
+    let (log, path) = log_file::Journal::open(folder).unwrap();
     let log = Arc::new(log);
     assert!(log.install());
     log::info!(target: "kernelscope", "about to break");
     log::debug!(target: "kernelscope", "too small to tell");
     log::info!(target: "wgpu", "of no interest");
     let autosaved = folder.join("autosave/run");
-    crash::watch(crash::Facts {
+    crash_report::watch(crash_report::Facts {
         folder: folder.to_owned(),
         log: path,
         journal: log,
-        system: crash::system(),
+        system: crash_report::system(),
         autosaved: Box::new(move || Some(autosaved.clone())),
         is_the_displays: || false,
     });
@@ -115,7 +115,7 @@ fn part_of_the_crash() {
     assert!(
         matches!(events.last(), Some(Event::Ended(Ending::Failed { message, .. })) if message.contains("stumbles"))
     );
-    assert_eq!(crash::untold(folder), None);
+    assert_eq!(crash_report::untold(folder), None);
     falls_in_part_of_the_crash();
 }
 
@@ -136,16 +136,16 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
     assert!(!done.status.success());
     let said = text(&done.stderr);
     let sentence = said.lines().find(|line| line.starts_with("Kernelscope broke at ")).expect(&said);
-    let path = crash::untold(folder).expect("nobody has been told");
+    let path = crash_report::untold(folder).expect("nobody has been told");
     assert!(sentence.ends_with(&format!("the window falls; the report is in {}", path.display())), "{sentence}");
 
     let report = std::fs::read_to_string(&path).unwrap();
-    let log = folder.join(journal::LOG);
+    let log = folder.join(log_file::LOG);
     let run = folder.join("autosave/run");
     for part in [
         &format!("Kernelscope {VERSION} broke on 2"),
         "What: the window falls\nWhere: tests/suite/install.rs:",
-        &format!("System: {}", crash::system()),
+        &format!("System: {}", crash_report::system()),
         &format!("Log: {}\nAutosaved run: {}\n", log.display(), run.display()),
         "falls_in_part_of_the_crash",
         "INFO  kernelscope: about to break\n",
@@ -156,7 +156,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
     }
     assert!(!report.contains("too small to tell") && !report.contains("of no interest"));
     assert!(std::fs::read_to_string(log).unwrap().contains("a worker stumbles"));
-    assert_eq!(crash::untold(folder), None, "told once");
+    assert_eq!(crash_report::untold(folder), None, "told once");
     let reports = std::fs::read_dir(folder).unwrap().flatten();
     let reports = reports.filter(|entry| entry.file_name().to_string_lossy().starts_with("crash-")).count();
     assert_eq!(reports, 5, "old ones go");

@@ -124,7 +124,7 @@ fn a_headless_run_says_what_it_is_about_to_do() {
     {
         assert!(said.contains(part), "{part} is not in {said}");
     }
-    let parameters = kernelscope::record::load(&place.path().join("run")).unwrap().history.info().unwrap().parameters;
+    let parameters = kernelscope::storage::load(&place.path().join("run")).unwrap().history.info().unwrap().parameters;
     assert!(said.replace(',', "").contains(&format!("{parameters} parameters")), "{said}");
 }
 

@@ -2,10 +2,11 @@
 //! exponents of power laws.
 
 use faer::Mat;
+use kernelscope::analysis::{ErrorKind, Learnt};
 use kernelscope::math::Gram;
 use kernelscope::math::learning_curve::Eigenproblem;
 use kernelscope::math::regression::Regression;
-use kernelscope::record::{ErrorKind, Learnt, Point};
+use kernelscope::run::Point;
 use kernelscope::spec::{Learner, SAMPLES, StudyRun, study};
 use proptest::prelude::*;
 use rand::SeedableRng as _;

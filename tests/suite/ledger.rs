@@ -3,7 +3,7 @@
 use super::{FIVE, gram::pooled, sized};
 use std::sync::Arc;
 
-use kernelscope::record::{Event, Ledger};
+use kernelscope::run::{Event, Ledger};
 use kernelscope::spec::{Change, Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::worker::Command;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::rng;
 use kernelscope::model::Network;
-use kernelscope::record::NamedTensor;
+use kernelscope::run::NamedTensor;
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Said};
 use safetensors::tensor::{Dtype, TensorView, serialize};

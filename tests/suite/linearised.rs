@@ -7,7 +7,7 @@ use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Request, jacobian};
-use kernelscope::record::{Accuracy, Event, Predictor, Row};
+use kernelscope::run::{Accuracy, Event, Predictor, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms, score};
 

@@ -1,6 +1,6 @@
 //! The suites, and the small run that several of them use.
 
-use kernelscope::record::{Ending, Event};
+use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{NetworkSpec, Spec};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;

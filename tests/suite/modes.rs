@@ -4,14 +4,14 @@
 use std::f64::consts::PI;
 use std::time::{Duration, Instant};
 
+use kernelscope::chart::{Figure, Format, render};
 use kernelscope::data::prepare;
 use kernelscope::math::modes::left;
 use kernelscope::math::plane::Plane;
-use kernelscope::record::figures::{Figure, Format, render};
-use kernelscope::record::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
+use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
 use kernelscope::spec::{INFINITE, Loss, Parametrisation, Source, Spec};
-use kernelscope::ui::curves::{Curves, Key, Source as Of, Window};
-use kernelscope::ui::residuals::{ResidualMap, Residuals, still};
+use kernelscope::ui::plot::series_cache::{Curves, Key, Source as Of, Window};
+use kernelscope::ui::views::modes::worker::{ResidualMap, Residuals, still};
 
 use super::{read_all, start, tiny};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::ntk::{Apart, Preconditioner, Reduction, Request, jacobian, layerwise};
-use kernelscope::record::Block;
+use kernelscope::run::Block;
 use kernelscope::spec::{Activation, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms};
 

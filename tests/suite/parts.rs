@@ -10,7 +10,7 @@ use kernelscope::math::spectrum::eigenvalues;
 use kernelscope::math::{Gram, lanczos, rng};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, FullKernel, Kernel, Measured, Reduction, Request, jacobian, layerwise};
-use kernelscope::record::{Block, Event, Logits, Row, Snapshot};
+use kernelscope::run::{Block, Event, Logits, Row, Snapshot};
 use kernelscope::spec::{Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::train::{Learner, Terms};
 use proptest::prelude::*;
@@ -217,7 +217,7 @@ fn snapshots(spec: Spec) -> Vec<Arc<Snapshot>> {
     read_all(&start(spec)).into_iter().filter_map(snapshot).collect()
 }
 
-fn block(row: &Row, task: usize) -> &kernelscope::record::BlockMetrics {
+fn block(row: &Row, task: usize) -> &kernelscope::run::BlockMetrics {
     row.blocks.iter().find(|metrics| metrics.block == Block::Task(task)).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use kernelscope::data::{Prepared, prepare};
 use kernelscope::math::plane::Plane;
-use kernelscope::record::Ending;
+use kernelscope::run::Ending;
 use kernelscope::spec::{DataShape, Spec, preset};
 
 use super::run::rows;

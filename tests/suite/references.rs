@@ -7,8 +7,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Reduction, Request, jacobian, layerwise};
-use kernelscope::record::Arrays;
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Setting};
+use kernelscope::storage::Arrays;
 
 /// Largest relative Frobenius difference.
 const TOLERANCE: f64 = 1e-5;

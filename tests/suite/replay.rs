@@ -1,7 +1,7 @@
 //! Replay: only earlier tasks are seen again, never a probe, the same run repeats, and less is forgotten.
 
 use kernelscope::data::{Batch, Memory, prepare};
-use kernelscope::record::Row;
+use kernelscope::run::Row;
 
 use super::run::rows;
 use super::tiny;

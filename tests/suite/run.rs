@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernelscope::lab::{Cadence, lag_steps};
-use kernelscope::record::{BlockMetrics, Ending, Event, Row};
+use kernelscope::run::{BlockMetrics, Ending, Event, Row};
 use kernelscope::spec::{Init, Loss, Optimiser, PRESETS, Source, Spec};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
@@ -112,7 +112,7 @@ fn every_setting_trains_and_every_number_is_finite() {
         for row in &rows {
             assert!(loss(row).is_finite());
             for block in &row.blocks {
-                for metric in kernelscope::record::Metric::ALL {
+                for metric in kernelscope::run::Metric::ALL {
                     assert!(metric.of(row, block).is_none_or(f64::is_finite), "{metric:?} of {block:?} in {spec:?}");
                 }
                 assert!(block.lambda_max > 0.0 && block.lambda_min > -1e-5 * block.lambda_max);

@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use std::fs;
 
 use burn::tensor::Device;
+use kernelscope::analysis::ErrorKind;
 use kernelscope::data::{Role, prepare};
 use kernelscope::lab::scaling::{Client, Shelf, Stop, Told, learn};
 use kernelscope::math::Gram;
 use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
-use kernelscope::record::{Ending, ErrorKind, Event, Point, Reduced, StudyFolder};
+use kernelscope::run::{Ending, Event, Point, Reduced};
 use kernelscope::spec::{Learner, Lesson, Protocol, Ridge, Source, Spec, StudySpec, Target, study};
+use kernelscope::storage::StudyFolder;
 use kernelscope::train::{self, score};
 
 use super::cli::{kernelscope, text};
@@ -411,7 +413,7 @@ fn a_study_of_learners_that_cannot_be_is_refused_with_one_sentence() {
 #[test]
 fn the_infinite_width_learner_is_that_of_neural_tangents() {
     let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/infinite_learner.npz");
-    let mut fixture = kernelscope::record::Arrays::open(&place).unwrap();
+    let mut fixture = kernelscope::storage::Arrays::open(&place).unwrap();
     let mut array = |name: &str| fixture.floats(name).unwrap().unwrap().1;
     let spec = shared();
     let data = prepare(&spec).unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kernelscope::lab::{Control, Stage};
-use kernelscope::record::{Ending, Event, Sink, Snapshot};
+use kernelscope::run::{Ending, Event, Sink, Snapshot};
 use kernelscope::spec::Spec;
 use kernelscope::worker::Worker;
 

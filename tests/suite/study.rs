@@ -6,10 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernelscope::analysis::comparison::{Comparison, Findings, Spacing};
 use kernelscope::math::spike::dip;
-use kernelscope::record::comparison::{Comparison, Findings, Spacing};
-use kernelscope::record::{Block, Metric, StudyFolder, TABLE, load};
+use kernelscope::run::{Block, Metric};
 use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant};
+use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::worker::progress::Progress;
 
 use super::cli::{kernelscope, text};

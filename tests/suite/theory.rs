@@ -4,8 +4,8 @@ use super::sized;
 use std::path::{Path, PathBuf};
 
 use kernelscope::math::Gram;
-use kernelscope::record::{Arrays, Floats};
 use kernelscope::spec::{Activation, INFINITE, Init, NetworkSpec, Parametrisation};
+use kernelscope::storage::{Arrays, Floats};
 use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, Why, cross_entropy_flow};
 
 use super::cli::{kernelscope, text};
@@ -287,7 +287,7 @@ fn the_command_answers_what_neural_tangents_does() {
             .collect();
         let arrays = given.iter().map(|(name, (shape, values))| (name.clone(), shape.clone(), &values[..]));
         let (x, k) = (folder.path().join("x.npz"), folder.path().join(format!("{start}.npz")));
-        kernelscope::record::write_arrays(&x, arrays).unwrap();
+        kernelscope::storage::write_arrays(&x, arrays).unwrap();
         let (x, k) = (x.to_str().unwrap(), k.to_str().unwrap());
         let settings = ["network.depth=2", "network.sigma_w=1.4142135623730951", "network.sigma_b=0"];
         let mut args = vec!["theory", "--inputs", x, "--out", k, "--ridge", "1e-4"];
@@ -328,7 +328,7 @@ fn equal_inputs_with_different_labels_are_learnt_as_their_mean() {
         let given = [("x_train", [8, 6], &inputs), ("x_test", [3, 6], &others), ("y_train", [8, 2], &targets)];
         let named = given.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.to_vec(), &values[..]));
         let later = [("t".to_owned(), vec![1], &[1e15][..])];
-        kernelscope::record::write_arrays(&x, named.chain(later)).unwrap();
+        kernelscope::storage::write_arrays(&x, named.chain(later)).unwrap();
         let mut args = vec!["theory", "--inputs", x.to_str().unwrap(), "--out", k.to_str().unwrap(), "--overwrite"];
         let depth = format!("network.depth={}", 1 + seed / 2);
         args.extend(["--ridge", "0", "--set", "network.sigma_b=0", "--set", &depth]);
@@ -373,7 +373,7 @@ fn what_theory_cannot_use_is_one_sentence() {
     let out = folder.path().join("k.npz");
     let refused = |arrays: &[(&str, Vec<usize>, Vec<f64>)], more: &[&str], words: &str| {
         let named = arrays.iter().map(|(name, shape, values)| ((*name).to_owned(), shape.clone(), &values[..]));
-        kernelscope::record::write_arrays(&x, named).unwrap();
+        kernelscope::storage::write_arrays(&x, named).unwrap();
         let mut args = vec!["theory", "--inputs", x.to_str().unwrap(), "--out", out.to_str().unwrap()];
         args.extend(more);
         let done = kernelscope(folder.path(), &args);

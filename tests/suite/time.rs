@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use faer::{Mat, Side};
-use kernelscope::record::{Event, History, RunState, Snapshot};
+use kernelscope::run::{Event, History, RunState, Snapshot};
 use kernelscope::ui::App;
-use kernelscope::ui::clock::Clock;
-use kernelscope::ui::travel::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
-use kernelscope::ui::two_moments::TwoMoments;
+use kernelscope::ui::playback::clock::Clock;
+use kernelscope::ui::playback::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
 use kernelscope::ui::views::View;
+use kernelscope::ui::views::moment_comparison::worker::TwoMoments;
 
 use super::ui::{Ui, endless, press, until, window};
 use super::{read_all, start, tiny};

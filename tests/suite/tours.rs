@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelscope::record::{Event, History, RUN_FIGURES, RunState, SWITCH_FIGURES, Sight};
+use kernelscope::analysis::{RUN_FIGURES, SWITCH_FIGURES, Sight};
+use kernelscope::run::{Event, History, RunState};
 use kernelscope::spec::text::builtin;
 use kernelscope::spec::{Awaited, Learner, MOST_WORDS, TOUR_FILES, Tour, tours};
 use kernelscope::ui::App;
+use kernelscope::ui::lessons::Seen;
 use kernelscope::ui::study::PanelKind;
-use kernelscope::ui::tours::Seen;
 use kernelscope::ui::views::View;
 
 use super::editor::write;

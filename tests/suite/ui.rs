@@ -9,14 +9,14 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
-use kernelscope::record::{Block, Ending, Event, History, Metric, RunState};
+use kernelscope::run::{Block, Ending, Event, History, Metric, RunState};
 use kernelscope::spec::{NetworkSpec, PRESETS, Spec, preset};
 use kernelscope::ui::App;
-use kernelscope::ui::clock::{Clock, bands};
-use kernelscope::ui::commands::UserCommand;
-use kernelscope::ui::curves::{Curves, Key, Source, Window};
-use kernelscope::ui::distance_map::DistanceMap;
+use kernelscope::ui::app::commands::UserCommand;
+use kernelscope::ui::playback::clock::{Clock, bands};
+use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
 use kernelscope::ui::views::View;
+use kernelscope::ui::views::distances::worker::DistanceMap;
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
 use super::{read_all, start, tiny};
@@ -426,7 +426,7 @@ fn the_spikes_of_layers_are_those_of_their_curves() {
     let found = curves.layer_spikes(&history, 2).to_vec();
     assert_eq!(found.len(), 3);
     for (place, layer) in ["fc1", "fc2", "fc3"].into_iter().enumerate() {
-        let of = |row: &kernelscope::record::Row| {
+        let of = |row: &kernelscope::run::Row| {
             row.layers.iter().find(|of| of.task == 2 && &*of.layer == layer).and_then(|of| of.velocity)
         };
         let series: Vec<(f64, f64)> =

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use egui_kittest::kittest::Queryable as _;
-use kernelscope::record::comparison::{BEFORE, Comparison, Findings, Quantity, Spacing};
-use kernelscope::record::{Block, ErrorKind, Metric, StudyFolder, TABLE, load};
+use kernelscope::analysis::ErrorKind;
+use kernelscope::analysis::comparison::{BEFORE, Comparison, Findings, Quantity, Spacing};
+use kernelscope::run::{Block, Metric};
 use kernelscope::spec::{Learner, Spec, StudySpec, study};
+use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::ui::study::{PanelKind, State};
 
 use super::cli::{kernelscope, text};

@@ -12,8 +12,9 @@ use kernelscope::cli::{Cli, execute};
 use kernelscope::data::prepare;
 use kernelscope::math::rng;
 use kernelscope::model::Network;
-use kernelscope::record::{WeightsFile, printable};
+use kernelscope::run::printable;
 use kernelscope::spec::{Activation, DataShape, Loss, NetworkSpec, Parametrisation, Reduction, Spec};
+use kernelscope::storage::WeightsFile;
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 

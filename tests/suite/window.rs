@@ -5,12 +5,14 @@ use std::path::Path;
 
 use egui::{Event, Key, Modifiers, ViewportCommand, ViewportId};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelscope::program::journal;
-use kernelscope::record::{Ending, RunState, create, times};
+use kernelscope::chart::times;
+use kernelscope::diagnostics::log_file;
+use kernelscope::run::{Ending, RunState};
 use kernelscope::spec::{Learner, Spec, study};
-use kernelscope::ui::commands::UserCommand;
+use kernelscope::storage::create;
+use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::views::View;
-use kernelscope::ui::{App, display, format};
+use kernelscope::ui::{App, app::display, kit::format};
 
 use super::cli::{kernelscope, text};
 use super::ui::{Ui, press, until, window};
@@ -213,25 +215,25 @@ fn commands(harness: &Ui) -> Vec<ViewportCommand> {
 fn two_windows_have_a_log_each() {
     let place = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
-    let (first, path) = journal::Journal::open(place.path()).unwrap();
-    assert!(!first.is_another() && path.ends_with(journal::LOG));
+    let (first, path) = log_file::Journal::open(place.path()).unwrap();
+    assert!(!first.is_another() && path.ends_with(log_file::LOG));
     first.note(log::Level::Info, "kernelscope", "of the first");
-    let (second, path) = journal::Journal::open(place.path()).unwrap();
+    let (second, path) = log_file::Journal::open(place.path()).unwrap();
     assert!(second.is_another() && path.ends_with("kernelscope-2.log"));
-    let (third, path) = journal::Journal::open(place.path()).unwrap();
+    let (third, path) = log_file::Journal::open(place.path()).unwrap();
     assert!(third.is_another() && path.ends_with("kernelscope-3.log"));
     second.note(log::Level::Info, "kernelscope", "of the second");
     first.note(log::Level::Info, "kernelscope", "again of the first");
-    assert!(read(journal::LOG).contains("again of the first") && !read(journal::LOG).contains("second"));
+    assert!(read(log_file::LOG).contains("again of the first") && !read(log_file::LOG).contains("second"));
     assert!(read("kernelscope-2.log").contains("of the second"));
     // The place of one that has gone is taken, and its log with it.
     drop(second);
-    let (again, path) = journal::Journal::open(place.path()).unwrap();
+    let (again, path) = log_file::Journal::open(place.path()).unwrap();
     assert!(again.is_another() && path.ends_with("kernelscope-2.log"));
     assert_eq!(read("kernelscope-2.log"), "");
     drop((first, third, again));
-    assert!(!journal::Journal::open(place.path()).unwrap().0.is_another());
-    assert!(read(journal::PREVIOUS).contains("again of the first"));
+    assert!(!log_file::Journal::open(place.path()).unwrap().0.is_another());
+    assert!(read(log_file::PREVIOUS).contains("again of the first"));
 }
 
 /// One setting of the XSETTINGS protocol: kind, name, serial number, value.

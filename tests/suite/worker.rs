@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kernelscope::record::{Ending, Event, Snapshot};
+use kernelscope::run::{Ending, Event, Snapshot};
 use kernelscope::spec::{Change, Spec};
 use kernelscope::worker::{Command, DeviceChoice, EVENTS, Job, Worker};
 

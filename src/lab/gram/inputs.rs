@@ -7,7 +7,8 @@ use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
-use crate::record::{Layout, LayoutError, Singles, foreign, is_array, printable_list, read_singles};
+use crate::run::printable_list;
+use crate::storage::{Layout, LayoutError, Singles, foreign, is_array, read_singles};
 
 /// The array of a file that holds the inputs; others are ignored.
 const ARRAY: &str = "x";

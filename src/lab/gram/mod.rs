@@ -20,8 +20,8 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::record::{WeightsFile, WeightsFileError, read_regular, words};
 use crate::spec::{KernelWork, NetworkSpec, Plan, Said, SaidError, memory_available};
+use crate::storage::{WeightsFile, WeightsFileError, read_regular, words};
 
 /// How a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::record::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::run::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot};
 use crate::spec::Loss;
 use crate::train::{FeatureKernels, score};
 

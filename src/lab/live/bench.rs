@@ -16,7 +16,7 @@ use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::model::{Chosen, is_host};
 use crate::ntk::Measured;
-use crate::record::{Event, NamedTensor};
+use crate::run::{Event, NamedTensor};
 use crate::spec::Spec;
 use crate::train::{FieldState, Learner, NoField, StepOutcome, Terms};
 

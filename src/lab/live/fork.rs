@@ -13,7 +13,7 @@ use super::outbox::Waiting;
 use super::position::{Current, Position};
 use super::{Live, Stop};
 use crate::lab::meter::Meter;
-use crate::record::{Checkpoint, Event};
+use crate::run::{Checkpoint, Event};
 use crate::spec::{Change, Spec};
 
 /// What a run goes on from.

@@ -11,7 +11,7 @@ use super::bench::Bench;
 use super::position::{Current, earlier};
 use super::{Live, Stop};
 use crate::data::Batch;
-use crate::record::{Event, Ledger, OldImage};
+use crate::run::{Event, Ledger, OldImage};
 use crate::train::StepOutcome;
 
 /// Entries of the rectangle Θ(old, new) at most: 128 MiB.

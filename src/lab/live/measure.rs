@@ -8,7 +8,7 @@ use super::outbox::Waiting;
 use super::{Current, Live, Stop};
 use crate::lab::lag::Lag;
 use crate::math::all_finite;
-use crate::record::{Row, SnapshotCost};
+use crate::run::{Row, SnapshotCost};
 
 impl Live<'_> {
     /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.

@@ -40,7 +40,7 @@ use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
-use crate::record::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
+use crate::run::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Cost, PROBE_IMAGES, Said, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.

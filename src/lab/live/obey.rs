@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Current, Live, Stop};
 use crate::lab::Command;
 use crate::lab::cadence::Cadence;
-use crate::record::Event;
+use crate::run::Event;
 use crate::spec::{Change, PER_EPOCH, RATES};
 
 /// How often a paused run looks whether it is to end.

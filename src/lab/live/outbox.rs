@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::analyst::{Answer, Work};
 use super::fork::Now;
 use super::{Live, Stop};
-use crate::record::{Block, Event, Row};
+use crate::run::{Block, Event, Row};
 
 /// How often a run that waits for the analyst looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);

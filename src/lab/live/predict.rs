@@ -21,7 +21,7 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
-use crate::record::{Event, Predictor};
+use crate::run::{Event, Predictor};
 use crate::spec::Spec;
 use crate::train::{Field, FieldState, Learner, Linearised, LinearisedState, NoField, Places, Terms};
 

@@ -15,7 +15,7 @@ use super::batches::Taken;
 use super::bench::Bench;
 use super::{Live, Stop};
 use crate::model::{Chosen, answers};
-use crate::record::Event;
+use crate::run::Event;
 use crate::train::Learner;
 
 /// The next copy is made when the last one took at most this share of the time since.

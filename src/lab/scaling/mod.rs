@@ -20,7 +20,7 @@ use self::regress::{Exam, Regressed};
 use crate::data::{Images, Prepared, Role, prepare};
 use crate::math::learning_curve::Eigenproblem;
 use crate::model::Network;
-use crate::record::{InstantCurve, Point};
+use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, Lesson, Ridge, Spec};
 use crate::theory::{Infinite, NoKernels, Rfm};
 

@@ -13,7 +13,7 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, between, change};
 use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
-use crate::record::Point;
+use crate::run::Point;
 use crate::spec::{Learner as Who, Protocol, Spec};
 use crate::train::{Learner, Terms};
 

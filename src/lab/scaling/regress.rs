@@ -13,7 +13,7 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::Reduction;
-use crate::record::{Point, Reduced};
+use crate::run::{Point, Reduced};
 use crate::spec::{Learner, OutputKernel, Ridge};
 use crate::train::score;
 

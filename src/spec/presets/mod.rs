@@ -1,6 +1,6 @@
 //! Ready-made runs and studies: each is a change to the defaults, with a sentence that says what it shows.
 
-mod asked;
+mod builders;
 mod labs;
 mod networks;
 mod scaling;
@@ -8,7 +8,7 @@ mod universality;
 
 pub use labs::{LABS, Lab, lab_before};
 
-use asked::{along, among};
+use crate::spec::presets::builders::{along, among};
 
 use toml::Value;
 

@@ -1,6 +1,6 @@
 //! Networks of the library beyond the first ones, and one on which the theory of infinite width fails.
 
-use super::asked::among;
+use super::builders::among;
 use super::{Preset, universality};
 use crate::spec::{Init, NetworkSpec, Spec};
 

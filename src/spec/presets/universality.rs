@@ -4,7 +4,7 @@
 use toml::Value;
 
 use super::Preset;
-use super::asked::{SEEDS, along};
+use super::builders::{SEEDS, along};
 use crate::spec::{Activation, INFINITE, Loss, NetworkSpec, Parametrisation, Spec, StudySpec, Variant};
 
 pub(super) const INFINITE_WIDTH: Preset = Preset {

@@ -3,8 +3,8 @@
 use egui::{Button, Popup, Ui};
 
 use super::What;
-use crate::ui::commands::UserCommand;
-use crate::ui::widgets::{Icon, quiet_button};
+use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::widgets::{Icon, quiet_button};
 
 /// What was chosen of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

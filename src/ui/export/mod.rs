@@ -3,11 +3,11 @@
 //! Guarantees: the window lays a view out once more, which takes as long as drawing it, and that is all it does; painting,
 //! compressing and writing are done by threads. A file appears under its name when it is whole, and none is ever written over.
 
-pub mod darkroom;
-pub mod film;
-pub mod ink;
+pub mod animation;
 pub mod menu;
+pub mod offscreen_renderer;
 pub mod raster;
+pub mod shape_painter;
 pub mod svg;
 mod whole;
 mod wishes;
@@ -18,19 +18,20 @@ use std::time::{Duration, Instant};
 
 use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
 
-use self::darkroom::{Darkroom, Plate, SCALE};
-use self::film::{Film, Reel};
 pub use self::wishes::file_name;
-use super::actions::Action;
-use super::aside::Aside;
-use super::scene::Scene;
-use super::sheet::Sheet;
+use super::app::actions::Action;
+use super::kit::background_task::Aside;
+use super::kit::data_table::Sheet;
+use super::kit::theme::Tokens;
+use super::shell::toasts::Toast;
 use super::study::{CardOrder, StudyPage};
-use super::theme::Tokens;
-use super::toasts::Toast;
+use super::views::context::Scene;
 use super::views::{self, View, ViewState};
-use crate::record::{without_zeros, write_new};
+use crate::chart::without_zeros;
 use crate::spec::{Spec, preset_of};
+use crate::storage::write_new;
+use crate::ui::export::animation::{Film, Reel};
+use crate::ui::export::offscreen_renderer::{Darkroom, Plate, SCALE};
 use crate::worker::Waker;
 
 /// The folder, below that in which the program runs.

@@ -15,8 +15,8 @@ use vello_cpu::kurbo::{self, Affine, BezPath, Shape as _};
 use vello_cpu::peniko::{ImageQuality, ImageSampler};
 use vello_cpu::{Image, ImageSource, Pixmap, RenderContext, Resources};
 
-use super::darkroom::{Plate, Texture};
-use super::ink::{Paper, kurbo_rect, paint};
+use super::offscreen_renderer::{Plate, Texture};
+use super::shape_painter::{Paper, kurbo_rect, paint};
 
 /// Red, green and blue of each pixel, row by row.
 pub struct Pixels {

@@ -15,10 +15,10 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use vello_cpu::kurbo::BezPath;
 
-use super::darkroom::{Plate, Texture};
-use super::ink::{Paper, paint};
+use super::offscreen_renderer::{Plate, Texture};
 use super::raster::letter_colour;
-use crate::record::without_zeros;
+use super::shape_painter::{Paper, paint};
+use crate::chart::without_zeros;
 
 /// A plate as an SVG, on this ground.
 pub fn svg(plate: &Plate, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {

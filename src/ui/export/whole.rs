@@ -2,7 +2,7 @@
 
 use super::{brief, file_name, slug};
 use crate::ui::app::App;
-use crate::ui::commands::UserCommand;
+use crate::ui::app::commands::UserCommand;
 
 impl App {
     /// Draws the window once more, without pointer and open lists, where a picture is made of it. Plots know how wide their axes

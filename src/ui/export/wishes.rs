@@ -2,12 +2,12 @@
 
 use egui::Context;
 
-use super::film::Reel;
+use super::animation::Reel;
 use super::{name_of, slug};
 use crate::ui::app::App;
-use crate::ui::logic::waker;
-use crate::ui::session::Session;
-use crate::ui::toasts::Toast;
+use crate::ui::app::session::Session;
+use crate::ui::app::update::waker;
+use crate::ui::shell::toasts::Toast;
 
 /// What files of the run that is shown are called: after what was opened, else after its preset. All presets are looked at, which is
 /// not for every frame.

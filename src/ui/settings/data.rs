@@ -4,9 +4,9 @@ use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
 use crate::spec::{Loss, MOST_SAMPLES, Source, Spacing, Spec, Target, TaskKind};
-use crate::ui::actions::Action;
-use crate::ui::theme::ROW;
-use crate::ui::widgets::{Icon, IconButton};
+use crate::ui::app::actions::Action;
+use crate::ui::kit::theme::ROW;
+use crate::ui::kit::widgets::{Icon, IconButton};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     let sources = Source::ALL.map(|source| (source, source.words()));

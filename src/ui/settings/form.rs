@@ -5,10 +5,13 @@ use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2}
 
 use super::Checked;
 use crate::spec::{INFINITE, Spec};
-use crate::ui::actions::{Action, Actions};
-use crate::ui::session::Session;
-use crate::ui::theme::{self, GRID, ROW, Tokens};
-use crate::ui::{format, widgets};
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::session::Session;
+use crate::ui::kit::{format, widgets};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, ROW, Tokens},
+};
 use crate::worker::Command;
 
 /// Width of the labels.

@@ -13,12 +13,15 @@ mod training;
 
 use egui::{Panel, RichText, ScrollArea, Ui};
 
-use super::actions::{Action, Actions};
-use super::commands::UserCommand;
-use super::format;
-use super::session::Session;
-use super::theme::{self, GRID, Tokens};
-use super::widgets::{BAR_BUTTON, Icon, IconButton};
+use super::app::actions::{Action, Actions};
+use super::app::commands::UserCommand;
+use super::app::session::Session;
+use super::kit::format;
+use super::kit::widgets::{BAR_BUTTON, Icon, IconButton};
+use super::kit::{
+    theme,
+    theme::{GRID, Tokens},
+};
 use crate::spec::{Cost, DataShape, Preset, Problem, Spec, preset_of};
 
 pub use form::Form;

@@ -7,8 +7,8 @@ use egui::{ComboBox, DragValue, RichText, Ui};
 use super::form::{self, Form, real, whole};
 use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, Choices, Declared, Init, Parametrisation, Setting};
-use crate::ui::theme;
-use crate::ui::{format, widgets};
+use crate::ui::kit::theme;
+use crate::ui::kit::{format, widgets};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     program(ui, form);

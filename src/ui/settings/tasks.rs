@@ -10,9 +10,9 @@ use egui::{Color32, CursorIcon, Id, Key, Modifiers, Rect, RichText, Role, Sense,
 use super::classes;
 use super::form::{Form, real, whole};
 use crate::spec::{TaskKind, jaccard};
-use crate::ui::actions::Action;
-use crate::ui::theme::{self, ROW};
-use crate::ui::widgets::{Icon, IconButton, choose};
+use crate::ui::app::actions::Action;
+use crate::ui::kit::widgets::{Icon, IconButton, choose};
+use crate::ui::kit::{theme, theme::ROW};
 use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {

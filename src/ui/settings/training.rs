@@ -4,9 +4,9 @@ use egui::Ui;
 
 use super::form::{Form, real, whole};
 use crate::spec::{Loss, Optimiser};
-use crate::ui::commands::UserCommand;
-use crate::ui::theme::ROW;
-use crate::ui::widgets::{Icon, IconButton};
+use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::theme::ROW;
+use crate::ui::kit::widgets::{Icon, IconButton};
 use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
@@ -16,7 +16,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         }
         if form.draft.effective_rate(1.0) != 1.0 {
             let reaches = form.draft.effective_rate(form.draft.training.rate);
-            ui.weak(format!("→ {}", crate::ui::format::number(reaches))).on_hover_text("What reaches the optimiser");
+            ui.weak(format!("→ {}", crate::ui::kit::format::number(reaches)))
+                .on_hover_text("What reaches the optimiser");
         }
     });
     let losses = [(Loss::CrossEntropy, "cross-entropy"), (Loss::Mse, "squared error")];

@@ -6,8 +6,9 @@ use egui::{Align2, FontId, Pos2, Rect, Shape, Stroke, Ui, Vec2, pos2};
 use egui_plot::{FilledArea, GridMark, Line as PlotLine, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::picture::{Dashes, Line, Picture, Target};
-use crate::ui::theme::{self, Tokens};
-use crate::ui::{axes, format};
+use crate::ui::kit::format;
+use crate::ui::kit::{theme, theme::Tokens};
+use crate::ui::plot::axes;
 
 /// How near the pointer must come to a run, in points.
 const REACH: f32 = 14.0;

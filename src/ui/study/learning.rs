@@ -12,10 +12,13 @@ use egui_plot::{PlotPoint, PlotTransform};
 use super::learning_picture::{Extra, extra, main};
 use super::picture::Picture;
 use super::{Cards, chart};
-use crate::record::{ErrorKind, Fitted, Learnt};
-use crate::ui::aside::Aside;
-use crate::ui::theme::{self, GRID, Tokens};
-use crate::ui::widgets::{Card, card_titled, segments};
+use crate::analysis::{ErrorKind, Fitted, Learnt};
+use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::widgets::{Card, card_titled, segments};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, Tokens},
+};
 
 /// What the fits say.
 #[derive(Clone, Debug)]

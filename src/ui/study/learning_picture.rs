@@ -4,8 +4,8 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use super::picture::{Dashes, Dot, Label, Line, Picture, Target};
-use crate::record::{Curve, ErrorKind, Fitted, Ink, Learnt};
-use crate::ui::theme::Tokens;
+use crate::analysis::{Curve, ErrorKind, Fitted, Ink, Learnt};
+use crate::ui::kit::theme::Tokens;
 
 /// A window, and the law of each curve in it.
 pub type Fits<'a> = Option<((f64, f64), &'a [Option<Fitted>])>;
@@ -215,7 +215,7 @@ fn through_training(
     inks: &[Ink],
     tokens: &Tokens,
     log: bool,
-    of: impl Fn(&crate::record::Point) -> Option<f64>,
+    of: impl Fn(&crate::run::Point) -> Option<f64>,
 ) -> Picture {
     let mut picture = Picture::bare(log);
     epochs(&mut picture, learnt);
@@ -279,7 +279,7 @@ fn ink(ink: Ink, tokens: &Tokens) -> (Color32, bool) {
     }
 }
 
-fn instant_ink(learnt: &Learnt, inks: &[Ink], instant: &crate::record::Instant, tokens: &Tokens) -> Color32 {
+fn instant_ink(learnt: &Learnt, inks: &[Ink], instant: &crate::analysis::Instant, tokens: &Tokens) -> Color32 {
     let same = |curve: &Curve| curve.learner == instant.prediction.learner && curve.variant == instant.variant;
     learnt.curves.iter().position(same).map_or(tokens.weak, |place| ink(inks[place], tokens).0)
 }

@@ -4,8 +4,11 @@ use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, 
 
 use super::picture;
 use super::{State, StudyPage, Wish};
-use crate::ui::actions::{Action, Actions};
-use crate::ui::theme::{self, ROW, Tokens};
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::kit::{
+    theme,
+    theme::{ROW, Tokens},
+};
 
 /// Draws the list into what is left.
 pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {

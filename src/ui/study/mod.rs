@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 
 use egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
-use super::actions::Actions;
-use super::folder_dialog::FolderDialog;
-use super::session::BUDGET;
-use super::theme::Tokens;
-use crate::record::Learnt;
-use crate::record::comparison::Comparison;
+use super::app::actions::Actions;
+use super::app::session::BUDGET;
+use super::kit::theme::Tokens;
+use super::shell::folder_dialog::FolderDialog;
+use crate::analysis::Learnt;
+use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
 use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;

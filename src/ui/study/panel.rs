@@ -6,11 +6,14 @@ use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, Tex
 use super::draft::{Draft, Which};
 use super::{Busy, StudyPage, Wish, list};
 use crate::spec::{STUDIES, Spec, lab_before, values_text};
-use crate::ui::actions::{Action, Actions};
-use crate::ui::format;
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, ROW, Tokens},
+};
 use crate::ui::settings::ASSUMED_FLOPS;
-use crate::ui::theme::{self, GRID, ROW, Tokens};
-use crate::ui::widgets::{BAR_BUTTON, Icon, IconButton};
 
 /// Width of the labels.
 const LABEL: f32 = 64.0;

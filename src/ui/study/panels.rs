@@ -2,9 +2,9 @@
 //!
 //! The definitions of spike and dip are the texts of [`crate::math::spike`]; nothing here says them in other words.
 
+use crate::analysis::comparison::Quantity;
+use crate::analysis::{LAWS, Law};
 use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
-use crate::record::comparison::Quantity;
-use crate::record::{LAWS, Law};
 
 /// One of the panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

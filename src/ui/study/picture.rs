@@ -7,10 +7,10 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use super::panels::{Content, PanelKind, Series, Style};
-use crate::record::comparison::{Against, Comparison, Quantity, Spacing, Spread};
-use crate::record::palette::{self, value_colour};
-use crate::ui::format;
-use crate::ui::theme::Tokens;
+use crate::analysis::comparison::{Against, Comparison, Quantity, Spacing, Spread};
+use crate::chart::{palette, palette::value_colour};
+use crate::ui::kit::format;
+use crate::ui::kit::theme::Tokens;
 
 /// A line.
 #[derive(Debug)]

@@ -7,9 +7,12 @@ use super::results::{legend, names};
 use super::{StudyPage, chart};
 use crate::ui::export::What;
 use crate::ui::export::menu::{Chosen, menu};
-use crate::ui::sheet::{Cell, Sheet};
-use crate::ui::theme::{self, GRID, Tokens};
-use crate::ui::widgets::{Card, card_titled};
+use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::kit::widgets::{Card, card_titled};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, Tokens},
+};
 
 /// A card to be exported, as large as it stands on the page.
 #[derive(Clone, Debug, PartialEq)]

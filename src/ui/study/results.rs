@@ -10,11 +10,14 @@ use super::learning::{self, Learning, Worked};
 use super::panels::{PanelKind, Style};
 use super::picture::{self, Picture, View};
 use super::{Busy, State, StudyPage, Wish, chart};
-use crate::record::Learnt;
-use crate::record::comparison::Comparison;
-use crate::ui::actions::{Action, Actions};
-use crate::ui::theme::{self, GRID, ROW, Tokens};
-use crate::ui::widgets::{Card, card_titled, choose};
+use crate::analysis::Learnt;
+use crate::analysis::comparison::Comparison;
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::kit::widgets::{Card, card_titled, choose};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, ROW, Tokens},
+};
 
 /// The comparison and what was last worked out from it.
 #[derive(Default)]
@@ -307,13 +310,13 @@ impl StudyPage {
             Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
             Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
             _ if ended == all => {
-                format!("All {all} runs are done; the table is {}", self.plan.out.join(crate::record::TABLE).display())
+                format!("All {all} runs are done; the table is {}", self.plan.out.join(crate::storage::TABLE).display())
             }
             _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
             _ => format!("{all} runs to do"),
         };
         if let (Some((Busy::Running, _)), Some(left)) = (&self.work, opened.progress.seconds_left()) {
-            text += &format!(", about {} left", super::super::format::duration(left));
+            text += &format!(", about {} left", crate::ui::kit::format::duration(left));
         }
         if diverged > 0 {
             text += &format!("; {diverged} diverged, and are not in the picture");

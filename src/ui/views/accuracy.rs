@@ -2,15 +2,15 @@
 
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
-use super::slot::Slot;
+use super::context::Scene;
+use super::pane::Slot;
 use super::tables;
 use crate::math::forgetting::forgetting;
-use crate::record::{Block, Ending, History, Row, RunState};
-use crate::ui::curves::{Key, Source, Window};
+use crate::run::{Block, Ending, History, Row, RunState};
+use crate::ui::kit::widgets::{legend, number_legend, segments};
+use crate::ui::kit::{theme, theme::Tokens};
+use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::theme::{self, Tokens};
-use crate::ui::widgets::{legend, number_legend, segments};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Shown {

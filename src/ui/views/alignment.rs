@@ -2,12 +2,12 @@
 
 use egui::Ui;
 
-use super::slot::Slot;
-use crate::record::Metric;
-use crate::ui::curves::{Key, Source};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::Metric;
+use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::{choose, number_legend};
 
 /// Kept between frames.
 pub struct AlignmentState {

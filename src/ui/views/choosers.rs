@@ -2,9 +2,9 @@
 
 use egui::Ui;
 
-use crate::record::Block;
-use crate::ui::scene::{Scene, block_name};
-use crate::ui::widgets::choose;
+use super::context::{Scene, block_name};
+use crate::run::Block;
+use crate::ui::kit::widgets::choose;
 
 /// A list of tasks to choose from; the first one where the chosen one is not there.
 pub fn choose_task(ui: &mut Ui, scene: &Scene<'_>, name: &str, task: &mut usize) {

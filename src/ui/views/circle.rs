@@ -8,17 +8,17 @@ use std::f64::consts::PI;
 use egui::{Color32, RichText, Sense, Ui, UiBuilder};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::slot::Slot;
+use super::context::Scene;
+use super::pane::Slot;
 use super::trajectories::Probe;
 use crate::math::plane::Point;
-use crate::record::{History, circle, origin, profile};
+use crate::run::{History, circle, origin, profile};
 use crate::spec::preset;
-use crate::ui::actions::Action;
-use crate::ui::axes;
-use crate::ui::format;
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::segments;
+use crate::ui::app::actions::Action;
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::segments;
+use crate::ui::plot::axes;
 
 /// Runs before that are kept at most.
 const KEPT: usize = 12;

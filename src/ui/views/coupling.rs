@@ -2,11 +2,11 @@
 
 use egui::Ui;
 
-use super::slot::Slot;
-use crate::ui::curves::{Key, OfPair, Source};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::ui::kit::widgets::{choose, number_legend, segments};
+use crate::ui::plot::series_cache::{Key, OfPair, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::{choose, number_legend, segments};
 
 /// Kept between frames.
 #[derive(Default)]

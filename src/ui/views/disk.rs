@@ -10,19 +10,19 @@ use egui::{
     Align2, Color32, ColorImage, Pos2, Rect, RichText, Shape, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2,
 };
 
+use super::context::Scene;
+use super::modes::worker::modes_of;
+use super::pane::Slot;
 use super::pixels::Shades;
-use super::slot::Slot;
 use crate::math::modes::Modes;
 use crate::math::plane::Point;
-use crate::record::{Snapshot, cell, grid};
+use crate::run::{Snapshot, cell, grid};
 use crate::spec::preset;
-use crate::ui::actions::Action;
-use crate::ui::aside::Aside;
-use crate::ui::format;
-use crate::ui::residuals::modes_of;
-use crate::ui::scene::Scene;
-use crate::ui::sheet::Cell;
-use crate::ui::theme;
+use crate::ui::app::actions::Action;
+use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::data_table::Cell;
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
 
 /// Components shown.
 const COMPONENTS: usize = 6;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ViewState;
-use crate::record::Snapshot;
+use crate::run::Snapshot;
 
 impl ViewState {
     /// Lets go of pictures that belong to one egui, before another draws the views; they are made again when they are drawn.

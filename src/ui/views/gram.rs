@@ -13,17 +13,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::atlas::Atlas;
+use super::context::Scene;
 use super::gram_numbers::{Mode, entry, range_of};
+use super::pane::Slot;
 use super::pixels::{Shades, colour_bar, picture};
 use super::program::Chosen;
-use super::slot::Slot;
 use super::tables;
 use super::trajectories::Probe;
-use crate::record::{Row, RunInfo, Snapshot};
-use crate::ui::format;
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::segments;
+use crate::run::{Row, RunInfo, Snapshot};
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::segments;
 
 /// Kept between frames.
 pub struct GramState {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use egui::Ui;
 
 use super::choosers::choose_task;
-use super::slot::Slot;
-use crate::ui::curves::{Key, OfLayer, Source};
-use crate::ui::format;
+use super::context::Scene;
+use super::pane::Slot;
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::plot::series_cache::{Key, OfLayer, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Names of more layers than this stand below the header.
 const IN_HEADER: usize = 4;

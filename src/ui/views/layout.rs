@@ -8,7 +8,7 @@ use egui_tiles::{Container, Linear, LinearDir, Shares, SimplificationOptions, Ti
 use serde::{Deserialize, Serialize};
 
 use super::View;
-use crate::ui::theme::GRID;
+use crate::ui::kit::theme::GRID;
 
 /// Between two places.
 pub const GAP: f32 = 1.5 * GRID;

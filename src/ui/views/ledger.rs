@@ -5,14 +5,14 @@ use std::sync::Arc;
 use egui::{Align2, Button, Color32, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
 use super::atlas::Atlas;
-use super::slot::Slot;
+use super::context::Scene;
+use super::pane::Slot;
 use super::tables;
-use crate::record::{Ledger, OldImage, RunState};
-use crate::ui::actions::Action;
-use crate::ui::format;
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::choose;
+use crate::run::{Ledger, OldImage, RunState};
+use crate::ui::app::actions::Action;
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
 /// Kept between frames.

@@ -3,12 +3,12 @@
 use egui::Ui;
 
 use super::choosers::choose_task;
-use super::slot::Slot;
-use crate::record::Logits;
-use crate::ui::curves::{Key, OfLogits, Source};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::Logits;
+use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::plot::series_cache::{Key, OfLogits, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Kept between frames.
 pub struct LogitsState {

@@ -5,11 +5,9 @@
 mod accuracy;
 mod alignment;
 mod atlas;
-mod beside;
 mod choosers;
 mod circle;
-mod compare;
-mod compare_panels;
+pub(crate) mod context;
 mod coupling;
 mod disk;
 mod distances;
@@ -17,31 +15,33 @@ mod exported;
 mod forks;
 mod gram;
 mod gram_numbers;
+mod grid;
 mod layers;
 mod layout;
 mod ledger;
 mod logits;
 mod modes;
+mod moment_comparison;
 mod optimiser;
+mod pane;
 mod paper;
 mod pixels;
 mod prediction;
 mod program;
+mod run_comparison;
 mod scale;
-mod slot;
-mod slots;
 mod spectrum;
 mod tables;
 mod trajectories;
 mod velocity;
 mod waterfall;
 
-use crate::record::{Block, History};
+use crate::run::{Block, History};
 
+pub use crate::ui::views::grid::grid;
 pub use accuracy::matrix_of;
 pub use layout::Layout;
 pub use paper::{on_film, on_paper};
-pub use slots::grid;
 
 /// One of the views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,7 +251,7 @@ impl View {
                  number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred and of the full kernel."
             }
-            Self::Compare => compare::HELP,
+            Self::Compare => moment_comparison::HELP,
             Self::Program => {
                 "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
                  dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
@@ -324,7 +324,7 @@ impl View {
 /// What the user chose in the views, and what they keep between frames.
 #[derive(Default)]
 pub struct ViewState {
-    slots: slots::Slots,
+    slots: grid::Slots,
     gram: gram::GramState,
     velocity: velocity::VelocityState,
     scale: scale::ScaleState,
@@ -338,7 +338,7 @@ pub struct ViewState {
     logits: logits::LogitsState,
     coupling: coupling::CouplingState,
     distances: distances::DistancesState,
-    compare: compare::CompareState,
+    compare: moment_comparison::CompareState,
     program: program::ProgramState,
     trajectories: trajectories::TrajectoriesState,
     modes: modes::ModesState,
@@ -349,7 +349,7 @@ pub struct ViewState {
     /// The tensor that kernel and velocity are shown of.
     tensor: program::Chosen,
     optimiser: optimiser::OptimiserState,
-    beside: beside::BesideState,
+    beside: run_comparison::BesideState,
     /// Whose eigenvalues are shown.
     block: BlockChoice,
 }

@@ -4,13 +4,13 @@ use egui::{RichText, Ui, UiBuilder};
 
 use super::BlockChoice;
 use super::choosers::choose_block;
-use super::slot::Slot;
-use crate::record::{Block, Metric};
-use crate::ui::curves::{Key, OfOptimiser, Source};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Block, Metric};
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::plot::series_cache::{Key, OfOptimiser, Source};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// Kept between frames.
 #[derive(Default)]

@@ -2,12 +2,12 @@
 
 use egui::Ui;
 
+use super::context::Scene;
+use super::grid::show;
 use super::layout::{GAP, split_x, split_y};
-use super::slot::Slot;
-use super::slots::show;
+use super::pane::Slot;
 use super::{View, ViewState};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::set_paper;
+use crate::ui::kit::widgets::set_paper;
 
 /// Draws one view, as large as the ui, for a picture of it.
 pub fn on_paper(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, view: View) {

@@ -2,15 +2,15 @@
 
 use egui::{Color32, RichText, Ui, UiBuilder};
 
-use super::slot::Slot;
-use crate::record::{Block, Metric, Predictor};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Block, Metric, Predictor};
 use crate::spec::preset;
-use crate::ui::actions::Action;
-use crate::ui::curves::{Key, Of, Source, Window};
+use crate::ui::app::actions::Action;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{choose, legend, number_legend};
+use crate::ui::plot::series_cache::{Key, Of, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{choose, legend, number_legend};
 
 /// Kept between frames.
 pub struct PredictionState {

@@ -2,13 +2,13 @@
 
 use egui::Ui;
 
-use super::slot::Slot;
-use crate::record::{Block, Metric};
-use crate::ui::curves::{Key, Source};
-use crate::ui::format;
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Block, Metric};
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::{choose, number_legend};
+use crate::ui::plot::series_cache::{Key, Source};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::{choose, number_legend};
 
 /// What can be shown, in words.
 const QUANTITIES: [(Quantity, &str); 21] = [

@@ -6,14 +6,14 @@ use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
 use super::choosers::choose_block;
-use super::slot::Slot;
+use super::context::Scene;
+use super::pane::Slot;
 use super::tables;
-use crate::record::{Block, Snapshot};
-use crate::ui::axes::{self, AXIS};
-use crate::ui::curves::eigenvalues;
-use crate::ui::format;
-use crate::ui::scene::Scene;
-use crate::ui::theme;
+use crate::run::{Block, Snapshot};
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::plot::series_cache::eigenvalues;
+use crate::ui::plot::{axes, axes::AXIS};
 
 pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Block) {
     let mut card = slot.card(ui, "λ by index");

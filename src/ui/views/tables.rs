@@ -1,11 +1,11 @@
 //! What is written down of views that are no curves over time, where they are exported: matrices, spectra, the ledger.
 
 use super::accuracy::MatrixRow;
-use crate::record::{Block, History, Ledger, RunInfo};
-use crate::ui::curves::eigenvalues;
-use crate::ui::distance_map::Distances;
-use crate::ui::sheet::{Cell, Sheet};
-use crate::ui::two_moments::Comparison;
+use super::distances::worker::Distances;
+use super::moment_comparison::worker::Comparison;
+use crate::run::{Block, History, Ledger, RunInfo};
+use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::plot::series_cache::eigenvalues;
 
 /// A square over the probes, each row after its place, task and class.
 pub(super) fn of_probes(sheet: &mut Sheet, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui, UiBuilder};
 
-use super::slot::Slot;
-use crate::record::{Predictor, RunInfo, Snapshot};
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Predictor, RunInfo, Snapshot};
 use crate::spec::Readout;
-use crate::ui::curves::{Key, Source, Window};
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
+use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{HEADER_WIDTH, choose, names_below, number_legend};
 
 /// The probe that was chosen, by its row; none: the first of each class.
 pub type Probe = Option<usize>;

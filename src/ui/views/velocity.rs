@@ -5,14 +5,14 @@
 
 use egui::{RichText, Ui};
 
-use super::slot::Slot;
-use crate::record::{Block, Metric, Row};
-use crate::ui::curves::{Key, Source, Window};
-use crate::ui::format;
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Block, Metric, Row};
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{choose, number_legend, tick};
+use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::theme;
-use crate::ui::widgets::{choose, number_legend, tick};
 
 /// What the strip below shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

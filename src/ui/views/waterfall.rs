@@ -7,16 +7,16 @@ use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{GridMark, PlotImage, PlotPoint};
 
 use super::choosers::choose_block;
+use super::context::Scene;
+use super::pane::Slot;
 use super::pixels::{Shades, colour_bar};
-use super::slot::Slot;
 use super::tables;
-use crate::record::{Block, History};
-use crate::ui::axes::{self, AXIS};
-use crate::ui::curves::{Key, Source, Window, eigenvalues};
-use crate::ui::format;
+use crate::run::{Block, History};
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::segments;
+use crate::ui::plot::series_cache::{Key, Source, Window, eigenvalues};
 use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
-use crate::ui::scene::Scene;
-use crate::ui::widgets::segments;
+use crate::ui::plot::{axes, axes::AXIS};
 
 /// Rows of the picture.
 const ROWS: usize = 96;

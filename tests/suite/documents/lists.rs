@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use kernelscope::cli::Cli;
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{NetworkSpec, PRESETS, Protocol, STUDIES, Spec, known_keys};
-use kernelscope::ui::commands::{Group, UserCommand};
+use kernelscope::ui::app::commands::{Group, UserCommand};
 use kernelscope::ui::views::View;
 use toml::{Table, Value};
 

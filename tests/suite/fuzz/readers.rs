@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Parser as _;
+use kernelscope::chart::{Format, write_all, write_study};
 use kernelscope::cli::{Cli, execute};
 use kernelscope::data::load as load_data;
 use kernelscope::model::Network;
-use kernelscope::record::figures::{Format, write_all, write_study};
-use kernelscope::record::{
+use kernelscope::spec::{DataSpec, NetworkSpec, Source, Spec, Tour};
+use kernelscope::storage::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,
 };
-use kernelscope::spec::{DataSpec, NetworkSpec, Source, Spec, Tour};
-use kernelscope::ui::saved::Saved;
+use kernelscope::ui::app::persisted_state::Saved;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What is tried.

@@ -1,8 +1,8 @@
 //! Figures: any record can be drawn, and what is written in them is what the record says.
 
-use kernelscope::record::figures::{Figure, Format, render, write_all};
-use kernelscope::record::palette::task_colour;
-use kernelscope::record::{Ending, Event, History};
+use kernelscope::chart::palette::task_colour;
+use kernelscope::chart::{Figure, Format, render, write_all};
+use kernelscope::run::{Ending, Event, History};
 
 use super::stream::{events, spec};
 
@@ -138,7 +138,7 @@ fn no_word_of_a_figure_is_cut_wherever_its_mark_is() {
 fn with_lambda_max(of: impl Fn(u64) -> f64) -> History {
     let change = |event: Event| match event {
         Event::Snapshot(snapshot) => {
-            let mut snapshot = kernelscope::record::Snapshot::clone(&snapshot);
+            let mut snapshot = kernelscope::run::Snapshot::clone(&snapshot);
             let step = snapshot.row.step;
             snapshot.row.blocks.iter_mut().for_each(|block| block.lambda_max = of(step));
             Event::Snapshot(std::sync::Arc::new(snapshot))

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use kernelscope::record::{Ending, Event, FolderError, LoadError, RunState, create, load};
+use kernelscope::run::{Ending, Event, RunState};
 use kernelscope::spec::{Change, Spec};
+use kernelscope::storage::{FolderError, LoadError, create, load};
 
 use super::stream::{copy, events, rows, spec};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernelscope::math::spike::{dip, quantile, spike};
-use kernelscope::record::{Block, Ending, Event, History, Metric, Row, Snapshot, TaskStart};
+use kernelscope::run::{Block, Ending, Event, History, Metric, Row, Snapshot, TaskStart};
 
 use super::stream::{events, spec};
 
@@ -85,7 +85,7 @@ fn losses_stay_bounded_and_keep_their_mean() {
     let mut history = History::default();
     for step in 0..200_000u64 {
         let progress =
-            kernelscope::record::Progress { losses: vec![(step as f64, (step % 2) as f64)], ..Default::default() };
+            kernelscope::run::Progress { losses: vec![(step as f64, (step % 2) as f64)], ..Default::default() };
         history.push(Event::Progress(progress));
     }
     assert!(history.losses().len() <= 8192);

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use kernelscope::record::figures::{Figure, Format, render};
-use kernelscope::record::{Ending, create, load};
+use kernelscope::chart::{Figure, Format, render};
+use kernelscope::run::Ending;
+use kernelscope::storage::{create, load};
 use proptest::prelude::*;
 
 use super::folder::write;
@@ -94,7 +95,7 @@ fn a_run_from_before_the_analysis_had_its_own_thread_opens() {
     fs::write(&path, older.join("\n") + "\n").unwrap();
     let then = load(&folder).unwrap();
     assert_eq!(then.warnings, now.warnings);
-    let rows = |loaded: &kernelscope::record::Loaded| loaded.history.rows().to_vec();
+    let rows = |loaded: &kernelscope::storage::Loaded| loaded.history.rows().to_vec();
     let mut expected = rows(&now);
     expected.iter_mut().for_each(|row| row.cost.waiting_seconds = 0.0);
     assert_eq!(rows(&then), expected);

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use kernelscope::record::{Ending, Event, FolderError, RunState, create, load};
+use kernelscope::run::{Ending, Event, RunState};
+use kernelscope::storage::{FolderError, create, load};
 
 use super::folder::write;
 use super::stream::{copy, events, rows, spec};

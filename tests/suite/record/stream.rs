@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use kernelscope::record::{
+use kernelscope::run::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
     OptimiserMetrics, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo,
     TaskStart, TensorMetrics, Weights,

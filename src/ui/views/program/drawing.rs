@@ -7,9 +7,9 @@ use egui::{
 
 use super::layout::{self, Layout, fits, shown};
 use super::{Chosen, words};
-use crate::record::TensorMetrics;
+use crate::run::TensorMetrics;
 use crate::spec::{Line, NetworkSpec, Parameter, Program};
-use crate::ui::theme::{self, Tokens};
+use crate::ui::kit::{theme, theme::Tokens};
 
 /// Height of the row of blocks.
 const STRIP: f32 = 20.0;

@@ -12,8 +12,8 @@ use super::files::{FileWork, Told, opened, saved};
 use super::reader::{Network, Question, Read, Reader};
 use crate::spec::text::{TextError, builtin};
 use crate::spec::{DataShape, NetworkSpec};
-use crate::ui::actions::{Action, Actions};
-use crate::ui::toasts::Toast;
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::shell::toasts::Toast;
 use crate::worker::Waker;
 
 /// What is asked of the text by a button or a key.

@@ -8,8 +8,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use crate::spec::text::MOST_BYTES;
-use crate::ui::folder_dialog::{FileAsked, ask};
-use crate::ui::runs::APPEARS;
+use crate::ui::overlays::APPEARS;
+use crate::ui::shell::folder_dialog::{FileAsked, ask};
 use crate::worker::Waker;
 
 const ENDING: &str = "rhai";

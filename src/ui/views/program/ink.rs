@@ -7,8 +7,8 @@ use egui::{Color32, Galley, Ui};
 
 use super::pane::font;
 use crate::spec::text::MOST_BYTES;
-use crate::ui::highlight::{Kind, pieces};
-use crate::ui::theme::Tokens;
+use crate::ui::kit::highlight::{Kind, pieces};
+use crate::ui::kit::theme::Tokens;
 
 /// Room under a line.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use super::editor::Editor;
 use super::pane::Around;
 use super::reader::{Network, Row};
 use super::words;
-use crate::ui::theme::{self, Tokens};
+use crate::ui::kit::{theme, theme::Tokens};
 
 /// A column.
 #[derive(Clone, Copy, PartialEq, Eq)]

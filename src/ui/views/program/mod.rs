@@ -25,13 +25,13 @@ use self::drawing::Picture;
 use self::editor::Editor;
 use self::pane::Around;
 use super::choosers::choose_task;
-use super::slot::{Slot, Wish};
+use super::context::Scene;
+use super::pane::{Slot, Wish};
 use super::{View, ViewState};
-use crate::record::TensorMetrics;
+use crate::run::TensorMetrics;
 use crate::spec::{DataShape, NetworkSpec, Program};
-use crate::ui::logic::waker;
-use crate::ui::scene::Scene;
-use crate::ui::theme::{self, GRID};
+use crate::ui::app::update::waker;
+use crate::ui::kit::{theme, theme::GRID};
 
 /// The tensor that the views of the kernel and its velocity show alone; none: the whole.
 pub type Chosen = Option<Arc<str>>;

@@ -10,12 +10,15 @@ use egui::{
 use super::editor::{Editor, Wish};
 use super::ink::{self, Gap};
 use super::margin::Margins;
-use crate::record::TensorMetrics;
+use crate::run::TensorMetrics;
 use crate::spec::NetworkSpec;
 use crate::spec::text::{MOST_BYTES, NETWORKS};
-use crate::ui::format;
-use crate::ui::theme::{self, GRID, ROW, Tokens};
-use crate::ui::widgets::{Icon, IconButton};
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::{Icon, IconButton};
+use crate::ui::kit::{
+    theme,
+    theme::{GRID, ROW, Tokens},
+};
 
 /// Height of the names of the columns.
 const HEAD: f32 = 15.0;

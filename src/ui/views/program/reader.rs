@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::spec::text::{self, Asked, NETWORKS, TextError};
 use crate::spec::{NetworkSpec, Parameter, Parametrisation, Program, Setting};
 use crate::theory::{self, Infinite};
-use crate::ui::aside::Aside;
+use crate::ui::kit::background_task::Aside;
 
 /// A text, and what it is read for.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! What the parts of a program are called, and what is told of them: names of steps, and the formula of each tensor's part of
 //! the kernel.
 
-use crate::record::TensorMetrics;
+use crate::run::TensorMetrics;
 use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Reduce, Reduction};
 use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
-use crate::ui::format;
+use crate::ui::kit::format;
 
 /// A step as it is written into the picture.
 pub fn short(line: &Line) -> &str {

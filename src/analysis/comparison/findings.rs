@@ -1,0 +1,97 @@
+//! What one run contributes to a comparison: its figures, and its curves around each switch. Worked out once, when it has ended.
+
+use super::{BEFORE, Points};
+use crate::analysis::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
+use crate::run::{Block, Ending, History, Metric, RunState};
+
+/// A curve that is compared around a switch, on the probes of the task that ends there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    Velocity,
+    /// Over its value at the switch.
+    LambdaMax,
+    /// Over its value at the switch.
+    Scale,
+    /// With the labels, centred.
+    Alignment,
+}
+
+impl Quantity {
+    pub const ALL: [Self; 4] = [Self::Velocity, Self::LambdaMax, Self::Scale, Self::Alignment];
+
+    fn metric(self) -> Metric {
+        match self {
+            Self::Velocity => Metric::Velocity,
+            Self::LambdaMax => Metric::LambdaMax,
+            Self::Scale => Metric::Scale,
+            Self::Alignment => Metric::AlignmentCentred,
+        }
+    }
+
+    fn is_relative(self) -> bool {
+        matches!(self, Self::LambdaMax | Self::Scale)
+    }
+
+    /// Whether it is undefined right after a switch, because no lag straddles one.
+    pub(crate) fn has_gap(self) -> bool {
+        self == Self::Velocity
+    }
+}
+
+/// What one run has shown.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    pub(crate) switches: Vec<Reaction>,
+    /// By [`RUN_FIGURES`].
+    run: [Option<f64>; RUN_FIGURES.len()],
+}
+
+/// What one switch did.
+#[derive(Clone, Debug)]
+pub(crate) struct Reaction {
+    figures: [Option<f64>; SWITCH_FIGURES.len()],
+    /// Epochs from the start of the task before to the switch, and from there to the end of the new task or of the run.
+    pub(crate) before: f64,
+    pub(crate) after: f64,
+    /// By [`Quantity::ALL`], over epochs since the switch.
+    pub(crate) curves: [Points; 4],
+}
+
+impl Findings {
+    /// Of a run that has finished. One that diverged shows what a rate does, not what a switch does; the table has it.
+    pub fn of(history: &History) -> Option<Self> {
+        if !matches!(history.state(), RunState::Ended(Ending::Finished { .. })) {
+            return None;
+        }
+        let last = history.rows().last()?.epoch;
+        let reaction = |(&(start, switch, end), outcome): (&(f64, f64, f64), &Switch)| Reaction {
+            figures: outcome.figures(),
+            before: switch - start,
+            after: end.min(last) - switch,
+            curves: Quantity::ALL.map(|quantity| {
+                around(history, outcome.tasks.0, quantity, switch, (start.max(switch - BEFORE), end))
+                    .unwrap_or_default()
+            }),
+        };
+        let switches = history.switches().iter().zip(&history.outcomes()).map(reaction).collect();
+        Some(Self { switches, run: history.run_figures() })
+    }
+
+    /// A figure by its name: one of this switch (from 0), or one of the whole run.
+    pub(crate) fn figure(&self, name: &str, switch: usize) -> Option<f64> {
+        let place = |names: &[&str]| names.iter().position(|known| *known == name);
+        let found = match place(&SWITCH_FIGURES) {
+            Some(column) => self.switches.get(switch)?.figures[column],
+            None => self.run[place(&RUN_FIGURES)?],
+        };
+        found.filter(|value| value.is_finite())
+    }
+}
+
+/// The curve of one task's probes around a switch, which is then at 0; over its last value up to there where relative.
+fn around(history: &History, task: usize, quantity: Quantity, switch: f64, (from, to): (f64, f64)) -> Option<Points> {
+    let series = history.series(Block::Task(task), quantity.metric());
+    let unit = if quantity.is_relative() { series.iter().rev().find(|point| point.0 <= switch)?.1 } else { 1.0 };
+    let within = series.into_iter().filter(|point| point.0 >= from - 1e-9 && point.0 <= to + 1e-9);
+    Some(within.map(|(epoch, value)| (epoch - switch, value / unit)).collect())
+}

@@ -1,0 +1,245 @@
+//! The runs of a study side by side: what a switch did against the axis, what the whole run did, and all curves aligned at that
+//! switch; a curve, with its band, for each series of runs.
+//!
+//! Guarantees: the figures on paper and the pictures in the window are made from this and from nothing else; what a run
+//! contributes is computed once, when it has ended. A mean over seeds goes with the smallest and the largest of them: with a
+//! handful of seeds nothing else can be said honestly. Nothing is drawn across a switch that was not measured there.
+
+mod findings;
+
+use std::sync::Arc;
+
+use crate::math::fit::{PowerLaw, power_law};
+use crate::spec::StudyRun;
+
+pub use crate::analysis::comparison::findings::{Findings, Quantity};
+
+/// Epochs before the switch that the aligned curves show, where the task before was as long.
+pub const BEFORE: f64 = 3.0;
+
+/// (time or place on the axis, value), in order.
+pub type Points = Vec<(f64, f64)>;
+/// The same with the smallest, the mean and the largest of several values.
+pub type Spread = Vec<(f64, [f64; 3])>;
+
+/// How the values of an axis lie on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spacing {
+    Linear,
+    /// Where they span a decade, nearly.
+    Log,
+    /// They have names and no size: the n-th lies at n.
+    Names,
+}
+
+/// One value of the axis.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// As it stands in the run file.
+    key: String,
+    /// For people.
+    pub text: String,
+    /// Where it lies on the axis; an infinite width lies nowhere on it.
+    pub at: f64,
+}
+
+/// Runs along the axis that belong together.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// That of its variant; empty where there is one series only.
+    pub name: String,
+    /// Those of its runs that have finished, by value and seed.
+    runs: Vec<Vec<(u64, Arc<Findings>)>>,
+}
+
+/// One figure against the axis, of one series.
+#[derive(Clone, Debug, Default)]
+pub struct Against {
+    /// Place of the value, seed, and the figure, where it can be told.
+    pub runs: Vec<(usize, u64, f64)>,
+    /// Over the seeds for which it can be told, by where the value lies.
+    pub spread: Spread,
+    /// The means where it can be told of all runs: one over those runs alone in which something happened would say that it
+    /// happens.
+    pub means: Points,
+    /// Smallest, mean and largest at an infinite width, which has no place on the axis.
+    pub beyond: Option<[f64; 3]>,
+    /// Through all runs, each for one, where the axis is logarithmic.
+    pub law: Option<PowerLaw>,
+}
+
+/// One value's curves around a switch, each in unbroken pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// By seed.
+    pub runs: Vec<(u64, Vec<Points>)>,
+    pub mean: Vec<Spread>,
+}
+
+/// The runs of a study that have finished, by series and by the values of its axis.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    pub axis: String,
+    pub spacing: Spacing,
+    pub values: Vec<Value>,
+    pub series: Vec<Series>,
+}
+
+impl Comparison {
+    /// Of these runs, as far as `done` knows them by their place.
+    pub fn of(axis: &str, runs: &[StudyRun], done: impl Fn(usize) -> Option<Arc<Findings>>) -> Self {
+        let mut values: Vec<Value> = Vec::new();
+        for run in runs {
+            if values.iter().all(|value| value.key != run.value) {
+                let text = run.shown_value().to_owned();
+                values.push(Value { key: run.value.clone(), text, at: values.len() as f64 });
+            }
+        }
+        let number = |value: &Value| value.key.parse().ok().filter(|number: &f64| !number.is_nan());
+        let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
+        let mut spacing = Spacing::Names;
+        if let Some(numbers) = numbers.filter(|numbers| numbers.iter().any(|number| number.is_finite())) {
+            values.iter_mut().zip(&numbers).for_each(|(value, number)| value.at = *number);
+            let (least, most) = ends(numbers.into_iter().filter(|number| number.is_finite()));
+            // More values may have joined later than those between which they lie.
+            values.sort_by(|a, b| a.at.total_cmp(&b.at));
+            spacing = if least > 0.0 && most >= 8.0 * least { Spacing::Log } else { Spacing::Linear };
+        }
+        let mut comparison = Self { axis: axis.to_owned(), spacing, values, series: Vec::new() };
+        for (place, run) in runs.iter().enumerate() {
+            if comparison.series.iter().all(|series| series.name != run.variant) {
+                let runs = vec![Vec::new(); comparison.values.len()];
+                comparison.series.push(Series { name: run.variant.clone(), runs });
+            }
+            if let (Some(findings), Some((series, value))) = (done(place), comparison.place(run)) {
+                comparison.series[series].runs[value].push((run.seed, findings));
+            }
+        }
+        comparison
+    }
+
+    /// The places of a run's series and of its value.
+    pub fn place(&self, run: &StudyRun) -> Option<(usize, usize)> {
+        let series = self.series.iter().position(|series| series.name == run.variant)?;
+        Some((series, self.values.iter().position(|value| value.key == run.value)?))
+    }
+
+    /// Whether there are several series.
+    pub fn has_series(&self) -> bool {
+        self.series.len() > 1
+    }
+
+    /// The most switches that any of the runs had.
+    pub fn switches(&self) -> usize {
+        self.findings().map(|findings| findings.switches.len()).max().unwrap_or(0)
+    }
+
+    /// Whether every run had one, so that switches are what is compared.
+    pub fn all_switch(&self) -> bool {
+        self.findings().all(|findings| !findings.switches.is_empty())
+    }
+
+    /// How many runs are compared.
+    pub fn finished(&self) -> usize {
+        self.findings().count()
+    }
+
+    /// A figure against the axis, by series: one of a switch (from 0) by its name in [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the
+    /// whole run by its name in [`crate::analysis::outcome::RUN_FIGURES`].
+    pub fn against(&self, figure: &str, switch: usize) -> Vec<Against> {
+        self.series.iter().map(|series| self.of_series(series, figure, switch)).collect()
+    }
+
+    fn of_series(&self, series: &Series, figure: &str, switch: usize) -> Against {
+        let mut against = Against::default();
+        for (place, (value, runs)) in self.values.iter().zip(&series.runs).enumerate() {
+            let of = |(seed, findings): &(u64, Arc<Findings>)| Some((*seed, findings.figure(figure, switch)?));
+            let told: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
+            if let Some(around) = ends_and_mean(&told.iter().map(|run| run.1).collect::<Vec<_>>()) {
+                if value.at.is_infinite() {
+                    against.beyond = Some(around);
+                } else {
+                    if told.len() == runs.len() {
+                        against.means.push((value.at, around[1]));
+                    }
+                    against.spread.push((value.at, around));
+                }
+            }
+            against.runs.extend(told.into_iter().map(|(seed, figure)| (place, seed, figure)));
+        }
+        if self.spacing == Spacing::Log {
+            let points = against.runs.iter().map(|&(place, _, figure)| (self.values[place].at, figure));
+            against.law = power_law(&points.filter(|point| point.0.is_finite()).collect::<Vec<_>>());
+        }
+        against
+    }
+
+    /// The stretch around a switch that all runs have which had it, in epochs since it: at most [`BEFORE`] of the task before,
+    /// and the new task or what there is of it.
+    pub fn stretch(&self, switch: usize) -> (f64, f64) {
+        let reactions = || self.findings().filter_map(|findings| findings.switches.get(switch));
+        let before = reactions().map(|reaction| reaction.before).fold(BEFORE, f64::min);
+        let after = reactions().map(|reaction| reaction.after).fold(f64::INFINITY, f64::min);
+        (-before, if after.is_finite() { after } else { 1.0 })
+    }
+
+    /// The curves of each value of a series around a switch, over the stretch that all runs have.
+    pub fn around(&self, quantity: Quantity, switch: usize, series: usize) -> Vec<Around> {
+        let (from, to) = self.stretch(switch);
+        let column = Quantity::ALL.iter().position(|known| *known == quantity).unwrap_or(0);
+        let clipped = |(seed, findings): &(u64, Arc<Findings>)| {
+            let curve = findings.switches.get(switch)?.curves[column].iter();
+            let within = curve.filter(|point| point.0 >= from - 1e-9 && point.0 <= to + 1e-9);
+            Some((*seed, within.copied().collect())).filter(|(_, points): &(u64, Points)| !points.is_empty())
+        };
+        let of = |runs: &Vec<(u64, Arc<Findings>)>| {
+            let curves: Vec<(u64, Points)> = runs.iter().filter_map(clipped).collect();
+            let mean = mean_of(&curves, quantity.has_gap());
+            let cut = |(seed, points)| (seed, pieces(points, quantity.has_gap()));
+            Around { mean: pieces(mean, quantity.has_gap()), runs: curves.into_iter().map(cut).collect() }
+        };
+        self.series.get(series).map_or_else(Vec::new, |series| series.runs.iter().map(of).collect())
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Findings> {
+        self.series.iter().flat_map(|series| series.runs.iter().flatten()).map(|(_, findings)| &**findings)
+    }
+}
+
+/// A curve cut at the switch, where it has a gap there.
+fn pieces<T>(mut points: Vec<(f64, T)>, gap: bool) -> Vec<Vec<(f64, T)>> {
+    let at = if gap { points.partition_point(|point| point.0 <= 1e-9) } else { points.len() };
+    let rest = points.split_off(at);
+    [points, rest].into_iter().filter(|piece| !piece.is_empty()).collect()
+}
+
+/// Mean and ends of several curves at the times of the first one, the others interpolated; where all of them reach.
+fn mean_of(curves: &[(u64, Points)], gap: bool) -> Spread {
+    let Some((_, first)) = curves.first() else { return Vec::new() };
+    let at = |x: f64| -> Option<(f64, [f64; 3])> {
+        let values: Option<Vec<f64>> = curves.iter().map(|(_, curve)| interpolated(curve, x, gap)).collect();
+        Some((x, ends_and_mean(&values?)?))
+    };
+    first.iter().filter_map(|point| at(point.0)).collect()
+}
+
+fn interpolated(curve: &[(f64, f64)], x: f64, gap: bool) -> Option<f64> {
+    let after = curve.partition_point(|point| point.0 < x - 1e-9);
+    let &(right, value) = curve.get(after)?;
+    if (right - x).abs() <= 1e-9 {
+        return Some(value);
+    }
+    let &(left, before) = curve.get(after.checked_sub(1)?)?;
+    let straddles = gap && left <= 1e-9 && right > 1e-9;
+    (!straddles).then(|| before + (value - before) * (x - left) / (right - left))
+}
+
+/// Smallest, mean and largest; `None` of nothing.
+fn ends_and_mean(values: &[f64]) -> Option<[f64; 3]> {
+    let (low, high) = ends(values.iter().copied());
+    (!values.is_empty()).then(|| [low, values.iter().sum::<f64>() / values.len() as f64, high])
+}
+
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+}

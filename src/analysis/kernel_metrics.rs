@@ -1,0 +1,217 @@
+//! Rows from Grams alone: everything that is told of a kernel and needs neither network nor outputs.
+//!
+//! The same mathematics as of a run, by the same functions: a run's own Grams give its own numbers again. What needs more (the
+//! loss, ‖Δw‖, accuracies) is missing, not zero.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::math::Gram;
+use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::distance::{Centring, angle, between, change, distance};
+use crate::math::spectrum::{effective_rank, eigenvalues};
+use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot};
+
+/// When a Gram was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) step: u64,
+    pub(crate) epoch: f64,
+    /// Of training, by number.
+    pub(crate) task: usize,
+    /// Whether the next Gram is another task's.
+    pub(crate) at_switch: bool,
+    /// Steps over which its velocity is taken, where each Gram says so itself.
+    pub(crate) lag: Option<u64>,
+}
+
+impl Moment {
+    /// The step at which its velocity begins, where it says so itself.
+    fn lag_from(self) -> Option<u64> {
+        self.step.checked_sub(self.lag.filter(|lag| *lag > 0)?)
+    }
+}
+
+/// Over which steps a velocity is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lag {
+    Steps(u64),
+    /// From each Gram to the one before it: they are spaced too unevenly for one lag.
+    Gaps,
+    /// As each Gram says; this is the longest.
+    Own(u64),
+}
+
+impl Lag {
+    /// The most usual gap, where half of the Grams have another so far back.
+    pub(crate) fn usual(moments: &[Moment]) -> Self {
+        let gaps: Vec<u64> =
+            moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
+        let count = |gap: u64| gaps.iter().filter(|&&other| other == gap).count();
+        // Of two that are as usual the shorter one.
+        let most = gaps.iter().copied().max_by_key(|&gap| (count(gap), std::cmp::Reverse(gap)));
+        match most {
+            Some(gap) if 2 * count(gap) >= gaps.len() => Self::Steps(gap),
+            _ => Self::Gaps,
+        }
+    }
+}
+
+/// A Gram that velocities to come may need, cut into its blocks.
+type Held = (u64, f64, Vec<Gram>);
+/// Grams at the beginning of a lag that are no rows themselves, by step: epoch and values.
+pub(crate) type Partners = BTreeMap<u64, (f64, Vec<f64>)>;
+
+/// What is remembered of the Grams so far.
+pub(crate) struct Measured {
+    labels: Option<Vec<usize>>,
+    blocks: Vec<(Block, Range<usize>)>,
+    lag: Lag,
+    first: Option<Vec<Gram>>,
+    at_switch: Option<Vec<Gram>>,
+    held: VecDeque<Held>,
+    partners: Partners,
+    /// The largest asymmetry seen.
+    pub(crate) asymmetry: f64,
+}
+
+impl Measured {
+    /// For Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
+    pub(crate) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
+        let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
+        let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
+        let (held, partners) = (VecDeque::new(), Partners::new());
+        Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
+    }
+
+    /// The same with Grams at which lags begin though they are no rows.
+    pub(crate) fn with_partners(self, partners: Partners) -> Self {
+        Self { partners, ..self }
+    }
+
+    /// The snapshot of the next Gram, row-major [n, n] and finite.
+    pub(crate) fn next(&mut self, moment: Moment, values: Vec<f64>) -> Result<Snapshot, String> {
+        let n = self.blocks[0].1.len();
+        let shown: Arc<[f64]> = values.as_slice().into();
+        let (whole, asymmetry) = Gram::symmetrised(n, values).map_err(|err| err.to_string())?;
+        self.asymmetry = self.asymmetry.max(asymmetry);
+        let grams: Vec<Gram> = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
+        let mut spectra: Vec<Vec<f64>> = Vec::with_capacity(grams.len());
+        for gram in &grams {
+            // One task whose probes are all of them: the whole again.
+            let known = spectra.first().filter(|_| gram.len() == n).cloned();
+            spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
+        }
+        let partner = self.partner(moment)?;
+        let held = |from: u64| self.held.iter().find(|held| held.0 == from);
+        let before = match self.lag {
+            Lag::Steps(steps) => moment.step.checked_sub(steps).and_then(held),
+            Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
+            Lag::Own(_) => moment.lag_from().and_then(held).or(partner.as_ref()),
+        };
+        let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
+        let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
+            let against = Against {
+                start: &first[place],
+                switch: self.at_switch.as_ref().map(|grams| &grams[place]),
+                lagged: before.map(|(step, epoch, held)| (&held[place], moment.step - step, moment.epoch - epoch)),
+                moved: None,
+                labels: self.labels.as_ref().map(|labels| &labels[rows.clone()]),
+            };
+            let metrics = BlockMetrics::of_kernel(*block, &grams[place], &spectra[place], &against);
+            BlockMetrics { asymmetry: Some(asymmetry), ..metrics }
+        };
+        let blocks: Vec<BlockMetrics> = self.blocks.iter().enumerate().map(one).collect();
+        let tasks: Vec<Range<usize>> = self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect();
+        self.hold(moment, grams);
+        let eigenvalues = spectra.remove(0);
+        let row = Row {
+            at_switch: moment.at_switch,
+            blocks,
+            cross: CrossMetrics::between(&whole, &tasks),
+            ..Row::bare(moment.step, moment.epoch, moment.task)
+        };
+        let tensors = Arc::default();
+        Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
+    }
+
+    /// The Gram at the beginning of this lag, where it is no row.
+    fn partner(&mut self, moment: Moment) -> Result<Option<Held>, String> {
+        let Some(from) = moment.lag_from() else { return Ok(None) };
+        let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };
+        let n = self.blocks[0].1.len();
+        let (whole, _) = Gram::symmetrised(n, values).map_err(|err| err.to_string())?;
+        Ok(Some((from, epoch, self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect())))
+    }
+
+    /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
+    fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
+        if moment.at_switch {
+            self.at_switch = Some(grams.clone());
+            self.held.clear();
+        }
+        let reach = match self.lag {
+            Lag::Steps(steps) | Lag::Own(steps) => steps,
+            Lag::Gaps => 0,
+        };
+        while self.held.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
+            self.held.pop_front();
+        }
+        self.held.push_back((moment.step, moment.epoch, grams));
+    }
+}
+
+/// What a kernel is held against.
+pub struct Against<'a> {
+    /// The kernel at the start, and at the last switch, if there was one.
+    pub start: &'a Gram,
+    pub switch: Option<&'a Gram>,
+    /// The kernel at the beginning of the lag: so many steps and epochs ago.
+    pub lagged: Option<(&'a Gram, u64, f64)>,
+    /// ‖Δw‖ over the lag, where there are weights.
+    pub moved: Option<f64>,
+    /// The class of each row.
+    pub labels: Option<&'a [usize]>,
+}
+
+impl BlockMetrics {
+    /// Everything that is told of a block's kernel alone; what needs more is missing. The spectrum ascends.
+    pub fn of_kernel(block: Block, gram: &Gram, spectrum: &[f64], against: &Against<'_>) -> Self {
+        let Against { start, switch, lagged, moved, labels } = *against;
+        let since_start = change(gram, start);
+        let lag = lagged.filter(|lagged| lagged.2 > 0.0);
+        let gap = |centring| lag.and_then(|(before, _, epochs)| Some((between(gram, before, centring)?, epochs)));
+        let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
+        Self {
+            block,
+            loss: f64::NAN,
+            lag_steps: lagged.map(|lagged| lagged.1),
+            velocity: centred.map(|(gap, lag)| gap / lag),
+            velocity_uncentred: uncentred.map(|(gap, lag)| gap / lag),
+            velocity_angle: centred.map(|(gap, lag)| angle(gap) / lag),
+            step_norm: moved,
+            susceptibility: centred
+                .zip(moved)
+                .filter(|(_, moved)| *moved > 0.0)
+                .map(|((gap, _), moved)| gap / (moved * moved)),
+            distance: distance(gram, start, Centring::Centred),
+            distance_switch: switch.and_then(|switch| between(gram, switch, Centring::Centred)),
+            scale: since_start.scale,
+            rotation: since_start.rotation,
+            drift: since_start.drift,
+            lambda_max: spectrum.last().copied().unwrap_or(0.0),
+            lambda_min: spectrum.first().copied().unwrap_or(0.0),
+            trace: gram.trace(),
+            frobenius: gram.frobenius(),
+            effective_rank: effective_rank(spectrum),
+            asymmetry: None,
+            alignment: labels.map_or(f64::NAN, |labels| alignment(gram, labels)),
+            alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
+            alignment_full: None,
+            sharpness: None,
+            sharpness_loss: None,
+            infinite_error: None,
+        }
+    }
+}

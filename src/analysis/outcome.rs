@@ -1,0 +1,188 @@
+//! What a run has shown, in the figures that a summary prints and a study compares. Definitions: [`crate::math`].
+
+use crate::math::forgetting::{average_accuracy, backward_transfer};
+use crate::math::spike::{Dip, Spike};
+use crate::run::{Block, Ending, History, Metric, Predictor, Row, RunState};
+use crate::spec::jaccard;
+
+/// What one switch did, on the probes of the task that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// Numbers of the task that ended and of the one that began.
+    pub tasks: (usize, usize),
+    pub epoch: f64,
+    /// Of the velocity.
+    pub spike: Option<Spike>,
+    /// Of the velocity as an angle.
+    pub angle: Option<Spike>,
+    /// Of λ_max.
+    pub dip: Option<Dip>,
+    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (none if that was
+    /// broken off).
+    pub accuracy: (Option<f64>, Option<f64>),
+    /// The second one among the task's own classes.
+    pub masked: Option<f64>,
+    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as a
+    /// summary of *Reactivation* has it; `None` where the classes are not known.
+    pub jaccard: Option<f64>,
+}
+
+/// Names of the figures of a switch, in the order of [`Switch::figures`].
+pub const SWITCH_FIGURES: [&str; 14] = [
+    "spike",
+    "background",
+    "ratio",
+    "fake_ratio",
+    "delay_epochs",
+    "angle_ratio",
+    "dip",
+    "dip_epochs",
+    "recovery",
+    "recovery_epochs",
+    "accuracy_before",
+    "accuracy_after",
+    "accuracy_after_masked",
+    "jaccard",
+];
+
+/// Names of the figures of a whole run, in the order of [`History::run_figures`].
+pub const RUN_FIGURES: [&str; 9] = [
+    "average_accuracy",
+    "backward_transfer",
+    "steps",
+    "epochs",
+    "kernel_error",
+    "kernel_drift",
+    "gap_linearised",
+    "gap_infinite",
+    "gap_piecewise",
+];
+
+impl Switch {
+    /// The figures by the names of [`SWITCH_FIGURES`]; `None` where one cannot be told.
+    pub fn figures(&self) -> [Option<f64>; SWITCH_FIGURES.len()] {
+        let (spike, dip) = (self.spike, self.dip);
+        [
+            spike.map(|spike| spike.height),
+            spike.map(|spike| spike.background),
+            spike.map(|spike| spike.ratio),
+            spike.and_then(|spike| Some(spike.fake? / spike.background)),
+            spike.map(|spike| spike.delay),
+            self.angle.map(|spike| spike.ratio),
+            dip.map(|dip| dip.depth),
+            dip.map(|dip| dip.epoch - self.epoch),
+            dip.map(|dip| dip.recovery),
+            dip.and_then(|dip| dip.recovery_epochs),
+            self.accuracy.0,
+            self.accuracy.1,
+            self.masked,
+            self.jaccard,
+        ]
+    }
+}
+
+impl History {
+    /// Each switch so far.
+    pub fn outcomes(&self) -> Vec<Switch> {
+        (0..).map_while(|place| self.outcome(place)).collect()
+    }
+
+    /// The switch of this number, from 0, if it has been.
+    pub fn outcome(&self, place: usize) -> Option<Switch> {
+        let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
+        let (from, to) = (before.task, begun.task);
+        let of = |metric| self.spikes(Block::Task(from), metric).get(place).copied().flatten();
+        let accuracy = |row: Option<&Row>| row?.accuracy.iter().find(|found| found.task == from).copied();
+        let (before, after) = (accuracy(self.end_of(place)), accuracy(self.end_of(place + 1)));
+        Some(Switch {
+            tasks: (from, to),
+            epoch: begun.epoch,
+            spike: of(Metric::Velocity),
+            angle: of(Metric::VelocityAngle),
+            dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
+            accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
+            masked: after.map(|found| found.masked),
+            jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
+        })
+    }
+
+    /// What the first switch did, in half a line; without one, what the kernel did.
+    pub fn headline(&self) -> String {
+        if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
+            return format!("diverged at step {step}");
+        }
+        let Some(first) = self.outcome(0) else {
+            let found = self.run_figures();
+            let figure = |name: &str| found[RUN_FIGURES.iter().position(|known| *known == name)?];
+            let drift =
+                figure("kernel_drift").filter(|drift| *drift > 0.0).map(|drift| format!("drift {}", short(drift)));
+            let error = || figure("kernel_error").map(|error| format!("{} from the limit", short(error)));
+            return drift.or_else(error).unwrap_or_else(|| "ended".to_owned());
+        };
+        let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
+        let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
+        format!("{ratio}, {depth}")
+    }
+
+    fn jaccard(&self, first: usize, other: usize) -> Option<f64> {
+        let tasks = &self.info()?.tasks;
+        let classes = |number: usize| tasks.get(number.checked_sub(1)?).map(|task| task.classes.as_slice());
+        jaccard(classes(first)?, classes(other)?)
+    }
+
+    /// The figures by the names of [`RUN_FIGURES`].
+    pub fn run_figures(&self) -> [Option<f64>; RUN_FIGURES.len()] {
+        let matrix = self.accuracy_matrix();
+        let last = self.rows().last();
+        [
+            matrix.as_deref().and_then(average_accuracy),
+            matrix.as_deref().and_then(backward_transfer),
+            last.map(|row| row.step as f64),
+            last.map(|row| row.epoch),
+            self.rows().first().and_then(|row| row.blocks.first()?.infinite_error).filter(|error| error.is_finite()),
+            largest(self.series(Block::All, Metric::Drift).into_iter().map(|point| point.1)),
+            self.largest_gap(Predictor::LinearisedStart),
+            self.largest_gap(Predictor::Infinite),
+            self.largest_gap(Predictor::Piecewise),
+        ]
+    }
+
+    /// The largest gap between the network and what is predicted, over tasks and time.
+    fn largest_gap(&self, by: Predictor) -> Option<f64> {
+        let predictions = self.rows().iter().flat_map(|row| &row.predictions);
+        largest(predictions.filter(|prediction| prediction.by == by).map(|prediction| prediction.gap))
+    }
+
+    /// Accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's end was not
+    /// measured.
+    pub fn accuracy_matrix(&self) -> Option<Vec<Vec<f64>>> {
+        let accuracies = |row: &Row| -> Option<Vec<f64>> {
+            let of = |task: usize| row.accuracy.iter().find(|found| found.task == task).map(|found| found.accuracy);
+            self.tasks().iter().map(|start| of(start.task)).collect()
+        };
+        (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
+    }
+
+    /// The row at the end of a task, by its place in the order of training.
+    fn end_of(&self, place: usize) -> Option<&Row> {
+        let task = self.tasks().get(place)?.task;
+        match self.tasks().get(place + 1) {
+            Some(next) => self.rows().iter().find(|row| row.step == next.step && row.task == task),
+            // A task that was broken off has no end.
+            None if matches!(self.state(), RunState::Ended(ending) if !matches!(ending, Ending::Finished { .. })) => {
+                None
+            }
+            None => self.rows().last(),
+        }
+    }
+}
+
+/// The largest of those that are numbers: a cell that was read back empty is none.
+fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.filter(|value| value.is_finite()).reduce(f64::max)
+}
+
+/// Two digits that count.
+fn short(value: f64) -> String {
+    if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}").replace('-', "−") }
+}

@@ -1,0 +1,53 @@
+//! The figures of a whole run that follow a power law of the width, if the theory is right: what each is called, its unit and its
+//! definition, once for the window and the figures. Their values are those of [`crate::analysis::outcome::RUN_FIGURES`].
+
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Law {
+    /// Its name in `study.csv`.
+    pub figure: &'static str,
+    pub title: &'static str,
+    pub unit: &'static str,
+    /// Its definition.
+    pub words: &'static str,
+}
+
+/// All of them, in the order in which they are shown.
+pub static LAWS: [Law; 5] = [
+    Law {
+        figure: "kernel_error",
+        title: "Kernel against its limit",
+        unit: "relative",
+        words: "How far the kernel of all probes is from that of infinite width before the first step: ‖Θ_n − Θ̊‖/‖Θ̊‖ \
+                (Frobenius). Random networks are to differ from it as n^−½.",
+    },
+    Law {
+        figure: "kernel_drift",
+        title: "Drift of the kernel",
+        unit: "relative",
+        words: "How far the kernel of all probes went from where it began: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius), the largest of the \
+                run's snapshots. To fall as n^−1 where training follows the kernel.",
+    },
+    Law {
+        figure: "gap_linearised",
+        title: "Gap to its linearisation",
+        unit: "root mean square",
+        words: "How far the network went from its own linearisation at the start, which takes the same steps with a kernel \
+                that stands still: the root mean square of the difference over test images and logits, of the worst task, \
+                the largest of the run's snapshots. Smooth networks are to differ as n^−1, those with a kink more slowly.",
+    },
+    Law {
+        figure: "gap_infinite",
+        title: "Gap to the infinite network",
+        unit: "root mean square",
+        words: "How far the network went from training with the infinite-width kernel, from the same outputs at the start and \
+                on the same batches: the root mean square of the difference, as for its own linearisation.",
+    },
+    Law {
+        figure: "gap_piecewise",
+        title: "Gap with a kernel re-measured",
+        unit: "root mean square",
+        words: "How far the network went from itself linearised anew now and then, whose kernel moves in steps: the root mean \
+                square of the difference, as for its linearisation at the start.",
+    },
+];

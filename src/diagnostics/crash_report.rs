@@ -1,0 +1,147 @@
+//! What is left behind when the program breaks: a report with all that somebody needs who is to find out why.
+//!
+//! Guarantees: only a panic of the main thread is a crash, because it takes the window along; one of another thread is caught
+//! by whoever started it, and is no more than a line of the log; nor is one a crash that comes of a display that went away, as at
+//! a logout. The report is written before anything is unwound; that it was
+//! written is told once, at the next start. There are never more than a few.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use log::Level;
+
+use super::VERSION;
+use super::log_file::Journal;
+
+/// Names the report of which nobody has been told.
+const UNTOLD: &str = "crash.new";
+/// Reports that are kept.
+const KEPT: usize = 5;
+
+/// What a report says beside the panic itself.
+pub struct Facts {
+    /// Where reports are written.
+    pub folder: PathBuf,
+    pub log: PathBuf,
+    pub journal: Arc<Journal>,
+    /// The operating system and the processor, in words.
+    pub system: String,
+    /// Where the run is that is being autosaved, if there is one.
+    pub autosaved: Box<dyn Fn() -> Option<PathBuf> + Send + Sync>,
+    /// Whether it is the display that broke the window (it has gone, or lacks what a window needs): no fault is to be reported.
+    pub is_the_displays: fn() -> bool,
+}
+
+/// A panic in words.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub message: String,
+    /// File, line and column.
+    pub place: String,
+    pub backtrace: String,
+}
+
+impl Broken {
+    fn of(info: &PanicHookInfo<'_>) -> Self {
+        let backtrace = std::backtrace::Backtrace::capture();
+        let captured = backtrace.status() == std::backtrace::BacktraceStatus::Captured;
+        Self {
+            message: info.payload_as_str().unwrap_or("it did not say why").to_owned(),
+            place: info.location().map_or("an unknown place".to_owned(), ToString::to_string),
+            backtrace: if captured { backtrace.to_string() } else { "none: start with RUST_BACKTRACE=1".to_owned() },
+        }
+    }
+}
+
+/// The operating system and the processor, in words.
+pub fn system() -> String {
+    use sysinfo::System;
+
+    let name = System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned());
+    let kernel = System::kernel_version().map_or(String::new(), |version| format!(", kernel {version}"));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}{kernel}, {}, {threads} threads", std::env::consts::ARCH)
+}
+
+/// Has crashes of this thread reported, and panics of all others noted in the log and otherwise told as before.
+pub fn watch(facts: Facts) {
+    let main = std::thread::current().id();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let broken = Broken::of(info);
+        let thread = std::thread::current();
+        if thread.id() != main {
+            let name = thread.name().unwrap_or("without a name");
+            let text = format!("the thread {name} broke at {}: {}", broken.place, broken.message);
+            facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
+            before(info);
+            return;
+        }
+        if (facts.is_the_displays)() {
+            let text = format!("the display broke the window, at {}: {}", broken.place, broken.message);
+            facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
+            return;
+        }
+        let told = match facts.write(&broken) {
+            Ok(path) => format!("the report is in {}", path.display()),
+            Err(err) => format!("no report could be written into {}: {err}", facts.folder.display()),
+        };
+        // Not `eprintln!`, which breaks where nobody reads.
+        let _ = writeln!(io::stderr(), "Kernelscope broke at {}: {}; {told}", broken.place, broken.message);
+    }));
+}
+
+impl Facts {
+    /// The report of this panic.
+    pub fn report(&self, broken: &Broken) -> String {
+        let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %:z");
+        let autosaved = (self.autosaved)().map_or("none".to_owned(), |path| path.display().to_string());
+        let mut text = format!("Kernelscope {VERSION} broke on {time}\n\n");
+        for (what, said) in [
+            ("What", broken.message.as_str()),
+            ("Where", &broken.place),
+            ("System", &self.system),
+            ("Log", &self.log.display().to_string()),
+            ("Autosaved run", &autosaved),
+            ("Backtrace", &broken.backtrace),
+        ] {
+            let _ = writeln!(text, "{what}: {said}");
+        }
+        let last = self.journal.last();
+        let _ = write!(text, "\nThe last {} lines of the log:\n", last.len());
+        last.iter().for_each(|line| text.extend([line, "\n"]));
+        text
+    }
+
+    /// Writes the report of this panic, and that nobody has been told of it.
+    fn write(&self, broken: &Broken) -> io::Result<PathBuf> {
+        // The number tells two windows apart that break in the same second.
+        let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%SZ");
+        let name = format!("crash-{time}-{}.txt", std::process::id());
+        let path = self.folder.join(&name);
+        fs::write(&path, self.report(broken))?;
+        fs::write(self.folder.join(UNTOLD), name)?;
+        Ok(path)
+    }
+}
+
+/// The report of which nobody has been told yet, once; old ones are removed.
+pub fn untold(folder: &Path) -> Option<PathBuf> {
+    let is_report = |name: &str| name.starts_with("crash-") && name.ends_with(".txt");
+    let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut reports: Vec<String> = names.filter(|name| is_report(name)).collect();
+    reports.sort();
+    for old in &reports[..reports.len().saturating_sub(KEPT)] {
+        // One that cannot be removed harms nobody.
+        let _ = fs::remove_file(folder.join(old));
+    }
+    let note = folder.join(UNTOLD);
+    let named = fs::read_to_string(&note).ok()?;
+    let _ = fs::remove_file(&note);
+    let named = named.trim();
+    reports.iter().any(|name| name == named).then(|| folder.join(named))
+}

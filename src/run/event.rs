@@ -1,0 +1,400 @@
+//! What a run tells the world: plain data, no tensor, nothing of threads or windows.
+//!
+//! The window, the run folder and the tests are fed by the same stream, so they cannot disagree. The order of events is
+//! the order in which things happened; none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::ledger::Ledger;
+use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
+use super::prediction::{Outputs, Prediction};
+use super::tensor_gram::TensorGram;
+use crate::spec::{Change, Said, Spec};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The first event of every run.
+    Started(Arc<RunInfo>),
+    /// A task begins; the first one too. Comes after the snapshot at the exact step of the switch.
+    Task(TaskStart),
+    /// Losses of the steps since the last one, thinned to the rate of the screen.
+    Progress(Progress),
+    /// One Gram with its spectrum and metrics.
+    Snapshot(Arc<Snapshot>),
+    /// The infinite-width kernel Θ̊ on the probes, row-major [n, n], where the network has one; once, before the first snapshot.
+    Limit(Arc<[f64]>),
+    /// What one step did to images of earlier tasks.
+    Ledger(Arc<Ledger>),
+    /// A live change took effect before this step; it is in the spec that a saved run carries.
+    Changed { step: u64, epoch: f64, change: Change },
+    /// The kernel one lag before the next snapshot, where none was taken: without it that velocity could not be computed again.
+    Partner(Arc<Partner>),
+    /// The state of the run was kept, as asked; it goes on.
+    Forked(Arc<Checkpoint>),
+    /// Something the user should know; training goes on.
+    Warning { step: u64, epoch: f64, message: String },
+    /// The run goes on on another device, in words as in [`RunInfo::device`]; a warning before has said why.
+    Moved(String),
+    /// Training stands still, as asked.
+    Paused { step: u64 },
+    /// Training goes on.
+    Resumed { step: u64 },
+    /// The weights, at a switch and at the end.
+    Weights(Arc<Weights>),
+    /// The last event of every run: says why.
+    Ended(Ending),
+}
+
+/// What is fixed for the whole run.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    pub spec: Spec,
+    /// All tasks by number (index 0 is task 1), in order of identity, not of training.
+    pub tasks: Vec<TaskInfo>,
+    pub class_names: Vec<String>,
+    /// The probe images in Gram order: by task, then class.
+    pub probes: Vec<Probe>,
+    /// What the one output is to say of each probe, where the outputs say a number; else empty.
+    pub probe_values: Arc<[f32]>,
+    /// Shape of one image: channels (1 or 3), height, width.
+    pub image: [usize; 3],
+    /// The probe images as their task shows them (permuted, turned), 8 bits, [n, height, width, channels].
+    pub thumbnails: Arc<[u8]>,
+    pub parameters: u64,
+    /// Device in words: which, and after a colon or in brackets, why.
+    pub device: String,
+    /// Steps that the whole run will take as planned at the start.
+    pub planned_steps: u64,
+}
+
+impl RunInfo {
+    /// A class by name, or by number where it has none.
+    pub fn class_name(&self, label: usize) -> String {
+        self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
+    }
+}
+
+/// A task of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskInfo {
+    /// Number from 1: its identity in every file and colour.
+    pub number: usize,
+    /// A few words, for people: "T-shirt, trouser, pullover, dress, coat" or "turned by 45°".
+    pub name: String,
+    pub classes: Vec<usize>,
+    pub train_images: usize,
+    pub steps_per_epoch: u64,
+}
+
+/// One probe image: its row and column of the Gram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Number of the task, from 1.
+    pub task: usize,
+    /// Class.
+    pub label: usize,
+}
+
+/// A task begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaskStart {
+    /// Number of the task.
+    pub task: usize,
+    /// The one before; none at the start of the run.
+    pub from: Option<usize>,
+    pub step: u64,
+    pub epoch: f64,
+}
+
+/// How training goes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Steps done so far, and the epoch: fractional, cumulative over tasks.
+    pub step: u64,
+    pub epoch: f64,
+    /// (epoch, mean batch loss) since the last progress, oldest first.
+    pub losses: Vec<(f64, f64)>,
+    /// Steps planned in all, as things stand.
+    pub planned_steps: u64,
+    /// Tasks not yet begun, in the order they will be.
+    pub upcoming: Vec<usize>,
+    /// Of training alone, kernels and pace left out.
+    pub steps_per_second: f64,
+    /// Share of the trainer's working time that it stood still for kernels and snapshots, 0 to 1.
+    pub kernel_share: f64,
+}
+
+/// The kernel at one step and everything measured on it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub row: Row,
+    /// Trace-reduced kernel of all probes, row-major [n, n], symmetrised in f64.
+    pub gram: Arc<[f64]>,
+    /// Those of each parameter tensor, in the order of the forward pass; they sum to the whole. None where they were not kept
+    /// apart or would be too large to carry, and in a record that was read from a folder.
+    pub tensors: Arc<[TensorGram]>,
+    /// Eigenvalues of the whole, ascending, unclamped.
+    pub eigenvalues: Vec<f64>,
+    /// The same for each task's own block, in order of task number.
+    pub block_eigenvalues: Vec<Vec<f64>>,
+    /// What the network says of the probes; none in a folder of an older version.
+    pub outputs: Option<Arc<Outputs>>,
+}
+
+/// A kernel that is no snapshot, but where the lag of one begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partner {
+    pub step: u64,
+    pub epoch: f64,
+    /// As [`Snapshot::gram`].
+    pub gram: Arc<[f64]>,
+}
+
+impl Snapshot {
+    /// Bytes of its file, about.
+    pub fn file_bytes(&self) -> u64 {
+        let outputs = self.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
+        (8 * (self.gram.len() + 2 * self.eigenvalues.len()) + 4 * outputs) as u64
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        self.file_bytes() + self.tensors.iter().map(TensorGram::bytes).sum::<u64>()
+    }
+}
+
+/// What is measured at one step, without the matrices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Steps done before it was taken.
+    pub step: u64,
+    /// Fractional, cumulative over tasks.
+    pub epoch: f64,
+    /// The task being trained, by number; at the step of a switch still the old one.
+    pub task: usize,
+    /// Whether a task ends here, so that this is the reference for `distance_switch`.
+    pub at_switch: bool,
+    /// The whole first, then each task in order of number.
+    pub blocks: Vec<BlockMetrics>,
+    /// One per task in order of number.
+    pub accuracy: Vec<Accuracy>,
+    /// What static kernels would have the network do; empty where nobody asked.
+    pub predictions: Vec<Prediction>,
+    /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
+    /// layers' kernels were not kept apart.
+    pub layers: Arc<[LayerMetrics]>,
+    /// The same of each parameter tensor.
+    pub tensors: Arc<[TensorMetrics]>,
+    /// Each pair of tasks, once.
+    pub cross: Arc<[CrossMetrics]>,
+    /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
+    pub logits: Arc<[LogitMetrics]>,
+    /// The optimiser's kernel, block by block as `blocks`; empty where nobody asked or it is not defined yet.
+    pub optimiser: Arc<[OptimiserMetrics]>,
+    /// Mean batch loss since the last snapshot.
+    pub train_loss: Option<f64>,
+    /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
+    pub rate: f64,
+    /// ‖∇L‖ of the last mini-batch, over all parameters.
+    pub grad_norm: Option<f64>,
+    pub cost: SnapshotCost,
+}
+
+impl Row {
+    /// When it was taken, and nothing that was measured.
+    pub fn bare(step: u64, epoch: f64, task: usize) -> Self {
+        Self {
+            step,
+            epoch,
+            task,
+            at_switch: false,
+            blocks: Vec::new(),
+            accuracy: Vec::new(),
+            predictions: Vec::new(),
+            layers: Arc::default(),
+            tensors: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
+            optimiser: Arc::default(),
+            train_loss: None,
+            rate: f64::NAN,
+            grad_norm: None,
+            cost: SnapshotCost::default(),
+        }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let sizes = [
+            size_of::<Self>(),
+            size_of_val(&*self.blocks),
+            size_of_val(&*self.accuracy),
+            size_of_val(&*self.layers),
+            size_of_val(&*self.tensors),
+            size_of_val(&*self.cross),
+            size_of_val(&*self.logits),
+            size_of_val(&*self.optimiser),
+        ];
+        sizes.iter().sum::<usize>() as u64
+    }
+}
+
+/// Seconds that one snapshot took, in parts. Training stands still for some of them; the others pass beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SnapshotCost {
+    /// The kernel itself: forward and backward passes and products. Training stands still.
+    pub kernel_seconds: f64,
+    /// Outputs on the test and probe images, and the way the weights went. Training stands still.
+    pub evaluation_seconds: f64,
+    /// Until the analyst, who was behind, could take it. Training stands still.
+    pub waiting_seconds: f64,
+    /// Eigenvalues, beside training.
+    pub eigen_seconds: f64,
+    /// Velocities, distances, alignments and scores, beside training.
+    pub metrics_seconds: f64,
+}
+
+impl SnapshotCost {
+    /// Seconds that training stood still.
+    pub fn held_up(&self) -> f64 {
+        self.kernel_seconds + self.evaluation_seconds + self.waiting_seconds
+    }
+
+    /// Seconds of work beside training.
+    pub fn beside(&self) -> f64 {
+        self.eigen_seconds + self.metrics_seconds
+    }
+}
+
+/// Whose probes a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Block {
+    All,
+    /// The probes of this task, by number.
+    Task(usize),
+}
+
+/// The metrics of one diagonal block of the Gram; definitions in [`crate::math`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockMetrics {
+    pub block: Block,
+    /// The training loss, on the probe images of the block.
+    pub loss: f64,
+    /// Steps over which velocity and displacement are taken; absent while a lag would straddle a switch.
+    pub lag_steps: Option<u64>,
+    /// (1 − CKA)/lag per epoch, centred.
+    pub velocity: Option<f64>,
+    /// The same, uncentred (Fort et al. 2020, of the full kernel).
+    pub velocity_uncentred: Option<f64>,
+    /// arccos(CKA)/lag, centred, radians per epoch.
+    pub velocity_angle: Option<f64>,
+    /// ‖Δw‖ over the lag, all parameters.
+    pub step_norm: Option<f64>,
+    /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
+    pub susceptibility: Option<f64>,
+    /// 1 − CKA from the first kernel of the run, centred.
+    pub distance: f64,
+    /// The same from the kernel at the last switch; absent in the first task.
+    pub distance_switch: Option<f64>,
+    /// ‖K‖/‖K₀‖, 1 − cos(K, K₀), ‖K − K₀‖/‖K₀‖.
+    pub scale: f64,
+    pub rotation: f64,
+    pub drift: f64,
+    pub lambda_max: f64,
+    pub lambda_min: f64,
+    pub trace: f64,
+    pub frobenius: f64,
+    /// exp of the entropy of λ/Σλ (Roy & Vetterli 2007).
+    pub effective_rank: f64,
+    /// Largest |K − Kᵀ| over the largest |K|, before symmetrising; only of kernels from elsewhere, for a run's own is mirrored.
+    pub asymmetry: Option<f64>,
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
+    pub alignment_full: Option<f64>,
+    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
+    pub sharpness: Option<f64>,
+    /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
+    /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.
+    pub sharpness_loss: Option<f64>,
+    /// ‖Θ − Θ̊‖/‖Θ̊‖ from the infinite-width kernel of the same network, where it has one.
+    pub infinite_error: Option<f64>,
+}
+
+/// How well one task is known, on its test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    /// Number of the task.
+    pub task: usize,
+    /// Over all logits.
+    pub accuracy: f64,
+    /// Over the logits of the task's own classes.
+    pub masked: f64,
+    pub loss: f64,
+    /// Of a linear read-out trained anew on the features that the last layer sees, among the task's own classes; at the last
+    /// snapshot of each epoch and at each switch.
+    pub probe: Option<f64>,
+}
+
+/// Parameters by name, laid out as in PyTorch: `fc1.weight` [out, in].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    pub step: u64,
+    /// What else decides the function that they are the parameters of.
+    pub network: Said,
+    pub tensors: Vec<NamedTensor>,
+}
+
+/// One parameter tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// All tasks were trained.
+    Finished { step: u64 },
+    /// The user stopped it.
+    Stopped { step: u64 },
+    /// The loss or the kernel was no longer a number; everything before this step stands.
+    Diverged { step: u64, message: String },
+    /// Something broke; everything before this step stands.
+    Failed { step: u64, message: String },
+}
+
+impl Ending {
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Finished { step }
+            | Self::Stopped { step }
+            | Self::Diverged { step, .. }
+            | Self::Failed { step, .. } => *step,
+        }
+    }
+}
+
+/// Takes the events of a run, in order.
+pub trait Sink {
+    /// Takes one event; `Err` when nobody listens any more, and the run should end.
+    fn emit(&mut self, event: Event) -> Result<(), Closed>;
+}
+
+/// Nobody listens any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl<F: FnMut(Event) -> Result<(), Closed>> Sink for F {
+    fn emit(&mut self, event: Event) -> Result<(), Closed> {
+        self(event)
+    }
+}

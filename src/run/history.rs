@@ -1,0 +1,400 @@
+//! What has been seen of a run so far, in bounded memory.
+//!
+//! Guarantees: rows, losses and snapshots each have a ceiling, in number or in bytes. When one is reached, every other old entry goes, but never
+//! one within an epoch of a switch, nor the first or the last: the past grows coarser, its events do not vanish. A live run
+//! and one read from a folder fill the same record, so the views cannot tell them apart.
+
+use std::sync::Arc;
+
+use super::event::{Block, Ending, Event, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::ledger::Ledger;
+use super::metric::Metric;
+use super::printable::harmless;
+use crate::math::spike::{Dip, Spike, dip, spike};
+use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
+
+/// Where a run stands, as confirmed by the worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum RunState {
+    /// Nothing has arrived yet.
+    #[default]
+    Waiting,
+    Running,
+    Paused,
+    Ended(Ending),
+}
+
+/// A line for people: a warning or a live change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub epoch: f64,
+    pub message: String,
+    pub warning: bool,
+}
+
+/// One run as seen so far. A copy shares the matrices.
+#[derive(Clone, Debug)]
+pub struct History {
+    info: Option<Arc<RunInfo>>,
+    state: RunState,
+    rows: Vec<Row>,
+    snapshots: Vec<Arc<Snapshot>>,
+    losses: Vec<(f64, f64)>,
+    tasks: Vec<TaskStart>,
+    changes: Vec<Change>,
+    notes: Vec<Note>,
+    ledgers: Vec<Arc<Ledger>>,
+    limit: Option<Arc<[f64]>>,
+    progress: Progress,
+    weights: Option<Arc<Weights>>,
+    revision: u64,
+    snapshot_bytes: u64,
+    row_bytes: u64,
+    max_bytes: u64,
+    max_rows: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new(RECORD_BYTES, MAX_ROWS)
+    }
+}
+
+impl History {
+    /// A record that keeps at most so many bytes of Grams and so many rows.
+    pub fn new(max_bytes: u64, max_rows: usize) -> Self {
+        Self {
+            info: None,
+            state: RunState::Waiting,
+            rows: Vec::new(),
+            snapshots: Vec::new(),
+            losses: Vec::new(),
+            tasks: Vec::new(),
+            changes: Vec::new(),
+            notes: Vec::new(),
+            ledgers: Vec::new(),
+            limit: None,
+            progress: Progress::default(),
+            weights: None,
+            revision: 0,
+            snapshot_bytes: 0,
+            row_bytes: 0,
+            max_bytes,
+            max_rows,
+        }
+    }
+
+    /// Takes the next event.
+    pub fn push(&mut self, event: Event) {
+        self.revision += 1;
+        match event {
+            Event::Started(mut info) => {
+                // A data set's classes, and with them its tasks, are named by whoever made it.
+                let names = |info: &RunInfo| info.class_names.iter().any(|name| harmless(name) != *name);
+                if names(&info) || info.tasks.iter().any(|task| harmless(&task.name) != task.name) {
+                    let info = Arc::make_mut(&mut info);
+                    info.class_names.iter_mut().for_each(|name| *name = harmless(name));
+                    info.tasks.iter_mut().for_each(|task| task.name = harmless(&task.name));
+                }
+                self.info = Some(info);
+                self.state = RunState::Running;
+            }
+            Event::Task(start) => {
+                if start.from.is_some() {
+                    self.mark_switch(start.step);
+                }
+                self.tasks.push(start);
+            }
+            Event::Progress(progress) => {
+                self.losses.extend_from_slice(&progress.losses);
+                thin_losses(&mut self.losses);
+                self.progress = Progress { losses: Vec::new(), ..progress };
+            }
+            Event::Snapshot(snapshot) => self.push_snapshot(snapshot),
+            Event::Changed { epoch, change, .. } => {
+                self.notes.push(Note { epoch, message: describe(&change), warning: false });
+                self.changes.push(change);
+            }
+            Event::Warning { epoch, message, .. } => {
+                self.notes.push(Note { epoch, message: harmless(&message), warning: true });
+            }
+            Event::Moved(device) => {
+                if let Some(info) = &mut self.info {
+                    Arc::make_mut(info).device = device;
+                }
+            }
+            Event::Limit(kernel) => self.limit = Some(kernel),
+            Event::Ledger(ledger) => {
+                if self.ledgers.len() == MAX_LEDGERS {
+                    self.ledgers.remove(0);
+                }
+                self.ledgers.push(ledger);
+            }
+            // Only folders keep it; and who asked for a fork takes it from the stream.
+            Event::Partner(_) | Event::Forked(_) => {}
+            Event::Paused { .. } => self.state = RunState::Paused,
+            Event::Resumed { .. } => self.state = RunState::Running,
+            Event::Weights(weights) => self.weights = Some(weights),
+            Event::Ended(ending) => self.state = RunState::Ended(ending),
+        }
+    }
+
+    /// The fixed facts, once the run has started.
+    pub fn info(&self) -> Option<&Arc<RunInfo>> {
+        self.info.as_ref()
+    }
+
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Metrics of the kept steps, in order.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Kept snapshots, in order.
+    pub fn snapshots(&self) -> &[Arc<Snapshot>] {
+        &self.snapshots
+    }
+
+    /// The last kept snapshot at or before this epoch, else the first one.
+    pub fn snapshot_at(&self, epoch: f64) -> Option<&Arc<Snapshot>> {
+        let after = self.snapshots.partition_point(|snapshot| snapshot.row.epoch <= epoch);
+        self.snapshots.get(after.saturating_sub(1))
+    }
+
+    /// (epoch, training loss), thinned.
+    pub fn losses(&self) -> &[(f64, f64)] {
+        &self.losses
+    }
+
+    /// The tasks begun so far, in order; the first one starts at epoch 0.
+    pub fn tasks(&self) -> &[TaskStart] {
+        &self.tasks
+    }
+
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The spec that repeats the run as it went: with the changes that were made, and then those that it still plans.
+    pub fn spec_as_it_went(&self) -> Option<Spec> {
+        let spec = &self.info.as_ref()?.spec;
+        let mut planned = spec.changes.clone();
+        for made in &self.changes {
+            if let Some(place) = planned.iter().position(|change| change == made) {
+                planned.remove(place);
+            }
+        }
+        Some(Spec { changes: self.changes.iter().cloned().chain(planned).collect(), ..spec.clone() })
+    }
+
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The infinite-width kernel on the probes, row-major [n, n], where the network has one.
+    pub fn limit(&self) -> Option<&Arc<[f64]>> {
+        self.limit.as_ref()
+    }
+
+    /// The last ledgers, in order.
+    pub fn ledgers(&self) -> &[Arc<Ledger>] {
+        &self.ledgers
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub fn weights(&self) -> Option<&Arc<Weights>> {
+        self.weights.as_ref()
+    }
+
+    /// Grows with every event: a view that has drawn this revision need not be computed again.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Bytes of Grams held.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshot_bytes
+    }
+
+    /// Whether its time is counted in steps: of kernels from elsewhere that have no epochs, the steps stand for them.
+    pub fn counts_steps(&self) -> bool {
+        let is_elsewhere = self.info.as_ref().is_some_and(|info| info.is_elsewhere());
+        is_elsewhere && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
+    }
+
+    /// Steps of an epoch of the first task, as its rows have it; none before a step was measured.
+    pub fn steps_per_epoch(&self) -> Option<u64> {
+        let row = self.rows.iter().find(|row| row.epoch > 0.0)?;
+        Some((row.step as f64 / row.epoch).round().max(1.0) as u64)
+    }
+
+    /// The same record where a step is at this time; without losses, of which only the epoch is known.
+    #[must_use]
+    pub fn retimed(&self, time: impl Fn(u64) -> f64) -> Self {
+        let mut same = Self { losses: Vec::new(), ..self.clone() };
+        same.rows.iter_mut().for_each(|row| row.epoch = time(row.step));
+        same.tasks.iter_mut().for_each(|task| task.epoch = time(task.step));
+        for snapshot in &mut same.snapshots {
+            let epoch = time(snapshot.row.step);
+            Arc::make_mut(snapshot).row.epoch = epoch;
+        }
+        same.progress.epoch = time(same.progress.step);
+        same
+    }
+
+    /// (epoch, value) of one metric of one block, in order of time; steps where it is absent are left out.
+    pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
+        let value = |row: &Row| {
+            let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
+            // A row that was read back has NaN where its cell was empty.
+            Some((row.epoch, metric.of(row, found).filter(|value| value.is_finite())?))
+        };
+        self.rows.iter().filter_map(value).collect()
+    }
+
+    /// (epoch, accuracy, masked accuracy) of one task by number.
+    pub fn accuracy(&self, task: usize) -> Vec<(f64, f64, f64)> {
+        let value = |row: &Row| {
+            let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
+            Some((row.epoch, found.accuracy, found.masked))
+        };
+        self.rows.iter().filter_map(value).collect()
+    }
+
+    /// The (start of the task before, switch, end of the new task or infinity) of each switch so far.
+    pub fn switches(&self) -> Vec<(f64, f64, f64)> {
+        let epochs: Vec<f64> = self.tasks.iter().map(|task| task.epoch).collect();
+        let end = |place: usize| epochs.get(place + 2).copied().unwrap_or(f64::INFINITY);
+        epochs.windows(2).enumerate().map(|(place, pair)| (pair[0], pair[1], end(place))).collect()
+    }
+
+    /// The spike of the velocity of this block at each switch; `None` where it cannot be told yet.
+    pub fn spikes(&self, block: Block, metric: Metric) -> Vec<Option<Spike>> {
+        let velocity = self.series(block, metric);
+        self.switches().iter().map(|&(start, switch, end)| spike(&velocity, start, switch, end)).collect()
+    }
+
+    /// The dip of λ_max of this block at each switch; `None` where it cannot be told yet.
+    pub fn dips(&self, block: Block) -> Vec<Option<Dip>> {
+        let lambda_max = self.series(block, Metric::LambdaMax);
+        self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
+    }
+
+    /// Takes the metrics of a step whose Gram is not there: a run folder may have lost it.
+    pub fn push_row(&mut self, row: Row) {
+        self.revision += 1;
+        self.row_bytes += row.bytes();
+        self.rows.push(row);
+        if self.rows.len() > self.max_rows || self.row_bytes > ROW_BYTES {
+            let switches = self.switch_epochs();
+            thin(&mut self.rows, &switches, |row| row.epoch, |row| row.at_switch);
+            self.row_bytes = self.rows.iter().map(Row::bytes).sum();
+        }
+    }
+
+    /// Gives the snapshot of this step its Gram, which was left on disk; an empty one takes it away again.
+    pub fn set_gram(&mut self, step: u64, gram: Arc<[f64]>) {
+        let place = self.snapshots.partition_point(|snapshot| snapshot.row.step < step);
+        let Some(snapshot) = self.snapshots.get_mut(place).filter(|snapshot| snapshot.row.step == step) else { return };
+        self.revision += 1;
+        self.snapshot_bytes -= snapshot.bytes();
+        Arc::make_mut(snapshot).gram = gram;
+        self.snapshot_bytes += snapshot.bytes();
+    }
+
+    fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.push_row(snapshot.row.clone());
+        self.snapshot_bytes += snapshot.bytes();
+        self.snapshots.push(snapshot);
+        if self.snapshot_bytes > self.max_bytes {
+            let switches = self.switch_epochs();
+            thin(&mut self.snapshots, &switches, |snapshot| snapshot.row.epoch, |snapshot| snapshot.row.at_switch);
+            self.snapshot_bytes = self.snapshots.iter().map(|snapshot| snapshot.bytes()).sum();
+        }
+    }
+
+    /// A task ended at this step, perhaps before the plan said so: its last row is the reference of the next task.
+    fn mark_switch(&mut self, step: u64) {
+        if let Some(row) = self.rows.last_mut().filter(|row| row.step == step) {
+            row.at_switch = true;
+        }
+        if let Some(snapshot) = self.snapshots.last_mut().filter(|snapshot| snapshot.row.step == step) {
+            Arc::make_mut(snapshot).row.at_switch = true;
+        }
+    }
+
+    fn switch_epochs(&self) -> Vec<f64> {
+        self.tasks.iter().skip(1).map(|task| task.epoch).collect()
+    }
+}
+
+/// Ledgers kept at most.
+const MAX_LEDGERS: usize = 32;
+/// Rows kept at most, before every other old one goes.
+pub const MAX_ROWS: usize = 20_000;
+const MAX_LOSSES: usize = 8192;
+
+/// Drops every other entry that is neither first, last, within an epoch of a switch, nor in the last epoch, where the next
+/// switch may be about to happen. When these alone fill the ceiling, the neighbourhoods shrink, down to the entry at the exact
+/// step of the switch, which always stays: the ceiling holds.
+fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64, at_switch: impl Fn(&T) -> bool) {
+    let before = entries.len();
+    let Some(now) = entries.last().map(&epoch) else { return };
+    for radius in [1.0, 0.5, 0.25, 0.0] {
+        let last = entries.len() - 1;
+        let mut place = 0;
+        let mut odd = false;
+        entries.retain(|entry| {
+            let at = epoch(entry);
+            let near = radius > 0.0 && switches.iter().chain([&now]).any(|switch| (at - switch).abs() <= radius);
+            let kept = place == 0 || place == last || near || at_switch(entry) || {
+                odd = !odd;
+                odd
+            };
+            place += 1;
+            kept
+        });
+        if entries.len() * 4 <= before * 3 {
+            return;
+        }
+    }
+}
+
+/// Halves the losses when there are too many, keeping the mean of each pair.
+fn thin_losses(losses: &mut Vec<(f64, f64)>) {
+    if losses.len() > MAX_LOSSES {
+        let pairs = losses
+            .chunks(2)
+            .map(|pair| (pair[pair.len() - 1].0, pair.iter().map(|p| p.1).sum::<f64>() / pair.len() as f64));
+        *losses = pairs.collect();
+    }
+}
+
+/// A change in words.
+pub fn describe(change: &Change) -> String {
+    let list = |names: &[String]| names.join(", ");
+    if let Some(rate) = change.rate {
+        format!("Learning rate set to {rate}")
+    } else if let Some(per_epoch) = change.per_epoch {
+        format!("Cadence set to {per_epoch} snapshots an epoch")
+    } else if let Some(order) = &change.order {
+        format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    } else if let Some(kept) = change.replay {
+        if kept == 0 { "Replay off".to_owned() } else { format!("Replay of {kept} images a task") }
+    } else if let Some(frozen) = &change.frozen {
+        if frozen.is_empty() { "Nothing frozen".to_owned() } else { format!("Frozen: {}", list(frozen)) }
+    } else if let Some(masked) = change.masked {
+        let word = if masked { "masked" } else { "not masked" };
+        format!("Logits of absent classes {word}")
+    } else if change.clamped {
+        "Steps kept as long as they were".to_owned()
+    } else {
+        "Switched to the next task by hand".to_owned()
+    }
+}

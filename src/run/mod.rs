@@ -1,0 +1,29 @@
+//! What a run reports: its events, the bounded history of them, and the columns of its tables.
+
+mod checkpoint;
+mod event;
+mod history;
+mod learning_point;
+mod ledger;
+mod metric;
+mod parts;
+mod plane;
+mod prediction;
+mod printable;
+mod targets;
+mod tensor_gram;
+
+pub use checkpoint::Checkpoint;
+pub use event::{
+    Accuracy, Block, BlockMetrics, Closed, Ending, Event, NamedTensor, Partner, Probe, Progress, Row, RunInfo, Sink,
+    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+};
+pub use history::{History, MAX_ROWS, Note, RunState, describe};
+pub use learning_point::{InstantCurve, Point, Reduced};
+pub use ledger::{Ledger, OldImage};
+pub use metric::Metric;
+pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, TensorMetrics};
+pub use plane::{angle_between, cell, circle, grid, origin, profile};
+pub use prediction::{Outputs, Prediction, Predictor};
+pub use printable::{harmless, printable, printable_list};
+pub use tensor_gram::TensorGram;

@@ -1,0 +1,98 @@
+//! What is told of the parts of a kernel: its layers and tensors, the blocks between tasks, the sets of logits. Plain numbers.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::math::Gram;
+
+/// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As its tensors are named: `fc1`.
+    pub layer: Arc<str>,
+    /// As those of [`crate::run::event::BlockMetrics`], of Θ_ℓ alone.
+    pub velocity: Option<f64>,
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    /// tr Θ_ℓ/tr Θ.
+    pub share: f64,
+}
+
+/// The part Θ_W of one parameter tensor in the kernel of one task's probes; Σ_W Θ_W is the kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    /// As in weights files: `fc1.weight`.
+    pub tensor: Arc<str>,
+    /// As those of [`crate::run::event::BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    pub velocity: Option<f64>,
+    /// tr Θ_W/tr Θ.
+    pub share: f64,
+}
+
+/// The off-diagonal block of the Gram between the probes of two tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossMetrics {
+    /// The tasks by number, the smaller first.
+    pub task: usize,
+    pub other: usize,
+    /// ‖K_ij‖.
+    pub frobenius: f64,
+    /// ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖), 0 to 1; absent where a block is zero.
+    pub coupling: Option<f64>,
+}
+
+impl CrossMetrics {
+    /// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
+    pub fn between(whole: &Gram, tasks: &[Range<usize>]) -> Arc<[Self]> {
+        let norm = |a: usize, b: usize| whole.frobenius_of(tasks[a].clone(), tasks[b].clone());
+        let own: Vec<f64> = (0..tasks.len()).map(|task| norm(task, task)).collect();
+        let pair = |task: usize, other: usize| {
+            let (frobenius, most) = (norm(task, other), (own[task] * own[other]).sqrt());
+            let coupling = (most > 0.0).then(|| frobenius / most);
+            Self { task: task + 1, other: other + 1, frobenius, coupling }
+        };
+        (0..tasks.len())
+            .flat_map(|task| (task + 1..tasks.len()).map(move |other| (task, other)))
+            .map(|(a, b)| pair(a, b))
+            .collect()
+    }
+}
+
+/// Which logits a kernel is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Logits {
+    /// The classes of the task that was trained first.
+    Old,
+    /// All others.
+    New,
+}
+
+/// The kernel (1/|set|) Σ_{c in set} Θ_cc of a set of logits, on one task's probes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogitMetrics {
+    /// Whose probes, by number.
+    pub task: usize,
+    pub logits: Logits,
+    pub velocity: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
+}
+
+/// A diagonal block of the optimiser's kernel J P Jᵀ, reduced over logits as the kernel itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptimiserMetrics {
+    pub block: crate::run::event::Block,
+    /// (1 − CKA)/lag per epoch, centred, over the same lag as the kernel's own.
+    pub velocity: Option<f64>,
+    /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
+    pub apart: f64,
+    /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
+    pub alignment: f64,
+    pub alignment_centred: Option<f64>,
+    pub lambda_max: Option<f64>,
+    pub trace: f64,
+}

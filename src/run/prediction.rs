@@ -1,0 +1,112 @@
+//! What static kernels would have the network do, as far as it is told: accuracies and the gap to the network.
+
+use std::sync::Arc;
+
+use super::event::Accuracy;
+
+/// Who says what a static kernel would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Predictor {
+    /// The network linearised at initialisation, trained with the network's own steps.
+    LinearisedStart,
+    /// The same, linearised at the last switch.
+    LinearisedSwitch,
+    /// Kernel regression with the kernel at initialisation: the mean squared error at t = ∞.
+    RegressionStart,
+    /// The same with the kernel at the last switch.
+    RegressionSwitch,
+    /// Training with the infinite-width kernel, from the network's own start.
+    Infinite,
+    /// The network linearised anew now and then: its kernel moves in steps.
+    Piecewise,
+    /// Kernel regression with the infinite-width kernel.
+    RegressionInfinite,
+}
+
+impl Predictor {
+    pub const ALL: [Self; 7] = [
+        Self::LinearisedStart,
+        Self::LinearisedSwitch,
+        Self::RegressionStart,
+        Self::RegressionSwitch,
+        Self::Infinite,
+        Self::Piecewise,
+        Self::RegressionInfinite,
+    ];
+
+    /// In `predictions.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised-start",
+            Self::LinearisedSwitch => "linearised-switch",
+            Self::RegressionStart => "regression-start",
+            Self::RegressionSwitch => "regression-switch",
+            Self::Infinite => "infinite",
+            Self::Piecewise => "piecewise",
+            Self::RegressionInfinite => "regression-infinite",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LinearisedStart => "linearised at the start",
+            Self::LinearisedSwitch => "linearised at the switch",
+            Self::RegressionStart => "the kernel at the start, MSE at t = ∞",
+            Self::RegressionSwitch => "the kernel at the switch, MSE at t = ∞",
+            Self::Infinite => "the infinite-width kernel",
+            Self::Piecewise => "linearised now and then",
+            Self::RegressionInfinite => "the infinite-width kernel, MSE at t = ∞",
+        }
+    }
+}
+
+/// Outputs on the probe images at one step, each row-major [n, C]: those that the loss sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    pub network: Arc<[f32]>,
+    /// What static kernels say of them.
+    pub predicted: Vec<(Predictor, Arc<[f32]>)>,
+}
+
+impl Outputs {
+    /// The arrays by their names in `kernels.npz`.
+    pub(crate) fn arrays(&self) -> Vec<(String, Arc<[f32]>)> {
+        let predicted = self.predicted.iter().map(|(by, values)| (array_of(*by), Arc::clone(values)));
+        std::iter::once((OUTPUTS.to_owned(), Arc::clone(&self.network))).chain(predicted).collect()
+    }
+
+    /// From arrays by name; `None` where the network's own is missing.
+    pub(crate) fn from_arrays(arrays: &[(String, Vec<f32>)]) -> Option<Self> {
+        let named =
+            |wanted: &str| arrays.iter().find(|(name, _)| name == wanted).map(|(_, values)| values.as_slice().into());
+        let of = |by: Predictor| Some((by, named(&array_of(by))?));
+        Some(Self { network: named(OUTPUTS)?, predicted: Predictor::ALL.into_iter().filter_map(of).collect() })
+    }
+
+    /// All names that there can be.
+    pub(crate) fn names() -> impl Iterator<Item = String> {
+        std::iter::once(OUTPUTS.to_owned()).chain(Predictor::ALL.into_iter().map(array_of))
+    }
+}
+
+const OUTPUTS: &str = "outputs";
+
+fn array_of(by: Predictor) -> String {
+    format!("{OUTPUTS}_{}", by.name().replace('-', "_"))
+}
+
+/// What a static kernel would have the network do on one task's test images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    pub by: Predictor,
+    /// Number of the task, and accuracies and loss as in [`Accuracy`].
+    pub on: Accuracy,
+    /// Root mean square of network minus prediction, over images and logits.
+    pub gap: f64,
+    /// Condition number and jitter of a regression.
+    pub solved: Option<(f64, f64)>,
+    /// Loss and gap on the probes of the task, of what is trained step by step; with `kernel.train_on_probes` these are
+    /// training images.
+    pub on_probes: Option<(f64, f64)>,
+}

@@ -1,0 +1,47 @@
+//! What forbids a run of the infinitely wide network, beside what forbids any.
+//!
+//! Its kernel must exist and stand still: that is the NTK parametrisation, trained by SGD with or without momentum.
+
+use super::{Problem, problem};
+use crate::spec::ops::PoolKind;
+use crate::spec::{Program, Spec};
+
+impl Spec {
+    pub(crate) fn infinite_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
+        let (network, training) = (&self.network, &self.training);
+        if !network.is_infinite() {
+            return;
+        }
+        let mut no = |wrong: bool, field: &'static str, message: &str| {
+            if wrong {
+                found.push(problem(field, format!("at infinite width {message}")));
+            }
+        };
+        no(
+            !network.parametrisation.is_ntk(),
+            "network.parametrisation",
+            "the kernel of the standard parametrisation has no limit: take ntk",
+        );
+        no(
+            network.alpha_width.is_some(),
+            "network.alpha_width",
+            "the mean-field scaling learns features, and no kernel says how: leave it out",
+        );
+        no(
+            program.is_some_and(|program| program.pools(PoolKind::Max)),
+            if network.setting("pool").is_some() { "network.pool" } else { "network.program" },
+            "the maximum over pixels has no closed form: take none or avg",
+        );
+        no(
+            !training.optimiser.follows_gradient(),
+            "training.optimiser",
+            &format!("no fixed kernel says what {} does: take sgd", training.optimiser.words()),
+        );
+        no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
+        no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
+        no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
+        no(self.kernel.predict, "kernel.predict", "there is nothing to linearise: it is linear; turn predictions off");
+        let needs_weights = |change: &crate::spec::Change| change.clamped || change.frozen.is_some();
+        no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
+    }
+}

@@ -1,0 +1,368 @@
+//! What is wrong with a spec, one sentence per field, before anything is tried.
+//!
+//! The window shows each sentence beside its field, the command line prints the first one; both read this list.
+
+pub(crate) mod finite;
+pub(crate) mod infinite;
+pub(crate) mod plane;
+pub(crate) mod synthetic;
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use super::cost::MOST_OPTIMISER_FLOP;
+use super::{Cost, DataShape, DataSpec, Optimiser, Program, Source, Spec, TaskKind, memory_available};
+
+/// Something that forbids a run, or (as a warning) spoils it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key of the field, as in the run file: `network.width`.
+    pub field: Cow<'static, str>,
+    /// One sentence that names the way out.
+    pub message: String,
+}
+
+pub(super) fn problem(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Problem {
+    Problem { field: field.into(), message: message.into() }
+}
+
+/// Images of a task that replay can keep: as many as the largest of our sets has.
+const MOST_REPLAYED: usize = 60_000;
+
+impl Spec {
+    /// Everything that forbids this run on images of this shape; empty when it can start.
+    pub fn problems(&self, shape: &DataShape) -> Vec<Problem> {
+        let mut found = self.finite_problems();
+        if !found.is_empty() {
+            return found;
+        }
+        self.data_problems(&mut found);
+        self.task_problems(shape, &mut found);
+        if let Some(plane) = self.data.source.plane() {
+            self.plane_problems(plane, &mut found);
+        }
+        self.number_problems(&mut found);
+        // A network that points cannot have is not also told what its images should be.
+        if found.iter().all(|problem| problem.field != "network.program") {
+            self.network.problems(shape, &mut found);
+        }
+        let program = self.network.program(shape.image, shape.outputs).ok();
+        let program = program.as_deref();
+        self.training_problems(program, &mut found);
+        self.kernel_problems(&mut found);
+        self.infinite_problems(program, &mut found);
+        if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
+            self.probe_problems(shape, &mut found);
+        }
+        self.change_problems(program, &mut found);
+        if program.is_some_and(Program::is_other_in_training) {
+            self.evaluated_problems(&mut found);
+        }
+        // TOML has no larger integer: the run could be written and never read again.
+        if i64::try_from(self.seed).is_err() {
+            found.push(problem("seed", format!("the seed must be at most {}", i64::MAX)));
+        }
+        if !(0.0..=1e6).contains(&self.window.pace) {
+            found
+                .push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
+        }
+        if found.is_empty() {
+            let cost = Cost::of(self, shape);
+            if cost.optimiser_flop > MOST_OPTIMISER_FLOP {
+                let message = format!(
+                    "the optimiser's kernel would take about {:.0} Tflop each time, and {:.0} are the most: take fewer probes or a smaller network",
+                    cost.optimiser_flop / 1e12,
+                    MOST_OPTIMISER_FLOP / 1e12
+                );
+                found.push(problem("kernel.optimiser", message));
+            }
+            let free = memory_available();
+            if cost.peak_bytes > free {
+                let parts = [
+                    (cost.training_bytes, "network.width", "a smaller width, depth, batch or lag"),
+                    (cost.kernel_bytes, "kernel.probes_per_class", "fewer probes, a smaller width or lag"),
+                    (cost.image_bytes, "data.per_class", "fewer images per class or fewer tasks"),
+                ];
+                let (_, field, way_out) = parts.into_iter().max_by_key(|part| part.0).unwrap_or(parts[0]);
+                let [needed, free] = [cost.peak_bytes, free].map(|bytes| bytes as f64 / GIB);
+                let message =
+                    format!("this run needs about {needed:.1} GiB and {free:.1} GiB are free: take {way_out}");
+                found.push(problem(field, message));
+            }
+        }
+        found
+    }
+
+    /// What does not forbid the run but will disappoint.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        if self.training.optimiser == Optimiser::Adam {
+            found.push(problem(
+                "training.optimiser",
+                "With Adam the kernel moves several times more than with SGD before anything has shifted: with few probes or one snapshot an epoch the spike can drown",
+            ));
+            if self.training.momentum != 0.0 {
+                found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
+            }
+        }
+        if self.data.is_number() && (self.training.masked || self.changes.iter().any(|c| c.masked == Some(true))) {
+            found.push(problem(
+                "training.masked",
+                "One output says a number and there are no logits of other classes to leave out; this value is not used",
+            ));
+        }
+        if self.network.outline().is_some_and(|program| program.is_other_in_training()) {
+            found.push(problem(
+                "network.program",
+                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics",
+            ));
+        }
+        if self.kernel.budget > 0.0 {
+            found.push(problem(
+                "kernel.budget",
+                "With a budget the times of the snapshots depend on the machine: the run no longer repeats bit for bit",
+            ));
+        }
+        found
+    }
+
+    fn data_problems(&self, found: &mut Vec<Problem>) {
+        let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
+        let side = DataShape::expected(&whole).image[1];
+        // What a folder of IDX files holds is seen when it is read.
+        let known =
+            self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_drawn();
+        if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
+            let message =
+                format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);
+            found.push(problem("data.shrink", message));
+        }
+        match (self.data.source, &self.data.path) {
+            (source, _) if !source.needs_folder() => {}
+            (_, None) => found.push(problem("data.path", "choose the folder with the files of this data set")),
+            (_, Some(path)) if path.as_os_str().is_empty() => {
+                found.push(problem("data.path", "choose the folder with the files of this data set"));
+            }
+            (_, Some(path)) if path.to_str().is_none() => {
+                found.push(problem("data.path", "the name of this folder is not text a run file can hold: rename it"));
+            }
+            _ => {}
+        }
+    }
+
+    fn task_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
+        let tasks = &self.tasks;
+        let count = tasks.len();
+        if count == 0 {
+            let field = if tasks.kind == TaskKind::Split { "tasks.classes" } else { "tasks.count" };
+            found.push(problem(field, "there must be at least one task"));
+            return;
+        }
+        if count > MOST_TASKS {
+            let field = if tasks.kind == TaskKind::Split { "tasks.classes" } else { "tasks.count" };
+            found.push(problem(field, format!("more than {MOST_TASKS} tasks cannot be shown")));
+            return;
+        }
+        if matches!(tasks.kind, TaskKind::Split | TaskKind::Frequency) {
+            if let Some(empty) = tasks.classes.iter().position(Vec::is_empty) {
+                found.push(problem("tasks.classes", format!("task {} has no class", empty + 1)));
+            }
+            if let Some(class) = tasks.classes.iter().flatten().find(|&&class| class >= shape.classes) {
+                let last = shape.classes.saturating_sub(1);
+                found
+                    .push(problem("tasks.classes", format!("there is no class {class}: the data set has 0 to {last}")));
+            }
+            for (task, classes) in tasks.classes.iter().enumerate() {
+                let mut seen = classes.clone();
+                seen.sort_unstable();
+                if seen.windows(2).any(|pair| pair[0] == pair[1]) {
+                    found.push(problem("tasks.classes", format!("task {} names a class twice", task + 1)));
+                }
+            }
+        }
+        if tasks.kind == TaskKind::Split {
+            let most = tasks.classes.iter().map(Vec::len).min().unwrap_or(0);
+            if tasks.overlap > most {
+                found.push(problem(
+                    "tasks.overlap",
+                    format!("at most {most} classes can be shared: a task has no more"),
+                ));
+            }
+            for (task, classes) in tasks.split_classes().iter().enumerate() {
+                let mut seen = classes.clone();
+                seen.sort_unstable();
+                if tasks.overlap > 0 && seen.windows(2).any(|pair| pair[0] == pair[1]) {
+                    let message = format!("sharing {} classes gives task {} a class twice", tasks.overlap, task + 1);
+                    found.push(problem("tasks.overlap", message));
+                }
+            }
+        }
+        if tasks.kind == TaskKind::Frequency {
+            if tasks.classes.len() != 2 {
+                found.push(problem(
+                    "tasks.classes",
+                    "a frequency shift moves weight between exactly two groups of classes",
+                ));
+            }
+            if let [first, second] = tasks.classes.as_slice()
+                && let Some(class) = first.iter().find(|class| second.contains(class))
+            {
+                found.push(problem(
+                    "tasks.classes",
+                    format!("class {class} is in both groups: its share would not move"),
+                ));
+            }
+            if !(0.0..=1.0).contains(&tasks.alpha) {
+                found.push(problem("tasks.alpha", "the shift α lies between 0 (none) and 1 (9:1 becomes 1:9)"));
+            }
+        }
+        if tasks.kind == TaskKind::Rotated && !tasks.angle.is_finite() {
+            found.push(problem("tasks.angle", "the angle must be a number of degrees"));
+        }
+        let sequence = tasks.sequence();
+        let mut sorted = sequence.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        if sequence.is_empty() || sorted.len() != sequence.len() || sorted.iter().any(|&task| task == 0 || task > count)
+        {
+            found.push(problem(
+                "tasks.order",
+                format!("the order names each task at most once, by numbers from 1 to {count}"),
+            ));
+        }
+        if tasks.steps.is_empty() {
+            let bad = |epochs: &f64| !(epochs.is_finite() && *epochs > 0.0 && *epochs <= 1e6);
+            if tasks.epochs.is_empty() || tasks.epochs.iter().any(bad) {
+                found.push(problem(
+                    "tasks.epochs",
+                    "each task needs a number of epochs above 0 (and at most a million)",
+                ));
+            }
+        } else if tasks.steps.iter().any(|&steps| steps == 0 || steps > 1_000_000_000) {
+            found.push(problem("tasks.steps", "each task needs at least one step (and at most 10⁹)"));
+        }
+    }
+
+    fn training_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
+        let training = &self.training;
+        if !RATES.contains(&training.rate) {
+            found.push(problem("training.rate", "the learning rate must be a number from 0 up"));
+        }
+        if training.rate_width == Some(0) {
+            found.push(problem("training.rate_width", "the width at which the rate is given must be above 0"));
+        }
+        if !(0.0..1.0).contains(&training.momentum) {
+            found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
+        }
+        if let Some((name, parts)) = program.and_then(|program| unknown_part(program, &training.frozen)) {
+            let message = format!("this network has no layer {name}: it has {parts}");
+            found.push(problem("training.frozen", message));
+        }
+        if training.replay > MOST_REPLAYED {
+            found.push(problem("training.replay", format!("at most {MOST_REPLAYED} images of a task can be kept")));
+        }
+        if !(0.0..=1e3).contains(&training.weight_decay) {
+            found.push(problem("training.weight_decay", "weight decay must be a number from 0 up"));
+        }
+        if !(1..=100_000).contains(&training.batch) {
+            found.push(problem("training.batch", "the batch size must lie between 1 and 100,000"));
+        }
+    }
+
+    /// What asks of the trained network to be the one whose kernel is measured.
+    fn evaluated_problems(&self, found: &mut Vec<Problem>) {
+        const WHY: &str = "with BatchNorm or dropout the network that is trained is another than the evaluated one";
+        if self.network.laziness().is_some() {
+            let message = format!("{WHY}, so F = α (f − f₀) does not begin at 0: leave alpha and alpha_width out");
+            found.push(problem("network.alpha", message));
+        }
+        if self.kernel.predict {
+            let message = format!("{WHY}, whose linearisation it would not follow: turn predictions off");
+            found.push(problem("kernel.predict", message));
+        }
+    }
+
+    fn kernel_problems(&self, found: &mut Vec<Problem>) {
+        let kernel = &self.kernel;
+        if !PER_EPOCH.contains(&kernel.per_epoch) {
+            found.push(problem("kernel.per_epoch", "there can be 1 to 1000 snapshots an epoch"));
+        }
+        if !(kernel.lag > 0.0 && kernel.lag <= 100.0) {
+            found.push(problem("kernel.lag", "the lag of the velocity must be above 0 epochs"));
+        }
+        if kernel.piecewise.is_some_and(|epochs| !(epochs > 0.0 && epochs <= 1e4)) {
+            found.push(problem("kernel.piecewise", "the network is linearised anew every so many epochs, above 0"));
+        }
+        if !(0.0..1.0).contains(&kernel.budget) {
+            found.push(problem("kernel.budget", "the kernel's share of the time lies between 0 (fixed cadence) and 1"));
+        }
+    }
+
+    fn change_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
+        for change in &self.changes {
+            let given = [
+                change.rate.is_some(),
+                change.per_epoch.is_some(),
+                change.order.is_some(),
+                change.switch,
+                change.replay.is_some(),
+                change.frozen.is_some(),
+                change.masked.is_some(),
+                change.clamped,
+            ];
+            let sound = given.iter().filter(|given| **given).count() == 1
+                && change.rate.is_none_or(|rate| RATES.contains(&rate))
+                && change.per_epoch.is_none_or(|count| PER_EPOCH.contains(&count))
+                && change.replay.is_none_or(|kept| kept <= MOST_REPLAYED)
+                && change
+                    .order
+                    .as_ref()
+                    .is_none_or(|order| order.iter().all(|task| (1..=self.tasks.len()).contains(task)));
+            let when = change.place.map_or_else(
+                || format!("before step {}", change.step),
+                |place| format!("at the start of the task in place {place}"),
+            );
+            if !sound {
+                let message = format!(
+                    "the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped"
+                );
+                found.push(problem("changes", message));
+            }
+            if change.place.is_some_and(|place| !(1..=self.tasks.len()).contains(&place) || change.step > 0) {
+                let message = format!("the change {when} names no place of the order, or a step besides");
+                found.push(problem("changes", message));
+            }
+            let frozen = program.zip(change.frozen.as_ref());
+            if let Some((name, parts)) = frozen.and_then(|(program, frozen)| unknown_part(program, frozen)) {
+                let message = format!("the change {when} freezes {name}, and this network has {parts}");
+                found.push(problem("changes", message));
+            }
+            if change.clamped && !self.training.is_plain() {
+                let message = "steps can only be clamped for plain SGD: take momentum and weight decay off";
+                found.push(problem("changes", message));
+            }
+        }
+        let timed = self.changes.iter().filter(|change| change.place.is_none());
+        if !timed.is_sorted_by_key(|change| change.step) {
+            found.push(problem("changes", "changes must stand in the order of their steps"));
+        }
+    }
+}
+
+/// The first of these names that is no layer or tensor of the network, and the layers that are, in words.
+fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, String)> {
+    let within = |tensor: &str, name: &str| {
+        tensor.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let known = |name: &&String| program.tensors.iter().any(|tensor| within(&tensor.name, name));
+    let unknown = names.iter().find(|name| !known(name))?;
+    Some((unknown, program.parts().join(", ")))
+}
+
+/// More tasks cannot be told apart on screen.
+pub const MOST_TASKS: usize = 64;
+/// Learning rates that a run can be given.
+pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
+/// Snapshots that an epoch can have.
+pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
+const GIB: f64 = (1u64 << 30) as f64;

@@ -1,0 +1,76 @@
+//! Points of the plane instead of images: how many there are, and what forbids them.
+//!
+//! The probes are beside the training points, not among them, and each task that names a class has all of them.
+
+use super::{Problem, problem};
+use crate::math::plane::Plane;
+use crate::spec::{DataShape, Spec, TaskKind};
+
+/// Both sets of points have two classes.
+pub const PLANE_CLASSES: usize = 2;
+
+/// Points of each class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanePoints {
+    /// Beside the probes.
+    pub training: usize,
+    pub test: usize,
+}
+
+impl Spec {
+    /// How many points each class has, as asked for or as usual.
+    pub fn plane_points(&self, plane: Plane) -> PlanePoints {
+        let usual = match plane {
+            Plane::Circle => 32,
+            Plane::Disk => 128,
+        };
+        let or = |asked: usize, usual: usize| if asked == 0 { usual } else { asked };
+        PlanePoints { training: or(self.data.per_class, usual), test: or(self.data.test_per_class, 200) }
+    }
+
+    /// How many tasks of a `split` stream name this class.
+    pub fn sharing(&self, class: usize) -> usize {
+        self.tasks.split_classes().iter().filter(|classes| classes.contains(&class)).count()
+    }
+
+    /// The shape of this set of points.
+    pub(crate) fn plane_shape(&self, plane: Plane) -> DataShape {
+        let points = self.plane_points(plane);
+        let sharing = (0..PLANE_CLASSES).map(|class| self.sharing(class)).max().unwrap_or(0);
+        let probes = self.kernel.probes_per_class.saturating_mul(sharing);
+        DataShape {
+            image: [1, 1, 2],
+            classes: PLANE_CLASSES,
+            outputs: PLANE_CLASSES,
+            train_per_class: points.training.saturating_add(probes),
+            test_per_class: points.test,
+        }
+    }
+
+    /// What forbids a run on these points.
+    pub(crate) fn plane_problems(&self, plane: Plane, found: &mut Vec<Problem>) {
+        if self.network.outline().is_some_and(|program| program.has_windows()) {
+            let message = "points of the plane are no images: take an mlp, a resmlp or an rnn";
+            found.push(problem("network.program", message));
+        }
+        if self.tasks.kind != TaskKind::Split {
+            let message = "points of the plane have no pixels to move and no groups of classes: take split tasks";
+            found.push(problem("tasks.kind", message));
+        }
+        let points = self.plane_points(plane);
+        if points.training > MOST_POINTS || points.test > MOST_POINTS {
+            let field = if points.training > MOST_POINTS { "data.per_class" } else { "data.test_per_class" };
+            found.push(problem(field, format!("there can be at most {MOST_POINTS} points of each class")));
+        }
+        let probes = self.kernel.probes_per_class;
+        if plane == Plane::Disk && Plane::side(probes).is_none() {
+            let message = format!(
+                "the probes of the disk are a grid of k × k points, k²/2 of each class with k even, and {probes} is none: take 32, 72, 128 or 200"
+            );
+            found.push(problem("kernel.probes_per_class", message));
+        }
+    }
+}
+
+/// More points than this say no more.
+const MOST_POINTS: usize = 100_000;

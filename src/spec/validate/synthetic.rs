@@ -1,0 +1,136 @@
+//! Problems whose samples are drawn and not read: polynomials on the sphere and power laws on the circle. One output says a number.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Problem, problem};
+use crate::math::polynomial::Polynomial;
+use crate::spec::{DataShape, Loss, Source, Spec, TaskKind};
+
+/// A target of `sphere-polynomial`: given mean 0 and variance 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// x₁.
+    He1,
+    /// x₁² − 1.
+    He2,
+    /// x₁³ − 3 x₁: a single index whose information exponent is three.
+    He3,
+    /// x₁⁴ − 6 x₁² + 3.
+    He4,
+    /// x₁ x₂: two indices.
+    Product,
+    /// x₁ + x₁ x₂ + x₁ x₂ x₃: each step shows where the next one leads (Abbe et al. 2022).
+    Staircase,
+}
+
+/// How the training samples of `fourier` lie on the circle. (Those that are chosen by and tested on are always random.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spacing {
+    /// Each anywhere.
+    Random,
+    /// One in each of n equal arcs, anywhere in it: no two gaps differ much.
+    Stratified,
+    /// Evenly, from a random angle on.
+    Even,
+}
+
+impl Target {
+    pub fn polynomial(self) -> Polynomial {
+        match self {
+            Self::He1 => Polynomial::new(&[(1.0, &[1])]),
+            Self::He2 => Polynomial::new(&[(1.0, &[2]), (-1.0, &[])]),
+            Self::He3 => Polynomial::new(&[(1.0, &[3]), (-3.0, &[1])]),
+            Self::He4 => Polynomial::new(&[(1.0, &[4]), (-6.0, &[2]), (3.0, &[])]),
+            Self::Product => Polynomial::new(&[(1.0, &[1, 1])]),
+            Self::Staircase => Polynomial::new(&[(1.0, &[1]), (1.0, &[1, 1]), (1.0, &[1, 1, 1])]),
+        }
+    }
+
+    /// As it is written.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::He1 => "x₁",
+            Self::He2 => "He₂(x₁)",
+            Self::He3 => "He₃(x₁)",
+            Self::He4 => "He₄(x₁)",
+            Self::Product => "x₁x₂",
+            Self::Staircase => "x₁ + x₁x₂ + x₁x₂x₃",
+        }
+    }
+}
+
+/// A number has two signs.
+pub const SIGNS: usize = 2;
+/// Samples that a run has where `data.samples` gives none.
+const USUAL: usize = 1024;
+/// More samples than this say no more.
+pub const MOST_SAMPLES: usize = 100_000;
+/// Inputs that a sphere can have.
+const DIMENSIONS: std::ops::RangeInclusive<usize> = 3..=1000;
+
+impl Spec {
+    /// How many samples are drawn to train on.
+    pub fn drawn_samples(&self) -> usize {
+        if self.data.samples == 0 { USUAL } else { self.data.samples }
+    }
+
+    /// Inputs of a sample.
+    pub fn drawn_inputs(&self) -> usize {
+        if self.data.source == Source::Fourier { 2 } else { self.data.dimension }
+    }
+
+    pub(crate) fn drawn_shape(&self) -> DataShape {
+        DataShape {
+            image: [1, 1, self.drawn_inputs()],
+            classes: SIGNS,
+            outputs: 1,
+            // Half of them of each sign, nearly, and the probes.
+            train_per_class: self.drawn_samples().div_ceil(SIGNS).saturating_add(self.kernel.probes_per_class),
+            test_per_class: self.data.test_per_class,
+        }
+    }
+
+    /// What forbids a run of which one output says a number, or in which samples are counted.
+    pub(crate) fn number_problems(&self, found: &mut Vec<Problem>) {
+        let data = &self.data;
+        if data.samples > MOST_SAMPLES {
+            found.push(problem("data.samples", format!("there can be at most {MOST_SAMPLES} samples")));
+        }
+        if data.samples > 0 && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
+            let message = "a number of samples is that of one task: give one list of classes in tasks.classes";
+            found.push(problem("data.samples", message));
+        }
+        let drawn = data.source.is_drawn();
+        if !data.is_number() {
+            return;
+        }
+        if self.training.loss != Loss::Mse {
+            found.push(problem(
+                "training.loss",
+                "one output that says a number is learnt with the squared error: take mse",
+            ));
+        }
+        if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
+            found.push(problem("tasks.classes", "drawn samples are one task: set tasks.classes=[[0,1]]"));
+        }
+        if drawn && self.network.reads_images() {
+            found.push(problem("network.program", "drawn samples are no images: take an mlp or a resmlp"));
+        }
+        if data.source == Source::SpherePolynomial && !DIMENSIONS.contains(&data.dimension) {
+            found.push(problem("data.dimension", "the sphere has 3 to 1000 inputs"));
+        }
+        if data.source == Source::Fourier && !(data.exponent > 1.0 && data.exponent <= 20.0) {
+            let message =
+                "the power of the target falls as k to the minus exponent, which lies above 1 (and at most at 20)";
+            found.push(problem("data.exponent", message));
+        }
+        if drawn && data.test_per_class == 0 {
+            found.push(problem(
+                "data.test_per_class",
+                "say how many samples are drawn for the test, half as many for each sign",
+            ));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The folder of autosaved runs: room for the next one, and whether the last one was cut off.
+//!
+//! Guarantees: a folder is named after the time, in UTC, so that their order is that in which they began; one that another
+//! window writes is neither told of nor removed, nor is the one that is being offered.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::writer;
+use crate::chart;
+use crate::spec::{Spec, preset_of};
+use crate::storage::run_folder::completeness::ending;
+use crate::storage::run_folder::create::{Opened, create};
+use crate::storage::run_folder::create::{clear, lock};
+use crate::storage::run_folder::table_writer::METRICS;
+use crate::storage::run_folder::writer::FILES;
+use crate::storage::run_folder::writer::FolderError;
+
+/// A run that was cut off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CutOff {
+    pub folder: PathBuf,
+    /// Of its preset, or that its settings were the user's own.
+    pub name: String,
+    /// Of the last snapshot.
+    pub epoch: f64,
+}
+
+/// The folder.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+    /// The last run, if it was cut off when this was opened.
+    pub(crate) cut_off: Option<CutOff>,
+    /// Names and folders of the runs that were there when this was opened and that nobody wrote, the last one first.
+    pub(crate) before: Vec<(String, PathBuf)>,
+}
+
+impl Shelf {
+    pub(crate) fn open(folder: PathBuf) -> Self {
+        // One that was killed before anything was measured is nothing to offer, and hides nothing.
+        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, lock(&run).is_ok(), run));
+        let measured: Vec<(f64, bool, PathBuf)> = runs(&folder).into_iter().rev().filter_map(looked_at).collect();
+        let last = measured.first().filter(|(_, is_free, run)| *is_free && ending(run).is_none());
+        let cut_off = last.map(|(epoch, _, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
+        let free = measured.into_iter().filter(|(_, is_free, _)| *is_free);
+        let before = free.map(|(.., run)| (called(&run), run)).collect();
+        Self { folder, cut_off, before }
+    }
+
+    /// Opens a folder for a run that begins now, and removes those of the oldest.
+    pub(crate) fn room(&self, spec: &Spec, now: Timestamp) -> Result<(PathBuf, Opened), FolderError> {
+        let name = preset_of(spec).map_or(OWN, |preset| preset.name);
+        let named = |time: Timestamp| self.folder.join(format!("{}Z-{name}", time.strftime("%Y%m%d-%H%M%S%.3f")));
+        let mut time = now;
+        let mut path = named(time);
+        // Two at the same moment, perhaps of two windows: only a folder that was not there is ours.
+        while path.exists()
+            && let Ok(later) = time.checked_add(SignedDuration::from_millis(1))
+        {
+            time = later;
+            path = named(time);
+        }
+        let opened = create(&path, spec, false)?;
+        let old = runs(&self.folder);
+        for run in old.iter().rev().skip(writer::KEPT) {
+            let is_offered = self.cut_off.as_ref().is_some_and(|cut_off| cut_off.folder == *run);
+            if !is_offered && let Err(err) = remove(run) {
+                log::info!("{err}");
+            }
+        }
+        Ok((path, opened))
+    }
+}
+
+/// What a run of no preset is called.
+const OWN: &str = "own";
+/// How the time in a folder's name is written, in UTC.
+const TIME: &str = "%Y%m%d-%H%M%S%.f";
+
+/// The preset that a folder's name names, or that its settings were the user's own.
+fn preset_in(run: &Path) -> String {
+    let name = run.file_name().and_then(|name| name.to_str()?.split_once("Z-")).map_or("", |name| name.1);
+    if name == OWN { "own settings" } else { name }.to_owned()
+}
+
+/// The same with the time, as clocks here have it.
+fn called(run: &Path) -> String {
+    let time = run.file_name().and_then(|name| DateTime::strptime(TIME, name.to_str()?.split_once("Z-")?.0).ok());
+    let zoned = time.and_then(|time| time.to_zoned(TimeZone::UTC).ok());
+    let here = zoned.map(|zoned| zoned.with_time_zone(TimeZone::system()).strftime(", %-d %b %H:%M").to_string());
+    preset_in(run) + here.unwrap_or_default().as_str()
+}
+
+/// The folders of runs, oldest first; what is not named as we name them is not ours.
+fn runs(folder: &Path) -> Vec<PathBuf> {
+    let is_ours = |name: &str| {
+        let time = name.split_once("Z-").map_or("", |parts| parts.0);
+        time.len() == "20260101-000000.000".len()
+            && time.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte))
+    };
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let ours = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_ours));
+    let mut paths: Vec<PathBuf> = ours.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    paths.sort();
+    paths
+}
+
+/// Removes a run that nobody writes, and its folder if nothing else is in it.
+fn remove(run: &Path) -> Result<(), FolderError> {
+    let _lock = lock(run)?;
+    clear(run)?;
+    // Somebody else's file in it is a reason to leave it.
+    let _ = fs::remove_dir(run.join(chart::FOLDER));
+    let _ = fs::remove_dir(run);
+    Ok(())
+}
+
+/// The epoch of the last snapshot in the table, from its end; none where there is no snapshot.
+fn last_epoch(run: &Path) -> Option<f64> {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(run.join(METRICS))?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(1 << 16)))?;
+        let mut end = Vec::new();
+        file.take(1 << 16).read_to_end(&mut end)?;
+        Ok(String::from_utf8_lossy(&end).into_owned())
+    };
+    let text = read().ok()?;
+    // What comes after the last end of a line was cut off.
+    let (lines, _) = text.rsplit_once('\n')?;
+    lines.rsplit('\n').next()?.split(',').nth(1)?.parse().ok()
+}
+
+/// Bytes of a run's tables.
+pub(crate) fn table_bytes(run: &Path) -> u64 {
+    let tables = FILES.iter().filter(|name| name.ends_with(".csv"));
+    tables.filter_map(|name| fs::metadata(run.join(name)).ok()).map(|table| table.len()).sum()
+}

@@ -1,0 +1,232 @@
+//! The folder of one run of a study of learners: `run.toml`, `points.csv` with a row for each learner that is done, what kernels are
+//! predicted to do (`prediction.csv`, `spectrum.csv`), and, while it goes on, a shelf of finished blocks of kernels.
+//!
+//! Guarantees: a point is on disk before the next one is begun; what was cut off goes on from its points and its shelf, and only
+//! if the folder is that of the same run. Of a prediction the spectrum is written first: one whose curve is there is whole.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::format::{atomic, disk};
+use super::run_folder::create::lock;
+use super::run_folder::reader::read_spec;
+use super::run_folder::writer::FolderError;
+use super::run_folder::writer::RUN;
+use crate::run::{InstantCurve, Point};
+use crate::spec::{Learner, Lesson, Spec};
+
+pub(crate) const POINTS: &str = "points.csv";
+const PREDICTION: &str = "prediction.csv";
+const SPECTRUM: &str = "spectrum.csv";
+const SHELF: &str = "shelf";
+
+/// A folder that is being filled.
+#[derive(Debug)]
+pub struct LessonFolder {
+    out: PathBuf,
+    points: Vec<Point>,
+    predictions: Vec<InstantCurve>,
+    _lock: Option<File>,
+}
+
+/// Finished blocks of kernels, by name.
+#[derive(Debug)]
+pub struct ShelfFolder(PathBuf);
+
+#[derive(Serialize, Deserialize)]
+struct Predicted {
+    learner: Learner,
+    samples: f64,
+    mse: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Mode {
+    learner: Learner,
+    eigenvalue: f64,
+    cumulative_power: f64,
+}
+
+impl LessonFolder {
+    /// Opens the folder of this run, or makes it.
+    ///
+    /// # Errors
+    /// When something else is in it, or it cannot be written.
+    pub fn create(out: &Path, spec: &Spec) -> Result<Self, FolderError> {
+        if out.exists() && !out.is_dir() {
+            return Err(FolderError::IsFile(out.to_owned()));
+        }
+        let same = is_of(out, spec)?;
+        disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
+        let lock = lock(out)?;
+        atomic::sweep(out);
+        if !same {
+            atomic::replace(&out.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))?;
+        }
+        let shelf = out.join(SHELF);
+        disk::make_folder(&shelf).map_err(|err| FolderError::write(&shelf, err))?;
+        atomic::sweep(&shelf);
+        Ok(Self { out: out.to_owned(), points: points(out), predictions: predictions(out), _lock: lock })
+    }
+
+    /// What is there.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    pub fn predictions(&self) -> &[InstantCurve] {
+        &self.predictions
+    }
+
+    pub fn shelf(&self) -> ShelfFolder {
+        ShelfFolder(self.out.join(SHELF))
+    }
+
+    /// Writes a point down.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn take(&mut self, point: Point) -> Result<(), FolderError> {
+        self.points.push(point);
+        rows(&self.out.join(POINTS), &self.points)
+    }
+
+    /// Writes down what a kernel is predicted to do.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn predict(&mut self, prediction: InstantCurve) -> Result<(), FolderError> {
+        self.predictions.retain(|known| known.learner != prediction.learner);
+        self.predictions.push(prediction);
+        let of = |prediction: &InstantCurve| {
+            let learner = prediction.learner;
+            let mode =
+                move |&(eigenvalue, cumulative_power): &(f64, f64)| Mode { learner, eigenvalue, cumulative_power };
+            prediction.spectrum.iter().map(mode).collect::<Vec<_>>()
+        };
+        rows(&self.out.join(SPECTRUM), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())?;
+        let of = |prediction: &InstantCurve| {
+            let learner = prediction.learner;
+            let curve = prediction.curve.iter().map(move |&(samples, mse)| Predicted { learner, samples, mse });
+            curve.collect::<Vec<_>>()
+        };
+        rows(&self.out.join(PREDICTION), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())
+    }
+
+    /// Nothing more will come: the shelf goes.
+    pub fn close(self) {
+        remove_shelf(&self.out);
+    }
+}
+
+impl ShelfFolder {
+    /// What was put there, whole.
+    pub fn get(&self, name: &str) -> Option<Vec<f64>> {
+        let bytes = fs::read(self.place(name)).ok()?;
+        let (values, rest) = bytes.as_chunks::<8>();
+        rest.is_empty().then(|| values.iter().map(|eight| f64::from_le_bytes(*eight)).collect())
+    }
+
+    /// Keeps it, if the disk will.
+    pub fn put(&mut self, name: &str, values: &[f64]) {
+        let written = atomic::replace(&self.place(name), |writer| {
+            values.iter().try_for_each(|value| writer.write_all(&value.to_le_bytes()))
+        });
+        if let Err(err) = written {
+            log::warn!("a block of a kernel is not kept: {err}");
+        }
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.f64"))
+    }
+}
+
+/// Whether this run is in the folder; an error where something else is.
+pub(crate) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
+    if atomic::is_bare(out) {
+        return Ok(false);
+    }
+    match read_spec(&out.join(RUN)) {
+        Ok(saved) if saved.same_run(spec) => Ok(true),
+        _ => Err(FolderError::NotEmpty(out.to_owned())),
+    }
+}
+
+/// Takes away what a kill left in the folder of this run.
+///
+/// # Errors
+/// When somebody else writes the folder.
+pub(crate) fn tidy(out: &Path, lesson: &Lesson) -> Result<(), FolderError> {
+    if !out.is_dir() {
+        return Ok(());
+    }
+    let _lock = lock(out)?;
+    atomic::sweep(out);
+    atomic::sweep(&out.join(SHELF));
+    if is_complete(&points(out), lesson) {
+        remove_shelf(out);
+    }
+    Ok(())
+}
+
+fn remove_shelf(out: &Path) {
+    let shelf = out.join(SHELF);
+    // What is left of it only takes room.
+    if shelf.is_dir() && disk::step(&shelf).is_ok() {
+        let _ = fs::remove_dir_all(shelf);
+    }
+}
+
+/// Whether all is there that the kernels of this run are predicted to do.
+pub(crate) fn is_foreseen(found: &[InstantCurve], lesson: &Lesson, spec: &Spec) -> bool {
+    lesson.foreseen(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
+}
+
+/// Whether every learner has its point.
+pub(crate) fn is_complete(points: &[Point], lesson: &Lesson) -> bool {
+    let there = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
+    lesson.learners.iter().all(|&learner| match learner {
+        Learner::KernelEpochs => lesson.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),
+        _ => there(learner, None),
+    })
+}
+
+/// The points in a folder, as far as they can be read.
+pub(crate) fn points(out: &Path) -> Vec<Point> {
+    read(&out.join(POINTS))
+}
+
+pub(crate) fn predictions(out: &Path) -> Vec<InstantCurve> {
+    let mut found: Vec<InstantCurve> = Vec::new();
+    for Predicted { learner, samples, mse } in read(&out.join(PREDICTION)) {
+        match found.iter_mut().find(|known| known.learner == learner) {
+            Some(known) => known.curve.push((samples, mse)),
+            None => found.push(InstantCurve { learner, curve: vec![(samples, mse)], spectrum: Vec::new() }),
+        }
+    }
+    for Mode { learner, eigenvalue, cumulative_power } in read(&out.join(SPECTRUM)) {
+        if let Some(known) = found.iter_mut().find(|known| known.learner == learner) {
+            known.spectrum.push((eigenvalue, cumulative_power));
+        }
+    }
+    found
+}
+
+fn rows<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), FolderError> {
+    atomic::replace(path, |writer| {
+        let mut table = csv::Writer::from_writer(writer);
+        rows.iter().try_for_each(|row| table.serialize(row))?;
+        table.flush()
+    })
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Vec<T> {
+    let Ok(file) = disk::open(path) else { return Vec::new() };
+    csv::Reader::from_reader(file).into_deserialize().map_while(Result::ok).collect()
+}

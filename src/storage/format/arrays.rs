@@ -1,0 +1,213 @@
+//! Arrays that come from elsewhere and go elsewhere: `.npy` and `.npz` in, `.npz` out.
+//!
+//! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
+//! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
+//! panic, and takes no more memory than they do.
+
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+
+use super::npy::{Header, MAGIC};
+use super::npz::{NpzReader, NpzWriter};
+use super::regular_file::open_regular;
+use super::{atomic, disk};
+use crate::run::printable_list;
+use crate::storage::run_folder::table_writer::metrics_columns;
+use crate::storage::run_folder::writer::FolderError;
+
+/// An array to be written: its name, its shape and its values in C order.
+pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
+
+/// Says whether an archive or a table of metrics can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
+/// ever is.
+///
+/// # Errors
+/// When something is there, or the folder cannot be written.
+pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), FolderError> {
+    if path.is_dir() {
+        return Err(FolderError::IsFolder(path.to_owned()));
+    }
+    let is_there = path.symlink_metadata().is_ok();
+    if is_there && !overwrite {
+        return Err(FolderError::Exists(path.to_owned()));
+    }
+    let target = atomic::replaceable(path).map_err(|err| FolderError::write(path, err))?;
+    if is_there && !what.is_at(&target) {
+        return Err(FolderError::NotOurs(path.to_owned()));
+    }
+    atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
+}
+
+/// What a command writes into one file; with `--overwrite` it replaces a file of the same kind and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// An archive of kernels, as `gram` and `theory` write it.
+    Kernels,
+    /// A table of metrics, as `metrics` writes it.
+    Metrics,
+}
+
+impl Output {
+    /// Whether this file is one of this kind, or nothing yet.
+    fn is_at(self, path: &Path) -> bool {
+        let names = ["trace", "full", "sum-logits", "ntk_train_train"];
+        let is_kernels = || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name)));
+        path.metadata().is_ok_and(|found| found.len() == 0)
+            || match self {
+                Self::Kernels => is_kernels(),
+                Self::Metrics => is_metrics(path),
+            }
+    }
+}
+
+/// Whether the first line of this file is that of `metrics.csv`.
+fn is_metrics(path: &Path) -> bool {
+    let header = metrics_columns().join(",");
+    let mut start = vec![0; header.len()];
+    open_regular(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == header.as_bytes()
+}
+
+/// Writes an archive for `numpy.load`.
+///
+/// # Errors
+/// When it cannot be written; what was there is then still there.
+pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>) -> Result<(), FolderError> {
+    atomic::replace(path, |writer| {
+        let mut archive = NpzWriter::new(writer);
+        for (name, shape, values) in arrays {
+            archive.array(&name, &shape, values.iter().copied())?;
+        }
+        archive.finish()
+    })
+}
+
+/// Whether these are the bytes of a `.npy` file or of an archive, and not of a safetensors file.
+pub fn is_array(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+}
+
+/// An array of numbers that are computed with in 32 bits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Singles {
+    pub shape: Vec<usize>,
+    /// In C order; what does not fit 32 bits is infinite.
+    pub values: Vec<f32>,
+    /// What was done to read it, if anything.
+    pub note: Option<String>,
+}
+
+/// Reads the numbers of a `.npy` file, or of an archive those of the array of this name; without one, of its only array.
+///
+/// # Errors
+/// When there are none, in words.
+pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
+    let read = || {
+        let mut npz = NpzReader::of(Cursor::new(bytes), bytes.len() as u64, name.to_owned())?;
+        let names: Vec<String> = npz.names().map(str::to_owned).collect();
+        let chosen = match &names[..] {
+            _ if npz.has(name) => name,
+            [only] => only,
+            _ => return Ok(Err(printable_list(names.iter().map(String::as_str)))),
+        };
+        let header = npz.header(chosen)?;
+        let of_name = (chosen != name).then(|| format!("the array is {chosen}"));
+        let note = [of_name, read_as(&header)].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let array = npz.array(chosen)?;
+        Ok::<_, std::io::Error>(Ok((array, note)))
+    };
+    match read() {
+        Ok(Ok((array, note))) => {
+            Ok(Singles { shape: array.shape, values: array.values, note: (!note.is_empty()).then_some(note) })
+        }
+        Ok(Err(names)) => Err(format!("there is no array {name} among [{names}]: name the inputs {name}")),
+        Err(err) => Err(disk::words(&err)),
+    }
+}
+
+/// What is said of an array that is not floats in C order.
+fn read_as(header: &Header) -> Option<String> {
+    let order = header.is_turned().then_some("Fortran order turned into C order");
+    let name = header.type_name();
+    let usual = matches!(name.as_str(), "float32" | "float64");
+    let cast =
+        (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
+    let said = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    (!said.is_empty()).then_some(said)
+}
+
+/// The shape and the values of an array, in C order.
+pub type Floats = (Vec<usize>, Vec<f64>);
+
+/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or one array alone, as `numpy.save` does.
+pub struct Arrays {
+    npz: NpzReader,
+    /// What a single array is called here.
+    alone: Option<String>,
+    notes: Vec<String>,
+}
+
+impl Arrays {
+    /// Opens an archive, or a single array.
+    ///
+    /// # Errors
+    /// When it is none, in words.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let npz = NpzReader::open(path).map_err(|err| match err.kind() {
+            std::io::ErrorKind::InvalidData => format!("no archive of arrays: {err}"),
+            _ => format!("it cannot be read: {}", disk::words(&err)),
+        })?;
+        Ok(Self { npz, alone: None, notes: Vec::new() })
+    }
+
+    /// The same; an array alone is the one of this name.
+    #[must_use]
+    pub fn alone_is(mut self, name: &str) -> Self {
+        if self.npz.is_alone() {
+            self.notes.push(format!("the array is {name}"));
+            self.alone = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// The names of arrays that are none of these, as they may be shown; `None` where there are none.
+    pub fn beside(&self, known: &[&str]) -> Option<String> {
+        let others: Vec<&str> = self.npz.names().filter(|name| !known.contains(name)).collect();
+        (!others.is_empty() && self.alone.is_none()).then(|| printable_list(others))
+    }
+
+    /// What was done to read the arrays so far, where that was more than to read them.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The name within the file, where it has an array of this name.
+    fn place(&self, name: &str) -> Option<String> {
+        if self.alone.as_deref() == Some(name) {
+            return self.npz.names().next().map(str::to_owned);
+        }
+        self.npz.has(name).then(|| name.to_owned())
+    }
+
+    /// The shape of an array of numbers, of which nothing else is read; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// When it holds something else, in words.
+    pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, String> {
+        let Some(place) = self.place(name) else { return Ok(None) };
+        let header = self.npz.header(&place).map_err(|err| err.to_string())?;
+        header.numbers().map_err(|err| err.to_string())?;
+        Ok(Some(header.shape))
+    }
+
+    /// The shape and the values of an array of numbers, in C order; `None` where there is none of this name.
+    ///
+    /// # Errors
+    /// When it holds something else, or does not fit into memory, in words.
+    pub fn floats(&mut self, name: &str) -> Result<Option<Floats>, String> {
+        let Some(place) = self.place(name) else { return Ok(None) };
+        let header = self.npz.header(&place).map_err(|err| err.to_string())?;
+        let array = self.npz.array(&place).map_err(|err| err.to_string())?;
+        self.notes.extend(read_as(&header).map(|said| format!("{name}: {said}")));
+        Ok(Some((array.shape, array.values)))
+    }
+}

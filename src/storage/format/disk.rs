@@ -1,0 +1,171 @@
+//! The single writes of which every folder is made: make, create, append, rename, remove, and put on the disk for good.
+//!
+//! Guarantees: each of them goes through this file, so that a test can let any one fail, and all after it, which is what a kill
+//! and a full disk do ([`BrokenDisk`]); an error is told in our words, without the number and the temporary names that the
+//! system and the libraries put into theirs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Opens a file to read it: a pipe or a device under its name would keep the program waiting, or feed it without an end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    File::open(path)
+}
+
+/// Reads such a file as text.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
+    io::read_to_string(open(path)?)
+}
+
+/// Makes a folder with those above it, unless it is there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    step(path)?;
+    fs::create_dir_all(path)
+}
+
+/// Starts a file anew.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    step(path)?;
+    File::create(path)
+}
+
+/// Adds bytes to the end of an open file, whose path is told for the tests.
+pub(crate) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Err(broken) = step(path) {
+        // A disk that fills takes what fits.
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        return Err(broken);
+    }
+    file.write_all(bytes)
+}
+
+/// Gives a file or a folder another name, in the place of the file that has it.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    step(to)?;
+    fs::rename(from, to)
+}
+
+/// Removes a file; that it is not there is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_err_and(|err| err.kind() == ErrorKind::NotFound) {
+        return Ok(());
+    }
+    step(path)?;
+    match fs::remove_file(path) {
+        Err(err) if err.kind() != ErrorKind::NotFound => Err(err),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder if nothing is in it; somebody else's file is a reason to leave it.
+pub(crate) fn remove_empty(path: &Path) {
+    if path.is_dir() && step(path).is_ok() {
+        let _ = fs::remove_dir(path);
+    }
+}
+
+/// Waits until what was written into a file is on the disk: there a disk that is full, or gone, says so at the latest.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    step(path)?;
+    // Windows wants a file that may be written.
+    let synced = OpenOptions::new().write(true).open(path)?.sync_all();
+    match synced {
+        // There are file systems that know no such thing.
+        Err(err) if matches!(err.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
+        other => other,
+    }
+}
+
+/// The same of the names in a folder, where the system has it.
+pub(crate) fn sync_folder(path: &Path) {
+    if cfg!(unix)
+        && let Ok(folder) = File::open(path)
+    {
+        // Not every file system can; the files themselves are there.
+        let _ = folder.sync_all();
+    }
+}
+
+/// Says that a single write below this path is about to happen; an error where a test wants it to fail.
+pub(crate) fn step(path: &Path) -> io::Result<()> {
+    if BROKEN.load(Ordering::Relaxed) == 0 {
+        return Ok(());
+    }
+    let faults = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match faults.iter().find(|fault| path.starts_with(&fault.below)) {
+        Some(fault) if fault.tried.fetch_add(1, Ordering::Relaxed) >= fault.good => Err(ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    }
+}
+
+/// How many [`BrokenDisk`]s there are.
+static BROKEN: AtomicUsize = AtomicUsize::new(0);
+static FAULTS: Mutex<Vec<Arc<Fault>>> = Mutex::new(Vec::new());
+
+#[derive(Debug)]
+struct Fault {
+    below: PathBuf,
+    good: usize,
+    tried: AtomicUsize,
+}
+
+/// Lets the single writes below a folder fail, as long as it lives: for tests of what a kill or a full disk leaves behind.
+#[derive(Debug)]
+pub struct BrokenDisk(Arc<Fault>);
+
+impl BrokenDisk {
+    /// The first `good` writes go well, and none after them.
+    pub fn after(below: &Path, good: usize) -> Self {
+        let fault = Arc::new(Fault { below: below.to_owned(), good, tried: AtomicUsize::new(0) });
+        FAULTS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&fault));
+        BROKEN.fetch_add(1, Ordering::Relaxed);
+        Self(fault)
+    }
+
+    /// How many writes were tried.
+    pub fn tried(&self) -> usize {
+        self.0.tried.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for BrokenDisk {
+    fn drop(&mut self) {
+        FAULTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|fault| !Arc::ptr_eq(fault, &self.0));
+        BROKEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is wrong, in our words: part of a sentence that has named the file.
+pub fn words(err: &io::Error) -> String {
+    let said = match err.kind() {
+        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::PermissionDenied => "permission denied",
+        ErrorKind::AlreadyExists => "it is there already",
+        ErrorKind::StorageFull => "the disk is full",
+        ErrorKind::QuotaExceeded => "the quota of disk space is used up",
+        ErrorKind::FileTooLarge => "the file would be larger than is allowed",
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        ErrorKind::NotADirectory => "a part of its path is a file and no folder",
+        ErrorKind::IsADirectory => "it is a folder",
+        ErrorKind::DirectoryNotEmpty => "the folder is not empty",
+        ErrorKind::InvalidFilename => "its name is too long or not allowed",
+        _ => return without_numbers(&err.to_string()),
+    };
+    said.to_owned()
+}
+
+/// The text of an error of the system without its number, and without the path that the library of temporary files adds.
+fn without_numbers(text: &str) -> String {
+    let text = text.split(" at path \"").next().unwrap_or(text);
+    let text = text.split(" (os error").next().unwrap_or(text);
+    crate::storage::run_folder::table_writer::one_line(text)
+}

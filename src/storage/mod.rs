@@ -1,0 +1,33 @@
+//! What is on disk: run, study and experiment folders, autosave, and the readers of other programs' arrays and weights.
+
+pub mod autosave;
+mod experiment_folder;
+pub mod format;
+mod import_npz;
+pub mod run_folder;
+mod state_dir;
+mod study_folder;
+mod window_state_file;
+
+pub use autosave::shelf::CutOff;
+pub use autosave::writer::{Autosave, Closing, Saver};
+pub use experiment_folder::{LessonFolder, ShelfFolder};
+pub use format::array_choice::array_of;
+pub use format::arrays::{Arrays, Floats, Output, Singles, check_place, is_array, read_singles, write_arrays};
+pub use format::atomic::write_new;
+pub use format::disk::{BrokenDisk, words};
+pub use format::guard::foreign;
+pub use format::image_layout::{Layout, LayoutError};
+pub use format::recognise::{Recognised, recognise};
+pub use format::regular_file::{open_regular, read_regular};
+pub use import_npz::{load_kernels, measure_kernels};
+pub use run_folder::create::{Opened, create, is_done};
+pub use run_folder::gram_reader::Grams;
+pub use run_folder::reader::{LoadError, Loaded, is_run, load, load_beside, load_lazily, load_rows};
+pub use run_folder::resume::{Tidied, tidy};
+pub use run_folder::table_writer::{metrics_of, write_metrics};
+pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
+pub use run_folder::writer::{FolderError, RunFolder};
+pub use state_dir::{STATE, state_folder};
+pub use study_folder::{LAWS_TABLE, RUNS, STUDY, StudyError, StudyFolder, TABLE};
+pub use window_state_file::KeptFile;

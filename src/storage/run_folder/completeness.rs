@@ -1,0 +1,75 @@
+//! Whether a run has ended, and whether what it says of its end is borne out by its files.
+//!
+//! Guarantee: a folder from which lines or Grams are missing that were there when the run ended is not taken for a run that has
+//! ended, whoever took them: a full disk, another program, a version that did not look.
+
+use std::fs;
+use std::path::Path;
+
+use super::info::{Facts, INFO};
+use super::kernels;
+use super::table_writer::{ACCURACY, EVENTS, Lines, METRICS, ending_of, kind, whole};
+use super::weights::MODEL;
+use crate::run::Ending;
+use crate::storage::format::table::lines_in;
+
+/// How the run in this folder says that it ended; `None` when it was cut off.
+pub(crate) fn ending(out: &Path) -> Option<Ending> {
+    let mut lines = Lines::open(&out.join(EVENTS)).ok()?;
+    let columns = ["step", "event", "detail"].map(|name| lines.column(name));
+    let mut last = None;
+    while let Some(line) = lines.next() {
+        last = line;
+    }
+    let line = last?;
+    let [step, event, detail] = columns.map(|column| line.get(column?));
+    (event? == kind::ENDED).then(|| ending_of(step?.parse().ok()?, detail?))?
+}
+
+/// How the run in this folder ended, if all that it had then is there.
+pub(crate) fn whole_ending(out: &Path) -> Option<Ending> {
+    ending(out).filter(|ending| lost(out, ending).is_none())
+}
+
+/// Which file of a run that has ended lacks a part of what it had then.
+pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
+    let had = Facts::read(&out.join(INFO)).unwrap_or_default().ended_with;
+    if !had.is_empty() {
+        let has = |name: &str| {
+            let path = out.join(name);
+            if name.ends_with(".csv") { lines_in(&path) } else { fs::metadata(path).map(|found| found.len()) }
+        };
+        // Who is short of room may have removed these, and no figure of a study is made of them.
+        let is_spared = |name: &str| [kernels::KERNELS, MODEL].contains(&name);
+        let lacks = |(name, size): &(String, u64)| has(name).map_or(!is_spared(name), |found| found < *size);
+        return had.into_iter().find(lacks).map(|(name, _)| name);
+    }
+    // A folder from before sizes were written down: a run that finished measured its last step, each row with its Gram.
+    let Ending::Finished { step } = ending else { return None };
+    let (rows, last) = rows(&out.join(METRICS));
+    if last != Some(*step) {
+        return Some(METRICS.to_owned());
+    }
+    if self::rows(&out.join(ACCURACY)).1 != Some(*step) {
+        return Some(ACCURACY.to_owned());
+    }
+    (1..rows).contains(&kernels::count_in(out)).then(|| kernels::KERNELS.to_owned())
+}
+
+/// How many snapshots the run in this folder has.
+pub(crate) fn snapshots(out: &Path) -> usize {
+    rows(&out.join(METRICS)).0
+}
+
+/// How many lines of a table are of a whole snapshot, where it tells, and the step of the last line that can be read.
+fn rows(path: &Path) -> (usize, Option<u64>) {
+    let Ok(mut lines) = Lines::open(path) else { return (0, None) };
+    let [block, step] = ["block", "step"].map(|name| lines.column(name));
+    let (mut count, mut last) = (0, None);
+    while let Some(line) = lines.next() {
+        let Some(line) = line else { continue };
+        count += usize::from(block.and_then(|block| line.get(block)) == Some("all"));
+        last = whole(&line, step).or(last);
+    }
+    (count, last)
+}

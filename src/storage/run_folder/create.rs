@@ -1,0 +1,122 @@
+//! Opens a folder for a new run, or for one that was cut off.
+//!
+//! Guarantees: a refusal is one sentence, and comes before anything is written; nothing that is there is lost unless the caller says so,
+//! and even then only files of our own names go.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+
+use super::completeness::{snapshots, whole_ending};
+use super::kernels::{KERNELS, PARTIAL};
+use super::resume;
+use super::writer::{Before, FILES, FolderError, RESUMED, RUN, RunFolder, remove_run};
+use crate::chart;
+use crate::run::Ending;
+use crate::spec::{Change, Spec};
+use crate::storage::format::{atomic, disk};
+use crate::storage::study_folder::STUDY;
+
+/// A folder ready to take a run.
+pub struct Opened {
+    pub folder: RunFolder,
+    /// How many snapshots the run had that was cut off here and now starts over; `None` for a new run.
+    pub resumed: Option<usize>,
+    /// What a kill had left half done and is finished now, one sentence each.
+    pub mended: Vec<String>,
+}
+
+/// Opens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
+///
+/// An existing folder with something in it is refused, unless it holds an unfinished run of the same spec: because a run
+/// repeats bit for bit, this one starts over, with the live changes that were saved. `overwrite` replaces whatever run is there.
+/// Nothing but the folder itself is made or removed before the run has started.
+pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, FolderError> {
+    if out.exists() && !out.is_dir() {
+        return Err(FolderError::IsFile(out.to_owned()));
+    }
+    let missing = !out.exists();
+    disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
+    let lock = lock(out)?;
+    let (mut spec, mut mended) = (spec.clone(), Vec::new());
+    let before = if missing {
+        Before::Missing
+    } else if atomic::is_bare(out) {
+        Before::Empty
+    } else if overwrite {
+        check_replaceable(out)?;
+        Before::Replace
+    } else {
+        let changes = || changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
+        changes()?;
+        // Not before it is known to be the same run: a refusal leaves everything as it was.
+        mended = resume::finish(out)?;
+        // Again, because a resumed run may have taken the place of the one that was cut off.
+        let found = changes()?;
+        spec.changes = found;
+        if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
+            return Err(FolderError::Finished(out.to_owned()));
+        }
+        Before::CutOff(snapshots(out))
+    };
+    let resumed = if let Before::CutOff(snapshots) = before { Some(snapshots) } else { None };
+    // Now, and not after a quarter of an hour of training.
+    atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, mended })
+}
+
+/// Says whether what is in this folder may be replaced by a run: a run that is there, all its files being regular ones. Beside what
+/// is somebody else's a run may lie, but not in the place of it.
+fn check_replaceable(out: &Path) -> Result<(), FolderError> {
+    if out.join(STUDY).exists() {
+        return Err(FolderError::Study(out.to_owned()));
+    }
+    let is_run = Spec::read(&out.join(RUN)).is_ok();
+    for name in FILES.into_iter().chain([KERNELS]) {
+        let path = out.join(name);
+        let is_ours = |found: fs::Metadata| is_run && found.is_file();
+        if fs::symlink_metadata(&path).is_ok_and(|found| !is_ours(found)) {
+            return Err(FolderError::NoRun(path));
+        }
+    }
+    let folders = [PARTIAL, RESUMED].map(|name| out.join(name));
+    match folders.into_iter().find(|path| fs::symlink_metadata(path).is_ok_and(|found| !(is_run && found.is_dir()))) {
+        Some(path) => Err(FolderError::NoRun(path)),
+        None => Ok(()),
+    }
+}
+
+/// Whether this run is in the folder and has come to its end, as planned or because it diverged: a second time would be the same.
+/// An error where something else is there.
+pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
+    if atomic::is_bare(out) {
+        return Ok(false);
+    }
+    changes_of_same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
+    Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
+}
+
+/// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
+pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
+    let Ok(folder) = File::open(out) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(out.to_owned())),
+        // A file system without locks is no reason not to run.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
+pub(crate) fn clear(out: &Path) -> Result<(), FolderError> {
+    chart::file_names().try_for_each(|name| atomic::remove(&out.join(chart::FOLDER).join(name)))?;
+    remove_run(&out.join(RESUMED), true)?;
+    remove_run(out, false)
+}
+
+/// The live changes of the run in this folder, if it is one of this spec.
+fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<Change>> {
+    let saved = Spec::read(&out.join(RUN)).ok()?;
+    let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };
+    let known = spec.changes.iter().all(|change| saved.changes.contains(change));
+    (planned.same_run(spec) && known).then_some(saved.changes)
+}

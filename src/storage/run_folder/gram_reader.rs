@@ -1,0 +1,93 @@
+//! The Grams of a run folder where they lie: read one at a time, when somebody looks.
+//!
+//! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
+//! cannot be read is an error in words and harms no other.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::kernel_part::Part;
+use crate::storage::format::npz::{NpzReader, invalid};
+
+/// In which of the two forms they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// One archive, not compressed, and the checksum of each where it has them.
+    Archive(PathBuf, Option<Vec<i64>>),
+    /// A small file each.
+    Files(Vec<PathBuf>),
+}
+
+/// Where the Grams of a run are.
+#[derive(Clone, Debug)]
+pub struct Grams {
+    place: Place,
+    n: usize,
+    times: Vec<(u64, f64)>,
+    /// What came of comparing the checksum of a whole archive of an older version, once somebody looked.
+    checked: Arc<OnceLock<Result<(), String>>>,
+}
+
+impl Grams {
+    pub(crate) fn new(place: Place, n: usize, times: Vec<(u64, f64)>) -> Self {
+        Self { place, n, times, checked: Arc::default() }
+    }
+
+    /// Step and epoch of each, in order.
+    pub fn times(&self) -> &[(u64, f64)] {
+        &self.times
+    }
+
+    /// Rows of each, which are its columns.
+    pub fn rows(&self) -> usize {
+        self.n
+    }
+
+    /// Bytes of one.
+    pub fn bytes(&self) -> u64 {
+        8 * (self.n * self.n) as u64
+    }
+
+    /// Step and epoch of the Gram that is nearest to an epoch.
+    pub fn nearest(&self, epoch: f64) -> Option<(u64, f64)> {
+        let gap = |time: &&(u64, f64)| (time.1 - epoch).abs();
+        self.times.iter().min_by(|a, b| gap(a).total_cmp(&gap(b))).copied()
+    }
+
+    /// Reads the Gram of a step, row-major [n, n].
+    ///
+    /// # Errors
+    /// When there is none or it cannot be read, in words.
+    pub fn read(&self, step: u64) -> Result<Arc<[f64]>, String> {
+        let at = self.times.iter().position(|time| time.0 == step).ok_or("no Gram was kept of this step")?;
+        let entries = self.n * self.n;
+        let values = match &self.place {
+            Place::Archive(path, checks) => {
+                if checks.is_none() {
+                    self.checked.get_or_init(|| check(path)).clone()?;
+                }
+                let read = NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries));
+                match (&read, checks) {
+                    (Ok(values), Some(checks)) if checks.get(at) != Some(&i64::from(check_of(values))) => {
+                        Err(invalid("its checksum is another one: the file is damaged".to_owned()))
+                    }
+                    _ => read,
+                }
+            }
+            Place::Files(paths) => Part::read(&paths[at], self.n, true).map(|part| part.gram),
+        };
+        values.map(Into::into).map_err(|err| err.to_string())
+    }
+}
+
+/// The checksum of the bytes of a Gram.
+pub(crate) fn check_of(values: &[f64]) -> u32 {
+    let mut check = flate2::Crc::new();
+    values.iter().for_each(|value| check.update(&value.to_le_bytes()));
+    check.sum()
+}
+
+/// Reads all Grams of an archive for their checksum: a single one has none.
+fn check(path: &Path) -> Result<(), String> {
+    NpzReader::open(path).and_then(|mut npz| npz.check("gram")).map_err(|err| err.to_string())
+}

@@ -1,0 +1,70 @@
+//! What a reader of a run folder cannot tell from the spec: names, sizes, counts. A small file of its own, `info.toml`.
+//!
+//! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::writer::FolderError;
+use crate::run::{RunInfo, TaskInfo};
+use crate::storage::format::{atomic, disk};
+
+pub(crate) const INFO: &str = "info.toml";
+
+/// The parts of [`RunInfo`] that are neither in `run.toml` nor in the arrays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Facts {
+    pub(crate) parameters: u64,
+    pub(crate) planned_steps: u64,
+    /// Device in words.
+    pub(crate) device: String,
+    /// Channels, height and width of an image.
+    pub(crate) image: [usize; 3],
+    pub(crate) class_names: Vec<String>,
+    pub(crate) tasks: Vec<TaskInfo>,
+    /// Lines of the tables and bytes of the other files when the run ended, by name: what shows later that a part of one is lost.
+    /// Empty until then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ended_with: BTreeMap<String, u64>,
+}
+
+impl Facts {
+    pub(crate) fn of(info: &RunInfo) -> Self {
+        Self {
+            parameters: info.parameters,
+            planned_steps: info.planned_steps,
+            device: info.device.clone(),
+            image: info.image,
+            class_names: info.class_names.clone(),
+            tasks: info.tasks.clone(),
+            ended_with: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), FolderError> {
+        let text = self.text(path)?;
+        atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    /// The same, and it is on the disk then.
+    pub(crate) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
+        let text = self.text(path)?;
+        atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))
+    }
+
+    fn text(&self, path: &Path) -> Result<String, FolderError> {
+        toml::to_string(self)
+            .map_err(|err| FolderError::write(path, crate::storage::format::npz::invalid(err.to_string())))
+    }
+
+    /// Reads them back; the error is a sentence.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let text = disk::text(path).map_err(|err| disk::words(&err))?;
+        toml::from_str(&text)
+            .map_err(|err: toml::de::Error| err.message().lines().next().unwrap_or_default().to_owned())
+    }
+}

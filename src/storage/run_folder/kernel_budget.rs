@@ -1,0 +1,70 @@
+//! Which Grams of a run stay on disk where only so many bytes may be taken.
+//!
+//! Guarantees: those that stay are evenly spaced, each twice as far from the next whenever the bytes are used up, and the one
+//! at the exact step of a switch stays as long as there is room for it; the first always does. One that alone would take an
+//! eighth of the bytes is not written at all. Every row stays: it is the pictures that grow coarser, not the curves.
+
+use crate::run::Snapshot;
+
+/// A Gram that was written.
+#[derive(Debug)]
+struct Kept {
+    /// Its place among all snapshots, and the number of its file.
+    place: usize,
+    number: usize,
+    bytes: u64,
+    at_switch: bool,
+}
+
+/// The bytes, and what has them.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// None where all are to stay.
+    most: Option<u64>,
+    every: usize,
+    seen: usize,
+    kept: Vec<Kept>,
+}
+
+impl Budget {
+    pub(crate) fn new(most: Option<u64>) -> Self {
+        Self { most, every: 1, seen: 0, kept: Vec::new() }
+    }
+
+    /// Whether the next snapshot's Gram is to be written.
+    pub(crate) fn wants(&self, snapshot: &Snapshot) -> bool {
+        let Some(most) = self.most else { return true };
+        let wanted = self.seen.is_multiple_of(self.every) || snapshot.row.at_switch;
+        wanted && snapshot.file_bytes() <= most / 8
+    }
+
+    /// Passes over the next snapshot.
+    pub(crate) fn pass(&mut self) {
+        self.seen += 1;
+    }
+
+    /// Notes that the next snapshot's Gram is in the file of this number, with so many bytes beside it; returns the numbers of those
+    /// that have to go.
+    pub(crate) fn wrote(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
+        let Some(most) = self.most else { return Vec::new() };
+        let (place, at_switch) = (self.seen, snapshot.row.at_switch);
+        self.kept.push(Kept { place, number, bytes: snapshot.file_bytes() + beside, at_switch });
+        self.seen += 1;
+        let mut gone = Vec::new();
+        while self.bytes() > most && self.every <= self.seen {
+            self.every *= 2;
+            let every = self.every;
+            let (stay, go) = self.kept.drain(..).partition(|kept| kept.place.is_multiple_of(every) || kept.at_switch);
+            self.kept = stay;
+            gone.extend(go);
+        }
+        while self.bytes() > most && self.kept.len() > 1 {
+            gone.push(self.kept.remove(1));
+        }
+        gone.into_iter().map(|kept: Kept| kept.number).collect()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.kept.iter().map(|kept| kept.bytes).sum()
+    }
+}

@@ -1,0 +1,387 @@
+//! The Grams of a run on disk: small files while it goes on, one `kernels.npz` when it has ended.
+//!
+//! Guarantees: every snapshot that was flushed survives a kill, because each is a whole file of its own; putting them together
+//! streams, so that the record of a long run need not fit in memory. Whichever of the two forms holds more is what is read: a
+//! kill while one becomes the other loses nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::gram_reader::{Grams, Place, check_of};
+use super::kernel_budget::Budget;
+use super::kernel_part::{GRAM_CHECK, LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
+use super::probes;
+use super::probes::{LIMIT, PROBES, Probes};
+use super::writer::FolderError;
+use crate::run::{Partner, RunInfo, Snapshot};
+use crate::storage::format::npz::{Array, NpzReader, NpzWriter, invalid};
+use crate::storage::format::{atomic, disk};
+
+pub(crate) const KERNELS: &str = "kernels.npz";
+pub(crate) const PARTIAL: &str = "kernels.partial";
+/// Snapshots that wait for the next flush take at most so many bytes.
+const MAX_PENDING: usize = 32 << 20;
+
+/// Writes the snapshots of a running run.
+#[derive(Debug)]
+pub(crate) struct KernelWriter {
+    folder: PathBuf,
+    pending: Vec<(Arc<Snapshot>, Option<Arc<Partner>>)>,
+    /// That of the next snapshot.
+    partner: Option<Arc<Partner>>,
+    pending_bytes: usize,
+    written: usize,
+    /// Of those the ones that the budget took away again.
+    removed: usize,
+    budget: Budget,
+}
+
+impl KernelWriter {
+    /// Makes the folder of the small files and writes whose rows and columns the Grams have.
+    pub(crate) fn start(folder: PathBuf, info: &RunInfo, budget: Budget) -> Result<Self, FolderError> {
+        disk::make_folder(&folder).map_err(|err| FolderError::write(&folder, err))?;
+        Probes::of(info).write_beside(&folder)?;
+        Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, removed: 0, budget })
+    }
+
+    /// Writes the infinite-width kernel on the probes.
+    pub(crate) fn limit(&self, kernel: &[f64]) -> Result<(), FolderError> {
+        probes::write_limit(&self.folder, kernel)
+    }
+
+    /// Whether a flush is due whatever the clock says.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pending_bytes > MAX_PENDING
+    }
+
+    /// Takes the Gram where the lag of the next snapshot begins.
+    pub(crate) fn partner(&mut self, partner: Arc<Partner>) {
+        self.partner = Some(partner);
+    }
+
+    pub(crate) fn push(&mut self, snapshot: Arc<Snapshot>) {
+        let partner = self.partner.take();
+        self.pending_bytes += bytes_of(&snapshot, partner.as_ref());
+        self.pending.push((snapshot, partner));
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
+        // One leaves the queue when it is written, not before: a full disk must not take the others with it.
+        while let Some((snapshot, partner)) = self.pending.first() {
+            if self.budget.wants(snapshot) {
+                self.write(snapshot, partner.as_deref())?;
+                let beside = partner.as_ref().map_or(0, |partner| 8 * partner.gram.len() as u64);
+                for gone in self.budget.wrote(self.written, snapshot, beside) {
+                    atomic::remove(&self.folder.join(file_name(gone)))?;
+                    self.removed += 1;
+                }
+                self.written += 1;
+            } else {
+                self.budget.pass();
+            }
+            self.pending_bytes -= bytes_of(snapshot, partner.as_ref());
+            self.pending.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot into the next small file.
+    fn write(&self, snapshot: &Snapshot, partner: Option<&Partner>) -> Result<(), FolderError> {
+        atomic::replace(&self.folder.join(file_name(self.written)), |writer| {
+            let (n, row) = (snapshot.eigenvalues.len(), &snapshot.row);
+            let mut npz = NpzWriter::new(writer);
+            npz.array("step", &[], [row.step as i64])?;
+            npz.array("epoch", &[], [row.epoch])?;
+            npz.array("task", &[], [row.task as i64])?;
+            let lag = row.blocks.first().and_then(|block| block.lag_steps).unwrap_or(0);
+            npz.array(LAG_STEPS, &[], [lag as i64])?;
+            npz.array("gram", &[n, n], snapshot.gram.iter().copied())?;
+            if let Some(Partner { step, epoch, gram }) = partner {
+                npz.array(PARTNER_STEP, &[], [*step as i64])?;
+                npz.array(PARTNER_EPOCH, &[], [*epoch])?;
+                npz.array(PARTNER, &[n, n], gram.iter().copied())?;
+            }
+            npz.array("eigenvalues", &[n], snapshot.eigenvalues.iter().copied())?;
+            let blocks = snapshot.block_eigenvalues.concat();
+            npz.array("block_eigenvalues", &[blocks.len()], blocks)?;
+            for (name, values) in snapshot.outputs.iter().flat_map(|outputs| outputs.arrays()) {
+                npz.array(&name, &[n, values.len() / n.max(1)], values.iter().copied())?;
+            }
+            npz.finish()
+        })
+    }
+
+    /// Snapshots flushed so far.
+    pub(crate) fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Snapshots whose Grams are there.
+    pub(crate) fn kept(&self) -> usize {
+        self.written - self.removed
+    }
+
+    /// Goes on in another folder, to which the small files have been moved.
+    pub(crate) fn moved_to(&mut self, folder: PathBuf) {
+        self.folder = folder;
+    }
+}
+
+/// Bytes that a waiting snapshot keeps from being freed.
+fn bytes_of(snapshot: &Snapshot, partner: Option<&Arc<Partner>>) -> usize {
+    8 * (snapshot.gram.len() + partner.map_or(0, |partner| partner.gram.len()))
+        + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
+}
+
+fn file_name(number: usize) -> String {
+    format!("{number:06}.npz")
+}
+
+/// The small files of a folder in order; those that are not ours are left out.
+pub(crate) fn parts(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let number = |name: &str| name.strip_suffix(".npz").filter(|stem| stem.len() >= 6)?.parse::<u64>().ok();
+    let numbered = entries.flatten().filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path())));
+    let mut found: Vec<(u64, PathBuf)> = numbered.collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// All our files in the folder of the small files, the probes last: the parts mean nothing without them.
+fn all_parts(folder: &Path) -> Vec<PathBuf> {
+    let others = [LIMIT, PROBES].map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
+    parts(folder).into_iter().chain(others).collect()
+}
+
+/// Removes the small files, and their folder if nothing else is in it.
+pub(crate) fn remove_parts(folder: &Path) -> Result<(), FolderError> {
+    all_parts(folder).iter().try_for_each(|path| atomic::remove(path))?;
+    atomic::sweep(folder);
+    disk::remove_empty(folder);
+    Ok(())
+}
+
+/// Whether all small files can be read, as far as their sizes: parts appear by renaming, so one that cannot is somebody else's doing.
+pub(crate) fn can_be_read(folder: &Path) -> bool {
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return false };
+    parts(folder).iter().all(|path| Part::read(path, probes.probes.len(), false).is_ok())
+}
+
+/// Puts the small files of a run folder together into `kernels.npz`, which is then on the disk; the small files stay. Returns how
+/// many Grams it holds. Nothing happens where there are no small files, or fewer than it holds already.
+pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
+    let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
+    let there = count_of(&target);
+    // Without the probes the parts mean nothing to us.
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(there) };
+    let n = probes.probes.len();
+    let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
+    for path in parts(&folder) {
+        // A part that is not whole can only be somebody else's doing: parts appear by renaming.
+        if let Ok(part) = Part::read(&path, n, true) {
+            let outputs: Vec<String> = part.outputs.iter().map(|(name, _)| name.clone()).collect();
+            classes = classes.max(part.outputs.first().map_or(0, |(_, values)| values.len() / n.max(1)));
+            named.extend(outputs.into_iter().filter(|name| !named.contains(name)).collect::<Vec<_>>());
+            heads.push((path, part.step, part.epoch, part.task, part.lag, part.partner));
+        }
+    }
+    if there > heads.len() {
+        return Ok(there);
+    }
+    let (count, mut checks) = (heads.len(), Vec::new());
+    atomic::replace_for_good(&target, |writer| {
+        let mut npz = NpzWriter::new(writer);
+        npz.array("step", &[count], heads.iter().map(|head| head.1))?;
+        npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
+        npz.array("task", &[count], heads.iter().map(|head| head.3))?;
+        // Absent in a run that an older version has begun.
+        if heads.iter().all(|head| head.4.is_some()) {
+            npz.array(LAG_STEPS, &[count], heads.iter().filter_map(|head| head.4))?;
+        }
+        for (name, shape) in
+            [("gram", &[count, n, n][..]), ("eigenvalues", &[count, n]), ("block_eigenvalues", &[count, n])]
+        {
+            npz.stream(name, shape, |push| {
+                heads.iter().try_for_each(|(path, ..)| {
+                    let values: Array<f64> = NpzReader::open(path)?.array(name)?;
+                    if name == "gram" {
+                        checks.push(i64::from(check_of(&values.values)));
+                    }
+                    values.values.iter().try_for_each(&mut *push)
+                })
+            })?;
+        }
+        npz.array(GRAM_CHECK, &[count], checks.iter().copied())?;
+        let paired: Vec<(&PathBuf, (i64, f64))> = heads.iter().filter_map(|head| Some((&head.0, head.5?))).collect();
+        npz.array(PARTNER_STEP, &[paired.len()], paired.iter().map(|(_, partner)| partner.0))?;
+        npz.array(PARTNER_EPOCH, &[paired.len()], paired.iter().map(|(_, partner)| partner.1))?;
+        npz.stream(PARTNER, &[paired.len(), n, n], |push| {
+            paired.iter().try_for_each(|(path, _)| {
+                let values: Array<f64> = NpzReader::open(path)?.array(PARTNER)?;
+                values.values.iter().try_for_each(&mut *push)
+            })
+        })?;
+        for name in &named {
+            npz.stream(name, &[count, n, classes], |push| {
+                heads.iter().try_for_each(|(path, ..)| {
+                    let mut part = NpzReader::open(path)?;
+                    // Nobody has said anything there: in an array that is no number.
+                    let values = if part.has(name) { part.array(name)?.values } else { vec![f32::NAN; n * classes] };
+                    values.iter().try_for_each(&mut *push)
+                })
+            })?;
+        }
+        probes.write(&mut npz)?;
+        npz.finish()
+    })?;
+    Ok(count_of(&target))
+}
+
+/// How many Grams a run folder has, in whichever of the two forms holds more.
+pub(crate) fn count_in(run: &Path) -> usize {
+    count_of(&run.join(KERNELS)).max(parts(&run.join(PARTIAL)).len())
+}
+
+/// How many snapshots an assembled file holds; 0 when it cannot be read.
+pub(crate) fn count_of(path: &Path) -> usize {
+    NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
+}
+
+/// Where the Grams of a run folder are, in whichever of the two forms holds more.
+pub(crate) struct Source {
+    path: PathBuf,
+    parts: Vec<PathBuf>,
+    n: usize,
+}
+
+/// Finds the Grams of a run folder and reads which images they are of; what cannot be read is told to `warn`.
+pub(crate) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, Source)> {
+    let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
+    let mut parts = parts(&folder);
+    let assembled = count_of(&target) >= parts.len();
+    if assembled {
+        parts.clear();
+    }
+    let (name, path) = if assembled { (KERNELS, target) } else { (PARTIAL, folder.join(PROBES)) };
+    if !path.exists() {
+        warn("there are no kernels in this folder, so the Gram and its spectrum are missing".to_owned());
+        return None;
+    }
+    match Probes::read(&path) {
+        Ok(probes) => {
+            let n = probes.probes.len();
+            Some((probes, Source { path, parts, n }))
+        }
+        Err(err) => {
+            let why = disk::words(&err);
+            warn(format!("{name} cannot be read, so the Gram and its spectrum are missing: {why}"));
+            None
+        }
+    }
+}
+
+impl Source {
+    /// Hands each snapshot to `take`, in order, holding one at a time.
+    pub(crate) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
+        if self.parts.is_empty() {
+            if let Err(err) = read_assembled(&self.path, self.n, true, take) {
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
+            }
+            return;
+        }
+        for path in self.parts {
+            match Part::read(&path, self.n, true) {
+                Ok(part) => take(part),
+                Err(err) => warn(left_out(&path, &err)),
+            }
+        }
+    }
+
+    /// The same without the Grams, and where these can be read. Of an archive that somebody has compressed everything is read.
+    pub(crate) fn heads(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) -> Option<Grams> {
+        let (mut times, mut files) = (Vec::new(), Vec::new());
+        let mut note = |part: &Part| times.push((u64::try_from(part.step).unwrap_or(0), part.epoch));
+        if self.parts.is_empty() {
+            if NpzReader::open(&self.path).and_then(|mut npz| npz.laid_out("gram")).is_err() {
+                self.each(take, warn);
+                return None;
+            }
+            let head = |part: Part| {
+                note(&part);
+                take(part);
+            };
+            if let Err(err) = read_assembled(&self.path, self.n, false, head) {
+                warn(format!("{KERNELS} cannot be read to its end: {}", disk::words(&err)));
+            }
+            let checks = NpzReader::open(&self.path).and_then(|mut npz| npz.array(GRAM_CHECK)).ok();
+            let checks = checks.map(|checks| checks.values).filter(|checks| checks.len() == times.len());
+            return Some(Grams::new(Place::Archive(self.path, checks), self.n, times));
+        }
+        for path in self.parts {
+            match Part::read(&path, self.n, false) {
+                Ok(part) => {
+                    note(&part);
+                    files.push(path);
+                    take(part);
+                }
+                Err(err) => warn(left_out(&path, &err)),
+            }
+        }
+        Some(Grams::new(Place::Files(files), self.n, times))
+    }
+}
+
+fn left_out(path: &Path, err: &io::Error) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("{PARTIAL}/{name} cannot be read and is left out: {}", disk::words(err))
+}
+
+/// What was said at this place of so many, if anything.
+fn said(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
+    let each = array.values.len() / count;
+    let values = array.values.get(place * each..(place + 1) * each)?;
+    values.iter().all(|value| !value.is_nan()).then(|| values.to_vec())
+}
+
+fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)) -> io::Result<()> {
+    let mut npz = NpzReader::open(path)?;
+    let (steps, epochs, tasks) = (npz.array::<i64>("step")?, npz.array::<f64>("epoch")?, npz.array::<i64>("task")?);
+    let (eigen, blocks) = (npz.array::<f64>("eigenvalues")?, npz.array::<f64>("block_eigenvalues")?);
+    let (count, outputs) = (steps.values.len(), outputs(&mut npz)?);
+    let fits = eigen.values.len() == count * n && blocks.values.len() == count * n;
+    if !fits || epochs.values.len() != count || tasks.values.len() != count {
+        return Err(invalid("its arrays differ in length".to_owned()));
+    }
+    let part = |place: usize, gram: Vec<f64>| Part {
+        step: steps.values[place],
+        epoch: epochs.values[place],
+        task: tasks.values[place],
+        gram,
+        lag: None,
+        partner: None,
+        eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
+        block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
+        outputs: outputs.iter().filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?))).collect(),
+    };
+    let misfit = || invalid("its Grams do not fit its probes".to_owned());
+    if !whole {
+        if npz.laid_out("gram")? != [count, n, n] {
+            return Err(misfit());
+        }
+        (0..count).for_each(|place| take(part(place, Vec::new())));
+        return Ok(());
+    }
+    // Snapshots that were taken cannot be taken back.
+    npz.check("gram")?;
+    npz.numbers("gram", |header, values| {
+        if header.shape != [count, n, n] {
+            return Err(misfit());
+        }
+        (0..count).try_for_each(|place| {
+            take(part(place, (&mut *values).take(n * n).collect::<io::Result<_>>()?));
+            Ok(())
+        })
+    })
+}

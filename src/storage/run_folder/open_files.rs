@@ -1,0 +1,169 @@
+//! The files of a run that are open while it goes on: its tables, and the small files of its Grams.
+//!
+//! Guarantees: a Gram is written before the rows that it belongs to, and rows before the events that say what came of them; what
+//! is sealed is all there, on the disk, and has been looked at.
+
+use std::path::Path;
+
+use super::kernel_budget::Budget;
+use super::kernels;
+use super::kernels::{KERNELS, KernelWriter, PARTIAL};
+use super::table_writer;
+use super::table_writer::{
+    ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind, number,
+};
+use super::weights::MODEL;
+use super::writer::FolderError;
+use super::{info, writer};
+use crate::run::{Ending, Row, RunInfo};
+use crate::spec::Spec;
+use crate::storage::format::disk;
+use crate::storage::format::table::Table;
+
+/// Holds the open tables and small files of a run, so that they are flushed and sealed in one order.
+pub(crate) struct Files {
+    pub(crate) rows: RowTables,
+    pub(crate) ledger: Table,
+    events: Table,
+    pub(crate) kernels: KernelWriter,
+    facts: info::Facts,
+    /// Whether the weights were told.
+    pub(crate) weights: bool,
+}
+
+/// The tables that every row goes into.
+pub(crate) struct RowTables {
+    metrics: Table,
+    accuracy: Table,
+    layers: Table,
+    tensors: Table,
+    cross: Table,
+    logits: Table,
+    optimiser: Table,
+    predictions: Table,
+}
+
+impl RowTables {
+    fn create(folder: &Path) -> Result<Self, FolderError> {
+        Ok(Self {
+            metrics: Table::create(folder.join(METRICS), &table_writer::metrics_columns())?,
+            accuracy: Table::create(folder.join(ACCURACY), &table_writer::ACCURACY_COLUMNS)?,
+            layers: Table::create(folder.join(LAYERS), &table_writer::LAYERS_COLUMNS)?,
+            tensors: Table::create(folder.join(TENSORS), &table_writer::TENSORS_COLUMNS)?,
+            cross: Table::create(folder.join(CROSS), &table_writer::CROSS_COLUMNS)?,
+            logits: Table::create(folder.join(LOGITS), &table_writer::LOGITS_COLUMNS)?,
+            optimiser: Table::create(folder.join(OPTIMISER), &table_writer::OPTIMISER_COLUMNS)?,
+            predictions: Table::create(folder.join(PREDICTIONS), &table_writer::PREDICTIONS_COLUMNS)?,
+        })
+    }
+
+    fn append(folder: &Path) -> Result<Self, FolderError> {
+        let table = |name| Table::append(folder.join(name));
+        Ok(Self {
+            metrics: table(METRICS)?,
+            accuracy: table(ACCURACY)?,
+            layers: table(LAYERS)?,
+            tensors: table(TENSORS)?,
+            cross: table(CROSS)?,
+            logits: table(LOGITS)?,
+            optimiser: table(OPTIMISER)?,
+            predictions: table(PREDICTIONS)?,
+        })
+    }
+
+    pub(crate) fn push(&mut self, row: &Row) -> Result<(), FolderError> {
+        table_writer::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
+        table_writer::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))?;
+        table_writer::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
+        table_writer::tensors_lines(row).try_for_each(|line| self.tensors.push(line))?;
+        table_writer::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
+        table_writer::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
+        table_writer::optimiser_lines(row).try_for_each(|line| self.optimiser.push(line))?;
+        table_writer::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
+    }
+
+    fn all(&mut self) -> [&mut Table; 8] {
+        let Self { metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions } = self;
+        [metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions]
+    }
+}
+
+impl Files {
+    /// Starts all of them; `run.toml` comes first, because without it nothing else means anything.
+    pub(crate) fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
+        disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
+        writer::write_spec(folder, spec)?;
+        let facts = info::Facts::of(run);
+        facts.write(&folder.join(info::INFO))?;
+        Ok(Self {
+            rows: RowTables::create(folder)?,
+            ledger: Table::create(folder.join(LEDGER), &table_writer::LEDGER_COLUMNS)?,
+            events: Table::create(folder.join(EVENTS), &table_writer::EVENTS_COLUMNS)?,
+            kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
+            facts,
+            weights: false,
+        })
+    }
+
+    pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
+        self.events.push([step.to_string(), number(epoch), event.to_owned(), table_writer::one_line(detail)])
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
+        // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
+        self.kernels.flush()?;
+        self.rows.all().into_iter().try_for_each(Table::flush)?;
+        self.ledger.flush()?;
+        self.events.flush()
+    }
+
+    /// Waits until the tables of rows, as far as they are written, are on the disk; Grams and events have their own times.
+    pub(crate) fn sync(&mut self) -> Result<(), FolderError> {
+        self.rows.all().into_iter().try_for_each(Table::sync)?;
+        self.ledger.sync()
+    }
+
+    /// Goes on in another folder, to which all files have been moved.
+    pub(crate) fn moved_to(&mut self, folder: &Path) -> Result<(), FolderError> {
+        self.rows = RowTables::append(folder)?;
+        self.ledger = Table::append(folder.join(LEDGER))?;
+        self.events = Table::append(folder.join(EVENTS))?;
+        self.kernels.moved_to(folder.join(PARTIAL));
+        Ok(())
+    }
+
+    /// Brings the run to its end: puts the Grams together, looks whether everything is there, and only then says in the folder
+    /// that the run has ended. After a kill anywhere in this the folder is that of a run that was cut off, or has ended.
+    pub(crate) fn seal(mut self, folder: &Path, ending: &Ending, epoch: Option<f64>) -> Result<(), FolderError> {
+        self.flush()?;
+        let broken = |name: &str, why: &str| FolderError::Write { path: folder.join(name), why: why.to_owned() };
+        if kernels::assemble(folder)? != self.kernels.kept() {
+            return Err(broken(
+                PARTIAL,
+                "Grams in it were removed or changed by another program while the run went on",
+            ));
+        }
+        self.sync()?;
+        let mut whole = vec![writer::RUN, KERNELS];
+        whole.extend(self.weights.then_some(MODEL));
+        let mut sizes: Vec<(String, u64)> = self.rows.all().map(|table| table.size()).into();
+        sizes.push(self.ledger.size());
+        for name in whole {
+            let path = folder.join(name);
+            // The others are when they have their names.
+            if name == MODEL {
+                disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
+            }
+            let found = std::fs::metadata(&path).map_err(|err| FolderError::write(&path, err))?;
+            sizes.push((name.to_owned(), found.len()));
+        }
+        self.facts.ended_with = sizes.into_iter().collect();
+        self.facts.write_for_good(&folder.join(info::INFO))?;
+        disk::sync_folder(folder);
+        self.note(ending.step(), epoch, kind::ENDED, &table_writer::ending_text(ending))?;
+        self.events.sync()?;
+        // The run is whole. What is left over is taken away when the folder is next opened, if not now.
+        let _ = kernels::remove_parts(&folder.join(PARTIAL));
+        Ok(())
+    }
+}

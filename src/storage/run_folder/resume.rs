@@ -1,0 +1,132 @@
+//! Finishes what a kill left half done in a run folder, and puts a resumed run in the place of the one that was cut off.
+//!
+//! Guarantees: a resumed run takes the place of the old one as a whole. Before the first of its files is moved, a mark says that
+//! it is about to be ([`TAKES_OVER`]); whoever finds the mark moves the rest, and it goes last. Without the mark nothing was moved.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::completeness;
+use super::create::lock;
+use super::kernels;
+use super::kernels::{KERNELS, PARTIAL};
+use super::reader::is_run;
+use super::writer::FolderError;
+use super::writer::{FILES, RESUMED, remove_run};
+use crate::chart;
+use crate::storage::format::{atomic, disk};
+
+/// The mark, in the folder of the resumed run.
+const TAKES_OVER: &str = "takes-over";
+
+/// Moves the files of the resumed run, which are all there, over those of the old one.
+pub(crate) fn take_over(out: &Path) -> Result<(), FolderError> {
+    let staged = out.join(RESUMED);
+    disk::sync_folder(&staged);
+    atomic::replace_for_good(&staged.join(TAKES_OVER), |_| Ok(()))?;
+    move_all(out)
+}
+
+fn move_all(out: &Path) -> Result<(), FolderError> {
+    let (staged, failed) = (out.join(RESUMED), |path: &Path, err| FolderError::write(path, err));
+    let (from, to) = (staged.join(PARTIAL), out.join(PARTIAL));
+    // As long as it is there, none of it was moved.
+    if from.exists() {
+        kernels::remove_parts(&to)?;
+        disk::rename(&from, &to).map_err(|err| failed(&to, err))?;
+    }
+    atomic::remove(&out.join(KERNELS))?;
+    for name in FILES {
+        let (from, to) = (staged.join(name), out.join(name));
+        if from.exists() {
+            disk::rename(&from, &to).map_err(|err| failed(&to, err))?;
+        }
+    }
+    disk::sync_folder(out);
+    atomic::remove(&staged.join(TAKES_OVER))?;
+    remove_run(&staged, true)
+}
+
+/// Finishes what a kill left half done in this folder, which is locked, and takes away what it left over. Says what it did, one
+/// sentence each; nothing where the folder is no run's.
+pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
+    let mut told = Vec::new();
+    if !is_run(out) {
+        return Ok(told);
+    }
+    let place = out.display();
+    if out.join(RESUMED).join(TAKES_OVER).exists() {
+        move_all(out)?;
+        told.push(format!(
+            "{place}: a resumed run was being put in its place when the program was killed; now it is there"
+        ));
+    }
+    if completeness::ending(out).is_some() {
+        told.extend(put_together(out)?);
+        // What an attempt to repeat a run left that has ended.
+        remove_run(&out.join(RESUMED), true)?;
+    }
+    for folder in [out.to_owned(), out.join(PARTIAL), out.join(chart::FOLDER)] {
+        atomic::sweep(&folder);
+    }
+    Ok(told)
+}
+
+/// The same of a folder that nobody writes.
+///
+/// # Errors
+/// When somebody does, or it cannot be written.
+pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
+    if !is_run(run) {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(run)?;
+    finish(run)
+}
+
+/// A run folder that is in order, and that nobody else writes as long as this lives.
+#[derive(Debug)]
+pub struct Tidied {
+    /// What was done for that, one sentence each.
+    pub told: Vec<String>,
+    _lock: Option<File>,
+}
+
+/// Does for a run that is not being written what its own end, or the next attempt, would have done: finishes what a kill left half
+/// done, puts its Grams together for NumPy, takes away what was left over.
+///
+/// # Errors
+/// When somebody writes the folder, or it cannot be written.
+pub fn tidy(run: &Path) -> Result<Tidied, FolderError> {
+    if !is_run(run) {
+        return Ok(Tidied { told: Vec::new(), _lock: None });
+    }
+    let lock = lock(run)?;
+    let mut told = finish(run)?;
+    remove_run(&run.join(RESUMED), true)?;
+    told.extend(put_together(run)?);
+    Ok(Tidied { told, _lock: lock })
+}
+
+/// Puts the Grams of a run that nobody writes together; those that cannot all be read stay as they are.
+fn put_together(run: &Path) -> Result<Option<String>, FolderError> {
+    let partial = run.join(PARTIAL);
+    if !partial.exists() {
+        return Ok(None);
+    }
+    let (parts, place) = (kernels::parts(&partial).len(), run.display());
+    if !kernels::can_be_read(&partial) {
+        let sentence = format!("{place}: not all files in {PARTIAL} can be read, so they are not put together");
+        return Ok((parts > 0).then_some(sentence));
+    }
+    let before = kernels::count_of(&run.join(KERNELS));
+    let count = kernels::assemble(run)?;
+    if count < parts {
+        let sentence = format!("{place}: not all files in {PARTIAL} can be read, so they are kept beside {KERNELS}");
+        return Ok(Some(sentence));
+    }
+    kernels::remove_parts(&partial)?;
+    let sentence =
+        format!("{place}: the run was cut off before its kernels were put together; {KERNELS} now has all {count}");
+    Ok((count > 0 && before < count).then_some(sentence))
+}

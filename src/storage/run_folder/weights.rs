@@ -1,0 +1,245 @@
+//! Weights as safetensors: those of a run, named and laid out as in PyTorch, with what else decides its network's function;
+//! and those of others, in one file or in shards.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::reader::read_spec;
+use super::writer::FolderError;
+use super::writer::RUN;
+use crate::run::{NamedTensor, Weights, printable};
+use crate::spec::{Said, SaidError};
+use crate::storage::format::npz::invalid;
+use crate::storage::format::{atomic, disk, recognise::recognise, regular_file::read_regular};
+
+pub(crate) const MODEL: &str = "model.safetensors";
+/// The step at which a run's weights were saved, in the file's metadata.
+const STEP: &str = "step";
+
+/// Writes all tensors as f32; the step and what decides the function are in the file's metadata.
+pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
+    let bytes: Vec<Vec<u8>> = weights
+        .tensors
+        .iter()
+        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    atomic::replace(path, |writer| {
+        let view = |(tensor, bytes)| {
+            let NamedTensor { name, shape, .. }: &NamedTensor = tensor;
+            let bytes: &Vec<u8> = bytes;
+            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
+        };
+        let views = weights.tensors.iter().zip(&bytes).map(view).collect::<Result<Vec<_>, _>>();
+        let mut metadata: HashMap<String, String> = weights.network.pairs().into_iter().collect();
+        metadata.insert(STEP.to_owned(), weights.step.to_string());
+        let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
+        writer.write_all(&in_order(file.map_err(|err| invalid(err.to_string()))?)?)
+    })
+}
+
+/// The same file with the entries of its header in the order of their names. The library writes the metadata in another order
+/// each time, and the same run is the same files to the byte.
+fn in_order(mut file: Vec<u8>) -> io::Result<Vec<u8>> {
+    let Some((length, rest)) = file.split_first_chunk_mut::<8>() else { return Ok(file) };
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(io::Error::other)?;
+    let Some(header) = rest.get_mut(..length) else { return Ok(file) };
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
+    let text = serde_json::to_vec(&entries)?;
+    // The same words, so of the same length; what is left over was filled with spaces before, too.
+    if let Some(place) = header.get_mut(..text.len()) {
+        place.copy_from_slice(&text);
+    }
+    Ok(file)
+}
+
+/// Reads them back; only tensors of f32 are ours.
+pub(crate) fn read(path: &Path) -> io::Result<Weights> {
+    let bytes = read_regular(path)?;
+    let (step, network) = told(&bytes).map_err(|err| invalid(err.to_string()))?;
+    let mut tensors = Vec::new();
+    for (name, view) in tensors_of(&bytes).map_err(invalid)?.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(invalid(format!("the tensor {} is not of 32-bit floats", printable(&name))));
+        }
+        let values = view.data().chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        tensors.push(NamedTensor { name, shape: view.shape().to_vec(), values: values.collect() });
+    }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Weights { step: step.unwrap_or(0), network, tensors })
+}
+
+/// The tensors in the bytes of a safetensors file, or why there are none, in our words. The reader holds every shape and place
+/// against the bytes that are there.
+///
+/// # Errors
+/// When the file is something else, damaged, or cut short.
+pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
+    SafeTensors::deserialize(bytes).map_err(|err| {
+        // The header's length in eight bytes, then the header.
+        let is_one = bytes.get(4..9) == Some(b"\0\0\0\0{");
+        if let (false, Some(found)) = (is_one, recognise(bytes)) {
+            return format!("no safetensors file but {}: {}", found.what, found.way_out);
+        }
+        match err {
+            SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength if is_one => {
+                "no safetensors file that is whole: it ends before its tensors do, or goes on behind them; copy or \
+                 download it again"
+                    .to_owned()
+            }
+            SafeTensorError::TensorInvalidInfo
+            | SafeTensorError::InvalidOffset(_)
+            | SafeTensorError::ValidationOverflow
+                if is_one =>
+            {
+                "no safetensors file that can be read: the sizes in its header contradict each other".to_owned()
+            }
+            _ if is_one => "no safetensors file that can be read: its header is damaged".to_owned(),
+            _ => "no safetensors file, and of no kind that is known".to_owned(),
+        }
+    })
+}
+
+/// The step and the network that the metadata of a safetensors file tells of, where it does.
+fn told(bytes: &[u8]) -> Result<(Option<u64>, Said), SaidError> {
+    let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, found)| found.metadata().clone());
+    let metadata = metadata.unwrap_or_default();
+    let said = Said::from_pairs(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+    Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), said))
+}
+
+/// Why a weights file cannot be opened; each prints as a part of a sentence.
+#[derive(Debug, Error)]
+pub enum WeightsFileError {
+    #[error("it cannot be read: {}", disk::words(.0))]
+    Read(#[from] io::Error),
+    #[error("{}", shown(.0))]
+    Said(#[from] SaidError),
+    #[error("the weights are {0}")]
+    Format(String),
+    #[error(
+        "this is one shard of several, a part of the network: give their index, the file that ends in .safetensors.index.json"
+    )]
+    OneShard,
+    #[error("the index of shards {0}")]
+    Index(String),
+    #[error("the shard {name}: {why}")]
+    Shard { name: String, why: String },
+}
+
+fn shown(err: &SaidError) -> String {
+    match err {
+        SaidError::Unknown { key, value } => {
+            SaidError::Unknown { key: printable(key), value: printable(value) }.to_string()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether a file is called as one of several shards is, `model-00001-of-00002.safetensors`.
+fn is_shard(path: &Path) -> bool {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let Some((front, count)) = stem.rsplit_once("-of-") else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let place = front.rsplit('-').next().unwrap_or_default();
+    is_number(place) && is_number(count) && count.parse() != Ok(1)
+}
+
+/// A weights file as bytes: one file, or the shards that an index names.
+#[derive(Debug)]
+pub struct WeightsFile {
+    /// Of each safetensors file.
+    pub parts: Vec<Vec<u8>>,
+    /// What the file, or the run beside it, says of the network.
+    pub said: Said,
+    /// Whether a run of this program saved it.
+    pub is_of_run: bool,
+    /// What had to be done to read it, in words.
+    pub notes: Vec<String>,
+}
+
+impl WeightsFile {
+    /// Reads a safetensors file, or the shards of a `model.safetensors.index.json`.
+    ///
+    /// # Errors
+    /// When there is none, it is no regular file, is something else, or says what is not known.
+    pub fn read(path: &Path) -> Result<Self, WeightsFileError> {
+        let bytes = read_regular(path)?;
+        if let Some(index) = index_of(&bytes) {
+            return Self::of_shards(path, &index?);
+        }
+        if is_shard(path) {
+            return Err(WeightsFileError::OneShard);
+        }
+        tensors_of(&bytes).map_err(WeightsFileError::Format)?;
+        let (step, mut said) = told(&bytes)?;
+        let mut notes = Vec::new();
+        let is_of_run = step.is_some();
+        if said.is_empty()
+            && is_of_run
+            && let Some(run) = path.parent().and_then(|folder| read_spec(&folder.join(RUN)).ok())
+        {
+            // Saved by an older version, which said nothing; the run beside it does.
+            said = Said::of(&run.network);
+            notes.push("the network is that of the run.toml beside it".to_owned());
+        }
+        Ok(Self { parts: vec![bytes], said, is_of_run, notes })
+    }
+
+    fn of_shards(path: &Path, index: &BTreeMap<String, String>) -> Result<Self, WeightsFileError> {
+        let shards: BTreeMap<&str, Vec<&str>> = index.iter().fold(BTreeMap::new(), |mut shards, (tensor, shard)| {
+            shards.entry(shard.as_str()).or_insert_with(Vec::new).push(tensor.as_str());
+            shards
+        });
+        let (mut parts, mut said) = (Vec::new(), Said::default());
+        for (&name, expected) in &shards {
+            let failed = |why: String| WeightsFileError::Shard { name: printable(name), why };
+            let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(disk::words(&err)))?;
+            let file = tensors_of(&bytes).map_err(|why| failed(format!("it is {why}")))?;
+            let held: BTreeSet<&str> = file.names().into_iter().collect();
+            if let Some(missing) = expected.iter().find(|name| !held.contains(*name)) {
+                return Err(failed(format!("it has no tensor {}, which the index promises", printable(missing))));
+            }
+            said = said.or(&told(&bytes)?.1);
+            parts.push(bytes);
+        }
+        let notes = vec![format!("read from {} shards", parts.len())];
+        Ok(Self { parts, said, is_of_run: false, notes })
+    }
+}
+
+/// Where a shard lies: beside its index and nowhere else.
+fn beside(index: &Path, name: &str) -> Result<PathBuf, WeightsFileError> {
+    let mut parts = Path::new(name).components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(_)), None) => Ok(index.with_file_name(name)),
+        _ => Err(WeightsFileError::Index(format!("names {}, which is not beside it", printable(name)))),
+    }
+}
+
+/// `model.safetensors.index.json`, as Hugging Face's libraries write it.
+#[derive(Deserialize)]
+struct Index {
+    /// The shard of each tensor.
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The shard of each tensor, where this is an index of shards.
+fn index_of(bytes: &[u8]) -> Option<Result<BTreeMap<String, String>, WeightsFileError>> {
+    const MAP: &[u8] = b"\"weight_map\"";
+    let text = bytes.trim_ascii_start();
+    if !text.starts_with(b"{") || !text.windows(MAP.len()).any(|window| window == MAP) {
+        return None;
+    }
+    match serde_json::from_slice::<Index>(bytes) {
+        Ok(index) if !index.weight_map.is_empty() => Some(Ok(index.weight_map)),
+        // A header of that length may begin like this, too.
+        _ if tensors_of(bytes).is_ok() => None,
+        _ => Some(Err(WeightsFileError::Index("does not say the shard of each tensor".to_owned()))),
+    }
+}

@@ -1,0 +1,310 @@
+//! Writes a run folder while the run goes on.
+//!
+//! Guarantees: the program may be killed at any moment, and what had happened until a second before is in the folder and can be
+//! read. Tables only grow, everything else appears whole by renaming. That the run has ended is the last thing that is written,
+//! after all else is on the disk; a write that failed is the last one. A run that is resumed is written beside the old one
+//! (in `resume.partial`) until it has come as far, so that a second kill cannot take what the first one left. Only files of
+//! the names below are ever replaced or removed.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::kernels;
+use super::kernels::{KERNELS, PARTIAL};
+use super::open_files::Files;
+use super::table_writer;
+use super::table_writer::{
+    ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind,
+};
+use super::weights::MODEL;
+use super::{create, info, resume};
+use crate::run::{Ending, Event, RunInfo};
+use crate::spec::{Change, Spec};
+use crate::storage::format::{atomic, disk};
+
+pub(crate) const RUN: &str = "run.toml";
+/// Where a resumed run is written until it has come as far as the one that was cut off.
+pub(crate) const RESUMED: &str = "resume.partial";
+/// All files of a run folder but the Grams; a figure's file is the figures command's.
+pub(crate) const FILES: [&str; 13] =
+    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, TENSORS, CROSS, LOGITS, OPTIMISER, PREDICTIONS, LEDGER, EVENTS, MODEL];
+/// What a kill may lose.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a run cannot be written; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    #[error("cannot write {}: {why}", path.display())]
+    Write { path: PathBuf, why: String },
+    #[error("{} is a file: choose a folder for the run", .0.display())]
+    IsFile(PathBuf),
+    #[error("{} is a folder: choose a name for the file", .0.display())]
+    IsFolder(PathBuf),
+    #[error("{} exists: choose another name or give --overwrite", .0.display())]
+    Exists(PathBuf),
+    #[error("{} is no archive of kernels and no table of metrics that Kernelscope wrote: choose another name", .0.display())]
+    NotOurs(PathBuf),
+    #[error("{} holds a study: choose another folder for the run", .0.display())]
+    Study(PathBuf),
+    #[error("{} has the name of a run's file and is none: choose another folder", .0.display())]
+    NoRun(PathBuf),
+    #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
+    Finished(PathBuf),
+    #[error("{} is being written by another Kernelscope: wait for it or choose another folder", .0.display())]
+    Busy(PathBuf),
+}
+
+impl FolderError {
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), why: disk::words(&source) }
+    }
+}
+
+/// A run folder that takes the events of one run. Nothing is written before the run has started.
+pub struct RunFolder {
+    out: PathBuf,
+    spec: Spec,
+    before: Before,
+    files: Option<Files>,
+    /// A write failed: there must be none after it.
+    broken: bool,
+    /// Changes that were fed in and have not happened yet.
+    awaited: Vec<Change>,
+    /// Step and epoch of the last snapshot.
+    last: Option<(u64, f64)>,
+    flushed: Instant,
+    clock: Box<dyn FnMut() -> Instant + Send>,
+    /// Bytes that the Grams may take; none where all are to stay.
+    grams: Option<u64>,
+    /// Held while the folder is written, where the system has locks on folders; released on drop.
+    _lock: Option<File>,
+}
+
+/// What was in the folder before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing: not even the folder.
+    Missing,
+    Empty,
+    /// A run that is to be replaced.
+    Replace,
+    /// The same run, cut off after so many snapshots; this one is written to [`RESUMED`] until it has come as far.
+    CutOff(usize),
+}
+
+impl RunFolder {
+    /// The caller has made `out` and seen that nothing in it will be lost that should not be.
+    pub(crate) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
+        Self {
+            out,
+            awaited: spec.changes.clone(),
+            spec,
+            before,
+            files: None,
+            broken: false,
+            last: None,
+            flushed: Instant::now(),
+            clock: Box::new(Instant::now),
+            grams: None,
+            _lock: lock,
+        }
+    }
+
+    /// The same with Grams that take no more than so many bytes: what stays of them says `budget`.
+    #[must_use]
+    pub fn with_gram_bytes(mut self, most: u64) -> Self {
+        self.grams = Some(most);
+        self
+    }
+
+    /// The same with another clock, for tests of what a kill loses.
+    #[must_use]
+    pub fn with_clock(mut self, mut clock: impl FnMut() -> Instant + Send + 'static) -> Self {
+        self.flushed = clock();
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// The spec with all live changes so far: this is what has to be run.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Takes the next event. After an error the folder holds what was flushed, and takes nothing any more: the run should end.
+    pub fn take(&mut self, event: &Event) -> Result<(), FolderError> {
+        self.unless_broken(|folder| folder.write(event))
+    }
+
+    /// Flushes when a second has passed. For times without events.
+    pub fn tick(&mut self) -> Result<(), FolderError> {
+        self.unless_broken(Self::flush_in_time)
+    }
+
+    fn unless_broken(&mut self, write: impl FnOnce(&mut Self) -> Result<(), FolderError>) -> Result<(), FolderError> {
+        if self.broken {
+            let why = "a write before this one failed".to_owned();
+            return Err(FolderError::Write { path: self.out.clone(), why });
+        }
+        let done = write(self);
+        self.broken = done.is_err();
+        done
+    }
+
+    fn write(&mut self, event: &Event) -> Result<(), FolderError> {
+        if let Event::Started(run) = event {
+            return self.start(run);
+        }
+        let folder = self.folder();
+        // A run that fails before it starts leaves everything as it was.
+        let Some(files) = &mut self.files else { return Ok(()) };
+        match event {
+            Event::Task(start) => {
+                files.note(start.step, Some(start.epoch), kind::TASK, &start.task.to_string())?;
+                return self.flush();
+            }
+            Event::Snapshot(snapshot) => {
+                let row = &snapshot.row;
+                self.last = Some((row.step, row.epoch));
+                files.rows.push(row)?;
+                files.kernels.push(Arc::clone(snapshot));
+            }
+            Event::Partner(partner) => files.kernels.partner(Arc::clone(partner)),
+            Event::Limit(kernel) => files.kernels.limit(kernel)?,
+            Event::Changed { step, epoch, change } => {
+                files.note(*step, Some(*epoch), kind::CHANGE, &table_writer::change_text(change))?;
+                self.change(change)?;
+            }
+            Event::Ledger(ledger) => {
+                table_writer::ledger_lines(ledger).try_for_each(|line| files.ledger.push(line))?;
+            }
+            Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
+            Event::Weights(weights) => {
+                super::weights::write(&folder.join(MODEL), weights)?;
+                files.weights = true;
+            }
+            Event::Ended(ending) => return self.end(ending),
+            Event::Started(_)
+            | Event::Progress(_)
+            | Event::Moved(_)
+            | Event::Forked(_)
+            | Event::Paused { .. }
+            | Event::Resumed { .. } => {}
+        }
+        self.flush_in_time()
+    }
+
+    fn flush_in_time(&mut self) -> Result<(), FolderError> {
+        let now = (self.clock)();
+        let full = self.files.as_ref().is_some_and(|files| files.kernels.is_full());
+        if full || now.duration_since(self.flushed) >= FLUSH_EVERY {
+            self.flushed = now;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, run: &RunInfo) -> Result<(), FolderError> {
+        match self.before {
+            Before::Missing | Before::Empty => {}
+            Before::Replace => create::clear(&self.out)?,
+            // What an earlier attempt to resume had before it was cut off too.
+            Before::CutOff(_) => remove_run(&self.out.join(RESUMED), true)?,
+        }
+        atomic::sweep(&self.out);
+        self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
+        Ok(())
+    }
+
+    fn folder(&self) -> PathBuf {
+        if matches!(self.before, Before::CutOff(_)) { self.out.join(RESUMED) } else { self.out.clone() }
+    }
+
+    /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
+    fn change(&mut self, change: &Change) -> Result<(), FolderError> {
+        // The same one twice is two changes.
+        if let Some(place) = self.awaited.iter().position(|awaited| awaited == change) {
+            self.awaited.remove(place);
+            return Ok(());
+        }
+        let changes = &mut self.spec.changes;
+        // After all that have happened: of two before the same step, the first one told came first.
+        let later = |other: &Change| other.place.is_none() && other.step > change.step;
+        let place = changes.iter().position(later).unwrap_or(changes.len());
+        changes.insert(place, change.clone());
+        write_spec(&self.folder(), &self.spec)
+    }
+
+    fn flush(&mut self) -> Result<(), FolderError> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.flush()?;
+        match self.before {
+            Before::CutOff(old) if files.kernels.written() >= old => self.promote(),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self, ending: &Ending) -> Result<(), FolderError> {
+        let epoch = self.last.filter(|&(step, _)| step == ending.step()).map(|(_, epoch)| epoch);
+        self.flush()?;
+        if let Before::CutOff(_) = self.before {
+            if !matches!(ending, Ending::Finished { .. }) {
+                // It did not come as far as what is there, which therefore stays.
+                self.files = None;
+                return remove_run(&self.out.join(RESUMED), true);
+            }
+            // Fewer snapshots than before, and yet all there are: with a budget for kernels a run does not repeat.
+            self.promote()?;
+        }
+        match self.files.take() {
+            Some(files) => files.seal(&self.out, ending, epoch),
+            None => Ok(()),
+        }
+    }
+
+    /// The resumed run has come as far as the old one: its files take the place of the old ones.
+    fn promote(&mut self) -> Result<(), FolderError> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.sync()?;
+        resume::take_over(&self.out)?;
+        self.before = Before::Empty;
+        files.moved_to(&self.out)
+    }
+}
+
+impl Drop for RunFolder {
+    /// Leaves as little unwritten as can be when the caller gives up without an ending, and no folder of a run that never was.
+    fn drop(&mut self) {
+        match &mut self.files {
+            Some(_) if self.broken => {}
+            Some(files) => drop(files.flush()),
+            // Only an empty folder can be removed this way.
+            None if self.before == Before::Missing => disk::remove_empty(&self.out),
+            None => {}
+        }
+    }
+}
+
+pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
+    atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
+}
+
+/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes last: until
+/// then what is left is known as a run's.
+pub(crate) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
+    kernels::remove_parts(&path.join(PARTIAL))?;
+    atomic::remove(&path.join(KERNELS))?;
+    FILES.iter().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
+    atomic::sweep(path);
+    if folder {
+        // Somebody else's file in it is a reason to leave it.
+        disk::remove_empty(path);
+    }
+    Ok(())
+}

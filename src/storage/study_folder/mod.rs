@@ -1,0 +1,306 @@
+//! The folder of a study: `study.toml`, a run folder for each run, and the tables that `study_tables` writes of them.
+//!
+//! Guarantees: what is done is not done again; a row is read from its run's folder and from nothing else, so the table of a
+//! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
+
+pub(crate) mod tables;
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::experiment_folder;
+use super::format::{atomic, disk};
+use super::run_folder::completeness::ending;
+use super::run_folder::create::{is_done, lock};
+use super::run_folder::reader::read_spec;
+use super::run_folder::{
+    reader::{LoadError, load_rows},
+    resume,
+    writer::FolderError,
+};
+use crate::analysis::Learnt;
+use crate::chart;
+use crate::run::{Event, History, InstantCurve, Point};
+use crate::spec::{Spec, StudyRun};
+
+/// The whole spec, with its section `[study]`.
+pub const STUDY: &str = "study.toml";
+/// The table.
+pub const TABLE: &str = "study.csv";
+/// Where the runs are.
+pub const RUNS: &str = "runs";
+
+/// Why a study cannot be opened or written; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    #[error("{} is not empty and holds no study: choose another folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} holds another study{what}: choose another folder", folder.display())]
+    Other { folder: PathBuf, what: String },
+    #[error("{} holds another run than this study says: choose another folder for the study", .0.display())]
+    OtherRun(PathBuf),
+    #[error(transparent)]
+    Read(#[from] LoadError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// What is known of a run of a study of learners.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    points: Arc<[Point]>,
+    instants: Arc<[InstantCurve]>,
+    complete: bool,
+}
+
+/// The table of the laws of a study of learners.
+pub const LAWS_TABLE: &str = "laws.csv";
+
+/// A study on disk.
+#[derive(Debug)]
+pub struct StudyFolder {
+    out: PathBuf,
+    spec: Spec,
+    runs: Vec<StudyRun>,
+    /// What is known of each run that has ended.
+    ended: Vec<Option<Arc<History>>>,
+    /// Of a study of learners: what is known of each run, ended or not.
+    learnt: Vec<Known>,
+    /// What a kill had left half done and is finished now, one sentence each.
+    mended: Vec<String>,
+    /// Held while the folder is written; `None` where it is only read.
+    _lock: Option<File>,
+}
+
+impl StudyFolder {
+    /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
+    /// Reads what is done. Nothing is written where this is refused.
+    pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        let place = out.join(STUDY);
+        let spec = agreed(out, &spelt(spec))?;
+        disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
+        let lock = lock(out)?;
+        let mended = mend(out, &spec);
+        let study = Self { mended, ..Self::with(out, spec, lock)? };
+        atomic::sweep(out);
+        atomic::sweep(&out.join(chart::FOLDER));
+        atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
+        let runs = out.join(RUNS);
+        disk::make_folder(&runs).map_err(|err| FolderError::write(&runs, err))?;
+        study.write_table()?;
+        study.write_laws()?;
+        Ok(study)
+    }
+
+    /// What [`StudyFolder::create`] would open, without writing anything: where nothing is there, no run has ended.
+    pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        Self::with(out, agreed(out, &spelt(spec))?, None)
+    }
+
+    /// The study that is kept in this folder, of whose runs nothing is read.
+    pub fn spec_in(out: &Path) -> Result<Spec, LoadError> {
+        Ok(spelt(&read_spec(&out.join(STUDY))?))
+    }
+
+    /// Opens a study to look at it.
+    pub fn open(out: &Path) -> Result<Self, StudyError> {
+        Self::with(out, spelt(&read_spec(&out.join(STUDY))?), None)
+    }
+
+    fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
+        let named = |source| LoadError::Spec { path: out.join(STUDY), source };
+        let runs = spec.runs().map_err(named)?;
+        let mut study = Self {
+            out: out.to_owned(),
+            spec,
+            ended: vec![None; runs.len()],
+            learnt: vec![Known::default(); runs.len()],
+            runs,
+            mended: Vec::new(),
+            _lock: lock,
+        };
+        for place in 0..study.runs.len() {
+            study.look(place)?;
+        }
+        Ok(study)
+    }
+
+    /// The whole spec.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The key that varies, or what the variants have in common.
+    pub fn axis(&self) -> &str {
+        self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
+    }
+
+    /// Its runs, series by series and value by value.
+    pub fn runs(&self) -> &[StudyRun] {
+        &self.runs
+    }
+
+    /// The folder of a run.
+    pub fn run_folder(&self, place: usize) -> PathBuf {
+        self.out.join(RUNS).join(&self.runs[place].folder)
+    }
+
+    /// Where all of it is.
+    pub fn folder(&self) -> &Path {
+        &self.out
+    }
+
+    /// What a kill had left half done when it was opened and is finished now, one sentence each.
+    pub fn mended(&self) -> &[String] {
+        &self.mended
+    }
+
+    /// What is known of a run that has ended: rows, tasks and losses, no Gram.
+    pub fn ended(&self, place: usize) -> Option<&Arc<History>> {
+        self.ended[place].as_ref()
+    }
+
+    /// Whether a run has come to its end.
+    pub fn is_ended(&self, place: usize) -> bool {
+        self.ended[place].is_some() || self.learnt[place].complete
+    }
+
+    /// What the learners of a run have made of it so far.
+    pub fn points(&self, place: usize) -> &[Point] {
+        &self.learnt[place].points
+    }
+
+    /// Whether a run has drawn all instant curves that its learners have.
+    pub fn has_predictions(&self, place: usize) -> bool {
+        let run = &self.runs[place];
+        run.lesson
+            .as_ref()
+            .is_some_and(|asked| experiment_folder::is_foreseen(&self.learnt[place].instants, asked, &run.spec))
+    }
+
+    /// Whether learners are compared.
+    pub fn is_of_learners(&self) -> bool {
+        self.runs.iter().any(|run| run.lesson.is_some())
+    }
+
+    /// What all learners show together so far.
+    pub fn learnt(&self) -> Learnt {
+        let known = |place: usize| (Arc::clone(&self.learnt[place].points), Arc::clone(&self.learnt[place].instants));
+        Learnt::of(self.axis(), &self.runs, known)
+    }
+
+    /// Looks whether a run has ended, and reads it if it has.
+    pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
+        let folder = self.run_folder(place);
+        if let Some(asked) = &self.runs[place].lesson {
+            let there = experiment_folder::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
+                FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
+                other => other.into(),
+            })?;
+            if there {
+                let points = experiment_folder::points(&folder);
+                let complete = experiment_folder::is_complete(&points, asked);
+                let instants = experiment_folder::predictions(&folder).into();
+                self.learnt[place] = Known { points: points.into(), instants, complete };
+            }
+            return Ok(());
+        }
+        let done = is_done(&folder, &self.runs[place].spec).map_err(|err| match err {
+            FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
+            other => other.into(),
+        })?;
+        if done {
+            let history = match load_rows(&folder) {
+                Ok(loaded) => loaded.history,
+                // It diverged before anything was measured: a row without figures says so.
+                Err(LoadError::Empty(_)) => {
+                    let mut history = History::default();
+                    ending(&folder).into_iter().for_each(|ending| history.push(Event::Ended(ending)));
+                    history
+                }
+                Err(err) => return Err(err.into()),
+            };
+            self.ended[place] = Some(Arc::new(history));
+        }
+        Ok(())
+    }
+}
+
+/// Finishes what a kill left half done in the runs of a study, which is locked; a run that somebody writes is left to him.
+fn mend(out: &Path, spec: &Spec) -> Vec<String> {
+    let mend = |run: StudyRun| {
+        let folder = out.join(RUNS).join(&run.folder);
+        match &run.lesson {
+            Some(asked) => experiment_folder::tidy(&folder, asked).map(|()| Vec::new()),
+            None => resume::mend(&folder),
+        }
+    };
+    spec.runs()
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(|run| mend(run).unwrap_or_else(|err| vec![err.to_string()]))
+        .collect()
+}
+
+/// The study with its number of samples written out as an axis.
+fn spelt(spec: &Spec) -> Spec {
+    let study = spec.study.as_ref().map(crate::spec::StudySpec::spelt);
+    Spec { study, ..spec.clone() }
+}
+
+/// The study that a folder would hold, were this one opened there; refused where something else is in it.
+fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
+    if out.exists() && !out.is_dir() {
+        return Err(FolderError::IsFile(out.to_owned()).into());
+    }
+    let place = out.join(STUDY);
+    if place.exists() {
+        joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })
+    } else if atomic::is_bare(out) {
+        Ok(spec.clone())
+    } else {
+        Err(StudyError::NotEmpty(out.to_owned()))
+    }
+}
+
+/// The study that is there with the values, variants and seeds of the new one, if both ask the same question; otherwise what
+/// the other one is about, as part of a sentence.
+fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
+    let question = |spec: &Spec| {
+        let study = spec.study.as_ref();
+        // Runs of a study with series are called otherwise than those of one without.
+        let kind = study.map(|study| (study.axis.clone(), study.values.is_empty(), study.variants.is_empty()));
+        let rules = study.map(|study| (study.learners.is_empty(), study.protocol.clone()));
+        ((kind, rules), Spec { study: None, seed: 0, ..spec.clone() })
+    };
+    let (kind, old) = question(&there);
+    let (new_kind, asked) = question(new);
+    if kind != new_kind || !old.same_run(&asked) {
+        return Err(kind.0.map(|(axis, ..)| format!(", of {axis}")).unwrap_or_default());
+    }
+    let mut study = there.study.unwrap_or_default();
+    let added = new.study.clone().unwrap_or_default();
+    for variant in added.variants {
+        match study.variants.iter_mut().find(|known| known.name == variant.name) {
+            Some(known) if known.set != variant.set || known.values.is_empty() != variant.values.is_empty() => {
+                return Err(format!(", in which {} sets something else", known.name));
+            }
+            Some(known) => variant.values.into_iter().for_each(|value| join(&mut known.values, value)),
+            None => study.variants.push(variant),
+        }
+    }
+    added.values.into_iter().for_each(|value| join(&mut study.values, value));
+    added.seeds.into_iter().for_each(|seed| join(&mut study.seeds, seed));
+    added.learners.into_iter().for_each(|learner| join(&mut study.learners, learner));
+    Ok(Spec { study: Some(study), ..new.clone() })
+}
+
+fn join<T: PartialEq>(known: &mut Vec<T>, new: T) {
+    if !known.contains(&new) {
+        known.push(new);
+    }
+}

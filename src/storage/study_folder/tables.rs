@@ -1,0 +1,160 @@
+//! The tables of a study: a row for each run that has ended, or for each point of a study of learners, and the power laws through
+//! these.
+//!
+//! Guarantees: a table replaces the one before it whole; a cell is empty where a figure cannot be told.
+
+use std::path::PathBuf;
+
+use super::StudyFolder;
+use super::{LAWS_TABLE, TABLE};
+use crate::analysis::{ErrorKind, RUN_FIGURES, SWITCH_FIGURES, Switch};
+use crate::run::{Ending, History, RunState};
+use crate::storage::format::atomic;
+use crate::storage::run_folder::writer::FolderError;
+
+impl StudyFolder {
+    /// Writes the table of what has ended.
+    pub fn write_table(&self) -> Result<PathBuf, FolderError> {
+        let path = self.folder().join(TABLE);
+        atomic::replace(&path, |writer| {
+            let mut table = csv::Writer::from_writer(writer);
+            self.table().into_iter().try_for_each(|line| table.write_record(line))?;
+            table.flush()
+        })?;
+        Ok(path)
+    }
+
+    /// Writes the power laws of a study of learners; their intervals take a while.
+    pub fn write_laws(&self) -> Result<(), FolderError> {
+        if !self.is_of_learners() {
+            return Ok(());
+        }
+        atomic::replace(&self.folder().join(LAWS_TABLE), |writer| {
+            let mut table = csv::Writer::from_writer(writer);
+            self.laws().into_iter().try_for_each(|line| table.write_record(line))?;
+            table.flush()
+        })
+    }
+
+    /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
+    /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
+    pub fn table(&self) -> Vec<Vec<String>> {
+        if self.is_of_learners() {
+            return self.points_table();
+        }
+        let axis = self.axis();
+        let known: Vec<_> =
+            self.runs().iter().enumerate().filter_map(|(place, run)| Some((run, self.ended(place)?))).collect();
+        let outcomes: Vec<_> = known.iter().map(|(_, history)| history.outcomes()).collect();
+        let switches = outcomes.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let numbered = |switch: usize, name: &str| match switch {
+            0 => name.to_owned(),
+            _ => format!("{name}_{}", switch + 1),
+        };
+        let mut head: Vec<String> = ["run", axis, "seed", "ended"].map(str::to_owned).to_vec();
+        for switch in 0..switches {
+            head.extend(SWITCH_FIGURES.map(|name| numbered(switch, name)));
+        }
+        head.extend(RUN_FIGURES.map(str::to_owned));
+        head.push("variant".to_owned());
+        let mut lines = vec![head];
+        for ((run, history), switched) in known.into_iter().zip(outcomes) {
+            let mut line = vec![run.folder.clone(), run.value.clone(), run.seed.to_string(), word(history).to_owned()];
+            for switch in 0..switches {
+                let figures = switched.get(switch).map_or([None; SWITCH_FIGURES.len()], Switch::figures);
+                line.extend(figures.map(cell));
+            }
+            line.extend(history.run_figures().map(cell));
+            line.push(run.variant.clone());
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// Heads and rows, a row for each learner of each run: what run it is, and its point.
+    fn points_table(&self) -> Vec<Vec<String>> {
+        let mut lines = Vec::new();
+        for (number, run) in self.runs().iter().enumerate() {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            // That what is in memory cannot be written down would be a mistake of ours, which the table then shows as a gap.
+            let written = self.points(number).iter().try_for_each(|point| writer.serialize(point));
+            let bytes = written.ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
+            for (place, line) in csv::ReaderBuilder::new()
+                .has_headers(false)
+                .from_reader(bytes.as_slice())
+                .records()
+                .flatten()
+                .enumerate()
+            {
+                if place == 0 && !lines.is_empty() {
+                    continue;
+                }
+                let own = if place == 0 {
+                    ["run", "variant", self.axis(), "seed"].map(str::to_owned)
+                } else {
+                    [run.folder.clone(), run.variant.clone(), run.value.clone(), run.seed.to_string()]
+                };
+                lines.push(own.into_iter().chain(line.iter().map(str::to_owned)).collect());
+            }
+        }
+        if lines.is_empty() {
+            lines.push(["run", "variant", self.axis(), "seed"].map(str::to_owned).to_vec());
+        }
+        lines
+    }
+
+    /// Heads and rows: the power law of each learner over all n, for either error.
+    fn laws(&self) -> Vec<Vec<String>> {
+        let head = [
+            "learner",
+            "epoch",
+            "variant",
+            "figure",
+            "window_low",
+            "window_high",
+            "exponent",
+            "exponent_low",
+            "exponent_high",
+            "floor",
+            "prefactor",
+        ];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        let learnt = self.learnt();
+        let Some(window) = learnt.span().filter(|_| learnt.is_over_samples()) else { return lines };
+        for curve in &learnt.curves {
+            for kind in ErrorKind::ALL {
+                let Some(found) = curve.fitted(kind, window) else { continue };
+                let mut line = vec![
+                    curve.learner.key().to_owned(),
+                    cell(curve.epoch),
+                    curve.variant.clone(),
+                    kind.key().to_owned(),
+                ];
+                let numbers = [
+                    Some(window.0),
+                    Some(window.1),
+                    Some(found.law.exponent),
+                    found.interval.map(|interval| interval.low),
+                    found.interval.map(|interval| interval.high),
+                    Some(found.law.floor),
+                    Some(found.law.prefactor),
+                ];
+                line.extend(numbers.map(cell));
+                lines.push(line);
+            }
+        }
+        lines
+    }
+}
+
+fn word(history: &History) -> &'static str {
+    match history.state() {
+        RunState::Ended(Ending::Diverged { .. }) => "diverged",
+        _ => "finished",
+    }
+}
+
+/// Shortest digits that give the same number back.
+fn cell(figure: Option<f64>) -> String {
+    figure.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
+}

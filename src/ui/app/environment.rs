@@ -1,0 +1,96 @@
+//! What the window knows of the folder that belongs to the user: where the log is, who autosaves runs, and what the program
+//! has to say of the last time it ran.
+//!
+//! Guarantee: without one nothing is written and nothing is said, which is what tests have.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::App;
+use super::actions::Action;
+use super::display;
+use crate::diagnostics::{VERSION, crash_report, log_file};
+use crate::storage::{Autosave, CutOff, state_folder};
+use crate::ui::overlays::Place;
+use crate::ui::shell::toasts::Toast;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Home {
+    /// The folder of log, crash reports and autosaved runs.
+    pub folder: Option<PathBuf>,
+    /// Keeps the runs of the window.
+    pub autosave: Option<Autosave>,
+    /// The report of a crash of which the user has not been told.
+    pub crash: Option<PathBuf>,
+    /// Whether another window of this user is open, which keeps what windows look like.
+    pub is_another: bool,
+}
+
+impl Home {
+    /// Begins what is kept for the user: the log, reports of crashes, autosaved runs. Without a place for them there are none.
+    pub fn of_user() -> Self {
+        let Some(folder) = state_folder() else {
+            log_file::to_stderr();
+            return Self::default();
+        };
+        Self::begin(&folder).unwrap_or_else(|err| {
+            log_file::to_stderr();
+            log::warn!("no log, no crash report and no autosaved run: {} cannot be written: {err}", folder.display());
+            Self::default()
+        })
+    }
+
+    fn begin(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let crash = crash_report::untold(folder);
+        let (journal, log) = log_file::Journal::open(folder)?;
+        let journal = Arc::new(journal);
+        journal.install();
+        let (is_another, system) = (journal.is_another(), crash_report::system());
+        log::info!("Kernelscope {VERSION}, process {}, on {system}", std::process::id());
+        let autosave = Autosave::open(folder.join("autosave"));
+        let autosaved = Box::new(autosave.place());
+        let is_the_displays = display::broke_it;
+        crash_report::watch(crash_report::Facts {
+            folder: folder.to_owned(),
+            log,
+            journal,
+            system,
+            autosaved,
+            is_the_displays,
+        });
+        Ok(Self { folder: Some(folder.to_owned()), autosave: Some(autosave), crash, is_another })
+    }
+}
+
+impl App {
+    /// The same window, at home here; it says what is new.
+    #[must_use]
+    pub fn at_home(mut self, home: Home) -> Self {
+        if let Some(report) = &home.crash {
+            self.toasts.say(broke(report.clone()));
+        }
+        if let Some(run) = home.autosave.as_ref().and_then(Autosave::cut_off) {
+            self.toasts.say(cut_off(run));
+        }
+        // The oldest first, so that the last one is that of the last window.
+        for (name, path) in home.autosave.as_ref().into_iter().flat_map(Autosave::before).rev() {
+            self.runs.recent.note(Place { name: name.clone(), path: path.clone(), autosaved: true });
+        }
+        self.home = home;
+        self
+    }
+}
+
+fn broke(report: PathBuf) -> Toast {
+    let toast = Toast::failed(format!("Kernelscope broke the last time: the report is in {}", report.display()));
+    toast.with_button("Open report", Action::Reveal(report))
+}
+
+fn cut_off(run: &CutOff) -> Toast {
+    let CutOff { folder, name, epoch } = run;
+    Toast::offer(format!("The last run ({name}, epoch {epoch:.2}) was cut off; what it had is kept"))
+        .with_folder(folder)
+        .with_button("Open it", Action::Open(vec![folder.clone()]))
+}

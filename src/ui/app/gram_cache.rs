@@ -1,0 +1,129 @@
+//! The Grams of the run that is shown, brought from disk while it is looked at.
+//!
+//! Guarantees: the window never waits for a file, and the record stays below the ceiling that a live run has. First comes what is
+//! looked at; then, coarse to fine, as many as have room; of those that are only passed through the oldest go again.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::run::History;
+use crate::spec::RECORD_BYTES;
+use crate::storage::Grams;
+use crate::ui::kit::background_task::Aside;
+
+/// Bytes of Grams that stay.
+const STAY: u64 = RECORD_BYTES / 4 * 3;
+/// Bytes of those that are passed through.
+const PASS: u64 = RECORD_BYTES / 4;
+/// Bytes that are read at once: what is looked at meanwhile waits for no more.
+const AT_ONCE: u64 = 4 << 20;
+
+type Read = Vec<(u64, Result<Arc<[f64]>, String>)>;
+
+/// A run's Grams on disk, and the thread that reads them.
+pub struct Shelf {
+    grams: Arc<Grams>,
+    thread: Aside<Vec<u64>, Read>,
+    /// Steps whose Grams are to stay, in the order in which they are read.
+    wanted: VecDeque<u64>,
+    stay: HashSet<u64>,
+    /// Those passed through, the oldest first.
+    passed: VecDeque<u64>,
+    /// What cannot be read is not asked for again.
+    failed: HashSet<u64>,
+}
+
+impl Shelf {
+    /// Starts the thread; `wake` is called with each answer.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(grams: Arc<Grams>, history: &History, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let wanted: VecDeque<u64> = stay(history, grams.bytes()).into();
+        let from = Arc::clone(&grams);
+        let read = move |steps: Vec<u64>| steps.into_iter().map(|step| (step, from.read(step))).collect();
+        let thread = Aside::start("grams", read, wake)?;
+        let stay = wanted.iter().copied().collect();
+        Ok(Self { grams, thread, wanted, stay, passed: VecDeque::new(), failed: HashSet::new() })
+    }
+
+    /// Where the Grams are.
+    pub fn grams(&self) -> &Arc<Grams> {
+        &self.grams
+    }
+
+    /// Puts what has been read into the record and asks for more: first for what is looked at. Says what could not be read.
+    pub fn tick(&mut self, history: &mut History, looked_at: &[u64]) -> Option<String> {
+        let mut said = None;
+        for (step, read) in self.thread.answer().into_iter().flatten() {
+            match read {
+                Ok(gram) => {
+                    history.set_gram(step, gram);
+                    if !self.stay.contains(&step) {
+                        self.passed.push_back(step);
+                    }
+                }
+                Err(err) => {
+                    self.failed.insert(step);
+                    said = Some(format!("The kernel at step {step} cannot be read: {err}"));
+                }
+            }
+        }
+        while self.passed.len() as u64 * self.grams.bytes() > PASS && self.passed.len() > looked_at.len() {
+            let Some(oldest) = self.passed.pop_front() else { break };
+            if looked_at.contains(&oldest) {
+                self.passed.push_back(oldest);
+            } else {
+                history.set_gram(oldest, Arc::default());
+            }
+        }
+        if !self.thread.is_busy() {
+            self.ask(history, looked_at);
+        }
+        said
+    }
+
+    fn ask(&mut self, history: &History, looked_at: &[u64]) {
+        let missing = |step: &u64| !self.failed.contains(step) && is_missing(history, *step);
+        let mut steps: Vec<u64> = looked_at.iter().copied().filter(missing).collect();
+        let room = (AT_ONCE / self.grams.bytes().max(1)).max(1) as usize;
+        while steps.is_empty() || steps.len() < room {
+            let Some(step) = self.wanted.pop_front() else { break };
+            if is_missing(history, step) && !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        if !steps.is_empty() {
+            self.thread.order(steps);
+        }
+    }
+}
+
+fn is_missing(history: &History, step: u64) -> bool {
+    let snapshots = history.snapshots();
+    let place = snapshots.partition_point(|snapshot| snapshot.row.step < step);
+    snapshots.get(place).is_some_and(|snapshot| snapshot.row.step == step && snapshot.gram.is_empty())
+}
+
+/// The steps whose Grams stay: the first, the last and those at switches; then every 2^k-th, as many as have room.
+fn stay(history: &History, bytes: u64) -> Vec<u64> {
+    let snapshots = history.snapshots();
+    let room = (STAY / bytes.max(1)).max(2) as usize;
+    let (mut order, mut known) = (Vec::new(), HashSet::new());
+    let mut add = |place: usize| {
+        if order.len() < room && known.insert(place) {
+            order.push(snapshots[place].row.step);
+        }
+    };
+    if let Some(last) = snapshots.len().checked_sub(1) {
+        add(last);
+        add(0);
+    }
+    (0..snapshots.len()).filter(|&place| snapshots[place].row.at_switch).for_each(&mut add);
+    let mut stride = snapshots.len().next_power_of_two();
+    while stride > 0 {
+        (0..snapshots.len()).step_by(stride).for_each(&mut add);
+        stride /= 2;
+    }
+    order
+}

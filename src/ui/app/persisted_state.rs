@@ -1,0 +1,199 @@
+//! What a window is like when it is closed, as a value and as TOML: looks, layout, page and settings.
+//!
+//! Guarantees: reading takes what it understands and says in one sentence each what it does not, so that a broken layout
+//! costs no settings; what is unknown to this program is left alone. No file is touched here.
+
+use egui::{Context, ThemePreference};
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::App;
+use crate::spec::Spec;
+use crate::ui::kit::appearance::SCALES;
+use crate::ui::overlays::Place;
+use crate::ui::settings::ASSUMED_FLOPS;
+use crate::ui::views::Layout;
+
+/// Version of the file that is written.
+const VERSION: i64 = 1;
+/// Smaller than this no window is opened, and larger ones than that are not believed.
+const SIZES: std::ops::RangeInclusive<f32> = 600.0..=16_000.0;
+
+/// The state of a window; what is not known is as usual.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saved {
+    pub theme: Option<ThemePreference>,
+    pub scale: Option<f32>,
+    /// Inner size at a scale of 1, in points.
+    pub size: Option<[f32; 2]>,
+    /// Whether the page of the studies is shown.
+    pub study: Option<bool>,
+    pub layout: Option<Layout>,
+    pub settings: Option<Spec>,
+    /// Names and paths of what was opened, the last one first.
+    pub recent: Vec<(String, String)>,
+}
+
+impl Saved {
+    /// From TOML, with a sentence for each thing that could not be understood.
+    pub fn read(text: &str) -> (Self, Vec<String>) {
+        let (mut saved, mut problems) = (Self::default(), Vec::new());
+        let table: Table = match text.parse() {
+            Ok(table) => table,
+            Err(_) => return (saved, vec!["it is no TOML".to_owned()]),
+        };
+        if table.get("version").and_then(Value::as_integer) != Some(VERSION) {
+            return (saved, vec!["it is of another version".to_owned()]);
+        }
+        let mut take = |key: &str, read: &mut dyn FnMut(&Value) -> Result<(), String>| {
+            if let Some(Err(problem)) = table.get(key).map(read) {
+                problems.push(format!("{key}: {problem}"));
+            }
+        };
+        take("theme", &mut |value| {
+            saved.theme = Some(match value.as_str() {
+                Some("system") => ThemePreference::System,
+                Some("light") => ThemePreference::Light,
+                Some("dark") => ThemePreference::Dark,
+                _ => return Err("it is system, light or dark".to_owned()),
+            });
+            Ok(())
+        });
+        take("scale", &mut |value| {
+            let scale = real(value).filter(|scale| SCALES.contains(scale));
+            saved.scale = Some(scale.ok_or_else(|| format!("it lies from {} to {}", SCALES.start(), SCALES.end()))?);
+            Ok(())
+        });
+        take("size", &mut |value| {
+            let sides: Vec<f32> = value.as_array().into_iter().flatten().filter_map(real).collect();
+            match sides[..] {
+                [width, height] if SIZES.contains(&width) && SIZES.contains(&height) => {
+                    saved.size = Some([width, height]);
+                    Ok(())
+                }
+                _ => Err("it is width and height of a window".to_owned()),
+            }
+        });
+        take("page", &mut |value| {
+            saved.study = Some(match value.as_str() {
+                Some("run") => false,
+                Some("study") => true,
+                _ => return Err("it is run or study".to_owned()),
+            });
+            Ok(())
+        });
+        take("layout", &mut |value| {
+            let layout = Layout::deserialize(value.clone()).map_err(|err| first_line(err.message()))?;
+            layout.check()?;
+            saved.layout = Some(layout);
+            Ok(())
+        });
+        take("settings", &mut |value| {
+            let text = toml::to_string(value).map_err(|err| err.to_string())?;
+            saved.settings = Some(Spec::from_toml(&text).map_err(|err| first_line(&err.to_string()))?);
+            Ok(())
+        });
+        take("recent", &mut |value| {
+            saved.recent = Vec::deserialize(value.clone()).map_err(|err| first_line(err.message()))?;
+            Ok(())
+        });
+        (saved, problems)
+    }
+
+    /// As TOML.
+    pub fn write(&self) -> String {
+        let mut table = Table::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                table.insert(key.to_owned(), value);
+            }
+        };
+        let rounded = |value: f32| Value::from((100.0 * f64::from(value)).round() / 100.0);
+        put("version", Some(VERSION.into()));
+        put(
+            "theme",
+            self.theme.map(|theme| match theme {
+                ThemePreference::System => "system".into(),
+                ThemePreference::Light => "light".into(),
+                ThemePreference::Dark => "dark".into(),
+            }),
+        );
+        put("scale", self.scale.map(rounded));
+        put("size", self.size.map(|size| size.into_iter().map(rounded).collect::<Vec<Value>>().into()));
+        put("page", self.study.map(|study| if study { "study".into() } else { "run".into() }));
+        put("layout", self.layout.as_ref().and_then(|layout| Value::try_from(layout).ok()));
+        // A draft may hold what no file can (a seed beyond TOML's integers): then the next start has the usual settings.
+        put("settings", self.settings.as_ref().and_then(|spec| Value::try_from(spec).ok()));
+        put("recent", Value::try_from(&self.recent).ok().filter(|_| !self.recent.is_empty()));
+        toml::to_string(&table).unwrap_or_default()
+    }
+}
+
+fn real(value: &Value) -> Option<f32> {
+    let value = value.as_float().or_else(|| value.as_integer().map(|value| value as f64))?;
+    Some(value as f32).filter(|value| value.is_finite())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+impl App {
+    /// What this window is like now.
+    pub fn saved(&self, ctx: &Context) -> Saved {
+        let (inner, resized) = ctx.input(|input| {
+            let viewport = input.viewport();
+            (viewport.inner_rect, !viewport.maximized.unwrap_or(false) && !viewport.fullscreen.unwrap_or(false))
+        });
+        let size = inner.filter(|_| resized).map(|rect| rect.size() * ctx.zoom_factor());
+        Saved {
+            theme: Some(ctx.options(|options| options.theme_preference)),
+            scale: Some(self.looks.scale(ctx)),
+            size: size.map(|size| [size.x.round(), size.y.round()]),
+            study: Some(self.study.shown),
+            layout: Some(self.views.layout()),
+            settings: Some(self.draft.clone()),
+            recent: self.recent(),
+        }
+    }
+
+    /// What the user has opened; a path that is no text is not kept, and autosaved runs are found by themselves.
+    fn recent(&self) -> Vec<(String, String)> {
+        let opened = self.runs.recent.list().iter().filter(|place| !place.autosaved);
+        opened.filter_map(|place| Some((place.name.clone(), place.path.to_str()?.to_owned()))).collect()
+    }
+
+    /// Makes this window what that one was like. Nothing starts.
+    pub fn restore(&mut self, ctx: &Context, saved: &Saved) {
+        if let Some(theme) = saved.theme {
+            ctx.set_theme(theme);
+        }
+        if let Some(scale) = saved.scale {
+            ctx.set_zoom_factor(scale);
+        }
+        if let Some(study) = saved.study {
+            self.study.shown = study;
+        }
+        if let Some(layout) = &saved.layout
+            && let Err(problem) = self.views.set_layout(layout)
+        {
+            log::warn!("the kept layout cannot be: {problem}");
+        }
+        // Behind the runs that the last window has kept.
+        let kept = std::mem::take(&mut self.runs.recent);
+        for (name, path) in saved.recent.iter().rev() {
+            self.runs.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
+        }
+        kept.list().iter().rev().for_each(|place| self.runs.recent.note(place.clone()));
+        if let Some(spec) = &saved.settings {
+            self.draft = spec.clone();
+            self.checked.update(&self.draft);
+        }
+    }
+
+    /// Whether the settings can begin with the window: a run that is over soon and takes little.
+    pub fn is_light(&self) -> bool {
+        let cost = self.checked.cost.as_ref();
+        cost.is_some_and(|cost| cost.seconds(ASSUMED_FLOPS) <= 120.0 && cost.peak_bytes <= 1 << 30)
+    }
+}

@@ -1,0 +1,290 @@
+//! One run as the window has it: its handle, its record, and what was asked but not yet confirmed.
+//!
+//! Guarantees: receiving never takes more than its budget; commands are never lost to a full queue, they wait here; and
+//! `Pausing…` ends only when the run says that it stands still.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::run::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
+use crate::spec::Spec;
+use crate::storage::{Closing, Saver};
+use crate::ui::overlays::Shelf;
+use crate::worker::{Command, Worker};
+
+/// Longest time that one frame spends on receiving.
+pub const BUDGET: Duration = Duration::from_millis(8);
+
+/// A run and its record.
+pub struct Session {
+    run: Option<Worker>,
+    pub history: History,
+    /// What it was started with, live changes included as they are made.
+    pub spec: Spec,
+    outbox: VecDeque<Command>,
+    pausing: bool,
+    stopping: bool,
+    /// The state that the run was last asked to keep.
+    kept: Option<Arc<Checkpoint>>,
+    /// Who keeps what is told here in a folder.
+    saver: Option<Saver>,
+    /// Where that folder is.
+    folder: Option<Arc<OnceLock<PathBuf>>>,
+    /// Where the record came from, if nobody trains here.
+    pub opened: Option<Opened>,
+}
+
+/// A record that was opened.
+pub struct Opened {
+    pub name: String,
+    /// Where it can be opened again.
+    pub path: Option<PathBuf>,
+    /// Its Grams, where they were left on disk.
+    pub shelf: Option<Shelf>,
+}
+
+impl Session {
+    pub fn new(run: Worker, spec: Spec) -> Self {
+        let mut session = Self::of(History::default(), spec);
+        session.run = Some(run);
+        session
+    }
+
+    /// A record and nobody who adds to it.
+    fn of(history: History, spec: Spec) -> Self {
+        Self {
+            run: None,
+            history,
+            spec,
+            outbox: VecDeque::new(),
+            pausing: false,
+            stopping: false,
+            kept: None,
+            saver: None,
+            folder: None,
+            opened: None,
+        }
+    }
+
+    /// The same, whose events somebody keeps in a folder.
+    #[must_use]
+    pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
+        self.folder = saver.as_ref().map(Saver::folder);
+        self.saver = saver;
+        self
+    }
+
+    /// Where it can be opened again: the folder that was opened, or that in which it is autosaved.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match &self.opened {
+            Some(opened) => opened.path.as_ref(),
+            None => self.folder.as_ref()?.get(),
+        }
+    }
+
+    /// A record that nobody adds to.
+    pub fn opened(history: History, opened: Opened) -> Self {
+        let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
+        let mut session = Self::of(history, spec);
+        session.opened = Some(opened);
+        session
+    }
+
+    /// Whether its kernels were measured by another program.
+    pub fn is_elsewhere(&self) -> bool {
+        self.history.info().is_some_and(|info| info.is_elsewhere())
+    }
+
+    /// What a run that was trained here is called once another is shown.
+    pub fn own_name(&self) -> String {
+        format!("run of this window, seed {}", self.spec.seed)
+    }
+
+    /// Brings Grams from disk, those at the cursor first. Says what could not be read.
+    pub fn bring_grams(&mut self, cursor: f64) -> Option<String> {
+        let shelf = self.opened.as_mut()?.shelf.as_mut()?;
+        let now = self.history.snapshot_at(cursor);
+        // What differences are taken from.
+        let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
+        let switch = switches.take_while(|switch| *switch <= cursor).last();
+        let switch = switch.and_then(|switch| self.history.snapshot_at(switch));
+        let looked_at: Vec<u64> = now.into_iter().chain(switch).map(|snapshot| snapshot.row.step).collect();
+        shelf.tick(&mut self.history, &looked_at)
+    }
+
+    /// Takes what has arrived, for so long at most; whether there may be more.
+    pub fn receive(&mut self, budget: Duration) -> bool {
+        let Some(run) = &self.run else { return false };
+        while let Some(command) = self.outbox.front() {
+            if !run.send(command.clone()) {
+                break;
+            }
+            self.outbox.pop_front();
+        }
+        // Asked before the last events are taken: a thread seen finished here cannot send any more.
+        let finished = run.is_finished();
+        let start = Instant::now();
+        while let Some(event) = run.try_recv() {
+            match &event {
+                Event::Paused { .. } | Event::Resumed { .. } => self.pausing = false,
+                Event::Ended(_) => (self.pausing, self.stopping) = (false, false),
+                Event::Forked(kept) => self.kept = Some(Arc::clone(kept)),
+                _ => {}
+            }
+            let ended = matches!(event, Event::Ended(_));
+            if let Some(saver) = &mut self.saver {
+                saver.take(&event);
+            }
+            self.history.push(event);
+            if ended {
+                self.retire();
+                return false;
+            }
+            if start.elapsed() > budget {
+                return true;
+            }
+        }
+        if finished {
+            let (step, message) =
+                (self.history.progress().step, "its thread ended without a word; start it again".to_owned());
+            let event = Event::Ended(Ending::Failed { step, message });
+            if let Some(saver) = &mut self.saver {
+                saver.take(&event);
+            }
+            self.history.push(event);
+            self.retire();
+            return false;
+        }
+        !self.outbox.is_empty()
+    }
+
+    /// Why the run is no longer kept in its folder, once.
+    pub fn trouble(&self) -> Option<String> {
+        self.saver.as_ref()?.trouble()
+    }
+
+    /// The state that the run has kept, once.
+    pub fn take_kept(&mut self) -> Option<Arc<Checkpoint>> {
+        self.kept.take()
+    }
+
+    /// Tells the run something, as soon as it can hear.
+    pub fn send(&mut self, command: Command) {
+        if self.run.is_none() {
+            return;
+        }
+        self.pausing = match command {
+            Command::Pause => true,
+            Command::Resume => false,
+            _ => self.pausing,
+        };
+        // Of a slider that is dragged only the last position matters.
+        if let Some(last) = self.outbox.back_mut()
+            && std::mem::discriminant(last) == std::mem::discriminant(&command)
+            && !matches!(command, Command::Step(_) | Command::SwitchTask)
+        {
+            *last = command;
+        } else {
+            self.outbox.push_back(command);
+        }
+    }
+
+    /// Asks the run to end.
+    pub fn stop(&mut self) {
+        if let Some(run) = &self.run {
+            run.stop();
+            self.stopping = true;
+        }
+    }
+
+    /// Lets go of the run without waiting for it; the record stays. What of its folder is still to be written is handed back.
+    pub fn retire(&mut self) -> Option<Closing> {
+        if let Some(run) = self.run.take() {
+            retire(run);
+        }
+        self.saver.take().map(Saver::close)
+    }
+
+    /// Whether the run may still send something.
+    pub fn is_live(&self) -> bool {
+        self.run.is_some()
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.is_live() && *self.history.state() == RunState::Paused
+    }
+
+    /// Whether a pause was asked for and is not yet confirmed.
+    pub fn is_pausing(&self) -> bool {
+        self.is_live() && self.pausing && !self.is_paused()
+    }
+
+    /// Whether the end was asked for and is not yet confirmed.
+    pub fn is_stopping(&self) -> bool {
+        self.is_live() && self.stopping
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
+/// Ends a run without waiting for it. Joined here, a run in the middle of a large kernel would freeze the window.
+fn retire(run: Worker) {
+    run.stop();
+    let joining = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || drop(run));
+    if let Err(err) = joining {
+        // Without a thread the run was dropped, and thereby joined, right here: slow, but nothing is lost.
+        log::warn!("a run was joined on the window's thread: {err}");
+    }
+}
+
+/// Whether curves of two runs belong on one axis: the same question, asked of a network that differs in size, start or training.
+pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
+    let of = |spec: &Spec| {
+        let Spec { data, tasks, network, training, kernel, .. } = spec;
+        (data.source, tasks.kind, network.parametrisation, training.loss, kernel.reduction)
+    };
+    of(a) == of(b) && (&a.network.program, &a.network.text) == (&b.network.program, &b.network.text)
+}
+
+/// The record of a run without its matrices, to be shown faintly behind the next one.
+pub fn outline(history: &History) -> Option<History> {
+    if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }
+}
+
+/// What was seen of a run up to where it was kept, without matrices.
+pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
+    let &Checkpoint { step, task, measured, .. } = kept;
+    // One step belongs to two tasks where they meet, and what a future will tell of its own is not yet seen.
+    let row = |row: &Row| row.step < step || (row.step == step && (row.task != task || measured));
+    let begun = |start: &TaskStart| start.step < step || (start.step == step && start.task == task);
+    seen(history, step, row, begun)
+}
+
+/// What was seen of a run up to a step: the rows and the tasks that are wanted.
+fn seen(
+    history: &History,
+    step: u64,
+    wanted: impl Fn(&Row) -> bool,
+    begun: impl Fn(&TaskStart) -> bool,
+) -> Option<History> {
+    let mut outline = History::default();
+    outline.push(Event::Started(Arc::clone(history.info()?)));
+    for task in history.tasks().iter().filter(|task| begun(task)) {
+        outline.push(Event::Task(*task));
+    }
+    history.rows().iter().filter(|row| wanted(row)).for_each(|row| outline.push_row(row.clone()));
+    let mut progress = Progress { losses: history.losses().to_vec(), ..history.progress().clone() };
+    if progress.step > step {
+        progress.step = step;
+        progress.epoch = outline.rows().last().map_or(0.0, |row| row.epoch);
+        progress.losses.retain(|loss| loss.0 <= progress.epoch);
+    }
+    outline.push(Event::Progress(progress));
+    Some(outline)
+}

@@ -1,0 +1,95 @@
+//! Keeps the state of the window from one start to the next.
+//!
+//! Guarantees: it is read before there is a window, and written by a thread beside it, a second after the last change at the
+//! earliest, and when the window closes; what cannot be read costs one message and nothing else, and stays under another name.
+
+use std::time::{Duration, Instant};
+
+use egui::Context;
+
+use super::persisted_state::Saved;
+use crate::storage::KeptFile;
+use crate::ui::kit::background_task::Aside;
+use crate::ui::shell::toasts::Toast;
+
+/// No more than one file in so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What was found at the start.
+pub struct Found {
+    pub saved: Saved,
+    /// Whether there was nothing: this user sees the program for the first time.
+    pub first: bool,
+    /// What is to be said about it.
+    pub message: Option<Toast>,
+}
+
+/// Reads what was kept; takes what can be understood, and puts a file aside that could not be as a whole.
+pub fn find(file: &KeptFile) -> Found {
+    let (saved, problems) = match file.read() {
+        Ok(None) => return Found { saved: Saved::default(), first: true, message: None },
+        Ok(Some(text)) => Saved::read(&text),
+        Err(err) => (Saved::default(), vec![err.to_string()]),
+    };
+    let message = (!problems.is_empty()).then(|| {
+        let kept = file.put_aside().map_or_else(String::new, |name| format!("; the file is kept as {name}"));
+        let text = format!(
+            "Not all of the last window could be read ({}); what could not is as at a first start{kept}",
+            problems.join("; ")
+        );
+        Toast::failed(text).with_folder(file.folder())
+    });
+    Found { saved, first: false, message }
+}
+
+/// The thread that writes, and what it was last given.
+pub struct Keeper {
+    file: KeptFile,
+    thread: Option<Aside<String, Option<String>>>,
+    given: Saved,
+    at: Instant,
+    failed: bool,
+}
+
+impl Keeper {
+    /// Begins with the state that was read, which need not be written.
+    pub fn new(file: KeptFile, ctx: &Context, read: Saved) -> Self {
+        let (own, waked) = (file.clone(), ctx.clone());
+        let work = move |text: String| own.write(&text).err().map(|err| err.to_string());
+        let thread = Aside::start("window state", work, move || waked.request_repaint());
+        let thread = thread.inspect_err(|err| log::warn!("the window's state is written at its end only: {err}")).ok();
+        Self { file, thread, given: read, at: Instant::now(), failed: false }
+    }
+
+    /// To be called in every frame with the state of now; what is to be said, once, when it cannot be kept.
+    pub fn note(&mut self, ctx: &Context, saved: Saved) -> Option<Toast> {
+        let thread = self.thread.as_mut()?;
+        let refused = thread.answer().flatten();
+        if saved != self.given {
+            let left = PAUSE.saturating_sub(self.at.elapsed());
+            if !left.is_zero() {
+                ctx.request_repaint_after(left);
+            } else if thread.order(saved.write()) {
+                (self.given, self.at) = (saved, Instant::now());
+            }
+        }
+        let reason = refused.filter(|_| !std::mem::replace(&mut self.failed, true))?;
+        Some(Toast::failed(format!("The window's state cannot be kept: {reason}")))
+    }
+
+    /// Writes the last state, where it was not written yet. The window is gone by now, so this may wait.
+    pub fn close(&mut self, saved: &Saved) {
+        let changed = self.given != *saved;
+        // First the thread ends what it has in hand, so that it cannot write an older state over this one.
+        let patience = Instant::now() + PAUSE;
+        while let Some(thread) = self.thread.as_mut().filter(|thread| thread.is_busy())
+            && thread.answer().is_none()
+            && Instant::now() < patience
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if changed && let Err(err) = self.file.write(&saved.write()) {
+            log::warn!("the window's state cannot be kept: {err}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The real window: the system's window round [`App`], as it was when it was closed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use eframe::egui;
+
+use super::display;
+use super::display::{Gone, OPENING};
+use super::environment::Home;
+use super::state_writer;
+use super::state_writer::Keeper;
+use super::{App, StartFn};
+use crate::spec::{PRESETS, Spec};
+use crate::storage::KeptFile;
+use crate::ui::kit::theme::Tokens;
+use crate::ui::shell::toasts::Toast;
+use crate::worker::{DeviceChoice, Job, Worker};
+
+/// How the window begins.
+pub struct WindowOptions {
+    /// The run that begins with the window; none for the settings of the last time.
+    pub spec: Option<Spec>,
+    pub device: DeviceChoice,
+    /// What is opened in its place.
+    pub open: Vec<PathBuf>,
+    /// What is kept for the user, and what there is to say of the last time.
+    pub home: Home,
+}
+
+/// How long a window that was closed waits for the last of its run's folder.
+const LEAVING: Duration = Duration::from_secs(3);
+/// How long a signal waits at most until it is looked for.
+#[cfg(unix)]
+const LISTEN: Duration = Duration::from_millis(50);
+/// Said when there was no last time.
+const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
+
+/// Said where there is another window.
+const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
+
+/// Opens the window and stays until it is closed. An error says why there can be no window.
+pub fn open(options: WindowOptions) -> anyhow::Result<()> {
+    let is_another = options.home.is_another;
+    let file = KeptFile::of_user();
+    let found = file.as_ref().map(state_writer::find);
+    let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
+    let native = native_options(saved.size.unwrap_or([1280.0, 800.0]));
+    let creator = move |creation: &eframe::CreationContext<'_>| {
+        if let Some(state) = &creation.wgpu_render_state {
+            let adapter = state.adapter.get_info();
+            log::info!("the window is drawn by {} ({}, {})", adapter.name, adapter.backend, adapter.driver_info);
+        }
+        let ctx = &creation.egui_ctx;
+        if let Some(state) = &creation.wgpu_render_state {
+            display::bound(ctx, state);
+        }
+        #[cfg(unix)]
+        close_when_asked(ctx);
+        let mut app = App::new(PRESETS[0].spec(), start(options.device)).on(options.device).at_home(options.home);
+        app.restore(ctx, &saved);
+        if !options.open.is_empty() {
+            app.open(options.open);
+        } else if let Some(spec) = options.spec {
+            *app.draft_mut() = spec;
+            app.start_run(ctx);
+        } else if app.is_light() {
+            // What takes long, or much memory, waits for its button: it may have been what ended the last window.
+            app.start_run(ctx);
+        }
+        if found.as_ref().is_some_and(|found| found.first) {
+            app = app.welcoming();
+        }
+        let begun = if app.session().is_some() { "A first run has begun. " } else { "" };
+        let welcome = || Some(Toast::done(format!("{begun}{WELCOME}")));
+        let message = found.and_then(|found| if found.first { welcome() } else { found.message });
+        message.into_iter().for_each(|toast| app.say(toast));
+        if is_another {
+            app.say(Toast::done(ANOTHER));
+        }
+        // Two windows would write over each other what they look like.
+        let keeper = file.filter(|_| !is_another).map(|file| Keeper::new(file, ctx, saved));
+        Ok(Box::new(KeptWindow { app, keeper, ctx: ctx.clone() }) as Box<dyn eframe::App>)
+    };
+    run(native, Box::new(creator))
+}
+
+/// Closes the window as its button does when the system asks the program to end (`kill`, Ctrl+C, a terminal that is closed); a
+/// second signal ends it at once.
+#[cfg(unix)]
+fn close_when_asked(ctx: &egui::Context) {
+    use std::sync::Arc;
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag;
+
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // In this order: the first signal finds nothing asked for yet.
+        let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+            .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+        if let Err(err) = heard {
+            log::info!("signal {signal} ends the window at once: {err}");
+        }
+    }
+    let ctx = ctx.clone();
+    let watch = move || {
+        let mut left = 2;
+        // The second time without waiting for what is being saved.
+        while left > 0 {
+            std::thread::sleep(if left == 2 { LISTEN } else { LEAVING });
+            if asked.load(Ordering::Relaxed) {
+                log::info!("the system has asked the program to end");
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+                ctx.request_repaint();
+                left -= 1;
+            }
+        }
+    };
+    if let Err(err) = std::thread::Builder::new().name("signals".to_owned()).spawn(watch) {
+        log::warn!("no thread to listen to signals: {err}");
+    }
+}
+
+/// The window with somebody who notes what it is like.
+struct KeptWindow {
+    app: App,
+    keeper: Option<Keeper>,
+    ctx: egui::Context,
+}
+
+impl eframe::App for KeptWindow {
+    fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
+        self.app.logic(ctx, frame);
+        if let Some(keeper) = &mut self.keeper
+            && let Some(toast) = keeper.note(ctx, self.app.saved(ctx))
+        {
+            self.app.say(toast);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        self.app.ui(ui, frame);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        self.app.clear_color(visuals)
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.close(&self.app.saved(&self.ctx));
+        }
+        self.app.leave(LEAVING);
+    }
+}
+
+impl Drop for KeptWindow {
+    fn drop(&mut self) {
+        // Its display went away in the middle of a frame: what was measured is written all the same.
+        if std::thread::panicking() {
+            self.app.leave(LEAVING);
+        }
+    }
+}
+
+/// Starts real runs on this device, kept to the pace of their spec.
+pub(crate) fn start(device: DeviceChoice) -> StartFn {
+    Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
+}
+
+/// A window of this size, in points.
+pub(crate) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Kernelscope")
+        .with_app_id("kernelscope")
+        .with_icon(icon())
+        .with_inner_size(size)
+        .with_min_inner_size([960.0, 600.0]);
+    let wgpu_options = eframe::WgpuConfiguration { wgpu_setup: display::graphics(), ..Default::default() };
+    eframe::NativeOptions { viewport, wgpu_options, ..Default::default() }
+}
+
+/// The icon; none where it cannot be read, which a test would say.
+pub fn icon() -> egui::IconData {
+    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/kernelscope.png")).unwrap_or_default()
+}
+
+/// Runs the event loop until the window is closed.
+pub(crate) fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>) -> anyhow::Result<()> {
+    let creator: eframe::AppCreator<'_> = Box::new(|creation| {
+        OPENING.store(false, Ordering::Relaxed);
+        creator(creation)
+    });
+    OPENING.store(true, Ordering::Relaxed);
+    // The window system breaks where its display goes away, or lacks something, and says so in many ways.
+    let ended = catch_unwind(AssertUnwindSafe(|| eframe::run_native("Kernelscope", native, creator)));
+    let was_opening = OPENING.swap(false, Ordering::Relaxed);
+    let gone = || Gone::now().filter(|_| !was_opening);
+    Err(match ended {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(err)) => gone().map_or_else(|| anyhow::anyhow!("{}", display::in_words(&err)), Into::into),
+        Err(payload) if was_opening => anyhow::anyhow!("{}", display::broken(&*payload)),
+        Err(payload) => gone().map_or_else(|| resume_unwind(payload), Into::into),
+    })
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.tick(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if let Some(seconds) = frame.info().cpu_usage {
+            self.note_frame(seconds);
+        }
+        self.show(ui);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        Tokens::in_theme(visuals.dark_mode).ground.to_normalized_gamma_f32()
+    }
+}

@@ -1,0 +1,296 @@
+//! The run as an animation: the kernel at each snapshot beside the curves of the whole run, over which the cursor moves.
+//!
+//! Guarantees: one frame per snapshot, the same views and the same range of colours throughout; made from a copy of the record by
+//! a thread that rests as long as it works, so that window and training keep what they need; it can be given up, and then
+//! leaves no file.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use color_quant::NeuQuant;
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use egui::{Theme, Ui, Vec2, vec2};
+use gif::{DisposalMethod, Encoder, Frame, Repeat};
+
+use super::offscreen_renderer::{Darkroom, Plate};
+use super::raster::{Pixels, Press};
+use crate::run::{History, Snapshot};
+use crate::storage::write_new;
+use crate::ui::app::actions::Actions;
+use crate::ui::kit::theme::Tokens;
+use crate::ui::overlays::Runs;
+use crate::ui::playback::Travel;
+use crate::ui::playback::{clock, clock::Clock};
+use crate::ui::plot::series_cache::Curves;
+use crate::ui::views::context::Scene;
+use crate::ui::views::forks::jobs::Forks;
+use crate::ui::{views, views::ViewState};
+use crate::worker::Waker;
+
+/// Size of a frame.
+pub const SIZE: Vec2 = vec2(960.0, 520.0);
+/// Frames at most; of longer runs every second, fourth … snapshot is shown, and those at switches.
+pub const MOST: usize = 600;
+/// How long the whole takes, in hundredths of a second, and a frame at least and at most.
+const LENGTH: usize = 1500;
+const SHORTEST: usize = 5;
+const LONGEST: usize = 25;
+/// How much longer the last one stays.
+const REST: u16 = 200;
+
+/// What the animation is of.
+pub struct Reel {
+    pub history: History,
+    pub views: ViewState,
+    pub theme: Theme,
+    /// Of the file, without its ending.
+    pub stem: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    done: AtomicUsize,
+    all: AtomicUsize,
+    cancelled: AtomicBool,
+}
+
+/// An animation that is being made.
+pub struct Film {
+    shared: Arc<Shared>,
+    answer: Receiver<Result<Option<PathBuf>, String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Film {
+    /// Starts the thread.
+    pub fn start(reel: Reel, folder: PathBuf, wake: Waker) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (send, answer) = bounded(1);
+        let of_thread = Arc::clone(&shared);
+        let run = move || {
+            let stem = reel.stem.clone();
+            let made = write_new(&folder, &stem, "gif", |to| shoot(reel, &of_thread, &wake, to));
+            let cancelled = of_thread.cancelled.load(Ordering::Relaxed);
+            let made = match made {
+                Ok(path) => Ok(Some(path)),
+                Err(_) if cancelled => Ok(None),
+                Err(err) => Err(format!("The animation was not saved: {err}")),
+            };
+            // Nobody listens when the window has gone.
+            let _ = send.send(made);
+            wake();
+        };
+        let thread = Some(std::thread::Builder::new().name("animation".to_owned()).spawn(run)?);
+        Ok(Self { shared, answer, thread })
+    }
+
+    /// The file, or none where it was given up; once.
+    pub fn answer(&self) -> Option<Result<Option<PathBuf>, String>> {
+        match self.answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err("The thread that makes the animation broke".to_owned())),
+        }
+    }
+
+    /// From 0 to 1.
+    pub fn progress(&self) -> f32 {
+        let all = self.shared.all.load(Ordering::Relaxed).max(1);
+        self.shared.done.load(Ordering::Relaxed) as f32 / all as f32
+    }
+
+    pub fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Film {
+    /// Waits for the frame in hand, or half a file would be left where the program ends.
+    fn drop(&mut self) {
+        self.cancel();
+        // A thread that broke has nothing to say any more.
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// The snapshots that get a frame.
+pub fn chosen(snapshots: &[Arc<Snapshot>], most: usize) -> Vec<Arc<Snapshot>> {
+    let mut stride = 1;
+    while snapshots.len() / stride > most.max(1) {
+        stride *= 2;
+    }
+    let wanted = |(place, snapshot): &(usize, &Arc<Snapshot>)| {
+        place.is_multiple_of(stride) || snapshot.row.at_switch || place + 1 == snapshots.len()
+    };
+    snapshots.iter().enumerate().filter(wanted).map(|(_, snapshot)| Arc::clone(snapshot)).collect()
+}
+
+/// Makes the frames and writes them.
+fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
+    let snapshots = chosen(reel.history.snapshots(), MOST);
+    shared.all.store(snapshots.len(), Ordering::Relaxed);
+    let cancelled = || shared.cancelled.load(Ordering::Relaxed);
+    let mut stage = Stage::of(reel);
+    stage.reel.views.prepare_film(&snapshots, cancelled);
+    let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
+        return Err(io::Error::other("there is no snapshot"));
+    };
+    // One palette for all: colours that changed from frame to frame would flicker.
+    let mut colours = Vec::new();
+    for snapshot in [first, &snapshots[snapshots.len() / 2], last] {
+        if cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        colours.extend(stage.frame(snapshot).rgb.chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]));
+    }
+    let mut palette = Palette::of(&colours);
+    drop(colours);
+    let mut encoder =
+        Encoder::new(to, SIZE.x as u16, SIZE.y as u16, &palette.quantiser.color_map_rgb()).map_err(io::Error::other)?;
+    encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
+    let delay = (LENGTH / snapshots.len()).clamp(SHORTEST, LONGEST) as u16;
+    let mut before: Option<Vec<u8>> = None;
+    let mut told = 0;
+    for (place, snapshot) in snapshots.iter().enumerate() {
+        let began = Instant::now();
+        if cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let pixels = palette.indices(&stage.frame(snapshot));
+        let mut frame = changed(before.as_deref(), &pixels);
+        frame.delay = if place + 1 == snapshots.len() { delay + REST } else { delay };
+        encoder.write_frame(&frame).map_err(io::Error::other)?;
+        before = Some(pixels);
+        shared.done.store(place + 1, Ordering::Relaxed);
+        let percent = 100 * (place + 1) / snapshots.len();
+        if percent != told {
+            told = percent;
+            wake();
+        }
+        // On a machine of two cores one of them is the window's.
+        std::thread::sleep(began.elapsed());
+    }
+    Ok(())
+}
+
+/// The part of a frame that is not as it was.
+fn changed(before: Option<&[u8]>, pixels: &[u8]) -> Frame<'static> {
+    let (width, height) = (SIZE.x as usize, SIZE.y as usize);
+    let differs = |row: usize, column: usize| {
+        before.is_none_or(|before| before[row * width + column] != pixels[row * width + column])
+    };
+    let (mut left, mut right, mut top, mut bottom) = (width, 0, height, 0);
+    for row in 0..height {
+        let Some(first) = (0..width).find(|&column| differs(row, column)) else { continue };
+        let last = (first..width).rev().find(|&column| differs(row, column)).unwrap_or(first);
+        (left, right) = (left.min(first), right.max(last + 1));
+        (top, bottom) = (top.min(row), row + 1);
+    }
+    if left >= right {
+        // A frame cannot be empty.
+        (left, right, top, bottom) = (0, 1, 0, 1);
+    }
+    let rows = (top..bottom).flat_map(|row| &pixels[row * width + left..row * width + right]);
+    Frame {
+        left: left as u16,
+        top: top as u16,
+        width: (right - left) as u16,
+        height: (bottom - top) as u16,
+        dispose: DisposalMethod::Keep,
+        buffer: rows.copied().collect(),
+        ..Frame::default()
+    }
+}
+
+/// 256 colours, and which of them is the nearest to each that was met.
+struct Palette {
+    quantiser: NeuQuant,
+    known: HashMap<[u8; 3], u8>,
+}
+
+impl Palette {
+    /// Of red, green, blue and opacity of so many pixels.
+    fn of(rgba: &[u8]) -> Self {
+        // Every tenth pixel of three frames is more than enough to learn from.
+        Self { quantiser: NeuQuant::new(10, 256, rgba), known: HashMap::new() }
+    }
+
+    fn indices(&mut self, pixels: &Pixels) -> Vec<u8> {
+        let Self { quantiser, known } = self;
+        let of = |rgb: [u8; 3]| {
+            let nearest = || quantiser.index_of(&[rgb[0], rgb[1], rgb[2], 255]) as u8;
+            *known.entry(rgb).or_insert_with(nearest)
+        };
+        pixels.rgb.as_chunks::<3>().0.iter().copied().map(of).collect()
+    }
+}
+
+/// Where the frames are drawn.
+struct Stage {
+    reel: Reel,
+    darkroom: Darkroom,
+    press: Option<Press>,
+    clock: Clock,
+    travel: Travel,
+    runs: Runs,
+    curves: Curves,
+    reference_curves: Curves,
+    forks: Forks,
+    actions: Actions,
+}
+
+impl Stage {
+    fn of(reel: Reel) -> Self {
+        Self {
+            reel,
+            darkroom: Darkroom::new(1.0),
+            press: None,
+            clock: Clock::default(),
+            travel: Travel::default(),
+            runs: Runs::default(),
+            curves: Curves::default(),
+            reference_curves: Curves::default(),
+            forks: Forks::default(),
+            actions: Actions::default(),
+        }
+    }
+
+    fn frame(&mut self, snapshot: &Arc<Snapshot>) -> Pixels {
+        let history = &self.reel.history;
+        self.clock.seek(snapshot.row.epoch);
+        let tokens = Tokens::in_theme(self.reel.theme == Theme::Dark);
+        let mut scene = Scene {
+            history,
+            reference: None,
+            clock: &self.clock,
+            travel: &self.travel,
+            runs: &mut self.runs,
+            forks: &mut self.forks,
+            curves: &mut self.curves,
+            reference_curves: &mut self.reference_curves,
+            actions: &mut self.actions,
+            tokens,
+            thick: 1.0,
+            bands: clock::bands(history),
+            range: self.clock.range(history),
+            cursor: snapshot.row.epoch,
+            snapshot: Some(Arc::clone(snapshot)),
+            paper: true,
+            sheet: None,
+        };
+        let views = &mut self.reel.views;
+        let draw = |ui: &mut Ui| views::on_film(ui, &mut scene, views);
+        let first = self.press.is_none();
+        let plate: Plate = if first {
+            self.darkroom.develop(SIZE, self.reel.theme, draw)
+        } else {
+            self.darkroom.develop_again(SIZE, self.reel.theme, draw)
+        };
+        self.press.get_or_insert_with(|| Press::of(&plate)).print(&plate, tokens.ground)
+    }
+}

@@ -1,0 +1,113 @@
+//! Where pictures are made: a second egui without a window, in which views draw themselves as they do on screen, in the theme and
+//! at the size that the picture is to have.
+//!
+//! Guarantees: nothing of it is seen in the window, and nothing that points, types or scrolls reaches it. What comes out is a
+//! [`Plate`]: everything that was painted and the textures it was painted with, plain data that a thread may take away.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use egui::epaint::ClippedShape;
+use egui::epaint::textures::{TextureFilter, TexturesDelta};
+use egui::{ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureId, Theme, Ui, Vec2, ViewportId};
+
+use crate::ui::kit::theme;
+
+/// Physical pixels of a point in pictures: sharp in print.
+pub const SCALE: f32 = 2.0;
+/// A plot knows how wide its axes are only after it was drawn once.
+const PASSES: usize = 2;
+
+/// A picture's pixels, and whether they stay square when it is enlarged.
+#[derive(Clone)]
+pub struct Texture {
+    pub image: Arc<ColorImage>,
+    pub nearest: bool,
+}
+
+/// What was painted.
+pub struct Plate {
+    /// In points.
+    pub size: Vec2,
+    /// Physical pixels of a point.
+    pub scale: f32,
+    pub shapes: Vec<ClippedShape>,
+    pub textures: HashMap<TextureId, Texture>,
+}
+
+/// The second egui.
+pub struct Darkroom {
+    ctx: Context,
+    scale: f32,
+    textures: HashMap<TextureId, Texture>,
+}
+
+impl Darkroom {
+    pub fn new(scale: f32) -> Self {
+        let ctx = Context::default();
+        theme::install(&ctx);
+        Self { ctx, scale, textures: HashMap::new() }
+    }
+
+    /// Scroll positions, widths of panels and the like shall be those of the window.
+    pub fn remember(&self, mut memory: Memory) {
+        // How large the window is shown is its own affair: the picture has its points.
+        memory.options.zoom_factor = 1.0;
+        self.ctx.memory_mut(|known| *known = memory);
+        theme::install(&self.ctx);
+        if let Some(focused) = self.ctx.memory(Memory::focused) {
+            self.ctx.memory_mut(|memory| memory.surrender_focus(focused));
+        }
+    }
+
+    /// Draws a picture of this size, in points; `draw` is called more than once.
+    pub fn develop(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
+        self.passes(size, theme, PASSES, draw)
+    }
+
+    /// The same where `draw` has drawn a picture of this size before.
+    pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
+        self.passes(size, theme, 1, draw)
+    }
+
+    fn passes(&mut self, size: Vec2, theme: Theme, passes: usize, mut draw: impl FnMut(&mut Ui)) -> Plate {
+        self.ctx.set_theme(theme);
+        let mut shapes = Vec::new();
+        for _ in 0..passes.max(1) {
+            let mut input =
+                RawInput { screen_rect: Some(Rect::from_min_size(egui::Pos2::ZERO, size)), ..RawInput::default() };
+            input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(self.scale);
+            // The letters of a large window at twice its size are more than the smallest of graphics cards could hold.
+            input.max_texture_side = Some(8192);
+            let mut output = self.ctx.run_ui(input, &mut draw);
+            self.take(std::mem::take(&mut output.textures_delta));
+            shapes = output.shapes;
+        }
+        Plate { size, scale: self.scale, shapes, textures: self.textures.clone() }
+    }
+
+    /// What a graphics card would be told.
+    fn take(&mut self, mut delta: TexturesDelta) {
+        for (id, changes) in delta.set.drain() {
+            for change in changes {
+                let ImageData::Color(image) = change.image;
+                let nearest = change.options.magnification == TextureFilter::Nearest;
+                match (change.pos, self.textures.get_mut(&id)) {
+                    (Some([left, top]), Some(known)) => {
+                        let whole = Arc::make_mut(&mut known.image);
+                        for (row, pixels) in image.pixels.chunks_exact(image.width().max(1)).enumerate() {
+                            let at = (top + row) * whole.width() + left;
+                            whole.pixels[at..at + pixels.len()].copy_from_slice(pixels);
+                        }
+                    }
+                    _ => {
+                        self.textures.insert(id, Texture { image, nearest });
+                    }
+                }
+            }
+        }
+        for id in delta.free.drain() {
+            self.textures.remove(&id);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Numbers in words and ticks on axes. Pure functions; the same number looks the same wherever it stands.
+
+use egui_plot::{GridInput, GridMark};
+
+use crate::chart::without_zeros;
+pub use crate::chart::{change, times};
+
+/// Three significant digits; powers of ten where zeros would have to be counted.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    let text = if size == 0.0 {
+        "0".to_owned()
+    } else if !(0.00995..999_500.0).contains(&size) {
+        let exponent = size.log10().floor() as i32;
+        let mantissa = value / 10f64.powi(exponent);
+        // 9.96 would print as 10.0.
+        let (mantissa, exponent) =
+            if mantissa.abs() >= 9.95 { (mantissa / 10.0, exponent + 1) } else { (mantissa, exponent) };
+        format!("{mantissa:.1}e{exponent}")
+    } else if size < 0.995 {
+        format!("{value:.3}")
+    } else if size < 9.995 {
+        format!("{value:.2}")
+    } else if size < 99.95 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    };
+    text.replace('-', "−")
+}
+
+/// A whole number with thin groups of three: 12 345.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes for people.
+pub fn bytes(value: u64) -> String {
+    let mib = value as f64 / f64::from(1 << 20);
+    if mib < 1024.0 { format!("{mib:.0} MB") } else { format!("{:.1} GB", mib / 1024.0) }
+}
+
+/// Seconds for people.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => "–".to_owned(),
+        s if s < 1.0 => "under 1 s".to_owned(),
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 90.0 * 60.0 => format!("{:.0} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
+/// An exponent as superscript digits.
+fn superscript(exponent: i64) -> String {
+    let digit = |c: char| match c {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        c => char::from_u32(0x2070 + c.to_digit(10).unwrap_or(0)).unwrap_or(c),
+    };
+    exponent.to_string().chars().map(digit).collect()
+}
+
+/// An index as subscript digits.
+pub fn subscript(index: usize) -> String {
+    let digit = |c: char| char::from_u32(0x2080 + c.to_digit(10).unwrap_or(0)).unwrap_or(c);
+    index.to_string().chars().map(digit).collect()
+}
+
+/// The label of a tick; `value` as stored (log10 on a logarithmic axis), `span` of the axis.
+pub fn tick(value: f64, span: f64, log: bool) -> String {
+    if !log {
+        return plain(value, span);
+    }
+    let nearest = value.round();
+    if span >= 1.5 && (value - nearest).abs() < 1e-6 {
+        return format!("10{}", superscript(nearest as i64));
+    }
+    let size = 10f64.powf(value);
+    if span < 0.6 {
+        // So short a stretch has the ticks of a linear axis; about as long as this one is there.
+        return plain(size, size * (10f64.powf(span / 2.0) - 10f64.powf(-span / 2.0)));
+    }
+    without_zeros(&number(size).replace('−', "-")).replace('-', "−")
+}
+
+/// As many digits as tell the ticks of an axis of this span apart.
+fn plain(value: f64, span: f64) -> String {
+    let size = value.abs();
+    if size < span * 1e-9 {
+        return "0".to_owned();
+    }
+    // Places behind the point; below 0 where the last digits before it are zeros.
+    let places = 1i32.saturating_sub((span / 2.0).log10().floor() as i32);
+    let text = if size >= 1e6 || (size < 1e-4 && span < 1e-3) {
+        let digits = places.saturating_add(size.log10().floor() as i32).clamp(0, 12) as usize;
+        format!("{value:.digits$e}")
+    } else {
+        let decimals = places.clamp(0, 12) as usize;
+        format!("{value:.decimals$}")
+    };
+    without_zeros(&text).replace('-', "−")
+}
+
+/// 1, 2 or 5 times a power of ten, at least `least`.
+pub fn nice_step(least: f64) -> f64 {
+    if !(least.is_finite() && least > 0.0) {
+        return 1.0;
+    }
+    let power = 10f64.powf(least.log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|&step| step >= least * (1.0 - 1e-9))
+        .unwrap_or(10.0 * power)
+}
+
+/// Ticks of a linear axis, at most `most` of them.
+pub fn linear_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
+    let step = nice_step((to - from) / most.max(1) as f64);
+    let first = (from / step).ceil() as i64;
+    let last = (to / step).floor() as i64;
+    if last - first > 1000 {
+        return Vec::new();
+    }
+    (first..=last).map(|place| place as f64 * step).collect()
+}
+
+/// Ticks of an axis of log10 values: decades while there are several, 1-2-5 for about one, else round values.
+pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
+    let span = to - from;
+    if span >= 1.5 {
+        let step = (span / most.max(1) as f64).ceil().max(1.0) as i64;
+        let first = (from / step as f64).ceil() as i64;
+        let last = (to / step as f64).floor() as i64;
+        return (first..=last).map(|place| (place * step) as f64).collect();
+    }
+    if span >= 0.6 {
+        let within = |digits: &[f64]| -> Vec<f64> {
+            let decades = from.floor() as i32..=to.ceil() as i32;
+            let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
+            marks.filter(|mark| (from..=to).contains(mark)).collect()
+        };
+        let fine = within(&[1.0, 2.0, 5.0]);
+        return if fine.len() <= most.max(2) { fine } else { within(&[1.0, 3.0]) };
+    }
+    linear_marks(10f64.powf(from), 10f64.powf(to), most)
+        .into_iter()
+        .filter(|value| *value > 0.0)
+        .map(f64::log10)
+        .collect()
+}
+
+/// A spacer for `egui_plot`: it shows exactly these ticks (it would fade or drop those with a small `step_size`).
+pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
+    move |input: GridInput| {
+        let (from, to) = input.bounds;
+        let marks = if log { log_marks(from, to, most) } else { linear_marks(from, to, most) };
+        marks.into_iter().map(|value| GridMark { value, step_size: to - from }).collect()
+    }
+}
+
+/// [`settle`] for a linear axis. Values that are the same, or so nearly that ticks of a few digits could not be told apart, get
+/// more room than `least`.
+pub fn settle_linear((low, high): (f64, f64), least: f64) -> (f64, f64) {
+    let size = low.abs().max(high.abs());
+    let room = match high - low {
+        _ if size == 0.0 => 1.0,
+        span if span > 1e-9 * size => 1e-3 * size,
+        _ => 0.2 * size,
+    };
+    settle((low, high), least.max(room))
+}
+
+/// Rounds a range outwards to a coarse grid, so that an axis does not tremble while data arrive; as stored (log10 on a
+/// logarithmic axis).
+pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
+    let span = (high - low).max(least);
+    let middle = (low + high) / 2.0;
+    let (low, high) = if high - low < least { (middle - least / 2.0, middle + least / 2.0) } else { (low, high) };
+    let step = nice_step(span / 12.0);
+    let margin = span * 0.06;
+    (((low - margin) / step).floor() * step, ((high + margin) / step).ceil() * step)
+}

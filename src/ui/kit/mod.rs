@@ -1,0 +1,11 @@
+//! What every part of the window draws with: theme, icons, formats, tables, background work.
+
+pub mod appearance;
+pub(crate) mod background_task;
+pub mod data_table;
+pub mod format;
+pub mod highlight;
+pub(crate) mod icons;
+pub(crate) mod perf_stats;
+pub mod theme;
+pub(crate) mod widgets;

@@ -1,0 +1,338 @@
+//! The few widgets that egui lacks: cards, small choosers, buttons with a drawn icon, and legends with values.
+//!
+//! Guarantees: each can be reached by keyboard and has a name for screen readers (and for tests).
+
+use egui::{
+    Align, Align2, Color32, ComboBox, FontId, Layout, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+};
+
+use super::format;
+pub use super::icons::Icon;
+use super::icons::paint_icon;
+use super::theme;
+use super::theme::{GRID, ROW, Tokens};
+use crate::ui::app::commands::UserCommand;
+use crate::ui::plot::{Style, Trace};
+
+/// A view's frame: where its choosers go (from the right) and where it is drawn.
+pub struct Card {
+    pub header: Ui,
+    pub body: Ui,
+}
+
+/// Height of a card's header.
+pub const HEADER: f32 = 20.0;
+/// Gap between a card's edge and what is in it.
+pub const PADDING: Vec2 = vec2(8.0, 6.0);
+
+/// The title that is pointed at.
+#[derive(Clone, PartialEq, Eq)]
+struct Pointed(String);
+
+fn pointed() -> egui::Id {
+    egui::Id::unique("the card that is pointed at")
+}
+
+/// Outlines the card of this title in this frame, and no other: whatever page it is on, and wherever it stands.
+pub fn point_at(ctx: &egui::Context, title: Option<&str>) {
+    let title = title.map(str::to_lowercase).unwrap_or_default();
+    ctx.data_mut(|data| data.insert_temp(pointed(), Pointed(title)));
+}
+
+/// Draws an empty card with its title, unit and the `?` that explains it, if anything does. `draw` puts the title where it belongs.
+pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str, draw: impl FnOnce(&mut Ui)) -> Card {
+    let tokens = Tokens::of(ui);
+    let pointed = ui.data(|data| data.get_temp(pointed())) == Some(Pointed(title.to_lowercase()));
+    let line = if pointed { Stroke::new(2.0, tokens.accent) } else { tokens.line() };
+    ui.painter().rect(rect, 6.0, tokens.card, line, StrokeKind::Inside);
+    let inner = rect.shrink2(PADDING);
+    let (top, bottom) = inner.split_top_bottom_at_y(inner.top() + HEADER);
+    let mut header = ui.new_child(
+        UiBuilder::new().max_rect(top).id_salt((title, "header")).layout(Layout::left_to_right(Align::Center)),
+    );
+    header.spacing_mut().item_spacing.x = GRID;
+    header.scope(draw);
+    if !unit.is_empty() {
+        header.label(RichText::new(unit).size(theme::SMALL).color(tokens.weak));
+    }
+    let rest = header.available_rect_before_wrap();
+    let mut header = ui.new_child(
+        UiBuilder::new().max_rect(rest).id_salt((title, "choosers")).layout(Layout::right_to_left(Align::Center)),
+    );
+    header.spacing_mut().item_spacing.x = GRID;
+    header.spacing_mut().interact_size.y = 18.0;
+    header.spacing_mut().button_padding = vec2(5.0, 1.0);
+    // In a narrow place the choosers are cut, not the title: it has the list by which the place is given another view.
+    let room = rest.expand(4.0).with_min_x(rest.left());
+    header.set_clip_rect(room.intersect(ui.clip_rect()));
+    if !help.is_empty() {
+        question(&mut header, title, help);
+    }
+    let body = bottom.with_min_y(bottom.top() + 2.0);
+    let mut body =
+        ui.new_child(UiBuilder::new().max_rect(body).id_salt((title, "body")).layout(Layout::top_down(Align::Min)));
+    body.set_clip_rect(rect.intersect(ui.clip_rect()));
+    Card { header, body }
+}
+
+/// Size of a quiet sign: as little as can be hit, since a narrow place has choosers beside it.
+const QUIET: Vec2 = Vec2::splat(14.0);
+
+/// The `?` of a view: what is shown, by which formula, and where that comes from.
+fn question(ui: &mut Ui, title: &str, help: &str) {
+    let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("About {title}")));
+    let tokens = Tokens::of(ui);
+    let lit = response.hovered() || response.has_focus();
+    let colour = if lit { tokens.accent } else { tokens.faint };
+    ui.painter().circle_stroke(rect.center(), 6.5, Stroke::new(1.0, colour));
+    ui.painter().text(rect.center(), Align2::CENTER_CENTER, "?", FontId::proportional(10.5), colour);
+    let show = |ui: &mut Ui| {
+        ui.set_max_width(340.0);
+        ui.label(RichText::new(title).size(theme::TITLE));
+        ui.label(help);
+    };
+    if response.has_focus() {
+        response.show_tooltip_ui(show);
+    } else {
+        response.on_hover_ui(show);
+    }
+}
+
+/// A sign as faint as the `?`, for what is seldom wanted.
+pub fn quiet_button(ui: &mut Ui, icon: Icon, name: &str, hover: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let tokens = Tokens::of(ui);
+    let lit = response.hovered() || response.has_focus();
+    let colour = if lit { tokens.accent } else { tokens.faint };
+    paint_icon(ui, rect.shrink(1.0), icon, colour, tokens.card);
+    response.on_hover_text(hover)
+}
+
+fn paper() -> egui::Id {
+    egui::Id::unique("paper")
+}
+
+/// Says whether what is drawn from now on is a picture that nobody can press: of a choice it has what was chosen.
+pub fn set_paper(ctx: &egui::Context, is_paper: bool) {
+    ctx.data_mut(|data| data.insert_temp(paper(), is_paper));
+}
+
+/// What was chosen, as a word on paper; whether this is paper.
+fn on_paper(ui: &mut Ui, chosen: &str) -> bool {
+    let is_paper = ui.data(|data| data.get_temp(paper())).unwrap_or(false);
+    if is_paper && !chosen.is_empty() {
+        ui.label(RichText::new(chosen).size(theme::SMALL).color(Tokens::of(ui).weak));
+    }
+    is_paper
+}
+
+/// A box to tick; on paper its words, where it is ticked.
+pub fn tick(ui: &mut Ui, ticked: &mut bool, words: &str, hover: &str) {
+    if !on_paper(ui, if *ticked { words } else { "" }) {
+        ui.checkbox(ticked, words).on_hover_text(hover);
+    }
+}
+
+/// A small drop-down list; returns whether the choice changed.
+pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, options: &[(T, &str)]) -> bool {
+    let current = options.iter().find(|option| option.0 == *chosen).map_or("", |option| option.1);
+    if on_paper(ui, current) {
+        return false;
+    }
+    let before = *chosen;
+    let list = ComboBox::from_id_salt(name).selected_text(RichText::new(current).size(theme::SMALL)).height(420.0);
+    let shown = list.show_ui(ui, |ui| {
+        for (value, text) in options {
+            ui.selectable_value(chosen, *value, *text);
+        }
+    });
+    let _named = shown.response.accessible_name(name);
+    *chosen != before
+}
+
+/// A row of words of which one is chosen.
+pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, options: &[(T, &str, &str)]) -> bool {
+    let before = *chosen;
+    let current = options.iter().find(|option| option.0 == before).map_or("", |option| option.1);
+    if on_paper(ui, current) {
+        return false;
+    }
+    let mut add = |ui: &mut Ui, (value, text, hover): &(T, &str, &str)| {
+        let response =
+            ui.selectable_label(*chosen == *value, RichText::new(*text).size(theme::SMALL)).on_hover_text(*hover);
+        if response.clicked() {
+            *chosen = *value;
+        }
+    };
+    ui.spacing_mut().item_spacing.x = 1.0;
+    if ui.layout().main_dir() == egui::Direction::RightToLeft {
+        options.iter().rev().for_each(|option| add(ui, option));
+    } else {
+        options.iter().for_each(|option| add(ui, option));
+    }
+    ui.spacing_mut().item_spacing.x = GRID;
+    *chosen != before
+}
+
+/// Names and values at the cursor of the traces, in what is left of a header: without values where these do not fit, and how
+/// many more there are where the names do not.
+pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> String) {
+    let tokens = Tokens::of(ui);
+    let rect = ui.available_rect_before_wrap();
+    let painter = ui.painter().with_clip_rect(rect);
+    let is_named = |trace: &&Trace| {
+        let drawn = trace.style == Style::Solid || trace.over;
+        drawn && !trace.name.is_empty() && trace.colour.a() == 255 && !trace.visible.pieces.is_empty()
+    };
+    let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
+    // No name is narrower: of a hundred runs, most need not be laid out to know that they do not fit.
+    let most = (room / 22.0).max(0.0) as usize + 1;
+    let all = traces.iter().filter(is_named).count();
+    let named: Vec<&Trace> = traces.iter().rev().filter(is_named).take(most).collect();
+    let entry = |trace: &Trace, valued: bool| {
+        let now = trace.now.filter(|_| valued).map(|now| show(if log { 10f64.powf(now) } else { now }));
+        let name = painter.layout_no_wrap(trace.name.clone(), theme::note(), tokens.weak);
+        let value = painter.layout_no_wrap(now.unwrap_or_default(), FontId::monospace(10.5), tokens.text);
+        let width = 9.0 + name.size().x + if value.is_empty() { 0.0 } else { 3.0 + value.size().x } + 8.0;
+        (name, value, width)
+    };
+    let mut entries: Vec<_> = named.iter().map(|trace| entry(trace, false)).collect();
+    let wide = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>();
+    let more = if wide(&entries) <= room { 0.0 } else { 26.0 };
+    // Names before values; these for as many as have room, the first ones first.
+    for (place, trace) in named.iter().enumerate() {
+        let valued = entry(trace, true);
+        if wide(&entries) - entries[place].2 + valued.2 > room {
+            break;
+        }
+        entries[place] = valued;
+    }
+    let (mut x, y) = (left, rect.center().y);
+    for (place, (name, value, width)) in entries.into_iter().enumerate() {
+        if x + width > left + room - more {
+            let text = format!("+{}", all - place);
+            if room > more + 20.0 {
+                painter.text(pos2(x, y), Align2::LEFT_CENTER, text, theme::note(), tokens.weak);
+            }
+            break;
+        }
+        let trace = named[place];
+        if trace.over {
+            let ends = [pos2(x - 1.0, y), pos2(x + 7.0, y)];
+            let stroke = Stroke::new(2.0, trace.colour);
+            if trace.style == Style::Dashed {
+                painter.extend(egui::Shape::dashed_line(&ends, stroke, 3.0, 2.0));
+            } else {
+                painter.line_segment(ends, stroke);
+            }
+        } else {
+            painter.circle_filled(pos2(x + 3.0, y), 3.0, trace.colour);
+        }
+        let (name_size, value_size) = (name.size(), value.size());
+        painter.galley(pos2(x + 9.0, y - name_size.y / 2.0), name, tokens.weak);
+        painter.galley(pos2(x + 12.0 + name_size.x, y - value_size.y / 2.0), value, tokens.text);
+        x += width;
+    }
+}
+
+/// From this width on a header has room for two choosers and a legend.
+pub const HEADER_WIDTH: f32 = 500.0;
+
+/// Names of the traces, small, in as many lines as they need: where the header has no room.
+pub fn names_below<'a>(ui: &mut Ui, traces: impl Iterator<Item = &'a Trace>) {
+    let weak = Tokens::of(ui).weak;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(7.0, 1.0);
+        ui.spacing_mut().interact_size.y = 11.0;
+        for trace in traces {
+            let galley = ui.painter().layout_no_wrap(trace.name.clone(), FontId::proportional(9.5), weak);
+            let size = galley.size();
+            let (rect, _) = ui.allocate_exact_size(vec2(8.0 + size.x, size.y), Sense::hover());
+            ui.painter().circle_filled(rect.left_center() + vec2(3.0, 0.0), 3.0, trace.colour);
+            ui.painter().galley(rect.min + vec2(8.0, 0.0), galley, weak);
+        }
+    });
+}
+
+/// [`legend`] with plain numbers.
+pub fn number_legend(ui: &mut Ui, traces: &[Trace], log: bool) {
+    legend(ui, traces, log, format::number);
+}
+
+/// Height of the buttons in the bar at the top.
+pub const BAR_BUTTON: f32 = ROW + GRID;
+
+/// A button with a sign and, if not empty, a word. The name is what a screen reader says.
+pub struct IconButton<'a> {
+    pub icon: Icon,
+    pub text: &'a str,
+    pub name: &'a str,
+    pub hover: String,
+    pub enabled: bool,
+    pub primary: bool,
+}
+
+impl<'a> IconButton<'a> {
+    /// The button of a command, without a word.
+    pub fn of(ui: &Ui, command: UserCommand, icon: Icon) -> Self {
+        Self {
+            icon,
+            text: "",
+            name: command.about().label,
+            hover: command.hover(ui.ctx()),
+            enabled: true,
+            primary: false,
+        }
+    }
+
+    pub fn small(icon: Icon, name: &'a str) -> Self {
+        Self { icon, text: "", name, hover: name.to_owned(), enabled: true, primary: false }
+    }
+
+    pub fn text(self, text: &'a str) -> Self {
+        Self { text, ..self }
+    }
+
+    pub fn enabled(self, enabled: bool) -> Self {
+        Self { enabled, ..self }
+    }
+
+    /// Draws it at this height.
+    pub fn show(self, ui: &mut Ui, height: f32) -> Response {
+        let galley = (!self.text.is_empty()).then(|| {
+            ui.painter().layout_no_wrap(self.text.to_owned(), FontId::proportional(theme::BODY), Color32::PLACEHOLDER)
+        });
+        let words = galley.as_ref().map_or(0.0, |galley| galley.size().x + 6.0);
+        let padding = if galley.is_some() { 8.0 } else { (height - 12.0) / 2.0 };
+        let size = vec2(12.0 + words + 2.0 * padding, height);
+        let sense = if self.enabled { Sense::click() } else { Sense::hover() };
+        let (rect, response) = ui.allocate_exact_size(size, sense);
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.name));
+        if ui.is_rect_visible(rect) {
+            let tokens = Tokens::of(ui);
+            let look = ui.style().interact(&response);
+            let (fill, colour) = match (self.enabled, self.primary) {
+                (false, _) => (ui.visuals().widgets.inactive.bg_fill.gamma_multiply(0.5), tokens.faint),
+                (true, true) => (tokens.accent, tokens.on_accent),
+                (true, false) => (look.bg_fill, tokens.text),
+            };
+            ui.painter().rect(
+                rect,
+                4.0,
+                fill,
+                if self.enabled { look.bg_stroke } else { Stroke::NONE },
+                StrokeKind::Inside,
+            );
+            let square = Rect::from_min_size(pos2(rect.left() + padding, rect.center().y - 6.0), Vec2::splat(12.0));
+            paint_icon(ui, square, self.icon, colour, fill);
+            if let Some(galley) = galley {
+                let at = pos2(square.right() + 6.0, rect.center().y - galley.size().y / 2.0);
+                ui.painter().galley_with_override_text_color(at, galley, colour);
+            }
+        }
+        response.on_hover_text(self.hover)
+    }
+}

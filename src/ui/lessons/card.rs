@@ -1,0 +1,122 @@
+//! The lesson at the lower left: what it says, what it waits for, and how to go on. It stands below the settings, so that it
+//! covers no view.
+
+use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
+
+use super::{Open, Seen, TourWish, Tours};
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton};
+use crate::ui::kit::{
+    theme,
+    theme::{BODY, GRID, SMALL, Tokens},
+};
+
+/// Draws the lesson that is under way, or the hint that there are some, at the foot of a panel. `paused`: whether the run stands
+/// still, so that nothing can come.
+pub fn dock(ui: &mut Ui, state: &Tours, paused: bool, actions: &mut Actions) {
+    if state.open.is_none() && !state.hint {
+        return;
+    }
+    let frame = Frame::new().inner_margin(Margin { left: 0, right: 0, top: 6, bottom: 0 });
+    Panel::bottom("lesson").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        let tokens = Tokens::of(ui);
+        let stroke = if state.open.is_some() { Stroke::new(1.0, tokens.accent) } else { tokens.line() };
+        let frame =
+            Frame::new().fill(tokens.well).stroke(stroke).corner_radius(6).inner_margin(Margin::symmetric(10, 8));
+        frame.show(ui, |ui| match &state.open {
+            Some(open) => lesson(ui, open, paused, actions),
+            None => hint(ui, actions),
+        });
+    });
+}
+
+fn hint(ui: &mut Ui, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("New here?").size(SMALL).color(tokens.weak));
+        if ui.button("Lessons").on_hover_text(UserCommand::Tours.hover(ui.ctx())).clicked() {
+            actions.user(UserCommand::Tours);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if IconButton::small(Icon::Cross, "Hide this hint").show(ui, theme::ROW).clicked() {
+                actions.push(Action::Tour(TourWish::HideHint));
+            }
+        });
+    });
+}
+
+fn lesson(ui: &mut Ui, open: &Open, paused: bool, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    ui.spacing_mut().item_spacing = vec2(GRID, 1.5 * GRID);
+    ui.set_min_width(ui.available_width());
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(&open.tour.title).size(theme::TITLE).color(tokens.accent));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if IconButton::small(Icon::Cross, "Close lesson").show(ui, theme::ROW).clicked() {
+                actions.push(Action::Tour(TourWish::Close));
+            }
+            let step = format!("{} of {}", open.at + 1, open.tour.steps.len());
+            ui.label(RichText::new(step).size(SMALL).color(tokens.weak));
+        });
+    });
+    ui.add(Label::new(RichText::new(open.text()).size(BODY + 1.0).color(tokens.text)).wrap());
+    if open.strays {
+        let text = "The run has other settings by now than this lesson is about.";
+        ui.label(RichText::new(text).size(SMALL).color(tokens.warning));
+    }
+    waiting(ui, open, paused);
+    buttons(ui, open, actions);
+}
+
+/// What is waited for, and how it stands with it.
+fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
+    let tokens = Tokens::of(ui);
+    let awaited = open.step().wait;
+    let key = ui.ctx().format_shortcut(&UserCommand::TourNext.about().key);
+    let (text, colour, full) = match open.seen() {
+        Seen::Waiting if paused && !awaited.is_of_study() => {
+            (format!("Waiting for {}: the run is paused", awaited.words()), tokens.warning, false)
+        }
+        Seen::Waiting => (format!("Waiting for {}", awaited.words()), tokens.weak, false),
+        Seen::Come if awaited.is_nothing() => (format!("{key} goes on"), tokens.weak, true),
+        Seen::Come => (format!("It has come: {key} goes on"), tokens.accent, true),
+        Seen::Skipped => ("Not waited for".to_owned(), tokens.warning, false),
+        Seen::Never(why) => (format!("{why}: {key} goes on all the same"), tokens.warning, false),
+    };
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = 1.5 * GRID;
+        let (rect, _) = ui.allocate_exact_size(vec2(8.0, 14.0), Sense::hover());
+        if full {
+            ui.painter().circle_filled(rect.center(), 3.5, colour);
+        } else {
+            ui.painter().circle_stroke(rect.center(), 3.0, Stroke::new(1.2, colour));
+        }
+        ui.add(Label::new(RichText::new(text).size(SMALL).color(colour)).wrap());
+    });
+}
+
+fn buttons(ui: &mut Ui, open: &Open, actions: &mut Actions) {
+    ui.horizontal(|ui| {
+        let back = egui::Button::new("Back");
+        let hover = UserCommand::TourBack.hover(ui.ctx());
+        if ui.add_enabled(open.at > 0, back).on_hover_text(hover).clicked() {
+            actions.user(UserCommand::TourBack);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let waits = *open.seen() == Seen::Waiting;
+            let text = if open.is_last() { "Finish" } else { "Next" };
+            let hover = UserCommand::TourNext.hover(ui.ctx());
+            let next = IconButton { icon: Icon::Play, text, name: text, hover, enabled: !waits, primary: !waits };
+            if next.show(ui, BAR_BUTTON).clicked() && !waits {
+                actions.user(UserCommand::TourNext);
+            }
+            if waits {
+                let hover = "Go on without it; what the next step says may then not be there yet";
+                if ui.button("Skip waiting").on_hover_text(hover).clicked() {
+                    actions.push(Action::Tour(TourWish::Skip));
+                }
+            }
+        });
+    });
+}

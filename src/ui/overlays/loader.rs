@@ -1,0 +1,249 @@
+//! Opens folders and archives beside the window, one after another.
+//!
+//! Guarantees: the window never waits for a file; what cannot be opened is answered in one sentence and stops nothing that comes
+//! after it; letting go of the loader ends what it is at.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::Place;
+use crate::run::{History, harmless};
+use crate::spec::Spec;
+use crate::storage::{
+    Grams, Loaded, RUNS, STUDY, StudyFolder, array_of, is_run, load_beside, load_kernels, load_lazily, tidy,
+};
+
+/// A run that was opened.
+#[derive(Debug)]
+pub struct Found {
+    pub path: PathBuf,
+    /// What was asked for: the same, or the study that it is of.
+    pub asked: Place,
+    pub name: String,
+    pub history: History,
+    /// Where its Grams are; else they are in the record.
+    pub grams: Option<Grams>,
+    /// What was missing or broken, one sentence each.
+    pub warnings: Vec<String>,
+    /// Whether it is to be shown in all views, not laid over another.
+    pub shown: bool,
+}
+
+/// What is to be opened.
+#[derive(Debug)]
+pub struct Order {
+    pub path: PathBuf,
+    /// Whether it is to be shown in all views; of a study, its first run.
+    pub shown: bool,
+    /// What it is called from now on, where that is known.
+    pub name: Option<String>,
+}
+
+/// What the thread tells.
+#[derive(Debug)]
+pub enum Told {
+    /// Which archive is being measured, and how many of its kernels are done.
+    Measuring(String, usize, usize),
+    Found(Box<Found>),
+    /// A study of learners, whose runs are no curves over a run: it belongs on the page of the studies.
+    Study(Place, Box<Spec>),
+    /// Why something was not opened.
+    Refused(String),
+    /// What was to be opened is not there any more.
+    Gone(PathBuf),
+    /// An order is done, whatever came of it.
+    Done,
+}
+
+/// The thread, as the window holds it.
+#[derive(Debug)]
+pub struct Loader {
+    orders: Sender<Order>,
+    told: Receiver<Told>,
+    /// Ends what the thread is at.
+    let_go: Arc<AtomicBool>,
+    /// Orders that the thread has not got yet; it has one at a time.
+    queue: VecDeque<Order>,
+    busy: bool,
+    /// What is being measured.
+    pub measuring: Option<(String, usize, usize)>,
+}
+
+impl Loader {
+    /// Starts the thread; `wake` is called whenever it tells something.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(wake: crate::worker::Waker) -> std::io::Result<Self> {
+        let (orders, inbox) = bounded::<Order>(1);
+        let (outbox, told) = bounded(4);
+        let let_go = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&let_go);
+        let run = move || {
+            for order in inbox {
+                let tell = |told: Told| {
+                    // Nobody waits for a number that the next one replaces.
+                    let heard = match told {
+                        Told::Measuring(..) => outbox.try_send(told).is_ok() || outbox.is_full(),
+                        _ => outbox.send(told).is_ok(),
+                    };
+                    wake();
+                    heard && !stop.load(Ordering::Relaxed)
+                };
+                open(order, &tell);
+                if !tell(Told::Done) {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("opening".to_owned()).spawn(run)?;
+        Ok(Self { orders, told, let_go, queue: VecDeque::new(), busy: false, measuring: None })
+    }
+
+    /// Adds to what is to be opened.
+    pub fn order(&mut self, order: Order) {
+        self.queue.push_back(order);
+        self.next();
+    }
+
+    /// Orders that are not done.
+    pub fn waiting(&self) -> usize {
+        self.queue.len() + usize::from(self.busy)
+    }
+
+    fn next(&mut self) {
+        if !self.busy
+            && let Some(order) = self.queue.pop_front()
+        {
+            self.busy = self.orders.try_send(order).is_ok();
+        }
+    }
+
+    /// The next thing it has told.
+    pub fn told(&mut self) -> Option<Told> {
+        let told = self.told.try_recv().ok()?;
+        match &told {
+            Told::Measuring(name, done, all) => self.measuring = Some((name.clone(), *done, *all)),
+            Told::Done => {
+                (self.busy, self.measuring) = (false, None);
+                self.next();
+            }
+            _ => {}
+        }
+        Some(told)
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.let_go.store(true, Ordering::Relaxed);
+    }
+}
+
+fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
+    let Order { path, shown, name } = order;
+    let name = name.unwrap_or_else(|| name_of(&path));
+    let refuse = |sentence: String| _ = tell(Told::Refused(sentence));
+    if let Some(study) = study_of_learners(&path) {
+        match StudyFolder::spec_in(&study) {
+            Ok(spec) => _ = tell(Told::Study(place(&name_of(&study), &study), Box::new(spec))),
+            Err(err) => refuse(err.to_string()),
+        }
+    } else if is_run(&path) {
+        tell(run(&path, place(&name, &path), name, shown));
+    } else if path.join(STUDY).is_file() {
+        let folders = runs_of(&path);
+        if folders.is_empty() {
+            refuse(format!("The study {name} holds no run folder yet: nothing to lay over a run"));
+        }
+        for (number, folder) in folders.into_iter().enumerate() {
+            let own = format!("{name}/{}", name_of(&folder));
+            if !tell(run(&folder, place(&name, &path), own, shown && number == 0)) {
+                return;
+            }
+        }
+    } else if is_archive(&path) {
+        let mut progress = |done, all| tell(Told::Measuring(name.clone(), done, all));
+        match load_kernels(&path, &mut progress) {
+            Ok(Loaded { history, warnings }) => {
+                let found = Found {
+                    asked: place(&name, &path),
+                    path,
+                    name: name.clone(),
+                    history,
+                    grams: None,
+                    warnings,
+                    shown,
+                };
+                tell(Told::Found(Box::new(found)));
+            }
+            Err(sentence) => refuse(sentence),
+        }
+    } else if path.exists() {
+        refuse(unknown(&path));
+    } else {
+        tell(Told::Gone(path));
+    }
+}
+
+/// The folder of the study of learners that this is, or is a run of.
+fn study_of_learners(path: &Path) -> Option<PathBuf> {
+    let around = path.ancestors().nth(2).filter(|_| path.parent().is_some_and(|runs| runs.ends_with(RUNS)));
+    let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
+    let learns = StudyFolder::spec_in(study).is_ok_and(|spec| spec.study.is_some_and(|study| study.learns()));
+    learns.then(|| study.to_owned())
+}
+
+/// Whether this is an archive of kernels, one of its arrays, or an array alone.
+fn is_archive(path: &Path) -> bool {
+    let archive = array_of(path).0;
+    let has = |ending: &str| archive.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    archive.is_file() && (has("npz") || has("npy"))
+}
+
+/// What the user has asked for.
+fn place(name: &str, path: &Path) -> Place {
+    Place { name: name.to_owned(), path: path.to_owned(), autosaved: false }
+}
+
+/// Why this cannot be opened, and what could.
+fn unknown(path: &Path) -> String {
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    format!(
+        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels; kernelscope run and study make folders"
+    )
+}
+
+/// Reads a run folder: all but its Grams where it is to be shown, else its curves.
+fn run(path: &Path, asked: Place, name: String, shown: bool) -> Told {
+    // That it still runs, or may not be written, is no harm.
+    let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
+    match if shown { load_lazily(path) } else { load_beside(path) } {
+        Ok((Loaded { history, warnings }, grams)) => {
+            let warnings = tidied.into_iter().chain(warnings).collect();
+            Told::Found(Box::new(Found { path: path.to_owned(), asked, name, history, grams, warnings, shown }))
+        }
+        Err(err) => Told::Refused(err.to_string()),
+    }
+}
+
+/// The run folders of a study, by name.
+fn runs_of(study: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(study.join(RUNS)) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
+    folders.sort();
+    folders
+}
+
+/// The last part of a path, without the ending of an archive, but with the name of one of its arrays.
+fn name_of(path: &Path) -> String {
+    if let (archive, Some(array)) = array_of(path) {
+        return format!("{} {array}", name_of(&archive));
+    }
+    let part = if path.is_file() { path.file_stem() } else { path.file_name() };
+    harmless(&part.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()))
+}

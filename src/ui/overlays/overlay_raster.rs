@@ -1,0 +1,190 @@
+//! Many curves as one picture, drawn beside the window: a hundred runs cost a frame what one picture costs.
+//!
+//! Guarantees: the picture has the pixels of the screen and the colours of the lines; while another stretch of time is asked for
+//! the last picture is shown in its place in time and value, so that nothing is ever drawn where it is not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
+use egui_plot::PlotTransform;
+
+use crate::ui::kit::background_task::Aside;
+use crate::ui::plot::series_cache::{Visible, Window};
+use crate::ui::plot::{Style, Trace};
+
+/// From so many curves on they are drawn as a picture; fewer are lines like all others.
+pub const MANY: usize = 12;
+
+/// A curve, its colour, and whether it is broken.
+pub type Drawn = (Arc<Visible>, Color32, bool);
+
+/// What a picture is of.
+#[derive(Clone)]
+pub struct Look {
+    pub window: Window,
+    /// The least and the greatest value, as stored.
+    pub y: (f64, f64),
+    pub size: [usize; 2],
+    /// Pixels of a point.
+    pub scale: f32,
+    pub lines: Vec<Drawn>,
+}
+
+impl PartialEq for Look {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Drawn, &Drawn)| {
+            // Curves that have not changed are the same allocation.
+            Arc::ptr_eq(&a.0, &b.0) && (a.1, a.2) == (b.1, b.2)
+        };
+        (self.window, self.y, self.size, self.scale) == (other.window, other.y, other.size, other.scale)
+            && self.lines.len() == other.lines.len()
+            && self.lines.iter().zip(&other.lines).all(same)
+    }
+}
+
+/// Of one plot.
+struct Picture {
+    thread: Aside<Arc<Look>, ColorImage>,
+    asked: Arc<Look>,
+    shown: Option<(TextureHandle, Arc<Look>)>,
+}
+
+/// Those of all plots, by name.
+#[derive(Default)]
+pub struct Pictures(HashMap<&'static str, Picture>);
+
+impl Pictures {
+    /// Whether so many curves are drawn as a picture.
+    pub fn are_many(traces: &[Trace]) -> bool {
+        traces.iter().filter(|trace| trace.over).count() > MANY
+    }
+
+    /// The picture of those curves that lie over the run's own, where it belongs in this plot.
+    pub fn shape(
+        &mut self,
+        ui: &Ui,
+        plot: &'static str,
+        traces: &[Trace],
+        window: Window,
+        transform: &PlotTransform,
+    ) -> Shape {
+        let (frame, scale) = (*transform.frame(), ui.pixels_per_point());
+        let side = |points: f32| (points * scale).round().clamp(1.0, 4096.0) as usize;
+        let bounds = transform.bounds();
+        let (low, high) = (bounds.min()[1], bounds.max()[1]);
+        let over = traces.iter().filter(|trace| trace.over);
+        let look = Look {
+            window,
+            y: (low, high),
+            size: [side(frame.width()), side(frame.height())],
+            scale,
+            lines: over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect(),
+        };
+        let Some(picture) = self.of(ui, plot, &look) else { return Shape::Noop };
+        if let Some(image) = picture.thread.answer() {
+            let options = TextureOptions::NEAREST;
+            let look = Arc::clone(&picture.asked);
+            match &mut picture.shown {
+                Some((texture, of)) => {
+                    texture.set(image, options);
+                    *of = look;
+                }
+                None => picture.shown = Some((ui.ctx().load_texture(plot, image, options), look)),
+            }
+        }
+        if *picture.asked != look && !picture.thread.is_busy() {
+            let look = Arc::new(look);
+            if picture.thread.order(Arc::clone(&look)) {
+                picture.asked = look;
+            }
+        }
+        picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
+    }
+
+    fn of(&mut self, ui: &Ui, plot: &'static str, look: &Look) -> Option<&mut Picture> {
+        if !self.0.contains_key(plot) {
+            let ctx = ui.ctx().clone();
+            match Aside::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
+                Ok(thread) => {
+                    // Asked for nothing yet: no line.
+                    let asked = Arc::new(Look { lines: Vec::new(), ..look.clone() });
+                    self.0.insert(plot, Picture { thread, asked, shown: None });
+                }
+                Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
+            }
+        }
+        self.0.get_mut(plot)
+    }
+}
+
+/// A picture in its place in time and value, cut to the frame.
+fn placed(texture: &TextureHandle, of: &Look, frame: Rect, transform: &PlotTransform) -> Shape {
+    let (x, y) = (|epoch| transform.position_from_point_x(epoch), |value| transform.position_from_point_y(value));
+    let whole = Rect::from_min_max(pos2(x(of.window.from), y(of.y.1)), pos2(x(of.window.to), y(of.y.0)));
+    let rect = whole.intersect(frame);
+    if !rect.is_positive() || !whole.is_positive() {
+        return Shape::Noop;
+    }
+    let part = |at: egui::Pos2| ((at - whole.min) / whole.size()).to_pos2();
+    Shape::image(texture.id(), rect, Rect::from_min_max(part(rect.min), part(rect.max)), Color32::WHITE)
+}
+
+/// Draws the curves, the first ones lowest.
+pub fn draw(look: &Look) -> ColorImage {
+    let [width, height] = look.size;
+    let mut image = ColorImage::filled(look.size, Color32::TRANSPARENT);
+    let across = width as f64 / (look.window.to - look.window.from);
+    let up = height as f64 / (look.y.1 - look.y.0);
+    let place = |point: &egui_plot::PlotPoint| {
+        [((point.x - look.window.from) * across) as f32, ((look.y.1 - point.y) * up) as f32]
+    };
+    let half = 0.55 * look.scale;
+    let dash = 5.0 * look.scale;
+    for (curve, colour, broken) in &look.lines {
+        let mut gone = 0.0;
+        for piece in &curve.pieces {
+            for pair in piece.windows(2) {
+                let (from, to) = (place(&pair[0]), place(&pair[1]));
+                // A dash and a gap of the same length; where points crowd, whole pieces between them fall in one or the other.
+                let visible = !*broken || (gone / dash) as i64 % 2 == 0;
+                gone += (to[0] - from[0]).hypot(to[1] - from[1]);
+                if visible {
+                    segment(&mut image, from, to, half, *colour);
+                }
+            }
+        }
+    }
+    image
+}
+
+/// One straight piece of a line, soft at its edges.
+fn segment(image: &mut ColorImage, from: [f32; 2], to: [f32; 2], half: f32, colour: Color32) {
+    let steep = (to[1] - from[1]).abs() > (to[0] - from[0]).abs();
+    // Along the longer way, one pixel after the other; across it, as many as the line is thick.
+    let (along, across) = if steep { (1, 0) } else { (0, 1) };
+    let (from, to) = if from[along] <= to[along] { (from, to) } else { (to, from) };
+    let length = to[along] - from[along];
+    let slope = if length > 0.0 { (to[across] - from[across]) / length } else { 0.0 };
+    let half = half * (1.0 + slope * slope).sqrt();
+    let most = image.size[along] as f32 - 1.0;
+    if to[along] < 0.0 || from[along] > most + 1.0 {
+        return;
+    }
+    let (first, last) = (from[along].floor().max(0.0) as usize, to[along].floor().min(most) as usize);
+    for pixel in first..=last {
+        let middle = (pixel as f32 + 0.5).clamp(from[along], to[along]);
+        let centre = from[across] + slope * (middle - from[along]);
+        let (low, high) = (centre - half, centre + half);
+        let end = image.size[across] as f32;
+        if high <= 0.0 || low >= end {
+            continue;
+        }
+        for other in low.max(0.0) as usize..=(high.min(end - 1.0).max(0.0) as usize) {
+            let covered = (high.min(other as f32 + 1.0) - low.max(other as f32)).clamp(0.0, 1.0);
+            let at = if steep { pixel * image.size[0] + other } else { other * image.size[0] + pixel };
+            let under = image.pixels[at];
+            image.pixels[at] = under.blend(colour.gamma_multiply(covered));
+        }
+    }
+}

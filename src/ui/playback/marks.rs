@@ -1,0 +1,116 @@
+//! Moments of the run that the user wants to find again, and the two that are compared.
+//!
+//! Guarantees: a mark is a step, so that it outlives the snapshot it was set at, which a long run may thin away; A and B keep
+//! their kernels, so that what is compared stays exactly what it was.
+
+use std::sync::Arc;
+
+use crate::run::Snapshot;
+
+/// A moment to come back to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mark {
+    pub step: u64,
+    pub epoch: f64,
+}
+
+/// A moment with its kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    pub step: u64,
+    pub epoch: f64,
+    /// The task being trained, by number.
+    pub task: usize,
+    /// Row-major [n, n].
+    pub gram: Arc<[f64]>,
+}
+
+impl Moment {
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let row = &snapshot.row;
+        Self { step: row.step, epoch: row.epoch, task: row.task, gram: Arc::clone(&snapshot.gram) }
+    }
+}
+
+/// One of the two moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    A,
+    B,
+}
+
+impl Which {
+    pub const BOTH: [Self; 2] = [Self::A, Self::B];
+
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+        }
+    }
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Marks {
+    /// In order of time, each step once.
+    marks: Vec<Mark>,
+    moments: [Option<Moment>; 2],
+}
+
+impl Marks {
+    pub fn all(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// A or B, where it was chosen.
+    pub fn moment(&self, which: Which) -> Option<&Moment> {
+        self.moments[which as usize].as_ref()
+    }
+
+    /// A and B, once both are chosen.
+    pub fn both(&self) -> Option<[&Moment; 2]> {
+        Some([self.moment(Which::A)?, self.moment(Which::B)?])
+    }
+
+    /// Marks a step; one that is marked already loses its mark.
+    pub fn toggle(&mut self, mark: Mark) {
+        match self.marks.binary_search_by_key(&mark.step, |known| known.step) {
+            Ok(place) => _ = self.marks.remove(place),
+            Err(place) => self.marks.insert(place, mark),
+        }
+    }
+
+    /// The mark at exactly this epoch.
+    pub fn at(&self, epoch: f64) -> Option<Mark> {
+        self.marks.iter().copied().find(|mark| mark.epoch == epoch)
+    }
+
+    pub fn remove(&mut self, step: u64) {
+        self.marks.retain(|mark| mark.step != step);
+    }
+
+    /// Makes a snapshot A or B; the one that it is already ceases to be it.
+    pub fn choose(&mut self, which: Which, snapshot: &Snapshot) {
+        let stands = self.moment(which).is_some_and(|moment| moment.step == snapshot.row.step);
+        self.moments[which as usize] = (!stands).then(|| Moment::of(snapshot));
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The epoch of the last mark before an epoch, A and B among them.
+    pub fn before(&self, epoch: f64) -> Option<f64> {
+        self.epochs().filter(|at| *at < epoch).reduce(f64::max)
+    }
+
+    /// The epoch of the first mark after an epoch, A and B among them.
+    pub fn after(&self, epoch: f64) -> Option<f64> {
+        self.epochs().filter(|at| *at > epoch).reduce(f64::min)
+    }
+
+    fn epochs(&self) -> impl Iterator<Item = f64> {
+        self.marks.iter().map(|mark| mark.epoch).chain(self.moments.iter().flatten().map(|moment| moment.epoch))
+    }
+}

@@ -1,0 +1,112 @@
+//! The time cursor that moves by itself over the snapshots at hand.
+//!
+//! Guarantees: time is handed in, so tests need no clock on the wall; the run is only read, so training goes on as it would
+//! have; a window that was hidden goes on from where it was instead of leaping.
+
+use std::time::Duration;
+
+use super::clock::Clock;
+use crate::run::History;
+
+/// Snapshots a second at the speed ×1.
+pub const PER_SECOND: f64 = 8.0;
+/// The speeds there are, as multiples of that.
+pub const SPEEDS: [(f64, &str); 6] = [(0.25, "×¼"), (0.5, "×½"), (1.0, "×1"), (2.0, "×2"), (4.0, "×4"), (8.0, "×8")];
+/// The longest time between two frames that counts, in seconds.
+const LONGEST: f64 = 0.25;
+/// Shortest time between two frames that playback asks for.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// Whether it moves, and how fast.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Playback {
+    playing: bool,
+    speed: f64,
+    /// When it was last moved, on the clock that is handed in.
+    last: Option<f64>,
+    /// The part of a snapshot that is due.
+    owed: f64,
+}
+
+impl Default for Playback {
+    fn default() -> Self {
+        Self { playing: false, speed: 1.0, last: None, owed: 0.0 }
+    }
+}
+
+impl Playback {
+    pub fn is_playing(&self) -> bool {
+        self.playing
+    }
+
+    /// One of [`SPEEDS`].
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
+    pub fn set_speed(&mut self, speed: f64) {
+        self.speed = speed;
+    }
+
+    pub fn stop(&mut self) {
+        self.playing = false;
+    }
+
+    /// Begins at the cursor; at the start of the stretch, or of what is in view, where nothing lies ahead.
+    pub fn start(&mut self, clock: &mut Clock, history: &History, stretch: Option<(f64, f64)>) {
+        (self.playing, self.last, self.owed) = (true, None, 0.0);
+        let cursor = clock.cursor(history);
+        let (from, to) = stretch.unwrap_or((clock.range(history).0, f64::INFINITY));
+        let ahead = history.snapshots().iter().any(|snapshot| snapshot.row.epoch > cursor);
+        if !ahead || stretch.is_some() && !(from..=to).contains(&cursor) {
+            let first = history.snapshots().iter().find(|snapshot| snapshot.row.epoch >= from);
+            clock.seek(first.map_or(from, |snapshot| snapshot.row.epoch));
+        }
+    }
+
+    /// Moves the cursor by as many snapshots as are due at this time, round and round the stretch if there is one; else up to
+    /// the newest snapshot, which is followed from there.
+    pub fn tick(&mut self, now: f64, clock: &mut Clock, history: &History, stretch: Option<(f64, f64)>) {
+        if !self.playing {
+            return;
+        }
+        let passed = self.last.replace(now).map_or(0.0, |last| (now - last).clamp(0.0, LONGEST));
+        self.owed += passed * self.speed * PER_SECOND;
+        let due = self.owed.floor();
+        self.owed -= due;
+        if due >= 1.0 {
+            self.advance(due as usize, clock, history, stretch);
+        }
+    }
+
+    fn advance(&mut self, by: usize, clock: &mut Clock, history: &History, stretch: Option<(f64, f64)>) {
+        let snapshots = history.snapshots();
+        let upto = |epoch: f64| snapshots.partition_point(|snapshot| snapshot.row.epoch <= epoch);
+        let here = upto(clock.cursor(history));
+        let wanted = (here + by).saturating_sub(1);
+        if let Some((from, to)) = stretch {
+            let (first, end) = (snapshots.partition_point(|snapshot| snapshot.row.epoch < from), upto(to));
+            // Nothing was measured there yet.
+            if end <= first {
+                return;
+            }
+            let target = match here {
+                _ if here <= first || here > end => first,
+                _ if wanted >= end => first + (wanted - end) % (end - first),
+                _ => wanted,
+            };
+            clock.seek(snapshots[target].row.epoch);
+        } else if wanted + 1 >= snapshots.len() {
+            self.playing = false;
+            clock.release();
+        } else {
+            clock.seek(snapshots[wanted].row.epoch);
+            clock.keep_in_view(history);
+        }
+    }
+
+    /// When the next frame is needed.
+    pub fn next_frame(&self) -> Option<Duration> {
+        self.playing.then(|| Duration::from_secs_f64((self.speed * PER_SECOND).recip()).max(FRAME))
+    }
+}

@@ -1,0 +1,68 @@
+//! What every plot has in common: axes of one width with our own ticks, and none of `egui_plot`'s own gestures.
+
+use egui::{Sense, Ui};
+use egui_plot::{AxisHints, HPlacement, Plot};
+
+use crate::ui::kit::format;
+use crate::ui::kit::{theme, theme::Tokens};
+
+/// Width of every left axis, in points: plots below one another line up.
+pub const AXIS: f32 = 40.0;
+/// Height of a bottom axis with ticks, and without.
+const TICKS: f32 = 15.0;
+const GAP: f32 = 3.0;
+
+/// A plot of this height with nothing but its axes; its bounds are to be set in every frame.
+pub fn bare(ui: &Ui, id: &str, height: f32) -> Plot<'static> {
+    Plot::new(id)
+        .height(height)
+        .show_background(false)
+        .show_x(false)
+        .show_y(false)
+        .sense(Sense::click_and_drag())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .auto_bounds(false)
+        .grid_color(Tokens::of(ui).grid)
+        // Our spacers decide how many lines there are; none is to be faded.
+        .grid_spacing(1.0..=2.0)
+}
+
+/// The left axis of a range, as stored (log10 on a logarithmic axis).
+pub fn left(tokens: &Tokens, (low, high): (f64, f64), label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
+    AxisHints::new_y()
+        .placement(HPlacement::Left)
+        .min_thickness(AXIS)
+        // A label at the very edge would run into the plot above or into the ticks below.
+        .formatter(move |mark, _| {
+            let inside = (0.035..=0.97).contains(&((mark.value - low) / (high - low)));
+            if inside { label(mark.value) } else { String::new() }
+        })
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks())
+}
+
+/// The bottom axis; without labels where another plot stands right below.
+pub fn bottom(tokens: &Tokens, labels: bool, label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
+    AxisHints::new_x()
+        .min_thickness(if labels { TICKS } else { GAP })
+        .formatter(move |mark, _| if labels { label(mark.value) } else { String::new() })
+        .tick_label_color(tokens.weak)
+        .tick_label_font(theme::ticks())
+}
+
+/// How many ticks a left axis of this height has room for.
+pub fn ticks_up(height: f32) -> usize {
+    (height / 26.0).clamp(1.0, 6.0) as usize
+}
+
+/// [`bare`] over the stretch of time in view, which all time plots share.
+pub fn over_time(ui: &Ui, id: &str, height: f32, (from, to): (f64, f64), labels: bool) -> Plot<'static> {
+    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
+    let axis = bottom(Tokens::of(ui), labels, move |value| format::tick(value, to - from, false));
+    bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(format::spacer(false, across))
+}

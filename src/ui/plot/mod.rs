@@ -1,0 +1,402 @@
+//! Plots over time: the same axis, bands, cursor and gestures in every view.
+//!
+//! Guarantees: all time plots show the same stretch, with left axes of one width, so that a switch is one vertical line
+//! through the window; the bounds are set in every frame, so that nothing can drift apart. A drag scrubs, the wheel pans,
+//! ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a stretch, a double click follows again.
+
+pub(crate) mod axes;
+pub mod series_cache;
+pub(crate) mod series_id;
+
+use std::sync::Arc;
+
+use egui::layers::ShapeIdx;
+use egui::{Align2, Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
+use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
+
+use super::app::actions::Action;
+use super::app::commands::UserCommand;
+use super::kit::data_table::Told;
+use super::kit::format;
+use super::kit::theme;
+use super::overlays::Pictures;
+use super::playback;
+use super::playback::Which;
+use super::views::context::Scene;
+use crate::run::{Block, History};
+use crate::ui::plot::series_cache::{Curves, Key, Visible, Window, series};
+use crate::ui::plot::{axes, axes::AXIS};
+
+/// What a line is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Solid,
+    Dashed,
+    Dotted,
+}
+
+/// One line of a plot.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub name: String,
+    pub visible: Arc<Visible>,
+    pub colour: Color32,
+    pub width: f32,
+    pub style: Style,
+    /// Its value at the cursor, as stored.
+    pub now: Option<f64>,
+    /// As it was measured, where this is an export.
+    pub told: Option<Told>,
+    /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
+    pub over: bool,
+    /// Least and greatest value in the stretch that is in view.
+    pub span: Option<(f64, f64)>,
+}
+
+impl Trace {
+    /// The part of a curve in view, and its value at the cursor.
+    pub fn new(scene: &mut Scene<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
+        let cursor = scene.cursor;
+        let told = scene.sheet.as_ref().map(|_| told(scene.history, key, ""));
+        Self { told, ..Self::of((scene.history, scene.curves), name, key, (window, cursor), colour) }
+    }
+
+    /// The same of any record.
+    pub fn of(
+        (history, curves): (&History, &mut Curves),
+        name: impl Into<String>,
+        key: Key,
+        (window, cursor): (Window, f64),
+        colour: Color32,
+    ) -> Self {
+        let visible = curves.visible(history, key, window);
+        let now = curves.value_at(key, cursor);
+        let (name, span) = (name.into(), visible.span);
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
+    }
+
+    /// A curve of each task's block, the first task's on top, over those of other runs.
+    pub fn of_tasks(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+        let mut traces = Self::of_others(scene, &key, window);
+        for &task in scene.tasks().iter().rev() {
+            let colour = scene.tokens.task(task);
+            let trace = Self::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
+            traces.push(Self { width: if task == 1 { 1.8 } else { 1.2 }, ..trace });
+        }
+        traces
+    }
+
+    /// A curve through these points, as stored: one that is not read from the rows of the record.
+    pub fn through(name: String, points: Vec<PlotPoint>, (window, cursor): (Window, f64), colour: Color32) -> Self {
+        let inside = points.iter().filter(|point| (window.from..=window.to).contains(&point.x));
+        let span = inside.fold(None, |span: Option<(f64, f64)>, point| {
+            let (low, high) = span.unwrap_or((point.y, point.y));
+            Some((low.min(point.y), high.max(point.y)))
+        });
+        let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
+        let dense = points.len() > 2 * window.pixels;
+        let visible = Arc::new(Visible { pieces: vec![points], span, dense });
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
+    }
+
+    /// The same, under this name where it is exported.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        if let Some(told) = &mut self.told {
+            told.name = name.into();
+        }
+        self
+    }
+
+    /// A value to hold the others against, as stored.
+    pub fn level(window: Window, y: f64, colour: Color32) -> Self {
+        let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
+        let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
+        let (name, style) = (String::new(), Style::Dashed);
+        Self { name, visible, colour, width: 1.0, style, now: None, told: None, over: false, span: Some((y, y)) }
+    }
+
+    /// The same curve of the run before this one.
+    pub fn faint(scene: &mut Scene<'_>, key: Key, window: Window) -> Option<Self> {
+        let history = scene.reference?;
+        let curves: &mut Curves = scene.reference_curves;
+        let visible = curves.visible(history, key, window);
+        let colour = scene.tokens.faint.gamma_multiply(0.8);
+        let told = scene.sheet.as_ref().map(|_| told(history, key, "run before: "));
+        let (name, style, span) = ("run before".to_owned(), Style::Solid, visible.span);
+        Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false, span })
+    }
+}
+
+/// A curve as it was measured; of a logarithmic axis what has a place there.
+pub fn told(history: &History, key: Key, whose: &str) -> Told {
+    let mut points = series(history, key.source);
+    points.retain(|point| !key.log || point.1 > 0.0);
+    Told { name: format!("{whose}{}", key.source), points }
+}
+
+/// A note at a point of the plot.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub epoch: f64,
+    /// As stored.
+    pub y: f64,
+    pub text: String,
+    pub colour: Color32,
+    /// On which side of the point the text stands.
+    pub below: bool,
+}
+
+/// What a time plot is like.
+#[derive(Clone, Debug)]
+pub struct TimePlot {
+    pub id: &'static str,
+    pub log: bool,
+    /// Fixed limits of the y axis; else those of the data.
+    pub limits: Option<(f64, f64)>,
+    /// The smallest span of the y axis (as stored).
+    pub least: f64,
+    /// Whether the epochs are written below.
+    pub ticks: bool,
+    pub height: f32,
+}
+
+/// The stretch in view and the pixels it has in a plot that fills this ui.
+pub fn window(ui: &Ui, scene: &Scene<'_>) -> Window {
+    let pixels = (ui.available_width() - AXIS).max(16.0) * ui.pixels_per_point();
+    Window { from: scene.range.0, to: scene.range.1, pixels: pixels as usize }
+}
+
+/// Draws the plot and turns gestures into wishes.
+pub fn time_plot(
+    ui: &mut Ui,
+    scene: &mut Scene<'_>,
+    plot: &TimePlot,
+    traces: &[Trace],
+    marks: &[Mark],
+) -> PlotTransform {
+    let behind = ui.painter().add(Shape::Noop);
+    let span = traces.iter().filter_map(|trace| trace.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let settle = if plot.log { format::settle } else { format::settle_linear };
+    let (low, high) = plot.limits.unwrap_or_else(|| settle(span.unwrap_or((0.0, plot.least)), plot.least));
+    let range = scene.range;
+    if let Some(sheet) = &mut scene.sheet {
+        sheet.curves(traces, plot.log, range);
+    }
+    // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
+    let many = !scene.paper && Pictures::are_many(traces);
+    let shown = show(ui, scene, plot, traces, (low, high), many);
+    let frame = *shown.0.frame();
+    let others = if many { picture(ui, scene, plot, traces, &shown.0) } else { Shape::Noop };
+    paint_bands(ui, scene, &shown.0, behind, others);
+    if span.is_none() {
+        empty(ui, scene, frame);
+    }
+    overlay(ui, scene, plot, &shown.0, traces, marks);
+    gestures(scene, &shown.1, &shown.0, ui);
+    shown.0
+}
+
+/// The many curves of other runs.
+fn picture(ui: &Ui, scene: &mut Scene<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
+    let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
+    let window = Window { from: scene.range.0, to: scene.range.1, pixels };
+    scene.runs.pictures.shape(ui, plot.id, traces, window, transform)
+}
+
+/// The bare plot: grid, ticks and lines, without those that a picture has.
+fn show(
+    ui: &mut Ui,
+    scene: &Scene<'_>,
+    plot: &TimePlot,
+    traces: &[Trace],
+    (low, high): (f64, f64),
+    many: bool,
+) -> (PlotTransform, Response) {
+    let (from, to) = scene.range;
+    let (log, span) = (plot.log, high - low);
+    let axis = axes::left(scene.tokens, (low, high), move |value| format::tick(value, span, log));
+    let shown = axes::over_time(ui, plot.id, plot.height, (from, to), plot.ticks)
+        .custom_y_axes(vec![axis])
+        .y_grid_spacer(format::spacer(log, axes::ticks_up(plot.height)))
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(from..=to);
+            plot_ui.set_plot_bounds_y(low..=high);
+            for (place, trace) in traces.iter().enumerate().filter(|(_, trace)| !(many && trace.over)) {
+                for (piece, points) in trace.visible.pieces.iter().enumerate() {
+                    let style = match trace.style {
+                        Style::Solid => LineStyle::Solid,
+                        Style::Dashed => LineStyle::Dashed { length: 4.0 },
+                        Style::Dotted => LineStyle::Dotted { spacing: 4.0 },
+                    };
+                    let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
+                    let line =
+                        line.id((place, piece)).color(trace.colour).width(scene.thick * trace.width).style(style);
+                    // Bands are quick to draw where points crowd, but ragged where they do not.
+                    plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
+                }
+            }
+        });
+    (shown.transform, shown.response)
+}
+
+/// The tasks as coloured grounds and their switches as lines, behind everything.
+fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
+    let frame = *transform.frame();
+    let tokens = scene.tokens;
+    let mut shapes = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
+    for band in &scene.bands {
+        let (left, right) = (transform.position_from_point_x(band.start), transform.position_from_point_x(band.end));
+        let rect = Rect::from_min_max(pos2(left, frame.top()), pos2(right, frame.bottom())).intersect(frame);
+        if rect.width() > 0.0 {
+            shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
+        }
+        if band.start > 0.0 && frame.x_range().contains(left) {
+            let stroke = Stroke::new(scene.thick, if band.planned { tokens.hairline } else { tokens.faint });
+            let line = [pos2(left, frame.top()), pos2(left, frame.bottom())];
+            if band.planned {
+                shapes.extend(Shape::dashed_line(&line, stroke, 3.0, 3.0));
+            } else {
+                shapes.push(Shape::line_segment(line, stroke));
+            }
+        }
+    }
+    shapes.push(others);
+    ui.painter().set(behind, Shape::Vec(shapes));
+}
+
+/// Cursor, the values at it, and notes, above everything.
+fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
+    let frame = *transform.frame();
+    // What marks a point at an edge is whole.
+    let painter = ui.painter().with_clip_rect(frame.expand(5.0 * scene.thick));
+    if plot.ticks {
+        let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
+        let font = egui::FontId::proportional(9.5);
+        let unit = painter.layout_no_wrap(scene.time_unit().to_owned(), font, scene.tokens.weak);
+        let rect = Align2::RIGHT_BOTTOM.anchor_size(at, unit.size());
+        // Curves and the cursor pass behind it.
+        painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, scene.tokens.well.gamma_multiply(0.75));
+        let at = rect.min;
+        painter.galley(at, unit, scene.tokens.weak);
+    }
+    cursor(&painter, scene, transform);
+    let x = transform.position_from_point_x(scene.cursor);
+    if !scene.history.rows().is_empty() {
+        // A hundred dots would hide what they are on.
+        for trace in traces.iter().filter(|trace| !trace.over) {
+            if let Some(now) = trace.now {
+                let at = pos2(x, transform.position_from_point_y(now));
+                painter.circle(at, 2.5 * scene.thick, trace.colour, Stroke::new(1.0, scene.tokens.well));
+            }
+        }
+    }
+    for mark in marks {
+        let at = pos2(transform.position_from_point_x(mark.epoch), transform.position_from_point_y(mark.y));
+        note(&painter, scene, frame, at, mark);
+    }
+}
+
+/// The time cursor and the two moments that are compared, all the height of the plot.
+pub fn cursor(painter: &egui::Painter, scene: &Scene<'_>, transform: &PlotTransform) {
+    let frame = transform.frame();
+    let x = transform.position_from_point_x(scene.cursor);
+    let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
+    painter.vline(x, frame.y_range(), Stroke::new(scene.thick, scene.tokens.cursor.gamma_multiply(strength)));
+    for which in Which::BOTH {
+        if let Some(moment) = scene.travel.marks.moment(which) {
+            let x = transform.position_from_point_x(moment.epoch);
+            let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
+            painter.extend(Shape::dashed_line(
+                &line,
+                Stroke::new(1.0, playback::colour(scene.tokens, which)),
+                2.0,
+                4.0,
+            ));
+        }
+    }
+}
+
+/// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.
+fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark: &Mark) {
+    if !frame.x_range().contains(at.x) {
+        return;
+    }
+    let galley = painter.layout_no_wrap(mark.text.clone(), egui::FontId::proportional(theme::TITLE), mark.colour);
+    let size = galley.size();
+    let offset = if mark.below { Vec2::new(5.0, 3.0) } else { Vec2::new(5.0, -3.0 - size.y) };
+    let mut min = at + offset;
+    if min.x + size.x > frame.right() - 2.0 {
+        min.x = (at.x - 5.0 - size.x).max(frame.left() + 1.0);
+    }
+    min.y = min.y.clamp(frame.top() + 1.0, (frame.bottom() - size.y - 1.0).max(frame.top() + 1.0));
+    painter.rect_filled(Rect::from_min_size(min, size).expand(1.0), 2.0, scene.tokens.well.gamma_multiply(0.75));
+    painter.circle_stroke(at, 3.5, Stroke::new(1.5, mark.colour));
+    painter.galley(min, galley, mark.colour);
+}
+
+/// What a plot without data says.
+fn empty(ui: &Ui, scene: &Scene<'_>, frame: Rect) {
+    let text = match scene.history.rows() {
+        [] => "",
+        // What does not move has no place on a logarithmic axis.
+        _ if scene.stands_still() => "At infinite width nothing moves here",
+        _ => "Not measured here",
+    };
+    ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), scene.tokens.faint);
+}
+
+/// Scrub, pan, zoom.
+pub fn gestures(scene: &mut Scene<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
+    let epoch_at = |pos: Pos2| transform.value_from_position(pos).x;
+    let actions = &mut *scene.actions;
+    if response.double_clicked() {
+        actions.user(UserCommand::Follow);
+        return;
+    }
+    if let Some(pos) = response.interact_pointer_pos()
+        && (response.dragged_by(PointerButton::Primary) || response.clicked())
+    {
+        actions.push(Action::Seek(epoch_at(pos)));
+    }
+    zoom_to_stretch(actions, response, transform, ui);
+    if let (true, Some(pos)) = (response.contains_pointer(), ui.input(|input| input.pointer.hover_pos())) {
+        let (zoom, scroll) = ui.input(|input| (f64::from(input.zoom_delta()), input.smooth_scroll_delta));
+        if zoom != 1.0 {
+            actions.push(Action::Zoom { about: epoch_at(pos), factor: zoom });
+        } else if scroll != Vec2::ZERO {
+            let points = f64::from(scroll.x + scroll.y);
+            actions.push(Action::Pan(-points * transform.dvalue_dpos()[0]));
+        }
+    }
+}
+
+fn zoom_to_stretch(
+    actions: &mut crate::ui::app::actions::Actions,
+    response: &Response,
+    transform: &PlotTransform,
+    ui: &Ui,
+) {
+    let id = response.id.with("stretch");
+    if response.drag_started_by(PointerButton::Secondary)
+        && let Some(pos) = response.interact_pointer_pos()
+    {
+        ui.data_mut(|data| data.insert_temp(id, pos.x));
+    }
+    let Some(start) = ui.data(|data| data.get_temp::<f32>(id)) else { return };
+    let Some(pos) = response.interact_pointer_pos().or_else(|| ui.input(|input| input.pointer.latest_pos())) else {
+        return;
+    };
+    let frame = transform.frame();
+    let rect = Rect::from_two_pos(pos2(start, frame.top()), pos2(pos.x, frame.bottom())).intersect(*frame);
+    if response.drag_stopped_by(PointerButton::Secondary) {
+        ui.data_mut(|data| data.remove::<f32>(id));
+        if rect.width() > 4.0 {
+            let epoch = |x: f32| transform.value_from_position(pos2(x, frame.top())).x;
+            actions.push(Action::Show(epoch(rect.left()), epoch(rect.right())));
+        }
+    } else {
+        let accent = ui.visuals().selection.stroke.color;
+        ui.painter().rect_filled(rect, 0.0, accent.gamma_multiply(0.2));
+    }
+}

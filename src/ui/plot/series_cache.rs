@@ -1,0 +1,395 @@
+//! Curves as the plots draw them: read from the record once, thinned to the pixels of the screen.
+//!
+//! Guarantees: a record that has not changed costs nothing; one that grew is read from where the last reading ended; what
+//! is drawn has the least and the greatest value of every pixel column, so that a spike of one row survives any zoom. A
+//! line is broken where a switch leaves a quantity undefined (no lag straddles a switch), not drawn across.
+//!
+//! Values of a logarithmic axis are stored as log10; values that are not above 0 have no place there and are counted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use egui_plot::PlotPoint;
+
+use crate::math::spike::{Dip, Spike};
+use crate::run::{Block, History, Metric, Row};
+
+pub use super::series_id::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, Source, eigenvalues, output};
+
+/// A curve and its scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub source: Source,
+    pub log: bool,
+}
+
+/// The part of a curve that is in view, ready to draw.
+#[derive(Clone, Debug, Default)]
+pub struct Visible {
+    /// Unbroken pieces.
+    pub pieces: Vec<Vec<PlotPoint>>,
+    /// Least and greatest value in view.
+    pub span: Option<(f64, f64)>,
+    /// Whether there were more points than pixels.
+    pub dense: bool,
+}
+
+#[derive(Debug, Default)]
+struct Curve {
+    points: Vec<PlotPoint>,
+    /// Places in `points` before which the line is broken.
+    breaks: Vec<usize>,
+    /// How far the record was read: entries, and the step of the last one (which tells that the record was thinned).
+    read: usize,
+    last_step: u64,
+    last_task: usize,
+    missed: bool,
+    base: f64,
+    generation: u64,
+    shown: Option<Shown>,
+    seen: Option<Seen>,
+    /// The least and the greatest value of each full block of [`BLOCK`] points.
+    blocks: Vec<(f64, f64)>,
+}
+
+/// What was in view, at which generation of the points, and its least and greatest value.
+type Seen = (Window, u64, Option<(f64, f64)>);
+
+/// What was last drawn, and where to go on when points are appended.
+#[derive(Debug)]
+struct Shown {
+    window: Window,
+    generation: u64,
+    breaks: usize,
+    visible: Arc<Visible>,
+    /// Points taken in; the first one of the last pixel column, and how many drawn points stand before it.
+    taken: usize,
+    tail: usize,
+    kept: usize,
+}
+
+/// From which epoch to which, on how many pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub from: f64,
+    pub to: f64,
+    pub pixels: usize,
+}
+
+/// One reaction per switch, and the version of the record it was taken from.
+type Versioned<T> = (Vec<Option<T>>, usize);
+
+/// All curves of one record.
+#[derive(Debug, Default)]
+pub struct Curves {
+    curves: HashMap<Key, Curve>,
+    /// With the version of the record that they were computed from, see [`settled`].
+    spikes: HashMap<(Block, Metric), Versioned<Spike>>,
+    dips: HashMap<Block, Versioned<Dip>>,
+    layers: HashMap<usize, Versioned<Spike>>,
+    epochs: Vec<f64>,
+}
+
+impl Curves {
+    /// The part of a curve in view; the same allocation as long as nothing changed.
+    pub fn visible(&mut self, history: &History, key: Key, window: Window) -> Arc<Visible> {
+        let curve = self.curves.entry(key).or_default();
+        curve.read(history, key);
+        curve.show(window)
+    }
+
+    /// The epochs of the kept snapshots, in order; side by side, because a strip of them is drawn in every frame.
+    pub fn snapshot_epochs(&mut self, history: &History) -> &[f64] {
+        let snapshots = history.snapshots();
+        let known = self.epochs.len();
+        let same = known <= snapshots.len() && (known == 0 || snapshots[known - 1].row.epoch == self.epochs[known - 1]);
+        if !same {
+            self.epochs.clear();
+        }
+        self.epochs.extend(snapshots[self.epochs.len()..].iter().map(|snapshot| snapshot.row.epoch));
+        &self.epochs
+    }
+
+    /// The value of a curve at or last before an epoch (as stored: log10 on a logarithmic axis).
+    pub fn value_at(&self, key: Key, epoch: f64) -> Option<f64> {
+        let points = &self.curves.get(&key)?.points;
+        let after = points.partition_point(|point| point.x <= epoch);
+        points.get(after.checked_sub(1)?).map(|point| point.y)
+    }
+
+    /// Least and greatest value of a curve in view and up to an eighth of it around, as it was last read: while the window is
+    /// zoomed a little in every frame, the axis of many curves stands.
+    pub fn span(&mut self, key: Key, window: Window) -> Option<(f64, f64)> {
+        let step = (0.125 * (window.to - window.from)).log2().floor().exp2();
+        let (from, to) = ((window.from / step).floor() * step, (window.to / step).ceil() * step);
+        let window = Window { from, to, ..window };
+        let curve = self.curves.get_mut(&key)?;
+        if curve.seen.is_none_or(|seen| (seen.0, seen.1) != (window, curve.generation)) {
+            let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
+            let span = curve.span(from, end(&curve.points, window));
+            curve.seen = Some((window, curve.generation, span));
+        }
+        curve.seen?.2
+    }
+
+    /// [`History::spikes`], computed again only while the last switch can still change it.
+    pub fn spikes(&mut self, history: &History, block: Block, metric: Metric) -> &[Option<Spike>] {
+        let known = self.spikes.entry((block, metric)).or_insert_with(|| (Vec::new(), usize::MAX));
+        let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
+        if known.1 != version {
+            *known = (history.spikes(block, metric), version);
+        }
+        &known.0
+    }
+
+    /// The spike of each layer at the last switch, on the probes of a task, in the order of the forward pass; likewise.
+    pub fn layer_spikes(&mut self, history: &History, task: usize) -> &[Option<Spike>] {
+        let known = self.layers.entry(task).or_insert_with(|| (Vec::new(), usize::MAX));
+        let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
+        if known.1 != version {
+            let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
+            let of_layer = |place: usize| {
+                let &(start, switch, end) = history.switches().last()?;
+                let source = Source::Layer(task, place, OfLayer::Velocity);
+                let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
+                let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
+                crate::math::spike::spike(&series, start, switch, end)
+            };
+            *known = ((0..count).map(of_layer).collect(), version);
+        }
+        &known.0
+    }
+
+    /// [`History::dips`], likewise.
+    pub fn dips(&mut self, history: &History, block: Block) -> &[Option<Dip>] {
+        let known = self.dips.entry(block).or_insert_with(|| (Vec::new(), usize::MAX));
+        let version = settled(history, crate::math::spike::DIP_EPOCHS);
+        if known.1 != version {
+            *known = (history.dips(block), version);
+        }
+        &known.0
+    }
+}
+
+/// All values of a curve as they were measured: (epoch, value), not thinned, and no logarithms.
+pub fn series(history: &History, source: Source) -> Vec<(f64, f64)> {
+    let mut curve = Curve::default();
+    curve.read(history, Key { source, log: false });
+    curve.points.iter().map(|point| (point.x, point.y)).collect()
+}
+
+/// A number that changes as long as a reaction to the last switch may: with each row until `epochs` after it, then not.
+fn settled(history: &History, epochs: f64) -> usize {
+    let Some(&(_, switch, _)) = history.switches().last() else { return 0 };
+    let rows = history.rows();
+    // One row more than the window has: with it the window is known to be full.
+    let relevant = rows.partition_point(|row| row.epoch <= switch + epochs);
+    history.tasks().len() * (crate::run::MAX_ROWS + 2) + (relevant + 1).min(rows.len())
+}
+
+/// So many points have their extremes noted together.
+const BLOCK: usize = 64;
+
+impl Curve {
+    /// The least and the greatest value of these points: of a hundred curves that are zoomed, too many to look at each.
+    fn span(&mut self, from: usize, to: usize) -> Option<(f64, f64)> {
+        while let Some(block) = self.points.get(self.blocks.len() * BLOCK..(self.blocks.len() + 1) * BLOCK) {
+            self.blocks.extend(block.iter().fold(None, widened));
+        }
+        let (first, last) = (from.div_ceil(BLOCK), to / BLOCK);
+        if first >= last {
+            return self.points[from..to].iter().fold(None, widened);
+        }
+        let ends = self.points[from..first * BLOCK].iter().chain(&self.points[last * BLOCK..to]);
+        let both = |span: Option<(f64, f64)>, block: &(f64, f64)| {
+            let (low, high) = span.unwrap_or(*block);
+            Some((low.min(block.0), high.max(block.1)))
+        };
+        self.blocks[first..last].iter().fold(ends.fold(None, widened), both)
+    }
+
+    fn read(&mut self, history: &History, key: Key) {
+        match key.source {
+            Source::TrainLoss => self.read_losses(history, key),
+            Source::Eigenvalue(block, rank) => {
+                let snapshots = history.snapshots();
+                self.read_rows(
+                    snapshots.len(),
+                    |place| &snapshots[place].row,
+                    key,
+                    |place, _| {
+                        eigenvalues(&snapshots[place], block)
+                            .and_then(|values| values.len().checked_sub(rank + 1).map(|at| values[at]))
+                    },
+                );
+            }
+            Source::Output(by, probe, logit) => {
+                let snapshots = history.snapshots();
+                let said = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
+                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, said);
+            }
+            _ => {
+                let rows = history.rows();
+                self.read_rows(rows.len(), |place| &rows[place], key, |_, row| key.source.value(row));
+            }
+        }
+    }
+
+    fn read_losses(&mut self, history: &History, key: Key) {
+        let losses = history.losses();
+        let last = losses.last().map_or(0, |loss| loss.0.to_bits());
+        if self.read == losses.len() && self.last_step == last {
+            return;
+        }
+        self.generation += 1;
+        (self.read, self.last_step) = (losses.len(), last);
+        (self.points, self.blocks) = (Vec::new(), Vec::new());
+        let points = losses.iter().filter_map(|&(epoch, loss)| scaled(loss, key.log).map(|y| PlotPoint::new(epoch, y)));
+        self.points.extend(points);
+    }
+
+    fn read_rows<'a>(
+        &mut self,
+        len: usize,
+        row: impl Fn(usize) -> &'a Row,
+        key: Key,
+        value: impl Fn(usize, &Row) -> Option<f64>,
+    ) {
+        let same = self.read <= len && (self.read == 0 || row(self.read - 1).step == self.last_step);
+        if !same {
+            *self = Self { generation: self.generation + 1, ..Self::default() };
+        }
+        if self.read == len {
+            return;
+        }
+        self.generation += 1;
+        let breaks = key.source.is_over_lag();
+        for place in self.read..len {
+            let row = row(place);
+            let found =
+                value(place, row).map(|value| self.relative(key.source, row, value)).and_then(|y| scaled(y, key.log));
+            match found {
+                Some(y) => {
+                    if breaks && self.missed && row.task != self.last_task && !self.points.is_empty() {
+                        self.breaks.push(self.points.len());
+                    }
+                    self.missed = false;
+                    self.last_task = row.task;
+                    self.points.push(PlotPoint::new(row.epoch, y));
+                }
+                None => self.missed = true,
+            }
+        }
+        self.read = len;
+        self.last_step = row(len - 1).step;
+    }
+
+    fn relative(&mut self, source: Source, row: &Row, value: f64) -> f64 {
+        if !matches!(source, Source::Relative(..)) {
+            return value;
+        }
+        if self.points.is_empty() || self.base == 0.0 {
+            self.base = value;
+        }
+        let ratio = value / self.base;
+        if row.at_switch {
+            self.base = value;
+        }
+        ratio
+    }
+
+    fn show(&mut self, window: Window) -> Arc<Visible> {
+        let same = self.shown.as_ref().is_some_and(|shown| shown.window == window && shown.breaks == self.breaks.len());
+        match &mut self.shown {
+            Some(shown) if same && shown.generation == self.generation => return Arc::clone(&shown.visible),
+            // Points were appended: all pixel columns but the last stand.
+            Some(shown) if same && shown.tail > 0 && !shown.visible.pieces.is_empty() => {
+                let to = end(&self.points, window);
+                let visible = Arc::make_mut(&mut shown.visible);
+                let span = visible.span;
+                visible.span = self.points[shown.taken.min(to)..to].iter().fold(span, widened);
+                let place = visible.pieces.len() - 1;
+                let piece = &mut visible.pieces[place];
+                piece.truncate(shown.kept);
+                let tail = thin(&self.points[shown.tail..to], window, piece);
+                (shown.tail, shown.kept) = (shown.tail + tail.0, tail.1);
+                (shown.taken, shown.generation) = (to, self.generation);
+                return Arc::clone(&shown.visible);
+            }
+            _ => {}
+        }
+        let shown = self.thin(window);
+        let visible = Arc::clone(&shown.visible);
+        self.shown = Some(shown);
+        visible
+    }
+
+    fn thin(&self, window: Window) -> Shown {
+        let points = &self.points;
+        // One point beyond each edge, so that lines run out of view and do not end within it.
+        let from = points.partition_point(|point| point.x < window.from).saturating_sub(1);
+        let to = end(points, window);
+        let mut visible = Visible::default();
+        let (mut start, mut tail, mut kept) = (from, 0, 0);
+        for &at in self.breaks.iter().filter(|&&at| at > from && at < to).chain([&to]) {
+            let piece = &points[start..at];
+            visible.span = piece.iter().fold(visible.span, widened);
+            if piece.len() > 2 * window.pixels {
+                let mut thinned = Vec::with_capacity(2 * window.pixels + 8);
+                let last = thin(piece, window, &mut thinned);
+                (tail, kept) = (start + last.0, last.1);
+                visible.pieces.push(thinned);
+                visible.dense = true;
+            } else if !piece.is_empty() {
+                tail = 0;
+                visible.pieces.push(piece.to_vec());
+            }
+            start = at;
+        }
+        let visible = Arc::new(visible);
+        Shown { window, generation: self.generation, breaks: self.breaks.len(), visible, taken: to, tail, kept }
+    }
+}
+
+/// One beyond the last point to draw.
+fn end(points: &[PlotPoint], window: Window) -> usize {
+    (points.partition_point(|point| point.x <= window.to) + 1).min(points.len())
+}
+
+fn widened(span: Option<(f64, f64)>, point: &PlotPoint) -> Option<(f64, f64)> {
+    let (low, high) = span.unwrap_or((point.y, point.y));
+    Some((low.min(point.y), high.max(point.y)))
+}
+
+/// Appends the least and the greatest point of each pixel column, in their order. Returns where the last column begins, in
+/// `points` and in what is drawn.
+fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (usize, usize) {
+    let per_epoch = window.pixels as f64 / (window.to - window.from);
+    let (mut start, mut last) = (0, (0, thinned.len()));
+    while start < points.len() {
+        let column = ((points[start].x - window.from) * per_epoch).floor();
+        let edge = window.from + (column + 1.0) / per_epoch;
+        let (mut least, mut greatest, mut end) = (start, start, start + 1);
+        while end < points.len() && points[end].x < edge {
+            if points[end].y < points[least].y {
+                least = end;
+            }
+            if points[end].y > points[greatest].y {
+                greatest = end;
+            }
+            end += 1;
+        }
+        last = (start, thinned.len());
+        thinned.push(points[least.min(greatest)]);
+        if least != greatest {
+            thinned.push(points[least.max(greatest)]);
+        }
+        start = end;
+    }
+    last
+}
+
+fn scaled(value: f64, log: bool) -> Option<f64> {
+    let y = if log { value.log10() } else { value };
+    (y.is_finite() && (!log || value > 0.0)).then_some(y)
+}

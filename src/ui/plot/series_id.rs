@@ -1,0 +1,277 @@
+//! What a curve can show, and where it stands in a row of the record.
+
+use std::fmt;
+
+use crate::run::{Block, Logits, Metric, Predictor, Row, Snapshot};
+
+/// What a curve shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Metric(Block, Metric),
+    /// A metric divided by its value at the last switch (before the first one: by the first value).
+    Relative(Block, Metric),
+    Accuracy(usize),
+    Masked(usize),
+    /// Of the linear probe of a task.
+    Probe(usize),
+    /// Loss on the test images of a task.
+    TestLoss(usize),
+    /// What a static kernel would have the network do on a task.
+    Predicted(Predictor, usize, Of),
+    /// A logit of a probe, by row: the network's, or what a predictor says it would be.
+    Output(Option<Predictor>, usize, usize),
+    /// Mean batch loss while training.
+    TrainLoss,
+    /// Eigenvalue of this rank from the top (0 is λ_max).
+    Eigenvalue(Block, usize),
+    /// Of the layer at this place of the forward pass, on the probes of a task.
+    Layer(usize, usize, OfLayer),
+    /// Velocity of the tensor at this place of the forward pass, on the probes of a task.
+    TensorVelocity(usize, usize),
+    /// Of a pair of tasks, the smaller number first.
+    Pair(usize, usize, OfPair),
+    /// Of a set of logits, on the probes of a task.
+    Logits(usize, Logits, OfLogits),
+    /// Of the optimiser's kernel.
+    Optimiser(Block, OfOptimiser),
+}
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Of {
+    Accuracy,
+    Masked,
+    Loss,
+    /// Root mean square of network minus prediction.
+    Gap,
+    /// The same two on the probes, with which the network may be trained.
+    ProbeLoss,
+    ProbeGap,
+}
+
+/// What is told of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfLayer {
+    #[default]
+    Velocity,
+    Alignment,
+    AlignmentCentred,
+    Share,
+}
+
+/// What is told of a pair of tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfPair {
+    #[default]
+    Coupling,
+    Frobenius,
+}
+
+/// What is told of a set of logits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfLogits {
+    #[default]
+    Velocity,
+    LambdaMax,
+    Trace,
+}
+
+/// What is told of the optimiser's kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OfOptimiser {
+    #[default]
+    Velocity,
+    Apart,
+    LambdaMax,
+    Trace,
+    Alignment,
+    AlignmentCentred,
+}
+
+impl Source {
+    /// Whether it is over a lag, which no switch lies within: its line is broken there.
+    pub(crate) fn is_over_lag(self) -> bool {
+        matches!(
+            self,
+            Self::Metric(
+                _,
+                Metric::Velocity
+                    | Metric::VelocityUncentred
+                    | Metric::VelocityAngle
+                    | Metric::StepNorm
+                    | Metric::Susceptibility
+                    | Metric::LagSteps
+            ) | Self::Layer(_, _, OfLayer::Velocity)
+                | Self::TensorVelocity(..)
+                | Self::Logits(_, _, OfLogits::Velocity)
+                | Self::Optimiser(_, OfOptimiser::Velocity)
+        )
+    }
+
+    /// Its value in this row; `None` where it was not or could not be measured, or is no matter of rows.
+    pub(crate) fn value(self, row: &Row) -> Option<f64> {
+        let accuracy = |task: usize| row.accuracy.iter().find(|accuracy| accuracy.task == task);
+        match self {
+            Self::Metric(block, metric) | Self::Relative(block, metric) => {
+                let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
+                metric.of(row, found)
+            }
+            Self::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
+            Self::Masked(task) => accuracy(task).map(|found| found.masked),
+            Self::Probe(task) => accuracy(task).and_then(|found| found.probe),
+            Self::TestLoss(task) => accuracy(task).map(|found| found.loss),
+            Self::Predicted(by, task, of) => {
+                let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
+                match of {
+                    Of::Accuracy => Some(found.on.accuracy),
+                    Of::Masked => Some(found.on.masked),
+                    Of::Loss => Some(found.on.loss),
+                    Of::Gap => Some(found.gap),
+                    Of::ProbeLoss => found.on_probes.map(|(loss, _)| loss),
+                    Of::ProbeGap => found.on_probes.map(|(_, gap)| gap),
+                }
+            }
+            Self::Layer(task, place, what) => {
+                let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;
+                match what {
+                    OfLayer::Velocity => found.velocity,
+                    OfLayer::Alignment => Some(found.alignment),
+                    OfLayer::AlignmentCentred => found.alignment_centred,
+                    OfLayer::Share => Some(found.share),
+                }
+            }
+            Self::TensorVelocity(task, place) => {
+                row.tensors.iter().filter(|tensor| tensor.task == task).nth(place)?.velocity
+            }
+            Self::Pair(task, other, what) => {
+                let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
+                match what {
+                    OfPair::Coupling => found.coupling,
+                    OfPair::Frobenius => Some(found.frobenius),
+                }
+            }
+            Self::Logits(task, logits, what) => {
+                let found = row.logits.iter().find(|set| (set.task, set.logits) == (task, logits))?;
+                match what {
+                    OfLogits::Velocity => found.velocity,
+                    OfLogits::LambdaMax => found.lambda_max,
+                    OfLogits::Trace => Some(found.trace),
+                }
+            }
+            Self::Optimiser(block, what) => {
+                let found = row.optimiser.iter().find(|found| found.block == block)?;
+                match what {
+                    OfOptimiser::Velocity => found.velocity,
+                    OfOptimiser::Apart => Some(found.apart),
+                    OfOptimiser::LambdaMax => found.lambda_max,
+                    OfOptimiser::Trace => Some(found.trace),
+                    OfOptimiser::Alignment => Some(found.alignment),
+                    OfOptimiser::AlignmentCentred => found.alignment_centred,
+                }
+            }
+            Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,
+        }
+    }
+}
+
+/// As exported curves are called; metrics as in `metrics.csv`.
+impl fmt::Display for Source {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = |block: Block| match block {
+            Block::All => "all".to_owned(),
+            Block::Task(task) => format!("task {task}"),
+        };
+        match *self {
+            Self::Metric(block, metric) => write!(to, "{}, {}", metric.column(), on(block)),
+            Self::Relative(block, metric) => {
+                write!(to, "{} over that at the last switch, {}", metric.column(), on(block))
+            }
+            Self::Accuracy(task) => write!(to, "accuracy, task {task}"),
+            Self::Masked(task) => write!(to, "accuracy_masked, task {task}"),
+            Self::Probe(task) => write!(to, "accuracy_probe, task {task}"),
+            Self::TestLoss(task) => write!(to, "test loss, task {task}"),
+            Self::Predicted(by, task, of) => write!(to, "{} of {}, task {task}", of.word(), by.words()),
+            Self::Output(by, row, logit) => {
+                let by = by.map_or("network", |by| by.words());
+                write!(to, "logit {} of probe {}, {by}", logit + 1, row + 1)
+            }
+            Self::TrainLoss => write!(to, "training loss"),
+            Self::Eigenvalue(block, rank) => write!(to, "eigenvalue {}, {}", rank + 1, on(block)),
+            Self::Layer(task, place, of) => write!(to, "{} of layer {}, task {task}", of.word(), place + 1),
+            Self::TensorVelocity(task, place) => write!(to, "velocity of tensor {}, task {task}", place + 1),
+            Self::Pair(task, other, OfPair::Coupling) => write!(to, "coupling, tasks {task} and {other}"),
+            Self::Pair(task, other, OfPair::Frobenius) => write!(to, "frobenius, tasks {task} and {other}"),
+            Self::Logits(task, logits, of) => {
+                let set = if logits == Logits::Old { "old" } else { "new" };
+                write!(to, "{} of the {set} logits, task {task}", of.word())
+            }
+            Self::Optimiser(block, of) => write!(to, "{} of the optimiser's kernel, {}", of.word(), on(block)),
+        }
+    }
+}
+
+impl Of {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Masked => "accuracy_masked",
+            Self::Loss => "loss",
+            Self::Gap => "gap",
+            Self::ProbeLoss => "loss on probes",
+            Self::ProbeGap => "gap on probes",
+        }
+    }
+}
+
+impl OfLayer {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::Alignment => "alignment",
+            Self::AlignmentCentred => "alignment_centred",
+            Self::Share => "share",
+        }
+    }
+}
+
+impl OfLogits {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::LambdaMax => "lambda_max",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl OfOptimiser {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::Apart => "apart",
+            Self::LambdaMax => "lambda_max",
+            Self::Trace => "trace",
+            Self::Alignment => "alignment",
+            Self::AlignmentCentred => "alignment_centred",
+        }
+    }
+}
+
+/// One output of a snapshot, of the network or of a predictor; `None` where it was not told of.
+pub fn output(snapshot: &Snapshot, by: Option<Predictor>, row: usize, logit: usize) -> Option<f64> {
+    let outputs = snapshot.outputs.as_deref()?;
+    let values = match by {
+        None => &outputs.network,
+        Some(by) => &outputs.predicted.iter().find(|(who, _)| *who == by)?.1,
+    };
+    let classes = values.len().checked_div(snapshot.eigenvalues.len())?;
+    (logit < classes).then(|| values.get(row * classes + logit).copied().map(f64::from)).flatten()
+}
+
+/// The eigenvalues of one block of a snapshot, ascending.
+pub fn eigenvalues(snapshot: &Snapshot, block: Block) -> Option<&[f64]> {
+    match block {
+        Block::All => Some(&snapshot.eigenvalues),
+        Block::Task(number) => snapshot.block_eigenvalues.get(number.checked_sub(1)?).map(Vec::as_slice),
+    }
+}

@@ -1,0 +1,137 @@
+//! States that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
+
+use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
+
+use crate::run::{Ending, RunState};
+use crate::ui::app::actions::Action;
+use crate::ui::app::commands::UserCommand;
+use crate::ui::app::session::Session;
+use crate::ui::kit::{theme, theme::GRID};
+use crate::ui::settings::Checked;
+use crate::ui::views::context::Scene;
+
+/// What is to be said.
+struct Message {
+    text: String,
+    next: &'static str,
+    colour: Color32,
+    again: Again,
+}
+
+/// How the run can begin again from here.
+#[derive(Clone, Copy)]
+enum Again {
+    Not,
+    /// With the settings as they stand.
+    Same,
+    /// With another learning rate: the same one would end in the same way.
+    At(f64),
+}
+
+impl Again {
+    fn same(checked: &Checked) -> Self {
+        if checked.problems.is_empty() { Self::Same } else { Self::Not }
+    }
+
+    /// After a run that diverged at this rate; the settings have `rate` by now.
+    fn after(checked: &Checked, diverged: f64, rate: f64) -> Self {
+        match Self::same(checked) {
+            Self::Same if rate >= diverged => Self::At(tenth(diverged)),
+            other => other,
+        }
+    }
+}
+
+/// A tenth, without the digits that only binary numbers have.
+fn tenth(rate: f64) -> f64 {
+    format!("{:.5e}", rate / 10.0).parse().unwrap_or(rate / 10.0)
+}
+
+/// `rate` is the learning rate of the settings.
+pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
+    let Some(message) = message(scene, session, checked, rate) else { return };
+    let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });
+    let frame = Frame::new()
+        .fill(ground)
+        .corner_radius(6)
+        .inner_margin(Margin::symmetric(12, 4))
+        .outer_margin(Margin { bottom: 6, ..Margin::ZERO });
+    Panel::top("banner").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        ui.horizontal(|ui| {
+            ui.set_min_height(theme::ROW);
+            // From the right, so that the buttons keep their place and the text takes what is left.
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = GRID;
+                if ui.button("Dismiss").clicked() {
+                    scene.actions.push(Action::Dismiss);
+                }
+                match message.again {
+                    Again::Not => {}
+                    Again::Same => {
+                        if ui.button("Restart with these settings").clicked() {
+                            scene.actions.user(UserCommand::Restart);
+                        }
+                    }
+                    Again::At(rate) => {
+                        let hover = "Begin again with a tenth of the learning rate and all else as it stands";
+                        if ui.button(format!("Restart with rate {rate}")).on_hover_text(hover).clicked() {
+                            scene.actions.push(Action::RestartAt(rate));
+                        }
+                    }
+                }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.spacing_mut().item_spacing.x = 2.0 * GRID;
+                    ui.add(Label::new(RichText::new(&message.text).color(message.colour)).truncate())
+                        .on_hover_text(&message.text);
+                    ui.add(Label::new(RichText::new(message.next).color(scene.tokens.weak)).truncate());
+                });
+            });
+        });
+    });
+}
+
+fn message(scene: &Scene<'_>, session: Option<&Session>, checked: &Checked, rate: f64) -> Option<Message> {
+    let tokens = scene.tokens;
+    let Some(session) = session else {
+        return match checked.problems.first() {
+            Some(problem) => Some(Message {
+                text: format!("This run cannot start: {}", problem.message),
+                next: "The field is marked at the left",
+                colour: tokens.error,
+                again: Again::Not,
+            }),
+            None => Some(Message {
+                text: "Nothing has run yet".to_owned(),
+                next: "Press Start, or choose a preset",
+                colour: tokens.weak,
+                again: Again::Not,
+            }),
+        };
+    };
+    match session.history.state() {
+        RunState::Ended(Ending::Diverged { step, message }) => Some(Message {
+            text: if message.contains(&step.to_string()) {
+                message.clone()
+            } else {
+                format!("Diverged at step {step}: {message}")
+            },
+            next: "Everything before it can be scrubbed",
+            colour: tokens.error,
+            again: Again::after(checked, session.spec.training.rate, rate),
+        }),
+        // Of a run folder that nobody has ended: its program was, and not by the run.
+        RunState::Ended(Ending::Failed { message, .. }) if session.opened.is_some() => Some(Message {
+            text: format!("This run did not come to its end: {message}"),
+            next: "What was measured stands",
+            colour: tokens.weak,
+            again: Again::same(checked),
+        }),
+        RunState::Ended(Ending::Failed { message, .. }) => Some(Message {
+            text: format!("The run failed: {message}"),
+            next: "What was measured stands",
+            colour: tokens.error,
+            again: Again::same(checked),
+        }),
+        _ => None,
+    }
+}

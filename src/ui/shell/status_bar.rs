@@ -1,0 +1,117 @@
+//! The last line of the window: what runs on what, how fast, at what cost; warnings at the right.
+
+use egui::{Align, Layout, RichText, Ui};
+
+use crate::run::{Note, SnapshotCost};
+use crate::ui::kit::format;
+use crate::ui::kit::perf_stats::{FrameTimes, Memory};
+use crate::ui::kit::theme;
+use crate::ui::views::context::Scene;
+
+/// `film`: how much of an animation is made. Returns whether it is to be given up.
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
+    let tokens = scene.tokens;
+    let mut cancel = false;
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = 12.0;
+        let entry = |ui: &mut Ui, text: String, hover: &str| {
+            ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
+        };
+        if let Some(info) = scene.info() {
+            // The times of a trial are for who asks; a reason in brackets is not cut in two.
+            let whole = |text: &str| text.matches('(').count() == text.matches(')').count();
+            let short = info.device.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
+            let short = short.unwrap_or(&info.device);
+            entry(ui, short.to_owned(), &format!("Where the tensors live: {}", info.device));
+            if info.spec.network.is_infinite() {
+                entry(
+                    ui,
+                    "infinitely wide".to_owned(),
+                    "There are no weights: outputs follow the infinite-width kernel",
+                );
+            } else if info.parameters > 0 {
+                entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
+            }
+        }
+        let progress = scene.history.progress();
+        if progress.steps_per_second > 0.0 {
+            let text = format!("{:.0} steps/s", progress.steps_per_second);
+            entry(ui, text, "Steps per second of training alone, without kernels and pace");
+        }
+        snapshot(ui, scene);
+        if let Some(milliseconds) = frames.median() {
+            entry(
+                ui,
+                format!("frame {milliseconds:.1} ms"),
+                "CPU time of a frame of this window, median of the last 120",
+            );
+        }
+        if let Some(bytes) = memory.bytes() {
+            let kept = format::bytes(scene.history.snapshot_bytes());
+            entry(ui, format::bytes(bytes), &format!("Memory of the whole program; snapshots hold {kept}"));
+        }
+        if let Some(part) = film {
+            let text = RichText::new(format!("animation {:.0} %", 100.0 * part)).size(theme::SMALL);
+            ui.label(text.color(tokens.accent)).on_hover_text("The animation that is being saved");
+            let button = ui.small_button("Cancel").on_hover_text("Give the animation up; no file is left");
+            cancel = button.clicked();
+            _ = button.accessible_name("Cancel the animation");
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| notes(ui, scene));
+    });
+    cancel
+}
+
+/// What a snapshot takes: for how long training stood still, and of what parts that is made.
+fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
+    let Some(row) = scene.history.rows().last() else { return };
+    let cost = row.cost;
+    if cost == SnapshotCost::default() {
+        return;
+    }
+    let share = 100.0 * scene.history.progress().kernel_share;
+    let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
+    let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
+    label.on_hover_ui(|ui| {
+        ui.label("The last snapshot, and the share of its time for which training stands still");
+        egui::Grid::new("snapshot parts").show(ui, |ui| {
+            let mut line = |name: RichText, seconds: f64| {
+                ui.label(name);
+                ui.monospace(format!("{:>7.1} ms", 1000.0 * seconds));
+                ui.end_row();
+            };
+            let mut group = |name: &str, total: f64, parts: &[(&str, f64)]| {
+                line(RichText::new(name).strong(), total);
+                for (name, seconds) in parts {
+                    line(RichText::new(format!("    {name}")), *seconds);
+                }
+            };
+            let held_up = [
+                ("Kernel of the probe images", cost.kernel_seconds),
+                ("Test images through the network", cost.evaluation_seconds),
+                ("Waiting for the analysis", cost.waiting_seconds),
+            ];
+            let beside = [
+                ("Eigenvalues", cost.eigen_seconds),
+                ("Velocity, distances, alignment, accuracy", cost.metrics_seconds),
+            ];
+            group("Training stands still", cost.held_up(), &held_up);
+            group("Analysis, while training goes on", cost.beside(), &beside);
+        });
+    });
+}
+
+/// The newest note; all of them under the pointer.
+fn notes(ui: &mut Ui, scene: &Scene<'_>) {
+    let notes = scene.history.notes();
+    let Some(last) = notes.iter().rev().find(|note| note.warning).or(notes.last()) else { return };
+    let tokens = scene.tokens;
+    let colour = |note: &Note| if note.warning { tokens.warning } else { tokens.weak };
+    let text = if notes.len() > 1 { format!("{}  (+{})", last.message, notes.len() - 1) } else { last.message.clone() };
+    let label = egui::Label::new(RichText::new(text).size(theme::SMALL).color(colour(last))).truncate();
+    ui.add(label).on_hover_ui(|ui| {
+        for note in notes.iter().rev().take(20) {
+            ui.label(RichText::new(format!("epoch {:.2}  {}", note.epoch, note.message)).color(colour(note)));
+        }
+    });
+}

@@ -1,0 +1,229 @@
+//! The bar at the top: name, presets, transport, where the run stands.
+//!
+//! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
+
+use egui::{Align, ComboBox, Layout, RichText, Ui};
+
+use crate::run::{Ending, RunState};
+use crate::spec::{LABS, Preset};
+use crate::ui::app::actions::{Action, Actions};
+use crate::ui::app::commands::{Group, UserCommand};
+use crate::ui::app::session::Session;
+use crate::ui::kit::appearance;
+use crate::ui::kit::format;
+use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton, segments};
+use crate::ui::kit::{theme, theme::GRID};
+use crate::ui::study::{StudyPage, Wish};
+use crate::ui::views::context::Scene;
+
+pub fn show(
+    ui: &mut Ui,
+    scene: &mut Scene<'_>,
+    session: Option<&Session>,
+    study: &StudyPage,
+    preset: Option<&'static Preset>,
+    (available, on): (&[UserCommand], &[UserCommand]),
+) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID;
+        ui.label(RichText::new("Kernelscope").size(theme::HEADING).color(scene.tokens.text));
+        ui.add_space(3.0 * GRID);
+        page(ui, scene.actions, study);
+        ui.add_space(2.0 * GRID);
+        if study.shown {
+            let name = RichText::new(study.draft.name()).size(theme::TITLE).color(scene.tokens.text);
+            ui.label(name).on_hover_text(study.draft.about());
+            if session.is_some_and(Session::is_live) {
+                ui.add_space(2.0 * GRID);
+                ui.label(RichText::new("The run goes on meanwhile").size(theme::SMALL).color(scene.tokens.weak));
+            }
+        } else {
+            presets(ui, scene.actions, preset);
+            ui.add_space(2.0 * GRID);
+            transport(ui, scene.actions, session, available);
+            ui.add_space(2.0 * GRID);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let icon = if scene.tokens.dark { Icon::Sun } else { Icon::Moon };
+            for (command, icon) in
+                [(UserCommand::Help, Icon::Help), (UserCommand::Theme, icon), (UserCommand::Presentation, Icon::Larger)]
+            {
+                if IconButton::of(ui, command, icon).show(ui, BAR_BUTTON).clicked() {
+                    scene.actions.user(command);
+                }
+            }
+            menu(ui, scene.actions, (available, on));
+            if !study.shown {
+                // What is left between the buttons: a long name is cut, with all of it under the pointer.
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| state(ui, scene, session));
+            }
+        });
+    });
+}
+
+/// The switch between the run and the studies.
+fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
+    let key = ui.ctx().format_shortcut(&UserCommand::Page.about().key);
+    let run = format!("One run, live ({key})");
+    let many = format!("Many runs under one question ({key})");
+    let mut shown = study.shown;
+    if segments(ui, &mut shown, &[(false, "Run", run.as_str()), (true, "Study", many.as_str())]) {
+        actions.push(Action::Study(Wish::Show(shown)));
+    }
+}
+
+fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
+    let text = current.map_or("own settings", |preset| preset.name);
+    let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
+    let shown = list.show_ui(ui, |ui| {
+        ui.set_min_width(330.0);
+        for (place, lab) in LABS.iter().enumerate() {
+            if place > 0 {
+                ui.add_space(2.0 * GRID);
+            }
+            ui.label(RichText::new(lab.name).size(theme::HEADING)).on_hover_text(lab.question);
+            for preset in lab.presets() {
+                let chosen = current.is_some_and(|current| current.name == preset.name);
+                ui.scope(|ui| {
+                    if ui.selectable_label(chosen, preset.name).clicked() {
+                        actions.push(Action::Load(preset));
+                    }
+                    ui.label(RichText::new(preset.about).size(theme::SMALL).weak());
+                });
+            }
+        }
+    });
+    let about = current.map_or("Settings of your own; the list has runs that show something", |preset| preset.about);
+    let _named = shown.response.on_hover_text(about).accessible_name("Preset");
+}
+
+fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, available: &[UserCommand]) {
+    let live = session.is_some_and(Session::is_live);
+    let paused = session.is_some_and(Session::is_paused);
+    let pausing = session.is_some_and(Session::is_pausing);
+    let stopping = session.is_some_and(Session::is_stopping);
+    let running = session.is_some_and(|session| *session.history.state() == RunState::Running);
+    let can_start = available.contains(&UserCommand::Restart);
+
+    // One button, as wide in each of its states, so that the ones beside it stay where they are.
+    let (icon, text, action) = match (live, paused, pausing) {
+        (true, true, _) => (Icon::Play, "Resume", Some(Action::User(UserCommand::PauseResume))),
+        (true, false, true) => (Icon::Pause, "Pausing…", None),
+        (true, false, false) => (Icon::Pause, "Pause", running.then_some(Action::User(UserCommand::PauseResume))),
+        (false, ..) => (Icon::Play, "Start", can_start.then_some(Action::Start)),
+    };
+    let hover =
+        if live { UserCommand::PauseResume.hover(ui.ctx()) } else { "Begin a run of these settings".to_owned() };
+    let primary = action.is_some();
+    let button = IconButton { icon, text, name: text, hover, enabled: action.is_some() && !stopping, primary };
+    let before = ui.cursor().left();
+    if button.show(ui, BAR_BUTTON).clicked()
+        && let Some(action) = action
+    {
+        actions.push(action);
+    }
+    ui.add_space((before + 96.0 - ui.cursor().left()).max(0.0));
+
+    let mut command = |ui: &mut Ui, command: UserCommand, icon: Icon, text: &str| {
+        let enabled = available.contains(&command);
+        if IconButton::of(ui, command, icon).text(text).enabled(enabled).show(ui, BAR_BUTTON).clicked() {
+            actions.user(command);
+        }
+    };
+    command(ui, UserCommand::Step, Icon::Step, "");
+    command(ui, UserCommand::Restart, Icon::Restart, "");
+    command(ui, UserCommand::NewSeed, Icon::Dice, "");
+    command(ui, UserCommand::Stop, Icon::Stop, "");
+    command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
+}
+
+/// All commands, by what they are about, with their keys; those that are on are marked.
+fn menu(ui: &mut Ui, actions: &mut Actions, commands: (&[UserCommand], &[UserCommand])) {
+    let entries = |ui: &mut Ui| {
+        ui.set_width(190.0);
+        for group in Group::ALL {
+            ui.menu_button(group.title(), |ui| {
+                ui.set_width(250.0);
+                group.commands().for_each(|command| entry(ui, actions, commands, command));
+            });
+        }
+        ui.separator();
+        looks(ui);
+    };
+    ui.menu_button("Menu", entries).response.on_hover_text("All commands, with their keys");
+}
+
+fn entry(ui: &mut Ui, actions: &mut Actions, (available, on): (&[UserCommand], &[UserCommand]), command: UserCommand) {
+    let about = command.about();
+    let key = ui.ctx().format_shortcut(&about.key);
+    let button = egui::Button::new(about.label).shortcut_text(key).frame_when_inactive(false);
+    let button = button.selected(on.contains(&command));
+    let entry = ui.add_enabled(available.contains(&command), button).accessible_name(about.label);
+    if entry.on_hover_text(about.tooltip).clicked() {
+        actions.user(command);
+        ui.close();
+    }
+}
+
+/// Which theme is chosen, and how large everything is.
+fn looks(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        let mut theme = ui.ctx().options(|options| options.theme_preference);
+        if segments(ui, &mut theme, &appearance::THEMES) {
+            ui.ctx().set_theme(theme);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let percent = format!("{:.0} %", 100.0 * ui.ctx().zoom_factor());
+            ui.label(RichText::new(percent).size(theme::SMALL).weak()).on_hover_text("Scale of the window");
+        });
+    });
+}
+
+/// Whether there is a task to switch to.
+pub(crate) fn has_next(session: &Session) -> bool {
+    let history = &session.history;
+    matches!(history.state(), RunState::Running | RunState::Paused)
+        && crate::ui::playback::clock::bands(history).iter().any(|band| band.planned)
+}
+
+/// What was opened, in words.
+fn opened(session: Option<&Session>) -> String {
+    let Some((session, opened)) = session.and_then(|session| Some((session, session.opened.as_ref()?))) else {
+        return String::new();
+    };
+    let history = &session.history;
+    let n = history.info().map_or(0, |info| info.probes.len());
+    let seen = format!("{} of {n} × {n}", format::count(history.snapshots().len() as u64));
+    format!("{} · {seen}", opened.name)
+}
+
+/// Where the run stands, in words.
+fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
+    let tokens = scene.tokens;
+    let history = scene.history;
+    let tasks = scene.info().map_or(0, |info| info.spec.tasks.sequence().len());
+    let (text, colour) = match history.state() {
+        _ if session.is_none() => ("Ready".to_owned(), tokens.weak),
+        _ if session.is_some_and(|session| session.opened.is_some()) => (opened(session), tokens.text),
+        _ if session.is_some_and(Session::is_stopping) => ("Stopping…".to_owned(), tokens.weak),
+        RunState::Waiting => ("Loading images…".to_owned(), tokens.weak),
+        RunState::Running | RunState::Paused => {
+            let word = if *history.state() == RunState::Paused { "Paused" } else { "Training" };
+            let at = history.tasks().len();
+            let which = history.tasks().last().map_or(0, |task| task.task);
+            (
+                format!("{word} · task {which}, {at} of {tasks}"),
+                history.tasks().last().map_or(tokens.weak, |task| tokens.task(task.task)),
+            )
+        }
+        RunState::Ended(Ending::Finished { step }) => {
+            (format!("Finished after {} steps", format::count(*step)), tokens.text)
+        }
+        RunState::Ended(Ending::Stopped { step }) => (format!("Stopped at step {}", format::count(*step)), tokens.weak),
+        RunState::Ended(Ending::Diverged { .. }) => ("Diverged".to_owned(), tokens.error),
+        RunState::Ended(Ending::Failed { .. }) => ("Failed".to_owned(), tokens.error),
+    };
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(8.0, 8.0), egui::Sense::hover());
+    ui.painter().circle_filled(rect.center(), 3.5, colour);
+    ui.add(egui::Label::new(RichText::new(text).color(tokens.text)).truncate());
+}

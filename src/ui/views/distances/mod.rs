@@ -1,0 +1,246 @@
+//! How far the kernel of one task's probes is from itself at every other time, as a picture with time on both axes.
+
+pub mod worker;
+
+use egui::{Color32, ColorImage, Pos2, Rect, Stroke, TextureHandle, TextureOptions, Ui, pos2};
+use egui_plot::{PlotImage, PlotPoint, PlotTransform};
+
+use super::choosers::choose_task;
+use super::context::Scene;
+use super::pane::Slot;
+use super::pixels::{Shades, colour_bar};
+use super::tables;
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::segments;
+use crate::ui::plot::series_cache::Window;
+use crate::ui::plot::{axes, axes::AXIS};
+use crate::ui::plot::{cursor, gestures, window};
+use crate::ui::views::distances::worker::{DistanceMap, Distances};
+
+/// Pixels of the picture along an edge, at most.
+const SIDE: usize = 320;
+/// Powers of ten below the largest distance that the logarithmic colours reach.
+const DECADES: f64 = 4.0;
+
+/// Kept between frames.
+pub struct DistancesState {
+    task: usize,
+    log: bool,
+    shades: Shades,
+    /// The thread, once this view was looked at.
+    map: Option<DistanceMap>,
+    drawn: Option<(TextureHandle, Drawn)>,
+    /// The largest distance seen; it only grows.
+    high: f64,
+}
+
+/// What the picture was drawn from.
+#[derive(Clone, PartialEq)]
+struct Drawn {
+    window: Window,
+    task: usize,
+    log: bool,
+    dark: bool,
+    times: usize,
+    last: u64,
+    high: f64,
+}
+
+impl Default for DistancesState {
+    fn default() -> Self {
+        Self { task: 1, log: true, shades: Shades::sequential(), map: None, drawn: None, high: 0.0 }
+    }
+}
+
+impl DistancesState {
+    pub fn reset(&mut self) {
+        self.map.iter_mut().for_each(DistanceMap::reset);
+        (self.drawn, self.high) = (None, 0.0);
+    }
+
+    /// Lets go of pictures that belong to one egui.
+    pub fn forget_textures(&mut self) {
+        self.drawn = None;
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DistancesState) {
+    let mut card = slot.card(ui, "S(t, t′)");
+    let before = state.task;
+    let scales = [
+        (true, "log", "Colours are the logarithm of the distance: also small ones are told apart"),
+        (false, "linear", "Colours are the distance itself, from 0"),
+    ];
+    segments(&mut card.header, &mut state.log, &scales);
+    choose_task(&mut card.header, scene, "Probes of the distances", &mut state.task);
+    if before != state.task {
+        (state.drawn, state.high) = (None, 0.0);
+    }
+    let ui = &mut card.body;
+    let Some(rows) = scene.info().and_then(|info| rows_of(info, state.task)) else { return };
+    if state.map.is_none() {
+        let ctx = ui.ctx().clone();
+        match DistanceMap::start(move || ctx.request_repaint()) {
+            Ok(map) => state.map = Some(map),
+            Err(err) => {
+                ui.label(format!("No thread can be started to compare kernels: {err}"));
+                return;
+            }
+        }
+    }
+    let Some(mut map) = state.map.take() else { return };
+    let window = window(ui, scene);
+    let found = map.of(scene.history, &rows);
+    if let Some(found) = found {
+        if let Some(sheet) = &mut scene.sheet {
+            tables::distances(sheet, found);
+        }
+        draw(ui, scene, state, found, window);
+    }
+    let transform = frame(ui, scene, state);
+    if let Some(found) = found {
+        hover(ui, scene, found, &transform);
+    }
+    state.map = Some(map);
+}
+
+/// The rows of a task's probes.
+pub(super) fn rows_of(info: &crate::run::RunInfo, task: usize) -> Option<std::ops::Range<usize>> {
+    let start = info.probes.iter().position(|probe| probe.task == task)?;
+    let count = info.probes[start..].iter().take_while(|probe| probe.task == task).count();
+    Some(start..start + count)
+}
+
+/// The colour scale: of log10 S, or of S.
+fn range(state: &DistancesState) -> (f64, f64) {
+    let high = if state.high > 0.0 { state.high } else { 1.0 };
+    if state.log { (high.log10() - DECADES, high.log10()) } else { (0.0, high) }
+}
+
+/// Makes the texture, if anything in view has changed.
+fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut DistancesState, found: &Distances, window: Window) {
+    let (Some(first), Some(last)) = (found.times.first(), found.times.last()) else { return };
+    let greatest = found.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
+    state.high = state.high.max(f64::from(greatest));
+    let wanted = Drawn {
+        window,
+        task: state.task,
+        log: state.log,
+        dark: scene.tokens.dark,
+        times: found.times.len(),
+        last: last.0,
+        high: state.high,
+    };
+    if state.drawn.as_ref().is_some_and(|(_, of)| *of == wanted) {
+        return;
+    }
+    // The kernel of each moment in view, none before the first or after the last.
+    let side = window.pixels.clamp(1, SIDE);
+    let place = |pixel: usize| {
+        let epoch = window.from + (pixel as f64 + 0.5) * (window.to - window.from) / side as f64;
+        let known = (first.1..=last.1).contains(&epoch);
+        known.then(|| found.times.partition_point(|time| time.1 <= epoch) - 1)
+    };
+    let places: Vec<Option<usize>> = (0..side).map(place).collect();
+    let (log, count) = (state.log, found.times.len());
+    let colour = state.shades.within(range(state), scene.tokens.nan);
+    let least = f64::from(f32::MIN_POSITIVE);
+    let of = |row: Option<usize>, column: Option<usize>| match (row, column) {
+        (Some(row), Some(column)) => {
+            let value = f64::from(found.values[row * count + column]);
+            // What has not moved has no logarithm; it is as near as can be.
+            colour(if log { if value.is_nan() { value } else { value.max(least).log10() } } else { value })
+        }
+        _ => Color32::TRANSPARENT,
+    };
+    // Later times are further up.
+    let pixels = (0..side * side).map(|at| of(places[side - 1 - at / side], places[at % side])).collect();
+    let (image, options) = (ColorImage::new([side, side], pixels), TextureOptions::NEAREST);
+    match &mut state.drawn {
+        Some((texture, of)) => {
+            texture.set(image, options);
+            *of = wanted;
+        }
+        None => state.drawn = Some((ui.ctx().load_texture("distances", image, options), wanted)),
+    }
+}
+
+/// The axes with the picture in them, the switches and the cursor on both, and the colour bar below.
+fn frame(ui: &mut Ui, scene: &mut Scene<'_>, state: &DistancesState) -> PlotTransform {
+    let rect = ui.available_rect_before_wrap();
+    let (from, to) = scene.range;
+    let bar = 16.0;
+    let height = (rect.height() - bar).max(20.0);
+    let span = to - from;
+    let axis = axes::left(scene.tokens, (from, to), move |value| format::tick(value, span, false));
+    let picture = state.drawn.as_ref().map(|drawn| drawn.0.id());
+    let behind = ui.painter().add(egui::Shape::Noop);
+    let shown = axes::over_time(ui, "distances", height, (from, to), true)
+        .show_grid(false)
+        .custom_y_axes(vec![axis])
+        .y_grid_spacer(format::spacer(false, axes::ticks_up(height)))
+        .show(ui, |plot_ui| {
+            plot_ui.set_plot_bounds_x(from..=to);
+            plot_ui.set_plot_bounds_y(from..=to);
+            if let Some(picture) = picture {
+                let middle = PlotPoint::new((from + to) / 2.0, (from + to) / 2.0);
+                let size = egui::vec2(span as f32, span as f32);
+                plot_ui.image(PlotImage::new("distances", picture, middle, size).allow_hover(false));
+            }
+        });
+    let transform = shown.transform;
+    let frame = *transform.frame();
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, scene.tokens.well));
+    let painter = ui.painter().with_clip_rect(frame);
+    let white = Stroke::new(1.0, Color32::from_white_alpha(150));
+    for band in scene.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
+        painter.vline(transform.position_from_point_x(band.start), frame.y_range(), white);
+        painter.hline(frame.x_range(), transform.position_from_point_y(band.start), white);
+    }
+    cursor(&painter, scene, &transform);
+    let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
+    let stroke = Stroke::new(1.0, scene.tokens.cursor.gamma_multiply(strength));
+    painter.hline(frame.x_range(), transform.position_from_point_y(scene.cursor), stroke);
+    gestures(scene, &shown.response, &transform, ui);
+
+    let below = Rect::from_min_max(pos2(rect.left() + AXIS, rect.top() + height + 4.0), rect.max);
+    let (low, high) = range(state);
+    let shown = |value: f64| format::number(if state.log { 10f64.powf(value) } else { value });
+    let least = if state.log { format!("≤ {}", shown(low)) } else { shown(low) };
+    let mut below = ui.new_child(egui::UiBuilder::new().max_rect(below));
+    colour_bar(&mut below, &state.shades, (low, high), [&format!("S {least}"), &shown(high)]);
+    transform
+}
+
+/// S and the two times under the pointer.
+fn hover(ui: &Ui, scene: &Scene<'_>, found: &Distances, transform: &PlotTransform) {
+    let frame = *transform.frame();
+    let Some(pos) = ui.input(|input| input.pointer.hover_pos()).filter(|pos| frame.contains(*pos)) else { return };
+    if !ui.rect_contains_pointer(frame) {
+        return;
+    }
+    let (Some(first), Some(last)) = (found.times.first(), found.times.last()) else { return };
+    let at = |epoch: f64| {
+        let known = (first.1..=last.1).contains(&epoch);
+        known.then(|| found.times.partition_point(|time| time.1 <= epoch) - 1)
+    };
+    let point = transform.value_from_position(pos);
+    let (Some(column), Some(row)) = (at(point.x), at(point.y)) else { return };
+    let value = f64::from(found.values[row * found.times.len() + column]);
+    let text = format!(
+        "S = {} between epochs {:.2} and {:.2}",
+        format::number(value),
+        found.times[column].1,
+        found.times[row].1
+    );
+    let painter = ui.painter();
+    let galley = painter.layout_no_wrap(text, theme::note(), scene.tokens.text);
+    let size = galley.size();
+    let corner = Pos2::new(
+        (pos.x + 10.0).min(frame.right() - size.x - 4.0).max(frame.left() + 2.0),
+        (pos.y - size.y - 8.0).max(frame.top() + 2.0),
+    );
+    painter.rect_filled(Rect::from_min_size(corner, size).expand(3.0), 2.0, scene.tokens.card);
+    painter.galley(corner, galley, scene.tokens.text);
+}

@@ -1,0 +1,237 @@
+//! Futures of a run that was kept between two steps: what can be changed in one, and the runs that go on.
+//!
+//! Guarantees: each future is a run of its own with its own record, which begins with what the forked run had shown so far, so
+//! that its curves and figures are whole; none of them touches the run they come from. They stay with that run while another is
+//! shown; a new run lets go of all of them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::Color32;
+
+use crate::run::Checkpoint;
+use crate::spec::{Change, Cost, DataShape, Spec, memory_available};
+use crate::ui::app::session::{Session, seen_until};
+use crate::ui::plot::series_cache::Curves;
+use crate::worker::{Waker, Worker};
+
+/// Goes on from a run that was kept.
+pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
+
+/// Why a run cannot be forked at its switch.
+const NO_SWITCH: &str = "No switch is to come: choose “Here” in the list of futures, or start again";
+
+/// Futures of one run at most: more lines cannot be told apart.
+pub const MOST: usize = 8;
+
+/// One thing to change in a future.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Idea {
+    pub name: String,
+    /// What it asks.
+    pub about: &'static str,
+    pub change: Change,
+}
+
+/// What can be changed in a future of a run of this spec.
+pub fn ideas(spec: &Spec) -> Vec<Idea> {
+    let shape = DataShape::expected(spec);
+    let parts = spec.network.parts(shape.image, shape.outputs);
+    let (body, head) = parts.split_at(parts.len().saturating_sub(1));
+    let idea = |name: &str, about, change| Idea { name: name.to_owned(), about, change };
+    // What stands still already goes on standing still.
+    let frozen = |parts: &[String]| {
+        let mut all = spec.training.frozen.clone();
+        all.extend(parts.iter().filter(|part| !spec.training.frozen.contains(part)).cloned());
+        Change { frozen: Some(all), ..Change::default() }
+    };
+    let mut ideas = Vec::new();
+    if spec.training.is_plain() {
+        let about = "Each step as long as those before it: how much of the spike is larger steps? (Many in one direction lead further all the same)";
+        ideas.push(idea("steps clamped", about, Change { clamped: true, ..Change::default() }));
+    }
+    let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";
+    ideas.push(idea("logits masked", about, Change { masked: Some(true), ..Change::default() }));
+    ideas.push(idea("head only", "Nothing but the last layer learns: do features have to move?", frozen(body)));
+    ideas.push(idea("head frozen", "The last layer stands still: do the features move without it?", frozen(head)));
+    for part in body {
+        let about = "One layer stands still: is it the one that wakes up?";
+        ideas.push(idea(&format!("{part} frozen"), about, frozen(std::slice::from_ref(part))));
+    }
+    let about = "Images of earlier tasks beside each batch";
+    ideas.push(idea("replay 200", about, Change { replay: Some(200), ..Change::default() }));
+    for (name, factor) in [("rate × ½", 0.5), ("rate × 2", 2.0)] {
+        let rate = Some(spec.training.rate * factor);
+        ideas.push(idea(name, "Another learning rate from here on", Change { rate, ..Change::default() }));
+    }
+    let about = "The task that is being trained ends here";
+    ideas.push(idea("next task now", about, Change { switch: true, ..Change::default() }));
+    ideas
+}
+
+/// The futures that a first fork lets run: they tell the parts of a switch from each other.
+const FIRST: [&str; 3] = ["steps clamped", "logits masked", "head only"];
+
+/// A future that runs or has run.
+pub struct Branch {
+    pub name: String,
+    pub session: Session,
+    pub curves: Curves,
+    pub colour: Color32,
+}
+
+/// The futures of a run that is not shown. Those that still train go on.
+pub struct Kept {
+    epoch: Option<f64>,
+    branches: Vec<Branch>,
+}
+
+impl Kept {
+    /// Takes what has arrived, for so long at most; whether there may be more.
+    pub fn receive(&mut self, budget: Duration) -> bool {
+        receive(&mut self.branches, budget)
+    }
+}
+
+/// Takes what has arrived from these futures, for so long at most; whether there may be more.
+fn receive(branches: &mut [Branch], budget: Duration) -> bool {
+    let count = branches.len().max(1) as u32;
+    branches.iter_mut().fold(false, |more, branch| branch.session.receive(budget / count) | more)
+}
+
+/// Where the run was forked, the futures from there, and those that are chosen for the next fork.
+pub struct Forks {
+    /// Names of the ideas that are chosen.
+    pub chosen: BTreeSet<String>,
+    /// At the next switch, and not here.
+    pub at_switch: bool,
+    /// Asked for and not yet kept: what to do with it.
+    asked: Option<Vec<Idea>>,
+    /// Epoch of the last fork.
+    epoch: Option<f64>,
+    branches: Vec<Branch>,
+    /// Why there is no fork.
+    pub refusal: Option<String>,
+}
+
+impl Default for Forks {
+    fn default() -> Self {
+        Self {
+            chosen: FIRST.map(str::to_owned).into(),
+            at_switch: true,
+            asked: None,
+            epoch: None,
+            branches: Vec::new(),
+            refusal: None,
+        }
+    }
+}
+
+impl Forks {
+    pub fn branches(&self) -> &[Branch] {
+        &self.branches
+    }
+
+    pub fn branches_mut(&mut self) -> &mut [Branch] {
+        &mut self.branches
+    }
+
+    /// The epoch of the last fork.
+    pub fn epoch(&self) -> Option<f64> {
+        self.epoch
+    }
+
+    /// Whether a fork was asked for and the run has not come to it yet.
+    pub fn is_waiting(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// The ideas that are chosen, in their order.
+    pub fn wanted(&self, spec: &Spec) -> Vec<Idea> {
+        let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.change.switch);
+        ideas(spec).into_iter().filter(chosen).collect()
+    }
+
+    /// The run is to be asked to keep its state for the futures that are chosen; false where it should not be. `switches`:
+    /// whether a switch is still to come.
+    pub fn ask(&mut self, spec: &Spec, switches: bool) -> bool {
+        let wanted = self.wanted(spec);
+        self.refusal = if self.at_switch && !switches {
+            Some(NO_SWITCH.to_owned())
+        } else if wanted.is_empty() {
+            Some("Choose what is to be changed".to_owned())
+        } else if wanted.len() > MOST {
+            Some(format!("At most {MOST} futures at a time"))
+        } else {
+            let cost = Cost::of(spec, &DataShape::expected(spec));
+            let (needed, free) = (cost.peak_bytes.saturating_mul(wanted.len() as u64), memory_available());
+            (needed > free).then(|| {
+                let [needed, free] = [needed, free].map(|bytes| bytes as f64 / f64::from(1 << 30));
+                format!("{} futures need about {needed:.1} GiB and {free:.1} GiB are free: choose fewer", wanted.len())
+            })
+        };
+        if self.refusal.is_none() {
+            self.asked = Some(wanted);
+        }
+        self.refusal.is_none()
+    }
+
+    /// There will be no fork: the run has ended, or has no switch left.
+    pub fn give_up(&mut self, why: &str) {
+        if self.asked.take().is_some() {
+            self.refusal = Some(why.to_owned());
+        }
+    }
+
+    /// The run was kept: the futures that were asked for go on from it, in place of those before.
+    pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &Session, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
+        let Some(wanted) = self.asked.take() else { return };
+        self.branches.clear();
+        self.epoch = Some(kept.epoch);
+        for (place, idea) in wanted.into_iter().enumerate() {
+            // At the pace that the run has now, whatever it began with.
+            let spec = Spec { window: parent.spec.window.clone(), ..kept.future([idea.change]) };
+            let run = go_on(spec.clone(), Arc::clone(kept), waker());
+            let mut session = Session::new(run, spec);
+            session.history = seen_until(&parent.history, kept).unwrap_or_default();
+            let shade = colorous::TABLEAU10[(place + 1) % 10];
+            let colour = Color32::from_rgb(shade.r, shade.g, shade.b);
+            self.branches.push(Branch { name: idea.name, session, curves: Curves::default(), colour });
+        }
+    }
+
+    /// Takes what has arrived from all futures, for so long at most; whether there may be more.
+    pub fn receive(&mut self, budget: Duration) -> bool {
+        receive(&mut self.branches, budget)
+    }
+
+    /// Tells all futures something.
+    pub fn tell(&mut self, command: &crate::worker::Command) {
+        self.branches.iter_mut().for_each(|branch| branch.session.send(command.clone()));
+    }
+
+    /// Lets go of a future.
+    pub fn remove(&mut self, place: usize) {
+        if place < self.branches.len() {
+            self.branches.remove(place);
+        }
+    }
+
+    /// Takes the futures away from here, to be kept with the run that they are of; none where there are none.
+    pub fn take_branches(&mut self) -> Option<Kept> {
+        let branches = std::mem::take(&mut self.branches);
+        (!branches.is_empty()).then(|| Kept { epoch: self.epoch.take(), branches })
+    }
+
+    /// Has the futures of the run that is shown now.
+    pub fn put_back(&mut self, kept: Kept) {
+        (self.epoch, self.branches) = (kept.epoch, kept.branches);
+    }
+
+    /// Lets go of all; what is chosen stays.
+    pub fn clear(&mut self) {
+        let (chosen, at_switch) = (std::mem::take(&mut self.chosen), self.at_switch);
+        *self = Self { chosen, at_switch, ..Self::default() };
+    }
+}

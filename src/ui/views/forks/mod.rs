@@ -1,0 +1,332 @@
+//! The futures of a fork, each with one thing changed, over the run that they come from.
+
+pub(crate) mod jobs;
+
+use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
+
+use super::context::Scene;
+use super::pane::Slot;
+use crate::run::{Block, Ending, History, Metric, RunState};
+use crate::ui::app::actions::Action;
+use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::data_table::Cell;
+use crate::ui::kit::format;
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{Icon, IconButton, choose, number_legend};
+use crate::ui::plot::series_cache::{Curves, Key, Source, Window};
+use crate::ui::plot::{TimePlot, Trace, time_plot, told, window};
+use crate::ui::views::forks::jobs::ideas;
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Curve(Quantity),
+    /// The figures of the switch, a row for each future.
+    Table,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quantity {
+    Block(Metric),
+    /// Divided by its value at the last switch.
+    Relative(Metric),
+    Whole(Metric),
+    Accuracy,
+    Masked,
+}
+
+const QUANTITIES: [(Shown, &str); 9] = [
+    (Shown::Table, "figures"),
+    (Shown::Curve(Quantity::Block(Metric::Velocity)), "velocity"),
+    (Shown::Curve(Quantity::Relative(Metric::LambdaMax)), "λ_max, relative"),
+    (Shown::Curve(Quantity::Whole(Metric::StepNorm)), "‖Δw‖"),
+    (Shown::Curve(Quantity::Block(Metric::Susceptibility)), "S/‖Δw‖²"),
+    (Shown::Curve(Quantity::Block(Metric::AlignmentCentred)), "alignment, centred"),
+    (Shown::Curve(Quantity::Block(Metric::DistanceSwitch)), "S from switch"),
+    (Shown::Curve(Quantity::Accuracy), "accuracy on the first task"),
+    (Shown::Curve(Quantity::Masked), "the same, own classes"),
+];
+
+impl Quantity {
+    fn key(self, task: usize) -> Key {
+        let log = matches!(
+            self,
+            Self::Block(Metric::Velocity | Metric::Susceptibility | Metric::DistanceSwitch) | Self::Whole(_)
+        );
+        let source = match self {
+            Self::Block(metric) => Source::Metric(Block::Task(task), metric),
+            Self::Relative(metric) => Source::Relative(Block::Task(task), metric),
+            Self::Whole(metric) => Source::Metric(Block::All, metric),
+            Self::Accuracy => Source::Accuracy(task),
+            Self::Masked => Source::Masked(task),
+        };
+        Key { source, log }
+    }
+}
+
+/// Kept between frames.
+pub struct ForksState {
+    shown: Shown,
+}
+
+impl Default for ForksState {
+    fn default() -> Self {
+        Self { shown: Shown::Table }
+    }
+}
+
+pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ForksState) {
+    let mut card = slot.card(ui, "");
+    let header = &mut card.header;
+    let roomy = slot.roomy();
+    fork_button(header, scene, roomy);
+    menu(header, scene, roomy);
+    if !scene.forks.branches().is_empty() {
+        choose(header, "Shown of the futures", &mut state.shown, &QUANTITIES);
+    }
+    let task = scene.history.tasks().first().map_or(1, |start| start.task);
+    if scene.forks.branches().is_empty() {
+        return empty(&mut card.body, scene);
+    }
+    if let Some(refusal) = &scene.forks.refusal {
+        card.body.label(RichText::new(refusal).size(theme::SMALL).color(scene.tokens.error));
+    }
+    match state.shown {
+        Shown::Table => {
+            ScrollArea::vertical().auto_shrink(false).show(&mut card.body, |ui| table(ui, scene, task));
+        }
+        Shown::Curve(quantity) => {
+            let window = window(&card.body, scene);
+            let key = quantity.key(task);
+            let traces = traces(scene, key, window);
+            let left = header.available_rect_before_wrap();
+            number_legend(&mut header.new_child(UiBuilder::new().max_rect(left)), &traces, key.log);
+            let height = card.body.available_height();
+            let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.04));
+            let least = if key.log { 0.7 } else { 0.05 };
+            let plot = TimePlot { id: "forks", log: key.log, limits, least, ticks: true, height };
+            let transform = time_plot(&mut card.body, scene, &plot, &traces, &[]);
+            if let Some(epoch) = scene.forks.epoch() {
+                let x = transform.position_from_point_x(epoch);
+                if transform.frame().x_range().contains(x) {
+                    let stroke = Stroke::new(1.0, scene.tokens.accent);
+                    card.body.painter().vline(x, transform.frame().y_range(), stroke);
+                }
+            }
+        }
+    }
+}
+
+/// The futures first and the run itself on top, which they follow up to the fork.
+fn traces(scene: &mut Scene<'_>, key: Key, window: Window) -> Vec<Trace> {
+    let (cursor, exported) = (scene.cursor, scene.sheet.is_some());
+    let of = |branch: &mut crate::ui::views::forks::jobs::Branch| {
+        let whose = format!("{}: ", branch.name);
+        let told = exported.then(|| told(&branch.session.history, key, &whose));
+        let from = (&branch.session.history, &mut branch.curves);
+        Trace { told, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
+    };
+    let mut traces: Vec<Trace> = scene.forks.branches_mut().iter_mut().map(of).collect();
+    let colour = scene.tokens.text;
+    let own = Trace::new(scene, OWN, key, window, colour);
+    traces.push(Trace { width: 2.0, ..own });
+    traces
+}
+
+fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
+    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused);
+    let waiting = scene.forks.is_waiting();
+    let text = match (waiting, scene.forks.at_switch) {
+        (true, _) => "Waiting…",
+        _ if !roomy => "Fork",
+        (false, true) => "Fork at switch",
+        (false, false) => "Fork here",
+    };
+    let button = Button::new(RichText::new(text).size(theme::SMALL));
+    let hover = UserCommand::Fork.hover(ui.ctx());
+    let response = ui.add_enabled(live && !waiting, button).on_hover_text(hover);
+    if response.clicked() {
+        scene.actions.user(UserCommand::Fork);
+    }
+    let _named = response.accessible_name("Fork");
+}
+
+/// When to fork, and what is to be changed.
+fn menu(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
+    let Some(info) = scene.history.info() else { return };
+    let count = scene.forks.wanted(&info.spec).len();
+    let text = match count {
+        _ if !roomy => format!("{count} ▾"),
+        1 => "1 future".to_owned(),
+        _ => format!("{count} futures"),
+    };
+    let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
+    let response = response.accessible_name("When to fork, and what to change");
+    Popup::menu(&response).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+        ui.radio_value(&mut scene.forks.at_switch, true, "At the next switch");
+        ui.radio_value(&mut scene.forks.at_switch, false, "Here");
+        ui.separator();
+        for idea in ideas(&info.spec) {
+            let mut chosen = scene.forks.chosen.contains(&idea.name);
+            let possible = !(scene.forks.at_switch && idea.change.switch);
+            let field = egui::Checkbox::new(&mut chosen, &idea.name);
+            if ui.add_enabled(possible, field).on_hover_text(idea.about).changed() {
+                if chosen {
+                    scene.forks.chosen.insert(idea.name);
+                } else {
+                    scene.forks.chosen.remove(&idea.name);
+                }
+            }
+        }
+    });
+}
+
+fn empty(ui: &mut Ui, scene: &Scene<'_>) {
+    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused);
+    let refusal = scene.forks.refusal.as_deref();
+    let text = match (refusal, scene.forks.is_waiting(), live) {
+        (Some(refusal), ..) => refusal,
+        (None, true, true) => "The run is kept at its next switch, and the futures begin there",
+        (None, _, true) => {
+            "Fork keeps the run as it is and lets other futures go on from it, each with one thing changed"
+        }
+        (None, _, false) => "There is no run to fork: start one",
+    };
+    ui.add_space(theme::GRID);
+    ui.label(RichText::new(text).color(if refusal.is_some() { scene.tokens.error } else { scene.tokens.weak }));
+}
+
+/// What a future has shown of the switch at or after the fork.
+struct Figures {
+    ratio: Option<f64>,
+    dip: Option<f64>,
+    accuracy: Option<(f64, f64)>,
+    newest: Option<f64>,
+}
+
+impl Figures {
+    /// `task` is the one whose probes these are, `newest` the one that was begun last in any of the futures.
+    fn of(history: &History, curves: &mut Curves, fork: f64, (task, newest): (usize, usize)) -> Self {
+        let place = history.switches().iter().position(|switch| switch.1 >= fork - 1e-9);
+        let block = Block::Task(task);
+        let spike = place.and_then(|place| curves.spikes(history, block, Metric::Velocity).get(place).copied()?);
+        let dip = place.and_then(|place| curves.dips(history, block).get(place).copied()?);
+        let accuracy = |task: usize| {
+            history.rows().last().and_then(|row| row.accuracy.iter().find(|found| found.task == task).copied())
+        };
+        Self {
+            ratio: spike.map(|spike| spike.ratio),
+            dip: dip.map(|dip| dip.depth),
+            accuracy: accuracy(task).map(|found| (found.accuracy, found.masked)),
+            newest: accuracy(newest).filter(|_| newest != task).map(|found| found.accuracy),
+        }
+    }
+}
+
+fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
+    let fork = scene.forks.epoch().unwrap_or_default();
+    let begun = scene.forks.branches().iter().map(|branch| branch.session.history.tasks());
+    let furthest = begun.chain([scene.history.tasks()]).max_by_key(|tasks| tasks.len());
+    let newest = furthest.and_then(|tasks| tasks.last()).map_or(task, |start| start.task);
+    let own = Figures::of(scene.history, scene.curves, fork, (task, newest));
+    write(scene, &own, fork, (task, newest));
+    let small = |text: &str| RichText::new(text).size(theme::SMALL);
+    let weak = scene.tokens.weak;
+    let mut removed = None;
+    Grid::new("futures").num_columns(6).spacing([8.0, 3.0]).show(ui, |ui| {
+        let heads = [
+            ("".to_owned(), "From this epoch on"),
+            ("spike".to_owned(), "Largest velocity within an epoch after the switch over the background before it"),
+            ("λ_max".to_owned(), "Smallest within three epochs after the switch against that before"),
+            (format!("on {task}"), "Accuracy on the first task, now"),
+            ("own".to_owned(), "The same among its own classes"),
+            (format!("on {newest}"), "Accuracy on the newest task, now"),
+        ];
+        for (head, hover) in heads {
+            ui.label(small(&head).color(weak)).on_hover_text(hover);
+        }
+        ui.end_row();
+        row(ui, (OWN, scene.tokens.text, ""), &own);
+        ui.end_row();
+        for (place, branch) in scene.forks.branches_mut().iter_mut().enumerate() {
+            let figures = Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest));
+            if row(ui, (&branch.name, branch.colour, state(&branch.session.history)), &figures) {
+                removed = Some(place);
+            }
+            ui.end_row();
+        }
+    });
+    if let Some(place) = removed {
+        scene.actions.push(Action::RemoveFuture(place));
+    }
+}
+
+/// Writes the table down where it is exported.
+fn write(scene: &mut Scene<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
+    let Some(sheet) = &mut scene.sheet else { return };
+    let on = |task: usize, what: &str| format!("{what}, task {task}");
+    sheet.head(["future".to_owned(), "spike".to_owned(), "dip".to_owned()].into_iter().chain([
+        on(task, "accuracy"),
+        on(task, "accuracy_masked"),
+        on(newest, "accuracy"),
+    ]));
+    let mut line = |name: &str, of: &Figures| {
+        let (all, masked) = (of.accuracy.map(|found| found.0), of.accuracy.map(|found| found.1));
+        let numbers = [of.ratio, of.dip, all, masked, of.newest].map(Cell::from);
+        sheet.row([Cell::from(name)].into_iter().chain(numbers));
+    };
+    line(OWN, own);
+    for branch in scene.forks.branches_mut() {
+        line(&branch.name, &Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest)));
+    }
+}
+
+/// The run itself.
+const OWN: &str = "as it is";
+/// Side of the button that lets go of a future.
+const CROSS: f32 = 16.0;
+
+/// One line; whether the future is to be let go of.
+fn row(ui: &mut Ui, (name, colour, state): (&str, egui::Color32, &str), figures: &Figures) -> bool {
+    let percent = |value: f64| format!("{:.0} %", 100.0 * value);
+    let mut removed = false;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GRID;
+        if name == OWN {
+            ui.add_space(CROSS + theme::GRID);
+        } else {
+            removed = IconButton::small(Icon::Cross, &format!("Let go of {name}")).show(ui, CROSS).clicked();
+        }
+        let (dot, _) = ui.allocate_exact_size(egui::Vec2::splat(8.0), egui::Sense::hover());
+        // A ring while it goes on.
+        if matches!(state, "" | "stopped") {
+            ui.painter().circle_filled(dot.center(), 3.5, colour);
+        } else {
+            ui.painter().circle_stroke(dot.center(), 3.0, Stroke::new(1.5, colour));
+        }
+        let words = if matches!(state, "diverged" | "failed") { format!("{name}, {state}") } else { name.to_owned() };
+        ui.label(RichText::new(words).size(theme::SMALL)).on_hover_text(state);
+    });
+    let cells = [
+        figures.ratio.map(|ratio| format!("×{}", format::times(ratio))),
+        figures.dip.map(|dip| format!("×{dip:.2}")),
+        figures.accuracy.map(|found| percent(found.0)),
+        figures.accuracy.map(|found| percent(found.1)),
+        figures.newest.map(percent),
+    ];
+    for cell in cells {
+        ui.monospace(RichText::new(cell.unwrap_or_else(|| "–".to_owned())).size(theme::SMALL));
+    }
+    removed
+}
+
+/// Where a future stands, where that is not simply at its end.
+fn state(history: &History) -> &'static str {
+    match history.state() {
+        RunState::Ended(Ending::Finished { .. }) => "",
+        RunState::Ended(Ending::Diverged { .. }) => "diverged",
+        RunState::Ended(Ending::Failed { .. }) => "failed",
+        RunState::Ended(Ending::Stopped { .. }) => "stopped",
+        RunState::Waiting | RunState::Running | RunState::Paused => "runs",
+    }
+}

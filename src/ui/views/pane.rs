@@ -1,0 +1,158 @@
+//! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
+//! can be done with the place itself.
+
+use egui::{Align, Color32, ComboBox, Grid, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
+use egui_tiles::LinearDir;
+
+use super::View;
+use crate::ui::app::commands::UserCommand;
+use crate::ui::export::What;
+use crate::ui::export::menu::{Chosen, menu};
+use crate::ui::kit::theme;
+use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
+
+/// Narrower than this a slot has no room for units and the lesser choosers.
+const ROOMY: f32 = 380.0;
+
+/// What was asked of a place.
+#[derive(Clone, Copy)]
+pub(super) enum Wish {
+    Enlarge,
+    PutBack,
+    Split(LinearDir),
+    Close,
+    Export(What),
+    /// Exported pictures with a light ground, or as the window.
+    Light,
+}
+
+/// A place while a view draws itself in it.
+pub(super) struct Slot {
+    pub rect: Rect,
+    /// What stands here from the next frame on.
+    pub view: View,
+    /// Whether it has the window for itself.
+    pub enlarged: bool,
+    /// Whether this is a picture to be exported, which has nothing to press.
+    pub paper: bool,
+    /// Whether there are numbers to export, and whether pictures have a light ground.
+    pub measured: bool,
+    pub light: bool,
+    pub wish: Option<Wish>,
+}
+
+impl View {
+    /// Narrower than this, title and choosers do not stand in one line.
+    fn in_one_line(self) -> f32 {
+        match self {
+            Self::Prediction => 480.0,
+            Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
+            Self::Accuracy => 300.0,
+            Self::Waterfall | Self::Gram | Self::Compare | Self::Program => 250.0,
+            _ => 190.0,
+        }
+    }
+}
+
+impl Slot {
+    pub fn on_paper(rect: Rect, view: View) -> Self {
+        Self { rect, view, enlarged: false, paper: true, measured: false, light: false, wish: None }
+    }
+
+    /// Whether there is room for units and the lesser choosers.
+    pub fn roomy(&self) -> bool {
+        self.rect.width() >= ROOMY
+    }
+
+    /// The card of the view that stands here, with its title to choose another by.
+    pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
+        let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
+        if self.paper {
+            let title = RichText::new(view.title()).size(theme::TITLE);
+            return card_titled(ui, self.rect, view.title(), unit, "", |ui| _ = ui.label(title));
+        }
+        let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
+        // Below title and choosers, and no stop for the focus: those have their own.
+        let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
+        if head.double_clicked() {
+            self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
+        }
+        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
+        self.exports(&mut card.header);
+        if self.enlarged {
+            let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
+            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
+            if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
+                self.wish = Some(Wish::PutBack);
+            }
+        }
+        if self.rect.width() < view.in_one_line() {
+            // The choosers have a line of their own: cut ones could not be pressed.
+            let line = vec2(card.body.available_width(), HEADER);
+            let (line, _) = card.body.allocate_exact_size(line, Sense::hover());
+            let of = UiBuilder::new().max_rect(line).id_salt((view.title(), "line"));
+            let mut header = ui.new_child(of.layout(Layout::right_to_left(Align::Center)));
+            *header.spacing_mut() = card.header.spacing().clone();
+            card.header = header;
+        }
+        card
+    }
+
+    /// The list of what the view can be exported as.
+    fn exports(&mut self, ui: &mut Ui) {
+        match menu(ui, self.view.title(), self.measured, self.light) {
+            Some(Chosen::Export(what)) => self.wish = Some(Wish::Export(what)),
+            Some(Chosen::Light) => self.wish = Some(Wish::Light),
+            None => {}
+        }
+    }
+
+    /// What can be done with the place itself, in one line below the list of views.
+    fn place(&mut self, ui: &mut Ui) {
+        let entries = [
+            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
+            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
+            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
+            (Icon::Cross, "Close this place", Wish::Close),
+        ];
+        ui.add_space(2.0);
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GRID;
+            for (icon, name, wish) in entries {
+                if IconButton::small(icon, name).show(ui, 18.0).clicked() {
+                    self.wish = Some(wish);
+                }
+            }
+        });
+    }
+
+    fn title(&mut self, ui: &mut Ui) {
+        let title = self.view.title();
+        let visuals = ui.visuals_mut();
+        // A title first, a list second: no frame until it is pointed at.
+        visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
+        ui.spacing_mut().button_padding = vec2(0.0, 1.0);
+        (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
+        let text = RichText::new(title).size(theme::TITLE);
+        let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
+        let shown = list.show_ui(ui, |ui| {
+            // All of them at once, in two columns: a list gets no more than half of the window's height.
+            ui.spacing_mut().button_padding = vec2(6.0, 0.0);
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.spacing_mut().interact_size.y = 18.0;
+            let half = View::ALL.len().div_ceil(2);
+            Grid::new("views").num_columns(2).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
+                for row in 0..half {
+                    for view in [View::ALL.get(row), View::ALL.get(row + half)].into_iter().flatten() {
+                        ui.selectable_value(&mut self.view, *view, view.title());
+                    }
+                    ui.end_row();
+                }
+            });
+            if !self.enlarged {
+                self.place(ui);
+            }
+        });
+        let _named = shown.response.accessible_name(format!("View: {title}"));
+    }
+}
