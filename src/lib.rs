@@ -5,34 +5,47 @@
 //!
 //! # The house
 //!
-//! Data falls one way; commands go back up only through the worker's channel.
+//! What each folder may use; what those use comes with it. Only `ui` and `cli` do not see what `worker` uses: they speak with it
+//! through its channel.
 //!
 //! ```text
-//!  spec ──► data ──► model ──► train ─┐
-//!                      └─────► ntk ───┼──► lab ──► worker ──► record ──► ui      (window)
-//!           math ◄── theory ──────────┘                          └─────► cli     (files, figures, progress bar)
+//!  math ◄── spec ◄── run ◄── analysis ◄── storage ◄── chart ◄────────────┐
+//!            ▲        ▲                     ▲  ▲                         │
+//!            │       data ◄──────────────┐  │  └───────┐                 │
+//!            │                           │  │          │                 │
+//!            ├───────────── model ◄─ ntk ◄─ train ◄── lab ◄── worker ◄── ui ◄── cli
+//!            └───────────── theory ◄─────┘                      ‖         │
+//!                                                       (a channel)  diagnostics
+//! ```
+//!
+//! What flows, while a run goes on:
+//!
+//! ```text
+//!  data ─► train ─► ntk ─► lab: Θ, losses ─► analysis ─► worker: events ─► storage: the run folder
+//!             ▲                                               └──────────► ui: history, views     commands ─► worker ─► lab
 //! ```
 //!
 //! | folder | what lives there | may use | burn | egui |
 //! |---|---|---|---|---|
 //! | [`math`] | kernels as f64 matrices: distance, alignment, spectrum, spike and dip, forgetting, power laws (with a floor), kernel regression, instant learning curves, polynomials on the sphere, random streams | – | no | no |
 //! | [`spec`] | what a run or study *is*: typed settings, validation, cost, presets, lessons, TOML; a network as a text and as the program that it writes | `math` | no | no |
-//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `spec`, event types | no | no |
-//! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, event types | yes | no |
-//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
-//! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
-//! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
-//! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab` | no | no |
-//! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures; the readers of others' arrays, archives and weights | `math`, `spec` | no | no |
-//! | [`program`] | the version, the log file, what is left behind after a crash | – | no | no |
-//! | [`ui`] | the window | `record`, `spec`, what `theory` refuses, the worker's handle | no | yes |
-//! | [`cli`] | the command line, progress bars, signals | as `ui` | no | no |
+//! | [`run`] | what a run reports: events, the bounded history, metrics, predictions, points of learning curves | `spec` | no | no |
+//! | [`analysis`] | what is computed from it: metrics of a kernel, figures of a switch, milestones, comparisons of the runs of a study, learning curves, power laws | `run` | no | no |
+//! | [`storage`] | what is on disk: run, study and experiment folders, autosave, the state of the window; the readers of others' arrays, archives and weights | `analysis` | no | no |
+//! | [`chart`] | charts as files, colours and number formats | `storage` | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
+//! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
+//! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |
+//! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a kernel that stands still; the recursive feature machine | `spec` | no | no |
+//! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk`, `theory` | yes | no |
+//! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | `train`, `storage` | yes | no |
+//! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab`, `chart` | no | no |
+//! | [`diagnostics`] | the version, the log file, the report of a crash | – | no | no |
+//! | [`ui`] | the window | `chart`, `theory`, `diagnostics`, `worker` itself | no | yes |
+//! | [`cli`] | the command line, progress bars, signals | `ui` | no | no |
 //!
-//! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). Two things differ from
-//! the first plan: `train` may use `ntk`, because the network under training is what the kernel is asked of, and `data` and
-//! `model` may use the event types of `record`, because task names and named tensors are facts that they state and nobody
-//! should translate; `model` and `lab` may use its readers of files too, which are the only ones.
+//! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). `data` and `model` may use
+//! the types of `run` and the readers of `storage`, because task names and named tensors are facts that they state.
 //!
 //! # Where to begin reading
 //!

@@ -68,17 +68,6 @@ pub struct Instant {
     pub prediction: InstantCurve,
 }
 
-/// The colour of a curve, once for the window and the figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    /// Of infinite width.
-    Black,
-    /// That of the task of this number.
-    Number { number: usize, broken: bool },
-    /// One of several in an order.
-    Value { place: usize, count: usize },
-}
-
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Learnt {
@@ -215,35 +204,6 @@ impl Learnt {
             self.curves.push(Curve { learner, epoch, variant: variant.to_owned(), seeds: Vec::new() });
         }
         &mut self.curves[place]
-    }
-
-    /// The colours of the curves: a learner has its own, unless there are several series of it.
-    pub fn inks(&self) -> Vec<Ink> {
-        let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
-        let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();
-        let mut seen = 0;
-        let ink = |(place, curve): (usize, &Curve)| {
-            if variants {
-                let (number, broken) = crate::chart::palette::series_ink(place);
-                return Ink::Number { number, broken };
-            }
-            let number = |number| Ink::Number { number, broken: false };
-            match curve.learner {
-                Learner::Network => number(2),
-                Learner::KernelStart => number(1),
-                Learner::KernelEnd => number(3),
-                Learner::KernelConstant => number(4),
-                Learner::Ensemble => number(5),
-                Learner::FeatureMachine => number(6),
-                Learner::Linearised => Ink::Number { number: 1, broken: true },
-                Learner::Infinite => Ink::Black,
-                Learner::KernelEpochs => {
-                    seen += 1;
-                    Ink::Value { place: seen - 1, count: epochs }
-                }
-            }
-        };
-        self.curves.iter().enumerate().map(ink).collect()
     }
 
     /// Whether the axis spans a decade, nearly.

@@ -3,9 +3,9 @@
 //! What is drawn is a [`Learnt`], which the window shows too; here it only gets its titles and colours.
 
 use super::curves::{Across, Curve, Dots, End, Panel, Spread};
-use super::palette::{ALL_TASKS, task_colour, value_colour};
+use super::palette::{ALL_TASKS, Ink, task_colour, value_colour};
 use super::scale::Scale;
-use crate::analysis::{ErrorKind, Ink, Learnt};
+use crate::analysis::{ErrorKind, Learnt};
 
 /// The figure; none where there is no point.
 pub(crate) fn figure(learnt: &Learnt) -> Option<(String, Vec<Panel>, Across)> {

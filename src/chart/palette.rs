@@ -3,6 +3,8 @@
 //! Okabe and Ito's set, which people with any common colour blindness can tell apart; black is kept for what belongs to no
 //! task, and yellow, which is lost on white, comes last.
 
+use crate::analysis::{Curve, Learnt};
+use crate::spec::Learner;
 /// Colours of tasks 1, 2, 3, …; red, green, blue.
 const TASKS: [[u8; 3]; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66]];
@@ -59,4 +61,46 @@ const RUNS: [[[u8; 3]; 8]; 2] = [
 pub fn run_ink(place: usize, dark: bool) -> ([u8; 3], bool) {
     let colours = &RUNS[usize::from(dark)];
     (colours[place % colours.len()], place / colours.len() % 2 == 1)
+}
+
+/// The colour of a curve, once for the window and the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Of infinite width.
+    Black,
+    /// That of the task of this number.
+    Number { number: usize, broken: bool },
+    /// One of several in an order.
+    Value { place: usize, count: usize },
+}
+
+impl Learnt {
+    /// The colours of the curves: a learner has its own, unless there are several series of it.
+    pub fn inks(&self) -> Vec<Ink> {
+        let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
+        let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();
+        let mut seen = 0;
+        let ink = |(place, curve): (usize, &Curve)| {
+            if variants {
+                let (number, broken) = series_ink(place);
+                return Ink::Number { number, broken };
+            }
+            let number = |number| Ink::Number { number, broken: false };
+            match curve.learner {
+                Learner::Network => number(2),
+                Learner::KernelStart => number(1),
+                Learner::KernelEnd => number(3),
+                Learner::KernelConstant => number(4),
+                Learner::Ensemble => number(5),
+                Learner::FeatureMachine => number(6),
+                Learner::Linearised => Ink::Number { number: 1, broken: true },
+                Learner::Infinite => Ink::Black,
+                Learner::KernelEpochs => {
+                    seen += 1;
+                    Ink::Value { place: seen - 1, count: epochs }
+                }
+            }
+        };
+        self.curves.iter().enumerate().map(ink).collect()
+    }
 }

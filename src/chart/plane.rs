@@ -13,8 +13,8 @@ use super::palette;
 use super::scale::{Scale, plain};
 use crate::math::Gram;
 use crate::math::modes::Modes;
-use crate::run::plane::{cell, circle, grid, origin, profile};
 use crate::run::{History, RunInfo, Snapshot};
+use crate::run::{cell, circle, grid, origin, profile};
 use crate::storage::{StudyFolder, load};
 
 const START: [u8; 3] = [0, 114, 178];

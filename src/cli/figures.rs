@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{FigureFormat, FiguresArgs, Refused};
-use crate::chart::{FOLDER, Format, files, write_all, write_study};
-use crate::storage::{STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
+use crate::chart::{Format, files, write_all, write_study};
+use crate::storage::{FIGURES, STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let format = match args.format {
@@ -17,7 +17,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     if !args.run.exists() {
         return Err(Refused(format!("{} is not there", args.run.display())).into());
     }
-    let out = args.out.clone().unwrap_or_else(|| args.run.join(FOLDER));
+    let out = args.out.clone().unwrap_or_else(|| args.run.join(FIGURES));
     if args.run.join(STUDY).is_file() {
         let study = StudyFolder::open(&args.run).map_err(|err| Refused(err.to_string()))?;
         for place in 0..study.runs().len() {
@@ -68,7 +68,7 @@ fn beside(path: &Path) -> PathBuf {
     let (archive, name) = array_of(path);
     let stem = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let of_name = name.map_or_else(String::new, |name| format!("-{}", name.replace(['/', '\\'], "-")));
-    archive.with_file_name(format!("{stem}{of_name}-{FOLDER}"))
+    archive.with_file_name(format!("{stem}{of_name}-{FIGURES}"))
 }
 
 /// Finishes what a kill left half done; that the run still goes on, or may not be written, is no harm.

@@ -9,8 +9,8 @@ use indicatif::ProgressBar;
 use super::follow::progress_bar;
 use super::signals::Signals;
 use super::{Device, Refused, StudyArgs};
-use crate::chart::{FOLDER, Format, write_study};
-use crate::storage::{StudyFolder, TABLE};
+use crate::chart::{Format, write_study};
+use crate::storage::{FIGURES, StudyFolder, TABLE};
 use crate::worker::librarian::{News, finish, headline};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
 use crate::worker::threads;
@@ -69,7 +69,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         return Err(stopped.into());
     }
     println!("{}", args.out.join(TABLE).display());
-    for path in write_study(&folder, &args.out.join(FOLDER), Format::Svg)? {
+    for path in write_study(&folder, &args.out.join(FIGURES), Format::Svg)? {
         println!("{}", path.display());
     }
     eprintln!("{count} runs, {:.0} s", begun.elapsed().as_secs_f64());

@@ -2,6 +2,7 @@
 
 pub mod autosave;
 mod experiment_folder;
+mod figure_files;
 pub mod format;
 mod import_npz;
 pub mod run_folder;
@@ -12,6 +13,7 @@ mod window_state_file;
 pub use autosave::shelf::CutOff;
 pub use autosave::writer::{Autosave, Closing, Saver};
 pub use experiment_folder::{LessonFolder, ShelfFolder};
+pub use figure_files::{FOLDER as FIGURES, Figure, Format as FiguresFormat};
 pub use format::array_choice::array_of;
 pub use format::arrays::{Arrays, Floats, Output, Singles, check_place, is_array, read_singles, write_arrays};
 pub use format::atomic::write_new;

@@ -1,9 +1,10 @@
 //! The window: what a run does, live, and how to change it.
 //!
-//! `app` holds the state and the layout, `logic` what happens between frames, `commands` what a user can do, `clock` the
-//! time that all views share, `travel` playback, marks and the two moments, `curves` the lines as they are drawn, `views` one
-//! file per view, `export` what leaves it as files, `tours` the lessons. Data come in through [`session::Session`], wishes
-//! go out through it; no tensor and no blocking call is in here.
+//! `app` holds the state, what happens between frames and what a user can do; `shell` what surrounds the views, `views` one file
+//! or folder a view, `settings` and `study` the panels and the page of studies, `plot` the curves, `playback` the time that all
+//! views share, `overlays` other runs drawn over this one, `lessons` the lessons, `export` what leaves the window as files, `kit`
+//! what all of them draw with. Data come in through [`app::session::Session`], commands go out through it; no tensor and no
+//! blocking call is in here.
 
 pub mod app;
 pub mod export;
@@ -11,7 +12,7 @@ pub mod kit;
 pub mod lessons;
 pub mod overlays;
 pub mod playback;
-mod plot;
+pub mod plot;
 mod settings;
 pub mod shell;
 pub mod study;

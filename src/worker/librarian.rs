@@ -17,10 +17,10 @@ use super::study::{Message, Study, Waiting};
 use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::Learnt;
 use crate::analysis::comparison::{Comparison, Findings};
-use crate::chart::{FOLDER, Format, write_study};
+use crate::chart::{Format, write_study};
 use crate::run::Point;
 use crate::spec::{SAMPLES, Spec, StudyRun};
-use crate::storage::{FolderError, StudyFolder};
+use crate::storage::{FIGURES, FolderError, StudyFolder};
 
 /// Reports that wait for a reader at most.
 const REPORTS: usize = 64;
@@ -261,7 +261,7 @@ fn work(order: Order, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool)
 
 fn draw(out: &std::path::Path, spec: &Spec) -> Result<Vec<PathBuf>, String> {
     let folder = StudyFolder::peek(out, spec).map_err(|err| err.to_string())?;
-    write_study(&folder, &out.join(FOLDER), Format::Svg).map_err(|err| err.to_string())
+    write_study(&folder, &out.join(FIGURES), Format::Svg).map_err(|err| err.to_string())
 }
 
 /// Everything that the finished runs of a study show, each computed once.

@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::writer;
-use crate::chart;
 use crate::spec::{Spec, preset_of};
+use crate::storage::figure_files;
 use crate::storage::run_folder::completeness::ending;
 use crate::storage::run_folder::create::{Opened, create};
 use crate::storage::run_folder::create::{clear, lock};
@@ -116,7 +116,7 @@ fn remove(run: &Path) -> Result<(), FolderError> {
     let _lock = lock(run)?;
     clear(run)?;
     // Somebody else's file in it is a reason to leave it.
-    let _ = fs::remove_dir(run.join(chart::FOLDER));
+    let _ = fs::remove_dir(run.join(figure_files::FOLDER));
     let _ = fs::remove_dir(run);
     Ok(())
 }

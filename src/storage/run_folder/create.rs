@@ -10,9 +10,9 @@ use super::completeness::{snapshots, whole_ending};
 use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
 use super::writer::{Before, FILES, FolderError, RESUMED, RUN, RunFolder, remove_run};
-use crate::chart;
 use crate::run::Ending;
 use crate::spec::{Change, Spec};
+use crate::storage::figure_files;
 use crate::storage::format::{atomic, disk};
 use crate::storage::study_folder::STUDY;
 
@@ -108,7 +108,7 @@ pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
 
 /// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
 pub(crate) fn clear(out: &Path) -> Result<(), FolderError> {
-    chart::file_names().try_for_each(|name| atomic::remove(&out.join(chart::FOLDER).join(name)))?;
+    figure_files::file_names().try_for_each(|name| atomic::remove(&out.join(figure_files::FOLDER).join(name)))?;
     remove_run(&out.join(RESUMED), true)?;
     remove_run(out, false)
 }

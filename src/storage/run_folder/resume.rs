@@ -13,7 +13,7 @@ use super::kernels::{KERNELS, PARTIAL};
 use super::reader::is_run;
 use super::writer::FolderError;
 use super::writer::{FILES, RESUMED, remove_run};
-use crate::chart;
+use crate::storage::figure_files;
 use crate::storage::format::{atomic, disk};
 
 /// The mark, in the folder of the resumed run.
@@ -66,7 +66,7 @@ pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
         // What an attempt to repeat a run left that has ended.
         remove_run(&out.join(RESUMED), true)?;
     }
-    for folder in [out.to_owned(), out.join(PARTIAL), out.join(chart::FOLDER)] {
+    for folder in [out.to_owned(), out.join(PARTIAL), out.join(figure_files::FOLDER)] {
         atomic::sweep(&folder);
     }
     Ok(told)

@@ -23,9 +23,9 @@ use super::run_folder::{
     writer::FolderError,
 };
 use crate::analysis::Learnt;
-use crate::chart;
 use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
+use crate::storage::figure_files;
 
 /// The whole spec, with its section `[study]`.
 pub const STUDY: &str = "study.toml";
@@ -87,7 +87,7 @@ impl StudyFolder {
         let mended = mend(out, &spec);
         let study = Self { mended, ..Self::with(out, spec, lock)? };
         atomic::sweep(out);
-        atomic::sweep(&out.join(chart::FOLDER));
+        atomic::sweep(&out.join(figure_files::FOLDER));
         atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
         let runs = out.join(RUNS);
         disk::make_folder(&runs).map_err(|err| FolderError::write(&runs, err))?;

@@ -308,7 +308,7 @@ mod linux {
         let settings = atom("_XSETTINGS_SETTINGS")?;
         let most = 1 << 16;
         let property = display.get_property(false, owner, settings, AtomEnum::ANY, 0, most).ok()?.reply().ok()?;
-        crate::ui::xsettings_dots(&property.value)
+        crate::ui::app::display::xsettings_dots(&property.value)
     }
 
     /// Bits of a pixel of the screen.

@@ -55,10 +55,7 @@ use crate::ui::app::actions::{Action, Actions};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::app::environment::Home;
 use crate::ui::app::session::Session;
-use crate::ui::app::{
-    shortcuts,
-    shortcuts::{Dialog, Waiting},
-};
+use crate::ui::app::shortcuts::{Dialog, Waiting};
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
 
 /// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.

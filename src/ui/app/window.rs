@@ -185,7 +185,7 @@ pub(crate) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
 
 /// The icon; none where it cannot be read, which a test would say.
 pub fn icon() -> egui::IconData {
-    eframe::icon_data::from_png_bytes(include_bytes!("../../assets/kernelscope.png")).unwrap_or_default()
+    eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/kernelscope.png")).unwrap_or_default()
 }
 
 /// Runs the event loop until the window is closed.

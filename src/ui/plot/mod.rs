@@ -24,8 +24,8 @@ use super::playback;
 use super::playback::Which;
 use super::views::context::Scene;
 use crate::run::{Block, History};
+use crate::ui::plot::axes::AXIS;
 use crate::ui::plot::series_cache::{Curves, Key, Visible, Window, series};
-use crate::ui::plot::{axes, axes::AXIS};
 
 /// What a line is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use super::picture::{Dashes, Dot, Label, Line, Picture, Target};
-use crate::analysis::{Curve, ErrorKind, Fitted, Ink, Learnt};
+use crate::analysis::{Curve, ErrorKind, Fitted, Learnt};
+use crate::chart::palette::Ink;
 use crate::ui::kit::theme::Tokens;
 
 /// A window, and the law of each curve in it.

@@ -57,7 +57,7 @@ impl Header {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub(in super::super) fn texts(&self, from: &mut impl Read) -> io::Result<Vec<String>> {
+    pub(crate) fn texts(&self, from: &mut impl Read) -> io::Result<Vec<String>> {
         // Of none the length of each may be anything.
         let mut value = vec![0; if self.count() > 0 { self.size } else { 0 }];
         (0..self.count()).map(|_| from.read_exact(&mut value).map(|()| self.text(&value))).collect()
@@ -65,7 +65,7 @@ impl Header {
 }
 
 /// The numbers of an array as they come, in C order.
-pub(in super::super) struct Values<R> {
+pub(crate) struct Values<R> {
     header: Header,
     source: R,
     /// All bytes of an array in Fortran order.
@@ -83,7 +83,7 @@ impl<R: Read> Values<R> {
     ///
     /// # Errors
     /// When it holds something else, or cannot be read.
-    pub(in super::super) fn new(header: Header, mut source: R) -> io::Result<Self> {
+    pub(crate) fn new(header: Header, mut source: R) -> io::Result<Self> {
         header.numbers()?;
         let whole = if header.is_turned() {
             let mut bytes = vec![0; header.count() * header.size];
@@ -97,7 +97,7 @@ impl<R: Read> Values<R> {
     }
 
     /// What the values are read from, at its end if all were taken.
-    pub(in super::super) fn into_source(self) -> R {
+    pub(crate) fn into_source(self) -> R {
         self.source
     }
 

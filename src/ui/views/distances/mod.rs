@@ -65,7 +65,7 @@ impl DistancesState {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DistancesState) {
+pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DistancesState) {
     let mut card = slot.card(ui, "S(t, t′)");
     let before = state.task;
     let scales = [

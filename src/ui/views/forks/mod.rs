@@ -75,7 +75,7 @@ impl Default for ForksState {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ForksState) {
+pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ForksState) {
     let mut card = slot.card(ui, "");
     let header = &mut card.header;
     let roomy = slot.roomy();

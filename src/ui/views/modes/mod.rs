@@ -49,7 +49,7 @@ impl ModesState {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ModesState) {
+pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ModesState) {
     let mut card = slot.card(ui, "energy left");
     let Some(info) = scene.history.info().cloned() else { return };
     if !info.spec.training.loss.is_squared() {

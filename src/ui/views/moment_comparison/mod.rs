@@ -55,7 +55,7 @@ impl CompareState {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CompareState, block: &mut Block) {
+pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CompareState, block: &mut Block) {
     let mut card = slot.card(ui, "A and B");
     choose_block(&mut card.header, scene, "Probes of the comparison", block);
     let ui = &mut card.body;

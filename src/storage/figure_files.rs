@@ -1,0 +1,107 @@
+//! Which figures a run has, and the names of their files.
+
+use crate::run::{Block, History, Metric};
+
+/// The folder of a run's figures.
+pub const FOLDER: &str = "figures";
+
+/// What kind of file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Svg,
+    Png,
+}
+
+impl Format {
+    /// The end of a file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Velocity of each task's kernel, with the ratio of each spike to its background.
+    Velocity,
+    /// λ_max with the depth of each dip, and the scale of the kernel.
+    LambdaMax,
+    /// Alignment with the labels.
+    Alignment,
+    /// Accuracy and loss of each task.
+    Accuracy,
+    /// The largest eigenvalues over time.
+    Eigenvalues,
+    /// The Gram before and after each switch.
+    Gram,
+    /// The distance of the kernel from itself at every other time.
+    Distances,
+    /// How far the weights moved, and how far the kernel turned for it.
+    Susceptibility,
+    /// Of points of a circle: the kernel over the angle, before and after training.
+    Circle,
+    /// Of points of a disk: the first eigenvectors of the kernel, before and after training.
+    Disk,
+}
+
+impl Figure {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Velocity,
+        Self::LambdaMax,
+        Self::Alignment,
+        Self::Accuracy,
+        Self::Eigenvalues,
+        Self::Gram,
+        Self::Distances,
+        Self::Susceptibility,
+        Self::Circle,
+        Self::Disk,
+    ];
+
+    /// The name of its file, without the extension.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Velocity => "velocity",
+            Self::LambdaMax => "lambda-max",
+            Self::Alignment => "alignment",
+            Self::Accuracy => "accuracy",
+            Self::Eigenvalues => "eigenvalues",
+            Self::Gram => "gram",
+            Self::Distances => "distances",
+            Self::Susceptibility => "susceptibility",
+            Self::Circle => "circle",
+            Self::Disk => "disk",
+        }
+    }
+
+    /// The name of its file.
+    pub fn file_name(self, format: Format) -> String {
+        format!("{}.{}", self.name(), format.extension())
+    }
+
+    /// Whether this record has what the figure shows; of points of the plane only runs on them have, and kernels from elsewhere
+    /// only what can be told of kernels alone.
+    pub fn is_of(self, history: &History) -> bool {
+        let told = |metric| !history.series(Block::All, metric).is_empty();
+        let is_elsewhere = history.info().is_some_and(|info| info.is_elsewhere());
+        match self {
+            Self::Accuracy | Self::Susceptibility if is_elsewhere => false,
+            Self::Velocity if is_elsewhere => told(Metric::Velocity),
+            Self::Alignment if is_elsewhere => told(Metric::Alignment),
+            Self::LambdaMax | Self::Distances if is_elsewhere => history.rows().len() > 1,
+            Self::Circle => history.info().is_some_and(|info| crate::run::circle(info).is_some()),
+            Self::Disk => history.info().is_some_and(|info| crate::run::grid(info).is_some()),
+            _ => true,
+        }
+    }
+}
+
+/// The names of all files that `kernelscope figures` may write.
+pub(crate) fn file_names() -> impl Iterator<Item = String> {
+    Figure::ALL.into_iter().flat_map(|figure| [Format::Svg, Format::Png].map(|format| figure.file_name(format)))
+}
