@@ -8,7 +8,7 @@ use crate::storage::{Output, STUDY, check_place, is_run, measure_kernels, metric
 /// Arguments of `metrics`.
 #[derive(Debug, clap::Args)]
 pub struct MetricsArgs {
-    /// An archive of kernels, as docs/external-kernels.md tells; as K.npz:NAME one of its arrays
+    /// An archive of kernels, as docs/guide/external-kernels.md says; as K.npz:NAME one of its arrays
     #[arg(value_name = "K.npz")]
     pub kernels: PathBuf,
     /// The table; standard output if not given

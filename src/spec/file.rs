@@ -311,8 +311,8 @@ fn known() -> &'static Table {
     &KNOWN
 }
 
-/// Returns the full names of all keys that a file may contain.
-pub(super) fn known_keys() -> &'static [String] {
+/// Lists the keys that may stand in a run file, in full: `network.width`. The page on settings has a row for each.
+pub fn known_keys() -> &'static [String] {
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
     &KEYS
 }

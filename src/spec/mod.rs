@@ -48,7 +48,7 @@ pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS, Spacing, Target}
 pub use activation::Activation;
 pub use change::Change;
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
-pub use file::{SpecError, VERSION};
+pub use file::{SpecError, VERSION, known_keys};
 pub use layers::Layer;
 pub use learning::{Learner, Lesson, OutputKernel, Protocol, Ridge};
 pub use memory::{address_space, memory_available};

@@ -388,11 +388,11 @@ fn the_python_example_of_the_documentation_is_opened() {
     let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
         super::skipped(
             super::Missing::Installable,
-            "python3 with numpy is not here to run the example of docs/external-kernels.md",
+            "python3 with numpy is not here to run the example of docs/guide/external-kernels.md",
         );
         return;
     };
-    let text = include_str!("../../docs/external-kernels.md");
+    let text = include_str!("../../docs/guide/external-kernels.md");
     let example = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let place = tempfile::tempdir().unwrap();
     let done = Command::new(python).args(["-c", example]).current_dir(place.path()).output().unwrap();

@@ -93,7 +93,7 @@ fn small(seed: u64, epochs: [f64; 2]) -> Spec {
     spec
 }
 
-/// What the README says of its ratios and dips beside the default run, each with the run that it is held against.
+/// Checks what `docs/science/reactivation.md` says of ratios and dips, each beside the default run it is compared with.
 #[test]
 fn a_ratio_depends_on_the_lag_and_a_dip_on_the_network() {
     for seed in 1..=3 {
@@ -124,7 +124,7 @@ fn a_ratio_depends_on_the_lag_and_a_dip_on_the_network() {
 
 #[test]
 fn the_spike_falls_with_width() {
-    // A small version of the measurement in the README.
+    // A small version of the measurement in docs/science/surprises.md.
     let mut heights = Vec::new();
     for width in [64, 128, 256, 512, 1024] {
         for seed in 1..=5 {

@@ -16,6 +16,7 @@ mod cli;
 mod compositions;
 mod data;
 mod data_folders;
+mod documents;
 mod dual;
 mod editor;
 mod export;

@@ -8,7 +8,8 @@ use kernelscope::spec::Activation;
 use kernelscope::spec::text::{Asked, FUNCTIONS, NETWORKS, builtin, describe};
 
 const PAGE: &str = include_str!("../../assets/networks/README.md");
-const README: &str = include_str!("../../README.md");
+/// The page of the guide on networks of one's own.
+const GUIDE: &str = include_str!("../../docs/guide/networks.md");
 
 /// The blocks of code in Rhai that are whole networks: they begin with what the network is.
 fn networks_in(page: &'static str) -> Vec<&'static str> {
@@ -40,7 +41,7 @@ fn it_names_every_function_and_every_network() {
 fn networks_that_it_shows_are_networks() {
     let settings = BTreeMap::new();
     let shown = networks_in(PAGE);
-    for text in shown.iter().chain(&networks_in(README)) {
+    for text in shown.iter().chain(&networks_in(GUIDE)) {
         let asked = Asked { image: [3, 32, 32], classes: 10, activation: Activation::Relu, settings: &settings };
         describe(text, &asked).unwrap_or_else(|error| panic!("{error}:\n{text}"));
     }
@@ -49,7 +50,7 @@ fn networks_that_it_shows_are_networks() {
     assert!(shown.len() > 2 && shown.contains(&example), "layer_scale.rhai is another");
     // Every network that comes with the program has a line in the other page, too.
     for network in NETWORKS {
-        assert!(README.contains(&format!("`{}`", network.name)), "README.md lacks {}", network.name);
+        assert!(GUIDE.contains(&format!("`{}`", network.name)), "docs/guide/networks.md lacks {}", network.name);
     }
 }
 

@@ -131,7 +131,7 @@ macro_rules! commands {
             }
 
             /// Returns its second key, if it has one.
-            pub(crate) fn also(self) -> Option<KeyboardShortcut> {
+            pub fn also(self) -> Option<KeyboardShortcut> {
                 match self {
                     $($($(Self::$name => Some($also),)?)*)*
                     _ => None,
