@@ -1,4 +1,4 @@
-//! Rows whose inner products make a kernel: in the program's memory or on another device.
+//! Rows whose inner products form a kernel, in host memory or on another device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -18,15 +18,15 @@ enum Held {
 }
 
 impl Rows {
-    /// The rows of a tensor [rows, length].
+    /// Returns the rows of a tensor [rows, length].
     pub fn new(tensor: Tensor<2>) -> Self {
         let [count, length] = tensor.dims();
         let held = if is_host(&tensor.device()) { Held::Host(Values::of(tensor)) } else { Held::Device(tensor) };
         Self { count, length, held }
     }
 
-    /// The inner products with other rows, row-major [self.count, other.count]; f32 on the device, as all kernel products.
-    /// Where `same`, the others are these, and what lies above the diagonal may be left at 0.
+    /// Computes the inner products with other rows, row-major [self.count, other.count]; f32 on the device, as all kernel
+    /// products. If `same`, the others are these rows, and entries above the diagonal may be left at 0.
     pub fn inner(&self, other: &Self, same: bool) -> Vec<f32> {
         match (&self.held, &other.held) {
             (Held::Host(a), Held::Host(b)) => {
@@ -39,7 +39,7 @@ impl Rows {
         }
     }
 
-    /// Adds the inner products with other rows to sums in 64 bits; of rows of very many numbers, piece by piece.
+    /// Adds the inner products with other rows to sums in 64 bits; very long rows are processed piece by piece.
     pub fn add_inner(&self, other: &Self, same: bool, sums: &mut [f64]) {
         match (&self.held, &other.held) {
             (Held::Host(a), Held::Host(b)) if self.length > LONGEST => {
@@ -49,7 +49,7 @@ impl Rows {
         }
     }
 
-    /// Every so many rows as one.
+    /// Concatenates every `each` rows to one.
     pub fn joined(&self, each: usize) -> Self {
         let (count, length) = (self.count / each, self.length * each);
         let held = match &self.held {
@@ -59,7 +59,7 @@ impl Rows {
         Self { count, length, held }
     }
 
-    /// The sum with other rows, row by row.
+    /// Adds other rows, row by row.
     pub fn plus(&self, other: &Self) -> Self {
         match (&self.held, &other.held) {
             (Held::Host(a), Held::Host(b)) => {
@@ -71,7 +71,7 @@ impl Rows {
         }
     }
 
-    /// Each row times these factors.
+    /// Multiplies each row by these factors.
     pub fn scaled(self, factors: &[f32]) -> Self {
         let scale = |tensor: Tensor<2>| {
             let factors = TensorData::new(factors.to_vec(), [1, self.length]);
@@ -89,7 +89,7 @@ impl Rows {
         }
     }
 
-    /// Rows from `first` on, so many.
+    /// Returns `count` rows from `first` on.
     pub fn part(&self, first: usize, count: usize) -> Self {
         let held = match &self.held {
             Held::Host(values) => Held::Host(values.part(first * self.length, count * self.length)),
@@ -99,7 +99,7 @@ impl Rows {
     }
 }
 
-/// The same tensor in the program's own memory.
+/// Returns the same tensor in host memory.
 pub(super) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) }
 }
