@@ -1,4 +1,4 @@
-//! Follows a run to its end: into the folder, onto the progress bar, into a record for the summary.
+//! Follows a run to its end: writes its folder, shows its progress, and keeps a record for the summary.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,13 @@ use super::plan::announcement;
 use crate::run::{Block, Event, History, MAX_ROWS, Metric};
 use crate::storage::{FolderError, RunFolder};
 
-/// Grams that the record keeps: the summary needs none, the folder has them all.
+/// Memory of Grams in the record: the summary needs none, and the folder has them all.
 const GRAM_BYTES: u64 = 1 << 20;
 
-/// Takes the events of a run until it ends; `None` among them means that nothing has happened for a while. Returns the record.
+/// Handles the events of a run until it ends; `None` among them means that nothing has happened for a while. Returns the
+/// record.
 ///
-/// On an error the caller ends the run: what was written until then is in the folder.
+/// On an error the caller ends the run: everything written so far remains in the folder.
 pub fn follow(
     events: impl IntoIterator<Item = Option<Event>>,
     folder: &mut RunFolder,
@@ -32,7 +33,7 @@ pub fn follow(
             Event::Started(info) => say(bar, &format!("{}{}", announcement(&info.spec), info.device)),
             Event::Moved(device) => say(bar, device),
             Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
-            // Those of the spec were printed before the folder was made; what is left is of the images.
+            // Warnings about the spec were printed before the folder was created; only those about the images remain.
             Event::Warning { message, .. }
                 if folder.spec().warnings().iter().all(|known| known.message != *message) =>
             {
@@ -51,13 +52,14 @@ pub fn follow(
     Ok(history)
 }
 
-/// What a log sees in the place of a bar: a line after a second, and then ever more seldom, so that a long run is no long log.
+/// Progress lines for a log in place of a bar: the first after a second, then less and less often, so that a long run does
+/// not give a long log.
 struct Lines {
     begun: Instant,
     next: Duration,
 }
 
-/// From one line to the next at most.
+/// Longest interval between two lines.
 const SELDOM: Duration = Duration::from_secs(60);
 
 impl Lines {
@@ -65,7 +67,7 @@ impl Lines {
         Self { begun: Instant::now(), next: Duration::from_secs(1) }
     }
 
-    /// Says this if it is time to.
+    /// Prints the line if it is due.
     fn say(&mut self, line: impl FnOnce() -> String) {
         let since = self.begun.elapsed();
         if since >= self.next {
@@ -75,15 +77,15 @@ impl Lines {
     }
 }
 
-/// A line for people above the bar; also where the bar is silent.
+/// Prints a line above the bar, also if the bar is hidden.
 fn say(bar: &ProgressBar, line: &str) {
     bar.suspend(|| eprintln!("{line}"));
 }
 
-/// A bar that says where the run stands; silent where there is no terminal.
+/// Returns a bar that shows the progress of the run; hidden without a terminal.
 pub(super) fn progress_bar() -> ProgressBar {
     let template = "{bar:24} {percent:>3} %  {msg}  ({elapsed}, {eta} left)";
-    // The template is a constant: were it wrong, the bar's own style would do.
+    // The template is a constant: if it were invalid, the default style would be used.
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style)
 }
@@ -100,14 +102,14 @@ fn show(bar: &ProgressBar, history: &History, lines: &mut Lines) {
     bar.set_message(message);
 }
 
-/// Steps of the whole run, as far as is known.
+/// Returns the number of steps of the whole run, as far as known.
 fn planned(history: &History) -> u64 {
     let progress = history.progress();
     let at_first = history.info().map_or(0, |info| info.planned_steps);
     if progress.planned_steps > 0 { progress.planned_steps.max(progress.step) } else { at_first }
 }
 
-/// Where a run stands, in words.
+/// Describes the progress of a run.
 fn stands(history: &History) -> String {
     let progress = history.progress();
     let Some(start) = history.tasks().last() else { return "the data and the network are made ready".to_owned() };
@@ -118,7 +120,7 @@ fn stands(history: &History) -> String {
     if let Some(&(_, loss)) = history.losses().last() {
         message += &format!("  loss {loss:.3}");
     }
-    // Of the first task trained: its kernel is the one to watch.
+    // The block of the first trained task, whose kernel is the one to watch.
     let watched = Block::Task(history.tasks()[0].task);
     let velocity = history.rows().last().and_then(|row| {
         let block = row.blocks.iter().find(|metrics| metrics.block == watched)?;
