@@ -322,7 +322,7 @@ fn quantile(times: &[f64], q: f64) -> f64 {
 /// Number of rows of a run of a study: about as many as a default run has.
 const STUDY_ROWS: u64 = 184;
 
-/// Returns a study thread that reads no files: all runs have ended, and each request sends one of them again.
+/// Acts as a study thread that reads no files: all runs have ended, and each request sends one of them again.
 fn librarian(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
     let runs = spec.runs().expect("the study is made above");
     let done: Vec<_> = (0..runs.len()).map(|place| Findings::of(&ended(place)).map(Arc::new)).collect();

@@ -20,7 +20,7 @@ pub struct Images {
 }
 
 impl Images {
-    /// Returns how many images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

@@ -60,7 +60,7 @@ impl Probes {
         Targets::of(&self.labels, &self.values)
     }
 
-    /// Returns how many images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

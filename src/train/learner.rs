@@ -31,7 +31,7 @@ pub struct StepOutcome {
 
 /// A network in training.
 pub struct Learner {
-    /// With autodiff.
+    /// The network being trained, with autodiff.
     network: Network,
     /// The network at initialisation, if the laziness needs it.
     initial: Option<Network>,
