@@ -48,7 +48,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
 /// Draws the figures of an archive of kernels, beside the archive.
 fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
     let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(Refused)?;
-    let out = args.out.clone().unwrap_or_else(|| beside(&args.run));
+    let out = args.out.clone().unwrap_or_else(|| figures_folder(&args.run));
     let there = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
     if let Some(there) = there.filter(|_| !args.overwrite) {
         let message = format!("{} exists: choose another folder with --out or give --overwrite", there.display());
@@ -64,7 +64,7 @@ fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
 }
 
 /// Returns K-figures beside K.npz, and K-NAME-figures for one of its arrays.
-fn beside(path: &Path) -> PathBuf {
+fn figures_folder(path: &Path) -> PathBuf {
     let (archive, name) = array_of(path);
     let stem = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let of_name = name.map_or_else(String::new, |name| format!("-{}", name.replace(['/', '\\'], "-")));

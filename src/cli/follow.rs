@@ -21,7 +21,7 @@ pub fn follow(
     bar: &ProgressBar,
 ) -> Result<History, FolderError> {
     let mut history = History::new(GRAM_BYTES, MAX_ROWS);
-    let mut lines = Lines::new();
+    let mut lines = ProgressLines::new();
     for event in events {
         let Some(event) = event else {
             folder.tick()?;
@@ -30,14 +30,16 @@ pub fn follow(
         };
         folder.take(&event)?;
         match &event {
-            Event::Started(info) => say(bar, &format!("{}{}", announcement(&info.spec), info.device)),
-            Event::Moved(device) => say(bar, device),
-            Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
+            Event::Started(info) => print_line(bar, &format!("{}{}", announcement(&info.spec), info.device)),
+            Event::Moved(device) => print_line(bar, device),
+            Event::Warning { message, epoch, step } if *step > 0 => {
+                print_line(bar, &format!("Epoch {epoch:.2}: {message}"));
+            }
             // Warnings about the spec were printed before the folder was created; only those about the images remain.
             Event::Warning { message, .. }
                 if folder.spec().warnings().iter().all(|known| known.message != *message) =>
             {
-                say(bar, message);
+                print_line(bar, message);
             }
             _ => {}
         }
@@ -54,31 +56,31 @@ pub fn follow(
 
 /// Progress lines for a log in place of a bar: the first after a second, then less and less often, so that a long run does
 /// not give a long log.
-struct Lines {
+struct ProgressLines {
     begun: Instant,
     next: Duration,
 }
 
 /// Longest interval between two lines.
-const SELDOM: Duration = Duration::from_secs(60);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
-impl Lines {
+impl ProgressLines {
     fn new() -> Self {
         Self { begun: Instant::now(), next: Duration::from_secs(1) }
     }
 
     /// Prints the line if it is due.
-    fn say(&mut self, line: impl FnOnce() -> String) {
+    fn print_if_due(&mut self, line: impl FnOnce() -> String) {
         let since = self.begun.elapsed();
         if since >= self.next {
             eprintln!("{:.0} s: {}", since.as_secs_f64(), line());
-            self.next = since + since.min(SELDOM);
+            self.next = since + since.min(LONGEST_INTERVAL);
         }
     }
 }
 
 /// Prints a line above the bar, also if the bar is hidden.
-fn say(bar: &ProgressBar, line: &str) {
+fn print_line(bar: &ProgressBar, line: &str) {
     bar.suspend(|| eprintln!("{line}"));
 }
 
@@ -90,11 +92,11 @@ pub(super) fn progress_bar() -> ProgressBar {
     ProgressBar::new(0).with_style(style)
 }
 
-fn show(bar: &ProgressBar, history: &History, lines: &mut Lines) {
-    let message = stands(history);
+fn show(bar: &ProgressBar, history: &History, lines: &mut ProgressLines) {
+    let message = progress_text(history);
     if bar.is_hidden() {
         let progress = history.progress();
-        lines.say(|| format!("step {} of {}  {message}", progress.step, planned(history)));
+        lines.print_if_due(|| format!("step {} of {}  {message}", progress.step, planned(history)));
         return;
     }
     bar.set_length(planned(history));
@@ -110,7 +112,7 @@ fn planned(history: &History) -> u64 {
 }
 
 /// Describes the progress of a run.
-fn stands(history: &History) -> String {
+fn progress_text(history: &History) -> String {
     let progress = history.progress();
     let Some(start) = history.tasks().last() else { return "the data and the network are made ready".to_owned() };
     if history.rows().is_empty() {

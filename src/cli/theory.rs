@@ -46,7 +46,7 @@ pub struct TheoryArgs {
 }
 
 /// The contents of X.npz.
-struct Given {
+struct Inputs {
     /// Channels, height, width.
     image: [usize; 3],
     train: Vec<f64>,
@@ -86,7 +86,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     }
     refuse(spec.network.check(given.image))?;
     let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
-    let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
+    let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     eprintln!("{}", given.words);
     args.repeat.print(timing, None)?;
@@ -107,7 +107,7 @@ fn default() -> Spec {
 }
 
 /// Returns all results for these inputs, and a description of the computation.
-fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
+fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
     let (train, test) = (limit.points(&given.train), limit.points(&given.test));
     let (n, m) = (train.len(), test.len());
     let on_the_way = limit.working(n, n).max(limit.working(m, n)).max(limit.working(m, m));
@@ -126,10 +126,10 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         _ => Some((limit.between(&test, &train, &|| false).map_err(refused)?, own(&test)?)),
     };
     let mut arrays: Vec<Named> = Vec::new();
-    tell(&mut arrays, "train_train", [n, n], &square);
+    push_kernels(&mut arrays, "train_train", [n, n], &square);
     if let Some((across, among)) = &others {
-        tell(&mut arrays, "test_train", [m, n], across);
-        tell(&mut arrays, "test_test", [m, m], among);
+        push_kernels(&mut arrays, "test_train", [m, n], across);
+        push_kernels(&mut arrays, "test_test", [m, m], among);
     }
     let mut words = format!("NNGP and NTK of {n} and {m} inputs");
     let Some(lesson) = &given.lesson else { return Ok((arrays, words)) };
@@ -140,9 +140,9 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         "; NTK: λ_max {:.6e}, rank {} of {n}, condition {}, jitter {:.1e}; largest stable rate {} on the squared error",
         descent.eigenvalues().last().copied().unwrap_or(0.0),
         descent.rank,
-        said(descent.condition()),
+        formatted(descent.condition()),
         descent.jitter,
-        said(descent.largest_rate(classes, 0.0))
+        formatted(descent.largest_rate(classes, 0.0))
     );
     arrays.push(("ntk_eigenvalues".to_owned(), vec![n], descent.eigenvalues().to_vec()));
     arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
@@ -169,7 +169,7 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
             words += &format!(
                 "; {name} at t = ∞: rank {} of {n}, condition {}, jitter {:.1e}",
                 found.rank,
-                said(found.condition),
+                formatted(found.condition),
                 found.jitter
             );
             if name == "nngp" {
@@ -190,11 +190,11 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
 }
 
 /// Formats a number for users; some are undefined for a kernel that is 0.
-fn said(value: f64) -> String {
+fn formatted(value: f64) -> String {
     if value.is_finite() { format!("{value:.4e}") } else { "none".to_owned() }
 }
 
-fn tell(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
+fn push_kernels(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
     arrays.push((format!("nngp_{of}"), shape.to_vec(), kernels.nngp.clone()));
     arrays.push((format!("ntk_{of}"), shape.to_vec(), kernels.ntk.clone()));
 }
@@ -218,7 +218,7 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
 }
 
 /// Reads X.npz for this network; a plain array is x_train.
-fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
+fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
     let bad = |why: String| Refused(format!("{}: {why}", path.display()));
     let arrays = Arrays::open(path).map_err(bad)?;
     let mut arrays = arrays.alone_is("x_train");
@@ -290,7 +290,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     const KNOWN: [&str; 6] = ["x_train", "x_test", "y_train", "f0_train", "f0_test", "t"];
     let unused = arrays.beside(&KNOWN).map(|names| format!("not used: {names}"));
     let words = [&[words], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
-    Ok(Given { image, train, test, lesson, words })
+    Ok(Inputs { image, train, test, lesson, words })
 }
 
 /// Checks that the kernels of these inputs, and the inputs themselves, fit into memory.

@@ -9,18 +9,18 @@ use super::{RawImages, RawSet, embedded};
 
 /// Checksums (CRC-32) of the unpacked labels, without headers, and of the test images where available; computed from files
 /// whose MD5 is the one in torchvision.
-struct Sums {
+struct Checksums {
     /// Training labels.
     train: u32,
     test: u32,
     test_images: Option<u32>,
 }
 
-const MNIST: Sums = Sums { train: 0xba07_e8ef, test: 0xee86_04d9, test_images: Some(0xe4ca_5f57) };
+const MNIST: Checksums = Checksums { train: 0xba07_e8ef, test: 0xee86_04d9, test_images: Some(0xe4ca_5f57) };
 /// Recognised by comparing its images with the embedded ones.
-const FASHION: Sums = Sums { train: 0x2ed6_e46a, test: 0x242b_c73f, test_images: None };
+const FASHION: Checksums = Checksums { train: 0x2ed6_e46a, test: 0x242b_c73f, test_images: None };
 
-impl Sums {
+impl Checksums {
     fn are_of(&self, train: &RawImages, test: &RawImages) -> bool {
         let sum = |bytes: &[u8]| {
             let mut crc = Crc::new();

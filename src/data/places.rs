@@ -32,7 +32,7 @@ type Rank = (bool, bool, bool, String);
 /// The two parts.
 const PARTS: [&str; 2] = ["train", "t10k"];
 /// The two kinds of files.
-const HELD: [&str; 2] = ["images-idx3", "labels-idx1"];
+const CONTENTS: [&str; 2] = ["images-idx3", "labels-idx1"];
 
 impl Files {
     /// Returns the file of this part (0 training, 1 test) and content (0 images, 1 labels).
@@ -54,7 +54,7 @@ impl Files {
         let absent = |&(part, held): &(usize, usize)| self.found[part][held].is_empty();
         let (part, held) = [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().find(absent).unwrap_or_default();
         let start = if self.prefix.is_empty() { String::new() } else { format!("{}-", self.prefix) };
-        let plain = format!("{start}{}-{}-ubyte", PARTS[part], HELD[held]);
+        let plain = format!("{start}{}-{}-ubyte", PARTS[part], CONTENTS[held]);
         let names = [plain.clone(), plain.replace("-idx", ".idx")];
         let names = names.into_iter().flat_map(|name| [name.clone(), name + ".gz"]).collect();
         DataError::Missing { folder: self.folder.clone(), names, set: "IDX" }
@@ -125,8 +125,8 @@ fn is_link(entry: &fs::DirEntry) -> bool {
 /// Returns the four IDX files at this path: a folder with them, one above it, the prefix of their names, or one of the
 /// files.
 pub(super) fn idx(path: &Path) -> Result<Files, DataError> {
-    if let Some(beside) = beside(path)? {
-        return Ok(beside);
+    if let Some(files) = in_shared_folder(path)? {
+        return Ok(files);
     }
     folder(path)?;
     let (mut level, mut left, mut part, mut closed) = (vec![path.to_owned()], MOST, None, None);
@@ -164,7 +164,7 @@ pub(super) fn idx(path: &Path) -> Result<Files, DataError> {
 }
 
 /// Returns the set in a folder with several, if the path is the prefix of its files' names, or one of the files.
-fn beside(path: &Path) -> Result<Option<Files>, DataError> {
+fn in_shared_folder(path: &Path) -> Result<Option<Files>, DataError> {
     if path.is_dir() {
         return Ok(None);
     }

@@ -17,9 +17,9 @@ use super::VERSION;
 use super::log_file::Journal;
 
 /// Name of the file that refers to the report not yet mentioned.
-const UNTOLD: &str = "crash.new";
+const UNSEEN: &str = "crash.new";
 /// Number of reports kept.
-const KEPT: usize = 5;
+const MOST_REPORTS: usize = 5;
 
 /// The contents of a report besides the panic itself.
 pub struct Facts {
@@ -123,7 +123,7 @@ impl Facts {
         let name = format!("crash-{time}-{}.txt", std::process::id());
         let path = self.folder.join(&name);
         fs::write(&path, self.report(broken))?;
-        fs::write(self.folder.join(UNTOLD), name)?;
+        fs::write(self.folder.join(UNSEEN), name)?;
         Ok(path)
     }
 }
@@ -134,11 +134,11 @@ pub fn untold(folder: &Path) -> Option<PathBuf> {
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut reports: Vec<String> = names.filter(|name| is_report(name)).collect();
     reports.sort();
-    for old in &reports[..reports.len().saturating_sub(KEPT)] {
+    for old in &reports[..reports.len().saturating_sub(MOST_REPORTS)] {
         // A file that cannot be removed does no harm.
         let _ = fs::remove_file(folder.join(old));
     }
-    let note = folder.join(UNTOLD);
+    let note = folder.join(UNSEEN);
     let named = fs::read_to_string(&note).ok()?;
     let _ = fs::remove_file(&note);
     let named = named.trim();

@@ -17,9 +17,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 pub const LOG: &str = "kernelscope.log";
 pub const PREVIOUS: &str = "kernelscope.previous.log";
 /// Largest number of bytes of a file.
-const MOST: u64 = 4 << 20;
+const MOST_BYTES: u64 = 4 << 20;
 /// Number of log lines at the end of a crash report.
-const LAST: usize = 40;
+const LAST_LINES: usize = 40;
 
 /// The log of this start.
 pub struct Journal {
@@ -60,7 +60,7 @@ impl Journal {
     /// Fails if no file can be written in this folder.
     pub fn open(folder: &Path) -> io::Result<(Self, PathBuf)> {
         let owned = |file: File, path, lock, is_another| {
-            let book = Book { file: Some(file), left: MOST, last: VecDeque::new() };
+            let book = Book { file: Some(file), left: MOST_BYTES, last: VecDeque::new() };
             // Messages of libraries about the display go to the file only; the program reports them in its own words.
             let stderr = stderr(concat!(env!("CARGO_PKG_NAME"), "=warn"));
             (Self { stderr, book: Mutex::new(book), is_another, _lock: lock }, path)
@@ -163,14 +163,15 @@ impl Book {
         if let Some(file) = &mut self.file {
             let bytes = line.len() as u64 + 1;
             let full = bytes > self.left;
-            let text = if full { format!("{} MiB: the log ends here\n", MOST >> 20) } else { format!("{line}\n") };
+            let text =
+                if full { format!("{} MiB: the log ends here\n", MOST_BYTES >> 20) } else { format!("{line}\n") };
             // A full disk ends the file; standard error remains.
             if file.write_all(text.as_bytes()).is_err() || full {
                 self.file = None;
             }
             self.left = self.left.saturating_sub(bytes);
         }
-        if self.last.len() == LAST {
+        if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
         self.last.push_back(line);

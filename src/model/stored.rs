@@ -17,7 +17,7 @@ use crate::storage::tensors_of;
 
 /// The tensors of a weights file, each of which is to be read once.
 pub struct Stored<'a> {
-    tensors: BTreeMap<String, Held<'a>>,
+    tensors: BTreeMap<String, FileTensor<'a>>,
     /// Name of the network, for messages.
     network: &'static str,
     left: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub(super) fn is_of(found: &[usize], shape: &[usize]) -> bool {
 }
 
 /// A tensor of the file, or a third of one.
-struct Held<'a> {
+struct FileTensor<'a> {
     /// Its name in the file.
     theirs: String,
     view: TensorView<'a>,
@@ -85,7 +85,7 @@ impl<'a> Stored<'a> {
             if tensors.contains_key(&ours) {
                 return Err(WeightsError::Twice(printable(&ours)));
             }
-            tensors.insert(ours, Held { theirs, view, shape, start });
+            tensors.insert(ours, FileTensor { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
         let mut stored = Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), notes };
@@ -148,7 +148,7 @@ impl<'a> Stored<'a> {
         Ok(self.notes)
     }
 
-    fn held(&self, name: &str) -> Result<&Held<'a>, WeightsError> {
+    fn held(&self, name: &str) -> Result<&FileTensor<'a>, WeightsError> {
         self.tensors.get(name).ok_or_else(|| {
             let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
             let there = if there.is_empty() { "none at all".to_owned() } else { there };

@@ -68,9 +68,9 @@ impl Weighted {
         let size = fan_out.div_ceil(pieces);
         let piece = |piece: usize| {
             let mut own = [into[0], into[1]].map(|into| into.map(|_| vec![0.0; entries]));
-            let mut desk = Desk::default();
+            let mut buffers = Buffers::default();
             for output in piece * size..((piece + 1) * size).min(fan_out) {
-                self.add_output(other, same, output, &mut desk, &mut own);
+                self.add_output(other, same, output, &mut buffers, &mut own);
             }
             own
         };
@@ -88,11 +88,11 @@ impl Weighted {
         other: &Self,
         same: bool,
         output: usize,
-        desk: &mut Desk,
+        buffers: &mut Buffers,
         [weights, biases]: &mut [Option<Vec<f64>>; 2],
     ) {
         let (delta, others) = (self.delta(output), other.delta(output));
-        let Desk { left, right, grams, along } = desk;
+        let Buffers { left, right, grams, along } = buffers;
         let root = self.weight.as_ref().map(|root| &root[output * self.fan_in..][..self.fan_in]);
         if let Some(root) = root {
             self.scale(root, left);
@@ -142,7 +142,7 @@ impl Weighted {
 
 /// The buffers of one thread: scaled activations of both sides, their Gram, and one row of the cotangents' Gram.
 #[derive(Default)]
-struct Desk {
+struct Buffers {
     left: Vec<f32>,
     right: Vec<f32>,
     grams: Vec<f32>,

@@ -42,7 +42,7 @@ const EPSILON: f32 = 1e-8;
 /// parameter whose gradient was 0 in each of them has v = 0 and never moved: its entry is 0, not 10⁸.
 pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec<f32>> {
     let found = Arc::default();
-    let reading = Reading(Arc::clone(&found));
+    let reading = StateReader(Arc::clone(&found));
     // burn's record has no accessors: it is loaded into a rule that only reads it.
     let reader = ModuleOptimizer::from(AdamConfig::new().build()).with_group(ParamGroup::all(), reading, None);
     drop(reader.load_record(optimiser.to_record()));
@@ -50,9 +50,9 @@ pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec
 }
 
 /// A rule that reads the states of Adam that are loaded into it, and stores none.
-struct Reading(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
+struct StateReader(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
 
-impl DynOptimizer for Reading {
+impl DynOptimizer for StateReader {
     fn step_dyn(
         &self,
         _: usize,
@@ -87,19 +87,19 @@ impl DynOptimizer for Reading {
 }
 
 fn on<O: Optimizer>(device: &Device, rule: O) -> ModuleOptimizer {
-    let here = On { rule: Arc::new(rule.clone()), device: device.clone() };
+    let here = OnDevice { rule: Arc::new(rule.clone()), device: device.clone() };
     // The first rule is only burn's fallback: the last group that fits a parameter applies.
     ModuleOptimizer::from(rule).with_group(ParamGroup::all(), here, None)
 }
 
 /// A rule whose loaded state is placed on a given device. burn would put it on its default device, which is the GPU, even
 /// if that has just been lost.
-struct On {
+struct OnDevice {
     rule: Arc<dyn DynOptimizer>,
     device: Device,
 }
 
-impl DynOptimizer for On {
+impl DynOptimizer for OnDevice {
     fn step_dyn(
         &self,
         rank: usize,

@@ -26,7 +26,7 @@ pub(super) fn run(op: &Embedding, at: &At<'_>, input: Tensor<2>) -> Done {
             weight_gain: gain,
             bias_gain,
         };
-        (Box::new(Nowhere { places }), at.tap(view))
+        (Box::new(EmbeddingBackward { places }), at.tap(view))
     })
 }
 
@@ -47,11 +47,11 @@ fn one_hot(numbers: Tensor<2>, tokens: usize) -> Tensor<3> {
 }
 
 /// The backward pass, which is zero: tokens are not differentiable.
-struct Nowhere {
+struct EmbeddingBackward {
     places: usize,
 }
 
-impl Backward for Nowhere {
+impl Backward for EmbeddingBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let (directions, _) = cotangent.dims();
         let device = cotangent.device();

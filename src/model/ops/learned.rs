@@ -35,16 +35,16 @@ pub(super) fn class_token(at: &At<'_>, input: Tensor<2>) -> Done {
     let token = if gain == 1.0 { token } else { token * gain };
     let output = Tensor::cat(vec![token.expand([n, features]), input], 1);
     let tap = || at.tap(View::Offset { entries: 0..features, gain });
-    Done::new(at, output, || (Box::new(Behind { first: features, count: f }), tap()))
+    Done::new(at, output, || (Box::new(ClassTokenBackward { first: features, count: f }), tap()))
 }
 
 /// The backward pass to the tokens after the class token.
-struct Behind {
+struct ClassTokenBackward {
     first: usize,
     count: usize,
 }
 
-impl Backward for Behind {
+impl Backward for ClassTokenBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let part = |rows: Tensor<2>| rows.narrow(1, self.first, self.count);
         vec![match cotangent {

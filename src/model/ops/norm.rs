@@ -27,12 +27,12 @@ pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Tr
             let normalised = over_features(op, values, 2);
             finish(op, at, normalised, [1, 1, at.output()[1]], Rows::Features { along: 2, centred: op.is_centred() })
         }
-        (values, _) => apart(op, at, values.flat(), training),
+        (values, _) => apply_reshaped(op, at, values.flat(), training),
     }
 }
 
 /// Normalises values reshaped to places and features.
-fn apart(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
+fn apply_reshaped(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
     let (values, channels_first) = by_feature(input, at.output());
     let shape @ [n, first, second] = values.dims();
     let along = if channels_first { 1 } else { 2 };

@@ -27,7 +27,7 @@ pub(super) fn patches(op: &Patches, at: &At<'_>, input: Tensor<2>) -> Done {
 fn moved(at: &At<'_>, input: Tensor<2>, from: Vec<usize>) -> Done {
     let of = at.inputs[0].iter().product();
     let output = gathered(input, &from);
-    Done::new(at, output, || (Box::new(Back { from, of }), None))
+    Done::new(at, output, || (Box::new(RearrangeBackward { from, of }), None))
 }
 
 fn gathered(input: Tensor<2>, from: &[usize]) -> Tensor<2> {
@@ -45,13 +45,13 @@ fn gathered(input: Tensor<2>, from: &[usize]) -> Tensor<2> {
 }
 
 /// The backward pass: each cotangent goes to its number's origin. No origin is used twice.
-struct Back {
+struct RearrangeBackward {
     from: Vec<usize>,
     /// Number of values of the input.
     of: usize,
 }
 
-impl Back {
+impl RearrangeBackward {
     fn scattered(&self, rows: Tensor<2>) -> Tensor<2> {
         let device = rows.device();
         let [count, f] = rows.dims();
@@ -65,7 +65,7 @@ impl Back {
     }
 }
 
-impl Backward for Back {
+impl Backward for RearrangeBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         vec![match cotangent {
             Cotangent::Shared(direction) => Cotangent::Shared(self.scattered(direction)),
