@@ -1,7 +1,7 @@
-//! CPU time of the eigenvalues of a 512×512 kernel in f64, on one thread: `cargo bench --bench eigen`.
+//! Measures the CPU time of the eigenvalues of a 512×512 kernel in f64, on one thread: `cargo bench --bench eigen`.
 //!
-//! The solver is the one that every snapshot uses, [`eigenvalues`]; `benches/peers/peer_eigen.py` asks LAPACK through
-//! NumPy. Prints one flat JSON line.
+//! The solver is that of every snapshot, [`eigenvalues`]; `benches/peers/peer_eigen.py` uses LAPACK through NumPy. Prints
+//! one flat JSON line.
 
 use kernelscope::math::Gram;
 use kernelscope::math::spectrum::eigenvalues;
@@ -18,7 +18,7 @@ struct Line {
     #[serde(flatten)]
     timing: Timing,
     threads: usize,
-    /// |Σλ − tr K| / tr|K|: the time is that of an answer.
+    /// |Σλ − tr K| / tr|K|, which shows that the timed result is correct.
     trace_error: f64,
 }
 

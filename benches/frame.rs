@@ -1,17 +1,17 @@
-//! CPU time of a frame with all views on and 20,000 metric rows: `cargo bench --bench frame`.
+//! Measures the CPU time of a frame with all views open and 20,000 metric rows: `cargo bench --bench frame`.
 //!
-//! The window is driven without a display: the UI pass and the tessellation are timed, receiving is not (it has a ceiling
-//! of its own). The record is synthetic, which a bench may be; it arrives through the real worker and its channels. Between
-//! frames a new snapshot arrives now and then, as it does in a run, so that caches are not measured instead of work.
+//! The window is driven without a display: the UI pass and the tessellation are timed, receiving events is not (it has its
+//! own limit). The record is synthetic; it arrives through the real worker and its channels. New snapshots arrive between
+//! frames, as in a run, so that not only cached work is measured.
 //!
-//! And what passes between the beginning and the end of a frame while exports are made: an animation of 200 snapshots, pictures of
-//! the window; with nothing else running, and with a thread that never rests, as a run is.
+//! It also measures the time from beginning to end of a frame during exports: an animation of 200 snapshots, and images of
+//! the window; with no other load, and with a thread that is always busy, as during a run.
 //!
-//! Also of a run with 100 others of 2,000 rows over it, following, scrubbing and zooming, and of the study page with 40 runs
-//! overlaid in nine panels, at rest and with the pointer over the curves.
+//! Two further cases are a run overlaid with 100 others of 2,000 rows, while following, scrubbing and zooming, and the
+//! study page with 40 runs overlaid in nine panels, with the pointer at rest and over the curves.
 //!
-//! What is measured is the time of this thread on the CPU where the system tells it (Linux), else the time that passed: a
-//! machine that is busy with something else must not make the window look slow.
+//! Times are CPU times of this thread where the system reports them (Linux), else wall-clock times: other load on the
+//! machine must not make the window appear slow.
 
 mod synthetic;
 
@@ -29,20 +29,20 @@ use kernelscope::worker::Worker;
 use kernelscope::worker::librarian::{Librarian, Report, Told};
 use synthetic::{PROBES, info, snapshot};
 
-/// The record holds 20,000 rows; the rest arrives while frames are drawn.
+/// The record starts with 20,000 rows less those that arrive while frames are drawn.
 const ROWS: u64 = 20_000 - (FRAMES + WARM_UP).div_ceil(EVERY) as u64;
 const PER_EPOCH: u64 = 800;
 const FRAMES: usize = 600;
 /// The first frames lay out fonts and open textures.
 const WARM_UP: usize = 60;
-/// A snapshot every so many frames: at 60 frames a second, eight a second.
+/// Number of frames between snapshots: at 60 frames a second, eight snapshots a second.
 const EVERY: usize = 7;
 const LIMIT: f64 = 4.0;
-/// No frame may take longer while something is exported.
+/// Largest duration of a frame during an export, in milliseconds.
 const HELD: f64 = 1000.0 / 30.0;
-/// Snapshots of the run that is made an animation of.
+/// Number of snapshots of the animated run.
 const FILMED: u64 = 200;
-/// With other runs over the one that is shown.
+/// Limit with other runs overlaid.
 const OVERLAID_LIMIT: f64 = 8.0;
 const OVERLAID_ROWS: u64 = 2000;
 
@@ -102,8 +102,8 @@ fn measure(dark: bool, input: &str) -> f64 {
     report(&times)
 }
 
-/// Frames at 60 Hz from the command to the finished animation, with a picture of the window on the way; by the clock, since it is
-/// other threads that could make it wait. Returns the longest, in milliseconds.
+/// Draws frames at 60 Hz from the command to the finished animation, with an image of the window on the way; by wall clock,
+/// since other threads could make it wait. Returns the longest, in milliseconds.
 fn measure_exports(busy: bool) -> f64 {
     let (more, wanted) = bounded::<()>(64);
     let start = move |spec: Spec, waker| feed(spec, wanted.clone(), waker, FILMED);
@@ -177,7 +177,7 @@ fn measure_exports(busy: bool) -> f64 {
     longest
 }
 
-/// The same with 100 runs of 2,000 rows over a run that goes on.
+/// Times frames with 100 runs of 2,000 rows overlaid on a growing run.
 fn measure_overlaid(input: &str) -> f64 {
     let (more, wanted) = bounded::<()>(64);
     let start = move |spec: Spec, waker| feed(spec, wanted.clone(), waker, ROWS);
@@ -201,15 +201,14 @@ fn measure_overlaid(input: &str) -> f64 {
         if frame % EVERY == 0 {
             more.send(()).expect("the feed is there as long as the app is");
         }
-        // As fast as a screen draws, so that what is drawn beside the window comes as often as it does there.
+        // At the rate of a screen, so that offscreen drawing is as frequent as in the real window.
         std::thread::sleep(Duration::from_millis(4));
     });
     println!("{input}: 100 runs of {OVERLAID_ROWS} rows over a run");
     report(&times)
 }
 
-/// The study page with all runs of a study at once; a run more is told of now and then, so that the pictures are worked out
-/// anew.
+/// Times the study page with all runs of a study at once; runs are added at intervals, so that the charts are recomputed.
 fn measure_study(dark: bool, input: &str) -> f64 {
     let (more, wanted) = bounded::<()>(64);
     let mut app = App::new(Spec::default(), Box::new(|_, _| unreachable!("no run is started")));
@@ -227,7 +226,7 @@ fn measure_study(dark: bool, input: &str) -> f64 {
         std::thread::sleep(Duration::from_millis(2));
     }
     let times = frames(&ctx, &mut app, input, |frame, _| {
-        // A run that ends every second would be a fast study.
+        // A run that ended every second would be a very fast study.
         if frame % 60 == 0 {
             more.send(()).expect("the librarian is there as long as the app is");
         }
@@ -237,10 +236,10 @@ fn measure_study(dark: bool, input: &str) -> f64 {
     report(&times)
 }
 
-/// UI passes and tessellations, in milliseconds.
+/// Durations of UI passes and tessellations, in milliseconds.
 type Times = (Vec<f64>, Vec<f64>);
 
-/// Draws the frames; `before` happens before each.
+/// Draws the frames; `before` is called before each.
 fn frames(ctx: &egui::Context, app: &mut App, input: &str, mut before: impl FnMut(usize, &mut App)) -> Times {
     let (mut passes, mut meshes, mut time) = (Vec::new(), Vec::new(), 0.0);
     for frame in 0..FRAMES + WARM_UP {
@@ -278,9 +277,9 @@ fn report((passes, meshes): &Times) -> f64 {
     quantile(&both, 0.95)
 }
 
-/// Milliseconds that this thread has been on the CPU, or that have passed since the first call.
+/// Returns the milliseconds of CPU time of this thread, or of wall-clock time since the first call.
 fn cpu() -> f64 {
-    // The kernel brings the number up to date when a thread gives way.
+    // The kernel updates the number when a thread yields.
     std::thread::yield_now();
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanoseconds = told.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
@@ -289,7 +288,8 @@ fn cpu() -> f64 {
 
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A pointer that rests outside, one that drags through the velocity, or one that moves over the curves of a study.
+/// Returns the input of a frame: a pointer at rest outside, one dragging through the velocity, or one moving over the
+/// curves of a study.
 fn raw_input(time: f64, input: &str, frame: usize) -> RawInput {
     let mut raw = RawInput {
         screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), vec2(1600.0, 1000.0))),
@@ -306,7 +306,7 @@ fn raw_input(time: f64, input: &str, frame: usize) -> RawInput {
     }
     if input == "zooming" {
         raw.events.push(Input::PointerMoved(pos2(1000.0, 130.0)));
-        // In and out again, a little in every frame.
+        // Zooms in and out again, a little in every frame.
         raw.events.push(Input::Zoom(if frame % 60 < 30 { 1.03 } else { 1.0 / 1.03 }));
     }
     if input == "pointing" {
@@ -319,10 +319,10 @@ fn quantile(times: &[f64], q: f64) -> f64 {
     kernelscope::math::spike::quantile(times.iter().copied(), q).unwrap_or(f64::NAN)
 }
 
-/// Rows of a run of a study: about as many as a default run has.
+/// Number of rows of a run of a study: about as many as a default run has.
 const STUDY_ROWS: u64 = 184;
 
-/// A librarian that reads nothing: all runs have ended, and with each request they are told of anew.
+/// Acts as a study thread that reads no files: all runs have ended, and each request sends one of them again.
 fn librarian(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
     let runs = spec.runs().expect("the study is made above");
     let done: Vec<_> = (0..runs.len()).map(|place| Findings::of(&ended(place)).map(Arc::new)).collect();
@@ -341,7 +341,7 @@ fn librarian(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut
     }
 }
 
-/// A run of a study that has ended: 30 epochs of four rows, and ten more, the first of them with twelve.
+/// Returns a finished run of a study: 30 epochs of four rows, and ten more, the first of them with twelve.
 fn ended(place: usize) -> History {
     let mut history = History::default();
     let gram: Arc<[f64]> = Arc::from([]);
@@ -362,7 +362,7 @@ fn ended(place: usize) -> History {
     history
 }
 
-/// A laboratory that trains nothing: sends so many snapshots, then one for each request.
+/// Returns a worker that does not train: it sends `rows` snapshots, then one for each request.
 fn feed(spec: Spec, wanted: Receiver<()>, waker: kernelscope::worker::Waker, rows: u64) -> Worker {
     let lab = move |control: &mut dyn kernelscope::lab::Control, mut sink: Box<dyn kernelscope::run::Sink + Send>| {
         let gram: Arc<[f64]> = (0..PROBES * PROBES)

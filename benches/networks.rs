@@ -1,5 +1,6 @@
-//! ResNet-18 for colour images of 32 × 32, 11.2 million parameters, ten classes, on one thread: the CPU time of the trace kernel of
-//! 32 images, and of a training step on 32: `cargo bench --bench networks [-- kernel | step | explain]`.
+//! Measures ResNet-18 for colour images of 32 × 32, 11.2 million parameters, ten classes, on one thread: the CPU time of
+//! the trace kernel of 32 images, and of a training step on 32: `cargo bench --bench networks [-- kernel | step |
+//! explain]`.
 //!
 //! `benches/peers/peer_networks.py` does the same in PyTorch. Prints one flat JSON line for each.
 
@@ -26,7 +27,7 @@ struct Line {
     timing: Timing,
     threads: usize,
     gflop: f64,
-    /// Bytes of the process at its peak, the network among them.
+    /// Peak bytes of the process, including the network.
     peak_bytes: u64,
 }
 
@@ -77,7 +78,7 @@ fn print(what: &'static str, timing: Timing, gflop: f64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel of the operating system says the process held at its peak; 0 where it does not.
+/// Returns the peak memory of the process as reported by the operating system; 0 if it is not.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

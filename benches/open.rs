@@ -1,7 +1,8 @@
-//! Opening a run folder of 500 MB: `cargo bench --bench open`. How long until its first view, and the longest frame meanwhile.
+//! Measures opening a run folder of 500 MB: the time to its first view, and the longest frame meanwhile: `cargo bench
+//! --bench open`.
 //!
-//! The folder is written by the program's own writer into a temporary place; its numbers are synthetic, which a bench may be.
-//! Times are those that pass, because a frame that waits for a disk is a frame that stands still.
+//! The folder is written by the program's own writer to a temporary place; its numbers are synthetic. Times are wall-clock
+//! times, because a frame that waits for a disk also delays the window.
 
 mod synthetic;
 
@@ -16,9 +17,9 @@ use kernelscope::storage::create;
 use kernelscope::ui::App;
 use synthetic::{PROBES, SWITCH, info, snapshot};
 
-/// Of 205 kB each.
+/// Number of snapshots, of 205 kB each.
 const SNAPSHOTS: u64 = 2440;
-/// Until the first view, and of one frame.
+/// Limits of the time to the first view, and of one frame.
 const FIRST: Duration = Duration::from_secs(1);
 const FRAME: Duration = Duration::from_millis(50);
 
@@ -42,7 +43,7 @@ fn main() {
         frames.push(began.elapsed());
         std::thread::sleep(Duration::from_millis(4));
     };
-    // Fonts are laid out in the first frames of any window.
+    // The first frames of any window lay out fonts.
     (0..10).for_each(|_| frame(&mut app));
     let warm = 10;
     let asked = Instant::now();
@@ -61,7 +62,7 @@ fn main() {
         frame(&mut app);
     }
     let all = asked.elapsed();
-    // Through all of time, also where Grams come and go.
+    // Through the whole run, also where Grams are loaded and dropped.
     for step in 0..300 {
         app.seek(f64::from(step) / 300.0 * 25.0);
         frame(&mut app);
@@ -80,7 +81,7 @@ fn write(out: &Path) {
     take(Event::Started(Arc::new(info(spec, SNAPSHOTS.div_ceil(25)))));
     take(Event::Task(TaskStart { task: 1, from: None, step: 0, epoch: 0.0 }));
     for step in 0..SNAPSHOTS {
-        // Another Gram each time, as in a run.
+        // A different Gram each time, as in a run.
         let noise = 100.0 + (step as f64 * 12.9898).sin();
         let entry = |at: usize| noise * (-((at / PROBES).abs_diff(at % PROBES) as f64) / 20.0).exp();
         let (epoch, gram) = (25.0 * step as f64 / SNAPSHOTS as f64, (0..PROBES * PROBES).map(entry).collect());

@@ -1,7 +1,7 @@
-//! CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
+//! Measures the CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
 //!
-//! The step is the one that a run takes, [`Learner::step`]: the batch is copied to the device, the loss read back, a
-//! diverged one refused. `benches/peers/peer_step.py` is the same step in PyTorch. Prints one flat JSON line.
+//! The step is that of a run, [`Learner::step`]: the batch is copied to the device, the loss read back, a diverged one
+//! refused. `benches/peers/peer_step.py` is the same step in PyTorch. Prints one flat JSON line.
 
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};
@@ -17,9 +17,9 @@ const CLASSES: usize = 10;
 const BATCH: usize = 128;
 const RATE: f64 = 0.01;
 const STEPS: usize = 200;
-/// Batches take turns, as in a run; one alone would stay in the cache.
+/// Batches alternate, as in a run; a single one would stay in the cache.
 const BATCHES: usize = 8;
-/// The first steps fault memory in.
+/// Number of untimed first steps, which allocate memory.
 const WARM_UP: usize = 20;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Line {
     timing: Timing,
     threads: usize,
     gflop: f64,
-    /// Loss of the last step, finite or the time is that of nothing.
+    /// Loss of the last step; the time is meaningless unless it is finite.
     loss: f64,
 }
 
@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     };
     time(WARM_UP, &mut step);
     let (timing, loss) = time(STEPS, &mut step);
-    // Forward and the two products of backward in every layer, but no gradient of the images.
+    // The forward product and two backward products in every layer, without the gradient of the images.
     let gflop = 2e-9 * BATCH as f64 * (2 * PIXELS * WIDTH + 3 * (WIDTH * WIDTH + WIDTH * CLASSES)) as f64;
     println!("{}", serde_json::to_string(&Line { timing, threads: 1, gflop, loss })?);
     Ok(())

@@ -1,4 +1,4 @@
-//! A run that nobody trained, for benches: its numbers are made up, its sizes are those of the default preset.
+//! A synthetic run for benches, with the sizes of the default preset.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ pub const PROBES: usize = 160;
 /// The epoch at which the task changes.
 pub const SWITCH: f64 = 15.0;
 
-/// Two tasks of five classes, switched at epoch 15 of 25.
+/// Describes two tasks of five classes, switched at epoch 15 of 25.
 pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
     let task = |number: usize, classes: Vec<usize>| TaskInfo {
         number,
@@ -32,7 +32,7 @@ pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
     }
 }
 
-/// What a run of the default preset might have measured at this step.
+/// Returns plausible measurements of a run of the default preset at this step.
 pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
     let noise = |salt: f64| ((step as f64 * 12.9898 + salt).sin() * 43_758.547).fract().abs();
     let block = |block: Block, salt: f64| BlockMetrics {

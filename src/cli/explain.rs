@@ -1,4 +1,4 @@
-//! The plan of a kernel as a table: what each layer takes, what is held at once, and how the memory is kept to.
+//! Formats the plan of a kernel as a table: the cost of each layer, the memory in use, and how the memory limit is met.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use crate::spec::Contraction;
 use crate::worker::gram::Explained;
 
-/// The plan, with a line break at its end.
+/// Formats the plan, with a line break at its end.
 pub(super) fn explanation(explained: &Explained, device: &str) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.

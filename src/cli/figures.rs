@@ -1,4 +1,4 @@
-//! `kernelscope figures`: the figures of a run folder or a study's, finished or not; or of an archive of kernels.
+//! `kernelscope figures`: draws the figures of a run folder or a study, finished or not, or of an archive of kernels.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    // In order, it stays so until the figures are there.
+    // Holds the folder in order until the figures are written.
     let tidied = in_order(&args.run);
     for sentence in tidied.iter().flat_map(|tidied| &tidied.told) {
         eprintln!("{sentence}");
@@ -45,10 +45,10 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The figures of an archive of kernels, which lie beside it.
+/// Draws the figures of an archive of kernels, beside the archive.
 fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
     let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(Refused)?;
-    let out = args.out.clone().unwrap_or_else(|| beside(&args.run));
+    let out = args.out.clone().unwrap_or_else(|| figures_folder(&args.run));
     let there = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
     if let Some(there) = there.filter(|_| !args.overwrite) {
         let message = format!("{} exists: choose another folder with --out or give --overwrite", there.display());
@@ -63,15 +63,15 @@ fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// K-figures beside K.npz, and K-NAME-figures for one of its arrays.
-fn beside(path: &Path) -> PathBuf {
+/// Returns K-figures beside K.npz, and K-NAME-figures for one of its arrays.
+fn figures_folder(path: &Path) -> PathBuf {
     let (archive, name) = array_of(path);
     let stem = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let of_name = name.map_or_else(String::new, |name| format!("-{}", name.replace(['/', '\\'], "-")));
     archive.with_file_name(format!("{stem}{of_name}-{FIGURES}"))
 }
 
-/// Finishes what a kill left half done; that the run still goes on, or may not be written, is no harm.
+/// Completes work that a killed run left half done; a run that is still going or a read-only folder is no error.
 fn in_order(run: &Path) -> Option<Tidied> {
     tidy(run).inspect_err(|err| log::info!("{err}")).ok()
 }

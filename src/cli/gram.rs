@@ -1,6 +1,7 @@
-//! `kernelscope gram`: one kernel from weights and inputs to an archive that NumPy opens, and how long it takes.
+//! `kernelscope gram`: computes one kernel from weights and inputs, writes it to an archive that NumPy opens, and measures
+//! the time.
 //!
-//! Standard output carries the plan, or the line of JSON of `--repeat`; what is for people goes to standard error.
+//! Standard output carries the plan, or the line of JSON of `--repeat`; messages for users go to standard error.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -104,7 +105,7 @@ pub enum Method {
     Jacobian,
 }
 
-/// The other names of `--arch`: of which network, and what it says beside.
+/// Further names for `--arch`: the network that each stands for, with its activation and pooling.
 const ARCHS: [(&str, &str, Option<Activation>, Option<&str>); 10] = [
     ("mlp_relu", "mlp", Some(Activation::Relu), None),
     ("mlp_tanh", "mlp", Some(Activation::Tanh), None),
@@ -128,7 +129,7 @@ fn arch_help() -> String {
     )
 }
 
-/// What `--arch` says of the network.
+/// Returns the settings given by `--arch`.
 fn arch(name: &str) -> Result<Said, Refused> {
     match ARCHS.iter().find(|(known, ..)| *known == name) {
         Some(&(_, program, activation, pool)) => {
@@ -139,7 +140,7 @@ fn arch(name: &str) -> Result<Said, Refused> {
     }
 }
 
-/// Reads one of these words as run files write it.
+/// Parses one of these words as run files do.
 fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &[&'static str],
 ) -> impl TypedValueParser<Value = T> {
@@ -148,7 +149,7 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 }
 
 impl GramArgs {
-    /// What the options say of the network.
+    /// Returns the settings of the network given by the options.
     fn said(&self) -> Result<Said, Refused> {
         let arch = self.arch.as_deref().map(arch).transpose()?.unwrap_or_default();
         let set = Said::from_settings(self.set.iter().map(String::as_str));
@@ -218,7 +219,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     }
     if args.explain {
         let text = explanation(&gram.explain(), gram.device());
-        // With the line of JSON on standard output, the plan goes where it does not disturb it.
+        // If the line of JSON is on standard output, the plan goes to standard error.
         if args.repeat.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
     }
     if args.out.is_none() && args.repeat.repeat.is_none() {
@@ -245,7 +246,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         write(out, &kernel)?;
     }
-    // Layer by layer the half above the diagonal is a copy of the one below it; the oracle computes both.
+    // The layerwise method copies one half of the kernel to the other; the reference implementation computes both.
     let measured = matches!(args.method, Method::Jacobian);
     let summary = summary(&kernel, gram.parameters(), args.inputs2.is_none(), measured);
     eprintln!("{summary}; {seconds:.3} s on {}", gram.device());
@@ -260,7 +261,7 @@ fn measure(gram: &Gram, repeat: &Repeat) -> (Timing, Result<Kernel, GramError>) 
     time(repeat.times(), || gram.measure())
 }
 
-/// Writes the kernel under its reduction's name, and its parts where it has them.
+/// Writes the kernel under its reduction's name, with its parts if there are any.
 fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
     let name = match kernel.reduction {
         gram::Reduction::Trace => "trace",
@@ -271,7 +272,7 @@ fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
     let samples = vec![kernel.samples.0, kernel.samples.1];
     let parts = kernel.parts.iter().map(|(tensor, values)| (format!("{name}_by_param/{tensor}"), &values[..]));
     let arrays = std::iter::once((name.to_owned(), &kernel.values[..])).chain(parts);
-    // The trace of each part comes with the full parts: it is what most ask for.
+    // The full parts come with the trace of each, which is what most users need.
     let traces: Vec<(String, Vec<f64>)> = if kernel.reduction == gram::Reduction::Full {
         kernel.traces().map(|(tensor, values)| (format!("trace_by_param/{tensor}"), values)).collect()
     } else {
@@ -282,8 +283,8 @@ fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The kernel in a line: its size, and of a square one the ends of its spectrum, and how far its two halves differ where both
-/// were computed.
+/// Summarises the kernel in a line: its size and, if it is square, the ends of its spectrum, and the asymmetry if both
+/// halves were computed.
 fn summary(kernel: &Kernel, parameters: usize, square: bool, both_halves: bool) -> String {
     let name = match kernel.reduction {
         gram::Reduction::Trace => "trace",
@@ -308,5 +309,5 @@ fn summary(kernel: &Kernel, parameters: usize, square: bool, both_halves: bool) 
     text
 }
 
-/// Rows of a kernel whose spectrum is told: it takes seconds, and grows with the cube.
+/// Largest number of rows of a kernel whose spectrum is printed: it takes seconds, and grows with the cube.
 const MOST_ROWS: usize = 4096;

@@ -1,6 +1,6 @@
-//! What makes the program at home on a machine: completions for the shell, an entry in the desktop's menu.
+//! Installs the program for a user: completions for the shell, an entry in the desktop's menu.
 //!
-//! Guarantee: only files of our own names are written, and only below the user's own folders.
+//! Guarantee: only files with our own names are written, and only below the user's own folders.
 
 use std::fs;
 use std::path::Path;
@@ -47,12 +47,12 @@ pub(super) fn desktop() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A path as the key `Exec` wants it: in quotes, and what means something there is escaped.
+/// Quotes a path for the key `Exec`, with special characters escaped.
 fn quoted(path: &Path) -> String {
     let mut text = String::from("\"");
     for letter in path.to_string_lossy().chars() {
         match letter {
-            // Once for the quotes and once for the file.
+            // Escaped once for the quotes and once for the file.
             '\\' => text += r"\\\\",
             '"' | '`' | '$' => text.extend([r"\\", letter.encode_utf8(&mut [0; 4])]),
             '%' => text += "%%",

@@ -1,9 +1,9 @@
-//! What there is to choose from.
+//! Lists the presets and the devices.
 
 use crate::spec::{PRESETS, STUDIES};
 use crate::worker;
 
-/// Prints the ready-made runs and studies, one a line.
+/// Prints the preset runs and studies, one a line.
 pub(super) fn presets() {
     let width = PRESETS.iter().chain(STUDIES).map(|preset| preset.name.len()).max().unwrap_or(0);
     for (head, presets) in

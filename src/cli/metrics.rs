@@ -1,4 +1,4 @@
-//! `kernelscope metrics`: what a run is told of its own kernel, of kernels that somebody else has measured.
+//! `kernelscope metrics`: computes the metrics of a run for kernels measured by other programs.
 
 use std::path::PathBuf;
 

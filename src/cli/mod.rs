@@ -1,7 +1,8 @@
-//! The command line: the same runs without a window.
+//! The command line, which runs the same computations as the window, without it.
 //!
-//! Guarantees: what is refused is refused with one sentence, before anything is trained or written; results and figures are
-//! those of the window, because both are made from the same events. Nothing here knows of tensors or of egui.
+//! Guarantees: a request that cannot be carried out is refused with one sentence, before anything is trained or written;
+//! results and figures are those of the window, because both are made from the same events. This module uses neither
+//! tensors nor egui.
 
 #[macro_use]
 mod print;
@@ -87,7 +88,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it is done with a window.
+    /// Returns whether the command needs a window.
     pub fn opens_window(&self) -> bool {
         matches!(self, Self::Open(_) | Self::Screenshots(_))
     }
@@ -171,7 +172,7 @@ pub struct ScreenshotArgs {
     pub height: u16,
 }
 
-/// `--views`.
+/// Parses a value of `--views`.
 fn view(title: &str) -> Result<View, String> {
     let titles = || View::ALL.map(|view| view.title().to_lowercase()).join(", ");
     View::titled(title).ok_or_else(|| format!("there is no view of this title; there are {}", titles()))
@@ -202,12 +203,13 @@ pub enum FigureFormat {
     Png,
 }
 
-/// What was asked for cannot be done; nothing has been trained or written. The program ends with code 2, as clap does.
+/// An error of a request that cannot be carried out; nothing has been trained or written. The program ends with code 2, as
+/// clap does.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// The words of the command line, with the home folder in `--out=~/runs`: a shell expands `~` only where a word begins with it.
+/// Returns the arguments, with the home folder in `--out=~/runs`: a shell expands `~` only at the beginning of a word.
 pub fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os().map(|word| {
         let option = word.to_str().filter(|text| text.starts_with("--")).and_then(|text| text.split_once("=~/"));
@@ -222,10 +224,11 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
     })
 }
 
-/// Starts the threads that the parts of the program share, and says what the user should know of them. `here`: this thread is one.
+/// Starts the thread pool that all parts of the program share, and prints what the user should know about it. `here`: this
+/// thread is one of the pool.
 ///
 /// # Errors
-/// Where they cannot be started, in one sentence.
+/// Fails in one sentence if they cannot be started.
 pub fn start_threads(asked: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
     if let Some(notice) = threads::start(asked, here).map_err(Refused)? {
         eprintln!("{notice}");
@@ -233,7 +236,7 @@ pub fn start_threads(asked: Option<NonZeroUsize>, here: bool) -> Result<(), Refu
     Ok(())
 }
 
-/// Tells why a command did not come to its end: the error and what caused it, each once, in one sentence on standard error.
+/// Reports why a command failed: the error and its causes, each once, in one sentence on standard error.
 pub fn report(err: &anyhow::Error) {
     let mut sentence = err.to_string();
     for cause in err.chain().skip(1).map(ToString::to_string) {
@@ -244,12 +247,12 @@ pub fn report(err: &anyhow::Error) {
     eprintln!("{sentence}");
 }
 
-/// A line on standard error.
+/// Prints a line to standard error.
 pub fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// Does what was asked for.
+/// Executes a command.
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     let computes = matches!(
         command,
@@ -272,7 +275,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Completions { shell } => install::completions(*shell),
         Command::InstallDesktop => install::desktop()?,
     }
-    // Of these, standard output is what was asked for; of the others it only says where that is.
+    // The standard output of these commands is the result; that of the others only names where it is.
     let answers = matches!(
         command,
         Command::Presets
@@ -304,7 +307,7 @@ fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
     let size = [f32::from(args.width), f32::from(args.height)];
     let subject = match &args.study {
         None => {
-            // Those of the preset, as in the window.
+            // The views of the preset, as in the window.
             let preset = args.settings.preset.as_deref().and_then(crate::spec::preset);
             let usual = preset.map_or(&[][..], |preset| preset.views()).iter();
             let usual = usual.filter_map(|title| View::titled(title)).collect();
@@ -313,7 +316,7 @@ fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
         Some(name) => {
             let settings = settings::Settings { preset: Some(name.clone()), ..args.settings.clone() };
             let spec = settings.study()?;
-            // Known, or it had just been refused.
+            // The name is known, or it would have been refused before.
             Subject::Study(crate::spec::study(name).map_or("", |study| study.name), spec)
         }
     };

@@ -1,12 +1,12 @@
-//! What a run is about to do, in words, before it does it: a run that is larger than was meant is seen at once and not after a
-//! minute of silence.
+//! Announces what a run is about to do, before it starts, so that a run larger than intended is noticed at once and not
+//! after a minute of silence.
 
 use bytesize::ByteSize;
 
 use crate::spec::{Cost, DataShape, Spec};
 use crate::worker::progress::Estimate;
 
-/// Two lines, with a line break at the end of each.
+/// Returns two lines, with a line break at the end of each.
 pub(super) fn announcement(spec: &Spec) -> String {
     let shape = DataShape::expected(spec);
     let cost = Cost::of(spec, &shape);
@@ -26,12 +26,12 @@ pub(super) fn announcement(spec: &Spec) -> String {
     )
 }
 
-/// `1 task`, `2 tasks`.
+/// Formats `1 task`, `2 tasks`.
 fn counted(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(count)) }
 }
 
-/// Digits in groups of three.
+/// Formats digits in groups of three.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let separate = |place: usize| place > 0 && (digits.len() - place).is_multiple_of(3);
@@ -42,7 +42,7 @@ fn grouped(count: u64) -> String {
         .collect()
 }
 
-/// A time as an estimate has it: no more digits than are true.
+/// Formats an estimated time, with no more digits than are meaningful.
 pub(super) fn time(seconds: f64) -> String {
     match seconds {
         ..2.0 => "a second or two".to_owned(),

@@ -1,14 +1,14 @@
-//! Prints to standard output and standard error, of which either may be closed or full: then these words are lost, and nothing else.
+//! Prints to standard output and standard error, either of which may be closed or full: then only the text is lost.
 //!
-//! Guarantees: no command breaks because nobody reads what it says; control characters, which a name out of a file may hold,
-//! do not reach a terminal. The macros have the names of the standard library's, which break the program instead, and stand in
-//! their place in the whole of `cli`.
+//! Guarantees: no command fails because its output is not read; control characters, which a name from a file may contain,
+//! do not reach a terminal. The macros have the names of the standard library's, which panic instead, and replace them in
+//! the whole of `cli`.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether words for standard output were lost though somebody waits for them.
+/// True once text for standard output was lost although it is still open.
 static LOST: AtomicBool = AtomicBool::new(false);
 
 macro_rules! print {
@@ -27,23 +27,23 @@ macro_rules! eprintln {
     ($($words:tt)*) => { $crate::cli::print::err(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// To standard output.
+/// Prints to standard output.
 pub(super) fn out(words: Arguments<'_>) {
     if let Err(err) = write(&mut io::stdout().lock(), words)
-        // Whoever closes a pipe has read enough.
+        // A reader that closes the pipe needs no more.
         && err.kind() != ErrorKind::BrokenPipe
     {
         LOST.store(true, Ordering::Relaxed);
     }
 }
 
-/// To standard error.
+/// Prints to standard error.
 pub(super) fn err(words: Arguments<'_>) {
-    // There is nobody left to tell.
+    // There is no other place to report it.
     let _ = write(&mut io::stderr().lock(), words);
 }
 
-/// Whether a part of standard output could not be written, though nobody closed it.
+/// Returns whether a part of standard output could not be written although it is still open.
 pub(super) fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
@@ -53,7 +53,7 @@ fn write(to: &mut impl Write, words: Arguments<'_>) -> io::Result<()> {
     to.flush()
 }
 
-/// The text with its control characters spelt out.
+/// Escapes control characters.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {

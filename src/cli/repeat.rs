@@ -1,4 +1,4 @@
-//! How many threads compute, how often, and the line of JSON that says what it took.
+//! The options `--threads` and `--repeat`, and the line of JSON with the measured times.
 
 use std::num::NonZeroUsize;
 
@@ -19,31 +19,31 @@ pub struct Repeat {
     pub repeat: Option<NonZeroUsize>,
 }
 
-/// The line.
+/// The line of JSON.
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
     timing: Timing,
     threads: usize,
-    /// Of the whole program; null where the system does not tell.
+    /// Peak memory of the whole program; null if the system does not report it.
     peak_bytes: Option<u64>,
-    /// Where the operations can be counted.
+    /// Floating-point operations in billions, if they can be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     gflop: Option<f64>,
 }
 
 impl Repeat {
-    /// Starts the threads. Before anything is computed: faer and burn both take those of this pool, of which this thread is one.
+    /// Starts the threads. Call it before any computation: faer and burn both use this pool, of which this thread is one.
     pub fn start_threads(&self) -> Result<(), Refused> {
         start_threads(self.threads, self.threads.is_some())
     }
 
-    /// How often it is computed.
+    /// Returns the number of computations.
     pub fn times(&self) -> usize {
         self.repeat.map_or(1, NonZeroUsize::get)
     }
 
-    /// Prints the line, where it was asked for.
+    /// Prints the line, if requested.
     pub fn print(&self, timing: Timing, gflop: Option<f64>) -> anyhow::Result<()> {
         if self.repeat.is_some() {
             let (threads, peak_bytes) = (rayon::current_num_threads(), peak_bytes());
@@ -53,7 +53,7 @@ impl Repeat {
     }
 }
 
-/// The most memory that the program has had at once, where the system tells.
+/// Returns the peak memory of the program, if the system reports it.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

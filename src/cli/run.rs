@@ -1,4 +1,4 @@
-//! `kernelscope run`: one run from its settings to its folder.
+//! `kernelscope run`: trains one run from its settings and writes its folder.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use crate::spec::Spec;
 use crate::storage::{Opened, create};
 use crate::worker::{DeviceChoice, Job, Worker};
 
-/// How long the folder waits for an event before it looks at the clock.
+/// Longest wait for an event before the clock is checked.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// Runs what the arguments say.
+/// Executes the command.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     headless(&args.settings.spec()?, args.device.into(), &args.out, args.overwrite)
 }
 
-/// What happens where no window can be opened: the default preset, into a folder named after the time.
+/// Runs the default preset in a folder named after the time; used where no window can be opened.
 pub fn run_default() -> anyhow::Result<()> {
     let out = PathBuf::from(format!("kernelscope-run-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S")));
     headless(&Settings::default().spec()?, DeviceChoice::Auto, &out, false)
@@ -45,7 +45,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     let (begun, signals) = (Instant::now(), Signals::listen());
     let job = Job { spec: folder.spec().clone(), device, paced: false };
     let worker = Worker::start(job, Box::new(|| {}));
-    // Dropping the worker, on whichever way out, ends the run.
+    // Dropping the worker, on any path, ends the run.
     let events = worker.events(QUIET).inspect(|_| {
         if signals.is_asked() {
             worker.stop();

@@ -1,4 +1,4 @@
-//! Which run or study is meant: a preset or a file, with keys changed on the command line.
+//! The options that choose a run or study: a preset or a file, with keys changed on the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The run that is meant, if it can be run. Reads at most the run file.
+    /// Returns the run, if it is valid. Reads at most the run file.
     pub fn spec(&self) -> Result<Spec, Refused> {
         let spec = self.read(|| PRESETS[0].spec(), preset)?;
         if spec.study.is_some() {
@@ -30,7 +30,7 @@ impl Settings {
         Ok(spec)
     }
 
-    /// The study that is meant, if all of its runs can be run.
+    /// Returns the study, if all of its runs are valid.
     pub fn study(&self) -> Result<Spec, Refused> {
         let spec = self.read(|| STUDIES[0].spec(), study)?;
         if spec.study.is_none() {
@@ -40,7 +40,7 @@ impl Settings {
         Ok(spec)
     }
 
-    /// The settings that are meant, whether a run of them could be or not: these where neither a preset nor a file is named.
+    /// Returns the settings, valid or not; those of `default` if neither a preset nor a file is named.
     pub fn read(
         &self,
         default: impl FnOnce() -> Spec,

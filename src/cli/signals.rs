@@ -1,7 +1,7 @@
-//! Ends a command in order when the system asks for it: with SIGINT (Ctrl+C) or SIGTERM (`kill`, a batch queue, a shutdown).
+//! Ends a command in order on SIGINT (Ctrl+C) or SIGTERM (`kill`, a batch queue, a shutdown).
 //!
-//! Guarantees: what a run has measured is written, with its ending; the program says in one sentence how far it came, and ends with
-//! 128 and the number of the signal, as shells expect. A second signal ends it at once.
+//! Guarantees: all measurements of a run are written, with its ending; the program reports its progress in one sentence,
+//! and ends with 128 plus the number of the signal, as shells expect. A second signal ends it at once.
 
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,30 +12,30 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use thiserror::Error;
 
-/// How long a signal waits at most until it is looked for.
+/// Longest time between a signal and its check.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The command was ended from outside.
+/// The error of a command that was ended by a signal.
 #[derive(Debug, Error)]
 #[error("{message}")]
 pub struct Stopped {
     message: String,
-    /// What the program ends with.
+    /// The exit code of the program.
     pub code: u8,
 }
 
-/// What the system has asked for since the command began.
+/// The signals received since the command began.
 pub(super) struct Signals {
     asked: Arc<AtomicBool>,
     which: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     pub(super) fn listen() -> Self {
         let (asked, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds nothing asked for yet. Where the system has no such signal, nothing can ask.
+            // In this order: the first signal finds no request yet. A system without such a signal cannot send it.
             let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&which), signal as usize))
                 .and_then(|_| flag::register(signal, Arc::clone(&asked)));
@@ -46,17 +46,17 @@ impl Signals {
         Self { asked, which }
     }
 
-    /// Set as soon as the command is to end.
+    /// Returns the flag that is set as soon as the command is to end.
     pub(super) fn asked(&self) -> &Arc<AtomicBool> {
         &self.asked
     }
 
-    /// Whether the command is to end.
+    /// Returns whether the command is to end.
     pub(super) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// The end of the command, if it was asked for: `what` says how far it came.
+    /// Returns the error if the end was requested: `what` describes the progress.
     pub(super) fn stopped(&self, what: &str) -> Option<Stopped> {
         let signal = self.which.load(Ordering::Relaxed);
         let name = if signal == SIGINT as usize { "SIGINT (Ctrl+C)" } else { "SIGTERM" };
@@ -65,11 +65,11 @@ impl Signals {
     }
 }
 
-/// Ends a command that writes one file, at its end, as soon as a signal comes; not while the file is being written.
+/// Ends a command that writes one file at its end as soon as a signal arrives, except while the file is being written.
 pub(super) struct UntilWritten(Arc<Mutex<bool>>);
 
 impl UntilWritten {
-    /// Listens from now on.
+    /// Starts to listen.
     pub(super) fn listen() -> Self {
         let signals = Signals::listen();
         let writing = Arc::new(Mutex::new(false));
@@ -87,14 +87,14 @@ impl UntilWritten {
                 }
             }
         };
-        // Without the thread a second signal ends the program.
+        // Without the thread, a second signal ends the program.
         if let Err(err) = std::thread::Builder::new().name("signals".to_owned()).spawn(watch) {
             log::info!("no thread for signals: {err}");
         }
         Self(writing)
     }
 
-    /// From now on the command is let come to its end, which is near.
+    /// Lets the command finish from now on, because its end is near.
     pub(super) fn writing(&self) {
         *lock(&self.0) = true;
     }

@@ -1,4 +1,4 @@
-//! `kernelscope study`: all runs of a study, its table and its figures.
+//! `kernelscope study`: trains all runs of a study, and writes its table and figures.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::worker::librarian::{News, finish, headline};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
 use crate::worker::threads;
 
-/// Steps of the bar: a study of any length has so many.
+/// Number of steps of the bar, for a study of any length.
 const STEPS: u64 = 10_000;
 
 pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     let bar = progress_bar();
     bar.set_length(STEPS);
     show(&bar, &progress);
-    // What was there took no time.
+    // Runs that already existed took no time.
     bar.reset_eta();
     let hear = |folder: &StudyFolder, news: News| {
         let said = match news {
@@ -79,10 +79,10 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     }
 }
 
-/// How many runs at a time: as many as were asked for or as there are cores, but no more than the memory holds.
+/// Returns the number of runs at a time: as many as requested or as there are cores, but no more than fit into memory.
 fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
     let cores = threads::usable();
-    // One card is not faster for being shared.
+    // Sharing one GPU does not make it faster.
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
     let asked = args.jobs.map_or(usual, NonZeroUsize::get);
     let left = (0..folder.runs().len()).filter(|&place| !folder.is_ended(place));
@@ -93,7 +93,7 @@ fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
     held
 }
 
-/// One bar for all runs, each counting as much as it costs.
+/// Shows one bar for all runs, each weighted by its cost.
 fn show(bar: &ProgressBar, progress: &Progress) {
     let (done, all) = progress.done();
     bar.set_message(format!("{done} of {all} runs"));

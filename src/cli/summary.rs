@@ -1,11 +1,11 @@
-//! What a run has shown, in a few lines: spikes, dips, accuracies, forgetting. Definitions: [`crate::math`].
+//! Summarises the results of a run in a few lines: spikes, dips, accuracies, forgetting. Definitions: [`crate::math`].
 
 use std::fmt::Write as _;
 
 use crate::math::forgetting::{average_accuracy, backward_transfer, forgetting};
 use crate::run::History;
 
-/// The summary of a run, with a line break at its end.
+/// Formats the summary of a run, with a line break at its end.
 pub fn summary(history: &History) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.

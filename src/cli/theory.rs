@@ -1,8 +1,8 @@
-//! `kernelscope theory`: the infinite-width kernels of a network, and what training with them predicts, to an archive that
-//! NumPy opens.
+//! `kernelscope theory`: computes the infinite-width kernels of a network and the predictions of training with them, and
+//! writes an archive that NumPy opens.
 //!
-//! Guarantees: whatever is wrong with settings or inputs is one sentence, before anything is computed; condition and jitter
-//! are told on standard error and kept in the archive. Standard output carries only the line of JSON of `--repeat`.
+//! Guarantees: every error in settings or inputs is one sentence, before any computation; condition and jitter are reported
+//! on standard error and stored in the archive. Standard output carries only the line of JSON of `--repeat`.
 
 use std::path::{Path, PathBuf};
 
@@ -45,18 +45,18 @@ pub struct TheoryArgs {
     pub overwrite: bool,
 }
 
-/// What X.npz holds.
-struct Given {
+/// The contents of X.npz.
+struct Inputs {
     /// Channels, height, width.
     image: [usize; 3],
     train: Vec<f64>,
     test: Vec<f64>,
     lesson: Option<Targets>,
-    /// How the inputs were understood, and what was done to read them.
+    /// A description of how the inputs were interpreted and read.
     words: String,
 }
 
-/// [n, C] each, and f₀ of the others.
+/// Targets of the training images and outputs f₀, [n, C] each; f₀ of the other images.
 struct Targets {
     targets: Vec<f64>,
     classes: usize,
@@ -65,7 +65,7 @@ struct Targets {
     times: Vec<f64>,
 }
 
-/// An array of the answer.
+/// An array of the result.
 type Named = (String, Vec<usize>, Vec<f64>);
 
 pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
@@ -86,7 +86,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     }
     refuse(spec.network.check(given.image))?;
     let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
-    let (timing, answer) = time(args.repeat.times(), || answer(&limit, &given, spec.training.loss, args.ridge));
+    let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     eprintln!("{}", given.words);
     args.repeat.print(timing, None)?;
@@ -98,7 +98,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is meant where nothing is said.
+/// Returns the default spec.
 fn default() -> Spec {
     let mut spec = Spec::default();
     spec.network.parametrisation = Parametrisation::Ntk;
@@ -106,8 +106,8 @@ fn default() -> Spec {
     spec
 }
 
-/// Everything that can be told of these inputs, and in words how it went.
-fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
+/// Returns all results for these inputs, and a description of the computation.
+fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
     let (train, test) = (limit.points(&given.train), limit.points(&given.test));
     let (n, m) = (train.len(), test.len());
     let on_the_way = limit.working(n, n).max(limit.working(m, n)).max(limit.working(m, m));
@@ -126,10 +126,10 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         _ => Some((limit.between(&test, &train, &|| false).map_err(refused)?, own(&test)?)),
     };
     let mut arrays: Vec<Named> = Vec::new();
-    tell(&mut arrays, "train_train", [n, n], &square);
+    push_kernels(&mut arrays, "train_train", [n, n], &square);
     if let Some((across, among)) = &others {
-        tell(&mut arrays, "test_train", [m, n], across);
-        tell(&mut arrays, "test_test", [m, m], among);
+        push_kernels(&mut arrays, "test_train", [m, n], across);
+        push_kernels(&mut arrays, "test_test", [m, m], among);
     }
     let mut words = format!("NNGP and NTK of {n} and {m} inputs");
     let Some(lesson) = &given.lesson else { return Ok((arrays, words)) };
@@ -140,9 +140,9 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
         "; NTK: λ_max {:.6e}, rank {} of {n}, condition {}, jitter {:.1e}; largest stable rate {} on the squared error",
         descent.eigenvalues().last().copied().unwrap_or(0.0),
         descent.rank,
-        said(descent.condition()),
+        formatted(descent.condition()),
         descent.jitter,
-        said(descent.largest_rate(classes, 0.0))
+        formatted(descent.largest_rate(classes, 0.0))
     );
     arrays.push(("ntk_eigenvalues".to_owned(), vec![n], descent.eigenvalues().to_vec()));
     arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
@@ -169,7 +169,7 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
             words += &format!(
                 "; {name} at t = ∞: rank {} of {n}, condition {}, jitter {:.1e}",
                 found.rank,
-                said(found.condition),
+                formatted(found.condition),
                 found.jitter
             );
             if name == "nngp" {
@@ -179,7 +179,7 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
             arrays.push((format!("gp_inference_{name}__cov_test"), vec![m, m], found.covariance));
         }
     }
-    // The eigenvalues, predictions and covariances of kernels that are numbers may still be larger than any.
+    // Eigenvalues, predictions and covariances of finite kernels may still overflow.
     match arrays.iter().find(|(_, _, values)| values.iter().any(|value| !value.is_finite())) {
         Some((name, _, _)) => Err(Refused(format!(
             "{name} would hold values that are larger than any number: scale the inputs or targets down"
@@ -189,17 +189,17 @@ fn answer(limit: &Infinite, given: &Given, loss: Loss, ridge: Option<f64>) -> an
     }
 }
 
-/// A number for people; of a kernel that is 0 some have none.
-fn said(value: f64) -> String {
+/// Formats a number for users; some are undefined for a kernel that is 0.
+fn formatted(value: f64) -> String {
     if value.is_finite() { format!("{value:.4e}") } else { "none".to_owned() }
 }
 
-fn tell(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
+fn push_kernels(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &Kernels) {
     arrays.push((format!("nngp_{of}"), shape.to_vec(), kernels.nngp.clone()));
     arrays.push((format!("ntk_{of}"), shape.to_vec(), kernels.ntk.clone()));
 }
 
-/// f on the training and the other images.
+/// Returns f on the training and the other images.
 fn closed(descent: &Descent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
     let lesson = Lesson { start: &given.start, targets: &given.targets };
     let lengths: Vec<Length> = given.times.iter().map(|&time| Length::Flow(time)).collect();
@@ -218,7 +218,7 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
 }
 
 /// Reads X.npz for this network; a plain array is x_train.
-fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
+fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
     let bad = |why: String| Refused(format!("{}: {why}", path.display()));
     let arrays = Arrays::open(path).map_err(bad)?;
     let mut arrays = arrays.alone_is("x_train");
@@ -240,7 +240,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
         }
         None => 0,
     };
-    // Before anything is read: a small file may unpack to inputs without number.
+    // Before anything is read: a small file may unpack to very large inputs.
     check_memory(n, m, image.iter().product())?;
     let mut floats = |name: &str| {
         let found = arrays.floats(name).map_err(|why| bad(format!("{name}: {why}")))?;
@@ -290,10 +290,10 @@ fn read(path: &Path, spec: &Spec) -> Result<Given, Refused> {
     const KNOWN: [&str; 6] = ["x_train", "x_test", "y_train", "f0_train", "f0_test", "t"];
     let unused = arrays.beside(&KNOWN).map(|names| format!("not used: {names}"));
     let words = [&[words], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
-    Ok(Given { image, train, test, lesson, words })
+    Ok(Inputs { image, train, test, lesson, words })
 }
 
-/// Says whether the kernels of so many inputs of so many values, and these themselves, fit into memory.
+/// Checks that the kernels of these inputs, and the inputs themselves, fit into memory.
 fn check_memory(n: usize, m: usize, values: usize) -> Result<(), Refused> {
     let (rows, columns) = (n as f64, m as f64);
     let needed = 16.0 * (rows * rows + rows * columns + columns * columns) + 16.0 * (rows + columns) * values as f64;

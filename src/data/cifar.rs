@@ -1,7 +1,8 @@
-//! CIFAR-10 and CIFAR-100, in the Python version and in the binary one: records of labels and three planes R, G, B of 32×32 bytes, no header.
+//! Reads CIFAR-10 and CIFAR-100, in the Python version and in the binary one: records of labels and three planes R, G, B of
+//! 32×32 bytes, without a header.
 //!
-//! There is nothing in such a file to tell what it is but its length and its labels, so both are checked strictly: a whole
-//! number of records, not more than the original has, every label in range. Cut-down files with fewer records are welcome.
+//! Only its length and its labels identify such a file, so both are checked strictly: a whole number of records, at most as
+//! many as in the original, every label in range. Truncated files with fewer records are accepted.
 
 use std::{
     io::Read,
@@ -14,7 +15,7 @@ use super::{DataError, RawImages, RawSet, places};
 /// Bytes of one image: three planes.
 const PIXELS: usize = 3 * 32 * 32;
 
-/// Which of the two.
+/// The two CIFAR data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cifar {
     /// One label, then the pixels.
@@ -35,7 +36,7 @@ impl Cifar {
         if self == Self::Ten { 10 } else { 100 }
     }
 
-    /// Bytes of one record.
+    /// Returns the number of bytes of one record.
     pub fn record(self) -> usize {
         self.label_bounds().len() + PIXELS
     }
@@ -44,27 +45,27 @@ impl Cifar {
         if self == Self::Ten { "CIFAR-10" } else { "CIFAR-100" }
     }
 
-    /// As a source in a run file.
+    /// Returns the key of the source in a run file.
     pub(super) fn key(self) -> &'static str {
         if self == Self::Ten { "cifar10" } else { "cifar100" }
     }
 
-    /// The archive of the binary version.
+    /// Returns the name of the archive of the binary version.
     fn archive(self) -> &'static str {
         if self == Self::Ten { "cifar-10-binary.tar.gz" } else { "cifar-100-binary.tar.gz" }
     }
 
-    /// The folder of the Python version, and a file that only this has.
+    /// Returns the folder of the Python version, and the name of a file that only it has.
     pub(super) fn python(self) -> (&'static str, &'static str) {
         if self == Self::Ten { ("cifar-10-batches-py", "data_batch_1") } else { ("cifar-100-python", "meta") }
     }
 
-    /// The folder its archive unpacks to.
+    /// Returns the folder to which its archive unpacks.
     pub(super) fn folder(self) -> &'static str {
         if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
     }
 
-    /// Training files, and how many records each has at most.
+    /// Returns the names of the training files, and the largest number of records of each.
     fn training(self) -> (&'static [&'static str], usize) {
         match self {
             Self::Ten => {
@@ -81,12 +82,12 @@ impl Cifar {
         }
     }
 
-    /// The file by which its folder is known.
+    /// Returns the name of the file that identifies its folder.
     pub(super) fn first(self) -> &'static str {
         self.training().0[0]
     }
 
-    /// The refusal of a folder whose files are not as their authors wrote them.
+    /// Returns the error for a folder whose files differ from the original format.
     fn unreadable(self, folder: &Path) -> DataError {
         DataError::Python { folder: folder.to_owned(), set: self.name(), archive: self.archive() }
     }
@@ -100,14 +101,14 @@ impl Cifar {
     }
 }
 
-/// The folder of either version.
+/// The folder of one of the two versions.
 enum Version {
     Binary(PathBuf),
-    /// What torchvision and Keras unpack.
+    /// The folder unpacked by torchvision and Keras.
     Python(PathBuf),
 }
 
-/// Reads the folder, or one above it, in either version.
+/// Reads either version from the folder, or from a subfolder.
 pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
     let folder = match locate(path, kind)? {
         Version::Binary(folder) => folder,
@@ -124,7 +125,7 @@ pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
     Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(&folder, kind), train, test })
 }
 
-/// A user may choose the folder itself or one above it.
+/// Finds the folder itself or the subfolder with the files.
 fn locate(path: &Path, kind: Cifar) -> Result<Version, DataError> {
     places::folder(path)?;
     if let Some(folder) = places::with(path, kind.first(), &[kind.folder()])? {
@@ -166,7 +167,7 @@ fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
         }
         let (file, handle) = places::open(&path)?;
         let mut bytes = Vec::new();
-        // Bytes that were written as text take twice their room, and the names of the pictures some.
+        // Bytes written as text take twice their size, and the file names of the images some more.
         let ceiling = (2 * most * kind.record() + (4 << 20)) as u64;
         let read = handle.take(ceiling).read_to_end(&mut bytes);
         read.map_err(|err| DataError::Unreadable { file, reason: err.to_string() })?;
@@ -183,7 +184,7 @@ fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
         train.labels.extend(batch.labels);
     }
     let test = images(test, 10_000)?;
-    // Decoration: a set without its names is one with numbers.
+    // A set without names has its classes numbered.
     let names = whole(names_file, 0).ok().and_then(|bytes| {
         let meta = pickle::read(&bytes)?;
         let names: Option<Vec<String>> = meta.get(names)?.list()?.iter().map(|name| name.word()).collect();
@@ -196,7 +197,7 @@ fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
     Ok(RawSet { name: kind.name().to_owned(), class_names, train, test })
 }
 
-/// Reads the images of one file of the Python version, at most `most`; none where it is not one.
+/// Reads the images of one file of the Python version, at most `most`; `None` for another format.
 pub fn read_pickle(bytes: &[u8], kind: Cifar, most: usize) -> Option<RawImages> {
     let batch = pickle::read(bytes)?;
     let labels = batch.get(if kind == Cifar::Ten { "labels" } else { "fine_labels" })?.list()?;
@@ -220,7 +221,7 @@ fn load_file(folder: &Path, name: &str, kind: Cifar, most: usize) -> Result<RawI
     read_records(&file, handle, kind, most)
 }
 
-/// Reads at most `most` records; `file` names them in errors. A file with more, or with part of a record, is refused.
+/// Reads at most `most` records; `file` is its name in errors. A file with more records, or with a partial one, is refused.
 pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> Result<RawImages, DataError> {
     let (record, bounds) = (kind.record(), kind.label_bounds());
     let ceiling = (most * record) as u64;
@@ -247,17 +248,17 @@ pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> 
             }
         }
         labels.push(bytes[start + bounds.len() - 1]);
-        // Pixels move to the front: a second buffer would double what the largest file takes.
+        // The pixels are moved to the front: a second buffer would double the memory of the largest file.
         bytes.copy_within(start + bounds.len()..start + record, image * PIXELS);
     }
     bytes.truncate(count * PIXELS);
     Ok(RawImages { shape: [3, 32, 32], pixels: bytes, labels })
 }
 
-/// The names beside the files; numbers when they are not there or not as many as there are classes.
+/// Returns the class names beside the files, or numbers if they are missing or their count is wrong.
 fn class_names(folder: &Path, kind: Cifar) -> Vec<String> {
     let mut text = Vec::new();
-    // A name is decoration: whatever is wrong with this file must not stop a run.
+    // Names are optional: an error in this file must not stop a run.
     if let Ok((_, file)) = places::open(&folder.join(kind.names_file())) {
         let _ = file.take(64 << 10).read_to_end(&mut text);
     }

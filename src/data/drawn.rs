@@ -1,5 +1,5 @@
-//! Samples that are drawn: a polynomial on the sphere of radius √D, and a power law on the circle. Every set has a stream of its
-//! own, so no set ever meets another, and of those to choose by or to test the first ones are the same however many follow.
+//! Synthetic samples: a polynomial on the sphere of radius √D, and a power law on the circle. Every set has its own random
+//! stream, so no two sets share samples, and the first validation or test samples do not depend on how many follow.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -11,14 +11,14 @@ use super::{DataSet, Images, Scaling};
 use crate::math::rng::{Stream, rng};
 use crate::spec::{SIGNS, Source, Spec};
 
-/// What samples are for.
+/// The purpose of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Training = 1,
-    /// To choose by: never trained on.
+    /// Validation samples: never trained on.
     Validation = 2,
     Test = 3,
-    /// To know a kernel by.
+    /// Samples whose kernel is decomposed.
     Pool = 4,
     Probe = 5,
 }
@@ -26,10 +26,10 @@ pub enum Role {
 /// The highest frequency of a target on the circle.
 pub const MODES: usize = 1 << 14;
 
-/// So many samples of the problem of this spec.
+/// Samples `count` samples of the problem of this spec.
 pub(super) fn draw(spec: &Spec, role: Role, count: usize) -> Images {
     let problem = Problem::of(spec);
-    // Each number of samples has its own: with the first n of the same ones the errors along n would go up and down together.
+    // Each number of samples has its own stream: with nested training sets the errors along n would be correlated.
     let own = if role == Role::Training { count as u64 } else { 0 };
     let mut generator = rng(spec.seed, Stream::Samples, role as u64, own);
     if let (Problem::Circle { waves }, Role::Training, true) = (&problem, role, spec.data.spacing.has_arcs()) {
@@ -44,7 +44,7 @@ pub(super) fn draw(spec: &Spec, role: Role, count: usize) -> Images {
     collect(spec, std::iter::repeat_with(|| problem.sample(&mut generator)).take(count))
 }
 
-/// The set of this spec: the probes of each sign, then the samples to train on.
+/// Builds the set of this spec: the probes of each sign, then the training samples.
 pub(super) fn set(spec: &Spec) -> DataSet {
     let problem = Problem::of(spec);
     let mut train =
@@ -65,7 +65,7 @@ pub(super) fn set(spec: &Spec) -> DataSet {
         class_names: ["y < 0", "y > 0"].map(str::to_owned).into(),
         train,
         test: draw(spec, Role::Test, SIGNS * spec.data.test_per_class),
-        // As −2 is black and 2 is white.
+        // Maps −2 to black and 2 to white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.25] },
         notes: Vec::new(),
     }
@@ -82,9 +82,9 @@ fn collect(spec: &Spec, samples: impl Iterator<Item = (Vec<f64>, f64)>) -> Image
 }
 
 enum Problem {
-    /// The polynomial, its mean and its standard deviation.
+    /// The polynomial, with its mean and its standard deviation.
     Sphere { polynomial: crate::math::polynomial::Polynomial, mean: f64, deviation: f64, dimension: usize },
-    /// √2 c_k cos φ_k and √2 c_k sin φ_k of each frequency from 1.
+    /// √2 c_k cos φ_k and √2 c_k sin φ_k for each frequency from 1.
     Circle { waves: Vec<(f64, f64)> },
 }
 
@@ -92,7 +92,7 @@ impl Problem {
     fn of(spec: &Spec) -> Self {
         match spec.data.source {
             Source::Fourier => {
-                // The phases are the problem's and not a set's.
+                // The phases belong to the problem, not to a set.
                 let mut generator = rng(spec.seed, Stream::Samples, 0, 0);
                 let total = crate::math::polynomial::power_sum(spec.data.exponent, MODES);
                 let wave = |k: usize| {
@@ -110,7 +110,7 @@ impl Problem {
         }
     }
 
-    /// Inputs and y.
+    /// Returns inputs and y of a new sample.
     fn sample(&self, generator: &mut ChaCha8Rng) -> (Vec<f64>, f64) {
         match self {
             Self::Sphere { polynomial, mean, deviation, dimension } => {
@@ -129,12 +129,12 @@ fn on_circle(waves: &[(f64, f64)], angle: f64) -> (Vec<f64>, f64) {
     (vec![angle.cos(), angle.sin()], series(waves, angle))
 }
 
-/// Σ a_k cos(kγ) − b_k sin(kγ), with (cos kγ, sin kγ) turned from one k to the next.
+/// Computes Σ a_k cos(kγ) − b_k sin(kγ), rotating (cos kγ, sin kγ) from one k to the next.
 fn series(waves: &[(f64, f64)], angle: f64) -> f64 {
     let (sine, cosine) = angle.sin_cos();
     let (mut c, mut s, mut sum) = (cosine, sine, 0.0);
     for (place, (even, odd)) in waves.iter().enumerate() {
-        // Exact now and then, so that rounding cannot add up.
+        // Recomputed exactly at intervals, so that rounding errors do not accumulate.
         if place % 256 == 0 {
             (s, c) = ((place + 1) as f64 * angle).sin_cos();
         }

@@ -1,11 +1,11 @@
-//! Fashion-MNIST small: the images inside the program, so that it shows something true on a machine with no files.
+//! Fashion-MNIST small: real images embedded in the program, for machines without data files.
 //!
-//! The first 600 training and 200 test images of each class of Fashion-MNIST (© 2017 Zalando SE, MIT; the licence lies
-//! beside the files), bytes unchanged, read by the same code as a user's files.
+//! It holds the first 600 training and 200 test images of each class of Fashion-MNIST (© 2017 Zalando SE, MIT; the licence
+//! is beside the files), bytes unchanged, read by the same code as a user's files.
 
 use super::{DataError, RawImages, RawSet, idx};
 
-/// The classes of Fashion-MNIST, for people.
+/// The class names of Fashion-MNIST.
 const CLASS_NAMES: [&str; 10] =
     ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
@@ -24,12 +24,12 @@ pub(super) fn class_names() -> Vec<String> {
     CLASS_NAMES.map(str::to_owned).to_vec()
 }
 
-/// Its training images.
+/// Returns its training images.
 pub(super) fn train() -> Result<RawImages, DataError> {
     read(asset!("train-images-idx3-ubyte.gz"), asset!("train-labels-idx1-ubyte.gz"))
 }
 
-/// Its test images.
+/// Returns its test images.
 pub(super) fn test() -> Result<RawImages, DataError> {
     read(asset!("t10k-images-idx3-ubyte.gz"), asset!("t10k-labels-idx1-ubyte.gz"))
 }

@@ -1,12 +1,12 @@
-//! What can be wrong with data, in sentences for the person who chose the folder.
+//! Errors of data sets, worded for the user who chose the folder.
 //!
-//! Each names the file or the task, what is wrong, and the way out: it is printed as it stands, in the window and on stderr.
+//! Each names the file or the task, the problem, and the remedy: it is printed unchanged, in the window and on stderr.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why there is no data; each prints as one sentence.
+/// The reason why there are no data; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum DataError {
     #[error("squares of {side} pixels a side do not tile images of {height} × {width}: choose another data.shrink")]
@@ -86,7 +86,7 @@ pub enum DataError {
     Groups,
 }
 
-/// The first of these names.
+/// Lists the first of these names.
 fn few(names: &[String]) -> String {
     const MOST: usize = 8;
     let rest = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };

@@ -1,9 +1,9 @@
-//! IDX, the format of MNIST: a big-endian header (magic, one size per dimension), then the values. Plain or gzipped.
+//! Reads IDX, the format of MNIST: a big-endian header (magic, one size per dimension), then the values. Plain or gzipped.
 //!
-//! Guarantees for arbitrary bytes: no panic, and memory grows with what is really read, never with what a header says.
-//! The header is bounded first ([`MOST_BYTES`], and the memory that is free); then at most one byte more than it promises is
-//! read or inflated, which tells "too long" from "just right" without unpacking a bomb. Whether a file is gzipped is seen in
-//! its bytes, not its name: mirrors and browsers unpack and rename.
+//! Guarantees for arbitrary bytes: no panic, and memory grows with the bytes actually read, never with the sizes in a
+//! header. The header is bounded first ([`MOST_BYTES`], and the free memory); then at most one byte more than it promises
+//! is read or inflated, which detects a file that is too long without unpacking a decompression bomb. Compression is
+//! detected from the bytes, not the name: mirrors and browsers unpack and rename.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
@@ -12,11 +12,11 @@ use flate2::bufread::MultiGzDecoder;
 use super::{DataError, RawImages};
 use crate::spec::memory_available;
 
-/// A file that promises more than this is refused; the largest of EMNIST has 547 MB.
+/// Largest size promised by a header; the largest file of EMNIST has 547 MB.
 pub const MOST_BYTES: u64 = 1 << 30;
-/// An image with a longer side is refused.
+/// Largest side of an image.
 pub const MOST_SIDE: u32 = 1024;
-/// Up to here nobody asks how much memory is free.
+/// Up to this size the free memory is not checked.
 const SMALL: u64 = 64 << 20;
 
 /// The images of one file, without labels.
@@ -30,7 +30,7 @@ pub struct IdxImages {
     pub pixels: Vec<u8>,
 }
 
-/// What a value of a file is, by the third byte of its magic.
+/// The type of the values of a file, from the third byte of its magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     U8,
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Bytes of one value.
+    /// Returns the number of bytes of one value.
     fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// The value of these bytes, of which there are [`Self::size`].
+    /// Converts the [`Self::size`] bytes of a value.
     fn value(self, bytes: &[u8]) -> f64 {
         match (self, bytes) {
             (Self::I8, &[a]) => f64::from(a as i8),
@@ -80,12 +80,12 @@ impl Kind {
 /// The header and the values of a file.
 struct Array {
     kind: Kind,
-    /// The number of items first.
+    /// The sizes of the dimensions, the number of items first.
     sizes: Vec<usize>,
     bytes: Vec<u8>,
 }
 
-/// Puts images and their labels together; the names are for the error.
+/// Joins images and their labels; the file names are for the error.
 pub fn join(images_file: &str, images: IdxImages, labels_file: &str, labels: Vec<u8>) -> Result<RawImages, DataError> {
     let IdxImages { channels, height, width, pixels } = images;
     let count = pixels.len() / (channels * height * width).max(1);
@@ -100,7 +100,7 @@ pub fn join(images_file: &str, images: IdxImages, labels_file: &str, labels: Vec
     Ok(RawImages { shape: [channels, height, width], pixels, labels })
 }
 
-/// Reads a file of images; `file` names it in errors. [n, h, w] is grey; of four sizes the one that is 3 or 1 is that of the
+/// Reads a file of images; `file` is its name in errors. [n, h, w] is grey; of four sizes the one that is 3 or 1 counts as
 /// channels, in [n, h, w, c] or [n, c, h, w].
 pub fn read_images(file: &str, reader: impl Read) -> Result<IdxImages, DataError> {
     let array = read(file, reader, &[3, 4], "IDX images", 0x0000_0803)?;
@@ -129,12 +129,12 @@ pub fn read_images(file: &str, reader: impl Read) -> Result<IdxImages, DataError
     Ok(IdxImages { channels, height, width, pixels })
 }
 
-/// Reads a file of labels, whole numbers from 0 to 255; `file` names it in errors. Of several columns, as QMNIST has them, the
-/// first one is the class.
+/// Reads a file of labels, whole numbers from 0 to 255; `file` is its name in errors. With several columns, as in QMNIST,
+/// the first one is the class.
 pub fn read_labels(file: &str, reader: impl Read) -> Result<Vec<u8>, DataError> {
     let mut array = read(file, reader, &[1, 2], "IDX labels", 0x0000_0801)?;
     if let [count, columns] = *array.sizes.as_slice() {
-        // A one-hot row has as many columns as there are classes, and its first one says little.
+        // A one-hot row has as many columns as there are classes, and its first column is not the class.
         if columns > 1 && array.kind != Kind::I32 {
             let reason = format!("{columns} columns of labels where there is one: save the class of each image");
             return Err(DataError::Dimensions { file: file.to_owned(), reason });
@@ -147,14 +147,14 @@ pub fn read_labels(file: &str, reader: impl Read) -> Result<Vec<u8>, DataError> 
     whole(file, array, "label", class)
 }
 
-/// The values as bytes, where each of them is a whole number from 0 to 255.
+/// Converts the values to bytes; fails unless each is a whole number from 0 to 255.
 fn whole(file: &str, array: Array, what: &'static str, byte: impl Fn(f64) -> Option<u8>) -> Result<Vec<u8>, DataError> {
     let Array { kind, bytes, .. } = array;
     if kind == Kind::U8 {
         return Ok(bytes);
     }
     let values = || bytes.chunks_exact(kind.size()).map(|bytes| kind.value(bytes));
-    // Between 0 and 1 an image would be black as bytes; with the factor of 255 they would be rounded.
+    // Values between 0 and 1 would become black as bytes; with a factor of 255 they would be rounded.
     if what == "pixel" && matches!(kind, Kind::F32 | Kind::F64) && values().all(|value| value <= 1.0) {
         let reason = "pixels from 0 to 1 where they are whole numbers from 0 to 255: multiply them by 255".to_owned();
         return Err(DataError::Dimensions { file: file.to_owned(), reason });
@@ -169,7 +169,7 @@ fn whole(file: &str, array: Array, what: &'static str, byte: impl Fn(f64) -> Opt
     Ok(found)
 }
 
-/// Reads an IDX file with one of these numbers of dimensions; `expected` is the usual magic of `what` it should hold.
+/// Reads an IDX file with one of these numbers of dimensions; `expected` is the usual magic for `what`.
 fn read(
     file: &str,
     reader: impl Read,
@@ -197,7 +197,7 @@ fn parse(
     failed: impl Fn(std::io::Error) -> DataError,
 ) -> Result<Array, DataError> {
     let mut taken = 0;
-    // Until the magic is known a header has at least so many bytes.
+    // The smallest length of a header, until the magic is known.
     let mut header = 4 + 4 * u64::from(dimensions[0]);
     let mut number = |header: u64| {
         let mut bytes = [0; 4];
@@ -211,7 +211,7 @@ fn parse(
         Ok(u32::from_be_bytes(bytes))
     };
     let magic = number(header)?;
-    // At once: a file of another kind shall not be called cut off.
+    // Checked first, so that a file of another format is not reported as truncated.
     let [0, 0, code, count] = magic.to_be_bytes() else {
         return Err(DataError::Magic { file: file.to_owned(), what, found: magic, expected });
     };
@@ -221,7 +221,7 @@ fn parse(
     header = 4 + 4 * u64::from(count);
     let sizes = (0..count).map(|_| number(header)).collect::<Result<Vec<u32>, _>>()?;
     let promised = bounded(file, &sizes, kind.size())?;
-    // Each byte becomes a number of four, and something else wants memory too.
+    // Each byte becomes a number of four, and other data need memory too.
     let room = if promised > SMALL { memory_available() / 5 } else { promised };
     let mut bytes = Vec::new();
     reader.take(promised.min(room) + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -241,7 +241,7 @@ fn parse(
     }
 }
 
-/// Bytes that follow a header with these sizes, if it is one this program reads.
+/// Returns the number of bytes after a header with these sizes, if the file is supported.
 fn bounded(file: &str, sizes: &[u32], each: usize) -> Result<u64, DataError> {
     let refuse = |reason: String| Err(DataError::Dimensions { file: file.to_owned(), reason });
     if sizes[0] == 0 {

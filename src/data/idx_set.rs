@@ -1,4 +1,4 @@
-//! A set of four IDX files, from its folder to its images: found, read, turned upright and named.
+//! Loads a set of four IDX files from its folder: finds, reads, orients and names it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::places::{self, Files};
 use super::{DataError, RawImages, RawSet, idx, known};
 
-/// Reads the set that this path means, and tells in sentences what was done beside reading it.
+/// Reads the set at this path; also returns sentences that describe changes made while reading.
 pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
     let files = places::idx(path)?;
     let (mut train, mut test) = (read(&files, 0)?, read(&files, 1)?);
@@ -41,16 +41,16 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
 }
 
 fn read(files: &Files, part: usize) -> Result<RawImages, DataError> {
-    // Whole, or it had not been found.
+    // All files exist, or the set would not have been found.
     let open = |held: usize| places::open(files.file(part, held).unwrap_or(&files.folder));
     let (images_file, images) = open(0)?;
     let (labels_file, labels) = open(1)?;
-    // Labels first: they are short, and what is wrong with them is known before the images are unpacked.
+    // Labels first: they are short, so their errors show before the images are unpacked.
     let labels = idx::read_labels(&labels_file, labels)?;
     idx::join(&images_file, idx::read_images(&images_file, images)?, &labels_file, labels)
 }
 
-/// Rows become columns.
+/// Transposes the images.
 fn exchange(images: &mut RawImages) {
     let [channels, height, width] = images.shape;
     let mut pixels = Vec::with_capacity(images.pixels.len());
@@ -60,7 +60,7 @@ fn exchange(images: &mut RawImages) {
     (images.shape, images.pixels) = ([channels, width, height], pixels);
 }
 
-/// The table of the letters that lies beside the files, if there is one.
+/// Reads the table of letters beside the files, if there is one.
 fn mapping(files: &Files) -> Option<String> {
     if files.prefix.is_empty() {
         return None;
@@ -71,7 +71,7 @@ fn mapping(files: &Files) -> Option<String> {
     Some(text)
 }
 
-/// A set by the names of its folder, which claim nothing.
+/// Names a set after its folder, without claiming a known data set.
 fn neutral(files: &Files) -> String {
     let parts: Vec<_> = files.folder.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     let last = parts[parts.len().saturating_sub(2)..].join("/");

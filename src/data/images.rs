@@ -1,7 +1,7 @@
-//! Labelled images: as bytes from a file, and as the numbers a network sees.
+//! Labelled images: as bytes from a file, and as the numbers that a network reads.
 //!
-//! Readers produce a [`RawSet`]; it is cut down while it is still 8 bits, then becomes a [`DataSet`] of f32 once. The
-//! scaling is kept beside the pixels, so that black is known to a rotation and a picture can be made of any probe.
+//! Readers produce a [`RawSet`]; it is reduced while it has 8 bits, then becomes a [`DataSet`] of f32 once. The scaling is
+//! stored beside the pixels, so that a rotation knows the value of black and any probe can be shown as an image.
 
 use super::{DataError, Targets};
 use crate::spec::{DataShape, Readout, half};
@@ -15,17 +15,17 @@ pub struct Images {
     pub pixels: Vec<f32>,
     /// Class of each image.
     pub labels: Vec<usize>,
-    /// What the one output is to be for each, of a regression; else empty, and one output a class says its label.
+    /// In regression, the target of the single output for each image; else empty, and the targets are the labels.
     pub values: Vec<f32>,
 }
 
 impl Images {
-    /// How many images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// What the outputs are to be.
+    /// Returns the targets of the outputs.
     pub fn targets(&self) -> Targets<'_> {
         Targets::of(&self.labels, &self.values)
     }
@@ -34,7 +34,7 @@ impl Images {
         self.labels.is_empty()
     }
 
-    /// Values per image.
+    /// Returns the values per image.
     pub fn dim(&self) -> usize {
         self.shape.iter().product()
     }
@@ -44,14 +44,14 @@ impl Images {
         &self.pixels[index * self.dim()..][..self.dim()]
     }
 
-    /// Appends others of the same shape.
+    /// Appends other images of the same shape.
     pub(super) fn append(&mut self, others: Self) {
         self.pixels.extend(others.pixels);
         self.labels.extend(others.labels);
         self.values.extend(others.values);
     }
 
-    /// Some of these images as a task shows them.
+    /// Returns the images of these indices with the given pixels, as a task transforms them.
     pub(super) fn with_pixels(&self, pixels: Vec<f32>, of: &[usize]) -> Self {
         let labels = of.iter().map(|&index| self.labels[index]).collect();
         let values =
@@ -69,7 +69,7 @@ impl Images {
     }
 }
 
-/// Labelled images as they stand in a file.
+/// Labelled images as stored in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawImages {
     /// Channels, height, width.
@@ -102,10 +102,10 @@ impl RawImages {
         self.pixels.shrink_to_fit();
     }
 
-    /// Squares of so many pixels a side become their mean, to the nearest of the 256 greys.
+    /// Replaces squares of `side` × `side` pixels by their mean, rounded to one of 256 greys.
     ///
     /// # Errors
-    /// Squares that do not tile the images.
+    /// Fails if such squares do not tile the images.
     pub fn shrink(&mut self, side: usize) -> Result<(), DataError> {
         let [channels, height, width] = self.shape;
         if side == 1 {
@@ -135,7 +135,7 @@ impl RawImages {
     }
 }
 
-/// A data set as its files hold it. Every label is below the number of class names; a reader's duty.
+/// A data set as stored in its files. The reader ensures that every label is below the number of class names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawSet {
     pub name: String,
@@ -151,14 +151,14 @@ pub struct DataSet {
     pub class_names: Vec<String>,
     pub train: Images,
     pub test: Images,
-    /// How a pixel in 0..1 became the value in `train` and `test`.
+    /// The map from a pixel in 0..1 to the value in `train` and `test`.
     pub scaling: Scaling,
-    /// What was done beside reading the files, a sentence each: for people.
+    /// Changes made while reading the files, one sentence each, for users.
     pub notes: Vec<String>,
 }
 
 impl DataSet {
-    /// Images as a task shows them, [n, channels·height·width], in 8 bits, [n, height, width, channels].
+    /// Converts transformed images, [n, channels·height·width], to 8 bits, [n, height, width, channels].
     pub fn thumbnails(&self, pixels: &[f32]) -> Vec<u8> {
         let [channels, height, width] = self.train.shape;
         let plane = height * width;
@@ -173,7 +173,7 @@ impl DataSet {
     /// Scales the bytes of a set to 0..1.
     ///
     /// # Errors
-    /// Training and test images of different shapes.
+    /// Fails if training and test images have different shapes.
     pub fn new(raw: RawSet) -> Result<Self, DataError> {
         if raw.train.shape != raw.test.shape {
             return Err(DataError::Shapes { train: raw.train.shape, test: raw.test.shape });
@@ -191,7 +191,7 @@ impl DataSet {
         self.scaling = scaling;
     }
 
-    /// One output is to say −1 for the lower half of the classes, 1 for the upper one.
+    /// Sets the targets of a single output: −1 for the lower half of the classes, 1 for the upper one.
     pub fn halve(&mut self) {
         let classes = self.class_names.len();
         let say = |images: &mut Images| {
@@ -201,17 +201,17 @@ impl DataSet {
         say(&mut self.test);
     }
 
-    /// What the outputs of a network for it say.
+    /// Returns the meaning of the outputs of a network for this set.
     pub fn readout(&self) -> Readout {
         if self.train.values.is_empty() { Readout::Classes(self.class_names.len()) } else { Readout::Number }
     }
 
-    /// How many outputs a network for it has.
+    /// Returns the number of outputs of a network for this set.
     pub fn outputs(&self) -> usize {
         self.readout().count()
     }
 
-    /// What a cost depends on; the largest class stands for all.
+    /// Returns the properties that determine a cost; the size of the largest class is used for all.
     pub fn shape(&self) -> DataShape {
         let classes = self.class_names.len();
         let most = |images: &Images| images.by_class(classes).iter().map(Vec::len).max().unwrap_or(0);
@@ -233,12 +233,12 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Leaves pixels as they are.
+    /// Returns the map that leaves pixels unchanged.
     pub fn none(channels: usize) -> Self {
         Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
 
-    /// Mean and standard deviation of each channel, summed in f64; a constant channel is only centred.
+    /// Returns the map from mean and standard deviation of each channel, summed in f64; a constant channel is only centred.
     pub fn of(images: &Images) -> Self {
         let [channels, height, width] = images.shape;
         let plane = height * width;
@@ -254,12 +254,12 @@ impl Scaling {
         Self { mean, std }
     }
 
-    /// What a pixel of this channel becomes.
+    /// Maps a pixel of this channel to its value.
     pub fn value(&self, channel: usize, pixel: f32) -> f32 {
         (pixel - self.mean[channel]) / self.std[channel]
     }
 
-    /// The pixel that became this value, in 8 bits.
+    /// Maps a value back to its pixel, in 8 bits.
     pub fn byte(&self, channel: usize, value: f32) -> u8 {
         let pixel = value * self.std[channel] + self.mean[channel];
         (pixel * 255.0).round().clamp(0.0, 255.0) as u8

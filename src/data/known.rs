@@ -1,26 +1,26 @@
-//! What a set of IDX files is called, and its classes.
+//! Recognises known sets of IDX files, and gives them their names and classes.
 //!
-//! Guarantee: a set has the name and the classes of a known one only where its content is that of the known one; folders are
-//! named by people. All others have classes that are called by their numbers.
+//! Guarantee: a set gets the name and the classes of a known one only if its content is that of the known one, because
+//! folder names are arbitrary. The classes of all others are numbered.
 
 use flate2::Crc;
 
 use super::{RawImages, RawSet, embedded};
 
-/// Lengths and CRC-32 of the unpacked labels, without headers, and of the test images where they were at hand; computed from
-/// files whose MD5 is the one that torchvision gives for them.
-struct Sums {
+/// Checksums (CRC-32) of the unpacked labels, without headers, and of the test images where available; computed from files
+/// whose MD5 is the one in torchvision.
+struct Checksums {
     /// Training labels.
     train: u32,
     test: u32,
     test_images: Option<u32>,
 }
 
-const MNIST: Sums = Sums { train: 0xba07_e8ef, test: 0xee86_04d9, test_images: Some(0xe4ca_5f57) };
-/// Its images are compared with those inside the program.
-const FASHION: Sums = Sums { train: 0x2ed6_e46a, test: 0x242b_c73f, test_images: None };
+const MNIST: Checksums = Checksums { train: 0xba07_e8ef, test: 0xee86_04d9, test_images: Some(0xe4ca_5f57) };
+/// Recognised by comparing its images with the embedded ones.
+const FASHION: Checksums = Checksums { train: 0x2ed6_e46a, test: 0x242b_c73f, test_images: None };
 
-impl Sums {
+impl Checksums {
     fn are_of(&self, train: &RawImages, test: &RawImages) -> bool {
         let sum = |bytes: &[u8]| {
             let mut crc = Crc::new();
@@ -34,7 +34,7 @@ impl Sums {
     }
 }
 
-/// Name and classes of a known set, if these images are it.
+/// Returns name and classes of a known set, if these images are it.
 pub(super) fn name(train: &RawImages, test: &RawImages) -> Option<(String, Vec<String>)> {
     if train.shape != [1, 28, 28] || test.shape != train.shape {
         return None;
@@ -49,7 +49,8 @@ pub(super) fn name(train: &RawImages, test: &RawImages) -> Option<(String, Vec<S
     same.then(|| (name.to_owned(), embedded::class_names()))
 }
 
-/// Whether the images of each class begin with those of the same class of the other set, as far as both go.
+/// Returns whether the images of each class begin with those of the same class of the other set, up to the shorter of the
+/// two.
 fn begins_alike(known: &RawImages, images: &RawImages) -> bool {
     let dim: usize = images.shape.iter().product();
     let mut known_of: Vec<Vec<&[u8]>> = vec![Vec::new(); 256];
@@ -65,13 +66,13 @@ fn begins_alike(known: &RawImages, images: &RawImages) -> bool {
     })
 }
 
-/// So many classes that are called by their numbers.
+/// Returns numbers as names of `classes` classes.
 pub(super) fn numbered(classes: usize) -> Vec<String> {
     (0..classes).map(|class| format!("class {class}")).collect()
 }
 
-/// Classes by the table that comes with EMNIST: in each line a class and the codes of the letters that it stands for. None
-/// where it does not name every class that has images.
+/// Returns the class names from the table that comes with EMNIST: in each line a class and the codes of its letters. `None`
+/// if it does not name every class that has images.
 pub fn letters(table: &str, set: &RawSet) -> Option<Vec<String>> {
     let mut names = set.class_names.clone();
     let mut named = vec![false; names.len()];

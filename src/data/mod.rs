@@ -1,13 +1,13 @@
-//! Images (or points of the plane), tasks and probes: everything a laboratory needs to know of its data, prepared by one call.
+//! Prepares the data of a run in one call: images (or points of the plane), tasks and probes.
 //!
 //! ```text
 //! files or embedded bytes ──► RawSet (8 bits, checked) ──► DataSet (f32, scaled) ──► TaskStream ──► batches, test sets
 //!                                                                          └───────► Probes
 //! ```
 //!
-//! Guarantees: whatever bytes a file holds, reading it ends in a valid set or in a [`DataError`] of one sentence, with
-//! memory bounded by what the file really contains; images exist once, tasks are index lists and transforms over them;
-//! nothing here depends on a thread or on what was drawn before.
+//! Guarantees: for any bytes in a file, reading it ends in a valid set or in a [`DataError`] of one sentence, with memory
+//! bounded by the actual content of the file; images are stored once, and tasks are index lists and transforms over them;
+//! nothing here depends on a thread or on earlier random numbers.
 
 mod cifar;
 mod drawn;
@@ -50,15 +50,15 @@ pub use transform::Transform;
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub set: Arc<DataSet>,
-    /// The tasks by number; the order of training is the laboratory's affair.
+    /// The tasks by number; their training order is determined by the laboratory.
     pub stream: TaskStream,
     pub probes: Probes,
 }
 
-/// Loads the images of this spec and cuts them into tasks and probes.
+/// Loads the images of this spec and divides them into tasks and probes.
 ///
 /// # Errors
-/// Files that are missing or broken, tasks that are empty, classes too small for their probes; each in one sentence.
+/// Fails if files are missing or broken, tasks are empty, or classes are too small for their probes.
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
     let set = Arc::new(match spec.data.source.plane() {
         Some(plane) => plane::set(plane, spec),

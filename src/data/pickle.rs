@@ -1,13 +1,14 @@
-//! The Python version of CIFAR: a dictionary with a list of labels and one array of bytes, written by Python's pickle.
+//! Reads the Python version of CIFAR: a dictionary with a list of labels and one array of bytes, written by Python's
+//! pickle.
 //!
-//! A pickle is a program. Only the few instructions are followed that build numbers, texts, lists, dictionaries and arrays of
-//! NumPy of bytes; nothing is called, imported or run, and whatever else stands there ends the reading. Sizes are those of what is
-//! there: no length is believed before its bytes were seen.
+//! A pickle is a program. Only the instructions that build numbers, texts, lists, dictionaries and NumPy arrays of bytes
+//! are followed; nothing is called, imported or run, and any other instruction ends the reading. A length is used only once
+//! its bytes have been read.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What a pickle builds.
+/// A value built by a pickle.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
     None,
@@ -16,7 +17,7 @@ pub(super) enum Item {
     Text(Rc<str>),
     List(Vec<Item>),
     Pairs(Vec<(Item, Item)>),
-    /// A name of Python: `numpy.core.multiarray _reconstruct`.
+    /// A Python name: `numpy.core.multiarray _reconstruct`.
     Name(Rc<str>),
     /// The type of an array's values.
     Kind(Rc<str>),
@@ -29,13 +30,13 @@ pub(super) enum Item {
 }
 
 impl Item {
-    /// The value of this key.
+    /// Returns the value of this key.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Pairs(pairs) = self else { return None };
         pairs.iter().find(|(name, _)| name.word().as_deref() == Some(key)).map(|(_, value)| value)
     }
 
-    /// A text, in either of the two kinds that Python has had.
+    /// Returns a text, of either string type of Python 2 and 3.
     pub fn word(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.to_string()),
@@ -60,16 +61,16 @@ impl Item {
     }
 }
 
-/// Instructions that are followed at most: a label is three.
+/// Largest number of instructions: a label takes three.
 const MOST: usize = 4_000_000;
-/// Things that may be remembered and built into one another, which could grow without end.
+/// Largest number of values that are memoised and nested, which could otherwise grow without bound.
 const MOST_ITEMS: usize = 400_000;
 
-/// How deep lists and dictionaries lie within each other at most: CIFAR's have three, and letting go of a very deep one would need
-/// more stack than there is.
+/// Largest nesting depth of lists and dictionaries: CIFAR's have three levels, and dropping a very deep one would overflow
+/// the stack.
 const DEEPEST: usize = 6;
 
-/// How deep lists and dictionaries lie within each other here.
+/// Returns the nesting depth of lists and dictionaries.
 fn depth(item: &Item) -> usize {
     match item {
         Item::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
@@ -78,7 +79,7 @@ fn depth(item: &Item) -> usize {
     }
 }
 
-/// What these bytes build; none where they are no such pickle.
+/// Returns the value that these bytes build; `None` if they are not such a pickle.
 pub(super) fn read(bytes: &[u8]) -> Option<Item> {
     let (stack, marks, memo) = (Vec::new(), Vec::new(), HashMap::new());
     let mut machine = Machine { rest: bytes, stack, marks, memo, remembered: 0, room: bytes.len() };
@@ -93,11 +94,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Item> {
 struct Machine<'a> {
     rest: &'a [u8],
     stack: Vec<Item>,
-    /// Heights of the stack.
+    /// Heights of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u32, Item>,
     remembered: u32,
-    /// Bytes that may still be made of texts.
+    /// Number of bytes that may still be built from texts.
     room: usize,
 }
 
@@ -108,7 +109,7 @@ impl<'a> Machine<'a> {
         Some(taken)
     }
 
-    /// A number without sign of so many bytes, the lowest first.
+    /// Reads an unsigned little-endian number of `bytes` bytes.
     fn number(&mut self, bytes: usize) -> Option<usize> {
         let taken = self.take(bytes)?;
         let number = taken.iter().rev().try_fold(0usize, |sum, byte| Some(sum.checked_mul(256)? + usize::from(*byte)));
@@ -138,7 +139,7 @@ impl<'a> Machine<'a> {
         self.push(Item::Text(text))
     }
 
-    /// What was put on the stack since the last mark.
+    /// Returns the values on the stack above the last mark.
     fn since_mark(&mut self) -> Option<Vec<Item>> {
         let height = self.marks.pop().filter(|height| *height <= self.stack.len())?;
         Some(self.stack.split_off(height))
@@ -151,7 +152,7 @@ impl<'a> Machine<'a> {
     }
 
     fn remember(&mut self, place: u32) -> Option<Option<Item>> {
-        // Lists and dictionaries are remembered when they are empty, and never asked for again in these files.
+        // Lists and dictionaries are memoised while they are empty, and never read back in these files.
         let item = self.stack.last()?;
         if !matches!(item, Item::List(_) | Item::Pairs(_)) {
             let item = item.clone();
@@ -165,7 +166,7 @@ impl<'a> Machine<'a> {
         self.push(item)
     }
 
-    /// One instruction; the result where it is the last one.
+    /// Executes one instruction; returns the result if it is the last one.
     fn step(&mut self) -> Option<Option<Item>> {
         match self.take(1)?[0] {
             b'.' => self.stack.pop().map(Some),
@@ -251,7 +252,7 @@ impl<'a> Machine<'a> {
         Some(None)
     }
 
-    /// The three calls that these files have: an empty array, a type of values, and bytes that were written as text.
+    /// Executes the three calls in these files: an empty array, a type of values, and bytes written as text.
     fn call(&mut self) -> Option<Option<Item>> {
         let (given, name) = (self.stack.pop()?, self.stack.pop()?);
         let (Item::List(given), Item::Name(name)) = (given, name) else { return None };
@@ -272,7 +273,7 @@ impl<'a> Machine<'a> {
         self.push(made)
     }
 
-    /// Fills an array; a type of bytes has nothing to be filled with.
+    /// Fills an array; a type of bytes needs no filling.
     fn build(&mut self) -> Option<Option<Item>> {
         let state = self.stack.pop()?;
         let state = state.list()?;

@@ -1,8 +1,8 @@
-//! Where the files of a data set lie: in the folder that was chosen, in one of those below it that torchvision and Kaggle
-//! make, or beside each other under a name of their own, as the parts of EMNIST.
+//! Finds the files of a data set: in the chosen folder, in one of the subfolders that torchvision and Kaggle create, or
+//! beside each other under a prefix, as the parts of EMNIST.
 //!
-//! Guarantees: only names are looked at here; folders are searched [`DEPTH`] levels down and no more than [`MOST`] entries in
-//! all; only regular files are opened, never a device or a pipe, which might not end.
+//! Guarantees: only names are read here; folders are searched [`DEPTH`] levels down and at most [`MOST`] entries in all;
+//! only regular files are opened, never a device or a pipe, which might not end.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,29 +13,29 @@ use super::{Cifar, DataError};
 
 /// `data` → `MNIST` → `raw`.
 const DEPTH: usize = 3;
-/// More entries than this are no folder of data sets.
+/// A folder with more entries is not a folder of data sets.
 const MOST: usize = 20_000;
 
-/// The files of a set, or as many of them as there are.
+/// The files of a set that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Files {
     pub folder: PathBuf,
-    /// What their names begin with: `emnist-balanced`; usually nothing.
+    /// The common prefix of their names: `emnist-balanced`; usually empty.
     pub prefix: String,
-    /// Of the training and of the test part the images, then the labels; by preference.
+    /// The candidates for images and labels of the training and the test part, the preferred ones first.
     found: [[Vec<(Rank, PathBuf)>; 2]; 2],
 }
 
-/// Which of several files of the same content is read: the unpacked one before the packed one, and so on.
+/// The preference among files with the same content: unpacked before packed, and so on.
 type Rank = (bool, bool, bool, String);
 
 /// The two parts.
 const PARTS: [&str; 2] = ["train", "t10k"];
-/// What a file holds.
-const HELD: [&str; 2] = ["images-idx3", "labels-idx1"];
+/// The two kinds of files.
+const CONTENTS: [&str; 2] = ["images-idx3", "labels-idx1"];
 
 impl Files {
-    /// The file of this part (0 training, 1 test) and content (0 images, 1 labels).
+    /// Returns the file of this part (0 training, 1 test) and content (0 images, 1 labels).
     pub fn file(&self, part: usize, held: usize) -> Option<&Path> {
         self.found[part][held].first().map(|(_, path)| path.as_path())
     }
@@ -44,24 +44,24 @@ impl Files {
         self.found.iter().flatten().all(|files| !files.is_empty())
     }
 
-    /// What chooses this set as `data.path`.
+    /// Returns the value of `data.path` that chooses this set.
     pub fn choice(&self) -> PathBuf {
         if self.prefix.is_empty() { self.folder.clone() } else { self.folder.join(&self.prefix) }
     }
 
-    /// The sentence that says which file is missing, by the names that it may have.
+    /// Returns the error that names the missing file by its possible names.
     fn missing(&self) -> DataError {
         let absent = |&(part, held): &(usize, usize)| self.found[part][held].is_empty();
         let (part, held) = [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().find(absent).unwrap_or_default();
         let start = if self.prefix.is_empty() { String::new() } else { format!("{}-", self.prefix) };
-        let plain = format!("{start}{}-{}-ubyte", PARTS[part], HELD[held]);
+        let plain = format!("{start}{}-{}-ubyte", PARTS[part], CONTENTS[held]);
         let names = [plain.clone(), plain.replace("-idx", ".idx")];
         let names = names.into_iter().flat_map(|name| [name.clone(), name + ".gz"]).collect();
         DataError::Missing { folder: self.folder.clone(), names, set: "IDX" }
     }
 }
 
-/// What the name of a file says that it is: what it begins with, its part and its content.
+/// Parses the name of a file: its prefix, its part and its content.
 fn role(name: &str) -> Option<(String, usize, usize)> {
     let lower = name.to_lowercase();
     let plain: String = lower.strip_suffix(".gz").unwrap_or(&lower).replace(['.', '_', ' '], "-");
@@ -76,7 +76,7 @@ fn role(name: &str) -> Option<(String, usize, usize)> {
     (is_kind && ends).then(|| (prefix.trim_matches('-').to_owned(), part, held))
 }
 
-/// Looks through one folder; sub-folders are appended to `below`.
+/// Searches one folder; subfolders are appended to `below`.
 fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec<Files>, DataError> {
     let unreadable = |err: std::io::Error| DataError::Closed { path: folder.to_owned(), reason: reason(&err) };
     let mut sets: BTreeMap<String, Files> = BTreeMap::new();
@@ -96,7 +96,7 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
         };
         match (fs::metadata(&path), role(&name)) {
             (Ok(what), Some(role)) if what.is_file() => put(path, false, role),
-            // Kaggle unpacks each file into a folder of its name.
+            // Kaggle unpacks each file into a folder with its name.
             (Ok(what), Some(outer)) if what.is_dir() => {
                 for inner in fs::read_dir(&path).into_iter().flatten().flatten().take(16) {
                     let same = role(&inner.file_name().to_string_lossy()).is_some_and(|inner| inner == outer);
@@ -106,7 +106,7 @@ fn scan(folder: &Path, left: &mut usize, below: &mut Vec<PathBuf>) -> Result<Vec
                 }
             }
             (Ok(what), None) if what.is_dir() && !name.starts_with('.') => below.push(path),
-            // A folder whose names may be read and nothing else; a link may lead to another one.
+            // The folder may be listed but not entered. The target of a link may be in another folder.
             (Err(err), _) if err.kind() == ErrorKind::PermissionDenied && !is_link(&entry) => {
                 return Err(unreadable(err));
             }
@@ -122,11 +122,11 @@ fn is_link(entry: &fs::DirEntry) -> bool {
     entry.file_type().is_ok_and(|kind| kind.is_symlink())
 }
 
-/// The four IDX files that are meant by this path: a folder that has them, one above it, what their names begin with, or one
-/// of the files.
+/// Returns the four IDX files at this path: a folder with them, one above it, the prefix of their names, or one of the
+/// files.
 pub(super) fn idx(path: &Path) -> Result<Files, DataError> {
-    if let Some(beside) = beside(path)? {
-        return Ok(beside);
+    if let Some(files) = in_shared_folder(path)? {
+        return Ok(files);
     }
     folder(path)?;
     let (mut level, mut left, mut part, mut closed) = (vec![path.to_owned()], MOST, None, None);
@@ -163,8 +163,8 @@ pub(super) fn idx(path: &Path) -> Result<Files, DataError> {
     })
 }
 
-/// The set beside others in a folder, where the path is no folder but the beginning of its files' names, or one of them.
-fn beside(path: &Path) -> Result<Option<Files>, DataError> {
+/// Returns the set in a folder with several, if the path is the prefix of its files' names, or one of the files.
+fn in_shared_folder(path: &Path) -> Result<Option<Files>, DataError> {
     if path.is_dir() {
         return Ok(None);
     }
@@ -187,7 +187,7 @@ fn beside(path: &Path) -> Result<Option<Files>, DataError> {
     }
 }
 
-/// Fails where this is no folder, and says why.
+/// Fails with the reason if this is not a folder.
 pub(super) fn folder(path: &Path) -> Result<(), DataError> {
     match fs::metadata(path) {
         Ok(what) if what.is_dir() => Ok(()),
@@ -199,7 +199,7 @@ pub(super) fn folder(path: &Path) -> Result<(), DataError> {
     }
 }
 
-/// The folder with this file: this one, one of these names in it, or the same one level further down.
+/// Returns the folder with this file: this one, a subfolder with one of these names, or one a level further down.
 pub(super) fn with(path: &Path, file: &str, names: &[&str]) -> Result<Option<PathBuf>, DataError> {
     let (mut level, mut left) = (vec![path.to_owned()], MOST);
     for depth in 0..3 {
@@ -213,14 +213,14 @@ pub(super) fn with(path: &Path, file: &str, names: &[&str]) -> Result<Option<Pat
                 _ => {}
             }
         }
-        // Those of the usual names first.
+        // Folders with the usual names first.
         below.sort_by_key(|folder| (!names.iter().any(|name| folder.ends_with(name)), folder.clone()));
         level = below;
     }
     Ok(None)
 }
 
-/// What else a folder holds that has no IDX files, where it is something known.
+/// Identifies the content of a folder without IDX files, if it is known.
 pub(super) fn other(folder: &Path) -> Option<DataError> {
     let has = |name: &str| folder.join(name).exists();
     let say = |holds: &str, instead: &str| {
@@ -262,7 +262,7 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
     None
 }
 
-/// An archive in this folder whose name begins so.
+/// Returns an archive in this folder whose name begins with `start`.
 pub(super) fn archive(folder: &Path, start: &str) -> Option<PathBuf> {
     let paths = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST).map(|entry| entry.path());
     let begins =
@@ -270,7 +270,7 @@ pub(super) fn archive(folder: &Path, start: &str) -> Option<PathBuf> {
     paths.filter(|path| is_archive(path) && begins(path)).min()
 }
 
-/// Whether the name is that of an archive.
+/// Returns whether the name is that of an archive.
 pub(super) fn is_archive(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     [".tar.gz", ".tgz", ".tar", ".zip", ".tar.xz", ".tar.bz2", ".7z", ".rar"]
@@ -278,11 +278,11 @@ pub(super) fn is_archive(path: &Path) -> bool {
         .any(|ending| name.ends_with(ending))
 }
 
-/// Opens a regular file, with its name as errors give it.
+/// Opens a regular file; also returns its name for errors.
 pub(super) fn open(path: &Path) -> Result<(String, File), DataError> {
     let file = path.display().to_string();
     let unreadable = |reason: String| DataError::Unreadable { file: file.clone(), reason };
-    // A pipe would be waited for, and a device read for ever.
+    // Reading a pipe would block, and reading a device might never end.
     let what = fs::metadata(path).map_err(|err| unreadable(reason(&err)))?;
     if !what.is_file() {
         return Err(unreadable("it is no regular file".to_owned()));
@@ -291,7 +291,7 @@ pub(super) fn open(path: &Path) -> Result<(String, File), DataError> {
     Ok((file, handle))
 }
 
-/// What the system says, without its number.
+/// Returns the message of the system, without its number.
 fn reason(err: &std::io::Error) -> String {
     let text = err.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()

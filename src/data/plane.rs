@@ -1,13 +1,13 @@
-//! Points of the plane as images of one row and two pixels: everything that is known of images is then known of them.
+//! Points of the plane as images of one row and two pixels, so that all code for images applies to them.
 //!
-//! The first images of each class are the probes of the tasks, one task's after the other's, then come the points to train on.
-//! Nothing is standardised: the points are already what the networks of the literature saw.
+//! The first images of each class are the probes of the tasks, one task's after the other's; the training points follow.
+//! Nothing is standardised: the points are those of the networks in the literature.
 
 use super::{DataSet, Images, Scaling};
 use crate::math::plane::{Drawn, Plane, Point};
 use crate::spec::{PLANE_CLASSES, Spec};
 
-/// The set of this spec.
+/// Builds the set of this spec.
 pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
     let counts = spec.plane_points(plane);
     let training = |class: usize| {
@@ -24,7 +24,7 @@ pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
         class_names: class_names.map(str::to_owned).into(),
         train: images(training),
         test: images(|class| plane.points(class, counts.test, Drawn::Test)),
-        // As −1 is black and 1 is white.
+        // Maps −1 to black and 1 to white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.5] },
         notes: Vec::new(),
     }

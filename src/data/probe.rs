@@ -1,8 +1,8 @@
 //! The probe images: fixed, stratified, and never trained on.
 //!
-//! Each task takes the first images of each of its classes that no task before it took, so tasks that share a class look at
-//! different images of it, and which images these are depends on neither the seed nor the order of training. The network
-//! never sees a probe unless `kernel.train_on_probes` says so: on trained images one would see memory, not features.
+//! Each task takes the first images of each of its classes that no earlier task took, so tasks that share a class have
+//! different probes of it, which depend on neither the seed nor the order of training. The network never trains on a probe
+//! unless `kernel.train_on_probes` is set: on training images the kernel would show memorisation rather than features.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use super::{DataError, Targets, TaskStream};
 pub struct Probes {
     /// Channels, height, width.
     pub shape: [usize; 3],
-    /// As their task shows them, row-major [n, channels·height·width].
+    /// The pixels as transformed by each task, row-major [n, channels·height·width].
     pub pixels: Vec<f32>,
     /// Class of each.
     pub labels: Vec<usize>,
-    /// What the one output is to be for each, of a regression; else empty.
+    /// In regression, the target of the single output for each probe; else empty.
     pub values: Vec<f32>,
     /// Number of the task of each, from 1.
     pub tasks: Vec<usize>,
@@ -55,12 +55,12 @@ impl Probes {
         probes
     }
 
-    /// What the outputs are to be.
+    /// Returns the targets of the outputs.
     pub fn targets(&self) -> Targets<'_> {
         Targets::of(&self.labels, &self.values)
     }
 
-    /// How many images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -70,7 +70,7 @@ impl Probes {
     }
 }
 
-/// The probes of each task as indices of training images, and how many of each class were taken in all.
+/// Returns the probes of each task as indices of training images, and the number taken of each class in all.
 ///
 /// `plan` holds the classes of each task, ascending; `by_class` the training images of each class.
 pub(super) fn select(

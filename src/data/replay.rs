@@ -1,7 +1,7 @@
-//! Experience replay (Chaudhry et al. 2019): beside each batch of the new task as many images of the earlier ones, drawn from
-//! a small memory. The loss is the mean over both halves.
+//! Experience replay (Chaudhry et al. 2019): each batch of the new task is joined by equally many images of the earlier
+//! ones, sampled from a small memory. The loss is the mean over both halves.
 //!
-//! Like the order of an epoch it is stateless: what a step draws depends on its address alone, so that a run repeats.
+//! Like the order of an epoch it is stateless: the images of a step depend on its address alone, so that a run repeats.
 
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
@@ -12,32 +12,32 @@ use crate::math::rng::{Stream, rng};
 /// The images of one step.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// As their tasks show them, row-major [n, inputs].
+    /// The pixels as transformed by the images' tasks, row-major [n, inputs].
     pub pixels: Vec<f32>,
     /// Class of each.
     pub labels: Vec<usize>,
-    /// What its one output is to be, of a regression; else empty.
+    /// In regression, the target of the single output for each image; else empty.
     pub values: Vec<f32>,
-    /// Number of the task of each, and place among its training images.
+    /// Number of the task of each, and index among its training images.
     pub images: Vec<(usize, usize)>,
 }
 
 impl Batch {
-    /// What the outputs are to be.
+    /// Returns the targets of the outputs.
     pub fn targets(&self) -> Targets<'_> {
         Targets::of(&self.labels, &self.values)
     }
 }
 
-/// What is remembered of earlier tasks. Empty where there is none or nothing is kept.
+/// The replay memory of earlier tasks. Empty if there are none or replay is off.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Number of the task, and place among its training images.
+    /// Number of the task, and index among its training images.
     images: Vec<(usize, usize)>,
 }
 
 impl Memory {
-    /// Keeps so many training images of each of these tasks (all, where it has fewer), whichever the seed says.
+    /// Stores `kept` training images of each of these tasks (all, if it has fewer), selected by the seed.
     pub fn of(seed: u64, stream: &TaskStream, earlier: &[usize], kept: usize) -> Self {
         let mut images = Vec::new();
         for &task in earlier {
@@ -48,7 +48,7 @@ impl Memory {
         Self { images }
     }
 
-    /// Appends `count` remembered images as their tasks show them, for the step of a task that follows `done` others.
+    /// Appends `count` images from memory as their tasks transform them, for the step of a task after `done` others.
     pub fn recall(&self, (seed, task, done): (u64, usize, u64), count: usize, stream: &TaskStream, batch: &mut Batch) {
         if self.images.is_empty() {
             return;

@@ -1,12 +1,12 @@
-//! From the bytes of a source in the spec to a [`DataSet`]: the one place that knows all of them.
+//! Loads the images of any source in the spec into a [`DataSet`].
 
 use super::{Cifar, DataError, DataSet, RawSet, cifar, embedded, idx_set};
 use crate::spec::{DataSpec, Source, expanded, memory_available};
 
-/// Loads the images, keeps the first ones of each class as asked, makes them smaller and standardises them if asked.
+/// Loads the images, keeps the first ones of each class, shrinks and standardises them, all according to the spec.
 ///
 /// # Errors
-/// Files that are missing or broken, images that do not fit into memory, each in one sentence.
+/// Fails if files are missing or broken, or images do not fit into memory.
 pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
     let folder = || {
         let path = spec.path.as_deref().filter(|path| !path.as_os_str().is_empty());
@@ -18,7 +18,7 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
         Source::Idx => idx_set::load(&folder()?)?,
         Source::Cifar10 => plain(cifar::load(&folder()?, Cifar::Ten)?),
         Source::Cifar100 => plain(cifar::load(&folder()?, Cifar::Hundred)?),
-        // Their points depend on the tasks and probes of the run, so they are made in `prepare`.
+        // The points depend on the tasks and probes of the run, so `prepare` creates them.
         Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => return Err(DataError::Points),
     };
     raw.train.keep_first(spec.per_class);
@@ -37,10 +37,10 @@ pub fn load(spec: &DataSpec) -> Result<DataSet, DataError> {
     Ok(set)
 }
 
-/// Whether the images fit into memory as numbers of four bytes.
+/// Fails if the images do not fit into memory as f32.
 fn fits(raw: &RawSet) -> Result<(), DataError> {
     let needed = 4 * (raw.train.pixels.len() + raw.test.pixels.len()) as u64;
-    // Nobody has so little.
+    // Every machine has this much.
     if needed < 256 << 20 {
         return Ok(());
     }

@@ -1,8 +1,8 @@
-//! The task stream: which images each task trains and tests on, and what it does to them.
+//! The task stream: the training and test images of each task, and its transform.
 //!
-//! Tasks are index lists and a [`Transform`] over one shared set. They are held by number, their identity; in which order they
-//! are trained is the laboratory's affair. Every task has at least one training image of each of its classes and none that
-//! is a probe of *any* task (unless the spec says so): a stream that could not keep this is refused with the task's name.
+//! Tasks are index lists and a [`Transform`] over one shared set. They are identified by number; the order in which they
+//! are trained is determined by the laboratory. Every task has at least one training image of each of its classes and none
+//! that is a probe of *any* task (unless the spec allows it): a stream that violates this is refused with the task's name.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -29,21 +29,22 @@ pub struct Task {
     transform: Transform,
     /// Indices into `set.train`, ascending.
     train: Vec<usize>,
-    /// All that could be trained on, in the order in which the seed takes them: `train` are the first, where their number is given.
+    /// All images that could be trained on, in the order given by the seed: `train` holds the first ones, if their number
+    /// is limited.
     order: Vec<usize>,
     /// Indices into `set.test`, ascending.
     test: Vec<usize>,
     /// Indices into `set.train`, by class.
     probes: Vec<usize>,
-    /// Black, channel by channel.
+    /// The value of black in each channel.
     background: Vec<f32>,
 }
 
 impl TaskStream {
-    /// Cuts a set into the tasks of this spec.
+    /// Divides a set into the tasks of this spec.
     ///
     /// # Errors
-    /// A task without a class, a class without an image, a class too small for its probes.
+    /// Fails if a task has no class, a class has no image, or a class is too small for its probes.
     pub fn new(spec: &Spec, set: Arc<DataSet>) -> Result<Self, DataError> {
         let names = &set.class_names;
         let plan = plan(spec, &set)?;
@@ -55,7 +56,7 @@ impl TaskStream {
             }
         }
         let (probes, taken) = probe::select(&plan, &by_class, spec.kernel.probes_per_class, names)?;
-        // The probes are the first images of each class, so what may be trained on is the rest.
+        // The probes are the first images of each class; the rest may be trained on.
         let skipped = |class: usize| if spec.kernel.train_on_probes { 0 } else { taken[class] };
         let pool: Vec<&[usize]> = (0..names.len()).map(|class| &by_class[class][skipped(class)..]).collect();
         let black: Vec<f32> = (0..set.train.shape[0]).map(|channel| set.scaling.value(channel, 0.0)).collect();
@@ -63,7 +64,7 @@ impl TaskStream {
         let mut tasks = Vec::with_capacity(plan.len());
         for (number, (classes, probes)) in (1..).zip(plan.into_iter().zip(probes)) {
             let wanted = wanted(spec, number, &classes, &pool);
-            // The sign of a number that is drawn is no class that must be there.
+            // A sign of a synthetic target is no class that must occur.
             let none = wanted.iter().all(|(_, count)| *count == 0);
             if let Some(&(class, _)) = wanted.iter().find(|(_, count)| *count == 0)
                 && (none || !spec.data.source.is_drawn())
@@ -109,22 +110,22 @@ impl TaskStream {
         Ok(Self { set, tasks })
     }
 
-    /// The images all tasks share.
+    /// Returns the images all tasks share.
     pub fn set(&self) -> &Arc<DataSet> {
         &self.set
     }
 
-    /// All tasks; index 0 is task 1.
+    /// Returns all tasks; index 0 is task 1.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The task of this number, from 1.
+    /// Returns the task of this number, from 1.
     pub fn task(&self, number: usize) -> &Task {
         &self.tasks[number - 1]
     }
 
-    /// What the record says of the tasks, by number.
+    /// Returns the descriptions of the tasks for the record, by number.
     pub fn infos(&self) -> Vec<TaskInfo> {
         self.tasks.iter().map(|task| task.info.clone()).collect()
     }
@@ -135,27 +136,27 @@ impl Task {
         &self.info
     }
 
-    /// Its identity, from 1.
+    /// Returns its number, from 1.
     pub fn number(&self) -> usize {
         self.info.number
     }
 
-    /// Its classes, ascending.
+    /// Returns its classes, ascending.
     pub fn classes(&self) -> &[usize] {
         &self.info.classes
     }
 
-    /// How many images it trains on.
+    /// Returns the number of its training images.
     pub fn train_len(&self) -> usize {
         self.train.len()
     }
 
-    /// Its training images as indices into the set's, ascending.
+    /// Returns its training images as indices into the set's, ascending.
     pub fn train_indices(&self) -> &[usize] {
         &self.train
     }
 
-    /// Its probes as indices into the set's training images, by class.
+    /// Returns its probes as indices into the set's training images, by class.
     pub fn probes(&self) -> &[usize] {
         &self.probes
     }
@@ -164,22 +165,22 @@ impl Task {
         &self.transform
     }
 
-    /// Fills the buffers with these of its training images (numbers in `0..train_len()`): pixels [n, d], and classes.
+    /// Replaces the buffers by these of its training images (indices in `0..train_len()`): pixels [n, d], and classes.
     ///
     /// # Panics
-    /// If a number is not below `train_len()`.
+    /// If an index is not below `train_len()`.
     pub fn batch(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         pixels.clear();
         labels.clear();
         self.append(indices, pixels, labels);
     }
 
-    /// All images that it could train on, in the order in which the seed takes them.
+    /// Returns all images on which it could train, in the order given by the seed.
     pub(super) fn order(&self) -> &[usize] {
         &self.order
     }
 
-    /// Some images of the set as it shows them.
+    /// Returns some images of the set, transformed.
     pub(super) fn show(&self, chosen: &[usize]) -> Images {
         let images = &self.set.train;
         let mut pixels = Vec::with_capacity(chosen.len() * images.dim());
@@ -187,7 +188,7 @@ impl Task {
         images.with_pixels(pixels, chosen)
     }
 
-    /// What the one output is to be for these of its training images, of a regression; else nothing.
+    /// Returns, in regression, the targets of the single output for these of its training images; else an empty list.
     pub fn values(&self, indices: &[usize]) -> Vec<f32> {
         if self.set.train.values.is_empty() {
             return Vec::new();
@@ -195,7 +196,7 @@ impl Task {
         indices.iter().map(|&index| self.set.train.values[self.train[index]]).collect()
     }
 
-    /// The same behind what the buffers hold.
+    /// Appends these of its training images to the buffers.
     pub(super) fn append(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         for &index in indices {
             let image = self.train[index];
@@ -204,7 +205,7 @@ impl Task {
         }
     }
 
-    /// The first of its training images of each class, at most so many, as it shows them.
+    /// Returns the first of its training images of each class, at most `most` each, transformed.
     pub fn first_of_each_class(&self, most: usize) -> Images {
         let images = &self.set.train;
         let mut left: HashMap<usize, usize> = HashMap::new();
@@ -216,7 +217,7 @@ impl Task {
         self.show(&chosen)
     }
 
-    /// All its test images, as it shows them. A copy: keep it where it is needed often.
+    /// Returns a copy of all its test images, transformed. The caller should keep it if it is needed often.
     pub fn test(&self) -> Images {
         let images = &self.set.test;
         let mut pixels = Vec::with_capacity(self.test.len() * images.dim());
@@ -226,7 +227,7 @@ impl Task {
         images.with_pixels(pixels, &self.test)
     }
 
-    /// Appends one image of the set as this task shows it.
+    /// Appends one image of the set, transformed.
     pub(super) fn extend(&self, images: &Images, index: usize, into: &mut Vec<f32>) {
         let plane = images.shape[1] * images.shape[2];
         for (plane, &black) in images.image(index).chunks_exact(plane).zip(&self.background) {
@@ -235,12 +236,12 @@ impl Task {
     }
 }
 
-/// The classes of each task, ascending. Does not trust that the spec was validated against this very set.
+/// Returns the classes of each task, ascending. Does not assume that the spec was validated against this set.
 fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
     let classes = set.class_names.len();
     let mut plan = match spec.tasks.kind {
         TaskKind::Split => spec.tasks.split_classes(),
-        // A number that no image has is no class: the letters of EMNIST begin with 1.
+        // A number without images is not a class: the letters of EMNIST begin with 1.
         TaskKind::Permuted | TaskKind::Rotated => {
             let there: BTreeSet<usize> = set.train.labels.iter().copied().collect();
             vec![there.into_iter().collect(); spec.tasks.count]
@@ -273,7 +274,7 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
     Ok(plan)
 }
 
-/// How many of the pool's images of each class the task trains on.
+/// Returns the number of the pool's images of each class on which the task trains.
 fn wanted(spec: &Spec, number: usize, classes: &[usize], pool: &[&[usize]]) -> Vec<(usize, usize)> {
     let [first, second] = match spec.tasks.classes.as_slice() {
         [first, second] if spec.tasks.kind.shifts_frequencies() => [first, second],
@@ -293,12 +294,12 @@ fn transform(spec: &Spec, number: usize, [_, height, width]: [usize; 3]) -> Tran
     }
 }
 
-/// Degrees that a task of a rotated stream is turned by, within one turn.
+/// Returns the rotation of a task of a rotated stream in degrees, within one turn.
 fn angle(spec: &Spec, number: usize) -> f64 {
     ((number - 1) as f64 * (spec.tasks.angle % 360.0)) % 360.0
 }
 
-/// A few words for people.
+/// Describes a task in a few words for users.
 fn task_name(spec: &Spec, number: usize, classes: &[usize], names: &[String]) -> String {
     match spec.tasks.kind {
         TaskKind::Split => listed(classes, names),

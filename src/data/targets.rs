@@ -1,7 +1,7 @@
-//! What the outputs of a network are to be: a class, one-hot, or a number.
+//! Targets of a network's outputs: a class, one-hot, or a number.
 //!
-//! Classification is the usual case; regression has one output and a number for each sample, and its two classes are the signs of
-//! that number, so that whatever counts classes goes on counting. Which output speaks of a class says [`Readout`].
+//! Classification is the usual case; regression has one output and a number for each sample, and its two classes are the
+//! signs of that number, so that code that counts classes still applies. [`Readout`] maps a class to its output.
 
 #[cfg(doc)]
 use crate::spec::Readout;
@@ -9,19 +9,19 @@ use crate::spec::Readout;
 /// The targets of n samples.
 #[derive(Clone, Copy, Debug)]
 pub enum Targets<'a> {
-    /// The class of each; the targets are one-hot.
+    /// The class of each sample; the targets are one-hot.
     Classes(&'a [usize]),
-    /// The number of each, of the one output.
+    /// The target of the single output for each sample.
     Values(&'a [f32]),
 }
 
 impl<'a> Targets<'a> {
-    /// The values where there are some, else the classes.
+    /// Returns the values if there are any, else the classes.
     pub fn of(labels: &'a [usize], values: &'a [f32]) -> Self {
         if values.is_empty() { Self::Classes(labels) } else { Self::Values(values) }
     }
 
-    /// How many samples.
+    /// Returns the number of samples.
     pub fn len(self) -> usize {
         match self {
             Self::Classes(labels) => labels.len(),
@@ -33,7 +33,7 @@ impl<'a> Targets<'a> {
         self.len() == 0
     }
 
-    /// y of a sample and output.
+    /// Returns y for a sample and output.
     pub fn at(self, sample: usize, output: usize) -> f32 {
         match self {
             Self::Classes(labels) => f32::from(u8::from(labels[sample] == output)),
@@ -41,17 +41,17 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// All of them, row-major [n, outputs].
+    /// Returns all targets, row-major [n, outputs].
     pub fn matrix(self, outputs: usize) -> Vec<f32> {
         (0..self.len() * outputs).map(|at| self.at(at / outputs, at % outputs)).collect()
     }
 
-    /// The class of each sample, as [`Self::class`] has it.
+    /// Returns the class of each sample, as [`Self::class`] does.
     pub fn classes(self) -> Vec<usize> {
         (0..self.len()).map(|sample| self.class(sample)).collect()
     }
 
-    /// The class of a sample; of a number, whether it is above 0.
+    /// Returns the class of a sample; for a number, 1 if it is above 0, else 0.
     pub fn class(self, sample: usize) -> usize {
         match self {
             Self::Classes(labels) => labels[sample],

@@ -1,20 +1,20 @@
-//! What a task does to its images: nothing, a permutation of pixels, a rotation.
+//! Transforms of a task's images: none, a permutation of pixels, or a rotation.
 //!
-//! A transform is a table of where each pixel comes from, applied as images are drawn, so that ten permuted tasks do not hold
-//! ten copies of a data set. Both kinds commute with standardisation, because the weights of a pixel sum to one once the
-//! black outside has its share: rotating standardised images with standardised black equals rotating first.
+//! A transform is a table of source pixels, applied when images are read, so that ten permuted tasks do not store ten
+//! copies of a data set. Both kinds commute with standardisation, because the weights of a pixel sum to one including the
+//! share of the black background: rotating standardised images with standardised black equals rotating first.
 
 use rand::seq::SliceRandom as _;
 
 use crate::math::rng::{Stream, rng};
 
-/// Where the pixels of a plane come from; every channel is treated alike.
+/// The source pixels of a plane; the same for every channel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Transform {
     Identity,
     /// Pixel p is the pixel `.0[p]` of the original.
     Permuted(Vec<u32>),
-    /// Each pixel is a mean of up to four others and of what lies outside.
+    /// Each pixel is a weighted mean of up to four others and the background.
     Rotated(Vec<Tap>),
 }
 
@@ -27,14 +27,14 @@ pub struct Tap {
 }
 
 impl Transform {
-    /// A permutation of `pixels` places, drawn for this task of this seed.
+    /// Returns a random permutation of `pixels` places, for this task and seed.
     pub fn permuted(seed: u64, task: usize, pixels: usize) -> Self {
         let mut places: Vec<u32> = (0..pixels as u32).collect();
         places.shuffle(&mut rng(seed, Stream::Permutation, task as u64, 0));
         Self::Permuted(places)
     }
 
-    /// A turn about the centre, counter-clockwise on the screen, bilinear. Whole right angles of a square are exact.
+    /// Returns a rotation about the centre, counter-clockwise on the screen, bilinear. Right angles of a square are exact.
     pub fn rotated(degrees: f64, height: usize, width: usize) -> Self {
         let angle = degrees.rem_euclid(360.0);
         if angle == 0.0 {
@@ -51,7 +51,7 @@ impl Transform {
         Self::Rotated(taps.collect())
     }
 
-    /// Appends one transformed plane; `background` is what black is in this channel.
+    /// Appends one transformed plane; `background` is the value of black in this channel.
     pub fn extend(&self, plane: &[f32], background: f32, into: &mut Vec<f32>) {
         match self {
             Self::Identity => into.extend_from_slice(plane),
@@ -65,7 +65,7 @@ impl Transform {
 }
 
 impl Tap {
-    /// Bilinear weights at a place (row, column) between pixels.
+    /// Returns the bilinear weights at a position (row, column) between pixels.
     fn at([row, column]: [f64; 2], height: usize, width: usize) -> Self {
         let mut tap = Self::default();
         let corners = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)];
@@ -83,7 +83,7 @@ impl Tap {
     }
 }
 
-/// A sine that is 10⁻¹⁷ beside zero must not smear a right angle over two pixels.
+/// Rounds a position: a sine of 10⁻¹⁷ instead of zero must not blur a rotation by a right angle over two pixels.
 fn snap(place: f64) -> f64 {
     if (place - place.round()).abs() < 1e-9 { place.round() } else { place }
 }

@@ -1,9 +1,8 @@
-//! What is left behind when the program breaks: a report with all that somebody needs who is to find out why.
+//! Writes a crash report when the program panics, with the information needed to find the cause.
 //!
-//! Guarantees: only a panic of the main thread is a crash, because it takes the window along; one of another thread is caught
-//! by whoever started it, and is no more than a line of the log; nor is one a crash that comes of a display that went away, as at
-//! a logout. The report is written before anything is unwound; that it was
-//! written is told once, at the next start. There are never more than a few.
+//! Guarantees: only a panic of the main thread is a crash, because it closes the window; a panic of another thread is
+//! caught by the code that started it, and only logged; a panic due to a lost display, as at a logout, is not a crash
+//! either. The report is written before unwinding; the next start mentions it once. Only the latest few are kept.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,26 +16,26 @@ use log::Level;
 use super::VERSION;
 use super::log_file::Journal;
 
-/// Names the report of which nobody has been told.
-const UNTOLD: &str = "crash.new";
-/// Reports that are kept.
-const KEPT: usize = 5;
+/// Name of the file that refers to the report not yet mentioned.
+const UNSEEN: &str = "crash.new";
+/// Number of reports kept.
+const MOST_REPORTS: usize = 5;
 
-/// What a report says beside the panic itself.
+/// The contents of a report besides the panic itself.
 pub struct Facts {
-    /// Where reports are written.
+    /// The folder of the reports.
     pub folder: PathBuf,
     pub log: PathBuf,
     pub journal: Arc<Journal>,
-    /// The operating system and the processor, in words.
+    /// The operating system and the processor.
     pub system: String,
-    /// Where the run is that is being autosaved, if there is one.
+    /// Returns the folder of the run that is being autosaved, if there is one.
     pub autosaved: Box<dyn Fn() -> Option<PathBuf> + Send + Sync>,
-    /// Whether it is the display that broke the window (it has gone, or lacks what a window needs): no fault is to be reported.
+    /// Returns whether the display caused the panic (it is gone, or lacks a required feature): then nothing is reported.
     pub is_the_displays: fn() -> bool,
 }
 
-/// A panic in words.
+/// The message and place of a panic.
 #[derive(Clone, Debug)]
 pub struct Broken {
     pub message: String,
@@ -57,7 +56,7 @@ impl Broken {
     }
 }
 
-/// The operating system and the processor, in words.
+/// Returns the operating system and the processor in words.
 pub fn system() -> String {
     use sysinfo::System;
 
@@ -67,7 +66,7 @@ pub fn system() -> String {
     format!("{name}{kernel}, {}, {threads} threads", std::env::consts::ARCH)
 }
 
-/// Has crashes of this thread reported, and panics of all others noted in the log and otherwise told as before.
+/// Installs the panic hook: reports crashes of this thread, and logs panics of all others before the previous hook runs.
 pub fn watch(facts: Facts) {
     let main = std::thread::current().id();
     let before = std::panic::take_hook();
@@ -90,13 +89,13 @@ pub fn watch(facts: Facts) {
             Ok(path) => format!("the report is in {}", path.display()),
             Err(err) => format!("no report could be written into {}: {err}", facts.folder.display()),
         };
-        // Not `eprintln!`, which breaks where nobody reads.
+        // Not `eprintln!`, which panics if standard error is closed.
         let _ = writeln!(io::stderr(), "Kernelscope broke at {}: {}; {told}", broken.place, broken.message);
     }));
 }
 
 impl Facts {
-    /// The report of this panic.
+    /// Formats the report of this panic.
     pub fn report(&self, broken: &Broken) -> String {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %:z");
         let autosaved = (self.autosaved)().map_or("none".to_owned(), |path| path.display().to_string());
@@ -117,29 +116,29 @@ impl Facts {
         text
     }
 
-    /// Writes the report of this panic, and that nobody has been told of it.
+    /// Writes the report of this panic, and marks it as not yet mentioned.
     fn write(&self, broken: &Broken) -> io::Result<PathBuf> {
-        // The number tells two windows apart that break in the same second.
+        // The process number distinguishes two windows that crash in the same second.
         let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%SZ");
         let name = format!("crash-{time}-{}.txt", std::process::id());
         let path = self.folder.join(&name);
         fs::write(&path, self.report(broken))?;
-        fs::write(self.folder.join(UNTOLD), name)?;
+        fs::write(self.folder.join(UNSEEN), name)?;
         Ok(path)
     }
 }
 
-/// The report of which nobody has been told yet, once; old ones are removed.
+/// Returns the report not yet mentioned, once; removes old ones.
 pub fn untold(folder: &Path) -> Option<PathBuf> {
     let is_report = |name: &str| name.starts_with("crash-") && name.ends_with(".txt");
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut reports: Vec<String> = names.filter(|name| is_report(name)).collect();
     reports.sort();
-    for old in &reports[..reports.len().saturating_sub(KEPT)] {
-        // One that cannot be removed harms nobody.
+    for old in &reports[..reports.len().saturating_sub(MOST_REPORTS)] {
+        // A file that cannot be removed does no harm.
         let _ = fs::remove_file(folder.join(old));
     }
-    let note = folder.join(UNTOLD);
+    let note = folder.join(UNSEEN);
     let named = fs::read_to_string(&note).ok()?;
     let _ = fs::remove_file(&note);
     let named = named.trim();

@@ -1,8 +1,8 @@
-//! The log: to standard error as `RUST_LOG` says, and into a file that can be read after the program has gone.
+//! The log: to standard error according to `RUST_LOG`, and to a file that can be read after the program has ended.
 //!
-//! Guarantees: a line is in the system's hands when it has been logged, so that no kill takes it back; the file of the start
-//! before stays, under another name; a file ends at 4 MiB. What a library says in every frame fills no disk. Windows that are open
-//! at the same time have a file each.
+//! Guarantees: a logged line has been passed to the operating system, so that killing the program does not lose it; the
+//! file of the previous start is kept under another name; a file ends at 4 MiB, so that messages repeated in every frame
+//! fill no disk. Windows that are open at the same time have separate files.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
@@ -13,25 +13,25 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// The file of this start, and where that of the start before is.
+/// Names of the log files of this start and of the previous one.
 pub const LOG: &str = "kernelscope.log";
 pub const PREVIOUS: &str = "kernelscope.previous.log";
-/// Bytes of a file at most.
-const MOST: u64 = 4 << 20;
-/// Lines that a crash report ends with.
-const LAST: usize = 40;
+/// Largest number of bytes of a file.
+const MOST_BYTES: u64 = 4 << 20;
+/// Number of log lines at the end of a crash report.
+const LAST_LINES: usize = 40;
 
 /// The log of this start.
 pub struct Journal {
     stderr: env_logger::Logger,
     book: Mutex<Book>,
-    /// Whether another window of this user is open and has the usual file.
+    /// True if another window of this user is open and has the usual file.
     is_another: bool,
-    /// Says to others that these files have an owner; none where the system locks nothing.
+    /// The lock that marks these files as owned; `None` if the system has no locks.
     _lock: Option<File>,
 }
 
-/// The file, as long as it takes more, and its last lines.
+/// The file, until it is full, and its last lines.
 #[derive(Default)]
 struct Book {
     file: Option<File>,
@@ -39,7 +39,7 @@ struct Book {
     last: VecDeque<String>,
 }
 
-/// What goes to standard error, unless `RUST_LOG` says what.
+/// Returns the logger for standard error, filtered by `RUST_LOG`, else by `usual`.
 fn stderr(usual: &str) -> env_logger::Logger {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(usual)).build()
 }
@@ -48,24 +48,24 @@ fn stderr(usual: &str) -> env_logger::Logger {
 pub fn to_stderr() {
     let logger = stderr("warn");
     log::set_max_level(logger.filter());
-    // Somebody logs already: that is theirs to do.
+    // If a logger is installed already, it is kept.
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
 impl Journal {
-    /// A log in this folder, whose log until now becomes the one before. Where that is another window's and still written, a log
-    /// under a number of its own.
+    /// Opens a log in this folder, whose current log becomes the previous one. If another window is still writing that, the
+    /// log gets a numbered name.
     ///
     /// # Errors
-    /// When there can be no file in this folder.
+    /// Fails if no file can be written in this folder.
     pub fn open(folder: &Path) -> io::Result<(Self, PathBuf)> {
         let owned = |file: File, path, lock, is_another| {
-            let book = Book { file: Some(file), left: MOST, last: VecDeque::new() };
-            // What libraries say of a display is in the file; the program says it in its own words.
+            let book = Book { file: Some(file), left: MOST_BYTES, last: VecDeque::new() };
+            // Messages of libraries about the display go to the file only; the program reports them in its own words.
             let stderr = stderr(concat!(env!("CARGO_PKG_NAME"), "=warn"));
             (Self { stderr, book: Mutex::new(book), is_another, _lock: lock }, path)
         };
-        // The folder stands for its usual files: these change their names.
+        // The folder is locked rather than the files, because these are renamed.
         if let Some(lock) = owner(File::open(folder)) {
             let path = folder.join(LOG);
             if path.exists() {
@@ -84,12 +84,12 @@ impl Journal {
         Err(io::Error::other("too many windows are open"))
     }
 
-    /// Whether another window of this user is open and has the usual file.
+    /// Returns whether another window of this user is open and has the usual file.
     pub fn is_another(&self) -> bool {
         self.is_another
     }
 
-    /// Makes it the log of the program; false where there is one already.
+    /// Installs it as the program's logger; returns false if there is one already.
     pub fn install(self: &Arc<Self>) -> bool {
         let installed = log::set_boxed_logger(Box::new(Arc::clone(self))).is_ok();
         if installed {
@@ -98,7 +98,7 @@ impl Journal {
         installed
     }
 
-    /// Writes a line into the file alone.
+    /// Writes a line to the file alone.
     pub fn note(&self, level: Level, target: &str, text: &str) {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
         let text = text.replace('\n', "\n    ");
@@ -107,8 +107,7 @@ impl Journal {
         }
     }
 
-    /// The book, as soon as nobody else writes in it. Not waited for without end: a thread that broke while it wrote a line
-    /// comes here once more to say so.
+    /// Locks the book. The wait is bounded, because a thread that panics while it writes a line logs that panic here, too.
     fn book(&self) -> Option<MutexGuard<'_, Book>> {
         for _ in 0..100 {
             match self.book.try_lock() {
@@ -120,19 +119,19 @@ impl Journal {
         None
     }
 
-    /// The last lines, oldest first.
+    /// Returns the last lines, oldest first.
     pub fn last(&self) -> Vec<String> {
         self.book().map(|book| book.last.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// What is worth a line of the file: warnings, what this program itself tells, and what the user asked to see.
+    /// Returns whether the file includes a message: warnings, messages of this program, and those enabled by the user.
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let ours = metadata.target().starts_with(env!("CARGO_PKG_NAME"));
         metadata.level() <= Level::Warn || (ours && metadata.level() <= Level::Info) || self.stderr.enabled(metadata)
     }
 }
 
-/// The lock on this file, or that there are no locks here; none where somebody else holds it.
+/// Locks this file; `Some(None)` if there are no locks here, `None` if it is already locked.
 fn owner(file: io::Result<File>) -> Option<Option<File>> {
     let Ok(file) = file else { return Some(None) };
     match file.try_lock() {
@@ -164,14 +163,15 @@ impl Book {
         if let Some(file) = &mut self.file {
             let bytes = line.len() as u64 + 1;
             let full = bytes > self.left;
-            let text = if full { format!("{} MiB: the log ends here\n", MOST >> 20) } else { format!("{line}\n") };
-            // A disk that is full ends the file; standard error still has what is worth reading.
+            let text =
+                if full { format!("{} MiB: the log ends here\n", MOST_BYTES >> 20) } else { format!("{line}\n") };
+            // A full disk ends the file; standard error remains.
             if file.write_all(text.as_bytes()).is_err() || full {
                 self.file = None;
             }
             self.left = self.left.saturating_sub(bytes);
         }
-        if self.last.len() == LAST {
+        if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
         self.last.push_back(line);

@@ -1,9 +1,9 @@
-//! The program on this machine: which version it is, its log, and what it leaves behind when it breaks.
+//! Diagnostics: the version, the log file and crash reports.
 //!
-//! Guarantee: nothing here keeps the program from its work; where a file cannot be written there is one less to read.
+//! Guarantee: nothing here interrupts the program; a file that cannot be written is omitted.
 
 pub mod crash_report;
 pub mod log_file;
 
-/// The version, with the commit it was built from where one is known.
+/// The version, with the commit from which it was built if known.
 pub const VERSION: &str = env!("KERNELSCOPE_VERSION");

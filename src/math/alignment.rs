@@ -1,15 +1,15 @@
-//! How well a kernel's large directions are those of the labels.
+//! Alignment of a kernel with the labels.
 
 use super::Gram;
 
-/// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖) with Y one-hot; 1 when the kernel is the label kernel. Labels at random do not give 0, for neither
-/// matrix is centred: a constant kernel and C classes of equal size give 1/√C. NaN of a kernel that is 0.
+/// Returns ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖) with Y one-hot; 1 if the kernel is the label kernel. Random labels do not give 0, since
+/// neither matrix is centred: a constant kernel and C classes of equal size give 1/√C. NaN for a kernel that is 0.
 pub fn alignment(gram: &Gram, labels: &[usize]) -> f64 {
     cosine(&gram.over(gram.scale()), &label_gram(labels)).unwrap_or(f64::NAN)
 }
 
-/// The same of HKH and HYYᵀH, which is CKA(K, YYᵀ) (Kornblith et al. 2019); `None` when there is but one class, whose label
-/// kernel is constant, and of a kernel that is constant but for rounding ([`Gram::turned`]).
+/// Returns the alignment of HKH and HYYᵀH, which is CKA(K, YYᵀ) (Kornblith et al. 2019); `None` with a single class, whose
+/// label kernel is constant, and for a kernel that is constant up to rounding ([`Gram::turned`]).
 pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     if labels.windows(2).all(|pair| pair[0] == pair[1]) {
         return None;
@@ -17,7 +17,7 @@ pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     cosine(&gram.over(gram.scale()).turned()?, &label_gram(labels).centred())
 }
 
-/// YYᵀ of one-hot labels: 1 where two images share their class.
+/// Returns YYᵀ of one-hot labels: 1 where two images share their class.
 pub fn label_gram(labels: &[usize]) -> Gram {
     let n = labels.len();
     let same = |at: usize| f64::from(u8::from(labels[at / n] == labels[at % n]));

@@ -1,16 +1,17 @@
-//! A kernel taken apart into its eigenvectors, and which of them are more than rounding: what regression and descent with a kernel
-//! that may be singular are made of.
+//! The eigendecomposition of a kernel, and which eigenvalues exceed rounding error: the basis of regression and gradient
+//! descent with a kernel that may be singular.
 //!
-//! Eigenvalues up to the *noise* count as 0. It is the largest of
+//! Eigenvalues up to the *noise* count as 0. The noise is the largest of
 //!
-//! * max(n, 8) ε λ_max with ε = 2⁻⁵², which is what the eigen-solver leaves of a 0;
+//! * max(n, 8) ε λ_max with ε = 2⁻⁵², the eigen-solver's error for an eigenvalue of 0;
 //! * 2 √n ε₃₂ max Kᵢᵢ with ε₃₂ = 2⁻²³, for a kernel whose products were rounded to f32 ([`Rounding::Single`]);
-//! * twice the size of the least eigenvalue where that is below 0, because only rounding can have put it there. Where it is
-//!   beyond a thousandth of the mean of the diagonal it is no rounding, and only a ridge that lifts it makes a regression.
+//! * twice the absolute value of the least eigenvalue if that is negative, because only rounding can have made it so. If it
+//!   exceeds a thousandth of the mean of the diagonal it is no rounding error, and only a ridge that lifts it permits a
+//!   regression.
 //!
-//! Along directions that count as 0 the kernel with any other image is 0 as well, so a ridge that goes to 0 leaves nothing of
-//! them in a prediction: they are left out. That is the pseudo-inverse. Whether a Cholesky decomposition succeeds says nothing
-//! of all this: of an exactly singular matrix rounding may leave a pivot that is positive.
+//! Along directions that count as 0 the kernel with any other image is 0 as well, so in the limit of a vanishing ridge they
+//! do not contribute to a prediction: they are omitted. That is the pseudo-inverse. The success of a Cholesky decomposition
+//! is no criterion: rounding may leave a positive pivot in an exactly singular matrix.
 
 use faer::{Mat, MatRef};
 
@@ -19,7 +20,7 @@ use super::product::product;
 use super::regression::RegressionError;
 use super::spectrum::eigenpairs;
 
-/// In which numbers the products of a kernel were taken.
+/// The precision in which the products of a kernel were computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
     /// f64, as in theory.
@@ -28,10 +29,10 @@ pub enum Rounding {
     Single,
 }
 
-/// A kernel [n, n] as V Λ Vᵀ.
+/// The decomposition K = V Λ Vᵀ of a kernel [n, n].
 #[derive(Clone, Debug)]
 pub struct Decomposed {
-    /// Ascending, as they are.
+    /// Ascending, unmodified.
     values: Vec<f64>,
     vectors: Mat<f64>,
     noise: f64,
@@ -40,8 +41,10 @@ pub struct Decomposed {
 }
 
 impl Decomposed {
+    /// Decomposes the kernel.
+    ///
     /// # Errors
-    /// When the eigen-solver does not converge, in words.
+    /// Fails if the eigen-solver does not converge.
     pub fn of(kernel: &Gram, rounding: Rounding) -> Result<Self, String> {
         let (values, vectors) = eigenpairs(kernel)?;
         let n = kernel.len();
@@ -59,43 +62,44 @@ impl Decomposed {
         Ok(Self { values, vectors, noise, unit })
     }
 
-    /// Eigenvalues as they are, ascending.
+    /// Returns the unmodified eigenvalues, ascending.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// Eigenvectors, in columns.
+    /// Returns the eigenvectors as columns.
     pub fn vectors(&self) -> MatRef<'_, f64> {
         self.vectors.as_ref()
     }
 
-    /// How many eigenvalues are above the noise.
+    /// Returns the number of eigenvalues above the noise.
     pub fn rank(&self) -> usize {
         self.values.iter().filter(|value| **value > self.noise).count()
     }
 
-    /// What counts as 0 at most.
+    /// Returns the noise, the threshold up to which eigenvalues count as 0.
     pub fn noise(&self) -> f64 {
         self.noise
     }
 
-    /// What is added to the eigenvalues beside this ridge: the noise, where it leaves any direction out, and else 0.
+    /// Returns the constant added to the eigenvalues beside this ridge: the noise if any direction is omitted, else 0.
     pub fn jitter(&self, ridge: f64) -> f64 {
         let all = self.values.iter().all(|value| self.keeps(*value, ridge));
         if all { 0.0 } else { (self.noise - ridge).max(0.0) }
     }
 
-    /// λ_max/λ_min of K + (λ + ε) I with ridge and jitter.
+    /// Returns λ_max/λ_min of K + (λ + ε) I with ridge and jitter.
     pub fn condition(&self, ridge: f64) -> f64 {
         let more = ridge + self.jitter(ridge);
         let [least, most] = [self.values.first(), self.values.last()].map(|value| value.copied().unwrap_or(0.0));
         (most + more) / (if self.is_far() { least } else { least.max(0.0) } + more)
     }
 
-    /// a of (K + (λ + ε) I) a = y in the directions that are not left out, for columns y, [n, C].
+    /// Solves (K + (λ + ε) I) a = y in the directions that are kept, for columns y, [n, C].
     ///
     /// # Errors
-    /// When the kernel has eigenvalues below 0 that are no rounding and the ridge does not lift, or is 0 and so is the ridge.
+    /// Fails if the kernel has eigenvalues below 0 that exceed rounding error and the ridge, or if both kernel and ridge
+    /// are 0.
     pub fn solve(&self, wanted: MatRef<'_, f64>, ridge: f64) -> Result<Mat<f64>, RegressionError> {
         if self.is_far() && self.values[0] + ridge <= self.noise {
             return Err(RegressionError::NotPositive { jitter: FAR * self.unit.max(0.0) });
@@ -112,19 +116,19 @@ impl Decomposed {
         Ok(product(self.vectors.as_ref(), modes.as_ref()))
     }
 
-    /// Whether a direction takes part: it is more than noise, or the ridge is so much more that noise in the kernel of other
-    /// images cannot show.
+    /// Returns whether a direction is kept: its eigenvalue exceeds the noise, or the ridge exceeds the noise so far that
+    /// noise in the kernel of other images is negligible.
     fn keeps(&self, value: f64, ridge: f64) -> bool {
         value > self.noise || self.is_far() || ridge > ABOVE * self.noise
     }
 
-    /// Whether the least eigenvalue is below 0 by more than rounding.
+    /// Returns whether the least eigenvalue is below 0 by more than rounding error.
     fn is_far(&self) -> bool {
         -self.values.first().copied().unwrap_or(0.0) > FAR * self.unit.max(0.0)
     }
 }
 
-/// What rounding may put an eigenvalue below 0 by, in units of the mean of the diagonal.
+/// Largest negative eigenvalue that rounding may cause, in units of the mean of the diagonal.
 const FAR: f64 = 1e-3;
-/// How far above the noise a ridge must be for directions that count as 0 to take part.
+/// Ratio of ridge to noise above which directions that count as 0 are kept.
 const ABOVE: f64 = 1e6;

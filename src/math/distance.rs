@@ -1,26 +1,26 @@
-//! How far one kernel is from another: the distance S = 1 − CKA, its angle, and the split into scale, rotation and drift.
+//! Distances between kernels: S = 1 − CKA, its angle, and the decomposition of a change into scale, rotation and drift.
 //!
-//! S is computed as ½‖K̂ − K̂′‖² of the normalised kernels, not as 1 minus a cosine: it is exactly 0 when nothing moves,
-//! never negative, and keeps its digits when it is 10⁻¹² (1 − cos would leave four of them).
+//! S is computed as ½‖K̂ − K̂′‖² of the normalised kernels, not as 1 minus a cosine: it is exactly 0 for equal kernels,
+//! never negative, and retains its digits at 10⁻¹² (1 − cos would leave four of them).
 
 use super::Gram;
 
-/// Whether the mean feature is taken off first.
+/// The choice of whether the mean feature is subtracted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Centring {
     /// HKH: the CKA of Kornblith et al. 2019.
     Centred,
-    /// K as it is: of the full [NC, NC] kernel the S of Fort et al. 2020.
+    /// K itself; for the full [NC, NC] kernel, the S of Fort et al. 2020.
     Uncentred,
 }
 
-/// S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of zeros, and
-/// centred also one that is constant but for rounding ([`Gram::turned`]).
+/// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of
+/// zeros or, centred, one that is constant up to rounding ([`Gram::turned`]).
 pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
     between(a, b, centring).unwrap_or(f64::NAN)
 }
 
-/// The same, and `None` where there is none.
+/// Returns [`distance`], with `None` in place of NaN.
 pub fn between(a: &Gram, b: &Gram, centring: Centring) -> Option<f64> {
     let (a, b) = (a.over(a.scale()), b.over(b.scale()));
     match centring {
@@ -29,7 +29,7 @@ pub fn between(a: &Gram, b: &Gram, centring: Centring) -> Option<f64> {
     }
 }
 
-/// A kernel over its norm, [n, n]: prepared once where it is held against many.
+/// A kernel divided by its norm, [n, n]: computed once for comparisons with many others.
 #[derive(Clone, Debug)]
 pub struct Normalised(Vec<f64>);
 
@@ -44,13 +44,13 @@ impl Normalised {
         turned.map_or_else(|| over(&gram, f64::NAN), |gram| over(&gram, 1.0 / gram.frobenius()))
     }
 
-    /// S to another kernel of the same size; NaN as [`distance`].
+    /// Returns S to another kernel of the same size; NaN as for [`distance`].
     pub fn distance(&self, other: &Self) -> f64 {
         0.5 * self.0.iter().zip(&other.0).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
     }
 }
 
-/// S between all pairs of kernels of one size, row-major [T, T]: symmetric, 0 on the diagonal.
+/// Returns S between all pairs of kernels of one size, row-major [T, T]: symmetric, 0 on the diagonal.
 pub fn distances(kernels: &[Gram], centring: Centring) -> Vec<f64> {
     let prepared: Vec<Normalised> = kernels.iter().map(|gram| Normalised::of(gram, centring)).collect();
     let count = prepared.len();
@@ -65,18 +65,18 @@ pub fn distances(kernels: &[Gram], centring: Centring) -> Vec<f64> {
     all
 }
 
-/// The angle arccos(1 − S) in radians. As 2 arcsin √(S/2), which keeps its digits at small S.
+/// Returns the angle arccos(1 − S) in radians, as 2 arcsin √(S/2), which retains its digits at small S.
 pub fn angle(distance: f64) -> f64 {
     2.0 * (0.5 * distance).sqrt().min(1.0).asin()
 }
 
-/// ½ ‖A/‖A‖ − B/‖B‖‖²_F.
+/// Computes ½ ‖A/‖A‖ − B/‖B‖‖²_F.
 fn half_gap(a: &Gram, b: &Gram) -> f64 {
     let (scale_a, scale_b) = (1.0 / a.frobenius(), 1.0 / b.frobenius());
     0.5 * a.values().iter().zip(b.values().iter()).map(|(a, b)| (a * scale_a - b * scale_b).powi(2)).sum::<f64>()
 }
 
-/// The change from a reference K₀ to K, split: D² = S² − 2 S (1 − R) + 1.
+/// The change from a reference K₀ to K, with D² = S² − 2 S (1 − R) + 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     /// S = ‖K‖/‖K₀‖.
@@ -87,7 +87,7 @@ pub struct Change {
     pub drift: f64,
 }
 
-/// Scale, rotation and drift of `kernel` against a reference; no numbers where that is 0.
+/// Returns scale, rotation and drift of `kernel` relative to a reference; NaN if that is 0.
 pub fn change(kernel: &Gram, reference: &Gram) -> Change {
     let norm = reference.frobenius();
     let common = kernel.scale().max(reference.scale());

@@ -1,6 +1,6 @@
-//! Straight lines through points, with an honest interval: how a quantity scales with width.
+//! Fits of straight lines with confidence intervals, for the scaling of a quantity with the width.
 
-/// y = A x^slope, fitted by least squares in log-log.
+/// A power law y = A x^slope, fitted by least squares in log-log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PowerLaw {
     pub slope: f64,
@@ -11,19 +11,19 @@ pub struct PowerLaw {
 }
 
 impl PowerLaw {
-    /// A x^slope.
+    /// Computes A x^slope.
     pub fn at(&self, x: f64) -> f64 {
         self.prefactor * x.powf(self.slope)
     }
 
-    /// The slope and its interval: −0.97 ± 0.05.
+    /// Formats the slope and its interval: −0.97 ± 0.05.
     pub fn in_words(&self) -> String {
-        // A slope that rounds to 0 is not below it.
+        // Avoids −0.00.
         format!("{:.2} ± {:.2}", self.slope, self.half_width).replace("-0.00", "0.00").replace('-', "−")
     }
 }
 
-/// Fits a power law to positive points; `None` with fewer than three, or with all x the same.
+/// Fits a power law to positive points; `None` with fewer than three, or if all x are equal.
 pub fn power_law(points: &[(f64, f64)]) -> Option<PowerLaw> {
     let logs: Vec<(f64, f64)> =
         points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();
@@ -43,7 +43,7 @@ pub fn power_law(points: &[(f64, f64)]) -> Option<PowerLaw> {
     Some(PowerLaw { slope, half_width: student_t(logs.len() - 2) * error, prefactor: offset.exp() })
 }
 
-/// The 97.5th percentile of Student's t, to three digits (Cornish–Fisher expansion beyond four degrees of freedom).
+/// Returns the 97.5th percentile of Student's t, to three digits (Cornish–Fisher expansion beyond four degrees of freedom).
 fn student_t(degrees: usize) -> f64 {
     const SMALL: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
     match degrees {

@@ -1,17 +1,17 @@
-//! What continual learning calls forgetting, from the accuracy matrix (Lopez-Paz & Ranzato 2017; Chaudhry et al. 2018).
+//! Forgetting metrics of continual learning, from the accuracy matrix (Lopez-Paz & Ranzato 2017; Chaudhry et al. 2018).
 //!
 //! `matrix[i][j]` is the accuracy on the task trained j-th once the task trained i-th has ended, in order of training.
-//! Off-by-one errors are easy here (a task is forgotten only by *later* ones), so a hand-made matrix holds it in a test.
+//! Off-by-one errors are easy here (a task is forgotten only by *later* ones), so a test checks a hand-made matrix.
 
-/// Mean accuracy over the tasks trained so far, after the last of them; `None` before the first has ended.
+/// Returns the mean accuracy over the tasks trained so far, after the last of them; `None` before the first has ended.
 pub fn average_accuracy(matrix: &[Vec<f64>]) -> Option<f64> {
     let last = matrix.last()?;
     let seen = &last[..matrix.len().min(last.len())];
     (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64)
 }
 
-/// Forgetting of each earlier task: its best accuracy before the last task ended, minus the accuracy now.
-/// One value per task but the last; negative when it got better.
+/// Returns the forgetting of each earlier task: its best accuracy before the last task ended, minus the current accuracy.
+/// One value per task but the last; negative if the accuracy improved.
 pub fn forgetting(matrix: &[Vec<f64>]) -> Vec<f64> {
     let Some((last, earlier)) = matrix.split_last() else { return Vec::new() };
     let lost = |task: usize| {
@@ -21,8 +21,8 @@ pub fn forgetting(matrix: &[Vec<f64>]) -> Vec<f64> {
     (0..earlier.len()).map(lost).collect()
 }
 
-/// Backward transfer: mean over earlier tasks of the accuracy now minus the accuracy when the task had just ended.
-/// `None` before the second task has ended.
+/// Returns the backward transfer: the mean over earlier tasks of the current accuracy minus the accuracy when the task had
+/// just ended. `None` before the second task has ended.
 pub fn backward_transfer(matrix: &[Vec<f64>]) -> Option<f64> {
     let (last, earlier) = matrix.split_last()?;
     let gained: f64 = earlier.iter().enumerate().map(|(task, row)| last[task] - row[task]).sum();

@@ -1,10 +1,11 @@
-//! The largest eigenvalue of a large symmetric matrix, from its products with vectors alone (Lanczos 1950).
+//! Computes the largest eigenvalue of a large symmetric matrix from products with vectors alone (Lanczos 1950).
 //!
-//! Guarantees: what is returned is a Rayleigh quotient, so never above the true value but for rounding, and its residual
-//! ‖Av − θv‖ is at most the tolerance times θ: an eigenvalue lies that near, and the error is of the square of that. Nothing
-//! where so many steps do not get there. The start is the same vector each time: a result must not depend on who asked before.
+//! Guarantees: the result is a Rayleigh quotient, so up to rounding never above the true value, and its residual ‖Av − θv‖
+//! is at most the tolerance times θ: an eigenvalue lies that near, and the error is of second order in it. `None` if the
+//! step limit is reached first. The start vector is fixed: a result must not depend on earlier calls.
 //!
-//! All vectors are made orthogonal to all before: without that, rounding makes copies of eigenvalues and hides the residual.
+//! Every vector is made orthogonal to all earlier ones: otherwise rounding creates copies of eigenvalues and hides the
+//! residual.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -12,14 +13,15 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::{Mat, Par};
 use rand::{RngExt as _, SeedableRng as _};
 
-/// Relative residual at which the search ends.
+/// Relative residual at which the iteration ends.
 pub const TOLERANCE: f64 = 1e-4;
-/// Steps at most.
+/// Largest number of steps.
 pub const MOST_STEPS: usize = 160;
-/// Steps between two looks at what has been found.
+/// Steps between two checks of convergence.
 const STRIDE: usize = 4;
 
-/// The largest eigenvalue of a symmetric positive semi-definite [n, n]; `apply` writes A v into its second argument.
+/// Returns the largest eigenvalue of a symmetric positive semi-definite [n, n] matrix; `apply` writes A v into its second
+/// argument.
 pub fn largest(n: usize, mut apply: impl FnMut(&[f64], &mut [f64])) -> Option<f64> {
     let mut generator = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     let mut next: Vec<f64> = (0..n).map(|_| generator.random_range(-1.0..1.0)).collect();
@@ -32,7 +34,7 @@ pub fn largest(n: usize, mut apply: impl FnMut(&[f64], &mut [f64])) -> Option<f6
         basis.push(next.clone());
         apply(&basis[step - 1], &mut next);
         diagonal.push(dot(&basis[step - 1], &next));
-        // Twice is enough (Parlett 1980).
+        // Two passes suffice (Parlett 1980).
         for _ in 0..2 {
             for vector in &basis {
                 let along = dot(vector, &next);
@@ -53,7 +55,7 @@ pub fn largest(n: usize, mut apply: impl FnMut(&[f64], &mut [f64])) -> Option<f6
     None
 }
 
-/// The largest eigenvalue of a symmetric tridiagonal matrix and the last entry of its eigenvector.
+/// Returns the largest eigenvalue of a symmetric tridiagonal matrix and the last entry of its eigenvector.
 fn top(diagonal: &[f64], beside: &[f64]) -> Option<(f64, f64)> {
     let m = diagonal.len();
     let entry = |row: usize, column: usize| match row.abs_diff(column) {
@@ -71,7 +73,7 @@ fn top(diagonal: &[f64], beside: &[f64]) -> Option<(f64, f64)> {
     Some((values.column_vector()[m - 1], vectors[(m - 1, m - 1)]))
 }
 
-/// In four sums side by side: one alone could not use the width of the machine.
+/// Computes an inner product in four parallel sums, which the compiler can vectorise.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a_parts, b_parts) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(a, b)| a * b).sum();

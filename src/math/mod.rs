@@ -1,5 +1,5 @@
-//! Mathematics in f64 on plain matrices: no tensor, no file, no thread. And the clock by which work is compared, because
-//! everything above may have to be timed.
+//! Mathematics in f64 on plain matrices, without tensors, files or threads; and the clock used to compare computing times,
+//! because every other folder may need it.
 
 pub mod alignment;
 pub mod decomposed;

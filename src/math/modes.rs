@@ -1,8 +1,8 @@
-//! The eigenvectors of a kernel, and what lies along each: the modes in which kernel gradient descent learns, and the principal
+//! The eigenvectors of a kernel, and the energies along them: the modes of kernel gradient descent, and the principal
 //! components of the features.
 //!
 //! Guarantees: largest eigenvalue first; the sign of a vector is fixed (its entry of largest size is positive), so that the
-//! same kernel gives the same picture; the same numbers whatever the number of threads.
+//! same kernel gives the same chart; the same numbers for any number of threads.
 
 use faer::MatRef;
 
@@ -20,8 +20,10 @@ pub struct Modes {
 }
 
 impl Modes {
+    /// Computes all eigenpairs of the kernel.
+    ///
     /// # Errors
-    /// When the solver does not converge, in words.
+    /// Fails if the solver does not converge.
     pub fn of(gram: &Gram) -> Result<Self, String> {
         let n = gram.len();
         let (values, vectors) = eigenpairs(gram)?;
@@ -36,18 +38,18 @@ impl Modes {
         Ok(Self { values: values.into_iter().rev().collect(), vectors: rows })
     }
 
-    /// λ₁ ≥ λ₂ ≥ …
+    /// Returns λ₁ ≥ λ₂ ≥ …
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The unit vector of this rank, from 0.
+    /// Returns the unit vector of this rank, from 0.
     pub fn vector(&self, rank: usize) -> &[f64] {
         let n = self.values.len();
         &self.vectors[rank * n..(rank + 1) * n]
     }
 
-    /// ‖vᵢᵀ R‖² for each mode i, of a row-major [n, columns] matrix R; together they are ‖R‖².
+    /// Returns ‖vᵢᵀ R‖² for each mode i, of a row-major [n, columns] matrix R; they sum to ‖R‖².
     pub fn energies(&self, residual: &[f64], columns: usize) -> Vec<f64> {
         let n = self.values.len();
         assert_eq!(residual.len(), n * columns, "a residual has a row for each image");
@@ -57,9 +59,9 @@ impl Modes {
     }
 }
 
-/// What is left of the energy ‖vᵢᵀ r‖² of a mode after so many steps of full-batch gradient descent on the mean squared error
-/// ½ mean (f − y)² over `entries` = N·C entries, if the kernel stands still: (1 − ηλᵢ/(N C))^{2t}, as
-/// r_{t+1} = (1 − η Θ/(N C)) r_t. Above 1 where η λ/(N C) > 2: that mode explodes.
+/// Returns the fraction of the energy ‖vᵢᵀ r‖² of a mode that remains after `steps` steps of full-batch gradient descent on
+/// the mean squared error ½ mean (f − y)² over `entries` = N·C entries, if the kernel is constant: (1 − ηλᵢ/(N C))^{2t}, as
+/// r_{t+1} = (1 − η Θ/(N C)) r_t. Above 1 where η λ/(N C) > 2: that mode diverges.
 pub fn left(rate: f64, eigenvalue: f64, entries: usize, steps: f64) -> f64 {
     (1.0 - rate * eigenvalue / entries as f64).abs().powf(2.0 * steps)
 }

@@ -1,9 +1,9 @@
-//! Points of the plane in two classes, whose kernels can be drawn: the circle of Jacot et al. 2018 and the disk of Baratin et
-//! al. 2021. Deterministic and independent of every seed of a run, so that all networks look at the same points.
+//! Points of the plane in two classes, whose kernels can be plotted: the circle of Jacot et al. 2018 and the disk of
+//! Baratin et al. 2021. Deterministic and independent of every seed of a run, so that all networks have the same points.
 //!
-//! Class 1 is where a function is positive: x₁x₂ on the circle (the target that Jacot et al. fit), x₂ − ½ sin(πx₁) on the disk,
-//! whose two halves are those of yin and yang. Both halve their set: a quarter turn, or a reflection in the origin, swaps the
-//! classes.
+//! Class 1 is where a function is positive: x₁x₂ on the circle (the target that Jacot et al. fit), x₂ − ½ sin(πx₁) on the
+//! disk, whose two halves are those of yin and yang. Both divide their set into halves: a quarter turn, or a reflection in
+//! the origin, swaps the classes.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -23,7 +23,7 @@ pub enum Plane {
     Disk,
 }
 
-/// What points are drawn for: the two never meet.
+/// The purpose of sampled points; the two sets are disjoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
     Training = 1,
@@ -31,7 +31,7 @@ pub enum Drawn {
 }
 
 impl Plane {
-    /// 0 or 1. On the curve between the classes of the disk, the right half is of class 1.
+    /// Returns the class, 0 or 1. On the curve between the classes of the disk, the right half belongs to class 1.
     pub fn class(self, [x, y]: Point) -> usize {
         match self {
             Self::Circle => usize::from(x * y > 0.0),
@@ -42,13 +42,13 @@ impl Plane {
         }
     }
 
-    /// So many probes of a class. On the circle evenly spread, in the order of their angles; on the disk those points of the
-    /// middles of k × k squares that tile [−1, 1]² which are of this class, row by row from below: `count` = k²/2 with k even, and
-    /// none for any other count.
+    /// Returns `count` probes of a class. On the circle evenly spaced, in the order of their angles; on the disk the
+    /// centres of the k × k squares tiling [−1, 1]² that belong to this class, row by row from below: `count` = k²/2 with k
+    /// even, and none for any other count.
     pub fn probes(self, class: usize, count: usize) -> Vec<Point> {
         match self {
             Self::Circle => {
-                // The class's two quadrants; where the count is odd, the first has one more.
+                // The class's two quadrants; for an odd count, the first has one more.
                 let quadrants = [(1 - class, count.div_ceil(2)), (3 - class, count / 2)];
                 let within = |(quadrant, count): (usize, usize)| {
                     (0..count).map(move |at| FRAC_PI_2 * (quadrant as f64 + (at as f64 + 0.5) / count as f64))
@@ -64,13 +64,13 @@ impl Plane {
         }
     }
 
-    /// k of the grid whose classes have so many points each, where there is one.
+    /// Returns k of the grid whose classes have `per_class` points each, if there is one.
     pub fn side(per_class: usize) -> Option<usize> {
         let side = per_class.checked_mul(2)?.isqrt();
         (side >= 2 && side.is_multiple_of(2) && side * side == 2 * per_class).then_some(side)
     }
 
-    /// So many other points of a class.
+    /// Returns `count` other points of a class.
     pub fn points(self, class: usize, count: usize, drawn: Drawn) -> Vec<Point> {
         let mut generator = rng(0, Stream::Points, self as u64, drawn as u64);
         let mut draw = || match self {

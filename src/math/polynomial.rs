@@ -1,9 +1,9 @@
-//! Polynomials of inputs that are uniform on the sphere of radius √D, with their mean and variance in closed form.
+//! Polynomials of inputs that are uniform on the sphere of radius √D, with mean and variance in closed form.
 //!
-//! On that sphere E ∏ xᵢ^aᵢ = D^{|a|/2} ∏ (aᵢ − 1)!! / (D (D+2) … (D + |a| − 2)) where all aᵢ are even, and else 0: so a target can
-//! be given mean 0 and variance 1 without a sample, and its error is the share of the variance that is not explained.
+//! On that sphere E ∏ xᵢ^aᵢ = D^{|a|/2} ∏ (aᵢ − 1)!! / (D (D+2) … (D + |a| − 2)) where all aᵢ are even, and else 0: so a
+//! target can be scaled to mean 0 and variance 1 without samples, and its error is the unexplained share of the variance.
 
-/// Σ c ∏ xᵢ^aᵢ: a coefficient and the exponents of the first inputs for each term.
+/// A polynomial Σ c ∏ xᵢ^aᵢ: a coefficient and the exponents of the first inputs for each term.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polynomial(Vec<(f64, Vec<u32>)>);
 
@@ -12,7 +12,7 @@ impl Polynomial {
         Self(terms.iter().map(|(factor, powers)| (*factor, powers.to_vec())).collect())
     }
 
-    /// How many inputs it looks at.
+    /// Returns the number of inputs on which it depends.
     pub fn inputs(&self) -> usize {
         self.0.iter().map(|(_, powers)| powers.len()).max().unwrap_or(0)
     }
@@ -24,12 +24,12 @@ impl Polynomial {
         self.0.iter().map(term).sum()
     }
 
-    /// Over the sphere of radius √`dimension`.
+    /// Returns the mean over the sphere of radius √`dimension`.
     pub fn mean(&self, dimension: usize) -> f64 {
         self.0.iter().map(|(factor, powers)| factor * moment(powers, dimension)).sum()
     }
 
-    /// Over the sphere of radius √`dimension`.
+    /// Returns the variance over the sphere of radius √`dimension`.
     pub fn variance(&self, dimension: usize) -> f64 {
         let mut square = 0.0;
         for (a, left) in &self.0 {
@@ -43,7 +43,7 @@ impl Polynomial {
     }
 }
 
-/// E ∏ xᵢ^aᵢ.
+/// Computes E ∏ xᵢ^aᵢ.
 fn moment(powers: &[u32], dimension: usize) -> f64 {
     if powers.iter().any(|power| power % 2 == 1) {
         return 0.0;
@@ -54,8 +54,8 @@ fn moment(powers: &[u32], dimension: usize) -> f64 {
     below * powers.iter().map(odd).product::<f64>()
 }
 
-/// Σ k^−a over k from 1 to so many.
+/// Computes Σ k^−a over k from 1 to `modes`.
 pub fn power_sum(exponent: f64, modes: usize) -> f64 {
-    // From the smallest on, so that nothing small is lost.
+    // Summed from the smallest term on, which loses no digits.
     (1..=modes).rev().map(|k| (k as f64).powf(-exponent)).sum()
 }

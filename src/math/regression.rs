@@ -1,20 +1,20 @@
-//! Kernel regression: what a kernel alone predicts from labelled images.
+//! Kernel regression: predictions of a kernel from labelled images.
 //!
 //! ```text
 //! f(x) = f₀(x) + K(x, X) a      with      (K(X, X) + (λ + ε) I) a = Y − f₀(X)
 //! ```
 //!
-//! λ is the ridge that is asked for; with λ = 0 and f₀ the network at initialisation this is where training ends when the
-//! kernel stands still (Jacot et al. 2018). ε is the jitter: 0, unless the kernel is singular; then it is what counts as 0
-//! among its eigenvalues, which is the size of their rounding, and the result is the limit of a ridge that goes to 0: directions
-//! without a larger eigenvalue take no part ([`super::decomposed`]). All in f64.
+//! λ is the given ridge; with λ = 0 and f₀ the network at initialisation this is the end of training with a constant kernel
+//! (Jacot et al. 2018). ε is the jitter: 0, unless the kernel is singular; then it is the threshold below which its
+//! eigenvalues count as 0, the size of their rounding error, and the result is the limit of a vanishing ridge: directions
+//! without a larger eigenvalue are omitted ([`super::decomposed`]). All in f64.
 //!
-//! Guarantees: the rank, the jitter, the condition and what they cost in accuracy are part of the result, because a prediction
-//! from an ill-conditioned kernel looks like any other. The same digits whatever the number of threads. Nothing that is not a
-//! number goes in or comes out unnamed.
+//! Guarantees: rank, jitter, condition and residual are part of the result, because a prediction from an ill-conditioned
+//! kernel looks like any other. The same digits for any number of threads. Values that are not finite are errors, as input
+//! and as output.
 //!
-//! The trace-reduced kernel [n, n] serves all C outputs at once; the full kernel is the same regression with one output: an
-//! image and logit is then a row, and Y a column of n·C values.
+//! The trace-reduced kernel [n, n] serves all C outputs at once; the full kernel is the same regression with one output: a
+//! row is then a pair of image and logit, and Y a column of n·C values.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
@@ -25,7 +25,7 @@ use super::Gram;
 use super::decomposed::{Decomposed, Rounding};
 use super::product::product;
 
-/// Why there is no regression; each prints as one sentence.
+/// The reason why there is no regression; each prints as one sentence.
 #[derive(Debug, Error, PartialEq)]
 pub enum RegressionError {
     #[error("there is nothing to learn from: the kernel has no row, or the targets no column")]
@@ -55,26 +55,27 @@ pub enum RegressionError {
 pub struct Regression {
     /// a, [n, C].
     weights: Mat<f64>,
-    /// Eigenvalues of K that are more than rounding.
+    /// Number of eigenvalues of K above rounding error.
     pub rank: usize,
-    /// ε: what was added to the diagonal beside the ridge.
+    /// ε, the constant added to the diagonal beside the ridge.
     pub jitter: f64,
-    /// λ_max/λ_min of K + (λ + ε) I. Where nothing is left out predictions keep about 16 − log₁₀ of it digits.
+    /// λ_max/λ_min of K + (λ + ε) I. If no direction is omitted, predictions have about 16 − log₁₀ of it digits.
     pub condition: f64,
-    /// ‖(K + λ I) a − (Y − f₀)‖/‖Y − f₀‖: of the system that was asked for, so it shows what jitter and rounding cost.
+    /// ‖(K + λ I) a − (Y − f₀)‖/‖Y − f₀‖, for the system without jitter, so it shows the effect of jitter and rounding.
     pub residual: f64,
 }
 
-/// The jitter that [`factorised`] tries, in units of the mean of the diagonal: 0, then 1e-12 to 1e-3.
+/// The jitters that [`factorised`] tries, in units of the mean of the diagonal: 0, then 1e-12 to 1e-3.
 const JITTERS: std::ops::RangeInclusive<i32> = -12..=-3;
 
 impl Regression {
-    /// Solves for the targets Y, row-major [n, C], on the kernel of the same images [n, n], whose products are in f64.
+    /// Solves for the targets Y, row-major [n, C], with the kernel of the same images [n, n], whose products are in f64.
     ///
     /// `start` is f₀ on these images, row-major [n, C]; without it, 0.
     ///
     /// # Errors
-    /// When a size does not fit, a number is none, or the kernel is 0 or has eigenvalues below 0 that are no rounding.
+    /// Fails if a size does not fit, a number is not finite, or the kernel is 0 or has eigenvalues below 0 that exceed
+    /// rounding error.
     pub fn solve(kernel: &Gram, targets: &[f64], start: Option<&[f64]>, ridge: f64) -> Result<Self, RegressionError> {
         if kernel.is_empty() {
             return Err(RegressionError::Empty);
@@ -83,7 +84,7 @@ impl Regression {
         Self::of(&decomposed, kernel, targets, start, ridge)
     }
 
-    /// The same with a kernel that has been taken apart before: for several ridges or targets, and for products in f32.
+    /// Solves with a decomposed kernel: for several ridges or targets, and for products in f32.
     ///
     /// # Errors
     /// As [`Regression::solve`].
@@ -116,23 +117,23 @@ impl Regression {
         let mut weights = decomposed.solve(wanted.as_ref(), ridge)?;
         let missing = |weights: &Mat<f64>| &wanted - product(system.as_ref(), weights.as_ref());
         if jitter == 0.0 {
-            // What rounding has left of the system is solved for once more.
+            // One step of iterative refinement against rounding.
             weights += decomposed.solve(missing(&weights).as_ref(), ridge)?;
         }
         let (asked, missed) = (wanted.norm_l2(), missing(&weights).norm_l2());
         if !missed.is_finite() {
             return Err(RegressionError::TooLarge);
         }
-        // Nothing to fit is fitted.
+        // Targets of 0 have no residual.
         let residual = if asked > 0.0 { missed / asked } else { 0.0 };
         Ok(Self { weights, rank, jitter, condition: decomposed.condition(ridge), residual })
     }
 
-    /// f on other images, row-major [m, C], from the rectangle K(x, X), row-major [m, n], and f₀ on them, [m, C]. With the
-    /// kernel itself as the rectangle: f on the training images.
+    /// Returns f on other images, row-major [m, C], given the rectangle K(x, X), row-major [m, n], and f₀ on them, [m, C].
+    /// With the kernel itself as the rectangle: f on the training images.
     ///
     /// # Errors
-    /// When a size does not fit or a number is none.
+    /// Fails if a size does not fit or a number is not finite.
     pub fn predict(&self, rectangle: &[f64], start: Option<&[f64]>) -> Result<Vec<f64>, RegressionError> {
         let (n, outputs) = (self.weights.nrows(), self.weights.ncols());
         let m = rectangle.len() / n;
@@ -143,13 +144,13 @@ impl Regression {
         Ok((0..m * outputs).map(|at| values[(at / outputs, at % outputs)]).collect())
     }
 
-    /// a of an image and output.
+    /// Returns a for an image and output.
     pub fn weight(&self, image: usize, output: usize) -> f64 {
         self.weights[(image, output)]
     }
 }
 
-/// A finite row-major matrix of this size.
+/// Checks size and finiteness of a row-major matrix.
 fn matrix<'a>(
     what: &'static str,
     values: &'a [f64],
@@ -171,12 +172,12 @@ fn shift(matrix: &mut Mat<f64>, by: f64) {
     }
 }
 
-/// L of the Cholesky decomposition L Lᵀ of a symmetric system with the least jitter with which there is one, and that jitter;
-/// `unit` is the mean of its diagonal. For systems that a ridge makes regular, and for draws with this covariance: that there
-/// is a decomposition does not say that the system is regular.
+/// Returns L of the Cholesky decomposition L Lᵀ of a symmetric system with the least jitter for which it exists, and that
+/// jitter; `unit` is the mean of its diagonal. For systems that a ridge makes regular, and for samples with this
+/// covariance: a successful decomposition does not imply that the system is regular.
 ///
 /// # Errors
-/// When no jitter up to a thousandth makes it positive.
+/// Fails if no jitter up to a thousandth makes it positive.
 pub fn factorised(system: &Mat<f64>, unit: f64) -> Result<(Mat<f64>, f64), RegressionError> {
     let n = system.nrows();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default()));

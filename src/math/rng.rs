@@ -1,13 +1,14 @@
-//! Random numbers by address: every draw of a run has a name, and the name alone decides its values.
+//! Random numbers by address: every use in a run has a name, which alone determines its values.
 //!
 //! The four numbers of [`rng`] *are* the 256-bit key of a ChaCha8 generator, so two different uses can never share a
-//! stream, no use can shift another by drawing more, and a run resumed in the middle draws what it would have drawn.
-//! A generator handed around would tie the batches of epoch 7 to how often somebody looked at epoch 6.
+//! stream, no use can shift another by sampling more, and a run resumed in the middle samples the same numbers as an
+//! uninterrupted one. With one generator passed around, the batches of epoch 7 would depend on how often epoch 6 was
+//! evaluated.
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// What the numbers are for. The values are part of what a seed means: never renumber them.
+/// The use of a stream. The values are part of the meaning of a seed: never renumber them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Stream {
@@ -17,19 +18,19 @@ pub enum Stream {
     Order = 2,
     /// Pixel permutations of the tasks.
     Permutation = 3,
-    /// Which images of a task are kept for replay.
+    /// Selection of the images of a task that are stored for replay.
     Memory = 4,
-    /// Which of these a step sees again.
+    /// Selection of the stored images that a step replays.
     Replay = 5,
     /// Points of the plane.
     Points = 8,
-    /// Samples of a problem, and which images of a set a run trains on.
+    /// Samples of a problem, and selection of the training images of a run.
     Samples = 9,
-    /// What a pass of training leaves out.
+    /// Dropout masks of a training pass.
     Dropout = 10,
 }
 
-/// The generator of one use: `a` and `b` tell uses of the same stream apart (a layer; a task and an epoch).
+/// Returns the generator of one use: `a` and `b` distinguish uses of the same stream (a layer; a task and an epoch).
 pub fn rng(seed: u64, stream: Stream, a: u64, b: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, number) in key.chunks_exact_mut(8).zip([seed, stream as u64, a, b]) {

@@ -1,4 +1,4 @@
-//! Eigenvalues of a Gram and what they say. Nothing is clamped: a negative λ_min is shown as it is.
+//! Eigenvalues of a Gram and the effective rank. Nothing is clamped: a negative λ_min is shown as it is.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -7,16 +7,17 @@ use faer::{Mat, MatMut, MatRef, Par};
 
 use super::Gram;
 
-/// Eigenvalues, ascending. Sequential, because results must not depend on the number of threads: that is why faer's solver
-/// is called here and not its method on matrices, which asks the whole program's setting.
+/// Returns the eigenvalues, ascending. Sequential, because results must not depend on the number of threads: so faer's
+/// solver is called here rather than its method on matrices, which uses a global setting.
 ///
 /// # Errors
-/// When the solver does not converge, in words.
+/// Fails if the solver does not converge.
 pub fn eigenvalues(gram: &Gram) -> Result<Vec<f64>, String> {
     solve(gram, None)
 }
 
-/// The same, and the eigenvectors as columns of [n, n], of unit length; their signs are the solver's.
+/// Returns the eigenvalues, ascending, and the eigenvectors as columns of [n, n], of unit length; their signs are the
+/// solver's.
 ///
 /// # Errors
 /// As [`eigenvalues`].
@@ -39,8 +40,8 @@ fn solve(gram: &Gram, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>, Stri
     Ok(values.column_vector().iter().map(|value| value * scale).collect())
 }
 
-/// exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Roy & Vetterli 2007; of the tangent kernel Baratin et al. 2021): how many directions carry
-/// the kernel. Eigenvalues ≤ 0 carry none, and where there is no other but for rounding (n² ε max|λ|) there is no number: NaN.
+/// Returns exp(−Σ pᵢ ln pᵢ) with pᵢ = λᵢ/Σλ (Roy & Vetterli 2007; of the tangent kernel Baratin et al. 2021): the effective
+/// number of directions of the kernel. Eigenvalues ≤ 0 do not count; NaN if all others are rounding error (n² ε max|λ|).
 pub fn effective_rank(eigenvalues: &[f64]) -> f64 {
     let total: f64 = eigenvalues.iter().filter(|value| **value > 0.0).sum();
     let largest = eigenvalues.iter().fold(0.0f64, |most, value| most.max(value.abs()));

@@ -1,23 +1,23 @@
-//! How strongly the kernel reacts to a switch: the spike of its velocity and the dip of its λ_max, from the curves alone.
+//! The reaction of the kernel to a task switch: the spike of its velocity and the dip of its λ_max, from the curves alone.
 //!
-//! The definitions are the ones shown in the window and in the documentation; nothing else computes them. In words they stand
-//! in [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`], which the window shows too, so that
-//! no two places can say two things.
+//! The definitions are the ones shown in the window and in the documentation; no other code computes them.
+//! [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`] state them in words, which the window
+//! shows too, so that the texts always agree.
 
-/// What [`spike`] computes.
+/// The definition of [`spike`] in words.
 pub const SPIKE_IN_WORDS: &str = "Background: the median velocity over the last third of the task before the switch. \
      Spike: the largest velocity from the switch to one epoch after it (or to the next switch). Ratio: spike / background. The \
      background is the noise of SGD, so the ratio depends on lag, batch and rate, and ratios of tasks of unequal size, whose \
      lags differ in steps, cannot be compared.";
-/// What the 99th percentile in [`Spike::fake`] is of.
+/// The definition of the 99th percentile in [`Spike::fake`] in words.
 pub const FAKE_IN_WORDS: &str = "Fake switches: every measured time in that last third taken for a switch, as far as an \
      epoch of it follows; the largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After \
      a real switch there are three times as many samples, which alone would lift a maximum over noise a little: the preset \
      no-shift shows how much.)";
-/// What [`dip`] computes.
+/// The definition of [`dip`] in words.
 pub const DIP_IN_WORDS: &str = "Before: the median of the last three λ_max up to the switch. Dip: the smallest λ_max \
      within three epochs after the switch (or to the next one), divided by “before”.";
-/// What [`Dip::recovery`] and [`Dip::recovery_epochs`] are.
+/// The definitions of [`Dip::recovery`] and [`Dip::recovery_epochs`] in words.
 pub const RECOVERY_IN_WORDS: &str = "Recovery: the last λ_max of the new task over that smallest one. Recovery time: from \
      the switch until λ_max, after that smallest one, first is as large as “before” again.";
 
@@ -26,13 +26,13 @@ pub const RECOVERY_IN_WORDS: &str = "Recovery: the last λ_max of the new task o
 pub struct Spike {
     /// Epoch of the largest velocity.
     pub epoch: f64,
-    /// Epochs from the switch to it, at least one lag: there is no velocity before.
+    /// Epochs from the switch to the largest velocity, at least one lag: there is no velocity before.
     pub delay: f64,
     pub height: f64,
     pub background: f64,
     /// height / background.
     pub ratio: f64,
-    /// 99th percentile of what fake switches give; `None` where the last third of the task is shorter than an epoch.
+    /// 99th percentile of the ratios at fake switches; `None` if the last third of the task is shorter than an epoch.
     pub fake: Option<f64>,
 }
 
@@ -47,12 +47,12 @@ pub struct Dip {
     pub depth: f64,
     /// Last value of the new task / minimum.
     pub recovery: f64,
-    /// Epochs from the switch until, after the minimum, λ_max is back where it was before; `None` if that never happens.
+    /// Epochs from the switch until, after the minimum, λ_max is back at its previous value; `None` if that never happens.
     pub recovery_epochs: Option<f64>,
 }
 
-/// The spike at `switch`, from (epoch, velocity) in order of time. `start` is when the task before began, `end` when the new
-/// one ended (or infinity). `None` while there is no velocity on one of the sides, or the background is 0.
+/// Returns the spike at `switch`, from (epoch, velocity) in order of time. `start` is the beginning of the previous task,
+/// `end` the end of the new one (or infinity). `None` if there is no velocity on one of the sides, or the background is 0.
 pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Option<Spike> {
     let third = start + (switch - start) * 2.0 / 3.0;
     let quiet: Vec<(f64, f64)> = velocity.iter().copied().filter(|p| p.0 > third && p.0 <= switch).collect();
@@ -70,11 +70,11 @@ pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
     Some(Spike { epoch, delay: epoch - switch, height, background, ratio: height / background, fake })
 }
 
-/// The dip at `switch`, from (epoch, λ_max) in order of time; `end` as in [`spike`].
+/// Returns the dip at `switch`, from (epoch, λ_max) in order of time; `end` as in [`spike`].
 pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
     let upto = lambda_max.partition_point(|p| p.0 <= switch);
     let before = quantile(lambda_max[upto.saturating_sub(3)..upto].iter().map(|p| p.1), 0.5)?;
-    // Nothing where the new task ends before it begins, as in a record whose events were put in another order.
+    // Empty if the new task ends before it begins, as in a record whose events were reordered.
     let after = &lambda_max[upto..lambda_max.partition_point(|p| p.0 <= end).max(upto)];
     let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
     let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -90,7 +90,7 @@ pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
     })
 }
 
-/// The q-quantile by linear interpolation between order statistics; `None` of nothing.
+/// Returns the q-quantile by linear interpolation between order statistics; `None` without values.
 pub fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64> {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -100,7 +100,7 @@ pub fn quantile(values: impl Iterator<Item = f64>, q: f64) -> Option<f64> {
     Some(sorted[low] + part * (sorted[high] - sorted[low]))
 }
 
-/// How long after a switch its spike is looked for, in epochs.
+/// Length of the interval after a switch that is searched for its spike, in epochs.
 pub const SPIKE_EPOCHS: f64 = 1.0;
-/// How long after a switch its dip is looked for.
+/// Length of the interval after a switch that is searched for its dip, in epochs.
 pub const DIP_EPOCHS: f64 = 3.0;

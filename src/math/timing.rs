@@ -1,9 +1,9 @@
-//! How long work takes, in the numbers by which it can be compared with other tools: medians and minima over repeats, of
-//! the CPU time of the whole process and of the time that passed.
+//! Measures computing time in a form that can be compared with other tools: medians and minima over repeats, of the CPU
+//! time of the whole process and of wall-clock time.
 //!
-//! CPU time is what to compare on a machine that others use too: waiting for a core does not count, and the work of every
-//! thread does, so that a tool cannot look fast by using more of them. The minimum is the machine at its quietest, the
-//! median what to expect.
+//! CPU time is the measure to compare on a shared machine: waiting for a core does not count, and the work of every thread
+//! does, so that a tool cannot appear fast by using more threads. The minimum is the undisturbed time, the median the time
+//! to expect.
 
 use std::time::Instant;
 
@@ -18,13 +18,13 @@ pub struct Timing {
     /// CPU time of all threads of the process.
     pub cpu_med: f64,
     pub cpu_min: f64,
-    /// Time on the clock.
+    /// Wall-clock time.
     pub wall_med: f64,
     pub wall_min: f64,
 }
 
-/// Does `work` `repeats` times, at least once, and times each. Nothing is left out as warming up: who wants that does the
-/// work once before. The outcomes are dropped outside the clock, but for the last.
+/// Runs `work` `repeats` times, at least once, and times each. No run is discarded as warm-up: a caller who wants one runs
+/// the work once before. All results but the last are dropped outside the timed section.
 pub fn time<T>(repeats: usize, mut work: impl FnMut() -> T) -> (Timing, T) {
     let mut measured = || {
         let (cpu, wall) = (ProcessTime::now(), Instant::now());

@@ -1,8 +1,8 @@
-//! ∂(v·f)/∂z for many directions v of logit space at once: what travels backwards through a network.
+//! Cotangents ∂(v·f)/∂z for many directions v of logit space, propagated backwards through a network together.
 //!
-//! Its first steps backwards from the logits have structure that is kept for as long as it lasts: behind the last layer the
-//! cotangent is the same for every sample, and behind one nonlinearity it is a product of a factor per sample and a factor
-//! per direction. The kernel of the last two layers then needs no product over directions at all.
+//! In the first backward steps from the logits a cotangent has structure, which is kept as long as possible: behind the
+//! last layer it is the same for every sample, and behind one nonlinearity it is a product of a factor per sample and a
+//! factor per direction. The kernel of the last two layers then needs no product over directions at all.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::product::{Values, change, is_host};
 
-/// A cotangent of C directions and n samples, at a place with f values per sample.
+/// A cotangent of C directions and n samples, at a line with f values per sample.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 #[derive(Clone, Debug)]
 pub enum Cotangent {
@@ -21,22 +21,21 @@ pub enum Cotangent {
     Factored { sample: Tensor<2>, direction: Tensor<2> },
     /// [n, C, f].
     Dense(Tensor<3>),
-    /// Zero but at a few places of each sample: behind max pooling. On the host only.
+    /// Zero except at a few places of each sample: behind max pooling. On the host only.
     Sparse { at: Places, values: Box<Cotangent> },
 }
 
-/// Where the values of a sparse cotangent lie.
+/// The positions of the values of a sparse cotangent.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// [n, places]: index among the f values of the sample. Where the sample has channels, they come one after another,
-    /// with equally many places each.
+    /// [n, places]: index among the f values of the sample. Channels come one after another, with equally many places each.
     pub index: Arc<[u32]>,
     /// f.
     pub of: usize,
 }
 
 impl Cotangent {
-    /// As [n, C, f].
+    /// Returns it as [n, C, f].
     pub fn dense(self, n: usize) -> Tensor<3> {
         match self {
             Self::Shared(direction) => {
@@ -54,7 +53,7 @@ impl Cotangent {
         }
     }
 
-    /// Directions, and values per sample.
+    /// Returns the numbers of directions and of values per sample.
     pub fn dims(&self) -> (usize, usize) {
         match self {
             Self::Shared(direction) | Self::Factored { direction, .. } => direction.dims().into(),
@@ -66,7 +65,7 @@ impl Cotangent {
         }
     }
 
-    /// Whether it lies in the program's own memory.
+    /// Returns whether it is in host memory.
     pub fn is_host(&self) -> bool {
         match self {
             Self::Shared(direction) | Self::Factored { direction, .. } => is_host(&direction.device()),
@@ -75,7 +74,7 @@ impl Cotangent {
         }
     }
 
-    /// Where it lies.
+    /// Returns its device.
     pub fn device(&self) -> Device {
         match self {
             Self::Shared(direction) | Self::Factored { direction, .. } => direction.device(),
@@ -84,7 +83,7 @@ impl Cotangent {
         }
     }
 
-    /// Times a number.
+    /// Multiplies by a number.
     pub fn times(self, factor: f64, n: usize) -> Self {
         match self {
             Self::Shared(direction) => Self::Shared(direction * factor),
@@ -93,7 +92,7 @@ impl Cotangent {
         }
     }
 
-    /// Times a factor per sample and value, [n, f].
+    /// Multiplies by a factor per sample and value, [n, f].
     pub fn scaled(self, factor: Tensor<2>) -> Self {
         match self {
             Self::Shared(direction) => Self::Factored { sample: factor, direction },
@@ -112,7 +111,7 @@ impl Cotangent {
         }
     }
 
-    /// Times a factor per value, the same for all samples: `[f]`.
+    /// Multiplies by a factor per value, the same for all samples: `[f]`.
     pub fn scaled_alike(self, factors: Tensor<1>) -> Self {
         match self {
             Self::Shared(direction) => Self::Shared(direction * factors.unsqueeze::<2>()),
@@ -141,7 +140,7 @@ impl Cotangent {
         }
     }
 
-    /// The sum of two cotangents of the same place.
+    /// Adds two cotangents of the same line.
     pub fn plus(self, other: Self, n: usize) -> Self {
         match (self, other) {
             (Self::Shared(a), Self::Shared(b)) => Self::Shared(a + b),
@@ -149,9 +148,9 @@ impl Cotangent {
         }
     }
 
-    /// Makes `length` values out of each sample's cotangent, row-major [C, f], sample by sample and on all threads, with a
-    /// `scratch` that serves one sample after another. The whole is never dense at once: what one sample needs stays in the
-    /// processor's cache. On the host only.
+    /// Maps each sample's cotangent, row-major [C, f], to `length` values, sample by sample and on all threads, with a
+    /// `scratch` reused between samples. The full dense cotangent is never formed: one sample fits in the processor's
+    /// cache. On the host only.
     pub fn map_samples<S>(
         self,
         n: usize,
@@ -174,7 +173,7 @@ impl Cotangent {
                         index.iter().zip(values).for_each(|(&place, value)| dense[place as usize] = *value);
                     }
                     make(scratch, sample, dense, out);
-                    // Only what was written is taken back: most of it was never touched.
+                    // Only the written entries are reset: most of the buffer is still zero.
                     for dense in dense.chunks_exact_mut(at.of) {
                         index.iter().for_each(|&place| dense[place as usize] = 0.0);
                     }
@@ -192,14 +191,14 @@ impl Cotangent {
     }
 }
 
-/// values[n, C, f] ∘ factor[n, f].
+/// Computes values[n, C, f] ∘ factor[n, f].
 fn scale(values: Tensor<3>, factor: Tensor<2>) -> Tensor<3> {
     if !is_host(&values.device()) {
         return values * factor.unsqueeze_dim::<3>(1);
     }
     let [_, directions, f] = values.dims();
     let factor = Values::of(factor);
-    // In place: broadcasting would write the largest tensor of the whole measurement a second time.
+    // In place: broadcasting would write the largest tensor of the measurement a second time.
     change(values, |values| {
         for (sample, factor) in values.chunks_exact_mut(directions * f).zip(factor.slice().chunks_exact(f)) {
             for row in sample.chunks_exact_mut(f) {
@@ -209,7 +208,7 @@ fn scale(values: Tensor<3>, factor: Tensor<2>) -> Tensor<3> {
     })
 }
 
-/// sample[n, f] ∘ direction[C, f] as [n, C, f].
+/// Computes sample[n, f] ∘ direction[C, f] as [n, C, f].
 fn outer(sample: Tensor<2>, direction: Tensor<2>) -> Tensor<3> {
     let device = sample.device();
     if !is_host(&device) {

@@ -1,8 +1,8 @@
-//! The devices that tensors can live on, opened once, with words for people.
+//! The devices on which tensors can be stored: opened once, with descriptions for users.
 //!
-//! The CPU always works. A GPU is opened on demand; where there is none, a software driver poses as one, it was lost, or it
-//! cannot be opened, the answer is a sentence and no panic: burn's lazy and default devices *panic* without an adapter, so
-//! they are not used; its wgpu runtime can be opened only once per process, so it is kept.
+//! The CPU always works. A GPU is opened on demand; if there is none, if it is only a software driver, if it was lost or
+//! cannot be opened, the result is a sentence and never a panic: burn's lazy and default devices *panic* without an
+//! adapter, so they are not used; its wgpu runtime can be opened only once per process, so the device is stored.
 
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 use burn::tensor::{Device, Tensor};
 use burn_wgpu::wgpu;
 
-/// What the user asks for.
+/// The device requested by the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The faster one, where there is a GPU.
+    /// The faster one, if there is a GPU.
     #[default]
     Auto,
     Cpu,
@@ -23,14 +23,14 @@ pub enum DeviceChoice {
 /// The device of a run.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// Without autodiff.
+    /// The device, without autodiff.
     pub device: Device,
-    /// For people: which, and after a colon or in brackets, why.
+    /// Description for users: the device and, after a colon or in brackets, the reason for the choice.
     pub words: String,
 }
 
 impl Chosen {
-    /// The CPU, and in brackets why, if there is something to say.
+    /// Returns the CPU, with the reason in brackets if there is one.
     pub fn cpu(why: Option<&str>) -> Self {
         let words = why.map_or_else(|| "CPU".to_owned(), |why| format!("CPU ({why})"));
         Self { device: Device::flex(), words }
@@ -41,9 +41,9 @@ impl Chosen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterInfo {
     pub name: String,
-    /// Vulkan, GL, …
+    /// Name of the graphics API: Vulkan, GL, …
     pub api: String,
-    /// A driver that only imitates a GPU on the processor: 20 to 40 times slower than the CPU device.
+    /// True for a driver that emulates a GPU on the processor: 20 to 40 times slower than the CPU device.
     pub software: bool,
 }
 
@@ -56,16 +56,17 @@ impl AdapterInfo {
         }
     }
 
-    /// For people: `GPU NVIDIA RTX 4090 (Vulkan)`.
+    /// Returns the description for users: `GPU NVIDIA RTX 4090 (Vulkan)`.
     pub fn words(&self) -> String {
         let software = if self.software { ", a software driver" } else { "" };
         format!("GPU {} ({}{software})", self.name, self.api)
     }
 }
 
-/// The graphics adapters of this machine. Opens the drivers: takes some 50 ms, never call it on the UI thread.
+/// Returns the graphics adapters of this machine. Opens the drivers, which takes some 50 ms: never call it on the UI
+/// thread.
 pub fn adapters() -> Vec<AdapterInfo> {
-    // Without OpenGL, which burn cannot use and whose set-up complains on a machine with no display.
+    // Without OpenGL, which burn cannot use and whose set-up prints warnings on a machine without a display.
     let backends = wgpu::Backends::PRIMARY;
     let without_display = wgpu::InstanceDescriptor::new_without_display_handle();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..without_display });
@@ -73,7 +74,7 @@ pub fn adapters() -> Vec<AdapterInfo> {
     found.iter().map(|adapter| AdapterInfo::of(&adapter.get_info())).collect()
 }
 
-/// The device for work of a moment, which no trial would pay for: the CPU, unless a GPU is asked for.
+/// Returns the device for short work that does not justify a timing trial: the CPU, unless a GPU is requested.
 pub fn choose(choice: DeviceChoice) -> Chosen {
     match choice {
         DeviceChoice::Cpu => Chosen::cpu(None),
@@ -85,9 +86,9 @@ pub fn choose(choice: DeviceChoice) -> Chosen {
     }
 }
 
-/// The GPU, a software driver among them only if `software` may serve. Else why there is none, as part of a sentence.
+/// Returns the GPU, or a software driver if `software` allows it; the error is the reason, as part of a sentence.
 pub fn gpu(software: bool) -> Result<Chosen, String> {
-    // Asked before it is opened: the runtime would panic on some drivers that have no usable adapter.
+    // Checked before opening: the runtime would panic on some drivers without a usable adapter.
     if !adapters().iter().any(|adapter| software || !adapter.software) {
         return Err("no GPU found".to_owned());
     }
@@ -101,7 +102,7 @@ pub fn gpu(software: bool) -> Result<Chosen, String> {
     Ok(Chosen { device: device.clone(), words: info.words() })
 }
 
-/// Whether a value comes back from the device: it does not once the device was lost, which may be found out by asking twice.
+/// Returns whether the device responds. A lost device does not, which may show only at the second read.
 pub fn answers(device: &Device) -> bool {
     let ask = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));
     (0..2).all(|_| catch_unwind(ask).unwrap_or(false))

@@ -1,4 +1,4 @@
-//! Initial weights, drawn from our own generator: burn's seed is global to the process, and two runs must not share it.
+//! Samples initial weights from our own generator: burn's seed is global to the process, and two runs must not share it.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -9,14 +9,14 @@ use crate::math::rng;
 use crate::spec::ops::{Fill, Parameter};
 use crate::spec::{Init, NetworkSpec};
 
-/// Draws the values of one network, tensor after tensor.
+/// Samples the parameters of one network, tensor after tensor.
 pub struct Draw<'a> {
     generator: ChaCha8Rng,
     network: &'a NetworkSpec,
 }
 
 impl<'a> Draw<'a> {
-    /// The draws that this seed gives for this network.
+    /// Starts the sampler of this seed for this network.
     pub fn new(network: &'a NetworkSpec, seed: u64) -> Self {
         Self { generator: rng::rng(seed, rng::Stream::Init, 0, 0), network }
     }
@@ -29,7 +29,7 @@ impl<'a> Draw<'a> {
 }
 
 impl Source for Draw<'_> {
-    /// Weights and biases are uniform in ±bound in SP, N(0,1) in NTP.
+    /// Samples weights and biases: uniform in ±bound in SP, N(0,1) in NTP.
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
         let count = tensor.shape.iter().product();
         let is_ntk = self.network.parametrisation.is_ntk();

@@ -1,9 +1,9 @@
-//! The networks whose tensors other programs have under names of their own, and the tensors of all others.
+//! Families of networks that other programs save under different tensor names, and the default lookup for all others.
 
 use super::names::{Found, Place, Shapes};
 use crate::run::printable;
 
-/// A network whose tensors other programs have under names of their own.
+/// A network that other programs save under different tensor names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     Mlp,
@@ -14,7 +14,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of the network of this name, if it is of one.
+    /// Returns the family of the network of this name, if it has one.
     pub fn of(program: &str) -> Option<Self> {
         Some(match program {
             "mlp" => Self::Mlp,
@@ -26,7 +26,7 @@ impl Family {
         })
     }
 
-    /// For messages.
+    /// Returns the name for messages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Mlp => "a network of dense layers (fc1, fc2, …; with ln1, ln2, … or without)",
@@ -40,8 +40,8 @@ impl Family {
     }
 }
 
-/// Where the tensors of a network of no family are: under their own names behind a prefix that all share, which `is_ours` knows.
-/// What a BatchNorm counts beside its statistics is nobody's.
+/// Finds the tensors of a network without a family: under their own names behind a common prefix, recognised by `is_ours`.
+/// The batch counter of a BatchNorm is ignored.
 pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
     let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
     let first = counted.first().map_or("", |name| name.as_str());
@@ -64,5 +64,5 @@ pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
     (counted.iter().map(place).collect(), notes)
 }
 
-/// How many batches a BatchNorm has seen.
+/// Suffix of the tensor with which a BatchNorm counts its batches.
 const COUNTED: &str = ".num_batches_tracked";

@@ -1,8 +1,8 @@
-//! The program of a weights file: that of a network whose tensors are those of the file, by name and shape.
+//! Determines the program of a weights file: a network with the tensors of the file, by name and shape.
 //!
-//! How wide its layers are is read off the shapes while its text is evaluated ([`crate::spec::Builder::adopting`]); the other
-//! settings are found by trying, from those of the spec on: one after the other takes the value with which the most tensors fit,
-//! until none gets better.
+//! The widths of its layers are read from the shapes while its text is evaluated ([`crate::spec::Builder::adopting`]); the
+//! other settings are found by a search that starts from those of the spec: each in turn takes the value with which the
+//! most tensors match, until no change improves the match.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::spec::ops::shown;
 use crate::spec::text::Choices;
 use crate::spec::{NetworkSpec, Program, Said, Setting, Shapes};
 
-/// The program of the network in a file, what its tensors tell of it, and the file to read them from.
+/// Returns the program of the network in a file, the settings determined by its tensors, and the file to read them from.
 pub(super) fn open<'a>(
     spec: &NetworkSpec,
     parts: &'a [Vec<u8>],
@@ -36,12 +36,12 @@ pub(super) fn open<'a>(
     let (fitted, told) = if fitted.program.is_some() {
         search.settled(spec, fitted)
     } else {
-        // What the tensors should be like, to say which is not.
+        // The expected tensors, to name the one that does not match.
         (Search { by_text: true, ..search.clone() }.fit(spec.clone()), Said::default())
     };
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     search.check(&program, &stored)?;
-    // Which biases the network has where nobody reads a file.
+    // The biases that the network has by default.
     let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
     let there = tensors(&program);
     let is_absent = |name: &String| {
@@ -52,16 +52,16 @@ pub(super) fn open<'a>(
     Ok((program, told, stored))
 }
 
-/// Logits of a network of which only the names of tensors are asked.
+/// Number of logits assumed where only the names of tensors are needed.
 const CLASSES: usize = 10;
-/// Values of a whole setting that are tried.
+/// Largest number of values tried for a whole-number setting.
 const TRIED: usize = 160;
-/// Numbers of logits that are tried though no tensor has such a side.
+/// Largest number of logits that is tried although no tensor has such a side.
 const MOST_GUESSED: usize = 16;
-/// After so many values in succession of which each fits worse than the one before, larger ones are not tried: more layers than
-/// there are tensors.
+/// Number of consecutive values with a worse match after which larger ones are not tried: more layers than there are
+/// tensors.
 const RISES: usize = 3;
-/// Rounds through all settings.
+/// Passes over all settings.
 const ROUNDS: usize = 4;
 
 fn tensors(program: &Program) -> Vec<String> {
@@ -72,19 +72,20 @@ fn tensors(program: &Program) -> Vec<String> {
 struct Search {
     image: [usize; 3],
     shapes: Arc<Shapes>,
-    /// Whether layers are as wide as the text says and not as the file does.
+    /// True if layers have the widths of the text and not those of the file.
     by_text: bool,
 }
 
-/// A spec and how well the file fits it.
+/// A spec and how well it matches the file.
 struct Fitted {
     spec: NetworkSpec,
-    /// Logits, as the text asks for them.
+    /// Number of logits requested of the text.
     classes: usize,
     program: Option<Arc<Program>>,
-    /// Why there is no program.
+    /// The error, if there is no program.
     refused: String,
-    /// Tensors that the program lacks or that lack in the file; of none, more than of any, and less the further its text gets.
+    /// Number of tensors missing in the program or in the file; without a program, larger than any such number, and lower
+    /// the further its text is evaluated.
     cost: usize,
 }
 
@@ -118,7 +119,7 @@ impl Search {
                 let ascend = declared.choices.ascend() && declared.name != NetworkSpec::WIDTH;
                 best = self.best(best, others.into_iter().map(|spec| (spec, classes)), ascend);
             }
-            // A last layer tells its own number of logits, but not a text that makes something else of them.
+            // A last layer determines its number of logits, but not if the text transforms its output.
             let spec = best.spec.clone();
             let logits = self.sides().into_iter().chain(1..=MOST_GUESSED).collect::<BTreeSet<_>>().into_iter();
             best = self.best(best, logits.map(|classes| (spec.clone(), classes)), false);
@@ -129,7 +130,7 @@ impl Search {
         best
     }
 
-    /// The best of these networks and numbers of logits, of equal ones that which is there.
+    /// Returns the best of these networks and numbers of logits; in case of a tie the current one.
     fn best(&self, best: Fitted, others: impl IntoIterator<Item = (NetworkSpec, usize)>, ascend: bool) -> Fitted {
         if best.cost == 0 {
             return best;
@@ -137,8 +138,8 @@ impl Search {
         self.tried(others, ascend).fold(best, |best, other| if other.cost < best.cost { other } else { best })
     }
 
-    /// How well the file fits these, up to the first that it fits whole; where they ascend, as long as it does not get worse and
-    /// worse.
+    /// Returns the matches of these candidates, up to the first exact one; of ascending values, until the match keeps
+    /// getting worse.
     fn tried(
         &self,
         others: impl IntoIterator<Item = (NetworkSpec, usize)>,
@@ -156,13 +157,13 @@ impl Search {
         })
     }
 
-    /// Sides of tensors of the file.
+    /// Returns the sides of the tensors of the file.
     fn sides(&self) -> BTreeSet<usize> {
         self.shapes.values().flatten().copied().collect()
     }
 
-    /// The settings that the tensors tell: with any other value, one fits less. One that was found and that they do not tell goes
-    /// back to what the spec says: of two networks of the same tensors, only that one can be meant.
+    /// Returns the settings that the tensors determine: any other value matches worse. A setting that was found but is not
+    /// determined is reset to the value of the spec: of two networks with the same tensors, only that one can be meant.
     fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> (Fitted, Said) {
         let (mut fitted, mut told) = (fitted, Said::default());
         for declared in spec.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH) {
@@ -185,20 +186,20 @@ impl Search {
         (fitted, told)
     }
 
-    /// Says which tensor has another shape than this program's, and whether the inputs may be to blame.
+    /// Fails with the tensor whose shape differs from this program's, and notes whether the inputs may be the cause.
     fn check(&self, program: &Program, stored: &Stored<'_>) -> Result<(), WeightsError> {
         let [channels, height, width] = self.image;
         let values = channels * height * width;
         let inputs =
             if program.reads_images() { format!("{channels}×{height}×{width}") } else { format!("{values} values") };
-        // The lines that only tensorless ones stand before.
+        // The lines that depend on the image only through lines without tensors.
         let mut sees_image: Vec<bool> = Vec::with_capacity(program.lines.len());
         for line in &program.lines {
             let is_bare = |&read: &usize| sees_image[read] && program.lines[read].tensors.is_empty();
             sees_image.push(line.reads.iter().all(is_bare));
         }
         for (place, tensor) in program.tensors.iter().enumerate() {
-            // What is missing says who asks for it.
+            // A missing tensor is reported when it is read.
             let Some(found) = self.shapes.get(&tensor.name) else { break };
             if is_of(found, &tensor.shape) {
                 continue;
@@ -219,9 +220,9 @@ impl Search {
         Ok(())
     }
 
-    /// The same spec with each other value of a setting; none of one whose values cannot be counted. Of the width, those that a tensor
-    /// of the file has a side of: most layers tell theirs by themselves, but not those whose tensors other layers share, nor the
-    /// shapes that a text asks for.
+    /// Returns the spec with each other value of a setting; empty for a setting with uncountable values. For the width,
+    /// only sides of tensors in the file: most layers have the width of their tensors, but not those that share tensors
+    /// with other layers, nor the shapes that a text computes.
     fn others<'a>(
         &self,
         spec: &'a NetworkSpec,
@@ -231,7 +232,7 @@ impl Search {
         if name == NetworkSpec::WIDTH {
             return Box::new(self.sides().into_iter().map(|width| NetworkSpec { width, ..spec.clone() }));
         }
-        // A number of layers is at most that of the tensors, and a side of patches that of the images.
+        // There are at most as many layers as tensors, and a patch is at most as large as the image.
         let most = self.image.into_iter().chain([self.shapes.len()]).max().and_then(|most| i64::try_from(most).ok());
         let most = most.unwrap_or(i64::MAX);
         let own = spec.setting(name);

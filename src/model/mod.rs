@@ -1,7 +1,7 @@
-//! Networks on burn: programs interpreted with their parameters, how they start, which device they live on, and the taps through
-//! which the kernel looks into them.
+//! Networks on burn: interpreted programs with their parameters, their initialisation and device, and the taps through
+//! which the kernel is measured.
 //!
-//! A network is a [`crate::spec::Program`]: a new one needs nothing here. Adding an operation is one file in `ops`.
+//! A network is a [`crate::spec::Program`]: a new one needs no change here. A new operation needs one file in `ops`.
 
 mod cotangent;
 mod device;

@@ -1,7 +1,7 @@
-//! Finds the tensors of a network under the names that other programs gave them.
+//! Finds the tensors of a network under the names that other programs use.
 //!
-//! Guarantees: what is taken off or taken for something else is said; where the names and shapes can be read in two ways, or in
-//! none, the file is refused, because a plausible network that is not the one that was meant is worse than none.
+//! Guarantees: every renaming is reported; where names and shapes allow two interpretations, or none, the file is refused,
+//! because a plausible network other than the intended one is worse than none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use super::family::Family;
 use super::source::WeightsError;
 use crate::run::{printable, printable_list};
 
-/// A tensor of the network: its name here, the tensor of the file that holds it, and which third of that one's first axis it is
-/// (queries, keys, values), if not all of it.
+/// The location of a tensor of the network: its name here, the tensor of the file that contains it, and, if it is one third
+/// of that tensor's first axis (queries, keys, values), which third.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub ours: String,
@@ -21,14 +21,14 @@ pub struct Place {
 /// Names and shapes of a file's tensors.
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// Places and what was done, in words.
+/// Places, and a description of the renamings.
 pub type Found = (Vec<Place>, Vec<String>);
 
-/// Where the tensors of a network of this kind are among those of a file.
+/// Finds the tensors of a network of this kind among those of a file.
 ///
 /// # Errors
-/// When the names can be read in two ways, or are those of a layer that no network here has. Names that are not known at all
-/// are no error here: whoever asks for a tensor finds it missing.
+/// Fails if the names allow two interpretations, or belong to a layer that no network here has. Unknown names are no error
+/// here: the tensor is reported missing when it is read.
 pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
     let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
     if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
@@ -57,10 +57,10 @@ pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
     Ok((places, notes))
 }
 
-/// Buffers that only a BatchNorm has.
+/// Suffixes of buffers that only a BatchNorm has.
 const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];
 
-/// Whether a name has a part as people call a BatchNorm, which may have been saved without its buffers.
+/// Returns whether a name contains a usual name of a BatchNorm, which may have been saved without its buffers.
 fn is_batch_norm(name: &str) -> bool {
     name.to_lowercase().split('.').any(|part| {
         let numbered = part.strip_prefix("bn").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
@@ -68,13 +68,13 @@ fn is_batch_norm(name: &str) -> bool {
     })
 }
 
-/// Whether this is a tensor of a layer of one of these names and a number.
+/// Returns whether this is a tensor of a numbered layer with one of these names.
 fn is_listed(name: &str, layers: &[&str]) -> bool {
     let number = |rest: &str| rest.split_once('.').is_some_and(|(number, _)| number.parse::<u32>().is_ok());
     layers.iter().any(|layer| name.strip_prefix(layer).is_some_and(number))
 }
 
-/// Whether this is the tensor by which a kind is known.
+/// Returns whether this is the tensor that identifies the kind.
 fn is_first(kind: Family, name: &str) -> bool {
     match kind {
         Family::Mlp => name == "fc1.weight",
@@ -84,8 +84,9 @@ fn is_first(kind: Family, name: &str) -> bool {
     }
 }
 
-/// What all names begin with and has to be taken off: as little as makes them those of the network, or all that they share
-/// where they are numbers (`nn.Sequential`) or otherwise foreign. A layer's own name always stays.
+/// Returns the common prefix of all names that has to be removed: the shortest one that leaves names of the network, or the
+/// whole common prefix where the names are numbers (`nn.Sequential`) or otherwise unknown. A layer's own name always
+/// remains.
 fn prefix<'a>(kind: Family, names: &[&'a str]) -> &'a str {
     let Some(first) = names.first() else { return "" };
     let ends = first.match_indices('.').map(|(at, _)| at + 1);
@@ -95,7 +96,7 @@ fn prefix<'a>(kind: Family, names: &[&'a str]) -> &'a str {
     if let Some(&end) = shared.iter().find(known) {
         return &first[..end];
     }
-    // Foreign names: a number is the place of a layer, and a layer's own name is what tells it from others.
+    // In unknown names a number is the index of a layer, and the layer's own name distinguishes it from others.
     let last = |end: &&usize| {
         let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let taken = first[..**end].trim_end_matches('.').rsplit('.').next().unwrap_or_default();
@@ -104,19 +105,19 @@ fn prefix<'a>(kind: Family, names: &[&'a str]) -> &'a str {
     &first[..shared.iter().rev().find(last).copied().unwrap_or(0)]
 }
 
-/// A layer under a foreign name.
+/// A layer with an unknown name.
 #[derive(Clone, Debug)]
 struct Layer<'a> {
     path: &'a str,
-    /// Of its weight.
+    /// Shape of its weight.
     shape: &'a [usize],
     has_bias: bool,
-    /// The path with its numbers taken out, and these.
+    /// The path without its numbers, and those numbers.
     stem: String,
     numbers: Vec<u64>,
 }
 
-/// The layers of these tensors; `None` where a name is no layer's weight or bias.
+/// Returns the layers of these tensors; `None` where a name is not a layer's weight or bias.
 fn layers(shapes: &Shapes) -> Option<Vec<Layer<'_>>> {
     let mut found: Vec<Layer<'_>> = Vec::new();
     for (name, shape) in shapes {
@@ -157,10 +158,10 @@ fn ambiguous(why: impl Into<String>, shapes: &Shapes) -> WeightsError {
     WeightsError::Ambiguous { why: why.into(), there }
 }
 
-/// The one order of these layers in which each reads what the one before it gives, and those of one stem follow their numbers;
-/// `None` where there is none.
+/// Returns the unique order of these layers in which each reads the output of the previous one and layers of one stem
+/// follow their numbers; `None` where there is none.
 fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'a>>>, WeightsError> {
-    // The stems as queues; a step takes the head of one of them.
+    // One queue per stem; a step takes the head of one of them.
     fn search<'a, 'b>(
         queues: &mut Vec<&'b [Layer<'a>]>,
         order: &mut Vec<&'b Layer<'a>>,
@@ -183,7 +184,7 @@ fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'
         }
     }
     let mut queues: Vec<&[Layer<'_>]> = layers.chunk_by(|a, b| a.stem == b.stem).collect();
-    // One list of numbered layers, and layers of names of their own: between two lists nobody knows what happens.
+    // One numbered list, and layers with separate names: the computation between two lists would be unknown.
     if layers.len() > MOST_LAYERS {
         return Ok(None);
     }
@@ -202,17 +203,18 @@ fn chain<'a>(layers: &[Layer<'a>], shapes: &Shapes) -> Result<Option<Vec<Layer<'
     Ok(order.filter(|order| !order.is_empty()).map(|order| order.into_iter().cloned().collect()))
 }
 
-/// Layers that are put in order at most; networks here have up to seven.
+/// Largest number of layers that are ordered; networks here have up to seven.
 const MOST_LAYERS: usize = 256;
-/// Layers with names of their own at most, beside a numbered list.
+/// Largest number of layers with separate names beside a numbered list.
 const MOST_STEMS: usize = 4;
 
 fn queues_longest<'b, 'a>(layers: &'b [Layer<'a>]) -> Option<&'b [Layer<'a>]> {
     layers.chunk_by(|a, b| a.stem == b.stem).max_by_key(|queue| queue.len())
 }
 
-/// In a list whose numbers follow each other everywhere (`nn.ModuleList`) or nowhere (`nn.Sequential` with activations between)
-/// all layers have the same between them; where some do and some do not, somewhere there is no activation.
+/// Fails where the gaps between layers of a numbered list differ. If the numbers are consecutive everywhere
+/// (`nn.ModuleList`) or nowhere (`nn.Sequential` with activations between), every pair of layers has the same operations
+/// between them; otherwise an activation is missing somewhere.
 fn check_gaps(list: &[Layer<'_>], shapes: &Shapes) -> Result<(), WeightsError> {
     let gap = |pair: &[Layer<'_>]| {
         let at = pair[0].numbers.iter().zip(&pair[1].numbers).position(|(a, b)| a != b)?;
@@ -226,7 +228,7 @@ fn check_gaps(list: &[Layer<'_>], shapes: &Shapes) -> Result<(), WeightsError> {
     Ok(())
 }
 
-/// Weight and bias of a layer under the name `ours`.
+/// Returns weight and bias of a layer under the name `ours`.
 fn places(layer: &Layer<'_>, ours: &str) -> Vec<Place> {
     let mut tensors = vec!["weight"];
     tensors.extend(layer.has_bias.then_some("bias"));
@@ -240,9 +242,9 @@ fn taken(layers: &[Layer<'_>], ours: &[String]) -> String {
     format!("took {theirs} for {}", printable_list(ours.iter().map(String::as_str)))
 }
 
-/// Dense layers, and LayerNorms before activations, as fc1, ln1, fc2 …
+/// Finds dense layers, and LayerNorms before activations, as fc1, ln1, fc2 …
 fn dense(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
-    // A residual network's, which add to a stream what these would pass on.
+    // In a residual network such layers add to a stream instead of passing their output on.
     if shapes.keys().any(|name| name.contains("block")) {
         return Ok(None);
     }
@@ -278,7 +280,8 @@ fn dense(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     Ok(Some((found, notes)))
 }
 
-/// Which layer (from 1) a normalisation in the same numbered list directly follows, with room for an activation behind it.
+/// Returns the layer (from 1) that a normalisation in the same numbered list directly follows, with room for an activation
+/// after it.
 fn behind(norm: &Layer<'_>, order: &[Layer<'_>]) -> Option<usize> {
     let (&number, rest) = norm.numbers.split_last()?;
     let of = |layer: &Layer<'_>| {
@@ -290,7 +293,7 @@ fn behind(norm: &Layer<'_>, order: &[Layer<'_>]) -> Option<usize> {
     of(next).is_none_or(|next| next >= number + 2).then_some(at + 1)
 }
 
-/// Convolutions and one dense layer behind them as conv1 …, fc.
+/// Finds convolutions and one dense layer behind them as conv1 …, fc.
 fn convolutional(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     let Some(all) = layers(shapes) else { return Ok(None) };
     let (convs, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|layer| layer.shape.len() == 4);
@@ -306,7 +309,7 @@ fn convolutional(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     Ok(Some((found, vec![note])))
 }
 
-/// `nn.RNN` and `nn.RNNCell`, which have a bias at each of their two maps, and one dense layer behind them.
+/// Finds `nn.RNN` and `nn.RNNCell`, which have a bias at each of their two maps, and one dense layer behind them.
 fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     const MAPS: [&str; 4] = ["weight_ih", "bias_ih", "weight_hh", "bias_hh"];
     let is_map = |name: &str| MAPS.iter().any(|map| name.rsplit('.').next().is_some_and(|last| last.starts_with(map)));
@@ -345,8 +348,8 @@ fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     Ok(Some((found, vec![note])))
 }
 
-/// `nn.MultiheadAttention`, whose queries, keys and values are one tensor, as attn.q, attn.k and attn.v; `None` where there is
-/// none.
+/// Finds `nn.MultiheadAttention`, which stores queries, keys and values in one tensor, as attn.q, attn.k and attn.v; `None`
+/// where there is none.
 fn attention(shapes: &Shapes) -> Option<Found> {
     let joined = |name: &str| {
         let (path, tensor) =

@@ -1,4 +1,4 @@
-//! Any network: a program that is interpreted on burn, with its parameters.
+//! A network: a program with its parameters, interpreted on burn.
 
 use std::sync::Arc;
 
@@ -21,26 +21,26 @@ use crate::spec::{NetworkSpec, Program, Said};
 /// A network.
 #[derive(Module, Debug)]
 pub struct Network {
-    /// The tensors of its program, in its order: flat, a matrix [out, in] as its transpose.
+    /// The tensors of its program, in its order: flat; a matrix [out, in] is stored as its transpose.
     tensors: Vec<Param<Tensor<1>>>,
     #[module(skip)]
     wiring: Arc<Wiring>,
 }
 
-/// What a network is beside its tensors.
+/// The constant data of a network beside its tensors.
 #[derive(Debug)]
 struct Wiring {
     program: Arc<Program>,
     /// (c_w, c_b) of each line.
     gains: Vec<(f64, f64)>,
-    /// Whether training moves a tensor and the kernel sums over it.
+    /// True for each tensor that is trained and part of the kernel.
     moves: Vec<bool>,
     is_ntk: bool,
     /// The last line that reads each line.
     last_reader: Vec<usize>,
-    /// The line whose input is what the last layer sees.
+    /// The line that the last layer reads.
     readout: usize,
-    /// What a weights file told of the network beside its tensors.
+    /// The settings determined by a weights file, besides its tensors.
     told: Said,
 }
 
@@ -59,12 +59,12 @@ impl Wiring {
     }
 }
 
-/// The fan-in of a line's weights; of what is added to each place, its features.
+/// Returns the fan-in of a line's weights; for a learned offset at each place, the number of features.
 fn fan_in(program: &Program, line: &crate::spec::Line) -> usize {
     use crate::spec::ops::Fill;
     let first = line.tensors.first().map(|&place| &program.tensors[place]);
     match first.map(|tensor| tensor.fill) {
-        // Of a shared tensor it is that of the line that reads it.
+        // A shared tensor has the fan-in of the line that reads it.
         Some(Fill::Weight { .. }) => match &line.op {
             Op::Dense(_) => program.lines[line.reads[0]].shape.last().copied().unwrap_or(1),
             _ => first.map_or(1, Parameter::fan_in),
@@ -74,8 +74,8 @@ fn fan_in(program: &Program, line: &crate::spec::Line) -> usize {
 }
 
 impl Network {
-    /// The network of this spec for images [channels, height, width] and so many logits, with the initial weights of this
-    /// seed.
+    /// Builds the network of this spec for images [channels, height, width] and `classes` logits, with initial weights from
+    /// this seed.
     ///
     /// # Panics
     /// If the spec has no program for them, which validation refuses.
@@ -84,7 +84,7 @@ impl Network {
         Self::of(program, spec, seed, device)
     }
 
-    /// The network of this program, in the parametrisation of this spec, with the initial weights of this seed.
+    /// Builds the network of this program, in the parametrisation of this spec, with initial weights from this seed.
     pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
         let mut draw = Draw::new(spec, seed);
         let wiring = Wiring::new(program, spec, Said::default());
@@ -102,12 +102,12 @@ impl Network {
         Ok(Self { tensors, wiring: Arc::new(wiring) })
     }
 
-    /// The network in the bytes of safetensors files, for images [channels, height, width], and what was done to read it, in
-    /// words. Depths and widths are read from the shapes, not from the spec.
+    /// Builds the network in the bytes of safetensors files, for images [channels, height, width]; also returns a
+    /// description of how it was read. Depths and widths are taken from the shapes, not from the spec.
     ///
     /// # Errors
-    /// When a tensor is missing, unknown, of another shape or type, or not finite, names it; or when the images do not fit, or the
-    /// shapes contradict the spec.
+    /// If a tensor is missing, unknown, of another shape or type, or not finite, names it; fails also if the images do not
+    /// fit, or the shapes contradict the spec.
     pub fn load(
         spec: &NetworkSpec,
         parts: &[Vec<u8>],
@@ -119,35 +119,35 @@ impl Network {
         Ok((network, stored.finish()?))
     }
 
-    /// What the tensors of a loaded network tell of its function, which whoever described it may have said otherwise.
+    /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
     pub fn told(&self) -> Said {
         self.wiring.told.clone()
     }
 
-    /// What it computes.
+    /// Returns its program.
     pub fn program(&self) -> &Program {
         &self.wiring.program
     }
 
-    /// [n, channels·height·width] → logits [n, C], as the evaluated network computes them.
+    /// Computes logits [n, C] from [n, channels·height·width], as the evaluated network does.
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
         self.run(images, &mut Taps::closed())
     }
 
-    /// The same as training computes them, with what is left out by chance drawn from this generator, and the running statistics
-    /// as they are behind this batch.
+    /// Computes logits as training does, with dropout masks from this generator; also returns the running statistics after
+    /// this batch.
     pub fn forward_in_training(&self, images: Tensor<2>, generator: ChaCha8Rng) -> (Tensor<2>, Statistics) {
         let mut taps = Taps::training(generator);
         let logits = self.run(images, &mut taps);
         (logits, Statistics(taps.training.map(|training| training.statistics).unwrap_or_default()))
     }
 
-    /// Whether training computes otherwise than evaluation does.
+    /// Returns whether training computes differently from evaluation.
     pub fn is_other_in_training(&self) -> bool {
         self.wiring.program.is_other_in_training()
     }
 
-    /// The same network with these running statistics.
+    /// Returns the network with these running statistics.
     pub fn with_statistics(mut self, statistics: Statistics) -> Self {
         for (place, values) in statistics.0 {
             let (id, _, mapper) = self.tensors[place].clone().consume();
@@ -156,7 +156,7 @@ impl Network {
         self
     }
 
-    /// The first layer whose output for these images 32-bit floats cannot hold. What is behind it may be finite again, and is
+    /// Returns the first layer whose output for these images overflows 32-bit floats. Later layers may be finite again, but
     /// wrong.
     pub fn overflow(&self, images: Tensor<2>) -> Option<String> {
         let mut taps = Taps::checking();
@@ -164,14 +164,14 @@ impl Network {
         taps.overflow
     }
 
-    /// A forward pass that can be run backwards. The network must be without autodiff.
+    /// Records a forward pass for backward passes. The network must be without autodiff.
     pub fn record(&self, images: Tensor<2>) -> Tape {
         let mut taps = Taps::recording();
         let logits = self.run(images, &mut taps);
         taps.into_tape(logits)
     }
 
-    /// [n, channels·height·width] → logits [n, C], and what the last layer sees: [n, features].
+    /// Computes logits [n, C] from [n, channels·height·width], and the input of the last layer: [n, features].
     pub fn forward_seen(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut taps = Taps::watching();
         let logits = self.run(images, &mut taps);
@@ -180,7 +180,7 @@ impl Network {
 
     fn run(&self, images: Tensor<2>, taps: &mut Taps) -> Tensor<2> {
         let Wiring { program, last_reader, readout, .. } = &*self.wiring;
-        // A value and the step that made it, while recording; none for the image.
+        // A value and, while recording, the step that computed it; `None` for the image.
         let mut values: Vec<Option<(Value, Option<usize>)>> = vec![None; program.lines.len()];
         values[0] = Some((Value::Flat(images), None));
         for (place, line) in program.lines.iter().enumerate().skip(1) {
@@ -227,13 +227,13 @@ impl Network {
         }
     }
 
-    /// Name and entries of each tensor that the kernel sums over.
+    /// Returns name and number of entries of each tensor that is part of the kernel.
     pub fn sizes(&self) -> Vec<(String, usize)> {
         let tensors = self.each().filter(|(_, moves, _)| *moves);
         tensors.map(|(tensor, _, _)| (tensor.name.clone(), tensor.shape.iter().product())).collect()
     }
 
-    /// All parameters, copied to plain memory, named and laid out as in PyTorch.
+    /// Copies all parameters to plain memory, named and laid out as in PyTorch.
     pub fn named(&self) -> Vec<NamedTensor> {
         let named = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
             let values = param.val().without_autodiff();
@@ -247,8 +247,8 @@ impl Network {
         self.each().map(named).collect()
     }
 
-    /// All parameters as flat vectors that share memory with the network: cheap to keep, one per tensor. Running statistics are
-    /// none.
+    /// Returns all parameters as flat vectors that share memory with the network, one per tensor: cheap to keep. Running
+    /// statistics are not included.
     pub fn flatten(&self) -> Vec<Tensor<1>> {
         self.parameters().map(|(_, param)| param.val().without_autodiff()).collect()
     }
@@ -257,17 +257,17 @@ impl Network {
         self.each().filter(|(tensor, _, _)| !tensor.is_statistic()).map(|(tensor, _, param)| (tensor, param))
     }
 
-    /// The names of the tensors that are in none of these layers, as in weights files.
+    /// Returns the names of the tensors outside these layers, as in weights files.
     pub fn moving(&self, frozen: &[String]) -> Vec<String> {
         self.moving_among(frozen).map(|(tensor, _)| tensor.name.clone()).collect()
     }
 
-    /// Name and identity of every tensor, in the order of [`Self::flatten`].
+    /// Returns name and identity of every tensor, in the order of [`Self::flatten`].
     pub fn ids(&self) -> Vec<(String, ParamId)> {
         self.moving_among(&[]).map(|(tensor, param)| (tensor.name.clone(), param.id)).collect()
     }
 
-    /// The gradients of the tensors that are in none of these layers, so that a step does not move the others.
+    /// Returns the gradients of the tensors outside these layers, so that a step leaves the others fixed.
     pub fn moving_gradients(&self, gradients: &mut Gradients, frozen: &[String]) -> GradientsParams {
         if frozen.is_empty() {
             return GradientsParams::from_module(gradients, self);
@@ -276,14 +276,15 @@ impl Network {
         GradientsParams::from_params(gradients, self, &ids)
     }
 
-    /// How far each tensor of this network is from that of another of the same spec, flat and by name, without autodiff.
+    /// Returns the displacement of each tensor from that of another network of the same spec, flat and by name, without
+    /// autodiff.
     pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
         let pairs = self.parameters().zip(other.flatten());
         let moved = |own: &Param<Tensor<1>>, other| own.val().without_autodiff() - other;
         pairs.map(|((tensor, own), other)| (tensor.name.clone(), moved(own, other))).collect()
     }
 
-    /// The gradients of all parameters that have one, flat, by name.
+    /// Returns the gradients of all parameters that have one, flat, by name.
     pub fn gradients(&self, of: &GradientsParams) -> Vec<(String, Tensor<1>)> {
         let gradient = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
             Some((tensor.name.clone(), of.get::<1>(param.id)?))
@@ -302,6 +303,6 @@ impl Network {
     }
 }
 
-/// Running statistics behind a batch, by the place of their tensor.
+/// Running statistics after a batch, by the index of their tensor.
 #[derive(Clone, Debug, Default)]
 pub struct Statistics(Vec<(usize, Tensor<1>)>);

@@ -1,13 +1,13 @@
-//! The names of tensors and of the layers that they belong to.
+//! Maps names of tensors to their layers.
 //!
 //! Names and layouts are PyTorch's: `fc1.weight` is [out, in], y = x Wᵀ + b.
 
-/// Whether a tensor is this layer's, or is the one that is named: `fc1` has `fc1.weight` and not `fc10.weight`.
+/// Returns whether a tensor belongs to this layer, or is itself named: `fc1` has `fc1.weight` and not `fc10.weight`.
 pub fn belongs(tensor: &str, layer: &str) -> bool {
     tensor.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) || layer_of(tensor) == layer
 }
 
-/// The layer that a tensor belongs to: `fc1` of `fc1.bias`, `rnn.ih` of `rnn.weight_ih`, and the tensor itself where it is the
+/// Returns the layer of a tensor: `fc1` of `fc1.bias`, `rnn.ih` of `rnn.weight_ih`, and the tensor itself where it is the
 /// layer.
 pub fn layer_of(tensor: &str) -> String {
     match tensor.rsplit_once('.') {

@@ -1,7 +1,7 @@
-//! Matrix products outside autodiff, in f32: faer on the processor, burn elsewhere.
+//! Matrix products without autodiff, in f32: faer on the processor, burn elsewhere.
 //!
-//! burn's CPU backend multiplies a tenth slower than faer here and cannot compute one triangle of a symmetric product alone,
-//! which halves a Gram. Memory is shared, not copied, where a tensor is the only owner of its values.
+//! burn's CPU backend is a tenth slower than faer here and cannot compute only one triangle of a symmetric product, which
+//! halves the work of a Gram. Memory is shared without a copy where a tensor is the only owner of its values.
 
 use std::ops::Range;
 
@@ -12,23 +12,23 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::ReborrowMut as _;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Multiplications below which a second thread costs more than it brings.
+/// Number of multiplications below which a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 192 * 192 * 192;
 
-/// Numbers of a row that are summed in 32 bits at most.
+/// Largest number of values of a row that are summed in 32 bits.
 pub const LONGEST: usize = 1 << 18;
 
-/// One triangle of a product of few rows is computed in panels of so many columns, each down from the diagonal: faer's own
-/// triangular product cuts both sides into ever smaller pieces and takes a sixth longer (256 rows of 5,120, one thread).
+/// Width in columns of the panels in which one triangle of a product of few rows is computed, each from the diagonal down:
+/// faer's own triangular product splits both sides recursively and takes a sixth longer (256 rows of 5,120, one thread).
 const PANEL: usize = 32;
 const FEW_ROWS: usize = 1024;
 
-/// Whether the values of tensors of this device lie in the program's own memory.
+/// Returns whether tensors of this device are in host memory.
 pub fn is_host(device: &Device) -> bool {
     *device == Device::flex()
 }
 
-/// alpha · A B, or alpha · A Bᵀ where `transposed`: A [rows, k], B [k, columns] or [columns, k].
+/// Computes alpha · A B, or alpha · A Bᵀ where `transposed`: A [rows, k], B [k, columns] or [columns, k].
 pub fn times(a: Tensor<2>, b: Tensor<2>, transposed: bool, alpha: f64) -> Tensor<2> {
     let device = a.device();
     if !is_host(&device) {
@@ -52,19 +52,19 @@ pub fn times(a: Tensor<2>, b: Tensor<2>, transposed: bool, alpha: f64) -> Tensor
     Tensor::from_data(TensorData::new(product, [rows, columns]), &device)
 }
 
-/// The inner products of rows: A Bᵀ for row-major A [rows, k] and B [columns, k], into `product` [rows, columns].
-/// Where `lower`, A and B are the same rows and only entries on and below the diagonal are computed; the others are left.
+/// Computes the inner products of rows: A Bᵀ for row-major A [rows, k] and B [columns, k], into `product` [rows, columns].
+/// If `lower`, A and B are the same rows and only entries on and below the diagonal are computed; the others are unchanged.
 pub fn inner(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
     let entries = product.len();
     inner_by(parallelism(entries * inner), a, b, inner, lower, product);
 }
 
-/// The same on this thread alone, for those that share the work among threads themselves.
+/// Computes [`inner`] on this thread alone, for callers that distribute the work themselves.
 pub fn inner_here(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f32]) {
     inner_by(Par::Seq, a, b, inner, lower, product);
 }
 
-/// The same with rows of so many numbers that a sum in 32 bits would lose digits: in pieces, which are summed in 64.
+/// Computes [`inner`] for rows so long that a sum in 32 bits would lose digits: in pieces, summed in 64 bits.
 pub fn inner_of_long(a: &[f32], b: &[f32], inner: usize, lower: bool, product: &mut [f64]) {
     let (rows, columns) = (a.len() / inner.max(1), b.len() / inner.max(1));
     let mut part = vec![0.0f32; product.len()];
@@ -103,7 +103,7 @@ fn inner_of(par: Par, left: MatRef<'_, f32>, right: MatRef<'_, f32>, lower: bool
     }
 }
 
-/// Adds A B to, or writes it into, columns from `first` on of the row-major `product` [rows, columns], on this thread:
+/// Adds A B to, or writes it into, the columns from `first` on of the row-major `product` [rows, columns], on this thread:
 /// A [rows, k] and B [k, any], with any strides.
 pub fn multiply(
     (product, columns, first): (&mut [f32], usize, usize),
@@ -116,7 +116,7 @@ pub fn multiply(
     matmul(into, if add { Accum::Add } else { Accum::Replace }, a, b, 1.0, Par::Seq);
 }
 
-/// The values of a tensor on the host, row-major, without copying them where they lie in one piece.
+/// The values of a tensor on the host, row-major; not copied where they are contiguous.
 #[derive(Clone, Debug)]
 pub struct Values {
     flex: FlexTensor,
@@ -124,7 +124,7 @@ pub struct Values {
 }
 
 impl Values {
-    /// A view of the values; what lies on another device is copied to the host.
+    /// Returns a view of the values; a tensor on another device is copied to the host.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Self {
         let tensor = if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) };
         let range = 0..tensor.shape().num_elements();
@@ -132,21 +132,21 @@ impl Values {
         Self { flex: flex.to_contiguous(), range }
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn slice(&self) -> &[f32] {
         let whole =
             self.flex.as_slice().expect("made contiguous above; all tensors of this program are of 32-bit floats");
         &whole[self.range.clone()]
     }
 
-    /// A part of them, which shares their memory.
+    /// Returns a part of the values, which shares their memory.
     pub fn part(&self, first: usize, count: usize) -> Self {
         let first = self.range.start + first;
         Self { flex: self.flex.clone(), range: first..first + count }
     }
 }
 
-/// Changes the values of a tensor on the host, in place where nobody else holds it.
+/// Changes the values of a tensor on the host, in place if it is the only owner.
 pub fn change<const D: usize>(tensor: Tensor<D>, change: impl FnOnce(&mut [f32])) -> Tensor<D> {
     let Values { mut flex, .. } = Values::of(tensor);
     change(flex.storage_mut());

@@ -1,11 +1,11 @@
-//! Where a network's values come from: drawn from a seed, or read from a file. Both build a network by the same path, layer
-//! by layer, so a network that is loaded and one that is drawn cannot differ in what they compute.
+//! The source of a network's parameters: sampled from a seed, or read from a file. Both build a network by the same code,
+//! layer by layer, so a loaded network and an initialised one compute the same function.
 
 use thiserror::Error;
 
 use crate::spec::ops::Parameter;
 
-/// Why weights could not be read.
+/// The reason why weights could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WeightsError {
     #[error("the weights are {0}")]
@@ -48,8 +48,8 @@ pub enum WeightsError {
     Recurrent(String),
 }
 
-/// Gives the values of a network, tensor after tensor.
+/// A source of the parameters of a network, tensor after tensor.
 pub trait Source {
-    /// The values of a tensor as the network holds them: row-major, a `turned` matrix as its transpose.
+    /// Returns the values of a tensor as the network stores them: row-major, a `turned` matrix as its transpose.
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError>;
 }

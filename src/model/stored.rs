@@ -1,7 +1,7 @@
-//! Weights files as a source of values: PyTorch's names and layouts, any kind of float, either parametrisation.
+//! Weights files as a source of parameters: PyTorch's names and layouts, any float type, either parametrisation.
 //!
-//! Shapes are compared before anything is allocated, so a file can make nothing larger than itself; a value that is not a
-//! number is refused here, by the name of its tensor, and not found later as a kernel of NaN.
+//! Shapes are compared before any allocation, so a file cannot cause an allocation larger than itself; a value that is not
+//! finite is refused here, with the name of its tensor, rather than found later as a kernel of NaN.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,33 +15,33 @@ use crate::run::{printable, printable_list};
 use crate::spec::ops::Parameter;
 use crate::storage::tensors_of;
 
-/// The tensors of a weights file, each to be asked for once.
+/// The tensors of a weights file, each of which is to be read once.
 pub struct Stored<'a> {
-    tensors: BTreeMap<String, Held<'a>>,
-    /// What the network is, for messages.
+    tensors: BTreeMap<String, FileTensor<'a>>,
+    /// Name of the network, for messages.
     network: &'static str,
     left: BTreeSet<String>,
-    /// Biases that the network has elsewhere and this file has not.
+    /// Biases that the network can have and this file lacks.
     absent: Vec<String>,
-    /// Tensors that have axes of length 1 before those of the network's.
+    /// Tensors with additional leading axes of length 1.
     squeezed: Vec<String>,
     notes: Vec<String>,
 }
 
-/// Whether a tensor of this shape in a file is one of the network's of the other: the same, or with axes of length 1 before it, as
-/// class tokens and positions have where they are added to a batch.
+/// Returns whether a tensor of this shape in a file matches one of the network's: the same shape, or with leading axes of
+/// length 1, as class tokens and positions have where they are added to a batch.
 pub(super) fn is_of(found: &[usize], shape: &[usize]) -> bool {
     let before = found.len().saturating_sub(shape.len());
     found[before..] == *shape && found[..before].iter().all(|side| *side == 1)
 }
 
-/// A tensor, or a third of one, in the file.
-struct Held<'a> {
+/// A tensor of the file, or a third of one.
+struct FileTensor<'a> {
     /// Its name in the file.
     theirs: String,
     view: TensorView<'a>,
     shape: Vec<usize>,
-    /// Where its values begin among those of the view.
+    /// Index of its first value in the view.
     start: usize,
 }
 
@@ -49,7 +49,7 @@ impl<'a> Stored<'a> {
     /// Opens the bytes of a file, or of its shards, with the names that `find` gives its tensors.
     ///
     /// # Errors
-    /// When they are no safetensors files, or their names are those of another network or can be read in two ways.
+    /// Fails if they are not safetensors files, or if their names belong to another network or allow two interpretations.
     pub fn open(
         parts: &'a [Vec<u8>],
         network: &'static str,
@@ -58,7 +58,7 @@ impl<'a> Stored<'a> {
         let mut views = BTreeMap::new();
         for bytes in parts {
             let mut found = tensors_of(bytes).map_err(WeightsError::Format)?.tensors();
-            // The library's order is another one each time, and so would be the name in a refusal.
+            // The library's order varies, and so would the name in an error message.
             found.sort_by(|(one, _), (other, _)| one.cmp(other));
             for (name, view) in found {
                 if views.contains_key(&name) {
@@ -85,7 +85,7 @@ impl<'a> Stored<'a> {
             if tensors.contains_key(&ours) {
                 return Err(WeightsError::Twice(printable(&ours)));
             }
-            tensors.insert(ours, Held { theirs, view, shape, start });
+            tensors.insert(ours, FileTensor { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
         let mut stored = Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), notes };
@@ -93,7 +93,7 @@ impl<'a> Stored<'a> {
         Ok(stored)
     }
 
-    /// Says which types other than 32-bit floats are read.
+    /// Notes the types other than 32-bit floats that are read.
     fn note_types(&mut self) {
         let types: BTreeSet<&str> = self.tensors.values().filter_map(|held| other_float(held.view.dtype())).collect();
         if !types.is_empty() {
@@ -102,15 +102,15 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Names and shapes of all tensors, as the network names them.
+    /// Returns names and shapes of all tensors, under the network's names.
     pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         self.tensors.iter().map(|(name, held)| (name.clone(), held.shape.clone())).collect()
     }
 
-    /// Says that these biases, which the network has elsewhere, are not there.
+    /// Declares that the file lacks these biases, which the network can have.
     ///
     /// # Errors
-    /// When other layers of the same kind have theirs: then it is not known what became of it.
+    /// Fails if other layers of the same kind have theirs: then the bias was lost.
     pub fn lacks(&mut self, absent: Vec<String>) -> Result<(), WeightsError> {
         let last = (1..).take_while(|place| self.tensors.contains_key(&format!("fc{place}.weight"))).count();
         let is_bias = |name: &&String| name.ends_with(".bias");
@@ -124,15 +124,15 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// A tensor's name in the file, for messages.
+    /// Returns a tensor's name in the file, for messages.
     pub fn name_of(&self, name: &str) -> String {
         printable(self.tensors.get(name).map_or(name, |held| &held.theirs))
     }
 
-    /// Says that the network is complete, and what was done to read it, in words.
+    /// Declares that the network is complete; returns a description of how it was read.
     ///
     /// # Errors
-    /// When the file has a tensor that nobody asked for.
+    /// Fails if the file has a tensor that was not read.
     pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
         if let Some(name) = self.left.first() {
             return Err(WeightsError::Unknown { name: self.name_of(name), network: self.network });
@@ -148,7 +148,7 @@ impl<'a> Stored<'a> {
         Ok(self.notes)
     }
 
-    fn held(&self, name: &str) -> Result<&Held<'a>, WeightsError> {
+    fn held(&self, name: &str) -> Result<&FileTensor<'a>, WeightsError> {
         self.tensors.get(name).ok_or_else(|| {
             let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
             let there = if there.is_empty() { "none at all".to_owned() } else { there };
@@ -156,7 +156,7 @@ impl<'a> Stored<'a> {
         })
     }
 
-    /// The values of a tensor of this shape, in the order in which `places` names them.
+    /// Returns the values of a tensor of this shape, in the order of `places`.
     fn values(
         &mut self,
         name: &str,
@@ -172,7 +172,7 @@ impl<'a> Stored<'a> {
         let places = places.map(|place| start + place);
         let values: Vec<f32> = match held.view.dtype() {
             Dtype::F32 => read(data, places, f32::from_le_bytes),
-            // What does not fit 32 bits becomes infinite, and is refused below.
+            // A value beyond the range of f32 becomes infinite, and is refused below.
             Dtype::F64 => read(data, places, |bytes| f64::from_le_bytes(bytes) as f32),
             Dtype::F16 => read(data, places, |bytes| f16::from_le_bytes(bytes).to_f32()),
             Dtype::BF16 => read(data, places, |bytes| bf16::from_le_bytes(bytes).to_f32()),
@@ -189,13 +189,13 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// The kind of layer that a bias belongs to, in a network whose last dense layer has this number: layers of one kind all have
-/// one or all have none.
+/// Returns the kind of layer to which a bias belongs, in a network whose last dense layer has this number: either all
+/// layers of a kind have one or none has.
 fn role(bias: &str, last: usize) -> String {
     if bias == format!("fc{last}.bias") {
         return "the last".to_owned();
     }
-    // `blocks.0.fc1` and `blocks.1.fc1` are of one kind, `fc1` and `fc2` of an MLP too.
+    // `blocks.0.fc1` and `blocks.1.fc1` are of one kind, as are `fc1` and `fc2` of an MLP.
     let parts = bias.split('.').enumerate().map(|(at, part)| {
         let inner = at > 0 && part.bytes().any(|byte| !byte.is_ascii_digit());
         if inner { part } else { part.trim_end_matches(|letter: char| letter.is_ascii_digit()) }
@@ -203,13 +203,13 @@ fn role(bias: &str, last: usize) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// Values of so many bytes each, at these places.
+/// Reads values of `N` bytes each, at these places.
 fn read<const N: usize>(data: &[u8], places: impl Iterator<Item = usize>, of: fn([u8; N]) -> f32) -> Vec<f32> {
     let (values, _) = data.as_chunks::<N>();
     places.map(|place| of(values[place])).collect()
 }
 
-/// A kind of float that is read but is not what the network computes with, in words.
+/// Describes a float type that is read but not used in the network.
 fn other_float(dtype: Dtype) -> Option<&'static str> {
     match dtype {
         Dtype::F64 => Some("64-bit floats"),
@@ -223,7 +223,7 @@ impl Source for Stored<'_> {
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
         let (name, shape) = (&tensor.name, &tensor.shape);
         match (tensor.turned, shape.as_slice()) {
-            // Turned while it is read: a copy beside it would be as large as the file.
+            // Transposed while it is read: a separate copy would be as large as the file.
             (true, &[rows, columns]) => {
                 self.values(name, shape, (0..rows * columns).map(|at| (at % rows) * columns + at / rows))
             }

@@ -1,8 +1,8 @@
-//! A forward pass that can be run backwards, from many directions of logit space, as often as wanted.
+//! A recorded forward pass, which can be run backwards from many directions of logit space, as often as needed.
 //!
 //! burn's own tape gives one backward pass for one forward pass; a kernel needs C backward passes for one forward pass, and
-//! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded here,
-//! each with the way back through it. What a step does not know how to pull back by itself, it leaves to burn's autodiff.
+//! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded
+//! here, each with its backward pass. A step without its own backward pass uses burn's autodiff.
 
 use std::ops::Range;
 
@@ -11,47 +11,49 @@ use burn::tensor::Tensor;
 use super::Cotangent;
 use super::ops::Windows;
 
-/// The way back through one step.
+/// The backward pass of one step.
 pub trait Backward {
-    /// Cotangents of the step's inputs, in order, from that of its output. `n`: samples.
+    /// Returns the cotangents of the step's inputs, in order, given that of its output. `n`: samples.
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent>;
 }
 
-/// What the kernel sees at a step that has parameters.
+/// The data that the kernel needs at a step with parameters.
 #[derive(Clone, Debug)]
 pub struct Tap {
-    /// Name of the layer, as its tensors are named: `fc1`, or of the tensor where the layer is one: `pos`.
+    /// Name of the layer, the common part of the names of its tensors: `fc1`, or the tensor's name where the layer is one
+    /// tensor: `pos`.
     pub name: String,
     /// Names of its tensors: weight and bias, the weight alone where there is no bias, or the tensor itself.
     pub tensors: Vec<String>,
     pub view: View,
 }
 
-/// How the parameters of a layer enter its output z, whose cotangent is δ.
+/// The way in which the parameters of a layer enter its output z, whose cotangent is δ.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. δ is [positions, fan_out] per sample, or
-    /// [fan_out, positions] where `channels_first`. Where `transposed`, files and other users of the tensor have Wᵀ.
+    /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. δ is [positions, fan_out] per
+    /// sample, or [fan_out, positions] where `channels_first`. Where `transposed`, files and other users of the tensor have
+    /// Wᵀ.
     Affine { input: Input, fan_out: usize, channels_first: bool, transposed: bool, weight_gain: f64, bias_gain: f64 },
-    /// z_p = γ ∘ x_p + β: weight and bias, or the weight alone. x is [n, positions, features], or [n, features, positions] where
-    /// `channels_first`, and δ alike.
+    /// z_p = γ ∘ x_p + β: weight and bias, or the weight alone. x is [n, positions, features], or [n, features, positions]
+    /// where `channels_first`, and so is δ.
     Gain { values: Tensor<3>, channels_first: bool },
     /// z = x + c p at these entries of a sample: the tensor itself, flat.
     Offset { entries: Range<usize>, gain: f64 },
 }
 
-/// What an affine layer reads.
+/// The input of an affine layer.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// [n, positions, fan_in].
     Rows(Tensor<3>),
-    /// The windows of images [n, channels, height, width], which are many times larger than these and are made when they are
-    /// asked for.
+    /// The windows of images [n, channels, height, width], which are many times larger than the images and are computed on
+    /// demand.
     Windows { images: Tensor<4>, windows: Windows },
 }
 
 impl Input {
-    /// Samples, positions, and numbers that each reads, of all groups.
+    /// Returns the numbers of samples, positions, and values per position, over all groups.
     pub fn dims(&self) -> [usize; 3] {
         match self {
             Self::Rows(rows) => rows.dims(),
@@ -62,7 +64,7 @@ impl Input {
         }
     }
 
-    /// Groups of outputs, each of which reads a part of its own.
+    /// Returns the number of groups of outputs, each of which reads its own part.
     pub fn groups(&self) -> usize {
         match self {
             Self::Rows(_) => 1,
@@ -70,7 +72,7 @@ impl Input {
         }
     }
 
-    /// Numbers of one sample, of which windows may share some.
+    /// Returns the number of values of one sample, some of which windows may share.
     pub fn numbers(&self) -> usize {
         match self {
             Self::Rows(rows) => rows.dims()[1..].iter().product(),
@@ -78,7 +80,7 @@ impl Input {
         }
     }
 
-    /// [n, positions, fan_in · groups].
+    /// Returns the input as [n, positions, fan_in · groups].
     pub fn rows(&self) -> Tensor<3> {
         match self {
             Self::Rows(rows) => rows.clone(),
@@ -89,7 +91,7 @@ impl Input {
 
 /// One recorded step.
 pub(super) struct Node {
-    /// The steps that it reads; none where it reads the images.
+    /// The steps that it reads; `None` for the images.
     pub inputs: Vec<Option<usize>>,
     pub backward: Box<dyn Backward>,
     pub tap: Option<Tap>,
@@ -103,13 +105,13 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// The taps, in the order of the forward pass.
+    /// Returns the taps, in the order of the forward pass.
     pub fn taps(&self) -> impl Iterator<Item = &Tap> {
         self.nodes.iter().filter_map(|node| node.tap.as_ref())
     }
 
-    /// Goes back from these directions of logit space, [directions, C], and stops at each wanted tap (`wanted` is by place
-    /// among the taps), from the last layer to the first.
+    /// Starts a backward pass from these directions of logit space, [directions, C], which stops at each wanted tap
+    /// (`wanted` is by index among the taps), from the last layer to the first.
     pub fn pull(&self, directions: Tensor<2>, wanted: &[bool]) -> Pull<'_> {
         let [n, _] = self.logits.dims();
         let mut count = 0..;
@@ -128,16 +130,16 @@ impl Tape {
     }
 }
 
-/// One way back: yields the wanted taps, each with its place and its cotangent, last layer first. Holds no cotangent longer
-/// than needed.
+/// A backward pass: an iterator over the wanted taps, each with its index and its cotangent, last layer first. Cotangents
+/// are freed as soon as possible.
 pub struct Pull<'a> {
     tape: &'a Tape,
     n: usize,
-    /// Whether a wanted tap lies at or before each step.
+    /// True for each step with a wanted tap at or before it.
     useful: Vec<bool>,
-    /// Place of each step's tap, where it is wanted.
+    /// Index of each step's tap, where it is wanted.
     stops: Vec<Option<usize>>,
-    /// Steps not yet gone back through.
+    /// Number of steps not yet passed.
     left: usize,
     arrived: Vec<Option<Cotangent>>,
 }

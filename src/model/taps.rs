@@ -1,13 +1,13 @@
-//! What is asked of a forward pass beside its logits: the way back for the kernel, what the last layer saw, whether 32-bit floats
-//! hold it all, or what training changes on the way.
+//! Additional outputs of a forward pass: the tape for the kernel, the input of the last layer, overflow of 32-bit floats,
+//! or the changes that training makes.
 
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
 use super::tape::{Node, Tape};
 
-/// Closed (evaluation), training, recording (kernel), watching what the last dense layer sees (features), or checking that 32-bit
-/// floats hold what lines give.
+/// The mode of a forward pass and its additional outputs: closed (evaluation), training, recording (kernel), watching (the
+/// input of the last dense layer), or checking (overflow of 32-bit floats).
 #[derive(Default)]
 pub struct Taps {
     pub(super) recorded: Option<Vec<Node>>,
@@ -16,20 +16,20 @@ pub struct Taps {
     pub(super) checking: bool,
     /// The first line whose values are not finite.
     pub(super) overflow: Option<String>,
-    /// What the last dense layer saw, [n, values].
+    /// The input of the last dense layer, [n, values].
     pub(super) seen: Option<Tensor<2>>,
 }
 
-/// What only a forward pass of training does.
+/// The state of a forward pass in training.
 pub struct Training {
-    /// Draws what is left out.
+    /// Generator of the dropout masks.
     pub(super) generator: ChaCha8Rng,
-    /// Running statistics as they are behind this pass, by the place of their tensor.
+    /// Running statistics after this pass, by the index of their tensor.
     pub(super) statistics: Vec<(usize, Tensor<1>)>,
 }
 
 impl Training {
-    /// Moves a running statistic of a tensor a part of the way to what a batch had, that times `factor`.
+    /// Updates a running statistic of a tensor with that of a batch, times `factor`.
     pub(super) fn keep(&mut self, tensor: usize, kept: &Tensor<1>, batch: Tensor<1>, momentum: f64, factor: f64) {
         let batch = batch.without_autodiff();
         let moved = kept.clone().without_autodiff() * (1.0 - momentum) + batch * (momentum * factor);
@@ -38,32 +38,32 @@ impl Training {
 }
 
 impl Taps {
-    /// Lines only compute.
+    /// Returns the mode of evaluation.
     pub fn closed() -> Self {
         Self::default()
     }
 
-    /// Lines do what they do while training; what is left out by chance is drawn from this generator.
+    /// Returns the mode of training; dropout masks are sampled from this generator.
     pub fn training(generator: ChaCha8Rng) -> Self {
         Self { training: Some(Training { generator, statistics: Vec::new() }), ..Self::default() }
     }
 
-    /// Lines are recorded, too. The network's parameters must be without autodiff.
+    /// Returns the mode that also records the lines. The network's parameters must be without autodiff.
     pub fn recording() -> Self {
         Self { recorded: Some(Vec::new()), ..Self::default() }
     }
 
-    /// Lines only compute; what the last dense layer sees is kept.
+    /// Returns the mode that stores the input of the last dense layer.
     pub fn watching() -> Self {
         Self { watching: true, ..Self::default() }
     }
 
-    /// Lines only compute; what each gives is looked at.
+    /// Returns the mode that checks each output for overflow.
     pub fn checking() -> Self {
         Self { checking: true, ..Self::default() }
     }
 
-    /// Looks at a line's values, where that was asked for.
+    /// Checks a line's values for overflow, in that mode.
     pub(super) fn check(&mut self, name: impl FnOnce() -> String, values: &Tensor<2>) {
         if self.checking && self.overflow.is_none() {
             let finite = values.clone().into_data().iter::<f32>().all(f32::is_finite);
@@ -71,7 +71,7 @@ impl Taps {
         }
     }
 
-    /// The recording of a forward pass that ended in these logits; empty where nothing was recorded.
+    /// Returns the tape of a forward pass that ended in these logits; empty if nothing was recorded.
     pub fn into_tape(self, logits: Tensor<2>) -> Tape {
         Tape { nodes: self.recorded.unwrap_or_default(), logits }
     }

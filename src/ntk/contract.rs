@@ -1,38 +1,40 @@
-//! Two sides of a layer make its part of the kernel: products in f32, every sum over places, directions and layers in f64.
+//! Contracts the two sides of a layer to its part of the kernel: products in f32, every sum over places, directions and
+//! layers in f64.
 
 use std::collections::HashMap;
 
 use super::rows::Rows;
 use super::side::{Cotangents, Gains, Places, Side};
 
-/// A rectangle of the kernel in the making.
+/// A rectangle of the kernel under construction.
 pub(super) struct Tile {
     /// Samples of its rows and of its columns.
     pub samples: (usize, usize),
     /// Directions of its rows and of its columns; rows and columns are sample-major.
     pub directions: (usize, usize),
-    /// Whether pairs of directions stay apart, or only the sum over equal ones is kept.
+    /// True if pairs of directions are stored separately, else only the sum over equal ones.
     pub apart: bool,
-    /// Whether rows and columns are the same: entries above the diagonal are then meaningless.
+    /// True if rows and columns are the same: entries above the diagonal are then meaningless.
     pub same: bool,
-    /// Row-major; one for each part that is kept apart, or one for all.
+    /// Row-major sums: one for each part that is stored separately, or one for all.
     pub sums: Vec<Vec<f64>>,
-    /// ⟨a, a′⟩ of each layer that acts once on a sample, by the place of its tap, where several sets of logits ask for it.
+    /// ⟨a, a′⟩ of each layer that acts at one place per sample, by the index of its tap, where several sets of logits use
+    /// it.
     pub activations: Option<HashMap<usize, Vec<f32>>>,
 }
 
-/// Rows of a product over pairs of places at most: bounds its memory to 16 MiB.
+/// Largest number of rows of a product over pairs of places: bounds its memory to 16 MiB.
 const MOST_PLACES: usize = 2048;
 
 impl Tile {
-    /// A tile of zeros.
+    /// Returns a tile of zeros.
     pub fn new(samples: (usize, usize), directions: (usize, usize), apart: bool, same: bool, count: usize) -> Self {
         let entries = |samples: usize, directions: usize| if apart { samples * directions } else { samples };
         let size = entries(samples.0, directions.0) * entries(samples.1, directions.1);
         Self { samples, directions, apart, same, sums: vec![vec![0.0; size]; count], activations: None }
     }
 
-    /// Adds what the layer at this place contributes; `into` says into which sum each of its tensors goes, if any.
+    /// Adds the contribution of the layer with tap index `place`; `into` gives the sum of each of its tensors, if any.
     pub fn add(&mut self, place: usize, a: &Side, b: &Side, into: &[Option<usize>]) {
         match (a, b) {
             (Side::Gradients(a), Side::Gradients(b)) => {
@@ -66,11 +68,11 @@ impl Tile {
         if self.apart {
             return a.add_inner(b, self.same, sums);
         }
-        // All directions of a sample in one row: their sum is part of the product.
+        // All directions of a sample in one row, so the product includes the sum over them.
         a.joined(self.directions.0).add_inner(&b.joined(self.directions.1), self.same, sums);
     }
 
-    /// The products of the cotangents are the same for weight and bias, and are formed once.
+    /// Adds the products of a layer; those of the cotangents are the same for weight and bias, and are computed once.
     fn add_products(&mut self, activations: &[f32], a: &Cotangents, b: &Cotangents, into: &[(usize, Gains)]) {
         let (shared, products) = match (a, b) {
             (Cotangents::Shared(a), Cotangents::Shared(b)) => (true, a.inner(b, false)),
@@ -108,7 +110,7 @@ impl Tile {
                     for (sample, (sums, activation)) in
                         sums.chunks_exact_mut(width).zip(activations).enumerate().take(below)
                     {
-                        // The same for all samples, or one block for each pair.
+                        // One block for all samples, or one for each pair.
                         let at = if shared { row % rows } else { row * columns + sample } * width;
                         let activation = of(*activation);
                         for (sum, product) in sums.iter_mut().zip(&products[at..][..width]) {
@@ -161,7 +163,7 @@ impl Tile {
         }
     }
 
-    /// Where the entry of these samples and directions lies.
+    /// Returns the index of the entry of these samples and directions.
     fn place(&self, (row, c): (usize, usize), (column, d): (usize, usize)) -> usize {
         if self.apart {
             (row * self.directions.0 + c) * self.samples.1 * self.directions.1 + column * self.directions.1 + d
@@ -171,9 +173,9 @@ impl Tile {
     }
 }
 
-/// Weight and bias together where they go into the same sum, else apart.
+/// Combines weight and bias where they go into the same sum, else returns both.
 fn split(gains: Gains, into: &[Option<usize>]) -> Vec<(usize, Gains)> {
-    // Not every layer has a bias.
+    // A layer may have no bias.
     let (weight_into, bias_into) = (into[0], into.get(1).copied().flatten());
     let weight = weight_into.map(|into| (into, Gains { bias: 0.0, ..gains }));
     let bias = bias_into.map(|into| (into, Gains { weight: 0.0, ..gains }));

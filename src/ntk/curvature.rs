@@ -1,5 +1,5 @@
-//! How sharply the loss curves along the directions that the kernel moves: the largest eigenvalue of the Gauss–Newton
-//! matrix, seen from the outputs, on the images of one block.
+//! The curvature of the loss along the directions of the kernel: the largest eigenvalue of the Gauss–Newton matrix,
+//! computed in output space on the images of one block.
 //!
 //! The loss of N images is (1/N) Σ ℓ(f(x)), so a gradient step of rate η multiplies small errors of the outputs by
 //! I − (η/N) Θ H, with Θ the full kernel [NC, NC] and H the second derivative of ℓ: I/C for the squared error, and
@@ -15,14 +15,15 @@ use super::FullKernel;
 use crate::math::lanczos::largest;
 
 impl FullKernel {
-    /// λ_max(Θ)/(N C) on these images, the curvature of the squared error; `None` where it was not found.
+    /// Returns λ_max(Θ)/(N C) on these images, the curvature of the squared error; `None` if Lanczos does not converge.
     pub fn sharpness(&self, images: Range<usize>) -> Option<f64> {
         let size = images.len() * self.classes();
         let found = largest(size, |vector, product| self.multiply(images.clone(), vector, product));
         found.map(|value| value / size as f64)
     }
 
-    /// λ_max(Θ (diag p − p pᵀ))/N on these images, with p the softmax of `outputs`, those of all images of the kernel, [n, C].
+    /// Returns λ_max(Θ (diag p − p pᵀ))/N on these images, with p the softmax of `outputs`, those of all images of the
+    /// kernel, [n, C].
     pub fn sharpness_of_cross_entropy(&self, images: Range<usize>, outputs: &[f32]) -> Option<f64> {
         let classes = self.classes();
         // √p, image by image: B = diag √p (I − √p √pᵀ).
@@ -46,7 +47,7 @@ impl FullKernel {
         found.map(|value| value / images.len() as f64)
     }
 
-    /// Θ v on the block of these images.
+    /// Computes Θ v on the block of these images.
     fn multiply(&self, images: Range<usize>, vector: &[f64], product: &mut [f64]) {
         let (vector, product) = (ColRef::from_slice(vector), ColMut::from_slice_mut(product));
         matmul(product, Accum::Replace, self.block(images), vector, 1.0, Par::Seq);
@@ -61,7 +62,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// √softmax of one image's logits.
+/// Computes √softmax of one image's logits.
 fn roots(logits: &[f32]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let parts: Vec<f64> = logits.iter().map(|logit| f64::from(logit - top).exp()).collect();

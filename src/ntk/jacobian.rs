@@ -1,7 +1,8 @@
-//! The oracle: one backward pass per image and direction of logit space, the Jacobian in f64, and its products.
+//! The reference implementation: one backward pass per image and direction of logit space, the Jacobian in f64, and its
+//! products.
 //!
-//! It is as slow as it is obvious. It shares nothing with the fast path but the network's forward pass: gradients come
-//! from burn's autodiff with respect to the parameters themselves.
+//! It is slow and simple. It shares only the network's forward pass with the fast implementation: gradients come from
+//! burn's autodiff with respect to the parameters themselves.
 
 use burn::module::Module as _;
 use burn::optim::GradientsParams;
@@ -18,9 +19,9 @@ struct Gradients {
     values: Vec<f64>,
 }
 
-/// The kernel of `network` between images [n, inputs] and others, or among themselves. Holds the gradients of all images in
-/// f64: with respect to all logits for [`Reduction::Full`], to one of them at a time for [`Reduction::Trace`].
-/// `None` when `cancelled` says so, which is asked before each backward pass.
+/// Computes the kernel of `network` between images [n, inputs] and others, or among themselves. Holds the gradients of all
+/// images in f64: with respect to all logits for [`Reduction::Full`], to one of them at a time for [`Reduction::Trace`].
+/// Returns `None` if `cancelled` returns true; it is called before each backward pass.
 pub fn measure(
     network: &Network,
     images: &Tensor<2>,
@@ -34,7 +35,7 @@ pub fn measure(
     let (height, width) = (kernel.height(), kernel.width());
     kernel.values = vec![0.0; height * width];
     let one = |logit: usize| (0..classes).map(|each| f32::from(each == logit)).collect();
-    // Directions whose gradients meet each other, and what their products count.
+    // Groups of directions whose products enter the kernel, and the factor of those products.
     let (groups, share): (Vec<Vec<Vec<f32>>>, f64) = match request.reduction {
         Reduction::Full => (vec![(0..classes).map(one).collect()], 1.0),
         Reduction::Trace => ((0..classes).map(|logit| vec![one(logit)]).collect(), 1.0 / classes as f64),
@@ -44,7 +45,7 @@ pub fn measure(
     let apart = request.apart != Apart::No || sets.len() > 1;
     let mut parts: Vec<Vec<(String, Vec<f64>)>> = vec![Vec::new(); sets.len()];
     for (group, directions) in groups.iter().enumerate() {
-        // Groups are logits where there is more than one set.
+        // With more than one set of logits, groups are logits.
         let own = &mut parts[sets.iter().position(|set| set.contains(&group)).unwrap_or(0)];
         let rows = jacobian(network, images, directions, request, cancelled)?;
         let columns = match others {
@@ -74,7 +75,7 @@ pub fn measure(
     Some(kernel)
 }
 
-/// ∂(v·f)(x_i)/∂w for all images and directions v, tensor by tensor.
+/// Computes ∂(v·f)(x_i)/∂w for all images and directions v, tensor by tensor.
 fn jacobian(
     network: &Network,
     images: &Tensor<2>,

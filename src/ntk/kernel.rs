@@ -1,4 +1,4 @@
-//! What is asked of a kernel, and what comes back.
+//! Kernel measurements: the request and the result.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::math::Gram;
 use crate::model::{belongs, layer_of};
 use crate::spec::{self, KERNEL_MEMORY, MOST_FULL_ROWS};
 
-/// How the C logits become one matrix.
+/// The reduction of the C logits to one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
@@ -32,7 +32,7 @@ impl From<spec::Reduction> for Reduction {
     }
 }
 
-/// Whose parts of a kernel are kept apart. They sum to the whole.
+/// The parts of a kernel that are stored separately. They sum to the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Apart {
     No,
@@ -42,7 +42,7 @@ pub enum Apart {
 }
 
 impl Apart {
-    /// The name of the part that a tensor belongs to.
+    /// Returns the name of the part to which a tensor belongs.
     pub fn part_of(self, tensor: &str) -> String {
         match self {
             Self::No => String::new(),
@@ -52,23 +52,24 @@ impl Apart {
     }
 }
 
-/// What to measure.
+/// A request for a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     pub reduction: Reduction,
     pub apart: Apart,
-    /// Sets of logits whose parts of the trace are kept apart, too, each logit in one of them; none: all together.
+    /// Sets of logits whose parts of the trace are stored separately, too, with each logit in one of them; empty for one
+    /// set.
     pub logits: Vec<Vec<usize>>,
-    /// Only these layers or tensors (`fc1`, `blocks.0.ln.bias`); all where none are named.
+    /// Layers or tensors to include (`fc1`, `blocks.0.ln.bias`); all if `None`.
     pub only: Option<Vec<String>>,
-    /// Bytes that activations, cotangents and gradients may hold at once.
+    /// Largest number of bytes of activations, cotangents and gradients at any time.
     pub memory: u64,
-    /// P, where J P Jᵀ is wanted; never with [`Reduction::Full`].
+    /// P, to compute J P Jᵀ; never with [`Reduction::Full`].
     pub preconditioner: Option<Arc<Preconditioner>>,
 }
 
 impl Request {
-    /// The whole kernel under this reduction, with the usual memory.
+    /// Returns the request for the whole kernel under this reduction, with the default memory limit.
     pub fn of(reduction: Reduction) -> Self {
         Self {
             reduction,
@@ -80,12 +81,12 @@ impl Request {
         }
     }
 
-    /// Whether a tensor's part is wanted.
+    /// Returns whether a tensor is included.
     pub fn wants(&self, tensor: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|layer| belongs(tensor, layer)))
     }
 
-    /// The directions of logit space that are gone back from, in sets whose parts are kept apart.
+    /// Returns the sets of directions of logit space whose parts are stored separately.
     pub(super) fn sets(&self, classes: usize) -> Vec<Vec<usize>> {
         match self.reduction {
             Reduction::SumLogits => vec![vec![0]],
@@ -96,8 +97,8 @@ impl Request {
 }
 
 impl Reduction {
-    /// These directions of logit space, [directions, C], such that the sum over equal ones is C times the reduced kernel
-    /// (for the sum of logits: the reduced kernel).
+    /// Returns these directions of logit space, [directions, C], scaled such that the sum over equal ones is C times the
+    /// reduced kernel (for the sum of logits: the reduced kernel).
     pub(super) fn directions(self, classes: usize, logits: &[usize], device: &Device) -> Tensor<2> {
         let values = match self {
             Self::SumLogits => vec![1.0 / (classes as f32).sqrt(); classes],
@@ -109,7 +110,7 @@ impl Reduction {
     }
 }
 
-/// A measured kernel, before it is symmetrised.
+/// A measured kernel, before symmetrisation.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     pub reduction: Reduction,
@@ -118,13 +119,13 @@ pub struct Kernel {
     pub classes: usize,
     /// Row-major; rows and columns are samples, or samples and logits (n·C + c) in the full kernel.
     pub values: Vec<f64>,
-    /// The part of each tensor or layer, where they were asked for, in the order of the forward pass; of each set of logits,
-    /// one after the other.
+    /// The part of each tensor or layer, if requested, in the order of the forward pass; for several sets of logits, one
+    /// set after the other.
     pub parts: Vec<(String, Vec<f64>)>,
 }
 
 impl Kernel {
-    /// A kernel whose tiles are still to be placed; `kept` names the parts that are kept apart, or is one empty name.
+    /// Returns a kernel without tiles; `kept` names the parts that are stored separately, or is one empty name.
     pub(super) fn unfilled(reduction: Reduction, samples: (usize, usize), classes: usize, kept: Vec<String>) -> Self {
         let mut kernel = Self { reduction, samples, classes, values: Vec::new(), parts: Vec::new() };
         if kept != [""] {
@@ -133,22 +134,22 @@ impl Kernel {
         kernel
     }
 
-    /// Rows of the matrix.
+    /// Returns the number of rows of the matrix.
     pub fn height(&self) -> usize {
         self.samples.0 * self.logits()
     }
 
-    /// Columns of the matrix.
+    /// Returns the number of columns of the matrix.
     pub fn width(&self) -> usize {
         self.samples.1 * self.logits()
     }
 
-    /// The trace-reduced kernel [n, m] of a full one, or of itself.
+    /// Returns the trace-reduced kernel [n, m] of a full kernel; of any other, the kernel itself.
     pub fn trace(&self) -> Vec<f64> {
         self.trace_of(&self.values)
     }
 
-    /// The same of each part.
+    /// Returns the trace-reduced kernel of each part.
     pub fn traces(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
         self.parts.iter().map(|(part, values)| (part.as_str(), self.trace_of(values)))
     }
@@ -164,7 +165,7 @@ impl Kernel {
         (0..self.samples.0).flat_map(|i| (0..self.samples.1).map(move |j| (i, j))).map(entry).collect()
     }
 
-    /// Rows and columns of one sample.
+    /// Returns the number of rows and columns per sample.
     fn logits(&self) -> usize {
         if self.reduction == Reduction::Full { self.classes } else { 1 }
     }
@@ -174,7 +175,7 @@ impl Kernel {
         whole.into_iter().chain(self.parts.iter_mut().map(|(_, values)| values))
     }
 
-    /// Puts a finished tile where these samples are.
+    /// Writes a finished tile at the position of these samples.
     pub(super) fn place(&mut self, tile: Tile, rows: Range<usize>, columns: Range<usize>) {
         let (logits, width, size) = (self.logits(), self.width(), self.height() * self.width());
         let (across, whole) = (columns.len() * logits, (rows.len(), columns.len()) == self.samples);
@@ -191,7 +192,7 @@ impl Kernel {
         }
     }
 
-    /// Completes the half above the diagonal, divides by C where the reduction says so, and sums the parts.
+    /// Completes the half above the diagonal, divides by C where the reduction requires it, and sums the parts.
     pub(super) fn finish(&mut self, same: bool) {
         let (height, width) = (self.height(), self.width());
         let divisor = if self.reduction == Reduction::Trace { self.classes as f64 } else { 1.0 };
@@ -214,8 +215,8 @@ impl Kernel {
     }
 }
 
-/// Writes the half below the diagonal of a square matrix into the half above it, square by square: going down a whole column
-/// would fetch a line of the cache for each entry.
+/// Copies the half below the diagonal of a square matrix to the half above it, square by square: traversing a whole column
+/// would load a cache line for each entry.
 fn mirror(values: &mut [f64], width: usize) {
     const SIDE: usize = 32;
     for first in (0..width).step_by(SIDE) {
@@ -229,27 +230,27 @@ fn mirror(values: &mut [f64], width: usize) {
     }
 }
 
-/// The kernel of a snapshot, before it is symmetrised. All but the full one are row-major [n, n].
+/// The kernels of a snapshot, before symmetrisation. All but the full one are row-major [n, n].
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Reduced as the run asks for.
+    /// The kernel under the run's reduction.
     pub trace: Vec<f64>,
-    /// Whose parts these are.
+    /// The kind of the parts.
     pub apart: Apart,
-    /// The part of each tensor (or layer, as was asked), in the order of the forward pass; empty where they were not kept apart.
-    /// They sum to `trace`.
+    /// The part of each tensor (or layer, according to `apart`), in the order of the forward pass; empty if parts were not
+    /// stored separately. They sum to `trace`.
     pub parts: Vec<(Arc<str>, Vec<f64>)>,
-    /// (1/|set|) Σ_{c in set} Θ_cc of each set of logits; empty where they were not kept apart. `trace` is their mean, each
-    /// weighted with its share of the logits.
+    /// (1/|set|) Σ_{c in set} Θ_cc for each set of logits; empty if they were not stored separately. `trace` is their mean,
+    /// each weighted with its share of the logits.
     pub logits: Vec<Vec<f64>>,
-    /// The full kernel, where it was asked for and fits.
+    /// The full kernel, if requested and not too large.
     pub full: Option<FullKernel>,
-    /// J P Jᵀ with the P of the optimiser, where it was asked for and is defined.
+    /// J P Jᵀ with the P of the optimiser, if requested and defined.
     pub optimiser: Option<Vec<f64>>,
 }
 
 impl Measured {
-    /// A reduced kernel as it was asked for, and the full one of the same images.
+    /// Combines a reduced kernel, its request, and the full kernel of the same images.
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
         let Kernel { values, mut parts, classes, .. } = reduced;
         let sets = request.sets(classes);
@@ -269,7 +270,7 @@ impl Measured {
             measured.logits = sets.iter().enumerate().map(kernel).collect();
         }
         if request.apart != Apart::No {
-            // In place: training stands still meanwhile, and fresh memory costs more than the sums.
+            // In place: training waits for this, and new memory costs more than the sums.
             let others = parts.split_off(per_set);
             for (place, (_, part)) in others.iter().enumerate() {
                 add(&mut parts[place % per_set].1, part);
@@ -279,7 +280,7 @@ impl Measured {
         measured
     }
 
-    /// The full kernel Θ ⊗ I of logits that are independent and share a kernel; `None` where it would be too large.
+    /// Returns the full kernel Θ ⊗ I of independent logits that share a kernel; `None` if it would be too large.
     pub fn full_of(gram: &Gram, classes: usize) -> Option<FullKernel> {
         let (n, size) = (gram.len(), gram.len() * classes);
         if size > MOST_FULL_ROWS {
@@ -298,7 +299,7 @@ fn add(sum: &mut [f64], part: &[f64]) {
     sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
 }
 
-/// ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.
+/// The full kernel ⟨∇f_c(x_i), ∇f_d(x_j)⟩ for all pairs of images and logits.
 #[derive(Clone, Debug)]
 pub struct FullKernel(Kernel);
 
@@ -309,12 +310,12 @@ impl From<Kernel> for FullKernel {
 }
 
 impl FullKernel {
-    /// C.
+    /// Returns C.
     pub(super) fn classes(&self) -> usize {
         self.0.classes
     }
 
-    /// The part of these images, [N·C, N·C].
+    /// Returns the block of these images, [N·C, N·C].
     pub(super) fn block(&self, images: Range<usize>) -> MatRef<'_, f64> {
         let Self(kernel) = self;
         let (first, size) = (images.start * kernel.classes, images.len() * kernel.classes);
@@ -322,8 +323,8 @@ impl FullKernel {
             .submatrix(first, first, size, size)
     }
 
-    /// yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: how much of the kernel points along the labels. Baratin et
-    /// al. 2021 centre features and labels first; without that the maximum lies far below 1.
+    /// Returns yᵀ Θ y/(‖Θ‖_F ‖y‖²) on the images of a range, with y one-hot: the share of the kernel along the labels.
+    /// Baratin et al. 2021 centre features and labels first; without centring the maximum is far below 1.
     pub fn alignment(&self, images: Range<usize>, labels: &[usize]) -> f64 {
         let Self(kernel) = self;
         let (classes, width) = (kernel.classes, kernel.width());
@@ -341,7 +342,7 @@ impl FullKernel {
         along / (square.sqrt() * images.len() as f64)
     }
 
-    /// Entry of images i, j and logits c, d.
+    /// Returns the entry of images i, j and logits c, d.
     pub fn at(&self, (i, c): (usize, usize), (j, d): (usize, usize)) -> f64 {
         let Self(kernel) = self;
         kernel.values[(i * kernel.classes + c) * kernel.width() + j * kernel.classes + d]

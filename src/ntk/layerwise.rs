@@ -1,15 +1,15 @@
-//! The exact kernel without a Jacobian of the whole network, for any network that states its steps through the taps.
+//! Computes the exact kernel without the Jacobian of the whole network, for any network that records its taps.
 //!
-//! At a tap the gradient of logit c with respect to a layer's parameters is known from the layer's input a and the cotangent
+//! At a tap the gradient of logit c with respect to a layer's parameters follows from the layer's input a and the cotangent
 //! δ_c = ∂f_c/∂z of its output. For an affine layer that acts once on a sample, the layer's part of ⟨∇f_c(x), ∇f_d(x′)⟩ is
 //!
 //! ```text
 //! ⟨δ_c(x), δ_d(x′)⟩ · (c_w² ⟨a, a′⟩ + c_b²)
 //! ```
 //!
-//! the "structured derivatives" of Novak et al. 2022; where it acts at many places (convolutions, tokens), either the gradients
-//! Σ_p δ_p ⊗ a_p are formed or all pairs of places are summed, whichever the plan finds cheaper. One forward pass serves all
-//! logits; samples and logits are taken in blocks that keep to the memory that is allowed, with the same result.
+//! (the "structured derivatives" of Novak et al. 2022). Where it acts at many places (convolutions, tokens), either the
+//! gradients Σ_p δ_p ⊗ a_p are formed or all pairs of places are summed, whichever the plan finds cheaper. One forward pass
+//! serves all logits; samples and logits are processed in blocks within the memory limit, with the same result.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use super::{Kernel, Preconditioner, Reduction, Request};
 use crate::model::{Network, Pull, Tap, Tape, View};
 use crate::spec::{KernelWork, Layer, Plan};
 
-/// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves.
-/// `None` when `cancelled` says so, which is asked before each layer of each block.
+/// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
+/// `None` if `cancelled` returns true; it is called before each layer of each block.
 pub fn measure(
     network: &Network,
     images: &Tensor<2>,
@@ -53,7 +53,7 @@ pub fn measure(
                 network.record(images.narrow(0, columns.start, columns.len()))
             });
             let samples = (rows.len(), columns.len());
-            // Where pairs of directions stay apart, the plan takes all directions as one group.
+            // If pairs of directions are stored separately, the plan puts all directions in one group.
             let mut tile = Tile::new(samples, (group, group), work.apart, diagonal, sets.len() * survey.kept.len());
             tile.activations = (sets.len() > 1).then(HashMap::new);
             for (set, logits) in sets.iter().enumerate() {
@@ -71,7 +71,7 @@ pub fn measure(
     Some(kernel)
 }
 
-/// The plan by which [`measure`] would compute this kernel, with the names of the layers.
+/// Returns the plan by which [`measure`] would compute this kernel, with the names of the layers.
 pub fn explain(
     network: &Network,
     images: &Tensor<2>,
@@ -82,20 +82,20 @@ pub fn explain(
     (survey.names.clone(), survey.plan(), survey.work)
 }
 
-/// What a forward pass of one sample tells of the work.
+/// The structure of the work, from a forward pass of one sample.
 struct Survey {
     classes: usize,
     work: KernelWork,
     names: Vec<String>,
     layers: Vec<Layer>,
-    /// For each tap, which of its tensors are wanted.
+    /// For each tap, which of its tensors are included.
     wanted: Vec<Vec<bool>>,
-    /// For each tap, into which sum each of its tensors goes.
+    /// For each tap, the index of the sum of each of its tensors.
     into: Vec<Vec<Option<usize>>>,
-    /// The names of the sums: of the layers or tensors that are kept apart, or one for all.
+    /// The names of the sums: layers or tensors that are stored separately, or one for all.
     kept: Vec<String>,
     preconditioner: Option<Arc<Preconditioner>>,
-    /// Of each tensor that more than one tap has, how many have it.
+    /// The number of taps of each tensor that has more than one.
     shared: HashMap<String, usize>,
 }
 
@@ -156,7 +156,8 @@ impl Survey {
         Plan::of(&self.layers, &wanted, &self.work)
     }
 
-    /// Goes back from the chosen directions and adds every wanted layer to the tile, into its sums from `first` on.
+    /// Runs a backward pass from the chosen directions and adds every included layer to the tile, into its sums from
+    /// `first` on.
     fn fill(
         &self,
         tile: &mut Tile,
@@ -189,7 +190,7 @@ impl Survey {
         }
     }
 
-    /// The next side, and the gradients of shared tensors that are complete with it.
+    /// Returns the next side, and the gradients of shared tensors that are complete with it.
     fn next(
         &self,
         pull: &mut Pull<'_>,
@@ -207,9 +208,9 @@ impl Survey {
     }
 }
 
-/// Gradients of tensors that several lines read, on the way back: they are summed before any inner product.
+/// Gradients of tensors that several lines read, during a backward pass: they are summed before any inner product.
 struct Gathered {
-    /// Of each, how many taps are still to come, and the sum so far.
+    /// For each tensor, the number of taps to come, and the sum so far.
     tensors: HashMap<String, (usize, Option<Rows>)>,
 }
 
@@ -218,7 +219,7 @@ impl Gathered {
         Self { tensors: shared.iter().map(|(name, count)| (name.clone(), (*count, None))).collect() }
     }
 
-    /// Takes the gradients of shared tensors out of a side, and gives back the sums that are complete, by the place of their
+    /// Moves the gradients of shared tensors out of a side, and returns the sums that are complete, by the index of their
     /// tensor in the tap.
     fn take(&mut self, tap: &Tap, side: &mut Side) -> Option<Side> {
         if !tap.tensors.iter().any(|tensor| self.tensors.contains_key(tensor)) {
@@ -241,7 +242,7 @@ impl Gathered {
     }
 }
 
-/// The layer at a tap, as costs are counted.
+/// Returns the layer at a tap, as used for costs.
 fn layer_at(tap: &Tap, shared: bool) -> Layer {
     match &tap.view {
         View::Affine { input, fan_out, .. } => {

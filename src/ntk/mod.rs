@@ -1,8 +1,8 @@
 //! The empirical neural tangent kernel Θ(x, x′) = ⟨∇_w f(x), ∇_w f(x′)⟩ over all parameters (Jacot et al. 2018).
 //!
-//! Two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is obvious and used to
-//! test it. Products are f32 on the device; every sum over layers and logits, and all that follows, is f64. [`tangent`] is how
-//! outputs move with the weights.
+//! There are two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is simple and
+//! used to test it. Products are f32 on the device; every sum over layers and logits, and all later arithmetic, is f64.
+//! [`tangent`] computes the change of outputs with the weights.
 
 mod contract;
 mod curvature;

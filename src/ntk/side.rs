@@ -1,4 +1,4 @@
-//! One sample's side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form in which its products are cheapest.
+//! One side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
 
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
@@ -9,7 +9,7 @@ use super::weighted::Weighted;
 use crate::model::{Cotangent, Tap, Values, View, multiply};
 use crate::spec::Contraction;
 
-/// What a layer's parameters contribute, for the samples and directions of one block.
+/// The contribution of a layer's parameters, for the samples and directions of one block.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 pub(super) enum Side {
     /// ⟨δ, δ′⟩ · (c_w² ⟨a, a′⟩ + c_b²), which is exact where the layer acts at one place: no gradient is formed.
@@ -22,13 +22,13 @@ pub(super) enum Side {
     Weighted(Weighted),
 }
 
-/// A layer that acts at several places of each sample.
+/// The data of a layer that acts at several places of each sample.
 pub(super) struct Places {
-    /// Places of a sample.
+    /// Number of places of a sample.
     pub count: usize,
     /// [n · places, fan_in].
     pub activations: Rows,
-    /// Of each direction: [n · places, fan_out].
+    /// For each direction: [n · places, fan_out].
     pub cotangents: Vec<Rows>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Gains {
     pub bias: f64,
 }
 
-/// The cotangents of a block in the form that the network left them in.
+/// The cotangents of a block in the structure that the backward pass gave them.
 pub(super) enum Cotangents {
     /// Rows [C, f]: the cotangent is the same for all samples.
     Shared(Rows),
@@ -50,8 +50,8 @@ pub(super) enum Cotangents {
 }
 
 impl Side {
-    /// The side of one tap. `apart`: products of pairs of directions are wanted, not only their sum over equal ones.
-    /// `wanted`: which of the tap's tensors. `preconditioner`: what their entries count, if not alike.
+    /// Returns the side of one tap. `apart`: products of pairs of directions are needed, not only their sum over equal
+    /// ones. `wanted`: the tensors of the tap to include. `preconditioner`: the weights of their entries, if any.
     pub fn new(
         tap: &Tap,
         cotangent: Cotangent,
@@ -107,12 +107,12 @@ impl Side {
         match plain {
             Self::Gradients(rows) if preconditioner.is_some() => {
                 let turn = |place: usize| match &tap.view {
-                    // Their gradients lie as [fan_out, fan_in], the weights of an affine layer as [fan_in, fan_out].
+                    // Their gradients are stored as [fan_out, fan_in], the weights of an affine layer as [fan_in, fan_out].
                     View::Affine { input, fan_out, channels_first: false, transposed: false, .. } if place == 0 => {
                         let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
                         root(0).map(|root| turned(root, fan_in, fan_out))
                     }
-                    // Likewise where another line reads the transpose.
+                    // Likewise if another line reads the transpose.
                     View::Affine { input, fan_out, transposed: true, .. } if place == 0 => {
                         let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
                         root(0).map(|root| turned(root, fan_out, fan_in))
@@ -127,7 +127,7 @@ impl Side {
     }
 }
 
-/// What lies as [fan_in, fan_out], as [fan_out, fan_in].
+/// Transposes [fan_in, fan_out] to [fan_out, fan_in].
 pub(super) fn turned(values: &[f32], fan_in: usize, fan_out: usize) -> Vec<f32> {
     (0..values.len()).map(|at| values[at % fan_in * fan_out + at / fan_in]).collect()
 }
@@ -154,8 +154,8 @@ impl Cotangents {
     }
 }
 
-/// Σ_p δ_p ⊗ a_p and Σ_p δ_p, times the gains of those that are wanted; the first as [fan_out, fan_in], or where `transposed` as
-/// [fan_in, fan_out].
+/// Computes Σ_p δ_p ⊗ a_p and Σ_p δ_p, times the gains of those that are included; the first as [fan_out, fan_in], or if
+/// `transposed` as [fan_in, fan_out].
 fn gradients(
     (input, groups): (Tensor<3>, usize),
     cotangent: Cotangent,
@@ -165,7 +165,7 @@ fn gradients(
     bias: Option<f64>,
 ) -> Side {
     let [n, places, all] = input.dims();
-    // What one output reads.
+    // Number of inputs of one output.
     let fan_in = all / groups;
     let (directions, f) = cotangent.dims();
     let fan_out = f / places;
@@ -208,11 +208,11 @@ fn gradients(
     Side::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
 }
 
-/// Gradients in the program's own memory, sample by sample and on all threads.
+/// Gradients in host memory, computed sample by sample and on all threads.
 struct OnHost<'a> {
     n: usize,
     places: usize,
-    /// What one output reads: one of so many groups.
+    /// Number of inputs of one output, which reads only one group.
     fan_in: usize,
     groups: usize,
     fan_out: usize,
@@ -223,7 +223,7 @@ struct OnHost<'a> {
 }
 
 impl OnHost<'_> {
-    /// Σ_p δ_p ⊗ a_p: [n, directions, fan_out, fan_in].
+    /// Computes Σ_p δ_p ⊗ a_p: [n, directions, fan_out, fan_in].
     fn products(&self, cotangent: Cotangent) -> Vec<f32> {
         let Self { places, fan_in, groups, fan_out, directions, .. } = *self;
         let length = fan_out * fan_in;
@@ -247,8 +247,8 @@ impl OnHost<'_> {
                 )
             }
             Cotangent::Sparse { at, values } if self.channels_first => {
-                // Where pooling went back, a channel's places are the same for all directions: its gradients are the
-                // product of the few values there and the few activations there.
+                // Behind max pooling, a channel's places are the same for all directions: its gradients are the product of
+                // the few values there and the few activations there.
                 let kept = at.index.len() / (self.n * fan_out);
                 let gather = || Vec::with_capacity(kept * fan_in);
                 values.map_samples(self.n, directions * length, gather, |gathered, sample, values, out| {
@@ -287,11 +287,11 @@ impl OnHost<'_> {
         }
     }
 
-    /// Σ_p δ_p: [n, directions, fan_out].
+    /// Computes Σ_p δ_p: [n, directions, fan_out].
     fn sums(&self, cotangent: Cotangent) -> Vec<f32> {
         let Self { places, fan_out, directions, .. } = *self;
         let length = directions * fan_out;
-        // A channel of a sparse cotangent is its values there: their places make no difference to the sum.
+        // The sum over a channel of a sparse cotangent is the sum of its values, whatever their places.
         let (values, places) = match cotangent {
             Cotangent::Sparse { at, values } if self.channels_first => (*values, at.index.len() / (self.n * fan_out)),
             dense => (dense, places),
@@ -316,7 +316,7 @@ impl OnHost<'_> {
     }
 }
 
-/// Activations and cotangents as rows, place by place.
+/// Returns activations and cotangents as rows, place by place.
 fn at_places(input: Tensor<3>, cotangent: Cotangent, channels_first: bool) -> Places {
     let [n, places, fan_in] = input.dims();
     let dense = cotangent.dense(n);

@@ -1,8 +1,8 @@
-//! J(x) Δw: by how much the outputs of a network change, to first order, when its weights are moved.
+//! Computes J(x) Δw, the first-order change of a network's outputs under a displacement of its weights.
 //!
-//! No second kind of differentiation is needed: the kernel's own way back gives the cotangent of every layer's output from every
-//! logit, and at a layer z = c_w W a + c_b b the change is ⟨δ, c_w ΔW a + c_b Δb⟩ (Lee et al. 2019, eq. 5: f_lin = f + J Δw).
-//! It is therefore the same for every network that states its steps through the taps.
+//! No forward-mode differentiation is needed: the kernel's backward pass gives the cotangent of every layer's output from
+//! every logit, and at a layer z = c_w W a + c_b b the change is ⟨δ, c_w ΔW a + c_b Δb⟩ (Lee et al. 2019, eq. 5: f_lin = f
+//! + J Δw). The same code therefore serves every network that records its taps.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use burn::tensor::Tensor;
 
 use crate::model::{Cotangent, Network, Tap, View};
 
-/// By how much each tensor moved, flat and by name, laid out as the network holds it.
+/// The displacement of each tensor, flat and by name, laid out as the network stores it.
 pub type Moved = HashMap<String, Tensor<1>>;
 
-/// Logits of `network` (without autodiff) on images [n, inputs], and J Δw on them; both [n, C].
+/// Returns the logits of `network` (without autodiff) on images [n, inputs], and J Δw on them; both [n, C].
 pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -> (Tensor<2>, Tensor<2>) {
     let tape = network.record(images);
     let [n, classes] = tape.logits.dims();
@@ -23,7 +23,7 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
     for (_, tap, cotangent) in tape.pull(directions, &every) {
         if let Some(here) = change_of(tap, moved, n) {
             let ([_, changed], (_, f)) = (here.dims(), cotangent.dims());
-            // What stands behind a class token does not change with it.
+            // The tokens after a class token do not change with it.
             let rest = Tensor::zeros([n, f - changed], &here.device());
             let here = if changed < f { Tensor::cat(vec![here, rest], 1) } else { here };
             change = change + product(cotangent, here, n);
@@ -32,7 +32,7 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
     (tape.logits, change)
 }
 
-/// By how much the output of a layer changes, [n, f] in the order of its cotangents.
+/// Returns the change of the output of a layer, [n, f] in the order of its cotangents.
 fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
     let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved.get(tensor)).cloned();
     match &tap.view {
@@ -41,7 +41,8 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
             let groups = input.groups();
             let (fan_in, outputs) = (all / groups, fan_out / groups);
             let rows = input.rows().reshape([n * positions, all]);
-            // A convolution's weights lie as [fan_out, fan_in], a dense layer's as [fan_in, fan_out] or as its transpose.
+            // A convolution's weights are stored as [fan_out, fan_in], a dense layer's as [fan_in, fan_out] or as its
+            // transpose.
             let weight = found(0).map(|weight| {
                 let of = |group: usize| {
                     let weight = if *channels_first || *transposed {
@@ -81,7 +82,7 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
     }
 }
 
-/// ⟨δ_c(x), change(x)⟩ for all samples and logits, [n, C].
+/// Computes ⟨δ_c(x), change(x)⟩ for all samples and logits, [n, C].
 fn product(cotangent: Cotangent, change: Tensor<2>, n: usize) -> Tensor<2> {
     match cotangent {
         Cotangent::Shared(direction) => change.matmul(direction.transpose()),

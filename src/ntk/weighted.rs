@@ -1,11 +1,11 @@
-//! The part of a layer in J P Jᵀ where it acts at one place of a sample, without forming a gradient:
+//! Computes the part of a layer in J P Jᵀ where it acts at one place of a sample, without forming a gradient:
 //!
 //! ```text
 //! Σ_i ⟨δ_i(x), δ_i(x′)⟩ · (c_w² Σ_j P_ij a_j(x) a_j(x′) + c_b² p_i)        δ_i over directions, P of the weights, p of the biases
 //! ```
 //!
-//! For each output i an activation Gram of its own, which all directions share: C times less than with the gradients. In the
-//! program's own memory, since each of these products is small.
+//! Each output i has its own activation Gram, which all directions share: C times less work than with the gradients. It
+//! runs in host memory, since each of these products is small.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -14,7 +14,8 @@ use super::rows::on_host;
 use super::side::{Gains, turned};
 use crate::model::{Cotangent, Values, inner_here};
 
-/// Pieces of a layer's outputs that are summed side by side at most, and entries of their sums together, 64 MiB.
+/// Largest number of pieces of a layer's outputs that are summed in parallel, and of entries of their sums together (64
+/// MiB).
 const MOST_PIECES: usize = 16;
 const MOST_ENTRIES: usize = 1 << 23;
 
@@ -27,14 +28,15 @@ pub(super) struct Weighted {
     activations: Values,
     /// [fan_out, directions, n].
     cotangents: Vec<f32>,
-    /// √P of the weights, [fan_out, fan_in], and of the biases, `[fan_out]`; of those that are wanted.
+    /// √P of the weights, [fan_out, fan_in], and of the biases, `[fan_out]`, if included.
     weight: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
     gains: Gains,
 }
 
 impl Weighted {
-    /// `input` is [n, fan_in]; the roots are laid out as the network holds its tensors, [fan_in, fan_out] and `[fan_out]`.
+    /// Creates a side. `input` is [n, fan_in]; the roots are laid out as the network stores its tensors, [fan_in, fan_out]
+    /// and `[fan_out]`.
     pub fn new(input: Tensor<2>, cotangent: Cotangent, [weight, bias]: [Option<&[f32]>; 2], gains: Gains) -> Self {
         let [n, fan_in] = input.dims();
         let dense = on_host(cotangent.dense(n));
@@ -56,19 +58,19 @@ impl Weighted {
         }
     }
 
-    /// Adds what the layer contributes with another side: its weights to the sum at the first place, its biases to that at the
-    /// second. Where `same`, the other side is this one, and entries above the diagonal are left as they are or wrong.
+    /// Adds the layer's contribution with another side: that of its weights to the first sum in `into`, that of its biases
+    /// to the second. If `same`, the other side is this one, and entries above the diagonal are unspecified.
     pub fn add(&self, other: &Self, same: bool, sums: &mut [Vec<f64>], into: [Option<usize>; 2]) {
         let entries = self.n * other.n;
         let fan_out = self.cotangents.len() / (self.n * self.directions);
-        // Of a number that does not depend on the threads: the sums must not either.
+        // The number of pieces must not depend on the number of threads, because the sums depend on it.
         let pieces = (MOST_ENTRIES / entries.max(1)).clamp(1, MOST_PIECES).min(fan_out.max(1));
         let size = fan_out.div_ceil(pieces);
         let piece = |piece: usize| {
             let mut own = [into[0], into[1]].map(|into| into.map(|_| vec![0.0; entries]));
-            let mut desk = Desk::default();
+            let mut buffers = Buffers::default();
             for output in piece * size..((piece + 1) * size).min(fan_out) {
-                self.add_output(other, same, output, &mut desk, &mut own);
+                self.add_output(other, same, output, &mut buffers, &mut own);
             }
             own
         };
@@ -80,17 +82,17 @@ impl Weighted {
         }
     }
 
-    /// What one output contributes: by its weights, and by its bias.
+    /// Adds the contribution of one output: that of its weights, and that of its bias.
     fn add_output(
         &self,
         other: &Self,
         same: bool,
         output: usize,
-        desk: &mut Desk,
+        buffers: &mut Buffers,
         [weights, biases]: &mut [Option<Vec<f64>>; 2],
     ) {
         let (delta, others) = (self.delta(output), other.delta(output));
-        let Desk { left, right, grams, along } = desk;
+        let Buffers { left, right, grams, along } = buffers;
         let root = self.weight.as_ref().map(|root| &root[output * self.fan_in..][..self.fan_in]);
         if let Some(root) = root {
             self.scale(root, left);
@@ -122,13 +124,13 @@ impl Weighted {
         }
     }
 
-    /// The cotangents of one output, [directions, n].
+    /// Returns the cotangents of one output, [directions, n].
     fn delta(&self, output: usize) -> &[f32] {
         let length = self.n * self.directions;
         &self.cotangents[output * length..][..length]
     }
 
-    /// The activations, each times its root: [n, fan_in].
+    /// Multiplies each activation by its root: [n, fan_in].
     fn scale(&self, root: &[f32], scaled: &mut Vec<f32>) {
         scaled.clear();
         scaled.extend_from_slice(self.activations.slice());
@@ -138,9 +140,9 @@ impl Weighted {
     }
 }
 
-/// What one thread works on: scaled activations of both sides, their Gram, and one row of that of the cotangents.
+/// The buffers of one thread: scaled activations of both sides, their Gram, and one row of the cotangents' Gram.
 #[derive(Default)]
-struct Desk {
+struct Buffers {
     left: Vec<f32>,
     right: Vec<f32>,
     grams: Vec<f32>,

@@ -104,10 +104,10 @@ pub struct DataSpec {
     /// Subtract the mean and divide by the standard deviation of all training images, per channel, so that a task sees the
     /// statistics of later ones too. (Points stay as they are.)
     pub standardise: bool,
-    /// Squares of so many pixels a side become their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as they are. Wide
-    /// convolutional and recurrent networks are then measured in minutes.
+    /// Side in pixels of the squares that are replaced by their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as
+    /// they are. With small images, wide convolutional and recurrent networks are measured in minutes.
     pub shrink: usize,
-    /// Number of training samples, drawn anew for each seed; 0 keeps all (of drawn problems: 1024). One task only.
+    /// Number of training samples, chosen anew for each seed; 0 keeps all (of synthetic problems: 1024). One task only.
     pub samples: usize,
     /// Images: one output is −1 for the lower half of the classes and 1 for the upper one, in place of one output per
     /// class.
@@ -168,7 +168,7 @@ pub struct TrainingSpec {
     pub optimiser: Optimiser,
     /// Learning rate η.
     pub rate: f64,
-    /// When given, η = rate · rate_width / width: the lazy regime of *Reactivation* in SP, as a summary of it says.
+    /// When given, η = rate · rate_width / width: the lazy regime of *Reactivation* in SP, according to a summary of the paper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_width: Option<usize>,
     /// SGD only.

@@ -28,7 +28,7 @@ pub struct NetworkSpec {
     /// The activation that a text refers to as `act`.
     pub activation: Activation,
     pub parametrisation: Parametrisation,
-    /// Initial weights in the standard parametrisation; the NTK parametrisation draws N(0,1).
+    /// Initial weights in the standard parametrisation; the NTK parametrisation uses N(0,1).
     pub init: Init,
     /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
     pub sigma_w: f64,

@@ -26,10 +26,10 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
         if at != last && from.is_none() {
             continue;
         }
-        match passes(&program.lines[at].op) {
-            Way::Drawn => outs.push(at),
-            Way::Through => behind[at] = true,
-            Way::Inside => {
+        match kind_of(&program.lines[at].op) {
+            LineKind::ReadOut => outs.push(at),
+            LineKind::Linear => behind[at] = true,
+            LineKind::Inside => {
                 let line = from.unwrap_or(at);
                 let sign = program.lines[line].op.operation().map_or("x", |operation| operation.sign());
                 return Err(breach(line, Broken::FixedReadOut(sign.to_owned())));
@@ -64,30 +64,30 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
 }
 
 /// A line between the logits and the read-out.
-enum Way {
+enum LineKind {
     /// A layer whose weights are initialised with mean 0.
-    Drawn,
+    ReadOut,
     /// A fixed linear map.
-    Through,
+    Linear,
     /// Any other operation, inside the network.
     Inside,
 }
 
-fn passes(op: &Op) -> Way {
+fn kind_of(op: &Op) -> LineKind {
     match op {
-        Op::Dense(_) | Op::Conv(_) => Way::Drawn,
+        Op::Dense(_) | Op::Conv(_) => LineKind::ReadOut,
         Op::Reduce(_) | Op::Rearrange(_) | Op::Patches(_) | Op::Scale(_) | Op::Concat(_) | Op::Dropout(_) => {
-            Way::Through
+            LineKind::Linear
         }
-        Op::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => Way::Through,
-        Op::Arithmetic(Arithmetic::Multiply) => Way::Inside,
+        Op::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => LineKind::Linear,
+        Op::Arithmetic(Arithmetic::Multiply) => LineKind::Inside,
         Op::Pool(pool) => match pool.kind {
-            PoolKind::Avg => Way::Through,
-            PoolKind::Max => Way::Inside,
+            PoolKind::Avg => LineKind::Linear,
+            PoolKind::Max => LineKind::Inside,
         },
         Op::Norm(norm) => match norm.kind {
-            NormKind::Batch => Way::Through,
-            NormKind::Layer | NormKind::Rms | NormKind::Group { .. } => Way::Inside,
+            NormKind::Batch => LineKind::Linear,
+            NormKind::Layer | NormKind::Rms | NormKind::Group { .. } => LineKind::Inside,
         },
         Op::Input
         | Op::Function(_)
@@ -97,7 +97,7 @@ fn passes(op: &Op) -> Way {
         | Op::ClassToken(_)
         | Op::Attention(_)
         | Op::Recurrence(_)
-        | Op::Embedding(_) => Way::Inside,
+        | Op::Embedding(_) => LineKind::Inside,
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Rfm {
 }
 
 /// Validated inputs and targets: [n, d] and [n, C].
-struct Lesson<'a> {
+struct LabelledData<'a> {
     inputs: MatRef<'a, f64>,
     targets: MatRef<'a, f64>,
 }
@@ -73,10 +73,10 @@ impl Rfm {
         if let Some(&ridge) = ridges.iter().find(|ridge| !(ridge.is_finite() && **ridge >= 0.0)) {
             return Err(RegressionError::Ridge(ridge));
         }
-        let train = Lesson::of(["the inputs", "the targets"], inputs, d, targets, None)?;
+        let train = LabelledData::of(["the inputs", "the targets"], inputs, d, targets, None)?;
         let outputs = Some(train.targets.ncols());
         let names = ["the validation inputs", "the validation targets"];
-        let validation = Lesson::of(names, validation.0, d, validation.1, outputs)?;
+        let validation = LabelledData::of(names, validation.0, d, validation.1, outputs)?;
 
         let mut best: Option<Self> = None;
         for &ridge in ridges {
@@ -100,11 +100,11 @@ impl Rfm {
 
     /// Solves one regression; also returns the distances [n, n] of its inputs.
     fn solve(
-        train: &Lesson<'_>,
+        train: &LabelledData<'_>,
         metric: Vec<f64>,
         ridge: f64,
         round: usize,
-        validation: &Lesson<'_>,
+        validation: &LabelledData<'_>,
     ) -> Result<(Self, Mat<f64>), RegressionError> {
         let (kernel, distances) = Laplace::of(train.inputs, metric);
         let mut system = kernel.of_distances(&distances);
@@ -179,7 +179,7 @@ impl Rfm {
     }
 }
 
-impl<'a> Lesson<'a> {
+impl<'a> LabelledData<'a> {
     fn of(
         names: [&'static str; 2],
         inputs: &'a [f64],

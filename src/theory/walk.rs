@@ -23,18 +23,18 @@ pub(super) type Part<'a> = (&'a Points, usize, usize);
 
 /// Computes K and Θ of each sample with itself, and its moments.
 pub(super) fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
-    let mut book = Book::Writing { points, written: Vec::new() };
-    let last = walk(states, &mut book);
+    let mut log = MomentLog::Writing { points, written: Vec::new() };
+    let last = walk(states, &mut log);
     let own = last.covariance.into_iter().zip(last.kernel).collect();
-    match book {
-        Book::Writing { written, .. } => (own, written),
-        Book::Reading { .. } => (own, Vec::new()),
+    match log {
+        MomentLog::Writing { written, .. } => (own, written),
+        MomentLog::Reading { .. } => (own, Vec::new()),
     }
 }
 
 /// Computes K and Θ of the outputs, row-major [rows, columns], between two ranges of samples.
 pub(super) fn tile(states: &[Made], rows: Part<'_>, columns: Part<'_>) -> (Vec<f64>, Vec<f64>) {
-    let mut last = walk(states, &mut Book::Reading { rows, columns, next: 0 });
+    let mut last = walk(states, &mut MomentLog::Reading { rows, columns, next: 0 });
     // Equal inputs get the kernel of a sample with itself, to the last bit: an inner product with another rounding would
     // act as an angle of 1e-8 between them.
     let ((rows, first_row, _), (columns, first_column, column_count)) = (rows, columns);
@@ -48,7 +48,7 @@ pub(super) fn tile(states: &[Made], rows: Part<'_>, columns: Part<'_>) -> (Vec<f
     (last.covariance, last.kernel)
 }
 
-fn walk(states: &[Made], book: &mut Book<'_>) -> State {
+fn walk(states: &[Made], log: &mut MomentLog<'_>) -> State {
     let mut kept: Vec<Option<State>> = Vec::with_capacity(states.len());
     for made in states {
         let mut joined: Vec<State> = Vec::with_capacity(made.reads.len());
@@ -58,7 +58,7 @@ fn walk(states: &[Made], book: &mut Book<'_>) -> State {
         }
         let slots = joined.iter().map(|state| state.slots).max().unwrap_or(1);
         let mut state = match &made.join {
-            Join::Source(source) => book.source(*source, made.all),
+            Join::Source(source) => log.source(*source, made.all),
             Join::One => joined.swap_remove(0),
             Join::Sum(weights) => State::sum(joined, weights, slots),
             Join::Product => State::product(&joined, slots),
@@ -66,7 +66,7 @@ fn walk(states: &[Made], book: &mut Book<'_>) -> State {
             Join::Slots => State::beside(joined),
         };
         for (step, all) in &made.steps {
-            state = state.step(step, *all, book);
+            state = state.step(step, *all, log);
         }
         kept.push(Some(state));
     }
@@ -74,22 +74,22 @@ fn walk(states: &[Made], book: &mut Book<'_>) -> State {
 }
 
 impl State {
-    fn step(mut self, step: &Step, all: bool, book: &mut Book<'_>) -> Self {
+    fn step(mut self, step: &Step, all: bool, log: &mut MomentLog<'_>) -> Self {
         match step {
             Step::Affine(gains) => {
                 self.affine(*gains);
                 return self;
             }
             Step::Average(shares) => return self.average(shares),
-            Step::Function(function) => self.nonlinear(function, book),
+            Step::Function(function) => self.nonlinear(function, log),
             _ => {}
         }
         self.low.clear();
         match step {
             Step::Affine(_) | Step::Average(_) | Step::Function(_) => {}
             Step::Windows(windows) => return self.windows(windows),
-            Step::Norm(shares) => self.norm(shares, false, book),
-            Step::NormAll(shares) => self.norm(shares, true, book),
+            Step::Norm(shares) => self.norm(shares, false, log),
+            Step::NormAll(shares) => self.norm(shares, true, log),
             Step::Sums(from, by) => return self.sums(from, |_| *by, all),
             Step::Means(from) => return self.sums(from, |place| 1.0 / from[place].len() as f64, all),
             Step::Attend(count) => return self.attend(*count, all),
@@ -99,19 +99,19 @@ impl State {
             Step::LayerScale(square) => self.layer_scale(*square),
             Step::Scale(by) => self.scale(*by),
             Step::Shift(by) => self.covariance.iter_mut().for_each(|value| *value += by),
-            Step::Recur(gains, function) => return self.recur(*gains, function, book),
+            Step::Recur(gains, function) => return self.recur(*gains, function, log),
         }
         self
     }
 
-    fn nonlinear(&mut self, function: &Function, book: &mut Book<'_>) {
-        let step = book.turn(|| {
+    fn nonlinear(&mut self, function: &Function, log: &mut MomentLog<'_>) {
+        let step = log.turn(|| {
             let [variances, lows] = self.variances();
             Moments::of(function, &variances, &lows, self.rows)
         });
         let places = self.places;
         self.each(
-            book,
+            log,
             step,
             |slot, place| slot * places + place,
             |left, rights, lows, covariances, kernels| {
@@ -122,8 +122,8 @@ impl State {
     }
 
     /// Divides by the root of the mean of K over slots, at each place or over all.
-    fn norm(&mut self, shares: &[f64], over_all: bool, book: &mut Book<'_>) {
-        let step = book.turn(|| {
+    fn norm(&mut self, shares: &[f64], over_all: bool, log: &mut MomentLog<'_>) {
+        let step = log.turn(|| {
             let [variances, _] = self.variances();
             let (places, samples) = (self.places, self.rows);
             let of = |place: usize, sample: usize| -> f64 {
@@ -140,7 +140,7 @@ impl State {
             Moments::plain(&means, samples)
         });
         let place = |_, place: usize| if over_all { 0 } else { place };
-        self.each(book, step, place, |left, rights, _, covariances, kernels| {
+        self.each(log, step, place, |left, rights, _, covariances, kernels| {
             for ((covariance, kernel), right) in covariances.iter_mut().zip(kernels).zip(rights) {
                 let scale = (left.variance() + EPSILON).sqrt() * (right.variance() + EPSILON).sqrt();
                 (*covariance, *kernel) = (*covariance / scale, *kernel / scale);
@@ -153,7 +153,7 @@ impl State {
     /// place.
     fn each(
         &mut self,
-        book: &Book<'_>,
+        log: &MomentLog<'_>,
         step: usize,
         place: impl Fn(usize, usize) -> usize,
         act: impl Fn(Moment<'_>, &[Moment<'_>], &[f64], &mut [f64], &mut [f64]),
@@ -163,10 +163,10 @@ impl State {
             let (slot, (p, q)) = (plane / pairs, self.pair(plane % pairs));
             let (p, q) = (place(slot, p), place(slot, q));
             // Looked up once for all rows, unless each row is paired with itself.
-            let shared = book.rights(step, q);
+            let shared = log.rights(step, q);
             for row in 0..rows {
-                let left = book.left(step, p, row);
-                let own = [book.left(step, q, row)];
+                let left = log.left(step, p, row);
+                let own = [log.left(step, q, row)];
                 let rights = shared.as_deref().unwrap_or(&own);
                 let entries = (plane * rows + row) * columns..(plane * rows + row + 1) * columns;
                 let low = self.low.get(entries.clone()).unwrap_or_default();
@@ -176,13 +176,13 @@ impl State {
     }
 
     /// Gradients at unequal distances from the end are uncorrelated, so only pairs of equal times contribute.
-    fn recur(self, gains: Gains, function: &Function, book: &mut Book<'_>) -> Self {
+    fn recur(self, gains: Gains, function: &Function, log: &mut MomentLog<'_>) -> Self {
         let input = self.narrowed(false);
         let mut state = input.blank(1, 1, false);
         for time in 0..input.places {
             state.affine(gains);
             state = Self::sum(vec![state, input.place(time)], &[1.0, 1.0], 1);
-            state.nonlinear(function, book);
+            state.nonlinear(function, log);
         }
         state
     }
@@ -197,14 +197,14 @@ impl State {
 }
 
 /// The moments of the samples, in the order in which the steps need them.
-enum Book<'a> {
+enum MomentLog<'a> {
     /// Each sample is paired with itself: the moments are recorded.
     Writing { points: &'a Points, written: Vec<Moments> },
     /// Two ranges of samples are paired: the moments are read.
     Reading { rows: Part<'a>, columns: Part<'a>, next: usize },
 }
 
-impl Book<'_> {
+impl MomentLog<'_> {
     /// Advances to the next step that needs moments and returns its index.
     fn turn(&mut self, make: impl FnOnce() -> Moments) -> usize {
         match self {

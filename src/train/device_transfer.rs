@@ -1,7 +1,6 @@
-//! A learner's parts, copied to another device through the program's own memory.
+//! Copies a learner's parts to another device through host memory.
 //!
-//! Moving a tensor is not enough: what burn brings from a GPU is read only when somebody looks at it, which may be after the
-//! GPU is gone.
+//! Moving a tensor is not enough: burn reads a tensor from a GPU lazily, which may be after the GPU is lost.
 
 use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
@@ -9,12 +8,12 @@ use burn::tensor::{Bytes, Device, Tensor, TensorData};
 
 use crate::model::Network;
 
-/// The same network, without autodiff; parameters keep their identity.
+/// Returns a copy of the network, without autodiff; parameters keep their identity.
 pub(super) fn network(network: &Network, device: &Device) -> Network {
     network.clone().map(&mut Copy(device))
 }
 
-/// Gives an optimiser the state of another.
+/// Copies the state of one optimiser to another.
 pub(super) fn state(from: &ModuleOptimizer, to: ModuleOptimizer) -> ModuleOptimizer {
     let record = from.to_record().into_bytes().and_then(OptimizerRecord::from_bytes);
     to.load_record(record.expect("what was written into memory can be read from it"))
@@ -31,7 +30,7 @@ impl ModuleMapper for Copy<'_> {
     }
 }
 
-/// A network in plain numbers: identity and values of each parameter, in the network's own order.
+/// The parameters of a network in plain numbers: identity and values of each, in the network's own order.
 #[derive(Clone, Debug)]
 pub(super) struct Parameters(Vec<(u64, Vec<f32>)>);
 
@@ -42,13 +41,13 @@ impl Parameters {
         Self(reader.0)
     }
 
-    /// The same network with these values and identities. `like` is a network of the same spec, without autodiff.
+    /// Returns a network with these values and identities. `like` is a network of the same spec, without autodiff.
     pub fn bring_back(&self, like: &Network, device: &Device) -> Network {
         like.clone().map(&mut Writer { parameters: self.0.iter(), device })
     }
 }
 
-/// A learner's network and the state of its optimiser in plain numbers, which may go to another thread.
+/// A learner's network and the state of its optimiser in plain numbers, which can be sent to another thread.
 #[derive(Clone, Debug)]
 pub struct LearnerState {
     parameters: Parameters,
@@ -62,12 +61,12 @@ impl LearnerState {
         Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps }
     }
 
-    /// Steps that were taken.
+    /// Returns the number of steps taken.
     pub(super) fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// [`Parameters::bring_back`], and the optimiser with its state.
+    /// Restores the network as [`Parameters::bring_back`] does, and the optimiser with its state.
     pub(super) fn bring_back(
         &self,
         like: &Network,

@@ -1,21 +1,21 @@
-//! How well logits fit labels, in f64.
+//! Scores logits against labels, in f64.
 
 use crate::data::Targets;
 use crate::spec::Loss;
 
-/// Loss and accuracies of a set of images.
+/// Loss and accuracies on a set of images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// The training loss, as [`Loss`] defines it.
     pub loss: f64,
-    /// Share of images whose largest logit is their label.
+    /// Fraction of images whose largest logit is their label.
     pub accuracy: f64,
-    /// The same among the logits of the given classes only: what class-incremental training forgets beside the bias of its
-    /// logits. Images of other classes count as wrong.
+    /// The accuracy among the logits of the given classes only: it measures forgetting without the bias of the logits in
+    /// class-incremental training. Images of other classes count as wrong.
     pub masked: f64,
 }
 
-/// Scores outputs [n, C] against their targets. One output says the class by its sign.
+/// Scores outputs [n, C] against their targets. The sign of a single output is the class.
 pub fn score<'a>(logits: &[f32], targets: impl Into<Targets<'a>>, classes: &[usize], loss: Loss) -> Score {
     let targets = targets.into();
     let n = targets.len();
@@ -43,8 +43,8 @@ pub fn score<'a>(logits: &[f32], targets: impl Into<Targets<'a>>, classes: &[usi
     Score { loss: total / n.max(1) as f64, accuracy: share(right), masked: share(right_masked) }
 }
 
-/// The training loss of outputs [n, C] against their targets, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n C). `present` are the
-/// classes whose logits count, all where none is given.
+/// Returns the training loss of outputs [n, C] against their targets, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n
+/// C). `present` are the classes whose logits count; all if `None`.
 pub fn slopes(loss: Loss, outputs: &[f64], targets: Targets<'_>, present: Option<&[usize]>) -> (f64, Vec<f64>) {
     let n = targets.len().max(1) as f64;
     let classes = outputs.len() / targets.len().max(1);
@@ -71,7 +71,7 @@ pub fn slopes(loss: Loss, outputs: &[f64], targets: Targets<'_>, present: Option
     (total, slopes)
 }
 
-/// The class of the largest logit; of equal ones the first, as NumPy and PyTorch have it.
+/// Returns the class of the largest logit; of equal ones the first, as NumPy and PyTorch do.
 fn largest(row: &[f32], among: impl Iterator<Item = usize>) -> Option<usize> {
     among.reduce(|best, class| if row[class] > row[best] { class } else { best })
 }

@@ -1,20 +1,20 @@
-//! Every image of a run in one list: what is known of images and not of weights is kept in its order.
+//! Indexes every image of a run in one list; quantities per image, such as kernels, use its order.
 
 use std::ops::Range;
 
 use crate::data::{Prepared, Task};
 
-/// Where each image stands.
+/// The positions of the images in the list.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// By task: its training images, and its test images.
+    /// Ranges by task: its training images, and its test images.
     pub train: Vec<Range<usize>>,
     pub tests: Vec<Range<usize>>,
     pub probes: Range<usize>,
 }
 
 impl Places {
-    /// The list of a run, and the pixels of its images, row-major [images, inputs].
+    /// Builds the list of a run, and the pixels of its images, row-major [images, inputs].
     pub fn of(data: &Prepared) -> (Self, Vec<f32>) {
         let dim = data.set.train.dim();
         let mut pixels: Vec<f32> = Vec::new();
@@ -37,7 +37,7 @@ impl Places {
         (places, pixels)
     }
 
-    /// A training image of a task, by the task's number.
+    /// Returns the position of a training image of a task, by the task's number.
     pub fn trained(&self, task: usize, index: usize) -> usize {
         self.train[task - 1].start + index
     }

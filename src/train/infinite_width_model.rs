@@ -1,12 +1,12 @@
-//! The function of a network with the infinite-width kernel, on every image of a run: trained as networks are, on the same
-//! batches, with the kernel Θ̊ standing still (Tensor Programs IIb, theorem 5.3).
+//! The infinitely wide network as a model: its function on every image of a run, trained as networks are, on the same
+//! batches, with the fixed kernel Θ̊ (Tensor Programs IIb, theorem 5.3).
 //!
-//! Of plain SGD, with or without momentum, any of our losses, replay, masked logits and laziness: all of these act on the
-//! outputs alone. Beside a network it starts from that network's outputs; by itself from a draw of the Gaussian process that
-//! random networks of infinite width are. In f64 throughout.
+//! It supports plain SGD, with or without momentum, any of our losses, replay, masked logits and laziness: all of these
+//! depend on the outputs alone. Beside a network it starts from that network's outputs; alone, from a sample of the
+//! Gaussian process that is the infinite-width limit of random networks. In f64 throughout.
 //!
-//! The columns Θ̊(·, x) of training images are kept for the task being trained (with replay for those before it, too), because
-//! a step needs some of them each time: images of the run × training images of a task × 8 bytes.
+//! The columns Θ̊(·, x) of training images are stored for the task being trained (with replay for earlier tasks, too),
+//! because each step needs some of them: images of the run × training images of a task × 8 bytes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,7 +27,7 @@ use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Spec, memory_available};
 use crate::theory::{Infinite, NoKernels, NoLimit, Points, Recursion};
 
-/// Why there is no such function; each prints as one sentence.
+/// The reason why there is no such model; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum NoField {
     #[error("the infinite-width kernel cannot be followed: {0}")]
@@ -58,15 +58,15 @@ impl From<NoKernels> for NoField {
     }
 }
 
-/// What is asked of a kernel at most, in numbers that its pairs take on their way: about a minute.
+/// Largest amount of work for a kernel, in values of its pairs over all steps: about a minute.
 const MOST_WORK: f64 = 1e10;
 
-/// The function in training.
+/// The function during training.
 pub struct Field {
     limit: Infinite,
     points: Points,
     places: Places,
-    /// Θ̊ of the training images of a task (rows) with all images, by task.
+    /// Θ̊ between the training images of a task (rows) and all images, by task.
     columns: BTreeMap<usize, Vec<f64>>,
     recursion: Recursion,
     loss: Loss,
@@ -76,15 +76,15 @@ pub struct Field {
     momentum: f64,
 }
 
-/// Its state in plain numbers.
+/// The state in plain numbers.
 #[derive(Clone, Debug)]
 pub struct FieldState(Recursion);
 
 impl Field {
-    /// Makes the images of a run ready; the function is 0 on all of them.
+    /// Prepares the images of a run; the function is 0 on all of them.
     ///
     /// # Errors
-    /// When the network has no limit, is trained in a way that moves its kernel, or the images are too many.
+    /// Fails if the network has no limit, is trained in a way that changes its kernel, or the images are too many.
     pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, NoField> {
         if !spec.training.optimiser.follows_gradient() {
             return Err(NoField::Training(
@@ -111,7 +111,7 @@ impl Field {
         let trained = || places.train.iter().map(Range::len);
         let most = trained().max().unwrap_or(0);
         let kept = if spec.training.replay > 0 { trained().sum() } else { most };
-        // While columns are made there is a second kernel beside them; the inputs are held twice with their variances.
+        // While columns are computed a second kernel exists beside them; the inputs are stored twice with their variances.
         let bytes = 8.0 * (images as f64 * (kept + most) as f64 + 2.0 * inputs.len() as f64);
         check_memory(images, bytes)?;
         let pairs = limit.per_pair() as f64 * images as f64 * kept as f64;
@@ -136,10 +136,11 @@ impl Field {
         })
     }
 
-    /// Draws the start from the Gaussian process of random networks; with laziness the trained function starts at 0.
+    /// Samples the initial function from the Gaussian process of random networks; with laziness the trained function starts
+    /// at 0.
     ///
     /// # Errors
-    /// When the covariance is too large or too far from positive, or when `cancelled` says so on the way.
+    /// Fails if the covariance is too large or too far from positive, or if `cancelled` returns true.
     pub fn draw(&mut self, seed: u64, cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
         if self.gain != 1.0 {
             return Ok(());
@@ -164,10 +165,10 @@ impl Field {
         self.recursion = Recursion::new(outputs, self.classes);
     }
 
-    /// Makes the columns of these tasks ready, by number, and forgets the others.
+    /// Computes the columns of these tasks, by number, and drops those of all others.
     ///
     /// # Errors
-    /// When the kernel of some images cannot be had, or when `cancelled` says so on the way.
+    /// Fails if a kernel cannot be computed, or if `cancelled` returns true.
     pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
         self.columns.retain(|task, _| tasks.contains(task));
         for &task in tasks {
@@ -180,7 +181,7 @@ impl Field {
         Ok(())
     }
 
-    /// One step on a batch whose tasks are ready.
+    /// Takes one step on a batch whose tasks are prepared.
     pub fn step(&mut self, batch: &Batch, terms: &Terms) -> StepOutcome {
         let images = self.points.len();
         let (loss, slopes) = self.slopes(batch, terms);
@@ -194,7 +195,7 @@ impl Field {
         StepOutcome { loss, grad_norm: None, rate: terms.rate }
     }
 
-    /// The loss of a batch, and ∂L/∂F of its images, row-major [n, C], times α².
+    /// Returns the loss of a batch, and ∂L/∂F of its images, row-major [n, C], times α².
     pub fn slopes(&self, batch: &Batch, terms: &Terms) -> (f64, Vec<f64>) {
         let row = |&(task, index): &(usize, usize)| self.recursion.output(self.places.trained(task, index));
         let outputs: Vec<f64> = batch.images.iter().flat_map(row).copied().collect();
@@ -203,7 +204,7 @@ impl Field {
         (loss, slopes)
     }
 
-    /// Θ̊ of some probes (rows) with the images of a batch, row-major.
+    /// Returns Θ̊ of some probes (rows) with the images of a batch, row-major.
     pub fn rectangle(&self, probes: &[usize], batch: &Batch) -> Vec<f64> {
         let images = self.points.len();
         let entry = |probe: usize, &(task, index): &(usize, usize)| {
@@ -212,12 +213,12 @@ impl Field {
         probes.iter().flat_map(|&probe| batch.images.iter().map(move |image| entry(probe, image))).collect()
     }
 
-    /// Outputs on the test images of a task by its place among the tasks, row-major [n, C].
+    /// Returns the outputs on the test images of a task, by the task's index, row-major [n, C].
     pub fn test(&self, place: usize) -> Vec<f32> {
         self.outputs(self.places.tests[place].clone())
     }
 
-    /// Outputs on the probes, row-major [n, C].
+    /// Returns the outputs on the probes, row-major [n, C].
     pub fn probes(&self) -> Vec<f32> {
         self.outputs(self.places.probes.clone())
     }
@@ -229,12 +230,12 @@ impl Field {
             .collect()
     }
 
-    /// C.
+    /// Returns C.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Θ̊ on the probes.
+    /// Computes Θ̊ on the probes.
     ///
     /// # Errors
     /// As [`Field::prepare`].
@@ -244,7 +245,8 @@ impl Field {
         Ok(Gram::symmetrised(probes.len(), kernel).expect("kernels are numbers").0)
     }
 
-    /// Θ̊ of some images (pixels, row-major) among themselves, and of the test images of each task with them, row-major.
+    /// Computes Θ̊ of some images (pixels, row-major) among themselves, and of the test images of each task with them,
+    /// row-major.
     ///
     /// # Errors
     /// As [`Field::prepare`].
@@ -261,18 +263,18 @@ impl Field {
         Ok((self.limit.own(&points, cancelled)?.ntk, self.places.tests.iter().map(with).collect::<Result<_, _>>()?))
     }
 
-    /// The state in plain numbers.
+    /// Returns the state in plain numbers.
     pub fn state(&self) -> FieldState {
         FieldState(self.recursion.clone())
     }
 
-    /// Goes on from the state of another of the same spec.
+    /// Continues from the state of another model of the same spec.
     pub fn restore(&mut self, state: &FieldState) {
         self.recursion = state.0.clone();
     }
 }
 
-/// Refuses what would not leave a fifth of the free memory.
+/// Fails if less than a fifth of the free memory would remain.
 fn check_memory(images: usize, needed: f64) -> Result<(), NoField> {
     let free = memory_available() as f64;
     let gigabytes = |bytes: f64| (bytes / 1e9).round() as u64;

@@ -1,6 +1,6 @@
-//! The network, its optimiser and one step of training.
+//! A network in training, with its optimiser.
 //!
-//! With laziness α the trained function is F = α (f − f₀); the kernel that is measured stays that of f.
+//! With laziness α the trained function is F = α (f − f₀); the measured kernel remains that of f.
 
 use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -18,22 +18,22 @@ use crate::model::{Network, Statistics};
 use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
 use crate::spec::{Layer, MOST_FULL_ROWS, Method, Parts, Spec, TrainingSpec};
 
-/// What one step did.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepOutcome {
     /// Loss of the batch before the step.
     pub loss: f64,
-    /// ‖∇L‖ of the batch, when asked for.
+    /// ‖∇L‖ of the batch, if requested.
     pub grad_norm: Option<f64>,
-    /// The rate of the step: that of its terms, unless its length was given.
+    /// The rate of the step: that of its options, unless its length was given.
     pub rate: f64,
 }
 
 /// A network in training.
 pub struct Learner {
-    /// With autodiff.
+    /// The network being trained, with autodiff.
     network: Network,
-    /// The network at initialisation, where the laziness needs it.
+    /// The network at initialisation, if the laziness needs it.
     initial: Option<Network>,
     pub(super) optimiser: ModuleOptimizer,
     device: Device,
@@ -43,21 +43,22 @@ pub struct Learner {
     alpha: Option<f64>,
     method: Method,
     pub(super) reduction: Reduction,
-    /// Sets of logits whose kernels are kept apart.
+    /// Sets of logits whose kernels are stored separately.
     logits: Vec<Vec<usize>>,
-    /// What the kernel's parts are of.
+    /// The layers, to choose the granularity of the kernel's parts.
     layers: Vec<Layer>,
     seed: u64,
-    /// Steps taken, which address what a step leaves out by chance.
+    /// Number of steps taken, which seeds the dropout masks.
     steps: u64,
 }
 
-/// Images of one forward pass in evaluation at most, and images times parameters, so that it can be stopped in between.
+/// Largest number of images of one forward pass in evaluation, and of images times parameters, so that it can be cancelled
+/// in between.
 const EVALUATION_ROWS: usize = 1024;
 const EVALUATION_WORK: usize = 8_000_000_000;
 
 impl Learner {
-    /// A fresh network for images [channels, height, width] and `classes` logits.
+    /// Creates a fresh network for images [channels, height, width] and `classes` logits.
     pub fn new(spec: &Spec, image: [usize; 3], classes: usize, device: &Device) -> Self {
         let network = Network::new(&spec.network, spec.seed, image, classes, device);
         Self {
@@ -78,8 +79,8 @@ impl Learner {
         }
     }
 
-    /// The same learner on another device, with the state of its optimiser: from here on both take the same steps. Copies
-    /// everything through the program's memory.
+    /// Copies the learner to another device, with the state of its optimiser: from here on both take the same steps. Copies
+    /// everything through host memory.
     pub fn copy_to(&self, device: &Device) -> Self {
         Self {
             network: device_transfer::network(&self.network.valid(), device).train(),
@@ -93,29 +94,29 @@ impl Learner {
         }
     }
 
-    /// Goes on with the weights of another network of the same spec.
+    /// Continues with the weights of another network of the same spec.
     pub fn adopt(&mut self, network: &Network) {
         self.network = network.clone().train();
     }
 
-    /// Where it lives.
+    /// Returns the device.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// The state of the learner in plain numbers.
+    /// Returns the state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
         LearnerState::of(&self.network.valid(), &self.optimiser, self.steps)
     }
 
-    /// Goes on from the state of another learner of the same spec.
+    /// Continues from the state of another learner of the same spec.
     pub fn restore(&mut self, state: &LearnerState) {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
         (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
     }
 
-    /// One step on a batch: pixels `[n, inputs]` and what its outputs are to be.
+    /// Takes one step on a batch: pixels `[n, inputs]` and the targets of its outputs.
     pub fn step<'a>(
         &mut self,
         pixels: &[f32],
@@ -125,7 +126,7 @@ impl Learner {
     ) -> StepOutcome {
         let (value, gradients, statistics) = self.gradients(pixels, targets.into(), terms);
         let Some(gradients) = gradients else {
-            // No step is taken: the weights stay those whose loss was last a number.
+            // No step is taken: the weights remain the last ones with a finite loss.
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
         };
         let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
@@ -136,14 +137,14 @@ impl Learner {
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
-    /// How long a step of plain SGD on this batch would be: η ‖∇L‖ over the parameters that move.
+    /// Returns the length of a step of plain SGD on this batch: η ‖∇L‖ over the parameters that are trained.
     pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> f64 {
         let (_, gradients, _) = self.gradients(pixels, targets, terms);
         gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
     }
 
-    /// What a batch pushes the outputs F with: ∂L/∂F of each image and logit, row-major [n, C] (times α², as F = α (f − f₀) turns
-    /// with α² Θ), and the rate of its step. A step of plain SGD changes F by −rate · Θ times this, to first order.
+    /// Returns ∂L/∂F of each image and logit, row-major [n, C] (times α², since F = α (f − f₀) evolves with α² Θ), and the
+    /// rate of the step. A step of plain SGD changes F by −rate · Θ times this, to first order.
     pub fn slopes(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> (Vec<f64>, f64) {
         let images = self.upload(pixels, targets.len());
         let tensor = wanted(targets, self.classes, &self.device);
@@ -159,17 +160,18 @@ impl Learner {
         (slopes.into_data().iter::<f32>().map(|slope| scale * f64::from(slope)).collect(), rate)
     }
 
-    /// The network without autodiff.
+    /// Returns the network without autodiff.
     pub fn plain(&self) -> Network {
         self.network.valid()
     }
 
-    /// The tensors that move while these layers or tensors are frozen; `None` where all do.
+    /// Returns the tensors that are trained while these layers or tensors are frozen; `None` if all are.
     pub fn moving(&self, frozen: &[String]) -> Option<Vec<String>> {
         (!frozen.is_empty()).then(|| self.network.moving(frozen))
     }
 
-    /// The loss of a batch, the gradients of what moves, none of a loss that is no number, and the running statistics behind it.
+    /// Returns the loss of a batch, the gradients of the trained tensors, none if the loss is not finite, and the running
+    /// statistics after it.
     fn gradients(
         &self,
         pixels: &[f32],
@@ -193,15 +195,15 @@ impl Learner {
         (value, Some(self.network.moving_gradients(&mut gradients, &terms.frozen)), statistics)
     }
 
-    /// The network linearised where it is, to be trained beside it.
+    /// Returns the network linearised at its current weights, to be trained beside it.
     pub fn linearised(&self) -> Linearised {
         let optimiser = device_transfer::state(&self.optimiser, optimiser(&self.training, &self.device));
         let lazy = self.alpha.zip(self.initial.clone());
         Linearised::new(&self.network, optimiser, (&self.training, self.classes), lazy, &self.device)
     }
 
-    /// Outputs that the loss sees, on images [n, inputs]: row-major [n, C]. `None` when `cancelled` says so, which is asked
-    /// before each group of images.
+    /// Returns the outputs on which the loss acts, on images [n, inputs]: row-major [n, C]. `None` if `cancelled` returns
+    /// true; it is called before each group of images.
     pub fn outputs(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>> {
         let network = self.network.valid();
         let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
@@ -211,7 +213,7 @@ impl Learner {
         Some(outputs)
     }
 
-    /// The same of a linearised network, on the same device.
+    /// Returns the outputs of a linearised network, on the same device.
     pub fn outputs_of(
         &self,
         linearised: &Linearised,
@@ -219,13 +221,13 @@ impl Learner {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<f32>> {
         let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
-        // Each logit goes back on its own.
+        // Each logit has its own backward pass.
         let group = group(linearised.base(), self.classes, EVALUATION_ROWS / 4);
         in_groups(images, group, cancelled, |rows| outputs.extend(linearised.apply(&rows).into_data().iter::<f32>()))?;
         Some(outputs)
     }
 
-    /// The same, and what the last layer sees: [n, features].
+    /// Returns the outputs, and the input of the last layer: [n, features].
     pub fn outputs_and_features(
         &self,
         images: &Tensor<2>,
@@ -241,8 +243,9 @@ impl Learner {
         Some((outputs, Tensor::cat(features, 0)))
     }
 
-    /// The kernel of f on images [n, inputs], by the spec's method, and the parts of its tensors (else of its layers) and sets of
-    /// logits where they are not too large; the full one, too, where it is wanted and not too large. `None` when `cancelled` says so on the way.
+    /// Measures the kernel of f on images [n, inputs], by the spec's method, with the parts of its tensors (else of its
+    /// layers) and sets of logits if they are not too large; also the full kernel, if wanted and not too large. `None` if
+    /// `cancelled` returns true.
     pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
         let network = self.network.valid();
         let [n, _] = images.dims();
@@ -260,8 +263,8 @@ impl Learner {
         if let Some(apart) = apart {
             (request.apart, request.logits) = (apart, self.logits.clone());
         }
-        // Not the trace of the full one, whose sums are rounded otherwise: two snapshots of weights that did not move must be
-        // the same to the last bit.
+        // Not the trace of the full kernel, whose sums are rounded differently: two snapshots of the same weights must be
+        // equal to the last bit.
         let reduced = measure(&request)?;
         let full = if full { Some(measure(&Request::of(Reduction::Full))?) } else { None };
         Some(Measured::new(reduced, &request, full))
@@ -272,17 +275,17 @@ impl Learner {
         Tensor::from_data(TensorData::new(pixels.to_vec(), [n, self.inputs]), &self.device)
     }
 
-    /// The parameters as they are now; shares their memory until the next step.
+    /// Returns the current parameters; shares their memory until the next step.
     pub fn parameters(&self) -> Vec<Tensor<1>> {
         self.network.flatten()
     }
 
-    /// The network, with autodiff.
+    /// Returns the network, with autodiff.
     pub fn network(&self) -> &Network {
         &self.network
     }
 
-    /// F = α (f − f₀), or f where there is no α.
+    /// Computes F = α (f − f₀), or f without α.
     fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
         match (self.alpha, &self.initial) {
             (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone())) * alpha,
@@ -291,12 +294,12 @@ impl Learner {
     }
 }
 
-/// ‖∇L‖ over the parameters that have a gradient.
+/// Computes ‖∇L‖ over the parameters that have a gradient.
 pub(super) fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
     network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
 }
 
-/// ‖a − b‖ over all parameters, summed in f64 over tensors.
+/// Computes ‖a − b‖ over all parameters, summed in f64 over tensors.
 pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
     a.iter().zip(b).map(|(a, b)| sum_of_squares(a.clone() - b.clone())).sum::<f64>().sqrt()
 }
@@ -305,12 +308,12 @@ fn sum_of_squares(tensor: Tensor<1>) -> f64 {
     tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
 }
 
-/// How many images are evaluated at once, at most `most`, where each takes `passes` passes through the network.
+/// Returns the number of images evaluated at once, at most `most`, where each takes `passes` passes through the network.
 fn group(network: &Network, passes: usize, most: usize) -> usize {
     (EVALUATION_WORK / (network.num_params().max(1) * passes.max(1))).clamp(16, most)
 }
 
-/// Hands over so many images at a time; `None` when `cancelled` says so in between.
+/// Processes images in groups; `None` if `cancelled` returns true in between.
 fn in_groups(
     images: &Tensor<2>,
     group: usize,

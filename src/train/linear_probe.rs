@@ -1,10 +1,10 @@
-//! How well a linear read-out could tell a task's classes from the features that the last layer sees.
+//! The linear probe: the accuracy of a linear read-out of a task's classes from the features before the last layer.
 //!
-//! If this stays high while the network's own accuracy falls, the features still tell the classes apart and only the read-out
-//! has turned away. A ridge regression with an intercept on one-hot labels, from up to [`PROBE_IMAGES`] training images of each
-//! class of the task to its test images; the features' mean over the training images is taken off, and the ridge is the
-//! mean square length of what is left ([`RIDGE`] times it), so that the size of the features does not matter. Products in f32, all that
-//! follows in f64.
+//! If it stays high while the network's own accuracy falls, the features still separate the classes and only the read-out
+//! has changed. A ridge regression with an intercept on one-hot labels, from up to [`PROBE_IMAGES`] training images of each
+//! class of the task to its test images; the features' mean over the training images is subtracted, and the ridge is
+//! [`RIDGE`] times the mean square length of the centred features, so that the scale of the features does not matter.
+//! Products in f32, all else in f64.
 
 use burn::tensor::Tensor;
 
@@ -13,8 +13,8 @@ use crate::math::regression::Regression;
 #[cfg(doc)]
 use crate::spec::PROBE_IMAGES;
 
-/// The ridge, in units of the mean of the kernel's diagonal. With a thousandth of it 250 images and 256 features interpolate,
-/// and the probe is worse by more than any switch makes it.
+/// The ridge, in units of the mean of the kernel's diagonal. With a thousandth of it, 250 images with 256 features
+/// interpolate, and the probe's accuracy falls by more than any switch changes it.
 pub const RIDGE: f64 = 1.0;
 
 /// The linear kernels of centred features.
@@ -27,7 +27,7 @@ pub struct FeatureKernels {
 }
 
 impl FeatureKernels {
-    /// From features [n, f] of training images and [m, f] of test images.
+    /// Computes the kernels from features [n, f] of training images and [m, f] of test images.
     pub fn of(train: Tensor<2>, test: Tensor<2>) -> Self {
         let mean = train.clone().mean_dim(0);
         let (train, test) = (train - mean.clone(), test - mean);
@@ -36,8 +36,8 @@ impl FeatureKernels {
         Self { train: products(train), test: products(test) }
     }
 
-    /// The share of test images whose class the regression finds, among the classes of the training images; `None` where the
-    /// features are all alike or no numbers.
+    /// Returns the fraction of test images whose class the regression predicts, among the classes of the training images;
+    /// `None` if the features are all equal or not finite.
     pub fn accuracy(&self, train_labels: &[usize], test_labels: &[usize]) -> Option<f64> {
         let n = train_labels.len();
         let mut classes = train_labels.to_vec();

@@ -1,12 +1,13 @@
-//! The network linearised where its weights once were, trained beside it: what the network would do if its kernel stood still.
+//! The network linearised at earlier weights and trained beside it: the training that would follow if the kernel were
+//! fixed.
 //!
 //! ```text
 //! f_lin(x; w) = f(x; w*) + J(x; w*) (w − w*)                                        (Lee et al. 2019, eq. 5)
 //! ```
 //!
-//! It takes the same steps on the same batches with the same loss, rate and optimiser as the network, so the gap between the
-//! two is the kernel's motion and nothing else (and 32-bit rounding). Theories of continual learning that assume a static
-//! kernel (Bennani et al. 2020; Doan et al. 2021; Karakida & Akaho 2022) speak of this network.
+//! It takes the same steps on the same batches with the same loss, rate and optimiser as the network, so the gap between
+//! the two is due to the change of the kernel alone (and 32-bit rounding). Theories of continual learning that assume a
+//! static kernel (Bennani et al. 2020; Doan et al. 2021; Karakida & Akaho 2022) describe this network.
 
 use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
@@ -25,7 +26,7 @@ use crate::spec::TrainingSpec;
 pub struct Linearised {
     /// f(·; w*), without autodiff.
     base: Network,
-    /// Holds w; the function of these weights is never asked for.
+    /// Holds w; the network function of these weights is never evaluated.
     moving: Network,
     optimiser: ModuleOptimizer,
     device: Device,
@@ -35,7 +36,7 @@ pub struct Linearised {
     lazy: Option<(f64, Network)>,
 }
 
-/// A linearised network in plain numbers.
+/// The state in plain numbers.
 #[derive(Clone, Debug)]
 pub struct LinearisedState {
     base: Parameters,
@@ -43,7 +44,7 @@ pub struct LinearisedState {
 }
 
 impl Linearised {
-    /// Linearises a network where it is; its optimiser goes on from the network's.
+    /// Linearises a network at its current weights; the optimiser continues from the network's.
     pub(super) fn new(
         network: &Network,
         optimiser: ModuleOptimizer,
@@ -56,8 +57,8 @@ impl Linearised {
         Self { base, moving, optimiser, device: device.clone(), classes, training: training.clone(), lazy }
     }
 
-    /// One step on the same batch as the network: images [n, inputs] and what their outputs are to be. The rate is the one that the network's
-    /// step had, also where its length was given. `offset`, [n, C], is added to the outputs and stands still.
+    /// Takes one step on the same batch as the network: images [n, inputs] and the targets of their outputs. The rate is
+    /// that of the network's step, also where its length was given. `offset`, [n, C], is a constant added to the outputs.
     pub fn step<'a>(
         &mut self,
         images: &Tensor<2>,
@@ -78,19 +79,19 @@ impl Linearised {
             Some((alpha, _)) => pull * *alpha,
             None => pull,
         };
-        // J(x; w*)′ ∂L/∂f: the gradient of ⟨∂L/∂f, f(x; w)⟩ where w = w*, with ∂L/∂f held fast.
+        // J(x; w*)′ ∂L/∂f: the gradient of ⟨∂L/∂f, f(x; w)⟩ at w = w*, with ∂L/∂f held constant.
         let at_base = self.base.clone().train();
         let mut gradients = (at_base.forward(images.clone()) * pull.autodiff()).sum().backward();
         let gradients = at_base.moving_gradients(&mut gradients, &terms.frozen);
         self.moving = self.optimiser.step(terms.rate, self.moving.clone(), gradients);
     }
 
-    /// The network at w*, whose kernel stands still here.
+    /// Returns the network at w*, whose kernel is the fixed kernel here.
     pub fn base(&self) -> &Network {
         &self.base
     }
 
-    /// Outputs that the loss sees, on images [n, inputs]: [n, C].
+    /// Returns the outputs on which the loss acts, on images [n, inputs]: [n, C].
     pub fn apply(&self, images: &Tensor<2>) -> Tensor<2> {
         let moved = self.moving.valid().moved_from(&self.base).into_iter().collect();
         let (start, change) = tangent::outputs_and_change(&self.base, images.clone(), &moved);
@@ -100,7 +101,7 @@ impl Linearised {
         }
     }
 
-    /// The state in plain numbers.
+    /// Returns the state in plain numbers.
     pub fn state(&self) -> LinearisedState {
         LinearisedState {
             base: Parameters::of(&self.base),
@@ -108,7 +109,7 @@ impl Linearised {
         }
     }
 
-    /// Goes on from the state of another of the same spec.
+    /// Continues from the state of another linearised network of the same spec.
     pub fn restore(&mut self, state: &LinearisedState) {
         let fresh = optimiser(&self.training, &self.device);
         let (moving, optimiser) = state.moving.bring_back(&self.base, fresh, &self.device);

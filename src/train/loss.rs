@@ -1,23 +1,24 @@
 //! The training loss of a batch, on the device.
 //!
 //! Conventions (the same as in the theory): cross-entropy is the mean over the batch, so ḟ = −Θ (p − y)/N; MSE is half the
-//! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). Logits of classes that are not present take no part: for
-//! cross-entropy they have no share of the probability, for MSE no error, and either way no gradient.
+//! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). Logits of classes that are not present are masked: for cross-entropy
+//! they have no share of the probability, for MSE no error, and in both cases no gradient.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 use crate::data::Targets;
 use crate::spec::Loss;
 
-/// What is left of the probability of a class that is not present: exp of this is 0 in any float.
+/// The logit of a masked class: its exp is 0 in any float.
 const ABSENT: f32 = -1e30;
 
-/// What outputs [n, C] are to be.
+/// Returns the targets of outputs [n, C].
 pub(super) fn wanted(targets: Targets<'_>, outputs: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(targets.matrix(outputs), [targets.len(), outputs]), device)
 }
 
-/// The loss of outputs [n, C] against their targets (for cross-entropy one-hot); `present` are the classes whose logits count, all where none is given.
+/// Returns the loss of outputs [n, C] against their targets (for cross-entropy one-hot); `present` are the classes whose
+/// logits count; all if `None`.
 pub(super) fn batch_loss(kind: Loss, outputs: Tensor<2>, targets: Tensor<2>, present: Option<&[usize]>) -> Tensor<1> {
     let [n, classes] = outputs.dims();
     let row = |there: f32, absent: f32| {

@@ -1,4 +1,4 @@
-//! One training step and what is asked of the network between steps. Knows of no thread, no clock and no file.
+//! Training steps, and the evaluations and measurements between steps. Depends on no thread, clock or file.
 
 mod device_transfer;
 mod evaluate;

@@ -1,4 +1,4 @@
-//! The optimisers, how one moves to another device with its state, and what Adam has seen of each parameter.
+//! The optimisers, their transfer to another device with their state, and Adam's second-moment estimates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use burn::tensor::kind::BridgeTensor;
 
 use crate::spec::{Optimiser, TrainingSpec};
 
-/// The optimiser of this spec, without a state; one that is given to it lands on this device.
+/// Returns the optimiser of this spec, without a state; a state loaded into it is placed on this device.
 pub(super) fn optimiser(training: &TrainingSpec, device: &Device) -> ModuleOptimizer {
     let decay = (training.weight_decay > 0.0).then_some(WeightDecayConfig { penalty: training.weight_decay as f32 });
     match training.optimiser {
@@ -38,21 +38,21 @@ pub(super) fn optimiser(training: &TrainingSpec, device: &Device) -> ModuleOptim
 const BETA_2: f32 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-/// The diagonal of Adam's P as it is now, 1/(√v̂ + ε) with v̂ = v/(1 − β₂^t), of every parameter that has had a step. A parameter
-/// whose gradient was 0 in each of them has v = 0 and never moved: it counts 0, not 10⁸.
+/// Returns the current diagonal of Adam's P, 1/(√v̂ + ε) with v̂ = v/(1 − β₂^t), for every parameter that has had a step. A
+/// parameter whose gradient was 0 in each of them has v = 0 and never moved: its entry is 0, not 10⁸.
 pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec<f32>> {
     let found = Arc::default();
-    let reading = Reading(Arc::clone(&found));
-    // burn's record has no readers of its own: it is loaded into a rule that only looks.
+    let reading = StateReader(Arc::clone(&found));
+    // burn's record has no accessors: it is loaded into a rule that only reads it.
     let reader = ModuleOptimizer::from(AdamConfig::new().build()).with_group(ParamGroup::all(), reading, None);
     drop(reader.load_record(optimiser.to_record()));
     std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Looks at the states of Adam that it is to load, and keeps none.
-struct Reading(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
+/// A rule that reads the states of Adam that are loaded into it, and stores none.
+struct StateReader(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
 
-impl DynOptimizer for Reading {
+impl DynOptimizer for StateReader {
     fn step_dyn(
         &self,
         _: usize,
@@ -87,19 +87,19 @@ impl DynOptimizer for Reading {
 }
 
 fn on<O: Optimizer>(device: &Device, rule: O) -> ModuleOptimizer {
-    let here = On { rule: Arc::new(rule.clone()), device: device.clone() };
-    // The first rule is only burn's fallback: the last group that fits a parameter counts.
+    let here = OnDevice { rule: Arc::new(rule.clone()), device: device.clone() };
+    // The first rule is only burn's fallback: the last group that fits a parameter applies.
     ModuleOptimizer::from(rule).with_group(ParamGroup::all(), here, None)
 }
 
-/// A rule whose loaded state lands on a given device. burn would put it on its default device, which is the GPU, even where
-/// that has just been lost.
-struct On {
+/// A rule whose loaded state is placed on a given device. burn would put it on its default device, which is the GPU, even
+/// if that has just been lost.
+struct OnDevice {
     rule: Arc<dyn DynOptimizer>,
     device: Device,
 }
 
-impl DynOptimizer for On {
+impl DynOptimizer for OnDevice {
     fn step_dyn(
         &self,
         rank: usize,

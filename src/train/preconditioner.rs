@@ -1,9 +1,10 @@
-//! The kernel of the geometry that the optimiser really trains in, J P Jᵀ: to first order a step moves the outputs by −η times this,
-//! where plain gradient descent moves them by −η J Jᵀ.
+//! The kernel of the optimiser's geometry, J P Jᵀ: to first order a step moves the outputs by −η times it, where plain
+//! gradient descent moves them by −η J Jᵀ.
 //!
-//! P is the identity for plain SGD. With momentum μ a gradient that stays the same is multiplied by 1 + μ + μ² + … = 1/(1 − μ), so in
-//! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the diagonal of
-//! 1/(√v̂ + ε) as it is at that moment (Kingma & Ba 2015), which changes with every step. What is frozen has no part in any.
+//! P is the identity for plain SGD. With momentum μ a constant gradient is multiplied by 1 + μ + μ² + … = 1/(1 − μ), so in
+//! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the
+//! diagonal of 1/(√v̂ + ε) at that moment (Kingma & Ba 2015), which changes with every step. Frozen tensors have no part in
+//! it.
 
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ use crate::ntk::{Preconditioner, Request, layerwise};
 use crate::spec::Optimiser;
 
 impl Learner {
-    /// J P Jᵀ on images [n, inputs], reduced over logits as the run's kernel, while these layers are frozen; `kernel` is the run's
-    /// own there, [n, n]. `Some(None)` where P is not yet defined: before Adam's first step. `None` when `cancelled` says so.
+    /// Measures J P Jᵀ on images [n, inputs], reduced over logits as the run's kernel, while these layers are frozen;
+    /// `kernel` is the run's own kernel there, [n, n]. `Some(None)` if P is not yet defined: before Adam's first step.
+    /// `None` if `cancelled` returns true.
     pub fn optimiser_kernel(
         &self,
         images: &Tensor<2>,
@@ -45,13 +47,13 @@ impl Learner {
         Some(Some(values.into_iter().map(|value| scale * value).collect()))
     }
 
-    /// Adam's P by tensor; none before its first step.
+    /// Returns Adam's P by tensor; `None` before its first step.
     fn preconditioner(&self) -> Option<Preconditioner> {
         let mut diagonal = adam_diagonal(&self.optimiser);
         if diagonal.is_empty() {
             return None;
         }
-        // A tensor that has had no step yet, because it was frozen, has not moved.
+        // A tensor without a step so far, because it was frozen, has not moved.
         let sizes = self.plain().flatten().into_iter().map(|tensor| tensor.shape().num_elements());
         let of = self.network().ids().into_iter().zip(sizes);
         Some(Preconditioner::new(

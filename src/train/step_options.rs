@@ -1,20 +1,20 @@
-//! How a step is taken, beside its batch: what may change while a run goes on.
+//! Options of a training step besides its batch, which may change during a run.
 
-/// Terms of a step of training.
+/// The options of a training step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
-    /// The rate that reaches the optimiser.
+    /// The learning rate of the optimiser.
     pub rate: f64,
-    /// Classes whose logits the loss sees; all where none are given.
+    /// Classes whose logits the loss includes; all if `None`.
     pub present: Option<Vec<usize>>,
-    /// Layers or tensors that do not move, as weights files name them.
+    /// Layers or tensors that are not trained, as weights files name them.
     pub frozen: Vec<String>,
-    /// ‖Δw‖ of the step, whatever the rate: plain SGD only.
+    /// Prescribed ‖Δw‖ of the step, whatever the rate: plain SGD only.
     pub length: Option<f64>,
 }
 
 impl Terms {
-    /// A step at this rate, with nothing else asked of it.
+    /// Returns the options of a step at this rate, with everything else at its default.
     pub fn at(rate: f64) -> Self {
         Self { rate, ..Self::default() }
     }

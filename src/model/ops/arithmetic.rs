@@ -1,4 +1,4 @@
-//! Sums, differences and products of two lines, multiples of one, and lines beside each other.
+//! Sums, differences and products of two lines, affine functions of one line, and concatenation.
 
 use burn::tensor::Tensor;
 
@@ -20,7 +20,7 @@ pub(super) fn run(op: Arithmetic, at: &At<'_>, mut inputs: Vec<Value>) -> Done {
     }
 }
 
-/// The way back through a + b: the cotangent goes both ways.
+/// The backward pass through a + b: the cotangent goes to both inputs.
 struct Add;
 
 impl Backward for Add {
@@ -29,7 +29,7 @@ impl Backward for Add {
     }
 }
 
-/// The way back through a − b.
+/// The backward pass through a − b.
 struct Subtract;
 
 impl Backward for Subtract {
@@ -38,7 +38,7 @@ impl Backward for Subtract {
     }
 }
 
-/// The way back through a ∘ b: the cotangent times the other.
+/// The backward pass through a ∘ b: the cotangent times the other input.
 struct Multiply {
     a: Tensor<2>,
     b: Tensor<2>,
@@ -50,7 +50,7 @@ impl Backward for Multiply {
     }
 }
 
-/// A line times a number, plus a number.
+/// Multiplies a line by a number and adds a number.
 pub(super) fn scale(op: &Scale, at: &At<'_>, input: Tensor<2>) -> Done {
     let scaled = if op.by == 1.0 { input } else { input * op.by };
     let output = if op.plus == 0.0 { scaled } else { scaled + op.plus };
@@ -65,11 +65,11 @@ impl Backward for Times {
     }
 }
 
-/// Lines one after the other along an axis.
+/// Concatenates lines along an axis.
 pub(super) fn concat(op: &Concat, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
     let [n, _] = inputs[0].dims();
     let before: usize = at.output()[..op.axis].iter().product();
-    // Numbers that follow each other in each input, of each place before the axis.
+    // Number of consecutive values in each input, for each position before the axis.
     let runs: Vec<usize> = at.inputs.iter().map(|shape| shape[op.axis..].iter().product()).collect();
     let parts = inputs.into_iter().zip(&runs).map(|(input, run)| input.reshape([n, before, *run]));
     let output = Tensor::cat(parts.collect(), 2);
@@ -77,14 +77,14 @@ pub(super) fn concat(op: &Concat, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
     Done::new(at, output.reshape([n, before * run]), || (Box::new(Split { before, runs }), None))
 }
 
-/// The way back: each input gets its part.
+/// The backward pass: each input gets its part.
 struct Split {
     before: usize,
     runs: Vec<usize>,
 }
 
 impl Split {
-    /// The parts of rows [rows, before · all runs].
+    /// Splits rows [rows, before · all runs] into the inputs' parts.
     fn parts(&self, rows: Tensor<2>) -> Vec<Tensor<2>> {
         let [count, _] = rows.dims();
         let all = rows.reshape([count, self.before, self.runs.iter().sum::<usize>()]);

@@ -1,4 +1,4 @@
-//! softmax(q kᵀ · scale) v, head by head.
+//! Multi-head attention: softmax(q kᵀ · scale) v in each head.
 
 use burn::tensor::{Tensor, TensorData, activation};
 
@@ -6,7 +6,7 @@ use super::autodiff::ByAutodiff;
 use super::{At, Done};
 use crate::spec::ops::Attention;
 
-/// What is added to the score of a token that must not be seen: exp of this is 0 in any float.
+/// The constant added to the score of a masked token: its exp is 0 in any float.
 const UNSEEN: f32 = -1e30;
 
 pub(super) fn run(op: &Attention, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {

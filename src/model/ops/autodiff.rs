@@ -1,11 +1,11 @@
-//! The way back through a function without parameters, by burn's autodiff on one copy of the samples for each direction.
+//! The backward pass of a function without parameters, by burn's autodiff on one copy of the samples for each direction.
 
 use burn::tensor::Tensor;
 
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
 
-/// The way back through a function of values [n, f], sample by sample.
+/// The backward pass of a function of values [n, f], sample by sample.
 pub struct ByAutodiff<F> {
     inputs: Vec<Tensor<2>>,
     function: F,
@@ -32,7 +32,7 @@ impl<F: Fn(Vec<Tensor<2>>) -> Tensor<2>> Backward for ByAutodiff<F> {
         let mut gradients = (output * dense).sum().backward();
         let pulled = copies.into_iter().map(|copy| {
             let [rows, f] = copy.dims();
-            // What does not depend on an input has no gradient there.
+            // A function that does not depend on an input has no gradient there.
             let gradient = copy.grad_remove(&mut gradients).unwrap_or_else(|| copy.without_autodiff().zeros_like());
             Cotangent::Dense(gradient.reshape([rows / directions, directions, f]))
         });

@@ -1,7 +1,7 @@
 //! The convolution z = c_w W ⋆ x + c_b b, cross-correlation as in PyTorch.
 //!
-//! Position by position it is an affine layer on the window around it (fan_in = channels/groups · height · width of a filter),
-//! and that is what the kernel sees of it.
+//! At each position it is an affine layer on the window around it (fan_in = channels/groups · height · width of a filter),
+//! and the kernel treats it as such.
 
 use burn::tensor::module::{conv_transpose2d, conv2d, unfold4d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, UnfoldOptions};
@@ -47,34 +47,34 @@ pub(super) fn run(op: &Conv, at: &At<'_>, input: Tensor<2>) -> Done {
     })
 }
 
-/// Which pixels each place of a convolution sees.
+/// The pixels in the window of each place of a convolution.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// Channels, height, width of what it reads.
+    /// Channels, height and width of the input.
     image: [usize; 3],
-    /// Height and width of what it gives.
+    /// Height and width of the output.
     places: [usize; 2],
     conv: Conv,
 }
 
 impl Windows {
-    /// Places, and numbers that each sees, of all groups.
+    /// Returns the numbers of places and of values in a window, over all groups.
     pub fn dims(&self) -> (usize, usize) {
         let [channels, ..] = self.image;
         (self.places.iter().product(), channels * self.area())
     }
 
-    /// Groups of channels that see nothing of each other.
+    /// Returns the number of groups of channels.
     pub fn groups(&self) -> usize {
         self.conv.groups
     }
 
-    /// Numbers of a filter in one channel.
+    /// Returns the number of weights of a filter in one channel.
     fn area(&self) -> usize {
         self.conv.kernel.iter().product()
     }
 
-    /// What each place sees: [n, c, h, w] → [n, places, c · area], in the order of the weights.
+    /// Returns the windows of all places: [n, c, h, w] → [n, places, c · area], in the order of the weights.
     pub fn patches(&self, images: Tensor<4>) -> Tensor<3> {
         let [n, ..] = images.dims();
         let device = images.device();
@@ -98,13 +98,13 @@ impl Windows {
         unfold4d(images, self.conv.kernel, options).swap_dims(1, 2)
     }
 
-    /// Goes through all pixels that are seen, in runs of places beside each other.
+    /// Calls `each` for all pixels in windows, in runs of adjacent places.
     #[inline(always)]
     fn visit(&self, mut each: impl FnMut(Run)) {
         let [channels, height, width] = self.image;
         let [down, across] = self.places;
         let Conv { kernel, stride, padding, dilation, .. } = &self.conv;
-        // Places whose pixel in this direction lies inside the image.
+        // Range of the places whose pixel at this shift lies inside the image.
         let inside = |length: usize, count: usize, axis: usize, shift: usize| {
             let (step, ahead) = (stride[axis], shift * dilation[axis]);
             let first = padding[axis].saturating_sub(ahead).div_ceil(step);
@@ -134,7 +134,8 @@ impl Windows {
     }
 }
 
-/// Places beside each other, each of which sees a pixel as this number of its window: the first of these, and how far the next is.
+/// A run of adjacent places whose windows contain a pixel at the same position; the first pixel, and the distance to the
+/// next.
 struct Run {
     place: usize,
     places: usize,
@@ -143,7 +144,7 @@ struct Run {
     step: usize,
 }
 
-/// δ ↦ c_w Wᵀ ⋆ δ.
+/// The backward pass δ ↦ c_w Wᵀ ⋆ δ.
 struct ConvBackward {
     /// [channels out, channels in of a group, height, width].
     weight: Tensor<4>,
@@ -167,7 +168,7 @@ impl Backward for ConvBackward {
         }
         let [down, across] = self.windows.places;
         let Conv { kernel, stride, padding, dilation, groups, .. } = self.windows.conv;
-        // Rows and columns that no window reached, because the stride left a rest.
+        // Rows and columns outside every window, because the stride does not divide the image.
         let rest = |axis: usize| {
             let spread = dilation[axis] * (kernel[axis] - 1) + 1;
             (self.windows.image[1 + axis] + 2 * padding[axis] - spread) % stride[axis]
@@ -181,8 +182,8 @@ impl Backward for ConvBackward {
 }
 
 impl ConvBackward {
-    /// Sample by sample: one product gives what each place sends to each number of its window, and these are summed where
-    /// they lie.
+    /// Processes sample by sample: one product gives the contribution of each place to each entry of its window, and these
+    /// are summed in place.
     fn by_columns(&self, cotangent: Cotangent, n: usize) -> Vec<f32> {
         let (directions, _) = cotangent.dims();
         let [channels_out, channels_in, ..] = self.weight.dims();
@@ -214,8 +215,8 @@ impl ConvBackward {
     }
 }
 
-/// The way back of a 3 × 3 convolution that keeps the size of its images: with zeros around every image a shift is nothing but
-/// another start in memory, so no window is copied.
+/// The backward pass of a 3 × 3 convolution that preserves the image's size: with zeros around every image a shift is only
+/// a different offset in memory, so no window is copied.
 struct Shifts<'a> {
     back: &'a ConvBackward,
     /// For each of the nine shifts, c_w W as [channels in, channels out].
@@ -252,8 +253,8 @@ impl<'a> Shifts<'a> {
         })
     }
 
-    /// One sample, all directions at once: nine products, one for each shift of the filter, of channels with pixels. What the
-    /// products write between two images is left behind.
+    /// Processes one sample, all directions at once: nine products, one for each shift of the filter, of channels with
+    /// pixels. Results between two images are discarded.
     fn sample(&self, directions: usize, dense: &[f32], (padded, sums): (&mut [f32], &mut [f32]), out: &mut [f32]) {
         let [channels_out, channels_in, ..] = self.back.weight.dims();
         let [_, height, width] = self.back.windows.image;
@@ -266,7 +267,7 @@ impl<'a> Shifts<'a> {
                 padded[corner + y * wide..][..width].copy_from_slice(pixels);
             }
         }
-        // The last place of the last image that a filter can be put on without leaving memory.
+        // The last position of the last image at which a filter stays within the buffer.
         let reach = row - 2 * PADDING * wide - 2 * PADDING;
         let padded = MatRef::from_row_major_slice(padded, channels_out, row);
         let sums = &mut sums[..channels_in * reach];

@@ -1,4 +1,4 @@
-//! The layer z = c_w x W + c_b b, with which every parametrisation is written, on the last axis of its input.
+//! The dense layer z = c_w x W + c_b b on the last axis of its input, in every parametrisation.
 //!
 //! Standard parametrisation: c_w = c_b = 1. NTK parametrisation: c_w = σ_w/√fan_in, c_b = σ_b (Jacot et al. 2018).
 //! The kernel is with respect to W and b as stored, so the gains enter it squared.
@@ -17,7 +17,7 @@ pub(super) fn run(op: &Dense, at: &At<'_>, input: Value) -> Done {
     let places: usize = shape[..shape.len() - 1].iter().product();
     let n = input.samples();
     let (weight_gain, bias_gain) = at.gains;
-    // Held as [in, out]; of a layer that uses the weight of another as its transpose, as [out, in].
+    // Stored as [in, out]; as [out, in] in a layer that uses the weight of another as its transpose.
     let held = if op.transposed { [fan_out, fan_in] } else { [fan_in, fan_out] };
     let weight = at.matrix(0, held);
     let rows = match input {
@@ -48,17 +48,17 @@ pub(super) fn run(op: &Dense, at: &At<'_>, input: Value) -> Done {
     })
 }
 
-/// gain · x W, or gain · x Wᵀ, with autodiff where one of them has it.
+/// Computes gain · x W, or gain · x Wᵀ, with autodiff where one of them has it.
 pub(super) fn scaled(input: Tensor<2>, weight: Tensor<2>, transposed: bool, gain: f64) -> Tensor<2> {
     if !input.is_autodiff() && !weight.is_autodiff() {
         return times(input, weight, transposed, gain);
     }
-    // The gain goes onto the smaller side: the rows' output, not the weights.
+    // The gain multiplies the smaller tensor: the output, not the weights.
     let product = input.matmul(if transposed { weight.transpose() } else { weight });
     if gain == 1.0 { product } else { product * gain }
 }
 
-/// δ ↦ c_w δ Wᵀ.
+/// The backward pass δ ↦ c_w δ Wᵀ.
 struct DenseBackward {
     weight: Tensor<2>,
     transposed: bool,
@@ -67,7 +67,7 @@ struct DenseBackward {
 }
 
 impl DenseBackward {
-    /// Of rows that are [places, fan_out] each.
+    /// Applies to rows that are [places, fan_out] each.
     fn rows(&self, cotangent: Tensor<2>) -> Tensor<2> {
         let [mut fan_in, mut fan_out] = self.weight.dims();
         if self.transposed {

@@ -1,4 +1,4 @@
-//! Numbers left out by chance while training: with probability r a number becomes 0, else it is divided by 1 − r.
+//! Dropout: in training a number becomes 0 with probability r, and is divided by 1 − r otherwise.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::RngExt as _;

@@ -1,4 +1,4 @@
-//! A learned vector for each whole number: a dense layer without a bias that reads the number as a 1 among zeros.
+//! Embedding: a dense layer without a bias on one-hot tokens.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -26,11 +26,11 @@ pub(super) fn run(op: &Embedding, at: &At<'_>, input: Tensor<2>) -> Done {
             weight_gain: gain,
             bias_gain,
         };
-        (Box::new(Nowhere { places }), at.tap(view))
+        (Box::new(EmbeddingBackward { places }), at.tap(view))
     })
 }
 
-/// [n, places] → [n, places, tokens]; what is no whole number below `tokens` is no number.
+/// Converts [n, places] → [n, places, tokens]; an input that is not a whole number below `tokens` becomes NaN.
 fn one_hot(numbers: Tensor<2>, tokens: usize) -> Tensor<3> {
     let [n, places] = numbers.dims();
     let device = numbers.device();
@@ -46,12 +46,12 @@ fn one_hot(numbers: Tensor<2>, tokens: usize) -> Tensor<3> {
     Tensor::from_data(TensorData::new(ones, [n, places, tokens]), &device)
 }
 
-/// Whole numbers do not move: nothing goes back to them.
-struct Nowhere {
+/// The backward pass, which is zero: tokens are not differentiable.
+struct EmbeddingBackward {
     places: usize,
 }
 
-impl Backward for Nowhere {
+impl Backward for EmbeddingBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let (directions, _) = cotangent.dims();
         let device = cotangent.device();

@@ -1,4 +1,4 @@
-//! A function of each value alone, and softmax.
+//! Elementwise functions, and softmax.
 
 use burn::tensor::{Tensor, activation};
 
@@ -18,7 +18,7 @@ pub(super) fn run(op: &Function, at: &At<'_>, input: Value) -> Done {
     Done::new(at, output, || (Box::new(Pointwise { slope: slope(op, input.flat()) }), None))
 }
 
-/// φ(z), of values of any shape.
+/// Computes φ(z) for values of any shape.
 pub(super) fn apply<const D: usize>(function: &Function, z: Tensor<D>) -> Tensor<D> {
     match function {
         Function::Activation(kind) => activate(*kind, z),
@@ -37,8 +37,8 @@ fn activate<const D: usize>(kind: Activation, z: Tensor<D>) -> Tensor<D> {
         Activation::Relu => activation::relu(z),
         Activation::LeakyRelu => activation::leaky_relu(z, Activation::LEAK),
         Activation::Tanh => activation::tanh(z),
-        // The exact one, with erf, as PyTorch's default; the tanh approximation is another network. burn's own has the exact
-        // derivative on the processor only, and elsewhere that of the approximation, which is 1e-3 off.
+        // The exact GELU with erf, PyTorch's default; the tanh approximation is a separate activation. burn's own GELU has
+        // the exact derivative on the processor only, and elsewhere that of the approximation, an error of 1e-3.
         Activation::Gelu if is_host(&z.device()) => activation::gelu(z),
         Activation::Gelu => z.clone() * ((z * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5,
         Activation::GeluTanh => {
@@ -58,15 +58,16 @@ fn activate<const D: usize>(kind: Activation, z: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// φ′(z): burn's own derivative, taken of the sum, so that no function needs a second formula here, and relu′(0) = 0 as there.
+/// Computes φ′(z) as burn's own derivative of the sum, so that no function needs a second formula here, and relu′(0) = 0 as
+/// in burn.
 pub(super) fn slope<const D: usize>(function: &Function, input: Tensor<D>) -> Tensor<D> {
     let at = input.clone().autodiff().require_grad();
     let mut gradients = apply(function, at.clone()).sum().backward();
-    // A constant polynomial depends on nothing.
+    // A constant polynomial depends on no input.
     at.grad_remove(&mut gradients).unwrap_or_else(|| input.zeros_like())
 }
 
-/// The way back: δ ∘ φ′(z).
+/// The backward pass δ ∘ φ′(z).
 struct Pointwise {
     /// [n, f].
     slope: Tensor<2>,
@@ -78,7 +79,7 @@ impl Backward for Pointwise {
     }
 }
 
-/// Softmax of the last axis.
+/// Computes softmax along the last axis.
 pub(super) fn softmax(at: &At<'_>, input: Tensor<2>) -> Done {
     let features = at.output().last().copied().unwrap_or(1);
     let function = move |mut inputs: Vec<Tensor<2>>| {

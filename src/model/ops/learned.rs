@@ -1,7 +1,7 @@
-//! Learned numbers that are the same for every sample: positions, a class token, the scale of a branch.
+//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch.
 //!
-//! What is added has the gain c = 1 in the standard parametrisation and σ_b in the NTK parametrisation: it is a bias for each
-//! place. A scale is a factor and has none.
+//! An added tensor has the gain c = 1 in the standard parametrisation and σ_b in the NTK parametrisation: it is a bias for
+//! each place. A scale is a factor and has no gain.
 
 use burn::tensor::Tensor;
 
@@ -10,7 +10,7 @@ use crate::model::Cotangent;
 use crate::model::tape::{Backward, View};
 use crate::spec::ops::feature_axis;
 
-/// z = x + c p.
+/// Computes z = x + c p.
 pub(super) fn positions(at: &At<'_>, input: Value) -> Done {
     let (_, gain) = at.gains;
     let values = at.weights[0].clone();
@@ -26,7 +26,7 @@ pub(super) fn positions(at: &At<'_>, input: Value) -> Done {
     Done::new(at, output, || (Box::new(Through), at.tap(View::Offset { entries, gain })))
 }
 
-/// One more token, c p, before the others.
+/// Inserts one token, c p, before the others.
 pub(super) fn class_token(at: &At<'_>, input: Tensor<2>) -> Done {
     let (_, gain) = at.gains;
     let [n, f] = input.dims();
@@ -35,16 +35,16 @@ pub(super) fn class_token(at: &At<'_>, input: Tensor<2>) -> Done {
     let token = if gain == 1.0 { token } else { token * gain };
     let output = Tensor::cat(vec![token.expand([n, features]), input], 1);
     let tap = || at.tap(View::Offset { entries: 0..features, gain });
-    Done::new(at, output, || (Box::new(Behind { first: features, count: f }), tap()))
+    Done::new(at, output, || (Box::new(ClassTokenBackward { first: features, count: f }), tap()))
 }
 
-/// The way back to what stands behind the class token.
-struct Behind {
+/// The backward pass to the tokens after the class token.
+struct ClassTokenBackward {
     first: usize,
     count: usize,
 }
 
-impl Backward for Behind {
+impl Backward for ClassTokenBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let part = |rows: Tensor<2>| rows.narrow(1, self.first, self.count);
         vec![match cotangent {
@@ -57,7 +57,7 @@ impl Backward for Behind {
     }
 }
 
-/// z = γ ∘ x, with one γ for each feature.
+/// Computes z = γ ∘ x, with one γ for each feature.
 pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
     let factors = spread(at.weights[0].clone(), at.output());
     let output = input.clone() * factors.clone().unsqueeze::<2>();
@@ -70,7 +70,7 @@ pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
     done
 }
 
-/// The way back through z = γ ∘ x with γ for each value.
+/// The backward pass of z = γ ∘ x, with one γ for each value.
 struct Factor(Tensor<1>);
 
 impl Backward for Factor {
@@ -79,7 +79,7 @@ impl Backward for Factor {
     }
 }
 
-/// A number for each feature as one for each value of this shape.
+/// Expands a number for each feature to one for each value of this shape.
 pub(super) fn spread(per_feature: Tensor<1>, shape: &[usize]) -> Tensor<1> {
     let [features] = per_feature.dims();
     let count: usize = shape.iter().product();
@@ -93,7 +93,7 @@ pub(super) fn spread(per_feature: Tensor<1>, shape: &[usize]) -> Tensor<1> {
     }
 }
 
-/// Values with their features apart: [n, places, features], or [n, features, places] of an image, and which of the two.
+/// Reshapes values to [n, places, features], or [n, features, places] for an image, and returns which of the two.
 pub(super) fn by_feature(values: Tensor<2>, shape: &[usize]) -> (Tensor<3>, bool) {
     let [n, f] = values.dims();
     let axis = feature_axis(shape);

@@ -1,9 +1,9 @@
-//! How each operation of a program is computed on burn, and the way back through it: one file each, beside that of
-//! `spec::ops`, which says its shapes, tensors and cost.
+//! The forward and backward pass of each operation on burn: one file each, as in `spec::ops`, which gives shapes, tensors
+//! and cost.
 //!
-//! Values have the sample axis first and are flat, [n, values], but for tokens, which keep their shape ([`Value`]); each operation
-//! gives them the shape it needs. An operation without
-//! parameters that states no way back of its own leaves it to burn's autodiff ([`autodiff`]).
+//! Values have the sample axis first and are flat, [n, values], except for tokens, which keep their shape ([`Value`]); each
+//! operation reshapes them as needed. An operation without parameters and without its own backward pass uses burn's
+//! autodiff ([`autodiff`]).
 
 mod arithmetic;
 mod attention;
@@ -29,23 +29,23 @@ use super::taps::Training;
 use crate::spec::Line;
 use crate::spec::ops::Op;
 
-/// What an operation is given beside the values that it reads.
+/// The inputs of an operation besides the values that it reads.
 pub(super) struct At<'a> {
     pub line: &'a Line,
-    /// The shapes that it reads, without the sample axis.
+    /// The shapes of the values that it reads, without the sample axis.
     pub inputs: Vec<&'a [usize]>,
-    /// The names of its tensors, and their values as the network holds them, flat.
+    /// The names of its tensors, and their values as the network stores them, flat.
     pub names: Vec<&'a str>,
     pub weights: Vec<Tensor<1>>,
-    /// Whether each of them is a part of the kernel.
+    /// True for each of them that is part of the kernel.
     pub moves: Vec<bool>,
     /// (c_w, c_b) of z = c_w W a + c_b b.
     pub gains: (f64, f64),
-    /// Whether this is the NTK parametrisation.
+    /// True if this is the NTK parametrisation.
     pub is_ntk: bool,
-    /// Whether the way back is wanted.
+    /// True if the backward pass is needed.
     pub recording: bool,
-    /// Whether 32-bit floats are asked to hold everything.
+    /// True if values are checked for overflow of 32-bit floats.
     pub checking: bool,
 }
 
@@ -54,13 +54,13 @@ pub(super) struct At<'a> {
 pub(super) enum Value {
     /// [n, values].
     Flat(Tensor<2>),
-    /// [n, tokens, features]. Kept so, because autodiff would sum the gradients of a residual stream in another order if each
-    /// reader gave it its shape.
+    /// [n, tokens, features]. This shape is kept, because autodiff would sum the gradients of a residual stream in another
+    /// order if each reader reshaped it.
     Tokens(Tensor<3>),
 }
 
 impl Value {
-    /// [n, values].
+    /// Returns the values as [n, values].
     pub fn flat(self) -> Tensor<2> {
         match self {
             Self::Flat(values) => values,
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// Samples.
+    /// Returns the number of samples.
     pub fn samples(&self) -> usize {
         match self {
             Self::Flat(values) => values.dims()[0],
@@ -92,29 +92,29 @@ impl From<Tensor<3>> for Value {
     }
 }
 
-/// What an operation did.
+/// The result of an operation.
 pub(super) struct Done {
     pub output: Value,
-    /// The steps of the way back, from the inputs on, each but the first reading the one before it; none where it is not wanted
-    /// or cotangents pass as they are.
+    /// The steps of the backward pass, from the inputs on, each but the first reading the previous one; empty where none is
+    /// needed or cotangents pass unchanged.
     pub steps: Vec<Step>,
-    /// Values on the way that the output does not show, where they are asked for: all must be finite.
+    /// Intermediate values that the output does not show, if checking: all must be finite.
     pub hidden: Vec<Tensor<2>>,
 }
 
-/// One step of the way back.
+/// One step of the backward pass.
 pub(super) struct Step {
     pub backward: Box<dyn Backward>,
     pub tap: Option<Tap>,
 }
 
 impl Done {
-    /// An output through which cotangents pass as they are.
+    /// Returns an output through which cotangents pass unchanged.
     fn plain(output: impl Into<Value>) -> Self {
         Self { output: output.into(), steps: Vec::new(), hidden: Vec::new() }
     }
 
-    /// An output and the way back, made only where it is wanted.
+    /// Returns an output and its backward pass, which is built only if needed.
     fn new(at: &At<'_>, output: impl Into<Value>, step: impl FnOnce() -> (Box<dyn Backward>, Option<Tap>)) -> Self {
         let steps = if at.recording {
             let (backward, tap) = step();
@@ -127,27 +127,27 @@ impl Done {
 }
 
 impl At<'_> {
-    /// The shape that it gives.
+    /// Returns the shape of its output.
     fn output(&self) -> &[usize] {
         &self.line.shape
     }
 
-    /// The name of its layer, as its tensors are named.
+    /// Returns the name of its layer, the common part of the names of its tensors.
     pub(super) fn layer(&self) -> String {
         self.names.first().map_or_else(|| self.line.name.clone(), |name| super::layer_of(name))
     }
 
-    /// How its operation is called.
+    /// Returns the label of its operation.
     pub(super) fn sign(&self) -> String {
         self.line.op.operation().map_or("x", |operation| operation.sign()).to_owned()
     }
 
-    /// A tensor as a matrix.
+    /// Returns a tensor as a matrix.
     fn matrix(&self, place: usize, shape: [usize; 2]) -> Tensor<2> {
         self.weights[place].clone().reshape(shape)
     }
 
-    /// The tap of its tensors with these names, if any of them is a part of the kernel.
+    /// Returns the tap of its tensors, if any of them is part of the kernel.
     fn tap(&self, view: super::View) -> Option<Tap> {
         let moving = self.names.iter().zip(&self.moves).filter(|(_, moves)| **moves);
         let tensors: Vec<String> = moving.map(|(name, _)| (*name).to_owned()).collect();
@@ -155,7 +155,7 @@ impl At<'_> {
     }
 }
 
-/// Computes a line from what it reads.
+/// Computes a line from its inputs.
 pub(super) fn run(at: &At<'_>, mut inputs: Vec<Value>, training: Option<&mut Training>) -> Done {
     let all = |inputs: Vec<Value>| inputs.into_iter().map(Value::flat).collect();
     match &at.line.op {
@@ -182,7 +182,7 @@ pub(super) fn run(at: &At<'_>, mut inputs: Vec<Value>, training: Option<&mut Tra
     }
 }
 
-/// The way back that changes nothing.
+/// The backward pass of the identity.
 pub(super) struct Through;
 
 impl Backward for Through {

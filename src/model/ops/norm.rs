@@ -1,8 +1,8 @@
 //! Normalisations: z = γ ∘ x̂ + β with x̂ = (x − mean)/√(variance + ε), biased variance, ε = 1e-5 as in PyTorch.
 //!
-//! In the NTK parametrisation γ = 1 and β = 0 are frozen and no part of the kernel, as in the infinite-width theory. The mean
-//! and variance of a BatchNorm are those of the batch while training and the running ones else, so that its kernel is that of
-//! the evaluated network, whose samples do not depend on each other.
+//! In the NTK parametrisation γ = 1 and β = 0 are frozen and not part of the kernel, as in the infinite-width theory.
+//! BatchNorm uses the mean and variance of the batch in training and the running ones otherwise, so its kernel is that of
+//! the evaluated network, in which samples do not depend on each other.
 
 use burn::tensor::Tensor;
 
@@ -13,12 +13,12 @@ use crate::model::tape::{Backward, View};
 use crate::model::taps::Training;
 use crate::spec::ops::{Norm, NormKind};
 
-/// How much of a new batch enters the running statistics: PyTorch's default.
+/// The weight of a new batch in the running statistics: PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
 pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Training>) -> Done {
     match (input, op.kind) {
-        // In the shape that they have, so that autodiff sums gradients of a residual stream one by one.
+        // The values keep their shape, so that autodiff sums gradients of a residual stream one by one.
         (Value::Flat(values), NormKind::Layer | NormKind::Rms) if at.output().len() == 1 => {
             let normalised = over_features(op, values, 1);
             finish(op, at, normalised, [1, at.output()[0]], Rows::Features { along: 2, centred: op.is_centred() })
@@ -27,12 +27,12 @@ pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Tr
             let normalised = over_features(op, values, 2);
             finish(op, at, normalised, [1, 1, at.output()[1]], Rows::Features { along: 2, centred: op.is_centred() })
         }
-        (values, _) => apart(op, at, values.flat(), training),
+        (values, _) => apply_reshaped(op, at, values.flat(), training),
     }
 }
 
-/// Of values with their features apart.
-fn apart(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
+/// Normalises values reshaped to places and features.
+fn apply_reshaped(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
     let (values, channels_first) = by_feature(input, at.output());
     let shape @ [n, first, second] = values.dims();
     let along = if channels_first { 1 } else { 2 };
@@ -54,7 +54,7 @@ fn apart(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Trainin
                     let (mean, variance) = moments(values.clone(), channels_first);
                     let count = (n * first * second / mean.dims()[0]) as f64;
                     training.keep(at.line.tensors[place], &kept[0], mean.clone(), MOMENTUM, 1.0);
-                    // PyTorch keeps the unbiased variance.
+                    // PyTorch stores the unbiased variance.
                     let unbiased = count / (count - 1.0).max(1.0);
                     training.keep(at.line.tensors[place + 1], &kept[1], variance.clone(), MOMENTUM, unbiased);
                     [mean, variance]
@@ -68,7 +68,7 @@ fn apart(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Trainin
     finish(op, at, normalised, sides, rows)
 }
 
-/// γ ∘ x̂ + β, of x̂ and 1/√(variance + ε), for γ and β of these sides.
+/// Computes γ ∘ x̂ + β from x̂ and 1/√(variance + ε), for γ and β of these shapes.
 fn finish<const D: usize>(
     op: &Norm,
     at: &At<'_>,
@@ -87,13 +87,13 @@ fn finish<const D: usize>(
     };
     let mut done = Done::plain(output);
     if at.checking {
-        // A variance that overflows makes zeros, which are finite: its root's inverse must be none.
+        // If the variance overflows, its inverse root is 0 and passes as finite; the root itself does not.
         let roots = inverse.clone().recip();
         let sides = roots.dims();
         done.hidden.push(roots.reshape([sides[0], sides[1..].iter().product()]));
     }
     if at.recording {
-        // [n, places, features], or [n, features, places] of an image.
+        // [n, places, features], or [n, features, places] for an image.
         let (values, channels_first) = by_feature(normalised.reshape([n, count]), at.output());
         let three = |tensor: Tensor<D>| {
             let sides = tensor.dims();
@@ -108,7 +108,7 @@ fn finish<const D: usize>(
     done
 }
 
-/// x̂ and 1/√(variance + ε) along an axis, or without taking off the mean.
+/// Computes x̂ and 1/√(variance + ε) along an axis, optionally without subtracting the mean.
 fn over_features<const D: usize>(op: &Norm, values: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
     if op.is_centred() {
         return normalise(values, along);
@@ -117,7 +117,7 @@ fn over_features<const D: usize>(op: &Norm, values: Tensor<D>, along: usize) -> 
     (values * inverse.clone(), inverse)
 }
 
-/// x̂ and 1/√(variance + ε), along an axis.
+/// Computes x̂ and 1/√(variance + ε) along an axis.
 fn normalise<const D: usize>(input: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
     let centred = input.clone() - input.mean_dim(along);
     let variance = centred.clone().powi_scalar(2).mean_dim(along);
@@ -125,7 +125,7 @@ fn normalise<const D: usize>(input: Tensor<D>, along: usize) -> (Tensor<D>, Tens
     (centred * inverse.clone(), inverse)
 }
 
-/// Mean and biased variance of each feature over samples and places.
+/// Computes mean and biased variance of each feature over samples and places.
 fn moments(values: Tensor<3>, channels_first: bool) -> (Tensor<1>, Tensor<1>) {
     let [n, first, second] = values.dims();
     let (features, count) = if channels_first { (first, n * second) } else { (second, n * first) };
@@ -136,19 +136,19 @@ fn moments(values: Tensor<3>, channels_first: bool) -> (Tensor<1>, Tensor<1>) {
     (mean.reshape([features]), variance.reshape([features]))
 }
 
-/// Over what mean and variance are taken.
+/// The numbers over which mean and variance are taken.
 #[derive(Clone, Copy)]
 enum Rows {
-    /// The features of each place, which are this axis.
+    /// The features of each place, on this axis.
     Features { along: usize, centred: bool },
-    /// Groups of features with all their places; `swapped` where the features come last.
+    /// Groups of features with all their places; `swapped` if the features come last.
     Groups { groups: usize, swapped: bool },
-    /// Nothing of the sample itself.
+    /// Constants independent of the sample.
     None,
 }
 
 impl Rows {
-    /// [n, a, b] with each group in one row: [n, groups, values].
+    /// Rearranges [n, a, b] with each group in one row: [n, groups, values].
     fn arranged(self, values: Tensor<3>) -> Tensor<3> {
         let [n, a, b] = values.dims();
         match self {
@@ -160,7 +160,7 @@ impl Rows {
         }
     }
 
-    /// The way back from rows to [n, a, b].
+    /// Rearranges rows back to [n, a, b].
     fn back(self, rows: Tensor<3>, [_, a, b]: [usize; 3]) -> Tensor<3> {
         let [n, ..] = rows.dims();
         match self {
@@ -171,8 +171,8 @@ impl Rows {
     }
 }
 
-/// With g = γ ∘ δ: δ ↦ (g − mean g − x̂ mean(g ∘ x̂))/√(variance + ε), without the first mean where none was taken off, and without
-/// both where they are not of the sample.
+/// The backward pass. With g = γ ∘ δ: δ ↦ (g − mean g − x̂ mean(g ∘ x̂))/√(variance + ε), without the first mean where none
+/// was subtracted, and without both where they are constants.
 struct NormBackward {
     /// [n, places, features] or [n, features, places].
     normalised: Tensor<3>,

@@ -1,5 +1,5 @@
-//! Pooling over windows of an image. Squares that tile it have ways back of their own; of windows that overlap, are padded or
-//! leave a rest, the way back is burn's autodiff.
+//! Pooling over windows of an image. Square windows that tile it have their own backward passes; windows that overlap, are
+//! padded or do not cover the image use burn's autodiff.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub(super) fn run(op: &Pool, at: &At<'_>, input: Tensor<2>) -> Done {
     Done::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
 }
 
-/// Where pooled images lie in the images before.
+/// The positions of pooled values in the image.
 #[derive(Clone, Copy, Debug)]
 struct Squares {
     /// Channels, height and width after pooling.
@@ -71,7 +71,7 @@ impl Squares {
         Self { pooled: [channels, height / side, width / side], side }
     }
 
-    /// Each pooled value in all places of its square: [n, C, channels·h·w] → [n, C, channels, h, side, w, side].
+    /// Copies each pooled value to all places of its square: [n, C, channels·h·w] → [n, C, channels, h, side, w, side].
     fn spread(&self, cotangent: Cotangent, n: usize) -> Tensor<7> {
         let [channels, height, width] = self.pooled;
         let dense = cotangent.dense(n);
@@ -80,14 +80,14 @@ impl Squares {
         dense.reshape([n, directions, channels, height, 1, width, 1]).expand(shape)
     }
 
-    /// The largest value of each square, and its place among the values of its sample. burn's own pooling says the same in
-    /// six times the time, which was a tenth of a kernel's.
+    /// Returns the largest value of each square, and its index among the values of its sample. burn's own pooling takes six
+    /// times as long, which was a tenth of the time of a kernel.
     fn largest(&self, images: &[f32]) -> (Vec<f32>, Arc<[u32]>) {
         let ([channels, height, width], side) = (self.pooled, self.side);
         let wide = width * side;
         let count = images.len() / (side * side);
         let (mut pooled, mut index) = (vec![0.0f32; count], vec![0u32; count]);
-        // A row of squares at a time, and in it one corner of all squares after the other: no jump that depends on a value.
+        // A row of squares at a time, and in it one corner of all squares after the other: no branch depends on a value.
         let strips = images.chunks_exact(side * wide).enumerate();
         for ((strip, lines), (most, at)) in
             strips.zip(pooled.chunks_exact_mut(width).zip(index.chunks_exact_mut(width)))
@@ -99,7 +99,7 @@ impl Squares {
                     let place = start + (row * wide + column) as u32;
                     let corners = (place..).step_by(side).zip(line[column..].iter().step_by(side));
                     for ((most, at), (place, &value)) in most.iter_mut().zip(&mut *at).zip(corners) {
-                        // What is not a number is the largest, as in burn and PyTorch; of equal ones the first.
+                        // NaN counts as the largest, as in burn and PyTorch; of equal values the first wins.
                         let larger = (value > *most) | (value.is_nan() & !most.is_nan()) | first;
                         *at = if larger { place } else { *at };
                         *most = if larger { value } else { *most };
@@ -117,19 +117,19 @@ impl Squares {
     }
 }
 
-/// The way back through max pooling: the cotangent goes to the place of the largest value, of equal ones to the first.
+/// The backward pass of max pooling: the cotangent goes to the place of the largest value, of equal ones to the first.
 pub struct MaxPool {
     squares: Squares,
     largest: Largest,
 }
 
-/// Where the largest value of each square is.
+/// The place of the largest value of each square.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
 enum Largest {
-    /// Nobody will go back.
+    /// Not computed: there will be no backward pass.
     Unknown,
     Host(Places),
-    /// 1 there and 0 elsewhere; [n, 1, channels, h, side, w, side].
+    /// 1 at the largest value and 0 elsewhere; [n, 1, channels, h, side, w, side].
     Device(Tensor<7>),
 }
 
@@ -163,7 +163,7 @@ impl Backward for MaxPool {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         vec![match &self.largest {
             Largest::Host(at) => {
-                // Sparse twice (pooling of what was pooled) has no form of its own.
+                // There is no form that is sparse twice (pooling after pooling).
                 let values = if matches!(cotangent, Cotangent::Sparse { .. }) {
                     Cotangent::Dense(cotangent.dense(n))
                 } else {
@@ -177,7 +177,7 @@ impl Backward for MaxPool {
     }
 }
 
-/// The way back through average pooling: each place gets its share.
+/// The backward pass of average pooling: each place gets its share.
 pub struct AvgPool {
     squares: Squares,
 }

@@ -1,4 +1,4 @@
-//! The same numbers in another order, or some of them.
+//! Operations that reorder, reshape or select numbers.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -10,7 +10,7 @@ use crate::spec::ops::{Patches, Rearrange};
 
 pub(super) fn run(op: &Rearrange, at: &At<'_>, input: Tensor<2>) -> Done {
     match op {
-        // Values are flat, so another shape is nothing to be done.
+        // Values are flat, so a change of shape needs no work.
         Rearrange::Flatten | Rearrange::Reshape(_) => Done::plain(input),
         Rearrange::Transpose(_) | Rearrange::Slice { .. } | Rearrange::Select { .. } => {
             moved(at, input, op.order(at.inputs[0]))
@@ -18,16 +18,16 @@ pub(super) fn run(op: &Rearrange, at: &At<'_>, input: Tensor<2>) -> Done {
     }
 }
 
-/// Square patches as tokens, row by row, each row-major inside.
+/// Cuts square patches into tokens, row by row, each row-major.
 pub(super) fn patches(op: &Patches, at: &At<'_>, input: Tensor<2>) -> Done {
     moved(at, input, op.order(at.inputs[0]))
 }
 
-/// Number i of the output is number `from[i]` of the input, of every sample.
+/// Sets number i of the output to number `from[i]` of the input, for every sample.
 fn moved(at: &At<'_>, input: Tensor<2>, from: Vec<usize>) -> Done {
     let of = at.inputs[0].iter().product();
     let output = gathered(input, &from);
-    Done::new(at, output, || (Box::new(Back { from, of }), None))
+    Done::new(at, output, || (Box::new(RearrangeBackward { from, of }), None))
 }
 
 fn gathered(input: Tensor<2>, from: &[usize]) -> Tensor<2> {
@@ -44,14 +44,14 @@ fn gathered(input: Tensor<2>, from: &[usize]) -> Tensor<2> {
     input.select(1, places)
 }
 
-/// The way back: each number's cotangent goes to where it came from. No place is taken twice.
-struct Back {
+/// The backward pass: each cotangent goes to its number's origin. No origin is used twice.
+struct RearrangeBackward {
     from: Vec<usize>,
-    /// Numbers of the input.
+    /// Number of values of the input.
     of: usize,
 }
 
-impl Back {
+impl RearrangeBackward {
     fn scattered(&self, rows: Tensor<2>) -> Tensor<2> {
         let device = rows.device();
         let [count, f] = rows.dims();
@@ -65,7 +65,7 @@ impl Back {
     }
 }
 
-impl Backward for Back {
+impl Backward for RearrangeBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         vec![match cotangent {
             Cotangent::Shared(direction) => Cotangent::Shared(self.scattered(direction)),

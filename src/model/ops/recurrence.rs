@@ -1,8 +1,9 @@
-//! The recurrence h_t = φ(c_w h_{t−1} W + u_t), h_0 = 0, with c_w of the parametrisation. It has no bias of its own, because u_t
-//! has one; files of PyTorch have a second one here, c_b b.
+//! The recurrence h_t = φ(c_w h_{t−1} W + u_t), h_0 = 0, with c_w of the parametrisation. It has no bias, because u_t has
+//! one; files of PyTorch have a second one here, c_b b.
 //!
-//! The kernel sees z_t = c_w W h_{t−1} + u_t at every time t as an affine layer of h_{t−1} without a bias. The cotangent that
-//! passes there is that of z_t in all it does, so the way back through the recurrence is back-propagation through time.
+//! In the kernel, z_t = c_w W h_{t−1} + u_t at each time t counts as an affine layer of h_{t−1} without a bias. The
+//! cotangent there is the total derivative with respect to z_t, so the backward pass of the recurrence is back-propagation
+//! through time.
 
 use burn::tensor::Tensor;
 
@@ -47,7 +48,7 @@ pub(super) fn run(op: &Recurrence, at: &At<'_>, input: Tensor<2>) -> Done {
             bias_gain,
         };
         let slopes = slope(&op.function, Tensor::stack::<3>(sums.clone(), 1));
-        // A step behind which z_t passes, at every t, and the way from the last state to there.
+        // A step that outputs z_t at every t, and the backward pass from the last state to it.
         let tap = at.tap(view);
         done.steps.push(Step { backward: Box::new(Through), tap });
         done.steps.push(Step { backward: Box::new(ThroughTime { weight, gain, slopes }), tap: None });
@@ -58,7 +59,7 @@ pub(super) fn run(op: &Recurrence, at: &At<'_>, input: Tensor<2>) -> Done {
     done
 }
 
-/// δh_T ↦ (δz_1 … δz_T): δz_T = δh_T ∘ φ′(z_T), δz_t = (c_w δz_{t+1} Wᵀ) ∘ φ′(z_t).
+/// The backward pass δh_T ↦ (δz_1 … δz_T): δz_T = δh_T ∘ φ′(z_T), δz_t = (c_w δz_{t+1} Wᵀ) ∘ φ′(z_t).
 struct ThroughTime {
     weight: Tensor<2>,
     gain: f64,

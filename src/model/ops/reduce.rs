@@ -1,4 +1,4 @@
-//! The mean or the sum over all places: each place gets its share of the cotangent.
+//! The mean or the sum over all places; in the backward pass each place gets its share of the cotangent.
 
 use burn::tensor::Tensor;
 
@@ -29,7 +29,7 @@ pub(super) fn run(op: &Reduce, at: &At<'_>, input: Tensor<2>) -> Done {
     }
 }
 
-/// `[tokens, f]` to `[f]`.
+/// The backward pass of `[tokens, f]` to `[f]`.
 struct OverTokens {
     places: usize,
     share: f64,
@@ -44,7 +44,7 @@ impl Backward for OverTokens {
     }
 }
 
-/// `[channels, pixels]` to `[channels]`.
+/// The backward pass of `[channels, pixels]` to `[channels]`.
 struct OverPixels {
     pixels: usize,
     share: f64,

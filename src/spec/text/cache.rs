@@ -8,13 +8,13 @@ use super::{Asked, Setting};
 use crate::spec::Activation;
 
 /// Number of cached evaluations, the latest first.
-const KEPT: usize = 64;
+const CAPACITY: usize = 64;
 
-static ASKED: Mutex<VecDeque<(Question, Arc<Outcome>)>> = Mutex::new(VecDeque::new());
+static CACHE: Mutex<VecDeque<(Key, Arc<Outcome>)>> = Mutex::new(VecDeque::new());
 
 /// The key of the cache: a text and the inputs of its evaluation.
 #[derive(PartialEq)]
-struct Question {
+struct Key {
     text: String,
     image: [usize; 3],
     classes: usize,
@@ -22,7 +22,7 @@ struct Question {
     settings: BTreeMap<String, Setting>,
 }
 
-impl Question {
+impl Key {
     fn is(&self, text: &str, asked: &Asked<'_>) -> bool {
         self.image == asked.image
             && self.classes == asked.classes
@@ -36,30 +36,30 @@ impl Question {
 /// frame.
 pub(super) fn outcome(text: &str, asked: &Asked<'_>) -> Arc<Outcome> {
     // The cache is consistent even if a thread panicked while it held the lock.
-    let kept = || ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let cache = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     {
-        let mut kept = kept();
-        if let Some(at) = kept.iter().position(|(question, _)| question.is(text, asked))
-            && let Some(found) = kept.remove(at)
+        let mut cache = cache();
+        if let Some(at) = cache.iter().position(|(key, _)| key.is(text, asked))
+            && let Some(found) = cache.remove(at)
         {
             let outcome = Arc::clone(&found.1);
-            kept.push_front(found);
+            cache.push_front(found);
             return outcome;
         }
     }
     // Without the lock: another thread may evaluate another text meanwhile.
     let outcome = Arc::new(evaluate(text, asked, None));
     if text.len() <= MOST_BYTES {
-        let question = Question {
+        let key = Key {
             text: text.to_owned(),
             image: asked.image,
             classes: asked.classes,
             activation: asked.activation,
             settings: asked.settings.clone(),
         };
-        let mut kept = kept();
-        kept.push_front((question, Arc::clone(&outcome)));
-        kept.truncate(KEPT);
+        let mut cache = cache();
+        cache.push_front((key, Arc::clone(&outcome)));
+        cache.truncate(CAPACITY);
     }
     outcome
 }

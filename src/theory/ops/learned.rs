@@ -9,30 +9,30 @@ use super::{Law, Reading, Rule};
 use crate::spec::ops::LayerScale;
 
 /// Returns the value with random features whose feature-wise parameters are learned.
-fn learnt<'a>(reading: &Reading<'a>) -> Result<&'a Random, Why> {
+fn random_input<'a>(reading: &Reading<'a>) -> Result<&'a Random, Why> {
     match reading.value(0) {
         Some(Value::Given) => Err(Why::ImageLearnt),
         _ => reading.featured(0),
     }
 }
 
-fn drawn(reading: &Reading<'_>, step: impl FnOnce(f64, f64) -> Step) -> Result<Law, Why> {
-    let mut value = learnt(reading)?.becomes(reading.at, &reading.line().shape);
+fn added(reading: &Reading<'_>, step: impl FnOnce(f64, f64) -> Step) -> Result<Law, Why> {
+    let mut value = random_input(reading)?.becomes(reading.at, &reading.line().shape);
     value.roots.push(Root::whole(reading.at));
     let (variance, gain) = offset(reading.network);
     Ok(reading.made(value, vec![step(variance, gain)]))
 }
 
 pub(super) fn positions(reading: &Reading<'_>) -> Rule {
-    drawn(reading, Step::Offset)
+    added(reading, Step::Offset)
 }
 
 pub(super) fn class_token(reading: &Reading<'_>) -> Rule {
-    drawn(reading, Step::Before)
+    added(reading, Step::Before)
 }
 
 /// Returns the rule of a trained factor with initial value γ: K ← γ² K, Θ ← γ² Θ + K.
 pub(super) fn layer_scale(op: &LayerScale, reading: &Reading<'_>) -> Rule {
-    let value = learnt(reading)?.becomes(reading.at, &reading.line().shape);
+    let value = random_input(reading)?.becomes(reading.at, &reading.line().shape);
     Ok(reading.made(value, vec![Step::LayerScale(op.start * op.start)]))
 }
