@@ -22,8 +22,8 @@
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model`, `math` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a kernel that stands still; the recursive feature machine | `math`, `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk` | yes | no |
-//! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | all above, event types | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab` | no | no |
+//! | [`lab`] | the laboratories: turn the above into a stream of events, analysed and reported in order on a thread beside training; a run is kept, and goes on | all above, event types | yes | no |
+//! | [`worker`] | the thread of a run, its queue of commands and its channel of events, cancel, failure; the threads that compute; a study's queue of runs, and the service that does them | `lab` | no | no |
 //! | [`record`] | events, the bounded history, run and study folders, points of learners, what a study compares, figures; the readers of others' arrays, archives and weights | `math`, `spec` | no | no |
 //! | [`program`] | the version, the log file, what is left behind after a crash | – | no | no |
 //! | [`ui`] | the window | `record`, `spec`, what `theory` refuses, the worker's handle | no | yes |
