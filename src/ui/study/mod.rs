@@ -1,7 +1,7 @@
 //! The study page: many runs under one question, chosen, started, watched and compared in the window.
 //!
-//! Guarantees: no file is read or written on the window's thread, a librarian does that; what is shown of a folder is what
-//! the librarian has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
+//! Guarantees: no file is read or written on the window's thread, the study service does that; what is shown of a folder is what
+//! the study service has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
 //! from there. The page knows nothing of the live run, which goes on beside it.
 
 mod chart;
@@ -29,8 +29,8 @@ use super::shell::folder_dialog::FolderDialog;
 use crate::analysis::Learnt;
 use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
-use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;
+use crate::worker::study_service::{Order, Report, RunSummary, StudyService, Work};
 use crate::worker::{DeviceChoice, Waker};
 
 pub use draft::{Draft, Which};
@@ -38,8 +38,8 @@ pub use learning::Worked;
 pub use panels::PanelKind;
 pub use print::{CardOrder, Cards};
 
-/// Sends a librarian off; the closure wakes the window. A test or a bench hands in its own.
-pub type SendFn = Box<dyn Fn(Order, Waker) -> Librarian>;
+/// Starts a study service; the closure wakes the window. A test or a bench hands in its own.
+pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;
 
 /// A wish of the user, carried out between frames.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub enum State {
     Waiting,
     /// With the share of its steps.
     Running(f64),
-    Ended(Told),
+    Ended(RunSummary),
     Failed(String),
 }
 
@@ -82,7 +82,7 @@ pub struct Notice {
     pub is_error: bool,
 }
 
-/// What the librarian is busy with, beside drawing.
+/// What the study service is busy with, beside drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Busy {
     Looking,
@@ -105,8 +105,8 @@ pub struct StudyPage {
     plan: draft::Plan,
     /// Since when the plan waits to be looked up in its folder.
     changed: Option<Instant>,
-    work: Option<(Busy, Librarian)>,
-    drawing: Option<Librarian>,
+    work: Option<(Busy, StudyService)>,
+    drawing: Option<StudyService>,
     opened: Option<Opened>,
     /// Why this folder cannot take this study.
     refusal: Option<String>,
@@ -130,7 +130,7 @@ impl StudyPage {
             plan: draft::Plan::new(&draft, run),
             draft,
             base: run.clone(),
-            send: Box::new(Librarian::start),
+            send: Box::new(StudyService::start),
             changed: Some(Instant::now()),
             work: None,
             drawing: None,
@@ -143,8 +143,8 @@ impl StudyPage {
         }
     }
 
-    /// Sends this one's librarians off instead.
-    pub fn set_librarian(&mut self, send: SendFn) {
+    /// Starts study services by this from now on.
+    pub fn set_study_service(&mut self, send: SendFn) {
         self.send = send;
     }
 
@@ -250,8 +250,8 @@ impl StudyPage {
                 }
             }
             Wish::Cancel => {
-                if let Some((busy @ Busy::Running, librarian)) = &mut self.work {
-                    librarian.cancel();
+                if let Some((busy @ Busy::Running, service)) = &mut self.work {
+                    service.cancel();
                     *busy = Busy::Cancelling;
                 }
             }
@@ -283,7 +283,7 @@ impl StudyPage {
     /// Takes what has arrived, at most for [`BUDGET`]; whether there may be more.
     fn receive(&mut self) -> bool {
         let start = Instant::now();
-        while let Some(report) = self.drawing.as_ref().and_then(Librarian::try_recv) {
+        while let Some(report) = self.drawing.as_ref().and_then(StudyService::try_recv) {
             match report {
                 Report::Drawn(paths) => {
                     let names = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
@@ -296,7 +296,7 @@ impl StudyPage {
                 _ => {}
             }
         }
-        while let Some(report) = self.work.as_ref().and_then(|(_, librarian)| librarian.try_recv()) {
+        while let Some(report) = self.work.as_ref().and_then(|(_, service)| service.try_recv()) {
             self.hear(report);
             if start.elapsed() > BUDGET {
                 return true;
@@ -332,7 +332,7 @@ impl StudyPage {
         }
     }
 
-    /// The librarian has gone home.
+    /// Takes note that the study service has ended.
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };
