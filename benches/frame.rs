@@ -26,7 +26,7 @@ use kernelscope::run::{Ending, Event, History, Progress, TaskStart};
 use kernelscope::spec::Spec;
 use kernelscope::ui::App;
 use kernelscope::worker::Worker;
-use kernelscope::worker::librarian::{Librarian, Report, Told};
+use kernelscope::worker::study_service::{Report, RunSummary, StudyService};
 use synthetic::{PROBES, info, snapshot};
 
 /// The record starts with 20,000 rows less those that arrive while frames are drawn.
@@ -212,9 +212,9 @@ fn measure_overlaid(input: &str) -> f64 {
 fn measure_study(dark: bool, input: &str) -> f64 {
     let (more, wanted) = bounded::<()>(64);
     let mut app = App::new(Spec::default(), Box::new(|_, _| unreachable!("no run is started")));
-    app.study_mut().set_librarian(Box::new(move |order, waker| {
+    app.study_mut().set_study_service(Box::new(move |order, waker| {
         let wanted = wanted.clone();
-        Librarian::with_errand(Box::new(move |cancel, tell| librarian(&order.spec, &wanted, cancel, tell)), waker)
+        StudyService::with_job(Box::new(move |cancel, tell| service(&order.spec, &wanted, cancel, tell)), waker)
     }));
     app.study_mut().draft.values = Some("64, 128, 256, 512, 1024, 2048, 4096, 8192".to_owned());
     app.study_mut().draft.seeds = "1, 2, 3, 4, 5".to_owned();
@@ -228,7 +228,7 @@ fn measure_study(dark: bool, input: &str) -> f64 {
     let times = frames(&ctx, &mut app, input, |frame, _| {
         // A run that ended every second would be a very fast study.
         if frame % 60 == 0 {
-            more.send(()).expect("the librarian is there as long as the app is");
+            more.send(()).expect("the service is there as long as the app is");
         }
     });
     let theme = if dark { "dark" } else { "light" };
@@ -322,11 +322,11 @@ fn quantile(times: &[f64], q: f64) -> f64 {
 /// Number of rows of a run of a study: about as many as a default run has.
 const STUDY_ROWS: u64 = 184;
 
-/// Acts as a study thread that reads no files: all runs have ended, and each request sends one of them again.
-fn librarian(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
+/// Acts as a study service that reads no files: all runs have ended, and each request sends one of them again.
+fn service(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
     let runs = spec.runs().expect("the study is made above");
     let done: Vec<_> = (0..runs.len()).map(|place| Findings::of(&ended(place)).map(Arc::new)).collect();
-    let ended = Told { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
+    let ended = RunSummary { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
     tell(Report::Opened { told: vec![Some(ended); runs.len()], runs: runs.clone().into() });
     loop {
         let compared = Comparison::of("network.width", &runs, |place| done[place].clone());

@@ -38,8 +38,8 @@
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a kernel that stands still; the recursive feature machine | `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; knows of no thread | `model`, `data`, `ntk`, `theory` | yes | no |
-//! | [`lab`] | one file per question: turns the above into a stream of events; keeps a run and goes on from it | `train`, `storage` | yes | no |
-//! | [`worker`] | the thread, its channels, pause, cancel, failure; the threads that compute; a study's queue of runs, and who keeps its folder | `lab`, `chart` | no | no |
+//! | [`lab`] | the laboratories: turn the above into a stream of events, analysed and reported in order on a thread beside training; a run is kept, and goes on | `train`, `storage` | yes | no |
+//! | [`worker`] | the thread of a run, its queue of commands and its channel of events, cancel, failure; the threads that compute; a study's queue of runs, and the service that does them | `lab`, `chart` | no | no |
 //! | [`diagnostics`] | the version, the log file, the report of a crash | – | no | no |
 //! | [`ui`] | the window | `chart`, `theory`, `diagnostics`, `worker` itself | no | yes |
 //! | [`cli`] | the command line, progress bars, signals | `ui` | no | no |

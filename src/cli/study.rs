@@ -11,8 +11,8 @@ use super::signals::Signals;
 use super::{Device, Refused, StudyArgs};
 use crate::chart::{Format, write_study};
 use crate::storage::{FIGURES, StudyFolder, TABLE};
-use crate::worker::librarian::{News, finish, headline};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
+use crate::worker::study_service::{StudyEvent, finish, headline};
 use crate::worker::threads;
 
 /// Number of steps of the bar, for a study of any length.
@@ -41,16 +41,18 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     show(&bar, &progress);
     // Runs that already existed took no time.
     bar.reset_eta();
-    let hear = |folder: &StudyFolder, news: News| {
+    let hear = |folder: &StudyFolder, news: StudyEvent| {
         let said = match news {
-            News::Progress { place, share } => {
+            StudyEvent::Progress { place, share } => {
                 progress.reach(place, share);
                 show(&bar, &progress);
                 return true;
             }
-            News::Learnt { .. } => return true,
-            News::Ended { place, unread: Some(message) } | News::Failed { place, message } => (place, message),
-            News::Ended { place, unread: None } => {
+            StudyEvent::Learnt { .. } => return true,
+            StudyEvent::Ended { place, unread: Some(message) } | StudyEvent::Failed { place, message } => {
+                (place, message)
+            }
+            StudyEvent::Ended { place, unread: None } => {
                 let shown = folder.ended(place).map(|history| history.headline());
                 (place, shown.unwrap_or_else(|| headline(folder.points(place))))
             }

@@ -1,6 +1,6 @@
 //! The stretch of training over which a velocity is taken, and what must be kept for it.
 //!
-//! The trainer keeps weights this way and the analyst kernels: the same rule, so that both speak of the same lag. No lag
+//! The trainer keeps weights this way and the analysis kernels: the same rule, so that both speak of the same lag. No lag
 //! straddles a switch: what a task held is forgotten when it ends, but for the last, which is where the next task starts.
 
 use std::collections::VecDeque;

@@ -1,18 +1,19 @@
-//! One file per question; turns data, network, training and kernel into a stream of events, or into one kernel.
+//! The laboratories turn data, network, training and kernel into a stream of events ([`live`]), points of learning curves
+//! ([`scaling`]) or one kernel ([`gram`]).
 
-mod apart;
 mod cadence;
-mod control;
+mod command;
 pub mod device;
 mod event_queue;
 pub mod gram;
+mod kernel_parts;
 mod lag;
 pub mod live;
-mod meter;
-mod pulse;
+mod metrics;
+mod pacing;
 pub mod scaling;
 pub mod speed;
 
 pub use cadence::{Cadence, lag_steps};
-pub use control::{Command, Control};
+pub use command::{Command, Control};
 pub use event_queue::{EventQueue, Halt};

@@ -11,9 +11,9 @@
 //! * A panic in the laboratory becomes `Ended(Failed)`; the window lives on.
 //! * The waker is a closure; the worker knows nothing of egui. Without it a sleeping window would never look.
 
-pub mod librarian;
 pub mod progress;
 pub mod study;
+pub mod study_service;
 pub mod threads;
 
 use std::collections::VecDeque;
@@ -92,7 +92,7 @@ impl Worker {
         let (outbox, events) = bounded(EVENTS);
         let commands = Arc::new(CommandQueue::default());
         let inbox = Arc::clone(&commands);
-        let sender = EventSender { outbox, waker: waker.into(), told: Arc::default() };
+        let sender = EventSender { outbox, waker: waker.into(), reported: Arc::default() };
         let refusal = sender.outbox.clone();
         let thread = Builder::new().name("trainer".to_owned()).spawn(move || {
             let pool = threads::join(threads);
@@ -174,12 +174,12 @@ fn work(lab: Lab, mut commands: &CommandQueue, mut sender: EventSender) {
     let sink = Box::new(sender.clone());
     let outcome = catch_unwind(AssertUnwindSafe(|| lab(&mut commands, sink)));
     if let Err(panic) = outcome
-        && !sender.told.ended.load(Ordering::Relaxed)
+        && !sender.reported.ended.load(Ordering::Relaxed)
     {
         let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
         let message = format!("The training thread broke: {}", said.unwrap_or_else(|| "it did not say why".to_owned()));
-        let step = sender.told.step.load(Ordering::Relaxed);
+        let step = sender.reported.step.load(Ordering::Relaxed);
         let _ = sender.emit(Event::Ended(Ending::Failed { step, message }));
     }
 }
@@ -242,12 +242,12 @@ impl Control for &CommandQueue {
 struct EventSender {
     outbox: Sender<Event>,
     waker: Arc<dyn Fn() + Send + Sync>,
-    told: Arc<Told>,
+    reported: Arc<Reported>,
 }
 
-/// What was told of, for a failure that cannot say it itself.
+/// What was reported, for a failure that cannot say it itself.
 #[derive(Default)]
-struct Told {
+struct Reported {
     /// The last step.
     step: AtomicU64,
     /// Whether the run has ended.
@@ -257,9 +257,9 @@ struct Told {
 impl Sink for EventSender {
     fn emit(&mut self, event: Event) -> Result<(), Closed> {
         match &event {
-            Event::Progress(progress) => self.told.step.store(progress.step, Ordering::Relaxed),
-            Event::Snapshot(snapshot) => self.told.step.store(snapshot.row.step, Ordering::Relaxed),
-            Event::Ended(_) => self.told.ended.store(true, Ordering::Relaxed),
+            Event::Progress(progress) => self.reported.step.store(progress.step, Ordering::Relaxed),
+            Event::Snapshot(snapshot) => self.reported.step.store(snapshot.row.step, Ordering::Relaxed),
+            Event::Ended(_) => self.reported.ended.store(true, Ordering::Relaxed),
             _ => {}
         }
         let mut waiting = event;

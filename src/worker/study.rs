@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
-use crate::lab::scaling::{Client, Shelf, Stop, Told, learn};
+use crate::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
 use crate::model::give_back;
 use crate::run::{Ending, Event};
 use crate::spec::{Lesson, Spec};
@@ -25,9 +25,9 @@ use crate::storage::{LessonFolder, Opened, RunFolder, ShelfFolder, create};
 /// Messages that wait for a reader at most.
 const MESSAGES: usize = 64;
 
-/// One run that is still to be done.
+/// A run that is still to be done.
 #[derive(Clone, Debug)]
-pub struct Waiting {
+pub struct PendingRun {
     /// Its place in the study.
     pub place: usize,
     pub spec: Spec,
@@ -61,7 +61,7 @@ pub struct Study {
 
 impl Study {
     /// Starts with these runs, `at_once` of them at a time.
-    pub fn start(runs: Vec<Waiting>, device: DeviceChoice, at_once: usize) -> Self {
+    pub fn start(runs: Vec<PendingRun>, device: DeviceChoice, at_once: usize) -> Self {
         let (outbox, messages) = bounded(MESSAGES);
         let cancel = Arc::new(AtomicBool::new(false));
         let count = at_once.clamp(1, runs.len().max(1));
@@ -113,11 +113,11 @@ struct Slot {
     threads: usize,
 }
 
-/// The reader is gone or the study is cancelled.
-struct Over;
+/// The reader is gone, or the study is cancelled.
+struct Halted;
 
 impl Slot {
-    fn work(&self, mut next: impl FnMut() -> Option<Waiting>) {
+    fn work(&self, mut next: impl FnMut() -> Option<PendingRun>) {
         while let Some(waiting) = next() {
             if self.take(&waiting).is_err() {
                 return;
@@ -125,7 +125,7 @@ impl Slot {
         }
     }
 
-    fn take(&self, waiting: &Waiting) -> Result<(), Over> {
+    fn take(&self, waiting: &PendingRun) -> Result<(), Halted> {
         let place = waiting.place;
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
@@ -134,7 +134,7 @@ impl Slot {
             give_back();
             return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
-                Err(Stop::Cancelled) => Err(Over),
+                Err(Stop::Cancelled) => Err(Halted),
                 Err(Stop::Failed(message)) => failed(message),
             };
         }
@@ -148,7 +148,7 @@ impl Slot {
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
                 stop(&worker, &mut folder);
-                return Err(Over);
+                return Err(Halted);
             }
             let Some(event) = event else {
                 if let Err(err) = folder.tick() {
@@ -172,7 +172,7 @@ impl Slot {
                     return self.send(Message::Ended { place });
                 }
                 Event::Ended(Ending::Failed { message, .. }) => return failed(message),
-                Event::Ended(Ending::Stopped { .. }) => return Err(Over),
+                Event::Ended(Ending::Stopped { .. }) => return Err(Halted),
                 _ => {}
             }
         }
@@ -180,22 +180,22 @@ impl Slot {
     }
 
     /// What the learners make of a run. A panic in there is the run's and not the study's.
-    fn learn(&self, waiting: &Waiting, lesson: &Lesson) -> Result<(), Stop> {
+    fn learn(&self, waiting: &PendingRun, lesson: &Lesson) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
         let mut folder = LessonFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
         let (mut broken, mut share_told) = (None, 0.0);
-        let mut tell = |told: Told| {
-            let written = match told {
-                Told::Share(share) => {
+        let mut report = |progress: Progress| {
+            let written = match progress {
+                Progress::Share(share) => {
                     let news = share >= share_told + 0.01;
                     share_told = if news { share } else { share_told };
                     return !news || self.send(Message::Progress { place, share }).is_ok();
                 }
-                Told::Point(point) => folder.take(*point),
-                Told::Instant(prediction) => folder.predict(prediction),
+                Progress::Point(point) => folder.take(*point),
+                Progress::Instant(prediction) => folder.predict(prediction),
             };
             if let Err(err) = written {
                 broken = Some(err);
@@ -204,8 +204,8 @@ impl Slot {
             self.send(Message::Learnt { place }).is_ok()
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
-        let mut client = Client { tell: &mut tell, cancelled: &cancelled, shelf: &mut shelf };
-        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, waiting.predict, &mut client));
+        let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };
+        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run broke off; the log says where".to_owned())));
         if let Some(err) = broken {
@@ -218,8 +218,8 @@ impl Slot {
     }
 
     /// Waits for the reader, if it is slow; one that is gone ends the wait.
-    fn send(&self, message: Message) -> Result<(), Over> {
-        self.outbox.send(message).map_err(|_| Over)
+    fn send(&self, message: Message) -> Result<(), Halted> {
+        self.outbox.send(message).map_err(|_| Halted)
     }
 }
 

@@ -12,7 +12,7 @@ use kernelscope::run::{Ending, Event, RunState};
 use kernelscope::spec::{Learner, Spec, StudySpec, study};
 use kernelscope::storage::{BrokenDisk, FolderError, StudyFolder, create, load, tidy};
 use kernelscope::worker::DeviceChoice;
-use kernelscope::worker::librarian::finish;
+use kernelscope::worker::study_service::finish;
 
 use super::record::stream::{copy, events, spec};
 use super::tiny;
@@ -295,7 +295,7 @@ fn work(out: &Path, spec: &Spec) -> Result<usize, String> {
     let mut folder = StudyFolder::create(out, spec).map_err(|err| err.to_string())?;
     let mut failures = Vec::new();
     let tell = |_: &StudyFolder, news| {
-        if let kernelscope::worker::librarian::News::Failed { message, .. } = news {
+        if let kernelscope::worker::study_service::StudyEvent::Failed { message, .. } = news {
             failures.push(message);
         }
         true

@@ -19,7 +19,7 @@ use kernelscope::spec::{Learner, Spec, StudyRun, tours};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::views::View;
-use kernelscope::worker::librarian::{Librarian, Report, Told};
+use kernelscope::worker::study_service::{Report, RunSummary, StudyService};
 use kernelscope::worker::{Command, DeviceChoice, Waker, Worker};
 
 use super::Missing;
@@ -398,16 +398,16 @@ fn pictures_of_a_lesson() {
     album.end();
 }
 
-/// The study page with what this librarian tells.
+/// The study page with what this study service reports.
 fn page(told: impl Fn(&Spec) -> Vec<Report> + Send + Sync + 'static) -> App {
     let mut app = App::new(two_tasks(16, 1), Box::new(|_, _| unreachable!("no run is started")));
     let told = Arc::new(told);
-    app.study_mut().set_librarian(Box::new(move |order, waker| {
+    app.study_mut().set_study_service(Box::new(move |order, waker| {
         let told = Arc::clone(&told);
-        let errand = move |_: &std::sync::atomic::AtomicBool, tell: &mut dyn FnMut(Report) -> bool| {
+        let job = move |_: &std::sync::atomic::AtomicBool, tell: &mut dyn FnMut(Report) -> bool| {
             told(&order.spec).into_iter().for_each(|report| _ = tell(report));
         };
-        Librarian::with_errand(Box::new(errand), waker)
+        StudyService::with_job(Box::new(job), waker)
     }));
     // Else as many as there are processors.
     app.study_mut().draft.at_once = 2;
@@ -421,7 +421,7 @@ fn pictures_of_the_study_page() {
         let runs = spec.runs().expect("it is made below");
         let names = ["width-16-seed-1", "width-16-seed-2", "width-32-seed-1", "width-32-seed-2"];
         let done: Vec<_> = names.map(|name| Findings::of(&recorded(name)).map(Arc::new)).into();
-        let told = Told { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
+        let told = RunSummary { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
         let compared = Comparison::of("network.width", &runs, |place| done[place].clone());
         vec![
             Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() },
@@ -490,7 +490,7 @@ fn pictures_of_the_page_of_learners() {
     let learnt = |spec: &Spec| {
         let runs = spec.runs().expect("a ready-made study");
         let learnt = Learnt::of("data.samples", &runs, |place| (points(&runs[place]), Arc::default()));
-        let told = Told { diverged: false, headline: "test error 0.31".to_owned() };
+        let told = RunSummary { diverged: false, headline: "test error 0.31".to_owned() };
         vec![Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() }, Report::Learnt(Arc::new(learnt))]
     };
     let mut app = page(learnt);

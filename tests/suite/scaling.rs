@@ -8,7 +8,7 @@ use std::fs;
 use burn::tensor::Device;
 use kernelscope::analysis::ErrorKind;
 use kernelscope::data::{Role, prepare};
-use kernelscope::lab::scaling::{Client, Shelf, Stop, Told, learn};
+use kernelscope::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
 use kernelscope::math::Gram;
 use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
@@ -56,14 +56,14 @@ impl Shelf for Memory {
 fn all_points(spec: &Spec, learners: &[Learner], protocol: Protocol) -> Vec<Point> {
     let lesson = Lesson { learners: learners.to_vec(), protocol };
     let mut points = Vec::new();
-    let mut tell = |told: Told| {
-        if let Told::Point(point) = told {
+    let mut report = |progress: Progress| {
+        if let Progress::Point(point) = progress {
             points.push(*point);
         }
         true
     };
-    let mut client = Client { tell: &mut tell, cancelled: &|| false, shelf: &mut Memory::default() };
-    learn(spec, &lesson, &[], false, &mut client).unwrap();
+    let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
+    learn(spec, &lesson, &[], false, &mut observer).unwrap();
     points
 }
 
@@ -246,20 +246,20 @@ fn learners_are_gone_on_with_and_a_cancelled_one_leaves_what_is_known() {
     let (mut known, mut rounds, mut predictions) = (Vec::<Point>::new(), 0, 0);
     loop {
         let before = known.clone();
-        let mut tell = |told: Told| match told {
+        let mut report = |progress: Progress| match progress {
             // Cancelled after each point.
-            Told::Point(point) => {
+            Progress::Point(point) => {
                 known.push(*point);
                 false
             }
-            Told::Instant(_) => {
+            Progress::Instant(_) => {
                 predictions += 1;
                 true
             }
-            Told::Share(_) => true,
+            Progress::Share(_) => true,
         };
-        let mut client = Client { tell: &mut tell, cancelled: &|| false, shelf: &mut Memory::default() };
-        let done = learn(&spec, &lesson, &before, before.is_empty(), &mut client);
+        let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
+        let done = learn(&spec, &lesson, &before, before.is_empty(), &mut observer);
         rounds += 1;
         match done {
             Ok(()) => break,
@@ -282,13 +282,13 @@ fn blocks_on_the_shelf_are_used() {
     let identity: Vec<f64> = (0..40 * 40).map(|at| f64::from(u8::from(at % 41 == 0))).collect();
     shelf.put("kernel-start-own-0", &identity);
     let mut found = None;
-    let mut tell = |told: Told| {
-        if let Told::Point(point) = told {
+    let mut report = |progress: Progress| {
+        if let Progress::Point(point) = progress {
             found = Some(point);
         }
         true
     };
-    learn(&spec, &lesson, &[], false, &mut Client { tell: &mut tell, cancelled: &|| false, shelf: &mut shelf })
+    learn(&spec, &lesson, &[], false, &mut Observer { report: &mut report, cancelled: &|| false, shelf: &mut shelf })
         .unwrap();
     assert_eq!(found.unwrap().condition, Some(1.0), "the identity has condition 1");
     assert_eq!(*shelf.taken.borrow(), 1);
@@ -309,10 +309,10 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
         for seed in 1..=3 {
             spec.seed = seed;
             spec.data.samples = samples;
-            let mut tell = |told: Told| {
-                match told {
-                    Told::Point(point) => sum += point.mse / 3.0,
-                    Told::Instant(instant) => {
+            let mut report = |progress: Progress| {
+                match progress {
+                    Progress::Point(point) => sum += point.mse / 3.0,
+                    Progress::Instant(instant) => {
                         let at = |n: f64| {
                             instant.curve.iter().min_by(|a, b| (a.0 - n).abs().total_cmp(&(b.0 - n).abs())).unwrap()
                         };
@@ -323,12 +323,12 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
                         let fall = -(at(400) / at(40)).ln() / 10f64.ln();
                         assert!((fall - 2.0).abs() < 0.02, "λ_k ~ k^−{fall}");
                     }
-                    Told::Share(_) => {}
+                    Progress::Share(_) => {}
                 }
                 true
             };
-            let mut client = Client { tell: &mut tell, cancelled: &|| false, shelf: &mut Memory::default() };
-            learn(&spec, &lesson, &[], samples == 128 && seed == 1, &mut client).unwrap();
+            let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
+            learn(&spec, &lesson, &[], samples == 128 && seed == 1, &mut observer).unwrap();
         }
         errors.push(sum);
     }

@@ -1,4 +1,4 @@
-//! What becomes of a measured kernel: eigenvalues, velocities, distances, alignments and scores, on a thread beside training.
+//! The analysis of a measured kernel: eigenvalues, velocities, distances, alignments and scores, on a thread beside training.
 //!
 //! Only plain numbers go in and come out. Kernels arrive in the order in which they were measured and each is remembered for
 //! the velocities to come, so what is computed does not depend on how far the two threads are apart.
@@ -11,15 +11,15 @@ use super::predictors::Predicted;
 use super::subject::SnapshotOutputs;
 use crate::data::{Prepared, Targets};
 use crate::lab::Halt;
-use crate::lab::apart::tensor_grams;
+use crate::lab::kernel_parts::tensor_grams;
 use crate::lab::lag::Lag;
-use crate::lab::meter::Meter;
+use crate::lab::metrics::Meter;
 use crate::ntk::Measured;
 use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
 
-/// What the trainer hands over.
+/// A piece of work that the trainer hands over.
 pub(super) enum Work {
     /// A kernel was measured after this step, at the end of this lag; `request` where a snapshot is due.
     Kernel { step: u64, measured: Box<Measured>, lag: Lag, request: Option<Box<SnapshotRequest>> },
@@ -29,7 +29,7 @@ pub(super) enum Work {
     Fork(Box<TrainerState>),
 }
 
-/// What a snapshot is made of, beside the kernel.
+/// A request for a snapshot, and what it is made of beside the kernel.
 pub(super) struct SnapshotRequest {
     /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
     pub row: Row,
@@ -47,7 +47,7 @@ pub(super) struct TaskTest {
     pub probe_lesson: Vec<usize>,
 }
 
-/// Analyses what a run measures.
+/// The analyzer of a run: what it remembers of the kernels so far.
 pub(super) struct Analyzer {
     pub meter: Meter,
     pub tests: Vec<TaskTest>,
@@ -56,7 +56,7 @@ pub(super) struct Analyzer {
 }
 
 impl Analyzer {
-    /// The events that tell of a piece of work.
+    /// Turns a piece of work into events.
     pub fn analyse(&mut self, work: Work) -> Result<Vec<Event>, Halt> {
         match work {
             Work::Switch => {

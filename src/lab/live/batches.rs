@@ -1,4 +1,4 @@
-//! Which images a step trains on: any step of a run, from its address alone.
+//! The batches of a run: which images a step trains on, from the address of the step alone.
 
 use crate::data::{Batch, Memory, Prepared, batch_order, batch_range};
 use crate::spec::Spec;

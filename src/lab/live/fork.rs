@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::position::{CurrentTask, Position};
 use super::subject::SubjectState;
-use crate::lab::meter::Meter;
+use crate::lab::metrics::Meter;
 use crate::run::Checkpoint;
 use crate::spec::Spec;
 

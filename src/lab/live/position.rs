@@ -1,4 +1,4 @@
-//! Where a run stands: in its stream of tasks, and within the task being trained. Plain values, which a fork copies.
+//! The position of a run: where it stands in its stream of tasks, and within the task being trained. Plain values, which a fork copies.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::training_conditions::TrainingConditions;
 use crate::lab::cadence::Cadence;
 use crate::spec::{Change, Spec};
 
-/// Where a run stands, between two tasks.
+/// The position of a run between two tasks.
 #[derive(Clone)]
 pub(super) struct Position {
     /// Changes of the spec that are still to come, and those that have happened.
@@ -42,7 +42,7 @@ impl Position {
         }
     }
 
-    /// The same place in a future of another spec, of which so many changes have happened.
+    /// Returns the same position in a future of another spec.
     pub fn in_future(&self, spec: &Spec) -> Self {
         let rest = self.happened.len().min(spec.changes.len());
         Self { script: spec.changes[rest..].iter().cloned().collect(), ..self.clone() }

@@ -1,4 +1,4 @@
-//! What a static kernel would have the network do: the network linearised at initialisation, at the last switch and now and
+//! The predictions of static kernels: the network linearised at initialisation, at the last switch and now and
 //! then, and its outputs moved by the infinite-width kernel, all trained beside it; and what kernel regression with these
 //! kernels says of the end of the new task.
 //!

@@ -1,4 +1,4 @@
-//! The trainer of a run: takes its steps, measures its kernel when one is due, and does between two steps what it is told to.
+//! The trainer of a run takes its steps, measures its kernel when that is due, and carries out commands between two steps.
 //!
 //! The methods of [`Trainer`] stand in this one file, in sections: tasks and steps, measuring, commands, the device, events.
 
@@ -20,8 +20,8 @@ use crate::data::{Batch, Prepared, Task, prepare};
 use crate::lab::cadence::{Cadence, lag_steps};
 use crate::lab::event_queue::{EventQueue, Halt, Waited};
 use crate::lab::lag::Lag;
-use crate::lab::meter::Meter;
-use crate::lab::pulse::Pulse;
+use crate::lab::metrics::Meter;
+use crate::lab::pacing::Pacing;
 use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::Chosen;
@@ -71,7 +71,7 @@ impl From<Halt> for Stop {
     }
 }
 
-/// A run that is opened: its data are read, its subject and its analysis are there.
+/// The parts of a run that is about to begin: its data are read, its subject and its analysis are there.
 pub(super) struct Opened {
     data: Prepared,
     subject: Box<dyn Subject>,
@@ -124,7 +124,7 @@ impl Opened {
     }
 }
 
-/// A run in training.
+/// The trainer of a run: everything that it needs, and where it stands.
 pub(super) struct Trainer<'a> {
     spec: Spec,
     data: Prepared,
@@ -136,14 +136,14 @@ pub(super) struct Trainer<'a> {
     /// For the analysis, since the last snapshot.
     waited: Duration,
     control: &'a mut dyn Control,
-    pulse: Pulse,
+    pacing: Pacing,
     at: Position,
     /// The task with which a run that was kept goes on; taken when it does.
     resumed: Option<CurrentTask>,
     fork_at_switch: bool,
     ledger_wanted: bool,
     words: String,
-    /// Θ̊ on the probes, until it is told.
+    /// Θ̊ on the probes, until it is reported.
     limit: Option<Arc<[f64]>>,
     paused: bool,
     /// Steps to take before pausing again.
@@ -167,7 +167,7 @@ impl<'a> Trainer<'a> {
             batches: Batches::default(),
             queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
             waited: Duration::ZERO,
-            pulse: Pulse::new(if paced { spec.window.pace } else { 0.0 }, paced),
+            pacing: Pacing::new(if paced { spec.window.pace } else { 0.0 }, paced),
             at: kept.map_or_else(|| Position::first(spec), |kept| kept.trainer.at.in_future(spec)),
             resumed: kept.map(|kept| kept.trainer.task.clone()),
             spec: spec.clone(),
@@ -205,7 +205,7 @@ impl<'a> Trainer<'a> {
         self.settle()
     }
 
-    /// The task that was kept half-way, or the next one from its beginning.
+    /// Returns the task that was kept half-way, or begins the next one.
     fn next_task(&mut self) -> Result<Option<CurrentTask>, Stop> {
         if let Some(current) = self.resumed.take() {
             return Ok(Some(current));
@@ -226,7 +226,7 @@ impl<'a> Trainer<'a> {
 
     fn train_task(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
         loop {
-            self.obey(current)?;
+            self.between_steps(current)?;
             if std::mem::take(&mut self.switch) {
                 if !current.measured {
                     self.measure(current, true)?;
@@ -283,7 +283,7 @@ impl<'a> Trainer<'a> {
         current.losses.0 += outcome.loss;
         current.losses.1 += 1;
         self.at.step += 1;
-        self.pulse.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
+        self.pacing.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl<'a> Trainer<'a> {
         clamped.unwrap_or_else(|| self.spec.effective_rate(self.at.conditions.rate))
     }
 
-    /// Takes the step, and tells what it did to the probes of earlier tasks where a ledger is due.
+    /// Takes the step, and reports what it did to the probes of earlier tasks where a ledger is due.
     fn step_with_ledger(
         &mut self,
         current: &CurrentTask,
@@ -373,7 +373,7 @@ impl<'a> Trainer<'a> {
 
     // Measuring.
 
-    /// Measures the kernel; where a snapshot is due (or the task ends here), also everything that is told of it.
+    /// Measures the kernel; where a snapshot is due (or the task ends here), gathers also what else the snapshot needs.
     fn measure(&mut self, current: &mut CurrentTask, at_switch: bool) -> Result<(), Stop> {
         let began = Instant::now();
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
@@ -410,11 +410,11 @@ impl<'a> Trainer<'a> {
         let work = Work::Kernel { step: self.at.step, measured, lag, request };
         self.queue.give(work, &|| self.control.cancelled())?;
         // What training loses; the analysis itself is beside it, and waiting for a reader is no measuring.
-        self.pulse.measured(began.elapsed().saturating_sub(waited.for_reader));
+        self.pacing.measured(began.elapsed().saturating_sub(waited.for_reader));
         if snapshot {
             current.measured = true;
             current.losses = (0.0, 0);
-            let share = self.pulse.take_share();
+            let share = self.pacing.take_share();
             if self.spec.kernel.budget > 0.0 {
                 current.cadence.keep_to(self.spec.kernel.budget, share);
             }
@@ -441,7 +441,7 @@ impl<'a> Trainer<'a> {
             at_switch,
             train_loss: (count > 0).then(|| sum / count as f64).and_then(finite),
             rate: finite(self.rate()),
-            grad_norm: self.pulse.take_grad_norm().and_then(finite),
+            grad_norm: self.pacing.take_grad_norm().and_then(finite),
             cost: SnapshotCost {
                 kernel_seconds: Some(kernel_seconds),
                 evaluation_seconds: Some(evaluation_seconds),
@@ -455,8 +455,29 @@ impl<'a> Trainer<'a> {
     // Commands.
 
     /// Does between two steps what the spec's script and the user want; waits where the run is paused or ahead of its pace.
-    fn obey(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
-        self.queue.check()?;
+    fn between_steps(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        loop {
+            self.queue.check()?;
+            self.take_commands(current)?;
+            self.wait_while_paused(current)?;
+            if let Some(left) = &mut self.allowance {
+                *left = left.saturating_sub(1);
+            }
+            self.keep_pace(current)?;
+            self.check_cancelled()?;
+            // What came while it kept its pace may have paused it.
+            if !self.paused || self.allowance.is_some() || self.switch {
+                break;
+            }
+        }
+        if self.pacing.report_due() {
+            self.send_progress(Some(current))?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what is due here: the fork at a switch, changes of the script, commands.
+    fn take_commands(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
         if current.done == 0 && current.place > 0 && std::mem::take(&mut self.fork_at_switch) {
             self.fork(current)?;
         }
@@ -471,6 +492,10 @@ impl<'a> Trainer<'a> {
             let Some(command) = self.control.poll() else { break };
             self.command(command, current)?;
         }
+        Ok(())
+    }
+
+    fn wait_while_paused(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
         if self.allowance == Some(0) {
             self.pause(current)?;
         }
@@ -481,14 +506,15 @@ impl<'a> Trainer<'a> {
                 self.command(command, current)?;
             }
         }
-        if let Some(left) = &mut self.allowance {
-            *left = left.saturating_sub(1);
-        }
+        Ok(())
+    }
+
+    fn keep_pace(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
         let epoch = self.epoch(current);
-        while let Some(wait) = self.pulse.wait(epoch) {
+        while let Some(wait) = self.pacing.wait(epoch) {
             self.check_cancelled()?;
             self.queue.check()?;
-            if self.pulse.report_due() {
+            if self.pacing.report_due() {
                 self.send_progress(Some(current))?;
             }
             if let Some(command) = self.control.wait(wait.min(PACE_TICK)) {
@@ -497,13 +523,6 @@ impl<'a> Trainer<'a> {
                     break;
                 }
             }
-        }
-        self.check_cancelled()?;
-        if self.paused && self.allowance.is_none() && !self.switch {
-            return self.obey(current);
-        }
-        if self.pulse.report_due() {
-            self.send_progress(Some(current))?;
         }
         Ok(())
     }
@@ -524,7 +543,7 @@ impl<'a> Trainer<'a> {
             Command::Resume => {
                 self.allowance = None;
                 if std::mem::take(&mut self.paused) {
-                    self.pulse.restart();
+                    self.pacing.restart();
                     self.emit(Event::Resumed { step: self.at.step })?;
                 }
             }
@@ -533,7 +552,7 @@ impl<'a> Trainer<'a> {
                     self.allowance = Some(steps);
                 }
             }
-            Command::SetPace(pace) => self.pulse.set_pace(pace),
+            Command::SetPace(pace) => self.pacing.set_pace(pace),
             Command::SwitchTask => {
                 if !self.at.upcoming.is_empty() {
                     self.apply(Change { switch: true, ..change }, current)?;
@@ -562,7 +581,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Applies a change that a result depends on, and tells of it, so that a saved run can repeat it.
+    /// Applies a change that a result depends on, and reports it, so that a saved run can repeat it.
     fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
         if change.clamped {
             let Some(length) = self.step_length(current)? else {
@@ -627,7 +646,7 @@ impl<'a> Trainer<'a> {
         self.settle()
     }
 
-    // The device.
+    // The device, and forks.
 
     /// Does something with the subject, on its device. If that fails, the CPU takes over, and it is done there.
     fn on_device<T>(&mut self, epoch: f64, work: impl Fn(&mut dyn Subject, &dyn Fn() -> bool) -> T) -> Result<T, Stop> {
@@ -691,7 +710,7 @@ impl<'a> Trainer<'a> {
         self.give(Work::Fork(Box::new(state)))
     }
 
-    /// Says that there will be no fork.
+    /// Warns that there will be no fork.
     fn no_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
         let message = "There is no switch to come at which this run could be forked".to_owned();
         self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })
@@ -699,7 +718,7 @@ impl<'a> Trainer<'a> {
 
     // Events.
 
-    /// Tells of this, after all that came before.
+    /// Reports an event, after all that came before.
     fn emit(&mut self, event: Event) -> Result<(), Stop> {
         Ok(self.queue.emit(event, &|| self.control.cancelled())?)
     }
@@ -715,7 +734,7 @@ impl<'a> Trainer<'a> {
         Ok(self.queue.reserve(&|| self.control.cancelled())?)
     }
 
-    /// Waits until everything is told.
+    /// Waits until everything is reported.
     fn settle(&mut self) -> Result<(), Stop> {
         Ok(self.queue.settle(&|| self.control.cancelled())?)
     }
@@ -735,7 +754,7 @@ impl<'a> Trainer<'a> {
             self.at.upcoming.iter().enumerate().map(|(later, &task)| self.steps_of(task, place + later)).sum();
         let here = current.map_or(0, |current| current.total - current.done);
         let upcoming = self.at.upcoming.iter().copied().collect();
-        let progress = self.pulse.report(self.at.step, epoch, self.at.step + here + to_come, upcoming);
+        let progress = self.pacing.report(self.at.step, epoch, self.at.step + here + to_come, upcoming);
         self.emit(Event::Progress(progress))?;
         Ok(())
     }
@@ -744,7 +763,7 @@ impl<'a> Trainer<'a> {
         self.spec.tasks.steps_at(place, self.data.stream.task(task).info().steps_per_epoch).max(1)
     }
 
-    /// Tells of the weights, unless they are no numbers any more.
+    /// Reports the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let Some(tensors) = self.on_device(self.at.past_epochs, |subject, _| subject.weights())? else { return Ok(()) };
         let network = Said { image: Some(self.data.set.shape().image), ..Said::of(&self.spec.network) };
@@ -775,12 +794,12 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Tells what happened before training broke.
+    /// Reports what happened before training broke.
     pub fn let_go(&mut self) {
         self.queue.close(PATIENCE);
     }
 
-    /// Tells how training ended, after everything else; the weights of a run that was stopped are worth keeping.
+    /// Reports how training ended, after everything else; the weights of a run that was stopped are worth keeping.
     pub fn end(&mut self, outcome: Result<(), Stop>) {
         let step = self.at.step;
         let mut stop = outcome.err();
@@ -789,6 +808,7 @@ impl<'a> Trainer<'a> {
             stop = self.settle().err().or(stop);
         }
         self.queue.close(PATIENCE);
+        stop = self.queue.check().err().map(Stop::from).or(stop);
         let ending = match stop {
             None => Ending::Finished { step },
             Some(Stop::Closed) => return,

@@ -4,7 +4,7 @@
 
 use std::f64::consts::PI;
 
-use super::Stop;
+use super::observer::Stop;
 use crate::data::MODES;
 use crate::math::learning_curve::Eigenproblem;
 use crate::math::polynomial::power_sum;

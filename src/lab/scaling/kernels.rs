@@ -2,15 +2,15 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Stop;
+use super::observer::Stop;
 use crate::data::Images;
 use crate::math::Gram;
 use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::theory::Infinite;
 
-/// Whose kernel.
-pub(super) enum Of {
+/// Where a kernel comes from: a network, or its limit of infinite width.
+pub(super) enum KernelSource {
     Network(Box<Network>),
     Infinite(Infinite),
 }
@@ -23,11 +23,11 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub fn of(images: &Images, kernel: &Of) -> Self {
+    pub fn of(images: &Images, kernel: &KernelSource) -> Self {
         let count = images.len();
         let (pixels, wide) = match kernel {
-            Of::Network(_) => (images.pixels.clone(), Vec::new()),
-            Of::Infinite(_) => (Vec::new(), images.pixels.iter().map(|&value| f64::from(value)).collect()),
+            KernelSource::Network(_) => (images.pixels.clone(), Vec::new()),
+            KernelSource::Infinite(_) => (Vec::new(), images.pixels.iter().map(|&value| f64::from(value)).collect()),
         };
         let shape = [if pixels.is_empty() { 0 } else { count }, images.dim()];
         Self { tensor: Tensor::from_data(TensorData::new(pixels, shape), &Device::flex()), wide, count }
@@ -49,7 +49,7 @@ impl Samples {
     }
 }
 
-impl Of {
+impl KernelSource {
     /// The kernel of some samples (rows) with others, row-major; among themselves where there are no others.
     pub fn between(
         &self,

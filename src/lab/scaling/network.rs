@@ -6,8 +6,8 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::regress::{Exam, Outputs, share};
-use super::{Client, Stop, Told};
+use super::observer::{Observer, Progress, Stop};
+use super::regression::{Outputs, Split, share};
 use crate::data::{Images, Prepared, Targets, batch_order, batch_range, steps_per_epoch};
 use crate::math::Gram;
 use crate::math::distance::{Centring, between, change};
@@ -21,7 +21,7 @@ use crate::train::{Learner, Terms};
 pub(super) struct Run<'a> {
     pub spec: &'a Spec,
     pub data: &'a Prepared,
-    pub exam: &'a Exam,
+    pub split: &'a Split,
     pub protocol: &'a Protocol,
     /// Epochs at which the network is taken.
     pub taken_at: &'a [f64],
@@ -73,15 +73,15 @@ impl Trained {
 }
 
 /// The outputs before the first step.
-pub(super) fn start(spec: &Spec, data: &Prepared, exam: &Exam, client: &Client<'_>) -> Result<Outputs, Stop> {
+pub(super) fn start(spec: &Spec, data: &Prepared, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Stop> {
     let learner = Learner::new(spec, data.set.train.shape, data.set.outputs(), &Device::flex());
-    Sets::new(&learner, exam).outputs(&learner, client)
+    Sets::new(&learner, split).outputs(&learner, observer)
 }
 
 impl Run<'_> {
     /// At the best of the rates, then halved until the kernel's drift stands. `place` is what part of the whole work this is:
     /// where it begins and how much.
-    pub fn tuned(&self, (from, most): (f64, f64), client: &mut Client<'_>) -> Result<Trained, Stop> {
+    pub fn tuned(&self, (from, most): (f64, f64), observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let budget = self.spec.tasks.epochs_or_steps(self.epoch_steps());
         let count = (self.protocol.rates.len() + self.protocol.halvings) as f64;
         let mut done = 0.0;
@@ -90,7 +90,8 @@ impl Run<'_> {
         for multiple in &self.protocol.rates {
             let rate = multiple * self.spec.training.rate;
             slowest = slowest.min(rate);
-            let found = self.once(rate, budget, self.spec.seed, (from + most * done / count, most / count), client)?;
+            let found =
+                self.once(rate, budget, self.spec.seed, (from + most * done / count, most / count), observer)?;
             done += 1.0;
             let better = |found: &Trained| best.as_ref().is_none_or(|best| found.validation < best.validation);
             if let Some(found) = found.filter(better) {
@@ -106,7 +107,8 @@ impl Run<'_> {
             let (rate, longer) = best
                 .as_ref()
                 .map_or((slowest / 2f64.powi(halved as i32), budget), |best| (best.rate / 2.0, 2.0 * best.budget));
-            let found = self.once(rate, longer, self.spec.seed, (from + most * done / count, most / count), client)?;
+            let found =
+                self.once(rate, longer, self.spec.seed, (from + most * done / count, most / count), observer)?;
             done += 1.0;
             let Some(found) = found else { continue };
             let settled = best.as_ref().is_some_and(|best| {
@@ -133,35 +135,35 @@ impl Run<'_> {
         budget: f64,
         seed: u64,
         (from, most): (f64, f64),
-        client: &mut Client<'_>,
+        observer: &mut Observer<'_>,
     ) -> Result<Option<Trained>, Stop> {
         let spec = Spec { seed, ..self.spec.clone() };
         let (task, device) = (self.data.stream.task(1), Device::flex());
         let (n, epoch_steps) = (task.train_len(), self.epoch_steps());
         let steps = ((budget * epoch_steps as f64).round() as u64).max(1);
         let mut learner = Learner::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
-        let sets = Sets::new(&learner, self.exam);
+        let sets = Sets::new(&learner, self.split);
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
         let terms = Terms::at(spec.effective_rate(rate));
-        let first = gram(&learner.plain(), &probes, client)?;
+        let first = gram(&learner.plain(), &probes, observer)?;
         let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;
         let (mut order, mut pixels, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let (mut step, mut look, mut interpolates) = (0u64, 0u64, false);
         loop {
-            watch.at(step, &learner, &probes, &first, client)?;
+            watch.at(step, &learner, &probes, &first, observer)?;
             if step >= look || step == steps {
-                client.tell(Told::Share(from + most * (step as f64 / steps as f64)))?;
+                observer.report(Progress::Share(from + most * (step as f64 / steps as f64)))?;
                 look = (step + 1).max((step as f64 * LOOKS).ceil() as u64);
-                let said = sets.outputs_on(&learner, &sets.validation, client)?;
-                let missed = share(&said, &self.exam.validation_targets);
+                let said = sets.outputs_on(&learner, &sets.validation, observer)?;
+                let missed = share(&said, &self.split.validation_targets);
                 if !missed.is_finite() {
                     return Ok(None);
                 }
                 if best.as_ref().is_none_or(|best| missed < best.0) {
                     best = Some((missed, step, learner.plain()));
                 }
-                let fitted = share(&sets.outputs_on(&learner, &sets.train, client)?, &self.exam.train_targets);
+                let fitted = share(&sets.outputs_on(&learner, &sets.train, observer)?, &self.split.train_targets);
                 interpolates = fitted <= self.protocol.interpolates;
             }
             // Epochs that are still asked for are waited for: what has been fitted goes on moving.
@@ -182,11 +184,11 @@ impl Run<'_> {
             step += 1;
         }
         let Some((validation, stopped, network)) = best else { return Ok(None) };
-        let last_drift = change(&gram(&learner.plain(), &probes, client)?, &first).drift;
-        let drift = change(&gram(&network, &probes, client)?, &first).drift;
+        let last_drift = change(&gram(&learner.plain(), &probes, observer)?, &first).drift;
+        let drift = change(&gram(&network, &probes, observer)?, &first).drift;
         learner.adopt(&network);
         Ok(Some(Trained {
-            outputs: sets.outputs(&learner, client)?,
+            outputs: sets.outputs(&learner, observer)?,
             network,
             validation,
             samples: n,
@@ -210,21 +212,21 @@ struct Sets {
 }
 
 impl Sets {
-    fn new(learner: &Learner, exam: &Exam) -> Self {
+    fn new(learner: &Learner, split: &Split) -> Self {
         let upload = |images: &Images| learner.upload(&images.pixels, images.len());
-        Self { train: upload(&exam.train), validation: upload(&exam.validation), test: upload(&exam.test) }
+        Self { train: upload(&split.train), validation: upload(&split.validation), test: upload(&split.test) }
     }
 
-    fn outputs_on(&self, learner: &Learner, images: &Tensor<2>, client: &Client<'_>) -> Result<Vec<f64>, Stop> {
-        let outputs = learner.outputs(images, client.cancelled).ok_or(Stop::Cancelled)?;
+    fn outputs_on(&self, learner: &Learner, images: &Tensor<2>, observer: &Observer<'_>) -> Result<Vec<f64>, Stop> {
+        let outputs = learner.outputs(images, observer.cancelled).ok_or(Stop::Cancelled)?;
         Ok(outputs.into_iter().map(f64::from).collect())
     }
 
-    fn outputs(&self, learner: &Learner, client: &Client<'_>) -> Result<Outputs, Stop> {
+    fn outputs(&self, learner: &Learner, observer: &Observer<'_>) -> Result<Outputs, Stop> {
         Ok(Outputs {
-            train: self.outputs_on(learner, &self.train, client)?,
-            validation: self.outputs_on(learner, &self.validation, client)?,
-            test: self.outputs_on(learner, &self.test, client)?,
+            train: self.outputs_on(learner, &self.train, observer)?,
+            validation: self.outputs_on(learner, &self.validation, observer)?,
+            test: self.outputs_on(learner, &self.test, observer)?,
         })
     }
 }
@@ -259,7 +261,7 @@ impl Watch {
         learner: &Learner,
         probes: &Tensor<2>,
         first: &Gram,
-        client: &Client<'_>,
+        observer: &Observer<'_>,
     ) -> Result<(), Stop> {
         let is_before = self.asked.iter().any(|(asked, _)| *asked == step + self.lag);
         let here: Vec<f64> = self.asked.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
@@ -267,7 +269,7 @@ impl Watch {
             return Ok(());
         }
         let network = learner.plain();
-        let now = gram(&network, probes, client)?;
+        let now = gram(&network, probes, observer)?;
         for epoch in here {
             let before = self.before.iter().find(|(at, _)| *at + self.lag == step);
             let gap = before.and_then(|(_, gram)| between(&now, gram, Centring::Centred));
@@ -283,9 +285,9 @@ impl Watch {
     }
 }
 
-fn gram(network: &Network, probes: &Tensor<2>, client: &Client<'_>) -> Result<Gram, Stop> {
+fn gram(network: &Network, probes: &Tensor<2>, observer: &Observer<'_>) -> Result<Gram, Stop> {
     let request = Request::of(Reduction::Trace);
-    let kernel = layerwise::measure(network, probes, None, &request, client.cancelled).ok_or(Stop::Cancelled)?;
+    let kernel = layerwise::measure(network, probes, None, &request, observer.cancelled).ok_or(Stop::Cancelled)?;
     let gram = Gram::symmetrised(probes.dims()[0], kernel.values).map_err(|err| Stop::Failed(err.to_string()))?;
     Ok(gram.0)
 }

@@ -1,7 +1,7 @@
 //! The study page: many runs under one question, chosen, started, watched and compared in the window.
 //!
-//! Guarantees: no file is read or written on the window's thread, a librarian does that; what is shown of a folder is what
-//! the librarian has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
+//! Guarantees: no file is read or written on the window's thread, the study service does that; what is shown of a folder is what
+//! the study service has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
 //! from there. The page knows nothing of the live run, which goes on beside it.
 
 pub(crate) mod action;
@@ -30,8 +30,8 @@ use super::shell::folder_dialog::FolderDialog;
 use crate::analysis::Learnt;
 use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
-use crate::worker::librarian::{Librarian, Order, Report, Told, Work};
 use crate::worker::progress::Progress;
+use crate::worker::study_service::{Order, Report, RunSummary, StudyService, Work};
 use crate::worker::{DeviceChoice, Waker};
 
 use crate::ui::study::action::StudyAction;
@@ -41,8 +41,8 @@ pub use learning::Worked;
 pub use panels::PanelKind;
 pub use print::{CardOrder, Cards};
 
-/// Sends a librarian off; the closure wakes the window. A test or a bench hands in its own.
-pub type SendFn = Box<dyn Fn(Order, Waker) -> Librarian>;
+/// Starts a study service; the closure wakes the window. A test or a bench hands in its own.
+pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;
 
 /// How one run of the study stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub enum State {
     Waiting,
     /// With the share of its steps.
     Running(f64),
-    Ended(Told),
+    Ended(RunSummary),
     Failed(String),
 }
 
@@ -68,7 +68,7 @@ pub struct Notice {
     pub is_error: bool,
 }
 
-/// What the librarian is busy with, beside drawing.
+/// What the study service is busy with, beside drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Busy {
     Looking,
@@ -91,8 +91,8 @@ pub struct StudyPage {
     plan: draft::Plan,
     /// Since when the plan waits to be looked up in its folder.
     changed: Option<Instant>,
-    work: Option<(Busy, Librarian)>,
-    drawing: Option<Librarian>,
+    work: Option<(Busy, StudyService)>,
+    drawing: Option<StudyService>,
     opened: Option<Opened>,
     /// Why this folder cannot take this study.
     refusal: Option<String>,
@@ -116,7 +116,7 @@ impl StudyPage {
             plan: draft::Plan::new(&draft, run),
             draft,
             base: run.clone(),
-            send: Box::new(Librarian::start),
+            send: Box::new(StudyService::start),
             changed: Some(Instant::now()),
             work: None,
             drawing: None,
@@ -129,8 +129,8 @@ impl StudyPage {
         }
     }
 
-    /// Sends this one's librarians off instead.
-    pub fn set_librarian(&mut self, send: SendFn) {
+    /// Starts study services by this from now on.
+    pub fn set_study_service(&mut self, send: SendFn) {
         self.send = send;
     }
 
@@ -237,8 +237,8 @@ impl StudyPage {
                 }
             }
             StudyAction::Cancel => {
-                if let Some((busy @ Busy::Running, librarian)) = &mut self.work {
-                    librarian.cancel();
+                if let Some((busy @ Busy::Running, service)) = &mut self.work {
+                    service.cancel();
                     *busy = Busy::Cancelling;
                 }
             }
@@ -272,7 +272,7 @@ impl StudyPage {
     /// Takes what has arrived, at most for [`BUDGET`]; whether there may be more.
     fn receive(&mut self) -> bool {
         let start = Instant::now();
-        while let Some(report) = self.drawing.as_ref().and_then(Librarian::try_recv) {
+        while let Some(report) = self.drawing.as_ref().and_then(StudyService::try_recv) {
             match report {
                 Report::Drawn(paths) => {
                     let names = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
@@ -285,7 +285,7 @@ impl StudyPage {
                 _ => {}
             }
         }
-        while let Some(report) = self.work.as_ref().and_then(|(_, librarian)| librarian.try_recv()) {
+        while let Some(report) = self.work.as_ref().and_then(|(_, service)| service.try_recv()) {
             self.hear(report);
             if start.elapsed() > BUDGET {
                 return true;
@@ -321,7 +321,7 @@ impl StudyPage {
         }
     }
 
-    /// Called when the study thread's channel has closed.
+    /// Called when the study service has ended.
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };

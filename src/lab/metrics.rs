@@ -1,4 +1,5 @@
-//! Turns kernels into rows: keeps the few Grams that velocities and distances need, and nothing more. Plain f64, no tensor.
+//! The metrics of a measured kernel: a [`Meter`] turns kernels into rows, and keeps the few Grams that velocities and distances
+//! need. Plain f64, no tensor.
 //!
 //! The velocity is computed here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
 //! straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the switch, which
@@ -7,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::apart::Parts;
+use super::kernel_parts::KernelParts;
 use super::lag::{Lag, Lagged};
 use crate::analysis::Against;
 use crate::data::Targets;
@@ -30,7 +31,7 @@ pub struct Reading {
     is_told: bool,
     /// The same blocks of the optimiser's kernel, where there is one.
     optimiser: Option<Vec<Gram>>,
-    parts: Parts,
+    parts: KernelParts,
     full: Option<FullKernel>,
 }
 
@@ -38,7 +39,7 @@ pub struct Reading {
 #[derive(Clone, Debug)]
 pub struct Spectra(Vec<Vec<f64>>);
 
-/// What the meter remembers of a run.
+/// The meter of a run: what its metrics are taken against.
 #[derive(Clone)]
 pub struct Meter {
     labels: Vec<usize>,
@@ -104,7 +105,7 @@ impl Meter {
 
     /// Symmetrises and cuts a measured kernel.
     pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
-        let parts = Parts::cut(&measured, self.labels.len(), &self.tasks())?;
+        let parts = KernelParts::cut(&measured, self.labels.len(), &self.tasks())?;
         let (whole, _) = Gram::symmetrised(self.labels.len(), measured.trace)?;
         let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;

@@ -1,4 +1,4 @@
-//! The parts of a kernel: its layers and tensors, its sets of logits and the blocks between tasks; what is told of each.
+//! The parts of a kernel: its layers and tensors, its sets of logits and the blocks between tasks, and the metrics of each.
 //!
 //! Of layers, tensors and sets of logits only the blocks of the tasks are kept, since nothing else is asked of them. Velocities are
 //! over the same lag as those of the whole.
@@ -19,13 +19,13 @@ type Blocks = Vec<Gram>;
 
 /// The parts of one measured kernel.
 #[derive(Clone, Debug, Default)]
-pub struct Parts {
+pub struct KernelParts {
     layers: Vec<(Arc<str>, Blocks)>,
     tensors: Vec<(Arc<str>, Blocks)>,
     logits: Vec<Blocks>,
 }
 
-impl Parts {
+impl KernelParts {
     /// Cuts the parts of a kernel of `n` images into the blocks of the tasks, and symmetrises them.
     pub fn cut(measured: &Measured, n: usize, tasks: &[Range<usize>]) -> Result<Self, NotFinite> {
         let block = |values: &[f64], rows: &Range<usize>| {
@@ -43,7 +43,7 @@ impl Parts {
         Ok(Self { layers, tensors, logits })
     }
 
-    /// What is told of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
+    /// Computes the metrics of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
     pub fn layers(
         &self,
         before: Option<&Self>,
@@ -66,7 +66,7 @@ impl Parts {
         (0..wholes.len()).flat_map(|task| (0..self.layers.len()).map(move |place| one(task, place))).collect()
     }
 
-    /// What is told of each tensor, likewise.
+    /// Computes the metrics of each tensor, likewise.
     pub fn tensors(&self, before: Option<&Self>, lag_epochs: f64, wholes: &[Gram]) -> Arc<[TensorMetrics]> {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.tensors[place];
@@ -81,7 +81,7 @@ impl Parts {
         (0..wholes.len()).flat_map(|task| (0..self.tensors.len()).map(move |place| one(task, place))).collect()
     }
 
-    /// What is told of each set of logits.
+    /// Computes the metrics of each set of logits.
     pub fn logits(&self, before: Option<&Self>, lag_epochs: f64) -> Arc<[LogitMetrics]> {
         let one = |task: usize, place: usize| {
             let gram = &self.logits[place][task];

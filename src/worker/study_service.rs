@@ -1,8 +1,9 @@
-//! Does the runs of a study into its folder, and all file work of the window's study page, on a thread of its own.
+//! The study service does the runs of a study into its folder, and all file work of the window's study page, on a thread of its
+//! own.
 //!
-//! Guarantees: whoever asks never waits for a disk; what is told is plain data, in order, over a bounded channel; an asker
-//! that has gone ends the work, of which nothing is lost but the runs in progress. The folder is let go of before the last
-//! report, so that the next librarian can open it.
+//! Guarantees: whoever uses it never waits for a disk; what it reports is plain data, in order, over a bounded channel; it ends
+//! when nobody takes its reports any more, and nothing is lost then but the runs in progress. The folder is let go of before the
+//! last report, so that the next service can open it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::progress::{fitting, largest_bytes};
-use super::study::{Message, Study, Waiting};
+use super::study::{Message, PendingRun, Study};
 use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::Learnt;
 use crate::analysis::comparison::{Comparison, Findings};
@@ -27,7 +28,7 @@ const REPORTS: usize = 64;
 
 /// What happens while the runs of a study are done.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum StudyEvent {
     /// A run has begun, or come as far as this share of its steps.
     Progress { place: usize, share: f64 },
     /// A learner of a run is done.
@@ -45,14 +46,14 @@ pub fn finish(
     device: DeviceChoice,
     at_once: usize,
     cancel: &AtomicBool,
-    mut tell: impl FnMut(&StudyFolder, News) -> bool,
+    mut tell: impl FnMut(&StudyFolder, StudyEvent) -> bool,
 ) -> Result<(), FolderError> {
     let waiting = |place: usize| {
         let run = &folder.runs()[place];
         let (spec, lesson) = (run.spec.clone(), run.lesson.clone());
-        Waiting { place, spec, folder: folder.run_folder(place), lesson, predict: false }
+        PendingRun { place, spec, folder: folder.run_folder(place), lesson, predict: false }
     };
-    let mut left: Vec<Waiting> =
+    let mut left: Vec<PendingRun> =
         (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
     // A curve is seen in seconds if the fewest samples come first, of all seeds and series.
     left.sort_by_key(|waiting| if waiting.lesson.is_some() { waiting.spec.data.samples } else { 0 });
@@ -65,7 +66,7 @@ pub fn finish(
     let places = 0..folder.runs().len();
     let mut predicted: Vec<_> = places.clone().filter(|&place| folder.has_predictions(place)).map(question).collect();
     // One whose learners are done is done once more where no run of its question has all curves.
-    let mut done: Vec<Waiting> = places.filter(|&place| folder.is_ended(place)).map(waiting).collect();
+    let mut done: Vec<PendingRun> = places.filter(|&place| folder.is_ended(place)).map(waiting).collect();
     done.sort_by_key(|waiting| waiting.spec.data.samples);
     for mut waiting in left.split_off(0).into_iter().chain(done) {
         if waiting.lesson.is_some() {
@@ -86,22 +87,22 @@ pub fn finish(
         }
         let news = match message {
             None => continue,
-            Some(Message::Progress { place, share }) => News::Progress { place, share },
+            Some(Message::Progress { place, share }) => StudyEvent::Progress { place, share },
             Some(Message::Learnt { place }) => {
                 if folder.look(place).is_ok() {
                     folder.write_table()?;
                     stale = true;
                 }
-                News::Learnt { place }
+                StudyEvent::Learnt { place }
             }
-            Some(Message::Failed { place, message }) => News::Failed { place, message },
+            Some(Message::Failed { place, message }) => StudyEvent::Failed { place, message },
             Some(Message::Ended { place }) => {
                 // That one cannot be read keeps the others from nothing.
                 let unread = folder.look(place).err().map(|err| err.to_string());
                 folder.write_table()?;
                 folder.write_laws()?;
                 stale = false;
-                News::Ended { place, unread }
+                StudyEvent::Ended { place, unread }
             }
         };
         if !tell(folder, news) {
@@ -116,7 +117,7 @@ pub fn finish(
     folder.write_table().map(drop)
 }
 
-/// What a librarian is asked to do with the study `spec` and the folder `out`.
+/// What a study service is to do with the study `spec` and the folder `out`.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub spec: Spec,
@@ -137,19 +138,19 @@ pub enum Work {
 
 /// How a run of a study stands that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct RunSummary {
     pub diverged: bool,
     /// What it has shown, in half a line.
     pub headline: String,
 }
 
-/// What a librarian tells. The last report is [`Report::Refused`] or [`Report::Over`].
+/// What a study service reports. The last report is [`Report::Refused`] or [`Report::Over`].
 #[derive(Clone, Debug)]
 pub enum Report {
     /// The folder was read: all runs of the study, and what is known of those that have ended. Once, before all others.
     Opened {
         runs: Arc<[StudyRun]>,
-        told: Vec<Option<Told>>,
+        told: Vec<Option<RunSummary>>,
     },
     Progress {
         place: usize,
@@ -157,7 +158,7 @@ pub enum Report {
     },
     Ended {
         place: usize,
-        told: Told,
+        told: RunSummary,
     },
     Failed {
         place: usize,
@@ -175,29 +176,29 @@ pub enum Report {
     Over,
 }
 
-/// Work as the librarian's thread does it: a test or a bench may hand in its own.
-pub type Errand = Box<dyn FnOnce(&AtomicBool, &mut dyn FnMut(Report) -> bool) + Send>;
+/// Work as the service's thread does it: a test or a bench may hand in its own.
+pub type StudyJob = Box<dyn FnOnce(&AtomicBool, &mut dyn FnMut(Report) -> bool) + Send>;
 
-/// A librarian at work. Dropping the handle cancels and does not wait.
-pub struct Librarian {
+/// A study service at work. Dropping the handle cancels and does not wait.
+pub struct StudyService {
     reports: Receiver<Report>,
     cancel: Arc<AtomicBool>,
 }
 
-impl Librarian {
+impl StudyService {
     /// Begins the work; the closure wakes whoever reads the reports.
     pub fn start(order: Order, waker: Waker) -> Self {
-        Self::with_errand(Box::new(move |cancel, tell| work(order, cancel, tell)), waker)
+        Self::with_job(Box::new(move |cancel, tell| work(order, cancel, tell)), waker)
     }
 
     /// Begins any work.
-    pub fn with_errand(errand: Errand, waker: Waker) -> Self {
+    pub fn with_job(job: StudyJob, waker: Waker) -> Self {
         let (outbox, reports) = bounded(REPORTS);
         let cancel = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&cancel);
         let run = move || {
             let mut tell = |report| send(&outbox, &waker, report);
-            let done = catch_unwind(AssertUnwindSafe(|| errand(&flag, &mut tell)));
+            let done = catch_unwind(AssertUnwindSafe(|| job(&flag, &mut tell)));
             let last = match done {
                 Ok(()) => Report::Over,
                 Err(_) => {
@@ -207,7 +208,7 @@ impl Librarian {
             send(&outbox, &waker, last);
         };
         // Without a thread the channel is closed, which `try_recv` tells as an end.
-        if let Err(err) = Builder::new().name("librarian".to_owned()).spawn(run) {
+        if let Err(err) = Builder::new().name("study".to_owned()).spawn(run) {
             log::warn!("no thread for the study: {err}");
         }
         Self { reports, cancel }
@@ -228,7 +229,7 @@ impl Librarian {
     }
 }
 
-impl Drop for Librarian {
+impl Drop for StudyService {
     fn drop(&mut self) {
         self.cancel();
     }
@@ -286,12 +287,12 @@ fn all_runs(
     let Some(mut known) = opened(folder, tell) else { return Ok(()) };
     let at_once = fitting(at_once, largest_bytes(folder.runs()));
     let hear = |folder: &StudyFolder, news| match news {
-        News::Progress { place, share } => tell(Report::Progress { place, share }),
-        News::Learnt { .. } => tell(compared(folder, &known)),
-        News::Failed { place, message } | News::Ended { place, unread: Some(message) } => {
+        StudyEvent::Progress { place, share } => tell(Report::Progress { place, share }),
+        StudyEvent::Learnt { .. } => tell(compared(folder, &known)),
+        StudyEvent::Failed { place, message } | StudyEvent::Ended { place, unread: Some(message) } => {
             tell(Report::Failed { place, message })
         }
-        News::Ended { place, unread: None } => {
+        StudyEvent::Ended { place, unread: None } => {
             known[place] = findings(folder, place);
             let ended = told(folder, place).is_none_or(|told| tell(Report::Ended { place, told }));
             ended && tell(compared(folder, &known))
@@ -300,16 +301,16 @@ fn all_runs(
     finish(folder, device, at_once, cancel, hear).map_err(|err| err.to_string())
 }
 
-fn told(folder: &StudyFolder, place: usize) -> Option<Told> {
+fn told(folder: &StudyFolder, place: usize) -> Option<RunSummary> {
     use crate::run::{Ending, RunState};
 
     if folder.is_of_learners() {
         let ended = folder.is_ended(place);
-        return ended.then(|| Told { diverged: false, headline: headline(folder.points(place)) });
+        return ended.then(|| RunSummary { diverged: false, headline: headline(folder.points(place)) });
     }
     let history = folder.ended(place)?;
     let diverged = matches!(history.state(), RunState::Ended(Ending::Diverged { .. }));
-    Some(Told { diverged, headline: history.headline() })
+    Some(RunSummary { diverged, headline: history.headline() })
 }
 
 fn findings(folder: &StudyFolder, place: usize) -> Option<Arc<Findings>> {

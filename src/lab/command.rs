@@ -1,8 +1,8 @@
-//! What a running laboratory can be told, and how it asks.
+//! The commands of a running laboratory, and the trait through which it receives them.
 
 use std::time::Duration;
 
-/// A wish of the user; it acts between two steps. What changes a result is recorded as an event.
+/// A command of the user; it acts between two steps. What changes a result is recorded as an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Pause,
@@ -27,11 +27,11 @@ pub enum Command {
     SetPace(f64),
 }
 
-/// The laboratory's side of the conversation. It knows of no thread: a test hands in a list.
+/// The laboratory's end of the commands. It knows of no thread: a test hands in a list.
 pub trait Control {
-    /// The next wish, if there is one.
+    /// Takes the next command, if there is one.
     fn poll(&mut self) -> Option<Command>;
-    /// Waits for the next wish, at most this long; returns early when the run is to end.
+    /// Waits for the next command, at most this long; returns early when the run is to end.
     fn wait(&mut self, at_most: Duration) -> Option<Command>;
     /// Whether the run is to end.
     fn cancelled(&self) -> bool;

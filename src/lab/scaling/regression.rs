@@ -6,8 +6,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::kernels::{Of, Samples};
-use super::{Client, Stop};
+use super::kernels::{KernelSource, Samples};
+use super::observer::{Observer, Stop};
 use crate::data::Images;
 use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
@@ -17,8 +17,8 @@ use crate::run::{Point, Reduced};
 use crate::spec::{Learner, OutputKernel, Ridge};
 use crate::train::score;
 
-/// Samples and what is to be said of them.
-pub(super) struct Exam {
+/// The samples of an experiment, split into those to train on, to choose by and to test on, and their targets.
+pub(super) struct Split {
     pub train: Images,
     pub validation: Images,
     pub test: Images,
@@ -37,8 +37,8 @@ pub(super) struct Outputs {
     pub test: Vec<f64>,
 }
 
-/// How a regression is meant.
-pub(super) struct Regressed {
+/// The setup of a regression.
+pub(super) struct RegressionSetup {
     /// Outputs that it starts from; y alone is fitted where there are none.
     pub start: Option<Outputs>,
     pub ridge: Ridge,
@@ -46,8 +46,8 @@ pub(super) struct Regressed {
 
 /// One regression.
 pub(super) struct Job<'a> {
-    pub kernel: &'a Of,
-    pub exam: &'a Exam,
+    pub kernel: &'a KernelSource,
+    pub split: &'a Split,
     pub output_kernel: OutputKernel,
     /// Under which its panels lie on the shelf.
     pub name: &'a str,
@@ -71,7 +71,7 @@ const WORTH_KEEPING: Duration = Duration::from_millis(500);
 /// Ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
 const RIDGES: std::ops::RangeInclusive<i32> = -14..=2;
 
-impl Exam {
+impl Split {
     pub fn new(train: Images, validation: Images, test: Images, outputs: usize) -> Self {
         let targets = |images: &Images| images.targets().matrix(outputs).into_iter().map(f64::from).collect();
         Self {
@@ -115,17 +115,17 @@ impl Outputs {
     }
 }
 
-impl Regressed {
+impl RegressionSetup {
     pub fn from_zero(ridge: Ridge) -> Self {
         Self { start: None, ridge }
     }
 }
 
 impl Job<'_> {
-    pub fn solve(&self, learner: Learner, asked: &Regressed, client: &mut Client<'_>) -> Result<Point, Stop> {
-        let exam = self.exam;
-        let (n, outputs) = (exam.train.len(), exam.outputs);
-        let fits = n * outputs <= MOST_FULL && matches!(self.kernel, Of::Network(_));
+    pub fn solve(&self, learner: Learner, asked: &RegressionSetup, observer: &mut Observer<'_>) -> Result<Point, Stop> {
+        let split = self.split;
+        let (n, outputs) = (split.train.len(), split.outputs);
+        let fits = n * outputs <= MOST_FULL && matches!(self.kernel, KernelSource::Network(_));
         let (reduced, reduction) = match self.output_kernel {
             _ if outputs == 1 => (Reduced::OneOutput, Reduction::Trace),
             OutputKernel::Auto if fits => (Reduced::Full, Reduction::Full),
@@ -133,21 +133,21 @@ impl Job<'_> {
         };
         // Of a full kernel a sample and output is a row, and y a column.
         let each = if reduced == Reduced::Full { outputs } else { 1 };
-        let train = Samples::of(&exam.train, self.kernel);
-        let gram = self.gram(&train, (reduction, each), client)?;
+        let train = Samples::of(&split.train, self.kernel);
+        let gram = self.gram(&train, (reduction, each), observer)?;
         let failed =
             |err: crate::math::regression::RegressionError| Stop::Failed(format!("{}: {err}", learner.words()));
         let start = |of: fn(&Outputs) -> &Vec<f64>| asked.start.as_ref().map(|start| of(start).as_slice());
 
         let unit = gram.trace() / gram.len() as f64;
-        let targets = &exam.train_targets;
+        let targets = &split.train_targets;
         let ridges: Vec<f64> = match asked.ridge {
             Ridge::None => vec![0.0],
             Ridge::Validated => {
                 std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect()
             }
         };
-        if (client.cancelled)() {
+        if (observer.cancelled)() {
             return Err(Stop::Cancelled);
         }
         // Taken apart once for all ridges.
@@ -156,29 +156,29 @@ impl Job<'_> {
         let decomposed = Decomposed::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
-            if (client.cancelled)() {
+            if (observer.cancelled)() {
                 return Err(Stop::Cancelled);
             }
             let fit = Regression::of(&decomposed, &gram, targets, start(|s| &s.train), ridge);
             fits.push(fit.map_err(failed)?);
         }
         drop(decomposed);
-        let validation = Samples::of(&exam.validation, self.kernel);
+        let validation = Samples::of(&split.validation, self.kernel);
         let set = Set { samples: &validation, name: "validation", start: start(|s| &s.validation) };
-        let mut tried = self.said(&set, &train, reduction, &fits, learner, client)?;
-        let missed = |said: &Vec<f64>| share(said, &exam.validation_targets);
+        let mut tried = self.said(&set, &train, reduction, &fits, learner, observer)?;
+        let missed = |said: &Vec<f64>| share(said, &split.validation_targets);
         let best = tried.iter().map(missed).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0);
         let ridge = ridges[best];
         let solved = fits.swap_remove(best);
         let own = solved.predict(gram.values(), start(|s| &s.train)).map_err(failed)?;
         drop(gram);
-        let test = Samples::of(&exam.test, self.kernel);
+        let test = Samples::of(&split.test, self.kernel);
         let set = Set { samples: &test, name: "test", start: start(|s| &s.test) };
-        let found = self.said(&set, &train, reduction, std::slice::from_ref(&solved), learner, client)?;
+        let found = self.said(&set, &train, reduction, std::slice::from_ref(&solved), learner, observer)?;
         let test = found.into_iter().next().unwrap_or_default();
         let said = Outputs { train: own, validation: tried.swap_remove(best), test };
         let mut point = Point::of(learner, n);
-        exam.score(&mut point, &said);
+        split.score(&mut point, &said);
         Ok(Point {
             kernel: Some(reduced),
             ridge: Some(ridge / unit),
@@ -196,12 +196,12 @@ impl Job<'_> {
         reduction: Reduction,
         fits: &[Regression],
         learner: Learner,
-        client: &mut Client<'_>,
+        observer: &mut Observer<'_>,
     ) -> Result<Vec<Vec<f64>>, Stop> {
         let mut all = vec![Vec::new(); fits.len()];
         for rows in panels(set.samples.len()) {
-            let rectangle = self.rectangle(set.samples, train, rows.clone(), reduction, set.name, client)?;
-            let outputs = self.exam.outputs;
+            let rectangle = self.rectangle(set.samples, train, rows.clone(), reduction, set.name, observer)?;
+            let outputs = self.split.outputs;
             let before = set.start.map(|start| &start[rows.start * outputs..rows.end * outputs]);
             for (all, fit) in all.iter_mut().zip(fits) {
                 let said = fit.predict(&rectangle, before);
@@ -216,13 +216,13 @@ impl Job<'_> {
         &self,
         train: &Samples,
         (reduction, each): (Reduction, usize),
-        client: &mut Client<'_>,
+        observer: &mut Observer<'_>,
     ) -> Result<Gram, Stop> {
         let size = train.len() * each;
         let mut values = vec![0.0; size * size];
         for rows in panels(train.len()) {
             let own = train.part(rows.clone());
-            let diagonal = self.panel(&format!("own-{}", rows.start), client, &|cancelled| {
+            let diagonal = self.panel(&format!("own-{}", rows.start), observer, &|cancelled| {
                 self.kernel.between(&own, None, reduction, cancelled)
             })?;
             let (block, _) =
@@ -233,7 +233,7 @@ impl Job<'_> {
             }
             if rows.start > 0 {
                 let before = train.part(0..rows.start);
-                let across = self.panel(&format!("below-{}", rows.start), client, &|cancelled| {
+                let across = self.panel(&format!("below-{}", rows.start), observer, &|cancelled| {
                     self.kernel.between(&own, Some(&before), reduction, cancelled)
                 })?;
                 for (row, line) in across.chunks_exact(first).enumerate() {
@@ -256,26 +256,26 @@ impl Job<'_> {
         rows: Range<usize>,
         reduction: Reduction,
         set: &str,
-        client: &mut Client<'_>,
+        observer: &mut Observer<'_>,
     ) -> Result<Vec<f64>, Stop> {
         let name = format!("{set}-{}", rows.start);
         let part = samples.part(rows);
-        self.panel(&name, client, &|cancelled| self.kernel.between(&part, Some(train), reduction, cancelled))
+        self.panel(&name, observer, &|cancelled| self.kernel.between(&part, Some(train), reduction, cancelled))
     }
 
     /// From the shelf, or computed.
-    fn panel(&self, name: &str, client: &mut Client<'_>, compute: Compute<'_>) -> Result<Vec<f64>, Stop> {
+    fn panel(&self, name: &str, observer: &mut Observer<'_>, compute: Compute<'_>) -> Result<Vec<f64>, Stop> {
         let name = format!("{}-{name}", self.name);
-        if let Some(kept) = client.shelf.get(&name) {
+        if let Some(kept) = observer.shelf.get(&name) {
             return Ok(kept);
         }
-        if (client.cancelled)() {
+        if (observer.cancelled)() {
             return Err(Stop::Cancelled);
         }
         let began = Instant::now();
-        let values = compute(client.cancelled)?;
+        let values = compute(observer.cancelled)?;
         if began.elapsed() > WORTH_KEEPING {
-            client.shelf.put(&name, &values);
+            observer.shelf.put(&name, &values);
         }
         Ok(values)
     }

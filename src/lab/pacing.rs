@@ -1,6 +1,7 @@
-//! The tempo of a run: losses gathered for the next report, time spent training and measuring, and the pace.
+//! The pacing of a run: when it reports and how long it waits; losses gathered for the next report, time spent training and
+//! measuring.
 //!
-//! Nothing here changes a result: it only decides when the world hears of it.
+//! Nothing here changes a result: it only decides when the reader hears of it.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ const REPORT_EVERY: Duration = Duration::from_millis(33);
 /// A paced run that fell behind does not race to catch up further than this.
 const MOST_BEHIND: Duration = Duration::from_millis(250);
 
-/// Tempo and tallies of one run.
-pub struct Pulse {
+/// The pacing of one run: its clock and its tallies.
+pub struct Pacing {
     paced: bool,
     /// Epochs a second; 0 is as fast as it goes.
     pace: f64,
@@ -29,8 +30,8 @@ pub struct Pulse {
     since: (f64, f64),
 }
 
-impl Pulse {
-    /// A run at this pace; one that is not `paced` ignores every pace.
+impl Pacing {
+    /// Begins a run at this pace; one that is not `paced` ignores every pace.
     pub fn new(pace: f64, paced: bool) -> Self {
         Self {
             paced,
@@ -46,7 +47,7 @@ impl Pulse {
         }
     }
 
-    /// A step was taken.
+    /// Counts a step that was taken.
     pub fn stepped(&mut self, took: Duration, loss: f64, grad_norm: Option<f64>) {
         self.loss.0 += loss;
         self.loss.1 += 1;
@@ -57,14 +58,14 @@ impl Pulse {
         self.fade();
     }
 
-    /// A kernel was measured.
+    /// Counts a kernel that was measured.
     pub fn measured(&mut self, took: Duration) {
         self.measuring += took.as_secs_f64();
         self.since.1 += took.as_secs_f64();
         self.fade();
     }
 
-    /// The share of the time that kernels took since this was last asked.
+    /// Returns the share of the time that kernels took since this was last called.
     pub fn take_share(&mut self) -> f64 {
         let (training, measuring) = std::mem::take(&mut self.since);
         measuring / (training + measuring).max(f64::MIN_POSITIVE)
@@ -75,7 +76,7 @@ impl Pulse {
         self.grad_norm.take()
     }
 
-    /// A new pace acts from here on.
+    /// Sets a new pace from here on.
     pub fn set_pace(&mut self, pace: f64) {
         if pace.is_finite() && pace >= 0.0 {
             self.pace = pace;
@@ -83,7 +84,7 @@ impl Pulse {
         }
     }
 
-    /// The pace counts from here on.
+    /// Counts the pace from here on.
     pub fn restart(&mut self) {
         self.anchor = None;
     }
@@ -107,7 +108,7 @@ impl Pulse {
         self.reported.elapsed() >= REPORT_EVERY
     }
 
-    /// What the world hears.
+    /// Makes the next report.
     pub fn report(&mut self, step: u64, epoch: f64, planned_steps: u64, upcoming: Vec<usize>) -> Progress {
         self.reported = Instant::now();
         let (sum, count) = std::mem::take(&mut self.loss);
