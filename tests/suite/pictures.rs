@@ -3,7 +3,6 @@
 //! What they show is recorded or made up, never measured while the test runs, so that they are the same on every machine. How
 //! to look at them and how to take them anew stands in `tests/snapshots/README.md`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use kernelscope::ui::App;
 use kernelscope::ui::commands::UserCommand;
 use kernelscope::ui::views::View;
 use kernelscope::worker::librarian::{Librarian, Report, Told};
-use kernelscope::worker::{Command, DeviceChoice, Waker, Worker};
+use kernelscope::worker::{Command, DeviceChoice, Waker, Worker, adapters};
 
 use super::Missing;
 use super::recorded::{Until, play, recorded, two_tasks, without_seconds};
@@ -37,7 +36,8 @@ const BANNER: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(960.0, 90.0) };
 const REFUSED: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(700.0, 400.0) };
 const LEFT: Rect = Rect { min: pos2(0.0, 40.0), max: pos2(320.0, 580.0) };
 const CURVES: Rect = Rect { min: pos2(560.0, 40.0), max: pos2(960.0, 370.0) };
-const PRESENTED: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(800.0, 560.0) };
+/// Of a presentation, where the harness's margin is enlarged too, and nothing is painted there.
+const PRESENTED: Rect = Rect { min: pos2(2.0, 2.0), max: pos2(800.0, 560.0) };
 /// How long a window that looks otherwise than its picture is given to look as it should: what is worked out beside the window
 /// comes when it comes. Only the first picture that differs costs so much.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,9 +71,13 @@ impl Album {
         };
         let mut harness = Harness::builder().with_size(WINDOW + Vec2::splat(2.0 * MARGIN)).build_ui_state(draw, app);
         harness.run_steps(3);
-        let painted = catch_unwind(AssertUnwindSafe(|| harness.render().is_ok()));
-        if !painted.unwrap_or(false) {
-            super::skipped(Missing::Installable, "no graphics driver, no picture was compared");
+        // Another driver paints other pixels.
+        if !cfg!(target_os = "linux") {
+            super::skipped(Missing::Hardware, "pictures are compared where Mesa's software driver is, on Linux");
+            return None;
+        }
+        if !adapters().iter().any(|adapter| adapter.software) || harness.render().is_err() {
+            super::skipped(Missing::Installable, "no software driver, no picture was compared");
             return None;
         }
         Some(Self { harness, differ: Vec::new() })
