@@ -144,7 +144,7 @@ impl Cost {
             (0.0, 0.0)
         };
         let full = f64::min(full, snapshots as f64);
-        // Each full kernel comes with the reduced one and with the features of the linear probes' training images.
+        // Each full kernel comes with the reduced one and with a forward pass of the linear probes' images.
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let beside = kernel.trace_flop + 2.0 * lessons * products;
         let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
