@@ -51,7 +51,7 @@ impl DataShape {
         }
     }
 
-    /// Returns the values per image.
+    /// Returns the number of values per image.
     pub fn inputs(&self) -> usize {
         self.image.iter().product()
     }
@@ -327,17 +327,17 @@ pub const ROW_BYTES: u64 = 64 << 20;
 pub const RECORD_BYTES: u64 = 128 << 20;
 
 impl Spec {
-    /// Returns the probe images of all tasks together.
+    /// Returns the number of probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
         self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)
     }
 
-    /// Returns the test images of all tasks together.
+    /// Returns the number of test images of all tasks together.
     fn evaluated(&self, shape: &DataShape) -> f64 {
         self.classes_of_tasks(shape) as f64 * shape.test_per_class as f64
     }
 
-    /// Returns how many classes the tasks have, summed over tasks.
+    /// Returns the number of classes of the tasks, summed over tasks.
     fn classes_of_tasks(&self, shape: &DataShape) -> usize {
         match self.tasks.kind {
             TaskKind::Split => self.tasks.split_classes().iter().map(Vec::len).sum(),
