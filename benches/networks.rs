@@ -34,8 +34,8 @@ struct Line {
 fn main() -> anyhow::Result<()> {
     kernelscope::model::keep_what_is_given_back();
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
-    let asked = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    let wants = |what: &str| asked.as_deref().is_none_or(|asked| asked == what);
+    let selected = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let wants = |what: &str| selected.as_deref().is_none_or(|selected| selected == what);
     let network = NetworkSpec::of("resnet18");
     let mut draw = ChaCha8Rng::seed_from_u64(1);
     let pixels: Vec<f32> =
@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<()> {
         let images = Tensor::<2>::from_data(images, &Device::flex());
         let request = Request::of(Reduction::Trace);
         let (names, plan, work) = layerwise::explain(&network, &images, None, &request);
-        if asked.as_deref() == Some("explain") {
+        if selected.as_deref() == Some("explain") {
             for (name, part) in names.iter().zip(&plan.parts) {
                 let (to, back) = (part.contraction_flop / 1e9, part.backward_flop / 1e9);
                 println!("{name:32} {:?} {to:.2} + {back:.2} GFLOP, {:.2} MB", part.contraction, part.bytes / 1e6);

@@ -46,22 +46,22 @@ fn main() {
     // The first frames of any window lay out fonts.
     (0..10).for_each(|_| frame(&mut app));
     let warm = 10;
-    let asked = Instant::now();
+    let begun = Instant::now();
     app.open(vec![out]);
     while app.session().is_none() {
         frame(&mut app);
     }
     frame(&mut app);
-    let curves = asked.elapsed();
+    let curves = begun.elapsed();
     let here = |app: &App| app.history().snapshots().last().is_some_and(|found| !found.gram.is_empty());
     while !here(&app) {
         frame(&mut app);
     }
-    let kernel = asked.elapsed();
+    let kernel = begun.elapsed();
     while app.history().snapshot_bytes() < 90 << 20 {
         frame(&mut app);
     }
-    let all = asked.elapsed();
+    let all = begun.elapsed();
     // Through the whole run, also where Grams are loaded and dropped.
     for step in 0..300 {
         app.seek(f64::from(step) / 300.0 * 25.0);

@@ -229,8 +229,8 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
 ///
 /// # Errors
 /// Fails in one sentence if they cannot be started.
-pub fn start_threads(asked: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
-    if let Some(notice) = threads::start(asked, here).map_err(Refused)? {
+pub fn start_threads(count: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
+    if let Some(notice) = threads::start(count, here).map_err(Refused)? {
         eprintln!("{notice}");
     }
     Ok(())

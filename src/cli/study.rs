@@ -86,13 +86,13 @@ fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
     let cores = threads::usable();
     // Sharing one GPU does not make it faster.
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
-    let asked = args.jobs.map_or(usual, NonZeroUsize::get);
+    let requested = args.jobs.map_or(usual, NonZeroUsize::get);
     let left = (0..folder.runs().len()).filter(|&place| !folder.is_ended(place));
-    let held = fitting(asked, largest_bytes(left.clone().map(|place| &folder.runs()[place])));
-    if held < asked.min(left.count()) {
-        eprintln!("{held} at a time instead of {asked}: more would not fit into memory");
+    let jobs = fitting(requested, largest_bytes(left.clone().map(|place| &folder.runs()[place])));
+    if jobs < requested.min(left.count()) {
+        eprintln!("{jobs} at a time instead of {requested}: more would not fit into memory");
     }
-    held
+    jobs
 }
 
 /// Shows one bar for all runs, each weighted by its cost.

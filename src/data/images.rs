@@ -34,7 +34,7 @@ impl Images {
         self.labels.is_empty()
     }
 
-    /// Returns the values per image.
+    /// Returns the number of values per image.
     pub fn dim(&self) -> usize {
         self.shape.iter().product()
     }

@@ -85,12 +85,12 @@ pub fn watch(facts: Facts) {
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }
-        let told = match facts.write(&broken) {
+        let outcome = match facts.write(&broken) {
             Ok(path) => format!("the report is in {}", path.display()),
             Err(err) => format!("no report could be written into {}: {err}", facts.folder.display()),
         };
         // Not `eprintln!`, which panics if standard error is closed.
-        let _ = writeln!(io::stderr(), "Kernelscope broke at {}: {}; {told}", broken.place, broken.message);
+        let _ = writeln!(io::stderr(), "Kernelscope broke at {}: {}; {outcome}", broken.place, broken.message);
     }));
 }
 

@@ -158,7 +158,7 @@ impl Gram {
 /// It also applies to kernels in f64, because the precision of a stored kernel's computation is unknown.
 pub const ROUNDING: f64 = 1e-6;
 
-/// Smallest entry whose square, and sums of such squares, do not underflow.
+/// Range of entries whose squares, and sums of squares, neither underflow nor overflow.
 const SMALL: f64 = 1e-140;
 const LARGE: f64 = 1e140;
 

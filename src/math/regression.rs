@@ -120,12 +120,12 @@ impl Regression {
             // One step of iterative refinement against rounding.
             weights += decomposed.solve(missing(&weights).as_ref(), ridge)?;
         }
-        let (asked, missed) = (wanted.norm_l2(), missing(&weights).norm_l2());
+        let (target_norm, missed) = (wanted.norm_l2(), missing(&weights).norm_l2());
         if !missed.is_finite() {
             return Err(RegressionError::TooLarge);
         }
         // Targets of 0 have no residual.
-        let residual = if asked > 0.0 { missed / asked } else { 0.0 };
+        let residual = if target_norm > 0.0 { missed / target_norm } else { 0.0 };
         Ok(Self { weights, rank, jitter, condition: decomposed.condition(ridge), residual })
     }
 

@@ -104,8 +104,8 @@ pub fn gpu(software: bool) -> Result<Chosen, String> {
 
 /// Returns whether the device responds. A lost device does not, which may show only at the second read.
 pub fn answers(device: &Device) -> bool {
-    let ask = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));
-    (0..2).all(|_| catch_unwind(ask).unwrap_or(false))
+    let read_back = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));
+    (0..2).all(|_| catch_unwind(read_back).unwrap_or(false))
 }
 
 fn open() -> &'static Result<(Device, AdapterInfo), String> {

@@ -33,7 +33,7 @@ pub(super) fn open<'a>(
     };
     let search = Search { image, shapes: Arc::new(stored.shapes()), by_text: false };
     let fitted = search.fit(spec.clone());
-    let (fitted, told) = if fitted.program.is_some() {
+    let (fitted, determined) = if fitted.program.is_some() {
         search.settled(spec, fitted)
     } else {
         // The expected tensors, to name the one that does not match.
@@ -42,14 +42,14 @@ pub(super) fn open<'a>(
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     search.check(&program, &stored)?;
     // The biases that the network has by default.
-    let asked = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
+    let expected = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |expected| tensors(&expected));
     let there = tensors(&program);
     let is_absent = |name: &String| {
         let weight = name.strip_suffix("bias").map(|layer| format!("{layer}weight"));
         weight.is_some_and(|weight| search.shapes.contains_key(&weight)) && !there.contains(name)
     };
-    stored.lacks(asked.into_iter().filter(is_absent).collect())?;
-    Ok((program, told, stored))
+    stored.lacks(expected.into_iter().filter(is_absent).collect())?;
+    Ok((program, determined, stored))
 }
 
 /// Number of logits assumed where only the names of tensors are needed.
@@ -165,25 +165,25 @@ impl Search {
     /// Returns the settings that the tensors determine: any other value matches worse. A setting that was found but is not
     /// determined is reset to the value of the spec: of two networks with the same tensors, only that one can be meant.
     fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> (Fitted, Said) {
-        let (mut fitted, mut told) = (fitted, Said::default());
+        let (mut fitted, mut determined) = (fitted, Said::default());
         for declared in spec.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH) {
             let name = declared.name.as_str();
-            let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
+            let (found, expected) = (fitted.spec.setting(name), spec.setting(name));
             let others = self.others(&fitted.spec, name, &declared.choices);
             let others = others.map(|spec| (spec, fitted.classes));
             let mut others = self.tried(others, declared.choices.ascend()).peekable();
-            let is_told = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
+            let is_determined = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
             drop(others);
-            if is_told {
-                told = told.with(name, found);
-            } else if let Some(asked) = asked.filter(|asked| Some(asked) != found.as_ref()) {
-                fitted = self.of(fitted.spec.clone().with(name, asked), fitted.classes);
+            if is_determined {
+                determined = determined.with(name, found);
+            } else if let Some(expected) = expected.filter(|expected| Some(expected) != found.as_ref()) {
+                fitted = self.of(fitted.spec.clone().with(name, expected), fitted.classes);
                 if fitted.program.is_none() {
                     break;
                 }
             }
         }
-        (fitted, told)
+        (fitted, determined)
     }
 
     /// Fails with the tensor whose shape differs from this program's, and notes whether the inputs may be the cause.

@@ -1,8 +1,8 @@
 //! Computes J(x) Δw, the first-order change of a network's outputs under a displacement of its weights.
 //!
 //! No forward-mode differentiation is needed: the kernel's backward pass gives the cotangent of every layer's output from
-//! every logit, and at a layer z = c_w W a + c_b b the change is ⟨δ, c_w ΔW a + c_b Δb⟩ (Lee et al. 2019, eq. 5: f_lin = f
-//! + J Δw). The same code therefore serves every network that records its taps.
+//! every logit, and at a layer z = c_w W a + c_b b the change is ⟨δ, c_w ΔW a + c_b Δb⟩ (Lee et al. 2019, eq. 5:
+//! f_lin = f + J Δw). The same code therefore serves every network that records its taps.
 
 use std::collections::HashMap;
 

@@ -51,7 +51,7 @@ impl DataShape {
         }
     }
 
-    /// Returns the values per image.
+    /// Returns the number of values per image.
     pub fn inputs(&self) -> usize {
         self.image.iter().product()
     }
@@ -144,7 +144,7 @@ impl Cost {
             (0.0, 0.0)
         };
         let full = f64::min(full, snapshots as f64);
-        // Each full kernel comes with the reduced one and with the features of the linear probes' training images.
+        // Each full kernel comes with the reduced one and with a forward pass of the linear probes' images.
         let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let beside = kernel.trace_flop + 2.0 * lessons * products;
         let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
@@ -327,17 +327,17 @@ pub const ROW_BYTES: u64 = 64 << 20;
 pub const RECORD_BYTES: u64 = 128 << 20;
 
 impl Spec {
-    /// Returns the probe images of all tasks together.
+    /// Returns the number of probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
         self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)
     }
 
-    /// Returns the test images of all tasks together.
+    /// Returns the number of test images of all tasks together.
     fn evaluated(&self, shape: &DataShape) -> f64 {
         self.classes_of_tasks(shape) as f64 * shape.test_per_class as f64
     }
 
-    /// Returns how many classes the tasks have, summed over tasks.
+    /// Returns the number of classes of the tasks, summed over tasks.
     fn classes_of_tasks(&self, shape: &DataShape) -> usize {
         match self.tasks.kind {
             TaskKind::Split => self.tasks.split_classes().iter().map(Vec::len).sum(),

@@ -174,8 +174,8 @@ impl Lesson {
             Source::Fourier => [Learner::Infinite, Learner::KernelStart],
             _ => [Learner::KernelStart, Learner::Infinite],
         };
-        let asked = |learner: &Learner| self.protocol.pool > 0 && self.learners.contains(learner);
-        order.into_iter().filter(asked).collect()
+        let is_requested = |learner: &Learner| self.protocol.pool > 0 && self.learners.contains(learner);
+        order.into_iter().filter(is_requested).collect()
     }
 
     /// Estimates the floating-point operations of one run and the bytes it holds at its peak.

@@ -187,6 +187,7 @@ pub struct TrainingSpec {
     pub masked: bool,
 }
 
+/// The training loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
@@ -196,6 +197,7 @@ pub enum Loss {
     Mse,
 }
 
+/// The optimiser of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Optimiser {
@@ -241,6 +243,7 @@ pub enum Reduction {
     SumLogits,
 }
 
+/// The method by which the kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {

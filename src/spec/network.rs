@@ -40,6 +40,7 @@ pub struct NetworkSpec {
     pub alpha_width: Option<usize>,
 }
 
+/// The parametrisation of the weights: the gains in each layer, and the variance of the initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parametrisation {
@@ -49,6 +50,7 @@ pub enum Parametrisation {
     Ntk,
 }
 
+/// The distribution of the initial weights in the standard parametrisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {

@@ -80,11 +80,11 @@ impl Descent {
     }
 
     /// Returns a such that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
-    fn weights(&self, lesson: Lesson<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
+    fn weights(&self, problem: Lesson<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
         let n = self.values.len();
-        let outputs = lesson.targets.len() / n.max(1);
+        let outputs = problem.targets.len() / n.max(1);
         let wanted = Mat::from_fn(n, outputs, |row, column| {
-            lesson.targets[row * outputs + column] - lesson.start[row * outputs + column]
+            problem.targets[row * outputs + column] - problem.start[row * outputs + column]
         });
         let modes = product(self.kernel.vectors().transpose(), wanted.as_ref());
         let entries = (n * outputs) as f64;
@@ -100,16 +100,16 @@ impl Descent {
     }
 
     /// Returns f on the training images, row-major [T, n, C].
-    pub fn train(&self, lesson: Lesson<'_>, lengths: &[Length]) -> Vec<f64> {
-        let change = self.weights(lesson, lengths, true);
-        gather(change.as_ref(), lesson.start, lengths.len())
+    pub fn train(&self, problem: Lesson<'_>, lengths: &[Length]) -> Vec<f64> {
+        let change = self.weights(problem, lengths, true);
+        gather(change.as_ref(), problem.start, lengths.len())
     }
 
     /// Returns f on other images, row-major [T, m, C], given Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
-    pub fn test(&self, lesson: Lesson<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
+    pub fn test(&self, problem: Lesson<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
         let n = self.values.len();
         let m = rectangle.len() / n.max(1);
-        let weights = self.weights(lesson, lengths, false);
+        let weights = self.weights(problem, lengths, false);
         let change = product(MatRef::from_row_major_slice(rectangle, m, n), weights.as_ref());
         gather(change.as_ref(), start, lengths.len())
     }

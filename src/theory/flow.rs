@@ -58,21 +58,21 @@ fn moved(rectangle: &[f64], weights: &[f64], start: &[f64], (m, classes): (usize
 /// true.
 pub fn cross_entropy_flow(
     kernel: &Gram,
-    lesson: Lesson<'_>,
+    problem: Lesson<'_>,
     times: &[f64],
     cancelled: &dyn Fn() -> bool,
 ) -> Option<Flow> {
     let n = kernel.len();
-    let classes = lesson.targets.len() / n.max(1);
+    let classes = problem.targets.len() / n.max(1);
     let theta = MatRef::from_row_major_slice(kernel.values(), n, n);
     let slope =
-        |weights: &[f64]| pull(&moved(kernel.values(), weights, lesson.start, (n, classes)), lesson.targets, classes);
+        |weights: &[f64]| pull(&moved(kernel.values(), weights, problem.start, (n, classes)), problem.targets, classes);
     let mut now = vec![0.0; n * classes];
     let mut clock = 0.0f64;
     let mut stages = vec![slope(&now)];
     // Safe for any state of the loss, whose curvature is at most ½ for each class.
     let mut step = n as f64 / kernel.trace().max(f64::MIN_POSITIVE);
-    let mut told = Vec::with_capacity(times.len());
+    let mut solutions = Vec::with_capacity(times.len());
     for &time in times {
         while clock < time {
             if cancelled() {
@@ -103,9 +103,9 @@ pub fn cross_entropy_flow(
             // A step shortened to end at an output time gives no information about the step size.
             step = if taken < step && share <= 1.0 { step } else { taken * factor };
         }
-        told.push(now.clone());
+        solutions.push(now.clone());
     }
-    Some(Flow { weights: told, classes })
+    Some(Flow { weights: solutions, classes })
 }
 
 /// Computes max |Θ a|.

@@ -24,7 +24,7 @@ impl Spec {
             Plane::Circle => 32,
             Plane::Disk => 128,
         };
-        let or = |asked: usize, usual: usize| if asked == 0 { usual } else { asked };
+        let or = |given: usize, usual: usize| if given == 0 { usual } else { given };
         PlanePoints { training: or(self.data.per_class, usual), test: or(self.data.test_per_class, 200) }
     }
 

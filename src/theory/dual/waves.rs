@@ -14,8 +14,8 @@ pub(super) fn sine(left: Moment<'_>, right: Moment<'_>, pair: &Pair) -> Option<(
     let half = 0.5 * (-apart).exp();
     let exact = pair.q1 == pair.q2 && size == pair.q1;
     let rounding = 4.0 * f64::EPSILON * pair.q1.max(pair.q2);
-    let told = pair.known || exact || half * rounding <= RESOLVED;
-    told.then(|| ((-half * (-2.0 * size).exp_m1()).copysign(pair.q), half * (1.0 + (-2.0 * size).exp())))
+    let determined = pair.known || exact || half * rounding <= RESOLVED;
+    determined.then(|| ((-half * (-2.0 * size).exp_m1()).copysign(pair.q), half * (1.0 + (-2.0 * size).exp())))
 }
 
 /// Computes κ and κ′ from those of the sine, whose derivative it is.

@@ -15,13 +15,13 @@ pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {
     if !q.uncorrelated(k) {
         return Err(Why::Scores);
     }
-    let (asked, told) = (q.places(), v.places());
+    let (queries, values) = (q.places(), v.places());
     let step = if op.masked {
         // The mean over the visible tokens, whose number differs between tokens.
-        let places = (0..asked).map(|last| (0..=last.min(told - 1)).collect()).collect();
+        let places = (0..queries).map(|last| (0..=last.min(values - 1)).collect()).collect();
         Step::Means(places)
     } else {
-        Step::Attend(asked)
+        Step::Attend(queries)
     };
     let made = v.becomes(reading.at, &line.shape);
     Ok(Law::Made { value: made, reads: vec![line.reads[2]], join: Join::One, steps: vec![step] })
