@@ -190,11 +190,12 @@ fn the_network_of_a_point_is_the_run_it_opens_as() {
         Event::Snapshot(snapshot) => Some(snapshot.row.clone()),
         _ => None,
     });
-    let accuracy = last.unwrap().accuracy[0];
+    let last = last.unwrap().accuracy[0];
+    let [loss, accuracy] = [last.loss, last.accuracy].map(Option::unwrap);
     let test = prepare(&spec).unwrap().stream.task(1).test();
     let power = test.values.iter().map(|&y| f64::from(y).powi(2)).sum::<f64>() / test.len() as f64;
-    assert!((2.0 * accuracy.loss / power / point.mse - 1.0).abs() < 1e-6, "{} and {}", accuracy.loss, point.mse);
-    assert!((1.0 - accuracy.accuracy - point.error).abs() < 1e-12);
+    assert!((2.0 * loss / power / point.mse - 1.0).abs() < 1e-6, "{loss} and {}", point.mse);
+    assert!((1.0 - accuracy - point.error).abs() < 1e-12);
 }
 
 /// One-hot targets of three outputs: full and trace kernel, and what each is called.

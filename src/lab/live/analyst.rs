@@ -14,7 +14,7 @@ use crate::lab::apart::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::meter::Meter;
 use crate::ntk::Measured;
-use crate::run::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::run::{Accuracy, Outputs, Partner, Prediction, Row, Snapshot, finite};
 use crate::spec::Loss;
 use crate::train::{FeatureKernels, score};
 
@@ -158,14 +158,15 @@ impl Desk {
                 (loss, gap(&probes[own.clone()], &said[own]))
             });
             let on = self.mark(exam, outputs);
-            Prediction { by: predicted.by, on, gap: gap(real, outputs), solved: predicted.solved, on_probes }
+            Prediction { by: predicted.by, on, gap: finite(gap(real, outputs)), solved: predicted.solved, on_probes }
         };
         self.exams.iter().enumerate().map(one).collect()
     }
 
     fn mark(&self, exam: &Exam, outputs: &[f32]) -> Accuracy {
         let score = score(outputs, Targets::of(&exam.labels, &exam.values), &exam.classes, self.loss);
-        Accuracy { task: exam.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
+        let [accuracy, masked, loss] = [score.accuracy, score.masked, score.loss].map(finite);
+        Accuracy { task: exam.task, accuracy, masked, loss, probe: None }
     }
 }
 
