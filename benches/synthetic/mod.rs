@@ -57,8 +57,13 @@ pub fn snapshot(step: u64, epoch: f64, gram: &Arc<[f64]>) -> Snapshot {
         alignment_centred: Some(0.4),
         ..BlockMetrics::bare(block)
     };
-    let accuracy =
-        |task: usize| Accuracy { task, accuracy: 0.8 + 0.1 * noise(task as f64), masked: 0.9, loss: 0.5, probe: None };
+    let accuracy = |task: usize| Accuracy {
+        task,
+        accuracy: Some(0.8 + 0.1 * noise(task as f64)),
+        masked: Some(0.9),
+        loss: Some(0.5),
+        probe: None,
+    };
     let eigenvalues: Vec<f64> = (1..=PROBES).map(|index| 1e4 / ((PROBES + 1 - index) as f64).powi(2)).collect();
     Snapshot {
         row: Row {

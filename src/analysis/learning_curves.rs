@@ -22,7 +22,8 @@ pub enum ErrorKind {
 impl ErrorKind {
     pub const ALL: [Self; 2] = [Self::Square, Self::ZeroOne];
 
-    pub fn of(self, point: &Point) -> f64 {
+    /// That of a point, where it is known.
+    pub fn of(self, point: &Point) -> Option<f64> {
         match self {
             Self::Square => point.mse,
             Self::ZeroOne => point.error,
@@ -126,8 +127,8 @@ impl Curve {
     fn by_seed(&self, kind: ErrorKind, (low, high): (f64, f64)) -> Vec<Vec<(f64, f64)>> {
         let within = |at: f64| at >= low * (1.0 - 1e-9) && at <= high * (1.0 + 1e-9);
         let curve = |points: &Vec<(f64, Point)>| {
-            let errors = points.iter().map(|(at, point)| (*at, kind.of(point)));
-            errors.filter(|(at, error)| within(*at) && error.is_finite()).collect()
+            let errors = points.iter().filter_map(|(at, point)| Some((*at, kind.of(point)?)));
+            errors.filter(|(at, _)| within(*at)).collect()
         };
         self.seeds.iter().map(|(_, points)| curve(points)).filter(|curve: &Vec<_>| !curve.is_empty()).collect()
     }
@@ -301,7 +302,7 @@ impl Learnt {
         let (constant, network) = (curve(Learner::KernelConstant)?, curve(Learner::Network)?);
         let errors = |curve: &Curve, n: f64| -> Vec<(u64, f64)> {
             let of = |(seed, points): &(u64, Vec<(f64, Point)>)| {
-                Some((*seed, kind.of(&points.iter().find(|(at, _)| *at == n)?.1)))
+                Some((*seed, kind.of(&points.iter().find(|(at, _)| *at == n)?.1)?))
             };
             curve.seeds.iter().filter_map(of).collect()
         };

@@ -100,8 +100,8 @@ impl History {
             spike: of(Metric::Velocity),
             angle: of(Metric::VelocityAngle),
             dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
-            accuracy: (before.map(|found| found.accuracy), after.map(|found| found.accuracy)),
-            masked: after.map(|found| found.masked),
+            accuracy: (before.and_then(|found| found.accuracy), after.and_then(|found| found.accuracy)),
+            masked: after.and_then(|found| found.masked),
             jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
         })
     }
@@ -139,8 +139,8 @@ impl History {
             matrix.as_deref().and_then(backward_transfer),
             last.map(|row| row.step as f64),
             last.map(|row| row.epoch),
-            self.rows().first().and_then(|row| row.blocks.first()?.infinite_error).filter(|error| error.is_finite()),
-            largest(self.series(Block::All, Metric::Drift).into_iter().map(|point| point.1)),
+            self.rows().first().and_then(|row| row.blocks.first()?.infinite_error),
+            self.series(Block::All, Metric::Drift).into_iter().map(|point| point.1).reduce(f64::max),
             self.largest_gap(Predictor::LinearisedStart),
             self.largest_gap(Predictor::Infinite),
             self.largest_gap(Predictor::Piecewise),
@@ -150,14 +150,14 @@ impl History {
     /// The largest gap between the network and what is predicted, over tasks and time.
     fn largest_gap(&self, by: Predictor) -> Option<f64> {
         let predictions = self.rows().iter().flat_map(|row| &row.predictions);
-        largest(predictions.filter(|prediction| prediction.by == by).map(|prediction| prediction.gap))
+        predictions.filter(|prediction| prediction.by == by).filter_map(|prediction| prediction.gap).reduce(f64::max)
     }
 
     /// Accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's end was not
     /// measured.
     pub fn accuracy_matrix(&self) -> Option<Vec<Vec<f64>>> {
         let accuracies = |row: &Row| -> Option<Vec<f64>> {
-            let of = |task: usize| row.accuracy.iter().find(|found| found.task == task).map(|found| found.accuracy);
+            let of = |task: usize| row.accuracy.iter().find(|found| found.task == task)?.accuracy;
             self.tasks().iter().map(|start| of(start.task)).collect()
         };
         (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
@@ -175,11 +175,6 @@ impl History {
             None => self.rows().last(),
         }
     }
-}
-
-/// The largest of those that are numbers: a cell that was read back empty is none.
-fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
-    values.filter(|value| value.is_finite()).reduce(f64::max)
 }
 
 /// Two digits that count.

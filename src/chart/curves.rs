@@ -243,7 +243,7 @@ fn loss(history: &History) -> Panel {
     let of_task = |task| {
         let value = |row: &crate::run::Row| {
             let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
-            Some((row.epoch, found.loss)).filter(|point| point.1.is_finite())
+            Some((row.epoch, found.loss?))
         };
         let points = history.rows().iter().filter_map(value).collect();
         Curve { label: Some(format!("task {task}")), colour: task_colour(task), thin: false, broken: false, points }

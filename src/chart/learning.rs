@@ -48,7 +48,8 @@ fn errors(learnt: &Learnt, kind: ErrorKind, title: &'static str, y: &'static str
         panel.curves.push(Curve { label: None, colour, thin: false, broken, points });
         let points = mean.iter().map(|point| (point.n, [point.low, point.mean, point.high])).collect();
         panel.spreads.push(Spread { colour, ribbon: true, points });
-        let dots = curve.seeds.iter().flat_map(|(_, points)| points).map(|(at, point)| (*at, kind.of(point)));
+        let dots =
+            curve.seeds.iter().flat_map(|(_, points)| points).filter_map(|(at, point)| Some((*at, kind.of(point)?)));
         panel.dots.push(Dots { colour, full: !broken, points: dots.filter(|dot| dot.1 > 0.0).collect() });
     }
     if let (ErrorKind::Square, Some((low, high))) = (kind, window) {

@@ -11,7 +11,7 @@ use crate::math::distance::{Centring, between};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{Apart, Measured};
-use crate::run::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics};
+use crate::run::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics, finite};
 use crate::spec::tensor_grams_fit;
 
 /// The blocks of one part, in order of task number.
@@ -58,9 +58,9 @@ impl KernelParts {
                 task: task + 1,
                 layer: Arc::clone(name),
                 velocity: before.and_then(|before| velocity(gram, &before.layers[place].1[task], lag_epochs)),
-                alignment: alignment(gram, labels[task]),
-                alignment_centred: alignment_centred(gram, labels[task]),
-                share: gram.trace() / wholes[task].trace(),
+                alignment: finite(alignment(gram, labels[task])),
+                alignment_centred: alignment_centred(gram, labels[task]).and_then(finite),
+                share: finite(gram.trace() / wholes[task].trace()),
             }
         };
         (0..wholes.len()).flat_map(|task| (0..self.layers.len()).map(move |place| one(task, place))).collect()
@@ -75,7 +75,7 @@ impl KernelParts {
                 task: task + 1,
                 tensor: Arc::clone(name),
                 velocity: before.and_then(|before| velocity(gram, &before.tensors[place].1[task], lag_epochs)),
-                share: gram.trace() / wholes[task].trace(),
+                share: finite(gram.trace() / wholes[task].trace()),
             }
         };
         (0..wholes.len()).flat_map(|task| (0..self.tensors.len()).map(move |place| one(task, place))).collect()
@@ -89,8 +89,8 @@ impl KernelParts {
                 task: task + 1,
                 logits: [Logits::Old, Logits::New][place],
                 velocity: before.and_then(|before| velocity(gram, &before.logits[place][task], lag_epochs)),
-                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)),
-                trace: gram.trace(),
+                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
+                trace: finite(gram.trace()),
             }
         };
         let tasks = self.logits.first().map_or(0, Vec::len);
@@ -119,5 +119,5 @@ pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
 }
 
 fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> Option<f64> {
-    between(gram, before, Centring::Centred).map(|gap| gap / lag_epochs)
+    between(gram, before, Centring::Centred).and_then(|gap| finite(gap / lag_epochs))
 }

@@ -185,12 +185,12 @@ impl Meter {
             let gap = |before: &Vec<Gram>| between(gram, &before[place], Centring::Centred);
             OptimiserMetrics {
                 block: *block,
-                velocity: before.and_then(gap).map(|gap| gap / lag_epochs),
-                apart: distance(gram, &reading.grams[place], Centring::Centred),
-                alignment: alignment(gram, labels),
-                alignment_centred: alignment_centred(gram, labels),
-                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)),
-                trace: gram.trace(),
+                velocity: before.and_then(gap).and_then(|gap| finite(gap / lag_epochs)),
+                apart: finite(distance(gram, &reading.grams[place], Centring::Centred)),
+                alignment: finite(alignment(gram, labels)),
+                alignment_centred: alignment_centred(gram, labels).and_then(finite),
+                lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
+                trace: finite(gram.trace()),
             }
         };
         self.blocks.iter().enumerate().map(one).collect()

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
+use super::csv_number;
 use super::ledger::Ledger;
 use super::metric::BlockMetrics;
 use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
@@ -272,26 +273,59 @@ impl SnapshotCost {
     }
 }
 
-/// Whose probes a row is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Whose probes a row is about; in tables `all` or the number of the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "&str")]
 pub enum Block {
     All,
     /// The probes of this task, by number.
     Task(usize),
 }
 
-/// How well one task is known, on its test images.
-#[derive(Clone, Copy, Debug, PartialEq)]
+impl Block {
+    /// The block of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "all" => Some(Self::All),
+            number => Some(Self::Task(number.parse().ok().filter(|&number| number > 0)?)),
+        }
+    }
+}
+
+impl From<Block> for String {
+    fn from(block: Block) -> Self {
+        match block {
+            Block::All => "all".to_owned(),
+            Block::Task(task) => task.to_string(),
+        }
+    }
+}
+
+impl TryFrom<&str> for Block {
+    type Error = String;
+
+    fn try_from(name: &str) -> Result<Self, String> {
+        Self::named(name).ok_or_else(|| format!("{name} is no block: there are all and the numbers of tasks"))
+    }
+}
+
+/// How well one task is known, on its test images: a line of `accuracy.csv`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Number of the task.
+    #[serde(rename = "eval_task")]
     pub task: usize,
     /// Over all logits.
-    pub accuracy: f64,
+    #[serde(default, with = "csv_number")]
+    pub accuracy: Option<f64>,
     /// Over the logits of the task's own classes.
-    pub masked: f64,
-    pub loss: f64,
+    #[serde(default, rename = "accuracy_masked", with = "csv_number")]
+    pub masked: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    pub loss: Option<f64>,
     /// Of a linear read-out trained anew on the features that the last layer sees, among the task's own classes; at the last
     /// snapshot of each epoch and at each switch.
+    #[serde(default, rename = "accuracy_probe", with = "csv_number")]
     pub probe: Option<f64>,
 }
 

@@ -261,7 +261,7 @@ impl History {
     pub fn accuracy(&self, task: usize) -> Vec<(f64, f64, f64)> {
         let value = |row: &Row| {
             let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
-            Some((row.epoch, found.accuracy, found.masked))
+            Some((row.epoch, found.accuracy?, found.masked?))
         };
         self.rows.iter().filter_map(value).collect()
     }

@@ -13,13 +13,17 @@ pub struct Point {
     /// Samples that it learnt from.
     pub samples: usize,
     /// Mean square error on the test samples over their mean square: 1 is what saying 0 gives.
-    pub mse: f64,
+    #[serde(with = "or_nan")]
+    pub mse: Option<f64>,
     /// Share of test samples in the wrong class; of one output, of the wrong sign.
-    pub error: f64,
+    #[serde(with = "or_nan")]
+    pub error: Option<f64>,
     /// As `mse`, on the samples that it learnt from.
-    pub train_mse: f64,
+    #[serde(with = "or_nan")]
+    pub train_mse: Option<f64>,
     /// As `mse`, on the samples that it chose by.
-    pub validation_mse: f64,
+    #[serde(with = "or_nan")]
+    pub validation_mse: Option<f64>,
     /// Which kernel the regression used: that of its one output, the full one, or the trace over outputs in its place.
     pub kernel: Option<Reduced>,
     /// Ridge over the mean of the kernel's diagonal.
@@ -65,10 +69,10 @@ impl Point {
             learner,
             epoch: None,
             samples,
-            mse: f64::NAN,
-            error: f64::NAN,
-            train_mse: f64::NAN,
-            validation_mse: f64::NAN,
+            mse: None,
+            error: None,
+            train_mse: None,
+            validation_mse: None,
             kernel: None,
             ridge: None,
             jitter: None,
@@ -111,4 +115,19 @@ pub struct InstantCurve {
     pub curve: Vec<(f64, f64)>,
     /// Eigenvalue of the integral operator, and the share of the target's power in the modes up to it.
     pub spectrum: Vec<(f64, f64)>,
+}
+
+/// How an error stands in `points.csv`, where one that is missing has always been NaN and not an empty cell.
+mod or_nan {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::run::finite;
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.unwrap_or(f64::NAN))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+        f64::deserialize(from).map(finite)
+    }
 }

@@ -1,6 +1,7 @@
 //! What a run reports: its events, the bounded history of them, and the columns of its tables.
 
 mod checkpoint;
+pub(crate) mod csv_number;
 mod event;
 mod history;
 mod learning_point;

@@ -1,47 +1,65 @@
 //! What is told of the parts of a kernel: its layers and tensors, the blocks between tasks, the sets of logits. Plain numbers.
+//!
+//! Each type is a line of the table of its name in a run folder: its fields are the columns, after those that say when it was.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::csv_number;
+use super::event::Block;
+use super::metric::finite;
 use crate::math::Gram;
 
 /// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerMetrics {
     /// Whose probes, by number.
+    #[serde(rename = "block")]
     pub task: usize,
     /// As its tensors are named: `fc1`.
     pub layer: Arc<str>,
     /// As those of [`crate::run::BlockMetrics`], of Θ_ℓ alone.
+    #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
-    pub alignment: f64,
+    #[serde(default, with = "csv_number")]
+    pub alignment: Option<f64>,
+    #[serde(default, with = "csv_number")]
     pub alignment_centred: Option<f64>,
     /// tr Θ_ℓ/tr Θ.
-    pub share: f64,
+    #[serde(default, with = "csv_number")]
+    pub share: Option<f64>,
 }
 
 /// The part Θ_W of one parameter tensor in the kernel of one task's probes; Σ_W Θ_W is the kernel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TensorMetrics {
     /// Whose probes, by number.
+    #[serde(rename = "block")]
     pub task: usize,
     /// As in weights files: `fc1.weight`.
     pub tensor: Arc<str>,
     /// As those of [`crate::run::BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
     /// tr Θ_W/tr Θ.
-    pub share: f64,
+    #[serde(default, with = "csv_number")]
+    pub share: Option<f64>,
 }
 
 /// The off-diagonal block of the Gram between the probes of two tasks.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrossMetrics {
     /// The tasks by number, the smaller first.
+    #[serde(rename = "block")]
     pub task: usize,
     pub other: usize,
     /// ‖K_ij‖.
-    pub frobenius: f64,
+    #[serde(default, with = "csv_number")]
+    pub frobenius: Option<f64>,
     /// ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖), 0 to 1; absent where a block is zero.
+    #[serde(default, with = "csv_number")]
     pub coupling: Option<f64>,
 }
 
@@ -53,7 +71,7 @@ impl CrossMetrics {
         let pair = |task: usize, other: usize| {
             let (frobenius, most) = (norm(task, other), (own[task] * own[other]).sqrt());
             let coupling = (most > 0.0).then(|| frobenius / most);
-            Self { task: task + 1, other: other + 1, frobenius, coupling }
+            Self { task: task + 1, other: other + 1, frobenius: finite(frobenius), coupling: coupling.and_then(finite) }
         };
         (0..tasks.len())
             .flat_map(|task| (task + 1..tasks.len()).map(move |other| (task, other)))
@@ -63,7 +81,8 @@ impl CrossMetrics {
 }
 
 /// Which logits a kernel is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Logits {
     /// The classes of the task that was trained first.
     Old,
@@ -72,27 +91,37 @@ pub enum Logits {
 }
 
 /// The kernel (1/|set|) Σ_{c in set} Θ_cc of a set of logits, on one task's probes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogitMetrics {
     /// Whose probes, by number.
+    #[serde(rename = "block")]
     pub task: usize,
     pub logits: Logits,
+    #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
+    #[serde(default, with = "csv_number")]
     pub lambda_max: Option<f64>,
-    pub trace: f64,
+    #[serde(default, with = "csv_number")]
+    pub trace: Option<f64>,
 }
 
 /// A diagonal block of the optimiser's kernel J P Jᵀ, reduced over logits as the kernel itself.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OptimiserMetrics {
-    pub block: crate::run::event::Block,
+    pub block: Block,
     /// (1 − CKA)/lag per epoch, centred, over the same lag as the kernel's own.
+    #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
     /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
-    pub apart: f64,
+    #[serde(default, with = "csv_number")]
+    pub apart: Option<f64>,
     /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
-    pub alignment: f64,
+    #[serde(default, with = "csv_number")]
+    pub alignment: Option<f64>,
+    #[serde(default, with = "csv_number")]
     pub alignment_centred: Option<f64>,
+    #[serde(default, with = "csv_number")]
     pub lambda_max: Option<f64>,
-    pub trace: f64,
+    #[serde(default, with = "csv_number")]
+    pub trace: Option<f64>,
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::csv_number;
 use super::event::Accuracy;
 
 /// Who says what a static kernel would do.
@@ -96,17 +99,77 @@ fn array_of(by: Predictor) -> String {
     format!("{OUTPUTS}_{}", by.name().replace('-', "_"))
 }
 
-/// What a static kernel would have the network do on one task's test images.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a static kernel would have the network do on one task's test images: a line of `predictions.csv`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Line", try_from = "Line")]
 pub struct Prediction {
     pub by: Predictor,
     /// Number of the task, and accuracies and loss as in [`Accuracy`].
     pub on: Accuracy,
     /// Root mean square of network minus prediction, over images and logits.
-    pub gap: f64,
+    pub gap: Option<f64>,
     /// Condition number and jitter of a regression.
     pub solved: Option<(f64, f64)>,
     /// Loss and gap on the probes of the task, of what is trained step by step; with `kernel.train_on_probes` these are
     /// training images.
     pub on_probes: Option<(f64, f64)>,
+}
+
+/// The columns of a prediction.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    eval_task: usize,
+    predictor: String,
+    #[serde(default, with = "csv_number")]
+    accuracy: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    accuracy_masked: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    loss: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    gap: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    condition: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    jitter: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    probe_loss: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    probe_gap: Option<f64>,
+}
+
+impl From<Prediction> for Line {
+    fn from(Prediction { by, on, gap, solved, on_probes }: Prediction) -> Self {
+        let (condition, jitter) = solved.unzip();
+        let (probe_loss, probe_gap) = on_probes.unzip();
+        Self {
+            eval_task: on.task,
+            predictor: by.name().to_owned(),
+            accuracy: on.accuracy,
+            accuracy_masked: on.masked,
+            loss: on.loss,
+            gap,
+            condition,
+            jitter,
+            probe_loss,
+            probe_gap,
+        }
+    }
+}
+
+impl TryFrom<Line> for Prediction {
+    type Error = String;
+
+    fn try_from(line: Line) -> Result<Self, String> {
+        let by = Predictor::ALL.into_iter().find(|by| by.name() == line.predictor);
+        let by = by.ok_or_else(|| format!("{} is no predictor of this version", line.predictor))?;
+        let Line { eval_task: task, accuracy, accuracy_masked: masked, loss, .. } = line;
+        Ok(Self {
+            by,
+            on: Accuracy { task, accuracy, masked, loss, probe: None },
+            gap: line.gap,
+            solved: line.condition.zip(line.jitter),
+            on_probes: line.probe_loss.zip(line.probe_gap),
+        })
+    }
 }

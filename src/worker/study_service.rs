@@ -319,7 +319,8 @@ fn findings(folder: &StudyFolder, place: usize) -> Option<Arc<Findings>> {
 
 /// The errors of a run's learners, in half a line.
 pub fn headline(points: &[Point]) -> String {
-    let each = |point: &Point| format!("{} {}", point.learner.key(), three_digits(point.mse));
+    let each =
+        |point: &Point| format!("{} {}", point.learner.key(), point.mse.map_or_else(|| "–".to_owned(), three_digits));
     points.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 

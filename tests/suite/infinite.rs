@@ -39,7 +39,7 @@ fn it_is_a_run_like_any_other_whose_kernel_stands_still() {
         assert_eq!((block.drift, block.distance, block.infinite_error), (Some(0.0), Some(0.0), Some(0.0)));
         assert!(block.velocity.is_none_or(|velocity| velocity == 0.0) && block.step_norm.is_none());
     }
-    let accuracy = |at: usize| seen[at].row.accuracy[0].accuracy;
+    let accuracy = |at: usize| seen[at].row.accuracy[0].accuracy.unwrap();
     let switch = seen.iter().position(|snapshot| snapshot.row.at_switch).unwrap();
     assert!(accuracy(switch) > accuracy(0).max(0.4), "it learns: {} {}", accuracy(0), accuracy(switch));
     assert!(accuracy(seen.len() - 1) < accuracy(switch), "and forgets");
@@ -151,8 +151,9 @@ fn predictions_close_in_on_wide_networks() {
         spec.tasks.epochs = vec![1.0, 0.5];
         let events = read_all(&start(spec));
         let rows: Vec<Row> = snapshots(&events).iter().map(|snapshot| snapshot.row.clone()).collect();
-        let gap =
-            |row: &Row, by| row.predictions.iter().find(|found| found.by == by && found.on.task == 1).map(|p| p.gap);
+        let gap = |row: &Row, by| {
+            row.predictions.iter().find(|found| found.by == by && found.on.task == 1).and_then(|p| p.gap)
+        };
         for by in [Predictor::LinearisedStart, Predictor::Infinite, Predictor::Piecewise] {
             assert!(gap(&rows[0], by).unwrap() < 1e-5, "{by:?} starts where the network does");
         }

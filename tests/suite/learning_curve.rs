@@ -213,7 +213,7 @@ fn what_a_study_says_of_the_kernel_of_few_samples_is_what_was_measured() {
         let points = |place: usize| {
             let run: &StudyRun = &runs[place];
             let n = run.spec.data.samples;
-            let point = |learner, mse| Point { mse, ..Point::of(learner, n) };
+            let point = |learner, mse| Point { mse: Some(mse), ..Point::of(learner, n) };
             // The last n has no network yet: what is said is of the one before.
             let network = (n < 512).then(|| point(Learner::Network, 40.0 / n as f64));
             let kernel = point(Learner::KernelConstant, kernel[run.seed as usize - 1]);

@@ -236,7 +236,7 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
         let [pair] = row.cross[..] else { panic!("two tasks have one pair") };
         let (one, other, between) = (squares(0..10, 0..10), squares(10..20, 10..20), squares(0..10, 10..20));
         assert_eq!((pair.task, pair.other), (1, 2));
-        assert!((pair.frobenius / between - 1.0).abs() < 1e-12);
+        assert!((pair.frobenius.unwrap() / between - 1.0).abs() < 1e-12);
         let coupling = pair.coupling.unwrap();
         assert!((coupling - between / (one * other).sqrt()).abs() < 1e-12 && (0.0..=1.0).contains(&coupling));
         for task in [1, 2] {
@@ -247,13 +247,14 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
             assert!(probe.is_none_or(|accuracy| (0.2..=1.0).contains(&accuracy)), "{probe:?}: better than chance");
             let layers: Vec<_> = row.layers.iter().filter(|layer| layer.task == task).collect();
             assert_eq!(layers.iter().map(|layer| &*layer.layer).collect::<Vec<_>>(), ["fc1", "fc2", "fc3"]);
-            assert!((layers.iter().map(|layer| layer.share).sum::<f64>() - 1.0).abs() < 1e-12);
+            assert!((layers.iter().map(|layer| layer.share.unwrap()).sum::<f64>() - 1.0).abs() < 1e-12);
             assert!(layers.iter().all(|layer| layer.velocity.is_some() == whole.velocity.is_some()));
             let tensors: Vec<_> = row.tensors.iter().filter(|tensor| tensor.task == task).collect();
             for (pair, layer) in tensors.chunks(2).zip(&layers) {
                 let names = [format!("{}.weight", layer.layer), format!("{}.bias", layer.layer)];
                 assert_eq!(pair.iter().map(|tensor| &*tensor.tensor).collect::<Vec<_>>(), names);
-                assert!((pair[0].share + pair[1].share - layer.share).abs() < 1e-12);
+                let [weight, bias, both] = [pair[0].share, pair[1].share, layer.share].map(Option::unwrap);
+                assert!((weight + bias - both).abs() < 1e-12);
             }
             // The gradient of the logits with respect to the last bias is the same for all images: nothing in it can turn.
             let (last, others) = tensors.split_last().unwrap();
@@ -268,15 +269,16 @@ fn a_run_tells_of_layers_pairs_and_logits_what_its_grams_have() {
                 sum.iter_mut().zip(&gram).for_each(|(sum, value)| *sum += value);
                 let rows = 10 * (task - 1)..10 * task;
                 let share = rows.map(|at| gram[at * n + at]).sum::<f64>() / trace;
-                assert!((share - told.share).abs() < 1e-6, "{}: {share} against {}", told.tensor, told.share);
+                let of = told.share.unwrap();
+                assert!((share - of).abs() < 1e-6, "{}: {share} against {of}", told.tensor);
             }
             assert!(gap(&sum, &snapshot.gram) < 1e-6 * norm(&snapshot.gram));
             let logits: Vec<_> = row.logits.iter().filter(|logits| logits.task == task).collect();
             assert_eq!(logits.iter().map(|logits| logits.logits).collect::<Vec<_>>(), [Logits::Old, Logits::New]);
             // Five classes each, so the trace of the whole is their mean.
-            let mean = logits.iter().map(|logits| logits.trace).sum::<f64>() / 2.0;
+            let mean = logits.iter().map(|logits| logits.trace.unwrap()).sum::<f64>() / 2.0;
             assert!((mean / trace - 1.0).abs() < 1e-9, "{mean} against {trace}");
-            assert!(logits.iter().all(|logits| logits.lambda_max.is_some_and(|value| value <= logits.trace)));
+            assert!(logits.iter().all(|logits| logits.lambda_max.is_some_and(|value| value <= logits.trace.unwrap())));
             let sharp = [whole.sharpness, whole.sharpness_loss];
             assert!(sharp.iter().all(|value| value.is_some() == whole.alignment_full.is_some()), "{sharp:?}");
             // ‖H‖ ≤ ½ for cross-entropy, and 1/C for the squared error.

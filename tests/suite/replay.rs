@@ -57,7 +57,8 @@ fn replay_repeats_leaves_the_first_task_as_it_was_and_forgets_less() {
     assert_eq!(without[..=first], with[..=first]);
     assert_ne!(without[first + 1], with[first + 1]);
     // Task 1 at the end: nothing is left without replay, most of it with.
-    let kept = |rows: &[Row]| (rows[first].accuracy[0].accuracy, rows.last().unwrap().accuracy[0].accuracy);
+    let of = |row: &Row| row.accuracy[0].accuracy.unwrap();
+    let kept = |rows: &[Row]| (of(&rows[first]), of(rows.last().unwrap()));
     let ((before, naive), (_, helped)) = (kept(&without), kept(&with));
     assert!(before > 0.6 && naive < 0.3 && helped > naive + 0.3, "{before}: {naive} without, {helped} with");
 }

@@ -169,8 +169,9 @@ fn a_kernel_regression_in_panels_is_the_direct_solve_at_the_best_ridge() {
             best = (chosen, on(&t, &test.values), ridge / unit);
         }
     }
-    assert!((point.validation_mse / best.0 - 1.0).abs() < 1e-5, "{} and {}", point.validation_mse, best.0);
-    assert!((point.mse / best.1 - 1.0).abs() < 1e-5, "{} and {}", point.mse, best.1);
+    let [validation, mse] = [point.validation_mse, point.mse].map(Option::unwrap);
+    assert!((validation / best.0 - 1.0).abs() < 1e-5, "{validation} and {}", best.0);
+    assert!((mse / best.1 - 1.0).abs() < 1e-5, "{mse} and {}", best.1);
     assert!((point.ridge.unwrap() - best.2).abs() < 1e-12);
 }
 
@@ -190,11 +191,13 @@ fn the_network_of_a_point_is_the_run_it_opens_as() {
         Event::Snapshot(snapshot) => Some(snapshot.row.clone()),
         _ => None,
     });
-    let accuracy = last.unwrap().accuracy[0];
+    let last = last.unwrap().accuracy[0];
+    let [loss, accuracy] = [last.loss, last.accuracy].map(Option::unwrap);
     let test = prepare(&spec).unwrap().stream.task(1).test();
     let power = test.values.iter().map(|&y| f64::from(y).powi(2)).sum::<f64>() / test.len() as f64;
-    assert!((2.0 * accuracy.loss / power / point.mse - 1.0).abs() < 1e-6, "{} and {}", accuracy.loss, point.mse);
-    assert!((1.0 - accuracy.accuracy - point.error).abs() < 1e-12);
+    let [mse, error] = [point.mse, point.error].map(Option::unwrap);
+    assert!((2.0 * loss / power / mse - 1.0).abs() < 1e-6, "{loss} and {mse}");
+    assert!((1.0 - accuracy - error).abs() < 1e-12);
 }
 
 /// One-hot targets of three outputs: full and trace kernel, and what each is called.
@@ -213,7 +216,7 @@ fn several_outputs_use_the_full_kernel_where_it_fits_and_say_so() {
     assert!(trace.iter().all(|point| point.kernel == Some(Reduced::Trace)));
     assert_ne!(full[0].mse, trace[0].mse);
     // Without a ridge each fits its samples, from zero or from where the network began.
-    assert!(full.iter().all(|point| point.train_mse < 1e-6), "{full:?}");
+    assert!(full.iter().all(|point| point.train_mse.is_some_and(|error| error < 1e-6)), "{full:?}");
     assert_ne!(full[0].mse, full[1].mse, "the linearised network starts from its own outputs");
 }
 
@@ -311,7 +314,7 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
             spec.data.samples = samples;
             let mut report = |progress: Progress| {
                 match progress {
-                    Progress::Point(point) => sum += point.mse / 3.0,
+                    Progress::Point(point) => sum += point.mse.unwrap() / 3.0,
                     Progress::Instant(instant) => {
                         let at = |n: f64| {
                             instant.curve.iter().min_by(|a, b| (a.0 - n).abs().total_cmp(&(b.0 - n).abs())).unwrap()
@@ -427,12 +430,14 @@ fn the_infinite_width_learner_is_that_of_neural_tangents() {
     );
     let ridgeless = all_points(&spec, &[Learner::Infinite], Protocol { ridge: Ridge::None, ..Protocol::default() });
     let shares = array("shares");
-    assert!((ridgeless[0].mse / shares[0] - 1.0).abs() < 1e-6, "{} and {}", ridgeless[0].mse, shares[0]);
+    let mse = ridgeless[0].mse.unwrap();
+    assert!((mse / shares[0] - 1.0).abs() < 1e-6, "{mse} and {}", shares[0]);
     // The ridge that validation chose, where it is one of the fixture's.
     let chosen = all_points(&spec, &[Learner::Infinite], Protocol::default()).remove(0);
     let place = array("ridges").iter().position(|ridge| (ridge - chosen.ridge.unwrap()).abs() < 1e-12);
     let place = place.unwrap_or_else(|| panic!("{:?} is none of the fixture's ridges", chosen.ridge));
-    assert!((chosen.mse / shares[place] - 1.0).abs() < 1e-6, "{} and {}", chosen.mse, shares[place]);
+    let mse = chosen.mse.unwrap();
+    assert!((mse / shares[place] - 1.0).abs() < 1e-6, "{mse} and {}", shares[place]);
 }
 
 fn shared() -> Spec {

@@ -296,7 +296,7 @@ fn more_data_is_read_to_its_end() {
         curve
             .seeds
             .iter()
-            .map(|(_, points)| points.iter().find(|point| point.0 == n).unwrap().1.mse)
+            .map(|(_, points)| points.iter().find(|point| point.0 == n).unwrap().1.mse.unwrap())
             .collect::<Vec<_>>()
     };
     let near = |found: Vec<f64>, said: f64| found.iter().all(|error| (error - said).abs() < 0.12);

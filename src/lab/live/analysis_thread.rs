@@ -15,7 +15,7 @@ use crate::lab::kernel_parts::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::metrics::Meter;
 use crate::ntk::Measured;
-use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot};
+use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot, finite};
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
 
@@ -138,14 +138,15 @@ impl Analyzer {
                 (loss, gap(&probes[own.clone()], &said[own]))
             });
             let on = self.mark(test, outputs);
-            Prediction { by: predicted.by, on, gap: gap(real, outputs), solved: predicted.solved, on_probes }
+            Prediction { by: predicted.by, on, gap: finite(gap(real, outputs)), solved: predicted.solved, on_probes }
         };
         self.tests.iter().enumerate().map(one).collect()
     }
 
     fn mark(&self, test: &TaskTest, outputs: &[f32]) -> Accuracy {
         let score = score(outputs, Targets::of(&test.labels, &test.values), &test.classes, self.loss);
-        Accuracy { task: test.task, accuracy: score.accuracy, masked: score.masked, loss: score.loss, probe: None }
+        let [accuracy, masked, loss] = [score.accuracy, score.masked, score.loss].map(finite);
+        Accuracy { task: test.task, accuracy, masked, loss, probe: None }
     }
 }
 

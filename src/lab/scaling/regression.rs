@@ -13,7 +13,7 @@ use crate::math::Gram;
 use crate::math::decomposed::{Decomposed, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::Reduction;
-use crate::run::{Point, Reduced};
+use crate::run::{Point, Reduced, finite};
 use crate::spec::{Learner, OutputKernel, Ridge};
 use crate::train::score;
 
@@ -87,12 +87,13 @@ impl Split {
 
     /// Fills in the errors.
     pub fn score(&self, point: &mut Point, said: &Outputs) {
-        point.mse = share(&said.test, &self.test_targets);
-        point.train_mse = share(&said.train, &self.train_targets);
-        point.validation_mse = share(&said.validation, &self.validation_targets);
+        point.mse = finite(share(&said.test, &self.test_targets));
+        point.train_mse = finite(share(&said.train, &self.train_targets));
+        point.validation_mse = finite(share(&said.validation, &self.validation_targets));
         let outputs: Vec<f32> = said.test.iter().map(|&value| value as f32).collect();
         let classes: Vec<usize> = (0..self.outputs).collect();
-        point.error = 1.0 - score(&outputs, self.test.targets(), &classes, crate::spec::Loss::Mse).accuracy;
+        let accuracy = score(&outputs, self.test.targets(), &classes, crate::spec::Loss::Mse).accuracy;
+        point.error = finite(1.0 - accuracy);
     }
 }
 

@@ -17,9 +17,9 @@ use crate::storage::figure_files;
 use crate::storage::run_folder::completeness::ending;
 use crate::storage::run_folder::create::{Opened, create};
 use crate::storage::run_folder::create::{clear, lock};
-use crate::storage::run_folder::table_writer::METRICS;
-use crate::storage::run_folder::writer::FILES;
+use crate::storage::run_folder::tables::METRICS;
 use crate::storage::run_folder::writer::FolderError;
+use crate::storage::run_folder::writer::files;
 
 /// A run that was cut off.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,6 @@ fn last_epoch(run: &Path) -> Option<f64> {
 
 /// Bytes of a run's tables.
 pub(crate) fn table_bytes(run: &Path) -> u64 {
-    let tables = FILES.iter().filter(|name| name.ends_with(".csv"));
+    let tables = files().filter(|name| name.ends_with(".csv"));
     tables.filter_map(|name| fs::metadata(run.join(name)).ok()).map(|table| table.len()).sum()
 }

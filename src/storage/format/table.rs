@@ -6,6 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::disk;
 use crate::storage::run_folder::writer::FolderError;
 
@@ -49,6 +51,11 @@ impl Table {
         self.waiting.write_record(cells).map_err(|err| FolderError::write(&self.path, err.into()))
     }
 
+    /// Adds a line whose fields are the columns.
+    pub(crate) fn serialize(&mut self, line: impl Serialize) -> Result<(), FolderError> {
+        self.waiting.serialize(line).map_err(|err| FolderError::write(&self.path, err.into()))
+    }
+
     /// Hands all lines to the operating system, where a kill of the program no longer loses them, and looks whether the file is
     /// still what was written.
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
@@ -88,7 +95,8 @@ impl Table {
 }
 
 fn lines() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().from_writer(Vec::new())
+    // The header is written when the file is started, before there is any line.
+    csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
 }
 
 /// How many whole lines a table has.

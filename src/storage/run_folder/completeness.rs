@@ -8,22 +8,22 @@ use std::path::Path;
 
 use super::info::{Facts, INFO};
 use super::kernels;
-use super::table_writer::{ACCURACY, EVENTS, Lines, METRICS, ending_of, kind, whole};
+use super::table_reader::{Lines, whole};
+use super::table_writer::{ending_of, kind};
+use super::tables::{EVENTS, EventLine, METRICS, RowLine as _};
 use super::weights::MODEL;
-use crate::run::Ending;
+use crate::run::{Accuracy, Ending};
 use crate::storage::format::table::lines_in;
 
 /// How the run in this folder says that it ended; `None` when it was cut off.
 pub(crate) fn ending(out: &Path) -> Option<Ending> {
     let mut lines = Lines::open(&out.join(EVENTS)).ok()?;
-    let columns = ["step", "event", "detail"].map(|name| lines.column(name));
     let mut last = None;
     while let Some(line) = lines.next() {
         last = line;
     }
-    let line = last?;
-    let [step, event, detail] = columns.map(|column| line.get(column?));
-    (event? == kind::ENDED).then(|| ending_of(step?.parse().ok()?, detail?))?
+    let line: EventLine = last?.deserialize(Some(&lines.header)).ok()?;
+    if line.event == kind::ENDED { ending_of(line.step, &line.detail) } else { None }
 }
 
 /// How the run in this folder ended, if all that it had then is there.
@@ -50,8 +50,8 @@ pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
     if last != Some(*step) {
         return Some(METRICS.to_owned());
     }
-    if self::rows(&out.join(ACCURACY)).1 != Some(*step) {
-        return Some(ACCURACY.to_owned());
+    if self::rows(&out.join(Accuracy::FILE)).1 != Some(*step) {
+        return Some(Accuracy::FILE.to_owned());
     }
     (1..rows).contains(&kernels::count_in(out)).then(|| kernels::KERNELS.to_owned())
 }

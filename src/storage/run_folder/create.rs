@@ -9,7 +9,7 @@ use std::path::Path;
 use super::completeness::{snapshots, whole_ending};
 use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
-use super::writer::{Before, FILES, FolderError, RESUMED, RUN, RunFolder, remove_run};
+use super::writer::{Before, FolderError, RESUMED, RUN, RunFolder, files, remove_run};
 use crate::run::Ending;
 use crate::spec::{Change, Spec};
 use crate::storage::figure_files;
@@ -71,7 +71,7 @@ fn check_replaceable(out: &Path) -> Result<(), FolderError> {
         return Err(FolderError::Study(out.to_owned()));
     }
     let is_run = Spec::read(&out.join(RUN)).is_ok();
-    for name in FILES.into_iter().chain([KERNELS]) {
+    for name in files().chain([KERNELS]) {
         let path = out.join(name);
         let is_ours = |found: fs::Metadata| is_run && found.is_file();
         if fs::symlink_metadata(&path).is_ok_and(|found| !is_ours(found)) {

@@ -13,5 +13,6 @@ pub(crate) mod reader;
 pub(crate) mod resume;
 pub(crate) mod table_reader;
 pub(crate) mod table_writer;
+pub(crate) mod tables;
 pub(crate) mod weights;
 pub(crate) mod writer;

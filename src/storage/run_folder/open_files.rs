@@ -9,9 +9,8 @@ use super::kernel_budget::Budget;
 use super::kernels;
 use super::kernels::{KERNELS, KernelWriter, PARTIAL};
 use super::table_writer;
-use super::table_writer::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind, number,
-};
+use super::table_writer::kind;
+use super::tables::{EVENTS, EventLine, LEDGER, LedgerLine, ROW_TABLES, RowTable, columns};
 use super::weights::MODEL;
 use super::writer::FolderError;
 use super::{info, writer};
@@ -31,60 +30,24 @@ pub(crate) struct Files {
     pub(crate) weights: bool,
 }
 
-/// The tables that every row goes into.
-pub(crate) struct RowTables {
-    metrics: Table,
-    accuracy: Table,
-    layers: Table,
-    tensors: Table,
-    cross: Table,
-    logits: Table,
-    optimiser: Table,
-    predictions: Table,
-}
+/// The tables that every row goes into, in the order of [`ROW_TABLES`].
+pub(crate) struct RowTables(Vec<Table>);
 
 impl RowTables {
     fn create(folder: &Path) -> Result<Self, FolderError> {
-        Ok(Self {
-            metrics: Table::create(folder.join(METRICS), &table_writer::metrics_columns())?,
-            accuracy: Table::create(folder.join(ACCURACY), &table_writer::ACCURACY_COLUMNS)?,
-            layers: Table::create(folder.join(LAYERS), &table_writer::LAYERS_COLUMNS)?,
-            tensors: Table::create(folder.join(TENSORS), &table_writer::TENSORS_COLUMNS)?,
-            cross: Table::create(folder.join(CROSS), &table_writer::CROSS_COLUMNS)?,
-            logits: Table::create(folder.join(LOGITS), &table_writer::LOGITS_COLUMNS)?,
-            optimiser: Table::create(folder.join(OPTIMISER), &table_writer::OPTIMISER_COLUMNS)?,
-            predictions: Table::create(folder.join(PREDICTIONS), &table_writer::PREDICTIONS_COLUMNS)?,
-        })
+        Self::each(|kind| Table::create(folder.join(kind.name), &(kind.columns)()))
     }
 
     fn append(folder: &Path) -> Result<Self, FolderError> {
-        let table = |name| Table::append(folder.join(name));
-        Ok(Self {
-            metrics: table(METRICS)?,
-            accuracy: table(ACCURACY)?,
-            layers: table(LAYERS)?,
-            tensors: table(TENSORS)?,
-            cross: table(CROSS)?,
-            logits: table(LOGITS)?,
-            optimiser: table(OPTIMISER)?,
-            predictions: table(PREDICTIONS)?,
-        })
+        Self::each(|kind| Table::append(folder.join(kind.name)))
+    }
+
+    fn each(open: impl Fn(&RowTable) -> Result<Table, FolderError>) -> Result<Self, FolderError> {
+        Ok(Self(ROW_TABLES.iter().map(open).collect::<Result<Vec<_>, _>>()?))
     }
 
     pub(crate) fn push(&mut self, row: &Row) -> Result<(), FolderError> {
-        table_writer::metrics_lines(row).try_for_each(|line| self.metrics.push(line))?;
-        table_writer::accuracy_lines(row).try_for_each(|line| self.accuracy.push(line))?;
-        table_writer::layers_lines(row).try_for_each(|line| self.layers.push(line))?;
-        table_writer::tensors_lines(row).try_for_each(|line| self.tensors.push(line))?;
-        table_writer::cross_lines(row).try_for_each(|line| self.cross.push(line))?;
-        table_writer::logits_lines(row).try_for_each(|line| self.logits.push(line))?;
-        table_writer::optimiser_lines(row).try_for_each(|line| self.optimiser.push(line))?;
-        table_writer::prediction_lines(row).try_for_each(|line| self.predictions.push(line))
-    }
-
-    fn all(&mut self) -> [&mut Table; 8] {
-        let Self { metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions } = self;
-        [metrics, accuracy, layers, tensors, cross, logits, optimiser, predictions]
+        ROW_TABLES.iter().zip(&mut self.0).try_for_each(|(kind, table)| (kind.push)(row, table))
     }
 }
 
@@ -97,8 +60,8 @@ impl Files {
         facts.write(&folder.join(info::INFO))?;
         Ok(Self {
             rows: RowTables::create(folder)?,
-            ledger: Table::create(folder.join(LEDGER), &table_writer::LEDGER_COLUMNS)?,
-            events: Table::create(folder.join(EVENTS), &table_writer::EVENTS_COLUMNS)?,
+            ledger: Table::create(folder.join(LEDGER), columns::<LedgerLine>())?,
+            events: Table::create(folder.join(EVENTS), columns::<EventLine>())?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
             facts,
             weights: false,
@@ -106,20 +69,21 @@ impl Files {
     }
 
     pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
-        self.events.push([step.to_string(), number(epoch), event.to_owned(), table_writer::one_line(detail)])
+        let detail = table_writer::one_line(detail);
+        self.events.serialize(EventLine { step, epoch, event: event.to_owned(), detail })
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
         // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
         self.kernels.flush()?;
-        self.rows.all().into_iter().try_for_each(Table::flush)?;
+        self.rows.0.iter_mut().try_for_each(Table::flush)?;
         self.ledger.flush()?;
         self.events.flush()
     }
 
     /// Waits until the tables of rows, as far as they are written, are on the disk; Grams and events have their own times.
     pub(crate) fn sync(&mut self) -> Result<(), FolderError> {
-        self.rows.all().into_iter().try_for_each(Table::sync)?;
+        self.rows.0.iter_mut().try_for_each(Table::sync)?;
         self.ledger.sync()
     }
 
@@ -146,7 +110,7 @@ impl Files {
         self.sync()?;
         let mut whole = vec![writer::RUN, KERNELS];
         whole.extend(self.weights.then_some(MODEL));
-        let mut sizes: Vec<(String, u64)> = self.rows.all().map(|table| table.size()).into();
+        let mut sizes: Vec<(String, u64)> = self.rows.0.iter().map(Table::size).collect();
         sizes.push(self.ledger.size());
         for name in whole {
             let path = folder.join(name);

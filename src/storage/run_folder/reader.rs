@@ -15,7 +15,7 @@ use super::info::{Facts, INFO};
 use super::kernel_part::Part;
 use super::kernels;
 use super::probes::Probes;
-use super::table_writer::EVENTS;
+use super::tables::EVENTS;
 use super::weights;
 use super::weights::MODEL;
 use super::writer::RUN;

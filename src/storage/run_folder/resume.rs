@@ -12,7 +12,7 @@ use super::kernels;
 use super::kernels::{KERNELS, PARTIAL};
 use super::reader::is_run;
 use super::writer::FolderError;
-use super::writer::{FILES, RESUMED, remove_run};
+use super::writer::{RESUMED, files, remove_run};
 use crate::storage::figure_files;
 use crate::storage::format::{atomic, disk};
 
@@ -36,7 +36,7 @@ fn move_all(out: &Path) -> Result<(), FolderError> {
         disk::rename(&from, &to).map_err(|err| failed(&to, err))?;
     }
     atomic::remove(&out.join(KERNELS))?;
-    for name in FILES {
+    for name in files() {
         let (from, to) = (staged.join(name), out.join(name));
         if from.exists() {
             disk::rename(&from, &to).map_err(|err| failed(&to, err))?;

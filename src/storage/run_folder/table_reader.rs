@@ -1,21 +1,20 @@
 //! Reads the tables of a run folder back into rows and events (but for `ledger.csv`, which has no images).
 //!
 //! Guarantees: columns go by name, so a file with more or fewer of them is read; a line that is no line is left out and counted
-//! in one sentence; an empty cell is a missing number, and where a row must have one it is NaN, which [`crate::run::History::series`]
-//! leaves out.
+//! in one sentence; an empty cell is a missing number.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use csv::StringRecord;
 
-use super::table_writer::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LOGITS, Lines, METRICS, OPTIMISER, PREDICTIONS, TENSORS, block_named, change_text,
-    float, kind, logits_name, whole,
-};
+use super::table_writer::{change_text, kind};
+use super::tables::{EVENTS, EventLine, METRICS, RowLine, When};
 use crate::run::{
-    Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Logits, Metric, OptimiserMetrics,
-    Prediction, Predictor, Progress, Row, TaskStart, TensorMetrics,
+    Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Metric, OptimiserMetrics,
+    Prediction, Progress, Row, TaskStart, TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 use crate::storage::format::disk;
@@ -23,43 +22,22 @@ use crate::storage::format::disk;
 /// All rows, with their accuracies; with `parts` also what is told of layers, tensors, pairs of tasks and sets of logits. What is wrong
 /// goes to `warnings`.
 pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
-    let mut accuracies = by_row(
-        folder,
-        ACCURACY,
-        warnings,
-        ["eval_task", "accuracy", "accuracy_masked", "loss", "accuracy_probe"],
-        accuracy,
-    );
+    let mut accuracies = by_row::<Accuracy>(folder, warnings);
     let (mut layers, mut tensors, mut cross, mut logits) = Default::default();
     if parts {
-        let columns = ["block", "layer", "velocity", "alignment", "alignment_centred", "share"];
-        layers = by_row(folder, LAYERS, warnings, columns, layer);
-        tensors = by_row(folder, TENSORS, warnings, ["block", "tensor", "velocity", "share"], tensor);
-        cross = by_row(folder, CROSS, warnings, ["block", "other", "frobenius", "coupling"], pair);
-        logits = by_row(folder, LOGITS, warnings, ["block", "logits", "velocity", "lambda_max", "trace"], logit);
+        layers = by_row::<LayerMetrics>(folder, warnings);
+        tensors = by_row::<TensorMetrics>(folder, warnings);
+        cross = by_row::<CrossMetrics>(folder, warnings);
+        logits = by_row::<LogitMetrics>(folder, warnings);
     }
-
-    let columns = ["block", "velocity", "apart", "alignment", "alignment_centred", "lambda_max", "trace"];
-    let mut optimiser = by_row(folder, OPTIMISER, warnings, columns, geometry);
-    let columns = [
-        "eval_task",
-        "predictor",
-        "accuracy",
-        "accuracy_masked",
-        "loss",
-        "gap",
-        "condition",
-        "jitter",
-        "probe_loss",
-        "probe_gap",
-    ];
-    let mut predictions = by_row(folder, PREDICTIONS, warnings, columns, prediction);
+    let mut optimiser = by_row::<OptimiserMetrics>(folder, warnings);
+    let mut predictions = by_row::<Prediction>(folder, warnings);
 
     let lines = read(folder, METRICS, warnings, |lines| {
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
         let columns = Metric::ALL.map(|metric| (metric, lines.column(metric.column())));
         Box::new(move |line| {
-            let mut metrics = BlockMetrics::bare(block_named(line.get(block?)?)?);
+            let mut metrics = BlockMetrics::bare(Block::named(line.get(block?)?)?);
             let mut row = Row::bare(whole(line, step)?, float(line, epoch)?, index(line, task)?);
             for (metric, column) in columns {
                 metric.put(&mut row, &mut metrics, float(line, column));
@@ -97,96 +75,17 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
 type ByRow<T> = HashMap<(u64, usize), Vec<T>>;
 
 /// Reads a table whose lines belong to rows. A table that is not there was not written yet when the run was.
-fn by_row<T: 'static, const N: usize>(
-    folder: &Path,
-    name: &str,
-    warnings: &mut Vec<String>,
-    columns: [&str; N],
-    parse: impl Fn(&StringRecord, [Option<usize>; N]) -> Option<T> + 'static,
-) -> ByRow<T> {
-    if name != ACCURACY && !folder.join(name).exists() {
-        return ByRow::new();
-    }
-    let found = read(folder, name, warnings, |lines| {
-        let ([step, task], columns) =
-            (["step", "task"].map(|name| lines.column(name)), columns.map(|name| lines.column(name)));
-        Box::new(move |line| Some(((whole(line, step)?, index(line, task)?), parse(line, columns)?)))
-    });
+fn by_row<T: RowLine>(folder: &Path, warnings: &mut Vec<String>) -> ByRow<T> {
     let mut all = ByRow::new();
-    for (key, value) in found {
-        all.entry(key).or_insert_with(Vec::new).push(value);
+    if T::FILE == Accuracy::FILE || folder.join(T::FILE).exists() {
+        for (When { step, task, .. }, line) in read(folder, T::FILE, warnings, |lines| {
+            let header = lines.header.clone();
+            Box::new(move |line| Some((line.deserialize(Some(&header)).ok()?, line.deserialize(Some(&header)).ok()?)))
+        }) {
+            all.entry((step, task)).or_insert_with(Vec::new).push(line);
+        }
     }
     all
-}
-
-/// A number that must be there, or NaN.
-fn must(line: &StringRecord, column: Option<usize>) -> f64 {
-    float(line, column).unwrap_or(f64::NAN)
-}
-
-fn accuracy(line: &StringRecord, [task, accuracy, masked, loss, probe]: [Option<usize>; 5]) -> Option<Accuracy> {
-    let [accuracy, masked, loss] = [accuracy, masked, loss].map(|column| must(line, column));
-    Some(Accuracy { task: index(line, task)?, accuracy, masked, loss, probe: float(line, probe) })
-}
-
-fn prediction(line: &StringRecord, columns: [Option<usize>; 10]) -> Option<Prediction> {
-    let [task, by, score @ .., gap, condition, jitter, probe_loss, probe_gap] = columns;
-    let by = line.get(by?).and_then(|name| Predictor::ALL.into_iter().find(|predictor| predictor.name() == name))?;
-    let [right, masked, loss] = score;
-    let on = accuracy(line, [task, right, masked, loss, None])?;
-    let solved = float(line, condition).zip(float(line, jitter));
-    let on_probes = float(line, probe_loss).zip(float(line, probe_gap));
-    Some(Prediction { by, on, gap: must(line, gap), solved, on_probes })
-}
-
-fn layer(
-    line: &StringRecord,
-    [task, layer, velocity, alignment, centred, share]: [Option<usize>; 6],
-) -> Option<LayerMetrics> {
-    Some(LayerMetrics {
-        task: index(line, task)?,
-        layer: line.get(layer?)?.into(),
-        velocity: float(line, velocity),
-        alignment: must(line, alignment),
-        alignment_centred: float(line, centred),
-        share: must(line, share),
-    })
-}
-
-fn tensor(line: &StringRecord, [task, tensor, velocity, share]: [Option<usize>; 4]) -> Option<TensorMetrics> {
-    let (task, tensor) = (index(line, task)?, line.get(tensor?)?.into());
-    Some(TensorMetrics { task, tensor, velocity: float(line, velocity), share: must(line, share) })
-}
-
-fn pair(line: &StringRecord, [task, other, frobenius, coupling]: [Option<usize>; 4]) -> Option<CrossMetrics> {
-    let (task, other) = (index(line, task)?, index(line, other)?);
-    Some(CrossMetrics { task, other, frobenius: must(line, frobenius), coupling: float(line, coupling) })
-}
-
-fn logit(line: &StringRecord, [task, logits, velocity, lambda_max, trace]: [Option<usize>; 5]) -> Option<LogitMetrics> {
-    let name = line.get(logits?)?;
-    Some(LogitMetrics {
-        task: index(line, task)?,
-        logits: [Logits::Old, Logits::New].into_iter().find(|&logits| logits_name(logits) == name)?,
-        velocity: float(line, velocity),
-        lambda_max: float(line, lambda_max),
-        trace: must(line, trace),
-    })
-}
-
-fn geometry(
-    line: &StringRecord,
-    [block, velocity, apart, alignment, centred, lambda_max, trace]: [Option<usize>; 7],
-) -> Option<OptimiserMetrics> {
-    Some(OptimiserMetrics {
-        block: block_named(line.get(block?)?)?,
-        velocity: float(line, velocity),
-        apart: must(line, apart),
-        alignment: must(line, alignment),
-        alignment_centred: float(line, centred),
-        lambda_max: float(line, lambda_max),
-        trace: must(line, trace),
-    })
 }
 
 /// All events with their steps, in order; rows at the end of a task are marked. What is wrong goes to `warnings`.
@@ -194,15 +93,11 @@ pub(crate) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mu
     let mut from = None;
     let mut changes = spec.changes.clone();
     let lines = read(folder, EVENTS, warnings, |lines| {
-        let [step, epoch, event, detail] = ["step", "epoch", "event", "detail"].map(|name| lines.column(name));
-        Box::new(move |line| {
-            let (step, event, detail) =
-                (whole(line, step)?, line.get(event?)?.to_owned(), line.get(detail?)?.to_owned());
-            Some((step, float(line, epoch), event, detail))
-        })
+        let header = lines.header.clone();
+        Box::new(move |line| line.deserialize(Some(&header)).ok())
     });
     let mut events = Vec::new();
-    for (step, epoch, event, detail) in lines {
+    for EventLine { step, epoch, event, detail } in lines {
         let epoch = epoch.unwrap_or(0.0);
         match event.as_str() {
             kind::TASK => {
@@ -271,4 +166,74 @@ fn read<T>(
 
 fn index(line: &StringRecord, column: Option<usize>) -> Option<usize> {
     usize::try_from(whole(line, column)?).ok()
+}
+
+/// Reads the lines of a csv file by the names of its columns. A line that was cut off at the end is not seen.
+pub(crate) struct Lines {
+    reader: csv::Reader<io::Take<File>>,
+    pub(crate) header: StringRecord,
+    /// Whether the end of the last line is missing.
+    pub(crate) cut: bool,
+    /// Whether the file itself could not be read any further.
+    over: bool,
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = disk::open(path)?;
+        let length = file.metadata()?.len();
+        let whole = end_of_last_line(&mut file, length)?;
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
+        let header = reader.headers()?.clone();
+        Ok(Self { reader, header, cut: whole < length, over: false })
+    }
+
+    /// The place of a column.
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
+    /// The next line; `Some(None)` for one that is no text.
+    pub(crate) fn next(&mut self) -> Option<Option<StringRecord>> {
+        let mut line = StringRecord::new();
+        match self.reader.read_record(&mut line) {
+            Ok(true) => {
+                // Of a shorter line the other cells are empty.
+                (line.len()..self.header.len()).for_each(|_| line.push_field(""));
+                Some(Some(line))
+            }
+            Err(err) if !self.over => {
+                // A failing disk would fail for ever.
+                self.over = matches!(err.kind(), csv::ErrorKind::Io(_));
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A finite number in this cell.
+pub(crate) fn float(line: &StringRecord, column: Option<usize>) -> Option<f64> {
+    line.get(column?)?.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A whole number in this cell.
+pub(crate) fn whole(line: &StringRecord, column: Option<usize>) -> Option<u64> {
+    line.get(column?)?.parse().ok()
+}
+
+/// Where the last complete line ends, looking back from the end of the file; leaves the file at its start.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut chunk = [0; 4096];
+    let mut found = 0;
+    while end > 0 && found == 0 {
+        let size = end.min(chunk.len() as u64) as usize;
+        end -= size as u64;
+        file.seek(SeekFrom::Start(end))?;
+        file.read_exact(&mut chunk[..size])?;
+        found = chunk[..size].iter().rposition(|&byte| byte == b'\n').map_or(0, |place| end + place as u64 + 1);
+    }
+    file.rewind()?;
+    Ok(found)
 }

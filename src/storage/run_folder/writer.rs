@@ -18,9 +18,8 @@ use super::kernels;
 use super::kernels::{KERNELS, PARTIAL};
 use super::open_files::Files;
 use super::table_writer;
-use super::table_writer::{
-    ACCURACY, CROSS, EVENTS, LAYERS, LEDGER, LOGITS, METRICS, OPTIMISER, PREDICTIONS, TENSORS, kind,
-};
+use super::table_writer::kind;
+use super::tables::{EVENTS, LEDGER, LedgerLine, ROW_TABLES};
 use super::weights::MODEL;
 use super::{create, info, resume};
 use crate::run::{Ending, Event, RunInfo};
@@ -30,9 +29,6 @@ use crate::storage::format::{atomic, disk};
 pub(crate) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(crate) const RESUMED: &str = "resume.partial";
-/// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(crate) const FILES: [&str; 13] =
-    [RUN, info::INFO, METRICS, ACCURACY, LAYERS, TENSORS, CROSS, LOGITS, OPTIMISER, PREDICTIONS, LEDGER, EVENTS, MODEL];
 /// What a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -182,7 +178,7 @@ impl RunFolder {
                 self.change(change)?;
             }
             Event::Ledger(ledger) => {
-                table_writer::ledger_lines(ledger).try_for_each(|line| files.ledger.push(line))?;
+                LedgerLine::all(ledger).try_for_each(|line| files.ledger.serialize(line))?;
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => {
@@ -291,6 +287,12 @@ impl Drop for RunFolder {
     }
 }
 
+/// All files of a run folder but the Grams; a figure's file is the figures command's.
+pub(crate) fn files() -> impl DoubleEndedIterator<Item = &'static str> {
+    let tables = ROW_TABLES.iter().map(|table| table.name);
+    [RUN, info::INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL])
+}
+
 pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
     atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
 }
@@ -300,7 +302,7 @@ pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> 
 pub(crate) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
     kernels::remove_parts(&path.join(PARTIAL))?;
     atomic::remove(&path.join(KERNELS))?;
-    FILES.iter().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
+    files().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
     atomic::sweep(path);
     if folder {
         // Somebody else's file in it is a reason to leave it.

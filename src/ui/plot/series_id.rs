@@ -116,17 +116,17 @@ impl Source {
                 let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
                 metric.of(row, found)
             }
-            Self::Accuracy(task) => accuracy(task).map(|found| found.accuracy),
-            Self::Masked(task) => accuracy(task).map(|found| found.masked),
+            Self::Accuracy(task) => accuracy(task).and_then(|found| found.accuracy),
+            Self::Masked(task) => accuracy(task).and_then(|found| found.masked),
             Self::Probe(task) => accuracy(task).and_then(|found| found.probe),
-            Self::TestLoss(task) => accuracy(task).map(|found| found.loss),
+            Self::TestLoss(task) => accuracy(task).and_then(|found| found.loss),
             Self::Predicted(by, task, of) => {
                 let found = row.predictions.iter().find(|found| found.by == by && found.on.task == task)?;
                 match of {
-                    Of::Accuracy => Some(found.on.accuracy),
-                    Of::Masked => Some(found.on.masked),
-                    Of::Loss => Some(found.on.loss),
-                    Of::Gap => Some(found.gap),
+                    Of::Accuracy => found.on.accuracy,
+                    Of::Masked => found.on.masked,
+                    Of::Loss => found.on.loss,
+                    Of::Gap => found.gap,
                     Of::ProbeLoss => found.on_probes.map(|(loss, _)| loss),
                     Of::ProbeGap => found.on_probes.map(|(_, gap)| gap),
                 }
@@ -135,9 +135,9 @@ impl Source {
                 let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;
                 match what {
                     OfLayer::Velocity => found.velocity,
-                    OfLayer::Alignment => Some(found.alignment),
+                    OfLayer::Alignment => found.alignment,
                     OfLayer::AlignmentCentred => found.alignment_centred,
-                    OfLayer::Share => Some(found.share),
+                    OfLayer::Share => found.share,
                 }
             }
             Self::TensorVelocity(task, place) => {
@@ -147,7 +147,7 @@ impl Source {
                 let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
                 match what {
                     OfPair::Coupling => found.coupling,
-                    OfPair::Frobenius => Some(found.frobenius),
+                    OfPair::Frobenius => found.frobenius,
                 }
             }
             Self::Logits(task, logits, what) => {
@@ -155,17 +155,17 @@ impl Source {
                 match what {
                     OfLogits::Velocity => found.velocity,
                     OfLogits::LambdaMax => found.lambda_max,
-                    OfLogits::Trace => Some(found.trace),
+                    OfLogits::Trace => found.trace,
                 }
             }
             Self::Optimiser(block, what) => {
                 let found = row.optimiser.iter().find(|found| found.block == block)?;
                 match what {
                     OfOptimiser::Velocity => found.velocity,
-                    OfOptimiser::Apart => Some(found.apart),
+                    OfOptimiser::Apart => found.apart,
                     OfOptimiser::LambdaMax => found.lambda_max,
-                    OfOptimiser::Trace => Some(found.trace),
-                    OfOptimiser::Alignment => Some(found.alignment),
+                    OfOptimiser::Trace => found.trace,
+                    OfOptimiser::Alignment => found.alignment,
                     OfOptimiser::AlignmentCentred => found.alignment_centred,
                 }
             }

@@ -97,7 +97,8 @@ pub fn main(learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -
         for (seed, points) in &curve.seeds {
             for (at, point) in points {
                 let run = learnt.run_of(curve, *seed, *at);
-                let Some(&at) = picture.points([(place(*at), kind.of(point))].into_iter()).first() else { continue };
+                let error = kind.of(point).map(|error| (place(*at), error));
+                let Some(&at) = picture.points(error.into_iter()).first() else { continue };
                 picture.dots.push(Dot { at, colour: colour.gamma_multiply(0.8), full: !broken });
                 let name = format!("{}, n = {}, seed {seed}", curve.name(), point.samples);
                 picture.targets.push(Target { name, points: vec![at], colour, run });

@@ -162,7 +162,7 @@ pub fn matrix_of(history: &History) -> Vec<MatrixRow> {
     let row = |row: &Row| MatrixRow {
         task: row.task,
         ended: row.at_switch || finished,
-        accuracy: row.accuracy.iter().map(|accuracy| accuracy.accuracy).collect(),
+        accuracy: row.accuracy.iter().map(|accuracy| accuracy.accuracy.unwrap_or(f64::NAN)).collect(),
     };
     ends.map(row).collect()
 }

@@ -151,23 +151,23 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
     let blocks = std::iter::once(Block::All).chain((1..=tasks).map(Block::Task));
     let accuracy = |number: usize| Accuracy {
         task: number,
-        accuracy: noise(step + number as u64),
-        masked: noise(step + 30 + number as u64),
-        loss: noise(step + 60 + number as u64),
+        accuracy: Some(noise(step + number as u64)),
+        masked: Some(noise(step + 30 + number as u64)),
+        loss: Some(noise(step + 60 + number as u64)),
         probe: at_end.then(|| noise(step + 90 + number as u64)),
     };
     let layer = |task: usize, name: &str| LayerMetrics {
         task,
         layer: name.into(),
         velocity: (since > 0.0).then(|| noise(step + task as u64 + name.len() as u64)),
-        alignment: noise(step + 40 + task as u64),
+        alignment: Some(noise(step + 40 + task as u64)),
         alignment_centred: (task != 2).then(|| noise(step + 41)),
-        share: noise(step + 42 + name.len() as u64),
+        share: Some(noise(step + 42 + name.len() as u64)),
     };
     let pair = |other: usize| CrossMetrics {
         task: 1,
         other,
-        frobenius: 1e-300 * noise(step + 43),
+        frobenius: Some(1e-300 * noise(step + 43)),
         coupling: (other != 3).then(|| noise(step + 44)),
     };
     let logit = |task: usize, logits: Logits| LogitMetrics {
@@ -175,22 +175,22 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         logits,
         velocity: (since > 0.0).then(|| noise(step + 45)),
         lambda_max: (logits == Logits::Old).then(|| noise(step + 46)),
-        trace: noise(step + 47),
+        trace: Some(noise(step + 47)),
     };
     let tensor = |of: usize, name: &str| TensorMetrics {
         task: of,
         tensor: name.into(),
         velocity: (since > 0.0 && name == "fc1.weight").then(|| noise(step + 48)),
-        share: noise(step + 49),
+        share: Some(noise(step + 49)),
     };
     let geometry = |place: usize| OptimiserMetrics {
         block: if place == 0 { Block::All } else { Block::Task(place) },
         velocity: (since > 0.0).then(|| noise(step + 48)),
-        apart: noise(step + 49),
-        alignment: noise(step + 50),
+        apart: Some(noise(step + 49)),
+        alignment: Some(noise(step + 50)),
         alignment_centred: (place != 1).then(|| noise(step + 51)),
         lambda_max: (place != 2).then(|| 1e9 * noise(step + 52)),
-        trace: noise(step + 53),
+        trace: Some(noise(step + 53)),
     };
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
@@ -199,7 +199,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         (1..=tasks).map(move |number| Prediction {
             by,
             on: Accuracy { probe: None, ..accuracy(number) },
-            gap: noise(seed + 2),
+            gap: Some(noise(seed + 2)),
             on_probes: solved.is_none().then(|| (noise(seed + 3), noise(seed + 4))),
             solved,
         })

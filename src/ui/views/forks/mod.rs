@@ -230,8 +230,8 @@ impl Figures {
         Self {
             ratio: spike.map(|spike| spike.ratio),
             dip: dip.map(|dip| dip.depth),
-            accuracy: accuracy(task).map(|found| (found.accuracy, found.masked)),
-            newest: accuracy(newest).filter(|_| newest != task).map(|found| found.accuracy),
+            accuracy: accuracy(task).and_then(|found| found.accuracy.zip(found.masked)),
+            newest: accuracy(newest).filter(|_| newest != task).and_then(|found| found.accuracy),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Picture<'_> {
                 .iter()
                 .filter(|line| line.block == Some(at))
                 .flat_map(|line| self.program.tensors_of(line));
-            let share: f64 = tensors.filter_map(|tensor| self.told(tensor)).map(|told| told.share).sum();
+            let share: f64 = tensors.filter_map(|tensor| self.told(tensor)?.share).sum();
             let response = ui.interact(rect, ui.scope_id().with(("block", at)), Sense::click());
             let name = format!("Block {}", at + 1);
             response.widget_info(|| WidgetInfo::selected(Role::Button, true, at == *block, &name));
@@ -161,11 +161,11 @@ impl Picture<'_> {
         response.widget_info(|| WidgetInfo::selected(Role::Button, told.is_some(), is_chosen, &name));
         let lit = told.is_some() && (response.hovered() || response.has_focus());
         let upright = rect.height() > rect.width();
-        filled(ui, rect, told.map_or(0.0, |told| told.share), is_chosen, lit, upright);
+        filled(ui, rect, told.and_then(|told| told.share).unwrap_or(0.0), is_chosen, lit, upright);
 
         let fixed = tensor.stands_still(self.network.parametrisation);
-        let number = match told {
-            Some(told) => words::share(told.share),
+        let number = match told.and_then(|told| told.share) {
+            Some(share) => words::share(share),
             None if fixed => "fixed".to_owned(),
             None => "–".to_owned(),
         };

@@ -134,7 +134,7 @@ fn known(editor: &Editor, line: usize) -> Option<(&Network, &Row)> {
 fn share(network: &Network, row: &Row, around: &Around<'_>) -> Option<f64> {
     let of = |&tensor: &usize| {
         let name = &network.program.tensors[tensor].name;
-        around.told.iter().find(|told| *told.tensor == **name).map(|told| told.share)
+        around.told.iter().find(|told| *told.tensor == **name)?.share
     };
     let shares: Vec<f64> = row.tensors.iter().filter_map(of).collect();
     (!shares.is_empty()).then(|| shares.iter().sum())

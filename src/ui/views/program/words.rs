@@ -164,5 +164,6 @@ pub fn told(network: &NetworkSpec, tensor: &Parameter, told: Option<&TensorMetri
         || "no velocity here".to_owned(),
         |velocity| format!("velocity {} per epoch", format::number(velocity)),
     );
-    format!("{head}\n{} of the trace of task {task}'s kernel · {velocity}", share(told.share))
+    let share = told.share.map_or_else(|| "–".to_owned(), share);
+    format!("{head}\n{share} of the trace of task {task}'s kernel · {velocity}")
 }

@@ -1,0 +1,21 @@
+//! How a number stands in a cell of a table: for `#[serde(with = "csv_number")]`.
+//!
+//! Guarantees: reading a number gives the same bits as were written; a missing number is an empty cell, and what is no finite
+//! number is missing.
+
+use serde::{Deserialize as _, Deserializer, Serializer};
+
+use super::metric::finite;
+
+/// Writes the shortest text that reads back as the same number.
+pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match value.and_then(finite) {
+        Some(value) => to.collect_str(&format_args!("{value:?}")),
+        None => to.serialize_none(),
+    }
+}
+
+/// Reads it back.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    Ok(<&str>::deserialize(from)?.parse().ok().and_then(finite))
+}
