@@ -30,7 +30,7 @@ impl Cadence {
         Self { steps_per_epoch, sparse, dense, lag, after_switch, total, stretch: 1 }
     }
 
-    /// Whether a snapshot is taken once so many steps of the task are done.
+    /// Returns whether a snapshot is taken once so many steps of the task are done.
     pub fn snapshot_due(&self, done: u64) -> bool {
         if done == self.total {
             return true;
@@ -44,12 +44,12 @@ impl Cadence {
         self.stretch * if dense { self.dense } else { self.sparse }
     }
 
-    /// Whether the kernel is needed: for a snapshot now or for the velocity of one a lag later.
+    /// Returns whether the kernel is needed: for a snapshot now or for the velocity of one a lag later.
     pub fn kernel_due(&self, done: u64) -> bool {
         self.snapshot_due(done) || self.snapshot_due(done + self.lag)
     }
 
-    /// Whether this is the last snapshot of an epoch or of the task, where the dearer metrics are computed too: the grid need
+    /// Returns whether this is the last snapshot of an epoch or of the task, where the dearer metrics are computed too: the grid need
     /// not meet the end of an epoch.
     pub fn epoch_ends(&self, done: u64) -> bool {
         let epoch_of = |done: u64| (done - 1) / self.steps_per_epoch;

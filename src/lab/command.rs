@@ -33,6 +33,6 @@ pub trait Control {
     fn poll(&mut self) -> Option<Command>;
     /// Waits for the next command, at most this long; returns early when the run is to end.
     fn wait(&mut self, at_most: Duration) -> Option<Command>;
-    /// Whether the run is to end.
+    /// Returns whether the run is to end.
     fn cancelled(&self) -> bool;
 }

@@ -45,7 +45,7 @@ pub fn faster(gpu: Chosen, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() ->
     }
 }
 
-/// What a device took.
+/// The times that a device took.
 struct Trial {
     step: Duration,
     kernel: Duration,

@@ -29,7 +29,7 @@ use crate::run::{Closed, Event, Sink};
 const EVENTS: usize = 1024;
 /// Pieces of work that wait for the one being analysed at most.
 const WORK: usize = 1;
-/// How often somebody who waits looks whether to go on waiting.
+/// The time after which somebody who waits looks again whether to go on waiting.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Why a queue takes no more.
@@ -49,7 +49,7 @@ impl From<Closed> for Halt {
     }
 }
 
-/// What waits in the queue.
+/// An item that waits in the queue.
 enum Item<W> {
     Event(Event),
     Work(W),
@@ -57,7 +57,7 @@ enum Item<W> {
     Mark(Sender<()>),
 }
 
-/// How long whoever puts in a piece of work had to wait before it could.
+/// The time for which whoever puts in a piece of work had to wait before it could.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waited {
     /// For analyses.
@@ -79,7 +79,7 @@ pub struct EventQueue<W> {
     halt: Option<Halt>,
 }
 
-/// What the two threads share.
+/// The outlet of the queue, which the two threads share.
 struct Outlet<W> {
     telling: Mutex<Telling<W>>,
     /// The thread is not to tell anything any more.
@@ -201,7 +201,7 @@ impl<W: Send + 'static> EventQueue<W> {
         }
     }
 
-    /// Whether the queue still takes something: why not, if not.
+    /// Checks that the queue still takes something.
     ///
     /// # Errors
     /// Why the thread has ended.
@@ -265,13 +265,13 @@ impl<W: Send + 'static> EventQueue<W> {
 }
 
 impl<W> Drop for EventQueue<W> {
-    /// The thread ends after the analysis it is at, of which it tells nothing; nobody waits for it.
+    /// Lets go of the thread, which ends after the analysis it is at and reports nothing of it.
     fn drop(&mut self) {
         self.outlet.is_taken.store(true, Ordering::Relaxed);
     }
 }
 
-/// The life of the thread: tells everything in order, until nobody can put in more.
+/// Runs the thread: reports everything in order, until nobody can put in more.
 fn tell_all<W>(
     outlet: &Outlet<W>,
     work_taken: &Receiver<()>,

@@ -1,4 +1,4 @@
-//! The stretch of training over which a velocity is taken, and what must be kept for it.
+//! The lag of a velocity: the stretch of training over which it is taken, and what must be kept for it.
 //!
 //! The trainer keeps weights this way and the analysis kernels: the same rule, so that both speak of the same lag. No lag
 //! straddles a switch: what a task held is forgotten when it ends, but for the last, which is where the next task starts.
@@ -35,12 +35,12 @@ impl<T> Lagged<T> {
         self.0.push_back((lag.done, item));
     }
 
-    /// What was at the beginning of this lag; none while the lag would reach back over a switch.
+    /// Returns what was at the beginning of this lag; none while the lag would reach back over a switch.
     pub fn before(&self, lag: Lag) -> Option<&T> {
         self.0.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, item)| item)
     }
 
-    /// The same with something else in the place of each thing.
+    /// Maps each thing that is kept.
     pub fn map<U>(&self, change: impl Fn(&T) -> U) -> Lagged<U> {
         Lagged(self.0.iter().map(|(done, item)| (*done, change(item))).collect())
     }

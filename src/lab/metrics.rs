@@ -77,17 +77,17 @@ impl Meter {
         }
     }
 
-    /// The same of a regression to these numbers.
+    /// Makes it the meter of a regression to these numbers.
     pub fn of_values(self, values: Vec<f32>) -> Self {
         Self { values, ..self }
     }
 
-    /// What the outputs on some probes are to be.
+    /// Returns what the outputs on some probes are to be.
     pub fn targets(&self, rows: Range<usize>) -> Targets<'_> {
         Targets::of(&self.labels[rows.clone()], self.values.get(rows).unwrap_or_default())
     }
 
-    /// The same, which also tells how far each kernel is from the infinite-width one.
+    /// Makes it also measure how far each kernel is from the infinite-width one.
     pub fn against(self, limit: Option<Gram>) -> Self {
         let cut = |limit: Gram| self.blocks.iter().map(|(_, rows)| limit.block(rows.clone())).collect();
         Self { limit: limit.map(cut), ..self }
@@ -98,7 +98,7 @@ impl Meter {
         self.limit.as_ref()?.first()
     }
 
-    /// How many probe images there are.
+    /// Returns the number of probe images.
     pub fn probes(&self) -> usize {
         self.labels.len()
     }
@@ -175,7 +175,7 @@ impl Meter {
         row.optimiser = self.geometry(reading, lag);
     }
 
-    /// What is told of the optimiser's kernel, block by block.
+    /// Computes the metrics of the optimiser's kernel, block by block.
     fn geometry(&self, reading: &Reading, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
         let before = self.held.before(lag).and_then(|before| before.optimiser.as_ref());

@@ -89,7 +89,7 @@ impl Pacing {
         self.anchor = None;
     }
 
-    /// How long the step after this epoch still has to wait.
+    /// Returns how long the step after this epoch still has to wait.
     pub fn wait(&mut self, epoch: f64) -> Option<Duration> {
         if !self.paced || self.pace <= 0.0 {
             return None;
@@ -103,7 +103,7 @@ impl Pacing {
         target.checked_duration_since(now).filter(|wait| !wait.is_zero())
     }
 
-    /// Whether the screen could show something new.
+    /// Returns whether the screen could show something new.
     pub fn report_due(&self) -> bool {
         self.reported.elapsed() >= REPORT_EVERY
     }

@@ -35,13 +35,13 @@ use crate::spec::Spec;
 
 /// Events that wait for a reader at most.
 pub const EVENTS: usize = 32;
-/// How often a worker that waits for its reader looks whether the reader is still there.
+/// The time after which a worker that waits for its reader looks again whether the reader is still there.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Called after each event, from a thread of the worker.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
 
-/// What a worker is to do.
+/// A job of a worker: the run that it trains.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub spec: Spec,
@@ -53,7 +53,7 @@ pub struct Job {
 /// A laboratory as the worker runs it: the live run, or whatever a test wants to see fail.
 pub type Lab = Box<dyn FnOnce(&mut dyn Control, Box<dyn Sink + Send>) + Send>;
 
-/// A running thread. Dropping it cancels the run and joins the thread.
+/// The handle of a running laboratory. Dropping it cancels the run and joins the thread.
 pub struct Worker {
     commands: Arc<CommandQueue>,
     /// `None` only while dropping.
@@ -67,7 +67,7 @@ impl Worker {
         Self::start_with(job, threads::usable(), waker)
     }
 
-    /// The same with so many threads to compute.
+    /// Starts a run with so many threads to compute.
     pub(crate) fn start_with(job: Job, threads: usize, waker: Waker) -> Self {
         let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
             live::run(&job.spec, job.device, job.paced, control, sink);
@@ -153,7 +153,7 @@ impl Worker {
         self.commands.cancel();
     }
 
-    /// Whether the thread has ended (its last events may still be waiting).
+    /// Returns whether the thread has ended (its last events may still be waiting).
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -245,7 +245,7 @@ struct EventSender {
     reported: Arc<Reported>,
 }
 
-/// What was reported, for a failure that cannot say it itself.
+/// The last that was reported, for a failure that cannot say it itself.
 #[derive(Default)]
 struct Reported {
     /// The last step.

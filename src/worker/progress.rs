@@ -19,7 +19,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Of these runs, of which some are done already.
+    /// Begins with these runs, of which some are done already.
     pub fn new(runs: &[StudyRun], is_done: impl Fn(usize) -> bool) -> Self {
         let each: Vec<f64> = runs.iter().map(|run| cost(run).0).collect();
         let total = each.iter().sum::<f64>().max(1.0);
@@ -40,7 +40,7 @@ impl Progress {
         self.weights.iter().zip(&self.reached).map(|(weight, share)| weight * share).sum::<f64>().min(1.0)
     }
 
-    /// How many runs have come to an end, and how many there are.
+    /// Returns how many runs have come to an end, and how many there are.
     pub fn done(&self) -> (usize, usize) {
         (self.reached.iter().filter(|share| **share >= 1.0).count(), self.reached.len())
     }
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-/// What a run will take on this machine, roughly.
+/// An estimate of what a run will take on this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Of the whole run.
@@ -72,7 +72,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of a run that costs so much. Measures for a moment how fast this machine is.
+    /// Estimates a run that costs so much. Measures for a moment how fast this machine is.
     pub fn of(spec: &Spec, cost: &Cost) -> Self {
         let speed = flops();
         let reaches = spec.network.outline().map_or(REACHED, |program| program.reaches());
@@ -97,7 +97,7 @@ pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
     runs.into_iter().map(|run| cost(run).1).max().unwrap_or(0)
 }
 
-/// How many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
+/// Returns how many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
 pub fn fitting(asked: usize, largest: u64) -> usize {
     let held = usize::try_from(memory_available() / largest.max(1)).unwrap_or(usize::MAX);
     asked.min(held.max(1))

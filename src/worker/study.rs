@@ -38,7 +38,7 @@ pub struct PendingRun {
     pub predict: bool,
 }
 
-/// What happens in a study.
+/// A message of a study: what has happened in it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// A run has begun, or come as far as this share of its steps.
@@ -179,7 +179,7 @@ impl Slot {
         failed("the training thread ended without a word".to_owned())
     }
 
-    /// What the learners make of a run. A panic in there is the run's and not the study's.
+    /// Evaluates the learners of a run. A panic in there is the run's and not the study's.
     fn learn(&self, waiting: &PendingRun, lesson: &Lesson) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());

@@ -26,7 +26,7 @@ use crate::storage::{FIGURES, FolderError, StudyFolder};
 /// Reports that wait for a reader at most.
 const REPORTS: usize = 64;
 
-/// What happens while the runs of a study are done.
+/// An event of a study: what happens while its runs are done.
 #[derive(Clone, Debug)]
 pub enum StudyEvent {
     /// A run has begun, or come as far as this share of its steps.
@@ -117,7 +117,7 @@ pub fn finish(
     folder.write_table().map(drop)
 }
 
-/// What a study service is to do with the study `spec` and the folder `out`.
+/// An order for a study service: what it is to do with the study `spec` and the folder `out`.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub spec: Spec,
@@ -136,7 +136,7 @@ pub enum Work {
     Draw,
 }
 
-/// How a run of a study stands that has ended.
+/// The summary of a run that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunSummary {
     pub diverged: bool,
@@ -144,7 +144,7 @@ pub struct RunSummary {
     pub headline: String,
 }
 
-/// What a study service reports. The last report is [`Report::Refused`] or [`Report::Over`].
+/// A report of a study service. The last report is [`Report::Refused`] or [`Report::Over`].
 #[derive(Clone, Debug)]
 pub enum Report {
     /// The folder was read: all runs of the study, and what is known of those that have ended. Once, before all others.
@@ -176,7 +176,7 @@ pub enum Report {
     Over,
 }
 
-/// Work as the service's thread does it: a test or a bench may hand in its own.
+/// A job as the service's thread does it: a test or a bench may hand in its own.
 pub type StudyJob = Box<dyn FnOnce(&AtomicBool, &mut dyn FnMut(Report) -> bool) + Send>;
 
 /// A study service at work. Dropping the handle cancels and does not wait.

@@ -23,7 +23,7 @@ use crate::ntk::{jacobian, layerwise};
 use crate::spec::{KernelWork, NetworkSpec, Plan, Said, SaidError, memory_available};
 use crate::storage::{WeightsFile, WeightsFileError, read_regular, words};
 
-/// How a kernel is computed.
+/// The method by which a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Layer by layer: what the program does everywhere.
@@ -105,7 +105,7 @@ pub struct Gram {
     notes: Vec<String>,
 }
 
-/// How a kernel would be computed layer by layer.
+/// The plan by which a kernel would be computed layer by layer.
 #[derive(Clone, Debug)]
 pub struct Explained {
     /// Names of the layers, in the order of the forward pass and of the plan's parts.
@@ -191,7 +191,7 @@ impl Gram {
         self.tensors.iter().map(|(_, size)| size).sum()
     }
 
-    /// How the kernel would be computed layer by layer.
+    /// Plans how the kernel would be computed layer by layer.
     pub fn explain(&self) -> Explained {
         let (layers, plan, work) = layerwise::explain(&self.network, &self.images, self.others.as_ref(), &self.request);
         let wanted = layers.iter().map(|layer| self.tensors.iter().any(|(name, _)| layer_of(name) == *layer)).collect();

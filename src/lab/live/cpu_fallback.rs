@@ -36,7 +36,7 @@ impl CpuFallback {
         Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
     }
 
-    /// Whether it is time for a new copy.
+    /// Returns whether it is time for a new copy.
     pub fn is_due(&self) -> bool {
         self.made.elapsed().mul_f64(COPYING) >= self.took
     }

@@ -28,7 +28,7 @@ pub(super) struct Finite {
     predictors: Option<Predictors>,
 }
 
-/// The same in plain numbers.
+/// The state of a [`Finite`] in plain numbers.
 pub(super) struct FiniteState {
     learner: LearnerState,
     trail: Lagged<Vec<Vec<f32>>>,

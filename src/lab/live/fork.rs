@@ -20,13 +20,13 @@ pub(super) struct KeptRun {
 }
 
 impl KeptRun {
-    /// Whether the run was in the program's own memory: a future that timed the devices anew might go elsewhere.
+    /// Returns whether the run was in the program's own memory: a future that timed the devices anew might go elsewhere.
     pub fn is_on_host(&self) -> bool {
         self.trainer.is_on_host
     }
 }
 
-/// The trainer's part of it.
+/// The trainer's part of a kept state.
 pub(super) struct TrainerState {
     /// With all changes: those that have happened, and then those still to come.
     pub spec: Spec,

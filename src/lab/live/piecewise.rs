@@ -22,7 +22,7 @@ pub(super) struct Piecewise {
     pub every: f64,
 }
 
-/// The same in plain numbers.
+/// The state of a [`Piecewise`] in plain numbers.
 #[derive(Clone)]
 pub(super) struct PiecewiseState {
     linearised: LinearisedState,

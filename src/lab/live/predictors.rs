@@ -27,7 +27,7 @@ pub const SETTLED_PER_CLASS: usize = 100;
 /// And of all classes together: Θ(X, X) is solved in one piece, without being asked whether to go on.
 const SETTLED: usize = 1000;
 
-/// What is trained beside the network of a run, and what the regressions have said at the last switch.
+/// The predictors of a run: what is trained beside its network, and what the regressions have said at the last switch.
 pub(super) struct Predictors {
     linearised: Vec<(Predictor, Linearised)>,
     piecewise: Option<Piecewise>,
@@ -67,7 +67,7 @@ pub(super) struct Predicted {
 }
 
 impl Predictors {
-    /// At the very start of a run; also why there is no infinite-width prediction, if there is none. `None` when cancelled.
+    /// Begins at the very start of a run; returns also why there is no infinite-width prediction, if there is none. `None` when cancelled.
     pub fn new(
         learner: &Learner,
         (spec, data): (&Spec, &Prepared),
@@ -145,7 +145,7 @@ impl Predictors {
         }
     }
 
-    /// What each says of the test images of each task, and of the probes; `None` when `cancelled` says so.
+    /// Computes what each says of the test images of each task, and of the probes; `None` when `cancelled` says so.
     pub fn outputs(
         &self,
         learner: &Learner,

@@ -38,7 +38,7 @@ pub(super) trait Subject {
     /// The device that it lives on; `None` where it has no tensor.
     fn device(&self) -> Option<&Device>;
 
-    /// Whether nothing can be lost with its device.
+    /// Returns whether nothing can be lost with its device.
     fn is_on_host(&self) -> bool {
         self.device().is_none_or(is_host)
     }

@@ -29,17 +29,17 @@ use crate::run::{Ending, Event, Ledger, Probe, Row, RunInfo, Sink, SnapshotCost,
 use crate::spec::{Change, Cost, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
 use crate::train::{NoField, StepOutcome};
 
-/// How often a paused run looks whether it is to end.
+/// The time after which a paused run looks again whether it is to end.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
 /// The same while it keeps to its pace.
 const PACE_TICK: Duration = Duration::from_millis(30);
-/// How long a run that was stopped waits for the snapshot that is being analysed.
+/// The time for which a run that was stopped waits for the snapshot that is being analysed.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Opens a device for a run on these images, asking now and then whether it is cancelled.
 pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
 
-/// What a run begins with.
+/// The beginning of a run: what it is given.
 pub(super) struct Beginning<'a> {
     pub spec: &'a Spec,
     /// Where it goes on from.
@@ -362,7 +362,7 @@ impl<'a> Trainer<'a> {
         Ok(outcome)
     }
 
-    /// Whether the coming step has a ledger: asked for, or the first one of a task after others.
+    /// Returns whether the coming step has a ledger: asked for, or the first one of a task after others.
     fn wants_ledger(&mut self, current: &CurrentTask) -> bool {
         let first = current.done == 0 && current.place > 0;
         let wanted = std::mem::take(&mut self.ledger_wanted);
@@ -452,7 +452,7 @@ impl<'a> Trainer<'a> {
         Ok(SnapshotRequest { row, outputs })
     }
 
-    // Commands.
+    // Commands: what a result depends on passes through `apply`.
 
     /// Does between two steps what the spec's script and the user want; waits where the run is paused or ahead of its pace.
     fn between_steps(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {

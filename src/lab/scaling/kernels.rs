@@ -9,7 +9,7 @@ use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::theory::Infinite;
 
-/// Where a kernel comes from: a network, or its limit of infinite width.
+/// The source of a kernel: a network, or its limit of infinite width.
 pub(super) enum KernelSource {
     Network(Box<Network>),
     Infinite(Infinite),

@@ -17,7 +17,7 @@ use crate::run::Point;
 use crate::spec::{Learner as Who, Protocol, Spec};
 use crate::train::{Learner, Terms};
 
-/// What a network is trained on, and by which rules.
+/// A run of the network as a learner: what it is trained on, and by which rules.
 pub(super) struct Run<'a> {
     pub spec: &'a Spec,
     pub data: &'a Prepared,
@@ -59,7 +59,7 @@ pub(super) struct AtEpoch {
 const LOOKS: f64 = 1.05;
 
 impl Trained {
-    /// How it was trained, as a point without errors.
+    /// Says how it was trained, as a point without errors.
     pub fn point(&self, learner: Who) -> Point {
         Point {
             rate: Some(self.rate),
@@ -79,7 +79,7 @@ pub(super) fn start(spec: &Spec, data: &Prepared, split: &Split, observer: &Obse
 }
 
 impl Run<'_> {
-    /// At the best of the rates, then halved until the kernel's drift stands. `place` is what part of the whole work this is:
+    /// Trains at the best of the rates, then halved until the kernel's drift stands. `place` is what part of the whole work this is:
     /// where it begins and how much.
     pub fn tuned(&self, (from, most): (f64, f64), observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let budget = self.spec.tasks.epochs_or_steps(self.epoch_steps());

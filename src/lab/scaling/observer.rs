@@ -15,7 +15,7 @@ pub enum Progress {
 
 /// A shelf keeps blocks of kernels over an interruption.
 pub trait Shelf {
-    /// What was put there under this name.
+    /// Returns what was put there under this name.
     fn get(&self, name: &str) -> Option<Vec<f64>>;
     /// Keeps it; that it cannot be kept only costs time later.
     fn put(&mut self, name: &str, values: &[f64]);

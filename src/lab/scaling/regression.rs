@@ -29,7 +29,7 @@ pub(super) struct Split {
     pub outputs: usize,
 }
 
-/// What a learner says of all of them, row-major [n, C].
+/// The outputs of a learner on all samples of a split, row-major [n, C].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outputs {
     pub train: Vec<f64>,
@@ -44,7 +44,7 @@ pub(super) struct RegressionSetup {
     pub ridge: Ridge,
 }
 
-/// One regression.
+/// A regression that is to be solved.
 pub(super) struct Job<'a> {
     pub kernel: &'a KernelSource,
     pub split: &'a Split,
@@ -189,7 +189,7 @@ impl Job<'_> {
         })
     }
 
-    /// What some regressions say of a set of samples, whose kernel with the training samples is measured once for all of them.
+    /// Computes what some regressions say of a set of samples, whose kernel with the training samples is measured once for all of them.
     fn said(
         &self,
         set: &Set<'_>,
