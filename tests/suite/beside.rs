@@ -12,8 +12,8 @@ use kernelscope::spec::Spec;
 use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
-use kernelscope::ui::app::persisted_state::Saved;
-use kernelscope::ui::overlays::{Look, draw};
+use kernelscope::ui::app::persisted_state::PersistedState;
+use kernelscope::ui::overlays::{RasterRequest, rasterise};
 use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
 use kernelscope::ui::views::View;
 
@@ -192,7 +192,7 @@ fn what_was_open_is_opened_again_at_the_next_start_and_what_is_gone_is_forgotten
     press(&mut harness, "Close first");
     let text = harness.state().saved(&harness.ctx).write();
 
-    let (saved, problems) = Saved::read(&text);
+    let (saved, problems) = PersistedState::read(&text);
     assert_eq!(problems, Vec::<String>::new());
     let mut harness = window(tiny());
     let ctx = harness.ctx.clone();
@@ -454,8 +454,14 @@ fn the_picture_of_many_curves_has_every_point_in_its_place() {
     let red = egui::Color32::RED;
     // The second of the three epochs alone.
     let window = Window { from: 1.0, to: 2.0, pixels: 400 };
-    let look = Look { window, y: (low, high), size: [400, 300], scale: 1.0, lines: vec![(curve.clone(), red, false)] };
-    let image = draw(&look);
+    let look = RasterRequest {
+        window,
+        y: (low, high),
+        size: [400, 300],
+        scale: 1.0,
+        lines: vec![(curve.clone(), red, false)],
+    };
+    let image = rasterise(&look);
     let series = history.series(Block::Task(1), Metric::LambdaMax);
     let mut seen = 0;
     for (epoch, value) in series.into_iter().filter(|(epoch, _)| (1.0..2.0).contains(epoch)) {
@@ -469,7 +475,7 @@ fn the_picture_of_many_curves_has_every_point_in_its_place() {
     assert!(seen >= 4);
     let drawn = image.pixels.iter().filter(|pixel| pixel.a() > 0).count();
     assert!(drawn < 400 * 300 / 20, "a line and not an area: {drawn} pixels");
-    let broken = draw(&Look { lines: vec![(curve, red, true)], ..look });
+    let broken = rasterise(&RasterRequest { lines: vec![(curve, red, true)], ..look });
     let left = broken.pixels.iter().filter(|pixel| pixel.a() > 0).count();
     assert!(left > drawn / 4 && left < drawn * 9 / 10, "{left} of {drawn} pixels are left of a broken line");
 

@@ -14,7 +14,6 @@ use crate::ui::overlays::action::OverlayAction;
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
-use crate::ui::views::View;
 use crate::worker::Command;
 
 /// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
@@ -65,8 +64,9 @@ pub enum RunAction {
 /// Changes where the views stand.
 #[derive(Clone, Copy, Debug)]
 pub enum ViewAction {
-    /// Put this view on screen.
-    Bring(View),
+    /// Put the view of this title on screen. A view is named by its title, as in presets, lessons and layouts: whoever asks for one
+    /// need not know all of them.
+    Bring(&'static str),
     /// Give the window to the view that is meant, or put it back.
     Enlarge,
     /// Give the view that is meant more room in this direction, or less.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use egui::Context;
 
-use super::gram_cache::Shelf;
+use super::gram_cache::GramCache;
 use super::session::{BUDGET, Opened, Session, is_comparable, outline};
 use crate::run::History;
 use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
 use crate::ui::kit::waker::waker;
-use crate::ui::overlays::{Runs, let_go};
+use crate::ui::overlays::{Overlays, let_go};
 use crate::ui::plot::series_cache::Curves;
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::ViewState;
@@ -38,7 +38,7 @@ pub struct CurrentRun {
     curves: Curves,
     reference_curves: Curves,
     pub forks: Forks,
-    /// What is shown before the first run.
+    /// The empty record that is shown before the first run.
     nothing: History,
 }
 
@@ -68,8 +68,8 @@ impl CurrentRun {
     }
 
     /// Returns the record, and beside it what views change while they draw.
-    pub fn parts(&mut self) -> Parts<'_> {
-        Parts {
+    pub fn parts(&mut self) -> RunParts<'_> {
+        RunParts {
             session: self.session.as_ref(),
             history: self.session.as_ref().map_or(&self.nothing, |session| &session.history),
             reference: self.reference.as_ref(),
@@ -150,7 +150,7 @@ impl CurrentRun {
         ctx: &Context,
         spec: &Spec,
         saver: impl FnOnce() -> Option<Saver>,
-        overlays: &mut Runs,
+        overlays: &mut Overlays,
         views: &mut ViewState,
     ) {
         if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
@@ -173,7 +173,7 @@ impl CurrentRun {
     }
 
     /// Lets the run that is shown join the list of runs, if anything was seen of it.
-    pub fn put_aside(&mut self, overlays: &mut Runs, views: &mut ViewState) {
+    pub fn put_aside(&mut self, overlays: &mut Overlays, views: &mut ViewState) {
         let Some(mut session) = self.session.take() else { return };
         let futures = self.forks.take_branches();
         session.retire();
@@ -185,8 +185,8 @@ impl CurrentRun {
         }
         let id = match opened {
             // Its Grams are on disk: only its curves are kept.
-            Some(Opened { name, path, shelf: Some(shelf) }) => {
-                let grams = Some(Arc::clone(shelf.grams()));
+            Some(Opened { name, path, cache: Some(cache) }) => {
+                let grams = Some(Arc::clone(cache.grams()));
                 // Of a single row there is no outline, and nothing to save.
                 let kept = match outline(&history) {
                     Some(outline) => {
@@ -197,7 +197,7 @@ impl CurrentRun {
                 };
                 overlays.add(name, path, Arc::new(kept), grams)
             }
-            Some(Opened { name, path, shelf: None }) => overlays.add(name, path, Arc::new(history), None),
+            Some(Opened { name, path, cache: None }) => overlays.add(name, path, Arc::new(history), None),
             None => {
                 overlays.recent.left(&session);
                 overlays.add(session.own_name(), session.path().cloned(), Arc::new(history), None)
@@ -227,7 +227,7 @@ impl CurrentRun {
 }
 
 /// A run as the views of a frame have it.
-pub struct Parts<'a> {
+pub struct RunParts<'a> {
     pub session: Option<&'a Session>,
     pub history: &'a History,
     pub reference: Option<&'a History>,
@@ -237,9 +237,9 @@ pub struct Parts<'a> {
 }
 
 /// Starts the thread that reads these Grams; none where the system has no thread to give.
-pub fn shelf_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<Shelf> {
+pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<GramCache> {
     let ctx = ctx.clone();
-    Shelf::start(grams?, history, move || ctx.request_repaint())
+    GramCache::start(grams?, history, move || ctx.request_repaint())
         .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
         .ok()
 }

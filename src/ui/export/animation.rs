@@ -23,7 +23,7 @@ use crate::run::{History, Snapshot};
 use crate::storage::write_new;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::theme::Tokens;
-use crate::ui::overlays::Runs;
+use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::{clock, clock::Clock};
 use crate::ui::plot::series_cache::Curves;
@@ -237,7 +237,7 @@ struct Stage {
     press: Option<Press>,
     clock: Clock,
     travel: Travel,
-    runs: Runs,
+    runs: Overlays,
     curves: Curves,
     reference_curves: Curves,
     forks: Forks,
@@ -252,7 +252,7 @@ impl Stage {
             press: None,
             clock: Clock::default(),
             travel: Travel::default(),
-            runs: Runs::default(),
+            runs: Overlays::default(),
             curves: Curves::default(),
             reference_curves: Curves::default(),
             forks: Forks::default(),

@@ -222,7 +222,7 @@ pub fn window(ui: &Ui, scene: &Scene<'_>) -> Window {
     Window { from: scene.range.0, to: scene.range.1, pixels: pixels as usize }
 }
 
-/// Draws the plot and turns gestures into wishes.
+/// Draws the plot and turns gestures into actions.
 pub fn time_plot(
     ui: &mut Ui,
     scene: &mut Scene<'_>,
@@ -258,7 +258,7 @@ fn picture(ui: &Ui, scene: &mut Scene<'_>, plot: &TimePlot, traces: &[Trace], tr
     let window = Window { from: scene.range.0, to: scene.range.1, pixels };
     let over = traces.iter().filter(|trace| trace.over);
     let lines = over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect();
-    scene.runs.pictures.shape(ui, plot.id, lines, window, transform)
+    scene.runs.rasters.shape(ui, plot.id, lines, window, transform)
 }
 
 /// The bare plot: grid, ticks and lines, without those that a picture has.

@@ -1,54 +1,16 @@
-//! A card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
+//! Draws a card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
 
-use egui::{RichText, Ui, Vec2, vec2};
+use egui::{RichText, Ui, vec2};
 
 use super::picture::Picture;
-use super::results::{legend, names};
+use super::results_panel::{legend, names};
 use super::{StudyPage, chart};
-use crate::ui::export::action::What;
-use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::data_table::{Cell, Sheet};
 use crate::ui::kit::widgets::{Card, card_titled};
 use crate::ui::kit::{
     theme,
     theme::{GRID, Tokens},
 };
-
-/// A card to be exported, as large as it stands on the page.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CardOrder {
-    pub title: &'static str,
-    pub size: Vec2,
-    pub what: What,
-}
-
-/// What the window tells the cards of the page, and what they ask.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cards {
-    /// How much thicker curves are than usual.
-    pub thick: f32,
-    /// Whether exported pictures have a light ground.
-    pub light: bool,
-    /// What is to be exported.
-    pub asked: Option<CardOrder>,
-}
-
-impl Default for Cards {
-    fn default() -> Self {
-        Self { thick: 1.0, light: true, asked: None }
-    }
-}
-
-impl Cards {
-    /// Draws the sign by which the card with this title, of this size, is exported.
-    pub fn export(&mut self, header: &mut Ui, title: &'static str, size: Vec2) {
-        match menu(header, title, true, self.light) {
-            Some(Chosen::Export(what)) => self.asked = Some(CardOrder { title, size, what }),
-            Some(Chosen::Light) => self.light = !self.light,
-            None => {}
-        }
-    }
-}
 
 /// Height of the line that says which colour is which value.
 const LINE: f32 = 20.0;

@@ -7,7 +7,7 @@ use crate::run::{Block, History, RunInfo, Snapshot};
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::theme::Tokens;
-use crate::ui::overlays::Runs;
+use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::clock::{Band, Clock};
 use crate::ui::plot::series_cache::Curves;
@@ -23,7 +23,7 @@ pub struct Scene<'a> {
     pub curves: &'a mut Curves,
     pub reference_curves: &'a mut Curves,
     /// The runs that lie over this one.
-    pub runs: &'a mut Runs,
+    pub runs: &'a mut Overlays,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
     /// How much thicker curves are than usual.

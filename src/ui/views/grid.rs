@@ -18,7 +18,7 @@ use super::{
 };
 use crate::run::Block;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::export::action::{ExportAction, Order};
+use crate::ui::export::action::ExportAction;
 
 /// The place, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
 const SPARE: usize = 4;
@@ -194,7 +194,7 @@ pub fn grid(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut ViewState, light: bo
             Some(Wish::Split(dir)) => places.split(place, dir),
             Some(Wish::Close) => places.close(place),
             Some(Wish::Export(what)) => {
-                scene.actions.push(ExportAction::View(Order { view: slot.view, size: slot.rect.size(), what }));
+                scene.actions.push(ExportAction::View { title: slot.view.title(), size: slot.rect.size(), what });
             }
             Some(Wish::Light) => scene.actions.user(UserCommand::LightExports),
             None => {}
