@@ -473,3 +473,18 @@ fn files_use_each_other_in_no_circle() {
         assert!(found == *most, "the circle of {name} (src/{folder}) has {found} files by now: write that number down");
     }
 }
+
+/// The state of the window is a field for each feature, and two files change it: one lays a frame out, the other says what happens
+/// between two frames. A feature changes its own state and knows no window.
+#[test]
+fn the_state_of_the_window_is_small_and_changed_in_two_files() {
+    let all = sources();
+    let is_app = |(_, path, _): &&(String, PathBuf, String)| path == Path::new("ui/app/mod.rs");
+    let text = code(&all.iter().find(is_app).unwrap().2);
+    let fields = text.split("pub struct App {").nth(1).unwrap().split('}').next().unwrap();
+    let count = fields.lines().filter(|line| line.trim_end().ends_with(',')).count();
+    assert!((1..=12).contains(&count), "App has {count} fields: group those that belong together");
+    let changes = |(_, _, text): &&(String, PathBuf, String)| code(text).contains("impl App {");
+    let files: Vec<String> = all.iter().filter(changes).map(|(_, path, _)| path.display().to_string()).collect();
+    assert!(files.len() <= 2, "impl App stands in {files:?}");
+}
