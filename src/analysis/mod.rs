@@ -1,14 +1,21 @@
-//! What is computed from what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws.
+//! What is computed from what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws,
+//! distances between kernels of a run, residuals along a kernel's eigenvectors, comparisons of two moments.
 
 pub mod comparison;
+mod distance_matrix;
 pub(crate) mod kernel_metrics;
 mod learning_curves;
 mod milestones;
+mod moment_comparison;
 mod outcome;
 mod power_laws;
+mod residuals;
 
+pub use distance_matrix::{DistanceMatrix, GrowingDistances, compared_snapshots};
 pub use kernel_metrics::Against;
 pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, Learnt};
 pub use milestones::Sight;
+pub use moment_comparison::{Moment, MomentComparer, MomentComparison};
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 pub use power_laws::{LAWS, Law};
+pub use residuals::{GrowingResiduals, Outputs, Residuals, modes_of, static_kernel_rate};

@@ -216,7 +216,7 @@ fn the_map_in_the_crates_documentation_names_every_folder() {
 const WITHOUT_CIRCLES: &[&str] = &["diagnostics", "train", "ui", "worker"];
 /// Circles that are still there, each with its name, the folder that holds all of it, and its number of files. A number may only
 /// become less.
-const KNOWN_CIRCLES: &[(&str, &str, usize)] = &[("each view and the list of the views", "ui/views", 32)];
+const KNOWN_CIRCLES: &[(&str, &str, usize)] = &[("each view and the list of the views", "ui/views", 29)];
 
 /// The files of the crate as modules, and what they use.
 struct Modules {

@@ -2,8 +2,8 @@
 //! data themselves.
 
 use std::f64::consts::PI;
-use std::time::{Duration, Instant};
 
+use kernelscope::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
 use kernelscope::chart::{Figure, Format, render};
 use kernelscope::data::prepare;
 use kernelscope::math::modes::left;
@@ -11,7 +11,6 @@ use kernelscope::math::plane::Plane;
 use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
 use kernelscope::spec::{INFINITE, Loss, Parametrisation, Source, Spec};
 use kernelscope::ui::plot::series_cache::{Curves, Key, Source as Of, Window};
-use kernelscope::ui::views::modes::worker::{ResidualMap, Residuals, still};
 
 use super::{read_all, start, tiny};
 
@@ -34,15 +33,7 @@ fn full_batch() -> Spec {
 }
 
 fn residuals(history: &History) -> Residuals {
-    let mut map = ResidualMap::start(|| ()).unwrap();
-    let patience = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = map.of(history) {
-            return found.expect("eigenvectors").clone();
-        }
-        assert!(Instant::now() < patience, "no answer");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    GrowingResiduals::default().update(&Outputs::of(history).expect("a run")).expect("eigenvectors")
 }
 
 #[test]
@@ -57,7 +48,7 @@ fn a_residual_goes_mode_by_mode_as_the_standing_kernel_says() {
 fn modes_go_their_way(spec: Spec, classes: usize, wanted: fn(usize, usize) -> f64) {
     let history = history(spec);
     let info = history.info().unwrap();
-    let rate = still(info).expect("all assumptions hold");
+    let rate = static_kernel_rate(info).expect("all assumptions hold");
     let found = residuals(&history);
     assert_eq!(found.times.len(), 41);
     let n = info.probes.len();
@@ -90,7 +81,7 @@ fn a_prediction_is_drawn_only_where_its_assumptions_hold() {
         change(&mut spec);
         RunInfo::clone(history(spec).info().unwrap())
     };
-    assert!(still(&info(&|_| ())).is_ok());
+    assert!(static_kernel_rate(&info(&|_| ())).is_ok());
     let others: [&dyn Fn(&mut Spec); 4] = [
         &|spec| spec.training.batch = 8,
         &|spec| spec.training.momentum = 0.5,
@@ -98,7 +89,7 @@ fn a_prediction_is_drawn_only_where_its_assumptions_hold() {
         &|spec| (spec.tasks.classes, spec.tasks.epochs) = (vec![vec![0, 1], vec![2, 3]], vec![1.0]),
     ];
     let said: Vec<&str> =
-        others.iter().map(|change| still(&info(change)).expect_err("one thing is otherwise")).collect();
+        others.iter().map(|change| static_kernel_rate(&info(change)).expect_err("one thing is otherwise")).collect();
     assert!((1..said.len()).all(|place| !said[..place].contains(&said[place])), "each says what: {said:?}");
 }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use faer::{Mat, Side};
+use kernelscope::analysis::MomentComparer;
 use kernelscope::run::{Event, History, RunState, Snapshot};
 use kernelscope::ui::App;
 use kernelscope::ui::playback::clock::Clock;
 use kernelscope::ui::playback::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
 use kernelscope::ui::views::View;
-use kernelscope::ui::views::moment_comparison::worker::TwoMoments;
 
 use super::ui::{Ui, endless, press, until, window};
 use super::{read_all, start, tiny};
@@ -244,25 +244,16 @@ fn expected(a: &Snapshot, b: &Snapshot, rows: std::ops::Range<usize>, leading: u
 }
 
 #[test]
-fn the_thread_finds_what_loops_and_another_solver_find() {
+fn a_comparison_finds_what_loops_and_another_solver_find() {
     let history = history(u64::MAX);
-    let (told, heard) = crossbeam_channel::bounded(8);
-    let mut thread = TwoMoments::start(move || _ = told.try_send(())).unwrap();
+    let mut comparer = MomentComparer::default();
     let snapshots = history.snapshots();
     let pairs = [(0, snapshots.len() - 1), (3, snapshots.len() - 1), (3, 4)];
     for (rows, leading) in [(0..10, 5), (10..20, 5), (0..20, 10)] {
         for (a, b) in pairs {
             let (a, b) = (&snapshots[a], &snapshots[b]);
             let moments = [Moment::of(a), Moment::of(b)];
-            let patience = Instant::now() + Duration::from_secs(20);
-            let found = loop {
-                if let Some(found) = thread.of(moments.each_ref(), &rows, leading) {
-                    break found;
-                }
-                assert!(Instant::now() < patience, "no answer came");
-                heard.recv_timeout(Duration::from_millis(20)).ok();
-            };
-            let found = found.as_ref().as_ref().unwrap();
+            let found = comparer.compare(rows.clone(), leading, moments).unwrap();
             let expected = expected(a, b, rows.clone(), leading);
             let close = |what: &str, found: f64, expected: f64| {
                 assert!((found - expected).abs() < 1e-7 * (1.0 + expected), "{what}: {found} against {expected}");
@@ -285,15 +276,8 @@ fn the_thread_finds_what_loops_and_another_solver_find() {
         }
     }
     let moment = Moment { gram: vec![f64::NAN; 400].into(), ..Moment::of(&snapshots[0]) };
-    let broken = [&Moment { step: 1_000_000, ..moment }, &Moment::of(&snapshots[1])];
-    let patience = Instant::now() + Duration::from_secs(20);
-    let words = loop {
-        if let Some(found) = thread.of(broken, &(0..20), 10) {
-            break found.as_ref().as_ref().unwrap_err().clone();
-        }
-        assert!(Instant::now() < patience, "no answer came");
-        heard.recv_timeout(Duration::from_millis(20)).ok();
-    };
+    let broken = [Moment { step: 1_000_000, ..moment }, Moment::of(&snapshots[1])];
+    let words = comparer.compare(0..20, 10, broken).unwrap_err();
     assert!(words.contains("diverged"), "{words}");
 }
 

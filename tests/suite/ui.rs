@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::analysis::{GrowingDistances, compared_snapshots};
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
 use kernelscope::run::{Block, Ending, Event, History, Metric, RunState};
 use kernelscope::spec::{NetworkSpec, PRESETS, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
+use kernelscope::ui::kit::background_task::BackgroundTask;
 use kernelscope::ui::playback::clock::{Clock, bands};
 use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
 use kernelscope::ui::views::View;
-use kernelscope::ui::views::distances::worker::DistanceMap;
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
 use super::{read_all, start, tiny};
@@ -437,22 +438,23 @@ fn the_spikes_of_layers_are_those_of_their_curves() {
     }
 }
 
-/// The thread beside the window finds what all pairs at once give, however often it was asked while the run went on.
+/// What grows with the run is what all pairs at once give, however often it was asked for while the run went on.
 #[test]
 fn distances_grow_with_the_run_to_those_of_all_pairs() {
     let mut spec = tiny();
     spec.kernel.per_epoch = 12;
-    let (told, heard) = crossbeam_channel::bounded(1);
-    let mut map = DistanceMap::start(move || _ = told.try_send(())).unwrap();
+    let mut growing = GrowingDistances::default();
     let (mut history, rows) = (History::default(), 10..20);
     let mut answers = std::collections::BTreeSet::new();
+    let mut update = |history: &History, rows: &std::ops::Range<usize>| {
+        let snapshots: Vec<_> = compared_snapshots(history, rows.len()).cloned().collect();
+        growing.update(rows, &snapshots)
+    };
     for event in read_all(&start(spec)) {
         let measured = matches!(event, Event::Snapshot(_));
         history.push(event);
         if measured {
-            map.of(&history, &rows);
-            heard.recv_timeout(Duration::from_millis(50)).ok();
-            answers.extend(map.of(&history, &rows).map(|found| found.times.len()));
+            answers.insert(update(&history, &rows).times.len());
         }
     }
     let block = |gram: &[f64]| {
@@ -460,20 +462,63 @@ fn distances_grow_with_the_run_to_those_of_all_pairs() {
         Gram::symmetrised(10, values).unwrap().0
     };
     let kernels: Vec<Gram> = history.snapshots().iter().map(|snapshot| block(&snapshot.gram)).collect();
-    let patience = Instant::now() + Duration::from_secs(20);
-    let found = loop {
-        if let Some(found) = map.of(&history, &rows).filter(|found| found.times.len() == kernels.len()) {
-            break found.clone();
-        }
-        assert!(Instant::now() < patience, "the last snapshots were never compared");
-        heard.recv_timeout(Duration::from_millis(20)).ok();
-    };
+    let found = update(&history, &rows);
+    assert_eq!(found.times.len(), kernels.len());
     assert!(answers.len() > 2, "it was asked while it grew: {answers:?}");
     let expected = distances(&kernels, Centring::Centred);
     assert!(found.values.iter().zip(&expected).all(|(found, expected)| *found == *expected as f32));
     assert!(found.times.iter().map(|time| time.0).eq(history.snapshots().iter().map(|snapshot| snapshot.row.step)));
-    map.reset();
-    assert!(map.of(&history, &(0..10)).is_none(), "nothing of another record or block is shown");
+    let other = update(&history, &(0..10));
+    assert!(
+        other.values.iter().zip(&found.values).any(|(other, found)| other != found),
+        "nothing of another block is kept"
+    );
+}
+
+/// A task of a view keeps what it was asked for last, and after a reset nothing of what was asked before is seen.
+#[test]
+fn a_background_task_answers_by_key_and_forgets_with_the_run() {
+    let (go, gate) = crossbeam_channel::bounded::<()>(0);
+    let (done, heard) = crossbeam_channel::bounded(8);
+    let ctx = egui::Context::default();
+    ctx.set_request_repaint_callback(move |_| _ = done.try_send(()));
+    let mut task: BackgroundTask<u32, u32, u32> = BackgroundTask::new("test", 2);
+    let begin = |task: &mut BackgroundTask<u32, u32, u32>| {
+        let gate = gate.clone();
+        task.start(&ctx, move |_, request| gate.recv().map_or(0, |()| request * request)).unwrap();
+    };
+    let finish = || {
+        go.send_timeout((), Duration::from_secs(20)).unwrap();
+        heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        // A repaint that was asked for already is not asked for again.
+        for _ in 0..3 {
+            ctx.begin_pass(egui::RawInput::default());
+            _ = ctx.end_pass();
+        }
+    };
+    assert_eq!(task.get(&1, || unreachable!("there is no thread")), None);
+    begin(&mut task);
+    assert_eq!(task.get(&3, || 3), None);
+    // While it works on one request it takes no other.
+    assert_eq!(task.get(&4, || unreachable!("it is busy")), None);
+    finish();
+    assert_eq!(task.get(&5, || 5), None, "the latest request is next");
+    assert_eq!(task.get(&3, || unreachable!("it is known")), Some(&9));
+    finish();
+    assert_eq!(task.get(&5, || unreachable!("it is known")), Some(&25));
+    assert_eq!(task.known().map(|known| known.0).collect::<Vec<_>>(), [5, 3]);
+    assert_eq!(task.get(&6, || 6), None);
+    finish();
+    assert_eq!(task.get(&6, || unreachable!("it is known")), Some(&36));
+    assert_eq!(task.known().map(|known| known.0).collect::<Vec<_>>(), [6, 5], "two are kept");
+    assert_eq!(task.get(&7, || 7), None);
+    task.reset();
+    assert_eq!(task.known().count(), 0);
+    go.send_timeout((), Duration::from_secs(20)).unwrap();
+    begin(&mut task);
+    assert_eq!(task.get(&7, || 8), None, "what was asked before the reset is not an answer");
+    finish();
+    assert_eq!(task.get(&7, || unreachable!("it is known")), Some(&64));
 }
 
 /// What is drawn has every extreme of what was measured, and a curve that grew is the curve drawn anew.

@@ -11,7 +11,7 @@ use crate::ui::lessons::Lessons;
 use crate::ui::overlays::Overlays;
 use crate::ui::playback::SharedTime;
 use crate::ui::study::StudyPage;
-use crate::ui::views::ViewState;
+use crate::ui::views::Grid;
 
 /// The state that decides which commands can be carried out, read only.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Situation<'a> {
     pub settings: &'a SettingsDraft,
     pub run: &'a CurrentRun,
     pub time: &'a SharedTime,
-    pub views: &'a ViewState,
+    pub views: &'a Grid,
     pub overlays: &'a Overlays,
     pub study: &'a StudyPage,
     pub lessons: &'a Lessons,

@@ -18,7 +18,7 @@ use crate::ui::kit::waker::waker;
 use crate::ui::overlays::{Overlays, let_go};
 use crate::ui::plot::series_cache::Curves;
 use crate::ui::shell::toast::Toast;
-use crate::ui::views::ViewState;
+use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
 
@@ -151,7 +151,7 @@ impl CurrentRun {
         spec: &Spec,
         saver: impl FnOnce() -> Option<Saver>,
         overlays: &mut Overlays,
-        views: &mut ViewState,
+        views: &mut Grid,
     ) {
         if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
             self.put_aside(overlays, views);
@@ -173,7 +173,7 @@ impl CurrentRun {
     }
 
     /// Lets the run that is shown join the list of runs, if anything was seen of it.
-    pub fn put_aside(&mut self, overlays: &mut Overlays, views: &mut ViewState) {
+    pub fn put_aside(&mut self, overlays: &mut Overlays, views: &mut Grid) {
         let Some(mut session) = self.session.take() else { return };
         let futures = self.forks.take_branches();
         session.retire();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::run::History;
 use crate::spec::RECORD_BYTES;
 use crate::storage::Grams;
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundThread;
 
 /// Bytes of Grams that stay.
 const STAY: u64 = RECORD_BYTES / 4 * 3;
@@ -23,7 +23,7 @@ type Read = Vec<(u64, Result<Arc<[f64]>, String>)>;
 /// A run's Grams on disk, and the thread that reads them.
 pub struct GramCache {
     grams: Arc<Grams>,
-    thread: Aside<Vec<u64>, Read>,
+    thread: BackgroundThread<Vec<u64>, Read>,
     /// Steps whose Grams are to stay, in the order in which they are read.
     wanted: VecDeque<u64>,
     stay: HashSet<u64>,
@@ -42,7 +42,7 @@ impl GramCache {
         let wanted: VecDeque<u64> = stay(history, grams.bytes()).into();
         let from = Arc::clone(&grams);
         let read = move |steps: Vec<u64>| steps.into_iter().map(|step| (step, from.read(step))).collect();
-        let thread = Aside::start("grams", read, wake)?;
+        let thread = BackgroundThread::start("grams", read, wake)?;
         let stay = wanted.iter().copied().collect();
         Ok(Self { grams, thread, wanted, stay, passed: VecDeque::new(), failed: HashSet::new() })
     }
@@ -55,7 +55,7 @@ impl GramCache {
     /// Puts what has been read into the record and asks for more: first for what is looked at. Says what could not be read.
     pub fn tick(&mut self, history: &mut History, looked_at: &[u64]) -> Option<String> {
         let mut said = None;
-        for (step, read) in self.thread.answer().into_iter().flatten() {
+        for (step, read) in self.thread.response().into_iter().flatten() {
             match read {
                 Ok(gram) => {
                     history.set_gram(step, gram);
@@ -94,7 +94,7 @@ impl GramCache {
             }
         }
         if !steps.is_empty() {
-            self.thread.order(steps);
+            self.thread.request(steps);
         }
     }
 }

@@ -42,9 +42,9 @@ use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
 use super::study::{self, StudyPage};
-use super::views::context::Scene;
+use super::views::Grid;
+use super::views::context::ViewContext;
 use super::views::forks::jobs::Forks;
-use super::views::{self, ViewState};
 use crate::run::History;
 use crate::spec::Spec;
 use crate::ui::app::action_queue::Actions;
@@ -70,7 +70,7 @@ pub struct App {
     pub(super) settings: SettingsDraft,
     pub(super) run: CurrentRun,
     pub(super) time: SharedTime,
-    pub(super) views: ViewState,
+    pub(super) views: Grid,
     pub(super) overlays: Overlays,
     pub(super) study: StudyPage,
     pub(super) lessons: Lessons,
@@ -90,7 +90,7 @@ impl App {
             settings: SettingsDraft::new(spec),
             run: CurrentRun::new(start),
             time: SharedTime::default(),
-            views: ViewState::default(),
+            views: Grid::default(),
             overlays: Overlays::default(),
             lessons: Lessons::default(),
             exports: Exports::default(),
@@ -195,7 +195,7 @@ impl App {
     }
 
     /// Returns what the views keep, and where they stand.
-    pub fn views(&self) -> &ViewState {
+    pub fn views(&self) -> &Grid {
         &self.views
     }
 
@@ -389,7 +389,7 @@ impl App {
         let RunParts { session, history, reference, curves, reference_curves, forks } = self.run.parts();
         let flops = session.and_then(|session| measured_flops(&session.history));
         let cursor = self.time.clock.cursor(history);
-        let mut scene = Scene {
+        let mut scene = ViewContext {
             history,
             reference,
             clock: &self.time.clock,
@@ -463,7 +463,7 @@ impl App {
                     timeline::show(ui, &mut scene, available);
                 });
             if !(paper && self.exports.rehearses_panels()) {
-                views::grid(ui, &mut scene, &mut self.views, self.exports.light);
+                self.views.show(ui, &mut scene, self.exports.light);
             }
             for order in self.exports.orders() {
                 self.exports.take(ui.ctx(), &mut scene, &mut self.views, &file_name(session), order);

@@ -9,7 +9,7 @@ use egui::Context;
 
 use super::persisted_state::PersistedState;
 use crate::storage::KeptFile;
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::shell::toast::Toast;
 
 /// No more than one file in so long.
@@ -45,7 +45,7 @@ pub fn find(file: &KeptFile) -> RestoredState {
 /// The thread that writes, and what it was last given.
 pub struct StateWriter {
     file: KeptFile,
-    thread: Option<Aside<String, Option<String>>>,
+    thread: Option<BackgroundThread<String, Option<String>>>,
     given: PersistedState,
     at: Instant,
     failed: bool,
@@ -56,7 +56,7 @@ impl StateWriter {
     pub fn new(file: KeptFile, ctx: &Context, read: PersistedState) -> Self {
         let (own, waked) = (file.clone(), ctx.clone());
         let work = move |text: String| own.write(&text).err().map(|err| err.to_string());
-        let thread = Aside::start("window state", work, move || waked.request_repaint());
+        let thread = BackgroundThread::start("window state", work, move || waked.request_repaint());
         let thread = thread.inspect_err(|err| log::warn!("the window's state is written at its end only: {err}")).ok();
         Self { file, thread, given: read, at: Instant::now(), failed: false }
     }
@@ -64,12 +64,12 @@ impl StateWriter {
     /// To be called in every frame with the state of now; what is to be said, once, when it cannot be kept.
     pub fn note(&mut self, ctx: &Context, saved: PersistedState) -> Option<Toast> {
         let thread = self.thread.as_mut()?;
-        let refused = thread.answer().flatten();
+        let refused = thread.response().flatten();
         if saved != self.given {
             let left = PAUSE.saturating_sub(self.at.elapsed());
             if !left.is_zero() {
                 ctx.request_repaint_after(left);
-            } else if thread.order(saved.write()) {
+            } else if thread.request(saved.write()) {
                 (self.given, self.at) = (saved, Instant::now());
             }
         }
@@ -83,7 +83,7 @@ impl StateWriter {
         // First the thread ends what it has in hand, so that it cannot write an older state over this one.
         let patience = Instant::now() + PAUSE;
         while let Some(thread) = self.thread.as_mut().filter(|thread| thread.is_busy())
-            && thread.answer().is_none()
+            && thread.response().is_none()
             && Instant::now() < patience
         {
             std::thread::sleep(Duration::from_millis(2));

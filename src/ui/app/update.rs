@@ -192,7 +192,7 @@ impl App {
             ExportAction::Window => self.exports.order_window(),
             ExportAction::Animation => {
                 let (name, history) = (file_name(self.session()), self.history().clone());
-                let toast = self.exports.animate(ctx, &name, history, self.views.for_film());
+                let toast = self.exports.animate(ctx, &name, history, self.views.choices());
                 self.shell.say(toast);
             }
             ExportAction::CancelAnimation => self.exports.cancel_film(),

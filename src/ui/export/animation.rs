@@ -27,9 +27,9 @@ use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::{clock, clock::Clock};
 use crate::ui::plot::series_cache::Curves;
-use crate::ui::views::context::Scene;
+use crate::ui::views::Grid;
+use crate::ui::views::context::ViewContext;
 use crate::ui::views::forks::jobs::Forks;
-use crate::ui::{views, views::ViewState};
 use crate::worker::Waker;
 
 /// Size of a frame.
@@ -46,7 +46,7 @@ const REST: u16 = 200;
 /// What the animation is of.
 pub struct Reel {
     pub history: History,
-    pub views: ViewState,
+    pub views: Grid,
     pub theme: Theme,
     /// Of the file, without its ending.
     pub stem: String,
@@ -136,7 +136,7 @@ fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> 
     shared.all.store(snapshots.len(), Ordering::Relaxed);
     let cancelled = || shared.cancelled.load(Ordering::Relaxed);
     let mut stage = Stage::of(reel);
-    stage.reel.views.prepare_film(&snapshots, cancelled);
+    stage.reel.views.widen_over(&snapshots, cancelled);
     let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
         return Err(io::Error::other("there is no snapshot"));
     };
@@ -264,7 +264,7 @@ impl Stage {
         let history = &self.reel.history;
         self.clock.seek(snapshot.row.epoch);
         let tokens = Tokens::in_theme(self.reel.theme == Theme::Dark);
-        let mut scene = Scene {
+        let mut scene = ViewContext {
             history,
             reference: None,
             clock: &self.clock,
@@ -284,7 +284,7 @@ impl Stage {
             sheet: None,
         };
         let views = &mut self.reel.views;
-        let draw = |ui: &mut Ui| views::on_film(ui, &mut scene, views);
+        let draw = |ui: &mut Ui| views.show_frame(ui, &mut scene);
         let first = self.press.is_none();
         let plate: Plate = if first {
             self.darkroom.develop(SIZE, self.reel.theme, draw)

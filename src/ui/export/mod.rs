@@ -21,14 +21,14 @@ pub use action::What;
 
 use super::app::actions::ShellAction;
 use super::app::session::Session;
-use super::kit::background_task::Aside;
+use super::kit::background_task::BackgroundThread;
 use super::kit::data_table::Sheet;
 use super::kit::theme::Tokens;
 use super::kit::waker::waker;
 use super::shell::toast::Toast;
 use super::study::{CardExport, StudyPage};
-use super::views::context::Scene;
-use super::views::{self, View, ViewState};
+use super::views::context::ViewContext;
+use super::views::{Grid, View};
 use crate::chart::without_zeros;
 use crate::run::History;
 use crate::spec::{Spec, preset_of};
@@ -72,7 +72,7 @@ pub struct Exports {
     /// Passes that the picture of the window still needs, one a frame.
     window: u8,
     darkroom: Option<Darkroom>,
-    writer: Option<Aside<Job, Written>>,
+    writer: Option<BackgroundThread<Job, Written>>,
     waiting: VecDeque<Job>,
     film: Option<Film>,
 }
@@ -186,20 +186,20 @@ impl Exports {
     }
 
     /// Exports a view of this scene, whose run has this name.
-    pub fn take(&mut self, ctx: &Context, scene: &mut Scene<'_>, state: &mut ViewState, name: &str, order: ViewExport) {
+    pub fn take(&mut self, ctx: &Context, scene: &mut ViewContext<'_>, grid: &mut Grid, name: &str, order: ViewExport) {
         let ViewExport { view, size, what } = order;
         let numbers = matches!(what, What::Csv | What::Copy);
         let theme = self.theme(ctx.theme());
         let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
-        state.forget_textures();
+        grid.forget_textures();
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
             scene.sheet = numbers.then(Sheet::default);
             scene.paper = true;
-            views::on_paper(ui, scene, state, view);
+            grid.show_on_paper(ui, scene, view);
         });
-        state.forget_textures();
+        grid.forget_textures();
         let ground = scene.tokens.card;
         (scene.tokens, scene.paper) = (tokens, false);
         let sheet = scene.sheet.take().unwrap_or_default();
@@ -220,7 +220,7 @@ impl Exports {
     /// Hands on what waits, and tells what was done.
     pub fn tick(&mut self, waker: impl Fn() -> Waker) -> Vec<Toast> {
         let mut toasts = Vec::new();
-        if let Some(answer) = self.writer.as_mut().and_then(Aside::answer) {
+        if let Some(answer) = self.writer.as_mut().and_then(BackgroundThread::response) {
             toasts.push(told(answer));
         }
         if let Some(answer) = self.film.as_ref().and_then(Film::answer) {
@@ -228,7 +228,7 @@ impl Exports {
             toasts.extend(answer.transpose().map(told));
         }
         if self.writer.is_none() && !self.waiting.is_empty() {
-            match Aside::start("exports", write, waker()) {
+            match BackgroundThread::start("exports", write, waker()) {
                 Ok(writer) => self.writer = Some(writer),
                 Err(err) => {
                     self.waiting.clear();
@@ -239,14 +239,14 @@ impl Exports {
         if let Some(writer) = self.writer.as_mut().filter(|writer| !writer.is_busy())
             && let Some(job) = self.waiting.pop_front()
         {
-            writer.order(job);
+            writer.request(job);
         }
         toasts
     }
 
     /// Whether something is on its way that is not yet a file.
     pub fn is_busy(&self) -> bool {
-        let writes = self.writer.as_ref().is_some_and(Aside::is_busy) || !self.waiting.is_empty();
+        let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
         writes || !self.orders.is_empty() || self.window > 0 || self.film.is_some()
     }
 
@@ -263,7 +263,7 @@ impl Exports {
             if !self.is_busy() {
                 return said;
             }
-            let writes = self.writer.as_ref().is_some_and(Aside::is_busy) || !self.waiting.is_empty();
+            let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
             if !writes || Instant::now() > patience {
                 said.push("a picture was not saved: the window closed before it was written".to_owned());
                 return said;
@@ -273,7 +273,7 @@ impl Exports {
     }
 
     /// Begins the animation of a run of this name, with these views.
-    pub fn animate(&mut self, ctx: &Context, name: &str, history: History, views: ViewState) -> Option<Toast> {
+    pub fn animate(&mut self, ctx: &Context, name: &str, history: History, views: Grid) -> Option<Toast> {
         let reel = Reel { stem: format!("{name}-animation"), history, views, theme: self.theme(ctx.theme()) };
         match Film::start(reel, self.folder.clone(), waker(ctx)) {
             Ok(film) => {

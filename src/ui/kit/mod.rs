@@ -1,7 +1,7 @@
 //! What every part of the window draws with: theme, icons, formats, tables, background work.
 
 pub mod appearance;
-pub(crate) mod background_task;
+pub mod background_task;
 pub mod data_table;
 pub mod format;
 pub mod highlight;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::PlotTransform;
 
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::plot::series_cache::{Visible, Window};
 
 /// From so many curves on they are drawn as a picture; fewer are lines like all others.
@@ -44,7 +44,7 @@ impl PartialEq for RasterRequest {
 
 /// The picture of one plot and the thread that draws it.
 struct OverlayRaster {
-    thread: Aside<Arc<RasterRequest>, ColorImage>,
+    thread: BackgroundThread<Arc<RasterRequest>, ColorImage>,
     asked: Arc<RasterRequest>,
     shown: Option<(TextureHandle, Arc<RasterRequest>)>,
 }
@@ -70,7 +70,7 @@ impl OverlayRasters {
         let request =
             RasterRequest { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
         let Some(picture) = self.of(ui, plot, &request) else { return Shape::Noop };
-        if let Some(image) = picture.thread.answer() {
+        if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
             let request = Arc::clone(&picture.asked);
             match &mut picture.shown {
@@ -83,7 +83,7 @@ impl OverlayRasters {
         }
         if *picture.asked != request && !picture.thread.is_busy() {
             let request = Arc::new(request);
-            if picture.thread.order(Arc::clone(&request)) {
+            if picture.thread.request(Arc::clone(&request)) {
                 picture.asked = request;
             }
         }
@@ -93,7 +93,7 @@ impl OverlayRasters {
     fn of(&mut self, ui: &Ui, plot: &'static str, request: &RasterRequest) -> Option<&mut OverlayRaster> {
         if !self.0.contains_key(plot) {
             let ctx = ui.ctx().clone();
-            match Aside::start(
+            match BackgroundThread::start(
                 "picture",
                 |request: Arc<RasterRequest>| rasterise(&request),
                 move || ctx.request_repaint(),

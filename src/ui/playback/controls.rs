@@ -8,7 +8,7 @@ use super::{Mark, PER_SECOND, Round, SPEEDS, Which, colour};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 
 /// Width of the buttons, in points.
 pub const WIDTH: f32 = 118.0;
@@ -17,7 +17,7 @@ const ROW: f32 = 19.0;
 const GAP: f32 = 2.0;
 
 /// Draws the buttons: playing above, moments below.
-pub fn controls(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect, available: &[UserCommand]) {
+pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available: &[UserCommand]) {
     let top = Rect::from_min_size(rect.left_center() - vec2(0.0, ROW + GAP / 2.0), vec2(rect.width(), ROW));
     let layout = egui::Layout::left_to_right(egui::Align::Center);
     let row = |ui: &mut Ui, rect: Rect, name: &str| {
@@ -28,7 +28,7 @@ pub fn controls(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect, available: &[Use
     };
     let upper = &mut row(ui, top, "playback");
     let playing = scene.travel.playback.is_playing();
-    let command = |ui: &mut Ui, scene: &mut Scene<'_>, command: UserCommand, icon: Icon, lit: bool| {
+    let command = |ui: &mut Ui, scene: &mut ViewContext<'_>, command: UserCommand, icon: Icon, lit: bool| {
         let mut button = IconButton { primary: lit, ..IconButton::of(ui, command, icon) };
         match (command, scene.travel.round()) {
             (UserCommand::Play, _) if lit => button.name = "Stop playing",
@@ -65,7 +65,7 @@ pub fn controls(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect, available: &[Use
 }
 
 /// Draws A or B as a button, lit in its colour once it is chosen.
-fn letter(ui: &mut Ui, scene: &mut Scene<'_>, which: Which, command: UserCommand, enabled: bool) {
+fn letter(ui: &mut Ui, scene: &mut ViewContext<'_>, which: Which, command: UserCommand, enabled: bool) {
     let chosen = scene.travel.marks.moment(which);
     let (text, fill) = match chosen {
         Some(_) => (scene.tokens.card, colour(scene.tokens, which)),
@@ -83,7 +83,7 @@ fn letter(ui: &mut Ui, scene: &mut Scene<'_>, which: Which, command: UserCommand
 }
 
 /// Draws the marks, A and B and the stretch that is played round, upon the strip of the run.
-pub fn flags(ui: &mut Ui, scene: &mut Scene<'_>, strip: Rect, x: impl Fn(f64) -> f32) {
+pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f64) -> f32) {
     let (tokens, travel) = (scene.tokens, scene.travel);
     if let Some((from, to)) = travel.stretch(scene.clock, scene.history) {
         let bar = Rect::from_x_y_ranges(x(from)..=x(to), (strip.bottom() - 3.0)..=strip.bottom()).intersect(strip);
@@ -106,7 +106,7 @@ pub fn flags(ui: &mut Ui, scene: &mut Scene<'_>, strip: Rect, x: impl Fn(f64) ->
 }
 
 /// Draws one mark: a click goes there, the right button removes it.
-fn flag(ui: &mut Ui, scene: &mut Scene<'_>, mark: Mark, strip: Rect, x: f32) {
+fn flag(ui: &mut Ui, scene: &mut ViewContext<'_>, mark: Mark, strip: Rect, x: f32) {
     let place = Rect::from_center_size(pos2(x + 2.0, strip.center().y), vec2(11.0, strip.height()));
     let response = ui.interact(place, ui.scope_id().with(("mark", mark.step)), Sense::click());
     let name = format!("Mark at epoch {:.2}", mark.epoch);

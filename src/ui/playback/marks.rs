@@ -3,10 +3,9 @@
 //! Guarantees: a mark is a step, so that it outlives the snapshot it was set at, which a long run may thin away; A and B keep
 //! their kernels, so that what is compared stays exactly what it was.
 
-use std::sync::Arc;
-
 use egui::Color32;
 
+pub use crate::analysis::Moment;
 use crate::run::Snapshot;
 use crate::ui::kit::theme::Tokens;
 
@@ -15,24 +14,6 @@ use crate::ui::kit::theme::Tokens;
 pub struct Mark {
     pub step: u64,
     pub epoch: f64,
-}
-
-/// A moment with its kernel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moment {
-    pub step: u64,
-    pub epoch: f64,
-    /// The task being trained, by number.
-    pub task: usize,
-    /// Row-major [n, n].
-    pub gram: Arc<[f64]>,
-}
-
-impl Moment {
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let row = &snapshot.row;
-        Self { step: row.step, epoch: row.epoch, task: row.task, gram: Arc::clone(&snapshot.gram) }
-    }
 }
 
 /// One of the two moments.

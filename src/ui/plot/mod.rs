@@ -23,7 +23,7 @@ use super::kit::theme;
 use super::overlays::MANY;
 use super::playback::action::PlaybackAction;
 use super::playback::{Which, colour};
-use super::views::context::Scene;
+use super::views::context::ViewContext;
 use crate::run::{Block, History, MAX_ROWS};
 use crate::ui::plot::axes::AXIS;
 use crate::ui::plot::series_cache::{Curves, Key, Visible, Window, series};
@@ -56,10 +56,16 @@ pub struct Trace {
 
 impl Trace {
     /// The part of a curve in view, and its value at the cursor.
-    pub fn new(scene: &mut Scene<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
-        let cursor = scene.cursor;
-        let told = scene.sheet.as_ref().map(|_| told(scene.history, key, ""));
-        Self { told, ..Self::of((scene.history, scene.curves), name, key, (window, cursor), colour) }
+    pub fn new(
+        context: &mut ViewContext<'_>,
+        name: impl Into<String>,
+        key: Key,
+        window: Window,
+        colour: Color32,
+    ) -> Self {
+        let cursor = context.cursor;
+        let told = context.sheet.as_ref().map(|_| told(context.history, key, ""));
+        Self { told, ..Self::of((context.history, context.curves), name, key, (window, cursor), colour) }
     }
 
     /// The same of any record.
@@ -77,11 +83,11 @@ impl Trace {
     }
 
     /// A curve of each task's block, the first task's on top, over those of other runs.
-    pub fn of_tasks(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
-        let mut traces = Self::of_others(scene, &key, window);
-        for &task in scene.tasks().iter().rev() {
-            let colour = scene.tokens.task(task);
-            let trace = Self::new(scene, task.to_string(), key(Block::Task(task)), window, colour);
+    pub fn of_tasks(context: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+        let mut traces = Self::of_others(context, &key, window);
+        for &task in context.tasks().iter().rev() {
+            let colour = context.tokens.task(task);
+            let trace = Self::new(context, task.to_string(), key(Block::Task(task)), window, colour);
             traces.push(Self { width: if task == 1 { 1.8 } else { 1.2 }, ..trace });
         }
         traces
@@ -118,22 +124,22 @@ impl Trace {
     }
 
     /// The same curve of the run before this one.
-    pub fn faint(scene: &mut Scene<'_>, key: Key, window: Window) -> Option<Self> {
-        let history = scene.reference?;
-        let curves: &mut Curves = scene.reference_curves;
+    pub fn faint(context: &mut ViewContext<'_>, key: Key, window: Window) -> Option<Self> {
+        let history = context.reference?;
+        let curves: &mut Curves = context.reference_curves;
         let visible = curves.visible(history, key, window);
-        let colour = scene.tokens.faint.gamma_multiply(0.8);
-        let told = scene.sheet.as_ref().map(|_| told(history, key, "run before: "));
+        let colour = context.tokens.faint.gamma_multiply(0.8);
+        let told = context.sheet.as_ref().map(|_| told(history, key, "run before: "));
         let (name, style, span) = ("run before".to_owned(), Style::Solid, visible.span);
         Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false, span })
     }
 
     /// Returns the curves of the run before and of all runs that lie over this one, of one task's probes.
-    pub fn of_others(scene: &mut Scene<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
-        let mut traces: Vec<Self> = Self::faint(scene, key(Block::Task(1)), window).into_iter().collect();
-        let (cursor, dark) = (scene.cursor, scene.tokens.dark);
-        let (lit, key) = (scene.runs.lit, key(scene.runs.block));
-        let list = scene.runs.list_mut();
+    pub fn of_others(context: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+        let mut traces: Vec<Self> = Self::faint(context, key(Block::Task(1)), window).into_iter().collect();
+        let (cursor, dark) = (context.cursor, context.tokens.dark);
+        let (lit, key) = (context.runs.lit, key(context.runs.block));
+        let list = context.runs.list_mut();
         // Of many the whole curves go into a picture, whatever stretch is in view: zooming costs the window nothing.
         let many = list.iter().filter(|overlay| !overlay.hidden).count() > MANY;
         let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
@@ -217,15 +223,15 @@ pub struct TimePlot {
 }
 
 /// The stretch in view and the pixels it has in a plot that fills this ui.
-pub fn window(ui: &Ui, scene: &Scene<'_>) -> Window {
+pub fn window(ui: &Ui, context: &ViewContext<'_>) -> Window {
     let pixels = (ui.available_width() - AXIS).max(16.0) * ui.pixels_per_point();
-    Window { from: scene.range.0, to: scene.range.1, pixels: pixels as usize }
+    Window { from: context.range.0, to: context.range.1, pixels: pixels as usize }
 }
 
 /// Draws the plot and turns gestures into actions.
 pub fn time_plot(
     ui: &mut Ui,
-    scene: &mut Scene<'_>,
+    context: &mut ViewContext<'_>,
     plot: &TimePlot,
     traces: &[Trace],
     marks: &[Mark],
@@ -234,45 +240,51 @@ pub fn time_plot(
     let span = traces.iter().filter_map(|trace| trace.span).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let settle = if plot.log { format::settle } else { format::settle_linear };
     let (low, high) = plot.limits.unwrap_or_else(|| settle(span.unwrap_or((0.0, plot.least)), plot.least));
-    let range = scene.range;
-    if let Some(sheet) = &mut scene.sheet {
+    let range = context.range;
+    if let Some(sheet) = &mut context.sheet {
         sheet.curves(traces, plot.log, range);
     }
     // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
-    let many = !scene.paper && traces.iter().filter(|trace| trace.over).count() > MANY;
-    let shown = show(ui, scene, plot, traces, (low, high), many);
+    let many = !context.paper && traces.iter().filter(|trace| trace.over).count() > MANY;
+    let shown = show(ui, context, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
-    let others = if many { picture(ui, scene, plot, traces, &shown.0) } else { Shape::Noop };
-    paint_bands(ui, scene, &shown.0, behind, others);
+    let others = if many { picture(ui, context, plot, traces, &shown.0) } else { Shape::Noop };
+    paint_bands(ui, context, &shown.0, behind, others);
     if span.is_none() {
-        empty(ui, scene, frame);
+        empty(ui, context, frame);
     }
-    overlay(ui, scene, plot, &shown.0, traces, marks);
-    gestures(scene, &shown.1, &shown.0, ui);
+    overlay(ui, context, plot, &shown.0, traces, marks);
+    gestures(context, &shown.1, &shown.0, ui);
     shown.0
 }
 
 /// The many curves of other runs.
-fn picture(ui: &Ui, scene: &mut Scene<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
+fn picture(
+    ui: &Ui,
+    context: &mut ViewContext<'_>,
+    plot: &TimePlot,
+    traces: &[Trace],
+    transform: &PlotTransform,
+) -> Shape {
     let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
-    let window = Window { from: scene.range.0, to: scene.range.1, pixels };
+    let window = Window { from: context.range.0, to: context.range.1, pixels };
     let over = traces.iter().filter(|trace| trace.over);
     let lines = over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect();
-    scene.runs.rasters.shape(ui, plot.id, lines, window, transform)
+    context.runs.rasters.shape(ui, plot.id, lines, window, transform)
 }
 
 /// The bare plot: grid, ticks and lines, without those that a picture has.
 fn show(
     ui: &mut Ui,
-    scene: &Scene<'_>,
+    context: &ViewContext<'_>,
     plot: &TimePlot,
     traces: &[Trace],
     (low, high): (f64, f64),
     many: bool,
 ) -> (PlotTransform, Response) {
-    let (from, to) = scene.range;
+    let (from, to) = context.range;
     let (log, span) = (plot.log, high - low);
-    let axis = axes::left(scene.tokens, (low, high), move |value| format::tick(value, span, log));
+    let axis = axes::left(context.tokens, (low, high), move |value| format::tick(value, span, log));
     let shown = axes::over_time(ui, plot.id, plot.height, (from, to), plot.ticks)
         .custom_y_axes(vec![axis])
         .y_grid_spacer(format::spacer(log, axes::ticks_up(plot.height)))
@@ -288,7 +300,7 @@ fn show(
                     };
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
                     let line =
-                        line.id((place, piece)).color(trace.colour).width(scene.thick * trace.width).style(style);
+                        line.id((place, piece)).color(trace.colour).width(context.thick * trace.width).style(style);
                     // Bands are quick to draw where points crowd, but ragged where they do not.
                     plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
                 }
@@ -298,18 +310,18 @@ fn show(
 }
 
 /// The tasks as coloured grounds and their switches as lines, behind everything.
-fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
+fn paint_bands(ui: &Ui, context: &ViewContext<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
     let frame = *transform.frame();
-    let tokens = scene.tokens;
+    let tokens = context.tokens;
     let mut shapes = vec![Shape::rect_filled(frame, 2.0, tokens.well)];
-    for band in &scene.bands {
+    for band in &context.bands {
         let (left, right) = (transform.position_from_point_x(band.start), transform.position_from_point_x(band.end));
         let rect = Rect::from_min_max(pos2(left, frame.top()), pos2(right, frame.bottom())).intersect(frame);
         if rect.width() > 0.0 {
             shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
         }
         if band.start > 0.0 && frame.x_range().contains(left) {
-            let stroke = Stroke::new(scene.thick, if band.planned { tokens.hairline } else { tokens.faint });
+            let stroke = Stroke::new(context.thick, if band.planned { tokens.hairline } else { tokens.faint });
             let line = [pos2(left, frame.top()), pos2(left, frame.bottom())];
             if band.planned {
                 shapes.extend(Shape::dashed_line(&line, stroke, 3.0, 3.0));
@@ -323,54 +335,61 @@ fn paint_bands(ui: &Ui, scene: &Scene<'_>, transform: &PlotTransform, behind: Sh
 }
 
 /// Cursor, the values at it, and notes, above everything.
-fn overlay(ui: &Ui, scene: &Scene<'_>, plot: &TimePlot, transform: &PlotTransform, traces: &[Trace], marks: &[Mark]) {
+fn overlay(
+    ui: &Ui,
+    context: &ViewContext<'_>,
+    plot: &TimePlot,
+    transform: &PlotTransform,
+    traces: &[Trace],
+    marks: &[Mark],
+) {
     let frame = *transform.frame();
     // What marks a point at an edge is whole.
-    let painter = ui.painter().with_clip_rect(frame.expand(5.0 * scene.thick));
+    let painter = ui.painter().with_clip_rect(frame.expand(5.0 * context.thick));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
         let font = egui::FontId::proportional(9.5);
-        let unit = painter.layout_no_wrap(scene.time_unit().to_owned(), font, scene.tokens.weak);
+        let unit = painter.layout_no_wrap(context.time_unit().to_owned(), font, context.tokens.weak);
         let rect = Align2::RIGHT_BOTTOM.anchor_size(at, unit.size());
         // Curves and the cursor pass behind it.
-        painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, scene.tokens.well.gamma_multiply(0.75));
+        painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, context.tokens.well.gamma_multiply(0.75));
         let at = rect.min;
-        painter.galley(at, unit, scene.tokens.weak);
+        painter.galley(at, unit, context.tokens.weak);
     }
-    cursor(&painter, scene, transform);
-    let x = transform.position_from_point_x(scene.cursor);
-    if !scene.history.rows().is_empty() {
+    cursor(&painter, context, transform);
+    let x = transform.position_from_point_x(context.cursor);
+    if !context.history.rows().is_empty() {
         // A hundred dots would hide what they are on.
         for trace in traces.iter().filter(|trace| !trace.over) {
             if let Some(now) = trace.now {
                 let at = pos2(x, transform.position_from_point_y(now));
-                painter.circle(at, 2.5 * scene.thick, trace.colour, Stroke::new(1.0, scene.tokens.well));
+                painter.circle(at, 2.5 * context.thick, trace.colour, Stroke::new(1.0, context.tokens.well));
             }
         }
     }
     for mark in marks {
         let at = pos2(transform.position_from_point_x(mark.epoch), transform.position_from_point_y(mark.y));
-        note(&painter, scene, frame, at, mark);
+        note(&painter, context, frame, at, mark);
     }
 }
 
 /// The time cursor and the two moments that are compared, all the height of the plot.
-pub fn cursor(painter: &egui::Painter, scene: &Scene<'_>, transform: &PlotTransform) {
+pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &PlotTransform) {
     let frame = transform.frame();
-    let x = transform.position_from_point_x(scene.cursor);
-    let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
-    painter.vline(x, frame.y_range(), Stroke::new(scene.thick, scene.tokens.cursor.gamma_multiply(strength)));
+    let x = transform.position_from_point_x(context.cursor);
+    let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };
+    painter.vline(x, frame.y_range(), Stroke::new(context.thick, context.tokens.cursor.gamma_multiply(strength)));
     for which in Which::BOTH {
-        if let Some(moment) = scene.travel.marks.moment(which) {
+        if let Some(moment) = context.travel.marks.moment(which) {
             let x = transform.position_from_point_x(moment.epoch);
             let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, colour(scene.tokens, which)), 2.0, 4.0));
+            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, colour(context.tokens, which)), 2.0, 4.0));
         }
     }
 }
 
 /// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.
-fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark: &Mark) {
+fn note(painter: &egui::Painter, context: &ViewContext<'_>, frame: Rect, at: Pos2, mark: &Mark) {
     if !frame.x_range().contains(at.x) {
         return;
     }
@@ -382,26 +401,26 @@ fn note(painter: &egui::Painter, scene: &Scene<'_>, frame: Rect, at: Pos2, mark:
         min.x = (at.x - 5.0 - size.x).max(frame.left() + 1.0);
     }
     min.y = min.y.clamp(frame.top() + 1.0, (frame.bottom() - size.y - 1.0).max(frame.top() + 1.0));
-    painter.rect_filled(Rect::from_min_size(min, size).expand(1.0), 2.0, scene.tokens.well.gamma_multiply(0.75));
+    painter.rect_filled(Rect::from_min_size(min, size).expand(1.0), 2.0, context.tokens.well.gamma_multiply(0.75));
     painter.circle_stroke(at, 3.5, Stroke::new(1.5, mark.colour));
     painter.galley(min, galley, mark.colour);
 }
 
 /// What a plot without data says.
-fn empty(ui: &Ui, scene: &Scene<'_>, frame: Rect) {
-    let text = match scene.history.rows() {
+fn empty(ui: &Ui, context: &ViewContext<'_>, frame: Rect) {
+    let text = match context.history.rows() {
         [] => "",
         // What does not move has no place on a logarithmic axis.
-        _ if scene.stands_still() => "At infinite width nothing moves here",
+        _ if context.stands_still() => "At infinite width nothing moves here",
         _ => "Not measured here",
     };
-    ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), scene.tokens.faint);
+    ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), context.tokens.faint);
 }
 
 /// Scrub, pan, zoom.
-pub fn gestures(scene: &mut Scene<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
+pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
     let epoch_at = |pos: Pos2| transform.value_from_position(pos).x;
-    let actions = &mut *scene.actions;
+    let actions = &mut *context.actions;
     if response.double_clicked() {
         actions.user(UserCommand::Follow);
         return;

@@ -8,7 +8,7 @@ use crate::ui::app::commands::UserCommand;
 use crate::ui::app::session::Session;
 use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::settings::checked::Checked;
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 
 /// A message, what to do next, and how the run can begin again.
 struct Message {
@@ -48,7 +48,7 @@ fn tenth(rate: f64) -> f64 {
 }
 
 /// Draws the banner, if something is to be said; `rate` is the learning rate of the settings.
-pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
+pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
     let Some(message) = message(scene, session, checked, rate) else { return };
     let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });
     let frame = Frame::new()
@@ -90,7 +90,7 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, session: Option<&Session>, (chec
     });
 }
 
-fn message(scene: &Scene<'_>, session: Option<&Session>, checked: &Checked, rate: f64) -> Option<Message> {
+fn message(scene: &ViewContext<'_>, session: Option<&Session>, checked: &Checked, rate: f64) -> Option<Message> {
     let tokens = scene.tokens;
     let Some(session) = session else {
         return match checked.problems.first() {

@@ -6,10 +6,10 @@ use crate::run::{Note, SnapshotCost};
 use crate::ui::kit::format;
 use crate::ui::kit::perf_stats::{FrameTimes, Memory};
 use crate::ui::kit::theme;
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 
 /// Draws the status bar; `film` is how much of an animation is made. Returns whether that is to be given up.
-pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
+pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
     let tokens = scene.tokens;
     let mut cancel = false;
     ui.horizontal_centered(|ui| {
@@ -63,7 +63,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, frames: &FrameTimes, memory: &Memory
 }
 
 /// Draws what a snapshot takes: for how long training stood still, and of what parts that is made.
-fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
+fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
     if cost == SnapshotCost::default() {
@@ -102,7 +102,7 @@ fn snapshot(ui: &mut Ui, scene: &Scene<'_>) {
 }
 
 /// Draws the newest note; all of them under the pointer.
-fn notes(ui: &mut Ui, scene: &Scene<'_>) {
+fn notes(ui: &mut Ui, scene: &ViewContext<'_>) {
     let notes = scene.history.notes();
     let Some(last) = notes.iter().rev().find(|note| note.warning).or(notes.last()) else { return };
     let tokens = scene.tokens;

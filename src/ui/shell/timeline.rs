@@ -14,13 +14,13 @@ use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::playback::clock::newest;
 use crate::ui::playback::controls;
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 use crate::ui::{kit::format, plot::axes};
 
 /// Height of the strip with its text.
 pub const HEIGHT: f32 = 52.0;
 
-pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, available: &[UserCommand]) {
+pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, available: &[UserCommand]) {
     let tokens = scene.tokens;
     let rect = ui.available_rect_before_wrap();
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, scene: &mut Scene<'_>, available: &[UserCommand]) {
 }
 
 /// Draws epoch, step and task at the cursor.
-fn read_out(ui: &Ui, scene: &Scene<'_>, rect: Rect) {
+fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
     let painter = ui.painter();
     let tokens = scene.tokens;
     let font = egui::FontId::monospace(theme::HEADING - 2.0);
@@ -60,7 +60,7 @@ fn read_out(ui: &Ui, scene: &Scene<'_>, rect: Rect) {
 }
 
 /// Draws a word while the run is followed; as soon as it is not, a button that cannot be overlooked.
-fn follow_button(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
+fn follow_button(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     let command = UserCommand::Follow;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::right_to_left(egui::Align::Center)));
     if scene.clock.is_following() {
@@ -75,7 +75,7 @@ fn follow_button(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
     }
 }
 
-fn paint(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
+fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     let tokens = scene.tokens;
     let end = scene.bands.last().map_or(1.0, |band| band.end).max(newest(scene.history)).max(1e-6);
     let x = |epoch: f64| rect.left() + (epoch / end) as f32 * rect.width();
@@ -117,7 +117,7 @@ fn paint(ui: &mut Ui, scene: &mut Scene<'_>, rect: Rect) {
 }
 
 /// Draws number and, where there is room, name of a task, below its part of the strip.
-fn name(painter: &egui::Painter, scene: &Scene<'_>, field: Rect, task: usize, bottom: f32) {
+fn name(painter: &egui::Painter, scene: &ViewContext<'_>, field: Rect, task: usize, bottom: f32) {
     let known = scene.info().and_then(|info| info.tasks.get(task - 1));
     let text = known.map_or_else(|| format!("{task}"), |known| format!("{task}  {}", known.name));
     let mut job = LayoutJob::simple_singleline(text, theme::note(), scene.tokens.weak);
@@ -128,7 +128,7 @@ fn name(painter: &egui::Painter, scene: &Scene<'_>, field: Rect, task: usize, bo
 }
 
 /// Draws a tick for each snapshot, where there is room: one mesh, because there may be hundreds.
-fn ticks(painter: &egui::Painter, scene: &mut Scene<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
+fn ticks(painter: &egui::Painter, scene: &mut ViewContext<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
     let colour = scene.tokens.card.gamma_multiply(0.8);
     let mut mesh = Mesh::default();
     let mut last = f32::NEG_INFINITY;

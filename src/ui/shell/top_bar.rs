@@ -16,11 +16,11 @@ use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton, segments};
 use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::study::StudyPage;
 use crate::ui::study::action::StudyAction;
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 
 pub fn show(
     ui: &mut Ui,
-    scene: &mut Scene<'_>,
+    scene: &mut ViewContext<'_>,
     session: Option<&Session>,
     study: &StudyPage,
     preset: Option<&'static Preset>,
@@ -194,7 +194,7 @@ fn opened(session: Option<&Session>) -> String {
 }
 
 /// Draws where the run stands, in words.
-fn state(ui: &mut Ui, scene: &Scene<'_>, session: Option<&Session>) {
+fn state(ui: &mut Ui, scene: &ViewContext<'_>, session: Option<&Session>) {
     let tokens = scene.tokens;
     let history = scene.history;
     let tasks = scene.info().map_or(0, |info| info.spec.tasks.sequence().len());

@@ -14,7 +14,7 @@ use super::chart;
 use super::learning_picture::{Extra, extra, main};
 use super::picture::Picture;
 use crate::analysis::{ErrorKind, Fitted, Learnt};
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::kit::widgets::{Card, card_titled, segments};
 use crate::ui::kit::{
     theme,
@@ -52,7 +52,7 @@ pub struct Learning {
     /// Chosen by the user; else all that was measured.
     window: Option<(f64, f64)>,
     kind: Option<ErrorKind>,
-    aside: Option<Aside<Order, Worked>>,
+    thread: Option<BackgroundThread<Order, Worked>>,
     asked: Option<Question>,
     worked: Option<Worked>,
     drawn: Option<Drawn>,
@@ -77,7 +77,7 @@ impl Learning {
     }
 
     pub fn forget(&mut self) {
-        *self = Self { aside: self.aside.take(), edition: self.edition + 1, ..Self::default() };
+        *self = Self { thread: self.thread.take(), edition: self.edition + 1, ..Self::default() };
     }
 
     /// What there is to see.
@@ -99,20 +99,20 @@ impl Learning {
     /// Hears the thread, and asks it what is not known.
     fn work(&mut self, ui: &Ui) {
         let (Some(question), Some(learnt)) = (self.question(), self.learnt.clone()) else { return };
-        if self.aside.is_none() {
+        if self.thread.is_none() {
             let ctx = ui.ctx().clone();
             let work = |Order { learnt, question }: Order| {
                 let Question { window, kind, .. } = question;
                 let fits = learnt.curves.iter().map(|curve| curve.fitted(kind, window)).collect();
                 Worked { of: question, fits, sentence: learnt.sentence(kind, window) }
             };
-            self.aside = Aside::start("fits", work, move || ctx.request_repaint()).ok();
+            self.thread = BackgroundThread::start("fits", work, move || ctx.request_repaint()).ok();
         }
-        let Some(aside) = &mut self.aside else { return };
-        if let Some(worked) = aside.answer() {
+        let Some(thread) = &mut self.thread else { return };
+        if let Some(worked) = thread.response() {
             self.worked = Some(worked);
         }
-        if self.asked != Some(question) && !aside.is_busy() && aside.order(Order { learnt, question }) {
+        if self.asked != Some(question) && !thread.is_busy() && thread.request(Order { learnt, question }) {
             self.asked = Some(question);
         }
     }

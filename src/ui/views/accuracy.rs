@@ -2,11 +2,12 @@
 
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
-use super::context::Scene;
-use super::pane::Slot;
-use super::tables;
+use super::context::ViewContext;
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::math::forgetting::forgetting;
 use crate::run::{Block, Ending, History, Row, RunState};
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::widgets::segments;
 use crate::ui::kit::{theme, theme::Tokens};
 use crate::ui::plot::legend::{legend, number_legend};
@@ -21,71 +22,94 @@ enum Shown {
     Matrix,
 }
 
-/// Kept between frames.
+/// The view and its choices.
 #[derive(Clone, Default)]
-pub struct AccuracyState {
+pub struct AccuracyView {
     shown: Shown,
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut AccuracyState) {
-    let mut card = slot.card(ui, "");
-    let kinds = [
-        (
-            Shown::Accuracy,
-            "Curves",
-            "Test accuracy: solid among all classes, dashed among the task's own, dotted of a linear probe",
-        ),
-        (Shown::Loss, "Loss", "Training loss (grey) and the loss on the test images of each task"),
-        (Shown::Matrix, "Matrix", "Accuracy on each task after each task, and forgetting"),
-    ];
-    segments(&mut card.header, &mut state.shown, &kinds);
-    let window = window(&card.body, scene);
-    let ui = &mut card.body;
-    let height = ui.available_height();
-    let header = card.header.available_rect_before_wrap();
-    let left = &mut card.header.new_child(egui::UiBuilder::new().max_rect(header));
-    match state.shown {
-        Shown::Accuracy => {
-            let traces = accuracies(scene, window);
-            legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
-            let plot =
-                TimePlot { id: "accuracy", log: false, limits: Some((0.0, 1.04)), least: 1.0, ticks: true, height };
-            time_plot(ui, scene, &plot, &traces, &[]);
-        }
-        Shown::Loss => {
-            let traces = losses(scene, window);
-            number_legend(left, &traces, true);
-            let plot = TimePlot { id: "loss", log: true, limits: None, least: 0.7, ticks: true, height };
-            time_plot(ui, scene, &plot, &traces, &[]);
-        }
-        Shown::Matrix => {
-            let tasks = scene.tasks();
-            let history = scene.history;
-            if let Some(sheet) = &mut scene.sheet {
-                tables::accuracy(sheet, &matrix_of(history), &tasks);
+impl ViewClass for AccuracyView {
+    const TITLE: &str = "Accuracy";
+    const HELP: &str = "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes (masked). Much of \
+                 what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked. Dotted, at each \
+                 epoch's end: a linear probe, a ridge regression learnt anew from what the last layer sees of up to 50 training \
+                 images of each of the task's classes (with intercept; the ridge is the mean square length of the centred \
+                 features, and jitter is added only where it must be): where it stays high, the features still tell the classes apart and only the read-out \
+                 forgot.\n\
+                 “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best accuracy \
+                 a task ever had at a row minus its last.\n\
+                 Chaudhry et al. 2018 (1801.10112).";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 300.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let kinds = [
+            (
+                Shown::Accuracy,
+                "Curves",
+                "Test accuracy: solid among all classes, dashed among the task's own, dotted of a linear probe",
+            ),
+            (Shown::Loss, "Loss", "Training loss (grey) and the loss on the test images of each task"),
+            (Shown::Matrix, "Matrix", "Accuracy on each task after each task, and forgetting"),
+        ];
+        segments(&mut card.header, &mut self.shown, &kinds);
+        let window = window(&card.body, context);
+        let ui = &mut card.body;
+        let height = ui.available_height();
+        let header = card.header.available_rect_before_wrap();
+        let left = &mut card.header.new_child(egui::UiBuilder::new().max_rect(header));
+        match self.shown {
+            Shown::Accuracy => {
+                let traces = accuracies(context, window);
+                legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+                let plot =
+                    TimePlot { id: "accuracy", log: false, limits: Some((0.0, 1.04)), least: 1.0, ticks: true, height };
+                time_plot(ui, context, &plot, &traces, &[]);
             }
-            matrix(ui, scene);
+            Shown::Loss => {
+                let traces = losses(context, window);
+                number_legend(left, &traces, true);
+                let plot = TimePlot { id: "loss", log: true, limits: None, least: 0.7, ticks: true, height };
+                time_plot(ui, context, &plot, &traces, &[]);
+            }
+            Shown::Matrix => {
+                let tasks = context.tasks();
+                let history = context.history;
+                if let Some(sheet) = &mut context.sheet {
+                    write(sheet, &matrix_of(history), &tasks);
+                }
+                matrix(ui, context);
+            }
         }
+    }
+
+    fn show_usual(&mut self) {
+        *self = Self::default();
+    }
+
+    fn choices(&self) -> Self {
+        self.clone()
     }
 }
 
-fn accuracies(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
+fn accuracies(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
     let of = |block| Key { source: Source::Accuracy(number(block)), log: false };
-    let mut traces = Trace::of_others(scene, of, window);
-    for &task in scene.tasks().iter().rev() {
-        let colour = scene.tokens.task(task);
+    let mut traces = Trace::of_others(context, of, window);
+    for &task in context.tasks().iter().rev() {
+        let colour = context.tokens.task(task);
         let probe = Key { source: Source::Probe(task), log: false };
         let mut dotted =
-            Trace::new(scene, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
+            Trace::new(context, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
         (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 1.0, None);
         traces.push(dotted);
         let masked = Key { source: Source::Masked(task), log: false };
         let mut dashed =
-            Trace::new(scene, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
+            Trace::new(context, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
         (dashed.style, dashed.width, dashed.now) = (Style::Dashed, 1.0, None);
         traces.push(dashed);
         traces.push(Trace::new(
-            scene,
+            context,
             task.to_string(),
             Key { source: Source::Accuracy(task), log: false },
             window,
@@ -100,18 +124,18 @@ fn number(block: Block) -> usize {
     if let Block::Task(number) = block { number } else { 1 }
 }
 
-fn losses(scene: &mut Scene<'_>, window: Window) -> Vec<Trace> {
-    let grey = scene.tokens.faint;
-    let mut train = Trace::new(scene, "training", Key { source: Source::TrainLoss, log: true }, window, grey);
+fn losses(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
+    let grey = context.tokens.faint;
+    let mut train = Trace::new(context, "training", Key { source: Source::TrainLoss, log: true }, window, grey);
     train.width = 1.0;
     train.now = None;
     let of = |block| Key { source: Source::TestLoss(number(block)), log: true };
-    let mut traces = Trace::of_others(scene, of, window);
+    let mut traces = Trace::of_others(context, of, window);
     traces.push(train);
-    for &task in scene.tasks().iter().rev() {
-        let colour = scene.tokens.task(task);
+    for &task in context.tasks().iter().rev() {
+        let colour = context.tokens.task(task);
         traces.push(Trace::new(
-            scene,
+            context,
             task.to_string(),
             Key { source: Source::TestLoss(task), log: true },
             window,
@@ -153,11 +177,11 @@ fn lost(matrix: &[MatrixRow]) -> Vec<(usize, f64)> {
     order.iter().copied().zip(forgetting(&columns)).collect()
 }
 
-fn matrix(ui: &mut Ui, scene: &Scene<'_>) {
-    let matrix = matrix_of(scene.history);
-    let tasks = scene.tasks();
+fn matrix(ui: &mut Ui, context: &ViewContext<'_>) {
+    let matrix = matrix_of(context.history);
+    let tasks = context.tasks();
     let rect = ui.available_rect_before_wrap();
-    let tokens = scene.tokens;
+    let tokens = context.tokens;
     if matrix.is_empty() {
         ui.painter().text(rect.center(), Align2::CENTER_CENTER, "No task measured yet", theme::note(), tokens.faint);
         return;
@@ -207,4 +231,15 @@ fn paint_cell(ui: &Ui, field: Rect, accuracy: f64, tokens: &Tokens) {
     let colour = if strong { Color32::WHITE } else { tokens.text };
     let text = format!("{:.0} %", 100.0 * accuracy);
     ui.painter().text(field.center(), Align2::CENTER_CENTER, text, FontId::monospace(10.5), colour);
+}
+
+/// A row per task that was trained, a column per task that was tested.
+fn write(sheet: &mut Sheet, matrix: &[MatrixRow], tasks: &[usize]) {
+    let columns = tasks.iter().map(|task| format!("on {task}"));
+    sheet.head(["task", "ended"].map(str::to_owned).into_iter().chain(columns));
+    for row in matrix {
+        let ended = if row.ended { "yes" } else { "no" };
+        let values = row.accuracy.iter().map(|&value| value.into());
+        sheet.row([row.task.into(), ended.into()].into_iter().chain(values));
+    }
 }

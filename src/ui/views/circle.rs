@@ -8,13 +8,11 @@ use std::f64::consts::PI;
 use egui::{Color32, RichText, Sense, Ui, UiBuilder};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::context::Scene;
-use super::pane::Slot;
-use super::trajectories::Probe;
+use super::context::{Selection, ViewContext, absent};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::math::plane::Point;
 use crate::run::{History, circle, origin, profile};
-use crate::spec::preset;
-use crate::ui::app::actions::RunAction;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
@@ -23,9 +21,13 @@ use crate::ui::plot::axes;
 /// Runs before that are kept at most.
 const KEPT: usize = 12;
 
-/// Kept between frames.
+/// What the view says of a run that has nothing to show here.
+const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
+                the circle; the preset is.";
+
+/// The view and its choices.
 #[derive(Default)]
-pub struct CircleState {
+pub struct CircleView {
     /// Divided by Θ(x₀, x₀).
     relative: bool,
     kept: Vec<Kept>,
@@ -37,11 +39,58 @@ struct Kept {
     end: Vec<(f64, f64)>,
 }
 
-impl CircleState {
-    /// Keeps the lines of a run that another takes the place of.
-    pub fn leave(&mut self, history: &History, probe: Probe) {
+/// One line of the plot.
+struct Drawn {
+    name: &'static str,
+    points: Vec<PlotPoint>,
+    colour: Color32,
+    width: f32,
+    dashed: bool,
+}
+
+impl ViewClass for CircleView {
+    const TITLE: &str = "Circle";
+    const HELP: &str = "For runs on the circle: the kernel Θ(x₀, x(γ)) between one probe x₀ and all others by the angle γ from x₀, at the \
+                 first snapshot (dashed) and at the cursor (solid); in the text's colour, where there is one, at infinite width. x₀ is the probe nearest to \
+                 (1, 0), or the one chosen by a click on its row in the kernel. Restart with another seed or width: the first \
+                 and the last kernel of each run before stay as faint lines. The wider, the nearer to one another and to \
+                 the limit, and the less training moves them.\n\
+                 Jacot, Gabriel, Hongler 2018 (1806.07572), figure 1.";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 330.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "Θ(x₀, x(γ))");
+        let Some(points) = context.info().and_then(circle) else {
+            return absent(&mut card.body, context, ABSENT, Some("circle"));
+        };
+        let scales = [(false, "Θ", "The kernel itself"), (true, "over Θ(x₀, x₀)", "Its shape alone, without its size")];
+        segments(&mut card.header, &mut self.relative, &scales);
+        if !self.kept.is_empty() {
+            let text = RichText::new("forget").size(theme::SMALL);
+            let button = card.header.button(text).on_hover_text("Forget the runs before");
+            if button.clicked() {
+                self.kept.clear();
+            }
+            _ = button.accessible_name("Forget the runs before on the circle");
+        }
+        let from = pane.selection.probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
+        let lines = lines(context, self, &points, from);
+        if let Some(sheet) = &mut context.sheet {
+            sheet.head(["curve", "angle", "value"]);
+            for line in &lines {
+                let name = if line.name.is_empty() { "run before" } else { line.name };
+                line.points.iter().for_each(|at| sheet.row([name.into(), at.x.into(), at.y.into()]));
+            }
+        }
+        let header = &mut card.header;
+        legend(&mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap())), &lines);
+        plot(&mut card.body, context, &lines, points[from]);
+    }
+
+    fn leave(&mut self, history: &History, selection: &Selection) {
         let Some(points) = history.info().and_then(|info| circle(info)) else { return };
-        let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
+        let from = selection.probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
         let snapshots = history.snapshots();
         let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else { return };
         let [start, end] = [first, last].map(|snapshot| profile(&snapshot.gram, &points, from));
@@ -52,46 +101,8 @@ impl CircleState {
     }
 }
 
-/// One line of the plot.
-struct Drawn {
-    name: &'static str,
-    points: Vec<PlotPoint>,
-    colour: Color32,
-    width: f32,
-    dashed: bool,
-}
-
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CircleState, probe: Probe) {
-    let mut card = slot.card(ui, "Θ(x₀, x(γ))");
-    let Some(points) = scene.info().and_then(circle) else {
-        return absent(&mut card.body, scene);
-    };
-    let scales = [(false, "Θ", "The kernel itself"), (true, "over Θ(x₀, x₀)", "Its shape alone, without its size")];
-    segments(&mut card.header, &mut state.relative, &scales);
-    if !state.kept.is_empty() {
-        let text = RichText::new("forget").size(theme::SMALL);
-        let button = card.header.button(text).on_hover_text("Forget the runs before");
-        if button.clicked() {
-            state.kept.clear();
-        }
-        _ = button.accessible_name("Forget the runs before on the circle");
-    }
-    let from = probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
-    let lines = lines(scene, state, &points, from);
-    if let Some(sheet) = &mut scene.sheet {
-        sheet.head(["curve", "angle", "value"]);
-        for line in &lines {
-            let name = if line.name.is_empty() { "run before" } else { line.name };
-            line.points.iter().for_each(|at| sheet.row([name.into(), at.x.into(), at.y.into()]));
-        }
-    }
-    let header = &mut card.header;
-    legend(&mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap())), &lines);
-    plot(&mut card.body, scene, &lines, points[from]);
-}
-
-fn lines(scene: &Scene<'_>, state: &CircleState, points: &[Point], from: usize) -> Vec<Drawn> {
-    let tokens = scene.tokens;
+fn lines(context: &ViewContext<'_>, state: &CircleView, points: &[Point], from: usize) -> Vec<Drawn> {
+    let tokens = context.tokens;
     let drawn = |name, profile: &[(f64, f64)], colour, width, dashed| {
         let at_origin = profile.iter().min_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).map_or(1.0, |point| point.1);
         let scale = if state.relative && at_origin != 0.0 { 1.0 / at_origin } else { 1.0 };
@@ -104,13 +115,13 @@ fn lines(scene: &Scene<'_>, state: &CircleState, points: &[Point], from: usize) 
         lines.push(drawn("", &run.end, tokens.faint, 0.8, false));
     }
     let of = |kernel: &[f64]| profile(kernel, points, from);
-    if let Some(limit) = scene.history.limit() {
+    if let Some(limit) = context.history.limit() {
         lines.push(drawn("n = ∞", &of(limit), tokens.text, 1.2, true));
     }
-    if let Some(first) = scene.history.snapshots().first() {
+    if let Some(first) = context.history.snapshots().first() {
         lines.push(drawn("at the start", &of(&first.gram), tokens.task(1), 1.4, true));
     }
-    if let Some(snapshot) = &scene.snapshot {
+    if let Some(snapshot) = &context.snapshot {
         lines.push(drawn("now", &of(&snapshot.gram), tokens.task(2), 2.0, false));
     }
     lines
@@ -134,8 +145,8 @@ fn legend(ui: &mut Ui, lines: &[Drawn]) {
     }
 }
 
-fn plot(ui: &mut Ui, scene: &Scene<'_>, lines: &[Drawn], origin: Point) {
-    let tokens = scene.tokens;
+fn plot(ui: &mut Ui, context: &ViewContext<'_>, lines: &[Drawn], origin: Point) {
+    let tokens = context.tokens;
     let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.y);
     let (low, high) = values().fold((0.0f64, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
     let (low, high) = if high.is_finite() { format::settle_linear((low, high), 1e-9) } else { (0.0, 1.0) };
@@ -156,7 +167,7 @@ fn plot(ui: &mut Ui, scene: &Scene<'_>, lines: &[Drawn], origin: Point) {
             for (place, line) in lines.iter().enumerate() {
                 let style = if line.dashed { LineStyle::Dashed { length: 4.0 } } else { LineStyle::Solid };
                 let drawn = Line::new(line.name, PlotPoints::Borrowed(&line.points)).id(place).style(style);
-                plot_ui.line(drawn.color(line.colour).width(scene.thick * line.width).allow_hover(false));
+                plot_ui.line(drawn.color(line.colour).width(context.thick * line.width).allow_hover(false));
             }
         });
     let frame = *shown.transform.frame();
@@ -182,16 +193,4 @@ fn angle(value: f64) -> String {
         _ => "",
     }
     .to_owned()
-}
-
-fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
-    ui.add_space(theme::GRID);
-    let text = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
-                the circle; the preset is.";
-    ui.label(RichText::new(text).color(scene.tokens.weak));
-    if let Some(preset) = preset("circle")
-        && ui.button("Start circle").clicked()
-    {
-        scene.actions.push(RunAction::Load(preset));
-    }
 }

@@ -1,19 +1,46 @@
-//! What a view may see while it draws: the record, the shared time, the colours, and a list to put wishes on.
+//! What views see while they draw: the record, the shared time, the colours, and the queue for actions; what is chosen in one
+//! view for others; and the choosers that several views have in their headers.
 
 use std::sync::Arc;
 
+use egui::{RichText, Ui};
+
 use super::forks::jobs::Forks;
 use crate::run::{Block, History, RunInfo, Snapshot};
+use crate::spec::preset;
 use crate::ui::app::action_queue::Actions;
+use crate::ui::app::actions::RunAction;
 use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::theme;
 use crate::ui::kit::theme::Tokens;
+use crate::ui::kit::widgets::choose;
 use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::clock::{Band, Clock};
 use crate::ui::plot::series_cache::Curves;
 
-/// Handed to every view in every frame.
-pub struct Scene<'a> {
+/// The tensor whose part of the kernel is shown alone; none: the whole kernel.
+pub type TensorChoice = Option<Arc<str>>;
+
+/// The probe image that was chosen, by its row; none: the first of each class.
+pub type ProbeChoice = Option<usize>;
+
+/// What is chosen in one view for several.
+pub struct Selection {
+    pub tensor: TensorChoice,
+    pub probe: ProbeChoice,
+    /// The block whose eigenvalues are shown.
+    pub block: Block,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { tensor: None, probe: None, block: Block::Task(1) }
+    }
+}
+
+/// The context of a frame, handed to every view.
+pub struct ViewContext<'a> {
     pub history: &'a History,
     /// The run before this one, without matrices.
     pub reference: Option<&'a History>,
@@ -40,7 +67,7 @@ pub struct Scene<'a> {
     pub sheet: Option<Sheet>,
 }
 
-impl Scene<'_> {
+impl ViewContext<'_> {
     /// Whether this is the infinitely wide network, whose kernel stands still.
     pub fn stands_still(&self) -> bool {
         self.info().is_some_and(|info| info.spec.network.is_infinite())
@@ -86,9 +113,40 @@ impl Scene<'_> {
 }
 
 /// A block in words.
-pub fn block_name(block: Block) -> String {
+fn block_name(block: Block) -> String {
     match block {
         Block::All => "All probes".to_owned(),
         Block::Task(number) => format!("Task {number}"),
+    }
+}
+
+/// A list of tasks to choose from; the first one where the chosen one is not there.
+pub fn choose_task(ui: &mut Ui, context: &ViewContext<'_>, name: &str, task: &mut usize) {
+    let tasks = context.tasks();
+    if !tasks.contains(task) {
+        *task = 1;
+    }
+    let names: Vec<String> = tasks.iter().map(|task| format!("Task {task}")).collect();
+    let options: Vec<(usize, &str)> = tasks.into_iter().zip(names.iter().map(String::as_str)).collect();
+    choose(ui, name, task, &options);
+}
+
+/// A list of blocks to choose from.
+pub fn choose_block(ui: &mut Ui, context: &ViewContext<'_>, name: &str, block: &mut Block) {
+    let mut blocks = vec![Block::All];
+    blocks.extend(context.tasks().into_iter().map(Block::Task));
+    let names: Vec<String> = blocks.iter().map(|&block| block_name(block)).collect();
+    let options: Vec<(Block, &str)> = blocks.into_iter().zip(names.iter().map(String::as_str)).collect();
+    choose(ui, name, block, &options);
+}
+
+/// Says why this run has nothing to show here, with a button that starts the preset that has.
+pub fn absent(ui: &mut Ui, context: &mut ViewContext<'_>, text: &str, has_it: Option<&str>) {
+    ui.add_space(theme::GRID);
+    ui.label(RichText::new(text).color(context.tokens.weak));
+    if let Some(preset) = has_it.and_then(preset)
+        && ui.button(format!("Start {}", preset.name)).clicked()
+    {
+        context.actions.push(RunAction::Load(preset));
     }
 }

@@ -6,20 +6,17 @@
 
 use std::sync::Arc;
 
-use egui::{
-    Align2, Color32, ColorImage, Pos2, Rect, RichText, Shape, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2,
-};
+use egui::{Align2, Color32, ColorImage, Pos2, Rect, Shape, Stroke, TextureHandle, TextureOptions, Ui, pos2, vec2};
 
-use super::context::Scene;
-use super::modes::worker::modes_of;
-use super::pane::Slot;
+use super::context::{ViewContext, absent};
+use super::pane::Pane;
 use super::pixels::Shades;
+use super::view::{Needs, ViewClass};
+use crate::analysis::modes_of;
 use crate::math::modes::Modes;
 use crate::math::plane::Point;
 use crate::run::{Snapshot, cell, grid};
-use crate::spec::preset;
-use crate::ui::app::actions::RunAction;
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
@@ -27,98 +24,106 @@ use crate::ui::kit::theme;
 /// Components shown.
 const COMPONENTS: usize = 6;
 
-/// What is known of one snapshot's kernel.
-struct Found {
+/// What the view says of a run that has nothing to show here.
+const ABSENT: &str = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
+                at the rate of its eigenvalue. This run is not on the disk; the preset is.";
+
+/// The components of one snapshot's kernel.
+struct Components {
     step: u64,
     epoch: f64,
     modes: Result<Modes, String>,
 }
 
-/// Record, row of the picture, snapshot.
-type Order = (u64, usize, Arc<Snapshot>);
+/// Row of the picture, 0 the start and 1 now, and step of the snapshot.
+type Key = (usize, u64);
 
-/// Kept between frames.
-pub struct DiskState {
+/// The view and its choices.
+pub struct DiskView {
     shades: Shades,
-    thread: Option<Aside<Order, (u64, usize, Found)>>,
-    record: u64,
-    /// At the start, and now.
-    found: [Option<Found>; 2],
+    components: BackgroundTask<Key, Arc<Snapshot>, Components>,
     drawn: [Option<(u64, bool, TextureHandle)>; 2],
 }
 
-impl Default for DiskState {
+impl Default for DiskView {
     fn default() -> Self {
-        let shades = Shades::diverging();
-        Self { shades, thread: None, record: 0, found: [None, None], drawn: [None, None] }
+        // One of each row. The start is wanted in every frame, so that it is never the one to go.
+        let components = BackgroundTask::new("components", 2);
+        Self { shades: Shades::diverging(), components, drawn: [None, None] }
     }
 }
 
-impl DiskState {
-    pub fn reset(&mut self) {
-        self.record += 1;
-        (self.found, self.drawn) = ([None, None], [None, None]);
-    }
-
-    /// Lets go of pictures that belong to one egui.
-    pub fn forget_textures(&mut self) {
-        self.drawn = [None, None];
-    }
-
-    /// Takes what was found, and asks for what is missing: the start first.
-    fn ask(&mut self, scene: &Scene<'_>) {
-        let Some(thread) = &mut self.thread else { return };
-        if let Some((record, row, found)) = thread.answer()
-            && record == self.record
-        {
-            self.found[row] = Some(found);
-        }
-        let wanted = [scene.history.snapshots().first(), scene.snapshot.as_ref()];
+impl DiskView {
+    /// Takes what was computed, and asks for what is missing: the start first.
+    fn ask(&mut self, context: &ViewContext<'_>) {
+        let wanted = [context.history.snapshots().first(), context.snapshot.as_ref()];
         for (row, snapshot) in wanted.into_iter().enumerate() {
-            let Some(snapshot) = snapshot.filter(|snapshot| !snapshot.gram.is_empty()) else { continue };
-            if self.found[row].as_ref().is_none_or(|found| found.step != snapshot.row.step) {
-                thread.order((self.record, row, Arc::clone(snapshot)));
-                return;
+            if let Some(snapshot) = snapshot.filter(|snapshot| !snapshot.gram.is_empty()) {
+                self.components.get(&(row, snapshot.row.step), || Arc::clone(snapshot));
             }
         }
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DiskState) {
-    let mut card = slot.card(ui, "v₁, v₂, …");
-    let ui = &mut card.body;
-    let Some((side, points)) = scene.info().and_then(grid) else { return absent(ui, scene) };
-    if state.thread.is_none() {
-        let ctx = ui.ctx().clone();
-        let work = |(record, row, snapshot): Order| {
-            let (step, epoch) = (snapshot.row.step, snapshot.row.epoch);
-            (record, row, Found { step, epoch, modes: modes_of(&snapshot) })
+/// The components of a row: those of the moment before until the newest are there.
+fn of_row(components: &BackgroundTask<Key, Arc<Snapshot>, Components>, row: usize) -> Option<&Components> {
+    components.known().find(|((of, _), _)| *of == row).map(|(_, found)| found)
+}
+
+impl ViewClass for DiskView {
+    const TITLE: &str = "Disk";
+    const HELP: &str = "For runs on the disk, whose probes are a grid: the first eigenvectors of the kernel (not centred) as pictures, \
+                 at the first snapshot and at the cursor, largest eigenvalue first; below each its eigenvalue and share of the trace. \
+                 Blue is negative, red positive, each picture over its own largest entry; the sign is such that this entry is \
+                 positive. Drawn over them: the disk and the curve between the classes. Where features are learnt, the \
+                 leading components turn towards that curve; in a wide network in the NTK parametrisation they stand still.\n\
+                 Baratin et al. 2021 (2008.00938).";
+    const NEEDS: Needs = Needs::Run;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "v₁, v₂, …");
+        let ui = &mut card.body;
+        let Some((side, points)) = context.info().and_then(grid) else {
+            return absent(ui, context, ABSENT, Some("disk"));
         };
-        match Aside::start("components", work, move || ctx.request_repaint()) {
-            Ok(thread) => state.thread = Some(thread),
-            Err(err) => {
-                ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
-                return;
-            }
+        let work = |_: &Key, snapshot: Arc<Snapshot>| {
+            let (step, epoch) = (snapshot.row.step, snapshot.row.epoch);
+            Components { step, epoch, modes: modes_of(&snapshot) }
+        };
+        if let Err(err) = self.components.start(ui.ctx(), work) {
+            ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
+            return;
         }
-    }
-    state.ask(scene);
-    if let Some(sheet) = &mut scene.sheet {
-        sheet.head(["when", "epoch", "component", "eigenvalue", "x", "y", "value"]);
-        for (when, found) in ["start", "now"].into_iter().zip(&state.found) {
-            let Some((epoch, Ok(modes))) = found.as_ref().map(|found| (found.epoch, &found.modes)) else { continue };
-            for (rank, &value) in modes.values().iter().enumerate().take(COMPONENTS) {
-                for (entry, [x, y]) in modes.vector(rank).iter().zip(&points) {
-                    let numbers = [value, *x, *y, *entry].map(Cell::from);
-                    sheet.row([when.into(), epoch.into(), (rank + 1).into()].into_iter().chain(numbers));
+        self.ask(context);
+        if let Some(sheet) = &mut context.sheet {
+            sheet.head(["when", "epoch", "component", "eigenvalue", "x", "y", "value"]);
+            for (row, when) in ["start", "now"].into_iter().enumerate() {
+                let Some((epoch, Ok(modes))) = of_row(&self.components, row).map(|found| (found.epoch, &found.modes))
+                else {
+                    continue;
+                };
+                for (rank, &value) in modes.values().iter().enumerate().take(COMPONENTS) {
+                    for (entry, [x, y]) in modes.vector(rank).iter().zip(&points) {
+                        let numbers = [value, *x, *y, *entry].map(Cell::from);
+                        sheet.row([when.into(), epoch.into(), (rank + 1).into()].into_iter().chain(numbers));
+                    }
                 }
             }
         }
+        draw(ui, context, self, side, &points);
     }
-    draw(ui, scene, state, side, &points);
+
+    fn reset(&mut self) {
+        self.components.reset();
+        self.drawn = [None, None];
+    }
+
+    fn forget_textures(&mut self) {
+        self.drawn = [None, None];
+    }
 }
 
-fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut DiskState, side: usize, points: &[Point]) {
+fn draw(ui: &mut Ui, context: &ViewContext<'_>, state: &mut DiskView, side: usize, points: &[Point]) {
     let rect = ui.available_rect_before_wrap();
     let label = 56.0;
     let (gap, line) = (5.0, 13.0);
@@ -127,23 +132,23 @@ fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut DiskState, side: usize, poin
     let edge = width.min(height).floor().max(8.0);
     for (row, word) in ["start", "now"].into_iter().enumerate() {
         let top = rect.top() + row as f32 * (edge + line + gap);
-        let Some(found) = &state.found[row] else { continue };
+        let Some(found) = of_row(&state.components, row) else { continue };
         let font = theme::note();
         let at = pos2(rect.left(), top + edge / 2.0);
-        ui.painter().text(at - vec2(0.0, 7.0), Align2::LEFT_CENTER, word, font.clone(), scene.tokens.text);
+        ui.painter().text(at - vec2(0.0, 7.0), Align2::LEFT_CENTER, word, font.clone(), context.tokens.text);
         let epoch = format!("{:.1} ep", found.epoch);
-        ui.painter().text(at + vec2(0.0, 7.0), Align2::LEFT_CENTER, epoch, theme::ticks(), scene.tokens.weak);
+        ui.painter().text(at + vec2(0.0, 7.0), Align2::LEFT_CENTER, epoch, theme::ticks(), context.tokens.weak);
         let modes = match &found.modes {
             Ok(modes) => modes,
             Err(message) => {
                 let at = pos2(rect.left() + label, top + edge / 2.0);
-                ui.painter().text(at, Align2::LEFT_CENTER, message, font, scene.tokens.warning);
+                ui.painter().text(at, Align2::LEFT_CENTER, message, font, context.tokens.warning);
                 continue;
             }
         };
-        let key = (found.step, scene.tokens.dark);
+        let key = (found.step, context.tokens.dark);
         if state.drawn[row].as_ref().is_none_or(|drawn| (drawn.0, drawn.1) != key) {
-            let image = picture(modes, points, side, &state.shades, scene.tokens.nan);
+            let image = picture(modes, points, side, &state.shades, context.tokens.nan);
             let texture = ui.ctx().load_texture(format!("components {word}"), image, TextureOptions::NEAREST);
             state.drawn[row] = Some((key.0, key.1, texture));
         }
@@ -160,7 +165,7 @@ fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut DiskState, side: usize, poin
             let text = format!("{} · {share}", format::number(*value));
             let text = if edge > 74.0 { text } else { share };
             let below = pos2(place.center().x, place.bottom() + 1.0);
-            ui.painter().text(below, Align2::CENTER_TOP, text, theme::ticks(), scene.tokens.weak);
+            ui.painter().text(below, Align2::CENTER_TOP, text, theme::ticks(), context.tokens.weak);
         }
     }
 }
@@ -189,16 +194,4 @@ fn outline(ui: &Ui, place: Rect) {
     let curve = (-32..=32).map(|step| f64::from(step) / 32.0).map(|x| (x, 0.5 * (std::f64::consts::PI * x).sin()));
     let inside = curve.filter(|(x, y)| x.hypot(*y) <= 1.0).map(|(x, y)| at(x, y)).collect();
     ui.painter().add(Shape::line(inside, stroke));
-}
-
-fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
-    ui.add_space(theme::GRID);
-    let text = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
-                at the rate of its eigenvalue. This run is not on the disk; the preset is.";
-    ui.label(RichText::new(text).color(scene.tokens.weak));
-    if let Some(preset) = preset("disk")
-        && ui.button("Start disk").clicked()
-    {
-        scene.actions.push(RunAction::Load(preset));
-    }
 }

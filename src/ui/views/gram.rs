@@ -13,25 +13,62 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::atlas::Atlas;
-use super::context::Scene;
-use super::gram_numbers::{Mode, entry, range_of};
-use super::pane::Slot;
-use super::pixels::{Shades, colour_bar, picture};
-use super::program::Chosen;
-use super::tables;
-use super::trajectories::Probe;
+use super::context::{Selection, TensorChoice, ViewContext};
+use super::pane::Pane;
+use super::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
+use super::view::{Needs, ViewClass};
 use crate::run::{Row, RunInfo, Snapshot};
+use crate::ui::kit::data_table::{Cell, Sheet};
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 
-/// Kept between frames.
-pub struct GramState {
+/// What the picture shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Mode {
+    #[default]
+    Kernel,
+    /// K/√(KᵢᵢKⱼⱼ).
+    Cosine,
+    /// K minus the kernel at the last switch.
+    Change,
+}
+
+/// One number of the picture.
+pub(super) fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize, column: usize) -> f64 {
+    let value = gram[row * n + column];
+    match mode {
+        Mode::Kernel => value,
+        Mode::Cosine => value / (gram[row * n + row] * gram[column * n + column]).sqrt(),
+        Mode::Change => value - before.map_or(value, |before| before[row * n + column]),
+    }
+}
+
+/// The range of a picture: its least and greatest number; for a kernel see [`amounts`].
+pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
+    let stride = (n * n / 8192).max(1);
+    let mut seen: Vec<f64> =
+        (0..n * n).step_by(stride).map(|at| value(at / n, at % n)).filter(|v| v.is_finite()).collect();
+    if seen.is_empty() {
+        return None;
+    }
+    match mode {
+        Mode::Change => {
+            seen.iter_mut().for_each(|value| *value = value.abs());
+            nearly_all(&mut seen).map(|most| (-most, most))
+        }
+        Mode::Cosine => Some((seen.iter().copied().fold(f64::INFINITY, f64::min).min(1.0), 1.0)),
+        Mode::Kernel => amounts(&mut seen),
+    }
+}
+
+/// The view and its choices.
+pub struct GramView {
     mode: Mode,
     sequential: Shades,
     diverging: Shades,
     /// Run-wide ranges, one per mode and tensor; they only widen.
-    ranges: HashMap<(Mode, Chosen), (f64, f64)>,
+    ranges: HashMap<(Mode, TensorChoice), (f64, f64)>,
     /// The matrices that were last unpacked, by step and tensor: that at the cursor and that at the last switch.
     unpacked: [Option<Unpacked>; 2],
     drawn: Option<Drawn>,
@@ -43,12 +80,12 @@ type Unpacked = (u64, Arc<str>, Arc<[f64]>);
 
 struct Drawn {
     texture: TextureHandle,
-    key: (u64, Option<u64>, Mode, Chosen, bool),
+    key: (u64, Option<u64>, Mode, TensorChoice, bool),
     /// Entries that are not numbers.
     bad: usize,
 }
 
-impl Default for GramState {
+impl Default for GramView {
     fn default() -> Self {
         Self {
             mode: Mode::default(),
@@ -62,22 +99,7 @@ impl Default for GramState {
     }
 }
 
-impl GramState {
-    pub fn reset(&mut self) {
-        self.ranges.clear();
-        (self.unpacked, self.drawn, self.atlas) = ([None, None], None, None);
-    }
-
-    /// Lets go of pictures that belong to one egui.
-    pub fn forget_textures(&mut self) {
-        (self.drawn, self.atlas) = (None, None);
-    }
-
-    /// What is chosen, without pictures.
-    pub fn chosen(&self) -> Self {
-        Self { mode: self.mode, ranges: self.ranges.clone(), ..Self::default() }
-    }
-
+impl GramView {
     /// Has the range of colours be that of all these snapshots from the first one on.
     pub fn widen_over(&mut self, snapshots: &[Arc<Snapshot>], cancelled: impl Fn() -> bool) {
         let mode = self.mode;
@@ -96,7 +118,7 @@ impl GramState {
     }
 
     /// Has a range hold the numbers of a picture, too.
-    fn widen(&mut self, range: (Mode, Chosen), value: impl Fn(usize, usize) -> f64, n: usize) {
+    fn widen(&mut self, range: (Mode, TensorChoice), value: impl Fn(usize, usize) -> f64, n: usize) {
         if let Some((low, high)) = range_of(range.0, n, value) {
             let known = self.ranges.entry(range).or_insert((low, high));
             *known = (known.0.min(low), known.1.max(high));
@@ -104,7 +126,7 @@ impl GramState {
     }
 
     /// The matrix of a snapshot, whole or of one tensor; `None` where the tensor's is not there.
-    fn matrix(&mut self, place: usize, snapshot: &Snapshot, tensor: &Chosen, n: usize) -> Option<Arc<[f64]>> {
+    fn matrix(&mut self, place: usize, snapshot: &Snapshot, tensor: &TensorChoice, n: usize) -> Option<Arc<[f64]>> {
         let Some(tensor) = tensor else { return Some(Arc::clone(&snapshot.gram)) };
         let step = snapshot.row.step;
         if let Some((known, of, matrix)) = &self.unpacked[place]
@@ -123,67 +145,90 @@ impl GramState {
     }
 }
 
-/// `chosen`: the tensor that is shown alone, and the probe that a click chooses for other views.
-pub fn show(
-    ui: &mut Ui,
-    slot: &mut Slot,
-    scene: &mut Scene<'_>,
-    state: &mut GramState,
-    (chosen, probe): (&mut Chosen, &mut Probe),
-) {
-    let mut card = slot.card(ui, if chosen.is_some() { "of" } else { "" });
-    let modes = [
-        (Mode::Kernel, "K", "The kernel itself"),
-        (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
-        (Mode::Change, "Change", "The kernel minus what it was at the last switch"),
-    ];
-    segments(&mut card.header, &mut state.mode, &modes);
-    back_to_the_whole(&mut card.header, chosen);
-    let ui = &mut card.body;
-    let (Some(info), Some(snapshot)) = (scene.history.info(), scene.snapshot.clone()) else {
-        placeholder(ui, scene);
-        return;
-    };
-    let n = info.probes.len();
-    if n == 0 || snapshot.gram.len() != n * n {
-        // Of a run that was opened and is still on disk.
-        ui.label(egui::RichText::new("Reading this kernel…").color(scene.tokens.weak));
-        return;
+impl ViewClass for GramView {
+    const TITLE: &str = "Kernel";
+    const HELP: &str = "The empirical neural tangent kernel on the probe images, averaged over the C logits:\n\
+                 K(x,x′) = (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩\n\
+                 over all parameters, those of layers that are frozen on the way too; gains and biases of LayerNorm are constants in \
+                 the NTK parametrisation (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and \
+                 columns are ordered by task, then class; one colour range holds for the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last switch. Point at a cell to see its two images.\n\
+                 Jacot, Gabriel, Hongler 2018 (1806.07572).";
+    const NEEDS: Needs = Needs::Kernels;
+    const ONE_LINE: f32 = 250.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, if pane.selection.tensor.is_some() { "of" } else { "" });
+        let Selection { tensor: chosen, probe, .. } = &mut *pane.selection;
+        let modes = [
+            (Mode::Kernel, "K", "The kernel itself"),
+            (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
+            (Mode::Change, "Change", "The kernel minus what it was at the last switch"),
+        ];
+        segments(&mut card.header, &mut self.mode, &modes);
+        back_to_the_whole(&mut card.header, chosen);
+        let ui = &mut card.body;
+        let (Some(info), Some(snapshot)) = (context.history.info(), context.snapshot.clone()) else {
+            placeholder(ui, context);
+            return;
+        };
+        let n = info.probes.len();
+        if n == 0 || snapshot.gram.len() != n * n {
+            // Of a run that was opened and is still on disk.
+            ui.label(egui::RichText::new("Reading this kernel…").color(context.tokens.weak));
+            return;
+        }
+        // Of a run before, whose network had other tensors.
+        if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|told| told.tensor == *tensor)) {
+            *chosen = None;
+        }
+        let Some(matrix) = self.matrix(0, &snapshot, chosen, n) else {
+            let text = "The kernels of single tensors are not carried along: of so many images and tensors they would be too large.";
+            ui.label(egui::RichText::new(text).color(context.tokens.weak));
+            return;
+        };
+        let at_switch = context.at_switch().filter(|before| before.gram.len() == n * n);
+        let before = at_switch.as_ref().and_then(|before| self.matrix(1, before, chosen, n));
+        let shown = Shown {
+            row: &snapshot.row,
+            matrix: &matrix,
+            before: before.as_deref(),
+            before_step: at_switch.as_ref().map(|before| before.row.step),
+            of: chosen.clone(),
+            n,
+        };
+        if let Some(sheet) = &mut context.sheet {
+            let value = |row, column| entry(self.mode, shown.matrix, shown.before, n, row, column);
+            write(sheet, info, value);
+        }
+        let place = matrix_rect(ui.available_rect_before_wrap());
+        draw_matrix(ui, place, context, self, &shown);
+        blocks(ui, place, context, info);
+        if let Some(row) = hover(ui, place, context, self, info, &shown) {
+            // A second click lets go of it.
+            *probe = Some(row).filter(|_| *probe != Some(row));
+        }
+        if let Some(row) = *probe {
+            mark(ui, place, context, row, n);
+        }
+        footer(ui, place, context, self, &shown);
     }
-    // Of a run before, whose network had other tensors.
-    if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|told| told.tensor == *tensor)) {
-        *chosen = None;
+
+    fn reset(&mut self) {
+        self.ranges.clear();
+        (self.unpacked, self.drawn, self.atlas) = ([None, None], None, None);
     }
-    let Some(matrix) = state.matrix(0, &snapshot, chosen, n) else {
-        let text = "The kernels of single tensors are not carried along: of so many images and tensors they would be too large.";
-        ui.label(egui::RichText::new(text).color(scene.tokens.weak));
-        return;
-    };
-    let at_switch = scene.at_switch().filter(|before| before.gram.len() == n * n);
-    let before = at_switch.as_ref().and_then(|before| state.matrix(1, before, chosen, n));
-    let shown = Shown {
-        row: &snapshot.row,
-        matrix: &matrix,
-        before: before.as_deref(),
-        before_step: at_switch.as_ref().map(|before| before.row.step),
-        of: chosen.clone(),
-        n,
-    };
-    if let Some(sheet) = &mut scene.sheet {
-        let value = |row, column| entry(state.mode, shown.matrix, shown.before, n, row, column);
-        tables::of_probes(sheet, info, value);
+
+    fn forget_textures(&mut self) {
+        (self.drawn, self.atlas) = (None, None);
     }
-    let place = matrix_rect(ui.available_rect_before_wrap());
-    draw_matrix(ui, place, scene, state, &shown);
-    blocks(ui, place, scene, info);
-    if let Some(row) = hover(ui, place, scene, state, info, &shown) {
-        // A second click lets go of it.
-        *probe = Some(row).filter(|_| *probe != Some(row));
+
+    fn show_usual(&mut self) {
+        *self = Self::default();
     }
-    if let Some(row) = *probe {
-        mark(ui, place, scene, row, n);
+
+    fn choices(&self) -> Self {
+        Self { mode: self.mode, ranges: self.ranges.clone(), ..Self::default() }
     }
-    footer(ui, place, scene, state, &shown);
 }
 
 /// What the picture is of.
@@ -194,12 +239,12 @@ struct Shown<'a> {
     /// The same at the last switch, and its step.
     before: Option<&'a [f64]>,
     before_step: Option<u64>,
-    of: Chosen,
+    of: TensorChoice,
     n: usize,
 }
 
 /// The tensor that is shown alone, as a button that shows the whole again.
-fn back_to_the_whole(header: &mut Ui, chosen: &mut Chosen) {
+fn back_to_the_whole(header: &mut Ui, chosen: &mut TensorChoice) {
     let Some(tensor) = chosen else { return };
     let text = egui::RichText::new(format!("{tensor} ×")).size(theme::SMALL);
     let button = header.button(text).on_hover_text("Only this tensor's part of the kernel; click to show the whole");
@@ -216,15 +261,15 @@ fn matrix_rect(rect: Rect) -> Rect {
     Rect::from_min_size(pos2((room.left() + (room.width() - side) / 2.0).round(), room.top()), Vec2::splat(side))
 }
 
-fn draw_matrix(ui: &Ui, place: Rect, scene: &Scene<'_>, state: &mut GramState, shown: &Shown<'_>) {
+fn draw_matrix(ui: &Ui, place: Rect, context: &ViewContext<'_>, state: &mut GramView, shown: &Shown<'_>) {
     let (mode, n) = (state.mode, shown.n);
-    let key = (shown.row.step, shown.before_step, mode, shown.of.clone(), scene.tokens.dark);
+    let key = (shown.row.step, shown.before_step, mode, shown.of.clone(), context.tokens.dark);
     if state.drawn.as_ref().is_none_or(|drawn| drawn.key != key) {
         let value = |row: usize, column: usize| entry(mode, shown.matrix, shown.before, n, row, column);
         let range = (mode, shown.of.clone());
         state.widen(range.clone(), value, n);
         let range = state.ranges.get(&range).copied().unwrap_or((0.0, 1.0));
-        let image = picture(n, value, state.shades(), range, scene.tokens.nan);
+        let image = picture(n, value, state.shades(), range, context.tokens.nan);
         let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
         let bad = shown.matrix.iter().filter(|value| !value.is_finite()).count();
         match &mut state.drawn {
@@ -254,13 +299,13 @@ fn task_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
 }
 
 /// Lines between tasks, ticks between classes, names of tasks at the left and below.
-fn blocks(ui: &Ui, place: Rect, scene: &Scene<'_>, info: &RunInfo) {
+fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
     let painter = ui.painter();
     let n = info.probes.len() as f32;
     let cell = place.width() / n;
     let line = Stroke::new(1.0, Color32::from_white_alpha(200));
     for (task, from, to) in task_spans(info) {
-        let colour = scene.tokens.task(task);
+        let colour = context.tokens.task(task);
         let (a, b) = (from as f32 * cell, to as f32 * cell);
         if from > 0 {
             painter.hline(place.x_range(), place.top() + a, line);
@@ -280,14 +325,14 @@ fn blocks(ui: &Ui, place: Rect, scene: &Scene<'_>, info: &RunInfo) {
                 Align2::RIGHT_CENTER,
                 task.to_string(),
                 font,
-                scene.tokens.weak,
+                context.tokens.weak,
             );
         }
     }
     for (at, pair) in info.probes.windows(2).enumerate() {
         if pair[0].label != pair[1].label && pair[0].task == pair[1].task {
             let offset = (at + 1) as f32 * cell;
-            let tick = Stroke::new(1.0, scene.tokens.card);
+            let tick = Stroke::new(1.0, context.tokens.card);
             painter.hline((place.left() - 5.0)..=(place.left() - 2.0), place.top() + offset, tick);
             painter.vline(place.left() + offset, (place.bottom() + 2.0)..=(place.bottom() + 5.0), tick);
         }
@@ -295,7 +340,7 @@ fn blocks(ui: &Ui, place: Rect, scene: &Scene<'_>, info: &RunInfo) {
 }
 
 /// Colour bar and what the picture is of.
-fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown: &Shown<'_>) {
+fn footer(ui: &mut Ui, place: Rect, context: &ViewContext<'_>, state: &GramView, shown: &Shown<'_>) {
     let range = state.ranges.get(&(state.mode, shown.of.clone())).copied().unwrap_or((0.0, 1.0));
     let bar = Rect::from_min_max(pos2(place.left(), place.bottom() + 9.0), pos2(place.right(), place.bottom() + 21.0));
     let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar));
@@ -304,8 +349,8 @@ fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown:
     colour_bar(&mut below, state.shades(), range, [&low, &high]);
     let bad = state.drawn.as_ref().map_or(0, |drawn| drawn.bad);
     let row = shown.row;
-    let (when, step) = (scene.moment(row.epoch), format!(" · step {}", format::count(row.step)));
-    let step = if scene.history.counts_steps() { "" } else { &step };
+    let (when, step) = (context.moment(row.epoch), format!(" · step {}", format::count(row.step)));
+    let step = if context.history.counts_steps() { "" } else { &step };
     let mut text = format!("{when}{step} · task {}", row.task);
     if state.mode == Mode::Change && shown.before.is_none() {
         text = "No switch yet: the change is counted from there".to_owned();
@@ -313,23 +358,23 @@ fn footer(ui: &mut Ui, place: Rect, scene: &Scene<'_>, state: &GramState, shown:
         text += &format!(" · {bad} entries are not numbers");
     }
     let at = pos2(place.center().x, place.bottom() + 24.0);
-    ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), scene.tokens.weak);
+    ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), context.tokens.weak);
 }
 
 /// A sign beside the row of the probe that was chosen.
-fn mark(ui: &Ui, place: Rect, scene: &Scene<'_>, row: usize, n: usize) {
+fn mark(ui: &Ui, place: Rect, context: &ViewContext<'_>, row: usize, n: usize) {
     let y = place.top() + (row as f32 + 0.5) * place.height() / n as f32;
     let tip = pos2(place.right() + 1.0, y);
     let points = vec![tip, tip + vec2(6.0, -3.5), tip + vec2(6.0, 3.5)];
-    ui.painter().add(egui::Shape::convex_polygon(points, scene.tokens.accent, Stroke::NONE));
+    ui.painter().add(egui::Shape::convex_polygon(points, context.tokens.accent, Stroke::NONE));
 }
 
 /// Value, images, classes and tasks of the cell under the pointer; the row that was clicked on.
 fn hover(
     ui: &mut Ui,
     place: Rect,
-    scene: &Scene<'_>,
-    state: &mut GramState,
+    context: &ViewContext<'_>,
+    state: &mut GramView,
     info: &RunInfo,
     shown: &Shown<'_>,
 ) -> Option<usize> {
@@ -342,7 +387,7 @@ fn hover(
     let (row, column) = (at(pos.y - place.top()), at(pos.x - place.left()));
     let value = entry(state.mode, shown.matrix, shown.before, n, row, column);
     let gram = shown.matrix[row * n + column];
-    let cross = Stroke::new(1.0, scene.tokens.accent);
+    let cross = Stroke::new(1.0, context.tokens.accent);
     ui.painter().rect_stroke(
         Rect::from_min_size(place.min + vec2(column as f32, row as f32) * cell, Vec2::splat(cell)).expand(1.0),
         0.0,
@@ -367,7 +412,7 @@ fn hover(
                     let name = info.class_name(of.label);
                     ui.label(name);
                     ui.label(
-                        egui::RichText::new(format!("task {}", of.task)).small().color(scene.tokens.task(of.task)),
+                        egui::RichText::new(format!("task {}", of.task)).small().color(context.tokens.task(of.task)),
                     );
                 });
                 ui.add_space(theme::GRID);
@@ -384,7 +429,21 @@ fn hover(
 }
 
 /// What stands here before the first snapshot.
-fn placeholder(ui: &Ui, scene: &Scene<'_>) {
+fn placeholder(ui: &Ui, context: &ViewContext<'_>) {
     let place = matrix_rect(ui.available_rect_before_wrap());
-    ui.painter().rect(place, 2.0, scene.tokens.well, scene.tokens.line(), egui::StrokeKind::Inside);
+    ui.painter().rect(place, 2.0, context.tokens.well, context.tokens.line(), egui::StrokeKind::Inside);
+}
+
+/// Writes a square over the probes, each row after its place, task and class.
+fn write(sheet: &mut Sheet, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
+    let n = info.probes.len();
+    let columns = (1..=n).map(|place| place.to_string());
+    sheet.head(["probe", "task", "class"].map(str::to_owned).into_iter().chain(columns));
+    let of_row = |row: usize| vec![(row + 1).into(), info.probes[row].task.into(), class(info, info.probes[row].label)];
+    sheet.square(n, value, of_row);
+}
+
+/// The name of a class, or its number where it has none.
+pub(super) fn class(info: &RunInfo, label: usize) -> Cell {
+    info.class_names.get(label).map_or_else(|| label.into(), |name| name.as_str().into())
 }

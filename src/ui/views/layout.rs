@@ -1,7 +1,7 @@
-//! Where the places of the window are: rows and columns whose dividers can be dragged, and how that is kept in a file.
+//! The tree of panes: rows and columns whose dividers can be dragged, and how the layout is kept in a file.
 //!
-//! Guarantees: a view stands in one place only, and there is always at least one place; until the user divides the window, the
-//! places have their usual proportions at every size; a kept layout is taken whole or refused with a sentence.
+//! Guarantees: a view stands in one pane only, and there is always at least one pane; until the user divides the window, the
+//! panes have their usual proportions at every size; a kept layout is taken whole or refused with a sentence.
 
 use egui::{Rect, Vec2, pos2};
 use egui_tiles::{Container, Linear, LinearDir, Shares, SimplificationOptions, Tile, TileId, Tiles, Tree};
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::View;
 use crate::ui::kit::theme::GRID;
 
-/// Between two places.
+/// Between two panes.
 pub const GAP: f32 = 1.5 * GRID;
-/// By how much of a row or column a place grows with a key, and the least share that it leaves to any.
+/// By how much of a row or column a pane grows with a key, and the least share that it leaves to any.
 const NUDGE: f32 = 0.04;
 const LEAST: f32 = 0.1;
 /// A kept layout with parts in parts deeper than this was not made here.
 const DEEPEST: usize = 12;
 
-/// What stands where until somebody says otherwise.
+/// The views of the usual layout, in reading order.
 pub const USUAL: [View; 7] = {
     use View::*;
     [Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy]
@@ -55,19 +55,19 @@ impl Layout {
     /// # Errors
     /// A sentence about what cannot.
     pub fn check(&self) -> Result<(), String> {
-        Places::of(self).map(drop)
+        PaneTree::of(self).map(drop)
     }
 }
 
-/// The places and what stands in them.
+/// The panes and the view in each.
 #[derive(Clone)]
-pub struct Places {
+pub struct PaneTree {
     tree: Tree<View>,
     /// Whether the user has divided the window.
     pub own: bool,
 }
 
-impl Default for Places {
+impl Default for PaneTree {
     fn default() -> Self {
         let mut tiles = Tiles::default();
         let [gram, velocity, scale, alignment, spectrum, waterfall, accuracy] =
@@ -81,9 +81,9 @@ impl Default for Places {
     }
 }
 
-impl Places {
-    /// None, for as long as the others are lent to who draws them.
-    pub fn lent() -> Self {
+impl PaneTree {
+    /// No panes: what the grid holds while it draws the tree, which is then taken out of it.
+    pub fn empty() -> Self {
         Self { tree: Tree::empty(id()), own: false }
     }
 }
@@ -92,9 +92,9 @@ fn id() -> egui::Id {
     egui::Id::unique("places")
 }
 
-impl Places {
-    /// All places in reading order, the large ones first where the layout is the usual one.
-    pub fn all(&self) -> Vec<(TileId, View)> {
+impl PaneTree {
+    /// All panes in reading order, the large ones first where the layout is the usual one.
+    pub fn panes(&self) -> Vec<(TileId, View)> {
         fn collect(tiles: &Tiles<View>, at: TileId, into: &mut Vec<(TileId, View)>) {
             match tiles.get(at) {
                 Some(Tile::Pane(view)) => into.push((at, *view)),
@@ -111,12 +111,12 @@ impl Places {
         all
     }
 
-    /// What stands in them, in reading order.
+    /// The views in them, in reading order.
     pub fn views(&self) -> Vec<View> {
-        self.all().into_iter().map(|(_, view)| view).collect()
+        self.panes().into_iter().map(|(_, view)| view).collect()
     }
 
-    /// Puts a view into a place; the one that stood there goes where this one was, if it was anywhere.
+    /// Puts a view into a pane; the one that stood there goes where this one was, if it was anywhere.
     pub fn put(&mut self, place: TileId, view: View) {
         let Some(stood) = self.tree.tiles.get_pane(&place).copied() else { return };
         if let Some(other) = self.tree.tiles.find_pane(&view) {
@@ -125,9 +125,9 @@ impl Places {
         self.write(place, view);
     }
 
-    /// Puts these views into the places, in reading order.
+    /// Puts these views into the panes, in reading order.
     pub fn set(&mut self, views: &[View]) {
-        for ((place, _), &view) in self.all().into_iter().zip(views) {
+        for ((place, _), &view) in self.panes().into_iter().zip(views) {
             self.write(place, view);
         }
     }
@@ -138,7 +138,7 @@ impl Places {
         }
     }
 
-    /// Divides a place in two; the new one shows the first view that is not on screen. Nothing happens where all are.
+    /// Divides a pane in two; the new one shows the first view that is not on screen. Nothing happens where all are.
     pub fn split(&mut self, place: TileId, dir: LinearDir) {
         let on_screen = self.views();
         let Some(view) = View::ALL.into_iter().find(|view| !on_screen.contains(view)) else { return };
@@ -193,16 +193,16 @@ impl Places {
         }
     }
 
-    /// Gives the room of a place to its neighbours; the last one stays.
+    /// Gives the room of a pane to its neighbours; the last one stays.
     pub fn close(&mut self, place: TileId) {
-        if self.all().len() > 1 {
+        if self.panes().len() > 1 {
             self.tree.remove_recursively(place);
             self.tree.simplify(&SimplificationOptions::default());
             self.own = true;
         }
     }
 
-    /// Gives the places their usual proportions in this rectangle, unless the user has others.
+    /// Gives the panes their usual proportions in this rectangle, unless the user has others.
     pub fn fit(&mut self, rect: Rect) {
         if !self.own
             && let Some(root) = self.tree.root()
@@ -211,7 +211,7 @@ impl Places {
         }
     }
 
-    /// Draws all places; the tree is lent, so that what draws may hold everything else.
+    /// Draws all panes.
     pub fn show(&mut self, ui: &mut egui::Ui, behaviour: &mut impl egui_tiles::Behavior<View>) {
         self.tree.ui(behaviour, ui);
     }
@@ -232,12 +232,12 @@ impl Places {
         let root = read(&layout.window, &mut tiles, 0)?;
         let given = layout.given.iter().map(|title| view(title)).collect::<Result<_, _>>()?;
         let mut places = Self { tree: Tree::new(id(), root, tiles), own: true };
-        // The usual proportions are those of the usual places only.
+        // The usual proportions are those of the usual panes only.
         places.own = layout.own || places.shape() != Self::default().shape();
         Ok((places, given))
     }
 
-    /// How the places lie to one another, whatever stands in them and however large they are.
+    /// How the panes lie to one another, whatever they show and however large they are.
     fn shape(&self) -> String {
         fn shape(part: &Part) -> String {
             let of = |parts: &[Part]| parts.iter().map(shape).collect::<String>();
@@ -299,7 +299,7 @@ fn read(part: &Part, tiles: &mut Tiles<View>, depth: usize) -> Result<TileId, St
     Ok(tiles.insert_container(row))
 }
 
-/// Shares by which the places below this tile come to lie in these rectangles; returns what they cover.
+/// Shares by which the panes below this tile come to lie in these rectangles; returns what they cover.
 fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = Rect>) -> Rect {
     let children = match tiles.get(at) {
         Some(Tile::Container(container)) => container.children_vec(),
@@ -315,7 +315,7 @@ fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = R
     covered.into_iter().fold(Rect::NOTHING, Rect::union)
 }
 
-/// The usual places: a square one, a wide one, two below that, and a row of three.
+/// The usual panes: a square one, a wide one, two below that, and a row of three.
 fn usual(rect: Rect) -> [Rect; 7] {
     // Gram, velocity and λ_max tell the story and get two thirds.
     let bottom = ((rect.height() - GAP) * 0.34).round();

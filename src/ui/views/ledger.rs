@@ -5,19 +5,21 @@ use std::sync::Arc;
 use egui::{Align2, Button, Color32, FontId, Pos2, Rect, RichText, Sense, Stroke, Ui, Vec2, pos2, vec2};
 
 use super::atlas::Atlas;
-use super::context::Scene;
-use super::pane::Slot;
-use super::tables;
-use crate::run::{Ledger, OldImage, RunState};
+use super::context::ViewContext;
+use super::gram::class;
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
+use crate::run::{Ledger, OldImage, RunInfo, RunState};
 use crate::ui::app::actions::RunAction;
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
-/// Kept between frames.
+/// The view and its choices.
 #[derive(Default)]
-pub struct LedgerState {
+pub struct LedgerView {
     /// Which one, by the step it was taken at; the newest where none was chosen.
     step: Option<u64>,
     /// Which old image, by its place in the ledger; the one that is hurt most where none was chosen.
@@ -26,75 +28,91 @@ pub struct LedgerState {
     batch: Option<Atlas>,
 }
 
-impl LedgerState {
-    /// Forgets what was chosen in the run before.
-    pub fn reset(&mut self) {
-        (self.step, self.old) = (None, None);
-    }
-
-    /// Lets go of pictures that belong to one egui.
-    pub fn forget_textures(&mut self) {
-        (self.probes, self.batch) = (None, None);
-    }
-}
-
 /// Side of a small picture, and of that of the old image.
 const SMALL: f32 = 34.0;
 const LARGE: f32 = 48.0;
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut LedgerState) {
-    let mut card = slot.card(ui, "");
-    let header = &mut card.header;
-    let info = scene.history.info().cloned();
-    let plain = info.as_ref().is_some_and(|info| info.spec.training.is_plain());
-    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused) && scene.history.tasks().len() > 1;
-    let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
-    if header.add_enabled(live && plain, button).on_hover_text("Of the next step").clicked() {
-        scene.actions.push(RunAction::Send(Command::TakeLedger));
-        state.step = None;
-    }
-    let ledgers = scene.history.ledgers();
-    let found = ledgers.iter().rev().find(|ledger| state.step.is_none_or(|step| ledger.step == step));
-    let (Some(ledger), Some(info)) = (found.or(ledgers.last()).cloned(), info) else {
-        let text = if plain {
-            "The first step of the second task is written down here: what each of its images does to each probe of the first"
-        } else {
-            "Only a step of plain SGD is −η Θ ∂L/∂f: take momentum, weight decay and Adam off"
+impl ViewClass for LedgerView {
+    const TITLE: &str = "Ledger";
+    const HELP: &str = "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
+                 −η Σ_b Θ(x, x_b) ∂L/∂f(x_b),\n\
+                 a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the measured \
+                 change of the logit of its own class; on the line they agree. Click on one: right, the new images that push it \
+                 down and up the most. Taken at the first step of each task, or when asked for; plain SGD only.\n\
+                 Lee et al. 2019 (1902.06720), eq. 3.";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 330.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let header = &mut card.header;
+        let info = context.history.info().cloned();
+        let plain = info.as_ref().is_some_and(|info| info.spec.training.is_plain());
+        let live = matches!(context.history.state(), RunState::Running | RunState::Paused)
+            && context.history.tasks().len() > 1;
+        let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
+        if header.add_enabled(live && plain, button).on_hover_text("Of the next step").clicked() {
+            context.actions.push(RunAction::Send(Command::TakeLedger));
+            self.step = None;
+        }
+        let ledgers = context.history.ledgers();
+        let found = ledgers.iter().rev().find(|ledger| self.step.is_none_or(|step| ledger.step == step));
+        let (Some(ledger), Some(info)) = (found.or(ledgers.last()).cloned(), info) else {
+            let text = if plain {
+                "The first step of the second task is written down here: what each of its images does to each probe of the first"
+            } else {
+                "Only a step of plain SGD is −η Θ ∂L/∂f: take momentum, weight decay and Adam off"
+            };
+            card.body.add_space(theme::GRID);
+            card.body.label(RichText::new(text).color(context.tokens.weak));
+            return;
         };
-        card.body.add_space(theme::GRID);
-        card.body.label(RichText::new(text).color(scene.tokens.weak));
-        return;
-    };
-    let names: Vec<String> = ledgers.iter().map(|ledger| format!("epoch {:.2}", ledger.epoch)).collect();
-    let options: Vec<(u64, &str)> =
-        ledgers.iter().map(|ledger| ledger.step).zip(names.iter().map(String::as_str)).collect();
-    let mut step = ledger.step;
-    if choose(header, "Ledger", &mut step, &options) {
-        (state.step, state.old) = (Some(step), None);
+        let names: Vec<String> = ledgers.iter().map(|ledger| format!("epoch {:.2}", ledger.epoch)).collect();
+        let options: Vec<(u64, &str)> =
+            ledgers.iter().map(|ledger| ledger.step).zip(names.iter().map(String::as_str)).collect();
+        let mut step = ledger.step;
+        if choose(header, "Ledger", &mut step, &options) {
+            (self.step, self.old) = (Some(step), None);
+        }
+        if let Some(sheet) = &mut context.sheet {
+            write(sheet, &ledger, &info);
+        }
+        let ui = &mut card.body;
+        Atlas::update(&mut self.probes, ui, "ledger probes", &info.thumbnails, info.image);
+        Atlas::update(&mut self.batch, ui, "ledger batch", &ledger.new_thumbnails, info.image);
+        let most_hurt =
+            || (0..ledger.old.len()).min_by(|&a, &b| ledger.old[a].helped().total_cmp(&ledger.old[b].helped()));
+        let chosen = self.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
+        let rect = ui.available_rect_before_wrap();
+        let wide = (rect.width() * 0.48).min(rect.height() * 1.25);
+        let (left, right) = rect.split_left_right_at_x(rect.left() + wide);
+        if let Some(old) = scatter(ui, left.shrink2(vec2(0.0, 2.0)), context, &ledger, chosen) {
+            self.old = Some(old);
+        }
+        if let Some(old) = chosen.and_then(|old| ledger.old.get(old)) {
+            let name = |label: usize| info.class_name(label);
+            entry(ui, right.with_min_x(right.left() + 10.0), context, (&ledger, old), self, &name);
+        }
     }
-    if let Some(sheet) = &mut scene.sheet {
-        tables::ledger(sheet, &ledger, &info);
+
+    fn reset(&mut self) {
+        (self.step, self.old) = (None, None);
     }
-    let ui = &mut card.body;
-    Atlas::update(&mut state.probes, ui, "ledger probes", &info.thumbnails, info.image);
-    Atlas::update(&mut state.batch, ui, "ledger batch", &ledger.new_thumbnails, info.image);
-    let most_hurt = || (0..ledger.old.len()).min_by(|&a, &b| ledger.old[a].helped().total_cmp(&ledger.old[b].helped()));
-    let chosen = state.old.filter(|&old| old < ledger.old.len()).or_else(most_hurt);
-    let rect = ui.available_rect_before_wrap();
-    let wide = (rect.width() * 0.48).min(rect.height() * 1.25);
-    let (left, right) = rect.split_left_right_at_x(rect.left() + wide);
-    if let Some(old) = scatter(ui, left.shrink2(vec2(0.0, 2.0)), scene, &ledger, chosen) {
-        state.old = Some(old);
-    }
-    if let Some(old) = chosen.and_then(|old| ledger.old.get(old)) {
-        let name = |label: usize| info.class_name(label);
-        entry(ui, right.with_min_x(right.left() + 10.0), scene, (&ledger, old), state, &name);
+
+    fn forget_textures(&mut self) {
+        (self.probes, self.batch) = (None, None);
     }
 }
 
 /// Predicted against measured change of each old image's own logit; the one that was clicked.
-fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen: Option<usize>) -> Option<usize> {
-    let tokens = scene.tokens;
+fn scatter(
+    ui: &Ui,
+    rect: Rect,
+    context: &ViewContext<'_>,
+    ledger: &Arc<Ledger>,
+    chosen: Option<usize>,
+) -> Option<usize> {
+    let tokens = context.tokens;
     let frame = Rect::from_min_max(rect.min + vec2(14.0, 2.0), rect.max - vec2(4.0, 16.0));
     let painter = ui.painter();
     painter.rect_filled(frame, 2.0, tokens.well);
@@ -114,7 +132,7 @@ fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen:
     for (place, old) in ledger.old.iter().enumerate() {
         let (x, y) = old.own_change();
         let point = at(x, y);
-        let task = scene.info().and_then(|info| info.probes.get(old.probe)).map_or(1, |probe| probe.task);
+        let task = context.info().and_then(|info| info.probes.get(old.probe)).map_or(1, |probe| probe.task);
         painter.circle_filled(point, 2.5, tokens.task(task).gamma_multiply(0.8));
         if let Some(pos) = pointer {
             let away = pos.distance(point);
@@ -143,12 +161,12 @@ fn scatter(ui: &Ui, rect: Rect, scene: &Scene<'_>, ledger: &Arc<Ledger>, chosen:
 fn entry(
     ui: &Ui,
     rect: Rect,
-    scene: &Scene<'_>,
+    context: &ViewContext<'_>,
     (ledger, old): (&Ledger, &OldImage),
-    state: &LedgerState,
+    state: &LedgerView,
     name: &dyn Fn(usize) -> String,
 ) {
-    let tokens = scene.tokens;
+    let tokens = context.tokens;
     let painter = ui.painter().with_clip_rect(rect);
     let text = |at: Pos2, text: String, colour: Color32| {
         painter.text(at, Align2::LEFT_TOP, text, FontId::proportional(theme::SMALL), colour)
@@ -196,4 +214,19 @@ fn entry(
 fn signed(value: f64) -> String {
     let number = format::number(value.abs());
     if value < 0.0 { format!("−{number}") } else { format!("+{number}") }
+}
+
+/// Each old image: what was predicted and measured of its own logit, and the part of each new image in it.
+fn write(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
+    let new = ledger.new_labels.iter().enumerate();
+    let columns = new.map(|(place, &label)| {
+        let name = info.class_name(label);
+        format!("by image {} ({name})", place + 1)
+    });
+    sheet.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));
+    for old in &ledger.old {
+        let (predicted, measured) = old.own_change();
+        let of_row = [(old.probe + 1).into(), class(info, old.label), predicted.into(), measured.into()];
+        sheet.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
+    }
 }

@@ -2,52 +2,63 @@
 
 use egui::Ui;
 
-use super::choosers::choose_task;
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::ViewContext;
+use super::context::choose_task;
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::Logits;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfLogits, Source};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
-/// Kept between frames.
-pub struct LogitsState {
+/// The view and its choices.
+pub struct LogitsView {
     shown: OfLogits,
     task: usize,
 }
 
-impl Default for LogitsState {
+impl Default for LogitsView {
     fn default() -> Self {
         Self { shown: OfLogits::default(), task: 1 }
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut LogitsState) {
-    let log = state.shown == OfLogits::Velocity;
-    let mut card = slot.card(ui, if log { "1/epoch" } else { "" });
-    let window = window(&card.body, scene);
-    let header = &mut card.header;
-    let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
-    choose(header, "What of each set of logits", &mut state.shown, &kinds);
-    choose_task(header, scene, "Probes of the logits", &mut state.task);
+impl ViewClass for LogitsView {
+    const TITLE: &str = "Logits";
+    const HELP: &str = "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task that was trained \
+                 first (old) and for all others (new), on the probes of one task. The kernel itself is their mean, weighted \
+                 with how many logits each has. Before the switch the new logits were only ever pushed down; after it the old \
+                 ones are. Nothing is shown where one task has all classes, or the kernel is that of the logits' sum.";
+    const NEEDS: Needs = Needs::Run;
 
-    // The colours of the first two tasks that are trained.
-    let order = scene.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
-    let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
-    let (old, new) = (scene.tokens.task(old), scene.tokens.task(new));
-    let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
-        let key = Key { source: Source::Logits(state.task, logits, state.shown), log };
-        Trace::new(scene, name, key, window, colour)
-    });
-    let ui = &mut card.body;
-    if ui.available_width() > HEADER_WIDTH {
-        let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, log);
-    } else {
-        names_below(ui, traces.iter().rev());
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let log = self.shown == OfLogits::Velocity;
+        let mut card = pane.card(ui, if log { "1/epoch" } else { "" });
+        let window = window(&card.body, context);
+        let header = &mut card.header;
+        let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
+        choose(header, "What of each set of logits", &mut self.shown, &kinds);
+        choose_task(header, context, "Probes of the logits", &mut self.task);
+
+        // The colours of the first two tasks that are trained.
+        let order = context.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
+        let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
+        let (old, new) = (context.tokens.task(old), context.tokens.task(new));
+        let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
+            let key = Key { source: Source::Logits(self.task, logits, self.shown), log };
+            Trace::new(context, name, key, window, colour)
+        });
+        let ui = &mut card.body;
+        if ui.available_width() > HEADER_WIDTH {
+            let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+            number_legend(left, &traces, log);
+        } else {
+            names_below(ui, traces.iter().rev());
+        }
+        let height = ui.available_height();
+        let plot =
+            TimePlot { id: "logits", log, limits: None, least: if log { 1.0 } else { 1e-6 }, ticks: true, height };
+        time_plot(ui, context, &plot, &traces, &[]);
     }
-    let height = ui.available_height();
-    let plot = TimePlot { id: "logits", log, limits: None, least: if log { 1.0 } else { 1e-6 }, ticks: true, height };
-    time_plot(ui, scene, &plot, &traces, &[]);
 }

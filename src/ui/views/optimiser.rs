@@ -1,81 +1,93 @@
 //! The optimiser's kernel J P J′ beside Θ.
 
-use egui::{RichText, Ui, UiBuilder};
+use egui::{Ui, UiBuilder};
 
-use super::BlockChoice;
-use super::choosers::choose_block;
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ViewContext, absent, choose_block};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric};
-use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfOptimiser, Source};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Kept between frames.
-#[derive(Default)]
-pub struct OptimiserState {
-    shown: OfOptimiser,
-    block: BlockChoice,
-}
-
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut OptimiserState) {
-    let log = matches!(state.shown, OfOptimiser::Velocity | OfOptimiser::LambdaMax | OfOptimiser::Trace);
-    let mut card = slot.card(ui, if state.shown == OfOptimiser::Velocity { "1/epoch" } else { "" });
-    if !scene.info().is_some_and(|info| info.spec.kernel.optimiser) {
-        return absent(&mut card.body, scene);
-    }
-    let window = window(&card.body, scene);
-    let header = &mut card.header;
-    let kinds = [
-        (OfOptimiser::Velocity, "velocity"),
-        (OfOptimiser::Apart, "S from Θ"),
-        (OfOptimiser::LambdaMax, "λ_max"),
-        (OfOptimiser::Trace, "trace"),
-        (OfOptimiser::Alignment, "alignment"),
-        (OfOptimiser::AlignmentCentred, "alignment, centred"),
-    ];
-    choose(header, "What of the optimiser's kernel", &mut state.shown, &kinds);
-    let BlockChoice(block) = &mut state.block;
-    choose_block(header, scene, "Probes of the optimiser's kernel", block);
-    let block = *block;
-
-    let own = match block {
-        Block::All => scene.tokens.text,
-        Block::Task(task) => scene.tokens.task(task),
-    };
-    let key = Key { source: Source::Optimiser(block, state.shown), log };
-    let mut traces = vec![Trace { width: 1.8, ..Trace::new(scene, "J P J′", key, window, own) }];
-    let same = match state.shown {
-        OfOptimiser::Velocity => Some(Metric::Velocity),
-        OfOptimiser::LambdaMax => Some(Metric::LambdaMax),
-        OfOptimiser::Trace => Some(Metric::Trace),
-        OfOptimiser::Alignment => Some(Metric::Alignment),
-        OfOptimiser::AlignmentCentred => Some(Metric::AlignmentCentred),
-        OfOptimiser::Apart => None,
-    };
-    if let Some(metric) = same {
-        let key = Key { source: Source::Metric(block, metric), log };
-        let theta = Trace::new(scene, "Θ", key, window, scene.tokens.weak);
-        traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
-    }
-    let ui = &mut card.body;
-    if ui.available_width() > HEADER_WIDTH {
-        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, log);
-    } else {
-        names_below(ui, traces.iter().rev());
-    }
-    let limits = (state.shown == OfOptimiser::Apart).then_some((0.0, 1.04));
-    let height = ui.available_height();
-    let plot = TimePlot { id: "optimiser", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
-    time_plot(ui, scene, &plot, &traces, &[]);
-}
-
-fn absent(ui: &mut Ui, scene: &Scene<'_>) {
-    ui.add_space(theme::GRID);
-    let text = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
+/// What the view says of a run that has nothing to show here.
+const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
                 is the kernel itself but for a factor, so take Adam.";
-    ui.label(RichText::new(text).color(scene.tokens.weak));
+
+/// The view and its choices.
+pub struct OptimiserView {
+    shown: OfOptimiser,
+    block: Block,
+}
+
+impl Default for OptimiserView {
+    fn default() -> Self {
+        Self { shown: OfOptimiser::default(), block: Block::Task(1) }
+    }
+}
+
+impl ViewClass for OptimiserView {
+    const TITLE: &str = "Optimiser";
+    const HELP: &str = "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
+                 (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
+                 one, even where a switch is about to give it one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
+                 1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
+                 Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
+                 “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Yang, Littwin 2023, Tensor Programs IVb (2308.01814).";
+    const NEEDS: Needs = Needs::Run;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let log = matches!(self.shown, OfOptimiser::Velocity | OfOptimiser::LambdaMax | OfOptimiser::Trace);
+        let mut card = pane.card(ui, if self.shown == OfOptimiser::Velocity { "1/epoch" } else { "" });
+        if !context.info().is_some_and(|info| info.spec.kernel.optimiser) {
+            return absent(&mut card.body, context, ABSENT, None);
+        }
+        let window = window(&card.body, context);
+        let header = &mut card.header;
+        let kinds = [
+            (OfOptimiser::Velocity, "velocity"),
+            (OfOptimiser::Apart, "S from Θ"),
+            (OfOptimiser::LambdaMax, "λ_max"),
+            (OfOptimiser::Trace, "trace"),
+            (OfOptimiser::Alignment, "alignment"),
+            (OfOptimiser::AlignmentCentred, "alignment, centred"),
+        ];
+        choose(header, "What of the optimiser's kernel", &mut self.shown, &kinds);
+        choose_block(header, context, "Probes of the optimiser's kernel", &mut self.block);
+        let block = self.block;
+
+        let own = match block {
+            Block::All => context.tokens.text,
+            Block::Task(task) => context.tokens.task(task),
+        };
+        let key = Key { source: Source::Optimiser(block, self.shown), log };
+        let mut traces = vec![Trace { width: 1.8, ..Trace::new(context, "J P J′", key, window, own) }];
+        let same = match self.shown {
+            OfOptimiser::Velocity => Some(Metric::Velocity),
+            OfOptimiser::LambdaMax => Some(Metric::LambdaMax),
+            OfOptimiser::Trace => Some(Metric::Trace),
+            OfOptimiser::Alignment => Some(Metric::Alignment),
+            OfOptimiser::AlignmentCentred => Some(Metric::AlignmentCentred),
+            OfOptimiser::Apart => None,
+        };
+        if let Some(metric) = same {
+            let key = Key { source: Source::Metric(block, metric), log };
+            let theta = Trace::new(context, "Θ", key, window, context.tokens.weak);
+            traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
+        }
+        let ui = &mut card.body;
+        if ui.available_width() > HEADER_WIDTH {
+            let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+            number_legend(left, &traces, log);
+        } else {
+            names_below(ui, traces.iter().rev());
+        }
+        let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.04));
+        let height = ui.available_height();
+        let plot = TimePlot { id: "optimiser", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
+        time_plot(ui, context, &plot, &traces, &[]);
+    }
 }

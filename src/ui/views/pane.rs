@@ -1,22 +1,23 @@
-//! A place while a view draws itself in it: the card with the title to choose another view by, the list of exports, and what
-//! can be done with the place itself.
+//! A pane while a view draws itself in it: the card whose title is the menu of views, the list of exports, and what can be done
+//! with the pane itself.
 
 use egui::{Align, Color32, ComboBox, Grid, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use egui_tiles::LinearDir;
 
 use super::View;
+use super::context::Selection;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::export::action::What;
 use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
-/// Narrower than this a slot has no room for units and the lesser choosers.
+/// Narrower than this a pane has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
 
-/// What was asked of a place.
+/// What the user did with a pane.
 #[derive(Clone, Copy)]
-pub(super) enum Wish {
+pub(super) enum PaneAction {
     Enlarge,
     PutBack,
     Split(LinearDir),
@@ -26,10 +27,10 @@ pub(super) enum Wish {
     Light,
 }
 
-/// A place while a view draws itself in it.
-pub(super) struct Slot {
+/// A pane while a view draws itself in it.
+pub(super) struct Pane<'a> {
     pub rect: Rect,
-    /// What stands here from the next frame on.
+    /// The view that the pane shows from the next frame on.
     pub view: View,
     /// Whether it has the window for itself.
     pub enlarged: bool,
@@ -38,25 +39,15 @@ pub(super) struct Slot {
     /// Whether there are numbers to export, and whether pictures have a light ground.
     pub measured: bool,
     pub light: bool,
-    pub wish: Option<Wish>,
+    pub action: Option<PaneAction>,
+    /// What is chosen in one view for several.
+    pub selection: &'a mut Selection,
 }
 
-impl View {
-    /// Narrower than this, title and choosers do not stand in one line.
-    fn in_one_line(self) -> f32 {
-        match self {
-            Self::Prediction => 480.0,
-            Self::Trajectories | Self::Ledger | Self::Circle | Self::Beside => 330.0,
-            Self::Accuracy => 300.0,
-            Self::Waterfall | Self::Gram | Self::Compare | Self::Program => 250.0,
-            _ => 190.0,
-        }
-    }
-}
-
-impl Slot {
-    pub fn on_paper(rect: Rect, view: View) -> Self {
-        Self { rect, view, enlarged: false, paper: true, measured: false, light: false, wish: None }
+impl<'a> Pane<'a> {
+    /// A pane of an exported picture.
+    pub fn on_paper(rect: Rect, view: View, selection: &'a mut Selection) -> Self {
+        Self { rect, view, enlarged: false, paper: true, measured: false, light: false, action: None, selection }
     }
 
     /// Whether there is room for units and the lesser choosers.
@@ -75,7 +66,7 @@ impl Slot {
         // Below title and choosers, and no stop for the focus: those have their own.
         let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
         if head.double_clicked() {
-            self.wish = Some(if self.enlarged { Wish::PutBack } else { Wish::Enlarge });
+            self.action = Some(if self.enlarged { PaneAction::PutBack } else { PaneAction::Enlarge });
         }
         let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
         self.exports(&mut card.header);
@@ -83,10 +74,10 @@ impl Slot {
             let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
             let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
             if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
-                self.wish = Some(Wish::PutBack);
+                self.action = Some(PaneAction::PutBack);
             }
         }
-        if self.rect.width() < view.in_one_line() {
+        if self.rect.width() < view.one_line() {
             // The choosers have a line of their own: cut ones could not be pressed.
             let line = vec2(card.body.available_width(), HEADER);
             let (line, _) = card.body.allocate_exact_size(line, Sense::hover());
@@ -101,26 +92,26 @@ impl Slot {
     /// The list of what the view can be exported as.
     fn exports(&mut self, ui: &mut Ui) {
         match menu(ui, self.view.title(), self.measured, self.light) {
-            Some(Chosen::Export(what)) => self.wish = Some(Wish::Export(what)),
-            Some(Chosen::Light) => self.wish = Some(Wish::Light),
+            Some(Chosen::Export(what)) => self.action = Some(PaneAction::Export(what)),
+            Some(Chosen::Light) => self.action = Some(PaneAction::Light),
             None => {}
         }
     }
 
-    /// What can be done with the place itself, in one line below the list of views.
-    fn place(&mut self, ui: &mut Ui) {
+    /// What can be done with the pane itself, in one line below the list of views.
+    fn actions(&mut self, ui: &mut Ui) {
         let entries = [
-            (Icon::Enlarge, "Enlarge this view", Wish::Enlarge),
-            (Icon::Beside, "Split side by side", Wish::Split(LinearDir::Horizontal)),
-            (Icon::Below, "Split one above the other", Wish::Split(LinearDir::Vertical)),
-            (Icon::Cross, "Close this place", Wish::Close),
+            (Icon::Enlarge, "Enlarge this view", PaneAction::Enlarge),
+            (Icon::Beside, "Split side by side", PaneAction::Split(LinearDir::Horizontal)),
+            (Icon::Below, "Split one above the other", PaneAction::Split(LinearDir::Vertical)),
+            (Icon::Cross, "Close this place", PaneAction::Close),
         ];
         ui.add_space(2.0);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = theme::GRID;
-            for (icon, name, wish) in entries {
+            for (icon, name, action) in entries {
                 if IconButton::small(icon, name).show(ui, 18.0).clicked() {
-                    self.wish = Some(wish);
+                    self.action = Some(action);
                 }
             }
         });
@@ -150,7 +141,7 @@ impl Slot {
                 }
             });
             if !self.enlarged {
-                self.place(ui);
+                self.actions(ui);
             }
         });
         let _named = shown.response.accessible_name(format!("View: {title}"));

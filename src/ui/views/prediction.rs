@@ -1,71 +1,89 @@
 //! What a static kernel would have the network do, beside what it does.
 
-use egui::{Color32, RichText, Ui, UiBuilder};
+use egui::{Color32, Ui, UiBuilder};
 
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ViewContext, absent};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric, Predictor};
-use crate::spec::preset;
-use crate::ui::app::actions::RunAction;
-use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Kept between frames.
-pub struct PredictionState {
+/// What the view says of a run that has nothing to show here.
+const ABSENT: &str = "This run does not predict. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
+                network is linearised at the start and at each switch and trained beside itself.";
+
+/// The view and its choices.
+pub struct PredictionView {
     of: Of,
     /// Number of the task on whose test images; the first one trained where none was chosen.
     task: Option<usize>,
 }
 
-impl Default for PredictionState {
+impl Default for PredictionView {
     fn default() -> Self {
         Self { of: Of::Accuracy, task: None }
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut PredictionState) {
-    let mut card = slot.card(ui, "");
-    let predicts = scene.info().is_some_and(|info| info.spec.kernel.predict);
-    if !predicts {
-        return absent(&mut card.body, scene);
+impl ViewClass for PredictionView {
+    const TITLE: &str = "Static kernel";
+    const HELP: &str = "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
+                 f(x; w*) + J(x; w*) (w − w*),\n\
+                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
+                 nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
+                 Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
+                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with the \
+                 trace kernel, one and the same for each logit, in place of the full one that the linearised networks have: the \
+                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel task 1 keeps .04 to .10 less \
+                 (an independent computation). “Gap” is the root mean square of network minus prediction.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653).";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 480.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let predicts = context.info().is_some_and(|info| info.spec.kernel.predict);
+        if !predicts {
+            return absent(&mut card.body, context, ABSENT, Some("static-kernel"));
+        }
+        let first = context.history.tasks().first().map_or(1, |start| start.task);
+        let mut task = self.task.filter(|task| context.tasks().contains(task)).unwrap_or(first);
+        let header = &mut card.header;
+        let kinds = [
+            (Of::Accuracy, "accuracy"),
+            (Of::Masked, "own classes"),
+            (Of::Loss, "loss"),
+            (Of::Gap, "gap"),
+            (Of::ProbeLoss, "loss on probes"),
+            (Of::ProbeGap, "gap on probes"),
+        ];
+        choose(header, "Shown of the predictions", &mut self.of, &kinds);
+        let names: Vec<String> = context.tasks().iter().map(|task| format!("on task {task}")).collect();
+        let tasks: Vec<(usize, &str)> = context.tasks().into_iter().zip(names.iter().map(String::as_str)).collect();
+        if choose(header, "Task of the predictions", &mut task, &tasks) {
+            self.task = Some(task);
+        }
+        let window = window(&card.body, context);
+        let traces = traces(context, self.of, task, window);
+        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+        let share = matches!(self.of, Of::Accuracy | Of::Masked);
+        let log = is_log(self.of);
+        if share {
+            legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+        } else {
+            number_legend(left, &traces, log);
+        }
+        let height = card.body.available_height();
+        let limits = share.then_some((0.0, 1.04));
+        let plot = TimePlot { id: "prediction", log, limits, least: if log { 0.7 } else { 0.05 }, ticks: true, height };
+        time_plot(&mut card.body, context, &plot, &traces, &[]);
     }
-    let first = scene.history.tasks().first().map_or(1, |start| start.task);
-    let mut task = state.task.filter(|task| scene.tasks().contains(task)).unwrap_or(first);
-    let header = &mut card.header;
-    let kinds = [
-        (Of::Accuracy, "accuracy"),
-        (Of::Masked, "own classes"),
-        (Of::Loss, "loss"),
-        (Of::Gap, "gap"),
-        (Of::ProbeLoss, "loss on probes"),
-        (Of::ProbeGap, "gap on probes"),
-    ];
-    choose(header, "Shown of the predictions", &mut state.of, &kinds);
-    let names: Vec<String> = scene.tasks().iter().map(|task| format!("on task {task}")).collect();
-    let tasks: Vec<(usize, &str)> = scene.tasks().into_iter().zip(names.iter().map(String::as_str)).collect();
-    if choose(header, "Task of the predictions", &mut task, &tasks) {
-        state.task = Some(task);
-    }
-    let window = window(&card.body, scene);
-    let traces = traces(scene, state.of, task, window);
-    let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-    let share = matches!(state.of, Of::Accuracy | Of::Masked);
-    let log = is_log(state.of);
-    if share {
-        legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
-    } else {
-        number_legend(left, &traces, log);
-    }
-    let height = card.body.available_height();
-    let limits = share.then_some((0.0, 1.04));
-    let plot = TimePlot { id: "prediction", log, limits, least: if log { 0.7 } else { 0.05 }, ticks: true, height };
-    time_plot(&mut card.body, scene, &plot, &traces, &[]);
 }
 
-fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
+fn traces(context: &mut ViewContext<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
     let log = is_log(of);
     let mut traces = Vec::new();
     for by in Predictor::ALL.into_iter().rev() {
@@ -79,7 +97,7 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
             Predictor::RegressionInfinite => ("t = ∞, infinite width", true),
         };
         let key = Key { source: Source::Predicted(by, task, of), log };
-        let trace = Trace::new(scene, name, key, window, colour(by));
+        let trace = Trace::new(context, name, key, window, colour(by));
         traces.push(Trace {
             style: if settled { Style::Dashed } else { Style::Solid },
             width: if settled { 1.0 } else { 1.6 },
@@ -94,8 +112,8 @@ fn traces(scene: &mut Scene<'_>, of: Of, task: usize, window: Window) -> Vec<Tra
         Of::Gap | Of::ProbeGap => None,
     };
     if let Some(source) = own {
-        let colour = scene.tokens.task(task);
-        let own = Trace::new(scene, "network", Key { source, log }, window, colour);
+        let colour = context.tokens.task(task);
+        let own = Trace::new(context, "network", Key { source, log }, window, colour);
         traces.push(Trace { width: 2.0, ..own });
     }
     traces
@@ -115,16 +133,4 @@ pub fn colour(by: Predictor) -> Color32 {
     };
     let colorous::Color { r, g, b } = colorous::TABLEAU10[place];
     Color32::from_rgb(r, g, b)
-}
-
-fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
-    ui.add_space(theme::GRID);
-    let text = "This run does not predict. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
-                network is linearised at the start and at each switch and trained beside itself.";
-    ui.label(RichText::new(text).color(scene.tokens.weak));
-    if let Some(preset) = preset("static-kernel")
-        && ui.button("Start static-kernel").clicked()
-    {
-        scene.actions.push(RunAction::Load(preset));
-    }
 }

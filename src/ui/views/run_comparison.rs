@@ -10,13 +10,14 @@ use egui::{
     Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::context::Scene;
-use super::gram_numbers::{Mode, entry, range_of};
-use super::pane::Slot;
+use super::context::ViewContext;
+use super::gram::{Mode, entry, range_of};
+use super::pane::Pane;
 use super::pixels::{Shades, colour_bar, picture};
-use super::tables;
+use super::view::{Needs, ViewClass};
 use crate::storage::Grams;
-use crate::ui::kit::background_task::Aside;
+use crate::ui::kit::background_task::BackgroundTask;
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{choose, segments, tick};
 use crate::ui::kit::{theme, theme::GRID};
@@ -32,17 +33,15 @@ const BAR: f32 = 20.0;
 type Place = (u64, u64);
 /// A Gram, or why there is none.
 type Matrix = Result<Arc<[f64]>, String>;
-type Read = (Place, Matrix);
 
-/// Kept between frames.
-pub struct BesideState {
+/// The view and its choices.
+pub struct RunComparisonView {
     mode: Mode,
     /// Whether both have the same colours.
     same: bool,
     shades: Shades,
-    thread: Option<Aside<(Place, Arc<Grams>), Read>>,
-    /// The last read is the last.
-    known: Vec<Read>,
+    /// Grams that are read from disk.
+    matrices: BackgroundTask<Place, Arc<Grams>, Matrix>,
     drawn: [Option<Drawn>; 2],
     /// The range of each one's numbers: it is worked out once, not in each frame.
     ranges: [Option<Ranged>; 2],
@@ -58,19 +57,15 @@ struct Drawn {
     look: (Mode, (f64, f64), bool),
 }
 
-impl Default for BesideState {
+impl Default for RunComparisonView {
     fn default() -> Self {
         let shades = Shades::sequential();
         let (drawn, ranges) = ([None, None], [None, None]);
-        Self { mode: Mode::Kernel, same: true, shades, thread: None, known: Vec::new(), drawn, ranges }
+        Self { mode: Mode::Kernel, same: true, shades, matrices: BackgroundTask::new("beside", KEPT), drawn, ranges }
     }
 }
 
-impl BesideState {
-    pub fn forget_textures(&mut self) {
-        (self.drawn, self.ranges) = ([None, None], [None, None]);
-    }
-
+impl RunComparisonView {
     /// The range of one's own numbers.
     fn range(&mut self, which: usize, side: &Side) -> (f64, f64) {
         let mode = self.mode;
@@ -94,25 +89,12 @@ impl BesideState {
         };
         let (step, at) = grams.nearest(overlay.own_epoch(epoch))?;
         let place = (overlay.id, step);
-        if self.thread.is_none() {
-            let ctx = ui.ctx().clone();
-            let read = |(place, grams): (Place, Arc<Grams>)| (place, grams.read(place.1));
-            match Aside::start("beside", read, move || ctx.request_repaint()) {
-                Ok(thread) => self.thread = Some(thread),
-                Err(err) => return Some((at, Err(format!("no thread can be started to read it: {err}")))),
-            }
+        let read = |place: &Place, grams: Arc<Grams>| grams.read(place.1);
+        if let Err(err) = self.matrices.start(ui.ctx(), read) {
+            return Some((at, Err(format!("no thread can be started to read it: {err}"))));
         }
-        let thread = self.thread.as_mut()?;
-        if let Some(read) = thread.answer() {
-            let more = (self.known.len() + 1).saturating_sub(KEPT);
-            self.known.drain(..more);
-            self.known.push(read);
-        }
-        if let Some((_, read)) = self.known.iter().find(|known| known.0 == place) {
-            return Some((at, read.clone()));
-        }
-        thread.order((place, Arc::clone(grams)));
-        None
+        let matrix = self.matrices.get(&place, || Arc::clone(grams))?;
+        Some((at, matrix.clone()))
     }
 }
 
@@ -131,82 +113,98 @@ impl Side {
     }
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut BesideState) {
-    let mut card = slot.card(ui, "");
-    let kinds = [(Mode::Kernel, "K", "The kernels themselves"), (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
-    segments(&mut card.header, &mut state.mode, &kinds);
-    if slot.roomy() {
-        tick(&mut card.header, &mut state.same, "one range", "The same colours for both");
-    }
-    choose_run(&mut card.header, scene);
-    let ui = &mut card.body;
-    let weak = |text: &str| RichText::new(text.to_owned()).color(scene.tokens.weak);
-    let Some(overlay) = scene.runs.beside.and_then(|id| scene.runs.find(id)) else {
-        ui.label(weak("Open a run (Ctrl+O, or drop its folder on the window) and choose it here."));
-        return;
-    };
-    let (Some(info), Some(snapshot)) = (scene.info(), scene.snapshot.as_ref()) else { return };
-    let other = match state.of(ui, overlay, scene.cursor) {
-        Some((epoch, Ok(matrix))) => (epoch, matrix),
-        Some((_, Err(problem))) => {
-            ui.label(weak(&format!("The kernel of {} cannot be read: {problem}", overlay.name)));
+impl ViewClass for RunComparisonView {
+    const TITLE: &str = "Two runs";
+    const HELP: &str = "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the nearest epoch. Point at \
+                 an entry: both values and their difference. “One range” gives both the same colours; “cosine” divides by \
+                 √(K(x,x) K(x′,x′)), so that kernels of different size can be compared. Runs come into the list when they are \
+                 opened (Ctrl+O) or dropped on the window.";
+    const NEEDS: Needs = Needs::Kernels;
+    const ONE_LINE: f32 = 330.0;
+    const LARGE: bool = true;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let kinds =
+            [(Mode::Kernel, "K", "The kernels themselves"), (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′))")];
+        segments(&mut card.header, &mut self.mode, &kinds);
+        if pane.roomy() {
+            tick(&mut card.header, &mut self.same, "one range", "The same colours for both");
+        }
+        choose_run(&mut card.header, context);
+        let ui = &mut card.body;
+        let weak = |text: &str| RichText::new(text.to_owned()).color(context.tokens.weak);
+        let Some(overlay) = context.runs.beside.and_then(|id| context.runs.find(id)) else {
+            ui.label(weak("Open a run (Ctrl+O, or drop its folder on the window) and choose it here."));
+            return;
+        };
+        let (Some(info), Some(snapshot)) = (context.info(), context.snapshot.as_ref()) else { return };
+        let other = match self.of(ui, overlay, context.cursor) {
+            Some((epoch, Ok(matrix))) => (epoch, matrix),
+            Some((_, Err(problem))) => {
+                ui.label(weak(&format!("The kernel of {} cannot be read: {problem}", overlay.name)));
+                return;
+            }
+            None => {
+                let text = if overlay.grams.is_none() && overlay.history.snapshots().is_empty() {
+                    "No kernel of that run was kept: only its curves can be shown."
+                } else {
+                    "Reading the kernel…"
+                };
+                ui.label(weak(text));
+                return;
+            }
+        };
+        let n = info.probes.len();
+        if snapshot.gram.len() != n * n || n == 0 || other.1.is_empty() {
+            ui.label(weak("Reading the kernel…"));
             return;
         }
-        None => {
-            let text = if overlay.grams.is_none() && overlay.history.snapshots().is_empty() {
-                "No kernel of that run was kept: only its curves can be shown."
-            } else {
-                "Reading the kernel…"
-            };
-            ui.label(weak(text));
-            return;
+        let places = places(ui.available_rect_before_wrap());
+        let sides = [
+            Side {
+                name: "this run".to_owned(),
+                epoch: snapshot.row.epoch,
+                matrix: Arc::clone(&snapshot.gram),
+                n,
+                place: places[0],
+            },
+            Side {
+                name: overlay.name.clone(),
+                epoch: other.0,
+                n: other.1.len().isqrt(),
+                matrix: other.1,
+                place: places[1],
+            },
+        ];
+        if let Some(sheet) = &mut context.sheet {
+            write(sheet, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
         }
-    };
-    let n = info.probes.len();
-    if snapshot.gram.len() != n * n || n == 0 || other.1.is_empty() {
-        ui.label(weak("Reading the kernel…"));
-        return;
+        let mut ranges = [self.range(0, &sides[0]), self.range(1, &sides[1])];
+        if self.same {
+            let both = (ranges[0].0.min(ranges[1].0), ranges[0].1.max(ranges[1].1));
+            ranges = [both, both];
+        }
+        for (which, side) in sides.iter().enumerate() {
+            draw(ui, context, self, (which, side), ranges[which]);
+        }
+        hover(ui, context, self.mode, &sides);
     }
-    let places = places(ui.available_rect_before_wrap());
-    let sides = [
-        Side {
-            name: "this run".to_owned(),
-            epoch: snapshot.row.epoch,
-            matrix: Arc::clone(&snapshot.gram),
-            n,
-            place: places[0],
-        },
-        Side {
-            name: overlay.name.clone(),
-            epoch: other.0,
-            n: other.1.len().isqrt(),
-            matrix: other.1,
-            place: places[1],
-        },
-    ];
-    if let Some(sheet) = &mut scene.sheet {
-        tables::two_runs(sheet, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
+
+    fn forget_textures(&mut self) {
+        (self.drawn, self.ranges) = ([None, None], [None, None]);
     }
-    let mut ranges = [state.range(0, &sides[0]), state.range(1, &sides[1])];
-    if state.same {
-        let both = (ranges[0].0.min(ranges[1].0), ranges[0].1.max(ranges[1].1));
-        ranges = [both, both];
-    }
-    for (which, side) in sides.iter().enumerate() {
-        draw(ui, scene, state, (which, side), ranges[which]);
-    }
-    hover(ui, scene, state.mode, &sides);
 }
 
 /// Which run is shown beside.
-fn choose_run(header: &mut Ui, scene: &mut Scene<'_>) {
-    let names: Vec<(u64, String)> = scene.runs.list().iter().map(|run| (run.id, run.name.clone())).collect();
+fn choose_run(header: &mut Ui, context: &mut ViewContext<'_>) {
+    let names: Vec<(u64, String)> = context.runs.list().iter().map(|run| (run.id, run.name.clone())).collect();
     if names.is_empty() {
         return;
     }
     let mut options: Vec<(Option<u64>, &str)> = vec![(None, "beside: nothing")];
     options.extend(names.iter().map(|(id, name)| (Some(*id), name.as_str())));
-    choose(header, "Run beside", &mut scene.runs.beside, &options);
+    choose(header, "Run beside", &mut context.runs.beside, &options);
 }
 
 /// Two squares of the same size, names above and bars below them.
@@ -218,8 +216,14 @@ fn places(rect: Rect) -> [Rect; 2] {
     [at(left), at(left + side + gap)]
 }
 
-fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): (usize, &Side), range: (f64, f64)) {
-    let (place, tokens, mode) = (side.place, scene.tokens, state.mode);
+fn draw(
+    ui: &mut Ui,
+    context: &ViewContext<'_>,
+    state: &mut RunComparisonView,
+    (which, side): (usize, &Side),
+    range: (f64, f64),
+) {
+    let (place, tokens, mode) = (side.place, context.tokens, state.mode);
     let look = (mode, range, tokens.dark);
     let known = state.drawn[which].as_ref();
     if known.is_none_or(|drawn| !Arc::ptr_eq(&drawn.of, &side.matrix) || drawn.look != look) {
@@ -233,7 +237,7 @@ fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): 
     if let Some(drawn) = &state.drawn[which] {
         painter.image(drawn.texture.id(), place, Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), Color32::WHITE);
     }
-    let at = format!("{:.2} {}", side.epoch, scene.time_unit());
+    let at = format!("{:.2} {}", side.epoch, context.time_unit());
     painter.text(place.right_top() - vec2(0.0, 2.0), Align2::RIGHT_BOTTOM, at, theme::note(), tokens.weak);
     let room =
         painter.with_clip_rect(Rect::from_min_max(place.min - vec2(0.0, NAME), place.right_top() - vec2(78.0, 0.0)));
@@ -247,7 +251,7 @@ fn draw(ui: &mut Ui, scene: &Scene<'_>, state: &mut BesideState, (which, side): 
 }
 
 /// Both values and their difference, wherever the pointer is.
-fn hover(ui: &Ui, scene: &Scene<'_>, mode: Mode, sides: &[Side; 2]) {
+fn hover(ui: &Ui, context: &ViewContext<'_>, mode: Mode, sides: &[Side; 2]) {
     for (which, side) in sides.iter().enumerate() {
         let response = ui.interact(side.place, ui.scope_id().with(("beside", which)), Sense::hover());
         let name = format!("Kernel of {}", side.name);
@@ -261,7 +265,7 @@ fn hover(ui: &Ui, scene: &Scene<'_>, mode: Mode, sides: &[Side; 2]) {
         for other in sides.iter().enumerate().filter(|(place, _)| linked || *place == which).map(|(_, side)| side) {
             let min = other.place.min + vec2(column as f32, row as f32) * cell;
             let rect = Rect::from_min_size(min, Vec2::splat(cell)).expand(1.0);
-            ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, scene.tokens.accent), StrokeKind::Outside);
+            ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, context.tokens.accent), StrokeKind::Outside);
         }
         response.on_hover_ui_at_pointer(|ui| {
             ui.label(format!("row {row}, column {column}"));
@@ -276,5 +280,15 @@ fn hover(ui: &Ui, scene: &Scene<'_>, mode: Mode, sides: &[Side; 2]) {
                 ui.label(format!("{} and {} rows: no row is the same", sides[0].n, sides[1].n));
             }
         });
+    }
+}
+
+/// The kernels of two runs, entry by entry: name, epoch, size, row-major.
+fn write(sheet: &mut Sheet, sides: [(&str, f64, usize, &[f64]); 2]) {
+    sheet.head(["run", "epoch", "row", "column", "value"]);
+    for (name, epoch, n, matrix) in sides {
+        for (at, &value) in matrix.iter().enumerate() {
+            sheet.row([name.into(), epoch.into(), (at / n.max(1)).into(), (at % n.max(1)).into(), value.into()]);
+        }
     }
 }

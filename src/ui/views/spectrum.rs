@@ -5,41 +5,54 @@
 use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 
-use super::choosers::choose_block;
-use super::context::Scene;
-use super::pane::Slot;
-use super::tables;
+use super::context::{ViewContext, choose_block};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::{Block, Snapshot};
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::plot::series_cache::eigenvalues;
 use crate::ui::plot::{axes, axes::AXIS};
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, block: &mut Block) {
-    let mut card = slot.card(ui, "λ by index");
-    choose_block(&mut card.header, scene, "Probes of the spectrum", block);
-    let ui = &mut card.body;
-    let Some(snapshot) = scene.snapshot.clone() else { return };
-    let Some(values) = eigenvalues(&snapshot, *block).filter(|values| !values.is_empty()) else { return };
-    let now = points(values);
-    let before = scene.at_switch().filter(|before| before.row.step < snapshot.row.step);
-    let earlier = before.as_deref().and_then(|before| eigenvalues(before, *block)).unwrap_or_default();
-    if let Some(sheet) = &mut scene.sheet {
-        tables::spectrum(sheet, values, earlier);
+/// The view.
+#[derive(Default)]
+pub struct SpectrumView;
+
+impl ViewClass for SpectrumView {
+    const TITLE: &str = "Eigenspectrum";
+    const HELP: &str = "The eigenvalues of K at the cursor, largest first, both axes logarithmic; the faint curve is the spectrum at the \
+                 last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli 2007; for this kernel Baratin et al. \
+                 2021). Eigenvalues that rounding leaves at or below 0 have no place on this axis and are counted instead.";
+    const NEEDS: Needs = Needs::Kernels;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "λ by index");
+        let block = &mut pane.selection.block;
+        choose_block(&mut card.header, context, "Probes of the spectrum", block);
+        let ui = &mut card.body;
+        let Some(snapshot) = context.snapshot.clone() else { return };
+        let Some(values) = eigenvalues(&snapshot, *block).filter(|values| !values.is_empty()) else { return };
+        let now = points(values);
+        let before = context.at_switch().filter(|before| before.row.step < snapshot.row.step);
+        let earlier = before.as_deref().and_then(|before| eigenvalues(before, *block)).unwrap_or_default();
+        if let Some(sheet) = &mut context.sheet {
+            write(sheet, values, earlier);
+        }
+        let before = points(earlier);
+        let low = now.iter().chain(&before).map(|point| point.y).fold(f64::INFINITY, f64::min);
+        let high = now.iter().chain(&before).map(|point| point.y).fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = if low.is_finite() { format::settle((low, high), 1.0) } else { (0.0, 1.0) };
+        let colour = match *block {
+            Block::All => context.tokens.text,
+            Block::Task(task) => context.tokens.task(task),
+        };
+        let room = ui.available_size();
+        // In a narrow place the numbers below need a second line.
+        let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
+        plot(ui, context, height, (values.len() as f64).log10().max(0.3), (low, high), &now, &before, colour);
+        numbers(ui, context, &snapshot, *block, values);
     }
-    let before = points(earlier);
-    let low = now.iter().chain(&before).map(|point| point.y).fold(f64::INFINITY, f64::min);
-    let high = now.iter().chain(&before).map(|point| point.y).fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = if low.is_finite() { format::settle((low, high), 1.0) } else { (0.0, 1.0) };
-    let colour = match *block {
-        Block::All => scene.tokens.text,
-        Block::Task(task) => scene.tokens.task(task),
-    };
-    let room = ui.available_size();
-    // In a narrow place the numbers below need a second line.
-    let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
-    plot(ui, scene, height, (values.len() as f64).log10().max(0.3), (low, high), &now, &before, colour);
-    numbers(ui, scene, &snapshot, *block, values);
 }
 
 /// (log10 of the index from 1, log10 λ), largest first; those at or below 0 left out.
@@ -52,7 +65,7 @@ pub(super) fn points(ascending: &[f64]) -> Vec<PlotPoint> {
 #[expect(clippy::too_many_arguments, reason = "a plot has two ranges, two curves and a place")]
 fn plot(
     ui: &mut Ui,
-    scene: &Scene<'_>,
+    context: &ViewContext<'_>,
     height: f32,
     right: f64,
     (low, high): (f64, f64),
@@ -60,7 +73,7 @@ fn plot(
     before: &[PlotPoint],
     colour: Color32,
 ) {
-    let tokens = scene.tokens;
+    let tokens = context.tokens;
     let span = high - low;
     let index = axes::bottom(tokens, true, |value| format!("{:.0}", 10f64.powf(value)));
     let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, true));
@@ -77,11 +90,11 @@ fn plot(
             let style = LineStyle::Dashed { length: 4.0 };
             let reference = Line::new("at the last switch", PlotPoints::Borrowed(before))
                 .color(tokens.faint)
-                .width(1.2 * scene.thick)
+                .width(1.2 * context.thick)
                 .style(style);
             plot_ui.line(reference.allow_hover(false));
             plot_ui.line(
-                Line::new("now", PlotPoints::Borrowed(now)).color(colour).width(1.5 * scene.thick).allow_hover(false),
+                Line::new("now", PlotPoints::Borrowed(now)).color(colour).width(1.5 * context.thick).allow_hover(false),
             );
         });
     let frame = *shown.transform.frame();
@@ -104,12 +117,12 @@ pub(super) fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMa
 const NARROW: f32 = 360.0;
 
 /// λ_max, λ_min, effective rank, condition number, and what lies at or below 0.
-fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
+fn numbers(ui: &mut Ui, context: &ViewContext<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
     let (low, high) = (ascending[0], ascending[ascending.len() - 1]);
     let rank = snapshot.row.blocks.iter().find(|metrics| metrics.block == block).map(|metrics| metrics.effective_rank);
     let below = ascending.iter().filter(|value| **value <= 0.0).count();
     let condition = if low > 0.0 { format::number(high / low) } else { "–".to_owned() };
-    let tokens = scene.tokens;
+    let tokens = context.tokens;
     ui.spacing_mut().item_spacing = egui::vec2(4.0, 0.0);
     let narrow = ui.available_width() < NARROW;
     ui.horizontal_wrapped(|ui| {
@@ -132,4 +145,13 @@ fn numbers(ui: &mut Ui, scene: &Scene<'_>, snapshot: &Snapshot, block: Block, as
             ui.label(egui::RichText::new(text).size(theme::SMALL).color(tokens.warning)).on_hover_text(hover);
         }
     });
+}
+
+/// Writes two spectra, ascending as they are kept, largest first.
+fn write(sheet: &mut Sheet, now: &[f64], before: &[f64]) {
+    sheet.head(["index", "eigenvalue", "at the last switch"]);
+    let mut before = before.iter().rev();
+    for (place, &value) in now.iter().rev().enumerate() {
+        sheet.row([(place + 1).into(), value.into(), before.next().copied().into()]);
+    }
 }

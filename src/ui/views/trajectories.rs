@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui, UiBuilder};
 
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ProbeChoice, ViewContext};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::{Predictor, RunInfo, Snapshot};
 use crate::spec::Readout;
 use crate::ui::kit::theme;
@@ -13,9 +14,6 @@ use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, Source, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-
-/// The probe that was chosen, by its row; none: the first of each class.
-pub type Probe = Option<usize>;
 
 /// Classes that have a line of their own at most, while no probe is chosen.
 const CLASSES: usize = 5;
@@ -42,49 +40,64 @@ enum Beside {
     By(Predictor),
 }
 
-/// Kept between frames.
+/// The view and its choices.
 #[derive(Default)]
-pub struct TrajectoriesState {
+pub struct TrajectoriesView {
     which: Which,
     beside: Beside,
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut TrajectoriesState, probe: &mut Probe) {
-    let mut card = slot.card(ui, "logit");
-    let (Some(info), Some(last)) = (scene.history.info().cloned(), scene.history.snapshots().last().cloned()) else {
-        return;
-    };
-    let readout = info.readout();
-    *probe = probe.filter(|&row| row < info.probes.len());
-    let by = predictors(&mut card.header, state, &last, slot.roomy());
-    if slot.roomy() {
-        choose_logit(&mut card.header, state, &info, readout);
-    }
-    choose_probe(&mut card.header, probe, &info);
+impl ViewClass for TrajectoriesView {
+    const TITLE: &str = "Trajectories";
+    const HELP: &str = "What the network says of single probe images, as the loss sees it (with laziness α (f − f₀)), at each snapshot. \
+                 Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
+                 same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
+                 dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
+                 fixed time.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703).";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 330.0;
 
-    let lines = lines(&info, *probe, state.which, readout);
-    let window = window(&card.body, scene);
-    let traces = traces(scene, &info, &lines, by, window);
-    let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
-    let body = &mut card.body;
-    if body.available_width() > HEADER_WIDTH && lines.len() <= 3 {
-        let header = &mut card.header;
-        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, false);
-    } else {
-        names_below(body, names.into_iter().rev());
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "logit");
+        let roomy = pane.roomy();
+        let probe = &mut pane.selection.probe;
+        let (Some(info), Some(last)) = (context.history.info().cloned(), context.history.snapshots().last().cloned())
+        else {
+            return;
+        };
+        let readout = info.readout();
+        *probe = probe.filter(|&row| row < info.probes.len());
+        let by = predictors(&mut card.header, self, &last, roomy);
+        if roomy {
+            choose_logit(&mut card.header, self, &info, readout);
+        }
+        choose_probe(&mut card.header, probe, &info);
+
+        let lines = lines(&info, *probe, self.which, readout);
+        let window = window(&card.body, context);
+        let traces = traces(context, &info, &lines, by, window);
+        let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
+        let body = &mut card.body;
+        if body.available_width() > HEADER_WIDTH && lines.len() <= 3 {
+            let header = &mut card.header;
+            let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
+            number_legend(left, &traces, false);
+        } else {
+            names_below(body, names.into_iter().rev());
+        }
+        if by.is_none() && !context.stands_still() && self.beside != Beside::Nobody && roomy {
+            let text = "No prediction beside: switch on “Predict” in the kernel's settings to have some.";
+            body.label(RichText::new(text).size(theme::SMALL).color(context.tokens.weak));
+        }
+        let height = body.available_height();
+        let plot = TimePlot { id: "trajectories", log: false, limits: None, least: 0.05, ticks: true, height };
+        time_plot(body, context, &plot, &traces, &[]);
     }
-    if by.is_none() && !scene.stands_still() && state.beside != Beside::Nobody && slot.roomy() {
-        let text = "No prediction beside: switch on “Predict” in the kernel's settings to have some.";
-        body.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
-    }
-    let height = body.available_height();
-    let plot = TimePlot { id: "trajectories", log: false, limits: None, least: 0.05, ticks: true, height };
-    time_plot(body, scene, &plot, &traces, &[]);
 }
 
 /// The list of those who predict; who is drawn.
-fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot, roomy: bool) -> Option<Predictor> {
+fn predictors(header: &mut Ui, state: &mut TrajectoriesView, last: &Snapshot, roomy: bool) -> Option<Predictor> {
     let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
     let known: Vec<Predictor> = told.collect();
     let usual = [Predictor::Infinite, Predictor::LinearisedStart];
@@ -105,7 +118,7 @@ fn predictors(header: &mut Ui, state: &mut TrajectoriesState, last: &Snapshot, r
     chosen
 }
 
-fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, readout: Readout) {
+fn choose_logit(header: &mut Ui, state: &mut TrajectoriesView, info: &RunInfo, readout: Readout) {
     if matches!(state.which, Which::One(logit) if logit >= readout.count()) {
         state.which = Which::Own;
     }
@@ -118,20 +131,20 @@ fn choose_logit(header: &mut Ui, state: &mut TrajectoriesState, info: &RunInfo, 
     choose(header, "Logit of the trajectories", &mut state.which, &options);
 }
 
-fn choose_probe(header: &mut Ui, probe: &mut Probe, info: &RunInfo) {
+fn choose_probe(header: &mut Ui, probe: &mut ProbeChoice, info: &RunInfo) {
     let word = |row: usize| {
         let of = info.probes[row];
         let name = info.class_name(of.label);
         format!("probe {} · {name}", row + 1)
     };
     let words: Vec<String> = (0..info.probes.len()).map(word).collect();
-    let mut options: Vec<(Probe, &str)> = vec![(None, "one of each class")];
+    let mut options: Vec<(ProbeChoice, &str)> = vec![(None, "one of each class")];
     options.extend(words.iter().enumerate().map(|(row, word)| (Some(row), word.as_str())));
     choose(header, "Probe of the trajectories", probe, &options);
 }
 
 /// Row and logit of each line, and its name.
-fn lines(info: &RunInfo, probe: Probe, which: Which, readout: Readout) -> Vec<(usize, usize, String)> {
+fn lines(info: &RunInfo, probe: ProbeChoice, which: Which, readout: Readout) -> Vec<(usize, usize, String)> {
     let name = |class: usize| info.class_name(class);
     let own = |row: usize| readout.output(info.probes[row].label);
     let logits = |row: usize| match which {
@@ -155,7 +168,7 @@ fn lines(info: &RunInfo, probe: Probe, which: Which, readout: Readout) -> Vec<(u
 }
 
 fn traces(
-    scene: &mut Scene<'_>,
+    context: &mut ViewContext<'_>,
     info: &Arc<RunInfo>,
     lines: &[(usize, usize, String)],
     by: Option<Predictor>,
@@ -169,10 +182,10 @@ fn traces(
         let mut levels: Vec<f32> = lines.iter().filter_map(|(row, logit, _)| info.target(*row, *logit)).collect();
         levels.sort_by(f32::total_cmp);
         levels.dedup();
-        traces.extend(levels.into_iter().map(|level| Trace::level(window, f64::from(level), scene.tokens.faint)));
+        traces.extend(levels.into_iter().map(|level| Trace::level(window, f64::from(level), context.tokens.faint)));
     }
     for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
-        let colour = scene.tokens.layer(place, lines.len().max(2));
+        let colour = context.tokens.layer(place, lines.len().max(2));
         let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
         let output = match readout {
             Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
@@ -180,10 +193,10 @@ fn traces(
         };
         let called = |by: &str| format!("probe {}, {output}, {by}", row + 1);
         if let Some(who) = by {
-            let beside = Trace::new(scene, "", key(by), window, colour).called(called(who.words()));
+            let beside = Trace::new(context, "", key(by), window, colour).called(called(who.words()));
             traces.push(Trace { style: Style::Dashed, width: 1.4, ..beside });
         }
-        let own = Trace::new(scene, name.as_str(), key(None), window, colour).called(called("network"));
+        let own = Trace::new(context, name.as_str(), key(None), window, colour).called(called("network"));
         traces.push(Trace { width: 1.7, ..own });
     }
     traces

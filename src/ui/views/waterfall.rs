@@ -6,12 +6,12 @@
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{GridMark, PlotImage, PlotPoint};
 
-use super::choosers::choose_block;
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ViewContext, choose_block};
+use super::pane::Pane;
 use super::pixels::{Shades, colour_bar};
-use super::tables;
+use super::view::{Needs, ViewClass};
 use crate::run::{Block, History};
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::series_cache::{Key, Source, Window, eigenvalues};
@@ -25,8 +25,8 @@ const COLUMNS: usize = 512;
 /// How many of the largest are drawn as lines.
 const LINES: usize = 8;
 
-/// Kept between frames.
-pub struct WaterfallState {
+/// The view and its choices.
+pub struct WaterfallView {
     lines: bool,
     shades: Shades,
     columns: Columns,
@@ -57,7 +57,7 @@ struct Columns {
     read: Vec<(u64, f64, [f32; ROWS])>,
 }
 
-impl Default for WaterfallState {
+impl Default for WaterfallView {
     fn default() -> Self {
         Self {
             lines: false,
@@ -66,17 +66,6 @@ impl Default for WaterfallState {
             range: None,
             drawn: None,
         }
-    }
-}
-
-impl WaterfallState {
-    pub fn reset(&mut self) {
-        (self.columns.read, self.range, self.drawn) = (Vec::new(), None, None);
-    }
-
-    /// Lets go of pictures that belong to one egui.
-    pub fn forget_textures(&mut self) {
-        self.drawn = None;
     }
 }
 
@@ -112,49 +101,77 @@ fn resample(ascending: &[f64]) -> [f32; ROWS] {
     })
 }
 
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut WaterfallState, block: &mut Block) {
-    let mut card = slot.card(ui, "");
-    let kinds = [(false, "Map", "All of them as colours"), (true, "Lines", "The eight largest as lines")];
-    segments(&mut card.header, &mut state.lines, &kinds);
-    choose_block(&mut card.header, scene, "Probes of the eigenvalues over time", block);
-    let ui = &mut card.body;
-    let window = window(ui, scene);
-    let height = ui.available_height();
-    if state.lines {
-        let traces = lines(scene, *block, window);
-        let plot = TimePlot { id: "eigenvalue lines", log: true, limits: None, least: 1.0, ticks: true, height };
-        time_plot(ui, scene, &plot, &traces, &[]);
-        return;
+impl ViewClass for WaterfallView {
+    const TITLE: &str = "λ over time";
+    const HELP: &str = "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic axis), colour is \
+                 log λ. “Lines” shows the eight largest.";
+    const NEEDS: Needs = Needs::Kernels;
+    const ONE_LINE: f32 = 250.0;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let block = &mut pane.selection.block;
+        let kinds = [(false, "Map", "All of them as colours"), (true, "Lines", "The eight largest as lines")];
+        segments(&mut card.header, &mut self.lines, &kinds);
+        choose_block(&mut card.header, context, "Probes of the eigenvalues over time", block);
+        let ui = &mut card.body;
+        let window = window(ui, context);
+        let height = ui.available_height();
+        if self.lines {
+            let traces = lines(context, *block, window);
+            let plot = TimePlot { id: "eigenvalue lines", log: true, limits: None, least: 1.0, ticks: true, height };
+            time_plot(ui, context, &plot, &traces, &[]);
+            return;
+        }
+        let (history, range) = (context.history, context.range);
+        if let Some(sheet) = &mut context.sheet {
+            write(sheet, history, *block, range);
+        }
+        map(ui, context, self, *block, window, height);
     }
-    let (history, range) = (scene.history, scene.range);
-    if let Some(sheet) = &mut scene.sheet {
-        tables::eigenvalues_over_time(sheet, history, *block, range);
+
+    fn reset(&mut self) {
+        (self.columns.read, self.range, self.drawn) = (Vec::new(), None, None);
     }
-    map(ui, scene, state, *block, window, height);
+
+    fn forget_textures(&mut self) {
+        self.drawn = None;
+    }
+
+    fn show_usual(&mut self) {
+        *self = Self::default();
+    }
 }
 
-fn lines(scene: &mut Scene<'_>, block: Block, window: Window) -> Vec<Trace> {
+fn lines(context: &mut ViewContext<'_>, block: Block, window: Window) -> Vec<Trace> {
     let colour = match block {
-        Block::All => scene.tokens.text,
-        Block::Task(task) => scene.tokens.task(task),
+        Block::All => context.tokens.text,
+        Block::Task(task) => context.tokens.task(task),
     };
-    let trace = |rank: usize, scene: &mut Scene<'_>| {
+    let trace = |rank: usize, context: &mut ViewContext<'_>| {
         let fade = colour.gamma_multiply(1.0 - 0.09 * rank as f32);
         let key = Key { source: Source::Eigenvalue(block, rank), log: true };
-        let mut trace = Trace::new(scene, String::new(), key, window, fade);
+        let mut trace = Trace::new(context, String::new(), key, window, fade);
         trace.width = 1.2;
         trace
     };
-    (0..LINES).rev().map(|rank| trace(rank, scene)).collect()
+    (0..LINES).rev().map(|rank| trace(rank, context)).collect()
 }
 
-fn map(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut WaterfallState, block: Block, window: Window, height: f32) {
-    state.columns.update(scene.history, block);
-    let n = scene.snapshot.as_ref().and_then(|snapshot| eigenvalues(snapshot, block)).map_or(1, <[f64]>::len).max(2);
-    draw(ui, scene, state, block, window);
+fn map(
+    ui: &mut Ui,
+    context: &mut ViewContext<'_>,
+    state: &mut WaterfallView,
+    block: Block,
+    window: Window,
+    height: f32,
+) {
+    state.columns.update(context.history, block);
+    let n = context.snapshot.as_ref().and_then(|snapshot| eigenvalues(snapshot, block)).map_or(1, <[f64]>::len).max(2);
+    draw(ui, context, state, block, window);
     let rect = ui.available_rect_before_wrap();
     let bar = 16.0;
-    frame(ui, scene, height - bar, n, state);
+    frame(ui, context, height - bar, n, state);
     let below = Rect::from_min_max(
         pos2(rect.left() + AXIS, rect.top() + height - bar + 4.0),
         pos2(rect.right(), rect.top() + height),
@@ -166,10 +183,10 @@ fn map(ui: &mut Ui, scene: &mut Scene<'_>, state: &mut WaterfallState, block: Bl
 }
 
 /// The axes with the picture in them. The left one counts downwards: the largest eigenvalue is on top.
-fn frame(ui: &mut Ui, scene: &mut Scene<'_>, height: f32, n: usize, state: &WaterfallState) {
-    let (from, to) = scene.range;
+fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, state: &WaterfallView) {
+    let (from, to) = context.range;
     let depth = (n as f64).log10();
-    let axis = axes::left(scene.tokens, (-1.1 * depth, 0.1 * depth), |value| format!("{:.0}", 10f64.powf(-value)));
+    let axis = axes::left(context.tokens, (-1.1 * depth, 0.1 * depth), |value| format!("{:.0}", 10f64.powf(-value)));
     let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
     let behind = ui.painter().add(egui::Shape::Noop);
     let shown = axes::over_time(ui, "waterfall", height, (from, to), true)
@@ -190,21 +207,21 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, height: f32, n: usize, state: &Wate
             }
         });
     let frame = *shown.transform.frame();
-    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, scene.tokens.well));
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
-    for band in scene.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
+    for band in context.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
         let x = shown.transform.position_from_point_x(band.start);
         painter.vline(x, frame.y_range(), egui::Stroke::new(1.0, Color32::from_white_alpha(190)));
     }
-    cursor(&painter, scene, &shown.transform);
-    gestures(scene, &shown.response, &shown.transform, ui);
+    cursor(&painter, context, &shown.transform);
+    gestures(context, &shown.response, &shown.transform, ui);
 }
 
 /// Makes the texture, if anything in view has changed; only its new columns, if snapshots were appended.
-fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, window: Window) {
+fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Block, window: Window) {
     let read = &state.columns.read;
     let Some(last) = read.last() else { return };
-    let wanted = Drawn { window, snapshots: read.len(), last: last.0, block, dark: scene.tokens.dark };
+    let wanted = Drawn { window, snapshots: read.len(), last: last.0, block, dark: context.tokens.dark };
     let before = state.drawn.as_ref().map(|drawn| drawn.of.clone());
     if before.as_ref() == Some(&wanted) {
         return;
@@ -228,7 +245,7 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, wi
     // Of a picture that grew, the columns from where it last ended; one at least, since a texture cannot be empty.
     let first = grown.map_or(0, |of| column_of(read[of.snapshots - 1].1)).min(columns - 1);
     let width = if first == 0 { columns } else { (column_of(last.1) + 1).min(columns).max(first + 1) - first };
-    let colour = state.shades.within(range, scene.tokens.nan);
+    let colour = state.shades.within(range, context.tokens.nan);
     let mut image = ColorImage::filled([width, ROWS], Color32::TRANSPARENT);
     for column in 0..width {
         let epoch = window.from + ((first + column) as f64 + 0.5) / per_epoch;
@@ -253,5 +270,21 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut WaterfallState, block: Block, wi
         None => {
             state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted })
         }
+    }
+}
+
+/// The spectrum of each snapshot in view, largest first.
+fn write(sheet: &mut Sheet, history: &History, block: Block, (from, to): (f64, f64)) {
+    sheet.over_time = true;
+    let inside = history.snapshots().iter().filter(|snapshot| (from..=to).contains(&snapshot.row.epoch));
+    for snapshot in inside {
+        let Some(values) = eigenvalues(snapshot, block) else { continue };
+        if sheet.heads.is_empty() {
+            let columns = (1..=values.len()).map(|place| format!("eigenvalue {place}"));
+            sheet.head(["step", "epoch", "task"].map(str::to_owned).into_iter().chain(columns));
+        }
+        let row = &snapshot.row;
+        let of_row = [row.step.into(), row.epoch.into(), row.task.into()];
+        sheet.row(of_row.into_iter().chain(values.iter().rev().map(|&value| value.into())));
     }
 }

@@ -1,43 +1,48 @@
 //! How far the kernel of one task's probes is from itself at every other time, as a picture with time on both axes.
 
-pub mod worker;
+use std::ops::Range;
+use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Pos2, Rect, Stroke, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{PlotImage, PlotPoint, PlotTransform};
 
-use super::choosers::choose_task;
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ViewContext, choose_task};
+use super::pane::Pane;
 use super::pixels::{Shades, colour_bar};
-use super::tables;
+use super::view::{Needs, ViewClass};
+use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
+use crate::run::Snapshot;
+use crate::ui::kit::background_task::BackgroundTask;
+use crate::ui::kit::data_table::Sheet;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::series_cache::Window;
 use crate::ui::plot::{axes, axes::AXIS};
 use crate::ui::plot::{cursor, gestures, window};
-use crate::ui::views::distances::worker::{DistanceMap, Distances};
 
 /// Pixels of the picture along an edge, at most.
 const SIDE: usize = 320;
 /// Powers of ten below the largest distance that the logarithmic colours reach.
 const DECADES: f64 = 4.0;
 
-/// Kept between frames.
-pub struct DistancesState {
+/// The view and its choices.
+pub struct DistancesView {
     task: usize,
     log: bool,
     shades: Shades,
-    /// The thread, once this view was looked at.
-    map: Option<DistanceMap>,
-    drawn: Option<(TextureHandle, Drawn)>,
+    matrices: BackgroundTask<Key, Vec<Arc<Snapshot>>, Arc<DistanceMatrix>>,
+    drawn: Option<(TextureHandle, DrawnFrom)>,
     /// The largest distance seen; it only grows.
     high: f64,
 }
 
+/// What a distance matrix is of: the rows of the block, and the steps of the snapshots.
+type Key = (Range<usize>, Vec<u64>);
+
 /// What the picture was drawn from.
 #[derive(Clone, PartialEq)]
-struct Drawn {
+struct DrawnFrom {
     window: Window,
     task: usize,
     log: bool,
@@ -47,62 +52,78 @@ struct Drawn {
     high: f64,
 }
 
-impl Default for DistancesState {
+impl Default for DistancesView {
     fn default() -> Self {
-        Self { task: 1, log: true, shades: Shades::sequential(), map: None, drawn: None, high: 0.0 }
+        Self {
+            task: 1,
+            log: true,
+            shades: Shades::sequential(),
+            matrices: BackgroundTask::new("distances", 1),
+            drawn: None,
+            high: 0.0,
+        }
     }
 }
 
-impl DistancesState {
-    pub fn reset(&mut self) {
-        self.map.iter_mut().for_each(DistanceMap::reset);
+impl ViewClass for DistancesView {
+    const TITLE: &str = "Distances";
+    const HELP: &str = "How far the kernel is from itself at every other time, on the probes of one task:\n\
+                 S(t, t′) = 1 − CKA(K_t, K_t′)\n\
+                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades away from \
+                 the diagonal; one that settles has a dark square from there on (the “cone effect”: after a short chaotic \
+                 time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
+                 each task. At most 256 snapshots are compared, every second, fourth … one of more, and those at switches. Point at a place for its \
+                 number.\n\
+                 Fort et al. 2020 (2010.15110), there uncentred and of the full kernel.";
+    const NEEDS: Needs = Needs::Kernels;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "S(t, t′)");
+        let before = self.task;
+        let scales = [
+            (true, "log", "Colours are the logarithm of the distance: also small ones are told apart"),
+            (false, "linear", "Colours are the distance itself, from 0"),
+        ];
+        segments(&mut card.header, &mut self.log, &scales);
+        choose_task(&mut card.header, context, "Probes of the distances", &mut self.task);
+        if before != self.task {
+            (self.drawn, self.high) = (None, 0.0);
+        }
+        let ui = &mut card.body;
+        let Some(rows) = context.info().and_then(|info| rows_of(info, self.task)) else { return };
+        let mut growing = GrowingDistances::default();
+        let work = move |(rows, _): &Key, snapshots: Vec<Arc<Snapshot>>| growing.update(rows, &snapshots);
+        if let Err(err) = self.matrices.start(ui.ctx(), work) {
+            ui.label(format!("No thread can be started to compare kernels: {err}"));
+            return;
+        }
+        let window = window(ui, context);
+        let wanted = || compared_snapshots(context.history, rows.len());
+        let key = (rows.clone(), wanted().map(|snapshot| snapshot.row.step).collect());
+        self.matrices.get(&key, || wanted().cloned().collect());
+        // That of fewer snapshots is shown until the newest is there.
+        let found = self.matrices.known().find(|((of, _), _)| *of == rows).map(|(_, found)| Arc::clone(found));
+        let found = found.as_deref();
+        if let Some(found) = found {
+            if let Some(sheet) = &mut context.sheet {
+                write(sheet, found);
+            }
+            draw(ui, context, self, found, window);
+        }
+        let transform = frame(ui, context, self);
+        if let Some(found) = found {
+            hover(ui, context, found, &transform);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.matrices.reset();
         (self.drawn, self.high) = (None, 0.0);
     }
 
-    /// Lets go of pictures that belong to one egui.
-    pub fn forget_textures(&mut self) {
+    fn forget_textures(&mut self) {
         self.drawn = None;
     }
-}
-
-pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut DistancesState) {
-    let mut card = slot.card(ui, "S(t, t′)");
-    let before = state.task;
-    let scales = [
-        (true, "log", "Colours are the logarithm of the distance: also small ones are told apart"),
-        (false, "linear", "Colours are the distance itself, from 0"),
-    ];
-    segments(&mut card.header, &mut state.log, &scales);
-    choose_task(&mut card.header, scene, "Probes of the distances", &mut state.task);
-    if before != state.task {
-        (state.drawn, state.high) = (None, 0.0);
-    }
-    let ui = &mut card.body;
-    let Some(rows) = scene.info().and_then(|info| rows_of(info, state.task)) else { return };
-    if state.map.is_none() {
-        let ctx = ui.ctx().clone();
-        match DistanceMap::start(move || ctx.request_repaint()) {
-            Ok(map) => state.map = Some(map),
-            Err(err) => {
-                ui.label(format!("No thread can be started to compare kernels: {err}"));
-                return;
-            }
-        }
-    }
-    let Some(mut map) = state.map.take() else { return };
-    let window = window(ui, scene);
-    let found = map.of(scene.history, &rows);
-    if let Some(found) = found {
-        if let Some(sheet) = &mut scene.sheet {
-            tables::distances(sheet, found);
-        }
-        draw(ui, scene, state, found, window);
-    }
-    let transform = frame(ui, scene, state);
-    if let Some(found) = found {
-        hover(ui, scene, found, &transform);
-    }
-    state.map = Some(map);
 }
 
 /// The rows of a task's probes.
@@ -113,21 +134,21 @@ pub(super) fn rows_of(info: &crate::run::RunInfo, task: usize) -> Option<std::op
 }
 
 /// The colour scale: of log10 S, or of S.
-fn range(state: &DistancesState) -> (f64, f64) {
+fn range(state: &DistancesView) -> (f64, f64) {
     let high = if state.high > 0.0 { state.high } else { 1.0 };
     if state.log { (high.log10() - DECADES, high.log10()) } else { (0.0, high) }
 }
 
 /// Makes the texture, if anything in view has changed.
-fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut DistancesState, found: &Distances, window: Window) {
+fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &DistanceMatrix, window: Window) {
     let (Some(first), Some(last)) = (found.times.first(), found.times.last()) else { return };
     let greatest = found.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
     state.high = state.high.max(f64::from(greatest));
-    let wanted = Drawn {
+    let wanted = DrawnFrom {
         window,
         task: state.task,
         log: state.log,
-        dark: scene.tokens.dark,
+        dark: context.tokens.dark,
         times: found.times.len(),
         last: last.0,
         high: state.high,
@@ -144,7 +165,7 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut DistancesState, found: &Distance
     };
     let places: Vec<Option<usize>> = (0..side).map(place).collect();
     let (log, count) = (state.log, found.times.len());
-    let colour = state.shades.within(range(state), scene.tokens.nan);
+    let colour = state.shades.within(range(state), context.tokens.nan);
     let least = f64::from(f32::MIN_POSITIVE);
     let of = |row: Option<usize>, column: Option<usize>| match (row, column) {
         (Some(row), Some(column)) => {
@@ -167,13 +188,13 @@ fn draw(ui: &Ui, scene: &Scene<'_>, state: &mut DistancesState, found: &Distance
 }
 
 /// The axes with the picture in them, the switches and the cursor on both, and the colour bar below.
-fn frame(ui: &mut Ui, scene: &mut Scene<'_>, state: &DistancesState) -> PlotTransform {
+fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> PlotTransform {
     let rect = ui.available_rect_before_wrap();
-    let (from, to) = scene.range;
+    let (from, to) = context.range;
     let bar = 16.0;
     let height = (rect.height() - bar).max(20.0);
     let span = to - from;
-    let axis = axes::left(scene.tokens, (from, to), move |value| format::tick(value, span, false));
+    let axis = axes::left(context.tokens, (from, to), move |value| format::tick(value, span, false));
     let picture = state.drawn.as_ref().map(|drawn| drawn.0.id());
     let behind = ui.painter().add(egui::Shape::Noop);
     let shown = axes::over_time(ui, "distances", height, (from, to), true)
@@ -191,18 +212,18 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, state: &DistancesState) -> PlotTran
         });
     let transform = shown.transform;
     let frame = *transform.frame();
-    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, scene.tokens.well));
+    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
     let white = Stroke::new(1.0, Color32::from_white_alpha(150));
-    for band in scene.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
+    for band in context.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
         painter.vline(transform.position_from_point_x(band.start), frame.y_range(), white);
         painter.hline(frame.x_range(), transform.position_from_point_y(band.start), white);
     }
-    cursor(&painter, scene, &transform);
-    let strength = if scene.clock.chosen().is_some() { 0.85 } else { 0.3 };
-    let stroke = Stroke::new(1.0, scene.tokens.cursor.gamma_multiply(strength));
-    painter.hline(frame.x_range(), transform.position_from_point_y(scene.cursor), stroke);
-    gestures(scene, &shown.response, &transform, ui);
+    cursor(&painter, context, &transform);
+    let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };
+    let stroke = Stroke::new(1.0, context.tokens.cursor.gamma_multiply(strength));
+    painter.hline(frame.x_range(), transform.position_from_point_y(context.cursor), stroke);
+    gestures(context, &shown.response, &transform, ui);
 
     let below = Rect::from_min_max(pos2(rect.left() + AXIS, rect.top() + height + 4.0), rect.max);
     let (low, high) = range(state);
@@ -214,7 +235,7 @@ fn frame(ui: &mut Ui, scene: &mut Scene<'_>, state: &DistancesState) -> PlotTran
 }
 
 /// S and the two times under the pointer.
-fn hover(ui: &Ui, scene: &Scene<'_>, found: &Distances, transform: &PlotTransform) {
+fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: &PlotTransform) {
     let frame = *transform.frame();
     let Some(pos) = ui.input(|input| input.pointer.hover_pos()).filter(|pos| frame.contains(*pos)) else { return };
     if !ui.rect_contains_pointer(frame) {
@@ -235,12 +256,21 @@ fn hover(ui: &Ui, scene: &Scene<'_>, found: &Distances, transform: &PlotTransfor
         found.times[row].1
     );
     let painter = ui.painter();
-    let galley = painter.layout_no_wrap(text, theme::note(), scene.tokens.text);
+    let galley = painter.layout_no_wrap(text, theme::note(), context.tokens.text);
     let size = galley.size();
     let corner = Pos2::new(
         (pos.x + 10.0).min(frame.right() - size.x - 4.0).max(frame.left() + 2.0),
         (pos.y - size.y - 8.0).max(frame.top() + 2.0),
     );
-    painter.rect_filled(Rect::from_min_size(corner, size).expand(3.0), 2.0, scene.tokens.card);
-    painter.galley(corner, galley, scene.tokens.text);
+    painter.rect_filled(Rect::from_min_size(corner, size).expand(3.0), 2.0, context.tokens.card);
+    painter.galley(corner, galley, context.tokens.text);
+}
+
+/// All pairs of times.
+fn write(sheet: &mut Sheet, found: &DistanceMatrix) {
+    let n = found.times.len();
+    let columns = found.times.iter().map(|time| format!("epoch {:?}", time.1));
+    sheet.head(["epoch".to_owned()].into_iter().chain(columns));
+    let value = |row: usize, column: usize| f64::from(found.values[row * n + column]);
+    sheet.square(n, value, |row| vec![found.times[row].1.into()]);
 }

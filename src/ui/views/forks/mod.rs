@@ -4,8 +4,9 @@ pub(crate) mod jobs;
 
 use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::ViewContext;
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
 use crate::run::{Block, Ending, History, Metric, RunState};
 use crate::ui::app::actions::RunAction;
 use crate::ui::app::commands::UserCommand;
@@ -65,53 +66,64 @@ impl Quantity {
     }
 }
 
-/// Kept between frames.
-pub struct ForksState {
+/// The view and its choices.
+pub struct ForksView {
     shown: Shown,
 }
 
-impl Default for ForksState {
+impl Default for ForksView {
     fn default() -> Self {
         Self { shown: Shown::Table }
     }
 }
 
-pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ForksState) {
-    let mut card = slot.card(ui, "");
-    let header = &mut card.header;
-    let roomy = slot.roomy();
-    fork_button(header, scene, roomy);
-    menu(header, scene, roomy);
-    if !scene.forks.branches().is_empty() {
-        choose(header, "Shown of the futures", &mut state.shown, &QUANTITIES);
-    }
-    let task = scene.history.tasks().first().map_or(1, |start| start.task);
-    if scene.forks.branches().is_empty() {
-        return empty(&mut card.body, scene);
-    }
-    if let Some(refusal) = &scene.forks.refusal {
-        card.body.label(RichText::new(refusal).size(theme::SMALL).color(scene.tokens.error));
-    }
-    match state.shown {
-        Shown::Table => {
-            ScrollArea::vertical().auto_shrink(false).show(&mut card.body, |ui| table(ui, scene, task));
+impl ViewClass for ForksView {
+    const TITLE: &str = "Forks";
+    const HELP: &str = "Other futures of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
+                 on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
+                 curves are those of the first task's probes; the thick one is the run itself.\n\
+                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \
+                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as far. Masked: the loss sees only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; the kernel is still that of all layers.\n\
+                 Why the kernel reactivates is, as its abstract and a summary have it, left open by Reactivation (2507.16039).";
+    const NEEDS: Needs = Needs::Run;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "");
+        let header = &mut card.header;
+        let roomy = pane.roomy();
+        fork_button(header, context, roomy);
+        menu(header, context, roomy);
+        if !context.forks.branches().is_empty() {
+            choose(header, "Shown of the futures", &mut self.shown, &QUANTITIES);
         }
-        Shown::Curve(quantity) => {
-            let window = window(&card.body, scene);
-            let key = quantity.key(task);
-            let traces = traces(scene, key, window);
-            let left = header.available_rect_before_wrap();
-            number_legend(&mut header.new_child(UiBuilder::new().max_rect(left)), &traces, key.log);
-            let height = card.body.available_height();
-            let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.04));
-            let least = if key.log { 0.7 } else { 0.05 };
-            let plot = TimePlot { id: "forks", log: key.log, limits, least, ticks: true, height };
-            let transform = time_plot(&mut card.body, scene, &plot, &traces, &[]);
-            if let Some(epoch) = scene.forks.epoch() {
-                let x = transform.position_from_point_x(epoch);
-                if transform.frame().x_range().contains(x) {
-                    let stroke = Stroke::new(1.0, scene.tokens.accent);
-                    card.body.painter().vline(x, transform.frame().y_range(), stroke);
+        let task = context.history.tasks().first().map_or(1, |start| start.task);
+        if context.forks.branches().is_empty() {
+            return empty(&mut card.body, context);
+        }
+        if let Some(refusal) = &context.forks.refusal {
+            card.body.label(RichText::new(refusal).size(theme::SMALL).color(context.tokens.error));
+        }
+        match self.shown {
+            Shown::Table => {
+                ScrollArea::vertical().auto_shrink(false).show(&mut card.body, |ui| table(ui, context, task));
+            }
+            Shown::Curve(quantity) => {
+                let window = window(&card.body, context);
+                let key = quantity.key(task);
+                let traces = traces(context, key, window);
+                let left = header.available_rect_before_wrap();
+                number_legend(&mut header.new_child(UiBuilder::new().max_rect(left)), &traces, key.log);
+                let height = card.body.available_height();
+                let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.04));
+                let least = if key.log { 0.7 } else { 0.05 };
+                let plot = TimePlot { id: "forks", log: key.log, limits, least, ticks: true, height };
+                let transform = time_plot(&mut card.body, context, &plot, &traces, &[]);
+                if let Some(epoch) = context.forks.epoch() {
+                    let x = transform.position_from_point_x(epoch);
+                    if transform.frame().x_range().contains(x) {
+                        let stroke = Stroke::new(1.0, context.tokens.accent);
+                        card.body.painter().vline(x, transform.frame().y_range(), stroke);
+                    }
                 }
             }
         }
@@ -119,25 +131,25 @@ pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &
 }
 
 /// The futures first and the run itself on top, which they follow up to the fork.
-fn traces(scene: &mut Scene<'_>, key: Key, window: Window) -> Vec<Trace> {
-    let (cursor, exported) = (scene.cursor, scene.sheet.is_some());
+fn traces(context: &mut ViewContext<'_>, key: Key, window: Window) -> Vec<Trace> {
+    let (cursor, exported) = (context.cursor, context.sheet.is_some());
     let of = |branch: &mut crate::ui::views::forks::jobs::Branch| {
         let whose = format!("{}: ", branch.name);
         let told = exported.then(|| told(&branch.session.history, key, &whose));
         let from = (&branch.session.history, &mut branch.curves);
         Trace { told, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
     };
-    let mut traces: Vec<Trace> = scene.forks.branches_mut().iter_mut().map(of).collect();
-    let colour = scene.tokens.text;
-    let own = Trace::new(scene, OWN, key, window, colour);
+    let mut traces: Vec<Trace> = context.forks.branches_mut().iter_mut().map(of).collect();
+    let colour = context.tokens.text;
+    let own = Trace::new(context, OWN, key, window, colour);
     traces.push(Trace { width: 2.0, ..own });
     traces
 }
 
-fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
-    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused);
-    let waiting = scene.forks.is_waiting();
-    let text = match (waiting, scene.forks.at_switch) {
+fn fork_button(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
+    let live = matches!(context.history.state(), RunState::Running | RunState::Paused);
+    let waiting = context.forks.is_waiting();
+    let text = match (waiting, context.forks.at_switch) {
         (true, _) => "Waiting…",
         _ if !roomy => "Fork",
         (false, true) => "Fork at switch",
@@ -147,15 +159,15 @@ fn fork_button(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
     let hover = UserCommand::Fork.hover(ui.ctx());
     let response = ui.add_enabled(live && !waiting, button).on_hover_text(hover);
     if response.clicked() {
-        scene.actions.user(UserCommand::Fork);
+        context.actions.user(UserCommand::Fork);
     }
     let _named = response.accessible_name("Fork");
 }
 
 /// When to fork, and what is to be changed.
-fn menu(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
-    let Some(info) = scene.history.info() else { return };
-    let count = scene.forks.wanted(&info.spec).len();
+fn menu(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
+    let Some(info) = context.history.info() else { return };
+    let count = context.forks.wanted(&info.spec).len();
     let text = match count {
         _ if !roomy => format!("{count} ▾"),
         1 => "1 future".to_owned(),
@@ -164,28 +176,28 @@ fn menu(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
     let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
     let response = response.accessible_name("When to fork, and what to change");
     Popup::menu(&response).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        ui.radio_value(&mut scene.forks.at_switch, true, "At the next switch");
-        ui.radio_value(&mut scene.forks.at_switch, false, "Here");
+        ui.radio_value(&mut context.forks.at_switch, true, "At the next switch");
+        ui.radio_value(&mut context.forks.at_switch, false, "Here");
         ui.separator();
         for idea in ideas(&info.spec) {
-            let mut chosen = scene.forks.chosen.contains(&idea.name);
-            let possible = !(scene.forks.at_switch && idea.change.switch);
+            let mut chosen = context.forks.chosen.contains(&idea.name);
+            let possible = !(context.forks.at_switch && idea.change.switch);
             let field = egui::Checkbox::new(&mut chosen, &idea.name);
             if ui.add_enabled(possible, field).on_hover_text(idea.about).changed() {
                 if chosen {
-                    scene.forks.chosen.insert(idea.name);
+                    context.forks.chosen.insert(idea.name);
                 } else {
-                    scene.forks.chosen.remove(&idea.name);
+                    context.forks.chosen.remove(&idea.name);
                 }
             }
         }
     });
 }
 
-fn empty(ui: &mut Ui, scene: &Scene<'_>) {
-    let live = matches!(scene.history.state(), RunState::Running | RunState::Paused);
-    let refusal = scene.forks.refusal.as_deref();
-    let text = match (refusal, scene.forks.is_waiting(), live) {
+fn empty(ui: &mut Ui, context: &ViewContext<'_>) {
+    let live = matches!(context.history.state(), RunState::Running | RunState::Paused);
+    let refusal = context.forks.refusal.as_deref();
+    let text = match (refusal, context.forks.is_waiting(), live) {
         (Some(refusal), ..) => refusal,
         (None, true, true) => "The run is kept at its next switch, and the futures begin there",
         (None, _, true) => {
@@ -194,7 +206,7 @@ fn empty(ui: &mut Ui, scene: &Scene<'_>) {
         (None, _, false) => "There is no run to fork: start one",
     };
     ui.add_space(theme::GRID);
-    ui.label(RichText::new(text).color(if refusal.is_some() { scene.tokens.error } else { scene.tokens.weak }));
+    ui.label(RichText::new(text).color(if refusal.is_some() { context.tokens.error } else { context.tokens.weak }));
 }
 
 /// What a future has shown of the switch at or after the fork.
@@ -224,15 +236,15 @@ impl Figures {
     }
 }
 
-fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
-    let fork = scene.forks.epoch().unwrap_or_default();
-    let begun = scene.forks.branches().iter().map(|branch| branch.session.history.tasks());
-    let furthest = begun.chain([scene.history.tasks()]).max_by_key(|tasks| tasks.len());
+fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
+    let fork = context.forks.epoch().unwrap_or_default();
+    let begun = context.forks.branches().iter().map(|branch| branch.session.history.tasks());
+    let furthest = begun.chain([context.history.tasks()]).max_by_key(|tasks| tasks.len());
     let newest = furthest.and_then(|tasks| tasks.last()).map_or(task, |start| start.task);
-    let own = Figures::of(scene.history, scene.curves, fork, (task, newest));
-    write(scene, &own, fork, (task, newest));
+    let own = Figures::of(context.history, context.curves, fork, (task, newest));
+    write(context, &own, fork, (task, newest));
     let small = |text: &str| RichText::new(text).size(theme::SMALL);
-    let weak = scene.tokens.weak;
+    let weak = context.tokens.weak;
     let mut removed = None;
     Grid::new("futures").num_columns(6).spacing([8.0, 3.0]).show(ui, |ui| {
         let heads = [
@@ -247,9 +259,9 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
             ui.label(small(&head).color(weak)).on_hover_text(hover);
         }
         ui.end_row();
-        row(ui, (OWN, scene.tokens.text, ""), &own);
+        row(ui, (OWN, context.tokens.text, ""), &own);
         ui.end_row();
-        for (place, branch) in scene.forks.branches_mut().iter_mut().enumerate() {
+        for (place, branch) in context.forks.branches_mut().iter_mut().enumerate() {
             let figures = Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest));
             if row(ui, (&branch.name, branch.colour, state(&branch.session.history)), &figures) {
                 removed = Some(place);
@@ -258,13 +270,13 @@ fn table(ui: &mut Ui, scene: &mut Scene<'_>, task: usize) {
         }
     });
     if let Some(place) = removed {
-        scene.actions.push(RunAction::RemoveFuture(place));
+        context.actions.push(RunAction::RemoveFuture(place));
     }
 }
 
 /// Writes the table down where it is exported.
-fn write(scene: &mut Scene<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
-    let Some(sheet) = &mut scene.sheet else { return };
+fn write(context: &mut ViewContext<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
+    let Some(sheet) = &mut context.sheet else { return };
     let on = |task: usize, what: &str| format!("{what}, task {task}");
     sheet.head(["future".to_owned(), "spike".to_owned(), "dip".to_owned()].into_iter().chain([
         on(task, "accuracy"),
@@ -277,7 +289,7 @@ fn write(scene: &mut Scene<'_>, own: &Figures, fork: f64, (task, newest): (usize
         sheet.row([Cell::from(name)].into_iter().chain(numbers));
     };
     line(OWN, own);
-    for branch in scene.forks.branches_mut() {
+    for branch in context.forks.branches_mut() {
         line(&branch.name, &Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest)));
     }
 }

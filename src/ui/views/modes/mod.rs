@@ -3,24 +3,22 @@
 //! Guarantees: what is drawn solid was measured; the dashed lines are the closed form of the kernel standing still, and are
 //! drawn only where its assumptions are those of the run. Where they are not, the view says which one fails.
 
-pub mod worker;
-
 use egui::{RichText, Ui, UiBuilder};
 use egui_plot::PlotPoint;
 
-use super::context::Scene;
-use super::pane::Slot;
+use super::context::{ViewContext, absent};
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
+use crate::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
 use crate::math::modes::left;
 use crate::run::RunInfo;
-use crate::spec::preset;
-use crate::ui::app::actions::RunAction;
+use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::Told;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::names_below;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
-use crate::ui::views::modes::worker::{ResidualMap, Residuals, still};
 
 /// Modes drawn at once.
 const LINES: usize = 6;
@@ -36,68 +34,89 @@ enum Which {
     Largest,
 }
 
-/// Kept between frames.
-#[derive(Default)]
-pub struct ModesState {
+/// What the view says of a run that has nothing to show here.
+const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
+                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
+
+/// The view and its choices.
+pub struct ModesView {
     which: Which,
-    /// The thread, once this view was looked at.
-    map: Option<ResidualMap>,
+    /// The residuals, by the steps of their snapshots.
+    residuals: BackgroundTask<Vec<u64>, Option<Outputs>, Result<Residuals, String>>,
 }
 
-impl ModesState {
-    pub fn reset(&mut self) {
-        self.map.iter_mut().for_each(ResidualMap::reset);
+impl Default for ModesView {
+    fn default() -> Self {
+        Self { which: Which::default(), residuals: BackgroundTask::new("residuals", 1) }
     }
 }
 
-pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ModesState) {
-    let mut card = slot.card(ui, "energy left");
-    let Some(info) = scene.history.info().cloned() else { return };
-    if !info.spec.training.loss.is_squared() {
-        return absent(&mut card.body, scene);
-    }
-    choose(
-        &mut card.header,
-        "Modes",
-        &mut state.which,
-        &[(Which::Spread, "large to small"), (Which::Largest, "the largest")],
-    );
-    let ui = &mut card.body;
-    if state.map.is_none() {
-        let ctx = ui.ctx().clone();
-        match ResidualMap::start(move || ctx.request_repaint()) {
-            Ok(map) => state.map = Some(map),
-            Err(err) => {
-                ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
-                return;
-            }
+impl ViewClass for ModesView {
+    const TITLE: &str = "Modes";
+    const HELP: &str = "The residual r = f − y on the probes (y one-hot), along the eigenvectors v_i of the run's first kernel:\n\
+                 ‖v_i′ r_t‖² / ‖v_i′ r_0‖²,\n\
+                 on a logarithmic axis; energies below 10⁻¹² of the first are left out. Dashed: a kernel that stands still takes \
+                 r_{t+1} = (1 − η Θ/(N C)) r_t, so (1 − ηλ_i/(N C))^2t is left after t steps: drawn where the probes are \
+                 exactly the training images and training is plain gradient descent with the full batch, the kernel's mean over \
+                 logits standing for that of each. Large eigenvalues are learnt first.\n\
+                 Jacot et al. 2018 (1806.07572); Arora et al. 2019 (1901.08584).";
+    const NEEDS: Needs = Needs::Run;
+
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "energy left");
+        let Some(info) = context.history.info().cloned() else { return };
+        if !info.spec.training.loss.is_squared() {
+            return absent(&mut card.body, context, ABSENT, Some("universality"));
         }
-    }
-    let Some(map) = &mut state.map else { return };
-    let found = match map.of(scene.history) {
-        Some(Ok(found)) => found.clone(),
-        Some(Err(message)) => {
-            ui.label(RichText::new(message).color(scene.tokens.warning));
+        choose(
+            &mut card.header,
+            "Modes",
+            &mut self.which,
+            &[(Which::Spread, "large to small"), (Which::Largest, "the largest")],
+        );
+        let ui = &mut card.body;
+        let mut growing = GrowingResiduals::default();
+        let work = move |_: &Vec<u64>, outputs: Option<Outputs>| {
+            outputs.map_or_else(|| Ok(Residuals::default()), |outputs| growing.update(&outputs))
+        };
+        if let Err(err) = self.residuals.start(ui.ctx(), work) {
+            ui.label(format!("No thread can be started to compute eigenvectors: {err}"));
             return;
         }
-        None => Residuals::default(),
-    };
-    let rate = still(&info);
-    let window = window(ui, scene);
-    let traces = traces(scene, &info, &found, ranks(state.which, found.eigenvalues.len()), rate.ok(), window);
-    let word = match rate {
-        Ok(_) => "dashed: (1 − ηλ/(N C))^2t, the kernel standing still".to_owned(),
-        Err(why) => format!("no prediction: {why}"),
-    };
-    let left = &mut card.header;
-    let left = &mut left.new_child(UiBuilder::new().max_rect(left.available_rect_before_wrap()));
-    if slot.roomy() {
-        left.label(RichText::new(&word).size(theme::SMALL).color(scene.tokens.weak));
+        self.residuals.get(&Outputs::steps(context.history), || Outputs::of(context.history));
+        let none = Residuals::default();
+        // Those of fewer snapshots are shown until the newest are there.
+        let found = match self.residuals.known().next() {
+            Some((_, Ok(found))) => found,
+            Some((_, Err(message))) => {
+                ui.label(RichText::new(message).color(context.tokens.warning));
+                return;
+            }
+            None => &none,
+        };
+        let rate = static_kernel_rate(&info);
+        let window = window(ui, context);
+        let traces = traces(context, &info, found, ranks(self.which, found.eigenvalues.len()), rate.ok(), window);
+        let word = match rate {
+            Ok(_) => "dashed: (1 − ηλ/(N C))^2t, the kernel standing still".to_owned(),
+            Err(why) => format!("no prediction: {why}"),
+        };
+        let left = &mut card.header;
+        let left = &mut left.new_child(UiBuilder::new().max_rect(left.available_rect_before_wrap()));
+        if pane.roomy() {
+            left.label(RichText::new(&word).size(theme::SMALL).color(context.tokens.weak));
+        }
+        ui.scope(|ui| names_below(ui, traces.iter().filter(|trace| !trace.name.is_empty())))
+            .response
+            .on_hover_text(word);
+        let height = ui.available_height();
+        let plot = TimePlot { id: "modes", log: true, limits: None, least: 1.0, ticks: true, height };
+        time_plot(ui, context, &plot, &traces, &[]);
     }
-    ui.scope(|ui| names_below(ui, traces.iter().filter(|trace| !trace.name.is_empty()))).response.on_hover_text(word);
-    let height = ui.available_height();
-    let plot = TimePlot { id: "modes", log: true, limits: None, least: 1.0, ticks: true, height };
-    time_plot(ui, scene, &plot, &traces, &[]);
+
+    fn reset(&mut self) {
+        self.residuals.reset();
+    }
 }
 
 /// The ranks to draw of so many modes, from 0.
@@ -115,20 +134,20 @@ fn ranks(which: Which, count: usize) -> Vec<usize> {
 }
 
 fn traces(
-    scene: &Scene<'_>,
+    context: &ViewContext<'_>,
     info: &RunInfo,
     found: &Residuals,
     ranks: Vec<usize>,
     rate: Option<f64>,
     window: crate::ui::plot::series_cache::Window,
 ) -> Vec<Trace> {
-    let (lines, cursor) = (ranks.len(), scene.cursor);
+    let (lines, cursor) = (ranks.len(), context.cursor);
     let entries = info.probes.len() * info.readout().count();
     let log = |epoch: f64, share: f64| (share > LEAST).then(|| PlotPoint::new(epoch, share.log10()));
-    let rate = rate.filter(|_| scene.history.changes().is_empty());
+    let rate = rate.filter(|_| context.history.changes().is_empty());
     let mut traces = Vec::new();
     for (place, rank) in ranks.into_iter().enumerate() {
-        let colour = scene.tokens.layer(place, lines.max(2));
+        let colour = context.tokens.layer(place, lines.max(2));
         let eigenvalue = found.eigenvalues[rank];
         let name = format!("λ{} {}", format::subscript(rank + 1), format::number(eigenvalue));
         if let Some(rate) = rate {
@@ -137,7 +156,7 @@ fn traces(
                 .iter()
                 .filter_map(|&(step, epoch)| log(epoch, left(rate, eigenvalue, entries, step as f64)));
             let mut line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
-            if scene.sheet.is_some() {
+            if context.sheet.is_some() {
                 let points = line.visible.pieces.iter().flatten().map(|point| (point.x, 10f64.powf(point.y))).collect();
                 line.told = Some(Told { name: format!("{name}, kernel standing still"), points });
             }
@@ -147,16 +166,4 @@ fn traces(
         traces.push(Trace::through(name, measured, (window, cursor), colour));
     }
     traces
-}
-
-fn absent(ui: &mut Ui, scene: &mut Scene<'_>) {
-    ui.add_space(theme::GRID);
-    let text = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
-                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
-    ui.label(RichText::new(text).color(scene.tokens.weak));
-    if let Some(preset) = preset("universality")
-        && ui.button("Start universality").clicked()
-    {
-        scene.actions.push(RunAction::Load(preset));
-    }
 }

@@ -4,27 +4,52 @@
 //! Guarantees: everything drawn belongs to the two moments written beside it, also while others are being computed; A and B
 //! share one range of colours; the pointer is at the same pair of images in all three matrices.
 
-pub(crate) mod panels;
-pub mod worker;
+mod panels;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use egui::{RichText, Ui};
 
-use super::choosers::choose_block;
-use super::context::Scene;
+use super::context::{ViewContext, choose_block};
 use super::distances;
-use super::pane::Slot;
-use super::tables;
+use super::pane::Pane;
+use super::view::{Needs, ViewClass};
+use crate::analysis::{Moment, MomentComparer, MomentComparison};
 use crate::run::{Block, RunInfo};
 use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::background_task::BackgroundTask;
+use crate::ui::kit::data_table::{Cell, Sheet};
 use crate::ui::kit::theme;
 use crate::ui::playback::Which;
 use crate::ui::views::moment_comparison::panels::{Pictures, cells, numbers, spectra};
-use crate::ui::views::moment_comparison::worker::{Found, TwoMoments};
 
-/// What stands behind the question mark.
-pub const HELP: &str = "Two moments of this run, A and B: move the time cursor and press A, then B. They keep their kernels, whatever the record \
+/// The view and its choices.
+pub struct MomentComparisonView {
+    comparisons: BackgroundTask<Key, [Moment; 2], Response>,
+    /// The comparison that was last shown, until the next one is there.
+    found: Option<Response>,
+    pictures: Pictures,
+}
+
+/// What a comparison is of: rows, number of leading eigenvectors, and the steps of A and B.
+type Key = (Range<usize>, usize, [u64; 2]);
+
+/// A comparison, or why there is none.
+type Response = Arc<Result<MomentComparison, String>>;
+
+/// Comparisons that are kept.
+const KEPT: usize = 4;
+
+impl Default for MomentComparisonView {
+    fn default() -> Self {
+        Self { comparisons: BackgroundTask::new("two moments", KEPT), found: None, pictures: Pictures::default() }
+    }
+}
+
+impl ViewClass for MomentComparisonView {
+    const TITLE: &str = "Two moments";
+    const HELP: &str = "Two moments of this run, A and B: move the time cursor and press A, then B. They keep their kernels, whatever the record \
     thins away, and training goes on. Above: K_A and K_B over one range of colours, and K_B − K_A. Below: the eigenvalues of \
     both by index, both axes logarithmic; ⟨u_i, w_j⟩², how much of the j-th eigenvector of B is in the i-th of A (a bright diagonal: \
     the same directions in the same order; equal eigenvalues leave single vectors undetermined); and in numbers\n\
@@ -32,73 +57,64 @@ pub const HELP: &str = "Two moments of this run, A and B: move the time cursor a
     and for the spans of the first k eigenvectors, k the number of classes among the probes: what they share, \
     ‖U′W‖²/k (the mean cos² of their principal angles), and the largest angle. Point at a pair of images to see it in all three.\n\
     Björck, Golub 1973 (principal angles); CKA: Kornblith et al. 2019 (1905.00414).";
+    const NEEDS: Needs = Needs::Kernels;
+    const ONE_LINE: f32 = 250.0;
+    const LARGE: bool = true;
 
-/// Kept between frames.
-#[derive(Default)]
-pub struct CompareState {
-    /// The thread, once two moments were compared.
-    thread: Option<TwoMoments>,
-    /// What was last found, shown until the next is.
-    found: Option<Found>,
-    pictures: Pictures,
-}
-
-impl CompareState {
-    pub fn forget_textures(&mut self) {
-        self.pictures.forget_textures();
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "A and B");
+        let block = &mut pane.selection.block;
+        choose_block(&mut card.header, context, "Probes of the comparison", block);
+        let ui = &mut card.body;
+        let travel = context.travel;
+        let Some(moments) = travel.marks.both() else {
+            self.found = None;
+            invite(ui, context);
+            return;
+        };
+        let Some((rows, classes)) = context.info().and_then(|info| rows_of(info, *block)) else { return };
+        let mut comparer = MomentComparer::default();
+        let work = move |(rows, leading, _): &Key, moments: [Moment; 2]| {
+            Arc::new(comparer.compare(rows.clone(), *leading, moments))
+        };
+        if let Err(err) = self.comparisons.start(ui.ctx(), work) {
+            ui.label(format!("No thread can be started to compare kernels: {err}"));
+            return;
+        }
+        let key = (rows, classes, moments.map(|moment| moment.step));
+        let now = self.comparisons.get(&key, || moments.map(Clone::clone)).cloned();
+        let busy = now.is_none();
+        self.found = now.or(self.found.take());
+        let Some(found) = self.found.clone() else {
+            ui.label(RichText::new("Computing eigenvectors…").color(context.tokens.weak));
+            return;
+        };
+        let found = match found.as_ref() {
+            Ok(found) => found,
+            Err(message) => {
+                ui.label(RichText::new(message).color(context.tokens.warning));
+                return;
+            }
+        };
+        if let Some(sheet) = &mut context.sheet {
+            write(sheet, found);
+        }
+        let [a, b, change, spectrum, overlap, rest] = cells(ui.available_rect_before_wrap());
+        self.pictures.matrices(ui, context, found, [a, b, change]);
+        spectra(ui, context, found, spectrum);
+        self.pictures.overlaps(ui, context, found, overlap);
+        numbers(ui, context, found, rest, busy);
     }
 
-    pub fn reset(&mut self) {
-        self.thread.iter_mut().for_each(TwoMoments::reset);
+    fn reset(&mut self) {
+        self.comparisons.reset();
         self.found = None;
         self.pictures.forget_textures();
     }
-}
 
-pub(super) fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut CompareState, block: &mut Block) {
-    let mut card = slot.card(ui, "A and B");
-    choose_block(&mut card.header, scene, "Probes of the comparison", block);
-    let ui = &mut card.body;
-    let travel = scene.travel;
-    let Some(moments) = travel.marks.both() else {
-        state.found = None;
-        invite(ui, scene);
-        return;
-    };
-    let Some((rows, classes)) = scene.info().and_then(|info| rows_of(info, *block)) else { return };
-    if state.thread.is_none() {
-        let ctx = ui.ctx().clone();
-        match TwoMoments::start(move || ctx.request_repaint()) {
-            Ok(thread) => state.thread = Some(thread),
-            Err(err) => {
-                ui.label(format!("No thread can be started to compare kernels: {err}"));
-                return;
-            }
-        }
+    fn forget_textures(&mut self) {
+        self.pictures.forget_textures();
     }
-    let Some(thread) = &mut state.thread else { return };
-    let now = thread.of(moments, &rows, classes);
-    let busy = now.is_none();
-    state.found = now.or(state.found.take());
-    let Some(found) = state.found.clone() else {
-        ui.label(RichText::new("Computing eigenvectors…").color(scene.tokens.weak));
-        return;
-    };
-    let found = match found.as_ref() {
-        Ok(found) => found,
-        Err(message) => {
-            ui.label(RichText::new(message).color(scene.tokens.warning));
-            return;
-        }
-    };
-    if let Some(sheet) = &mut scene.sheet {
-        tables::two_moments(sheet, found);
-    }
-    let [a, b, change, spectrum, overlap, rest] = cells(ui.available_rect_before_wrap());
-    state.pictures.matrices(ui, scene, found, [a, b, change]);
-    spectra(ui, scene, found, spectrum);
-    state.pictures.overlaps(ui, scene, found, overlap);
-    numbers(ui, scene, found, rest, busy);
 }
 
 /// The rows of a block, and how many classes its probes have.
@@ -113,9 +129,9 @@ fn rows_of(info: &RunInfo, block: Block) -> Option<(Range<usize>, usize)> {
 }
 
 /// What to do until there are two moments.
-fn invite(ui: &mut Ui, scene: &mut Scene<'_>) {
+fn invite(ui: &mut Ui, context: &mut ViewContext<'_>) {
     ui.add_space(theme::GRID);
-    let marks = &scene.travel.marks;
+    let marks = &context.travel.marks;
     let chosen = Which::BOTH.into_iter().find_map(|which| Some((which, marks.moment(which)?)));
     let (text, missing) = match chosen {
         None => {
@@ -128,18 +144,69 @@ fn invite(ui: &mut Ui, scene: &mut Scene<'_>) {
             let text = format!(
                 "{} is {}. Now move the time cursor to another moment (a drag, or the arrows) and press {}.",
                 which.letter(),
-                scene.moment(moment.epoch),
+                context.moment(moment.epoch),
                 missing.letter()
             );
             (text, missing)
         }
     };
-    ui.label(RichText::new(text).color(scene.tokens.weak));
-    let Some(snapshot) = &scene.snapshot else { return };
+    ui.label(RichText::new(text).color(context.tokens.weak));
+    let Some(snapshot) = &context.snapshot else { return };
     let command = if missing == Which::A { UserCommand::MomentA } else { UserCommand::MomentB };
-    let text = format!("{} as {}", scene.moment(snapshot.row.epoch), missing.letter());
+    let text = format!("{} as {}", context.moment(snapshot.row.epoch), missing.letter());
     let text = text[..1].to_uppercase() + &text[1..];
     if ui.button(text).on_hover_text(command.hover(ui.ctx())).clicked() {
-        scene.actions.user(command);
+        context.actions.user(command);
+    }
+}
+
+/// Two moments: each entry of their kernels, each eigenvalue, each overlap, and the numbers below them.
+fn write(sheet: &mut Sheet, found: &MomentComparison) {
+    sheet.head(["what", "row", "column", "A", "B", "value"]);
+    let n = found.rows.len();
+    let [a, b] = &found.grams;
+    for (at, (&before, &after)) in a.iter().zip(b.iter()).enumerate() {
+        let (row, column) = (at / n.max(1), at % n.max(1));
+        sheet.row(["kernel".into(), row.into(), column.into(), before.into(), after.into(), (after - before).into()]);
+    }
+    let [a, b] = &found.eigenvalues;
+    for (rank, (&before, &after)) in a.iter().rev().zip(b.iter().rev()).enumerate() {
+        let rank = Cell::from(rank + 1);
+        sheet.row([
+            "eigenvalue".into(),
+            rank,
+            Cell::from(None::<f64>),
+            before.into(),
+            after.into(),
+            (after - before).into(),
+        ]);
+    }
+    for (at, &overlap) in found.overlaps.iter().enumerate() {
+        let (i, j) = (at / found.vectors.max(1) + 1, at % found.vectors.max(1) + 1);
+        sheet.row([
+            "overlap".into(),
+            i.into(),
+            j.into(),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            overlap.into(),
+        ]);
+    }
+    let numbers = [
+        ("drift", found.drift),
+        ("scale", found.scale),
+        ("distance", found.distance),
+        ("shared", found.shared),
+        ("largest angle", found.angle),
+    ];
+    for (name, value) in numbers {
+        sheet.row([
+            name.into(),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            Cell::from(None::<f64>),
+            value.into(),
+        ]);
     }
 }

@@ -8,14 +8,14 @@ use egui::{
 };
 use egui_plot::{Line, PlotPoints};
 
-use super::worker::Comparison;
+use crate::analysis::MomentComparison;
 use crate::run::RunInfo;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::playback::{Which, colour};
 use crate::ui::plot::axes;
 use crate::ui::views::atlas::Atlas;
-use crate::ui::views::context::Scene;
+use crate::ui::views::context::ViewContext;
 use crate::ui::views::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use crate::ui::views::spectrum;
 
@@ -82,16 +82,16 @@ impl Default for Pictures {
     }
 }
 
-fn entry(found: &Comparison, panel: usize, row: usize, column: usize) -> f64 {
+fn entry(found: &MomentComparison, panel: usize, row: usize, column: usize) -> f64 {
     let of = |which: usize| found.grams[which][row * found.len() + column];
     if panel < 2 { of(panel) } else { of(1) - of(0) }
 }
 
 impl Pictures {
     /// Makes the textures, if other moments or rows are to be seen.
-    fn draw(&mut self, ui: &Ui, scene: &Scene<'_>, found: &Comparison) {
+    fn draw(&mut self, ui: &Ui, context: &ViewContext<'_>, found: &MomentComparison) {
         let steps = found.moments.each_ref().map(|moment| moment.step);
-        let key = (steps, found.rows.clone(), scene.tokens.dark);
+        let key = (steps, found.rows.clone(), context.tokens.dark);
         if self.drawn.as_ref().is_some_and(|drawn| drawn.key == key) {
             return;
         }
@@ -101,7 +101,7 @@ impl Pictures {
         // Of equal kernels the difference is pale, not the lowest colour.
         let most = nearly_all(&mut changes).filter(|most| *most > 0.0).unwrap_or(1.0);
         let ranges = [amounts(&mut both().collect::<Vec<_>>()).unwrap_or((0.0, 1.0)), (-most, most)];
-        let nan = scene.tokens.nan;
+        let nan = context.tokens.nan;
         let load = |name: &str, image: ColorImage| {
             let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
             ui.ctx().load_texture(name, image, options)
@@ -116,9 +116,9 @@ impl Pictures {
     }
 
     /// A, B and their difference, with one pointer.
-    pub fn matrices(&mut self, ui: &mut Ui, scene: &Scene<'_>, found: &Comparison, cells: [Rect; 3]) {
-        self.draw(ui, scene, found);
-        let (Some(drawn), Some(info)) = (&self.drawn, scene.info()) else { return };
+    pub fn matrices(&mut self, ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cells: [Rect; 3]) {
+        self.draw(ui, context, found);
+        let (Some(drawn), Some(info)) = (&self.drawn, context.info()) else { return };
         let (n, squares) = (found.len(), cells.map(square));
         let responses: [Response; 3] = std::array::from_fn(|panel| {
             let response = ui.interact(squares[panel], ui.scope_id().with(PANELS[panel]), Sense::hover());
@@ -133,15 +133,15 @@ impl Pictures {
                 cross(ui, square, n, (row, column));
             }
             let (name, colour) = match Which::BOTH.get(panel) {
-                Some(&which) => (which.letter(), colour(scene.tokens, which)),
-                None => (PANELS[panel], scene.tokens.text),
+                Some(&which) => (which.letter(), colour(context.tokens, which)),
+                None => (PANELS[panel], context.tokens.text),
             };
             let text = match (pointed, found.moments.get(panel)) {
                 (Some((row, column)), _) => format::number(entry(found, panel, row, column)),
-                (None, Some(moment)) => scene.moment(moment.epoch),
+                (None, Some(moment)) => context.moment(moment.epoch),
                 (None, None) => String::new(),
             };
-            caption(ui, cells[panel], &[(name, colour), (&text, scene.tokens.weak)]);
+            caption(ui, cells[panel], &[(name, colour), (&text, context.tokens.weak)]);
         }
         // One bar for A and B, because they have one range.
         let pair = Rect::from_min_max(squares[0].left_bottom(), pos2(squares[1].right(), squares[1].bottom() + BAR));
@@ -153,12 +153,12 @@ impl Pictures {
             let hovered = responses.into_iter().find(Response::hovered);
             hovered
                 .into_iter()
-                .for_each(|response| tip(response, scene, info, self.atlas.as_ref(), found, (row, column)));
+                .for_each(|response| tip(response, context, info, self.atlas.as_ref(), found, (row, column)));
         }
     }
 
     /// ⟨u_i, w_j⟩² as a picture.
-    pub fn overlaps(&self, ui: &mut Ui, scene: &Scene<'_>, found: &Comparison, cell: Rect) {
+    pub fn overlaps(&self, ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect) {
         let Some(drawn) = &self.drawn else { return };
         let (square, count) = (square(cell), found.vectors);
         image(ui, &drawn.overlaps, square);
@@ -168,7 +168,7 @@ impl Pictures {
             let frame = Rect::from_min_size(square.min, Vec2::splat(side));
             ui.painter().rect_stroke(frame, 0.0, Stroke::new(1.0, Color32::from_white_alpha(150)), StrokeKind::Inside);
         }
-        caption(ui, cell, &[("⟨u_i, w_j⟩²", scene.tokens.text), ("A ↓  B →", scene.tokens.weak)]);
+        caption(ui, cell, &[("⟨u_i, w_j⟩²", context.tokens.text), ("A ↓  B →", context.tokens.weak)]);
         let below = square.with_min_y(square.bottom()).with_max_y(square.bottom() + BAR);
         bar(ui, &self.sequential, below, (0.0, 1.0), "");
         let response = ui.interact(square, ui.scope_id().with("overlaps"), Sense::hover());
@@ -229,10 +229,10 @@ fn bar(ui: &mut Ui, shades: &Shades, rect: Rect, range: (f64, f64), most: &str) 
 /// The two images of a cell and what A, B and their difference say of them.
 fn tip(
     response: Response,
-    scene: &Scene<'_>,
+    context: &ViewContext<'_>,
     info: &RunInfo,
     atlas: Option<&Atlas>,
-    found: &Comparison,
+    found: &MomentComparison,
     (row, column): (usize, usize),
 ) {
     response.on_hover_ui_at_pointer(|ui| {
@@ -246,7 +246,7 @@ fn tip(
                     }
                     ui.label(info.class_name(of.label));
                     let task = egui::RichText::new(format!("task {}", of.task)).small();
-                    ui.label(task.color(scene.tokens.task(of.task)));
+                    ui.label(task.color(context.tokens.task(of.task)));
                 });
                 ui.add_space(theme::GRID);
             }
@@ -258,8 +258,8 @@ fn tip(
 }
 
 /// Both spectra, largest first, both axes logarithmic.
-pub fn spectra(ui: &mut Ui, scene: &Scene<'_>, found: &Comparison, cell: Rect) {
-    let tokens = scene.tokens;
+pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect) {
+    let tokens = context.tokens;
     let curves = found.eigenvalues.each_ref().map(|ascending| spectrum::points(ascending));
     let all = || curves.iter().flatten().map(|point| point.y);
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
@@ -290,8 +290,8 @@ pub fn spectra(ui: &mut Ui, scene: &Scene<'_>, found: &Comparison, cell: Rect) {
 }
 
 /// What the two have in common, in numbers.
-pub fn numbers(ui: &mut Ui, scene: &Scene<'_>, found: &Comparison, cell: Rect, busy: bool) {
-    let tokens = scene.tokens;
+pub fn numbers(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect, busy: bool) {
+    let tokens = context.tokens;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(cell).id_salt("numbers of A and B"));
     ui.spacing_mut().item_spacing.y = 0.0;
     let k = found.leading;

@@ -6,10 +6,11 @@ use egui::{
 };
 
 use super::layout::{self, Layout, fits, shown};
-use super::{Chosen, words};
+use super::words;
 use crate::run::TensorMetrics;
 use crate::spec::{Line, NetworkSpec, Parameter, Program};
 use crate::ui::kit::{theme, theme::Tokens};
+use crate::ui::views::context::TensorChoice;
 
 /// Height of the row of blocks.
 const STRIP: f32 = 20.0;
@@ -27,7 +28,7 @@ pub struct Picture<'a> {
 
 impl Picture<'_> {
     /// Draws it into what is left; `block` is the one that is shown where not all have room.
-    pub fn show(&self, ui: &mut Ui, block: &mut usize, chosen: &mut Chosen) {
+    pub fn show(&self, ui: &mut Ui, block: &mut usize, chosen: &mut TensorChoice) {
         let program = self.program;
         let room = ui.available_size();
         let tall = room.y > 0.72 * room.x;
@@ -141,7 +142,7 @@ impl Picture<'_> {
     }
 
     /// The tensors, which can be chosen.
-    fn tensors(&self, ui: &mut Ui, layout: &Layout, chosen: &mut Chosen) {
+    fn tensors(&self, ui: &mut Ui, layout: &Layout, chosen: &mut TensorChoice) {
         for item in &layout.items {
             let line = &self.program.lines[item.line];
             for (tensor, rect) in self.program.tensors_of(line).zip(&item.tensors) {
@@ -150,7 +151,7 @@ impl Picture<'_> {
         }
     }
 
-    fn tensor(&self, ui: &mut Ui, line: &Line, tensor: &Parameter, rect: Rect, chosen: &mut Chosen) {
+    fn tensor(&self, ui: &mut Ui, line: &Line, tensor: &Parameter, rect: Rect, chosen: &mut TensorChoice) {
         let tokens = Tokens::of(ui);
         let told = self.told(tensor);
         let is_chosen = chosen.as_deref() == Some(tensor.name.as_str());

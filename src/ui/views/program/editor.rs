@@ -9,11 +9,12 @@ use std::sync::Arc;
 use egui::{Context, Id};
 
 use super::files::{FileWork, Told, opened, saved};
-use super::reader::{Network, Question, Read, Reader};
+use super::reader::{Network, Question, network};
 use crate::spec::text::{TextError, builtin};
 use crate::spec::{DataShape, NetworkSpec};
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::{RunAction, ShellAction};
+use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::shell::toast::Toast;
 use crate::worker::Waker;
 
@@ -33,7 +34,6 @@ pub enum Wish {
 }
 
 /// The text, and all that is known of it.
-#[derive(Default)]
 pub struct Editor {
     /// Whether the text is shown.
     pub open: bool,
@@ -46,11 +46,12 @@ pub struct Editor {
     draft: Option<NetworkSpec>,
     image: [usize; 3],
     classes: usize,
-    reader: Option<Reader>,
+    /// What texts are; the last one that was read is kept.
+    networks: BackgroundTask<Question, (), Result<Arc<Network>, TextError>>,
     /// Whether there is no thread to read texts.
     unread: bool,
+    /// The text as it stands, to be read.
     asked: Option<Question>,
-    last: Option<Read>,
     /// The last text that was a network.
     good: Option<Arc<Network>>,
     files: Option<FileWork>,
@@ -58,6 +59,27 @@ pub struct Editor {
     pub typed: Option<String>,
     /// Whether the text had the keys in the last frame.
     pub writes: bool,
+}
+
+impl Default for Editor {
+    fn default() -> Self {
+        Self {
+            open: false,
+            text: String::new(),
+            base: NetworkSpec::default(),
+            name: None,
+            draft: None,
+            image: [0; 3],
+            classes: 0,
+            networks: BackgroundTask::new("program text", 1),
+            unread: false,
+            asked: None,
+            good: None,
+            files: None,
+            typed: None,
+            writes: false,
+        }
+    }
 }
 
 impl Editor {
@@ -107,20 +129,18 @@ impl Editor {
                 classes: self.classes,
             },
         };
-        if self.reader.is_none() && !self.unread {
-            self.reader =
-                Reader::start(ctx).inspect_err(|err| log::warn!("texts of networks are not read: {err}")).ok();
-            self.unread = self.reader.is_none();
+        if self.unread {
+            return;
         }
-        let Some(reader) = &mut self.reader else { return };
-        if let Some(read) = reader.answer() {
-            if let Ok(network) = &read.result {
-                self.good = Some(Arc::clone(network));
-            }
-            self.last = Some(read);
+        if let Err(err) = self.networks.start(ctx, |question, ()| network(question).map(Arc::new)) {
+            log::warn!("texts of networks are not read: {err}");
+            self.unread = true;
+            return;
         }
-        if self.asked.as_ref() != Some(&question) && reader.order(question.clone()) {
-            self.asked = Some(question);
+        self.networks.get(&question, || ());
+        self.asked = Some(question);
+        if let Some((_, Ok(network))) = self.networks.known().next() {
+            self.good = Some(Arc::clone(network));
         }
     }
 
@@ -131,7 +151,7 @@ impl Editor {
 
     /// What the text is, as far as it was read.
     pub fn network(&self) -> Option<&Arc<Network>> {
-        self.last.as_ref()?.result.as_ref().ok()
+        self.networks.known().next()?.1.as_ref().ok()
     }
 
     /// The last text that was a network.
@@ -141,14 +161,13 @@ impl Editor {
 
     /// What is wrong with the text.
     pub fn error(&self) -> Option<&TextError> {
-        self.last.as_ref()?.result.as_ref().err()
+        self.networks.known().next()?.1.as_ref().err()
     }
 
     /// Whether what is known is of the text as it stands.
     pub fn is_read(&self) -> bool {
-        self.last
-            .as_ref()
-            .is_some_and(|last| last.question.text == self.text && Some(&last.question) == self.asked.as_ref())
+        let last = self.networks.known().next().map(|(question, _)| question);
+        last.is_some_and(|last| last.text == self.text) && last == self.asked.as_ref()
     }
 
     /// What the text is called.

@@ -16,25 +16,20 @@ mod pane;
 mod reader;
 mod words;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{Context, RichText, Ui, UiBuilder};
+use egui::{RichText, Ui, UiBuilder};
 
 use self::drawing::Picture;
 use self::editor::Editor;
 use self::pane::Around;
-use super::choosers::choose_task;
-use super::context::Scene;
-use super::pane::{Slot, Wish};
-use super::{View, ViewState};
+use super::context::{ViewContext, choose_task};
+use super::pane::{Pane, PaneAction};
+use super::view::{Needs, ViewClass};
 use crate::run::TensorMetrics;
-use crate::spec::{DataShape, NetworkSpec, Program};
+use crate::spec::{NetworkSpec, Program};
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
-
-/// The tensor that the views of the kernel and its velocity show alone; none: the whole.
-pub type Chosen = Option<Arc<str>>;
 
 /// From this size on there is room for text and drawing beside each other.
 const BOTH: f32 = 640.0;
@@ -43,25 +38,25 @@ const HIGH: f32 = 230.0;
 const TEXT: f32 = 0.66;
 const LONGEST: f32 = 940.0;
 
-/// Kept between frames.
-pub struct ProgramState {
+/// The view and its choices.
+pub struct ProgramView {
     task: usize,
     /// The block that is shown where not all have room.
     block: usize,
     /// The network that was last described, for images and logits of these numbers.
     described: Option<(NetworkSpec, [usize; 3], usize, Arc<Program>)>,
-    editor: Editor,
+    pub(super) editor: Editor,
 }
 
-impl Default for ProgramState {
+impl Default for ProgramView {
     fn default() -> Self {
         Self { task: 1, block: 0, described: None, editor: Editor::default() }
     }
 }
 
-impl ProgramState {
-    fn describe(&mut self, scene: &Scene<'_>) -> Option<Arc<Program>> {
-        let info = scene.info()?;
+impl ProgramView {
+    fn describe(&mut self, context: &ViewContext<'_>) -> Option<Arc<Program>> {
+        let info = context.info()?;
         let (network, image, classes) = (&info.spec.network, info.image, info.readout().count());
         let same = |known: &(NetworkSpec, [usize; 3], usize, Arc<Program>)| {
             (&known.0, known.1, known.2) == (network, image, classes)
@@ -74,103 +69,95 @@ impl ProgramState {
     }
 }
 
-/// What the window does with the text.
-impl ViewState {
-    /// Takes note of the settings of the window, whose network's text can be written.
-    pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
-        self.program.editor.follow(network, Some(shape));
-    }
+impl ViewClass for ProgramView {
+    const TITLE: &str = "Program";
+    const HELP: &str = "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
+                 dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
+                 over the parameter tensors,\n\
+                 K = Σ_W K_W, K_W(x,x′) = (1/C) Σ_c ⟨∂f_c(x)/∂W, ∂f_c(x′)/∂W⟩,\n\
+                 and of each matrix, K_W = (Gram of what it reads going forward) ∘ (Gram of ∂f/∂ of what it writes, going \
+                 backward), over all its uses and the places of an image: so each stands between the two passes. Filled, and in \
+                 percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: the kernel and its \
+                 velocity are then shown of it, too. The velocity has no value where the centred K_W is nothing but rounding (the \
+                 last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
+                 “Edit” shows the text that wrote it, beside each line what the line gives, its parameters, its share, and ∞ where \
+                 it has an infinite-width limit (– where not: point at it). Change it, or begin from another; “Apply” starts the run, \
+                 and undo (Ctrl+Z outside the text) brings the network before back. While the text differs from the run's, its own \
+                 network is drawn. Theory also asks that the read-out is drawn anew and that no matrix is used with its transpose.\n\
+                 Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703).";
+    const NEEDS: Needs = Needs::Run;
+    const ONE_LINE: f32 = 250.0;
 
-    /// Whether the text has the keys, or had them until Esc took them.
-    pub fn writes(&self) -> bool {
-        self.program.editor.writes
-    }
-
-    /// Shows the text of the network beside its drawing.
-    pub fn open_text(&mut self) {
-        self.program.editor.open = true;
-    }
-
-    /// Reads a file with the text of a network, and shows it.
-    ///
-    /// # Errors
-    /// When there is no thread to read it.
-    pub fn open_file(&mut self, ctx: &Context, path: PathBuf) -> std::io::Result<()> {
-        self.bring(View::Program);
-        self.open_text();
-        self.program.editor.open_file(path, waker(ctx))
-    }
-}
-
-pub fn show(ui: &mut Ui, slot: &mut Slot, scene: &mut Scene<'_>, state: &mut ProgramState, chosen: &mut Chosen) {
-    let mut card = slot.card(ui, "tr Θ_W/tr Θ");
-    choose_task(&mut card.header, scene, "Probes of the program", &mut state.task);
-    let room = card.body.available_size();
-    let both = room.x >= BOTH && room.y >= HIGH;
-    let edits = !scene.paper && {
-        let edit = card.header.selectable_label(state.editor.open, RichText::new("Edit").size(theme::SMALL));
-        if edit.on_hover_text("Read and write the network as a text").clicked() {
-            state.editor.open ^= true;
-            if state.editor.open && !both && !slot.enlarged {
-                slot.wish = Some(Wish::Enlarge);
+    fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+        let mut card = pane.card(ui, "tr Θ_W/tr Θ");
+        choose_task(&mut card.header, context, "Probes of the program", &mut self.task);
+        let room = card.body.available_size();
+        let both = room.x >= BOTH && room.y >= HIGH;
+        let edits = !context.paper && {
+            let edit = card.header.selectable_label(self.editor.open, RichText::new("Edit").size(theme::SMALL));
+            if edit.on_hover_text("Read and write the network as a text").clicked() {
+                self.editor.open ^= true;
+                if self.editor.open && !both && !pane.enlarged {
+                    pane.action = Some(PaneAction::Enlarge);
+                }
             }
+            self.editor.open
+        };
+        let program = self.describe(context);
+        let run = self
+            .described
+            .as_ref()
+            .filter(|_| program.is_some())
+            .map(|(network, image, classes, _)| (network, *image, *classes));
+        let ui = &mut card.body;
+        let row = context.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
+        let told: Vec<TensorMetrics> =
+            row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == self.task)).cloned().collect();
+        if let Some(sheet) = &mut context.sheet {
+            sheet.head(["tensor", "task", "share"]);
+            told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
         }
-        state.editor.open
-    };
-    let program = state.describe(scene);
-    let run = state
-        .described
-        .as_ref()
-        .filter(|_| program.is_some())
-        .map(|(network, image, classes, _)| (network, *image, *classes));
-    let ui = &mut card.body;
-    let row = scene.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
-    let told: Vec<TensorMetrics> =
-        row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == state.task)).cloned().collect();
-    if let Some(sheet) = &mut scene.sheet {
-        sheet.head(["tensor", "task", "share"]);
-        told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
-    }
-    let is_run = run.is_some_and(|(network, ..)| state.editor.is_text_of(network));
-    let mut rest = ui.available_rect_before_wrap();
-    if edits {
-        state.editor.poll(scene.actions);
-        state.editor.read(ui.ctx(), run);
-        let width = if both { (TEXT * room.x).min(LONGEST) } else { room.x };
-        let (left, right) = rest.split_left_right_at_x(rest.left() + width);
-        rest = right.with_min_x(right.left() + 2.0 * GRID);
-        let mut pane = ui.new_child(UiBuilder::new().max_rect(left).id_salt("pane"));
-        let around = Around { run: run.map(|(network, ..)| network), is_run, told: &told };
-        if let Some(wish) = pane::show(&mut pane, &mut state.editor, &around) {
-            state.editor.execute(wish, scene.actions, waker(ui.ctx()));
+        let is_run = run.is_some_and(|(network, ..)| self.editor.is_text_of(network));
+        let mut rest = ui.available_rect_before_wrap();
+        if edits {
+            self.editor.poll(context.actions);
+            self.editor.read(ui.ctx(), run);
+            let width = if both { (TEXT * room.x).min(LONGEST) } else { room.x };
+            let (left, right) = rest.split_left_right_at_x(rest.left() + width);
+            rest = right.with_min_x(right.left() + 2.0 * GRID);
+            let mut field = ui.new_child(UiBuilder::new().max_rect(left).id_salt("pane"));
+            let around = Around { run: run.map(|(network, ..)| network), is_run, told: &told };
+            if let Some(wish) = pane::show(&mut field, &mut self.editor, &around) {
+                self.editor.execute(wish, context.actions, waker(ui.ctx()));
+            }
+            if !both {
+                return;
+            }
+        } else {
+            self.editor.writes = false;
         }
-        if !both {
-            return;
+        let mut ui = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("drawing"));
+        let good = self.editor.good().filter(|_| edits && !is_run).cloned();
+        // A text that is being changed back, or was just begun, may still be known as that of the run.
+        let is_other = |spec: &NetworkSpec| run.is_none_or(|(network, ..)| spec.source_text() != network.source_text());
+        let other = good.filter(|good| is_other(&good.spec));
+        let drawn = match (&other, &program, run) {
+            (Some(other), ..) => Some((&other.program, &other.spec, [].as_slice())),
+            (None, Some(program), Some((network, ..))) => Some((program, network, told.as_slice())),
+            _ => None,
+        };
+        let Some((program, network, told)) = drawn else { return };
+        let note = match &other {
+            Some(_) => Some("The text's network, which is not trained: no shares were measured."),
+            None if row.is_none() || !told.is_empty() => None,
+            None if network.is_infinite() => Some(
+                "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured.",
+            ),
+            None => Some("The kernel was not kept apart by tensors: there are too many probe images for that."),
+        };
+        if let Some(note) = note {
+            ui.label(RichText::new(note).size(theme::SMALL).color(context.tokens.weak));
         }
-    } else {
-        state.editor.writes = false;
+        Picture { program, network, told, task: self.task }.show(&mut ui, &mut self.block, &mut pane.selection.tensor);
     }
-    let mut ui = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("drawing"));
-    let good = state.editor.good().filter(|_| edits && !is_run).cloned();
-    // A text that is being changed back, or was just begun, may still be known as that of the run.
-    let is_other = |spec: &NetworkSpec| run.is_none_or(|(network, ..)| spec.source_text() != network.source_text());
-    let other = good.filter(|good| is_other(&good.spec));
-    let drawn = match (&other, &program, run) {
-        (Some(other), ..) => Some((&other.program, &other.spec, [].as_slice())),
-        (None, Some(program), Some((network, ..))) => Some((program, network, told.as_slice())),
-        _ => None,
-    };
-    let Some((program, network, told)) = drawn else { return };
-    let note = match &other {
-        Some(_) => Some("The text's network, which is not trained: no shares were measured."),
-        None if row.is_none() || !told.is_empty() => None,
-        None if network.is_infinite() => Some(
-            "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured.",
-        ),
-        None => Some("The kernel was not kept apart by tensors: there are too many probe images for that."),
-    };
-    if let Some(note) = note {
-        ui.label(RichText::new(note).size(theme::SMALL).color(scene.tokens.weak));
-    }
-    Picture { program, network, told, task: state.task }.show(&mut ui, &mut state.block, chosen);
 }

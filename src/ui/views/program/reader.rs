@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crate::spec::text::{self, Asked, NETWORKS, TextError};
 use crate::spec::{NetworkSpec, Parameter, Parametrisation, Program, Setting};
 use crate::theory::{self, Infinite};
-use crate::ui::kit::background_task::Aside;
 
 /// A text, and what it is read for.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +23,6 @@ pub struct Question {
     pub exact: bool,
     pub image: [usize; 3],
     pub classes: usize,
-}
-
-/// What a text is.
-pub struct Read {
-    pub question: Question,
-    pub result: Result<Arc<Network>, TextError>,
 }
 
 /// A text that is a network.
@@ -63,30 +56,8 @@ pub struct Row {
     pub refusal: Option<String>,
 }
 
-/// The thread that reads.
-pub struct Reader(Aside<Question, Read>);
-
-impl Reader {
-    pub fn start(ctx: &egui::Context) -> std::io::Result<Self> {
-        let ctx = ctx.clone();
-        Aside::start("program text", read, move || ctx.request_repaint()).map(Self)
-    }
-
-    pub fn order(&mut self, question: Question) -> bool {
-        self.0.order(question)
-    }
-
-    pub fn answer(&mut self) -> Option<Read> {
-        self.0.answer()
-    }
-}
-
-fn read(question: Question) -> Read {
-    let result = network(&question).map(Arc::new);
-    Read { question, result }
-}
-
-fn network(question: &Question) -> Result<Network, TextError> {
+/// What a text is: a network, or what is wrong with it.
+pub fn network(question: &Question) -> Result<Network, TextError> {
     let Question { text, name, base, exact, image, classes } = question;
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
     let mut settings = spec.settings.clone();

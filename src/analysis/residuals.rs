@@ -1,7 +1,7 @@
-//! The residual along the eigenvectors of the run's first kernel, over time, computed beside the window.
+//! The residual along the eigenvectors of a run's first kernel, over time.
 //!
-//! The eigenvectors are computed once; what was known of snapshots that are still kept is kept, so that a run that goes on
-//! costs one projection at a time.
+//! The eigenvectors are computed once; what is known of snapshots that are still wanted is kept, so that a run that goes on costs
+//! one projection at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::run::{History, RunInfo, Snapshot};
-use crate::ui::kit::background_task::Aside;
 
 /// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that tells of its outputs.
 #[derive(Clone, Debug, Default)]
@@ -34,70 +33,37 @@ impl Residuals {
     }
 }
 
-/// What is asked for.
-struct Order {
-    /// Of the asker's record; what belongs to another record is worthless.
-    record: u64,
+/// What the residuals of a run are computed from.
+pub struct Outputs {
     /// Class of each probe.
     labels: Arc<[usize]>,
-    /// What the one output is to say of each, where the outputs say a number.
+    /// The target of the one output for each probe, where the outputs are numbers.
     numbers: Option<Arc<[f32]>>,
     snapshots: Vec<Arc<Snapshot>>,
 }
 
-/// The thread and what it last said.
-pub struct ResidualMap {
-    thread: Aside<Order, (u64, Result<Residuals, String>)>,
-    asked: Vec<u64>,
-    record: u64,
-    known: Option<Result<Residuals, String>>,
-}
-
-impl ResidualMap {
-    /// Starts the thread; `wake` is called with each answer.
-    ///
-    /// # Errors
-    /// When the system has no thread to give.
-    pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let mut desk = Desk::default();
-        let work = move |order: Order| (order.record, desk.compute(order));
-        Ok(Self { thread: Aside::start("residuals", work, wake)?, asked: Vec::new(), record: 0, known: None })
+impl Outputs {
+    /// The snapshots that hold the network's outputs; none where the run has not begun.
+    pub fn of(history: &History) -> Option<Self> {
+        let info = history.info()?;
+        let labels = info.probes.iter().map(|probe| probe.label).collect();
+        let numbers = info.readout().is_number().then(|| Arc::clone(&info.probe_values));
+        Some(Self { labels, numbers, snapshots: with_outputs(history).cloned().collect() })
     }
 
-    /// Forgets a record that has ended.
-    pub fn reset(&mut self) {
-        self.record += 1;
-        (self.asked, self.known) = (Vec::new(), None);
-    }
-
-    /// The residuals as far as they are known, or why there are none; asks for what is missing.
-    pub fn of(&mut self, history: &History) -> Option<Result<&Residuals, &str>> {
-        if let Some((record, found)) = self.thread.answer()
-            && record == self.record
-        {
-            self.known = Some(found);
-        }
-        let wanted = || history.snapshots().iter().filter(|snapshot| snapshot.outputs.is_some());
-        let same = wanted().map(|snapshot| snapshot.row.step).eq(self.asked.iter().copied());
-        if !same
-            && !self.thread.is_busy()
-            && let Some(info) = history.info()
-        {
-            let labels = info.probes.iter().map(|probe| probe.label).collect();
-            let numbers = info.readout().is_number().then(|| Arc::clone(&info.probe_values));
-            let order = Order { record: self.record, labels, numbers, snapshots: wanted().cloned().collect() };
-            let asked = order.snapshots.iter().map(|snapshot| snapshot.row.step).collect();
-            if self.thread.order(order) {
-                self.asked = asked;
-            }
-        }
-        self.known.as_ref().map(|known| known.as_ref().map_err(String::as_str))
+    /// The steps of those snapshots.
+    pub fn steps(history: &History) -> Vec<u64> {
+        with_outputs(history).map(|snapshot| snapshot.row.step).collect()
     }
 }
 
-/// The rate at which the kernel's own time goes, where training is full-batch gradient descent on exactly the probes; else
-/// what is otherwise.
-pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
+fn with_outputs(history: &History) -> impl Iterator<Item = &Arc<Snapshot>> {
+    history.snapshots().iter().filter(|snapshot| snapshot.outputs.is_some())
+}
+
+/// The rate of training as a static kernel sees it, where training is full-batch gradient descent on exactly the probes; else
+/// which of these assumptions fails.
+pub fn static_kernel_rate(info: &RunInfo) -> Result<f64, &'static str> {
     let spec = &info.spec;
     let images = info.tasks.first().map_or(0, |task| task.train_images);
     if spec.tasks.sequence().len() != 1 {
@@ -119,19 +85,19 @@ pub fn still(info: &RunInfo) -> Result<f64, &'static str> {
     }
 }
 
-/// What the thread remembers.
+/// Computes the residuals of a run again and again while the run goes on, each time only what is new in it.
 #[derive(Default)]
-struct Desk {
-    record: Option<u64>,
+pub struct GrowingResiduals {
     modes: Option<Modes>,
     known: HashMap<u64, Vec<f64>>,
 }
 
-impl Desk {
-    fn compute(&mut self, Order { record, labels, numbers, snapshots }: Order) -> Result<Residuals, String> {
-        if self.record != Some(record) {
-            *self = Self { record: Some(record), ..Self::default() };
-        }
+impl GrowingResiduals {
+    /// The residuals of these outputs of the run.
+    ///
+    /// # Errors
+    /// A sentence about what is missing in the record.
+    pub fn update(&mut self, Outputs { labels, numbers, snapshots }: &Outputs) -> Result<Residuals, String> {
         let Some(first) = snapshots.first() else { return Ok(Residuals::default()) };
         let modes = match &self.modes {
             Some(modes) => modes,
@@ -139,11 +105,11 @@ impl Desk {
         };
         self.known.retain(|step, _| snapshots.iter().any(|snapshot| snapshot.row.step == *step));
         let mut found = Residuals { eigenvalues: modes.values().to_vec(), ..Residuals::default() };
-        for snapshot in &snapshots {
+        for snapshot in snapshots {
             let step = snapshot.row.step;
             let energies = match self.known.get(&step) {
                 Some(known) => known.clone(),
-                None => energies(modes, snapshot, &labels, numbers.as_deref())?,
+                None => energies(modes, snapshot, labels, numbers.as_deref())?,
             };
             found.times.push((step, snapshot.row.epoch));
             found.energies.push(energies.clone());
@@ -154,6 +120,9 @@ impl Desk {
 }
 
 /// The eigenvectors of a snapshot's kernel.
+///
+/// # Errors
+/// A sentence about why there are none.
 pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     let n = snapshot.eigenvalues.len();
     if snapshot.gram.len() != n * n {

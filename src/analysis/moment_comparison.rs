@@ -1,7 +1,7 @@
-//! What two kernels of one run have in common and what not, computed beside the window.
+//! What two kernels of one run have in common and what not.
 //!
-//! Guarantees: what is told belongs to the moments and rows that it names; the last few comparisons are kept, and the last few
-//! decompositions, so that a change of one moment costs one decomposition.
+//! Guarantees: a comparison belongs to the moments and rows that it names; the last few decompositions are kept, so that a change
+//! of one moment costs one decomposition.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,17 +11,34 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, change, distance};
 use crate::math::modes::Modes;
 use crate::math::overlap::{angles, overlaps};
-use crate::ui::kit::background_task::Aside;
-use crate::ui::playback::Moment;
+use crate::run::Snapshot;
 
 /// Eigenvectors compared one by one, at most.
 pub const VECTORS: usize = 16;
-/// Comparisons and decompositions that are kept.
+/// Decompositions that are kept.
 const KEPT: usize = 4;
+
+/// A moment of a run with its kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    pub step: u64,
+    pub epoch: f64,
+    /// The task being trained, by number.
+    pub task: usize,
+    /// Row-major [n, n].
+    pub gram: Arc<[f64]>,
+}
+
+impl Moment {
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let row = &snapshot.row;
+        Self { step: row.step, epoch: row.epoch, task: row.task, gram: Arc::clone(&snapshot.gram) }
+    }
+}
 
 /// Two kernels against one another; A is what B is measured by.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct MomentComparison {
     pub moments: [Moment; 2],
     /// The rows of the probes that are compared.
     pub rows: Range<usize>,
@@ -44,7 +61,7 @@ pub struct Comparison {
     pub angle: f64,
 }
 
-impl Comparison {
+impl MomentComparison {
     /// Rows of the matrices.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -56,90 +73,27 @@ impl Comparison {
     }
 }
 
-/// A comparison, or why there is none.
-pub type Found = Arc<Result<Comparison, String>>;
-
-/// Rows, leading eigenvectors, and the steps of A and B.
-type Key = (Range<usize>, usize, [u64; 2]);
-
-struct Order {
-    record: u64,
-    rows: Range<usize>,
-    leading: usize,
-    moments: [Moment; 2],
-}
-
-impl Order {
-    fn key(&self) -> Key {
-        (self.rows.clone(), self.leading, self.moments.each_ref().map(|moment| moment.step))
-    }
-}
-
-/// The thread and what it told last.
-pub struct TwoMoments {
-    thread: Aside<Order, (u64, Key, Found)>,
-    /// Of the asker's run; what belongs to another is worthless.
-    record: u64,
-    /// The newest first.
-    known: VecDeque<(Key, Found)>,
-}
-
-impl TwoMoments {
-    /// Starts the thread; `wake` is called with each answer.
-    ///
-    /// # Errors
-    /// When the system has no thread to give.
-    pub fn start(wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let mut desk = Desk::default();
-        let work = move |order: Order| (order.record, order.key(), Arc::new(desk.compare(order)));
-        Ok(Self { thread: Aside::start("two moments", work, wake)?, record: 0, known: VecDeque::new() })
-    }
-
-    /// Forgets a run that has ended.
-    pub fn reset(&mut self) {
-        self.record += 1;
-        self.known.clear();
-    }
-
-    /// The comparison of two moments on these rows, and of the spans of so many leading eigenvectors; asks for it where it is
-    /// not known yet.
-    pub fn of(&mut self, moments: [&Moment; 2], rows: &Range<usize>, leading: usize) -> Option<Found> {
-        if let Some((record, key, found)) = self.thread.answer()
-            && record == self.record
-        {
-            self.known.push_front((key, found));
-            self.known.truncate(KEPT);
-        }
-        let wanted = (rows.clone(), leading, moments.map(|moment| moment.step));
-        if let Some((_, found)) = self.known.iter().find(|(key, _)| *key == wanted) {
-            return Some(Arc::clone(found));
-        }
-        self.thread.order(Order {
-            record: self.record,
-            rows: rows.clone(),
-            leading,
-            moments: moments.map(Clone::clone),
-        });
-        None
-    }
-}
-
 /// A kernel with its eigenvectors.
 type Solved = (Gram, Arc<Modes>);
 
-/// What the thread remembers.
+/// Compares moments of a run, and remembers the decompositions of the last few.
 #[derive(Default)]
-struct Desk {
-    record: u64,
+pub struct MomentComparer {
     /// By rows and step, the newest first.
     solved: VecDeque<(Range<usize>, u64, Solved)>,
 }
 
-impl Desk {
-    fn compare(&mut self, Order { record, rows, leading, moments }: Order) -> Result<Comparison, String> {
-        if self.record != record {
-            *self = Self { record, ..Self::default() };
-        }
+impl MomentComparer {
+    /// Compares two moments on these rows, and the spans of so many leading eigenvectors.
+    ///
+    /// # Errors
+    /// A sentence about why they cannot be compared.
+    pub fn compare(
+        &mut self,
+        rows: Range<usize>,
+        leading: usize,
+        moments: [Moment; 2],
+    ) -> Result<MomentComparison, String> {
         let (a, modes_a) = self.solve(&moments[0], &rows)?;
         let (b, modes_b) = self.solve(&moments[1], &rows)?;
         if a.len() != b.len() {
@@ -149,7 +103,7 @@ impl Desk {
         let found = change(&b, &a);
         let overlap = overlaps(&modes_a, &modes_b, leading);
         let ascending = |modes: &Modes| modes.values().iter().rev().copied().collect();
-        Ok(Comparison {
+        Ok(MomentComparison {
             eigenvalues: [ascending(&modes_a), ascending(&modes_b)],
             drift: found.drift,
             scale: found.scale,
