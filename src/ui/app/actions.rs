@@ -64,6 +64,10 @@ pub enum Action {
     CancelAnimation,
     /// Of a lesson.
     Tour(TourWish),
+    /// Fork at the next switch, and not here.
+    ForkAtSwitch(bool),
+    /// Choose a future for the next fork by its name, or let go of it.
+    ChooseFuture(String, bool),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
     /// Open these folders and archives.

@@ -39,7 +39,7 @@ use super::overlays;
 use super::overlays::Runs;
 use super::playback::Travel;
 use super::playback::{clock, clock::Clock};
-use super::plot::series_cache::Curves;
+use super::plot::series_cache::SeriesCache;
 use super::settings::{self, Around, Checked};
 use super::shell::command_palette::Palette;
 use super::shell::folder_dialog::FolderDialog;
@@ -76,8 +76,8 @@ pub struct App {
     pub(super) reference: Option<History>,
     pub(super) clock: Clock,
     pub(super) travel: Travel,
-    pub(super) curves: Curves,
-    pub(super) reference_curves: Curves,
+    pub(super) curves: SeriesCache,
+    pub(super) reference_curves: SeriesCache,
     pub(super) views: Grid,
     pub(super) forks: Forks,
     pub(super) runs: Runs,
@@ -122,8 +122,8 @@ impl App {
             reference: None,
             clock: Clock::default(),
             travel: Travel::default(),
-            curves: Curves::default(),
-            reference_curves: Curves::default(),
+            curves: SeriesCache::default(),
+            reference_curves: SeriesCache::default(),
             views: Grid::default(),
             forks: Forks::default(),
             runs: Runs::default(),
@@ -331,10 +331,10 @@ impl App {
             reference: self.reference.as_ref(),
             clock: &self.clock,
             travel: &self.travel,
-            curves: &mut self.curves,
-            reference_curves: &mut self.reference_curves,
-            forks: &mut self.forks,
-            runs: &mut self.runs,
+            curves: &self.curves,
+            reference_curves: &self.reference_curves,
+            forks: &self.forks,
+            runs: &self.runs,
             actions: &mut self.actions,
             tokens,
             thick: self.looks.thick(),
@@ -343,7 +343,7 @@ impl App {
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
             paper,
-            sheet: None,
+            table: None,
         };
         let session = self.session.as_ref();
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));

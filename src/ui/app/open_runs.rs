@@ -16,7 +16,7 @@ use super::update::waker;
 use crate::spec::{Spec, absolute};
 use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::{APPEARS, Found, Loader, Order, Place, Shelf, Told, let_go};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::shell::folder_dialog::FolderDialog;
 use crate::ui::shell::toasts::Toast;
 use crate::ui::views::View;
@@ -29,6 +29,8 @@ const NO_DIALOG: &str = "This system has shown no file dialog: write the path in
 pub enum RunWish {
     /// Show it in all views.
     Show(u64),
+    /// Compare the run with this one in the view of two runs, or with none.
+    CompareWith(Option<u64>),
     /// Put the view of two runs on screen.
     Beside,
     /// Close it.
@@ -271,8 +273,8 @@ impl App {
 
     /// Views of another record: they forget what they knew.
     pub(crate) fn begin_views(&mut self) {
-        self.curves = Curves::default();
-        self.reference_curves = Curves::default();
+        self.curves = SeriesCache::default();
+        self.reference_curves = SeriesCache::default();
         self.forks.clear();
         self.views.reset();
         self.clock.follow();
@@ -283,6 +285,7 @@ impl App {
     pub(crate) fn execute_run_wish(&mut self, ctx: &Context, wish: &RunWish) {
         match *wish {
             RunWish::Show(id) => self.show_overlay(ctx, id),
+            RunWish::CompareWith(id) => self.runs.beside = id,
             RunWish::Beside => self.views.bring(View::Beside),
             RunWish::Close(id) => self.close_overlay(id),
             RunWish::CloseAll => {

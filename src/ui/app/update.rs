@@ -134,6 +134,8 @@ impl App {
             Action::CancelAnimation => self.exports.cancel_film(),
             Action::ForgetReference => self.reference = None,
             Action::Tour(wish) => self.tour_wish(ctx, wish),
+            Action::ForkAtSwitch(at_switch) => self.forks.at_switch = at_switch,
+            Action::ChooseFuture(name, chosen) => self.forks.choose(name, chosen),
             Action::RemoveFuture(place) => self.forks.remove(place),
             Action::Open(paths) => self.open_paths(ctx, paths),
             Action::Runs(wish) => self.execute_run_wish(ctx, &wish),

@@ -21,7 +21,7 @@ use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
 pub use self::wishes::file_name;
 use super::app::actions::Action;
 use super::kit::background_task::BackgroundThread;
-use super::kit::data_table::Sheet;
+use super::kit::data_table::DataTable;
 use super::kit::theme::Tokens;
 use super::shell::toasts::Toast;
 use super::study::{CardOrder, StudyPage};
@@ -65,7 +65,7 @@ struct Job {
 enum Content {
     Png(Plate, Color32),
     Svg(Plate, String, Color32),
-    Csv(Sheet),
+    Csv(DataTable),
 }
 
 type Written = Result<PathBuf, String>;
@@ -177,7 +177,7 @@ impl Exports {
         ctx: &Context,
         (whose, title, stem): (&str, &str, String),
         (plate, ground): (Plate, Color32),
-        sheet: Sheet,
+        sheet: DataTable,
         what: What,
     ) -> Option<Toast> {
         let content = match what {
@@ -202,14 +202,14 @@ impl Exports {
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
-            scene.sheet = numbers.then(Sheet::default);
+            scene.table = numbers.then(DataTable::default);
             scene.paper = true;
             grid.show_on_paper(ui, scene, view);
         });
         grid.forget_textures();
         let ground = scene.tokens.card;
         (scene.tokens, scene.paper) = (tokens, false);
-        let sheet = scene.sheet.take().unwrap_or_default();
+        let sheet = scene.table.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
             scene.actions.push(Action::Tell(Toast::failed(words)));
@@ -303,7 +303,7 @@ impl Exports {
 }
 
 /// Copies numbers; what is to be said of it.
-fn copy(ctx: &Context, title: &str, sheet: &Sheet) -> Option<Toast> {
+fn copy(ctx: &Context, title: &str, sheet: &DataTable) -> Option<Toast> {
     let mut text = Vec::new();
     // Writing to memory cannot fail, and what is written is text.
     sheet.write(&mut text).ok()?;

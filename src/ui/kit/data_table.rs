@@ -6,8 +6,6 @@
 
 use std::io;
 
-use crate::ui::plot::Trace;
-
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -55,7 +53,7 @@ impl From<String> for Cell {
 
 /// A curve of a time plot as it was measured.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct MeasuredCurve {
     pub name: String,
     /// (epoch, value).
     pub points: Vec<(f64, f64)>,
@@ -63,14 +61,14 @@ pub struct Told {
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sheet {
+pub struct DataTable {
     pub heads: Vec<String>,
     pub rows: Vec<Vec<Cell>>,
     /// Whether it is what lies in the stretch in view.
     pub over_time: bool,
 }
 
-impl Sheet {
+impl DataTable {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -88,28 +86,6 @@ impl Sheet {
     pub fn square(&mut self, n: usize, value: impl Fn(usize, usize) -> f64, of_row: impl Fn(usize) -> Vec<Cell>) {
         for row in 0..n {
             self.row(of_row(row).into_iter().chain((0..n).map(|column| value(row, column).into())));
-        }
-    }
-
-    /// The curves of a time plot, within the stretch in view; those of a further plot below come after them.
-    pub fn curves(&mut self, traces: &[Trace], log: bool, (from, to): (f64, f64)) {
-        self.head(["curve", "epoch", "value"]);
-        self.over_time = true;
-        // As they are drawn, the last on top: that is the one that the view is about.
-        for trace in traces.iter().rev() {
-            let drawn = || {
-                let points = trace.visible.pieces.iter().flatten();
-                points.map(|point| (point.x, if log { 10f64.powf(point.y) } else { point.y })).collect()
-            };
-            let (name, points) = match &trace.told {
-                Some(told) => (told.name.as_str(), told.points.clone()),
-                // What stands nowhere in the record, but is computed as it is drawn.
-                None if !trace.name.is_empty() => (trace.name.as_str(), drawn()),
-                None => continue,
-            };
-            for (epoch, value) in points.into_iter().filter(|(epoch, _)| (from..=to).contains(epoch)) {
-                self.row([name.into(), epoch.into(), value.into()]);
-            }
         }
     }
 

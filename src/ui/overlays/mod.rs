@@ -18,7 +18,7 @@ use egui::Color32;
 
 use super::app::session::Session;
 use super::app::shortcuts::Dialog;
-use super::plot::series_cache::Curves;
+use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::views::forks::jobs::Kept;
 use crate::chart::palette::run_ink;
@@ -53,7 +53,7 @@ pub struct Overlay {
     pub grams: Option<Arc<Grams>>,
     /// The futures that go on from it.
     pub forks: Option<Kept>,
-    curves: Curves,
+    curves: SeriesCache,
 }
 
 impl Overlay {
@@ -74,7 +74,7 @@ impl Overlay {
     }
 
     fn draw_in(&mut self, time: Time) {
-        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), Curves::default());
+        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), SeriesCache::default());
     }
 
     /// The epoch, as it counts it itself, of its row that is drawn nearest to this time.
@@ -176,7 +176,7 @@ impl Runs {
         self.next += 1;
         // The first one is what a run is held against, until another is chosen.
         self.beside = self.beside.or(self.list.is_empty().then_some(id));
-        let (time, drawn, curves) = (Time::Own, Arc::clone(&history), Curves::default());
+        let (time, drawn, curves) = (Time::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
         self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
         id

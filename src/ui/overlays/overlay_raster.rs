@@ -3,6 +3,7 @@
 //! Guarantees: the picture has the pixels of the screen and the colours of the lines; while another stretch of time is asked for
 //! the last picture is shown in its place in time and value, so that nothing is ever drawn where it is not.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ struct Picture {
 
 /// Those of all plots, by name.
 #[derive(Default)]
-pub struct Pictures(HashMap<&'static str, Picture>);
+pub struct Pictures(RefCell<HashMap<&'static str, Picture>>);
 
 impl Pictures {
     /// Whether so many curves are drawn as a picture.
@@ -62,7 +63,7 @@ impl Pictures {
 
     /// The picture of those curves that lie over the run's own, where it belongs in this plot.
     pub fn shape(
-        &mut self,
+        &self,
         ui: &Ui,
         plot: &'static str,
         traces: &[Trace],
@@ -81,7 +82,8 @@ impl Pictures {
             scale,
             lines: over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect(),
         };
-        let Some(picture) = self.of(ui, plot, &look) else { return Shape::Noop };
+        let mut pictures = self.0.borrow_mut();
+        let Some(picture) = of(&mut pictures, ui, plot, &look) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
             let look = Arc::clone(&picture.asked);
@@ -101,21 +103,27 @@ impl Pictures {
         }
         picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
     }
+}
 
-    fn of(&mut self, ui: &Ui, plot: &'static str, look: &Look) -> Option<&mut Picture> {
-        if !self.0.contains_key(plot) {
-            let ctx = ui.ctx().clone();
-            match BackgroundThread::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
-                Ok(thread) => {
-                    // Asked for nothing yet: no line.
-                    let asked = Arc::new(Look { lines: Vec::new(), ..look.clone() });
-                    self.0.insert(plot, Picture { thread, asked, shown: None });
-                }
-                Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
+/// The picture of this plot, whose thread is started where there is none.
+fn of<'a>(
+    pictures: &'a mut HashMap<&'static str, Picture>,
+    ui: &Ui,
+    plot: &'static str,
+    look: &Look,
+) -> Option<&'a mut Picture> {
+    if !pictures.contains_key(plot) {
+        let ctx = ui.ctx().clone();
+        match BackgroundThread::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
+            Ok(thread) => {
+                // Asked for nothing yet: no line.
+                let asked = Arc::new(Look { lines: Vec::new(), ..look.clone() });
+                pictures.insert(plot, Picture { thread, asked, shown: None });
             }
+            Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
         }
-        self.0.get_mut(plot)
     }
+    pictures.get_mut(plot)
 }
 
 /// A picture in its place in time and value, cut to the frame.
