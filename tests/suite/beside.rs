@@ -14,7 +14,7 @@ use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::app::persisted_state::PersistedState;
 use kernelscope::ui::overlays::{RasterRequest, rasterise};
-use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
+use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};
@@ -446,9 +446,9 @@ fn grams_that_are_left_on_disk_are_read_from_either_form() {
 fn the_picture_of_many_curves_has_every_point_in_its_place() {
     let place = tempfile::tempdir().unwrap();
     let history = load(&folder(place.path(), "run", 1)).unwrap().history;
-    let key = Key { source: Source::Metric(Block::Task(1), Metric::LambdaMax), log: false };
+    let key = Key { source: SeriesId::Metric(Block::Task(1), Metric::LambdaMax), log: false };
     let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: 20_000 };
-    let curve = Curves::default().visible(&history, key, whole);
+    let curve = SeriesCache::default().visible(&history, key, whole);
     let (low, high) = curve.span.unwrap();
     assert_eq!(curve.pieces[0].len(), history.rows().len());
     let red = egui::Color32::RED;
@@ -480,13 +480,13 @@ fn the_picture_of_many_curves_has_every_point_in_its_place() {
     assert!(left > drawn / 4 && left < drawn * 9 / 10, "{left} of {drawn} pixels are left of a broken line");
 
     // The whole curves are drawn, but the axis is that of the stretch in view.
-    let mut curves = Curves::default();
+    let curves = SeriesCache::default();
     curves.visible(&history, key, whole);
     for (from, to) in [(0.0, 1.0), (1.0, 2.0), (0.4, 2.9), (1.0, 2.0)] {
         let window = Window { from, to, pixels: 400 };
         let seen = |beyond: f64| {
             let window = Window { from: from - beyond, to: to + beyond, ..window };
-            Curves::default().visible(&history, key, window).span.unwrap()
+            SeriesCache::default().visible(&history, key, window).span.unwrap()
         };
         let ((low, high), inner, outer) = (curves.span(key, window).unwrap(), seen(0.0), seen(0.126 * (to - from)));
         assert!(

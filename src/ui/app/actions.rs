@@ -53,6 +53,10 @@ pub enum RunAction {
     Stop,
     /// Keep the state of the run, and let the futures that are chosen go on from it.
     Fork,
+    /// Fork at the next switch, and not here.
+    ForkAtSwitch(bool),
+    /// Choose a future for the next fork by its name, or let go of it.
+    ChooseFuture(String, bool),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
     /// Send the run this command; it acts between two steps.

@@ -16,7 +16,7 @@ use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
 use crate::ui::kit::waker::waker;
 use crate::ui::overlays::{Overlays, let_go};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
@@ -35,8 +35,8 @@ pub struct CurrentRun {
     pub session: Option<Session>,
     /// The run before, without matrices.
     pub reference: Option<History>,
-    curves: Curves,
-    reference_curves: Curves,
+    curves: SeriesCache,
+    reference_curves: SeriesCache,
     pub forks: Forks,
     /// The empty record that is shown before the first run.
     nothing: History,
@@ -50,8 +50,8 @@ impl CurrentRun {
             go_on: go_on(DeviceChoice::Cpu),
             session: None,
             reference: None,
-            curves: Curves::default(),
-            reference_curves: Curves::default(),
+            curves: SeriesCache::default(),
+            reference_curves: SeriesCache::default(),
             forks: Forks::default(),
             nothing: History::default(),
         }
@@ -67,15 +67,15 @@ impl CurrentRun {
         self.session.as_ref().map_or(&self.nothing, |session| &session.history)
     }
 
-    /// Returns the record, and beside it what views change while they draw.
-    pub fn parts(&mut self) -> RunParts<'_> {
+    /// Returns the record, and beside it what views read while they draw.
+    pub fn parts(&self) -> RunParts<'_> {
         RunParts {
             session: self.session.as_ref(),
             history: self.session.as_ref().map_or(&self.nothing, |session| &session.history),
             reference: self.reference.as_ref(),
-            curves: &mut self.curves,
-            reference_curves: &mut self.reference_curves,
-            forks: &mut self.forks,
+            curves: &self.curves,
+            reference_curves: &self.reference_curves,
+            forks: &self.forks,
         }
     }
 
@@ -210,8 +210,8 @@ impl CurrentRun {
 
     /// Forgets the caches and the futures of the run before.
     pub fn forget_caches(&mut self) {
-        self.curves = Curves::default();
-        self.reference_curves = Curves::default();
+        self.curves = SeriesCache::default();
+        self.reference_curves = SeriesCache::default();
         self.forks.clear();
     }
 
@@ -231,9 +231,9 @@ pub struct RunParts<'a> {
     pub session: Option<&'a Session>,
     pub history: &'a History,
     pub reference: Option<&'a History>,
-    pub curves: &'a mut Curves,
-    pub reference_curves: &'a mut Curves,
-    pub forks: &'a mut Forks,
+    pub curves: &'a SeriesCache,
+    pub reference_curves: &'a SeriesCache,
+    pub forks: &'a Forks,
 }
 
 /// Starts the thread that reads these Grams; none where the system has no thread to give.

@@ -397,7 +397,7 @@ impl App {
             curves,
             reference_curves,
             forks,
-            runs: &mut self.overlays,
+            runs: &self.overlays,
             actions: &mut self.actions,
             tokens,
             thick: self.appearance.thick(),
@@ -406,7 +406,7 @@ impl App {
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
             paper,
-            sheet: None,
+            table: None,
         };
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 

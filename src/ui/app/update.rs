@@ -137,6 +137,8 @@ impl App {
                 }
             }
             RunAction::Fork => self.fork(),
+            RunAction::ForkAtSwitch(at_switch) => self.run.forks.at_switch = at_switch,
+            RunAction::ChooseFuture(name, chosen) => self.run.forks.choose(name, chosen),
             RunAction::RemoveFuture(place) => self.run.forks.remove(place),
             RunAction::Send(command) => self.run.send(command),
             RunAction::ForgetReference => self.run.reference = None,
@@ -177,6 +179,7 @@ impl App {
             OverlayAction::StopOpening => self.overlays.stop_opening(),
             OverlayAction::ToggleList => self.overlays.open = !self.overlays.open,
             OverlayAction::Show(id) => self.show_overlay(ctx, id),
+            OverlayAction::CompareWith(id) => self.overlays.beside = id,
             OverlayAction::ShowBeside => self.views.bring(View::Beside),
             OverlayAction::Close(id) => self.overlays.close(id),
             OverlayAction::CloseAll => self.overlays.close_all(),

@@ -22,7 +22,7 @@ pub use action::What;
 use super::app::actions::ShellAction;
 use super::app::session::Session;
 use super::kit::background_task::BackgroundThread;
-use super::kit::data_table::Sheet;
+use super::kit::data_table::DataTable;
 use super::kit::theme::Tokens;
 use super::kit::waker::waker;
 use super::shell::toast::Toast;
@@ -58,7 +58,7 @@ struct Job {
 enum Content {
     Png(Plate, Color32),
     Svg(Plate, String, Color32),
-    Csv(Sheet),
+    Csv(DataTable),
 }
 
 type Written = Result<PathBuf, String>;
@@ -170,7 +170,7 @@ impl Exports {
         ctx: &Context,
         (whose, title, stem): (&str, &str, String),
         (plate, ground): (Plate, Color32),
-        sheet: Sheet,
+        sheet: DataTable,
         what: What,
     ) -> Option<Toast> {
         let content = match what {
@@ -195,14 +195,14 @@ impl Exports {
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
-            scene.sheet = numbers.then(Sheet::default);
+            scene.table = numbers.then(DataTable::default);
             scene.paper = true;
             grid.show_on_paper(ui, scene, view);
         });
         grid.forget_textures();
         let ground = scene.tokens.card;
         (scene.tokens, scene.paper) = (tokens, false);
-        let sheet = scene.sheet.take().unwrap_or_default();
+        let sheet = scene.table.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
             scene.actions.push(ShellAction::Say(Toast::failed(words)));
@@ -320,7 +320,7 @@ pub fn file_name(session: Option<&Session>) -> String {
 }
 
 /// Copies numbers, and says so.
-fn copy(ctx: &Context, title: &str, sheet: &Sheet) -> Option<Toast> {
+fn copy(ctx: &Context, title: &str, sheet: &DataTable) -> Option<Toast> {
     let mut text = Vec::new();
     // Writing to memory cannot fail, and what is written is text.
     sheet.write(&mut text).ok()?;

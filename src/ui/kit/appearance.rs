@@ -7,7 +7,7 @@ use egui::{Context, Theme, ThemePreference, vec2};
 
 use super::theme;
 
-/// Curves are so much thicker in a presentation, beside what its scale does.
+/// SeriesCache are so much thicker in a presentation, beside what its scale does.
 const THICK: f32 = 1.6;
 /// What the views need without settings beside them, in points: the window's least size less the panel.
 const NEEDED: egui::Vec2 = vec2(980.0, 610.0);

@@ -19,7 +19,7 @@ use egui::{Color32, Context};
 use super::app::session::Session;
 use super::app::shortcuts::DialogState;
 use super::kit::waker::waker;
-use super::plot::series_cache::Curves;
+use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::shell::toast::Toast;
 use super::views::forks::jobs::Kept;
@@ -55,7 +55,7 @@ pub struct Overlay {
     pub grams: Option<Arc<Grams>>,
     /// The futures that go on from it.
     pub forks: Option<Kept>,
-    curves: Curves,
+    curves: SeriesCache,
 }
 
 impl Overlay {
@@ -76,12 +76,12 @@ impl Overlay {
     }
 
     /// Returns the record as it is drawn, and its curves.
-    pub fn series(&mut self) -> (&History, &mut Curves) {
-        (&self.drawn, &mut self.curves)
+    pub fn series(&self) -> (&History, &SeriesCache) {
+        (&self.drawn, &self.curves)
     }
 
     fn draw_in(&mut self, time: TimeAxis) {
-        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), Curves::default());
+        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), SeriesCache::default());
     }
 
     /// Returns the epoch, as it counts it itself, of its row that is drawn nearest to this time.
@@ -183,7 +183,7 @@ impl Overlays {
         self.next += 1;
         // The first one is what a run is held against, until another is chosen.
         self.beside = self.beside.or(self.list.is_empty().then_some(id));
-        let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), Curves::default());
+        let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
         self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
         id

@@ -3,6 +3,7 @@
 //! Guarantees: the picture has the pixels of the screen and the colours of the lines; while another stretch of time is asked for
 //! the last picture is shown in its place in time and value, so that nothing is ever drawn where it is not.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub struct RasterRequest {
 impl PartialEq for RasterRequest {
     fn eq(&self, other: &Self) -> bool {
         let same = |(a, b): (&RasterLine, &RasterLine)| {
-            // Curves that have not changed are the same allocation.
+            // SeriesCache that have not changed are the same allocation.
             Arc::ptr_eq(&a.0, &b.0) && (a.1, a.2) == (b.1, b.2)
         };
         (self.window, self.y, self.size, self.scale) == (other.window, other.y, other.size, other.scale)
@@ -51,12 +52,12 @@ struct OverlayRaster {
 
 /// The pictures of all plots, by name.
 #[derive(Default)]
-pub struct OverlayRasters(HashMap<&'static str, OverlayRaster>);
+pub struct OverlayRasters(RefCell<HashMap<&'static str, OverlayRaster>>);
 
 impl OverlayRasters {
     /// Returns the picture of these curves, where it belongs in this plot.
     pub fn shape(
-        &mut self,
+        &self,
         ui: &Ui,
         plot: &'static str,
         lines: Vec<RasterLine>,
@@ -69,7 +70,8 @@ impl OverlayRasters {
         let (low, high) = (bounds.min()[1], bounds.max()[1]);
         let request =
             RasterRequest { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
-        let Some(picture) = self.of(ui, plot, &request) else { return Shape::Noop };
+        let mut pictures = self.0.borrow_mut();
+        let Some(picture) = of(&mut pictures, ui, plot, &request) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
             let request = Arc::clone(&picture.asked);
@@ -89,25 +91,28 @@ impl OverlayRasters {
         }
         picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
     }
+}
 
-    fn of(&mut self, ui: &Ui, plot: &'static str, request: &RasterRequest) -> Option<&mut OverlayRaster> {
-        if !self.0.contains_key(plot) {
-            let ctx = ui.ctx().clone();
-            match BackgroundThread::start(
-                "picture",
-                |request: Arc<RasterRequest>| rasterise(&request),
-                move || ctx.request_repaint(),
-            ) {
-                Ok(thread) => {
-                    // Asked for nothing yet: no line.
-                    let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
-                    self.0.insert(plot, OverlayRaster { thread, asked, shown: None });
-                }
-                Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
+/// Returns the picture of this plot, whose thread is started where there is none.
+fn of<'a>(
+    pictures: &'a mut HashMap<&'static str, OverlayRaster>,
+    ui: &Ui,
+    plot: &'static str,
+    request: &RasterRequest,
+) -> Option<&'a mut OverlayRaster> {
+    if !pictures.contains_key(plot) {
+        let ctx = ui.ctx().clone();
+        let work = |request: Arc<RasterRequest>| rasterise(&request);
+        match BackgroundThread::start("picture", work, move || ctx.request_repaint()) {
+            Ok(thread) => {
+                // Asked for nothing yet: no line.
+                let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
+                pictures.insert(plot, OverlayRaster { thread, asked, shown: None });
             }
+            Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
         }
-        self.0.get_mut(plot)
     }
+    pictures.get_mut(plot)
 }
 
 /// Places a picture in time and value, cut to the frame.

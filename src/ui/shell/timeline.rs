@@ -132,7 +132,7 @@ fn ticks(painter: &egui::Painter, scene: &mut ViewContext<'_>, x: impl Fn(f64) -
     let colour = scene.tokens.card.gamma_multiply(0.8);
     let mut mesh = Mesh::default();
     let mut last = f32::NEG_INFINITY;
-    for &epoch in scene.curves.snapshot_epochs(scene.history) {
+    for &epoch in scene.curves.snapshot_epochs(scene.history).iter() {
         let at = x(epoch).round();
         if at - last >= 3.0 && rect.x_range().contains(at) {
             mesh.add_colored_rect(Rect::from_x_y_ranges(at..=at + 1.0, (bottom - 5.0)..=bottom), colour);

@@ -5,7 +5,7 @@ use egui::{RichText, Ui, vec2};
 use super::picture::Picture;
 use super::results_panel::{legend, names};
 use super::{StudyPage, chart};
-use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::kit::data_table::{Cell, DataTable};
 use crate::ui::kit::widgets::{Card, card_titled};
 use crate::ui::kit::{
     theme,
@@ -17,7 +17,7 @@ const LINE: f32 = 20.0;
 
 impl StudyPage {
     /// Draws the card with this title alone, as large as the ui; its numbers, if there is such a card.
-    pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<Sheet> {
+    pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<DataTable> {
         let tokens = Tokens::of(ui);
         let rect = ui.available_rect_before_wrap();
         let runs = self.results.comparison().cloned();
@@ -44,8 +44,8 @@ impl StudyPage {
 }
 
 /// The points of each run. Against the axis these are its values, else epochs since the switch.
-fn sheet(picture: &Picture) -> Sheet {
-    let mut sheet = Sheet::default();
+fn sheet(picture: &Picture) -> DataTable {
+    let mut sheet = DataTable::default();
     sheet.head(["run", if picture.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);
     for target in &picture.targets {
         for point in &target.points {
