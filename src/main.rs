@@ -7,7 +7,7 @@ use kernelscope::cli::{self, Cli, Refused, Stopped};
 use kernelscope::diagnostics::log_file;
 use kernelscope::model::keep_what_is_given_back;
 use kernelscope::ui::app::{display, display::Gone};
-use kernelscope::ui::{self, Home, WindowOptions};
+use kernelscope::ui::{self, Environment, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
@@ -49,7 +49,8 @@ fn window() -> anyhow::Result<()> {
         cli::say("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    let options = WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), home: Home::of_user() };
+    let options =
+        WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), environment: Environment::of_user() };
     ui::open(options).or_else(|err| {
         if err.is::<Gone>() {
             return Err(err);

@@ -44,7 +44,7 @@ use crate::spec::expanded;
 use crate::storage::array_of;
 use crate::ui::app::display::Gone;
 use crate::ui::views::View;
-use crate::ui::{Home, Subject, WindowOptions};
+use crate::ui::{Environment, Subject, WindowOptions};
 use crate::worker::{DeviceChoice, threads};
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
@@ -295,8 +295,12 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
     if let Some(missing) = args.paths.iter().find(|path| !array_of(path).0.exists()) {
         return Err(Refused(format!("{} is not there", missing.display())).into());
     }
-    let options =
-        WindowOptions { spec: None, device: DeviceChoice::Auto, open: args.paths.clone(), home: Home::of_user() };
+    let options = WindowOptions {
+        spec: None,
+        device: DeviceChoice::Auto,
+        open: args.paths.clone(),
+        environment: Environment::of_user(),
+    };
     crate::ui::open(options).map_err(|err| match err.is::<Gone>() {
         true => err,
         false => anyhow::anyhow!("{err}; `kernelscope run`, `study` and `figures` need no window"),

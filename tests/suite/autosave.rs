@@ -13,7 +13,7 @@ use kernelscope::spec::{PRESETS, Spec};
 use kernelscope::storage::{Autosave, create, load};
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::app::session::Session;
-use kernelscope::ui::{App, Home};
+use kernelscope::ui::{App, Environment};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
 use super::record::stream::{copy, events, rows, spec};
@@ -117,8 +117,9 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
         tiny(),
         Box::new(|spec, waker| Worker::start(Job { spec, device: DeviceChoice::Cpu, paced: false }, waker)),
     );
-    let home = Home { folder: Some(place.path().to_owned()), autosave: Some(next), ..Home::default() };
-    let mut harness = window(app.at_home(home));
+    let environment =
+        Environment { folder: Some(place.path().to_owned()), autosave: Some(next), ..Environment::default() };
+    let mut harness = window(app.with_environment(environment));
     let offer = format!("The last run (own settings, epoch {:.2}) was cut off; what it had is kept", found.epoch);
     let words = harness.get_by_label(&offer).rect();
     let button = harness.get_by_label("Open folder").rect();
@@ -164,8 +165,8 @@ fn window(app: App) -> Harness<'static, App> {
 #[test]
 fn a_crash_of_the_last_time_is_told_with_its_report() {
     let app = App::new(tiny(), Box::new(|_, _| unreachable!("no run is started")));
-    let home = Home { crash: Some("state/crash-1.txt".into()), ..Home::default() };
-    let mut harness = window(app.at_home(home));
+    let environment = Environment { crash: Some("state/crash-1.txt".into()), ..Environment::default() };
+    let mut harness = window(app.with_environment(environment));
     harness.get_by_label("Kernelscope broke the last time: the report is in state/crash-1.txt");
     harness.get_by_label("Open report");
     harness.check_accessibility();

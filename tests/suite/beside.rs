@@ -12,9 +12,9 @@ use kernelscope::spec::Spec;
 use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
-use kernelscope::ui::app::persisted_state::Saved;
-use kernelscope::ui::overlays::{Look, draw};
-use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
+use kernelscope::ui::app::persisted_state::PersistedState;
+use kernelscope::ui::overlays::{RasterRequest, rasterise};
+use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};
@@ -188,7 +188,7 @@ fn what_was_open_is_opened_again_at_the_next_start_and_what_is_gone_is_forgotten
     press(&mut harness, "Close first");
     let text = harness.state().saved(&harness.ctx).write();
 
-    let (saved, problems) = Saved::read(&text);
+    let (saved, problems) = PersistedState::read(&text);
     assert_eq!(problems, Vec::<String>::new());
     let mut harness = window(tiny());
     let ctx = harness.ctx.clone();
@@ -445,16 +445,22 @@ fn grams_that_are_left_on_disk_are_read_from_either_form() {
 fn the_picture_of_many_curves_has_every_point_in_its_place() {
     let place = tempfile::tempdir().unwrap();
     let history = load(&folder(place.path(), "run", 1)).unwrap().history;
-    let key = Key { source: Source::Metric(Block::Task(1), Metric::LambdaMax), log: false };
+    let key = Key { source: SeriesId::Metric(Block::Task(1), Metric::LambdaMax), log: false };
     let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: 20_000 };
-    let curve = Curves::default().visible(&history, key, whole);
+    let curve = SeriesCache::default().visible(&history, key, whole);
     let (low, high) = curve.span.unwrap();
     assert_eq!(curve.pieces[0].len(), history.rows().len());
     let red = egui::Color32::RED;
     // The second of the three epochs alone.
     let window = Window { from: 1.0, to: 2.0, pixels: 400 };
-    let look = Look { window, y: (low, high), size: [400, 300], scale: 1.0, lines: vec![(curve.clone(), red, false)] };
-    let image = draw(&look);
+    let look = RasterRequest {
+        window,
+        y: (low, high),
+        size: [400, 300],
+        scale: 1.0,
+        lines: vec![(curve.clone(), red, false)],
+    };
+    let image = rasterise(&look);
     let series = history.series(Block::Task(1), Metric::LambdaMax);
     let mut seen = 0;
     for (epoch, value) in series.into_iter().filter(|(epoch, _)| (1.0..2.0).contains(epoch)) {
@@ -468,18 +474,18 @@ fn the_picture_of_many_curves_has_every_point_in_its_place() {
     assert!(seen >= 4);
     let drawn = image.pixels.iter().filter(|pixel| pixel.a() > 0).count();
     assert!(drawn < 400 * 300 / 20, "a line and not an area: {drawn} pixels");
-    let broken = draw(&Look { lines: vec![(curve, red, true)], ..look });
+    let broken = rasterise(&RasterRequest { lines: vec![(curve, red, true)], ..look });
     let left = broken.pixels.iter().filter(|pixel| pixel.a() > 0).count();
     assert!(left > drawn / 4 && left < drawn * 9 / 10, "{left} of {drawn} pixels are left of a broken line");
 
     // The whole curves are drawn, but the axis is that of the stretch in view.
-    let mut curves = Curves::default();
+    let curves = SeriesCache::default();
     curves.visible(&history, key, whole);
     for (from, to) in [(0.0, 1.0), (1.0, 2.0), (0.4, 2.9), (1.0, 2.0)] {
         let window = Window { from, to, pixels: 400 };
         let seen = |beyond: f64| {
             let window = Window { from: from - beyond, to: to + beyond, ..window };
-            Curves::default().visible(&history, key, window).span.unwrap()
+            SeriesCache::default().visible(&history, key, window).span.unwrap()
         };
         let ((low, high), inner, outer) = (curves.span(key, window).unwrap(), seen(0.0), seen(0.126 * (to - from)));
         assert!(

@@ -13,9 +13,8 @@ use kernelscope::cli::{Cli, Command};
 use kernelscope::run::{Block, Ending, Metric, RunState};
 use kernelscope::spec::{Change, PRESETS, STUDIES, Spec, preset, study};
 use kernelscope::storage::write_new;
-use kernelscope::ui::export::action::{Order, What};
 use kernelscope::ui::export::offscreen_renderer::Darkroom;
-use kernelscope::ui::export::{raster, svg};
+use kernelscope::ui::export::{ViewExport, What, raster, svg};
 use kernelscope::ui::views::View;
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use quick_xml::events::Event;
@@ -236,7 +235,7 @@ fn every_view_has_a_picture_and_its_numbers_or_says_why_not() {
     spec.kernel.predict = true;
     spec.kernel.optimiser = true;
     let (mut harness, mut folder) = finished(spec);
-    let order = |view, what| Order { view, size: vec2(420.0, 260.0), what };
+    let order = |view, what| ViewExport { view, size: vec2(420.0, 260.0), what };
     for view in View::ALL {
         harness.state_mut().exports_mut().order(order(view, What::Svg));
         let picture = folder.next(&mut harness);
@@ -407,7 +406,7 @@ proptest! {
 fn runs_that_lie_over_one_another_are_in_the_picture_however_many_there_are() {
     let (mut harness, mut folder) = finished(tiny());
     let mut lines = |harness: &mut Ui| {
-        let order = Order { view: View::Velocity, size: vec2(420.0, 260.0), what: What::Svg };
+        let order = ViewExport { view: View::Velocity, size: vec2(420.0, 260.0), what: What::Svg };
         harness.state_mut().exports_mut().order(order);
         read(&fs::read_to_string(folder.next(harness)).unwrap()).2.len()
     };

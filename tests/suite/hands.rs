@@ -12,8 +12,8 @@ use kernelscope::spec::{PRESETS, Spec, preset};
 use kernelscope::storage::KeptFile;
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
-use kernelscope::ui::app::persisted_state::Saved;
-use kernelscope::ui::app::state_writer::{Keeper, find};
+use kernelscope::ui::app::persisted_state::PersistedState;
+use kernelscope::ui::app::state_writer::{StateWriter, find};
 use kernelscope::ui::kit::theme::Tokens;
 use kernelscope::ui::shell::command_palette::{Entry, found};
 use kernelscope::ui::views::View;
@@ -45,7 +45,7 @@ fn prepare(harness: &mut Ui, before: UserCommand) {
     if harness.state().study().shown {
         key(harness, Modifiers::NONE, Key::G);
     }
-    if harness.state().looks().presents() {
+    if harness.state().appearance().presents() {
         key(harness, Modifiers::NONE, Key::P);
     }
     harness.ctx.set_zoom_factor(1.0);
@@ -227,8 +227,8 @@ fn what_was_chosen_is_there_at_the_next_start() {
     press(&mut harness, "Study");
     let saved = harness.state().saved(&harness.ctx);
     assert_eq!(saved.scale, Some(1.1));
-    let mut keeper = Keeper::new(file.clone(), &harness.ctx, Saved::default());
-    keeper.note(&harness.ctx, Saved { scale: Some(2.0), ..saved.clone() });
+    let mut keeper = StateWriter::new(file.clone(), &harness.ctx, PersistedState::default());
+    keeper.note(&harness.ctx, PersistedState { scale: Some(2.0), ..saved.clone() });
     keeper.close(&saved);
 
     let again = find(&file);
@@ -244,12 +244,13 @@ fn what_was_chosen_is_there_at_the_next_start() {
     assert_eq!(shown(&harness), 8);
     // A thread writes it while the window is open.
     key(&mut harness, Modifiers::NONE, Key::G);
-    let mut keeper = Keeper::new(file.clone(), &ctx, again.saved);
-    let other = Saved { scale: Some(1.5), ..saved };
-    super::wait_until("the file", || {
-        assert!(keeper.note(&ctx, other.clone()).is_none());
-        find(&file).saved.scale == Some(1.5)
-    });
+    let mut keeper = StateWriter::new(file.clone(), &ctx, again.saved);
+    let other = PersistedState { scale: Some(1.5), ..saved };
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while find(&file).saved.scale != Some(1.5) {
+        assert!(std::time::Instant::now() < patience && keeper.note(&ctx, other.clone()).is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -258,8 +259,8 @@ fn a_broken_file_costs_one_message_and_what_is_whole_is_taken() {
     let file = KeptFile::in_folder(folder.path());
     let path = folder.path().join("window.toml");
     let whole = window(tiny()).state().saved(&egui::Context::default());
-    let text = Saved { scale: Some(1.25), ..whole.clone() }.write();
-    assert_eq!(Saved::read(&text), (Saved { scale: Some(1.25), ..whole.clone() }, Vec::new()));
+    let text = PersistedState { scale: Some(1.25), ..whole.clone() }.write();
+    assert_eq!(PersistedState::read(&text), (PersistedState { scale: Some(1.25), ..whole.clone() }, Vec::new()));
 
     let broken: [(&str, Vec<u8>); 9] = [
         ("TOML", b"\xff\xfe rubbish".to_vec()),
@@ -374,7 +375,7 @@ fn nothing_overlaps_at_any_size_nor_in_the_presentation() {
             harness.run_steps(4);
             assert_eq!(harness.query_by_label("Batch").is_none(), presents, "no settings in the presentation");
             assert_eq!(harness.query_by_label_contains("parameters").is_none(), presents, "nor the last line");
-            assert_eq!(harness.state().looks().thick() > 1.0, presents);
+            assert_eq!(harness.state().appearance().thick() > 1.0, presents);
             let (window, all) = (harness.ctx.content_rect(), pressable(&harness));
             assert!(all.len() > 20);
             let upright: Vec<&(String, Rect)> =

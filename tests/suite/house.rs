@@ -211,3 +211,280 @@ fn the_map_in_the_crates_documentation_names_every_folder() {
         assert!(map.contains(&format!("[`{folder}`]")), "src/lib.rs does not explain {folder}");
     }
 }
+
+/// Folders in which no files use each other in a circle; a folder that has become clean joins them.
+const WITHOUT_CIRCLES: &[&str] = &["diagnostics", "train", "ui", "worker"];
+/// Circles that are still there, each with its name, the folder that holds all of it, and its number of files. A number may only
+/// become less.
+const KNOWN_CIRCLES: &[(&str, &str, usize)] = &[("each view and the list of the views", "ui/views", 29)];
+
+/// The files of the crate as modules, and what they use.
+struct Modules {
+    /// By the path of the module: the path of its file, its code as words and signs, and what it imports.
+    files: BTreeMap<Vec<String>, (String, Vec<String>, Vec<Import>)>,
+}
+
+/// A name that a file brings in.
+struct Import {
+    /// Whether others can use it from here.
+    public: bool,
+    path: Vec<String>,
+    /// What it is called here; none for a star.
+    name: Option<String>,
+}
+
+/// What a path leads to.
+enum Target {
+    Module(Vec<String>),
+    /// Something that is written in this module.
+    Item(Vec<String>),
+}
+
+/// Words and signs of a text, without comments, strings, characters and lifetimes.
+fn words(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let (mut words, mut at) = (Vec::new(), 0);
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    while at < letters.len() {
+        let letter = letters[at];
+        let next = letters.get(at + 1).copied();
+        match letter {
+            '/' if next == Some('/') => at += letters[at..].iter().take_while(|letter| **letter != '\n').count(),
+            'r' if matches!(next, Some('"' | '#')) && !letters[..at].last().is_some_and(|before| is_word(*before)) => {
+                let marks = letters[at + 1..].iter().take_while(|letter| **letter == '#').count();
+                let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', marks)).collect();
+                at += marks + 2;
+                while at < letters.len() && !letters[at..].starts_with(&end) {
+                    at += 1;
+                }
+                at += end.len();
+            }
+            '"' => {
+                at += 1;
+                while at < letters.len() && letters[at] != '"' {
+                    at += if letters[at] == '\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            '\'' if next == Some('\\') => {
+                at += 3;
+                at += letters[at..].iter().take_while(|letter| **letter != '\'').count() + 1;
+            }
+            '\'' if letters.get(at + 2) == Some(&'\'') => at += 3,
+            ':' if next == Some(':') => {
+                words.push("::".to_owned());
+                at += 2;
+            }
+            _ if is_word(letter) => {
+                let word: String = letters[at..].iter().take_while(|letter| is_word(**letter)).collect();
+                at += word.chars().count();
+                words.push(word);
+            }
+            _ => {
+                if !letter.is_whitespace() {
+                    words.push(letter.to_string());
+                }
+                at += 1;
+            }
+        }
+    }
+    words
+}
+
+/// Reads the tree of a `use`, from its first word; returns the place after it.
+fn read_tree(words: &[String], mut at: usize, before: &[String], public: bool, into: &mut Vec<Import>) -> usize {
+    let mut path = before.to_vec();
+    loop {
+        match words[at].as_str() {
+            "{" => {
+                at += 1;
+                while words[at] != "}" {
+                    at = read_tree(words, at, &path, public, into);
+                    at += usize::from(words[at] == ",");
+                }
+                return at + 1;
+            }
+            "*" => {
+                into.push(Import { public, path, name: None });
+                return at + 1;
+            }
+            "::" => at += 1,
+            word => {
+                if word != "self" || path.is_empty() {
+                    path.push(word.to_owned());
+                }
+                at += 1;
+                if words[at] == "as" {
+                    into.push(Import { public, path, name: Some(words[at + 1].clone()) });
+                    return at + 2;
+                }
+                if words[at] != "::" {
+                    let name = path.last().cloned();
+                    into.push(Import { public, path, name });
+                    return at;
+                }
+            }
+        }
+    }
+}
+
+impl Modules {
+    fn read() -> Self {
+        let mut files = BTreeMap::new();
+        for (_, path, text) in sources() {
+            let file = path.to_string_lossy().replace('\\', "/");
+            let mut module: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+            if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+                module.pop();
+            }
+            let (all, mut rest, mut imports, mut at) = (words(&text), Vec::new(), Vec::new(), 0);
+            while at < all.len() {
+                if all[at] == "use" && all.get(at + 1).is_none_or(|sign| sign != "<") {
+                    let public = at > 0 && (all[at - 1] == "pub" || all[at - 1] == ")");
+                    at = read_tree(&all, at + 1, &[], public, &mut imports);
+                } else {
+                    rest.push(all[at].clone());
+                    at += 1;
+                }
+            }
+            files.insert(module, (file, rest, imports));
+        }
+        Self { files }
+    }
+
+    /// The path from the root of the crate; none where it leads out of the crate, or to a name of this module.
+    fn absolute(&self, module: &[String], path: &[String]) -> Option<Vec<String>> {
+        let joined = |start: &[String], rest: &[String]| [start, rest].concat();
+        match path.first()?.as_str() {
+            "crate" => Some(path[1..].to_vec()),
+            "self" => Some(joined(module, &path[1..])),
+            "super" => {
+                let up = path.iter().take_while(|word| *word == "super").count();
+                Some(joined(&module[..module.len().saturating_sub(up)], &path[up..]))
+            }
+            _ => {
+                let child = joined(module, &path[..1]);
+                self.files.contains_key(&child).then(|| joined(module, path))
+            }
+        }
+    }
+
+    /// Follows a path to the file in which its end is written, through what others re-export.
+    fn follow(&self, path: &[String], depth: usize) -> Target {
+        let known = (0..=path.len()).rev().find(|end| self.files.contains_key(&path[..*end])).unwrap_or(0);
+        let (module, rest) = path.split_at(known);
+        let Some(first) = rest.first() else { return Target::Module(module.to_vec()) };
+        let imports = self.files.get(module).map_or(&[][..], |file| &file.2);
+        let import = imports.iter().find(|import| import.name.as_ref() == Some(first));
+        match import.and_then(|import| self.absolute(module, &import.path)) {
+            Some(onward) if depth < 16 => self.follow(&[&onward[..], &rest[1..]].concat(), depth + 1),
+            _ => Target::Item(module.to_vec()),
+        }
+    }
+
+    /// The modules that a module uses. A re-export alone is no use, and a module is used where something of it is.
+    fn used_by(&self, module: &[String]) -> BTreeSet<Vec<String>> {
+        let (_, words, imports) = &self.files[module];
+        let (mut used, mut modules) = (BTreeSet::new(), BTreeMap::new());
+        for import in imports {
+            let Some(path) = self.absolute(module, &import.path) else { continue };
+            match (self.follow(&path, 0), &import.name) {
+                (Target::Module(of) | Target::Item(of), None) => _ = used.insert(of),
+                (Target::Module(of), Some(name)) => _ = modules.insert(name.clone(), of),
+                (Target::Item(of), Some(name)) => {
+                    if !import.public || words.contains(name) {
+                        used.insert(of);
+                    }
+                }
+            }
+        }
+        let mut at = 0;
+        while at < words.len() {
+            let mut path = vec![words[at].clone()];
+            let starts = at == 0 || words[at - 1] != "::";
+            while words.get(at + 1).is_some_and(|sign| sign == "::")
+                && words.get(at + 2).is_some_and(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+            {
+                path.push(words[at + 2].clone());
+                at += 2;
+            }
+            at += 1;
+            if path.len() < 2 || !starts {
+                continue;
+            }
+            let path = match modules.get(&path[0]) {
+                Some(of) => Some([&of[..], &path[1..]].concat()),
+                None => self.absolute(module, &path),
+            };
+            if let Some(Target::Module(of) | Target::Item(of)) = path.map(|path| self.follow(&path, 0)) {
+                used.insert(of);
+            }
+        }
+        used.remove(module);
+        used
+    }
+
+    /// The circles of files, as paths of files: each of them is used by every other one, if by way of others.
+    fn circles(&self) -> Vec<BTreeSet<String>> {
+        let uses: BTreeMap<&[String], BTreeSet<Vec<String>>> =
+            self.files.keys().map(|module| (&module[..], self.used_by(module))).collect();
+        let reached = |from: &[String]| {
+            let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_vec()]);
+            while let Some(next) = open.pop() {
+                for other in uses.get(&next[..]).into_iter().flatten() {
+                    if seen.insert(other.clone()) {
+                        open.push(other.clone());
+                    }
+                }
+            }
+            seen
+        };
+        let reached: BTreeMap<&[String], BTreeSet<Vec<String>>> =
+            uses.keys().map(|module| (*module, reached(module))).collect();
+        let mut circles = BTreeSet::new();
+        for (module, others) in &reached {
+            let back = |other: &&Vec<String>| reached.get(&other[..]).is_some_and(|seen| seen.contains(*module));
+            let circle: BTreeSet<String> =
+                others.iter().filter(back).map(|other| self.files[other].0.clone()).collect();
+            if circle.len() > 1 {
+                circles.insert(circle);
+            }
+        }
+        circles.into_iter().collect()
+    }
+}
+
+/// Files that use each other in a circle can only be understood all at once.
+#[test]
+fn files_use_each_other_in_no_circle() {
+    let circles = Modules::read().circles();
+    let mut found = vec![0; KNOWN_CIRCLES.len()];
+    for circle in &circles {
+        let within = |folder: &str| circle.iter().all(|file| file.starts_with(&format!("{folder}/")));
+        if let Some(known) = KNOWN_CIRCLES.iter().position(|(_, folder, _)| within(folder)) {
+            found[known] += circle.len();
+        } else {
+            let watched = |file: &String| WITHOUT_CIRCLES.contains(&file.split('/').next().unwrap_or_default());
+            assert!(!circle.iter().any(watched), "these files use each other in a circle: {circle:#?}");
+        }
+    }
+    for ((name, folder, most), found) in KNOWN_CIRCLES.iter().zip(found) {
+        assert!(found <= *most, "the circle of {name} has grown from {most} to {found} files: {circles:#?}");
+        assert!(found == *most, "the circle of {name} (src/{folder}) has {found} files by now: write that number down");
+    }
+}
+
+/// The state of the window is a field for each feature, and two files change it: one lays a frame out, the other says what happens
+/// between two frames. A feature changes its own state and knows no window.
+#[test]
+fn the_state_of_the_window_is_small_and_changed_in_two_files() {
+    let all = sources();
+    let is_app = |(_, path, _): &&(String, PathBuf, String)| path == Path::new("ui/app/mod.rs");
+    let text = code(&all.iter().find(is_app).unwrap().2);
+    let fields = text.split("pub struct App {").nth(1).unwrap().split('}').next().unwrap();
+    let count = fields.lines().filter(|line| line.trim_end().ends_with(',')).count();
+    assert!((1..=12).contains(&count), "App has {count} fields: group those that belong together");
+    let changes = |(_, _, text): &&(String, PathBuf, String)| code(text).contains("impl App {");
+    let files: Vec<String> = all.iter().filter(changes).map(|(_, path, _)| path.display().to_string()).collect();
+    assert!(files.len() <= 2, "impl App stands in {files:?}");
+}

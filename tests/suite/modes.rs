@@ -10,7 +10,7 @@ use kernelscope::math::modes::left;
 use kernelscope::math::plane::Plane;
 use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
 use kernelscope::spec::{INFINITE, Loss, Parametrisation, Source, Spec};
-use kernelscope::ui::plot::series_cache::{Curves, Key, Source as Of, Window};
+use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 
 use super::{read_all, start, tiny};
 
@@ -97,9 +97,9 @@ fn a_prediction_is_drawn_only_where_its_assumptions_hold() {
 #[test]
 fn trajectories_are_the_outputs() {
     let mut history = History::default();
-    let mut grown = Curves::default();
+    let grown = SeriesCache::default();
     let window = Window { from: 0.0, to: 3.0, pixels: 4000 };
-    let key = Key { source: Of::Output(None, 13, 6), log: false };
+    let key = Key { source: SeriesId::Output(None, 13, 6), log: false };
     for event in read_all(&start(tiny())) {
         let measured = matches!(event, Event::Snapshot(_));
         history.push(event);

@@ -153,16 +153,16 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
     let tour = tours().iter().find(|tour| tour.title == title).expect(title);
     let mut told = Vec::new();
     for (place, step) in tour.steps.iter().enumerate() {
-        assert_eq!(harness.state().tours().open().map(|open| open.at()), Some(place));
+        assert_eq!(harness.state().lessons().open().map(|open| open.at()), Some(place));
         if step.wait == Awaited::Cursor {
             harness.run_steps(2);
-            assert_eq!(*harness.state().tours().open().unwrap().seen(), Seen::Waiting);
+            assert_eq!(*harness.state().lessons().open().unwrap().seen(), Seen::Waiting);
             harness.get_by_label_contains("Waiting for you to move the time cursor");
             until(harness, "what the cursor can move over", |app| app.history().rows().len() > 2);
             // The key does nothing before it has come.
             harness.key_press(Key::Enter);
             harness.run_steps(3);
-            assert_eq!(harness.state().tours().open().map(|open| open.at()), Some(place));
+            assert_eq!(harness.state().lessons().open().map(|open| open.at()), Some(place));
             harness.key_press(Key::ArrowLeft);
             harness.run_steps(2);
         }
@@ -183,15 +183,14 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             }
             _ => {}
         }
-        wait_at_most(PATIENCE, &format!("{title}: {}", step.wait.words()), || {
-            let waits = *harness.state().tours().open().unwrap().seen() == Seen::Waiting;
-            if waits {
-                harness.step();
-            }
-            (!waits).then_some(())
-        });
+        let begun = Instant::now();
+        while *harness.state().lessons().open().unwrap().seen() == Seen::Waiting {
+            assert!(begun.elapsed() < PATIENCE, "{title}: in vain waited for {}", step.wait.words());
+            harness.step();
+            std::thread::sleep(Duration::from_millis(4));
+        }
         harness.run_steps(2);
-        let open = harness.state().tours().open().unwrap();
+        let open = harness.state().lessons().open().unwrap();
         assert_eq!(*open.seen(), Seen::Come, "{title}, step {}", place + 1);
         let text = open.text().to_owned();
         assert!(!text.contains(['…', '{']), "every figure is known: {text}");
@@ -206,7 +205,7 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
         harness.key_press(Key::Enter);
         harness.run_steps(3);
     }
-    assert!(harness.state().tours().open().is_none(), "after the last step it is closed");
+    assert!(harness.state().lessons().open().is_none(), "after the last step it is closed");
     told
 }
 
@@ -313,8 +312,8 @@ fn who_does_not_wait_is_told_so_and_a_closed_lesson_leaves_the_run() {
     let mut harness = window(endless());
     press(&mut harness, "Start");
     begin(&mut harness, "The kernel wakes up");
-    let place = |harness: &Ui| harness.state().tours().open().unwrap().at();
-    until(&mut harness, "the first kernel", |app| app.tours().can_go_on());
+    let place = |harness: &Ui| harness.state().lessons().open().unwrap().at();
+    until(&mut harness, "the first kernel", |app| app.lessons().can_go_on());
     press(&mut harness, "Next");
     for at in 1..3 {
         assert_eq!(place(&harness), at);
@@ -322,7 +321,7 @@ fn who_does_not_wait_is_told_so_and_a_closed_lesson_leaves_the_run() {
     }
     assert_eq!(place(&harness), 3);
     // What is not known is not guessed, and other settings than the lesson's are said.
-    assert!(harness.state().tours().open().unwrap().text().starts_with("…: "));
+    assert!(harness.state().lessons().open().unwrap().text().starts_with("…: "));
     for _ in 0..2 {
         harness.key_press(Key::Backspace);
         harness.run_steps(3);
@@ -337,7 +336,7 @@ fn who_does_not_wait_is_told_so_and_a_closed_lesson_leaves_the_run() {
     harness.get_by_label_contains("has other settings by now");
     press(&mut harness, "Close lesson");
     let app: &App = harness.state();
-    assert!(app.tours().open().is_none() && app.session().unwrap().is_live());
+    assert!(app.lessons().open().is_none() && app.session().unwrap().is_live());
     assert_eq!(app.draft().network.width, 24);
 
     let kept = std::mem::replace(harness.state_mut(), App::new(tiny(), Box::new(|spec, _| start(spec))).welcoming());

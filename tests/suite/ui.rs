@@ -16,7 +16,7 @@ use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::kit::background_task::BackgroundTask;
 use kernelscope::ui::playback::clock::{Clock, bands};
-use kernelscope::ui::plot::series_cache::{Curves, Key, Source, Window};
+use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
@@ -426,7 +426,7 @@ fn the_clock_follows_until_the_user_looks_elsewhere() {
 #[test]
 fn the_spikes_of_layers_are_those_of_their_curves() {
     let history = history();
-    let mut curves = Curves::default();
+    let curves = SeriesCache::default();
     let found = curves.layer_spikes(&history, 2).to_vec();
     assert_eq!(found.len(), 3);
     for (place, layer) in ["fc1", "fc2", "fc3"].into_iter().enumerate() {
@@ -532,8 +532,8 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
     spec.kernel.per_epoch = 12;
     let window = Window { from: 0.0, to: 18.0, pixels: 12 };
     let keys = [Metric::Velocity, Metric::LambdaMax, Metric::Alignment]
-        .map(|metric| Key { source: Source::Metric(Block::Task(1), metric), log: metric == Metric::Velocity });
-    let (mut history, mut grown) = (History::default(), Curves::default());
+        .map(|metric| Key { source: SeriesId::Metric(Block::Task(1), metric), log: metric == Metric::Velocity });
+    let (mut history, grown) = (History::default(), SeriesCache::default());
     for event in read_all(&start(spec)) {
         let measured = matches!(event, Event::Snapshot(_));
         history.push(event);
@@ -542,10 +542,11 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
         }
     }
     for key in keys {
-        let (grown, fresh) = (grown.visible(&history, key, window), Curves::default().visible(&history, key, window));
+        let (grown, fresh) =
+            (grown.visible(&history, key, window), SeriesCache::default().visible(&history, key, window));
         assert_eq!(grown.pieces, fresh.pieces);
         assert_eq!(grown.span, fresh.span);
-        let Source::Metric(block, metric) = key.source else { unreachable!("made above") };
+        let SeriesId::Metric(block, metric) = key.source else { unreachable!("made above") };
         let series = history.series(block, metric);
         let values = series
             .iter()

@@ -51,15 +51,15 @@ fn what_is_typed_in_the_frame_of_a_key_reaches_what_the_key_opens() {
     let value = |harness: &Ui| harness.get_by_label("Find").accesskit_node().value();
     assert_eq!(value(&harness).as_deref(), Some("presentation"));
     assert_eq!(harness.state().last_command(), Some(UserCommand::Palette));
-    assert!(harness.state().session().is_none() && !harness.state().looks().presents());
+    assert!(harness.state().session().is_none() && !harness.state().appearance().presents());
 
     // A key that closes it has the letters before it; what comes after it is for the window again.
     at_once(&mut harness, [down(Key::Enter, Modifiers::NONE)].into_iter().chain(letters("u")));
     assert!(harness.query_by_label("Find").is_none());
-    assert!(harness.state().looks().presents(), "what was typed was carried out");
+    assert!(harness.state().appearance().presents(), "what was typed was carried out");
     assert!(harness.state().runs().open, "and the letter after it is the list of runs");
     at_once(&mut harness, letters("up"));
-    assert!(!harness.state().runs().open && !harness.state().looks().presents());
+    assert!(!harness.state().runs().open && !harness.state().appearance().presents());
 
     // Opened, filled, carried out and used again within a single frame.
     let whole = [palette()].into_iter().chain(letters("study")).chain([down(Key::Escape, Modifiers::NONE)]);

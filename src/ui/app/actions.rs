@@ -14,7 +14,6 @@ use crate::ui::overlays::action::OverlayAction;
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
-use crate::ui::views::View;
 use crate::worker::Command;
 
 /// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
@@ -54,6 +53,10 @@ pub enum RunAction {
     Stop,
     /// Keep the state of the run, and let the futures that are chosen go on from it.
     Fork,
+    /// Fork at the next switch, and not here.
+    ForkAtSwitch(bool),
+    /// Choose a future for the next fork by its name, or let go of it.
+    ChooseFuture(String, bool),
     /// Let go of one of the futures of a fork, by its place.
     RemoveFuture(usize),
     /// Send the run this command; it acts between two steps.
@@ -65,8 +68,9 @@ pub enum RunAction {
 /// Changes where the views stand.
 #[derive(Clone, Copy, Debug)]
 pub enum ViewAction {
-    /// Put this view on screen.
-    Bring(View),
+    /// Put the view of this title on screen. A view is named by its title, as in presets, lessons and layouts: whoever asks for one
+    /// need not know all of them.
+    Bring(&'static str),
     /// Give the window to the view that is meant, or put it back.
     Enlarge,
     /// Give the view that is meant more room in this direction, or less.

@@ -2,13 +2,13 @@
 
 use super::commands::{Group, UserCommand, When};
 use super::current_run::CurrentRun;
-use super::environment::Home;
+use super::environment::Environment;
 use super::session::Session;
 use super::settings_draft::SettingsDraft;
 use crate::ui::export::Exports;
-use crate::ui::kit::appearance::Looks;
-use crate::ui::lessons::Tours;
-use crate::ui::overlays::Runs;
+use crate::ui::kit::appearance::Appearance;
+use crate::ui::lessons::Lessons;
+use crate::ui::overlays::Overlays;
 use crate::ui::playback::SharedTime;
 use crate::ui::study::StudyPage;
 use crate::ui::views::Grid;
@@ -20,12 +20,12 @@ pub struct Situation<'a> {
     pub run: &'a CurrentRun,
     pub time: &'a SharedTime,
     pub views: &'a Grid,
-    pub overlays: &'a Runs,
+    pub overlays: &'a Overlays,
     pub study: &'a StudyPage,
-    pub lessons: &'a Tours,
+    pub lessons: &'a Lessons,
     pub exports: &'a Exports,
-    pub appearance: Looks,
-    pub environment: &'a Home,
+    pub appearance: Appearance,
+    pub environment: &'a Environment,
     /// Whether the help page is open.
     pub help: bool,
 }

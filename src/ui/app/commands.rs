@@ -296,13 +296,13 @@ Window {
     Log: "Log",
         "Open the folder with the log, crash reports and autosaved runs",
         ctrl(Key::L), does ShellAction::RevealLog, when LogExists;
-    Tours: "Lessons",
+    Lessons: "Lessons",
         "Guided steps through real runs, which wait for what happens in them",
         key(Key::L), does LessonAction::ToggleList, when Always;
-    TourNext: "Next step of the lesson",
+    NextStep: "Next step of the lesson",
         "Go on, once what the lesson waits for has come",
         key(Key::Enter), does LessonAction::Next, when LessonCanGoOn;
-    TourBack: "Previous step of the lesson",
+    PreviousStep: "Previous step of the lesson",
         "Read the step before again",
         key(Key::Backspace), does LessonAction::Back, when LessonCanGoBack;
     Help: "Help",

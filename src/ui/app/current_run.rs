@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use egui::Context;
 
-use super::gram_cache::Shelf;
+use super::gram_cache::GramCache;
 use super::session::{BUDGET, Opened, Session, is_comparable, outline};
 use crate::run::History;
 use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
 use crate::ui::kit::waker::waker;
-use crate::ui::overlays::{Runs, let_go};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::overlays::{Overlays, let_go};
+use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
@@ -35,10 +35,10 @@ pub struct CurrentRun {
     pub session: Option<Session>,
     /// The run before, without matrices.
     pub reference: Option<History>,
-    curves: Curves,
-    reference_curves: Curves,
+    curves: SeriesCache,
+    reference_curves: SeriesCache,
     pub forks: Forks,
-    /// What is shown before the first run.
+    /// The empty record that is shown before the first run.
     nothing: History,
 }
 
@@ -50,8 +50,8 @@ impl CurrentRun {
             go_on: go_on(DeviceChoice::Cpu),
             session: None,
             reference: None,
-            curves: Curves::default(),
-            reference_curves: Curves::default(),
+            curves: SeriesCache::default(),
+            reference_curves: SeriesCache::default(),
             forks: Forks::default(),
             nothing: History::default(),
         }
@@ -67,15 +67,15 @@ impl CurrentRun {
         self.session.as_ref().map_or(&self.nothing, |session| &session.history)
     }
 
-    /// Returns the record, and beside it what views change while they draw.
-    pub fn parts(&mut self) -> Parts<'_> {
-        Parts {
+    /// Returns the record, and beside it what views read while they draw.
+    pub fn parts(&self) -> RunParts<'_> {
+        RunParts {
             session: self.session.as_ref(),
             history: self.session.as_ref().map_or(&self.nothing, |session| &session.history),
             reference: self.reference.as_ref(),
-            curves: &mut self.curves,
-            reference_curves: &mut self.reference_curves,
-            forks: &mut self.forks,
+            curves: &self.curves,
+            reference_curves: &self.reference_curves,
+            forks: &self.forks,
         }
     }
 
@@ -150,7 +150,7 @@ impl CurrentRun {
         ctx: &Context,
         spec: &Spec,
         saver: impl FnOnce() -> Option<Saver>,
-        overlays: &mut Runs,
+        overlays: &mut Overlays,
         views: &mut Grid,
     ) {
         if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
@@ -173,7 +173,7 @@ impl CurrentRun {
     }
 
     /// Lets the run that is shown join the list of runs, if anything was seen of it.
-    pub fn put_aside(&mut self, overlays: &mut Runs, views: &mut Grid) {
+    pub fn put_aside(&mut self, overlays: &mut Overlays, views: &mut Grid) {
         let Some(mut session) = self.session.take() else { return };
         let futures = self.forks.take_branches();
         session.retire();
@@ -185,8 +185,8 @@ impl CurrentRun {
         }
         let id = match opened {
             // Its Grams are on disk: only its curves are kept.
-            Some(Opened { name, path, shelf: Some(shelf) }) => {
-                let grams = Some(Arc::clone(shelf.grams()));
+            Some(Opened { name, path, cache: Some(cache) }) => {
+                let grams = Some(Arc::clone(cache.grams()));
                 // Of a single row there is no outline, and nothing to save.
                 let kept = match outline(&history) {
                     Some(outline) => {
@@ -197,7 +197,7 @@ impl CurrentRun {
                 };
                 overlays.add(name, path, Arc::new(kept), grams)
             }
-            Some(Opened { name, path, shelf: None }) => overlays.add(name, path, Arc::new(history), None),
+            Some(Opened { name, path, cache: None }) => overlays.add(name, path, Arc::new(history), None),
             None => {
                 overlays.recent.left(&session);
                 overlays.add(session.own_name(), session.path().cloned(), Arc::new(history), None)
@@ -210,8 +210,8 @@ impl CurrentRun {
 
     /// Forgets the caches and the futures of the run before.
     pub fn forget_caches(&mut self) {
-        self.curves = Curves::default();
-        self.reference_curves = Curves::default();
+        self.curves = SeriesCache::default();
+        self.reference_curves = SeriesCache::default();
         self.forks.clear();
     }
 
@@ -227,19 +227,19 @@ impl CurrentRun {
 }
 
 /// A run as the views of a frame have it.
-pub struct Parts<'a> {
+pub struct RunParts<'a> {
     pub session: Option<&'a Session>,
     pub history: &'a History,
     pub reference: Option<&'a History>,
-    pub curves: &'a mut Curves,
-    pub reference_curves: &'a mut Curves,
-    pub forks: &'a mut Forks,
+    pub curves: &'a SeriesCache,
+    pub reference_curves: &'a SeriesCache,
+    pub forks: &'a Forks,
 }
 
 /// Starts the thread that reads these Grams; none where the system has no thread to give.
-pub fn shelf_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<Shelf> {
+pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<GramCache> {
     let ctx = ctx.clone();
-    Shelf::start(grams?, history, move || ctx.request_repaint())
+    GramCache::start(grams?, history, move || ctx.request_repaint())
         .inspect_err(|err| log::warn!("no thread can be started to read Grams: {err}"))
         .ok()
 }

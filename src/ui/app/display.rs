@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eframe::egui_wgpu::{RenderState, WgpuError, WgpuSetup, WgpuSetupCreateNew};
 use eframe::wgpu::{Adapter, Backend, DeviceType, Surface};
 
-/// What is put right of the environment before a window is opened, one sentence each.
+/// Puts the environment right before a window is opened, and says so in one sentence each.
 ///
 /// # Safety
 /// The environment is changed: there must be no other thread.
@@ -32,7 +32,7 @@ pub unsafe fn settle() -> Vec<String> {
     Vec::new()
 }
 
-/// Why there is no window, in our words; what the libraries said is for the log.
+/// Says why there is no window, in our words; what the libraries said is for the log.
 pub fn in_words(err: &eframe::Error) -> String {
     log::info!("no window: {err}");
     match err {
@@ -51,7 +51,7 @@ pub fn in_words(err: &eframe::Error) -> String {
 pub struct Gone(String);
 
 impl Gone {
-    /// If the display has gone.
+    /// Returns the error if the display has gone.
     pub fn now() -> Option<Self> {
         is_gone().then(|| {
             let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -68,14 +68,14 @@ pub fn broke_it() -> bool {
     OPENING.load(Ordering::Relaxed) || is_gone()
 }
 
-/// Why there is no window where the window system broke instead of saying so.
+/// Says why there is no window where the window system broke instead of saying so.
 pub fn broken(payload: &(dyn Any + Send)) -> String {
     let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
     let said = said.unwrap_or("it did not say what");
     format!("no window can be opened: {}", lacks(said))
 }
 
-/// The display that cannot have a window, and what the window system said of it.
+/// Names the display that cannot have a window, and what the window system said of it.
 fn lacks(said: &str) -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let display = named("WAYLAND_DISPLAY").or_else(|| named("DISPLAY")).unwrap_or_default();
@@ -90,7 +90,7 @@ fn is_gone() -> bool {
     false
 }
 
-/// The display that did not answer.
+/// Names the display that did not answer.
 fn whose() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(display) = named("WAYLAND_DISPLAY") {
@@ -115,7 +115,7 @@ fn no_driver() -> String {
     format!("no window can be opened: no graphics driver was found, neither for Vulkan nor for OpenGL{packages}")
 }
 
-/// How the window is drawn: by the first adapter that can draw on this screen, with pictures as large as it can make them.
+/// Chooses how the window is drawn: by the first adapter that can draw on this screen, with pictures as large as it can make them.
 pub fn graphics() -> WgpuSetup {
     let mut setup = WgpuSetupCreateNew::without_display_handle();
     setup.native_adapter_selector = Some(Arc::new(adapter));
@@ -151,7 +151,7 @@ pub fn bound(ctx: &egui::Context, state: &RenderState) {
     }));
 }
 
-/// The adapter that draws: of those that have colours for this screen the fastest kind, Vulkan and its like before OpenGL.
+/// Chooses the adapter that draws: of those that have colours for this screen the fastest kind, Vulkan and its like before OpenGL.
 fn adapter(adapters: &[Adapter], surface: Option<&Surface<'_>>) -> Result<Adapter, String> {
     let draws =
         |adapter: &&Adapter| surface.is_none_or(|surface| !surface.get_capabilities(adapter).formats.is_empty());
@@ -222,7 +222,7 @@ mod linux {
         }
     }
 
-    /// What there is to put right.
+    /// Collects what there is to put right.
     pub struct Found {
         pub remove: Vec<&'static str>,
         pub told: Vec<Problem>,
@@ -280,7 +280,7 @@ mod linux {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
 
-    /// What is wrong with the scale that the window system would take: that of its variable, else that of the desktop's settings,
+    /// Finds what is wrong with the scale that the window system would take: that of its variable, else that of the desktop's settings,
     /// else that of the display's resources.
     fn scale() -> Option<Problem> {
         let is_one = |scale: f64| SCALES.contains(&scale);
@@ -301,7 +301,7 @@ mod linux {
         resources.get_string("Xft.dpi", "")?.parse().ok()
     }
 
-    /// What the desktop's settings manager says, if there is one.
+    /// Returns what the desktop's settings manager says, if there is one.
     fn desktop_dots(display: &RustConnection, screen: usize) -> Option<f64> {
         let atom = |name: &str| Some(display.intern_atom(true, name.as_bytes()).ok()?.reply().ok()?.atom);
         let owner = display.get_selection_owner(atom(&format!("_XSETTINGS_S{screen}"))?).ok()?.reply().ok()?.owner;
@@ -311,7 +311,7 @@ mod linux {
         crate::ui::app::display::xsettings_dots(&property.value)
     }
 
-    /// Bits of a pixel of the screen.
+    /// Returns the bits of a pixel of the screen.
     pub fn depth() -> Option<u8> {
         let (display, screen) = x11rb::connect(None).ok()?;
         Some(display.setup().roots.get(screen)?.root_depth)

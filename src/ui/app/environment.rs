@@ -14,7 +14,7 @@ use crate::ui::shell::toast::{Toast, ToastButton};
 
 /// Log, crash report and autosaved runs of the user.
 #[derive(Debug, Default)]
-pub struct Home {
+pub struct Environment {
     /// The folder of log, crash reports and autosaved runs.
     pub folder: Option<PathBuf>,
     /// Keeps the runs of the window.
@@ -25,7 +25,7 @@ pub struct Home {
     pub is_another: bool,
 }
 
-impl Home {
+impl Environment {
     /// Begins what is kept for the user: the log, reports of crashes, autosaved runs. Without a place for them there are none.
     pub fn of_user() -> Self {
         let Some(folder) = state_folder() else {
@@ -62,7 +62,7 @@ impl Home {
     }
 }
 
-impl Home {
+impl Environment {
     /// Returns what there is to say of the last time: a crash, and a run that was cut off.
     pub fn messages(&self) -> impl Iterator<Item = Toast> {
         let run = self.autosave.as_ref().and_then(Autosave::cut_off);

@@ -21,7 +21,7 @@ const AT_ONCE: u64 = 4 << 20;
 type Read = Vec<(u64, Result<Arc<[f64]>, String>)>;
 
 /// A run's Grams on disk, and the thread that reads them.
-pub struct Shelf {
+pub struct GramCache {
     grams: Arc<Grams>,
     thread: BackgroundThread<Vec<u64>, Read>,
     /// Steps whose Grams are to stay, in the order in which they are read.
@@ -33,7 +33,7 @@ pub struct Shelf {
     failed: HashSet<u64>,
 }
 
-impl Shelf {
+impl GramCache {
     /// Starts the thread; `wake` is called with each answer.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ fn is_missing(history: &History, step: u64) -> bool {
     snapshots.get(place).is_some_and(|snapshot| snapshot.row.step == step && snapshot.gram.is_empty())
 }
 
-/// The steps whose Grams stay: the first, the last and those at switches; then every 2^k-th, as many as have room.
+/// Chooses the steps whose Grams stay: the first, the last and those at switches; then every 2^k-th, as many as have room.
 fn stay(history: &History, bytes: u64) -> Vec<u64> {
     let snapshots = history.snapshots();
     let room = (STAY / bytes.max(1)).max(2) as usize;

@@ -28,20 +28,20 @@ use egui::style::ScrollStyle;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder, Vec2, vec2};
 
 use super::export::{Exports, brief, file_name, slug};
-use super::kit::appearance::Looks;
-use super::kit::perf_stats::{PerfStats, measured_flops};
+use super::kit::appearance::Appearance;
+use super::kit::perf_stats::measured_flops;
 use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
-use super::lessons::{self, Tours};
+use super::lessons::{self, Lessons};
 use super::overlays::action::OverlayAction;
-use super::overlays::{self, Place, Runs};
+use super::overlays::{self, Overlays, Place};
 use super::playback::action::PlaybackAction;
 use super::playback::{SharedTime, Travel, clock, clock::Clock};
 use super::settings::{self, Around};
 use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
-use super::study::StudyPage;
+use super::study::{self, StudyPage};
 use super::views::Grid;
 use super::views::context::ViewContext;
 use super::views::forks::jobs::Forks;
@@ -51,12 +51,12 @@ use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::{RunAction, ShellAction};
 use crate::ui::app::command_availability::Situation;
 use crate::ui::app::commands::UserCommand;
-use crate::ui::app::current_run::{CurrentRun, Parts};
-use crate::ui::app::environment::Home;
-use crate::ui::app::persisted_state::Saved;
+use crate::ui::app::current_run::{CurrentRun, RunParts};
+use crate::ui::app::environment::Environment;
+use crate::ui::app::persisted_state::PersistedState;
 use crate::ui::app::session::Session;
 use crate::ui::app::settings_draft::SettingsDraft;
-use crate::ui::app::shortcuts::Dialog;
+use crate::ui::app::shortcuts::DialogState;
 use crate::ui::export::action::ExportAction;
 use crate::worker::{Command, DeviceChoice};
 
@@ -71,14 +71,14 @@ pub struct App {
     pub(super) run: CurrentRun,
     pub(super) time: SharedTime,
     pub(super) views: Grid,
-    pub(super) overlays: Runs,
+    pub(super) overlays: Overlays,
     pub(super) study: StudyPage,
-    pub(super) lessons: Tours,
+    pub(super) lessons: Lessons,
     pub(super) exports: Exports,
     pub(super) shell: Shell,
-    pub(super) appearance: Looks,
-    pub(super) environment: Home,
-    /// What was asked for since the last frame.
+    pub(super) appearance: Appearance,
+    pub(super) environment: Environment,
+    /// The actions that were asked for since the last frame.
     pub(super) actions: Actions,
 }
 
@@ -91,12 +91,12 @@ impl App {
             run: CurrentRun::new(start),
             time: SharedTime::default(),
             views: Grid::default(),
-            overlays: Runs::default(),
-            lessons: Tours::default(),
+            overlays: Overlays::default(),
+            lessons: Lessons::default(),
             exports: Exports::default(),
             shell: Shell::default(),
-            appearance: Looks::default(),
-            environment: Home::default(),
+            appearance: Appearance::default(),
+            environment: Environment::default(),
             actions: Actions::default(),
         }
     }
@@ -110,17 +110,17 @@ impl App {
 
     /// Gives the window the user's log and autosaved runs; it says what is new.
     #[must_use]
-    pub fn at_home(mut self, home: Home) -> Self {
-        self.shell.say(home.messages());
-        home.autosaved().for_each(|place| self.overlays.recent.note(place));
-        self.environment = home;
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.shell.say(environment.messages());
+        environment.autosaved().for_each(|place| self.overlays.recent.note(place));
+        self.environment = environment;
         self
     }
 
     /// Shows a hint that there are lessons.
     #[must_use]
     pub fn welcoming(mut self) -> Self {
-        self.lessons = Tours::welcoming();
+        self.lessons = Lessons::welcoming();
         self
     }
 
@@ -183,12 +183,12 @@ impl App {
     }
 
     /// Returns the runs that lie over the one that is shown.
-    pub fn runs(&self) -> &Runs {
+    pub fn runs(&self) -> &Overlays {
         &self.overlays
     }
 
     /// Returns them to be changed by a caller, as if by the user.
-    pub fn runs_mut(&mut self) -> &mut Runs {
+    pub fn runs_mut(&mut self) -> &mut Overlays {
         &mut self.overlays
     }
 
@@ -208,12 +208,12 @@ impl App {
     }
 
     /// Returns theme and presentation mode.
-    pub fn looks(&self) -> Looks {
+    pub fn appearance(&self) -> Appearance {
         self.appearance
     }
 
     /// Returns the lessons, and the one that is under way.
-    pub fn tours(&self) -> &Tours {
+    pub fn lessons(&self) -> &Lessons {
         &self.lessons
     }
 
@@ -280,13 +280,13 @@ impl App {
     }
 
     /// Returns what this window is like now.
-    pub fn saved(&self, ctx: &Context) -> Saved {
+    pub fn saved(&self, ctx: &Context) -> PersistedState {
         let (inner, resized) = ctx.input(|input| {
             let viewport = input.viewport();
             (viewport.inner_rect, !viewport.maximized.unwrap_or(false) && !viewport.fullscreen.unwrap_or(false))
         });
         let size = inner.filter(|_| resized).map(|rect| rect.size() * ctx.zoom_factor());
-        Saved {
+        PersistedState {
             theme: Some(ctx.options(|options| options.theme_preference)),
             scale: Some(self.appearance.scale(ctx)),
             size: size.map(|size| [size.x.round(), size.y.round()]),
@@ -298,7 +298,7 @@ impl App {
     }
 
     /// Makes this window what that one was like. Nothing starts.
-    pub fn restore(&mut self, ctx: &Context, saved: &Saved) {
+    pub fn restore(&mut self, ctx: &Context, saved: &PersistedState) {
         if let Some(theme) = saved.theme {
             ctx.set_theme(theme);
         }
@@ -336,8 +336,8 @@ impl App {
             UserCommand::ALL.iter().copied().filter(|&command| situation.can(command)).collect();
         self.shell.palette.let_go(ui.ctx());
         let dialog = self.overlays.dialog();
-        let writes = self.shell.palette.is_open() || dialog == Dialog::Field;
-        self.shell.waiting.share_out(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());
+        let writes = self.shell.palette.is_open() || dialog == DialogState::Field;
+        self.shell.pending_input.distribute(ui.ctx(), dialog, writes || ui.ctx().text_edit_focused());
         self.escape(ui.ctx());
         shortcuts::dispatch(ui.ctx(), &mut self.actions, &available, writes);
         overlays::panel::take_drops(ui.ctx(), &mut self.actions);
@@ -394,7 +394,7 @@ impl App {
         let situation = self.situation();
         let on: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| situation.is_on(command)).collect();
-        let Parts { session, history, reference, curves, reference_curves, forks } = self.run.parts();
+        let RunParts { session, history, reference, curves, reference_curves, forks } = self.run.parts();
         let flops = session.and_then(|session| measured_flops(&session.history));
         let cursor = self.time.clock.cursor(history);
         let mut scene = ViewContext {
@@ -405,7 +405,7 @@ impl App {
             curves,
             reference_curves,
             forks,
-            runs: &mut self.overlays,
+            runs: &self.overlays,
             actions: &mut self.actions,
             tokens,
             thick: self.appearance.thick(),
@@ -414,7 +414,7 @@ impl App {
             cursor,
             snapshot: history.snapshot_at(cursor).cloned(),
             paper,
-            sheet: None,
+            table: None,
         };
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
@@ -435,7 +435,7 @@ impl App {
             let lessons = &self.lessons;
             let foot = |ui: &mut Ui, actions: &mut Actions| lessons::card::dock(ui, lessons, false, actions);
             (self.study.cards.thick, self.study.cards.light) = (self.appearance.thick(), self.exports.light);
-            self.study.show(ui, &mut self.actions, &self.settings.spec, flops, foot);
+            study::layout::show(ui, &mut self.study, &mut self.actions, &self.settings.spec, flops, foot);
             self.exports.light = self.study.cards.light;
             if let Some(order) = self.study.cards.asked.take()
                 && let Some(toast) = self.exports.take_card(ui.ctx(), &mut self.study, &order)

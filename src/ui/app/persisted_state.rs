@@ -16,9 +16,9 @@ const VERSION: i64 = 1;
 /// Smaller than this no window is opened, and larger ones than that are not believed.
 const SIZES: std::ops::RangeInclusive<f32> = 600.0..=16_000.0;
 
-/// The state of a window; what is not known is as usual.
+/// The state of a window that the next start restores; what is not known is as usual.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Saved {
+pub struct PersistedState {
     pub theme: Option<ThemePreference>,
     pub scale: Option<f32>,
     /// Inner size at a scale of 1, in points.
@@ -31,8 +31,8 @@ pub struct Saved {
     pub recent: Vec<(String, String)>,
 }
 
-impl Saved {
-    /// From TOML, with a sentence for each thing that could not be understood.
+impl PersistedState {
+    /// Reads it from TOML, with a sentence for each thing that could not be understood.
     pub fn read(text: &str) -> (Self, Vec<String>) {
         let (mut saved, mut problems) = (Self::default(), Vec::new());
         let table: Table = match text.parse() {
@@ -97,7 +97,7 @@ impl Saved {
         (saved, problems)
     }
 
-    /// As TOML.
+    /// Writes it as TOML.
     pub fn write(&self) -> String {
         let mut table = Table::new();
         let mut put = |key: &str, value: Option<Value>| {

@@ -22,7 +22,7 @@ use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 use crate::worker::{Command, DeviceChoice};
 
-/// What the pictures are of.
+/// The subject of the pictures.
 pub enum Subject {
     /// With the usual views in the places of the window, none for the usual ones of any run, and `below` below the others;
     /// where the forks are among them, the run is forked at its switch.
@@ -64,7 +64,7 @@ pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f3
                 (app, plan(&[("study-half", Moment::Half), ("study", Moment::Done)]))
             }
         };
-        Ok(Box::new(Photographer { app, dir, pictures, plan, stage: Stage::Wait, begun: false })
+        Ok(Box::new(ScreenshotTaker { app, dir, pictures, plan, stage: Stage::Wait, begun: false })
             as Box<dyn eframe::App>)
     };
     window::run(window::native_options(size), Box::new(creator))?;
@@ -91,7 +91,7 @@ enum Moment {
 }
 
 struct Shot {
-    /// Of the file, without its ending.
+    /// The name of the file, without its ending.
     name: String,
     moment: Moment,
     theme: ThemePreference,
@@ -115,8 +115,8 @@ enum Stage {
     Asked(crossbeam_channel::Receiver<Arc<ColorImage>>),
 }
 
-/// The window with somebody who takes pictures of it.
-struct Photographer {
+/// Drives the window through its scenes and saves a picture of each.
+struct ScreenshotTaker {
     app: App,
     dir: PathBuf,
     pictures: Sender<(PathBuf, Arc<ColorImage>)>,
@@ -126,7 +126,7 @@ struct Photographer {
     begun: bool,
 }
 
-impl Photographer {
+impl ScreenshotTaker {
     fn is_due(&self, moment: Moment) -> bool {
         let study = self.app.study();
         let ended = || {
@@ -203,7 +203,7 @@ impl Photographer {
     }
 }
 
-impl eframe::App for Photographer {
+impl eframe::App for ScreenshotTaker {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.app.logic(ctx, frame);
         self.advance(ctx);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::run::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
 use crate::spec::Spec;
 use crate::storage::{Closing, Saver};
-use crate::ui::app::gram_cache::Shelf;
+use crate::ui::app::gram_cache::GramCache;
 use crate::ui::playback::clock::bands;
 use crate::worker::{Command, Worker};
 
@@ -27,7 +27,7 @@ pub struct Session {
     stopping: bool,
     /// The state that the run was last asked to keep.
     kept: Option<Arc<Checkpoint>>,
-    /// Who keeps what is told here in a folder.
+    /// Writes this run's events to its autosave folder, if autosave is on.
     saver: Option<Saver>,
     /// Where that folder is.
     folder: Option<Arc<OnceLock<PathBuf>>>,
@@ -41,7 +41,7 @@ pub struct Opened {
     /// Where it can be opened again.
     pub path: Option<PathBuf>,
     /// Its Grams, where they were left on disk.
-    pub shelf: Option<Shelf>,
+    pub cache: Option<GramCache>,
 }
 
 impl Session {
@@ -51,7 +51,7 @@ impl Session {
         session
     }
 
-    /// A record and nobody who adds to it.
+    /// Makes a session of a record and nobody who adds to it.
     fn of(history: History, spec: Spec) -> Self {
         Self {
             run: None,
@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    /// The same, whose events somebody keeps in a folder.
+    /// Lets a thread keep the events in a folder from now on.
     #[must_use]
     pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
         self.folder = saver.as_ref().map(Saver::folder);
@@ -74,7 +74,7 @@ impl Session {
         self
     }
 
-    /// Where it can be opened again: the folder that was opened, or that in which it is autosaved.
+    /// Returns where it can be opened again: the folder that was opened, or that in which it is autosaved.
     pub fn path(&self) -> Option<&PathBuf> {
         match &self.opened {
             Some(opened) => opened.path.as_ref(),
@@ -82,7 +82,7 @@ impl Session {
         }
     }
 
-    /// A record that nobody adds to.
+    /// Makes a session of a record that nobody adds to.
     pub fn opened(history: History, opened: Opened) -> Self {
         let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
         let mut session = Self::of(history, spec);
@@ -95,21 +95,21 @@ impl Session {
         self.history.info().is_some_and(|info| info.is_elsewhere())
     }
 
-    /// What a run that was trained here is called once another is shown.
+    /// Returns what a run that was trained here is called once another is shown.
     pub fn own_name(&self) -> String {
         format!("run of this window, seed {}", self.spec.seed)
     }
 
     /// Brings Grams from disk, those at the cursor first. Says what could not be read.
     pub fn bring_grams(&mut self, cursor: f64) -> Option<String> {
-        let shelf = self.opened.as_mut()?.shelf.as_mut()?;
+        let cache = self.opened.as_mut()?.cache.as_mut()?;
         let now = self.history.snapshot_at(cursor);
         // What differences are taken from.
         let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
         let switch = switches.take_while(|switch| *switch <= cursor).last();
         let switch = switch.and_then(|switch| self.history.snapshot_at(switch));
         let looked_at: Vec<u64> = now.into_iter().chain(switch).map(|snapshot| snapshot.row.step).collect();
-        shelf.tick(&mut self.history, &looked_at)
+        cache.tick(&mut self.history, &looked_at)
     }
 
     /// Takes what has arrived, for so long at most; whether there may be more.
@@ -151,12 +151,12 @@ impl Session {
         false
     }
 
-    /// Why the run is no longer kept in its folder, once.
+    /// Returns why the run is no longer kept in its folder, once.
     pub fn trouble(&self) -> Option<String> {
         self.saver.as_ref()?.trouble()
     }
 
-    /// The state that the run has kept, once.
+    /// Returns the state that the run has kept, once.
     pub fn take_kept(&mut self) -> Option<Arc<Checkpoint>> {
         self.kept.take()
     }
@@ -239,12 +239,12 @@ pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     of(a) == of(b) && (&a.network.program, &a.network.text) == (&b.network.program, &b.network.text)
 }
 
-/// The record of a run without its matrices, to be shown faintly behind the next one.
+/// Copies the record of a run without its matrices, to be shown faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
     if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }
 }
 
-/// What was seen of a run up to where it was kept, without matrices.
+/// Copies what was seen of a run up to where it was kept, without matrices.
 pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
     let &Checkpoint { step, task, measured, .. } = kept;
     // One step belongs to two tasks where they meet, and what a future will tell of its own is not yet seen.
@@ -253,7 +253,7 @@ pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
     seen(history, step, row, begun)
 }
 
-/// What was seen of a run up to a step: the rows and the tasks that are wanted.
+/// Copies what was seen of a run up to a step: the rows and the tasks that are wanted.
 fn seen(
     history: &History,
     step: u64,

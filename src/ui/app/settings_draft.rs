@@ -16,7 +16,7 @@ use crate::worker::Command;
 /// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
 const STABLE: f32 = 0.5;
 
-/// What the settings panel edits, and what can be taken back of it.
+/// The settings that the panel edits, and the changes that can be taken back.
 pub struct SettingsDraft {
     pub spec: Spec,
     pub checked: Checked,

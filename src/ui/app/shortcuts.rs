@@ -10,17 +10,17 @@ use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 use super::action_queue::Actions;
 use super::commands::UserCommand;
 
-/// What was typed and waits for a frame in which it is clear whose it is.
+/// Input that was typed and waits for a frame in which it is clear who gets it.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct PendingInput {
     events: Vec<Event>,
     /// Whether it was meant for a file dialog, of which it is not known yet whether it appears.
     for_dialog: bool,
 }
 
-/// What becomes of letters while a file dialog is on its way.
+/// The state of a file dialog: it decides what becomes of letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialog {
+pub enum DialogState {
     /// There is none.
     None,
     /// It was asked for just now.
@@ -29,11 +29,11 @@ pub enum Dialog {
     Field,
 }
 
-impl Waiting {
+impl PendingInput {
     /// Gives this frame what waits and what is new, up to the first key or press after which keys may belong to somebody else.
-    pub fn share_out(&mut self, ctx: &Context, dialog: Dialog, writes: bool) {
+    pub fn distribute(&mut self, ctx: &Context, dialog: DialogState, writes: bool) {
         let mut waiting = std::mem::take(&mut self.events);
-        if std::mem::take(&mut self.for_dialog) && dialog == Dialog::None {
+        if std::mem::take(&mut self.for_dialog) && dialog == DialogState::None {
             // The dialog is there: what was typed before it appeared has no place.
             waiting.clear();
         }
@@ -41,7 +41,7 @@ impl Waiting {
             let mut all = waiting;
             all.append(&mut input.events);
             let text = |event: &Event| matches!(event, Event::Text(_) | Event::Paste(_));
-            if dialog == Dialog::Asked && !writes && all.iter().any(text) {
+            if dialog == DialogState::Asked && !writes && all.iter().any(text) {
                 let (later, now) = all.into_iter().partition(|event| is_typed(event) && !goes_past_dialog(event));
                 input.events = now;
                 self.for_dialog = true;
@@ -117,7 +117,7 @@ pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand],
         // A focused button or slider has these keys for itself.
         let taken = matches!(
             command,
-            UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::TourNext
+            UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::NextStep
         );
         // What cannot be done now still keeps its combination: ctrl, shift and Z must not become ctrl and Z.
         if (writes && command != UserCommand::Palette) || (focused && taken) || (!available && modifiers(&command) == 0)

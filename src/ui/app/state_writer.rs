@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use egui::Context;
 
-use super::persisted_state::Saved;
+use super::persisted_state::PersistedState;
 use crate::storage::KeptFile;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::shell::toast::Toast;
@@ -15,21 +15,21 @@ use crate::ui::shell::toast::Toast;
 /// No more than one file in so long.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What was found at the start.
-pub struct Found {
-    pub saved: Saved,
+/// The state that was found at the start.
+pub struct RestoredState {
+    pub saved: PersistedState,
     /// Whether there was nothing: this user sees the program for the first time.
     pub first: bool,
-    /// What is to be said about it.
+    /// A message about what could not be read.
     pub message: Option<Toast>,
 }
 
 /// Reads what was kept; takes what can be understood, and puts a file aside that could not be as a whole.
-pub fn find(file: &KeptFile) -> Found {
+pub fn find(file: &KeptFile) -> RestoredState {
     let (saved, problems) = match file.read() {
-        Ok(None) => return Found { saved: Saved::default(), first: true, message: None },
-        Ok(Some(text)) => Saved::read(&text),
-        Err(err) => (Saved::default(), vec![err.to_string()]),
+        Ok(None) => return RestoredState { saved: PersistedState::default(), first: true, message: None },
+        Ok(Some(text)) => PersistedState::read(&text),
+        Err(err) => (PersistedState::default(), vec![err.to_string()]),
     };
     let message = (!problems.is_empty()).then(|| {
         let kept = file.put_aside().map_or_else(String::new, |name| format!("; the file is kept as {name}"));
@@ -39,21 +39,21 @@ pub fn find(file: &KeptFile) -> Found {
         );
         Toast::failed(text).with_folder(file.folder())
     });
-    Found { saved, first: false, message }
+    RestoredState { saved, first: false, message }
 }
 
 /// The thread that writes, and what it was last given.
-pub struct Keeper {
+pub struct StateWriter {
     file: KeptFile,
     thread: Option<BackgroundThread<String, Option<String>>>,
-    given: Saved,
+    given: PersistedState,
     at: Instant,
     failed: bool,
 }
 
-impl Keeper {
+impl StateWriter {
     /// Begins with the state that was read, which need not be written.
-    pub fn new(file: KeptFile, ctx: &Context, read: Saved) -> Self {
+    pub fn new(file: KeptFile, ctx: &Context, read: PersistedState) -> Self {
         let (own, waked) = (file.clone(), ctx.clone());
         let work = move |text: String| own.write(&text).err().map(|err| err.to_string());
         let thread = BackgroundThread::start("window state", work, move || waked.request_repaint());
@@ -62,7 +62,7 @@ impl Keeper {
     }
 
     /// To be called in every frame with the state of now; what is to be said, once, when it cannot be kept.
-    pub fn note(&mut self, ctx: &Context, saved: Saved) -> Option<Toast> {
+    pub fn note(&mut self, ctx: &Context, saved: PersistedState) -> Option<Toast> {
         let thread = self.thread.as_mut()?;
         let refused = thread.response().flatten();
         if saved != self.given {
@@ -78,7 +78,7 @@ impl Keeper {
     }
 
     /// Writes the last state, where it was not written yet. The window is gone by now, so this may wait.
-    pub fn close(&mut self, saved: &Saved) {
+    pub fn close(&mut self, saved: &PersistedState) {
         let changed = self.given != *saved;
         // First the thread ends what it has in hand, so that it cannot write an older state over this one.
         let patience = Instant::now() + PAUSE;

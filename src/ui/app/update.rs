@@ -13,17 +13,17 @@ use egui::Context;
 
 use super::App;
 use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction};
-use super::current_run::{FORKS, shelf_of};
+use super::current_run::{FORKS, gram_cache_of};
 use super::session::{Opened, Session};
 use crate::spec::{Preset, Spec, absolute};
 use crate::ui::export::action::ExportAction;
-use crate::ui::export::{copy_command_line, file_name};
+use crate::ui::export::{ViewExport, copy_command_line, file_name};
 use crate::ui::kit::appearance;
 use crate::ui::kit::waker::waker;
 use crate::ui::lessons::action::LessonAction;
-use crate::ui::lessons::{Next, Seeing, Setting, Tours};
+use crate::ui::lessons::{LessonContext, LessonSetup, Lessons, Next};
 use crate::ui::overlays::action::OverlayAction;
-use crate::ui::overlays::{Found, Order, Place, Told, let_go};
+use crate::ui::overlays::{LoadEvent, LoadRequest, LoadedRun, Place, let_go};
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
@@ -57,7 +57,7 @@ impl App {
             ctx.request_repaint();
         }
         self.shell.close_when_saved(ctx, self.exports.is_busy());
-        self.look(ctx);
+        self.check_lesson(ctx);
     }
 
     /// Lets go of the run; the window closes. What of its folder is still to be written gets this long, and pictures that were
@@ -76,7 +76,7 @@ impl App {
             Action::Run(action) => self.execute_run(ctx, action),
             Action::Playback(action) => self.execute_playback(action),
             Action::View(action) => match action {
-                ViewAction::Bring(view) => self.views.bring(view),
+                ViewAction::Bring(title) => View::titled(title).into_iter().for_each(|view| self.views.bring(view)),
                 ViewAction::Enlarge => self.views.enlarge_or_put_back(),
                 ViewAction::Resize(direction, more) => self.views.resize(direction, more),
                 ViewAction::ResetLayout => self.views.reset_layout(),
@@ -137,6 +137,8 @@ impl App {
                 }
             }
             RunAction::Fork => self.fork(),
+            RunAction::ForkAtSwitch(at_switch) => self.run.forks.at_switch = at_switch,
+            RunAction::ChooseFuture(name, chosen) => self.run.forks.choose(name, chosen),
             RunAction::RemoveFuture(place) => self.run.forks.remove(place),
             RunAction::Send(command) => self.run.send(command),
             RunAction::ForgetReference => self.run.reference = None,
@@ -177,6 +179,7 @@ impl App {
             OverlayAction::StopOpening => self.overlays.stop_opening(),
             OverlayAction::ToggleList => self.overlays.open = !self.overlays.open,
             OverlayAction::Show(id) => self.show_overlay(ctx, id),
+            OverlayAction::CompareWith(id) => self.overlays.beside = id,
             OverlayAction::ShowBeside => self.views.bring(View::Beside),
             OverlayAction::Close(id) => self.overlays.close(id),
             OverlayAction::CloseAll => self.overlays.close_all(),
@@ -185,7 +188,10 @@ impl App {
 
     fn execute_export(&mut self, ctx: &Context, action: ExportAction) {
         match action {
-            ExportAction::View(order) => self.exports.order(order),
+            ExportAction::View { title, size, what } => {
+                let view = View::titled(title);
+                view.into_iter().for_each(|view| self.exports.order(ViewExport { view, size, what }));
+            }
             ExportAction::Window => self.exports.order_window(),
             ExportAction::Animation => {
                 let (name, history) = (file_name(self.session()), self.history().clone());
@@ -304,7 +310,7 @@ impl App {
             let known = self.overlays.recent.list().iter().find(|place| place.path == path);
             let name = known.map(|place| place.name.clone());
             let shown = std::mem::take(&mut shown) || self.run.is_from(&path);
-            self.shell.say(self.overlays.order(ctx, Order { path, shown, name }));
+            self.shell.say(self.overlays.order(ctx, LoadRequest { path, shown, name }));
         }
     }
 
@@ -317,19 +323,19 @@ impl App {
         }
         while let Some(told) = self.overlays.told() {
             match told {
-                Told::Found(found) => {
+                LoadEvent::Loaded(found) => {
                     self.take_in(ctx, *found);
                     // One a frame: the next one waits for no more than that.
                     ctx.request_repaint();
                     break;
                 }
-                Told::Study(place, spec) => self.take_study(place, &spec),
-                Told::Refused(sentence) => self.shell.toasts.say(Toast::failed(sentence)),
-                Told::Gone(path) => {
+                LoadEvent::Study(place, spec) => self.take_study(place, &spec),
+                LoadEvent::Refused(sentence) => self.shell.toasts.say(Toast::failed(sentence)),
+                LoadEvent::Gone(path) => {
                     self.overlays.recent.forget(&path);
                     self.shell.toasts.say(Toast::failed(format!("{} is not there any more", path.display())));
                 }
-                Told::Measuring(..) | Told::Done => {}
+                LoadEvent::Measuring(..) | LoadEvent::Done => {}
             }
         }
         let history = self.run.history();
@@ -340,8 +346,8 @@ impl App {
     }
 
     /// Shows a run that was opened, or lays it over the one that is shown.
-    fn take_in(&mut self, ctx: &Context, found: Found) {
-        let Found { path, asked, name, history, grams, warnings, shown } = found;
+    fn take_in(&mut self, ctx: &Context, found: LoadedRun) {
+        let LoadedRun { path, asked, name, history, grams, warnings, shown } = found;
         let known = self.overlays.recent.list().iter().find(|place| place.path == asked.path).cloned();
         self.overlays.recent.note(known.unwrap_or(asked));
         if let Some(warning) = warnings.first() {
@@ -355,7 +361,7 @@ impl App {
         let is_shown = self.run.is_from(&path);
         if is_shown && !shown {
             // As part of a study: it is not laid over itself, but read anew.
-            let order = Order { path, shown: true, name: Some(name) };
+            let order = LoadRequest { path, shown: true, name: Some(name) };
             self.shell.say(self.overlays.order(ctx, order));
         } else if shown && (asked.is_some() || is_shown || self.run.is_vacant()) {
             let mut futures = None;
@@ -363,13 +369,13 @@ impl App {
                 futures = overlay.forks.take();
                 let_go(overlay);
             }
-            let shelf = shelf_of(ctx, grams, &history);
+            let cache = gram_cache_of(ctx, grams, &history);
             if let Some(mut session) = self.run.session.take_if(|_| is_shown) {
                 // It is read anew: it may have gone on meanwhile.
                 let_go(std::mem::take(&mut session.history));
                 futures = self.run.forks.take_branches();
             }
-            let opened = Opened { name, path: Some(path), shelf };
+            let opened = Opened { name, path: Some(path), cache };
             self.show_opened(Session::opened(history, opened), futures);
         } else if let Some(overlay) = asked.and_then(|id| self.overlays.find_mut(id)) {
             overlay.renew(Arc::new(history), grams);
@@ -410,7 +416,7 @@ impl App {
         let Some(overlay) = self.overlays.find(id) else { return };
         if let (Some(path), true) = (overlay.path.clone(), overlay.grams.is_some()) {
             // Its curves are here, all else is read again.
-            let order = Order { path, shown: true, name: Some(overlay.name.clone()) };
+            let order = LoadRequest { path, shown: true, name: Some(overlay.name.clone()) };
             return self.shell.say(self.overlays.order(ctx, order));
         }
         let Some(mut overlay) = self.overlays.remove(id) else { return };
@@ -418,7 +424,7 @@ impl App {
         let (name, path, history) = overlay.into_record();
         match Arc::try_unwrap(history) {
             Ok(history) => {
-                let opened = Opened { name, path, shelf: None };
+                let opened = Opened { name, path, cache: None };
                 self.show_opened(Session::opened(history, opened), futures);
             }
             // Somebody still draws it: in the next frame nobody does.
@@ -435,8 +441,8 @@ impl App {
         match action {
             LessonAction::ToggleList => self.lessons.toggle_list(),
             LessonAction::Begin(place) => {
-                if let Some(setting) = Tours::setting(place) {
-                    self.begin_lesson(ctx, setting);
+                if let Some(setup) = Lessons::setup(place) {
+                    self.begin_lesson(ctx, setup);
                 }
             }
             LessonAction::Next => self.go_on_with_lesson(ctx),
@@ -456,13 +462,13 @@ impl App {
     }
 
     /// Sets out the study of a lesson, or starts its run, and goes to its first step.
-    fn begin_lesson(&mut self, ctx: &Context, setting: Setting) {
-        let (tour, spec) = (setting.tour, setting.spec.clone());
+    fn begin_lesson(&mut self, ctx: &Context, setup: LessonSetup) {
+        let (tour, spec) = (setup.tour, setup.spec.clone());
         let mut pace = None;
         if let Some(name) = &tour.study {
             if self.study.is_running() {
                 let why = "begins a study, and one is running: cancel it, or wait for it";
-                return self.shell.toasts.say(setting.refused(why));
+                return self.shell.toasts.say(setup.refused(why));
             }
             self.close_lesson();
             // A folder of its own: a study of the user's under this name is another one.
@@ -470,7 +476,7 @@ impl App {
         } else {
             self.close_lesson();
             let users = std::mem::replace(&mut self.settings.spec, spec);
-            if let Some(preset) = setting.preset() {
+            if let Some(preset) = setup.preset() {
                 self.views.set_out(&views_of(preset));
             }
             // What a text says of a view is of the view as it usually is.
@@ -482,7 +488,7 @@ impl App {
             }
             self.start_run(ctx);
             if let Some(problem) = self.settings.checked.problems.first() {
-                let toast = setting.refused(&format!("cannot begin: {}", problem.message));
+                let toast = setup.refused(&format!("cannot begin: {}", problem.message));
                 self.shell.toasts.say(toast);
                 self.settings.spec = users;
                 return;
@@ -491,7 +497,7 @@ impl App {
             self.run.reference = None;
             pace = Some(users.window.pace);
         }
-        self.lessons.begin(setting, pace);
+        self.lessons.begin(setup, pace);
         self.enter_step(ctx, 0);
     }
 
@@ -505,31 +511,31 @@ impl App {
     }
 
     fn enter_step(&mut self, ctx: &Context, at: usize) {
-        let Some(turn) = self.lessons.enter(at) else { return };
-        if let Some(spec) = turn.start {
+        let Some(effects) = self.lessons.enter(at) else { return };
+        if let Some(spec) = effects.start {
             // The pace may have been changed on the way.
             self.settings.take(spec);
             self.start_run(ctx);
         }
-        self.study.shown = turn.study;
-        if let Some(view) = turn.view {
+        self.study.shown = effects.study;
+        if let Some(view) = effects.view {
             self.views.bring(view);
         }
-        self.look(ctx);
+        self.check_lesson(ctx);
     }
 
     /// Looks whether what a lesson waits for has come. Once per frame, also while the window is hidden.
-    fn look(&mut self, ctx: &Context) {
-        let seeing = Seeing {
+    fn check_lesson(&mut self, ctx: &Context) {
+        let context = LessonContext {
             session: self.run.session.as_ref(),
             reference: self.run.reference.as_ref(),
             chosen: self.time.clock.chosen(),
         };
-        let look = self.lessons.look(seeing, &self.study);
-        if look.start_study {
+        let check = self.lessons.check(context, &self.study);
+        if check.start_study {
             self.study.execute(StudyAction::Start, || waker(ctx));
         }
-        if look.changed {
+        if check.changed {
             ctx.request_repaint();
         }
     }

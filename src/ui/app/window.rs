@@ -9,9 +9,9 @@ use eframe::egui;
 
 use super::display;
 use super::display::{Gone, OPENING};
-use super::environment::Home;
+use super::environment::Environment;
 use super::state_writer;
-use super::state_writer::Keeper;
+use super::state_writer::StateWriter;
 use super::{App, StartFn};
 use crate::spec::{PRESETS, Spec};
 use crate::storage::KeptFile;
@@ -19,20 +19,20 @@ use crate::ui::kit::theme::Tokens;
 use crate::ui::shell::toast::Toast;
 use crate::worker::{DeviceChoice, Job, Worker};
 
-/// How the window begins.
+/// Options of the window when it opens.
 pub struct WindowOptions {
     /// The run that begins with the window; none for the settings of the last time.
     pub spec: Option<Spec>,
     pub device: DeviceChoice,
-    /// What is opened in its place.
+    /// Folders and archives that are opened in its place.
     pub open: Vec<PathBuf>,
-    /// What is kept for the user, and what there is to say of the last time.
-    pub home: Home,
+    /// The user's log and autosaved runs, and what there is to say of the last time.
+    pub environment: Environment,
 }
 
-/// How long a window that was closed waits for the last of its run's folder.
+/// Longest time that a window that was closed waits for the last of its run's folder.
 const LEAVING: Duration = Duration::from_secs(3);
-/// How long a signal waits at most until it is looked for.
+/// Longest time until a signal is looked for.
 #[cfg(unix)]
 const LISTEN: Duration = Duration::from_millis(50);
 /// Said when there was no last time.
@@ -43,7 +43,7 @@ const ANOTHER: &str = "Another window is open: what this one looks like is not k
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
-    let is_another = options.home.is_another;
+    let is_another = options.environment.is_another;
     let file = KeptFile::of_user();
     let found = file.as_ref().map(state_writer::find);
     let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
@@ -59,7 +59,8 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         }
         #[cfg(unix)]
         close_when_asked(ctx);
-        let mut app = App::new(PRESETS[0].spec(), start(options.device)).on(options.device).at_home(options.home);
+        let mut app =
+            App::new(PRESETS[0].spec(), start(options.device)).on(options.device).with_environment(options.environment);
         app.restore(ctx, &saved);
         if !options.open.is_empty() {
             app.open(options.open);
@@ -81,8 +82,8 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
             app.say(Toast::done(ANOTHER));
         }
         // Two windows would write over each other what they look like.
-        let keeper = file.filter(|_| !is_another).map(|file| Keeper::new(file, ctx, saved));
-        Ok(Box::new(KeptWindow { app, keeper, ctx: ctx.clone() }) as Box<dyn eframe::App>)
+        let writer = file.filter(|_| !is_another).map(|file| StateWriter::new(file, ctx, saved));
+        Ok(Box::new(PersistentWindow { app, writer, ctx: ctx.clone() }) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
 }
@@ -124,18 +125,18 @@ fn close_when_asked(ctx: &egui::Context) {
     }
 }
 
-/// The window with somebody who notes what it is like.
-struct KeptWindow {
+/// Wraps [`App`] and saves its state (layout, appearance, settings) when it changes.
+struct PersistentWindow {
     app: App,
-    keeper: Option<Keeper>,
+    writer: Option<StateWriter>,
     ctx: egui::Context,
 }
 
-impl eframe::App for KeptWindow {
+impl eframe::App for PersistentWindow {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.app.logic(ctx, frame);
-        if let Some(keeper) = &mut self.keeper
-            && let Some(toast) = keeper.note(ctx, self.app.saved(ctx))
+        if let Some(writer) = &mut self.writer
+            && let Some(toast) = writer.note(ctx, self.app.saved(ctx))
         {
             self.app.say(toast);
         }
@@ -150,14 +151,14 @@ impl eframe::App for KeptWindow {
     }
 
     fn on_exit(&mut self) {
-        if let Some(keeper) = &mut self.keeper {
-            keeper.close(&self.app.saved(&self.ctx));
+        if let Some(writer) = &mut self.writer {
+            writer.close(&self.app.saved(&self.ctx));
         }
         self.app.leave(LEAVING);
     }
 }
 
-impl Drop for KeptWindow {
+impl Drop for PersistentWindow {
     fn drop(&mut self) {
         // Its display went away in the middle of a frame: what was measured is written all the same.
         if std::thread::panicking() {
@@ -171,7 +172,7 @@ pub(crate) fn start(device: DeviceChoice) -> StartFn {
     Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
 }
 
-/// A window of this size, in points.
+/// Returns the options of a window of this size, in points.
 pub(crate) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     let viewport = egui::ViewportBuilder::default()
         .with_title("Kernelscope")
@@ -183,7 +184,7 @@ pub(crate) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     eframe::NativeOptions { viewport, wgpu_options, ..Default::default() }
 }
 
-/// The icon; none where it cannot be read, which a test would say.
+/// Returns the icon; none where it cannot be read, which a test would say.
 pub fn icon() -> egui::IconData {
     eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/kernelscope.png")).unwrap_or_default()
 }

@@ -2,8 +2,6 @@
 
 use egui::Vec2;
 
-use crate::ui::views::View;
-
 /// The form in which a view leaves the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -14,19 +12,11 @@ pub enum What {
     Copy,
 }
 
-/// A view to be exported, as large as it stands in the window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Order {
-    pub view: View,
-    pub size: Vec2,
-    pub what: What,
-}
-
 /// Saves or copies what the window shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ExportAction {
-    /// Save a view as a picture or as numbers.
-    View(Order),
+    /// Save the view of this title, which stands in the window so large, as a picture or as numbers.
+    View { title: &'static str, size: Vec2, what: What },
     /// Save a picture of the window.
     Window,
     /// Save the run as an animation.

@@ -23,10 +23,10 @@ use crate::run::{History, Snapshot};
 use crate::storage::write_new;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::theme::Tokens;
-use crate::ui::overlays::Runs;
+use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::{clock, clock::Clock};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::views::Grid;
 use crate::ui::views::context::ViewContext;
 use crate::ui::views::forks::jobs::Forks;
@@ -237,9 +237,9 @@ struct Stage {
     press: Option<Press>,
     clock: Clock,
     travel: Travel,
-    runs: Runs,
-    curves: Curves,
-    reference_curves: Curves,
+    runs: Overlays,
+    curves: SeriesCache,
+    reference_curves: SeriesCache,
     forks: Forks,
     actions: Actions,
 }
@@ -252,9 +252,9 @@ impl Stage {
             press: None,
             clock: Clock::default(),
             travel: Travel::default(),
-            runs: Runs::default(),
-            curves: Curves::default(),
-            reference_curves: Curves::default(),
+            runs: Overlays::default(),
+            curves: SeriesCache::default(),
+            reference_curves: SeriesCache::default(),
             forks: Forks::default(),
             actions: Actions::default(),
         }
@@ -269,10 +269,10 @@ impl Stage {
             reference: None,
             clock: &self.clock,
             travel: &self.travel,
-            runs: &mut self.runs,
-            forks: &mut self.forks,
-            curves: &mut self.curves,
-            reference_curves: &mut self.reference_curves,
+            runs: &self.runs,
+            forks: &self.forks,
+            curves: &self.curves,
+            reference_curves: &self.reference_curves,
             actions: &mut self.actions,
             tokens,
             thick: 1.0,
@@ -281,7 +281,7 @@ impl Stage {
             cursor: snapshot.row.epoch,
             snapshot: Some(Arc::clone(snapshot)),
             paper: true,
-            sheet: None,
+            table: None,
         };
         let views = &mut self.reel.views;
         let draw = |ui: &mut Ui| views.show_frame(ui, &mut scene);

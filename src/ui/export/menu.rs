@@ -6,7 +6,7 @@ use super::action::What;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{Icon, quiet_button};
 
-/// What was chosen of the list.
+/// The entry that was chosen of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chosen {
     Export(What),

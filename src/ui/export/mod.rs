@@ -15,29 +15,38 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use egui::{Color32, Context, Memory, Theme, Ui};
+use egui::{Color32, Context, Memory, Theme, Ui, Vec2};
+
+pub use action::What;
 
 use super::app::actions::ShellAction;
 use super::app::session::Session;
 use super::kit::background_task::BackgroundThread;
-use super::kit::data_table::Sheet;
+use super::kit::data_table::DataTable;
 use super::kit::theme::Tokens;
 use super::kit::waker::waker;
 use super::shell::toast::Toast;
-use super::study::{CardOrder, StudyPage};
-use super::views::Grid;
+use super::study::{CardExport, StudyPage};
 use super::views::context::ViewContext;
+use super::views::{Grid, View};
 use crate::chart::without_zeros;
 use crate::run::History;
 use crate::spec::{Spec, preset_of};
 use crate::storage::write_new;
-use crate::ui::export::action::{Order, What};
 use crate::ui::export::animation::{Film, Reel};
 use crate::ui::export::offscreen_renderer::{Darkroom, Plate, SCALE};
 use crate::worker::Waker;
 
 /// The folder, below that in which the program runs.
 pub const FOLDER: &str = "kernelscope-exports";
+
+/// A view to be exported, as large as it stands in the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ViewExport {
+    pub view: View,
+    pub size: Vec2,
+    pub what: What,
+}
 
 /// A file to be written.
 struct Job {
@@ -49,17 +58,17 @@ struct Job {
 enum Content {
     Png(Plate, Color32),
     Svg(Plate, String, Color32),
-    Csv(Sheet),
+    Csv(DataTable),
 }
 
 type Written = Result<PathBuf, String>;
 
-/// What is being exported.
+/// Everything that is being exported, and the threads that write it.
 pub struct Exports {
     /// Pictures have a light ground whatever the window has, for print.
     pub light: bool,
     folder: PathBuf,
-    orders: Vec<Order>,
+    orders: Vec<ViewExport>,
     /// Passes that the picture of the window still needs, one a frame.
     window: u8,
     darkroom: Option<Darkroom>,
@@ -94,11 +103,11 @@ impl Exports {
     }
 
     /// Has a view exported when it is drawn the next time.
-    pub fn order(&mut self, order: Order) {
+    pub fn order(&mut self, order: ViewExport) {
         self.orders.push(order);
     }
 
-    pub fn orders(&mut self) -> Vec<Order> {
+    pub fn orders(&mut self) -> Vec<ViewExport> {
         std::mem::take(&mut self.orders)
     }
 
@@ -145,7 +154,7 @@ impl Exports {
     }
 
     /// Exports a card of the study page.
-    pub fn take_card(&mut self, ctx: &Context, page: &mut StudyPage, order: &CardOrder) -> Option<Toast> {
+    pub fn take_card(&mut self, ctx: &Context, page: &mut StudyPage, order: &CardExport) -> Option<Toast> {
         let (theme, mut sheet) = (self.theme(ctx.theme()), None);
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
@@ -161,7 +170,7 @@ impl Exports {
         ctx: &Context,
         (whose, title, stem): (&str, &str, String),
         (plate, ground): (Plate, Color32),
-        sheet: Sheet,
+        sheet: DataTable,
         what: What,
     ) -> Option<Toast> {
         let content = match what {
@@ -177,8 +186,8 @@ impl Exports {
     }
 
     /// Exports a view of this scene, whose run has this name.
-    pub fn take(&mut self, ctx: &Context, scene: &mut ViewContext<'_>, grid: &mut Grid, name: &str, order: Order) {
-        let Order { view, size, what } = order;
+    pub fn take(&mut self, ctx: &Context, scene: &mut ViewContext<'_>, grid: &mut Grid, name: &str, order: ViewExport) {
+        let ViewExport { view, size, what } = order;
         let numbers = matches!(what, What::Csv | What::Copy);
         let theme = self.theme(ctx.theme());
         let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
@@ -186,14 +195,14 @@ impl Exports {
         let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
-            scene.sheet = numbers.then(Sheet::default);
+            scene.table = numbers.then(DataTable::default);
             scene.paper = true;
             grid.show_on_paper(ui, scene, view);
         });
         grid.forget_textures();
         let ground = scene.tokens.card;
         (scene.tokens, scene.paper) = (tokens, false);
-        let sheet = scene.sheet.take().unwrap_or_default();
+        let sheet = scene.table.take().unwrap_or_default();
         if numbers && sheet.is_empty() {
             let words = format!("{} shows no numbers now; its picture can be saved", view.title());
             scene.actions.push(ShellAction::Say(Toast::failed(words)));
@@ -275,7 +284,7 @@ impl Exports {
         }
     }
 
-    /// How much of the animation is made, from 0 to 1.
+    /// Returns how much of the animation is made, from 0 to 1.
     pub fn film(&self) -> Option<f32> {
         self.film.as_ref().map(Film::progress)
     }
@@ -310,8 +319,8 @@ pub fn file_name(session: Option<&Session>) -> String {
     }
 }
 
-/// Copies numbers; what is to be said of it.
-fn copy(ctx: &Context, title: &str, sheet: &Sheet) -> Option<Toast> {
+/// Copies numbers, and says so.
+fn copy(ctx: &Context, title: &str, sheet: &DataTable) -> Option<Toast> {
     let mut text = Vec::new();
     // Writing to memory cannot fail, and what is written is text.
     sheet.write(&mut text).ok()?;
@@ -319,7 +328,7 @@ fn copy(ctx: &Context, title: &str, sheet: &Sheet) -> Option<Toast> {
     Some(Toast::done(format!("{title}: {} lines of numbers copied", sheet.rows.len())))
 }
 
-/// What a thread has to say.
+/// Says what became of a file.
 fn told(answer: Written) -> Toast {
     match answer {
         Ok(path) => {

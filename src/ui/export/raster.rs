@@ -59,7 +59,7 @@ impl Press {
         let wanted: Vec<*const ColorImage> = plate.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
         self.known.retain(|known, _| wanted.contains(known));
         let atlas = plate.textures.get(&TextureId::default()).cloned();
-        let mut sheet = Sheet { press: self, atlas, scale: plate.scale, clipped: false };
+        let mut sheet = DataTable { press: self, atlas, scale: plate.scale, clipped: false };
         paint(plate, &mut sheet);
         if sheet.clipped {
             self.context.pop_clip_path();
@@ -94,7 +94,7 @@ pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()
         .map_err(io::Error::other)
 }
 
-struct Sheet<'a> {
+struct DataTable<'a> {
     press: &'a mut Press,
     /// The letters.
     atlas: Option<Texture>,
@@ -107,7 +107,7 @@ fn colour_of(colour: Color32) -> AlphaColor<Srgb> {
     AlphaColor::from_rgba8(r, g, b, a)
 }
 
-impl Sheet<'_> {
+impl DataTable<'_> {
     /// The part of an image between two texels, in a rectangle of the page.
     fn part(&mut self, rect: Rect, image: &Arc<ColorImage>, texels: Rect, nearest: bool, tint: Color32, at: Affine) {
         if !rect.is_positive() || !texels.is_positive() {
@@ -134,7 +134,7 @@ impl Sheet<'_> {
     }
 }
 
-impl Paper for Sheet<'_> {
+impl Paper for DataTable<'_> {
     fn clip(&mut self, rect: Rect) {
         if self.clipped {
             self.press.context.pop_clip_path();

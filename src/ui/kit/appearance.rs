@@ -7,7 +7,7 @@ use egui::{Context, Theme, ThemePreference, vec2};
 
 use super::theme;
 
-/// Curves are so much thicker in a presentation, beside what its scale does.
+/// SeriesCache are so much thicker in a presentation, beside what its scale does.
 const THICK: f32 = 1.6;
 /// What the views need without settings beside them, in points: the window's least size less the panel.
 const NEEDED: egui::Vec2 = vec2(980.0, 610.0);
@@ -16,14 +16,14 @@ pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
 /// Theme and presentation, as far as egui does not keep them itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Looks {
+pub struct Appearance {
     /// The scale before the presentation, while one is on, and the window's size at a scale of 1 for which it was made.
     before: Option<(f32, egui::Vec2)>,
     /// Whether the window has its theme.
     installed: bool,
 }
 
-impl Looks {
+impl Appearance {
     /// Gives the window its theme, in the first frame.
     pub fn install(&mut self, ctx: &Context) {
         if !self.installed {
@@ -39,7 +39,7 @@ impl Looks {
         self.before.is_some()
     }
 
-    /// How much thicker curves are than usual.
+    /// Returns how much thicker curves are than usual.
     pub fn thick(&self) -> f32 {
         if self.presents() { THICK } else { 1.0 }
     }
@@ -68,13 +68,13 @@ impl Looks {
         self.before = Some((scale, size));
     }
 
-    /// The scale outside presentations.
+    /// Returns the scale outside presentations.
     pub fn scale(&self, ctx: &Context) -> f32 {
         self.before.map_or_else(|| ctx.zoom_factor(), |(scale, _)| scale)
     }
 }
 
-/// The size of the window at a scale of 1.
+/// Returns the size of the window at a scale of 1.
 fn unscaled(ctx: &Context) -> egui::Vec2 {
     ctx.content_rect().size() * ctx.zoom_factor()
 }
@@ -92,7 +92,7 @@ pub const THEMES: [(ThemePreference, &str, &str); 3] = [
     (ThemePreference::Dark, "Dark", "Light on dark"),
 ];
 
-/// The next theme of the circle. It begins with the one that is not shown, so that a change can be seen at once.
+/// Returns the next theme of the circle. It begins with the one that is not shown, so that a change can be seen at once.
 pub fn next_theme(ctx: &Context) -> ThemePreference {
     let of = |theme: Theme| if theme == Theme::Dark { ThemePreference::Dark } else { ThemePreference::Light };
     let other = |theme: Theme| if theme == Theme::Dark { Theme::Light } else { Theme::Dark };

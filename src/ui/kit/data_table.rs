@@ -53,7 +53,7 @@ impl From<String> for Cell {
 
 /// A curve of a time plot as it was measured.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct MeasuredCurve {
     pub name: String,
     /// (epoch, value).
     pub points: Vec<(f64, f64)>,
@@ -61,14 +61,14 @@ pub struct Told {
 
 /// A table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sheet {
+pub struct DataTable {
     pub heads: Vec<String>,
     pub rows: Vec<Vec<Cell>>,
     /// Whether it is what lies in the stretch in view.
     pub over_time: bool,
 }
 
-impl Sheet {
+impl DataTable {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

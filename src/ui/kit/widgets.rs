@@ -1,4 +1,4 @@
-//! The few widgets that egui lacks: cards, small choosers, buttons with a drawn icon, and legends with values.
+//! The few widgets that egui lacks: cards, small choosers, and buttons with a drawn icon.
 //!
 //! Guarantees: each can be reached by keyboard and has a name for screen readers (and for tests).
 

@@ -4,7 +4,7 @@
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
 use super::action::LessonAction;
-use super::{Open, Seen, Tours};
+use super::{Lessons, Open, Seen};
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{BAR_BUTTON, Icon, IconButton};
@@ -15,7 +15,7 @@ use crate::ui::kit::{
 
 /// Draws the lesson that is under way, or the hint that there are some, at the foot of a panel. `paused`: whether the run stands
 /// still, so that nothing can come.
-pub fn dock(ui: &mut Ui, state: &Tours, paused: bool, actions: &mut Actions) {
+pub fn dock(ui: &mut Ui, state: &Lessons, paused: bool, actions: &mut Actions) {
     if state.open.is_none() && !state.hint {
         return;
     }
@@ -36,8 +36,8 @@ fn hint(ui: &mut Ui, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
         ui.label(RichText::new("New here?").size(SMALL).color(tokens.weak));
-        if ui.button("Lessons").on_hover_text(UserCommand::Tours.hover(ui.ctx())).clicked() {
-            actions.user(UserCommand::Tours);
+        if ui.button("Lessons").on_hover_text(UserCommand::Lessons.hover(ui.ctx())).clicked() {
+            actions.user(UserCommand::Lessons);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if IconButton::small(Icon::Cross, "Hide this hint").show(ui, theme::ROW).clicked() {
@@ -70,11 +70,11 @@ fn lesson(ui: &mut Ui, open: &Open, paused: bool, actions: &mut Actions) {
     buttons(ui, open, actions);
 }
 
-/// What is waited for, and how it stands with it.
+/// Draws what is waited for, and how it stands with it.
 fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
     let tokens = Tokens::of(ui);
     let awaited = open.step().wait;
-    let key = ui.ctx().format_shortcut(&UserCommand::TourNext.about().key);
+    let key = ui.ctx().format_shortcut(&UserCommand::NextStep.about().key);
     let (text, colour, full) = match open.seen() {
         Seen::Waiting if paused && !awaited.is_of_study() => {
             (format!("Waiting for {}: the run is paused", awaited.words()), tokens.warning, false)
@@ -100,17 +100,17 @@ fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
 fn buttons(ui: &mut Ui, open: &Open, actions: &mut Actions) {
     ui.horizontal(|ui| {
         let back = egui::Button::new("Back");
-        let hover = UserCommand::TourBack.hover(ui.ctx());
+        let hover = UserCommand::PreviousStep.hover(ui.ctx());
         if ui.add_enabled(open.at > 0, back).on_hover_text(hover).clicked() {
-            actions.user(UserCommand::TourBack);
+            actions.user(UserCommand::PreviousStep);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let waits = *open.seen() == Seen::Waiting;
             let text = if open.is_last() { "Finish" } else { "Next" };
-            let hover = UserCommand::TourNext.hover(ui.ctx());
+            let hover = UserCommand::NextStep.hover(ui.ctx());
             let next = IconButton { icon: Icon::Play, text, name: text, hover, enabled: !waits, primary: !waits };
             if next.show(ui, BAR_BUTTON).clicked() && !waits {
-                actions.user(UserCommand::TourNext);
+                actions.user(UserCommand::NextStep);
             }
             if waits {
                 let hover = "Go on without it; what the next step says may then not be there yet";

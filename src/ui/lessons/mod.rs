@@ -4,7 +4,7 @@
 //! Guarantees: a step goes on when what it waits for was measured in the run or the study, or when the reader says that they will
 //! not wait, which stays to be seen; figures in a text are those of the run at that step and do not change afterwards. Closing a
 //! lesson leaves the run as it is, at the pace that the user had. A lesson changes nothing itself: what it asks of the window is
-//! returned, as a [`Setting`] that it begins with and a [`Turn`] for each step.
+//! returned, as a [`LessonSetup`] that it begins with and a [`StepEffects`] for each step.
 
 pub mod action;
 pub(crate) mod card;
@@ -26,7 +26,7 @@ use crate::spec::{Awaited, Preset, Spec, Tour, TourStep, preset, tours};
 use crate::theory::gia;
 use crate::ui::lessons::action::LessonAction;
 
-/// How it stands with what a step waits for.
+/// The state of what a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Waiting,
@@ -45,7 +45,7 @@ struct Page {
     complete: bool,
 }
 
-/// The lesson that is under way.
+/// A lesson that is under way.
 pub struct Open {
     pub tour: &'static Tour,
     at: usize,
@@ -59,9 +59,9 @@ pub struct Open {
     looked: Option<(u64, Option<f64>)>,
 }
 
-/// Everything about lessons.
+/// The lesson that is under way, the list of lessons, and the hint that there are some.
 #[derive(Default)]
-pub struct Tours {
+pub struct Lessons {
     choosing: bool,
     hint: bool,
     open: Option<Open>,
@@ -70,7 +70,7 @@ pub struct Tours {
 }
 
 impl Open {
-    /// Where it stands, from 0.
+    /// Returns the place of the step, from 0.
     pub fn at(&self) -> usize {
         self.at
     }
@@ -83,7 +83,7 @@ impl Open {
         &self.pages[self.at].seen
     }
 
-    /// What this step says, with its figures.
+    /// Returns what this step says, with its figures.
     pub fn text(&self) -> &str {
         &self.pages[self.at].text
     }
@@ -103,18 +103,18 @@ impl Open {
     }
 }
 
-impl Tours {
-    /// With a hint, until something is chosen, that there are lessons.
+impl Lessons {
+    /// Shows a hint, until something is chosen, that there are lessons.
     pub fn welcoming() -> Self {
         Self { hint: true, ..Self::default() }
     }
 
-    /// The lesson that is under way.
+    /// Returns the lesson that is under way.
     pub fn open(&self) -> Option<&Open> {
         self.open.as_ref()
     }
 
-    /// The title of the view that is pointed at.
+    /// Returns the title of the view that is pointed at.
     pub fn view(&self) -> Option<&'static str> {
         self.open.as_ref().map(|open| open.step().view.as_str())
     }
@@ -151,17 +151,17 @@ impl Tours {
     }
 
     /// Returns with what the lesson at this place of the list begins; none where there is no such lesson.
-    pub fn setting(place: usize) -> Option<Setting> {
+    pub fn setup(place: usize) -> Option<LessonSetup> {
         let tour = tours().get(place)?;
         // Checked when it was read.
         let spec = tour.spec_at(0).ok()?;
-        Some(Setting { tour, spec })
+        Some(LessonSetup { tour, spec })
     }
 
     /// Opens a lesson whose run or study was set out; the window then goes to its first step. `users`: the pace of the user, where
     /// the lesson has set another.
-    pub fn begin(&mut self, setting: Setting, users: Option<f64>) {
-        let Setting { tour, spec } = setting;
+    pub fn begin(&mut self, setup: LessonSetup, users: Option<f64>) {
+        let LessonSetup { tour, spec } = setup;
         self.pace = users.map(|users| (users, spec.window.pace));
         self.choosing = false;
         let (pages, strays, begun, looked) = (Vec::new(), false, false, None);
@@ -191,7 +191,7 @@ impl Tours {
     }
 
     /// Goes to a step. What it sets is to be set when it is reached for the first time.
-    pub fn enter(&mut self, at: usize) -> Option<Turn> {
+    pub fn enter(&mut self, at: usize) -> Option<StepEffects> {
         let open = self.open.as_mut()?;
         (open.at, open.looked) = (at, None);
         let step = open.step();
@@ -204,19 +204,19 @@ impl Tours {
             }
         }
         let study = open.tour.study.is_some();
-        Some(Turn { start, study, view: View::titled(&step.view).filter(|_| !study) })
+        Some(StepEffects { start, study, view: View::titled(&step.view).filter(|_| !study) })
     }
 
     /// Looks whether what is waited for has come. `chosen` is the epoch that the user has put the cursor to.
-    pub fn look(&mut self, run: Seeing<'_>, page: &StudyPage) -> Look {
-        let mut look = Look::default();
-        let Seeing { session, reference, chosen } = run;
+    pub fn check(&mut self, run: LessonContext<'_>, page: &StudyPage) -> LessonCheck {
+        let mut check = LessonCheck::default();
+        let LessonContext { session, reference, chosen } = run;
         let history = session.map(|session| &session.history);
-        let Some(open) = &mut self.open else { return look };
+        let Some(open) = &mut self.open else { return check };
         let study = open.tour.study.is_some();
         let now = (history.map_or(0, |history| history.revision()), chosen);
         if open.looked == Some(now) && !study {
-            return look;
+            return check;
         }
         open.looked = Some(now);
         // Another seed is the same lesson: some ask for it.
@@ -229,7 +229,7 @@ impl Tours {
         };
         open.strays = !study && session.is_some_and(strays);
         if !open.is_of_this_run() {
-            return look;
+            return check;
         }
         let (awaited, step) = (open.step().wait, open.step());
         let shown = &mut open.pages[open.at];
@@ -237,14 +237,14 @@ impl Tours {
             (shown.text, shown.complete) = fill(&step.text, history, reference);
         }
         if matches!(shown.seen, Seen::Come | Seen::Skipped) {
-            return look;
+            return check;
         }
         let sight = match (awaited, history) {
             (Awaited::Nothing, _) => Sight::Come,
             (Awaited::Cursor, _) if chosen.is_some() => Sight::Come,
             (Awaited::Residual | Awaited::Breach, _) => look_at_program(session, awaited),
             (Awaited::Points(_) | Awaited::StudyDone, _) => {
-                look_at_study(page, &mut open.begun, awaited, &mut look.start_study)
+                look_at_study(page, &mut open.begun, awaited, &mut check.start_study)
             }
             (_, Some(history)) => history.sight(awaited),
             (_, None) => Sight::NotYet,
@@ -256,9 +256,9 @@ impl Tours {
         };
         if shown.seen != seen {
             shown.seen = seen;
-            look.changed = true;
+            check.changed = true;
         }
-        look
+        check
     }
 
     /// Closes the lesson; the run stays. Returns the pace that the user had, where the run still has that of the lesson.
@@ -269,13 +269,13 @@ impl Tours {
     }
 }
 
-/// What a lesson begins with.
-pub struct Setting {
+/// The lesson and the settings that a lesson begins with.
+pub struct LessonSetup {
     pub tour: &'static Tour,
     pub spec: Spec,
 }
 
-impl Setting {
+impl LessonSetup {
     /// Returns the preset that it is about, if it is about one.
     pub fn preset(&self) -> Option<&'static Preset> {
         self.tour.preset.as_deref().and_then(preset)
@@ -294,8 +294,8 @@ pub enum Next {
     End,
 }
 
-/// What a step asks of the window when it is reached.
-pub struct Turn {
+/// The changes of the window that a step asks for when it is reached.
+pub struct StepEffects {
     /// Settings to start a run of, at the pace of the window.
     pub start: Option<Spec>,
     /// Whether it is on the study page.
@@ -304,17 +304,17 @@ pub struct Turn {
     pub view: Option<View>,
 }
 
-/// What a lesson sees of the run.
+/// The part of the run that a lesson sees.
 #[derive(Clone, Copy)]
-pub struct Seeing<'a> {
+pub struct LessonContext<'a> {
     pub session: Option<&'a Session>,
     pub reference: Option<&'a History>,
     pub chosen: Option<f64>,
 }
 
-/// What has come of a look.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct LessonCheck {
     /// Whether it stands otherwise by now with what is waited for.
     pub changed: bool,
     /// Whether the study of the lesson is to be started.
@@ -386,7 +386,7 @@ fn in_words(name: &str, value: f64) -> String {
 }
 
 /// Draws the list of lessons: a small window that anything else closes.
-pub fn choose(ctx: &Context, state: &mut Tours, actions: &mut Actions) {
+pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
     if !state.choosing {
         return;
     }

@@ -21,6 +21,8 @@ pub enum OverlayAction {
     Show(u64),
     /// Put the view of two runs on screen.
     ShowBeside,
+    /// Compare the run with this one in the view of two runs, or with none.
+    CompareWith(Option<u64>),
     /// Close this run.
     Close(u64),
     /// Close all of them.

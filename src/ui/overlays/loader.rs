@@ -19,57 +19,57 @@ use crate::storage::{
 
 /// A run that was opened.
 #[derive(Debug)]
-pub struct Found {
+pub struct LoadedRun {
     pub path: PathBuf,
-    /// What was asked for: the same, or the study that it is of.
+    /// The place that was asked for: the same, or the study that it is of.
     pub asked: Place,
     pub name: String,
     pub history: History,
     /// Where its Grams are; else they are in the record.
     pub grams: Option<Grams>,
-    /// What was missing or broken, one sentence each.
+    /// Sentences about what was missing or broken.
     pub warnings: Vec<String>,
     /// Whether it is to be shown in all views, not laid over another.
     pub shown: bool,
 }
 
-/// What is to be opened.
+/// A folder or archive to be opened.
 #[derive(Debug)]
-pub struct Order {
+pub struct LoadRequest {
     pub path: PathBuf,
     /// Whether it is to be shown in all views; of a study, its first run.
     pub shown: bool,
-    /// What it is called from now on, where that is known.
+    /// Its name from now on, where that is known.
     pub name: Option<String>,
 }
 
-/// What the thread tells.
+/// A message of the thread.
 #[derive(Debug)]
-pub enum Told {
+pub enum LoadEvent {
     /// Which archive is being measured, and how many of its kernels are done.
     Measuring(String, usize, usize),
-    Found(Box<Found>),
+    Loaded(Box<LoadedRun>),
     /// A study of learners, whose runs are no curves over a run: it belongs on the page of the studies.
     Study(Place, Box<Spec>),
     /// Why something was not opened.
     Refused(String),
-    /// What was to be opened is not there any more.
+    /// The folder or archive is not there any more.
     Gone(PathBuf),
     /// An order is done, whatever came of it.
     Done,
 }
 
-/// The thread, as the window holds it.
+/// The thread that opens folders and archives, as the window holds it.
 #[derive(Debug)]
 pub struct Loader {
-    orders: Sender<Order>,
-    told: Receiver<Told>,
+    orders: Sender<LoadRequest>,
+    told: Receiver<LoadEvent>,
     /// Ends what the thread is at.
     let_go: Arc<AtomicBool>,
     /// Orders that the thread has not got yet; it has one at a time.
-    queue: VecDeque<Order>,
+    queue: VecDeque<LoadRequest>,
     busy: bool,
-    /// What is being measured.
+    /// The archive that is being measured, and how many of its kernels are done.
     pub measuring: Option<(String, usize, usize)>,
 }
 
@@ -79,23 +79,23 @@ impl Loader {
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(wake: crate::worker::Waker) -> std::io::Result<Self> {
-        let (orders, inbox) = bounded::<Order>(1);
+        let (orders, inbox) = bounded::<LoadRequest>(1);
         let (outbox, told) = bounded(4);
         let let_go = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&let_go);
         let run = move || {
             for order in inbox {
-                let tell = |told: Told| {
+                let tell = |told: LoadEvent| {
                     // Nobody waits for a number that the next one replaces.
                     let heard = match told {
-                        Told::Measuring(..) => outbox.try_send(told).is_ok() || outbox.is_full(),
+                        LoadEvent::Measuring(..) => outbox.try_send(told).is_ok() || outbox.is_full(),
                         _ => outbox.send(told).is_ok(),
                     };
                     wake();
                     heard && !stop.load(Ordering::Relaxed)
                 };
                 open(order, &tell);
-                if !tell(Told::Done) {
+                if !tell(LoadEvent::Done) {
                     return;
                 }
             }
@@ -105,12 +105,12 @@ impl Loader {
     }
 
     /// Adds to what is to be opened.
-    pub fn order(&mut self, order: Order) {
+    pub fn order(&mut self, order: LoadRequest) {
         self.queue.push_back(order);
         self.next();
     }
 
-    /// Orders that are not done.
+    /// Returns the number of requests that are not done.
     pub fn waiting(&self) -> usize {
         self.queue.len() + usize::from(self.busy)
     }
@@ -123,12 +123,12 @@ impl Loader {
         }
     }
 
-    /// The next thing it has told.
-    pub fn told(&mut self) -> Option<Told> {
+    /// Returns the next message.
+    pub fn told(&mut self) -> Option<LoadEvent> {
         let told = self.told.try_recv().ok()?;
         match &told {
-            Told::Measuring(name, done, all) => self.measuring = Some((name.clone(), *done, *all)),
-            Told::Done => {
+            LoadEvent::Measuring(name, done, all) => self.measuring = Some((name.clone(), *done, *all)),
+            LoadEvent::Done => {
                 (self.busy, self.measuring) = (false, None);
                 self.next();
             }
@@ -144,13 +144,13 @@ impl Drop for Loader {
     }
 }
 
-fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
-    let Order { path, shown, name } = order;
+fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
+    let LoadRequest { path, shown, name } = order;
     let name = name.unwrap_or_else(|| name_of(&path));
-    let refuse = |sentence: String| _ = tell(Told::Refused(sentence));
+    let refuse = |sentence: String| _ = tell(LoadEvent::Refused(sentence));
     if let Some(study) = study_of_learners(&path) {
         match StudyFolder::spec_in(&study) {
-            Ok(spec) => _ = tell(Told::Study(place(&name_of(&study), &study), Box::new(spec))),
+            Ok(spec) => _ = tell(LoadEvent::Study(place(&name_of(&study), &study), Box::new(spec))),
             Err(err) => refuse(err.to_string()),
         }
     } else if is_run(&path) {
@@ -167,10 +167,10 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
             }
         }
     } else if is_archive(&path) {
-        let mut progress = |done, all| tell(Told::Measuring(name.clone(), done, all));
+        let mut progress = |done, all| tell(LoadEvent::Measuring(name.clone(), done, all));
         match load_kernels(&path, &mut progress) {
             Ok(Loaded { history, warnings }) => {
-                let found = Found {
+                let found = LoadedRun {
                     asked: place(&name, &path),
                     path,
                     name: name.clone(),
@@ -179,18 +179,18 @@ fn open(order: Order, tell: &dyn Fn(Told) -> bool) {
                     warnings,
                     shown,
                 };
-                tell(Told::Found(Box::new(found)));
+                tell(LoadEvent::Loaded(Box::new(found)));
             }
             Err(sentence) => refuse(sentence),
         }
     } else if path.exists() {
         refuse(unknown(&path));
     } else {
-        tell(Told::Gone(path));
+        tell(LoadEvent::Gone(path));
     }
 }
 
-/// The folder of the study of learners that this is, or is a run of.
+/// Returns the folder of the study of learners that this is, or is a run of.
 fn study_of_learners(path: &Path) -> Option<PathBuf> {
     let around = path.ancestors().nth(2).filter(|_| path.parent().is_some_and(|runs| runs.ends_with(RUNS)));
     let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
@@ -205,12 +205,12 @@ fn is_archive(path: &Path) -> bool {
     archive.is_file() && (has("npz") || has("npy"))
 }
 
-/// What the user has asked for.
+/// Describes what the user has asked for.
 fn place(name: &str, path: &Path) -> Place {
     Place { name: name.to_owned(), path: path.to_owned(), autosaved: false }
 }
 
-/// Why this cannot be opened, and what could.
+/// Says why this cannot be opened, and what could.
 fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     format!(
@@ -219,19 +219,27 @@ fn unknown(path: &Path) -> String {
 }
 
 /// Reads a run folder: all but its Grams where it is to be shown, else its curves.
-fn run(path: &Path, asked: Place, name: String, shown: bool) -> Told {
+fn run(path: &Path, asked: Place, name: String, shown: bool) -> LoadEvent {
     // That it still runs, or may not be written, is no harm.
     let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
             let warnings = tidied.into_iter().chain(warnings).collect();
-            Told::Found(Box::new(Found { path: path.to_owned(), asked, name, history, grams, warnings, shown }))
+            LoadEvent::Loaded(Box::new(LoadedRun {
+                path: path.to_owned(),
+                asked,
+                name,
+                history,
+                grams,
+                warnings,
+                shown,
+            }))
         }
-        Err(err) => Told::Refused(err.to_string()),
+        Err(err) => LoadEvent::Refused(err.to_string()),
     }
 }
 
-/// The run folders of a study, by name.
+/// Returns the run folders of a study, by name.
 fn runs_of(study: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(study.join(RUNS)) else { return Vec::new() };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path)).collect();
@@ -239,7 +247,7 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// The last part of a path, without the ending of an archive, but with the name of one of its arrays.
+/// Returns the last part of a path, without the ending of an archive, but with the name of one of its arrays.
 fn name_of(path: &Path) -> String {
     if let (archive, Some(array)) = array_of(path) {
         return format!("{} {array}", name_of(&archive));

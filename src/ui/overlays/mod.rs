@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use egui::{Color32, Context};
 
 use super::app::session::Session;
-use super::app::shortcuts::Dialog;
+use super::app::shortcuts::DialogState;
 use super::kit::waker::waker;
-use super::plot::series_cache::Curves;
+use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::shell::toast::Toast;
 use super::views::forks::jobs::Kept;
@@ -27,10 +27,10 @@ use crate::chart::palette::run_ink;
 use crate::run::{Block, History, Row};
 use crate::storage::Grams;
 
-pub use crate::ui::overlays::loader::{Found, Loader, Order, Told};
-pub use crate::ui::overlays::overlay_raster::{Look, MANY, Pictures, draw};
+pub use crate::ui::overlays::loader::{LoadEvent, LoadRequest, LoadedRun, Loader};
+pub use crate::ui::overlays::overlay_raster::{MANY, OverlayRasters, RasterRequest, rasterise};
 pub use crate::ui::overlays::recent::{Place, Recent};
-pub use crate::ui::overlays::time_axis::Time;
+pub use crate::ui::overlays::time_axis::TimeAxis;
 
 const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
@@ -41,52 +41,52 @@ pub const APPEARS: Duration = Duration::from_millis(700);
 pub struct Overlay {
     /// In this window, for ever.
     pub id: u64,
-    /// As the user calls it.
+    /// The name that the user gave it.
     pub name: String,
     pub hidden: bool,
     /// Where it can be opened again.
     pub path: Option<PathBuf>,
-    /// As it was measured.
+    /// The record as it was measured.
     pub history: Arc<History>,
-    /// What its time is drawn as, and the record so.
-    pub time: Time,
+    /// The axis on which it is drawn, and the record on that axis.
+    pub time: TimeAxis,
     drawn: Arc<History>,
     /// Where its Grams are, if not in the record.
     pub grams: Option<Arc<Grams>>,
     /// The futures that go on from it.
     pub forks: Option<Kept>,
-    curves: Curves,
+    curves: SeriesCache,
 }
 
 impl Overlay {
-    /// What was read again: a run that is still written grows.
+    /// Takes what was read again: a run that is still written grows.
     pub fn renew(&mut self, history: Arc<History>, grams: Option<Arc<Grams>>) {
         (self.history, self.grams) = (history, grams);
         self.draw_in(self.time);
     }
 
-    /// Its name, its place, and its record, which nothing here holds any more.
+    /// Returns its name, its place, and its record, which nothing here holds any more.
     pub fn into_record(self) -> (String, Option<PathBuf>, Arc<History>) {
         (self.name, self.path, self.history)
     }
 
-    /// The record with its time as it is drawn.
+    /// Returns the record with its time as it is drawn.
     pub fn drawn(&self) -> &History {
         &self.drawn
     }
 
     /// Returns the record as it is drawn, and its curves.
-    pub fn series(&mut self) -> (&History, &mut Curves) {
-        (&self.drawn, &mut self.curves)
+    pub fn series(&self) -> (&History, &SeriesCache) {
+        (&self.drawn, &self.curves)
     }
 
-    fn draw_in(&mut self, time: Time) {
-        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), Curves::default());
+    fn draw_in(&mut self, time: TimeAxis) {
+        (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), SeriesCache::default());
     }
 
-    /// The epoch, as it counts it itself, of its row that is drawn nearest to this time.
+    /// Returns the epoch, as it counts it itself, of its row that is drawn nearest to this time.
     pub fn own_epoch(&self, time: f64) -> f64 {
-        if self.time == Time::Own {
+        if self.time == TimeAxis::Own {
             return time;
         }
         let gap = |row: &Row| (row.epoch - time).abs();
@@ -95,18 +95,18 @@ impl Overlay {
         own.map_or(time, |row| row.epoch)
     }
 
-    /// Its colour and whether its line is broken.
+    /// Returns its colour and whether its line is broken.
     pub fn ink(&self, dark: bool) -> (Color32, bool) {
         let ([r, g, b], broken) = run_ink(self.id as usize, dark);
         (Color32::from_rgb(r, g, b), broken)
     }
 }
 
-/// All of them, and how more are opened.
-pub struct Runs {
+/// The runs that lie over the one that is shown, and what opens more of them.
+pub struct Overlays {
     list: Vec<Overlay>,
     next: u64,
-    /// Whose probes their curves are of.
+    /// The probes that their curves are of.
     pub block: Block,
     /// The one that the pointer rests on in the list: it is drawn thick.
     pub lit: Option<u64>,
@@ -114,7 +114,7 @@ pub struct Runs {
     pub beside: Option<u64>,
     /// Whether the list is open.
     pub open: bool,
-    /// What was opened here or in a window before.
+    /// The places that were opened here or in a window before.
     pub recent: Recent,
     loader: Option<Loader>,
     /// With the time at which it was asked for.
@@ -123,10 +123,10 @@ pub struct Runs {
     typed: String,
     /// Whether its field is to have the focus: where the system has no file dialog, what is typed next is a path.
     wants_path: bool,
-    pub(super) pictures: Pictures,
+    pub(super) rasters: OverlayRasters,
 }
 
-impl Default for Runs {
+impl Default for Overlays {
     fn default() -> Self {
         Self {
             list: Vec::new(),
@@ -140,13 +140,13 @@ impl Default for Runs {
             dialog: None,
             typed: String::new(),
             wants_path: false,
-            pictures: Pictures::default(),
+            rasters: OverlayRasters::default(),
         }
     }
 }
 
-impl Runs {
-    /// In the order in which they came.
+impl Overlays {
+    /// Returns them in the order in which they came.
     pub fn list(&self) -> &[Overlay] {
         &self.list
     }
@@ -183,7 +183,7 @@ impl Runs {
         self.next += 1;
         // The first one is what a run is held against, until another is chosen.
         self.beside = self.beside.or(self.list.is_empty().then_some(id));
-        let (time, drawn, curves) = (Time::Own, Arc::clone(&history), Curves::default());
+        let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
         self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
         id
@@ -195,11 +195,11 @@ impl Runs {
     }
 
     /// Whether letters are meant for a file dialog, or for the field in its place.
-    pub(super) fn dialog(&self) -> Dialog {
+    pub(super) fn dialog(&self) -> DialogState {
         match &self.dialog {
-            _ if self.wants_path => Dialog::Field,
-            Some((_, asked)) if asked.elapsed() < APPEARS => Dialog::Asked,
-            _ => Dialog::None,
+            _ if self.wants_path => DialogState::Field,
+            Some((_, asked)) if asked.elapsed() < APPEARS => DialogState::Asked,
+            _ => DialogState::None,
         }
     }
 
@@ -237,7 +237,7 @@ impl Runs {
     }
 
     /// Has something opened by the thread for it; a message where there is none.
-    pub fn order(&mut self, ctx: &Context, order: Order) -> Option<Toast> {
+    pub fn order(&mut self, ctx: &Context, order: LoadRequest) -> Option<Toast> {
         if self.loader.is_none() {
             match Loader::start(waker(ctx)) {
                 Ok(loader) => self.loader = Some(loader),
@@ -249,7 +249,7 @@ impl Runs {
     }
 
     /// Returns the next thing that the opening thread has told.
-    pub fn told(&mut self) -> Option<Told> {
+    pub fn told(&mut self) -> Option<LoadEvent> {
         self.loader.as_mut()?.told()
     }
 
@@ -278,7 +278,7 @@ impl Runs {
     /// Draws all of them in the time of the run that is shown.
     pub fn keep_time(&mut self, shown: &History) {
         for overlay in &mut self.list {
-            let time = Time::of(&overlay.history, shown);
+            let time = TimeAxis::of(&overlay.history, shown);
             if time != overlay.time {
                 overlay.draw_in(time);
             }
@@ -294,7 +294,7 @@ impl Runs {
         Some(self.list.remove(place))
     }
 
-    /// What was opened before and is not open now, the last one first. A study is open where one of its runs is.
+    /// Returns what was opened before and is not open now, the last one first. A study is open where one of its runs is.
     pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a Place> {
         let shown = session.and_then(Session::path);
         self.recent.list().iter().filter(move |place| {

@@ -3,6 +3,7 @@
 //! Guarantees: the picture has the pixels of the screen and the colours of the lines; while another stretch of time is asked for
 //! the last picture is shown in its place in time and value, so that nothing is ever drawn where it is not.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,24 +17,24 @@ use crate::ui::plot::series_cache::{Visible, Window};
 pub const MANY: usize = 12;
 
 /// A curve, its colour, and whether it is broken.
-pub type Drawn = (Arc<Visible>, Color32, bool);
+pub type RasterLine = (Arc<Visible>, Color32, bool);
 
-/// What a picture is of.
+/// A request for a picture: the curves, and the part of the plot that they are drawn in.
 #[derive(Clone)]
-pub struct Look {
+pub struct RasterRequest {
     pub window: Window,
     /// The least and the greatest value, as stored.
     pub y: (f64, f64),
     pub size: [usize; 2],
     /// Pixels of a point.
     pub scale: f32,
-    pub lines: Vec<Drawn>,
+    pub lines: Vec<RasterLine>,
 }
 
-impl PartialEq for Look {
+impl PartialEq for RasterRequest {
     fn eq(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Drawn, &Drawn)| {
-            // Curves that have not changed are the same allocation.
+        let same = |(a, b): (&RasterLine, &RasterLine)| {
+            // SeriesCache that have not changed are the same allocation.
             Arc::ptr_eq(&a.0, &b.0) && (a.1, a.2) == (b.1, b.2)
         };
         (self.window, self.y, self.size, self.scale) == (other.window, other.y, other.size, other.scale)
@@ -42,24 +43,24 @@ impl PartialEq for Look {
     }
 }
 
-/// Of one plot.
-struct Picture {
-    thread: BackgroundThread<Arc<Look>, ColorImage>,
-    asked: Arc<Look>,
-    shown: Option<(TextureHandle, Arc<Look>)>,
+/// The picture of one plot and the thread that draws it.
+struct OverlayRaster {
+    thread: BackgroundThread<Arc<RasterRequest>, ColorImage>,
+    asked: Arc<RasterRequest>,
+    shown: Option<(TextureHandle, Arc<RasterRequest>)>,
 }
 
-/// Those of all plots, by name.
+/// The pictures of all plots, by name.
 #[derive(Default)]
-pub struct Pictures(HashMap<&'static str, Picture>);
+pub struct OverlayRasters(RefCell<HashMap<&'static str, OverlayRaster>>);
 
-impl Pictures {
+impl OverlayRasters {
     /// Returns the picture of these curves, where it belongs in this plot.
     pub fn shape(
-        &mut self,
+        &self,
         ui: &Ui,
         plot: &'static str,
-        lines: Vec<Drawn>,
+        lines: Vec<RasterLine>,
         window: Window,
         transform: &PlotTransform,
     ) -> Shape {
@@ -67,46 +68,55 @@ impl Pictures {
         let side = |points: f32| (points * scale).round().clamp(1.0, 4096.0) as usize;
         let bounds = transform.bounds();
         let (low, high) = (bounds.min()[1], bounds.max()[1]);
-        let look = Look { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
-        let Some(picture) = self.of(ui, plot, &look) else { return Shape::Noop };
+        let request =
+            RasterRequest { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
+        let mut pictures = self.0.borrow_mut();
+        let Some(picture) = of(&mut pictures, ui, plot, &request) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
-            let look = Arc::clone(&picture.asked);
+            let request = Arc::clone(&picture.asked);
             match &mut picture.shown {
                 Some((texture, of)) => {
                     texture.set(image, options);
-                    *of = look;
+                    *of = request;
                 }
-                None => picture.shown = Some((ui.ctx().load_texture(plot, image, options), look)),
+                None => picture.shown = Some((ui.ctx().load_texture(plot, image, options), request)),
             }
         }
-        if *picture.asked != look && !picture.thread.is_busy() {
-            let look = Arc::new(look);
-            if picture.thread.request(Arc::clone(&look)) {
-                picture.asked = look;
+        if *picture.asked != request && !picture.thread.is_busy() {
+            let request = Arc::new(request);
+            if picture.thread.request(Arc::clone(&request)) {
+                picture.asked = request;
             }
         }
         picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
     }
-
-    fn of(&mut self, ui: &Ui, plot: &'static str, look: &Look) -> Option<&mut Picture> {
-        if !self.0.contains_key(plot) {
-            let ctx = ui.ctx().clone();
-            match BackgroundThread::start("picture", |look: Arc<Look>| draw(&look), move || ctx.request_repaint()) {
-                Ok(thread) => {
-                    // Asked for nothing yet: no line.
-                    let asked = Arc::new(Look { lines: Vec::new(), ..look.clone() });
-                    self.0.insert(plot, Picture { thread, asked, shown: None });
-                }
-                Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
-            }
-        }
-        self.0.get_mut(plot)
-    }
 }
 
-/// A picture in its place in time and value, cut to the frame.
-fn placed(texture: &TextureHandle, of: &Look, frame: Rect, transform: &PlotTransform) -> Shape {
+/// Returns the picture of this plot, whose thread is started where there is none.
+fn of<'a>(
+    pictures: &'a mut HashMap<&'static str, OverlayRaster>,
+    ui: &Ui,
+    plot: &'static str,
+    request: &RasterRequest,
+) -> Option<&'a mut OverlayRaster> {
+    if !pictures.contains_key(plot) {
+        let ctx = ui.ctx().clone();
+        let work = |request: Arc<RasterRequest>| rasterise(&request);
+        match BackgroundThread::start("picture", work, move || ctx.request_repaint()) {
+            Ok(thread) => {
+                // Asked for nothing yet: no line.
+                let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
+                pictures.insert(plot, OverlayRaster { thread, asked, shown: None });
+            }
+            Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
+        }
+    }
+    pictures.get_mut(plot)
+}
+
+/// Places a picture in time and value, cut to the frame.
+fn placed(texture: &TextureHandle, of: &RasterRequest, frame: Rect, transform: &PlotTransform) -> Shape {
     let (x, y) = (|epoch| transform.position_from_point_x(epoch), |value| transform.position_from_point_y(value));
     let whole = Rect::from_min_max(pos2(x(of.window.from), y(of.y.1)), pos2(x(of.window.to), y(of.y.0)));
     let rect = whole.intersect(frame);
@@ -118,17 +128,17 @@ fn placed(texture: &TextureHandle, of: &Look, frame: Rect, transform: &PlotTrans
 }
 
 /// Draws the curves, the first ones lowest.
-pub fn draw(look: &Look) -> ColorImage {
-    let [width, height] = look.size;
-    let mut image = ColorImage::filled(look.size, Color32::TRANSPARENT);
-    let across = width as f64 / (look.window.to - look.window.from);
-    let up = height as f64 / (look.y.1 - look.y.0);
+pub fn rasterise(request: &RasterRequest) -> ColorImage {
+    let [width, height] = request.size;
+    let mut image = ColorImage::filled(request.size, Color32::TRANSPARENT);
+    let across = width as f64 / (request.window.to - request.window.from);
+    let up = height as f64 / (request.y.1 - request.y.0);
     let place = |point: &egui_plot::PlotPoint| {
-        [((point.x - look.window.from) * across) as f32, ((look.y.1 - point.y) * up) as f32]
+        [((point.x - request.window.from) * across) as f32, ((request.y.1 - point.y) * up) as f32]
     };
-    let half = 0.55 * look.scale;
-    let dash = 5.0 * look.scale;
-    for (curve, colour, broken) in &look.lines {
+    let half = 0.55 * request.scale;
+    let dash = 5.0 * request.scale;
+    for (curve, colour, broken) in &request.lines {
         let mut gone = 0.0;
         for piece in &curve.pieces {
             for pair in piece.windows(2) {
@@ -145,7 +155,7 @@ pub fn draw(look: &Look) -> ColorImage {
     image
 }
 
-/// One straight piece of a line, soft at its edges.
+/// Draws one straight piece of a line, soft at its edges.
 fn segment(image: &mut ColorImage, from: [f32; 2], to: [f32; 2], half: f32, colour: Color32) {
     let steep = (to[1] - from[1]).abs() > (to[0] - from[0]).abs();
     // Along the longer way, one pixel after the other; across it, as many as the line is thick.

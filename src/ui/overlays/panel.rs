@@ -7,7 +7,7 @@ use egui::{
 };
 
 use super::action::OverlayAction;
-use super::{Overlay, Place, Runs};
+use super::{Overlay, Overlays, Place};
 use crate::run::Block;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::commands::UserCommand;
@@ -40,7 +40,7 @@ pub fn take_drops(ctx: &Context, actions: &mut Actions) {
     }
 }
 
-pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: &mut Actions) {
+pub fn show(ctx: &Context, runs: &mut Overlays, session: Option<&Session>, actions: &mut Actions) {
     runs.lit = None;
     let wants_path = std::mem::take(&mut runs.wants_path);
     if !runs.open {
@@ -64,7 +64,7 @@ pub fn show(ctx: &Context, runs: &mut Runs, session: Option<&Session>, actions: 
     runs.open &= open;
 }
 
-fn inside(ui: &mut Ui, (runs, wants_path): (&mut Runs, bool), session: Option<&Session>, actions: &mut Actions) {
+fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Option<&Session>, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     let weak = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
     ui.horizontal(|ui| {
@@ -118,8 +118,8 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Runs, bool), session: Option<&S
     closed(ui, runs, session, actions);
 }
 
-/// What is being opened, and a way to end it.
-fn opening(ui: &mut Ui, runs: &Runs, actions: &mut Actions) {
+/// Draws what is being opened, and a way to end it.
+fn opening(ui: &mut Ui, runs: &Overlays, actions: &mut Actions) {
     let Some(loader) = runs.loader.as_ref().filter(|loader| loader.waiting() > 0) else { return };
     ui.horizontal(|ui| {
         ui.spinner();
@@ -134,8 +134,8 @@ fn opening(ui: &mut Ui, runs: &Runs, actions: &mut Actions) {
     });
 }
 
-/// Whose probes the curves are of.
-fn whose(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>) {
+/// Draws the choice of the probes that the curves are of.
+fn whose(ui: &mut Ui, runs: &mut Overlays, session: Option<&Session>) {
     let tasks = session.and_then(|session| session.history.info()).map_or(1, |info| info.tasks.len());
     let names: Vec<String> = (1..=tasks).map(|task| format!("Task {task}")).collect();
     let mut options = vec![(Block::All, "All probes")];
@@ -146,7 +146,7 @@ fn whose(ui: &mut Ui, runs: &mut Runs, session: Option<&Session>) {
     });
 }
 
-/// One run; whether the pointer is on it.
+/// Draws one run; returns whether the pointer is on it.
 fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &mut Actions) -> bool {
     let tokens = Tokens::of(ui);
     let (colour, broken) = overlay.ink(tokens.dark);
@@ -204,8 +204,8 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
     ui.rect_contains_pointer(row.response.rect)
 }
 
-/// What was open before, to be opened again.
-fn closed(ui: &mut Ui, runs: &Runs, session: Option<&Session>, actions: &mut Actions) {
+/// Draws what was open before, to be opened again.
+fn closed(ui: &mut Ui, runs: &Overlays, session: Option<&Session>, actions: &mut Actions) {
     let mut closed = runs.closed(session).peekable();
     if closed.peek().is_none() {
         return;

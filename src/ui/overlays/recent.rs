@@ -26,7 +26,7 @@ pub struct Place {
 pub struct Recent(Vec<Place>);
 
 impl Recent {
-    /// The last one first.
+    /// Returns the places, the last one first.
     pub fn list(&self) -> &[Place] {
         &self.0
     }
@@ -51,14 +51,14 @@ impl Recent {
         }
     }
 
-    /// A run that was trained in this window gives its place to another: it can be opened again if it was autosaved.
+    /// Notes a run that was trained in this window and gives its place to another: it can be opened again if it was autosaved.
     pub fn left(&mut self, session: &Session) {
         if let Some(path) = session.path().cloned() {
             self.note(Place { name: session.own_name(), path, autosaved: true });
         }
     }
 
-    /// It was closed under this name. What was opened as part of a study is reopened with the study.
+    /// Notes that it was closed under this name. What was opened as part of a study is reopened with the study.
     pub fn closed(&mut self, name: String, path: PathBuf) {
         let known = self.0.iter().find(|place| place.path == path).map(|place| place.autosaved);
         if known.is_some() || !self.0.iter().any(|place| path.starts_with(&place.path)) {
@@ -66,7 +66,7 @@ impl Recent {
         }
     }
 
-    /// It is not there any more.
+    /// Forgets a place that is not there any more.
     pub fn forget(&mut self, path: &Path) {
         self.0.retain(|place| place.path != path);
     }

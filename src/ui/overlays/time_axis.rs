@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::run::History;
 
-/// What another run's time is drawn as.
+/// The axis on which another run's time is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Time {
-    /// As it counts it itself.
+pub enum TimeAxis {
+    /// The axis that it counts itself.
     #[default]
     Own,
     /// Its steps.
@@ -19,8 +19,8 @@ pub enum Time {
     PerEpoch(u64),
 }
 
-impl Time {
-    /// How the time of `other` is drawn over `shown`.
+impl TimeAxis {
+    /// Chooses the axis on which `other` is drawn over `shown`.
     pub fn of(other: &History, shown: &History) -> Self {
         if shown.rows().is_empty() {
             return Self::Own;
@@ -32,7 +32,7 @@ impl Time {
         }
     }
 
-    /// The record with its time as it is drawn.
+    /// Returns the record with its time as it is drawn.
     pub fn applied(self, history: &Arc<History>) -> Arc<History> {
         match self {
             Self::Own => Arc::clone(history),
@@ -41,7 +41,7 @@ impl Time {
         }
     }
 
-    /// In words, where it is not the run's own.
+    /// Describes the axis, where it is not the run's own.
     pub fn words(self) -> Option<String> {
         match self {
             Self::Own => None,

@@ -17,7 +17,7 @@ pub struct Band {
     pub planned: bool,
 }
 
-/// What is in view, in epochs.
+/// The time cursor and the stretch in view, in epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Clock {
     cursor: Option<f64>,
@@ -35,7 +35,7 @@ impl Clock {
         *self = Self::default();
     }
 
-    /// The epoch the user chose, if they did.
+    /// Returns the epoch the user chose, if they did.
     pub fn chosen(&self) -> Option<f64> {
         self.cursor
     }
@@ -59,7 +59,7 @@ impl Clock {
         }
     }
 
-    /// The epoch whose snapshot is shown.
+    /// Returns the epoch whose snapshot is shown.
     pub fn cursor(&self, history: &History) -> f64 {
         let newest = newest(history);
         self.cursor.map_or(newest, |chosen| chosen.min(newest))
@@ -77,7 +77,7 @@ impl Clock {
         }
     }
 
-    /// The stretch in view.
+    /// Returns the stretch in view.
     pub fn range(&self, history: &History) -> (f64, f64) {
         self.range.unwrap_or_else(|| (0.0, whole(history)))
     }
@@ -112,7 +112,7 @@ impl Clock {
     }
 }
 
-/// The last epoch of which anything is known.
+/// Returns the last epoch of which anything is known.
 pub fn newest(history: &History) -> f64 {
     let row = history.rows().last().map_or(0.0, |row| row.epoch);
     row.max(history.progress().epoch)
@@ -134,7 +134,7 @@ fn whole(history: &History) -> f64 {
 /// Plans up to so many epochs are shown whole from the start.
 const FIRST: f64 = 60.0;
 
-/// The tasks that have been, the one that is, and those that are planned, in order of time.
+/// Returns the tasks that have been, the one that is, and those that are planned, in order of time.
 pub fn bands(history: &History) -> Vec<Band> {
     let Some(info) = history.info() else { return Vec::new() };
     let tasks = &info.spec.tasks;

@@ -16,7 +16,7 @@ pub const WIDTH: f32 = 118.0;
 const ROW: f32 = 19.0;
 const GAP: f32 = 2.0;
 
-/// The buttons: playing above, moments below.
+/// Draws the buttons: playing above, moments below.
 pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available: &[UserCommand]) {
     let top = Rect::from_min_size(rect.left_center() - vec2(0.0, ROW + GAP / 2.0), vec2(rect.width(), ROW));
     let layout = egui::Layout::left_to_right(egui::Align::Center);
@@ -64,7 +64,7 @@ pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available:
     }
 }
 
-/// A or B as a button, lit in its colour once it is chosen.
+/// Draws A or B as a button, lit in its colour once it is chosen.
 fn letter(ui: &mut Ui, scene: &mut ViewContext<'_>, which: Which, command: UserCommand, enabled: bool) {
     let chosen = scene.travel.marks.moment(which);
     let (text, fill) = match chosen {
@@ -82,7 +82,7 @@ fn letter(ui: &mut Ui, scene: &mut ViewContext<'_>, which: Which, command: UserC
     }
 }
 
-/// The marks, A and B and the stretch that is played round, upon the strip of the run.
+/// Draws the marks, A and B and the stretch that is played round, upon the strip of the run.
 pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f64) -> f32) {
     let (tokens, travel) = (scene.tokens, scene.travel);
     if let Some((from, to)) = travel.stretch(scene.clock, scene.history) {
@@ -105,7 +105,7 @@ pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f
     }
 }
 
-/// One mark: a click goes there, the right button removes it.
+/// Draws one mark: a click goes there, the right button removes it.
 fn flag(ui: &mut Ui, scene: &mut ViewContext<'_>, mark: Mark, strip: Rect, x: f32) {
     let place = Rect::from_center_size(pos2(x + 2.0, strip.center().y), vec2(11.0, strip.height()));
     let response = ui.interact(place, ui.scope_id().with(("mark", mark.step)), Sense::click());

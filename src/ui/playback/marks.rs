@@ -55,12 +55,12 @@ impl Marks {
         &self.marks
     }
 
-    /// A or B, where it was chosen.
+    /// Returns A or B, where it was chosen.
     pub fn moment(&self, which: Which) -> Option<&Moment> {
         self.moments[which as usize].as_ref()
     }
 
-    /// A and B, once both are chosen.
+    /// Returns A and B, once both are chosen.
     pub fn both(&self) -> Option<[&Moment; 2]> {
         Some([self.moment(Which::A)?, self.moment(Which::B)?])
     }
@@ -73,7 +73,7 @@ impl Marks {
         }
     }
 
-    /// The mark at exactly this epoch.
+    /// Returns the mark at exactly this epoch.
     pub fn at(&self, epoch: f64) -> Option<Mark> {
         self.marks.iter().copied().find(|mark| mark.epoch == epoch)
     }
@@ -92,12 +92,12 @@ impl Marks {
         *self = Self::default();
     }
 
-    /// The epoch of the last mark before an epoch, A and B among them.
+    /// Returns the epoch of the last mark before an epoch, A and B among them.
     pub fn before(&self, epoch: f64) -> Option<f64> {
         self.epochs().filter(|at| *at < epoch).reduce(f64::max)
     }
 
-    /// The epoch of the first mark after an epoch, A and B among them.
+    /// Returns the epoch of the first mark after an epoch, A and B among them.
     pub fn after(&self, epoch: f64) -> Option<f64> {
         self.epochs().filter(|at| *at > epoch).reduce(f64::min)
     }

@@ -17,7 +17,7 @@ const LONGEST: f64 = 0.25;
 /// Shortest time between two frames that playback asks for.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Whether it moves, and how fast.
+/// The state of playback: whether it moves the cursor, and how fast.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Playback {
     playing: bool,
@@ -39,7 +39,7 @@ impl Playback {
         self.playing
     }
 
-    /// One of [`SPEEDS`].
+    /// Returns one of [`SPEEDS`].
     pub fn speed(&self) -> f64 {
         self.speed
     }
@@ -105,7 +105,7 @@ impl Playback {
         }
     }
 
-    /// When the next frame is needed.
+    /// Returns after how long the next frame is needed.
     pub fn next_frame(&self) -> Option<Duration> {
         self.playing.then(|| Duration::from_secs_f64((self.speed * PER_SECOND).recip()).max(FRAME))
     }

@@ -17,7 +17,7 @@ use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::app::action_queue::Actions;
 use super::app::commands::UserCommand;
-use super::kit::data_table::{Sheet, Told};
+use super::kit::data_table::{DataTable, MeasuredCurve};
 use super::kit::format;
 use super::kit::theme;
 use super::overlays::MANY;
@@ -26,7 +26,7 @@ use super::playback::{Which, colour};
 use super::views::context::ViewContext;
 use crate::run::{Block, History, MAX_ROWS};
 use crate::ui::plot::axes::AXIS;
-use crate::ui::plot::series_cache::{Curves, Key, Visible, Window, series};
+use crate::ui::plot::series_cache::{Key, SeriesCache, Visible, Window, series};
 
 /// What a line is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Trace {
     /// Its value at the cursor, as stored.
     pub now: Option<f64>,
     /// As it was measured, where this is an export.
-    pub told: Option<Told>,
+    pub measured: Option<MeasuredCurve>,
     /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
     pub over: bool,
     /// Least and greatest value in the stretch that is in view.
@@ -56,21 +56,15 @@ pub struct Trace {
 
 impl Trace {
     /// The part of a curve in view, and its value at the cursor.
-    pub fn new(
-        context: &mut ViewContext<'_>,
-        name: impl Into<String>,
-        key: Key,
-        window: Window,
-        colour: Color32,
-    ) -> Self {
+    pub fn new(context: &ViewContext<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
         let cursor = context.cursor;
-        let told = context.sheet.as_ref().map(|_| told(context.history, key, ""));
-        Self { told, ..Self::of((context.history, context.curves), name, key, (window, cursor), colour) }
+        let measured = context.table.as_ref().map(|_| measured(context.history, key, ""));
+        Self { measured, ..Self::of((context.history, context.curves), name, key, (window, cursor), colour) }
     }
 
     /// The same of any record.
     pub fn of(
-        (history, curves): (&History, &mut Curves),
+        (history, curves): (&History, &SeriesCache),
         name: impl Into<String>,
         key: Key,
         (window, cursor): (Window, f64),
@@ -79,11 +73,11 @@ impl Trace {
         let visible = curves.visible(history, key, window);
         let now = curves.value_at(key, cursor);
         let (name, span) = (name.into(), visible.span);
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, measured: None, over: false, span }
     }
 
     /// A curve of each task's block, the first task's on top, over those of other runs.
-    pub fn of_tasks(context: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+    pub fn of_tasks(context: &ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
         let mut traces = Self::of_others(context, &key, window);
         for &task in context.tasks().iter().rev() {
             let colour = context.tokens.task(task);
@@ -103,14 +97,14 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.x <= cursor).map(|point| point.y);
         let dense = points.len() > 2 * window.pixels;
         let visible = Arc::new(Visible { pieces: vec![points], span, dense });
-        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, told: None, over: false, span }
+        Self { name, visible, colour, width: 1.5, style: Style::Solid, now, measured: None, over: false, span }
     }
 
     /// The same, under this name where it is exported.
     #[must_use]
     pub fn called(mut self, name: impl Into<String>) -> Self {
-        if let Some(told) = &mut self.told {
-            told.name = name.into();
+        if let Some(measured) = &mut self.measured {
+            measured.name = name.into();
         }
         self
     }
@@ -120,38 +114,37 @@ impl Trace {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
         let (name, style) = (String::new(), Style::Dashed);
-        Self { name, visible, colour, width: 1.0, style, now: None, told: None, over: false, span: Some((y, y)) }
+        Self { name, visible, colour, width: 1.0, style, now: None, measured: None, over: false, span: Some((y, y)) }
     }
 
     /// The same curve of the run before this one.
-    pub fn faint(context: &mut ViewContext<'_>, key: Key, window: Window) -> Option<Self> {
+    pub fn faint(context: &ViewContext<'_>, key: Key, window: Window) -> Option<Self> {
         let history = context.reference?;
-        let curves: &mut Curves = context.reference_curves;
-        let visible = curves.visible(history, key, window);
+        let visible = context.reference_curves.visible(history, key, window);
         let colour = context.tokens.faint.gamma_multiply(0.8);
-        let told = context.sheet.as_ref().map(|_| told(history, key, "run before: "));
+        let measured = context.table.as_ref().map(|_| measured(history, key, "run before: "));
         let (name, style, span) = ("run before".to_owned(), Style::Solid, visible.span);
-        Some(Self { name, visible, colour, width: 1.0, style, now: None, told, over: false, span })
+        Some(Self { name, visible, colour, width: 1.0, style, now: None, measured, over: false, span })
     }
 
     /// Returns the curves of the run before and of all runs that lie over this one, of one task's probes.
-    pub fn of_others(context: &mut ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
+    pub fn of_others(context: &ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
         let mut traces: Vec<Self> = Self::faint(context, key(Block::Task(1)), window).into_iter().collect();
         let (cursor, dark) = (context.cursor, context.tokens.dark);
         let (lit, key) = (context.runs.lit, key(context.runs.block));
-        let list = context.runs.list_mut();
+        let list = context.runs.list();
         // Of many the whole curves go into a picture, whatever stretch is in view: zooming costs the window nothing.
         let many = list.iter().filter(|overlay| !overlay.hidden).count() > MANY;
         let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
         // The first ones on top, as the tasks are.
-        for overlay in list.iter_mut().rev().filter(|overlay| !overlay.hidden || lit == Some(overlay.id)) {
+        for overlay in list.iter().rev().filter(|overlay| !overlay.hidden || lit == Some(overlay.id)) {
             let (colour, broken) = overlay.ink(dark);
-            let name = overlay.name.clone();
+            let name = overlay.name.as_str();
             let is_lit = lit == Some(overlay.id);
             let seen = window;
             let window = if many && !is_lit { whole } else { window };
             let (drawn, curves) = overlay.series();
-            let trace = Self::of((drawn, &mut *curves), name, key, (window, cursor), colour);
+            let trace = Self::of((drawn, curves), name, key, (window, cursor), colour);
             let span = curves.span(key, seen);
             traces.push(Self {
                 width: if is_lit { 2.6 } else { 1.2 },
@@ -165,35 +158,11 @@ impl Trace {
     }
 }
 
-impl Sheet {
-    /// Writes down the curves of a time plot, within the stretch in view; those of a further plot below come after them.
-    pub fn curves(&mut self, traces: &[Trace], log: bool, (from, to): (f64, f64)) {
-        self.head(["curve", "epoch", "value"]);
-        self.over_time = true;
-        // As they are drawn, the last on top: that is the one that the view is about.
-        for trace in traces.iter().rev() {
-            let drawn = || {
-                let points = trace.visible.pieces.iter().flatten();
-                points.map(|point| (point.x, if log { 10f64.powf(point.y) } else { point.y })).collect()
-            };
-            let (name, points) = match &trace.told {
-                Some(told) => (told.name.as_str(), told.points.clone()),
-                // What stands nowhere in the record, but is computed as it is drawn.
-                None if !trace.name.is_empty() => (trace.name.as_str(), drawn()),
-                None => continue,
-            };
-            for (epoch, value) in points.into_iter().filter(|(epoch, _)| (from..=to).contains(epoch)) {
-                self.row([name.into(), epoch.into(), value.into()]);
-            }
-        }
-    }
-}
-
 /// A curve as it was measured; of a logarithmic axis what has a place there.
-pub fn told(history: &History, key: Key, whose: &str) -> Told {
+pub fn measured(history: &History, key: Key, whose: &str) -> MeasuredCurve {
     let mut points = series(history, key.source);
     points.retain(|point| !key.log || point.1 > 0.0);
-    Told { name: format!("{whose}{}", key.source), points }
+    MeasuredCurve { name: format!("{whose}{}", key.source), points }
 }
 
 /// A note at a point of the plot.
@@ -228,7 +197,7 @@ pub fn window(ui: &Ui, context: &ViewContext<'_>) -> Window {
     Window { from: context.range.0, to: context.range.1, pixels: pixels as usize }
 }
 
-/// Draws the plot and turns gestures into wishes.
+/// Draws the plot and turns gestures into actions.
 pub fn time_plot(
     ui: &mut Ui,
     context: &mut ViewContext<'_>,
@@ -241,8 +210,8 @@ pub fn time_plot(
     let settle = if plot.log { format::settle } else { format::settle_linear };
     let (low, high) = plot.limits.unwrap_or_else(|| settle(span.unwrap_or((0.0, plot.least)), plot.least));
     let range = context.range;
-    if let Some(sheet) = &mut context.sheet {
-        sheet.curves(traces, plot.log, range);
+    if let Some(table) = &mut context.table {
+        write_curves(table, traces, plot.log, range);
     }
     // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
     let many = !context.paper && traces.iter().filter(|trace| trace.over).count() > MANY;
@@ -258,19 +227,35 @@ pub fn time_plot(
     shown.0
 }
 
+/// Writes the curves of a time plot, within the stretch in view; those of a further plot below come after them.
+fn write_curves(table: &mut DataTable, traces: &[Trace], log: bool, (from, to): (f64, f64)) {
+    table.head(["curve", "epoch", "value"]);
+    table.over_time = true;
+    // As they are drawn, the last on top: that is the one that the view is about.
+    for trace in traces.iter().rev() {
+        let drawn = || {
+            let points = trace.visible.pieces.iter().flatten();
+            points.map(|point| (point.x, if log { 10f64.powf(point.y) } else { point.y })).collect()
+        };
+        let (name, points) = match &trace.measured {
+            Some(measured) => (measured.name.as_str(), measured.points.clone()),
+            // What stands nowhere in the record, but is computed as it is drawn.
+            None if !trace.name.is_empty() => (trace.name.as_str(), drawn()),
+            None => continue,
+        };
+        for (epoch, value) in points.into_iter().filter(|(epoch, _)| (from..=to).contains(epoch)) {
+            table.row([name.into(), epoch.into(), value.into()]);
+        }
+    }
+}
+
 /// The many curves of other runs.
-fn picture(
-    ui: &Ui,
-    context: &mut ViewContext<'_>,
-    plot: &TimePlot,
-    traces: &[Trace],
-    transform: &PlotTransform,
-) -> Shape {
+fn picture(ui: &Ui, context: &ViewContext<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
     let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
     let window = Window { from: context.range.0, to: context.range.1, pixels };
     let over = traces.iter().filter(|trace| trace.over);
     let lines = over.map(|line| (Arc::clone(&line.visible), line.colour, line.style == Style::Dashed)).collect();
-    context.runs.pictures.shape(ui, plot.id, lines, window, transform)
+    context.runs.rasters.shape(ui, plot.id, lines, window, transform)
 }
 
 /// The bare plot: grid, ticks and lines, without those that a picture has.
@@ -351,7 +336,7 @@ fn overlay(
         let font = egui::FontId::proportional(9.5);
         let unit = painter.layout_no_wrap(context.time_unit().to_owned(), font, context.tokens.weak);
         let rect = Align2::RIGHT_BOTTOM.anchor_size(at, unit.size());
-        // Curves and the cursor pass behind it.
+        // SeriesCache and the cursor pass behind it.
         painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, context.tokens.well.gamma_multiply(0.75));
         let at = rect.min;
         painter.galley(at, unit, context.tokens.weak);

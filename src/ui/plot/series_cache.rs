@@ -6,6 +6,7 @@
 //!
 //! Values of a logarithmic axis are stored as log10; values that are not above 0 have no place there and are counted.
 
+use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,12 +15,12 @@ use egui_plot::PlotPoint;
 use crate::math::spike::{Dip, Spike};
 use crate::run::{Block, History, Metric, Row};
 
-pub use super::series_id::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, Source, eigenvalues, output};
+pub use super::series_id::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, SeriesId, eigenvalues, output};
 
 /// A curve and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    pub source: Source,
+    pub source: SeriesId,
     pub log: bool,
 }
 
@@ -77,53 +78,59 @@ pub struct Window {
 }
 
 /// One reaction per switch, and the version of the record it was taken from.
-type Versioned<T> = (Vec<Option<T>>, usize);
+type Versioned<T> = (Arc<[Option<T>]>, usize);
 
-/// All curves of one record.
+/// All curves of one record. Views share it: what is not known yet is read while they draw.
 #[derive(Debug, Default)]
-pub struct Curves {
-    curves: HashMap<Key, Curve>,
+pub struct SeriesCache {
+    curves: RefCell<HashMap<Key, Curve>>,
     /// With the version of the record that they were computed from, see [`settled`].
-    spikes: HashMap<(Block, Metric), Versioned<Spike>>,
-    dips: HashMap<Block, Versioned<Dip>>,
-    layers: HashMap<usize, Versioned<Spike>>,
-    epochs: Vec<f64>,
+    spikes: RefCell<HashMap<(Block, Metric), Versioned<Spike>>>,
+    dips: RefCell<HashMap<Block, Versioned<Dip>>>,
+    layers: RefCell<HashMap<usize, Versioned<Spike>>>,
+    epochs: RefCell<Vec<f64>>,
 }
 
-impl Curves {
+impl SeriesCache {
     /// The part of a curve in view; the same allocation as long as nothing changed.
-    pub fn visible(&mut self, history: &History, key: Key, window: Window) -> Arc<Visible> {
-        let curve = self.curves.entry(key).or_default();
+    pub fn visible(&self, history: &History, key: Key, window: Window) -> Arc<Visible> {
+        let mut curves = self.curves.borrow_mut();
+        let curve = curves.entry(key).or_default();
         curve.read(history, key);
         curve.show(window)
     }
 
     /// The epochs of the kept snapshots, in order; side by side, because a strip of them is drawn in every frame.
-    pub fn snapshot_epochs(&mut self, history: &History) -> &[f64] {
+    pub fn snapshot_epochs(&self, history: &History) -> Ref<'_, [f64]> {
         let snapshots = history.snapshots();
-        let known = self.epochs.len();
-        let same = known <= snapshots.len() && (known == 0 || snapshots[known - 1].row.epoch == self.epochs[known - 1]);
+        let mut epochs = self.epochs.borrow_mut();
+        let known = epochs.len();
+        let same = known <= snapshots.len() && (known == 0 || snapshots[known - 1].row.epoch == epochs[known - 1]);
         if !same {
-            self.epochs.clear();
+            epochs.clear();
         }
-        self.epochs.extend(snapshots[self.epochs.len()..].iter().map(|snapshot| snapshot.row.epoch));
-        &self.epochs
+        let fresh = epochs.len();
+        epochs.extend(snapshots[fresh..].iter().map(|snapshot| snapshot.row.epoch));
+        drop(epochs);
+        Ref::map(self.epochs.borrow(), Vec::as_slice)
     }
 
     /// The value of a curve at or last before an epoch (as stored: log10 on a logarithmic axis).
     pub fn value_at(&self, key: Key, epoch: f64) -> Option<f64> {
-        let points = &self.curves.get(&key)?.points;
+        let curves = self.curves.borrow();
+        let points = &curves.get(&key)?.points;
         let after = points.partition_point(|point| point.x <= epoch);
         points.get(after.checked_sub(1)?).map(|point| point.y)
     }
 
     /// Least and greatest value of a curve in view and up to an eighth of it around, as it was last read: while the window is
     /// zoomed a little in every frame, the axis of many curves stands.
-    pub fn span(&mut self, key: Key, window: Window) -> Option<(f64, f64)> {
+    pub fn span(&self, key: Key, window: Window) -> Option<(f64, f64)> {
         let step = (0.125 * (window.to - window.from)).log2().floor().exp2();
         let (from, to) = ((window.from / step).floor() * step, (window.to / step).ceil() * step);
         let window = Window { from, to, ..window };
-        let curve = self.curves.get_mut(&key)?;
+        let mut curves = self.curves.borrow_mut();
+        let curve = curves.get_mut(&key)?;
         if curve.seen.is_none_or(|seen| (seen.0, seen.1) != (window, curve.generation)) {
             let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
             let span = curve.span(from, end(&curve.points, window));
@@ -133,46 +140,49 @@ impl Curves {
     }
 
     /// [`History::spikes`], computed again only while the last switch can still change it.
-    pub fn spikes(&mut self, history: &History, block: Block, metric: Metric) -> &[Option<Spike>] {
-        let known = self.spikes.entry((block, metric)).or_insert_with(|| (Vec::new(), usize::MAX));
+    pub fn spikes(&self, history: &History, block: Block, metric: Metric) -> Arc<[Option<Spike>]> {
+        let mut spikes = self.spikes.borrow_mut();
+        let known = spikes.entry((block, metric)).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
         if known.1 != version {
-            *known = (history.spikes(block, metric), version);
+            *known = (history.spikes(block, metric).into(), version);
         }
-        &known.0
+        Arc::clone(&known.0)
     }
 
     /// The spike of each layer at the last switch, on the probes of a task, in the order of the forward pass; likewise.
-    pub fn layer_spikes(&mut self, history: &History, task: usize) -> &[Option<Spike>] {
-        let known = self.layers.entry(task).or_insert_with(|| (Vec::new(), usize::MAX));
+    pub fn layer_spikes(&self, history: &History, task: usize) -> Arc<[Option<Spike>]> {
+        let mut layers = self.layers.borrow_mut();
+        let known = layers.entry(task).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
         if known.1 != version {
             let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
             let of_layer = |place: usize| {
                 let &(start, switch, end) = history.switches().last()?;
-                let source = Source::Layer(task, place, OfLayer::Velocity);
+                let source = SeriesId::Layer(task, place, OfLayer::Velocity);
                 let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
                 let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
                 crate::math::spike::spike(&series, start, switch, end)
             };
             *known = ((0..count).map(of_layer).collect(), version);
         }
-        &known.0
+        Arc::clone(&known.0)
     }
 
     /// [`History::dips`], likewise.
-    pub fn dips(&mut self, history: &History, block: Block) -> &[Option<Dip>] {
-        let known = self.dips.entry(block).or_insert_with(|| (Vec::new(), usize::MAX));
+    pub fn dips(&self, history: &History, block: Block) -> Arc<[Option<Dip>]> {
+        let mut dips = self.dips.borrow_mut();
+        let known = dips.entry(block).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::DIP_EPOCHS);
         if known.1 != version {
-            *known = (history.dips(block), version);
+            *known = (history.dips(block).into(), version);
         }
-        &known.0
+        Arc::clone(&known.0)
     }
 }
 
 /// All values of a curve as they were measured: (epoch, value), not thinned, and no logarithms.
-pub fn series(history: &History, source: Source) -> Vec<(f64, f64)> {
+pub fn series(history: &History, source: SeriesId) -> Vec<(f64, f64)> {
     let mut curve = Curve::default();
     curve.read(history, Key { source, log: false });
     curve.points.iter().map(|point| (point.x, point.y)).collect()
@@ -210,8 +220,8 @@ impl Curve {
 
     fn read(&mut self, history: &History, key: Key) {
         match key.source {
-            Source::TrainLoss => self.read_losses(history, key),
-            Source::Eigenvalue(block, rank) => {
+            SeriesId::TrainLoss => self.read_losses(history, key),
+            SeriesId::Eigenvalue(block, rank) => {
                 let snapshots = history.snapshots();
                 self.read_rows(
                     snapshots.len(),
@@ -223,7 +233,7 @@ impl Curve {
                     },
                 );
             }
-            Source::Output(by, probe, logit) => {
+            SeriesId::Output(by, probe, logit) => {
                 let snapshots = history.snapshots();
                 let said = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
                 self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, said);
@@ -284,8 +294,8 @@ impl Curve {
         self.last_step = row(len - 1).step;
     }
 
-    fn relative(&mut self, source: Source, row: &Row, value: f64) -> f64 {
-        if !matches!(source, Source::Relative(..)) {
+    fn relative(&mut self, source: SeriesId, row: &Row, value: f64) -> f64 {
+        if !matches!(source, SeriesId::Relative(..)) {
             return value;
         }
         if self.points.is_empty() || self.base == 0.0 {

@@ -6,7 +6,7 @@ use crate::run::{Block, Logits, Metric, Predictor, Row, Snapshot};
 
 /// What a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum SeriesId {
     Metric(Block, Metric),
     /// A metric divided by its value at the last switch (before the first one: by the first value).
     Relative(Block, Metric),
@@ -88,7 +88,7 @@ pub enum OfOptimiser {
     AlignmentCentred,
 }
 
-impl Source {
+impl SeriesId {
     /// Whether it is over a lag, which no switch lies within: its line is broken there.
     pub(crate) fn is_over_lag(self) -> bool {
         matches!(
@@ -175,7 +175,7 @@ impl Source {
 }
 
 /// As exported curves are called; metrics as in `metrics.csv`.
-impl fmt::Display for Source {
+impl fmt::Display for SeriesId {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = |block: Block| match block {
             Block::All => "all".to_owned(),

@@ -10,7 +10,7 @@ use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::settings::checked::Checked;
 use crate::ui::views::context::ViewContext;
 
-/// What is to be said.
+/// A message, what to do next, and how the run can begin again.
 struct Message {
     text: String,
     next: &'static str,
@@ -18,7 +18,7 @@ struct Message {
     again: Again,
 }
 
-/// How the run can begin again from here.
+/// The settings with which the run can begin again.
 #[derive(Clone, Copy)]
 enum Again {
     Not,
@@ -33,7 +33,7 @@ impl Again {
         if checked.problems.is_empty() { Self::Same } else { Self::Not }
     }
 
-    /// After a run that diverged at this rate; the settings have `rate` by now.
+    /// Chooses them after a run that diverged at this rate; the settings have `rate` by now.
     fn after(checked: &Checked, diverged: f64, rate: f64) -> Self {
         match Self::same(checked) {
             Self::Same if rate >= diverged => Self::At(tenth(diverged)),
@@ -42,12 +42,12 @@ impl Again {
     }
 }
 
-/// A tenth, without the digits that only binary numbers have.
+/// Returns a tenth, without the digits that only binary numbers have.
 fn tenth(rate: f64) -> f64 {
     format!("{:.5e}", rate / 10.0).parse().unwrap_or(rate / 10.0)
 }
 
-/// `rate` is the learning rate of the settings.
+/// Draws the banner, if something is to be said; `rate` is the learning rate of the settings.
 pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
     let Some(message) = message(scene, session, checked, rate) else { return };
     let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });

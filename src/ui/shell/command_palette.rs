@@ -20,7 +20,7 @@ const WIDTH: f32 = 460.0;
 /// Rows that are seen at once, where the window is high enough.
 const ROWS: f32 = 14.0;
 
-/// What can be found.
+/// An entry that can be found.
 #[derive(Clone, Copy, Debug)]
 pub enum Entry {
     Command(UserCommand),
@@ -29,7 +29,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// All of them: commands in the order of the menu, then views, then presets: a preset begins another run.
+    /// Returns all of them: commands in the order of the menu, then views, then presets: a preset begins another run.
     pub fn all() -> impl Iterator<Item = Self> {
         let groups = crate::ui::app::commands::Group::ALL.iter().flat_map(|group| group.commands());
         groups.map(Self::Command).chain(View::ALL.into_iter().map(Self::View)).chain(PRESETS.iter().map(Self::Preset))
@@ -43,7 +43,7 @@ impl Entry {
         }
     }
 
-    /// One sentence about it.
+    /// Returns one sentence about it.
     fn about(self) -> &'static str {
         match self {
             Self::Command(command) => command.about().tooltip,
@@ -52,7 +52,7 @@ impl Entry {
         }
     }
 
-    /// At the right of its row: what it is about, and its key.
+    /// Returns what stands at the right of its row: what it is about, and its key.
     fn beside(self, ctx: &Context) -> String {
         match self {
             Self::Command(command) => {
@@ -66,7 +66,7 @@ impl Entry {
         match self {
             Self::Command(command) => actions.user(command),
             Self::Preset(preset) => actions.push(RunAction::Load(preset)),
-            Self::View(view) => actions.push(ViewAction::Bring(view)),
+            Self::View(view) => actions.push(ViewAction::Bring(view.title())),
         }
         // Both are of the page of the run.
         if !matches!(self, Self::Command(_)) {
@@ -74,7 +74,7 @@ impl Entry {
         }
     }
 
-    /// How well it answers what was typed, 0 best; none where it does not.
+    /// Returns how well it answers what was typed, 0 best; none where it does not.
     fn rank(self, query: &str) -> Option<u8> {
         let label = self.label().to_lowercase();
         let words = || query.split_whitespace();
@@ -97,7 +97,7 @@ impl Entry {
     }
 }
 
-/// Those that answer what was typed, the best first; else in their order.
+/// Returns the entries that answer what was typed, the best first; else in their order.
 pub fn found(query: &str) -> Vec<Entry> {
     let query = query.trim().to_lowercase();
     let mut ranked: Vec<(u8, Entry)> = Entry::all().filter_map(|entry| Some((entry.rank(&query)?, entry))).collect();
@@ -105,20 +105,20 @@ pub fn found(query: &str) -> Vec<Entry> {
     ranked.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// The field in which one types.
+/// Returns the id of the field in which one types.
 fn field_id() -> egui::Id {
     egui::Id::unique("find a command")
 }
 
-/// The palette as it stands open or closed.
+/// The state of the palette: whether it is open, what was typed, and which row is chosen.
 #[derive(Default)]
-pub struct Palette {
+pub struct CommandPalette {
     open: bool,
     query: String,
     chosen: usize,
 }
 
-impl Palette {
+impl CommandPalette {
     /// Opens it with nothing typed, or closes it.
     pub fn toggle(&mut self) {
         *self = Self { open: !self.open, ..Self::default() };
@@ -159,7 +159,7 @@ impl Palette {
         }
     }
 
-    /// Field, list, and what the chosen one does; whether something was chosen, or nothing is to be.
+    /// Draws field and list, and pushes what the chosen entry does; whether something was chosen, or nothing is to be.
     fn contents(
         &mut self,
         ui: &mut Ui,

@@ -21,7 +21,7 @@ impl FolderDialog {
         Self::wait(rfd::AsyncFileDialog::new().set_title(title).pick_folder(), wake)
     }
 
-    /// The same of a file whose name ends so.
+    /// Opens a dialog for a file whose name ends so.
     pub fn file(title: &str, ending: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
         let dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(ending, &[ending]);
         Self::wait(dialog.pick_file(), wake)
@@ -34,7 +34,7 @@ impl FolderDialog {
         Ok(Self { answer: wait(asked, |path| path, wake)? })
     }
 
-    /// The answer, once: `Some(None)` when nothing was chosen.
+    /// Returns the answer, once: `Some(None)` when nothing was chosen.
     pub fn poll(&self) -> Option<Option<PathBuf>> {
         match self.answer.try_recv() {
             Ok(folder) => Some(folder),

@@ -13,23 +13,23 @@ pub(crate) mod top_bar;
 use egui::{Context, ViewportCommand};
 
 use super::app::commands::UserCommand;
-use super::app::shortcuts::Waiting;
+use super::app::shortcuts::PendingInput;
 use super::kit::perf_stats::PerfStats;
-use super::shell::command_palette::Palette;
+use super::shell::command_palette::CommandPalette;
 use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 
-/// What belongs to the window as a whole and to no page: messages, palette, help, keys that wait, and how it closes.
+/// The state of the window as a whole, of no page: messages, palette, help, keys that wait, and how it closes.
 #[derive(Default)]
 pub struct Shell {
     pub toasts: Toasts,
-    pub palette: Palette,
+    pub palette: CommandPalette,
     /// Whether the help page is open.
     pub help: bool,
     /// Whether the banner was closed.
     pub banner_dismissed: bool,
-    /// What was typed and is still to be given to somebody.
-    pub waiting: Waiting,
+    /// Keys and text that are still to be given to somebody.
+    pub pending_input: PendingInput,
     /// The last command that was carried out.
     pub last_command: Option<UserCommand>,
     /// Whether the window closes once all files are written.

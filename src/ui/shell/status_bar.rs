@@ -8,7 +8,7 @@ use crate::ui::kit::perf_stats::{FrameTimes, Memory};
 use crate::ui::kit::theme;
 use crate::ui::views::context::ViewContext;
 
-/// `film`: how much of an animation is made. Returns whether it is to be given up.
+/// Draws the status bar; `film` is how much of an animation is made. Returns whether that is to be given up.
 pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
     let tokens = scene.tokens;
     let mut cancel = false;
@@ -62,7 +62,7 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
     cancel
 }
 
-/// What a snapshot takes: for how long training stood still, and of what parts that is made.
+/// Draws what a snapshot takes: for how long training stood still, and of what parts that is made.
 fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
@@ -101,7 +101,7 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     });
 }
 
-/// The newest note; all of them under the pointer.
+/// Draws the newest note; all of them under the pointer.
 fn notes(ui: &mut Ui, scene: &ViewContext<'_>) {
     let notes = scene.history.notes();
     let Some(last) = notes.iter().rev().find(|note| note.warning).or(notes.last()) else { return };

@@ -36,7 +36,7 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, available: &[UserCommand])
     paint(ui, scene, strip);
 }
 
-/// Epoch, step and task at the cursor.
+/// Draws epoch, step and task at the cursor.
 fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
     let painter = ui.painter();
     let tokens = scene.tokens;
@@ -59,7 +59,7 @@ fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
     painter.text(pos2(rect.left(), rect.bottom() - 7.0), Align2::LEFT_CENTER, step, theme::note(), tokens.weak);
 }
 
-/// A word while the run is followed; as soon as it is not, a button that cannot be overlooked.
+/// Draws a word while the run is followed; as soon as it is not, a button that cannot be overlooked.
 fn follow_button(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     let command = UserCommand::Follow;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::right_to_left(egui::Align::Center)));
@@ -116,7 +116,7 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     }
 }
 
-/// Number and, where there is room, name of a task, below its part of the strip.
+/// Draws number and, where there is room, name of a task, below its part of the strip.
 fn name(painter: &egui::Painter, scene: &ViewContext<'_>, field: Rect, task: usize, bottom: f32) {
     let known = scene.info().and_then(|info| info.tasks.get(task - 1));
     let text = known.map_or_else(|| format!("{task}"), |known| format!("{task}  {}", known.name));
@@ -127,12 +127,12 @@ fn name(painter: &egui::Painter, scene: &ViewContext<'_>, field: Rect, task: usi
     painter.galley(at, galley, scene.tokens.weak);
 }
 
-/// A tick for each snapshot, where there is room: one mesh, because there may be hundreds.
+/// Draws a tick for each snapshot, where there is room: one mesh, because there may be hundreds.
 fn ticks(painter: &egui::Painter, scene: &mut ViewContext<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
     let colour = scene.tokens.card.gamma_multiply(0.8);
     let mut mesh = Mesh::default();
     let mut last = f32::NEG_INFINITY;
-    for &epoch in scene.curves.snapshot_epochs(scene.history) {
+    for &epoch in scene.curves.snapshot_epochs(scene.history).iter() {
         let at = x(epoch).round();
         if at - last >= 3.0 && rect.x_range().contains(at) {
             mesh.add_colored_rect(Rect::from_x_y_ranges(at..=at + 1.0, (bottom - 5.0)..=bottom), colour);

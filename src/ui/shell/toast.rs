@@ -15,7 +15,7 @@ pub struct Toast {
     pub buttons: Vec<(&'static str, ToastButton)>,
 }
 
-/// What a button of a message does.
+/// The effect of a button of a message.
 #[derive(Clone, Debug)]
 pub enum ToastButton {
     /// Show this file or folder in the system's file manager.

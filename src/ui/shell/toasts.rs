@@ -16,7 +16,7 @@ use crate::ui::overlays::action::OverlayAction;
 
 /// So many at most; the oldest goes first.
 const MOST: usize = 4;
-/// How long one stays that tells of a success.
+/// Time that a message of a success stays.
 const STAY: Duration = Duration::from_secs(8);
 const WIDTH: f32 = 340.0;
 
@@ -39,7 +39,7 @@ impl Toasts {
         }
     }
 
-    /// What is shown, the newest last.
+    /// Returns what is shown, the newest last.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(toast, _)| toast.text.as_str())
     }

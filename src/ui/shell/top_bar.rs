@@ -63,7 +63,7 @@ pub fn show(
     });
 }
 
-/// The switch between the run and the studies.
+/// Draws the switch between the run and the studies.
 fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
     let key = ui.ctx().format_shortcut(&UserCommand::Page.about().key);
     let run = format!("One run, live ({key})");
@@ -140,7 +140,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
 }
 
-/// All commands, by what they are about, with their keys; those that are on are marked.
+/// Draws the menu: all commands by topic, with their keys; those that are on are marked.
 fn menu(ui: &mut Ui, actions: &mut Actions, commands: (&[UserCommand], &[UserCommand])) {
     let entries = |ui: &mut Ui| {
         ui.set_width(190.0);
@@ -168,7 +168,7 @@ fn entry(ui: &mut Ui, actions: &mut Actions, (available, on): (&[UserCommand], &
     }
 }
 
-/// Which theme is chosen, and how large everything is.
+/// Draws which theme is chosen, and how large everything is.
 fn looks(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let mut theme = ui.ctx().options(|options| options.theme_preference);
@@ -182,7 +182,7 @@ fn looks(ui: &mut Ui) {
     });
 }
 
-/// What was opened, in words.
+/// Says what was opened.
 fn opened(session: Option<&Session>) -> String {
     let Some((session, opened)) = session.and_then(|session| Some((session, session.opened.as_ref()?))) else {
         return String::new();
@@ -193,7 +193,7 @@ fn opened(session: Option<&Session>) -> String {
     format!("{} · {seen}", opened.name)
 }
 
-/// Where the run stands, in words.
+/// Draws where the run stands, in words.
 fn state(ui: &mut Ui, scene: &ViewContext<'_>, session: Option<&Session>) {
     let tokens = scene.tokens;
     let history = scene.history;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use egui::{Align, CursorIcon, FontId, Layout, Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 use egui_plot::{PlotPoint, PlotTransform};
 
+use super::cards::Cards;
+use super::chart;
 use super::learning_picture::{Extra, extra, main};
 use super::picture::Picture;
-use super::{Cards, chart};
 use crate::analysis::{ErrorKind, Fitted, Learnt};
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::kit::widgets::{Card, card_titled, segments};

@@ -5,9 +5,11 @@
 //! from there. The page knows nothing of the live run, which goes on beside it.
 
 pub(crate) mod action;
+mod cards;
 mod chart;
 mod chosen;
 mod draft;
+pub(super) mod layout;
 mod learning;
 mod learning_picture;
 mod list;
@@ -16,16 +18,13 @@ mod panels;
 mod picture;
 mod print;
 mod results;
+mod results_panel;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{CentralPanel, Frame, Margin, Panel, Ui};
-
-use super::app::action_queue::Actions;
 use super::app::session::BUDGET;
-use super::kit::theme::Tokens;
 use super::shell::folder_dialog::FolderDialog;
 use crate::analysis::Learnt;
 use crate::analysis::comparison::Comparison;
@@ -36,10 +35,10 @@ use crate::worker::{DeviceChoice, Waker};
 
 use crate::ui::study::action::StudyAction;
 
+pub use cards::{CardExport, Cards};
 pub use draft::{Draft, Which};
 pub use learning::Worked;
 pub use panels::PanelKind;
-pub use print::{CardOrder, Cards};
 
 /// Starts a study service; the closure wakes the window. A test or a bench hands in its own.
 pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;
@@ -339,28 +338,5 @@ impl StudyPage {
             let text = "Cancelled: what is done stays, and Start goes on from there".to_owned();
             self.notice = Some(Notice { text, is_error: false });
         }
-    }
-
-    /// Draws the page below the bar; `flops` is the speed of the live run, if known, `foot` draws below the panel at the left.
-    pub fn show(
-        &mut self,
-        ui: &mut Ui,
-        actions: &mut Actions,
-        run: &Spec,
-        flops: Option<f64>,
-        foot: impl FnOnce(&mut Ui, &mut Actions),
-    ) {
-        let tokens = Tokens::of(ui);
-        let frame = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
-        // For the back row only what was found, once there is something.
-        let presents = self.cards.thick > 1.0 && self.results.any();
-        if !presents {
-            Panel::left("study").frame(frame).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
-                foot(ui, actions);
-                panel::show(ui, self, actions, run, flops);
-            });
-        }
-        let ground = Frame::new().fill(tokens.ground).inner_margin(Margin::same(6));
-        CentralPanel::default().frame(ground).show(ui, |ui| results::show(ui, self, actions));
     }
 }

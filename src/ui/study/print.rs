@@ -1,61 +1,23 @@
-//! A card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
+//! Draws a card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
 
-use egui::{RichText, Ui, Vec2, vec2};
+use egui::{RichText, Ui, vec2};
 
 use super::picture::Picture;
-use super::results::{legend, names};
+use super::results_panel::{legend, names};
 use super::{StudyPage, chart};
-use crate::ui::export::action::What;
-use crate::ui::export::menu::{Chosen, menu};
-use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::kit::data_table::{Cell, DataTable};
 use crate::ui::kit::widgets::{Card, card_titled};
 use crate::ui::kit::{
     theme,
     theme::{GRID, Tokens},
 };
 
-/// A card to be exported, as large as it stands on the page.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CardOrder {
-    pub title: &'static str,
-    pub size: Vec2,
-    pub what: What,
-}
-
-/// What the window tells the cards of the page, and what they ask.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cards {
-    /// How much thicker curves are than usual.
-    pub thick: f32,
-    /// Whether exported pictures have a light ground.
-    pub light: bool,
-    /// What is to be exported.
-    pub asked: Option<CardOrder>,
-}
-
-impl Default for Cards {
-    fn default() -> Self {
-        Self { thick: 1.0, light: true, asked: None }
-    }
-}
-
-impl Cards {
-    /// Draws the sign by which the card with this title, of this size, is exported.
-    pub fn export(&mut self, header: &mut Ui, title: &'static str, size: Vec2) {
-        match menu(header, title, true, self.light) {
-            Some(Chosen::Export(what)) => self.asked = Some(CardOrder { title, size, what }),
-            Some(Chosen::Light) => self.light = !self.light,
-            None => {}
-        }
-    }
-}
-
 /// Height of the line that says which colour is which value.
 const LINE: f32 = 20.0;
 
 impl StudyPage {
     /// Draws the card with this title alone, as large as the ui; its numbers, if there is such a card.
-    pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<Sheet> {
+    pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<DataTable> {
         let tokens = Tokens::of(ui);
         let rect = ui.available_rect_before_wrap();
         let runs = self.results.comparison().cloned();
@@ -82,8 +44,8 @@ impl StudyPage {
 }
 
 /// The points of each run. Against the axis these are its values, else epochs since the switch.
-fn sheet(picture: &Picture) -> Sheet {
-    let mut sheet = Sheet::default();
+fn sheet(picture: &Picture) -> DataTable {
+    let mut sheet = DataTable::default();
     sheet.head(["run", if picture.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);
     for target in &picture.targets {
         for point in &target.points {

@@ -1,24 +1,13 @@
-//! The right part of the study page: how the study stands in words, the legend of its values, and the picture.
-//!
-//! Nothing, waiting, running, finished and failed each have words of their own that say what to do next.
+//! What the finished runs of a study show together, and the pictures that were last made of it.
 
 use std::sync::Arc;
 
-use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder, pos2, vec2};
-
-use super::action::StudyAction;
-use super::learning::{self, Learning, Worked};
-use super::panels::{PanelKind, Style};
-use super::picture::{self, Picture, View};
-use super::{Busy, State, StudyPage, chart};
+use super::learning::{Learning, Worked};
+use super::panels::PanelKind;
+use super::picture::{Picture, View};
 use crate::analysis::Learnt;
 use crate::analysis::comparison::Comparison;
-use crate::ui::app::action_queue::Actions;
-use crate::ui::kit::widgets::{Card, card_titled, choose};
-use crate::ui::kit::{
-    theme,
-    theme::{GRID, ROW, Tokens},
-};
+use crate::ui::kit::theme::Tokens;
 
 /// The comparison and what was last worked out from it.
 #[derive(Default)]
@@ -27,9 +16,9 @@ pub struct Results {
     /// Of a study of learners.
     pub(super) learning: Learning,
     /// What the user has chosen to see; until then, what all runs have.
-    chosen: Option<Shown>,
+    pub(super) chosen: Option<Shown>,
     /// Whose curves are aligned at a switch: the place of a series.
-    series: usize,
+    pub(super) series: usize,
     drawn: Option<Drawn>,
 }
 
@@ -111,224 +100,5 @@ impl Results {
             self.drawn = Some(Drawn { of, pictures });
         }
         self.drawn.as_ref().map_or(&[], |drawn| &drawn.pictures)
-    }
-}
-
-/// Draws the right part of the page.
-pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
-    let tokens = Tokens::of(ui);
-    let runs = page.results.comparison().filter(|runs| runs.finished() > 0).map(Arc::clone);
-    let rect = ui.available_rect_before_wrap();
-    let (head, body) = rect.split_top_bottom_at_y(rect.top() + 26.0);
-    let mut ui_head = ui
-        .new_child(UiBuilder::new().max_rect(head).id_salt("study head").layout(Layout::right_to_left(Align::Center)));
-    tools(&mut ui_head, page, actions, runs.as_deref());
-    let left = ui_head.available_rect_before_wrap();
-    let (text, colour) = page.in_words(tokens);
-    let mut ui_words = ui_head.new_child(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)));
-    ui_words.add_space(GRID);
-    ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
-    if page.results.learning.learnt().is_some() {
-        if let Some(place) =
-            learning::show(ui, &mut page.results.learning, body.with_min_y(body.top() + GRID), &mut page.cards)
-        {
-            actions.push(StudyAction::OpenRun(place));
-        }
-        return;
-    }
-    let Some(runs) = runs else {
-        empty(ui, page, body);
-        return;
-    };
-    let (strip, grid) = body.split_top_bottom_at_y(body.top() + 20.0);
-    legend(ui, page.results.shown(&runs), &runs, strip.shrink2(vec2(GRID, 0.0)));
-    panels(ui, page, &runs, grid.with_min_y(grid.top() + GRID));
-}
-
-/// Which switch, and the figures as files.
-fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<&Comparison>) {
-    ui.spacing_mut().item_spacing.x = 2.0 * GRID;
-    let learns = page.results.learning.learnt().is_some();
-    if runs.is_none() && !learns {
-        return;
-    }
-    let free = page.drawing.is_none();
-    let hover = if learns {
-        "Draws learning.svg, of all that is done, into the folder “figures” of the study"
-    } else {
-        "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study"
-    };
-    let tokens = Tokens::of(ui);
-    let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
-    if ui.add_enabled(free, button).on_hover_text(hover).clicked() {
-        actions.push(StudyAction::DrawFigures);
-    }
-    let Some(runs) = runs else { return };
-    let mut shown = page.results.shown(runs);
-    let mut options: Vec<(Shown, String)> =
-        (0..runs.switches()).map(|switch| (Shown::Switch(switch), format!("switch {}", switch + 1))).collect();
-    options.push((Shown::Run, "whole run".to_owned()));
-    if options.len() > 1 {
-        let options: Vec<(Shown, &str)> = options.iter().map(|(shown, name)| (*shown, name.as_str())).collect();
-        if choose(ui, "What is shown", &mut shown, &options) {
-            page.results.chosen = Some(shown);
-        }
-    }
-    if let (true, Shown::Switch(_)) = (runs.has_series(), shown) {
-        let options: Vec<(usize, &str)> = runs.series.iter().map(|series| series.name.as_str()).enumerate().collect();
-        choose(ui, "Series whose curves are shown", &mut page.results.series, &options);
-    }
-}
-
-/// The series and the values of the axis with their colours, in what room there is.
-pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
-    let tokens = Tokens::of(ui);
-    let painter = ui.painter().with_clip_rect(rect);
-    let y = rect.center().y;
-    let write = |x: f32, text: &str, colour: Color32| {
-        let galley = painter.layout_no_wrap(text.to_owned(), theme::note(), colour);
-        let width = galley.size().x;
-        painter.galley(pos2(x, y - galley.size().y / 2.0), galley, colour);
-        width
-    };
-    let mut entries: Vec<(&str, Color32, bool)> = Vec::new();
-    for (place, series) in runs.series.iter().enumerate() {
-        entries
-            .extend(picture::series_ink(runs, place, tokens).map(|(ink, broken)| (series.name.as_str(), ink, !broken)));
-    }
-    // Where colours are those of series, those of values are in the aligned curves only.
-    if entries.is_empty() || shown != Shown::Run {
-        let value = |(place, value)| (value, picture::value(runs, place, tokens), true);
-        entries.extend(runs.values.iter().map(|value| value.text.as_str()).enumerate().map(value));
-    }
-    let mut x = rect.left() + write(rect.left(), &runs.axis, tokens.weak) + 12.0;
-    for (name, colour, full) in entries {
-        if x > rect.right() - 60.0 {
-            write(x, "…", tokens.weak);
-            break;
-        }
-        if full {
-            painter.circle_filled(pos2(x + 4.0, y), 4.0, colour);
-        } else {
-            painter.circle_stroke(pos2(x + 4.0, y), 3.5, egui::Stroke::new(1.2, colour));
-        }
-        x += 12.0 + write(x + 12.0, name, tokens.text) + 14.0;
-    }
-    let many = shown != Shown::Run && runs.finished() > picture::MOST_LINES;
-    if many && x < rect.right() - 200.0 {
-        write(x, &format!("more than {} runs: means and bands only", picture::MOST_LINES), tokens.weak);
-    }
-}
-
-fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
-    let tokens = Tokens::of(ui);
-    let gap = 1.5 * GRID;
-    let StudyPage { results, cards, .. } = page;
-    let pictures = results.pictures(runs, tokens);
-    let across = match pictures.len() {
-        0 | 1 => 1,
-        2 | 4 => 2,
-        _ => 3,
-    };
-    let down = pictures.len().div_ceil(across).max(1);
-    let size =
-        (rect.size() - vec2((across - 1) as f32 * gap, (down - 1) as f32 * gap)) / vec2(across as f32, down as f32);
-    for (place, (kind, picture)) in pictures.iter().enumerate() {
-        let (column, row) = ((place % across) as f32, (place / across) as f32);
-        let min = (rect.min + vec2(column * (size.x + gap), row * (size.y + gap))).round();
-        let Card { mut header, mut body } =
-            card_titled(ui, Rect::from_min_size(min, size.floor()), kind.title(), kind.unit(), &kind.help(), |ui| {
-                ui.label(RichText::new(kind.title()).size(theme::TITLE).color(tokens.text));
-            });
-        cards.export(&mut header, kind.title(), size.floor());
-        names(&mut header, picture);
-        chart::show(&mut body, kind.title(), picture, cards.thick);
-    }
-}
-
-/// What each line of a panel is called, where there are several.
-pub(super) fn names(ui: &mut Ui, picture: &Picture) {
-    let tokens = Tokens::of(ui);
-    let rect = ui.available_rect_before_wrap();
-    let mut x = rect.right();
-    for (name, style) in picture.legend.iter().rev() {
-        let galley = ui.painter().layout_no_wrap((*name).to_owned(), FontId::proportional(9.5), tokens.weak);
-        let left = x - galley.size().x - 20.0;
-        if left < rect.left() {
-            break;
-        }
-        let colour = if *style == Style::Control { tokens.weak.gamma_multiply(0.7) } else { tokens.text };
-        let at = pos2(left + 7.0, rect.center().y);
-        if *style == Style::Main {
-            ui.painter().circle_filled(at, 3.0, colour);
-        } else {
-            ui.painter().circle_stroke(at, 2.4, egui::Stroke::new(1.0, colour));
-        }
-        ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
-        x = left;
-    }
-}
-
-/// What stands where there is no picture yet.
-fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
-    let tokens = Tokens::of(ui);
-    ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
-    let (title, next) = match &page.work {
-        Some((Busy::Looking, _)) => ("Reading the folder…", ""),
-        Some((Busy::Running, _)) => ("The first runs are training", "Each appears here as soon as it has ended"),
-        Some((Busy::Cancelling, _)) => ("Cancelling…", ""),
-        None if page.refusal.is_some() => ("This folder cannot take the study", "Choose another one at the left"),
-        None if !page.plan.problems.is_empty() => ("This study cannot start", "What is wrong stands at the left"),
-        None => ("No run of this study has finished yet", "Press Start study; what is done is kept in its folder"),
-    };
-    let write = |y: f32, text: &str, size: f32, colour| {
-        ui.painter().text(pos2(rect.center().x, y), Align2::CENTER_CENTER, text, FontId::proportional(size), colour);
-    };
-    write(rect.center().y - ROW, title, theme::HEADING, tokens.text);
-    write(rect.center().y + GRID, next, theme::BODY, tokens.weak);
-    write(rect.center().y + ROW + GRID, page.draft.about(), theme::BODY, tokens.weak);
-}
-
-impl StudyPage {
-    /// How the study stands, in one sentence.
-    fn in_words(&self, tokens: &Tokens) -> (String, Color32) {
-        if let Some(refusal) = &self.refusal {
-            return (refusal.clone(), tokens.error);
-        }
-        if let Some(notice) = &self.notice {
-            return (notice.text.clone(), if notice.is_error { tokens.error } else { tokens.text });
-        }
-        if let (Some(problem), false) = (self.plan.problems.first(), self.is_running()) {
-            return (format!("This study cannot start: {}", problem.message), tokens.error);
-        }
-        let Some(opened) = &self.opened else { return (String::new(), tokens.weak) };
-        let count = |of: fn(&State) -> bool| opened.states.iter().filter(|state| of(state)).count();
-        let ended = count(|state| matches!(state, State::Ended(_)));
-        let diverged = count(|state| matches!(state, State::Ended(told) if told.diverged));
-        let failed = count(|state| matches!(state, State::Failed(_)));
-        let all = opened.states.len();
-        let mut text = match &self.work {
-            Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
-            Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
-            _ if ended == all => {
-                format!("All {all} runs are done; the table is {}", self.plan.out.join(crate::storage::TABLE).display())
-            }
-            _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
-            _ => format!("{all} runs to do"),
-        };
-        if let (Some((Busy::Running, _)), Some(left)) = (&self.work, opened.progress.seconds_left()) {
-            text += &format!(", about {} left", crate::ui::kit::format::duration(left));
-        }
-        if diverged > 0 {
-            text += &format!("; {diverged} diverged, and are not in the picture");
-        }
-        let first = opened.states.iter().find_map(|state| match state {
-            State::Failed(message) => Some(message),
-            _ => None,
-        });
-        if let Some(message) = first {
-            text += &format!("; {failed} failed: {message}");
-        }
-        (text, if diverged + failed > 0 { tokens.warning } else { tokens.text })
     }
 }

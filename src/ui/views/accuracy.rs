@@ -7,11 +7,11 @@ use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::math::forgetting::forgetting;
 use crate::run::{Block, Ending, History, Row, RunState};
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::widgets::segments;
 use crate::ui::kit::{theme, theme::Tokens};
 use crate::ui::plot::legend::{legend, number_legend};
-use crate::ui::plot::series_cache::{Key, Source, Window};
+use crate::ui::plot::series_cache::{Key, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ enum Shown {
     Matrix,
 }
 
-/// The view and its choices.
+/// This view shows accuracy, loss, and the accuracy matrix.
 #[derive(Clone, Default)]
 pub struct AccuracyView {
     shown: Shown,
@@ -76,8 +76,8 @@ impl ViewClass for AccuracyView {
             Shown::Matrix => {
                 let tasks = context.tasks();
                 let history = context.history;
-                if let Some(sheet) = &mut context.sheet {
-                    write(sheet, &matrix_of(history), &tasks);
+                if let Some(table) = &mut context.table {
+                    write(table, &matrix_of(history), &tasks);
                 }
                 matrix(ui, context);
             }
@@ -94,16 +94,16 @@ impl ViewClass for AccuracyView {
 }
 
 fn accuracies(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
-    let of = |block| Key { source: Source::Accuracy(number(block)), log: false };
+    let of = |block| Key { source: SeriesId::Accuracy(number(block)), log: false };
     let mut traces = Trace::of_others(context, of, window);
     for &task in context.tasks().iter().rev() {
         let colour = context.tokens.task(task);
-        let probe = Key { source: Source::Probe(task), log: false };
+        let probe = Key { source: SeriesId::Probe(task), log: false };
         let mut dotted =
             Trace::new(context, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
         (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 1.0, None);
         traces.push(dotted);
-        let masked = Key { source: Source::Masked(task), log: false };
+        let masked = Key { source: SeriesId::Masked(task), log: false };
         let mut dashed =
             Trace::new(context, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
         (dashed.style, dashed.width, dashed.now) = (Style::Dashed, 1.0, None);
@@ -111,7 +111,7 @@ fn accuracies(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
         traces.push(Trace::new(
             context,
             task.to_string(),
-            Key { source: Source::Accuracy(task), log: false },
+            Key { source: SeriesId::Accuracy(task), log: false },
             window,
             colour,
         ));
@@ -126,10 +126,10 @@ fn number(block: Block) -> usize {
 
 fn losses(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
     let grey = context.tokens.faint;
-    let mut train = Trace::new(context, "training", Key { source: Source::TrainLoss, log: true }, window, grey);
+    let mut train = Trace::new(context, "training", Key { source: SeriesId::TrainLoss, log: true }, window, grey);
     train.width = 1.0;
     train.now = None;
-    let of = |block| Key { source: Source::TestLoss(number(block)), log: true };
+    let of = |block| Key { source: SeriesId::TestLoss(number(block)), log: true };
     let mut traces = Trace::of_others(context, of, window);
     traces.push(train);
     for &task in context.tasks().iter().rev() {
@@ -137,7 +137,7 @@ fn losses(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
         traces.push(Trace::new(
             context,
             task.to_string(),
-            Key { source: Source::TestLoss(task), log: true },
+            Key { source: SeriesId::TestLoss(task), log: true },
             window,
             colour,
         ));
@@ -234,12 +234,12 @@ fn paint_cell(ui: &Ui, field: Rect, accuracy: f64, tokens: &Tokens) {
 }
 
 /// A row per task that was trained, a column per task that was tested.
-fn write(sheet: &mut Sheet, matrix: &[MatrixRow], tasks: &[usize]) {
+fn write(table: &mut DataTable, matrix: &[MatrixRow], tasks: &[usize]) {
     let columns = tasks.iter().map(|task| format!("on {task}"));
-    sheet.head(["task", "ended"].map(str::to_owned).into_iter().chain(columns));
+    table.head(["task", "ended"].map(str::to_owned).into_iter().chain(columns));
     for row in matrix {
         let ended = if row.ended { "yes" } else { "no" };
         let values = row.accuracy.iter().map(|&value| value.into());
-        sheet.row([row.task.into(), ended.into()].into_iter().chain(values));
+        table.row([row.task.into(), ended.into()].into_iter().chain(values));
     }
 }

@@ -8,10 +8,10 @@ use super::view::{Needs, ViewClass};
 use crate::run::Metric;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, Source};
+use crate::ui::plot::series_cache::{Key, SeriesId};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
-/// The view and its choices.
+/// This view shows how well the kernel fits the labels.
 pub struct AlignmentView {
     metric: Metric,
 }
@@ -35,7 +35,7 @@ impl ViewClass for AlignmentView {
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
-        let key = |block| Key { source: Source::Metric(block, self.metric), log: false };
+        let key = |block| Key { source: SeriesId::Metric(block, self.metric), log: false };
         let traces = Trace::of_tasks(context, key, window);
         let header = &mut card.header;
         let kinds = [

@@ -25,22 +25,22 @@ const KEPT: usize = 12;
 const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
                 the circle; the preset is.";
 
-/// The view and its choices.
+/// This view shows the kernel of a run on the circle by the angle between two points.
 #[derive(Default)]
 pub struct CircleView {
     /// Divided by Θ(x₀, x₀).
     relative: bool,
-    kept: Vec<Kept>,
+    kept: Vec<EarlierRun>,
 }
 
 /// What is left of a run before.
-struct Kept {
+struct EarlierRun {
     start: Vec<(f64, f64)>,
     end: Vec<(f64, f64)>,
 }
 
 /// One line of the plot.
-struct Drawn {
+struct CircleLine {
     name: &'static str,
     points: Vec<PlotPoint>,
     colour: Color32,
@@ -76,11 +76,11 @@ impl ViewClass for CircleView {
         }
         let from = pane.selection.probe.filter(|&row| row < points.len()).unwrap_or_else(|| origin(&points));
         let lines = lines(context, self, &points, from);
-        if let Some(sheet) = &mut context.sheet {
-            sheet.head(["curve", "angle", "value"]);
+        if let Some(table) = &mut context.table {
+            table.head(["curve", "angle", "value"]);
             for line in &lines {
                 let name = if line.name.is_empty() { "run before" } else { line.name };
-                line.points.iter().for_each(|at| sheet.row([name.into(), at.x.into(), at.y.into()]));
+                line.points.iter().for_each(|at| table.row([name.into(), at.x.into(), at.y.into()]));
             }
         }
         let header = &mut card.header;
@@ -97,17 +97,17 @@ impl ViewClass for CircleView {
         if self.kept.len() == KEPT {
             self.kept.remove(0);
         }
-        self.kept.push(Kept { start, end });
+        self.kept.push(EarlierRun { start, end });
     }
 }
 
-fn lines(context: &ViewContext<'_>, state: &CircleView, points: &[Point], from: usize) -> Vec<Drawn> {
+fn lines(context: &ViewContext<'_>, state: &CircleView, points: &[Point], from: usize) -> Vec<CircleLine> {
     let tokens = context.tokens;
     let drawn = |name, profile: &[(f64, f64)], colour, width, dashed| {
         let at_origin = profile.iter().min_by(|a, b| a.0.abs().total_cmp(&b.0.abs())).map_or(1.0, |point| point.1);
         let scale = if state.relative && at_origin != 0.0 { 1.0 / at_origin } else { 1.0 };
         let points = profile.iter().map(|&(angle, value)| PlotPoint::new(angle, scale * value)).collect();
-        Drawn { name, points, colour, width, dashed }
+        CircleLine { name, points, colour, width, dashed }
     };
     let mut lines = Vec::new();
     for run in &state.kept {
@@ -128,7 +128,7 @@ fn lines(context: &ViewContext<'_>, state: &CircleView, points: &[Point], from: 
 }
 
 /// Names and colours of the lines, as far as there is room.
-fn legend(ui: &mut Ui, lines: &[Drawn]) {
+fn legend(ui: &mut Ui, lines: &[CircleLine]) {
     let rect = ui.available_rect_before_wrap();
     let weak = theme::Tokens::of(ui).weak;
     let painter = ui.painter().with_clip_rect(rect);
@@ -145,7 +145,7 @@ fn legend(ui: &mut Ui, lines: &[Drawn]) {
     }
 }
 
-fn plot(ui: &mut Ui, context: &ViewContext<'_>, lines: &[Drawn], origin: Point) {
+fn plot(ui: &mut Ui, context: &ViewContext<'_>, lines: &[CircleLine], origin: Point) {
     let tokens = context.tokens;
     let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.y);
     let (low, high) = values().fold((0.0f64, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));

@@ -10,14 +10,14 @@ use crate::run::{Block, History, RunInfo, Snapshot};
 use crate::spec::preset;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::RunAction;
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::theme;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::kit::widgets::choose;
-use crate::ui::overlays::Runs;
+use crate::ui::overlays::Overlays;
 use crate::ui::playback::Travel;
 use crate::ui::playback::clock::{Band, Clock};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::plot::series_cache::SeriesCache;
 
 /// The tensor whose part of the kernel is shown alone; none: the whole kernel.
 pub type TensorChoice = Option<Arc<str>>;
@@ -39,18 +39,19 @@ impl Default for Selection {
     }
 }
 
-/// The context of a frame, handed to every view.
+/// The context of a frame, handed to every view: what all of them may read, and what they answer with: actions and, in an export,
+/// their numbers.
 pub struct ViewContext<'a> {
     pub history: &'a History,
     /// The run before this one, without matrices.
     pub reference: Option<&'a History>,
     pub clock: &'a Clock,
     pub travel: &'a Travel,
-    pub forks: &'a mut Forks,
-    pub curves: &'a mut Curves,
-    pub reference_curves: &'a mut Curves,
+    pub forks: &'a Forks,
+    pub curves: &'a SeriesCache,
+    pub reference_curves: &'a SeriesCache,
     /// The runs that lie over this one.
-    pub runs: &'a mut Runs,
+    pub runs: &'a Overlays,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
     /// How much thicker curves are than usual.
@@ -64,7 +65,7 @@ pub struct ViewContext<'a> {
     /// Whether this is a picture that is exported: what threads paint for the window is not there.
     pub paper: bool,
     /// Where this is not the window but an export of numbers: what views write the numbers down in that they draw.
-    pub sheet: Option<Sheet>,
+    pub table: Option<DataTable>,
 }
 
 impl ViewContext<'_> {

@@ -7,10 +7,10 @@ use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::ui::kit::widgets::{choose, segments};
 use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, OfPair, Source};
+use crate::ui::plot::series_cache::{Key, OfPair, SeriesId};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
-/// The view and its choices.
+/// This view shows how much the kernel couples the tasks.
 #[derive(Default)]
 pub struct CouplingView {
     shown: OfPair,
@@ -42,7 +42,7 @@ impl ViewClass for CouplingView {
         let pairs: Vec<(usize, usize)> =
             tasks.iter().filter(|task| self.all || **task == 1).flat_map(|&task| of(task)).collect();
         let trace = |&(task, other): &(usize, usize)| {
-            let key = Key { source: Source::Pair(task, other, self.shown), log: false };
+            let key = Key { source: SeriesId::Pair(task, other, self.shown), log: false };
             let (one, two) = (context.tokens.task(task), context.tokens.task(other));
             // With the first task the other one's colour says which; among others it is one between the two.
             let colour = if task == 1 { two } else { one.lerp_to_gamma(two, 0.5) };

@@ -38,7 +38,7 @@ struct Components {
 /// Row of the picture, 0 the start and 1 now, and step of the snapshot.
 type Key = (usize, u64);
 
-/// The view and its choices.
+/// This view shows the principal components of the kernel of a run on the disk.
 pub struct DiskView {
     shades: Shades,
     components: BackgroundTask<Key, Arc<Snapshot>, Components>,
@@ -95,8 +95,8 @@ impl ViewClass for DiskView {
             return;
         }
         self.ask(context);
-        if let Some(sheet) = &mut context.sheet {
-            sheet.head(["when", "epoch", "component", "eigenvalue", "x", "y", "value"]);
+        if let Some(table) = &mut context.table {
+            table.head(["when", "epoch", "component", "eigenvalue", "x", "y", "value"]);
             for (row, when) in ["start", "now"].into_iter().enumerate() {
                 let Some((epoch, Ok(modes))) = of_row(&self.components, row).map(|found| (found.epoch, &found.modes))
                 else {
@@ -105,7 +105,7 @@ impl ViewClass for DiskView {
                 for (rank, &value) in modes.values().iter().enumerate().take(COMPONENTS) {
                     for (entry, [x, y]) in modes.vector(rank).iter().zip(&points) {
                         let numbers = [value, *x, *y, *entry].map(Cell::from);
-                        sheet.row([when.into(), epoch.into(), (rank + 1).into()].into_iter().chain(numbers));
+                        table.row([when.into(), epoch.into(), (rank + 1).into()].into_iter().chain(numbers));
                     }
                 }
             }

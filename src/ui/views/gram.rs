@@ -18,7 +18,7 @@ use super::pane::Pane;
 use super::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use super::view::{Needs, ViewClass};
 use crate::run::{Row, RunInfo, Snapshot};
-use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::kit::data_table::{Cell, DataTable};
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
@@ -62,7 +62,7 @@ pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64
     }
 }
 
-/// The view and its choices.
+/// This view shows the kernel, or the part of one tensor, as a picture over the probes.
 pub struct GramView {
     mode: Mode,
     sequential: Shades,
@@ -71,14 +71,15 @@ pub struct GramView {
     ranges: HashMap<(Mode, TensorChoice), (f64, f64)>,
     /// The matrices that were last unpacked, by step and tensor: that at the cursor and that at the last switch.
     unpacked: [Option<Unpacked>; 2],
-    drawn: Option<Drawn>,
+    drawn: Option<MatrixTexture>,
     atlas: Option<Atlas>,
 }
 
 /// Step, tensor, and its matrix.
 type Unpacked = (u64, Arc<str>, Arc<[f64]>);
 
-struct Drawn {
+/// The texture of the picture, and what it was made from.
+struct MatrixTexture {
     texture: TextureHandle,
     key: (u64, Option<u64>, Mode, TensorChoice, bool),
     /// Entries that are not numbers.
@@ -188,7 +189,7 @@ impl ViewClass for GramView {
         };
         let at_switch = context.at_switch().filter(|before| before.gram.len() == n * n);
         let before = at_switch.as_ref().and_then(|before| self.matrix(1, before, chosen, n));
-        let shown = Shown {
+        let shown = ShownMatrix {
             row: &snapshot.row,
             matrix: &matrix,
             before: before.as_deref(),
@@ -196,9 +197,9 @@ impl ViewClass for GramView {
             of: chosen.clone(),
             n,
         };
-        if let Some(sheet) = &mut context.sheet {
+        if let Some(table) = &mut context.table {
             let value = |row, column| entry(self.mode, shown.matrix, shown.before, n, row, column);
-            write(sheet, info, value);
+            write(table, info, value);
         }
         let place = matrix_rect(ui.available_rect_before_wrap());
         draw_matrix(ui, place, context, self, &shown);
@@ -232,7 +233,7 @@ impl ViewClass for GramView {
 }
 
 /// What the picture is of.
-struct Shown<'a> {
+struct ShownMatrix<'a> {
     row: &'a Row,
     /// Row-major [n, n].
     matrix: &'a [f64],
@@ -261,7 +262,7 @@ fn matrix_rect(rect: Rect) -> Rect {
     Rect::from_min_size(pos2((room.left() + (room.width() - side) / 2.0).round(), room.top()), Vec2::splat(side))
 }
 
-fn draw_matrix(ui: &Ui, place: Rect, context: &ViewContext<'_>, state: &mut GramView, shown: &Shown<'_>) {
+fn draw_matrix(ui: &Ui, place: Rect, context: &ViewContext<'_>, state: &mut GramView, shown: &ShownMatrix<'_>) {
     let (mode, n) = (state.mode, shown.n);
     let key = (shown.row.step, shown.before_step, mode, shown.of.clone(), context.tokens.dark);
     if state.drawn.as_ref().is_none_or(|drawn| drawn.key != key) {
@@ -277,7 +278,9 @@ fn draw_matrix(ui: &Ui, place: Rect, context: &ViewContext<'_>, state: &mut Gram
                 drawn.texture.set(image, options);
                 (drawn.key, drawn.bad) = (key, bad);
             }
-            None => state.drawn = Some(Drawn { texture: ui.ctx().load_texture("gram", image, options), key, bad }),
+            None => {
+                state.drawn = Some(MatrixTexture { texture: ui.ctx().load_texture("gram", image, options), key, bad })
+            }
         }
     }
     if let Some(drawn) = &state.drawn {
@@ -340,7 +343,7 @@ fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
 }
 
 /// Colour bar and what the picture is of.
-fn footer(ui: &mut Ui, place: Rect, context: &ViewContext<'_>, state: &GramView, shown: &Shown<'_>) {
+fn footer(ui: &mut Ui, place: Rect, context: &ViewContext<'_>, state: &GramView, shown: &ShownMatrix<'_>) {
     let range = state.ranges.get(&(state.mode, shown.of.clone())).copied().unwrap_or((0.0, 1.0));
     let bar = Rect::from_min_max(pos2(place.left(), place.bottom() + 9.0), pos2(place.right(), place.bottom() + 21.0));
     let mut below = ui.new_child(egui::UiBuilder::new().max_rect(bar));
@@ -376,7 +379,7 @@ fn hover(
     context: &ViewContext<'_>,
     state: &mut GramView,
     info: &RunInfo,
-    shown: &Shown<'_>,
+    shown: &ShownMatrix<'_>,
 ) -> Option<usize> {
     let response = ui.interact(place, ui.scope_id().with("matrix"), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Kernel: choose a probe by its row"));
@@ -435,12 +438,12 @@ fn placeholder(ui: &Ui, context: &ViewContext<'_>) {
 }
 
 /// Writes a square over the probes, each row after its place, task and class.
-fn write(sheet: &mut Sheet, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
+fn write(table: &mut DataTable, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
     let n = info.probes.len();
     let columns = (1..=n).map(|place| place.to_string());
-    sheet.head(["probe", "task", "class"].map(str::to_owned).into_iter().chain(columns));
+    table.head(["probe", "task", "class"].map(str::to_owned).into_iter().chain(columns));
     let of_row = |row: usize| vec![(row + 1).into(), info.probes[row].task.into(), class(info, info.probes[row].label)];
-    sheet.square(n, value, of_row);
+    table.square(n, value, of_row);
 }
 
 /// The name of a class, or its number where it has none.

@@ -17,7 +17,7 @@ use super::{States, View};
 use crate::run::{Block, History, Snapshot};
 use crate::spec::{DataShape, NetworkSpec};
 use crate::ui::app::commands::UserCommand;
-use crate::ui::export::action::{ExportAction, Order};
+use crate::ui::export::action::ExportAction;
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::widgets::set_paper;
 
@@ -239,7 +239,7 @@ impl Grid {
                 Some(PaneAction::Split(dir)) => panes.split(pane, dir),
                 Some(PaneAction::Close) => panes.close(pane),
                 Some(PaneAction::Export(what)) => {
-                    context.actions.push(ExportAction::View(Order { view: asked.view, size: asked.size, what }));
+                    context.actions.push(ExportAction::View { title: asked.view.title(), size: asked.size, what });
                 }
                 Some(PaneAction::Light) => context.actions.user(UserCommand::LightExports),
                 None => {}

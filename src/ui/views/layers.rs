@@ -11,7 +11,7 @@ use super::view::{Needs, ViewClass};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfLayer, Source};
+use crate::ui::plot::series_cache::{Key, OfLayer, SeriesId};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
 /// Names of more layers than this stand below the header.
@@ -19,7 +19,7 @@ const IN_HEADER: usize = 4;
 /// Of more than this, a small place names the first, the last and the greatest at the cursor only.
 const IN_LINES: usize = 8;
 
-/// The view and its choices.
+/// This view shows a curve for each layer of the network.
 pub struct LayersView {
     shown: OfLayer,
     task: usize,
@@ -61,7 +61,7 @@ impl ViewClass for LayersView {
         let count = names.len();
         let spikes = context.curves.layer_spikes(context.history, self.task).to_vec();
         let trace = |(place, name): (usize, &Arc<str>)| {
-            let key = Key { source: Source::Layer(self.task, place, self.shown), log };
+            let key = Key { source: SeriesId::Layer(self.task, place, self.shown), log };
             let colour = context.tokens.layer(place, count);
             let called = format!("{name}: {}, task {}", self.shown.word(), self.task);
             let ratio = spikes.get(place).copied().flatten().filter(|_| log);

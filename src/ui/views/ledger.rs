@@ -11,13 +11,13 @@ use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Ledger, OldImage, RunInfo, RunState};
 use crate::ui::app::actions::RunAction;
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
-/// The view and its choices.
+/// This view shows which new images move which old ones in one step.
 #[derive(Default)]
 pub struct LedgerView {
     /// Which one, by the step it was taken at; the newest where none was chosen.
@@ -74,8 +74,8 @@ impl ViewClass for LedgerView {
         if choose(header, "Ledger", &mut step, &options) {
             (self.step, self.old) = (Some(step), None);
         }
-        if let Some(sheet) = &mut context.sheet {
-            write(sheet, &ledger, &info);
+        if let Some(table) = &mut context.table {
+            write(table, &ledger, &info);
         }
         let ui = &mut card.body;
         Atlas::update(&mut self.probes, ui, "ledger probes", &info.thumbnails, info.image);
@@ -217,16 +217,16 @@ fn signed(value: f64) -> String {
 }
 
 /// Each old image: what was predicted and measured of its own logit, and the part of each new image in it.
-fn write(sheet: &mut Sheet, ledger: &Ledger, info: &RunInfo) {
+fn write(table: &mut DataTable, ledger: &Ledger, info: &RunInfo) {
     let new = ledger.new_labels.iter().enumerate();
     let columns = new.map(|(place, &label)| {
         let name = info.class_name(label);
         format!("by image {} ({name})", place + 1)
     });
-    sheet.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));
+    table.head(["probe", "class", "predicted", "measured"].map(str::to_owned).into_iter().chain(columns));
     for old in &ledger.old {
         let (predicted, measured) = old.own_change();
         let of_row = [(old.probe + 1).into(), class(info, old.label), predicted.into(), measured.into()];
-        sheet.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
+        table.row(of_row.into_iter().chain(old.by_image.iter().map(|&value| value.into())));
     }
 }

@@ -9,10 +9,10 @@ use super::view::{Needs, ViewClass};
 use crate::run::Logits;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfLogits, Source};
+use crate::ui::plot::series_cache::{Key, OfLogits, SeriesId};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
-/// The view and its choices.
+/// This view shows the kernels of the old and of the new classes' logits.
 pub struct LogitsView {
     shown: OfLogits,
     task: usize,
@@ -46,7 +46,7 @@ impl ViewClass for LogitsView {
         let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
         let (old, new) = (context.tokens.task(old), context.tokens.task(new));
         let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
-            let key = Key { source: Source::Logits(self.task, logits, self.shown), log };
+            let key = Key { source: SeriesId::Logits(self.task, logits, self.shown), log };
             Trace::new(context, name, key, window, colour)
         });
         let ui = &mut card.body;

@@ -8,14 +8,14 @@ use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric};
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfOptimiser, Source};
+use crate::ui::plot::series_cache::{Key, OfOptimiser, SeriesId};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
 /// What the view says of a run that has nothing to show here.
 const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
                 is the kernel itself but for a factor, so take Adam.";
 
-/// The view and its choices.
+/// This view shows the optimiser's kernel beside Θ.
 pub struct OptimiserView {
     shown: OfOptimiser,
     block: Block,
@@ -63,7 +63,7 @@ impl ViewClass for OptimiserView {
             Block::All => context.tokens.text,
             Block::Task(task) => context.tokens.task(task),
         };
-        let key = Key { source: Source::Optimiser(block, self.shown), log };
+        let key = Key { source: SeriesId::Optimiser(block, self.shown), log };
         let mut traces = vec![Trace { width: 1.8, ..Trace::new(context, "J P J′", key, window, own) }];
         let same = match self.shown {
             OfOptimiser::Velocity => Some(Metric::Velocity),
@@ -74,7 +74,7 @@ impl ViewClass for OptimiserView {
             OfOptimiser::Apart => None,
         };
         if let Some(metric) = same {
-            let key = Key { source: Source::Metric(block, metric), log };
+            let key = Key { source: SeriesId::Metric(block, metric), log };
             let theta = Trace::new(context, "Θ", key, window, context.tokens.weak);
             traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
         }

@@ -8,14 +8,14 @@ use super::view::{Needs, ViewClass};
 use crate::run::{Block, Metric, Predictor};
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{legend, number_legend};
-use crate::ui::plot::series_cache::{Key, Of, Source, Window};
+use crate::ui::plot::series_cache::{Key, Of, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
 /// What the view says of a run that has nothing to show here.
 const ABSENT: &str = "This run does not predict. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
                 network is linearised at the start and at each switch and trained beside itself.";
 
-/// The view and its choices.
+/// This view shows what a static kernel predicts beside what the network does.
 pub struct PredictionView {
     of: Of,
     /// Number of the task on whose test images; the first one trained where none was chosen.
@@ -96,7 +96,7 @@ fn traces(context: &mut ViewContext<'_>, of: Of, task: usize, window: Window) ->
             Predictor::RegressionSwitch => ("t = ∞, switch", true),
             Predictor::RegressionInfinite => ("t = ∞, infinite width", true),
         };
-        let key = Key { source: Source::Predicted(by, task, of), log };
+        let key = Key { source: SeriesId::Predicted(by, task, of), log };
         let trace = Trace::new(context, name, key, window, colour(by));
         traces.push(Trace {
             style: if settled { Style::Dashed } else { Style::Solid },
@@ -105,10 +105,10 @@ fn traces(context: &mut ViewContext<'_>, of: Of, task: usize, window: Window) ->
         });
     }
     let own = match of {
-        Of::Accuracy => Some(Source::Accuracy(task)),
-        Of::Masked => Some(Source::Masked(task)),
-        Of::Loss => Some(Source::TestLoss(task)),
-        Of::ProbeLoss => Some(Source::Metric(Block::Task(task), Metric::Loss)),
+        Of::Accuracy => Some(SeriesId::Accuracy(task)),
+        Of::Masked => Some(SeriesId::Masked(task)),
+        Of::Loss => Some(SeriesId::TestLoss(task)),
+        Of::ProbeLoss => Some(SeriesId::Metric(Block::Task(task), Metric::Loss)),
         Of::Gap | Of::ProbeGap => None,
     };
     if let Some(source) = own {

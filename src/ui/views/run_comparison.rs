@@ -17,11 +17,12 @@ use super::pixels::{Shades, colour_bar, picture};
 use super::view::{Needs, ViewClass};
 use crate::storage::Grams;
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{choose, segments, tick};
 use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::overlays::Overlay;
+use crate::ui::overlays::action::OverlayAction;
 
 /// So many Grams of other runs are kept.
 const KEPT: usize = 8;
@@ -30,19 +31,19 @@ const NAME: f32 = 16.0;
 const BAR: f32 = 20.0;
 
 /// Whose Gram, of which step.
-type Place = (u64, u64);
+type GramId = (u64, u64);
 /// A Gram, or why there is none.
 type Matrix = Result<Arc<[f64]>, String>;
 
-/// The view and its choices.
+/// This view shows the kernels of two runs beside each other.
 pub struct RunComparisonView {
     mode: Mode,
     /// Whether both have the same colours.
     same: bool,
     shades: Shades,
     /// Grams that are read from disk.
-    matrices: BackgroundTask<Place, Arc<Grams>, Matrix>,
-    drawn: [Option<Drawn>; 2],
+    matrices: BackgroundTask<GramId, Arc<Grams>, Matrix>,
+    drawn: [Option<MatrixTexture>; 2],
     /// The range of each one's numbers: it is worked out once, not in each frame.
     ranges: [Option<Ranged>; 2],
 }
@@ -50,7 +51,8 @@ pub struct RunComparisonView {
 /// A matrix, what was read from it, and the range of that.
 type Ranged = (Arc<[f64]>, Mode, (f64, f64));
 
-struct Drawn {
+/// The texture of one of the two matrices.
+struct MatrixTexture {
     texture: TextureHandle,
     /// The matrix itself, so that its place in memory means nothing else.
     of: Arc<[f64]>,
@@ -89,7 +91,7 @@ impl RunComparisonView {
         };
         let (step, at) = grams.nearest(overlay.own_epoch(epoch))?;
         let place = (overlay.id, step);
-        let read = |place: &Place, grams: Arc<Grams>| grams.read(place.1);
+        let read = |place: &GramId, grams: Arc<Grams>| grams.read(place.1);
         if let Err(err) = self.matrices.start(ui.ctx(), read) {
             return Some((at, Err(format!("no thread can be started to read it: {err}"))));
         }
@@ -177,8 +179,8 @@ impl ViewClass for RunComparisonView {
                 place: places[1],
             },
         ];
-        if let Some(sheet) = &mut context.sheet {
-            write(sheet, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
+        if let Some(table) = &mut context.table {
+            write(table, sides.each_ref().map(|side| (side.name.as_str(), side.epoch, side.n, &*side.matrix)));
         }
         let mut ranges = [self.range(0, &sides[0]), self.range(1, &sides[1])];
         if self.same {
@@ -189,6 +191,10 @@ impl ViewClass for RunComparisonView {
             draw(ui, context, self, (which, side), ranges[which]);
         }
         hover(ui, context, self.mode, &sides);
+    }
+
+    fn reset(&mut self) {
+        self.forget_textures();
     }
 
     fn forget_textures(&mut self) {
@@ -204,7 +210,10 @@ fn choose_run(header: &mut Ui, context: &mut ViewContext<'_>) {
     }
     let mut options: Vec<(Option<u64>, &str)> = vec![(None, "beside: nothing")];
     options.extend(names.iter().map(|(id, name)| (Some(*id), name.as_str())));
-    choose(header, "Run beside", &mut context.runs.beside, &options);
+    let mut beside = context.runs.beside;
+    if choose(header, "Run beside", &mut beside, &options) {
+        context.actions.push(OverlayAction::CompareWith(beside));
+    }
 }
 
 /// Two squares of the same size, names above and bars below them.
@@ -231,7 +240,7 @@ fn draw(
         let image = picture(side.n, value, &state.shades, range, tokens.nan);
         let options = TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
         let texture = ui.ctx().load_texture(format!("beside {which}"), image, options);
-        state.drawn[which] = Some(Drawn { texture, of: Arc::clone(&side.matrix), look });
+        state.drawn[which] = Some(MatrixTexture { texture, of: Arc::clone(&side.matrix), look });
     }
     let painter = ui.painter().with_clip_rect(place.expand2(vec2(0.0, NAME + BAR)));
     if let Some(drawn) = &state.drawn[which] {
@@ -284,11 +293,11 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, mode: Mode, sides: &[Side; 2]) {
 }
 
 /// The kernels of two runs, entry by entry: name, epoch, size, row-major.
-fn write(sheet: &mut Sheet, sides: [(&str, f64, usize, &[f64]); 2]) {
-    sheet.head(["run", "epoch", "row", "column", "value"]);
+fn write(table: &mut DataTable, sides: [(&str, f64, usize, &[f64]); 2]) {
+    table.head(["run", "epoch", "row", "column", "value"]);
     for (name, epoch, n, matrix) in sides {
         for (at, &value) in matrix.iter().enumerate() {
-            sheet.row([name.into(), epoch.into(), (at / n.max(1)).into(), (at % n.max(1)).into(), value.into()]);
+            table.row([name.into(), epoch.into(), (at / n.max(1)).into(), (at % n.max(1)).into(), value.into()]);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::run::{Block, Metric};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, Source};
+use crate::ui::plot::series_cache::{Key, SeriesId};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 
 /// What can be shown, in words.
@@ -62,7 +62,7 @@ impl Quantity {
     }
 }
 
-/// The view and its choices.
+/// This view shows how large the kernel is, by λ_max or another metric.
 #[derive(Clone)]
 pub struct ScaleView {
     shown: Quantity,
@@ -92,7 +92,7 @@ impl ViewClass for ScaleView {
         let mut card = pane.card(ui, "");
         let Quantity { metric, log, relative } = self.shown;
         let window = window(&card.body, context);
-        let source = |block| if relative { Source::Relative(block, metric) } else { Source::Metric(block, metric) };
+        let source = |block| if relative { SeriesId::Relative(block, metric) } else { SeriesId::Metric(block, metric) };
         let key = |block| Key { source: source(block), log };
         let mut traces = Trace::of_tasks(context, key, window);
         let squared = context.info().is_some_and(|info| info.spec.training.loss.is_squared());
@@ -132,7 +132,7 @@ impl ViewClass for ScaleView {
 /// By how much λ_max of the first task's block fell after each switch.
 fn dips(context: &mut ViewContext<'_>, relative: bool) -> Vec<Mark> {
     let colour = context.tokens.task(1);
-    let key = Key { source: Source::Relative(Block::Task(1), Metric::LambdaMax), log: false };
+    let key = Key { source: SeriesId::Relative(Block::Task(1), Metric::LambdaMax), log: false };
     let found = context.curves.dips(context.history, Block::Task(1)).to_vec();
     let marks = found.iter().flatten().map(|dip| Mark {
         epoch: dip.epoch,

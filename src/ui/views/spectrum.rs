@@ -9,13 +9,13 @@ use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, Snapshot};
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::plot::series_cache::eigenvalues;
 use crate::ui::plot::{axes, axes::AXIS};
 
-/// The view.
+/// This view shows the eigenvalues at the cursor.
 #[derive(Default)]
 pub struct SpectrumView;
 
@@ -36,8 +36,8 @@ impl ViewClass for SpectrumView {
         let now = points(values);
         let before = context.at_switch().filter(|before| before.row.step < snapshot.row.step);
         let earlier = before.as_deref().and_then(|before| eigenvalues(before, *block)).unwrap_or_default();
-        if let Some(sheet) = &mut context.sheet {
-            write(sheet, values, earlier);
+        if let Some(table) = &mut context.table {
+            write(table, values, earlier);
         }
         let before = points(earlier);
         let low = now.iter().chain(&before).map(|point| point.y).fold(f64::INFINITY, f64::min);
@@ -149,10 +149,10 @@ fn numbers(ui: &mut Ui, context: &ViewContext<'_>, snapshot: &Snapshot, block: B
 }
 
 /// Writes two spectra, ascending as they are kept, largest first.
-fn write(sheet: &mut Sheet, now: &[f64], before: &[f64]) {
-    sheet.head(["index", "eigenvalue", "at the last switch"]);
+fn write(table: &mut DataTable, now: &[f64], before: &[f64]) {
+    table.head(["index", "eigenvalue", "at the last switch"]);
     let mut before = before.iter().rev();
     for (place, &value) in now.iter().rev().enumerate() {
-        sheet.row([(place + 1).into(), value.into(), before.next().copied().into()]);
+        table.row([(place + 1).into(), value.into(), before.next().copied().into()]);
     }
 }

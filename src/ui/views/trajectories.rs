@@ -12,7 +12,7 @@ use crate::spec::Readout;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, Source, Window};
+use crate::ui::plot::series_cache::{Key, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
 /// Classes that have a line of their own at most, while no probe is chosen.
@@ -40,7 +40,7 @@ enum Beside {
     By(Predictor),
 }
 
-/// The view and its choices.
+/// This view shows the outputs for single probe images over time.
 #[derive(Default)]
 pub struct TrajectoriesView {
     which: Which,
@@ -186,7 +186,7 @@ fn traces(
     }
     for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
         let colour = context.tokens.layer(place, lines.len().max(2));
-        let key = |by| Key { source: Source::Output(by, *row, *logit), log: false };
+        let key = |by| Key { source: SeriesId::Output(by, *row, *logit), log: false };
         let output = match readout {
             Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
             Readout::Number => "output".to_owned(),

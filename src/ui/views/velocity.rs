@@ -13,7 +13,7 @@ use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{choose, tick};
 use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, Source, Window};
+use crate::ui::plot::series_cache::{Key, SeriesId, Window};
 use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
 
 /// What the strip below shows.
@@ -37,7 +37,7 @@ impl Strip {
     }
 }
 
-/// The view and its choices.
+/// This view shows how fast the kernel turns, and in a strip below what may explain it.
 #[derive(Clone)]
 pub struct VelocityView {
     metric: Metric,
@@ -145,7 +145,7 @@ pub fn task_traces(
     window: Window,
     whole: bool,
 ) -> Vec<Trace> {
-    let key = |block| Key { source: Source::Metric(block, metric), log };
+    let key = |block| Key { source: SeriesId::Metric(block, metric), log };
     let mut traces = Trace::of_others(context, key, window);
     if whole {
         let colour = context.tokens.text;
@@ -169,7 +169,7 @@ fn tensor_traces(context: &mut ViewContext<'_>, tensor: &str, window: Window) ->
         let of_task =
             |row: &Row| row.tensors.iter().filter(|told| told.task == task).position(|told| *told.tensor == *tensor);
         let Some(place) = context.history.rows().last().and_then(of_task) else { continue };
-        let key = Key { source: Source::TensorVelocity(task, place), log: true };
+        let key = Key { source: SeriesId::TensorVelocity(task, place), log: true };
         let colour = context.tokens.task(task);
         let trace = Trace::new(context, "", key, window, colour).called(format!("{tensor}: velocity, task {task}"));
         traces.push(Trace { style: Style::Dashed, width: 1.2, ..trace });
@@ -182,7 +182,7 @@ fn strip_traces(context: &mut ViewContext<'_>, metric: Metric, window: Window) -
     if metric == Metric::Susceptibility {
         return task_traces(context, metric, true, window, false);
     }
-    let key = Key { source: Source::Metric(Block::All, metric), log: true };
+    let key = Key { source: SeriesId::Metric(Block::All, metric), log: true };
     let colour = context.tokens.text.gamma_multiply(0.8);
     let mut trace = Trace::new(context, "", key, window, colour);
     trace.width = 1.2;

@@ -20,7 +20,7 @@ pub(super) enum Needs {
 
 /// A view as a type; a value of it is the view's state between frames: what the user chose, what was computed, and textures.
 ///
-/// Guarantees: the numbers that a view exports are those that it draws: while [`ViewContext::sheet`] is there, `show` writes them
+/// Guarantees: the numbers that a view exports are those that it draws: while [`ViewContext::table`] is there, `show` writes them
 /// into it.
 pub(super) trait ViewClass: Default {
     /// The name in menus, layouts and presets. Files keep it, so it stays as it is.

@@ -11,10 +11,10 @@ use super::pane::Pane;
 use super::pixels::{Shades, colour_bar};
 use super::view::{Needs, ViewClass};
 use crate::run::{Block, History};
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::series_cache::{Key, Source, Window, eigenvalues};
+use crate::ui::plot::series_cache::{Key, SeriesId, Window, eigenvalues};
 use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
 use crate::ui::plot::{axes, axes::AXIS};
 
@@ -25,25 +25,25 @@ const COLUMNS: usize = 512;
 /// How many of the largest are drawn as lines.
 const LINES: usize = 8;
 
-/// The view and its choices.
+/// This view shows all eigenvalues over time, as a picture or the largest as lines.
 pub struct WaterfallView {
     lines: bool,
     shades: Shades,
     columns: Columns,
     /// Run-wide range of log10 λ; it only widens.
     range: Option<(f64, f64)>,
-    drawn: Option<Picture>,
+    drawn: Option<SpectraTexture>,
 }
 
 /// The picture, and what it was drawn from.
-struct Picture {
+struct SpectraTexture {
     texture: TextureHandle,
-    of: Drawn,
+    of: TextureKey,
 }
 
 /// What the picture was drawn from.
 #[derive(Clone, PartialEq)]
-struct Drawn {
+struct TextureKey {
     window: Window,
     snapshots: usize,
     last: u64,
@@ -124,8 +124,8 @@ impl ViewClass for WaterfallView {
             return;
         }
         let (history, range) = (context.history, context.range);
-        if let Some(sheet) = &mut context.sheet {
-            write(sheet, history, *block, range);
+        if let Some(table) = &mut context.table {
+            write(table, history, *block, range);
         }
         map(ui, context, self, *block, window, height);
     }
@@ -150,7 +150,7 @@ fn lines(context: &mut ViewContext<'_>, block: Block, window: Window) -> Vec<Tra
     };
     let trace = |rank: usize, context: &mut ViewContext<'_>| {
         let fade = colour.gamma_multiply(1.0 - 0.09 * rank as f32);
-        let key = Key { source: Source::Eigenvalue(block, rank), log: true };
+        let key = Key { source: SeriesId::Eigenvalue(block, rank), log: true };
         let mut trace = Trace::new(context, String::new(), key, window, fade);
         trace.width = 1.2;
         trace
@@ -221,7 +221,7 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, stat
 fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Block, window: Window) {
     let read = &state.columns.read;
     let Some(last) = read.last() else { return };
-    let wanted = Drawn { window, snapshots: read.len(), last: last.0, block, dark: context.tokens.dark };
+    let wanted = TextureKey { window, snapshots: read.len(), last: last.0, block, dark: context.tokens.dark };
     let before = state.drawn.as_ref().map(|drawn| drawn.of.clone());
     if before.as_ref() == Some(&wanted) {
         return;
@@ -229,7 +229,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Bl
     // Appended to, with nothing else changed: what was last then is still there.
     let grown = before.filter(|of| {
         let last = read.get(of.snapshots.wrapping_sub(1)).map(|column| column.0);
-        Drawn { snapshots: wanted.snapshots, last: wanted.last, ..of.clone() } == wanted && last == Some(of.last)
+        TextureKey { snapshots: wanted.snapshots, last: wanted.last, ..of.clone() } == wanted && last == Some(of.last)
     });
     let fresh = &read[grown.as_ref().map_or(0, |of| of.snapshots)..];
     let known = state.range.filter(|_| grown.is_some()).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
@@ -268,23 +268,24 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Bl
             drawn.of = wanted;
         }
         None => {
-            state.drawn = Some(Picture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted })
+            state.drawn =
+                Some(SpectraTexture { texture: ui.ctx().load_texture("eigenvalues", image, options), of: wanted })
         }
     }
 }
 
 /// The spectrum of each snapshot in view, largest first.
-fn write(sheet: &mut Sheet, history: &History, block: Block, (from, to): (f64, f64)) {
-    sheet.over_time = true;
+fn write(table: &mut DataTable, history: &History, block: Block, (from, to): (f64, f64)) {
+    table.over_time = true;
     let inside = history.snapshots().iter().filter(|snapshot| (from..=to).contains(&snapshot.row.epoch));
     for snapshot in inside {
         let Some(values) = eigenvalues(snapshot, block) else { continue };
-        if sheet.heads.is_empty() {
+        if table.heads.is_empty() {
             let columns = (1..=values.len()).map(|place| format!("eigenvalue {place}"));
-            sheet.head(["step", "epoch", "task"].map(str::to_owned).into_iter().chain(columns));
+            table.head(["step", "epoch", "task"].map(str::to_owned).into_iter().chain(columns));
         }
         let row = &snapshot.row;
         let of_row = [row.step.into(), row.epoch.into(), row.task.into()];
-        sheet.row(of_row.into_iter().chain(values.iter().rev().map(|&value| value.into())));
+        table.row(of_row.into_iter().chain(values.iter().rev().map(|&value| value.into())));
     }
 }

@@ -14,7 +14,7 @@ use kernelscope::spec::{DataSpec, NetworkSpec, Source, Spec, Tour};
 use kernelscope::storage::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,
 };
-use kernelscope::ui::app::persisted_state::Saved;
+use kernelscope::ui::app::persisted_state::PersistedState;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What is tried.
@@ -120,7 +120,7 @@ impl Reader {
                 fs::write(at("lesson.toml"), lesson).unwrap();
                 let recent = vec![("a run".to_owned(), "/somewhere".to_owned())];
                 let (scale, size) = (Some(1.5), Some([1280.0, 800.0]));
-                let window = Saved { scale, size, settings: Some(run), recent, ..Saved::default() };
+                let window = PersistedState { scale, size, settings: Some(run), recent, ..PersistedState::default() };
                 let parts =
                     "{ share = 0.5, below = [{ share = 0.4, view = 'Scale' }, { share = 0.6, view = 'Accuracy' }] }";
                 let layout = format!("beside = [{{ share = 0.5, view = 'Kernel' }}, {parts}]\n");
@@ -195,7 +195,7 @@ impl Reader {
                         return Tour::read("lesson", &text).err().map(|err| err.to_string()).into_iter().collect();
                     }
                     if stem(path) == "window" {
-                        return Saved::read(&text).1;
+                        return PersistedState::read(&text).1;
                     }
                     match Spec::from_toml(&text) {
                         Err(err) => vec![err.to_string()],

@@ -13,7 +13,7 @@ use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
 use crate::run::Snapshot;
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::kit::data_table::Sheet;
+use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
@@ -26,13 +26,13 @@ const SIDE: usize = 320;
 /// Powers of ten below the largest distance that the logarithmic colours reach.
 const DECADES: f64 = 4.0;
 
-/// The view and its choices.
+/// This view shows how far the kernel is from itself at every other time.
 pub struct DistancesView {
     task: usize,
     log: bool,
     shades: Shades,
     matrices: BackgroundTask<Key, Vec<Arc<Snapshot>>, Arc<DistanceMatrix>>,
-    drawn: Option<(TextureHandle, DrawnFrom)>,
+    drawn: Option<(TextureHandle, TextureKey)>,
     /// The largest distance seen; it only grows.
     high: f64,
 }
@@ -42,7 +42,7 @@ type Key = (Range<usize>, Vec<u64>);
 
 /// What the picture was drawn from.
 #[derive(Clone, PartialEq)]
-struct DrawnFrom {
+struct TextureKey {
     window: Window,
     task: usize,
     log: bool,
@@ -105,8 +105,8 @@ impl ViewClass for DistancesView {
         let found = self.matrices.known().find(|((of, _), _)| *of == rows).map(|(_, found)| Arc::clone(found));
         let found = found.as_deref();
         if let Some(found) = found {
-            if let Some(sheet) = &mut context.sheet {
-                write(sheet, found);
+            if let Some(table) = &mut context.table {
+                write(table, found);
             }
             draw(ui, context, self, found, window);
         }
@@ -144,7 +144,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &D
     let (Some(first), Some(last)) = (found.times.first(), found.times.last()) else { return };
     let greatest = found.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
     state.high = state.high.max(f64::from(greatest));
-    let wanted = DrawnFrom {
+    let wanted = TextureKey {
         window,
         task: state.task,
         log: state.log,
@@ -267,10 +267,10 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: 
 }
 
 /// All pairs of times.
-fn write(sheet: &mut Sheet, found: &DistanceMatrix) {
+fn write(table: &mut DataTable, found: &DistanceMatrix) {
     let n = found.times.len();
     let columns = found.times.iter().map(|time| format!("epoch {:?}", time.1));
-    sheet.head(["epoch".to_owned()].into_iter().chain(columns));
+    table.head(["epoch".to_owned()].into_iter().chain(columns));
     let value = |row: usize, column: usize| f64::from(found.values[row * n + column]);
-    sheet.square(n, value, |row| vec![found.times[row].1.into()]);
+    table.square(n, value, |row| vec![found.times[row].1.into()]);
 }

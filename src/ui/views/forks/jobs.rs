@@ -13,7 +13,7 @@ use egui::Color32;
 use crate::run::Checkpoint;
 use crate::spec::{Change, Cost, DataShape, Spec, memory_available};
 use crate::ui::app::session::{Session, seen_until};
-use crate::ui::plot::series_cache::Curves;
+use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
 
 /// Goes on from a run that was kept.
@@ -77,7 +77,7 @@ const FIRST: [&str; 3] = ["steps clamped", "logits masked", "head only"];
 pub struct Branch {
     pub name: String,
     pub session: Session,
-    pub curves: Curves,
+    pub curves: SeriesCache,
     pub colour: Color32,
 }
 
@@ -133,13 +133,18 @@ impl Forks {
         &self.branches
     }
 
-    pub fn branches_mut(&mut self) -> &mut [Branch] {
-        &mut self.branches
-    }
-
     /// The epoch of the last fork.
     pub fn epoch(&self) -> Option<f64> {
         self.epoch
+    }
+
+    /// Chooses a future for the next fork, by the name of its idea, or lets go of it.
+    pub fn choose(&mut self, name: String, chosen: bool) {
+        if chosen {
+            self.chosen.insert(name);
+        } else {
+            self.chosen.remove(&name);
+        }
     }
 
     /// Whether a fork was asked for and the run has not come to it yet.
@@ -197,7 +202,7 @@ impl Forks {
             session.history = seen_until(&parent.history, kept).unwrap_or_default();
             let shade = colorous::TABLEAU10[(place + 1) % 10];
             let colour = Color32::from_rgb(shade.r, shade.g, shade.b);
-            self.branches.push(Branch { name: idea.name, session, curves: Curves::default(), colour });
+            self.branches.push(Branch { name: idea.name, session, curves: SeriesCache::default(), colour });
         }
     }
 

@@ -15,9 +15,9 @@ use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
 use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Curves, Key, Source, Window};
-use crate::ui::plot::{TimePlot, Trace, time_plot, told, window};
-use crate::ui::views::forks::jobs::ideas;
+use crate::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
+use crate::ui::plot::{TimePlot, Trace, measured, time_plot, window};
+use crate::ui::views::forks::jobs::{Branch, ideas};
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +56,17 @@ impl Quantity {
             Self::Block(Metric::Velocity | Metric::Susceptibility | Metric::DistanceSwitch) | Self::Whole(_)
         );
         let source = match self {
-            Self::Block(metric) => Source::Metric(Block::Task(task), metric),
-            Self::Relative(metric) => Source::Relative(Block::Task(task), metric),
-            Self::Whole(metric) => Source::Metric(Block::All, metric),
-            Self::Accuracy => Source::Accuracy(task),
-            Self::Masked => Source::Masked(task),
+            Self::Block(metric) => SeriesId::Metric(Block::Task(task), metric),
+            Self::Relative(metric) => SeriesId::Relative(Block::Task(task), metric),
+            Self::Whole(metric) => SeriesId::Metric(Block::All, metric),
+            Self::Accuracy => SeriesId::Accuracy(task),
+            Self::Masked => SeriesId::Masked(task),
         };
         Key { source, log }
     }
 }
 
-/// The view and its choices.
+/// This view shows the futures of a fork over the run that they come from.
 pub struct ForksView {
     shown: Shown,
 }
@@ -131,15 +131,15 @@ impl ViewClass for ForksView {
 }
 
 /// The futures first and the run itself on top, which they follow up to the fork.
-fn traces(context: &mut ViewContext<'_>, key: Key, window: Window) -> Vec<Trace> {
-    let (cursor, exported) = (context.cursor, context.sheet.is_some());
-    let of = |branch: &mut crate::ui::views::forks::jobs::Branch| {
+fn traces(context: &ViewContext<'_>, key: Key, window: Window) -> Vec<Trace> {
+    let (cursor, exported) = (context.cursor, context.table.is_some());
+    let of = |branch: &Branch| {
         let whose = format!("{}: ", branch.name);
-        let told = exported.then(|| told(&branch.session.history, key, &whose));
-        let from = (&branch.session.history, &mut branch.curves);
-        Trace { told, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
+        let measured = exported.then(|| measured(&branch.session.history, key, &whose));
+        let from = (&branch.session.history, &branch.curves);
+        Trace { measured, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
     };
-    let mut traces: Vec<Trace> = context.forks.branches_mut().iter_mut().map(of).collect();
+    let mut traces: Vec<Trace> = context.forks.branches().iter().map(of).collect();
     let colour = context.tokens.text;
     let own = Trace::new(context, OWN, key, window, colour);
     traces.push(Trace { width: 2.0, ..own });
@@ -176,19 +176,18 @@ fn menu(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
     let response = ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text("When to fork, and what to change");
     let response = response.accessible_name("When to fork, and what to change");
     Popup::menu(&response).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        ui.radio_value(&mut context.forks.at_switch, true, "At the next switch");
-        ui.radio_value(&mut context.forks.at_switch, false, "Here");
+        let mut at_switch = context.forks.at_switch;
+        let next = ui.radio_value(&mut at_switch, true, "At the next switch");
+        if (next | ui.radio_value(&mut at_switch, false, "Here")).changed() {
+            context.actions.push(RunAction::ForkAtSwitch(at_switch));
+        }
         ui.separator();
         for idea in ideas(&info.spec) {
             let mut chosen = context.forks.chosen.contains(&idea.name);
             let possible = !(context.forks.at_switch && idea.change.switch);
             let field = egui::Checkbox::new(&mut chosen, &idea.name);
             if ui.add_enabled(possible, field).on_hover_text(idea.about).changed() {
-                if chosen {
-                    context.forks.chosen.insert(idea.name);
-                } else {
-                    context.forks.chosen.remove(&idea.name);
-                }
+                context.actions.push(RunAction::ChooseFuture(idea.name, chosen));
             }
         }
     });
@@ -219,7 +218,7 @@ struct Figures {
 
 impl Figures {
     /// `task` is the one whose probes these are, `newest` the one that was begun last in any of the futures.
-    fn of(history: &History, curves: &mut Curves, fork: f64, (task, newest): (usize, usize)) -> Self {
+    fn of(history: &History, curves: &SeriesCache, fork: f64, (task, newest): (usize, usize)) -> Self {
         let place = history.switches().iter().position(|switch| switch.1 >= fork - 1e-9);
         let block = Block::Task(task);
         let spike = place.and_then(|place| curves.spikes(history, block, Metric::Velocity).get(place).copied()?);
@@ -261,8 +260,8 @@ fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
         ui.end_row();
         row(ui, (OWN, context.tokens.text, ""), &own);
         ui.end_row();
-        for (place, branch) in context.forks.branches_mut().iter_mut().enumerate() {
-            let figures = Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest));
+        for (place, branch) in context.forks.branches().iter().enumerate() {
+            let figures = Figures::of(&branch.session.history, &branch.curves, fork, (task, newest));
             if row(ui, (&branch.name, branch.colour, state(&branch.session.history)), &figures) {
                 removed = Some(place);
             }
@@ -276,9 +275,9 @@ fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
 
 /// Writes the table down where it is exported.
 fn write(context: &mut ViewContext<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
-    let Some(sheet) = &mut context.sheet else { return };
+    let Some(into) = &mut context.table else { return };
     let on = |task: usize, what: &str| format!("{what}, task {task}");
-    sheet.head(["future".to_owned(), "spike".to_owned(), "dip".to_owned()].into_iter().chain([
+    into.head(["future".to_owned(), "spike".to_owned(), "dip".to_owned()].into_iter().chain([
         on(task, "accuracy"),
         on(task, "accuracy_masked"),
         on(newest, "accuracy"),
@@ -286,11 +285,11 @@ fn write(context: &mut ViewContext<'_>, own: &Figures, fork: f64, (task, newest)
     let mut line = |name: &str, of: &Figures| {
         let (all, masked) = (of.accuracy.map(|found| found.0), of.accuracy.map(|found| found.1));
         let numbers = [of.ratio, of.dip, all, masked, of.newest].map(Cell::from);
-        sheet.row([Cell::from(name)].into_iter().chain(numbers));
+        into.row([Cell::from(name)].into_iter().chain(numbers));
     };
     line(OWN, own);
-    for branch in context.forks.branches_mut() {
-        line(&branch.name, &Figures::of(&branch.session.history, &mut branch.curves, fork, (task, newest)));
+    for branch in context.forks.branches() {
+        line(&branch.name, &Figures::of(&branch.session.history, &branch.curves, fork, (task, newest)));
     }
 }
 

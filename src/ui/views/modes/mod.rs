@@ -13,7 +13,7 @@ use crate::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
 use crate::math::modes::left;
 use crate::run::RunInfo;
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::kit::data_table::Told;
+use crate::ui::kit::data_table::MeasuredCurve;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
@@ -38,7 +38,7 @@ enum Which {
 const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
                 a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
 
-/// The view and its choices.
+/// This view shows how fast the residual shrinks along each eigenvector of the first kernel.
 pub struct ModesView {
     which: Which,
     /// The residuals, by the steps of their snapshots.
@@ -156,9 +156,9 @@ fn traces(
                 .iter()
                 .filter_map(|&(step, epoch)| log(epoch, left(rate, eigenvalue, entries, step as f64)));
             let mut line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
-            if context.sheet.is_some() {
+            if context.table.is_some() {
                 let points = line.visible.pieces.iter().flatten().map(|point| (point.x, 10f64.powf(point.y))).collect();
-                line.told = Some(Told { name: format!("{name}, kernel standing still"), points });
+                line.measured = Some(MeasuredCurve { name: format!("{name}, kernel standing still"), points });
             }
             traces.push(Trace { style: Style::Dashed, width: 1.2, now: None, ..line });
         }

@@ -19,17 +19,17 @@ use crate::analysis::{Moment, MomentComparer, MomentComparison};
 use crate::run::{Block, RunInfo};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::kit::data_table::{Cell, Sheet};
+use crate::ui::kit::data_table::{Cell, DataTable};
 use crate::ui::kit::theme;
 use crate::ui::playback::Which;
-use crate::ui::views::moment_comparison::panels::{Pictures, cells, numbers, spectra};
+use crate::ui::views::moment_comparison::panels::{Panels, cells, numbers, spectra};
 
-/// The view and its choices.
+/// This view compares two moments of the run.
 pub struct MomentComparisonView {
     comparisons: BackgroundTask<Key, [Moment; 2], Response>,
     /// The comparison that was last shown, until the next one is there.
     found: Option<Response>,
-    pictures: Pictures,
+    panels: Panels,
 }
 
 /// What a comparison is of: rows, number of leading eigenvectors, and the steps of A and B.
@@ -43,7 +43,7 @@ const KEPT: usize = 4;
 
 impl Default for MomentComparisonView {
     fn default() -> Self {
-        Self { comparisons: BackgroundTask::new("two moments", KEPT), found: None, pictures: Pictures::default() }
+        Self { comparisons: BackgroundTask::new("two moments", KEPT), found: None, panels: Panels::default() }
     }
 }
 
@@ -96,24 +96,24 @@ impl ViewClass for MomentComparisonView {
                 return;
             }
         };
-        if let Some(sheet) = &mut context.sheet {
-            write(sheet, found);
+        if let Some(table) = &mut context.table {
+            write(table, found);
         }
         let [a, b, change, spectrum, overlap, rest] = cells(ui.available_rect_before_wrap());
-        self.pictures.matrices(ui, context, found, [a, b, change]);
+        self.panels.matrices(ui, context, found, [a, b, change]);
         spectra(ui, context, found, spectrum);
-        self.pictures.overlaps(ui, context, found, overlap);
+        self.panels.overlaps(ui, context, found, overlap);
         numbers(ui, context, found, rest, busy);
     }
 
     fn reset(&mut self) {
         self.comparisons.reset();
         self.found = None;
-        self.pictures.forget_textures();
+        self.panels.forget_textures();
     }
 
     fn forget_textures(&mut self) {
-        self.pictures.forget_textures();
+        self.panels.forget_textures();
     }
 }
 
@@ -161,18 +161,18 @@ fn invite(ui: &mut Ui, context: &mut ViewContext<'_>) {
 }
 
 /// Two moments: each entry of their kernels, each eigenvalue, each overlap, and the numbers below them.
-fn write(sheet: &mut Sheet, found: &MomentComparison) {
-    sheet.head(["what", "row", "column", "A", "B", "value"]);
+fn write(table: &mut DataTable, found: &MomentComparison) {
+    table.head(["what", "row", "column", "A", "B", "value"]);
     let n = found.rows.len();
     let [a, b] = &found.grams;
     for (at, (&before, &after)) in a.iter().zip(b.iter()).enumerate() {
         let (row, column) = (at / n.max(1), at % n.max(1));
-        sheet.row(["kernel".into(), row.into(), column.into(), before.into(), after.into(), (after - before).into()]);
+        table.row(["kernel".into(), row.into(), column.into(), before.into(), after.into(), (after - before).into()]);
     }
     let [a, b] = &found.eigenvalues;
     for (rank, (&before, &after)) in a.iter().rev().zip(b.iter().rev()).enumerate() {
         let rank = Cell::from(rank + 1);
-        sheet.row([
+        table.row([
             "eigenvalue".into(),
             rank,
             Cell::from(None::<f64>),
@@ -183,7 +183,7 @@ fn write(sheet: &mut Sheet, found: &MomentComparison) {
     }
     for (at, &overlap) in found.overlaps.iter().enumerate() {
         let (i, j) = (at / found.vectors.max(1) + 1, at % found.vectors.max(1) + 1);
-        sheet.row([
+        table.row([
             "overlap".into(),
             i.into(),
             j.into(),
@@ -200,7 +200,7 @@ fn write(sheet: &mut Sheet, found: &MomentComparison) {
         ("largest angle", found.angle),
     ];
     for (name, value) in numbers {
-        sheet.row([
+        table.row([
             name.into(),
             Cell::from(None::<f64>),
             Cell::from(None::<f64>),

@@ -53,7 +53,8 @@ const PANELS: [&str; 3] = ["A", "B", "B − A"];
 /// Which moments, which rows, and the theme.
 type Key = ([u64; 2], Range<usize>, bool);
 
-struct Drawn {
+/// The textures of the panels that show a matrix.
+struct PanelTextures {
     key: Key,
     matrices: [TextureHandle; 3],
     overlaps: TextureHandle,
@@ -61,22 +62,22 @@ struct Drawn {
     ranges: [(f64, f64); 2],
 }
 
-/// What is kept between frames.
-pub struct Pictures {
+/// `Panels` keeps the textures of the panels, and draws those that have one.
+pub struct Panels {
     sequential: Shades,
     diverging: Shades,
-    drawn: Option<Drawn>,
+    drawn: Option<PanelTextures>,
     atlas: Option<Atlas>,
 }
 
-impl Pictures {
+impl Panels {
     /// As textures belong to the window that they were made for.
     pub fn forget_textures(&mut self) {
         (self.drawn, self.atlas) = (None, None);
     }
 }
 
-impl Default for Pictures {
+impl Default for Panels {
     fn default() -> Self {
         Self { sequential: Shades::sequential(), diverging: Shades::diverging(), drawn: None, atlas: None }
     }
@@ -87,7 +88,7 @@ fn entry(found: &MomentComparison, panel: usize, row: usize, column: usize) -> f
     if panel < 2 { of(panel) } else { of(1) - of(0) }
 }
 
-impl Pictures {
+impl Panels {
     /// Makes the textures, if other moments or rows are to be seen.
     fn draw(&mut self, ui: &Ui, context: &ViewContext<'_>, found: &MomentComparison) {
         let steps = found.moments.each_ref().map(|moment| moment.step);
@@ -112,7 +113,7 @@ impl Pictures {
         });
         let overlap = |row: usize, column: usize| found.overlaps[row * found.vectors + column];
         let overlaps = load("overlaps", picture(found.vectors, overlap, &self.sequential, (0.0, 1.0), nan));
-        self.drawn = Some(Drawn { key, matrices, overlaps, ranges });
+        self.drawn = Some(PanelTextures { key, matrices, overlaps, ranges });
     }
 
     /// A, B and their difference, with one pointer.

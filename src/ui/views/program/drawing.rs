@@ -18,7 +18,7 @@ const STRIP: f32 = 20.0;
 const LINE: f32 = 14.5;
 
 /// What is drawn.
-pub struct Picture<'a> {
+pub struct ProgramDrawing<'a> {
     pub program: &'a Program,
     pub network: &'a NetworkSpec,
     /// Of its tensors at the cursor; none where it is not that of the run.
@@ -26,7 +26,7 @@ pub struct Picture<'a> {
     pub task: usize,
 }
 
-impl Picture<'_> {
+impl ProgramDrawing<'_> {
     /// Draws it into what is left; `block` is the one that is shown where not all have room.
     pub fn show(&self, ui: &mut Ui, block: &mut usize, chosen: &mut TensorChoice) {
         let program = self.program;

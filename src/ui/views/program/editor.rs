@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use egui::{Context, Id};
 
-use super::files::{FileWork, Told, opened, saved};
-use super::reader::{Network, Question, network};
+use super::files::{FileResult, FileWork, opened, saved};
+use super::reader::{Network, ReadRequest, network};
 use crate::spec::text::{TextError, builtin};
 use crate::spec::{DataShape, NetworkSpec};
 use crate::ui::app::action_queue::Actions;
@@ -20,7 +20,7 @@ use crate::worker::Waker;
 
 /// What is asked of the text by a button or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum EditorAction {
     /// Begin from this network that comes with the program.
     Begin(&'static str),
     Open,
@@ -47,11 +47,11 @@ pub struct Editor {
     image: [usize; 3],
     classes: usize,
     /// What texts are; the last one that was read is kept.
-    networks: BackgroundTask<Question, (), Result<Arc<Network>, TextError>>,
+    networks: BackgroundTask<ReadRequest, (), Result<Arc<Network>, TextError>>,
     /// Whether there is no thread to read texts.
     unread: bool,
     /// The text as it stands, to be read.
-    asked: Option<Question>,
+    asked: Option<ReadRequest>,
     /// The last text that was a network.
     good: Option<Arc<Network>>,
     files: Option<FileWork>,
@@ -118,9 +118,9 @@ impl Editor {
         let question = match of_run {
             Some((network, image, classes)) => {
                 let name = network.program.clone();
-                Question { text: self.text.clone(), name, base: network.clone(), exact: true, image, classes }
+                ReadRequest { text: self.text.clone(), name, base: network.clone(), exact: true, image, classes }
             }
-            None => Question {
+            None => ReadRequest {
                 text: self.text.clone(),
                 name: self.own_name(),
                 base: self.base.clone(),
@@ -192,33 +192,33 @@ impl Editor {
     }
 
     /// Carries out what was asked of the text.
-    pub fn execute(&mut self, wish: Wish, actions: &mut Actions, wake: Waker) {
+    pub fn execute(&mut self, wish: EditorAction, actions: &mut Actions, wake: Waker) {
         match wish {
-            Wish::Begin(name) => {
+            EditorAction::Begin(name) => {
                 let Some(network) = builtin(name) else { return };
                 self.base = self.draft.clone().unwrap_or_default().another(name);
                 self.name = None;
                 network.text.clone_into(&mut self.text);
             }
-            Wish::Revert => {
+            EditorAction::Revert => {
                 if let Some(draft) = self.draft.take() {
                     // As if it were seen for the first time.
                     self.follow(&draft, None);
                 }
             }
-            Wish::Apply => {
+            EditorAction::Apply => {
                 if let Some(network) = self.candidate() {
                     actions.push(RunAction::Apply(Box::new(network)));
                 }
             }
-            Wish::Open | Wish::Save if self.files.is_some() => {}
-            Wish::Open => self.wait(FileWork::open(wake), actions),
-            Wish::Save => self.wait(FileWork::save(self.text.clone(), &self.name(), wake), actions),
-            Wish::OpenTyped => {
+            EditorAction::Open | EditorAction::Save if self.files.is_some() => {}
+            EditorAction::Open => self.wait(FileWork::open(wake), actions),
+            EditorAction::Save => self.wait(FileWork::save(self.text.clone(), &self.name(), wake), actions),
+            EditorAction::OpenTyped => {
                 let path = self.typed.clone().unwrap_or_default();
                 self.take(opened(path.trim().as_ref()), actions);
             }
-            Wish::SaveTyped => {
+            EditorAction::SaveTyped => {
                 let path = self.typed.clone().unwrap_or_default();
                 self.take(saved(path.trim().as_ref(), &self.text), actions);
             }
@@ -245,19 +245,19 @@ impl Editor {
         told.into_iter().for_each(|told| self.take(told, actions));
     }
 
-    fn take(&mut self, told: Told, actions: &mut Actions) {
+    fn take(&mut self, told: FileResult, actions: &mut Actions) {
         match told {
-            Told::Opened(text, name) => {
+            FileResult::Opened(text, name) => {
                 self.base = self.draft.clone().unwrap_or_default();
                 (self.text, self.name, self.typed) = (text, Some(name), None);
             }
-            Told::Saved(path, name) => {
+            FileResult::Saved(path, name) => {
                 (self.name, self.typed) = (Some(name), None);
                 let shown = path.display();
                 actions.push(ShellAction::Say(Toast::done(format!("Saved as {shown}"))));
             }
-            Told::Failed(sentence) => actions.push(ShellAction::Say(Toast::failed(sentence))),
-            Told::NoDialog => _ = self.typed.get_or_insert_default(),
+            FileResult::Failed(sentence) => actions.push(ShellAction::Say(Toast::failed(sentence))),
+            FileResult::NoDialog => _ = self.typed.get_or_insert_default(),
         }
     }
 }

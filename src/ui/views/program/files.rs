@@ -15,7 +15,7 @@ use crate::worker::Waker;
 const ENDING: &str = "rhai";
 
 /// What came of a file.
-pub enum Told {
+pub enum FileResult {
     /// Its text, and what it is called.
     Opened(String, String),
     /// Where the text was saved, and what it is called from now on.
@@ -28,7 +28,7 @@ pub enum Told {
 
 /// A file that is being chosen, read or written.
 pub struct FileWork {
-    answer: Receiver<Option<Told>>,
+    answer: Receiver<Option<FileResult>>,
     asked: Instant,
 }
 
@@ -58,28 +58,28 @@ impl FileWork {
         Ok(Self::waits(answer))
     }
 
-    fn waits(answer: Receiver<Option<Told>>) -> Self {
+    fn waits(answer: Receiver<Option<FileResult>>) -> Self {
         Self { answer, asked: Instant::now() }
     }
 
     /// What came of it, once; nothing in it where nobody chose a file.
-    pub fn poll(&self) -> Option<Option<Told>> {
+    pub fn poll(&self) -> Option<Option<FileResult>> {
         match self.answer.try_recv() {
             Err(TryRecvError::Empty) => None,
             Ok(Some(told)) => Some(Some(told)),
             Ok(None) | Err(TryRecvError::Disconnected) => {
-                Some((self.asked.elapsed() < APPEARS).then_some(Told::NoDialog))
+                Some((self.asked.elapsed() < APPEARS).then_some(FileResult::NoDialog))
             }
         }
     }
 }
 
 /// Reads a file.
-pub fn opened(path: &Path) -> Told {
+pub fn opened(path: &Path) -> FileResult {
     let shown = path.display();
     match read(path) {
-        Ok(text) => Told::Opened(text, name_of(path)),
-        Err(why) => Told::Failed(format!("{shown} cannot be opened: {why}")),
+        Ok(text) => FileResult::Opened(text, name_of(path)),
+        Err(why) => FileResult::Failed(format!("{shown} cannot be opened: {why}")),
     }
 }
 
@@ -99,10 +99,10 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 /// Writes a file.
-pub fn saved(path: &Path, text: &str) -> Told {
+pub fn saved(path: &Path, text: &str) -> FileResult {
     match fs::write(path, text) {
-        Ok(()) => Told::Saved(path.to_owned(), name_of(path)),
-        Err(err) => Told::Failed(format!("{} cannot be written: {}", path.display(), plain(&err))),
+        Ok(()) => FileResult::Saved(path.to_owned(), name_of(path)),
+        Err(err) => FileResult::Failed(format!("{} cannot be written: {}", path.display(), plain(&err))),
     }
 }
 

@@ -4,7 +4,7 @@
 use egui::{Align2, Rect, Role, Sense, Ui, WidgetInfo, pos2};
 
 use super::editor::Editor;
-use super::pane::Around;
+use super::pane::RunNetwork;
 use super::reader::{Network, Row};
 use super::words;
 use crate::ui::kit::{theme, theme::Tokens};
@@ -83,7 +83,7 @@ impl Margins {
     }
 
     /// What is known of this line of the text.
-    pub fn row(&self, ui: &Ui, rect: Rect, line: usize, editor: &Editor, around: &Around<'_>) {
+    pub fn row(&self, ui: &Ui, rect: Rect, line: usize, editor: &Editor, around: &RunNetwork<'_>) {
         let Some((network, row)) = known(editor, line) else { return };
         let tokens = Tokens::of(ui);
         let share = around.is_run.then(|| share(network, row, around)).flatten();
@@ -131,7 +131,7 @@ fn known(editor: &Editor, line: usize) -> Option<(&Network, &Row)> {
     Some((network, network.rows.get(&line)?))
 }
 
-fn share(network: &Network, row: &Row, around: &Around<'_>) -> Option<f64> {
+fn share(network: &Network, row: &Row, around: &RunNetwork<'_>) -> Option<f64> {
     let of = |&tensor: &usize| {
         let name = &network.program.tensors[tensor].name;
         around.told.iter().find(|told| *told.tensor == **name)?.share

@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 use egui::{RichText, Ui, UiBuilder};
 
-use self::drawing::Picture;
+use self::drawing::ProgramDrawing;
 use self::editor::Editor;
-use self::pane::Around;
+use self::pane::RunNetwork;
 use super::context::{ViewContext, choose_task};
 use super::pane::{Pane, PaneAction};
 use super::view::{Needs, ViewClass};
@@ -38,7 +38,7 @@ const HIGH: f32 = 230.0;
 const TEXT: f32 = 0.66;
 const LONGEST: f32 = 940.0;
 
-/// The view and its choices.
+/// This view shows the network as a text and as its tensor program.
 pub struct ProgramView {
     task: usize,
     /// The block that is shown where not all have room.
@@ -113,9 +113,9 @@ impl ViewClass for ProgramView {
         let row = context.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
         let told: Vec<TensorMetrics> =
             row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == self.task)).cloned().collect();
-        if let Some(sheet) = &mut context.sheet {
-            sheet.head(["tensor", "task", "share"]);
-            told.iter().for_each(|told| sheet.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
+        if let Some(table) = &mut context.table {
+            table.head(["tensor", "task", "share"]);
+            told.iter().for_each(|told| table.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
         }
         let is_run = run.is_some_and(|(network, ..)| self.editor.is_text_of(network));
         let mut rest = ui.available_rect_before_wrap();
@@ -126,7 +126,7 @@ impl ViewClass for ProgramView {
             let (left, right) = rest.split_left_right_at_x(rest.left() + width);
             rest = right.with_min_x(right.left() + 2.0 * GRID);
             let mut field = ui.new_child(UiBuilder::new().max_rect(left).id_salt("pane"));
-            let around = Around { run: run.map(|(network, ..)| network), is_run, told: &told };
+            let around = RunNetwork { run: run.map(|(network, ..)| network), is_run, told: &told };
             if let Some(wish) = pane::show(&mut field, &mut self.editor, &around) {
                 self.editor.execute(wish, context.actions, waker(ui.ctx()));
             }
@@ -158,6 +158,10 @@ impl ViewClass for ProgramView {
         if let Some(note) = note {
             ui.label(RichText::new(note).size(theme::SMALL).color(context.tokens.weak));
         }
-        Picture { program, network, told, task: self.task }.show(&mut ui, &mut self.block, &mut pane.selection.tensor);
+        ProgramDrawing { program, network, told, task: self.task }.show(
+            &mut ui,
+            &mut self.block,
+            &mut pane.selection.tensor,
+        );
     }
 }

@@ -7,7 +7,7 @@ use egui::{
     StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use super::editor::{Editor, Wish};
+use super::editor::{Editor, EditorAction};
 use super::ink::{self, Gap};
 use super::margin::Margins;
 use crate::run::TensorMetrics;
@@ -30,7 +30,7 @@ const FOOT: [usize; 2] = [3, 1];
 const LOW: f32 = 280.0;
 
 /// What is known of the run.
-pub struct Around<'a> {
+pub struct RunNetwork<'a> {
     pub run: Option<&'a NetworkSpec>,
     /// Whether its network is the one of the text.
     pub is_run: bool,
@@ -39,7 +39,7 @@ pub struct Around<'a> {
 }
 
 /// Draws it into what is left; what was asked for.
-pub fn show(ui: &mut Ui, editor: &mut Editor, around: &Around<'_>) -> Option<Wish> {
+pub fn show(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>) -> Option<EditorAction> {
     let mut wish = None;
     toolbar(ui, editor, around, &mut wish);
     if editor.typed.is_some() {
@@ -55,7 +55,7 @@ pub fn show(ui: &mut Ui, editor: &mut Editor, around: &Around<'_>) -> Option<Wis
     wish
 }
 
-fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<Wish>) {
+fn toolbar(ui: &mut Ui, editor: &Editor, around: &RunNetwork<'_>, wish: &mut Option<EditorAction>) {
     // In a narrow place in two lines.
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(GRID, GRID / 2.0);
@@ -68,7 +68,7 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<
                 // Titles are marked in a text.
                 let about = format!("{}: {}", network.name, network.summary().replace('*', ""));
                 if ui.selectable_label(false, RichText::new(about).size(theme::SMALL)).clicked() {
-                    *wish = Some(Wish::Begin(network.name));
+                    *wish = Some(EditorAction::Begin(network.name));
                     ui.close();
                 }
             }
@@ -85,23 +85,23 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &Around<'_>, wish: &mut Option<
             primary: refusal.is_none(),
         };
         if apply.show(ui, ROW).clicked() && refusal.is_none() {
-            *wish = Some(Wish::Apply);
+            *wish = Some(EditorAction::Apply);
         }
-        let mut button = |text: &str, hover: &str, asked: Wish| {
+        let mut button = |text: &str, hover: &str, asked: EditorAction| {
             if ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text(hover).clicked() {
                 *wish = Some(asked);
             }
         };
         if editor.is_edited() {
-            button("Revert", "The text of the settings again", Wish::Revert);
+            button("Revert", "The text of the settings again", EditorAction::Revert);
         }
-        button("Open…", "Open the text of a network, a .rhai file", Wish::Open);
-        button("Save…", "Save the text as a file, which --set network.program=FILE takes", Wish::Save);
+        button("Open…", "Open the text of a network, a .rhai file", EditorAction::Open);
+        button("Save…", "Save the text as a file, which --set network.program=FILE takes", EditorAction::Save);
     });
 }
 
 /// Why the text cannot be applied now.
-fn refusal(editor: &Editor, around: &Around<'_>) -> Option<&'static str> {
+fn refusal(editor: &Editor, around: &RunNetwork<'_>) -> Option<&'static str> {
     match editor.candidate() {
         Some(network) if around.run == Some(&network) => Some("The run has this network already"),
         Some(_) => None,
@@ -111,7 +111,7 @@ fn refusal(editor: &Editor, around: &Around<'_>) -> Option<&'static str> {
 }
 
 /// The path of a file, where the system has no dialog to choose one.
-fn typed(ui: &mut Ui, editor: &mut Editor, wish: &mut Option<Wish>) {
+fn typed(ui: &mut Ui, editor: &mut Editor, wish: &mut Option<EditorAction>) {
     let Some(path) = &mut editor.typed else { return };
     ui.horizontal(|ui| {
         let label = ui.label(RichText::new("Path").size(theme::SMALL));
@@ -119,10 +119,10 @@ fn typed(ui: &mut Ui, editor: &mut Editor, wish: &mut Option<Wish>) {
         ui.add(TextEdit::singleline(path).desired_width(width).hint_text("my/net.rhai")).labelled_by(label.id);
         let small = |text: &str| RichText::new(text).size(theme::SMALL);
         if ui.button(small("Open it")).clicked() {
-            *wish = Some(Wish::OpenTyped);
+            *wish = Some(EditorAction::OpenTyped);
         }
         if ui.button(small("Save it")).clicked() {
-            *wish = Some(Wish::SaveTyped);
+            *wish = Some(EditorAction::SaveTyped);
         }
     });
 }
@@ -155,7 +155,7 @@ fn foot(ui: &Ui, editor: &Editor) -> Arc<Galley> {
     ui.painter().layout_job(job)
 }
 
-fn code(ui: &mut Ui, editor: &mut Editor, around: &Around<'_>, height: f32, wish: &mut Option<Wish>) {
+fn code(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>, height: f32, wish: &mut Option<EditorAction>) {
     let tokens = Tokens::of(ui);
     let (outer, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     ui.painter().rect(outer, 3.0, tokens.well, tokens.line(), StrokeKind::Inside);
@@ -172,10 +172,10 @@ fn code(ui: &mut Ui, editor: &mut Editor, around: &Around<'_>, height: f32, wish
 fn lines(
     ui: &mut Ui,
     editor: &mut Editor,
-    around: &Around<'_>,
+    around: &RunNetwork<'_>,
     margins: &Margins,
     height: f32,
-    wish: &mut Option<Wish>,
+    wish: &mut Option<EditorAction>,
 ) {
     let tokens = Tokens::of(ui);
     let count = editor.text.split('\n').count();
@@ -189,7 +189,7 @@ fn lines(
     let gap = wrong.as_ref().map(|(line, _, galley)| Gap { line: line - 1, height: galley.size().y + 5.0 });
     let natural = ink::galley(ui, &editor.text, gap).size().x;
     if editor.writes && ui.input_mut(|input| input.consume_key(egui::Modifiers::COMMAND, egui::Key::Enter)) {
-        *wish = refusal(editor, around).is_none().then_some(Wish::Apply);
+        *wish = refusal(editor, around).is_none().then_some(EditorAction::Apply);
     }
     let top = ui.cursor().min;
     let out = ui.horizontal_top(|ui| {

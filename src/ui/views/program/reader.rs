@@ -13,7 +13,7 @@ use crate::theory::{self, Infinite};
 
 /// A text, and what it is read for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Question {
+pub struct ReadRequest {
     pub text: String,
     /// What it is called where it is not one that comes with the program.
     pub name: String,
@@ -57,8 +57,8 @@ pub struct Row {
 }
 
 /// What a text is: a network, or what is wrong with it.
-pub fn network(question: &Question) -> Result<Network, TextError> {
-    let Question { text, name, base, exact, image, classes } = question;
+pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
+    let ReadRequest { text, name, base, exact, image, classes } = question;
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
     let mut settings = spec.settings.clone();
     settings.insert(NetworkSpec::WIDTH.to_owned(), Setting::from(spec.nominal()));
