@@ -367,7 +367,7 @@ fn pictures_of_dialogs() {
     album.command(UserCommand::Help);
     album.take_above("dialog-help");
     album.command(UserCommand::Help);
-    album.command(UserCommand::Tours);
+    album.command(UserCommand::Lessons);
     album.take_above("dialog-lessons");
     album.close();
     album.command(UserCommand::Palette);
@@ -398,7 +398,7 @@ fn pictures_of_dialogs() {
 #[test]
 fn pictures_of_a_lesson() {
     let Some(mut album) = Album::new(playing("width-16-seed-1", Until::Epoch(7.0))) else { return };
-    album.command(UserCommand::Tours);
+    album.command(UserCommand::Lessons);
     let title = &tours()[0].title;
     press(&mut album.harness, title);
     album.harness.run_steps(4);

@@ -183,12 +183,13 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             }
             _ => {}
         }
-        let begun = Instant::now();
-        while *harness.state().lessons().open().unwrap().seen() == Seen::Waiting {
-            assert!(begun.elapsed() < PATIENCE, "{title}: in vain waited for {}", step.wait.words());
-            harness.step();
-            std::thread::sleep(Duration::from_millis(4));
-        }
+        wait_at_most(PATIENCE, &format!("{title}: {}", step.wait.words()), || {
+            let waits = *harness.state().lessons().open().unwrap().seen() == Seen::Waiting;
+            if waits {
+                harness.step();
+            }
+            (!waits).then_some(())
+        });
         harness.run_steps(2);
         let open = harness.state().lessons().open().unwrap();
         assert_eq!(*open.seen(), Seen::Come, "{title}, step {}", place + 1);

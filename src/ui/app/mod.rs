@@ -29,7 +29,7 @@ use egui::{CentralPanel, Context, Frame, Key, Margin, Panel, ScrollArea, Sense, 
 
 use super::export::{Exports, brief, file_name, slug};
 use super::kit::appearance::Appearance;
-use super::kit::perf_stats::measured_flops;
+use super::kit::perf_stats::{PerfStats, measured_flops};
 use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
 use super::lessons::{self, Lessons};
