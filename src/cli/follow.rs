@@ -29,7 +29,7 @@ pub fn follow(
         };
         folder.take(&event)?;
         match &event {
-            Event::Started(info) => say(bar, &format!("{}{}", announcement(&info.spec), info.device)),
+            Event::Started(info) => say(bar, &format!("{}{}", announcement(&info.spec), info.origin.words())),
             Event::Moved(device) => say(bar, device),
             Event::Warning { message, epoch, step } if *step > 0 => say(bar, &format!("Epoch {epoch:.2}: {message}")),
             // Those of the spec were printed before the folder was made; what is left is of the images.

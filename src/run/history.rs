@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::event::{Block, Ending, Event, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::event::{Block, Ending, Event, Origin, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use super::ledger::Ledger;
 use super::metric::Metric;
 use super::printable::harmless;
@@ -120,7 +120,7 @@ impl History {
             }
             Event::Moved(device) => {
                 if let Some(info) = &mut self.info {
-                    Arc::make_mut(info).device = device;
+                    Arc::make_mut(info).origin = Origin::Trained { device };
                 }
             }
             Event::Limit(kernel) => self.limit = Some(kernel),
@@ -224,8 +224,8 @@ impl History {
 
     /// Whether its time is counted in steps: of kernels from elsewhere that have no epochs, the steps stand for them.
     pub fn counts_steps(&self) -> bool {
-        let is_elsewhere = self.info.as_ref().is_some_and(|info| info.is_elsewhere());
-        is_elsewhere && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
+        let is_imported = self.info.as_ref().is_some_and(|info| info.is_imported());
+        is_imported && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
     }
 
     /// Steps of an epoch of the first task, as its rows have it; none before a step was measured.

@@ -40,7 +40,7 @@ use super::meter::Meter;
 use super::pulse::Pulse;
 use crate::data::{Prepared, Task, prepare};
 use crate::model::{Chosen, DeviceChoice};
-use crate::run::{Checkpoint, Closed, Ending, Event, Probe, RunInfo, Sink, TaskStart, Weights};
+use crate::run::{Checkpoint, Closed, Ending, Event, Origin, Probe, RunInfo, Sink, TaskStart, Weights};
 use crate::spec::{Cost, PROBE_IMAGES, Said, Spec};
 
 /// Trains and measures one run to its end, and says why it ended.
@@ -363,7 +363,7 @@ impl<'a> Live<'a> {
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),
             parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
-            device: self.words.clone(),
+            origin: Origin::Trained { device: self.words.clone() },
             planned_steps: planned,
         }
     }

@@ -94,7 +94,7 @@ impl Session {
 
     /// Whether its kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
-        self.history.info().is_some_and(|info| info.is_elsewhere())
+        self.history.info().is_some_and(|info| info.is_imported())
     }
 
     /// What a run that was trained here is called once another is shown.
