@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::metric::Metric;
 use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
-use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
+use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
 /// Where a run stands, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -377,23 +377,19 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 
 /// A change in words.
 pub fn describe(change: &Change) -> String {
-    let list = |names: &[String]| names.join(", ");
-    if let Some(rate) = change.rate {
-        format!("Learning rate set to {rate}")
-    } else if let Some(per_epoch) = change.per_epoch {
-        format!("Cadence set to {per_epoch} snapshots an epoch")
-    } else if let Some(order) = &change.order {
-        format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-    } else if let Some(kept) = change.replay {
-        if kept == 0 { "Replay off".to_owned() } else { format!("Replay of {kept} images a task") }
-    } else if let Some(frozen) = &change.frozen {
-        if frozen.is_empty() { "Nothing frozen".to_owned() } else { format!("Frozen: {}", list(frozen)) }
-    } else if let Some(masked) = change.masked {
-        let word = if masked { "masked" } else { "not masked" };
-        format!("Logits of absent classes {word}")
-    } else if change.clamped {
-        "Steps kept as long as they were".to_owned()
-    } else {
-        "Switched to the next task by hand".to_owned()
+    match &change.effect {
+        Effect::Rate(rate) => format!("Learning rate set to {rate}"),
+        Effect::PerEpoch(count) => format!("Cadence set to {count} snapshots an epoch"),
+        Effect::Order(order) => {
+            format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Effect::Switch => "Switched to the next task by hand".to_owned(),
+        Effect::Replay(0) => "Replay off".to_owned(),
+        Effect::Replay(kept) => format!("Replay of {kept} images a task"),
+        Effect::Frozen(names) if names.is_empty() => "Nothing frozen".to_owned(),
+        Effect::Frozen(names) => format!("Frozen: {}", names.join(", ")),
+        Effect::Masked(true) => "Logits of absent classes masked".to_owned(),
+        Effect::Masked(false) => "Logits of absent classes not masked".to_owned(),
+        Effect::Clamped => "Steps kept as long as they were".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use super::{Current, Live, Stop};
 use crate::lab::Command;
 use crate::lab::cadence::Cadence;
 use crate::run::Event;
-use crate::spec::{Change, PER_EPOCH, RATES};
+use crate::spec::{Change, Effect, PER_EPOCH, RATES};
 
 /// How often a paused run looks whether it is to end.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
@@ -81,7 +81,6 @@ impl Live<'_> {
     }
 
     fn command(&mut self, command: Command, current: &mut Current) -> Result<(), Stop> {
-        let change = Change { step: self.at.step, task: Some(current.number), ..Change::default() };
         match command {
             Command::Pause => return self.pause(current),
             Command::Resume => {
@@ -99,17 +98,17 @@ impl Live<'_> {
             Command::SetPace(pace) => self.pulse.set_pace(pace),
             Command::SwitchTask => {
                 if !self.at.upcoming.is_empty() {
-                    self.apply(Change { switch: true, ..change }, current)?;
+                    self.apply_now(Effect::Switch, current)?;
                 }
             }
             Command::SetRate(rate) => {
                 if RATES.contains(&rate) && rate != self.at.regime.rate {
-                    self.apply(Change { rate: Some(rate), ..change }, current)?;
+                    self.apply_now(Effect::Rate(rate), current)?;
                 }
             }
             Command::SetPerEpoch(per_epoch) => {
                 if PER_EPOCH.contains(&per_epoch) && per_epoch != self.at.per_epoch {
-                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
+                    self.apply_now(Effect::PerEpoch(per_epoch), current)?;
                 }
             }
             Command::Fork { at_switch: false } => self.fork(current)?,
@@ -118,29 +117,33 @@ impl Live<'_> {
             Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
                 if self.at.upcoming != order {
-                    self.apply(Change { order: Some(order), ..change }, current)?;
+                    self.apply_now(Effect::Order(order), current)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn apply_now(&mut self, effect: Effect, current: &mut Current) -> Result<(), Stop> {
+        self.apply(Change { step: self.at.step, task: Some(current.number), place: None, effect }, current)
+    }
+
     /// Applies a change that a result depends on, and tells of it.
     fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
-        if change.clamped {
+        if change.effect == Effect::Clamped {
             let Some(length) = self.step_length(current)? else {
                 let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
                 return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
             };
             self.at.regime.length = Some(length);
         }
-        self.at.regime.change(&change);
-        if let Some(per_epoch) = change.per_epoch {
+        self.at.regime.change(&change.effect);
+        if let Effect::PerEpoch(per_epoch) = change.effect {
             self.at.per_epoch = per_epoch;
             current.cadence =
                 Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
         }
-        if let Some(order) = &change.order {
+        if let Effect::Order(order) = &change.effect {
             let mut wanted = order.clone();
             let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
             wanted.sort_unstable();
@@ -153,7 +156,7 @@ impl Live<'_> {
             }
             self.at.upcoming = order.iter().copied().collect();
         }
-        self.switch |= change.switch;
+        self.switch |= change.effect == Effect::Switch;
         let epoch = self.epoch(current);
         self.at.happened.push(change.clone());
         self.emit(Event::Changed { step: self.at.step, epoch, change })

@@ -2,7 +2,7 @@
 
 use super::batches::Taken;
 use super::{Current, Live};
-use crate::spec::{Change, TrainingSpec};
+use crate::spec::{Effect, TrainingSpec};
 use crate::train::Terms;
 
 /// What a change can change between two steps.
@@ -29,18 +29,13 @@ impl Regime {
     }
 
     /// Takes over what this change changes.
-    pub fn change(&mut self, change: &Change) {
-        if let Some(rate) = change.rate {
-            self.rate = rate;
-        }
-        if let Some(replay) = change.replay {
-            self.replay = replay;
-        }
-        if let Some(frozen) = &change.frozen {
-            self.frozen.clone_from(frozen);
-        }
-        if let Some(masked) = change.masked {
-            self.masked = masked;
+    pub fn change(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Rate(rate) => self.rate = *rate,
+            Effect::Replay(kept) => self.replay = *kept,
+            Effect::Frozen(names) => self.frozen.clone_from(names),
+            Effect::Masked(masked) => self.masked = *masked,
+            Effect::PerEpoch(_) | Effect::Order(_) | Effect::Switch | Effect::Clamped => {}
         }
     }
 }
