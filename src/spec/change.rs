@@ -38,6 +38,13 @@ pub enum Effect {
     Clamped,
 }
 
+impl Effect {
+    /// Whether it ends the task being trained.
+    pub fn is_switch(&self) -> bool {
+        *self == Self::Switch
+    }
+}
+
 impl Change {
     /// When it takes effect, in words.
     pub(super) fn when(&self) -> String {

@@ -130,33 +130,35 @@ impl Live<'_> {
 
     /// Applies a change that a result depends on, and tells of it.
     fn apply(&mut self, change: Change, current: &mut Current) -> Result<(), Stop> {
-        if change.effect == Effect::Clamped {
-            let Some(length) = self.step_length(current)? else {
-                let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
-                return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
-            };
-            self.at.regime.length = Some(length);
+        match &change.effect {
+            Effect::Clamped => {
+                let Some(length) = self.step_length(current)? else {
+                    let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
+                    return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+                };
+                self.at.regime.length = Some(length);
+            }
+            &Effect::PerEpoch(per_epoch) => {
+                self.at.per_epoch = per_epoch;
+                let (lag, steps) = (current.cadence.lag(), current.epoch_steps);
+                current.cadence = Cadence::new(per_epoch, lag, steps, current.place > 0, current.total);
+            }
+            Effect::Order(order) => {
+                let mut wanted = order.clone();
+                let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
+                wanted.sort_unstable();
+                present.sort_unstable();
+                if wanted != present {
+                    let message = "The new order does not name the tasks that are still to come; it was left as it was"
+                        .to_owned();
+                    return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+                }
+                self.at.upcoming = order.iter().copied().collect();
+            }
+            Effect::Switch => self.switch = true,
+            Effect::Rate(_) | Effect::Replay(_) | Effect::Frozen(_) | Effect::Masked(_) => {}
         }
         self.at.regime.change(&change.effect);
-        if let Effect::PerEpoch(per_epoch) = change.effect {
-            self.at.per_epoch = per_epoch;
-            current.cadence =
-                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
-        }
-        if let Effect::Order(order) = &change.effect {
-            let mut wanted = order.clone();
-            let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
-            wanted.sort_unstable();
-            present.sort_unstable();
-            if wanted != present {
-                let message =
-                    "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
-                self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
-                return Ok(());
-            }
-            self.at.upcoming = order.iter().copied().collect();
-        }
-        self.switch |= change.effect == Effect::Switch;
         let epoch = self.epoch(current);
         self.at.happened.push(change.clone());
         self.emit(Event::Changed { step: self.at.step, epoch, change })

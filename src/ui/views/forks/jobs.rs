@@ -149,8 +149,7 @@ impl Forks {
 
     /// The ideas that are chosen, in their order.
     pub fn wanted(&self, spec: &Spec) -> Vec<Idea> {
-        let chosen =
-            |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect == Effect::Switch);
+        let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect.is_switch());
         ideas(spec).into_iter().filter(chosen).collect()
     }
 

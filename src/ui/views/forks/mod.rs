@@ -7,7 +7,6 @@ use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 use super::context::Scene;
 use super::pane::Slot;
 use crate::run::{Block, Ending, History, Metric, RunState};
-use crate::spec::Effect;
 use crate::ui::app::actions::Action;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::data_table::Cell;
@@ -169,7 +168,7 @@ fn menu(ui: &mut Ui, scene: &mut Scene<'_>, roomy: bool) {
         ui.separator();
         for idea in ideas(&info.spec) {
             let mut chosen = scene.forks.chosen.contains(&idea.name);
-            let possible = !(scene.forks.at_switch && idea.effect == Effect::Switch);
+            let possible = !(scene.forks.at_switch && idea.effect.is_switch());
             let field = egui::Checkbox::new(&mut chosen, &idea.name);
             if ui.add_enabled(possible, field).on_hover_text(idea.about).changed() {
                 if chosen {
