@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernelscope::run::{Accuracy, Block, BlockMetrics, Probe, Row, RunInfo, Snapshot, TaskInfo};
+use kernelscope::run::{Accuracy, Block, BlockMetrics, Origin, Probe, Row, RunInfo, Snapshot, TaskInfo};
 use kernelscope::spec::Spec;
 
 pub const PROBES: usize = 160;
@@ -27,7 +27,7 @@ pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
         image: [1, 28, 28],
         thumbnails: vec![128; PROBES * 784].into(),
         parameters: 269_322,
-        device: "CPU".to_owned(),
+        origin: Origin::Trained { device: "CPU".to_owned() },
         planned_steps: 25 * steps_per_epoch,
     }
 }

@@ -30,7 +30,7 @@ pub fn follow(
         };
         folder.take(&event)?;
         match &event {
-            Event::Started(info) => print_line(bar, &format!("{}{}", announcement(&info.spec), info.device)),
+            Event::Started(info) => print_line(bar, &format!("{}{}", announcement(&info.spec), info.origin.words())),
             Event::Moved(device) => print_line(bar, device),
             Event::Warning { message, epoch, step } if *step > 0 => {
                 print_line(bar, &format!("Epoch {epoch:.2}: {message}"));

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::spec::{Change, Spec};
+use crate::spec::{Change, Effect, Spec};
 
 /// A run between two steps. A run that goes on from it tells the same numbers, bit for bit, as one of the same spec that was
 /// trained from the start.
@@ -25,10 +25,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The spec of a future in which these changes happen here, before anything that was planned.
-    pub fn future(&self, changes: impl IntoIterator<Item = Change>) -> Spec {
+    /// The spec of a future in which this is changed here, before anything that was planned.
+    pub fn future(&self, changes: impl IntoIterator<Item = Effect>) -> Spec {
         let mut spec = self.spec.clone();
-        let here = |change| Change { step: self.step, task: Some(self.task), place: None, ..change };
+        let here = |effect| Change { step: self.step, task: Some(self.task), place: None, effect };
         spec.changes.splice(self.happened..self.happened, changes.into_iter().map(here));
         spec
     }

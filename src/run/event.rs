@@ -39,7 +39,7 @@ pub enum Event {
     Forked(Arc<Checkpoint>),
     /// Something the user should know; training goes on.
     Warning { step: u64, epoch: f64, message: String },
-    /// The run goes on on another device, in words as in [`RunInfo::device`]; a warning before has said why.
+    /// The run goes on on another device, in words as in [`Origin::Trained`]; a warning before has said why.
     Moved(String),
     /// Training stands still, as asked.
     Paused { step: u64 },
@@ -67,13 +67,39 @@ pub struct RunInfo {
     /// The probe images as their task shows them (permuted, turned), 8 bits, [n, height, width, channels].
     pub thumbnails: Arc<[u8]>,
     pub parameters: u64,
-    /// Device in words: which, and after a colon or in brackets, why.
-    pub device: String,
+    pub origin: Origin,
     /// Steps that the whole run will take as planned at the start.
     pub planned_steps: u64,
 }
 
+/// Where the kernels of a record come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// From a run of Kernelscope, trained here or read from its folder.
+    Trained {
+        /// In words: which, and after a colon or in brackets, why.
+        device: String,
+    },
+    /// From an archive that another program wrote: there are no settings, weights or images.
+    Imported,
+}
+
+impl Origin {
+    /// In a few words: the device, where there was one of ours.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Trained { device } => device,
+            Self::Imported => "kernels from elsewhere",
+        }
+    }
+}
+
 impl RunInfo {
+    /// Whether the kernels were measured by another program: then there are no settings, weights or images.
+    pub fn is_imported(&self) -> bool {
+        self.origin == Origin::Imported
+    }
+
     /// A class by name, or by number where it has none.
     pub fn class_name(&self, label: usize) -> String {
         self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())

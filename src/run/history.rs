@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::event::{Block, Ending, Event, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::event::{Block, Ending, Event, Origin, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
 use super::ledger::Ledger;
 use super::metric::Metric;
 use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
-use crate::spec::{Change, RECORD_BYTES, ROW_BYTES, Spec};
+use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
 /// Where a run stands, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -120,7 +120,7 @@ impl History {
             }
             Event::Moved(device) => {
                 if let Some(info) = &mut self.info {
-                    Arc::make_mut(info).device = device;
+                    Arc::make_mut(info).origin = Origin::Trained { device };
                 }
             }
             Event::Limit(kernel) => self.limit = Some(kernel),
@@ -224,8 +224,8 @@ impl History {
 
     /// Whether its time is counted in steps: of kernels from elsewhere that have no epochs, the steps stand for them.
     pub fn counts_steps(&self) -> bool {
-        let is_elsewhere = self.info.as_ref().is_some_and(|info| info.is_elsewhere());
-        is_elsewhere && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
+        let is_imported = self.info.as_ref().is_some_and(|info| info.is_imported());
+        is_imported && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
     }
 
     /// Steps of an epoch of the first task, as its rows have it; none before a step was measured.
@@ -377,23 +377,19 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 
 /// A change in words.
 pub fn describe(change: &Change) -> String {
-    let list = |names: &[String]| names.join(", ");
-    if let Some(rate) = change.rate {
-        format!("Learning rate set to {rate}")
-    } else if let Some(per_epoch) = change.per_epoch {
-        format!("Cadence set to {per_epoch} snapshots an epoch")
-    } else if let Some(order) = &change.order {
-        format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-    } else if let Some(kept) = change.replay {
-        if kept == 0 { "Replay off".to_owned() } else { format!("Replay of {kept} images a task") }
-    } else if let Some(frozen) = &change.frozen {
-        if frozen.is_empty() { "Nothing frozen".to_owned() } else { format!("Frozen: {}", list(frozen)) }
-    } else if let Some(masked) = change.masked {
-        let word = if masked { "masked" } else { "not masked" };
-        format!("Logits of absent classes {word}")
-    } else if change.clamped {
-        "Steps kept as long as they were".to_owned()
-    } else {
-        "Switched to the next task by hand".to_owned()
+    match &change.effect {
+        Effect::Rate(rate) => format!("Learning rate set to {rate}"),
+        Effect::PerEpoch(count) => format!("Cadence set to {count} snapshots an epoch"),
+        Effect::Order(order) => {
+            format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }
+        Effect::Switch => "Switched to the next task by hand".to_owned(),
+        Effect::Replay(0) => "Replay off".to_owned(),
+        Effect::Replay(kept) => format!("Replay of {kept} images a task"),
+        Effect::Frozen(names) if names.is_empty() => "Nothing frozen".to_owned(),
+        Effect::Frozen(names) => format!("Frozen: {}", names.join(", ")),
+        Effect::Masked(true) => "Logits of absent classes masked".to_owned(),
+        Effect::Masked(false) => "Logits of absent classes not masked".to_owned(),
+        Effect::Clamped => "Steps kept as long as they were".to_owned(),
     }
 }

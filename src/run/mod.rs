@@ -16,8 +16,8 @@ mod tensor_gram;
 
 pub use checkpoint::Checkpoint;
 pub use event::{
-    Accuracy, Block, Closed, Ending, Event, NamedTensor, Partner, Probe, Progress, Row, RunInfo, Sink, Snapshot,
-    SnapshotCost, TaskInfo, TaskStart, Weights,
+    Accuracy, Block, Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, Row, RunInfo, Sink,
+    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
 };
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use learning_point::{InstantCurve, Point, Reduced};

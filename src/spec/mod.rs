@@ -46,7 +46,7 @@ pub use crate::spec::lesson::{Awaited, MOST_WORDS, TOUR_FILES, Tour, TourError, 
 pub use crate::spec::validate::plane::PLANE_CLASSES;
 pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use activation::Activation;
-pub use change::Change;
+pub use change::{Change, Effect};
 pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use file::{SpecError, VERSION, known_keys};
 pub use layers::Layer;

@@ -209,6 +209,10 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
             return format!("there is no {}, there are {}", shown(word), rest.join(", "));
         }
     }
+    // A sentence of ours: that a change does none or several things only its own reader knows.
+    if said.starts_with("the change ") {
+        return said.to_owned();
+    }
     if !choices.is_empty() {
         return format!("there is no {given}, there are {}", choices.join(", "));
     }

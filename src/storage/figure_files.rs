@@ -88,12 +88,12 @@ impl Figure {
     /// only what can be told of kernels alone.
     pub fn is_of(self, history: &History) -> bool {
         let told = |metric| !history.series(Block::All, metric).is_empty();
-        let is_elsewhere = history.info().is_some_and(|info| info.is_elsewhere());
+        let is_imported = history.info().is_some_and(|info| info.is_imported());
         match self {
-            Self::Accuracy | Self::Susceptibility if is_elsewhere => false,
-            Self::Velocity if is_elsewhere => told(Metric::Velocity),
-            Self::Alignment if is_elsewhere => told(Metric::Alignment),
-            Self::LambdaMax | Self::Distances if is_elsewhere => history.rows().len() > 1,
+            Self::Accuracy | Self::Susceptibility if is_imported => false,
+            Self::Velocity if is_imported => told(Metric::Velocity),
+            Self::Alignment if is_imported => told(Metric::Alignment),
+            Self::LambdaMax | Self::Distances if is_imported => history.rows().len() > 1,
             Self::Circle => history.info().is_some_and(|info| crate::run::circle(info).is_some()),
             Self::Disk => history.info().is_some_and(|info| crate::run::grid(info).is_some()),
             _ => true,

@@ -16,24 +16,15 @@ use super::format::npz::{NpzReader, invalid};
 use super::run_folder::kernel_part::{PARTNER, PARTNER_EPOCH, PARTNER_STEP};
 use super::run_folder::reader::Loaded;
 use crate::analysis::kernel_metrics::{Lag, Measured, Moment, Partners};
-use crate::run::{Ending, Event, History, Probe, Progress, RunInfo, TaskInfo, TaskStart};
+use crate::run::{Ending, Event, History, Origin, Probe, Progress, RunInfo, TaskInfo, TaskStart};
 use crate::spec::{Spec, memory_available};
 
-/// What stands in the place of the device: there was none of ours.
-const ELSEWHERE: &str = "kernels from elsewhere";
 /// Tasks at most, as of a run.
 const MOST_TASKS: usize = 64;
 /// Bytes of Grams that are kept where only the rows are wanted.
 const FEW_GRAMS: u64 = 16 << 20;
 /// Above this share of the largest entry a Gram is said not to be symmetric; products in 32 bits stay below it.
 const ASYMMETRIC: f64 = 1e-4;
-
-impl RunInfo {
-    /// Whether the kernels were measured by another program: then there are no settings, weights or images.
-    pub fn is_elsewhere(&self) -> bool {
-        self.device == ELSEWHERE
-    }
-}
 
 /// Reads an archive and measures its kernels; `tell` hears how many of how many are done, and ends it by `false`.
 ///
@@ -241,11 +232,9 @@ impl About {
             train_images: 0,
             steps_per_epoch: 1,
         };
-        // Of the settings only the time is looked at: it ends where the last kernel is.
-        let mut spec = Spec::default();
-        spec.tasks.epochs = vec![1e12];
         RunInfo {
-            spec,
+            // Nobody looks at the settings of what was not trained here.
+            spec: Spec::default(),
             tasks: (1..=most).map(task).collect(),
             class_names: if self.labels.is_some() { self.classes.clone() } else { vec!["no class".to_owned()] },
             probes: (0..n).map(|row| Probe { task: self.probes[row], label: label(row) }).collect(),
@@ -253,7 +242,7 @@ impl About {
             image: [0; 3],
             thumbnails: Arc::default(),
             parameters: 0,
-            device: ELSEWHERE.to_owned(),
+            origin: Origin::Imported,
             planned_steps: self.steps.last().copied().unwrap_or(0),
         }
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{
-    Activation, Change, DataShape, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation, Reduction, Source,
-    Spacing, Spec, Target, TaskKind,
+    Activation, Change, DataShape, Effect, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation, Reduction,
+    Source, Spacing, Spec, Target, TaskKind,
 };
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -206,24 +206,24 @@ impl Draw<'_> {
     }
 
     fn change(&mut self, spec: &Spec) -> Change {
-        let mut change = Change::default();
+        let (mut step, mut task, mut place) = (0, None, None);
         if self.chance(0.5) {
-            change.place = Some(self.rng.random_range(1..=spec.tasks.len()));
+            place = Some(self.rng.random_range(1..=spec.tasks.len()));
         } else {
-            change.step = self.one(&[0, 1, 2, 3, 9]);
-            change.task = self.rarely(&[None], &[Some(1), Some(7)]);
+            step = self.one(&[0, 1, 2, 3, 9]);
+            task = self.rarely(&[None], &[Some(1), Some(7)]);
         }
-        match self.rng.random_range(0..8) {
-            0 => change.rate = Some(self.rarely(&[0.0, 0.02], &[1e6])),
-            1 => change.per_epoch = Some(self.one(&[1, 9, 1000])),
-            2 => change.order = Some(self.one(&[&[][..], &[1], &[2], &[2, 1]]).to_vec()),
-            3 => change.switch = true,
-            4 => change.replay = Some(self.one(&[0, 3, 60_000])),
-            5 => change.frozen = Some(self.frozen(spec)),
-            6 => change.masked = Some(self.chance(0.7)),
-            _ => change.clamped = true,
-        }
-        change
+        let effect = match self.rng.random_range(0..8) {
+            0 => Effect::Rate(self.rarely(&[0.0, 0.02], &[1e6])),
+            1 => Effect::PerEpoch(self.one(&[1, 9, 1000])),
+            2 => Effect::Order(self.one(&[&[][..], &[1], &[2], &[2, 1]]).to_vec()),
+            3 => Effect::Switch,
+            4 => Effect::Replay(self.one(&[0, 3, 60_000])),
+            5 => Effect::Frozen(self.frozen(spec)),
+            6 => Effect::Masked(self.chance(0.7)),
+            _ => Effect::Clamped,
+        };
+        Change { step, task, place, effect }
     }
 }
 

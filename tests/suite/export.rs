@@ -11,7 +11,7 @@ use egui::{Color32, Pos2, Stroke, Theme, pos2, vec2};
 use egui_kittest::kittest::Queryable as _;
 use kernelscope::cli::{Cli, Command};
 use kernelscope::run::{Block, Ending, Metric, RunState};
-use kernelscope::spec::{Change, PRESETS, STUDIES, Spec, preset, study};
+use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, preset, study};
 use kernelscope::storage::write_new;
 use kernelscope::ui::export::offscreen_renderer::Darkroom;
 use kernelscope::ui::export::{ViewExport, What, raster, svg};
@@ -388,7 +388,7 @@ proptest! {
             }
         }
         (spec.seed, spec.kernel.lag, spec.window.pace) = (seed, rate, 3.0);
-        spec.changes.extend(step.map(|step| Change { step, rate: Some(rate), ..Change::default() }));
+        spec.changes.extend(step.map(|step| Change { step, ..Effect::Rate(rate).into() }));
         if let Some(path) = path {
             spec.data.path = Some(PathBuf::from(path));
         }

@@ -4,7 +4,7 @@ use super::FIVE;
 use std::sync::Arc;
 
 use kernelscope::run::{Checkpoint, Ending, Event, Row};
-use kernelscope::spec::{Change, Spec};
+use kernelscope::spec::{Change, Effect, Spec};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::run::{rows, timeless};
@@ -26,14 +26,14 @@ pub fn go_on(from: &Arc<Checkpoint>, spec: Spec) -> Vec<Event> {
     read_all(&Worker::go_on(Job { spec, device: DeviceChoice::Cpu, paced: false }, Arc::clone(from), Box::new(|| {})))
 }
 
-fn changes() -> Vec<Change> {
+fn changes() -> Vec<Effect> {
     vec![
-        Change { rate: Some(0.02), ..Change::default() },
-        Change { replay: Some(20), ..Change::default() },
-        Change { frozen: Some(vec!["fc1".to_owned()]), ..Change::default() },
-        Change { masked: Some(true), ..Change::default() },
-        Change { clamped: true, ..Change::default() },
-        Change { switch: true, ..Change::default() },
+        Effect::Rate(0.02),
+        Effect::Replay(20),
+        Effect::Frozen(vec!["fc1".to_owned()]),
+        Effect::Masked(true),
+        Effect::Clamped,
+        Effect::Switch,
     ]
 }
 
@@ -87,13 +87,13 @@ fn a_change_at_a_place_is_one_at_the_step_where_that_task_begins() {
     let steps = |spec: Spec| rows(spec).iter().find(|row| row.at_switch).map(|row| row.step).unwrap();
     let switch = steps(tiny());
     for change in changes() {
-        if change.switch {
+        if change == Effect::Switch {
             continue;
         }
         let mut by_place = tiny();
-        by_place.changes = vec![Change { place: Some(2), ..change.clone() }];
+        by_place.changes = vec![Change { place: Some(2), ..change.clone().into() }];
         let mut by_step = tiny();
-        by_step.changes = vec![Change { step: switch, task: Some(2), ..change.clone() }];
+        by_step.changes = vec![Change { step: switch, task: Some(2), ..change.clone().into() }];
         assert_eq!(rows(by_place), rows(by_step), "{change:?}");
     }
 }
@@ -108,7 +108,7 @@ fn each_change_does_what_it_says() {
         read_all(&start(spec))
     };
     // Clamped: every step of the second task is as long as every other; those of the first are not.
-    let rows = timeless(with(Change { clamped: true, ..Change::default() }));
+    let rows = timeless(with(Change::from(Effect::Clamped)));
     let lengths = |task: usize| -> Vec<f64> {
         rows.iter().filter(|row| row.task == task).filter_map(|row| row.blocks[0].step_norm).collect()
     };
@@ -120,7 +120,7 @@ fn each_change_does_what_it_says() {
     assert!(spread(&lengths(1)) > 1.05, "{:?}", lengths(1));
 
     // Frozen: its tensors do not move, the others do.
-    let weights: Vec<_> = with(Change { frozen: Some(vec!["fc1".to_owned(), "fc2".to_owned()]), ..Change::default() })
+    let weights: Vec<_> = with(Change::from(Effect::Frozen(vec!["fc1".to_owned(), "fc2".to_owned()])))
         .into_iter()
         .filter_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None })
         .collect();
@@ -131,7 +131,7 @@ fn each_change_does_what_it_says() {
     }
 
     // Masked: the read-out of classes that are absent gets no gradient, so their rows of the last layer stand still.
-    let weights: Vec<_> = with(Change { masked: Some(true), ..Change::default() })
+    let weights: Vec<_> = with(Change::from(Effect::Masked(true)))
         .into_iter()
         .filter_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None })
         .collect();
@@ -151,11 +151,11 @@ fn each_change_does_what_it_says() {
 fn clamping_needs_plain_sgd_and_a_step_before() {
     let mut spec = tiny();
     spec.training.momentum = 0.5;
-    spec.changes = vec![Change { place: Some(2), clamped: true, ..Change::default() }];
+    spec.changes = vec![Change { place: Some(2), ..Effect::Clamped.into() }];
     let problems = spec.study_problems();
     assert!(problems.iter().any(|problem| problem.message.contains("plain SGD")), "{problems:?}");
     let mut spec = tiny();
-    spec.changes = vec![Change { place: Some(1), clamped: true, ..Change::default() }];
+    spec.changes = vec![Change { place: Some(1), ..Effect::Clamped.into() }];
     let events = read_all(&start(spec));
     let warned = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("not clamped"));
     assert!(events.iter().any(warned));

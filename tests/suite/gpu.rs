@@ -225,6 +225,6 @@ fn without_a_real_gpu_the_cpu_is_taken_and_says_so() {
     let worker = Worker::start(Job { spec: tiny(), device: DeviceChoice::Auto, paced: false }, Box::new(|| {}));
     let events = read_all(&worker);
     let Event::Started(info) = &events[0] else { panic!("{:?}", events[0]) };
-    assert_eq!(info.device, "CPU (no GPU found)");
+    assert_eq!(info.origin.words(), "CPU (no GPU found)");
     assert!(matches!(ending(&events), Ending::Finished { .. }));
 }

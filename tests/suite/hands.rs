@@ -8,7 +8,7 @@ use egui::{Key, Modifiers, Pos2, Rect, Theme, ThemePreference, Vec2, pos2, vec2}
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::chart::palette;
 use kernelscope::run::RunState;
-use kernelscope::spec::{PRESETS, Spec, preset};
+use kernelscope::spec::{Effect, PRESETS, Spec, preset};
 use kernelscope::storage::KeptFile;
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
@@ -308,7 +308,9 @@ fn settings_are_taken_back_and_made_again_and_a_run_hears_of_it() {
     // Before it had come to rest, a change is one, too.
     key(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(harness.state().draft().training.rate, rate);
-    let heard = |rate: f64| move |app: &App| app.history().changes().last().is_some_and(|last| last.rate == Some(rate));
+    let heard = |rate: f64| {
+        move |app: &App| app.history().changes().last().is_some_and(|last| last.effect == Effect::Rate(rate))
+    };
     until(&mut harness, "the old rate", heard(rate));
     assert!(!harness.state().can(UserCommand::Undo));
     key(&mut harness, Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z);

@@ -4,7 +4,7 @@ use super::{FIVE, gram::pooled, sized};
 use std::sync::Arc;
 
 use kernelscope::run::{Event, Ledger};
-use kernelscope::spec::{Change, Loss, NetworkSpec, Parametrisation, Spec};
+use kernelscope::spec::{Change, Effect, Loss, NetworkSpec, Parametrisation, Spec};
 use kernelscope::worker::Command;
 
 use super::{read_all, read_until, start, tiny};
@@ -30,10 +30,8 @@ fn a_small_step_does_what_was_predicted_and_half_a_step_misses_a_quarter() {
         |spec| spec.training.loss = Loss::Mse,
         |spec| spec.network.parametrisation = Parametrisation::Ntk,
         |spec| spec.network.alpha = Some(2.0),
-        |spec| {
-            spec.changes = vec![Change { place: Some(2), frozen: Some(vec!["fc1".to_owned()]), ..Change::default() }]
-        },
-        |spec| spec.changes = vec![Change { place: Some(2), masked: Some(true), ..Change::default() }],
+        |spec| spec.changes = vec![Change { place: Some(2), ..Effect::Frozen(vec!["fc1".to_owned()]).into() }],
+        |spec| spec.changes = vec![Change { place: Some(2), ..Effect::Masked(true).into() }],
     ];
     for (which, change) in changes.into_iter().enumerate() {
         let at = |rate: f64| {
@@ -41,7 +39,7 @@ fn a_small_step_does_what_was_predicted_and_half_a_step_misses_a_quarter() {
             spec.network.activation = kernelscope::spec::Activation::Tanh;
             change(&mut spec);
             // The same weights at the switch, whatever the rate of the step after it.
-            let changed = Change { place: Some(2), rate: Some(rate), ..Change::default() };
+            let changed = Change { place: Some(2), ..Effect::Rate(rate).into() };
             spec.changes.push(changed);
             ledger(spec)
         };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kernelscope::spec::{Change, DataShape, PRESETS, STUDIES, Source, Spec, absolute, expanded};
+use kernelscope::spec::{Change, DataShape, Effect, PRESETS, STUDIES, Source, Spec, absolute, expanded};
 use proptest::prelude::*;
 use toml::{Table, Value};
 
@@ -238,7 +238,7 @@ fn at<'a>(value: &'a mut Value, steps: &[Step]) -> &'a mut Value {
 fn full() -> [Spec; 2] {
     let mut spec = Spec::default();
     (spec.network.alpha, spec.kernel.piecewise) = (Some(1.0), Some(2.0));
-    spec.changes = vec![Change { step: 3, rate: Some(0.1), ..Change::default() }];
+    spec.changes = vec![Change { step: 3, ..Effect::Rate(0.1).into() }];
     let mut study = STUDIES
         .iter()
         .map(|study| study.spec())

@@ -9,7 +9,7 @@ use kernelscope::{
     model::Network,
     ntk::{Apart, Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
+        Activation, Change, Cost, DataShape, Effect, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
         Parametrisation, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
     },
 };
@@ -74,18 +74,14 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     );
     let change =
         (0u64..1 << 60, option::of(number()), option::of(size()), option::of(prop::collection::vec(0usize..9, 0..3)))
-            .prop_map(|(step, rate, per_epoch, order)| Change {
-                step,
-                task: (step % 3 == 0).then_some(1),
-                rate,
-                per_epoch,
-                order,
-                switch: step % 2 == 0,
-                place: (step % 5 == 0).then_some(2),
-                replay: (step % 7 == 0).then_some(3),
-                frozen: (step % 4 == 1).then(|| vec!["fc1".to_owned()]),
-                masked: (step % 6 == 1).then_some(step % 4 == 1),
-                clamped: step % 9 == 0,
+            .prop_map(|(step, rate, per_epoch, order)| {
+                let frozen = Effect::Frozen(vec!["fc1".to_owned()]);
+                let others =
+                    [Effect::Switch, Effect::Replay(3), frozen, Effect::Masked(step % 4 == 1), Effect::Clamped];
+                let given = [rate.map(Effect::Rate), per_epoch.map(Effect::PerEpoch), order.map(Effect::Order)];
+                let effect = given.into_iter().flatten().chain(others).nth(step as usize % 5).unwrap();
+                let (task, place) = ((step % 3 == 0).then_some(1), (step % 5 == 0).then_some(2));
+                Change { step, task, place, effect }
             });
     let changes = prop::collection::vec(change, 0..3);
     (0..=i64::MAX as u64, data, tasks, network, training, kernel, changes).prop_map(
@@ -185,7 +181,7 @@ fn missing_keys_take_their_defaults() {
     assert_eq!((spec.seed, spec.network), (7, NetworkSpec { width: 64, ..NetworkSpec::default() }));
     let spec = Spec::from_toml("[[changes]]\nstep = 5\nrate = 0.1\n[[changes]]\nstep = 9\nswitch = true\n").unwrap();
     assert_eq!(spec.changes.len(), 2);
-    assert!(spec.changes[1].switch && spec.changes[0].rate == Some(0.1));
+    assert!(spec.changes[1].effect == Effect::Switch && spec.changes[0].effect == Effect::Rate(0.1));
 }
 
 fn refusal(text: &str) -> String {
@@ -253,7 +249,7 @@ fn set_takes_toml_and_else_text() {
     assert_eq!((spec.network.init, spec.training.optimiser), (Init::HeUniform, Optimiser::Adam));
     assert_eq!((spec.data.source, spec.data.standardise), (Source::Idx, false));
     assert_eq!(spec.data.path, Some(PathBuf::from("/some where/2024=5")), "the first = divides");
-    assert!(spec.changes.len() == 1 && spec.changes[0].switch);
+    assert!(spec.changes.len() == 1 && spec.changes[0].effect == Effect::Switch);
     // A name that happens to be TOML is still a name.
     for folder in ["2024", "true", "[a]"] {
         spec.set(&format!("data.path={folder}")).unwrap();
@@ -277,6 +273,9 @@ fn set_refuses_with_the_key() {
         ("network={width=32}", "network: this is a section"),
         ("network.width.units=3", "there is no setting network.width.units"),
         ("changes.step=3", "there is no setting changes.step"),
+        ("changes=[{step=1}]", "changes: the change before step 1 must be one valid rate, per_epoch, order, switch"),
+        ("changes=[{step=1,rate=0.1,switch=true}]", "changes: the change before step 1 must be one valid rate"),
+        ("changes=[{place=2}]", "changes: the change at the start of the task in place 2 must be one valid rate"),
         ("seed.x=3", "there is no setting seed.x"),
         ("seed=1\nnetwork.width=3", "seed: "),
     ] {
@@ -385,8 +384,6 @@ fn each_problem_stands_beside_its_field() {
         (&["changes=[{place=2, frozen=[\"fc1.wieght\"]}]"], "changes"),
         (&["changes=[{place=3, masked=true}]"], "changes"),
         (&["changes=[{step=1, place=2, masked=true}]"], "changes"),
-        (&["changes=[{step=1}]"], "changes"),
-        (&["changes=[{step=1,rate=0.1,switch=true}]"], "changes"),
         (&["changes=[{step=1,order=[3]}]"], "changes"),
         (&["changes=[{step=2,switch=true},{step=1,switch=true}]"], "changes"),
     ] {

@@ -11,7 +11,7 @@ use kernelscope::analysis::{GrowingDistances, compared_snapshots};
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
 use kernelscope::run::{Block, Ending, Event, History, Metric, RunState};
-use kernelscope::spec::{NetworkSpec, PRESETS, Spec, preset};
+use kernelscope::spec::{Effect, NetworkSpec, PRESETS, Spec, preset};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::kit::background_task::BackgroundTask;
@@ -151,7 +151,9 @@ fn live_settings_act_at_once_and_the_others_wait_for_a_restart() {
     press(&mut harness, "Start");
     until(&mut harness, "training", running);
     harness.get_by_label("Rate η").set_value_accesskit(0.25);
-    until(&mut harness, "the new rate", |app| app.history().changes().iter().any(|change| change.rate == Some(0.25)));
+    until(&mut harness, "the new rate", |app| {
+        app.history().changes().iter().any(|change| change.effect == Effect::Rate(0.25))
+    });
     assert!(harness.query_by_label("Restart to apply").is_none(), "a rate needs no restart");
 
     harness.state_mut().draft_mut().network.width = 24;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kernelscope::run::{Ending, Event, Snapshot};
-use kernelscope::spec::{Change, Spec};
+use kernelscope::spec::{Change, Effect, Spec};
 use kernelscope::worker::{Command, DeviceChoice, EVENTS, Job, Worker};
 
 use super::{at_once, ending, read_all, read_until, start, tiny, wait_until};
@@ -103,7 +103,9 @@ fn switching_ends_the_task_at_once_and_measures_there() {
     let change = &changes(&events)[0];
     let second =
         events.iter().find_map(|event| if let Event::Task(task) = event { Some(*task) } else { None }).unwrap();
-    assert!(change.switch && change.step == second.step && second.task == 2 && second.from == Some(1));
+    assert!(
+        change.effect == Effect::Switch && change.step == second.step && second.task == 2 && second.from == Some(1)
+    );
     assert!(snapshots(&events).iter().any(|snapshot| snapshot.row.step == second.step && snapshot.row.task == 1));
     assert!(matches!(ending(&events), Ending::Finished { .. }));
 }
@@ -251,7 +253,7 @@ fn what_is_asked_where_two_tasks_meet_repeats_too() {
     let made = changes(&first);
     assert_eq!(made.len(), 3, "{made:?}");
     assert_eq!(
-        made.iter().filter(|change| change.switch).map(|change| change.task).collect::<Vec<_>>(),
+        made.iter().filter(|change| change.effect == Effect::Switch).map(|change| change.task).collect::<Vec<_>>(),
         [Some(1), Some(2)]
     );
     spec.changes = made.clone();

@@ -25,8 +25,8 @@ use crate::lab::pacing::Pacing;
 use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::Chosen;
-use crate::run::{Ending, Event, Ledger, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
-use crate::spec::{Change, Cost, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
+use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
+use crate::spec::{Change, Cost, Effect, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
 use crate::train::{NoField, StepOutcome};
 
 /// The time after which a paused run looks again whether it is to end.
@@ -537,7 +537,6 @@ impl<'a> Trainer<'a> {
     }
 
     fn command(&mut self, command: Command, current: &mut CurrentTask) -> Result<(), Stop> {
-        let change = Change { step: self.at.step, task: Some(current.number), ..Change::default() };
         match command {
             Command::Pause => return self.pause(current),
             Command::Resume => {
@@ -555,17 +554,17 @@ impl<'a> Trainer<'a> {
             Command::SetPace(pace) => self.pacing.set_pace(pace),
             Command::SwitchTask => {
                 if !self.at.upcoming.is_empty() {
-                    self.apply(Change { switch: true, ..change }, current)?;
+                    self.apply_now(Effect::Switch, current)?;
                 }
             }
             Command::SetRate(rate) => {
                 if RATES.contains(&rate) && rate != self.at.conditions.rate {
-                    self.apply(Change { rate: Some(rate), ..change }, current)?;
+                    self.apply_now(Effect::Rate(rate), current)?;
                 }
             }
             Command::SetPerEpoch(per_epoch) => {
                 if PER_EPOCH.contains(&per_epoch) && per_epoch != self.at.per_epoch {
-                    self.apply(Change { per_epoch: Some(per_epoch), ..change }, current)?;
+                    self.apply_now(Effect::PerEpoch(per_epoch), current)?;
                 }
             }
             Command::Fork { at_switch: false } => self.fork(current)?,
@@ -574,42 +573,48 @@ impl<'a> Trainer<'a> {
             Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
                 if self.at.upcoming != order {
-                    self.apply(Change { order: Some(order), ..change }, current)?;
+                    self.apply_now(Effect::Order(order), current)?;
                 }
             }
         }
         Ok(())
     }
 
+    fn apply_now(&mut self, effect: Effect, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.apply(Change { step: self.at.step, task: Some(current.number), place: None, effect }, current)
+    }
+
     /// Applies a change that a result depends on, and reports it, so that a saved run can repeat it.
     fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
-        if change.clamped {
-            let Some(length) = self.step_length(current)? else {
-                let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
-                return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
-            };
-            self.at.conditions.length = Some(length);
-        }
-        self.at.conditions.apply(&change);
-        if let Some(per_epoch) = change.per_epoch {
-            self.at.per_epoch = per_epoch;
-            current.cadence =
-                Cadence::new(per_epoch, current.cadence.lag(), current.epoch_steps, current.place > 0, current.total);
-        }
-        if let Some(order) = &change.order {
-            let mut wanted = order.clone();
-            let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
-            wanted.sort_unstable();
-            present.sort_unstable();
-            if wanted != present {
-                let message =
-                    "The new order does not name the tasks that are still to come; it was left as it was".to_owned();
-                self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
-                return Ok(());
+        match &change.effect {
+            Effect::Clamped => {
+                let Some(length) = self.step_length(current)? else {
+                    let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
+                    return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+                };
+                self.at.conditions.length = Some(length);
             }
-            self.at.upcoming = order.iter().copied().collect();
+            &Effect::PerEpoch(per_epoch) => {
+                self.at.per_epoch = per_epoch;
+                let (lag, steps) = (current.cadence.lag(), current.epoch_steps);
+                current.cadence = Cadence::new(per_epoch, lag, steps, current.place > 0, current.total);
+            }
+            Effect::Order(order) => {
+                let mut wanted = order.clone();
+                let mut present: Vec<usize> = self.at.upcoming.iter().copied().collect();
+                wanted.sort_unstable();
+                present.sort_unstable();
+                if wanted != present {
+                    let message = "The new order does not name the tasks that are still to come; it was left as it was"
+                        .to_owned();
+                    return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+                }
+                self.at.upcoming = order.iter().copied().collect();
+            }
+            Effect::Switch => self.switch = true,
+            Effect::Rate(_) | Effect::Replay(_) | Effect::Frozen(_) | Effect::Masked(_) => {}
         }
-        self.switch |= change.switch;
+        self.at.conditions.apply(&change.effect);
         let epoch = self.epoch(current);
         self.at.happened.push(change.clone());
         self.emit(Event::Changed { step: self.at.step, epoch, change })
@@ -789,7 +794,7 @@ impl<'a> Trainer<'a> {
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),
             parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
-            device: self.words.clone(),
+            origin: Origin::Trained { device: self.words.clone() },
             planned_steps: planned,
         }
     }

@@ -2,10 +2,10 @@
 
 use super::batches::{StepAddress, StepPlan};
 use crate::data::Prepared;
-use crate::spec::{Change, Spec, TrainingSpec};
+use crate::spec::{Effect, Spec, TrainingSpec};
 use crate::train::Terms;
 
-/// The conditions that a [`Change`] can change between two steps.
+/// The conditions that a [`Effect`] can change between two steps.
 #[derive(Clone, Debug)]
 pub(super) struct TrainingConditions {
     /// `training.rate`, before `rate_width` and α.
@@ -29,18 +29,13 @@ impl TrainingConditions {
     }
 
     /// Applies a change.
-    pub fn apply(&mut self, change: &Change) {
-        if let Some(rate) = change.rate {
-            self.rate = rate;
-        }
-        if let Some(replay) = change.replay {
-            self.replay = replay;
-        }
-        if let Some(frozen) = &change.frozen {
-            self.frozen.clone_from(frozen);
-        }
-        if let Some(masked) = change.masked {
-            self.masked = masked;
+    pub fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Rate(rate) => self.rate = *rate,
+            Effect::Replay(kept) => self.replay = *kept,
+            Effect::Frozen(names) => self.frozen.clone_from(names),
+            Effect::Masked(masked) => self.masked = *masked,
+            Effect::PerEpoch(_) | Effect::Order(_) | Effect::Switch | Effect::Clamped => {}
         }
     }
     /// Plans the step of a task that follows `done` others, as it would be taken now; `trained` are the tasks begun before.

@@ -4,7 +4,7 @@
 
 use super::{Problem, problem};
 use crate::spec::ops::PoolKind;
-use crate::spec::{Program, Spec};
+use crate::spec::{Change, Effect, Program, Spec};
 
 impl Spec {
     pub(crate) fn infinite_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
@@ -41,7 +41,7 @@ impl Spec {
         no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
         no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
         no(self.kernel.predict, "kernel.predict", "there is nothing to linearise: it is linear; turn predictions off");
-        let needs_weights = |change: &crate::spec::Change| change.clamped || change.frozen.is_some();
+        let needs_weights = |change: &Change| matches!(change.effect, Effect::Clamped | Effect::Frozen(_));
         no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
     }
 }

@@ -10,8 +10,9 @@ pub(crate) mod synthetic;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
+use super::change::not_one;
 use super::cost::MOST_OPTIMISER_FLOP;
-use super::{Cost, DataShape, DataSpec, Optimiser, Program, Source, Spec, TaskKind, memory_available};
+use super::{Cost, DataShape, DataSpec, Effect, Optimiser, Program, Source, Spec, TaskKind, memory_available};
 
 /// A problem that forbids a run, or (as a warning) degrades it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +106,9 @@ impl Spec {
                 found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
             }
         }
-        if self.data.is_number() && (self.training.masked || self.changes.iter().any(|c| c.masked == Some(true))) {
+        if self.data.is_number()
+            && (self.training.masked || self.changes.iter().any(|change| change.effect == Effect::Masked(true)))
+        {
             found.push(problem(
                 "training.masked",
                 "One output says a number and there are no logits of other classes to leave out; this value is not used",
@@ -300,44 +303,28 @@ impl Spec {
 
     fn change_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
         for change in &self.changes {
-            let given = [
-                change.rate.is_some(),
-                change.per_epoch.is_some(),
-                change.order.is_some(),
-                change.switch,
-                change.replay.is_some(),
-                change.frozen.is_some(),
-                change.masked.is_some(),
-                change.clamped,
-            ];
-            let sound = given.iter().filter(|given| **given).count() == 1
-                && change.rate.is_none_or(|rate| RATES.contains(&rate))
-                && change.per_epoch.is_none_or(|count| PER_EPOCH.contains(&count))
-                && change.replay.is_none_or(|kept| kept <= MOST_REPLAYED)
-                && change
-                    .order
-                    .as_ref()
-                    .is_none_or(|order| order.iter().all(|task| (1..=self.tasks.len()).contains(task)));
-            let when = change.place.map_or_else(
-                || format!("before step {}", change.step),
-                |place| format!("at the start of the task in place {place}"),
-            );
+            let sound = match &change.effect {
+                Effect::Rate(rate) => RATES.contains(rate),
+                Effect::PerEpoch(count) => PER_EPOCH.contains(count),
+                Effect::Order(order) => order.iter().all(|task| (1..=self.tasks.len()).contains(task)),
+                Effect::Replay(kept) => *kept <= MOST_REPLAYED,
+                Effect::Switch | Effect::Frozen(_) | Effect::Masked(_) | Effect::Clamped => true,
+            };
+            let when = change.when();
             if !sound {
-                let message = format!(
-                    "the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped"
-                );
-                found.push(problem("changes", message));
+                found.push(problem("changes", not_one(&when)));
             }
             if change.place.is_some_and(|place| !(1..=self.tasks.len()).contains(&place) || change.step > 0) {
                 let message = format!("the change {when} names no place of the order, or a step besides");
                 found.push(problem("changes", message));
             }
-            let frozen = program.zip(change.frozen.as_ref());
-            if let Some((name, parts)) = frozen.and_then(|(program, frozen)| unknown_part(program, frozen)) {
+            if let (Some(program), Effect::Frozen(frozen)) = (program, &change.effect)
+                && let Some((name, parts)) = unknown_part(program, frozen)
+            {
                 let message = format!("the change {when} freezes {name}, and this network has {parts}");
                 found.push(problem("changes", message));
             }
-            if change.clamped && !self.training.is_plain() {
+            if change.effect == Effect::Clamped && !self.training.is_plain() {
                 let message = "steps can only be clamped for plain SGD: take momentum and weight decay off";
                 found.push(problem("changes", message));
             }

@@ -37,7 +37,7 @@ impl Facts {
         Self {
             parameters: info.parameters,
             planned_steps: info.planned_steps,
-            device: info.device.clone(),
+            device: info.origin.words().to_owned(),
             image: info.image,
             class_names: info.class_names.clone(),
             tasks: info.tasks.clone(),

@@ -20,7 +20,7 @@ use super::weights;
 use super::weights::MODEL;
 use super::writer::RUN;
 use super::{completeness, table_reader};
-use crate::run::{Ending, Event, History, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo};
+use crate::run::{Ending, Event, History, Origin, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo};
 use crate::spec::{Said, Spec, SpecError, half};
 use crate::storage::format::disk;
 
@@ -169,7 +169,7 @@ fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo
         image: if probes.thumbnails.is_empty() { facts.image } else { probes.image },
         thumbnails: probes.thumbnails.into(),
         parameters: facts.parameters,
-        device: facts.device,
+        origin: Origin::Trained { device: facts.device },
         planned_steps: facts.planned_steps.max(last_step),
     }
 }

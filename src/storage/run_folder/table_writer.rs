@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::writer::FolderError;
 use crate::run::{Ending, History, Metric, Row};
-use crate::spec::Change;
+use crate::spec::{Change, Effect};
 use crate::storage::format::atomic;
 
 /// The columns of `metrics.csv`.
@@ -61,17 +61,16 @@ pub(crate) mod kind {
 
 /// A live change in one cell.
 pub(crate) fn change_text(change: &Change) -> String {
-    let Change { step: _, task: _, place: _, rate, per_epoch, order, switch, replay, frozen, masked, clamped } = change;
-    let mut parts = Vec::new();
-    parts.extend(rate.map(|rate| format!("training.rate={rate:?}")));
-    parts.extend(per_epoch.map(|count| format!("kernel.per_epoch={count}")));
-    parts.extend(order.as_ref().map(|order| format!("tasks.order={order:?}")));
-    parts.extend(switch.then(|| "switch".to_owned()));
-    parts.extend(replay.map(|kept| format!("training.replay={kept}")));
-    parts.extend(frozen.as_ref().map(|frozen| format!("training.frozen={frozen:?}")));
-    parts.extend(masked.map(|masked| format!("training.masked={masked}")));
-    parts.extend(clamped.then(|| "clamped".to_owned()));
-    parts.join("; ")
+    match &change.effect {
+        Effect::Rate(rate) => format!("training.rate={rate:?}"),
+        Effect::PerEpoch(count) => format!("kernel.per_epoch={count}"),
+        Effect::Order(order) => format!("tasks.order={order:?}"),
+        Effect::Switch => "switch".to_owned(),
+        Effect::Replay(kept) => format!("training.replay={kept}"),
+        Effect::Frozen(names) => format!("training.frozen={names:?}"),
+        Effect::Masked(masked) => format!("training.masked={masked}"),
+        Effect::Clamped => "clamped".to_owned(),
+    }
 }
 
 /// An ending in one cell.

@@ -92,7 +92,7 @@ impl Session {
 
     /// Whether its kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
-        self.history.info().is_some_and(|info| info.is_elsewhere())
+        self.history.info().is_some_and(|info| info.is_imported())
     }
 
     /// Returns what a run that was trained here is called once another is shown.

@@ -139,6 +139,10 @@ pub fn bands(history: &History) -> Vec<Band> {
     let Some(info) = history.info() else { return Vec::new() };
     let tasks = &info.spec.tasks;
     let length = |place: usize, task: usize| {
+        // What was not trained here ends where its last kernel is.
+        if info.is_imported() {
+            return f64::INFINITY;
+        }
         let per_epoch = info.tasks.get(task - 1).map_or(1, |info| info.steps_per_epoch.max(1));
         tasks.steps_at(place, per_epoch) as f64 / per_epoch as f64
     };

@@ -20,9 +20,10 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
         if let Some(info) = scene.info() {
             // The times of a trial are for who asks; a reason in brackets is not cut in two.
             let whole = |text: &str| text.matches('(').count() == text.matches(')').count();
-            let short = info.device.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
-            let short = short.unwrap_or(&info.device);
-            entry(ui, short.to_owned(), &format!("Where the tensors live: {}", info.device));
+            let words = info.origin.words();
+            let short = words.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
+            let short = short.unwrap_or(words);
+            entry(ui, short.to_owned(), &format!("Where the tensors live: {words}"));
             if info.spec.network.is_infinite() {
                 entry(
                     ui,

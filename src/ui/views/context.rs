@@ -76,7 +76,7 @@ impl ViewContext<'_> {
 
     /// Whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
-        self.info().is_some_and(RunInfo::is_elsewhere)
+        self.info().is_some_and(RunInfo::is_imported)
     }
 
     /// A time in digits.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use kernelscope::run::{Ending, Event, RunState};
-use kernelscope::spec::{Change, Spec};
+use kernelscope::spec::{Change, Effect, Spec};
 use kernelscope::storage::{FolderError, LoadError, create, load};
 
 use super::stream::{copy, events, rows, spec};
@@ -135,10 +135,10 @@ fn live_changes_are_saved_and_not_saved_twice() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("run");
     let mut spec = spec(2, 1.0);
-    let fed_in = Change { step: 6, per_epoch: Some(2), ..Change::default() };
+    let fed_in = Change { step: 6, ..Effect::PerEpoch(2).into() };
     spec.changes = vec![fed_in.clone()];
     let mut told = events(&spec, finished);
-    let live = Change { step: 3, rate: Some(0.1), ..Change::default() };
+    let live = Change { step: 3, ..Effect::Rate(0.1).into() };
     for (place, change) in [(4, &live), (6, &fed_in)] {
         told.insert(
             place,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kernelscope::run::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
-    OptimiserMetrics, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost, TaskInfo,
-    TaskStart, TensorMetrics, Weights,
+    OptimiserMetrics, Origin, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
+    TaskInfo, TaskStart, TensorMetrics, Weights,
 };
 use kernelscope::spec::{NetworkSpec, Said, Spec};
 
@@ -49,7 +49,7 @@ pub fn info(spec: &Spec) -> RunInfo {
         image: [1, 2, 3],
         thumbnails: thumbnails.into(),
         parameters: 12_345,
-        device: "CPU".to_owned(),
+        origin: Origin::Trained { device: "CPU".to_owned() },
         planned_steps: (spec.tasks.epochs[0] * STEPS_PER_EPOCH as f64) as u64 * classes.len() as u64,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use egui::Color32;
 
 use crate::run::Checkpoint;
-use crate::spec::{Change, Cost, DataShape, Spec, memory_available};
+use crate::spec::{Cost, DataShape, Effect, Spec, memory_available};
 use crate::ui::app::session::{Session, seen_until};
 use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
@@ -31,7 +31,7 @@ pub struct Idea {
     pub name: String,
     /// What it asks.
     pub about: &'static str,
-    pub change: Change,
+    pub effect: Effect,
 }
 
 /// What can be changed in a future of a run of this spec.
@@ -39,20 +39,20 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
     let shape = DataShape::expected(spec);
     let parts = spec.network.parts(shape.image, shape.outputs);
     let (body, head) = parts.split_at(parts.len().saturating_sub(1));
-    let idea = |name: &str, about, change| Idea { name: name.to_owned(), about, change };
+    let idea = |name: &str, about, effect| Idea { name: name.to_owned(), about, effect };
     // What stands still already goes on standing still.
     let frozen = |parts: &[String]| {
         let mut all = spec.training.frozen.clone();
         all.extend(parts.iter().filter(|part| !spec.training.frozen.contains(part)).cloned());
-        Change { frozen: Some(all), ..Change::default() }
+        Effect::Frozen(all)
     };
     let mut ideas = Vec::new();
     if spec.training.is_plain() {
         let about = "Each step as long as those before it: how much of the spike is larger steps? (Many in one direction lead further all the same)";
-        ideas.push(idea("steps clamped", about, Change { clamped: true, ..Change::default() }));
+        ideas.push(idea("steps clamped", about, Effect::Clamped));
     }
     let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";
-    ideas.push(idea("logits masked", about, Change { masked: Some(true), ..Change::default() }));
+    ideas.push(idea("logits masked", about, Effect::Masked(true)));
     ideas.push(idea("head only", "Nothing but the last layer learns: do features have to move?", frozen(body)));
     ideas.push(idea("head frozen", "The last layer stands still: do the features move without it?", frozen(head)));
     for part in body {
@@ -60,13 +60,13 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
         ideas.push(idea(&format!("{part} frozen"), about, frozen(std::slice::from_ref(part))));
     }
     let about = "Images of earlier tasks beside each batch";
-    ideas.push(idea("replay 200", about, Change { replay: Some(200), ..Change::default() }));
+    ideas.push(idea("replay 200", about, Effect::Replay(200)));
     for (name, factor) in [("rate × ½", 0.5), ("rate × 2", 2.0)] {
-        let rate = Some(spec.training.rate * factor);
-        ideas.push(idea(name, "Another learning rate from here on", Change { rate, ..Change::default() }));
+        let rate = Effect::Rate(spec.training.rate * factor);
+        ideas.push(idea(name, "Another learning rate from here on", rate));
     }
     let about = "The task that is being trained ends here";
-    ideas.push(idea("next task now", about, Change { switch: true, ..Change::default() }));
+    ideas.push(idea("next task now", about, Effect::Switch));
     ideas
 }
 
@@ -154,7 +154,7 @@ impl Forks {
 
     /// The ideas that are chosen, in their order.
     pub fn wanted(&self, spec: &Spec) -> Vec<Idea> {
-        let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.change.switch);
+        let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect.is_switch());
         ideas(spec).into_iter().filter(chosen).collect()
     }
 
@@ -196,7 +196,7 @@ impl Forks {
         self.epoch = Some(kept.epoch);
         for (place, idea) in wanted.into_iter().enumerate() {
             // At the pace that the run has now, whatever it began with.
-            let spec = Spec { window: parent.spec.window.clone(), ..kept.future([idea.change]) };
+            let spec = Spec { window: parent.spec.window.clone(), ..kept.future([idea.effect]) };
             let run = go_on(spec.clone(), Arc::clone(kept), waker());
             let mut session = Session::new(run, spec);
             session.history = seen_until(&parent.history, kept).unwrap_or_default();

@@ -184,7 +184,7 @@ fn menu(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
         ui.separator();
         for idea in ideas(&info.spec) {
             let mut chosen = context.forks.chosen.contains(&idea.name);
-            let possible = !(context.forks.at_switch && idea.change.switch);
+            let possible = !(context.forks.at_switch && idea.effect.is_switch());
             let field = egui::Checkbox::new(&mut chosen, &idea.name);
             if ui.add_enabled(possible, field).on_hover_text(idea.about).changed() {
                 context.actions.push(RunAction::ChooseFuture(idea.name, chosen));
