@@ -45,8 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A window that has looked the same for so long stays so.
 const STILL: Duration = Duration::from_millis(300);
 
-/// How far the colour of a pixel may be from its picture's, and how many pixels may be farther. On a busy machine the driver rounds a few pixels of
-/// a picture by one level of 255, which is far below this.
+/// How far the colour of a pixel may be from its picture's, and how many pixels may be farther. On a busy machine the driver
+/// rounds a few pixels of a picture by one level of 255, which is far below this.
 const TOLERANCE: (f32, usize) = (0.1, 0);
 
 /// Where the pictures lie, and how far one may be from what is painted.
