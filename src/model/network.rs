@@ -15,8 +15,8 @@ use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
 use super::taps::Taps;
 use crate::run::NamedTensor;
-use crate::spec::ops::{Op, Parameter, feature_axis};
-use crate::spec::{NetworkSpec, Program, Said};
+use crate::spec::ops::{Fill, Parameter, feature_axis};
+use crate::spec::{Line, NetworkSpec, Program, Said};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -59,16 +59,12 @@ impl Wiring {
     }
 }
 
-/// Returns the fan-in of a line's weights; for a learned offset at each place, the number of features.
-fn fan_in(program: &Program, line: &crate::spec::Line) -> usize {
-    use crate::spec::ops::Fill;
-    let first = line.tensors.first().map(|&place| &program.tensors[place]);
-    match first.map(|tensor| tensor.fill) {
-        // A shared tensor has the fan-in of the line that reads it.
-        Some(Fill::Weight { .. }) => match &line.op {
-            Op::Dense(_) => program.lines[line.reads[0]].shape.last().copied().unwrap_or(1),
-            _ => first.map_or(1, Parameter::fan_in),
-        },
+/// Returns the fan-in of a line's weights, also where it shares them with a line of another fan-in; for a learned offset at
+/// each place, the number of features.
+fn fan_in(program: &Program, line: &Line) -> usize {
+    let own = line.op.operation().map(|operation| operation.tensors(&line.name, &program.inputs_of(line)));
+    match own.as_deref() {
+        Some([first, ..]) if matches!(first.fill, Fill::Weight { .. }) => first.fan_in(),
         _ => line.shape[feature_axis(&line.shape)],
     }
 }
