@@ -20,7 +20,7 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::spec::{KernelWork, NetworkSpec, Plan, Said, SaidError, memory_available};
+use crate::spec::{KernelWork, Line, NetworkSpec, Op, Plan, Said, SaidError, memory_available};
 use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 
 /// How a kernel is computed.
@@ -82,6 +82,10 @@ pub enum GramError {
         "the kernel is not finite at row {row}, column {column}: the weights or inputs are too large for 32-bit floats"
     )]
     NotFinite { row: usize, column: usize },
+    #[error(
+        "the embedding {layer} has a vector for each whole number from 0 to {last}, and these inputs hold others: give tokens"
+    )]
+    Token { layer: String, last: usize },
     #[error(
         "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the weights down"
     )]
@@ -232,18 +236,34 @@ impl Gram {
     /// # Errors
     /// When they cannot: what is behind such a layer may be finite again (the tanh of infinity is 1), and is no kernel.
     pub fn check_range(&self) -> Result<(), GramError> {
+        match self.first_overflow() {
+            None => Ok(()),
+            Some(layer) => Err(self.no_token(&layer).unwrap_or(GramError::Overflow { layer })),
+        }
+    }
+
+    /// The first layer whose output is not finite, for any of the inputs.
+    fn first_overflow(&self) -> Option<String> {
         /// Inputs of one forward pass.
         const GROUP: usize = 128;
-        for images in std::iter::once(&self.images).chain(&self.others) {
+        let overflow = |images: &Tensor<2>| {
             let [count, _] = images.dims();
-            for first in (0..count).step_by(GROUP) {
-                let group = images.clone().narrow(0, first, GROUP.min(count - first));
-                if let Some(layer) = self.network.overflow(group) {
-                    return Err(GramError::Overflow { layer });
-                }
-            }
-        }
-        Ok(())
+            let groups = (0..count).step_by(GROUP);
+            groups
+                .into_iter()
+                .find_map(|first| self.network.overflow(images.clone().narrow(0, first, GROUP.min(count - first))))
+        };
+        std::iter::once(&self.images).chain(&self.others).find_map(overflow)
+    }
+
+    /// If this layer is an embedding, it was given a number that is no token: all weights are finite.
+    fn no_token(&self, layer: &str) -> Option<GramError> {
+        let tokens = |line: &Line| match &line.op {
+            Op::Embedding(embedding) if line.name == layer => Some(embedding.tokens),
+            _ => None,
+        };
+        let tokens = self.network.program().lines.iter().find_map(tokens)?;
+        Some(GramError::Token { layer: layer.to_owned(), last: tokens.saturating_sub(1) })
     }
 
     /// Computes the kernel from weights and inputs.
@@ -266,7 +286,8 @@ impl Gram {
         let parts = kernel.parts.iter().map(|(_, values)| values);
         for values in std::iter::once(&kernel.values).chain(parts) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                return Err(GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() });
+                let place = GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() };
+                return Err(self.first_overflow().and_then(|layer| self.no_token(&layer)).unwrap_or(place));
             }
         }
         Ok(kernel)
