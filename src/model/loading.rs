@@ -77,8 +77,8 @@ const RISES: usize = 3;
 /// Passes over all settings.
 const ROUNDS: usize = 4;
 
-/// Longest search of the settings.
-const LONGEST: Duration = Duration::from_secs(3);
+/// Longest search of the settings: several times what the largest network of the library takes on a busy machine.
+const LONGEST: Duration = Duration::from_secs(5);
 /// The cost of a network with the tensors of the file, in the shapes of its text.
 const EXACT: (usize, usize) = (0, 0);
 

@@ -31,7 +31,7 @@ fn laid_out(bench: &Bench, text: &str, network: &Network, image: &[usize]) -> Ve
     let size: usize = image.iter().product();
     let values = noise(3 * size, 4);
     let images = Tensor::from_data(TensorData::new(values.clone(), [3, size]), &Device::flex());
-    bench.file("x.safetensors", &safetensors([("x".to_owned(), [&[3], image].concat(), values)]));
+    bench.file("x.safetensors", &safetensors([("x".to_owned(), [&[3][..], image].concat(), values)]));
     let request = Request::of(Reduction::Trace);
     jacobian::measure(network, &images, None, &request, &|| false).unwrap().values
 }
