@@ -2,54 +2,67 @@
 //!
 //! The widths of its layers are read from the shapes while its text is evaluated ([`crate::spec::Builder::adopting`]); the
 //! other settings are found by a search that starts from those of the spec: each in turn takes the value with which the
-//! most tensors match, until no change improves the match.
+//! most tensors match, until no change improves the match. Of values with which all match, because layers take their widths
+//! from the file, the one is taken at which the text itself has the shapes of the file: a text may also compute with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::family::{Family, find_own};
 use super::names;
 use super::source::WeightsError;
 use super::stored::{Stored, is_of};
-use crate::spec::ops::shown;
+use crate::spec::ops::{Op, Parameter, shown};
 use crate::spec::text::Choices;
-use crate::spec::{NetworkSpec, Program, Said, Setting, Shapes};
+use crate::spec::{Line, NetworkSpec, Program, Said, Setting, Shapes};
 
-/// Returns the program of the network in a file, the settings determined by its tensors, and the file to read them from.
+/// The settings of the network in a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// Those that its tensors determine.
+    pub told: Said,
+    /// Those that its tensors leave open, although the network computes another function with another value.
+    pub open: Said,
+}
+
+/// Returns the program of the network in a file, its settings, and the file to read its tensors from.
 pub(super) fn open<'a>(
     spec: &NetworkSpec,
     parts: &'a [Vec<u8>],
     image: [usize; 3],
-) -> Result<(Arc<Program>, Said, Stored<'a>), WeightsError> {
+) -> Result<(Arc<Program>, Found, Stored<'a>), WeightsError> {
     let family = Family::of(&spec.program).filter(|_| spec.text.is_none());
     let mut stored = match family {
         Some(family) => Stored::open(parts, family.words(), |shapes| names::find(family, shapes))?,
-        None => {
-            let own: Vec<String> =
-                spec.program(image, CLASSES).ok().or_else(|| spec.outline()).map_or_else(Vec::new, |own| tensors(&own));
-            let is_ours = |name: &str| own.iter().any(|known| known == name);
-            Stored::open(parts, "this network", |shapes| Ok(find_own(shapes, is_ours)))?
-        }
+        None => Stored::open(parts, "this network", |shapes| {
+            let own = names_of(spec, image, shapes);
+            Ok(find_own(shapes, |name: &str| own.contains(name)))
+        })?,
     };
-    let search = Search { image, shapes: Arc::new(stored.shapes()), by_text: false };
+    let shapes = Arc::new(stored.shapes());
+    let search = Search { image, shapes, by_text: false, until: Instant::now() + LONGEST };
     let fitted = search.fit(spec.clone());
-    let (fitted, determined) = if fitted.program.is_some() {
-        search.settled(spec, fitted)
+    if fitted.cost != EXACT && search.is_over() {
+        return Err(WeightsError::Slow);
+    }
+    let (fitted, found) = if fitted.program.is_some() {
+        search.settled(spec, fitted)?
     } else {
         // The expected tensors, to name the one that does not match.
-        (Search { by_text: true, ..search.clone() }.fit(spec.clone()), Said::default())
+        (Search { by_text: true, ..search.clone() }.fit(spec.clone()), Found::default())
     };
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     search.check(&program, &stored)?;
     // The biases that the network has by default.
-    let expected = fitted.spec.program(image, CLASSES).map_or_else(|_| Vec::new(), |expected| tensors(&expected));
+    let asked = fitted.spec.program(image, logits(&program)).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
     let there = tensors(&program);
     let is_absent = |name: &String| {
         let weight = name.strip_suffix("bias").map(|layer| format!("{layer}weight"));
         weight.is_some_and(|weight| search.shapes.contains_key(&weight)) && !there.contains(name)
     };
-    stored.lacks(expected.into_iter().filter(is_absent).collect())?;
-    Ok((program, determined, stored))
+    stored.lacks(asked.into_iter().filter(is_absent).collect())?;
+    Ok((program, found, stored))
 }
 
 /// Number of logits assumed where only the names of tensors are needed.
@@ -64,8 +77,42 @@ const RISES: usize = 3;
 /// Passes over all settings.
 const ROUNDS: usize = 4;
 
+/// Longest search of the settings: several times what the largest network of the library takes on a busy machine.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The cost of a network with the tensors of the file, in the shapes of its text.
+const EXACT: (usize, usize) = (0, 0);
+
 fn tensors(program: &Program) -> Vec<String> {
     program.tensors.iter().map(|tensor| tensor.name.clone()).collect()
+}
+
+/// Returns the number of logits.
+fn logits(program: &Program) -> usize {
+    program.lines.last().map_or(0, |last| last.shape.iter().product())
+}
+
+/// Returns the names of the tensors of this network, for some number of logits: that of a text may be fixed, and is then one
+/// of the sides of its tensors.
+fn names_of(spec: &NetworkSpec, image: [usize; 3], shapes: &names::Shapes) -> BTreeSet<String> {
+    let sides: BTreeSet<usize> = shapes.values().flatten().copied().take(TRIED).collect();
+    let program = std::iter::once(CLASSES).chain(sides).find_map(|classes| spec.program(image, classes).ok());
+    program.or_else(|| spec.outline()).map_or_else(BTreeSet::new, |own| tensors(&own).into_iter().collect())
+}
+
+/// Largest number of other widths tried to tell whether the tensors determine the width: the sides of tensors of most networks,
+/// and its neighbours.
+const WIDTHS: usize = 24;
+
+/// Returns whether the evaluated networks of two programs are one function of the image and the tensors.
+fn is_same(one: &Program, other: &Program) -> bool {
+    let is_dropout = |line: &Line| matches!(line.op, Op::Dropout(_));
+    let same = |(a, b): (&Line, &Line)| {
+        let op = a.op == b.op || (is_dropout(a) && is_dropout(b));
+        op && a.reads == b.reads && a.tensors == b.tensors && a.shape == b.shape
+    };
+    one.lines.len() == other.lines.len()
+        && one.lines.iter().zip(&other.lines).all(same)
+        && one.tensors.iter().map(|tensor| &tensor.name).eq(other.tensors.iter().map(|tensor| &tensor.name))
 }
 
 #[derive(Clone)]
@@ -74,6 +121,8 @@ struct Search {
     shapes: Arc<Shapes>,
     /// True if layers have the widths of the text and not those of the file.
     by_text: bool,
+    /// The time at which the search ends.
+    until: Instant,
 }
 
 /// A spec and how well it matches the file.
@@ -85,12 +134,36 @@ struct Fitted {
     /// The error, if there is no program.
     refused: String,
     /// Number of tensors missing in the program or in the file; without a program, larger than any such number, and lower
-    /// the further its text is evaluated.
-    cost: usize,
+    /// the further its text is evaluated. If none is missing, also the number of tensors whose shape in the text is not that
+    /// in the file.
+    cost: (usize, usize),
+}
+
+/// What the tensors say of the value of a setting.
+struct KnownValue {
+    /// Whether they match worse with any other value.
+    is_told: bool,
+    /// Whether as many of them match with another value, and the network computes another function.
+    differs: bool,
+    /// Whether the shapes in the text depend on it.
+    shapes: bool,
 }
 
 impl Search {
+    /// Returns whether the time of the search is over.
+    fn is_over(&self) -> bool {
+        Instant::now() > self.until
+    }
+
+    /// Returns the match of a spec; with the number of logits that the file has, if the network has these tensors with it.
     fn of(&self, spec: NetworkSpec, classes: usize) -> Fitted {
+        let fitted = self.matched(spec, classes);
+        let found = fitted.program.as_deref().map(logits).filter(|found| *found != classes && !self.by_text);
+        let again = found.map(|found| self.matched(fitted.spec.clone(), found));
+        again.filter(|again| again.program.is_some() && again.cost <= fitted.cost).unwrap_or(fitted)
+    }
+
+    fn matched(&self, spec: NetworkSpec, classes: usize) -> Fitted {
         let program = if self.by_text {
             spec.described(self.image, classes).map(|described| Arc::clone(&described.program)).map_err(|why| (0, why))
         } else {
@@ -101,11 +174,23 @@ impl Search {
             Ok(program) => {
                 let fits = |shape: &[usize], name: &str| self.shapes.get(name).is_some_and(|found| is_of(found, shape));
                 let found = program.tensors.iter().filter(|tensor| fits(&tensor.shape, &tensor.name)).count();
-                let cost = program.tensors.len() + self.shapes.len() - 2 * found;
-                Fitted { spec, classes, program: Some(program), refused: String::new(), cost }
+                let missing = program.tensors.len() + self.shapes.len() - 2 * found;
+                let apart = if missing > 0 || self.by_text { 0 } else { self.apart(&spec, classes, &program) };
+                Fitted { spec, classes, program: Some(program), refused: String::new(), cost: (missing, apart) }
             }
-            Err((line, refused)) => Fitted { spec, classes, program: None, refused, cost: usize::MAX - line },
+            Err((line, refused)) => Fitted { spec, classes, program: None, refused, cost: (usize::MAX - line, 0) },
         }
+    }
+
+    /// Returns the number of tensors of this program, whose layers have the widths of the file, with another shape in the
+    /// text itself.
+    fn apart(&self, spec: &NetworkSpec, classes: usize, program: &Program) -> usize {
+        // Of a file without tensors, layers take no widths, and settings are not limited to their ranges either.
+        let Ok(own) = spec.adopting(self.image, classes, &Arc::default()) else { return program.tensors.len() + 1 };
+        let own: BTreeMap<&str, &[usize]> =
+            own.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect();
+        let differs = |tensor: &&Parameter| own.get(tensor.name.as_str()).is_some_and(|own| *own != tensor.shape);
+        program.tensors.iter().filter(differs).count()
     }
 
     fn fit(&self, spec: NetworkSpec) -> Fitted {
@@ -123,7 +208,7 @@ impl Search {
             let spec = best.spec.clone();
             let logits = self.sides().into_iter().chain(1..=MOST_GUESSED).collect::<BTreeSet<_>>().into_iter();
             best = self.best(best, logits.map(|classes| (spec.clone(), classes)), false);
-            if best.cost == before {
+            if best.cost == before || self.is_over() {
                 break;
             }
         }
@@ -132,7 +217,7 @@ impl Search {
 
     /// Returns the best of these networks and numbers of logits; in case of a tie the current one.
     fn best(&self, best: Fitted, others: impl IntoIterator<Item = (NetworkSpec, usize)>, ascend: bool) -> Fitted {
-        if best.cost == 0 {
+        if best.cost == EXACT {
             return best;
         }
         self.tried(others, ascend).fold(best, |best, other| if other.cost < best.cost { other } else { best })
@@ -145,9 +230,9 @@ impl Search {
         others: impl IntoIterator<Item = (NetworkSpec, usize)>,
         ascend: bool,
     ) -> impl Iterator<Item = Fitted> {
-        let (mut before, mut rises) = (usize::MAX, 0);
+        let (mut before, mut rises) = ((usize::MAX, 0), 0);
         others.into_iter().take(TRIED).map_while(move |(spec, classes)| {
-            if before == 0 || (ascend && rises == RISES) {
+            if before == EXACT || (ascend && rises == RISES) || self.is_over() {
                 return None;
             }
             let fitted = self.of(spec, classes);
@@ -162,28 +247,78 @@ impl Search {
         self.shapes.values().flatten().copied().collect()
     }
 
-    /// Returns the settings that the tensors determine: any other value matches worse. A setting that was found but is not
-    /// determined is reset to the value of the spec: of two networks with the same tensors, only that one can be meant.
-    fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> (Fitted, Said) {
-        let (mut fitted, mut determined) = (fitted, Said::default());
-        for declared in spec.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH) {
+    /// Returns the settings that the tensors determine, because any other value matches worse, and those that they leave
+    /// open. A setting that was found but is not determined is reset to the value of the spec if that matches as well: of two
+    /// networks with the same tensors, only that one can be meant.
+    ///
+    /// # Errors
+    /// Fails if the text has the shapes of the file with no value of a setting with which it also computes.
+    fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> Result<(Fitted, Found), WeightsError> {
+        let (mut fitted, mut all) = (fitted, Found::default());
+        for declared in spec.declared() {
             let name = declared.name.as_str();
-            let (found, expected) = (fitted.spec.setting(name), spec.setting(name));
-            let others = self.others(&fitted.spec, name, &declared.choices);
-            let others = others.map(|spec| (spec, fitted.classes));
-            let mut others = self.tried(others, declared.choices.ascend()).peekable();
-            let is_determined = others.peek().is_some() && others.all(|other| other.cost > fitted.cost);
-            drop(others);
-            if is_determined {
-                determined = determined.with(name, found);
-            } else if let Some(expected) = expected.filter(|expected| Some(expected) != found.as_ref()) {
-                fitted = self.of(fitted.spec.clone().with(name, expected), fitted.classes);
-                if fitted.program.is_none() {
-                    break;
+            let value = self.value(&fitted, name, &declared.choices);
+            if fitted.cost.0 == 0 && fitted.cost.1 > 0 && value.differs && value.shapes {
+                return Err(WeightsError::Sizes(name.to_owned()));
+            }
+            let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
+            if value.is_told {
+                all.told = all.told.with(name, found);
+                continue;
+            }
+            if let Some(asked) = asked.filter(|asked| Some(asked) != found.as_ref()) {
+                let as_asked = self.of(fitted.spec.clone().with(name, asked), fitted.classes);
+                if as_asked.cost <= fitted.cost {
+                    fitted = as_asked;
                 }
             }
+            if value.differs {
+                all.open = all.open.with(name, fitted.spec.setting(name));
+            }
         }
-        (fitted, determined)
+        if fitted.cost.0 == 0 && fitted.cost.1 > 0 && self.is_over() {
+            return Err(WeightsError::Slow);
+        }
+        Ok((fitted, all))
+    }
+
+    /// Returns what the tensors say of the value of a setting.
+    fn value(&self, fitted: &Fitted, name: &str, choices: &Choices) -> KnownValue {
+        let mut known = KnownValue { is_told: false, differs: false, shapes: false };
+        let own = fitted.spec.setting(name);
+        let mut others: Vec<NetworkSpec> = match choices {
+            Choices::Real([low, high]) => {
+                let values = [*low, (low + high) / 2.0, *high].map(Setting::Real).into_iter();
+                let others = values.filter(|value| Some(value) != own.as_ref());
+                others.map(|value| fitted.spec.clone().with(name, value)).collect()
+            }
+            _ => self.others(&fitted.spec, name, choices).take(TRIED).collect(),
+        };
+        if name == NetworkSpec::WIDTH {
+            others.truncate(WIDTHS);
+        }
+        let (mut before, mut rises) = (fitted.cost, 0);
+        for (at, other) in others.into_iter().enumerate() {
+            if self.is_over() {
+                // Whatever has not been found out is open.
+                return KnownValue { is_told: false, differs: true, shapes: false };
+            }
+            let other = self.of(other, fitted.classes);
+            known.is_told = (known.is_told || at == 0) && other.cost > fitted.cost;
+            if other.cost.0 == fitted.cost.0 {
+                known.shapes |= other.cost.1 != fitted.cost.1;
+                let programs = other.program.as_deref().zip(fitted.program.as_deref());
+                known.differs |= programs.is_some_and(|(other, own)| !is_same(other, own));
+            }
+            rises = if other.program.is_some() && other.cost.0 > before.0 { rises + 1 } else { 0 };
+            before = other.cost;
+            let is_decided = known.differs && !known.is_told && (fitted.cost.1 == 0 || known.shapes);
+            let ascends = choices.ascend() && name != NetworkSpec::WIDTH;
+            if is_decided || (ascends && rises == RISES) {
+                break;
+            }
+        }
+        known
     }
 
     /// Fails with the tensor whose shape differs from this program's, and notes whether the inputs may be the cause.
@@ -221,8 +356,8 @@ impl Search {
     }
 
     /// Returns the spec with each other value of a setting; empty for a setting with uncountable values. For the width,
-    /// only sides of tensors in the file: most layers have the width of their tensors, but not those that share tensors
-    /// with other layers, nor the shapes that a text computes.
+    /// the sides of tensors in the file, and their parts: most layers have the width of their tensors, but not those that
+    /// share tensors with other layers, nor the shapes that a text computes.
     fn others<'a>(
         &self,
         spec: &'a NetworkSpec,
@@ -230,7 +365,14 @@ impl Search {
         choices: &Choices,
     ) -> Box<dyn Iterator<Item = NetworkSpec> + 'a> {
         if name == NetworkSpec::WIDTH {
-            return Box::new(self.sides().into_iter().map(|width| NetworkSpec { width, ..spec.clone() }));
+            // A text may double or divide it, and compute with it where no tensor has such a side.
+            let (sides, own) = (self.sides(), spec.width);
+            let near = [own / 2, own.saturating_add(1), own.saturating_mul(2), own.saturating_mul(3)];
+            let parts = sides.iter().flat_map(|side| [side / 2, side / 3, side / 4, side.saturating_mul(2)]);
+            let mut seen = BTreeSet::from([0, own, usize::MAX]);
+            let widths = sides.iter().copied().chain(near).chain(parts).filter(|width| seen.insert(*width));
+            let widths: Vec<usize> = widths.collect();
+            return Box::new(widths.into_iter().map(|width| NetworkSpec { width, ..spec.clone() }));
         }
         // There are at most as many layers as tensors, and a patch is at most as large as the image.
         let most = self.image.into_iter().chain([self.shapes.len()]).max().and_then(|most| i64::try_from(most).ok());

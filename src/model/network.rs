@@ -8,15 +8,15 @@ use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
 use super::draw::Draw;
-use super::loading;
+use super::loading::{self, Found};
 use super::ops::{self, At, Value};
 use super::parameters::belongs;
 use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
 use super::taps::Taps;
 use crate::run::NamedTensor;
-use crate::spec::ops::{Op, Parameter, feature_axis};
-use crate::spec::{NetworkSpec, Program, Said};
+use crate::spec::ops::{Fill, Parameter, feature_axis};
+use crate::spec::{Line, NetworkSpec, Program, Said};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -40,12 +40,12 @@ struct Wiring {
     last_reader: Vec<usize>,
     /// The line that the last layer reads.
     readout: usize,
-    /// The settings determined by a weights file, besides its tensors.
-    told: Said,
+    /// The settings of a weights file, besides its tensors.
+    found: Found,
 }
 
 impl Wiring {
-    fn new(program: Arc<Program>, spec: &NetworkSpec, told: Said) -> Self {
+    fn new(program: Arc<Program>, spec: &NetworkSpec, found: Found) -> Self {
         let is_ntk = spec.parametrisation.is_ntk();
         let gains = program.lines.iter().map(|line| spec.gains(fan_in(&program, line))).collect();
         let moves = program.tensors.iter().map(|tensor| !tensor.stands_still(spec.parametrisation)).collect();
@@ -55,20 +55,16 @@ impl Wiring {
         }
         let dense = program.lines.iter().rposition(|line| line.op.is_dense());
         let readout = dense.unwrap_or(program.lines.len() - 1);
-        Self { program, gains, moves, is_ntk, last_reader, readout, told }
+        Self { program, gains, moves, is_ntk, last_reader, readout, found }
     }
 }
 
-/// Returns the fan-in of a line's weights; for a learned offset at each place, the number of features.
-fn fan_in(program: &Program, line: &crate::spec::Line) -> usize {
-    use crate::spec::ops::Fill;
-    let first = line.tensors.first().map(|&place| &program.tensors[place]);
-    match first.map(|tensor| tensor.fill) {
-        // A shared tensor has the fan-in of the line that reads it.
-        Some(Fill::Weight { .. }) => match &line.op {
-            Op::Dense(_) => program.lines[line.reads[0]].shape.last().copied().unwrap_or(1),
-            _ => first.map_or(1, Parameter::fan_in),
-        },
+/// Returns the fan-in of a line's weights, also where it shares them with a line of another fan-in; for a learned offset at
+/// each place, the number of features.
+fn fan_in(program: &Program, line: &Line) -> usize {
+    let own = line.op.operation().map(|operation| operation.tensors(&line.name, &program.inputs_of(line)));
+    match own.as_deref() {
+        Some([first, ..]) if matches!(first.fill, Fill::Weight { .. }) => first.fan_in(),
         _ => line.shape[feature_axis(&line.shape)],
     }
 }
@@ -87,7 +83,7 @@ impl Network {
     /// Builds the network of this program, in the parametrisation of this spec, with initial weights from this seed.
     pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
         let mut draw = Draw::new(spec, seed);
-        let wiring = Wiring::new(program, spec, Said::default());
+        let wiring = Wiring::new(program, spec, Found::default());
         Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")
     }
 
@@ -114,14 +110,20 @@ impl Network {
         image: [usize; 3],
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
-        let (program, told, mut stored) = loading::open(spec, parts, image)?;
-        let network = Self::build(Wiring::new(program, spec, told), &mut stored, device)?;
+        let (program, found, mut stored) = loading::open(spec, parts, image)?;
+        let network = Self::build(Wiring::new(program, spec, found), &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
     pub fn told(&self) -> Said {
-        self.wiring.told.clone()
+        self.wiring.found.told.clone()
+    }
+
+    /// Returns the settings that the tensors of a loaded network leave open, although it computes another function with other
+    /// values: those of the spec were taken.
+    pub fn assumed(&self) -> Said {
+        self.wiring.found.open.clone()
     }
 
     /// Returns its program.

@@ -27,6 +27,13 @@ pub enum WeightsError {
     Inputs { name: String, found: Vec<usize>, inputs: String },
     #[error("the tensors do not fit each other or the inputs: {0}")]
     Unfit(String),
+    #[error("finding out the settings of this network's text takes too long: give them with --set")]
+    Slow,
+    #[error(
+        "the tensors have the sizes of the text with no single {0}, and the text also computes with {0}: write the sizes into \
+         the text"
+    )]
+    Sizes(String),
     #[error("the tensor {name} holds {found} where floats were expected: store it as float32")]
     Dtype { name: String, found: String },
     #[error(

@@ -23,7 +23,7 @@ pub struct Tap {
     /// Name of the layer, the common part of the names of its tensors: `fc1`, or the tensor's name where the layer is one
     /// tensor: `pos`.
     pub name: String,
-    /// Names of its tensors: weight and bias, the weight alone where there is no bias, or the tensor itself.
+    /// Names of its tensors in the kernel: weight and bias, one of them alone, or the tensor itself; the view tells which.
     pub tensors: Vec<String>,
     pub view: View,
 }
@@ -35,9 +35,9 @@ pub enum View {
     /// sample, or [fan_out, positions] where `channels_first`. Where `transposed`, files and other users of the tensor have
     /// Wᵀ.
     Affine { input: Input, fan_out: usize, channels_first: bool, transposed: bool, weight_gain: f64, bias_gain: f64 },
-    /// z_p = γ ∘ x_p + β: weight and bias, or the weight alone. x is [n, positions, features], or [n, features, positions]
-    /// where `channels_first`, and so is δ.
-    Gain { values: Tensor<3>, channels_first: bool },
+    /// z_p = γ ∘ x_p + β: weight and bias, the weight alone, or, if the weight is `frozen`, the bias alone. x is
+    /// [n, positions, features], or [n, features, positions] where `channels_first`, and so is δ.
+    Gain { values: Tensor<3>, channels_first: bool, frozen: bool },
     /// z = x + c p at these entries of a sample: the tensor itself, flat.
     Offset { entries: Range<usize>, gain: f64 },
 }

@@ -250,7 +250,7 @@ fn layer_at(tap: &Tap, shared: bool) -> Layer {
             let (groups, reads) = (input.groups(), input.numbers());
             Layer::Affine { fan_in: all / groups, fan_out, places, groups, bias, shared, reads }
         }
-        View::Gain { values, channels_first } => {
+        View::Gain { values, channels_first, .. } => {
             let [_, first, second] = values.dims();
             let (width, places) = if *channels_first { (first, second) } else { (second, first) };
             if tap.tensors.len() > 1 { Layer::Norm { width, places } } else { Layer::Scale { width, places } }

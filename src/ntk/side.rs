@@ -85,7 +85,7 @@ impl Side {
                     }
                 }
             }
-            View::Gain { values, channels_first } => {
+            View::Gain { values, channels_first, frozen } => {
                 let [_, first, second] = values.dims();
                 let dense = cotangent.dense(n);
                 let [_, directions, _] = dense.dims();
@@ -93,9 +93,10 @@ impl Side {
                 let (features, over) = if *channels_first { (first, 3) } else { (second, 2) };
                 let sum = |each: Tensor<4>| Some(Rows::new(each.sum_dim(over).reshape([n * directions, features])));
                 let along = || dense.clone() * values.clone().unsqueeze_dim::<4>(1);
-                let weight = wanted[0].then(along).and_then(sum);
-                let bias = wanted.get(1).is_some_and(|wanted| *wanted);
-                Self::Gradients(vec![weight, bias.then(|| dense.clone()).and_then(sum)])
+                let weight = wanted[0].then(along);
+                let bias = |place: usize| wanted.get(place).is_some_and(|wanted| *wanted).then(|| dense.clone());
+                let each = if *frozen { vec![bias(0)] } else { vec![weight, bias(1)] };
+                Self::Gradients(each.into_iter().map(|each| each.and_then(sum)).collect())
             }
             View::Offset { entries, gain } => {
                 let dense = cotangent.dense(n).narrow(2, entries.start, entries.len());

@@ -66,11 +66,11 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
             let change = if *channels_first { change.swap_dims(1, 2) } else { change };
             Some(change.reshape([n, positions * fan_out]))
         }
-        View::Gain { values, channels_first } => {
+        View::Gain { values, channels_first, frozen } => {
             let [_, first, second] = values.dims();
             let sides = if *channels_first { [1, first, 1] } else { [1, 1, second] };
-            let gain = found(0).map(|gain| values.clone() * gain.reshape(sides));
-            let bias = found(1).map(|bias| bias.reshape(sides).expand([n, first, second]));
+            let gain = found(0).filter(|_| !frozen).map(|gain| values.clone() * gain.reshape(sides));
+            let bias = found(usize::from(!frozen)).map(|bias| bias.reshape(sides).expand([n, first, second]));
             let change = gain.into_iter().chain(bias).reduce(|a, b| a + b)?;
             Some(change.reshape([n, first * second]))
         }

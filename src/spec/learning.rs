@@ -292,7 +292,7 @@ impl Spec {
 
     /// Checks that the network has an infinite-width kernel, as far as the spec can tell; the error is the reason.
     fn limit_known(&self) -> Result<(), &'static str> {
-        let Some(program) = self.network.outline() else { return Ok(()) };
+        let Some(program) = self.network.program_for(&DataShape::expected(self)) else { return Ok(()) };
         if program.pools(PoolKind::Max) {
             Err("maximum pooling has no closed form")
         } else if program.pools(PoolKind::Avg) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
-use super::{Activation, Layer, Program, Shapes};
+use super::{Activation, DataShape, Layer, Program, Shapes};
 
 /// The network and its parametrisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -214,11 +214,16 @@ impl NetworkSpec {
         Asked { image, classes, activation: self.activation, settings }
     }
 
-    /// Returns the program for images of a usual size, used where the data are unknown: the kinds of its layers do not
-    /// depend on them.
+    /// Returns the program for images of a usual size, for estimates and for the words of a message. A text may have a program
+    /// for other images only, so an absent outline says nothing of the network: [`NetworkSpec::program`] does.
     pub fn outline(&self) -> Option<Arc<Program>> {
         let side = self.usual_side(1)?;
         [1, 3].into_iter().find_map(|channels| self.program([channels, side, side], CLASSES).ok())
+    }
+
+    /// Returns the program for data of this shape; where there is none, which validation reports, its outline.
+    pub(super) fn program_for(&self, shape: &DataShape) -> Option<Arc<Program>> {
+        self.program(shape.image, shape.outputs).ok().or_else(|| self.outline())
     }
 
     /// Returns a side of images that the network accepts and that `tile` divides: that of MNIST, or the next larger one.
@@ -264,7 +269,8 @@ impl NetworkSpec {
         self.program(image, classes).map(|program| program.parts()).unwrap_or_default()
     }
 
-    /// Returns whether it uses the image's shape, rather than a flat list of numbers.
+    /// Returns whether it is known to use the image's shape, rather than a flat list of numbers, on images of a usual size:
+    /// a likely answer, to be checked with the program for the data at hand.
     pub fn reads_images(&self) -> bool {
         self.outline().is_some_and(|program| program.reads_images())
     }

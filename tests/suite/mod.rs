@@ -46,6 +46,7 @@ mod networks;
 mod networks_page;
 mod optimiser;
 mod overlap;
+mod own_texts;
 mod parts;
 mod pictures;
 mod plane;

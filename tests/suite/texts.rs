@@ -325,6 +325,14 @@ fn errors_say_where_and_what() {
             "line 1, column 1: depth is a whole number from 1 to 6, and its default 9 is not",
         ),
         (
+            "setting(\"width\", 1.5, [1.0, 2.0])",
+            "line 1, column 1: width is a whole number: setting(\"width\", 128, 16..8192)",
+        ),
+        (
+            "setting(\"width\", \"wide\", [\"wide\", \"narrow\"])",
+            "line 1, column 1: width is a whole number: setting(\"width\", 128, 16..8192)",
+        ),
+        (
             "setting(\"activation\", 9, 1..6)",
             "line 1, column 1: every network has activation: a setting needs another name",
         ),

@@ -41,20 +41,40 @@ pub struct Inputs {
     pub values: Vec<f32>,
     /// How they were understood, and what was done to read them.
     pub words: String,
+    /// The shape of the array, and what was done to read it.
+    read: (Vec<usize>, Option<String>),
 }
 
 impl Inputs {
-    /// The inputs in the bytes of a file, for a network that reads images or one to which they are rows of numbers.
+    /// The inputs in the bytes of a file, for a network that reads images or one to which they are rows of numbers. Images keep
+    /// their shape for either: to flatten them is the network's own business.
     pub fn parse(bytes: &[u8], images: bool) -> Result<Self, InputsError> {
         let Singles { shape, values, note } =
             if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
         let Layout { count, image, words } = Layout::of(&shape, images)?;
-        let image = if images { image } else { [1, 1, image.iter().product()] };
-        let words = words + note.map_or_else(String::new, |note| format!("; {note}")).as_str();
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(InputsError::NotFinite(at / image.iter().product::<usize>())),
-            None => Ok(Self { count, image, values, words }),
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(InputsError::NotFinite(at / image.iter().product::<usize>()));
         }
+        Ok(Self { count, image, values, words, read: (shape, note) }.noted())
+    }
+
+    /// The same inputs, understood for a network that reads images or one to which they are rows of numbers.
+    ///
+    /// # Errors
+    /// If they are rows of numbers that are no image.
+    pub fn understood(self, images: bool) -> Result<Self, InputsError> {
+        let Layout { image, words, .. } = Layout::of(&self.read.0, images)?;
+        Ok(Self { image, words, ..self }.noted())
+    }
+
+    fn noted(mut self) -> Self {
+        self.words += self.read.1.as_ref().map_or_else(String::new, |note| format!("; {note}")).as_str();
+        self
+    }
+
+    /// Whether they are rows of numbers, whose shape says nothing of images.
+    pub fn are_rows(&self) -> bool {
+        self.read.0.len() == 2
     }
 }
 

@@ -20,8 +20,8 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::spec::{KernelWork, NetworkSpec, Plan, Said, SaidError, memory_available};
-use crate::storage::{WeightsFile, WeightsFileError, read_regular, words};
+use crate::spec::{KernelWork, Line, NetworkSpec, Op, Plan, Said, SaidError, memory_available};
+use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 
 /// The method by which a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,10 @@ pub enum GramError {
     )]
     NotFinite { row: usize, column: usize },
     #[error(
+        "the embedding {layer} has a vector for each whole number from 0 to {last}, and these inputs hold others: give tokens"
+    )]
+    Token { layer: String, last: usize },
+    #[error(
         "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the weights down"
     )]
     Overflow { layer: String },
@@ -128,28 +132,42 @@ impl Gram {
             source => GramError::File { path: at(), source },
         })?;
         let (spec, said, assumed) = network_of(order, &file)?;
-        let images = spec.reads_images();
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
-            Inputs::parse(&read(path)?, images).map_err(refused)
+            Inputs::parse(&read(path)?, false).map_err(refused)
         };
         let rows = parse(&order.inputs)?;
         let columns = order.others.as_deref().map(parse).transpose()?;
-        if let (Some(path), Some(columns)) = (&order.others, &columns)
-            && columns.image != rows.image
+        let (network, read, rows) = load(order, &spec, &file.parts, rows)?;
+        let images = network.program().reads_images();
+        let columns = columns.map(|columns| columns.understood(images)).transpose();
+        let other = || order.others.clone().unwrap_or_default();
+        let columns = columns.map_err(|source| GramError::Inputs { path: other(), source })?;
+        let size = |inputs: &Inputs| inputs.image.iter().product::<usize>();
+        if let Some(columns) = &columns
+            && if images { columns.image != rows.image } else { size(columns) != size(&rows) }
         {
             let source = InputsError::Differ(columns.image, rows.image);
-            return Err(GramError::Inputs { path: path.clone(), source });
+            return Err(GramError::Inputs { path: other(), source });
         }
         if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
             return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
         }
-        let refused = |source| GramError::Weights { path: at(), source };
-        let (network, read) = Network::load(&spec, &file.parts, rows.image, &Device::flex()).map_err(refused)?;
         if let Some((key, said, told)) = said.contradiction(&network.told()) {
             return Err(GramError::Tensors { path: at(), key, said, told });
         }
-        let notes = [file.notes, read, assumed].concat();
+        // What the command line assumes of attention heads is among `assumed`.
+        let is_open = |name: &str| !said.settings.contains_key(name) && name != "heads";
+        let open = network.assumed().settings.into_iter().filter(|(name, _)| is_open(name));
+        let open = open.map(|(name, setting)| format!("{name} = {setting} (--set {name}=…)"));
+        let assumed: Vec<String> = assumed.into_iter().chain(open).collect();
+        let mut notes = [file.notes, read].concat();
+        if !assumed.is_empty() {
+            notes.push(format!("it does not say otherwise, so this assumes {}", assumed.join(", ")));
+        }
+        if let Some(alpha) = said.alpha {
+            notes.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));
+        }
         drop(file.parts);
         let mut tensors = network.sizes();
         check_layers(&order.request, &tensors)?;
@@ -218,18 +236,34 @@ impl Gram {
     /// # Errors
     /// When they cannot: what is behind such a layer may be finite again (the tanh of infinity is 1), and is no kernel.
     pub fn check_range(&self) -> Result<(), GramError> {
+        match self.first_overflow() {
+            None => Ok(()),
+            Some(layer) => Err(self.no_token(&layer).unwrap_or(GramError::Overflow { layer })),
+        }
+    }
+
+    /// The first layer whose output is not finite, for any of the inputs.
+    fn first_overflow(&self) -> Option<String> {
         /// Inputs of one forward pass.
         const GROUP: usize = 128;
-        for images in std::iter::once(&self.images).chain(&self.others) {
+        let overflow = |images: &Tensor<2>| {
             let [count, _] = images.dims();
-            for first in (0..count).step_by(GROUP) {
-                let group = images.clone().narrow(0, first, GROUP.min(count - first));
-                if let Some(layer) = self.network.overflow(group) {
-                    return Err(GramError::Overflow { layer });
-                }
-            }
-        }
-        Ok(())
+            let groups = (0..count).step_by(GROUP);
+            groups
+                .into_iter()
+                .find_map(|first| self.network.overflow(images.clone().narrow(0, first, GROUP.min(count - first))))
+        };
+        std::iter::once(&self.images).chain(&self.others).find_map(overflow)
+    }
+
+    /// If this layer is an embedding, it was given a number that is no token: all weights are finite.
+    fn no_token(&self, layer: &str) -> Option<GramError> {
+        let tokens = |line: &Line| match &line.op {
+            Op::Embedding(embedding) if line.name == layer => Some(embedding.tokens),
+            _ => None,
+        };
+        let tokens = self.network.program().lines.iter().find_map(tokens)?;
+        Some(GramError::Token { layer: layer.to_owned(), last: tokens.saturating_sub(1) })
     }
 
     /// Computes the kernel from weights and inputs.
@@ -252,7 +286,8 @@ impl Gram {
         let parts = kernel.parts.iter().map(|(_, values)| values);
         for values in std::iter::once(&kernel.values).chain(parts) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                return Err(GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() });
+                let place = GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() };
+                return Err(self.first_overflow().and_then(|layer| self.no_token(&layer)).unwrap_or(place));
             }
         }
         Ok(kernel)
@@ -291,7 +326,7 @@ impl Gram {
     }
 }
 
-/// The network that the file and the order mean together, all that is said of it, and what is assumed beside, in words.
+/// The network that the file and the order mean together, all that is said of it, and what is assumed beside, each in words.
 fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, Said, Vec<String>), GramError> {
     let path = || order.weights.clone();
     if let Some((key, said, asked)) = file.said.contradiction(&order.said) {
@@ -302,14 +337,44 @@ fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, Said, V
         return Err(GramError::OldRun(path()));
     }
     let (spec, assumed) = said.network().map_err(|source| GramError::Said { path: path(), source })?;
-    let mut words = Vec::new();
-    if !assumed.is_empty() {
-        words.push(format!("it does not say otherwise, so this assumes {}", assumed.join(", ")));
+    Ok((spec, said, assumed))
+}
+
+/// The network in the weights for these inputs, how it was read, and the inputs as it reads them. Whether rows of numbers are
+/// images is asked of the program for either: an outline of it for images of a usual size may not exist.
+fn load(
+    order: &Order,
+    spec: &NetworkSpec,
+    parts: &[Vec<u8>],
+    inputs: Inputs,
+) -> Result<(Network, Vec<String>, Inputs), GramError> {
+    let load = |image| {
+        let refused = |source| GramError::Weights { path: order.weights.clone(), source };
+        Network::load(spec, parts, image, &Device::flex()).map_err(refused)
+    };
+    let refused = |source| GramError::Inputs { path: order.inputs.clone(), source };
+    if !inputs.are_rows() {
+        let (network, read) = load(inputs.image)?;
+        let inputs = inputs.understood(network.program().reads_images()).map_err(refused)?;
+        return Ok((network, read, inputs));
     }
-    if let Some(alpha) = said.alpha {
-        words.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));
+    // The likelier first, whose error is reported if neither fits.
+    let first = spec.reads_images();
+    let mut failed = None;
+    for images in [first, !first] {
+        let found = inputs.clone().understood(images).map_err(refused);
+        let found = found.and_then(|inputs| load(inputs.image).map(|(network, read)| (network, read, inputs)));
+        match found {
+            Ok(found) if found.0.program().reads_images() == images => return Ok(found),
+            // Its program takes the rows of numbers for images of one line.
+            Ok(_) => failed = failed.or(inputs.clone().understood(true).err().map(refused)),
+            Err(err) => failed = failed.or(Some(err)),
+        }
     }
-    Ok((spec, said, words))
+    Err(failed.unwrap_or_else(|| {
+        let values = inputs.image.iter().product();
+        GramError::Inputs { path: order.inputs.clone(), source: LayoutError::NoImages(values).into() }
+    }))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, GramError> {

@@ -367,7 +367,9 @@ impl<'a> Trainer<'a> {
         let first = current.done == 0 && current.place > 0;
         let wanted = std::mem::take(&mut self.ledger_wanted);
         // To first order the outputs follow the kernel of the network that is trained, which must be the one that is measured.
-        let is_measured = || !self.spec.network.outline().is_some_and(|program| program.is_other_in_training());
+        let shape = self.data.set.shape();
+        let program = || self.spec.network.program(shape.image, shape.outputs);
+        let is_measured = || program().is_ok_and(|program| !program.is_other_in_training());
         (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty() && is_measured()
     }
 

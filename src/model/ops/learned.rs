@@ -64,7 +64,7 @@ pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
     let mut done = Done::plain(output);
     if at.recording {
         let (values, channels_first) = by_feature(input, at.output());
-        let tap = at.tap(View::Gain { values, channels_first });
+        let tap = at.tap(View::Gain { values, channels_first, frozen: false });
         done.steps.push(Step { backward: Box::new(Factor(factors)), tap });
     }
     done

@@ -101,7 +101,8 @@ fn finish<const D: usize>(
             tensor.reshape(sides)
         };
         let (inverse, weight) = (three(inverse), three(weight));
-        let tap = at.tap(View::Gain { values: values.clone(), channels_first });
+        // In the NTK parametrisation the bias moves alone, if another line before this one has it.
+        let tap = at.tap(View::Gain { values: values.clone(), channels_first, frozen: !at.moves[0] });
         let way_back = NormBackward { normalised: values, inverse, weight, rows };
         done.steps.push(Step { backward: Box::new(way_back), tap });
     }

@@ -103,6 +103,12 @@ impl Builder {
                         tensor.name
                     ));
                 }
+                if there.turned != tensor.turned {
+                    return Err(named(format!(
+                        "{} is the matrix of a layer in one place and added to every place in another, which cannot share it: give one of them another name",
+                        tensor.name
+                    )));
+                }
                 tensors.push(place);
                 continue;
             }

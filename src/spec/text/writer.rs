@@ -83,6 +83,9 @@ impl Writer {
             0 => return Err(format!("the choices of {name} are not given: 1..64, [0.0, 0.9] or [\"max\", \"avg\"]")),
             _ => choices_of(&name, given.next("choices")?)?,
         };
+        if name == NetworkSpec::WIDTH && !matches!(choices, Choices::Whole(_)) {
+            return Err("width is a whole number: setting(\"width\", 128, 16..8192)".to_owned());
+        }
         let hover = if given.left() == 0 { String::new() } else { given.word("what is said under the pointer")? };
         if given.left() > 0 || hover.chars().count() > MOST_HOVER {
             return Err(format!("behind {} a text of at most {MOST_HOVER} letters ends it", choices.words()));

@@ -114,7 +114,7 @@ impl Spec {
                 "One output says a number and there are no logits of other classes to leave out; this value is not used",
             ));
         }
-        if self.network.outline().is_some_and(|program| program.is_other_in_training()) {
+        if self.network.program_for(&DataShape::expected(self)).is_some_and(|program| program.is_other_in_training()) {
             found.push(problem(
                 "network.program",
                 "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics",

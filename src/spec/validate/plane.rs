@@ -49,7 +49,7 @@ impl Spec {
 
     /// Adds the problems that forbid a run on these points.
     pub(crate) fn plane_problems(&self, plane: Plane, found: &mut Vec<Problem>) {
-        if self.network.outline().is_some_and(|program| program.has_windows()) {
+        if self.network.program_for(&self.plane_shape(plane)).is_some_and(|program| program.has_windows()) {
             let message = "points of the plane are no images: take an mlp, a resmlp or an rnn";
             found.push(problem("network.program", message));
         }

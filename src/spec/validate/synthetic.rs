@@ -115,7 +115,8 @@ impl Spec {
         if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
             found.push(problem("tasks.classes", "drawn samples are one task: set tasks.classes=[[0,1]]"));
         }
-        if drawn && self.network.reads_images() {
+        let program = || self.network.program_for(&self.drawn_shape());
+        if drawn && program().is_some_and(|program| program.reads_images()) {
             found.push(problem("network.program", "drawn samples are no images: take an mlp or a resmlp"));
         }
         if data.source == Source::SpherePolynomial && !DIMENSIONS.contains(&data.dimension) {
