@@ -145,6 +145,11 @@ pub enum Why {
     )]
     NotGaussian,
     #[error(
+        "the learnt factor of each feature that it reads gives each a kernel of its own, and no rule says what a function makes \
+         of these: put a layer between layer_scale and the function"
+    )]
+    Uneven,
+    #[error(
         "the features that it reads have a mean that is not 0, and no rule says what is left without it: normalise before the \
          function, or take rms_norm"
     )]

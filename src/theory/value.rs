@@ -27,6 +27,9 @@ pub(super) struct Random {
     pub gaussian: bool,
     /// True if the mean is 0.
     pub centred: bool,
+    /// True if Θ is the same for every feature. A learned factor for each feature makes it depend on that feature; what is
+    /// linear needs the mean over features alone, a function does not.
+    pub even: bool,
 }
 
 /// The features `start..end` of a layer with random weights.
@@ -58,6 +61,7 @@ impl Random {
             roots: vec![Root::whole(line)],
             gaussian: true,
             centred: true,
+            even: true,
         }
     }
 

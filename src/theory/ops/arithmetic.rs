@@ -29,7 +29,7 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
         Arithmetic::Subtract => sum(a, b, -1.0, made, reading),
         Arithmetic::Multiply if !a.independent(b) => Err(Why::Factors),
         Arithmetic::Multiply => Ok(Law::Made {
-            value: Random { gaussian: false, centred: a.centred || b.centred, ..made },
+            value: Random { gaussian: false, centred: a.centred || b.centred, even: false, ..made },
             reads: reading.line().reads.clone(),
             join: Join::Product,
             steps: Vec::new(),
@@ -66,7 +66,8 @@ fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> 
     } else {
         (reading.line().reads.clone(), vec![1.0, by * by])
     };
-    let value = Random { gaussian: a.gaussian && b.gaussian, centred: a.centred && b.centred, terms, ..made };
+    let (gaussian, centred) = (a.gaussian && b.gaussian, a.centred && b.centred);
+    let value = Random { gaussian, centred, even: a.even && b.even, terms, ..made };
     Ok(Law::Made { value, reads, join: Join::Sum(weights), steps: Vec::new() })
 }
 
@@ -103,6 +104,7 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
         made.roots = union(&made.roots, &other.roots);
         made.gaussian &= other.gaussian;
         made.centred &= other.centred;
+        made.even &= other.even;
     }
     let join = if axis == first.feature {
         let widths = |value: &&Random| {
