@@ -187,6 +187,11 @@ pub enum Why {
     #[error("features that are not alike are cut or grouped here: put a layer between")]
     Unlike,
     #[error(
+        "features that are not alike stand in another order in each of what meets here, and no rule says which meet: put a layer \
+         into each"
+    )]
+    Unordered,
+    #[error(
         "each channel is normalised by itself, over as many numbers as it has places, and no closed form says what that leaves: \
          take groups of many channels"
     )]

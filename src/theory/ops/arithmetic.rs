@@ -5,7 +5,7 @@
 use super::super::given::beside;
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
-use super::super::value::{Random, Root, Value, union};
+use super::super::value::{Order, Random, Root, Value, union};
 use super::{Law, Reading, Rule};
 use crate::spec::ops::{Arithmetic, Scale};
 
@@ -17,13 +17,14 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
     if a.feature != b.feature {
         return Err(Why::Places);
     }
-    let slots = match (a.slots.len(), b.slots.len()) {
-        (_, 1) => a.slots.clone(),
-        (1, _) => b.slots.clone(),
-        _ if a.shares() == b.shares() => a.slots.clone(),
-        _ => return Err(Why::Unlike),
+    let slotted = match (a.slots.len(), b.slots.len()) {
+        (_, 1) => a,
+        (1, _) => b,
+        _ if a.is_ordered_as(b) => a,
+        _ => return Err(Why::Unordered),
     };
-    let made = Random { slots, roots: union(&a.roots, &b.roots), ..a.becomes(reading.at, &reading.line().shape) };
+    let (slots, order, roots) = (slotted.slots.clone(), slotted.order.clone(), union(&a.roots, &b.roots));
+    let made = Random { slots, order, roots, ..a.becomes(reading.at, &reading.line().shape) };
     match op {
         Arithmetic::Add => sum(a, b, 1.0, made, reading),
         Arithmetic::Subtract => sum(a, b, -1.0, made, reading),
@@ -112,11 +113,12 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
             value.shares().into_iter().map(move |share| share * width).collect::<Vec<_>>()
         };
         made.slots = values.iter().flat_map(widths).collect();
+        made.order = Order::Beside(values.iter().map(|value| (value.order.clone(), value.shape[axis])).collect());
         made.roots.iter_mut().for_each(|root| *root = Root::whole(root.line));
         Join::Slots
     } else {
-        if others.iter().any(|other| other.shares() != first.shares()) {
-            return Err(Why::Unlike);
+        if others.iter().any(|other| !other.is_ordered_as(first)) {
+            return Err(Why::Unordered);
         }
         let pairs = (0..values.len()).flat_map(|at| (0..at).map(move |other| (at, other)));
         if pairs.into_iter().any(|(at, other)| !values[at].uncorrelated(values[other])) {
