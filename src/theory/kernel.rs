@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::growth::wider;
 use super::limits::NoLimit;
 use super::plan::{LOGITS, Plan};
 use super::points::Points;
@@ -69,15 +70,29 @@ impl Infinite {
     /// If the network has no closed form, names the line without one and the reason.
     pub fn of(network: &NetworkSpec, image: [usize; 3]) -> Result<Self, NoLimit> {
         let program = network.program(image, LOGITS).map_err(NoLimit::Network)?;
-        Self::of_program(&program, network)
+        // What a rule forbids is said before what does not grow.
+        Self::of_program(&program, network)?;
+        Self::of_growing(&program, &*wider(network, image, LOGITS)?, network)
     }
 
-    /// Returns the limit of a program in the parametrisation of `network`.
+    /// Returns the limit of a program in the parametrisation of `network`, all of whose features are taken to grow.
     ///
     /// # Errors
     /// As [`Infinite::of`].
     pub fn of_program(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
-        let plan = Plan::new(program, network)?;
+        Self::planned(program, None, network)
+    }
+
+    /// Returns the limit of a program, given the program of the same text at a larger width ([`wider`]).
+    ///
+    /// # Errors
+    /// As [`Infinite::of`].
+    pub fn of_growing(program: &Program, wider: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        Self::planned(program, Some(wider), network)
+    }
+
+    fn planned(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        let plan = Plan::new(program, wider, network)?;
         Ok(Self { plan, dim: program.lines[0].shape.iter().product() })
     }
 

@@ -20,6 +20,9 @@ pub enum NoLimit {
     /// There is no network, for the given reason.
     #[error("{0}")]
     Network(String),
+    /// The text gives no network at a larger width, for the given reason.
+    #[error("what grows with the width is not known, because at larger widths there is no such network: {0}")]
+    Wider(String),
     /// A line has no rule.
     #[error("{at}{why}")]
     Line { at: At, why: Why },
@@ -32,7 +35,7 @@ impl NoLimit {
     /// Returns the line without a rule or in violation of the condition, by its index in the program.
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Standard | Self::MeanField | Self::Network(_) => None,
+            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) => None,
             Self::Line { at, .. } | Self::Gia(Breach { at, .. }) => Some(at.line),
         }
     }
@@ -41,7 +44,7 @@ impl NoLimit {
     pub fn why(&self) -> Option<&Why> {
         match self {
             Self::Line { why, .. } => Some(why),
-            Self::Standard | Self::MeanField | Self::Network(_) | Self::Gia(_) => None,
+            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) | Self::Gia(_) => None,
         }
     }
 }
@@ -201,6 +204,26 @@ pub enum Why {
          trained by it: take another norm, or a finite width"
     )]
     Batch,
+    #[error(
+        "the features, or those of each head or group, that it averages over do not grow with the width, so that it stays random: \
+         let their number be a multiple of width"
+    )]
+    Fixed,
+    #[error(
+        "its parts do not grow in proportion to the width, so that their shares in the limit are others: let each be a multiple of \
+         width"
+    )]
+    Proportions,
+    #[error(
+        "places or inputs grow with the width here, and no rule says what becomes of that: let only numbers of features depend on \
+         width"
+    )]
+    PlacesGrow,
+    #[error(
+        "at another width the text writes another operation here, or the same with another number, so that the network has no \
+         limit: let only numbers of features depend on width"
+    )]
+    Otherwise,
     #[error("the logits do not all have one kernel: let them come from one dense layer")]
     Logits,
 }

@@ -265,7 +265,7 @@ fn compositions_are_those_of_neural_tangents() {
         let [few, all] = [&x[..2 * 98], &x[..]].map(|inputs| limit.points(inputs));
         let cut = Kernels { nngp: expected.nngp[..10].to_vec(), ntk: expected.ntk[..10].to_vec() };
         same(name, &limit.between(&few, &all, &|| false).unwrap(), &cut, 5, 1e-10);
-        assert!(limits(&program, &network()).iter().all(Option::is_none), "{name}");
+        assert!(limits(&program, None, &network()).iter().all(Option::is_none), "{name}");
     }
 }
 
@@ -537,7 +537,7 @@ fn refused(write: Write) -> (usize, NoLimit) {
     let program = Text::of([2, 4, 4], LOGITS, write);
     let why = Infinite::of_program(&program, &network()).unwrap_err();
     let line = why.line().unwrap();
-    let said = limits(&program, &network());
+    let said = limits(&program, None, &network());
     assert_eq!(said[line].as_ref(), Some(&why), "the lines say what the whole does");
     assert!(said[..line].iter().all(Option::is_none), "{said:?}");
     let sentence = why.to_string();

@@ -31,6 +31,16 @@ pub(super) enum Law {
     Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
 }
 
+impl Law {
+    /// Returns the random value of the line; `None` for a function of the image alone.
+    pub fn value(&self) -> Option<&Random> {
+        match self {
+            Self::Given => None,
+            Self::Layer { value, .. } | Self::Made { value, .. } => Some(value),
+        }
+    }
+}
+
 pub(super) type Rule = Result<Law, Why>;
 
 /// A line with the limits of the lines that it reads.
@@ -45,12 +55,12 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn line(&self) -> &'a Line {
+    pub(super) fn line(&self) -> &'a Line {
         &self.program.lines[self.at]
     }
 
     /// Returns the limit of one of the lines that it reads.
-    fn value(&self, read: usize) -> Option<&'a Value> {
+    pub(super) fn value(&self, read: usize) -> Option<&'a Value> {
         self.line().reads.get(read).and_then(|&line| self.values[line].as_ref().ok())
     }
 
