@@ -18,6 +18,7 @@ use super::growth::wider;
 use super::limits::NoLimit;
 use super::plan::{LOGITS, Plan};
 use super::points::Points;
+use super::steps::Step;
 use super::walk::tile;
 use crate::spec::{NetworkSpec, Program};
 
@@ -94,6 +95,20 @@ impl Infinite {
     fn planned(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Result<Self, NoLimit> {
         let plan = Plan::new(program, wider, network)?;
         Ok(Self { plan, dim: program.lines[0].shape.iter().product() })
+    }
+
+    /// Returns this limit with another ε in its norms than [`Norm::EPSILON`], for comparison with an implementation that has
+    /// another.
+    ///
+    /// [`Norm::EPSILON`]: crate::spec::ops::Norm::EPSILON
+    #[must_use]
+    pub fn with_epsilon(mut self, epsilon: f64) -> Self {
+        for (step, _) in self.plan.states.iter_mut().flat_map(|made| &mut made.steps) {
+            if let Step::Norm(_, own) | Step::NormAll(_, own) = step {
+                *own = epsilon;
+            }
+        }
+        self
     }
 
     /// Prepares images, row-major [n, channels·height·width]: computes what all pairs of an image share.

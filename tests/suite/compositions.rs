@@ -222,8 +222,11 @@ const NETWORKS: &[(&str, Write)] = &[
     }),
 ];
 
+/// ε of the norms of `neural_tangents`.
+const EPSILON: f64 = 1e-12;
+
 fn kernels(program: &Program, inputs: &[f64]) -> Kernels {
-    let limit = Infinite::of_program(program, &network()).unwrap();
+    let limit = Infinite::of_program(program, &network()).unwrap().with_epsilon(EPSILON);
     limit.own(&limit.points(inputs), &|| false).unwrap()
 }
 
@@ -261,7 +264,7 @@ fn compositions_are_those_of_neural_tangents() {
         let expected = reference(&mut archive, name);
         same(name, &kernels(&program, &x), &expected, 5, 1e-10);
         // A rectangle of the kernel is the kernel's rectangle.
-        let limit = Infinite::of_program(&program, &network()).unwrap();
+        let limit = Infinite::of_program(&program, &network()).unwrap().with_epsilon(EPSILON);
         let [few, all] = [&x[..2 * 98], &x[..]].map(|inputs| limit.points(inputs));
         let cut = Kernels { nngp: expected.nngp[..10].to_vec(), ntk: expected.ntk[..10].to_vec() };
         same(name, &limit.between(&few, &all, &|| false).unwrap(), &cut, 5, 1e-10);

@@ -52,7 +52,8 @@ fn kernels_are_those_of_neural_tangents() {
     let (train, test) = (array(&mut inputs, "x_train").1, array(&mut inputs, "x_test").1);
     for (name, network) in references() {
         let image = if network.program == "cnn" { [1, 8, 8] } else { [1, 1, 64] };
-        let limit = Infinite::of(&network, image).unwrap();
+        // ε of the norms of `neural_tangents`.
+        let limit = Infinite::of(&network, image).unwrap().with_epsilon(1e-12);
         let (a, b) = (limit.points(&train), limit.points(&test));
         let own = |points| limit.own(points, &|| false).unwrap();
         let found = [
