@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::growth::wider;
 use super::limits::NoLimit;
-use super::plan::{LOGITS, Plan};
+use super::plan::Plan;
 use super::points::Points;
 use super::steps::Step;
 use super::walk::tile;
@@ -65,15 +65,16 @@ const TILE: usize = 1 << 21;
 const ROWS: usize = 128;
 
 impl Infinite {
-    /// Returns the limit of this network for images [channels, height, width].
+    /// Returns the limit of this network for images [channels, height, width] and `classes` logits, each of which has the
+    /// kernel; it depends on their number where the text computes with it.
     ///
     /// # Errors
     /// If the network has no closed form, names the line without one and the reason.
-    pub fn of(network: &NetworkSpec, image: [usize; 3]) -> Result<Self, NoLimit> {
-        let program = network.program(image, LOGITS).map_err(NoLimit::Network)?;
+    pub fn of(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Self, NoLimit> {
+        let program = network.program(image, classes).map_err(NoLimit::Network)?;
         // What a rule forbids is said before what does not grow.
         Self::of_program(&program, network)?;
-        Self::of_growing(&program, &*wider(network, image, LOGITS)?, network)
+        Self::of_growing(&program, &*wider(network, image, classes)?, network)
     }
 
     /// Returns the limit of a program in the parametrisation of `network`, all of whose features are taken to grow.

@@ -224,6 +224,15 @@ pub enum Why {
          limit: let only numbers of features depend on width"
     )]
     Otherwise,
+    #[error(
+        "a number is added to the logits, which the covariance of random networks would count as random: leave it out, or add it \
+         behind a layer inside"
+    )]
+    LogitsShifted,
+    #[error(
+        "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller images"
+    )]
+    Windows,
     #[error("the logits do not all have one kernel: let them come from one dense layer")]
     Logits,
 }

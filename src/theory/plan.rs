@@ -32,9 +32,6 @@ pub(super) struct Made {
     pub planes: usize,
 }
 
-/// Number of logits assumed for a kernel, which does not depend on it.
-pub(super) const LOGITS: usize = 10;
-
 impl Plan {
     /// Plans the kernel of a program. Without the program at a larger width all features are taken to grow.
     pub fn new(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Result<Self, NoLimit> {
@@ -62,6 +59,9 @@ impl Plan {
         }
         let logits = program.lines.len() - 1;
         match values.last() {
+            Some(Ok(Value::Random(value))) if !value.centred => {
+                return Err(NoLimit::Line { at: At::of(program, logits), why: Why::LogitsShifted });
+            }
             Some(Ok(Value::Random(value))) if value.slots.len() == 1 && value.places() == 1 && value.gaussian => {}
             _ => return Err(NoLimit::Line { at: At::of(program, logits), why: Why::Logits }),
         }

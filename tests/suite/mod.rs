@@ -35,6 +35,7 @@ mod learning_curve;
 mod ledger;
 mod library;
 mod library_weights;
+mod limits;
 mod linear_probe;
 mod linearised;
 mod math;

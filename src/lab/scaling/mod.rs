@@ -220,7 +220,7 @@ impl<'a> School<'a> {
     }
 
     fn infinite(&self) -> Result<Of, Stop> {
-        let limit = Infinite::of(&self.spec.network, self.data.set.train.shape);
+        let limit = Infinite::of(&self.spec.network, self.data.set.train.shape, self.data.set.outputs());
         limit.map(Of::Infinite).map_err(|err| Stop::Failed(err.to_string()))
     }
 
@@ -350,7 +350,7 @@ impl<'a> School<'a> {
         let pool = if most > 0 { Some(draw(most)?) } else { None };
         for learner in self.lesson.foreseen(self.spec) {
             if learner.is_infinite() && self.spec.data.source.is_power_law() {
-                let problem = circle::problem(self.spec, self.data.set.train.shape)?;
+                let problem = circle::problem(self.spec, self.data.set.train.shape, self.data.set.outputs())?;
                 client.tell(Told::Instant(instant(learner, &problem, circle::MOST)))?;
                 continue;
             }

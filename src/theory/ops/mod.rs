@@ -18,7 +18,7 @@ use super::given::{Layout, Source};
 use super::limits::{NoLimit, Why};
 use super::steps::{Join, Step};
 use super::value::{Random, Value};
-use crate::spec::ops::{Op, Role, feature_axis};
+use crate::spec::ops::{Op, Parameter, Role, feature_axis, window_entries as windows_of};
 use crate::spec::{Line, NetworkSpec, Program};
 
 /// The limit of a line.
@@ -95,6 +95,9 @@ impl<'a> Reading<'a> {
 /// Returns the rule of a line whose inputs all have one.
 pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     let line = reading.line();
+    if window_entries(&reading.program.lines[..=reading.at]) > MOST_ENTRIES {
+        return Err(Why::Windows);
+    }
     // Frozen tensors may be shared freely; of a trained one, only the first line may use it.
     let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
         Role::Weight => reading.firsts[*tensor] != reading.at,
@@ -102,6 +105,13 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     };
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
         return Err(Why::Shared(reading.program.tensors[shared].name.clone()));
+    }
+    // Nor may a line take a tensor that another made, with other first values, for its own: what it is then is not its rule's.
+    let own =
+        line.op.operation().map(|op| op.tensors(&line.name, &reading.program.inputs_of(line))).unwrap_or_default();
+    let is_another = |(made, own): &(&Parameter, &Parameter)| (made.fill, made.role) != (own.fill, own.role);
+    if let Some((made, _)) = reading.program.tensors_of(line).zip(&own).find(is_another) {
+        return Err(Why::Shared(made.name.clone()));
     }
     match &line.op {
         Op::Input => Ok(Law::Given),
@@ -124,6 +134,26 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Op::Recurrence(op) => recurrence::rule(op, reading),
         Op::Embedding(op) => embedding::rule(op, reading),
         Op::Dropout(_) => arithmetic::dropout(reading),
+    }
+}
+
+/// Largest number of entries of all windows of a program, each of which is listed.
+const MOST_ENTRIES: usize = 1 << 23;
+
+/// Returns the number of entries of the windows of these lines; of a last line without windows, 0.
+fn window_entries(lines: &[Line]) -> usize {
+    let entries = |line: &Line| {
+        let size = match &line.op {
+            Op::Conv(conv) => conv.kernel,
+            Op::Pool(pool) => pool.size,
+            _ => return 0,
+        };
+        let &[_, height, width] = line.shape.as_slice() else { return 0 };
+        windows_of([height, width], size).unwrap_or(usize::MAX)
+    };
+    match lines.last() {
+        Some(line) if entries(line) > 0 => lines.iter().map(entries).fold(0, usize::saturating_add),
+        _ => 0,
     }
 }
 

@@ -8,6 +8,9 @@ use super::{Law, Reading, Rule};
 use crate::spec::ops::{Norm, NormKind};
 
 pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
+    if op.kind.is_of_batches() && reading.network.is_infinite() {
+        return Err(Why::Batch);
+    }
     if reading.is_given() {
         return Ok(Law::Given);
     }
@@ -21,7 +24,6 @@ pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
         NormKind::Group { groups } if groups > 1 && value.slots.len() > 1 => return Err(Why::Unlike),
         NormKind::Group { .. } if value.centred => Step::NormAll(value.shares(), Norm::EPSILON),
         NormKind::Group { .. } => return Err(Why::NotCentred),
-        NormKind::Batch if reading.network.is_infinite() => return Err(Why::Batch),
         // The evaluated network at initialisation: running mean 0 and running variance 1.
         NormKind::Batch => {
             let by = 1.0 / (1.0 + Norm::EPSILON).sqrt();
