@@ -65,6 +65,9 @@ struct Targets {
     times: Vec<f64>,
 }
 
+/// Number of logits assumed without targets; only a text that computes with it depends on it.
+const LOGITS: usize = 10;
+
 /// An array of the result.
 type Named = (String, Vec<usize>, Vec<f64>);
 
@@ -84,8 +87,9 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
         let message = format!("--ridge asks for a prediction, for which {} has no {missing}", args.inputs.display());
         return Err(Refused(message).into());
     }
-    refuse(spec.network.check(given.image))?;
-    let limit = Infinite::of(&spec.network, given.image).map_err(|err| Refused(err.to_string()))?;
+    let classes = given.lesson.as_ref().map_or(LOGITS, |lesson| lesson.classes);
+    refuse(spec.network.check(given.image, classes))?;
+    let limit = Infinite::of(&spec.network, given.image, classes).map_err(|err| Refused(err.to_string()))?;
     let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     eprintln!("{}", given.words);
@@ -132,7 +136,10 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
         push_kernels(&mut arrays, "test_test", [m, m], among);
     }
     let mut words = format!("NNGP and NTK of {n} and {m} inputs");
-    let Some(lesson) = &given.lesson else { return Ok((arrays, words)) };
+    let Some(lesson) = &given.lesson else {
+        words += &format!(" for {LOGITS} logits (y_train would say how many)");
+        return Ok((arrays, words));
+    };
     let gram = Gram::symmetrised(n, square.ntk.clone())?.0;
     let descent = Descent::of(&gram).map_err(anyhow::Error::msg)?;
     let classes = lesson.classes;

@@ -6,10 +6,10 @@ use super::validate::{Problem, problem};
 use super::{DataShape, NetworkSpec, Spec};
 
 impl NetworkSpec {
-    /// Returns the problems that forbid this network on images [channels, height, width].
-    pub fn check(&self, image: [usize; 3]) -> Vec<Problem> {
+    /// Returns the problems that forbid this network on images [channels, height, width] with `outputs` logits.
+    pub fn check(&self, image: [usize; 3], outputs: usize) -> Vec<Problem> {
         let mut found = Vec::new();
-        self.problems(&DataShape { image, ..DataShape::expected(&Spec::default()) }, &mut found);
+        self.problems(&DataShape { image, outputs, ..DataShape::expected(&Spec::default()) }, &mut found);
         found
     }
 

@@ -14,9 +14,11 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::growth::wider;
 use super::limits::NoLimit;
-use super::plan::{LOGITS, Plan};
+use super::plan::Plan;
 use super::points::Points;
+use super::steps::Step;
 use super::walk::tile;
 use crate::spec::{NetworkSpec, Program};
 
@@ -63,22 +65,51 @@ const TILE: usize = 1 << 21;
 const ROWS: usize = 128;
 
 impl Infinite {
-    /// Returns the limit of this network for images [channels, height, width].
+    /// Returns the limit of this network for images [channels, height, width] and `classes` logits, each of which has the
+    /// kernel; it depends on their number where the text computes with it.
     ///
     /// # Errors
     /// If the network has no closed form, names the line without one and the reason.
-    pub fn of(network: &NetworkSpec, image: [usize; 3]) -> Result<Self, NoLimit> {
-        let program = network.program(image, LOGITS).map_err(NoLimit::Network)?;
-        Self::of_program(&program, network)
+    pub fn of(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Self, NoLimit> {
+        let program = network.program(image, classes).map_err(NoLimit::Network)?;
+        // What a rule forbids is said before what does not grow.
+        Self::of_program(&program, network)?;
+        Self::of_growing(&program, &*wider(network, image, classes)?, network)
     }
 
-    /// Returns the limit of a program in the parametrisation of `network`.
+    /// Returns the limit of a program in the parametrisation of `network`, all of whose features are taken to grow.
     ///
     /// # Errors
     /// As [`Infinite::of`].
     pub fn of_program(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
-        let plan = Plan::new(program, network)?;
+        Self::planned(program, None, network)
+    }
+
+    /// Returns the limit of a program, given the program of the same text at a larger width ([`wider`]).
+    ///
+    /// # Errors
+    /// As [`Infinite::of`].
+    pub fn of_growing(program: &Program, wider: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        Self::planned(program, Some(wider), network)
+    }
+
+    fn planned(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Result<Self, NoLimit> {
+        let plan = Plan::new(program, wider, network)?;
         Ok(Self { plan, dim: program.lines[0].shape.iter().product() })
+    }
+
+    /// Returns this limit with another ε in its norms than [`Norm::EPSILON`], for comparison with an implementation that has
+    /// another.
+    ///
+    /// [`Norm::EPSILON`]: crate::spec::ops::Norm::EPSILON
+    #[must_use]
+    pub fn with_epsilon(mut self, epsilon: f64) -> Self {
+        for (step, _) in self.plan.states.iter_mut().flat_map(|made| &mut made.steps) {
+            if let Step::Norm(_, own) | Step::NormAll(_, own) = step {
+                *own = epsilon;
+            }
+        }
+        self
     }
 
     /// Prepares images, row-major [n, channels·height·width]: computes what all pairs of an image share.

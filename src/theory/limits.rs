@@ -20,6 +20,9 @@ pub enum NoLimit {
     /// There is no network, for the given reason.
     #[error("{0}")]
     Network(String),
+    /// The text gives no network at a larger width, for the given reason.
+    #[error("what grows with the width is not known, because at larger widths there is no such network: {0}")]
+    Wider(String),
     /// A line has no rule.
     #[error("{at}{why}")]
     Line { at: At, why: Why },
@@ -32,7 +35,7 @@ impl NoLimit {
     /// Returns the line without a rule or in violation of the condition, by its index in the program.
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Standard | Self::MeanField | Self::Network(_) => None,
+            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) => None,
             Self::Line { at, .. } | Self::Gia(Breach { at, .. }) => Some(at.line),
         }
     }
@@ -41,7 +44,7 @@ impl NoLimit {
     pub fn why(&self) -> Option<&Why> {
         match self {
             Self::Line { why, .. } => Some(why),
-            Self::Standard | Self::MeanField | Self::Network(_) | Self::Gia(_) => None,
+            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) | Self::Gia(_) => None,
         }
     }
 }
@@ -145,6 +148,11 @@ pub enum Why {
     )]
     NotGaussian,
     #[error(
+        "the learnt factor of each feature that it reads gives each a kernel of its own, and no rule says what a function makes \
+         of these: put a layer between layer_scale and the function"
+    )]
+    Uneven,
+    #[error(
         "the features that it reads have a mean that is not 0, and no rule says what is left without it: normalise before the \
          function, or take rms_norm"
     )]
@@ -182,6 +190,11 @@ pub enum Why {
     #[error("features that are not alike are cut or grouped here: put a layer between")]
     Unlike,
     #[error(
+        "features that are not alike stand in another order in each of what meets here, and no rule says which meet: put a layer \
+         into each"
+    )]
+    Unordered,
+    #[error(
         "each channel is normalised by itself, over as many numbers as it has places, and no closed form says what that leaves: \
          take groups of many channels"
     )]
@@ -191,6 +204,35 @@ pub enum Why {
          trained by it: take another norm, or a finite width"
     )]
     Batch,
+    #[error(
+        "the features, or those of each head or group, that it averages over do not grow with the width, so that it stays random: \
+         let their number be a multiple of width"
+    )]
+    Fixed,
+    #[error(
+        "its parts do not grow in proportion to the width, so that their shares in the limit are others: let each be a multiple of \
+         width"
+    )]
+    Proportions,
+    #[error(
+        "places or inputs grow with the width here, and no rule says what becomes of that: let only numbers of features depend on \
+         width"
+    )]
+    PlacesGrow,
+    #[error(
+        "at another width the text writes another operation here, or the same with another number, so that the network has no \
+         limit: let only numbers of features depend on width"
+    )]
+    Otherwise,
+    #[error(
+        "a number is added to the logits, which the covariance of random networks would count as random: leave it out, or add it \
+         behind a layer inside"
+    )]
+    LogitsShifted,
+    #[error(
+        "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller images"
+    )]
+    Windows,
     #[error("the logits do not all have one kernel: let them come from one dense layer")]
     Logits,
 }

@@ -3,6 +3,7 @@
 
 use super::gia::gia;
 use super::given::Given;
+use super::growth;
 use super::limits::{At, NoLimit, Why};
 use super::ops::{Law, Reading, rule};
 use super::steps::{Join, Step};
@@ -31,11 +32,9 @@ pub(super) struct Made {
     pub planes: usize,
 }
 
-/// Number of logits assumed for a kernel, which does not depend on it.
-pub(super) const LOGITS: usize = 10;
-
 impl Plan {
-    pub fn new(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
+    /// Plans the kernel of a program. Without the program at a larger width all features are taken to grow.
+    pub fn new(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Result<Self, NoLimit> {
         if is_unbounded(network) {
             return Err(NoLimit::Standard);
         }
@@ -43,7 +42,7 @@ impl Plan {
         let mut sources = Vec::new();
         let mut lines = Vec::new();
         let mut values: Vec<Result<Value, NoLimit>> = Vec::new();
-        for law in Laws::new(program, network) {
+        for law in Laws::new(program, wider, network) {
             let (value, line) = match law? {
                 Law::Given => (Value::Given, None),
                 Law::Layer { value, source, steps } => {
@@ -60,6 +59,9 @@ impl Plan {
         }
         let logits = program.lines.len() - 1;
         match values.last() {
+            Some(Ok(Value::Random(value))) if !value.centred => {
+                return Err(NoLimit::Line { at: At::of(program, logits), why: Why::LogitsShifted });
+            }
             Some(Ok(Value::Random(value))) if value.slots.len() == 1 && value.places() == 1 && value.gaussian => {}
             _ => return Err(NoLimit::Line { at: At::of(program, logits), why: Why::Logits }),
         }
@@ -146,15 +148,39 @@ struct Laws<'a> {
     /// The first line that uses each tensor.
     firsts: Vec<usize>,
     values: Vec<Result<Value, NoLimit>>,
+    /// Those of the program at a larger width, where sizes must grow.
+    wider: Option<Box<Laws<'a>>>,
 }
 
 impl<'a> Laws<'a> {
-    fn new(program: &'a Program, network: &'a NetworkSpec) -> Self {
+    fn new(program: &'a Program, wider: Option<&'a Program>, network: &'a NetworkSpec) -> Self {
         let mut firsts = vec![usize::MAX; program.tensors.len()];
         for (at, line) in program.lines.iter().enumerate().rev() {
             line.tensors.iter().for_each(|&tensor| firsts[tensor] = at);
         }
-        Self { program, network, firsts, values: Vec::new() }
+        let wider = wider.map(|wider| Box::new(Self::new(wider, None, network)));
+        Self { program, network, firsts, values: Vec::new(), wider }
+    }
+
+    /// Computes the law of the line at `at`, whose inputs have one, and checks that what it averages over grows.
+    fn law(&mut self, at: usize) -> Result<Law, Why> {
+        let beside = self.wider.as_mut().map(|wider| wider.next());
+        let Self { program, network, firsts, values, wider } = self;
+        let reading = Reading { program, firsts, network, at, values };
+        let law = rule(&reading)?;
+        let (Some(wider), Some(beside)) = (wider, beside) else { return Ok(law) };
+        match beside {
+            Some(Ok(other)) => {
+                let Self { program, network, firsts, values, .. } = &**wider;
+                growth::check((&reading, &law), (&Reading { program, firsts, network, at, values }, &other))?;
+            }
+            Some(Err(why)) => return Err(why.why().cloned().unwrap_or(Why::Otherwise)),
+            None => return Err(Why::Otherwise),
+        }
+        if at + 1 == program.lines.len() && wider.program.lines.len() != program.lines.len() {
+            return Err(Why::Otherwise);
+        }
+        Ok(law)
     }
 }
 
@@ -167,11 +193,7 @@ impl Iterator for Laws<'_> {
         let broken = line.reads.iter().find_map(|&read| self.values[read].as_ref().err());
         let law = match broken {
             Some(why) => Err(why.clone()),
-            None => {
-                let Self { program, network, firsts, values } = self;
-                rule(&Reading { program, firsts, network, at, values })
-                    .map_err(|why| NoLimit::Line { at: At::of(program, at), why })
-            }
+            None => self.law(at).map_err(|why| NoLimit::Line { at: At::of(self.program, at), why }),
         };
         self.values.push(match &law {
             Ok(Law::Given) => Ok(Value::Given),
@@ -188,12 +210,13 @@ fn is_unbounded(network: &NetworkSpec) -> bool {
 }
 
 /// Returns, for each line of a program, the reason why it has no limit; lines that depend on one without a limit repeat its
-/// reason, and the line that violates the GIA check has that as its reason.
-pub fn limits(program: &Program, network: &NetworkSpec) -> Vec<Option<NoLimit>> {
+/// reason, and the line that violates the GIA check has that as its reason. Without the program at a larger width
+/// ([`super::wider`]) all features are taken to grow.
+pub fn limits(program: &Program, wider: Option<&Program>, network: &NetworkSpec) -> Vec<Option<NoLimit>> {
     if is_unbounded(network) {
         return vec![Some(NoLimit::Standard); program.lines.len()];
     }
-    let mut found: Vec<Option<NoLimit>> = Laws::new(program, network).map(Result::err).collect();
+    let mut found: Vec<Option<NoLimit>> = Laws::new(program, wider, network).map(Result::err).collect();
     let breach = gia(program).map_err(NoLimit::from).err();
     if let Some((breach, line)) = breach.and_then(|breach| breach.line().map(|line| (breach, line))) {
         found[line] = Some(breach);

@@ -32,10 +32,10 @@ pub(super) enum Step {
     Affine(Gains),
     /// h = φ(z): K ← κ, Θ ← κ′ Θ.
     Function(Function),
-    /// Divides K and Θ by √((q₁ + ε)(q₂ + ε)), with q the mean of K over slots with these shares, at a place.
-    Norm(Vec<f64>),
+    /// Divides K and Θ by √((q₁ + ε)(q₂ + ε)), with q the mean of K over slots with these shares, at a place, and this ε.
+    Norm(Vec<f64>, f64),
     /// As `Norm`, with the mean over all places.
-    NormAll(Vec<f64>),
+    NormAll(Vec<f64>, f64),
     /// Each new place is the sum of these old ones, times a number.
     Sums(Vec<Vec<usize>>, f64),
     /// Each new place is the mean of these old ones.
@@ -69,8 +69,8 @@ impl Step {
             | Self::Windows(_)
             | Self::Affine(_)
             | Self::Function(_)
-            | Self::Norm(_)
-            | Self::NormAll(_)
+            | Self::Norm(..)
+            | Self::NormAll(..)
             | Self::Flatten(_)
             | Self::Offset(..)
             | Self::Before(..)
@@ -92,8 +92,8 @@ impl Step {
             Self::Recur(..) => (1, slots),
             Self::Affine(_)
             | Self::Function(_)
-            | Self::Norm(_)
-            | Self::NormAll(_)
+            | Self::Norm(..)
+            | Self::NormAll(..)
             | Self::Offset(..)
             | Self::LayerScale(_)
             | Self::Scale(_)

@@ -19,6 +19,8 @@ pub(super) struct Random {
     /// The shares of the features by slot: those of concatenated branches, or of the places of a flattened image. Within a
     /// slot all features are identically distributed.
     pub slots: Vec<f64>,
+    /// Which features are in which slot.
+    pub order: Order,
     /// The value as a weighted sum of these lines, which are pairwise uncorrelated; for a line that is no sum, itself.
     pub terms: Vec<(usize, f64)>,
     /// The layers on whose random weights each feature depends.
@@ -27,6 +29,21 @@ pub(super) struct Random {
     pub gaussian: bool,
     /// True if the mean is 0.
     pub centred: bool,
+    /// True if Θ is the same for every feature. A learned factor for each feature makes it depend on that feature; what is
+    /// linear needs the mean over features alone, a function does not.
+    pub even: bool,
+}
+
+/// The order of the features of several slots along their axis. Two values with the same order have the same slot at each
+/// feature.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Order {
+    /// There is one slot.
+    One,
+    /// Places have become slots: each feature of `of` stands `after` times in a row, and all of this `before` times.
+    Flat { of: Box<Order>, before: usize, after: usize },
+    /// One after the other, each with its number of features.
+    Beside(Vec<(Order, usize)>),
 }
 
 /// The features `start..end` of a layer with random weights.
@@ -54,10 +71,12 @@ impl Random {
             shape: shape.to_vec(),
             feature,
             slots: vec![1.0],
+            order: Order::One,
             terms: vec![(line, 1.0)],
             roots: vec![Root::whole(line)],
             gaussian: true,
             centred: true,
+            even: true,
         }
     }
 
@@ -81,6 +100,11 @@ impl Random {
     pub fn shares(&self) -> Vec<f64> {
         let all: f64 = self.slots.iter().sum();
         self.slots.iter().map(|width| width / all).collect()
+    }
+
+    /// Returns whether feature by feature both have the same slot.
+    pub fn is_ordered_as(&self, other: &Self) -> bool {
+        self.order == other.order && self.slots.len() == other.slots.len()
     }
 
     /// Returns whether no random weight enters both.

@@ -14,10 +14,6 @@ use super::state::State;
 use super::steps::{Join, Step};
 use crate::spec::ops::Function;
 
-/// ε of LayerNorm: that of the reference implementations, for inputs that are all zeros. (The networks use 1e-5, a
-/// difference in the sixth digit.)
-const EPSILON: f64 = 1e-12;
-
 /// A range of samples: the points, the first index and the count.
 pub(super) type Part<'a> = (&'a Points, usize, usize);
 
@@ -88,8 +84,8 @@ impl State {
         match step {
             Step::Affine(_) | Step::Average(_) | Step::Function(_) => {}
             Step::Windows(windows) => return self.windows(windows),
-            Step::Norm(shares) => self.norm(shares, false, log),
-            Step::NormAll(shares) => self.norm(shares, true, log),
+            Step::Norm(shares, epsilon) => self.norm(shares, *epsilon, false, log),
+            Step::NormAll(shares, epsilon) => self.norm(shares, *epsilon, true, log),
             Step::Sums(from, by) => return self.sums(from, |_| *by, all),
             Step::Means(from) => return self.sums(from, |place| 1.0 / from[place].len() as f64, all),
             Step::Attend(count) => return self.attend(*count, all),
@@ -121,8 +117,8 @@ impl State {
         self.low.clear();
     }
 
-    /// Divides by the root of the mean of K over slots, at each place or over all.
-    fn norm(&mut self, shares: &[f64], over_all: bool, log: &mut MomentLog<'_>) {
+    /// Divides by the root of ε plus the mean of K over slots, at each place or over all.
+    fn norm(&mut self, shares: &[f64], epsilon: f64, over_all: bool, log: &mut MomentLog<'_>) {
         let step = log.turn(|| {
             let [variances, _] = self.variances();
             let (places, samples) = (self.places, self.rows);
@@ -142,7 +138,7 @@ impl State {
         let place = |_, place: usize| if over_all { 0 } else { place };
         self.each(log, step, place, |left, rights, _, covariances, kernels| {
             for ((covariance, kernel), right) in covariances.iter_mut().zip(kernels).zip(rights) {
-                let scale = (left.variance() + EPSILON).sqrt() * (right.variance() + EPSILON).sqrt();
+                let scale = (left.variance() + epsilon).sqrt() * (right.variance() + epsilon).sqrt();
                 (*covariance, *kernel) = (*covariance / scale, *kernel / scale);
             }
         });

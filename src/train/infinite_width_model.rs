@@ -103,7 +103,7 @@ impl Field {
             return Err(NoLimit::MeanField.into());
         }
         let image = data.set.train.shape;
-        let limit = Infinite::of(&spec.network, image)?;
+        let limit = Infinite::of(&spec.network, image, data.set.outputs())?;
         let dim: usize = image.iter().product();
         let (places, pixels) = Places::of(data);
         let inputs: Vec<f64> = pixels.iter().map(|&value| f64::from(value)).collect();

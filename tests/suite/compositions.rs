@@ -222,8 +222,11 @@ const NETWORKS: &[(&str, Write)] = &[
     }),
 ];
 
+/// ε of the norms of `neural_tangents`.
+const EPSILON: f64 = 1e-12;
+
 fn kernels(program: &Program, inputs: &[f64]) -> Kernels {
-    let limit = Infinite::of_program(program, &network()).unwrap();
+    let limit = Infinite::of_program(program, &network()).unwrap().with_epsilon(EPSILON);
     limit.own(&limit.points(inputs), &|| false).unwrap()
 }
 
@@ -261,11 +264,11 @@ fn compositions_are_those_of_neural_tangents() {
         let expected = reference(&mut archive, name);
         same(name, &kernels(&program, &x), &expected, 5, 1e-10);
         // A rectangle of the kernel is the kernel's rectangle.
-        let limit = Infinite::of_program(&program, &network()).unwrap();
+        let limit = Infinite::of_program(&program, &network()).unwrap().with_epsilon(EPSILON);
         let [few, all] = [&x[..2 * 98], &x[..]].map(|inputs| limit.points(inputs));
         let cut = Kernels { nngp: expected.nngp[..10].to_vec(), ntk: expected.ntk[..10].to_vec() };
         same(name, &limit.between(&few, &all, &|| false).unwrap(), &cut, 5, 1e-10);
-        assert!(limits(&program, &network()).iter().all(Option::is_none), "{name}");
+        assert!(limits(&program, None, &network()).iter().all(Option::is_none), "{name}");
     }
 }
 
@@ -537,7 +540,7 @@ fn refused(write: Write) -> (usize, NoLimit) {
     let program = Text::of([2, 4, 4], LOGITS, write);
     let why = Infinite::of_program(&program, &network()).unwrap_err();
     let line = why.line().unwrap();
-    let said = limits(&program, &network());
+    let said = limits(&program, None, &network());
     assert_eq!(said[line].as_ref(), Some(&why), "the lines say what the whole does");
     assert!(said[..line].iter().all(Option::is_none), "{said:?}");
     let sentence = why.to_string();

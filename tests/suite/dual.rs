@@ -36,7 +36,7 @@ fn network(activation: Activation, depth: usize, sigma_w: f64) -> NetworkSpec {
 }
 
 fn among(network: &NetworkSpec, dim: usize, inputs: &[f64]) -> Result<Kernels, NoKernels> {
-    let limit = Infinite::of(network, [1, 1, dim]).unwrap();
+    let limit = Infinite::of(network, [1, 1, dim], 10).unwrap();
     limit.own(&limit.points(inputs), &|| false)
 }
 

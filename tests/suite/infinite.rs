@@ -86,7 +86,7 @@ fn full_batches_follow_the_closed_form() {
         let start: Vec<f64> = slopes.iter().enumerate().map(|(at, s)| s * (n * classes) as f64 + target(at)).collect();
         let targets: Vec<f64> = (0..n * classes).map(target).collect();
 
-        let limit = Infinite::of(&spec.network, data.set.train.shape).unwrap();
+        let limit = Infinite::of(&spec.network, data.set.train.shape, 10).unwrap();
         let wide = |pixels: &[f32]| limit.points(&pixels.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
         let points = wide(&batch.pixels);
         let gram = Gram::symmetrised(n, limit.own(&points, &|| false).unwrap().ntk).unwrap().0;
@@ -116,7 +116,7 @@ fn the_start_is_drawn_from_the_gaussian_process() {
     (spec.data.per_class, spec.data.test_per_class) = (4, 1);
     spec.kernel.probes_per_class = 2;
     let data = prepare(&spec).unwrap();
-    let limit = Infinite::of(&spec.network, data.set.train.shape).unwrap();
+    let limit = Infinite::of(&spec.network, data.set.train.shape, 10).unwrap();
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
     let expected = limit.own(&limit.points(&inputs), &|| false).unwrap().nngp;

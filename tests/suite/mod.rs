@@ -37,6 +37,7 @@ mod learning_curve;
 mod ledger;
 mod library;
 mod library_weights;
+mod limits;
 mod linear_probe;
 mod linearised;
 mod math;

@@ -41,7 +41,7 @@ fn references() -> Vec<(&'static str, NetworkSpec)> {
 }
 
 fn among(network: &NetworkSpec, image: [usize; 3], inputs: &[f64]) -> Kernels {
-    let limit = Infinite::of(network, image).unwrap();
+    let limit = Infinite::of(network, image, 10).unwrap();
     limit.own(&limit.points(inputs), &|| false).unwrap()
 }
 
@@ -52,7 +52,8 @@ fn kernels_are_those_of_neural_tangents() {
     let (train, test) = (array(&mut inputs, "x_train").1, array(&mut inputs, "x_test").1);
     for (name, network) in references() {
         let image = if network.program == "cnn" { [1, 8, 8] } else { [1, 1, 64] };
-        let limit = Infinite::of(&network, image).unwrap();
+        // ε of the norms of `neural_tangents`.
+        let limit = Infinite::of(&network, image, 10).unwrap().with_epsilon(1e-12);
         let (a, b) = (limit.points(&train), limit.points(&test));
         let own = |points| limit.own(points, &|| false).unwrap();
         let found = [
@@ -125,7 +126,7 @@ fn tanh_is_its_integral() {
             assert!((ntk / expected - 1.0).abs() < 1e-8, "σ_w {sigma_w}, {x} and {y}: {ntk} {expected}");
         }
         // Nor does it matter in whose company an input is.
-        let limit = Infinite::of(&network, [1, 1, 1]).unwrap();
+        let limit = Infinite::of(&network, [1, 1, 1], 10).unwrap();
         let [few, all] = [&inputs[..1], &inputs[..]].map(|inputs| limit.points(inputs));
         let row = limit.between(&few, &all, &|| false).unwrap();
         for (at, (nngp, ntk)) in row.nngp.iter().zip(&row.ntk).enumerate() {
@@ -154,7 +155,7 @@ fn the_standard_parametrisation_counts_its_fan_in() {
 
 #[test]
 fn what_has_no_limit_says_so() {
-    let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8]).unwrap_err();
+    let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8], 10).unwrap_err();
     let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).turned("cnn", None).with("pool", "max");
     assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
     assert_eq!(refused(NetworkSpec { width: INFINITE, ..NetworkSpec::default() }), NoLimit::Standard);

@@ -18,7 +18,7 @@ pub(super) fn of(subject: &dyn Subject, spec: &Spec, data: &Prepared, cancelled:
     if let Some(kernel) = subject.infinite_kernel() {
         return Some(kernel.clone());
     }
-    let limit = Infinite::of(&spec.network, data.set.train.shape).ok()?;
+    let limit = Infinite::of(&spec.network, data.set.train.shape, data.set.outputs()).ok()?;
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
     if limit.per_pair().saturating_mul(n * n / 2) > MOST_WORK {

@@ -18,8 +18,8 @@ const POINTS: usize = 1 << 16;
 pub(super) const MOST: f64 = (FREQUENCIES / 2) as f64;
 
 /// Eigenvalues and the target's power by mode.
-pub(super) fn problem(spec: &Spec, image: [usize; 3]) -> Result<Eigenproblem, Stop> {
-    let limit = Infinite::of(&spec.network, image).map_err(|err| Stop::Failed(err.to_string()))?;
+pub(super) fn problem(spec: &Spec, image: [usize; 3], classes: usize) -> Result<Eigenproblem, Stop> {
+    let limit = Infinite::of(&spec.network, image, classes).map_err(|err| Stop::Failed(err.to_string()))?;
     let angle = |at: usize| 2.0 * PI * at as f64 / POINTS as f64;
     // The profile is even: half of it is all of it.
     let half = POINTS / 2;

@@ -183,7 +183,7 @@ impl<'a> Experiment<'a> {
     }
 
     fn infinite(&self) -> Result<KernelSource, Stop> {
-        let limit = Infinite::of(&self.spec.network, self.data.set.train.shape);
+        let limit = Infinite::of(&self.spec.network, self.data.set.train.shape, self.data.set.outputs());
         limit.map(KernelSource::Infinite).map_err(|err| Stop::Failed(err.to_string()))
     }
 
@@ -322,7 +322,7 @@ impl<'a> Experiment<'a> {
         let pool = if most > 0 { Some(draw(most)?) } else { None };
         for learner in self.lesson.foreseen(self.spec) {
             if learner.is_infinite() && self.spec.data.source.is_power_law() {
-                let problem = circle::problem(self.spec, self.data.set.train.shape)?;
+                let problem = circle::problem(self.spec, self.data.set.train.shape, self.data.set.outputs())?;
                 observer.report(Progress::Instant(instant(learner, &problem, circle::MOST)))?;
                 continue;
             }

@@ -23,6 +23,26 @@ pub fn windows_along(side: usize, size: usize, stride: usize, padding: usize, di
     room.checked_div(stride).map(|more| more + 1)
 }
 
+/// Largest number of entries of all windows over an image.
+const MOST_ENTRIES: usize = 1 << 26;
+
+/// Returns the number of entries of all windows of this size over an output of these sides; `None` above any number.
+pub fn window_entries([height, width]: [usize; 2], [down, across]: [usize; 2]) -> Option<usize> {
+    height.checked_mul(width)?.checked_mul(down)?.checked_mul(across)
+}
+
+/// Checks that the windows of this size over an output of these sides can be listed.
+pub(super) fn check_windows(sides: [usize; 2], [down, across]: [usize; 2]) -> Result<(), String> {
+    if window_entries(sides, [down, across]).is_some_and(|entries| entries <= MOST_ENTRIES) {
+        return Ok(());
+    }
+    let [height, width] = sides;
+    Err(format!(
+        "{height} × {width} windows of {down} × {across} have more than {MOST_ENTRIES} entries: take smaller windows, less \
+         padding or a larger stride"
+    ))
+}
+
 impl Conv {
     /// Returns whether the filters are 3 × 3 with stride and padding that keep the image's size.
     pub fn keeps_size_by_threes(&self) -> bool {
@@ -71,6 +91,7 @@ impl Operation for Conv {
             let [down, across] = self.kernel;
             format!("filters of {down} × {across} do not fit an image of {height} × {width}")
         })?;
+        check_windows([height, width], self.kernel)?;
         Ok(vec![self.channels, height, width])
     }
 

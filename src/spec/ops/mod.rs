@@ -23,7 +23,7 @@ mod reshape;
 
 pub use arithmetic::{Arithmetic, Concat, Scale};
 pub use attention::Attention;
-pub use conv::{Conv, windows_along};
+pub use conv::{Conv, window_entries, windows_along};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;

@@ -1,6 +1,6 @@
 //! Pooling: the largest value or the mean of windows of an image, channel by channel.
 
-use super::conv::windows_along;
+use super::conv::{check_windows, windows_along};
 use super::{Operation, one, shown};
 
 /// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d` (zeros of the padding count in the mean).
@@ -35,7 +35,7 @@ impl Operation for Pool {
         let &[channels, height, width] = one(inputs) else {
             return Err(format!("pooling reads an image [channels, height, width], not {}", shown(one(inputs))));
         };
-        if (0..2).any(|at| self.padding[at] * 2 > self.size[at]) {
+        if (0..2).any(|at| self.padding[at].saturating_mul(2) > self.size[at]) {
             return Err("pooling pads by at most half of its windows".to_owned());
         }
         let side = |at: usize, length| windows_along(length, self.size[at], self.stride[at], self.padding[at], 1);
@@ -43,6 +43,7 @@ impl Operation for Pool {
             let [down, across] = self.size;
             format!("windows of {down} × {across} do not fit an image of {height} × {width}")
         })?;
+        check_windows([sides.0, sides.1], self.size)?;
         Ok(vec![channels, sides.0, sides.1])
     }
 

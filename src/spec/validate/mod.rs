@@ -115,10 +115,12 @@ impl Spec {
             ));
         }
         if self.network.program_for(&DataShape::expected(self)).is_some_and(|program| program.is_other_in_training()) {
-            found.push(problem(
-                "network.program",
-                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics",
-            ));
+            let message = if self.network.is_infinite() {
+                "At infinite width nothing is left out while training: dropout has no effect"
+            } else {
+                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics"
+            };
+            found.push(problem("network.program", message));
         }
         if self.kernel.budget > 0.0 {
             found.push(problem(

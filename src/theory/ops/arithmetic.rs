@@ -5,7 +5,7 @@
 use super::super::given::beside;
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
-use super::super::value::{Random, Root, Value, union};
+use super::super::value::{Order, Random, Root, Value, union};
 use super::{Law, Reading, Rule};
 use crate::spec::ops::{Arithmetic, Scale};
 
@@ -17,19 +17,20 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
     if a.feature != b.feature {
         return Err(Why::Places);
     }
-    let slots = match (a.slots.len(), b.slots.len()) {
-        (_, 1) => a.slots.clone(),
-        (1, _) => b.slots.clone(),
-        _ if a.shares() == b.shares() => a.slots.clone(),
-        _ => return Err(Why::Unlike),
+    let slotted = match (a.slots.len(), b.slots.len()) {
+        (_, 1) => a,
+        (1, _) => b,
+        _ if a.is_ordered_as(b) => a,
+        _ => return Err(Why::Unordered),
     };
-    let made = Random { slots, roots: union(&a.roots, &b.roots), ..a.becomes(reading.at, &reading.line().shape) };
+    let (slots, order, roots) = (slotted.slots.clone(), slotted.order.clone(), union(&a.roots, &b.roots));
+    let made = Random { slots, order, roots, ..a.becomes(reading.at, &reading.line().shape) };
     match op {
         Arithmetic::Add => sum(a, b, 1.0, made, reading),
         Arithmetic::Subtract => sum(a, b, -1.0, made, reading),
         Arithmetic::Multiply if !a.independent(b) => Err(Why::Factors),
         Arithmetic::Multiply => Ok(Law::Made {
-            value: Random { gaussian: false, centred: a.centred || b.centred, ..made },
+            value: Random { gaussian: false, centred: a.centred || b.centred, even: false, ..made },
             reads: reading.line().reads.clone(),
             join: Join::Product,
             steps: Vec::new(),
@@ -66,7 +67,8 @@ fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> 
     } else {
         (reading.line().reads.clone(), vec![1.0, by * by])
     };
-    let value = Random { gaussian: a.gaussian && b.gaussian, centred: a.centred && b.centred, terms, ..made };
+    let (gaussian, centred) = (a.gaussian && b.gaussian, a.centred && b.centred);
+    let value = Random { gaussian, centred, even: a.even && b.even, terms, ..made };
     Ok(Law::Made { value, reads, join: Join::Sum(weights), steps: Vec::new() })
 }
 
@@ -103,6 +105,7 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
         made.roots = union(&made.roots, &other.roots);
         made.gaussian &= other.gaussian;
         made.centred &= other.centred;
+        made.even &= other.even;
     }
     let join = if axis == first.feature {
         let widths = |value: &&Random| {
@@ -110,11 +113,12 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
             value.shares().into_iter().map(move |share| share * width).collect::<Vec<_>>()
         };
         made.slots = values.iter().flat_map(widths).collect();
+        made.order = Order::Beside(values.iter().map(|value| (value.order.clone(), value.shape[axis])).collect());
         made.roots.iter_mut().for_each(|root| *root = Root::whole(root.line));
         Join::Slots
     } else {
-        if others.iter().any(|other| other.shares() != first.shares()) {
-            return Err(Why::Unlike);
+        if others.iter().any(|other| !other.is_ordered_as(first)) {
+            return Err(Why::Unordered);
         }
         let pairs = (0..values.len()).flat_map(|at| (0..at).map(move |other| (at, other)));
         if pairs.into_iter().any(|(at, other)| !values[at].uncorrelated(values[other])) {

@@ -33,7 +33,7 @@ pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
             if op.groups > 1 && op.groups == channels {
                 let below: Vec<Root> = value.roots.iter().map(|root| Root::whole(root.line)).collect();
                 let roots = union(&fresh.roots, &below);
-                return Ok(reading.made(Random { roots, gaussian: false, ..fresh }, steps));
+                return Ok(reading.made(Random { roots, gaussian: false, even: false, ..fresh }, steps));
             }
             Ok(reading.made(fresh, steps))
         }

@@ -14,8 +14,12 @@ pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
     if !(value.gaussian && value.centred) {
         return Err(Why::NotGaussian);
     }
+    if !value.even {
+        return Err(Why::Uneven);
+    }
     let made = value.becomes(reading.at, &reading.line().shape);
-    Ok(reading.made(Random { gaussian: false, centred: op.is_odd(), ..made }, vec![Step::Function(op.clone())]))
+    Ok(reading
+        .made(Random { gaussian: false, centred: op.is_odd(), even: false, ..made }, vec![Step::Function(op.clone())]))
 }
 
 /// Returns the rule of softmax: over infinitely many features it vanishes, and for a value that depends on the image alone

@@ -31,8 +31,9 @@ pub(super) fn class_token(reading: &Reading<'_>) -> Rule {
     added(reading, Step::Before)
 }
 
-/// Returns the rule of a trained factor with initial value γ: K ← γ² K, Θ ← γ² Θ + K.
+/// Returns the rule of a trained factor with initial value γ: K ← γ² K, and the mean of Θ over features ← γ² Θ + K. Θ of a
+/// single feature gets the square of that feature instead of K, so that no function may follow before the next layer.
 pub(super) fn layer_scale(op: &LayerScale, reading: &Reading<'_>) -> Rule {
     let value = random_input(reading)?.becomes(reading.at, &reading.line().shape);
-    Ok(reading.made(value, vec![Step::LayerScale(op.start * op.start)]))
+    Ok(reading.made(Random { even: false, ..value }, vec![Step::LayerScale(op.start * op.start)]))
 }

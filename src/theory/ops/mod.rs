@@ -18,7 +18,7 @@ use super::given::{Layout, Source};
 use super::limits::{NoLimit, Why};
 use super::steps::{Join, Step};
 use super::value::{Random, Value};
-use crate::spec::ops::{Op, Role, feature_axis};
+use crate::spec::ops::{Op, Parameter, Role, feature_axis, window_entries as windows_of};
 use crate::spec::{Line, NetworkSpec, Program};
 
 /// The limit of a line.
@@ -29,6 +29,16 @@ pub(super) enum Law {
     Layer { value: Random, source: Source, steps: Vec<Step> },
     /// A function of these lines, whose states are joined and then transformed by steps.
     Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
+}
+
+impl Law {
+    /// Returns the random value of the line; `None` for a function of the image alone.
+    pub fn value(&self) -> Option<&Random> {
+        match self {
+            Self::Given => None,
+            Self::Layer { value, .. } | Self::Made { value, .. } => Some(value),
+        }
+    }
 }
 
 pub(super) type Rule = Result<Law, Why>;
@@ -45,12 +55,12 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn line(&self) -> &'a Line {
+    pub(super) fn line(&self) -> &'a Line {
         &self.program.lines[self.at]
     }
 
     /// Returns the limit of one of the lines that it reads.
-    fn value(&self, read: usize) -> Option<&'a Value> {
+    pub(super) fn value(&self, read: usize) -> Option<&'a Value> {
         self.line().reads.get(read).and_then(|&line| self.values[line].as_ref().ok())
     }
 
@@ -85,6 +95,9 @@ impl<'a> Reading<'a> {
 /// Returns the rule of a line whose inputs all have one.
 pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     let line = reading.line();
+    if window_entries(&reading.program.lines[..=reading.at]) > MOST_ENTRIES {
+        return Err(Why::Windows);
+    }
     // Frozen tensors may be shared freely; of a trained one, only the first line may use it.
     let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
         Role::Weight => reading.firsts[*tensor] != reading.at,
@@ -92,6 +105,13 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     };
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
         return Err(Why::Shared(reading.program.tensors[shared].name.clone()));
+    }
+    // Nor may a line take a tensor that another made, with other first values, for its own: what it is then is not its rule's.
+    let own =
+        line.op.operation().map(|op| op.tensors(&line.name, &reading.program.inputs_of(line))).unwrap_or_default();
+    let is_another = |(made, own): &(&Parameter, &Parameter)| (made.fill, made.role) != (own.fill, own.role);
+    if let Some((made, _)) = reading.program.tensors_of(line).zip(&own).find(is_another) {
+        return Err(Why::Shared(made.name.clone()));
     }
     match &line.op {
         Op::Input => Ok(Law::Given),
@@ -114,6 +134,26 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Op::Recurrence(op) => recurrence::rule(op, reading),
         Op::Embedding(op) => embedding::rule(op, reading),
         Op::Dropout(_) => arithmetic::dropout(reading),
+    }
+}
+
+/// Largest number of entries of all windows of a program, each of which is listed.
+const MOST_ENTRIES: usize = 1 << 23;
+
+/// Returns the number of entries of the windows of these lines; of a last line without windows, 0.
+fn window_entries(lines: &[Line]) -> usize {
+    let entries = |line: &Line| {
+        let size = match &line.op {
+            Op::Conv(conv) => conv.kernel,
+            Op::Pool(pool) => pool.size,
+            _ => return 0,
+        };
+        let &[_, height, width] = line.shape.as_slice() else { return 0 };
+        windows_of([height, width], size).unwrap_or(usize::MAX)
+    };
+    match lines.last() {
+        Some(line) if entries(line) > 0 => lines.iter().map(entries).fold(0, usize::saturating_add),
+        _ => 0,
     }
 }
 

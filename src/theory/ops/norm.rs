@@ -8,20 +8,22 @@ use super::{Law, Reading, Rule};
 use crate::spec::ops::{Norm, NormKind};
 
 pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
+    if op.kind.is_of_batches() && reading.network.is_infinite() {
+        return Err(Why::Batch);
+    }
     if reading.is_given() {
         return Ok(Law::Given);
     }
     let value = reading.featured(0)?;
     let normed = value.becomes(reading.at, &reading.line().shape);
     let step = match op.kind {
-        NormKind::Rms => Step::Norm(value.shares()),
-        NormKind::Layer if value.centred => Step::Norm(value.shares()),
+        NormKind::Rms => Step::Norm(value.shares(), Norm::EPSILON),
+        NormKind::Layer if value.centred => Step::Norm(value.shares(), Norm::EPSILON),
         NormKind::Layer => return Err(Why::NotCentred),
         NormKind::Group { groups } if groups > 1 && groups == value.shape[value.feature] => return Err(Why::Alone),
         NormKind::Group { groups } if groups > 1 && value.slots.len() > 1 => return Err(Why::Unlike),
-        NormKind::Group { .. } if value.centred => Step::NormAll(value.shares()),
+        NormKind::Group { .. } if value.centred => Step::NormAll(value.shares(), Norm::EPSILON),
         NormKind::Group { .. } => return Err(Why::NotCentred),
-        NormKind::Batch if reading.network.is_infinite() => return Err(Why::Batch),
         // The evaluated network at initialisation: running mean 0 and running variance 1.
         NormKind::Batch => {
             let by = 1.0 / (1.0 + Norm::EPSILON).sqrt();

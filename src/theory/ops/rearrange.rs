@@ -3,7 +3,7 @@
 
 use super::super::limits::Why;
 use super::super::steps::Step;
-use super::super::value::{Random, Root};
+use super::super::value::{Order, Random, Root};
 use super::{Law, Reading, Rule};
 use crate::spec::ops::Rearrange;
 
@@ -67,8 +67,10 @@ fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
         |slot: usize| (0..outer).flat_map(move |at| (0..inner).map(move |rest| place(slot, at, rest))).collect();
     let from: Vec<Vec<usize>> = (0..merged).map(places).collect();
     let slots = value.slots.iter().flat_map(|&width| std::iter::repeat_n(width, merged)).collect();
+    let [before, after] = [&grid[first..value.feature], &grid[value.feature..=last]].map(|axes| axes.iter().product());
+    let order = Order::Flat { of: Box::new(value.order.clone()), before, after };
     let roots = value.roots.iter().map(|root| Root::whole(root.line)).collect();
-    Ok(reading.made(Random { slots, roots, ..made }, vec![Step::Flatten(from)]))
+    Ok(reading.made(Random { slots, order, roots, ..made }, vec![Step::Flatten(from)]))
 }
 
 /// Returns the rule of patches, which has no limit on random features.

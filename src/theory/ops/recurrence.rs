@@ -13,12 +13,15 @@ pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {
     if !(value.gaussian && value.centred) {
         return Err(Why::NotGaussian);
     }
+    if !value.even {
+        return Err(Why::Uneven);
+    }
     if value.slots.len() > 1 {
         return Err(Why::Unlike);
     }
     let gains = Gains::of(reading.network, value.shape[value.feature], op.bias);
     let mut made = value.becomes(reading.at, &reading.line().shape);
     made.roots.push(Root::whole(reading.at));
-    let made = Random { feature: 0, gaussian: false, centred: op.function.is_odd(), ..made };
+    let made = Random { feature: 0, gaussian: false, centred: op.function.is_odd(), even: false, ..made };
     Ok(reading.made(made, vec![Step::Recur(gains, op.function.clone())]))
 }

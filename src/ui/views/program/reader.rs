@@ -65,7 +65,8 @@ pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     let asked = Asked { image: *image, classes: *classes, activation: spec.activation, settings: &settings };
     let program = Arc::clone(&text::describe(text, &asked)?.program);
     let mut rows = rows(&program);
-    let refusal = refusal(&program, &spec, &mut rows);
+    let wider = theory::wider(&spec, *image, *classes);
+    let refusal = refusal(&program, wider, &spec, &mut rows);
     Ok(Network { spec, program, rows, refusal })
 }
 
@@ -117,14 +118,20 @@ fn rows(program: &Program) -> BTreeMap<usize, Row> {
 }
 
 /// What theory says of a program: why it has no limit as a whole, and of each row that has none why.
-fn refusal(program: &Program, spec: &NetworkSpec, rows: &mut BTreeMap<usize, Row>) -> Option<(String, Option<usize>)> {
+fn refusal(
+    program: &Program,
+    wider: Result<Arc<Program>, theory::NoLimit>,
+    spec: &NetworkSpec,
+    rows: &mut BTreeMap<usize, Row>,
+) -> Option<(String, Option<usize>)> {
     let written = |line: usize| program.lines.get(line).and_then(|line| line.written);
     // What breaks the check does so in every parametrisation.
     let whole = theory::gia(program)
         .map_err(theory::NoLimit::from)
         .and_then(|()| Infinite::of_program(program, spec).map(drop))
+        .and_then(|()| Infinite::of_growing(program, &*wider.clone()?, spec).map(drop))
         .err()?;
-    for (place, why) in theory::limits(program, spec).into_iter().enumerate() {
+    for (place, why) in theory::limits(program, wider.as_deref().ok(), spec).into_iter().enumerate() {
         let Some(row) = written(place).and_then(|written| rows.get_mut(&written)) else { continue };
         row.refusal = row.refusal.take().or(why.map(|why| why.to_string()));
     }
