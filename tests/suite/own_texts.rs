@@ -84,6 +84,7 @@ fn the_width_of_a_text_is_that_of_its_file() {
         r#"dense("o", relu(group_norm("g", conv("a", x, width), width / 2)), classes)"#,
         r#"let h = relu(dense("a", x, 2 * width)); dense("o", concat(slice(h, 0, 0, width), slice(h, 0, 0, width)), classes)"#,
         r#"dense("o", relu(dense("a", x, width)), classes) / classes"#,
+        r#"mean(reshape(tanh(dense("b", relu(dense("a", x, width)), width * classes)), [width, classes])) * width"#,
     ] {
         let bench = Bench::new();
         let network = trained(&own(text, 32), [2, 4, 6], 3);
