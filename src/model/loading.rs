@@ -42,9 +42,16 @@ pub(super) fn open<'a>(
     };
     let shapes = Arc::new(stored.shapes());
     let search = Search { image, shapes, by_text: false, until: Instant::now() + LONGEST };
-    let fitted = search.fit(spec.clone());
+    let is_unsure = |fitted: &Fitted| fitted.cost.0 == 0 && fitted.cost.1 > 0 && !search.is_width_free(fitted);
+    let mut fitted = search.fit(spec.clone());
+    if is_unsure(&fitted) {
+        fitted = search.fit_pairs(fitted);
+    }
     if fitted.cost != EXACT && search.is_over() {
         return Err(WeightsError::Slow);
+    }
+    if is_unsure(&fitted) {
+        return Err(WeightsError::Sizes(NetworkSpec::WIDTH.to_owned()));
     }
     let (fitted, found) = if fitted.program.is_some() {
         search.settled(spec, fitted)?
@@ -215,6 +222,35 @@ impl Search {
         best
     }
 
+    /// Returns whether the network is the same function with other widths in its text: its layers have those of the file.
+    fn is_width_free(&self, fitted: &Fitted) -> bool {
+        let width = fitted.spec.width;
+        [width.saturating_mul(2), width.saturating_add(1)].into_iter().all(|width| {
+            let other = self.of(NetworkSpec { width, ..fitted.spec.clone() }, fitted.classes);
+            let programs = other.program.as_deref().zip(fitted.program.as_deref());
+            other.cost.0 == fitted.cost.0 && programs.is_some_and(|(other, own)| is_same(other, own))
+        })
+    }
+
+    /// Returns the best network with another width and another number of logits at once: their product may be the side of a
+    /// tensor.
+    fn fit_pairs(&self, mut best: Fitted) -> Fitted {
+        let spec = best.spec.clone();
+        let logits: BTreeSet<usize> = self.sides().into_iter().chain(1..=MOST_GUESSED).collect();
+        for other in self.widths(&spec) {
+            for &classes in &logits {
+                if best.cost == EXACT || self.is_over() {
+                    return best;
+                }
+                let fitted = self.of(other.clone(), classes);
+                if fitted.cost < best.cost {
+                    best = fitted;
+                }
+            }
+        }
+        best
+    }
+
     /// Returns the best of these networks and numbers of logits; in case of a tie the current one.
     fn best(&self, best: Fitted, others: impl IntoIterator<Item = (NetworkSpec, usize)>, ascend: bool) -> Fitted {
         if best.cost == EXACT {
@@ -248,8 +284,8 @@ impl Search {
     }
 
     /// Returns the settings that the tensors determine, because any other value matches worse, and those that they leave
-    /// open. A setting that was found but is not determined is reset to the value of the spec if that matches as well: of two
-    /// networks with the same tensors, only that one can be meant.
+    /// open. A setting that was found but is not determined is reset to the value of the spec: of two networks with the same
+    /// tensors, only that one can be meant.
     ///
     /// # Errors
     /// Fails if the text has the shapes of the file with no value of a setting with which it also computes.
@@ -268,8 +304,12 @@ impl Search {
             }
             if let Some(asked) = asked.filter(|asked| Some(asked) != found.as_ref()) {
                 let as_asked = self.of(fitted.spec.clone().with(name, asked), fitted.classes);
-                if as_asked.cost <= fitted.cost {
+                // The width is never asked for, only the usual one; without a program for another setting, that is refused.
+                if name != NetworkSpec::WIDTH || as_asked.cost <= fitted.cost {
                     fitted = as_asked;
+                }
+                if fitted.program.is_none() {
+                    break;
                 }
             }
             if value.differs {
@@ -355,6 +395,17 @@ impl Search {
         Ok(())
     }
 
+    /// Returns the spec with each other width that the file suggests. A text may double or divide the width, and compute with it
+    /// where no tensor has such a side.
+    fn widths(&self, spec: &NetworkSpec) -> Vec<NetworkSpec> {
+        let (sides, own) = (self.sides(), spec.width);
+        let near = [own / 2, own.saturating_add(1), own.saturating_mul(2), own.saturating_mul(3)];
+        let parts = sides.iter().flat_map(|side| [side / 2, side / 3, side / 4, side.saturating_mul(2)]);
+        let mut seen = BTreeSet::from([0, own, usize::MAX]);
+        let widths = sides.iter().copied().chain(near).chain(parts).filter(|width| seen.insert(*width));
+        widths.map(|width| NetworkSpec { width, ..spec.clone() }).collect()
+    }
+
     /// Returns the spec with each other value of a setting; empty for a setting with uncountable values. For the width,
     /// the sides of tensors in the file, and their parts: most layers have the width of their tensors, but not those that
     /// share tensors with other layers, nor the shapes that a text computes.
@@ -365,14 +416,7 @@ impl Search {
         choices: &Choices,
     ) -> Box<dyn Iterator<Item = NetworkSpec> + 'a> {
         if name == NetworkSpec::WIDTH {
-            // A text may double or divide it, and compute with it where no tensor has such a side.
-            let (sides, own) = (self.sides(), spec.width);
-            let near = [own / 2, own.saturating_add(1), own.saturating_mul(2), own.saturating_mul(3)];
-            let parts = sides.iter().flat_map(|side| [side / 2, side / 3, side / 4, side.saturating_mul(2)]);
-            let mut seen = BTreeSet::from([0, own, usize::MAX]);
-            let widths = sides.iter().copied().chain(near).chain(parts).filter(|width| seen.insert(*width));
-            let widths: Vec<usize> = widths.collect();
-            return Box::new(widths.into_iter().map(|width| NetworkSpec { width, ..spec.clone() }));
+            return Box::new(self.widths(spec).into_iter());
         }
         // There are at most as many layers as tensors, and a patch is at most as large as the image.
         let most = self.image.into_iter().chain([self.shapes.len()]).max().and_then(|most| i64::try_from(most).ok());

@@ -95,6 +95,13 @@ fn the_width_of_a_text_is_that_of_its_file() {
         let said = bench.refusal(&format!("{LINE} --set width=64"));
         assert!(said.contains("network.width is said to be 64, and by its tensors it is 32"), "{text}: {said}");
     }
+    // The side of a tensor is the product of the width and the number of classes.
+    let bench = Bench::new();
+    let text =
+        r#"mean(reshape(tanh(dense("b", relu(dense("a", x, width)), width * classes)), [width, classes])) * width"#;
+    let network = trained(&own(text, 32), [2, 4, 6], 3);
+    let expected = laid_out(&bench, text, &network, &[2, 4, 6]);
+    assert_close(text, &bench.kernels(LINE)["trace"].1, &expected, &expected);
     // A text that has its sizes at no width, and computes with the width, is no network of this file.
     let bench = Bench::new();
     let text = r#"dense("o", relu(dense("b", relu(dense("a", x, 12)), 20)), classes)"#;

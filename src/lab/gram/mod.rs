@@ -147,13 +147,15 @@ impl Gram {
         if let Some(columns) = &columns
             && if images { columns.image != rows.image } else { size(columns) != size(&rows) }
         {
-            let source = InputsError::Differ(columns.image, rows.image);
+            let shown = |inputs: &Inputs| if images { inputs.image } else { [1, 1, size(inputs)] };
+            let source = InputsError::Differ(shown(columns), shown(&rows));
             return Err(GramError::Inputs { path: other(), source });
         }
         if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
             return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
         }
-        if let Some((key, said, told)) = said.contradiction(&network.told()) {
+        let contradicted = said.contradiction(&network.told());
+        if let Some((key, said, told)) = contradicted.or_else(|| said.contradiction(&network.assumed())) {
             return Err(GramError::Tensors { path: at(), key, said, told });
         }
         // What the command line assumes of attention heads is among `assumed`.
