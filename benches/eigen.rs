@@ -23,7 +23,7 @@ struct Line {
 }
 
 fn main() -> anyhow::Result<()> {
-    kernelscope::model::keep_what_is_given_back();
+    kernelscope::model::tune_allocator();
     let mut draw = ChaCha8Rng::seed_from_u64(1);
     let (gram, _) = Gram::symmetrised(N, (0..N * N).map(|_| draw.random_range(-1.0..1.0)).collect())?;
     eigenvalues(&gram).map_err(anyhow::Error::msg)?;

@@ -9,7 +9,7 @@ use kernelscope::math::timing::{Timing, time};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
 use kernelscope::spec::{NetworkSpec, Spec};
-use kernelscope::train::{Learner, Terms};
+use kernelscope::train::{Learner, StepOptions};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -32,7 +32,7 @@ struct Line {
 }
 
 fn main() -> anyhow::Result<()> {
-    kernelscope::model::keep_what_is_given_back();
+    kernelscope::model::tune_allocator();
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     let selected = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let wants = |what: &str| selected.as_deref().is_none_or(|selected| selected == what);
@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.batch = IMAGES;
         let mut learner = Learner::new(&spec, IMAGE, CLASSES, &Device::flex());
-        let mut step = || learner.step(&pixels, &labels, &Terms::at(0.01), false).loss;
+        let mut step = || learner.step(&pixels, &labels, &StepOptions::at(0.01), false).loss;
         time(1, &mut step);
         let (timing, _) = time(STEPS, &mut step);
         let products: f64 = spec.network.layers(IMAGE, CLASSES).iter().map(|layer| layer.products()).sum();

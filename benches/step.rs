@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};
 use kernelscope::spec::Spec;
-use kernelscope::train::{Learner, Terms};
+use kernelscope::train::{Learner, StepOptions};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -33,7 +33,7 @@ struct Line {
 }
 
 fn main() -> anyhow::Result<()> {
-    kernelscope::model::keep_what_is_given_back();
+    kernelscope::model::tune_allocator();
     // burn's CPU backend works on rayon's global pool; this thread is its only member.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     let mut spec = Spec::default();
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     let mut step = || {
         let (pixels, labels) = &batches[at % BATCHES];
         at += 1;
-        learner.step(pixels, labels, &Terms::at(RATE), false).loss
+        learner.step(pixels, labels, &StepOptions::at(RATE), false).loss
     };
     time(WARM_UP, &mut step);
     let (timing, loss) = time(STEPS, &mut step);

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use kernelscope::cli::{self, Cli, Refused, Stopped};
 use kernelscope::diagnostics::log_file;
-use kernelscope::model::keep_what_is_given_back;
+use kernelscope::model::tune_allocator;
 use kernelscope::ui::app::{display, display::Gone};
 use kernelscope::ui::{self, Environment, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
-    keep_what_is_given_back();
+    tune_allocator();
     let command = Cli::parse_from(cli::arguments()).command;
     if command.as_ref().is_none_or(cli::Command::opens_window) {
         // SAFETY: no thread has been started yet.

@@ -71,7 +71,7 @@ pub struct Instant {
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
-pub struct Learnt {
+pub struct LearningCurves {
     /// The key that varies.
     pub axis: String,
     /// The runs of the study, whether anything is known of them or not: their series, seed and place on the axis.
@@ -143,7 +143,7 @@ impl Fitted {
     }
 }
 
-impl Learnt {
+impl LearningCurves {
     /// Of these runs, as far as their points are known.
     pub fn of(axis: &str, runs: &[StudyRun], known: impl Fn(usize) -> (Arc<[Point]>, Arc<[InstantCurve]>)) -> Self {
         let mut learnt = Self { axis: axis.to_owned(), ..Self::default() };

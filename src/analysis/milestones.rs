@@ -6,11 +6,11 @@
 use super::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::math::spike::{DIP_EPOCHS, SPIKE_EPOCHS};
 use crate::run::{Ending, History, RunState};
-use crate::spec::Awaited;
+use crate::spec::LessonCondition;
 
 /// How it stands with something awaited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Milestone {
     NotYet,
     Come,
     /// It cannot come any more: why, as a sentence without its full stop.
@@ -24,31 +24,31 @@ const LEAST_DIP: f64 = 0.98;
 
 impl History {
     /// How it stands with something that a run may do. What happens elsewhere has not been seen here.
-    pub fn sight(&self, awaited: Awaited) -> Sight {
+    pub fn sight(&self, awaited: LessonCondition) -> Milestone {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
             return self.open(awaited.is_nothing());
         };
         match awaited {
-            Awaited::Nothing | Awaited::Start => Sight::Come,
-            Awaited::Epoch(epoch) => self.open(now >= epoch - 1e-9),
-            Awaited::Switch(place) => self.open(begun > place),
-            Awaited::Spike(place) => {
+            LessonCondition::Nothing | LessonCondition::Start => Milestone::Come,
+            LessonCondition::Epoch(epoch) => self.open(now >= epoch - 1e-9),
+            LessonCondition::Switch(place) => self.open(begun > place),
+            LessonCondition::Spike(place) => {
                 let Some(switch) = self.settled(place, now, SPIKE_EPOCHS) else { return self.open(false) };
                 match switch.spike {
                     Some(spike) if spike.ratio >= LEAST_SPIKE && spike.fake.is_none_or(|fake| spike.height > fake) => {
-                        Sight::Come
+                        Milestone::Come
                     }
                     Some(spike) => {
-                        Sight::Never(format!("The velocity rose to {:.1} times its background only", spike.ratio))
+                        Milestone::Never(format!("The velocity rose to {:.1} times its background only", spike.ratio))
                     }
-                    None => Sight::Never("There is no velocity to tell a spike by".to_owned()),
+                    None => Milestone::Never("There is no velocity to tell a spike by".to_owned()),
                 }
             }
-            Awaited::Dip(place) => {
+            LessonCondition::Dip(place) => {
                 let Some(switch) = self.settled(place, now, DIP_EPOCHS) else { return self.open(false) };
-                fallen(&switch).unwrap_or(Sight::Come)
+                fallen(&switch).unwrap_or(Milestone::Come)
             }
-            Awaited::Recovery(place) => {
+            LessonCondition::Recovery(place) => {
                 let Some(switch) = self.outcome(place - 1) else { return self.open(false) };
                 let back = switch.dip.is_some_and(|dip| dip.depth < LEAST_DIP && dip.recovery_epochs.is_some());
                 match self.settled(place, now, DIP_EPOCHS).and_then(|switch| fallen(&switch)) {
@@ -56,24 +56,26 @@ impl History {
                     None => self.open(back),
                 }
             }
-            Awaited::AccuracyLost(share) => {
+            LessonCondition::AccuracyLost(share) => {
                 let first = self.outcome(0).map(|switch| switch.accuracy);
                 let lost = first.and_then(|(before, after)| Some(before? - after?));
                 self.open(lost.is_some_and(|lost| lost >= share))
             }
-            Awaited::Finished => self.open(matches!(self.state(), RunState::Ended(Ending::Finished { .. }))),
-            Awaited::Cursor | Awaited::Residual | Awaited::Breach | Awaited::Points(_) | Awaited::StudyDone => {
-                Sight::NotYet
-            }
+            LessonCondition::Finished => self.open(matches!(self.state(), RunState::Ended(Ending::Finished { .. }))),
+            LessonCondition::Cursor
+            | LessonCondition::Residual
+            | LessonCondition::Breach
+            | LessonCondition::Points(_)
+            | LessonCondition::StudyDone => Milestone::NotYet,
         }
     }
 
     /// Come, or still to come unless the run has ended.
-    fn open(&self, come: bool) -> Sight {
+    fn open(&self, come: bool) -> Milestone {
         match self.state() {
-            _ if come => Sight::Come,
-            RunState::Ended(_) => Sight::Never("The run has ended before it came".to_owned()),
-            _ => Sight::NotYet,
+            _ if come => Milestone::Come,
+            RunState::Ended(_) => Milestone::Never("The run has ended before it came".to_owned()),
+            _ => Milestone::NotYet,
         }
     }
 
@@ -96,12 +98,12 @@ impl History {
 }
 
 /// Why this is no dip, if it is none.
-fn fallen(switch: &Switch) -> Option<Sight> {
+fn fallen(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,
         Some(dip) => {
-            Some(Sight::Never(format!("The smallest λ_max was {:.1} % of what it was before", 100.0 * dip.depth)))
+            Some(Milestone::Never(format!("The smallest λ_max was {:.1} % of what it was before", 100.0 * dip.depth)))
         }
-        None => Some(Sight::Never("There is no λ_max to tell a dip by".to_owned())),
+        None => Some(Milestone::Never("There is no λ_max to tell a dip by".to_owned())),
     }
 }

@@ -13,8 +13,8 @@ mod residuals;
 
 pub use distance_matrix::{DistanceMatrix, GrowingDistances, compared_snapshots};
 pub use kernel_metrics::Against;
-pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, Learnt};
-pub use milestones::Sight;
+pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, LearningCurves};
+pub use milestones::Milestone;
 pub use moment_comparison::{Moment, MomentComparer, MomentComparison};
 pub use outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 pub use power_laws::{LAWS, Law};

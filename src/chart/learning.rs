@@ -1,14 +1,14 @@
 //! The figure of a study of learners: both test errors against n with their power laws, and the local slopes.
 //!
-//! What is drawn is a [`Learnt`], which the window shows too; here it only gets its titles and colours.
+//! What is drawn is a [`LearningCurves`], which the window shows too; here it only gets its titles and colours.
 
 use super::curves::{Across, Curve, Dots, End, Panel, Spread};
 use super::palette::{ALL_TASKS, Ink, task_colour, value_colour};
 use super::scale::Scale;
-use crate::analysis::{ErrorKind, Learnt};
+use crate::analysis::{ErrorKind, LearningCurves};
 
 /// The figure; none where there is no point.
-pub(crate) fn figure(learnt: &Learnt) -> Option<(String, Vec<Panel>, Across)> {
+pub(crate) fn figure(learnt: &LearningCurves) -> Option<(String, Vec<Panel>, Across)> {
     learnt.span()?;
     let across = Across {
         x: Scale::values(&learnt.places(), learnt.is_logarithmic()),
@@ -34,7 +34,7 @@ fn colour(ink: Ink) -> ([u8; 3], bool) {
     }
 }
 
-fn errors(learnt: &Learnt, kind: ErrorKind, title: &'static str, y: &'static str) -> Panel {
+fn errors(learnt: &LearningCurves, kind: ErrorKind, title: &'static str, y: &'static str) -> Panel {
     let mut panel = Panel { title, y, log: true, ..Panel::default() };
     let window = learnt.span().filter(|_| learnt.is_over_samples());
     for (curve, ink) in learnt.curves.iter().zip(learnt.inks()) {
@@ -66,7 +66,7 @@ fn errors(learnt: &Learnt, kind: ErrorKind, title: &'static str, y: &'static str
     panel
 }
 
-fn slopes(learnt: &Learnt) -> Panel {
+fn slopes(learnt: &LearningCurves) -> Panel {
     let mut panel = Panel { title: "Local slope", y: "−d log E / d log n", ..Panel::default() };
     for (curve, ink) in learnt.curves.iter().zip(learnt.inks()) {
         let (colour, broken) = colour(ink);

@@ -3,7 +3,7 @@
 //! Okabe and Ito's set, which people with any common colour blindness can tell apart; black is kept for what belongs to no
 //! task, and yellow, which is lost on white, comes last.
 
-use crate::analysis::{Curve, Learnt};
+use crate::analysis::{Curve, LearningCurves};
 use crate::spec::Learner;
 /// Colours of tasks 1, 2, 3, …; red, green, blue.
 const TASKS: [[u8; 3]; 7] =
@@ -74,7 +74,7 @@ pub enum Ink {
     Value { place: usize, count: usize },
 }
 
-impl Learnt {
+impl LearningCurves {
     /// The colours of the curves: a learner has its own, unless there are several series of it.
     pub fn inks(&self) -> Vec<Ink> {
         let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());

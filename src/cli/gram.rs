@@ -20,7 +20,7 @@ use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::spec::text::NETWORKS;
-use crate::spec::{Activation, Parametrisation, SAID, Said};
+use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
 use crate::storage::{Output, check_place, write_arrays};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
@@ -130,13 +130,13 @@ fn arch_help() -> String {
 }
 
 /// Returns the settings given by `--arch`.
-fn arch(name: &str) -> Result<Said, Refused> {
+fn arch(name: &str) -> Result<KnownSettings, Refused> {
     match ARCHS.iter().find(|(known, ..)| *known == name) {
         Some(&(_, program, activation, pool)) => {
-            let said = Said { program: Some(program.to_owned()), activation, ..Said::default() };
+            let said = KnownSettings { program: Some(program.to_owned()), activation, ..KnownSettings::default() };
             Ok(said.with("pool", pool))
         }
-        None => Said::named(name).map_err(|why| Refused(format!("--arch: {why}"))),
+        None => KnownSettings::named(name).map_err(|why| Refused(format!("--arch: {why}"))),
     }
 }
 
@@ -150,27 +150,27 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 
 impl GramArgs {
     /// Returns the settings of the network given by the options.
-    fn said(&self) -> Result<Said, Refused> {
+    fn said(&self) -> Result<KnownSettings, Refused> {
         let arch = self.arch.as_deref().map(arch).transpose()?.unwrap_or_default();
-        let set = Said::from_settings(self.set.iter().map(String::as_str));
+        let set = KnownSettings::from_settings(self.set.iter().map(String::as_str));
         let set = set.map_err(|why| Refused(format!("--set: {why}")))?;
-        let options = Said {
+        let options = KnownSettings {
             activation: self.activation,
             parametrisation: self.parametrisation,
             sigma_w: self.sigma_w,
             sigma_b: self.sigma_b,
-            ..Said::default()
+            ..KnownSettings::default()
         };
         let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
         if let Some((key, by_option, by_set)) = options.contradiction(&set) {
-            let option = key.trim_start_matches(SAID);
+            let option = key.trim_start_matches(METADATA_PREFIX);
             return Err(Refused(format!("--{option} says {by_option} and --set {option}={by_set}: give one of them")));
         }
         let options = options.or(&set);
         match arch.contradiction(&options) {
             None => Ok(options.or(&arch)),
             Some((key, by_arch, by_option)) => {
-                let option = key.trim_start_matches(SAID);
+                let option = key.trim_start_matches(METADATA_PREFIX);
                 let message = format!("--arch says {option} = {by_arch} and --{option} {by_option}: give one of them");
                 Err(Refused(message))
             }

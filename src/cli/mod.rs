@@ -285,7 +285,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
             | Command::Theory(_)
             | Command::Metrics(_)
     );
-    if answers && print::is_lost() {
+    if answers && print::output_was_lost() {
         anyhow::bail!("standard output could not be written: the disk is full or the terminal is gone");
     }
     Ok(())

@@ -44,7 +44,7 @@ pub(super) fn err(words: Arguments<'_>) {
 }
 
 /// Returns whether a part of standard output could not be written although it is still open.
-pub(super) fn is_lost() -> bool {
+pub(super) fn output_was_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 

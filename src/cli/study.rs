@@ -48,7 +48,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
                 show(&bar, &progress);
                 return true;
             }
-            StudyEvent::Learnt { .. } => return true,
+            StudyEvent::LearningCurves { .. } => return true,
             StudyEvent::Ended { place, unread: Some(message) } | StudyEvent::Failed { place, message } => {
                 (place, message)
             }

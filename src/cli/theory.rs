@@ -16,7 +16,9 @@ use crate::math::timing::time;
 use crate::spec::{Loss, Parametrisation, Spec, memory_available, preset};
 use crate::storage::{Arrays, Layout, Output, check_place, write_arrays};
 use crate::theory::posterior::{self, Blocks};
-use crate::theory::{Descent, Infinite, Kernels, Length, Lesson, NoKernels, Points, cross_entropy_flow};
+use crate::theory::{
+    Infinite, KernelGradientDescent, Kernels, Length, LimitKernelError, Points, TrainingProblem, cross_entropy_flow,
+};
 
 /// Arguments of `theory`.
 #[derive(Debug, clap::Args)]
@@ -122,7 +124,7 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
         let message = format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs");
         return Err(Refused(message).into());
     }
-    let refused = |why: NoKernels| Refused(why.to_string());
+    let refused = |why: LimitKernelError| Refused(why.to_string());
     let own = |points: &Points| limit.own(points, &|| false).map_err(refused);
     let square = own(&train)?;
     let others = match m {
@@ -141,7 +143,7 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
         return Ok((arrays, words));
     };
     let gram = Gram::symmetrised(n, square.ntk.clone())?.0;
-    let descent = Descent::of(&gram).map_err(anyhow::Error::msg)?;
+    let descent = KernelGradientDescent::of(&gram).map_err(anyhow::Error::msg)?;
     let classes = lesson.classes;
     words += &format!(
         "; NTK: λ_max {:.6e}, rank {} of {n}, condition {}, jitter {:.1e}; largest stable rate {} on the squared error",
@@ -207,15 +209,15 @@ fn push_kernels(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &
 }
 
 /// Returns f on the training and the other images.
-fn closed(descent: &Descent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
-    let lesson = Lesson { start: &given.start, targets: &given.targets };
+fn closed(descent: &KernelGradientDescent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
+    let lesson = TrainingProblem { start: &given.start, targets: &given.targets };
     let lengths: Vec<Length> = given.times.iter().map(|&time| Length::Flow(time)).collect();
     let test = across.map(|across| descent.test(lesson, across, &given.start_test, &lengths));
     (descent.train(lesson, &lengths), test.unwrap_or_default())
 }
 
 fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
-    let lesson = Lesson { start: &given.start, targets: &given.targets };
+    let lesson = TrainingProblem { start: &given.start, targets: &given.targets };
     if !given.times.is_sorted() {
         return Err(Refused("t must ascend with training.loss=cross-entropy".to_owned()).into());
     }

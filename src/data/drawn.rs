@@ -48,14 +48,14 @@ pub(super) fn draw(spec: &Spec, role: Role, count: usize) -> Images {
 pub(super) fn set(spec: &Spec) -> DataSet {
     let problem = Problem::of(spec);
     let mut train =
-        Images { shape: [1, 1, spec.drawn_inputs()], pixels: Vec::new(), labels: Vec::new(), values: Vec::new() };
+        Images { shape: [1, 1, spec.synthetic_inputs()], pixels: Vec::new(), labels: Vec::new(), values: Vec::new() };
     for sign in 0..SIGNS {
         let mut generator = rng(spec.seed, Stream::Samples, Role::Probe as u64, sign as u64);
         let drawn = std::iter::repeat_with(|| problem.sample(&mut generator));
         let of_sign = drawn.filter(|(_, value)| usize::from(*value > 0.0) == sign);
         train.append(collect(spec, of_sign.take(spec.kernel.probes_per_class)));
     }
-    train.append(draw(spec, Role::Training, spec.drawn_samples()));
+    train.append(draw(spec, Role::Training, spec.synthetic_samples()));
     let name = match spec.data.source {
         Source::Fourier => format!("circle, power k^−{}", spec.data.exponent),
         _ => format!("{} on the sphere of {} inputs", spec.data.target.words(), spec.data.dimension),
@@ -78,7 +78,7 @@ fn collect(spec: &Spec, samples: impl Iterator<Item = (Vec<f64>, f64)>) -> Image
         values.push(value as f32);
     }
     let labels = values.iter().map(|value| usize::from(*value > 0.0)).collect();
-    Images { shape: [1, 1, spec.drawn_inputs()], pixels, labels, values }
+    Images { shape: [1, 1, spec.synthetic_inputs()], pixels, labels, values }
 }
 
 enum Problem {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use log::Level;
 
 use super::VERSION;
-use super::log_file::Journal;
+use super::log_file::LogFile;
 
 /// Name of the file that refers to the report not yet mentioned.
 const UNSEEN: &str = "crash.new";
@@ -26,7 +26,7 @@ pub struct Facts {
     /// The folder of the reports.
     pub folder: PathBuf,
     pub log: PathBuf,
-    pub journal: Arc<Journal>,
+    pub journal: Arc<LogFile>,
     /// The operating system and the processor.
     pub system: String,
     /// Returns the folder of the run that is being autosaved, if there is one.
@@ -129,7 +129,7 @@ impl Facts {
 }
 
 /// Returns the report not yet mentioned, once; removes old ones.
-pub fn untold(folder: &Path) -> Option<PathBuf> {
+pub fn unseen_report(folder: &Path) -> Option<PathBuf> {
     let is_report = |name: &str| name.starts_with("crash-") && name.ends_with(".txt");
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut reports: Vec<String> = names.filter(|name| is_report(name)).collect();

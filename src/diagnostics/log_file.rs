@@ -22,7 +22,7 @@ const MOST_BYTES: u64 = 4 << 20;
 const LAST_LINES: usize = 40;
 
 /// The log of this start.
-pub struct Journal {
+pub struct LogFile {
     stderr: env_logger::Logger,
     book: Mutex<Book>,
     /// True if another window of this user is open and has the usual file.
@@ -52,7 +52,7 @@ pub fn to_stderr() {
     let _ = log::set_boxed_logger(Box::new(logger));
 }
 
-impl Journal {
+impl LogFile {
     /// Opens a log in this folder, whose current log becomes the previous one. If another window is still writing that, the
     /// log gets a numbered name.
     ///
@@ -141,7 +141,7 @@ fn owner(file: io::Result<File>) -> Option<Option<File>> {
     }
 }
 
-impl Log for Journal {
+impl Log for LogFile {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.wants(metadata)
     }

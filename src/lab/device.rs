@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use crate::data::{Prepared, Targets, batch_order, batch_range};
 use crate::model::{Chosen, DeviceChoice, choose, gpu};
 use crate::spec::{Cost, Spec};
-use crate::train::{Learner, Terms};
+use crate::train::{Learner, StepOptions};
 
 /// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
 pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
@@ -65,7 +65,7 @@ impl Trial {
         let values = task.values(&order[batch_range(0, spec.training.batch, task.train_len())]);
         let rate = spec.effective_rate(spec.training.rate);
         let step = best(4, device, || {
-            (!cancelled()).then(|| learner.step(&pixels, Targets::of(&labels, &values), &Terms::at(rate), false))
+            (!cancelled()).then(|| learner.step(&pixels, Targets::of(&labels, &values), &StepOptions::at(rate), false))
         })?;
         let kernel = best(2, device, || learner.kernel(&probes, false, cancelled))?;
         Some(Self { step, kernel })

@@ -31,7 +31,7 @@ pub enum Rounding {
 
 /// The decomposition K = V Λ Vᵀ of a kernel [n, n].
 #[derive(Clone, Debug)]
-pub struct Decomposed {
+pub struct EigenDecomposition {
     /// Ascending, unmodified.
     values: Vec<f64>,
     vectors: Mat<f64>,
@@ -40,7 +40,7 @@ pub struct Decomposed {
     unit: f64,
 }
 
-impl Decomposed {
+impl EigenDecomposition {
     /// Decomposes the kernel.
     ///
     /// # Errors

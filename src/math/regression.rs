@@ -22,7 +22,7 @@ use faer::{Mat, MatRef, Par};
 use thiserror::Error;
 
 use super::Gram;
-use super::decomposed::{Decomposed, Rounding};
+use super::decomposed::{EigenDecomposition, Rounding};
 use super::product::product;
 
 /// The reason why there is no regression; each prints as one sentence.
@@ -80,7 +80,7 @@ impl Regression {
         if kernel.is_empty() {
             return Err(RegressionError::Empty);
         }
-        let decomposed = Decomposed::of(kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+        let decomposed = EigenDecomposition::of(kernel, Rounding::Double).map_err(RegressionError::Solver)?;
         Self::of(&decomposed, kernel, targets, start, ridge)
     }
 
@@ -89,7 +89,7 @@ impl Regression {
     /// # Errors
     /// As [`Regression::solve`].
     pub fn of(
-        decomposed: &Decomposed,
+        decomposed: &EigenDecomposition,
         kernel: &Gram,
         targets: &[f64],
         start: Option<&[f64]>,

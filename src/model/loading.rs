@@ -15,15 +15,15 @@ use super::source::WeightsError;
 use super::stored::{Stored, is_of};
 use crate::spec::ops::{Op, Parameter, shown};
 use crate::spec::text::Choices;
-use crate::spec::{Line, NetworkSpec, Program, Said, Setting, Shapes};
+use crate::spec::{KnownSettings, Line, NetworkSpec, Program, Setting, Shapes};
 
 /// The settings of the network in a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
     /// Those that its tensors determine.
-    pub told: Said,
+    pub told: KnownSettings,
     /// Those that its tensors leave open, although the network computes another function with another value.
-    pub open: Said,
+    pub open: KnownSettings,
 }
 
 /// Returns the program of the network in a file, its settings, and the file to read its tensors from.

@@ -10,7 +10,7 @@ const HEAPS: libc::c_int = 4;
 ///
 /// By default every large tensor is requested from the system, zeroed page by page, and returned after each use: a third of
 /// the time of a kernel at width 512. Must be called before any computation; has no effect with another allocator.
-pub fn keep_what_is_given_back() {
+pub fn tune_allocator() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // SAFETY: sets two numbers of the allocator, which reads them under its own locks.
@@ -28,7 +28,7 @@ pub fn keep_what_is_given_back() {
 
 /// Returns the retained memory to the system, at the end of a run, whose tensors no other run needs. Takes some
 /// milliseconds.
-pub fn give_back() {
+pub fn release_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // SAFETY: takes the allocator's own locks, heap by heap, and does not touch memory in use.

@@ -21,7 +21,7 @@ mod taps;
 
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
-pub use memory::{give_back, keep_what_is_given_back};
+pub use memory::{release_freed_memory, tune_allocator};
 pub use network::{Network, Statistics};
 pub use parameters::{belongs, layer_of};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};

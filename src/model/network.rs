@@ -13,10 +13,10 @@ use super::ops::{self, At, Value};
 use super::parameters::belongs;
 use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
-use super::taps::Taps;
+use super::taps::ForwardMode;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Fill, Parameter, feature_axis};
-use crate::spec::{Line, NetworkSpec, Program, Said};
+use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -24,12 +24,12 @@ pub struct Network {
     /// The tensors of its program, in its order: flat; a matrix [out, in] is stored as its transpose.
     tensors: Vec<Param<Tensor<1>>>,
     #[module(skip)]
-    wiring: Arc<Wiring>,
+    wiring: Arc<NetworkStructure>,
 }
 
 /// The constant data of a network beside its tensors.
 #[derive(Debug)]
-struct Wiring {
+struct NetworkStructure {
     program: Arc<Program>,
     /// (c_w, c_b) of each line.
     gains: Vec<(f64, f64)>,
@@ -44,7 +44,7 @@ struct Wiring {
     found: Found,
 }
 
-impl Wiring {
+impl NetworkStructure {
     fn new(program: Arc<Program>, spec: &NetworkSpec, found: Found) -> Self {
         let is_ntk = spec.parametrisation.is_ntk();
         let gains = program.lines.iter().map(|line| spec.gains(fan_in(&program, line))).collect();
@@ -83,11 +83,11 @@ impl Network {
     /// Builds the network of this program, in the parametrisation of this spec, with initial weights from this seed.
     pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
         let mut draw = Draw::new(spec, seed);
-        let wiring = Wiring::new(program, spec, Found::default());
+        let wiring = NetworkStructure::new(program, spec, Found::default());
         Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")
     }
 
-    fn build(wiring: Wiring, source: &mut dyn Source, device: &Device) -> Result<Self, WeightsError> {
+    fn build(wiring: NetworkStructure, source: &mut dyn Source, device: &Device) -> Result<Self, WeightsError> {
         let tensors = wiring.program.tensors.iter().zip(&wiring.moves).map(|(tensor, moves)| {
             let values = source.tensor(tensor)?;
             let count = values.len();
@@ -111,18 +111,18 @@ impl Network {
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
         let (program, found, mut stored) = loading::open(spec, parts, image)?;
-        let network = Self::build(Wiring::new(program, spec, found), &mut stored, device)?;
+        let network = Self::build(NetworkStructure::new(program, spec, found), &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
-    pub fn told(&self) -> Said {
+    pub fn told(&self) -> KnownSettings {
         self.wiring.found.told.clone()
     }
 
     /// Returns the settings that the tensors of a loaded network leave open, although it computes another function with other
     /// values: those of the spec were taken.
-    pub fn assumed(&self) -> Said {
+    pub fn assumed(&self) -> KnownSettings {
         self.wiring.found.open.clone()
     }
 
@@ -133,20 +133,20 @@ impl Network {
 
     /// Computes logits [n, C] from [n, channels·height·width], as the evaluated network does.
     pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        self.run(images, &mut Taps::closed())
+        self.run(images, &mut ForwardMode::closed())
     }
 
     /// Computes logits as training does, with dropout masks from this generator; also returns the running statistics after
     /// this batch.
     pub fn forward_in_training(&self, images: Tensor<2>, generator: ChaCha8Rng) -> (Tensor<2>, Statistics) {
-        let mut taps = Taps::training(generator);
+        let mut taps = ForwardMode::training(generator);
         let logits = self.run(images, &mut taps);
         (logits, Statistics(taps.training.map(|training| training.statistics).unwrap_or_default()))
     }
 
     /// Returns whether training computes differently from evaluation.
-    pub fn is_other_in_training(&self) -> bool {
-        self.wiring.program.is_other_in_training()
+    pub fn differs_in_training(&self) -> bool {
+        self.wiring.program.differs_in_training()
     }
 
     /// Returns the network with these running statistics.
@@ -161,27 +161,27 @@ impl Network {
     /// Returns the first layer whose output for these images overflows 32-bit floats. Later layers may be finite again, but
     /// wrong.
     pub fn overflow(&self, images: Tensor<2>) -> Option<String> {
-        let mut taps = Taps::checking();
+        let mut taps = ForwardMode::checking();
         self.run(images, &mut taps);
         taps.overflow
     }
 
     /// Records a forward pass for backward passes. The network must be without autodiff.
     pub fn record(&self, images: Tensor<2>) -> Tape {
-        let mut taps = Taps::recording();
+        let mut taps = ForwardMode::recording();
         let logits = self.run(images, &mut taps);
         taps.into_tape(logits)
     }
 
     /// Computes logits [n, C] from [n, channels·height·width], and the input of the last layer: [n, features].
-    pub fn forward_seen(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let mut taps = Taps::watching();
+    pub fn forward_with_features(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let mut taps = ForwardMode::watching();
         let logits = self.run(images, &mut taps);
         (logits, taps.seen.expect("the line that is read out is among those that are run"))
     }
 
-    fn run(&self, images: Tensor<2>, taps: &mut Taps) -> Tensor<2> {
-        let Wiring { program, last_reader, readout, .. } = &*self.wiring;
+    fn run(&self, images: Tensor<2>, taps: &mut ForwardMode) -> Tensor<2> {
+        let NetworkStructure { program, last_reader, readout, .. } = &*self.wiring;
         // A value and, while recording, the step that computed it; `None` for the image.
         let mut values: Vec<Option<(Value, Option<usize>)>> = vec![None; program.lines.len()];
         values[0] = Some((Value::Flat(images), None));
@@ -213,8 +213,8 @@ impl Network {
         logits.flat()
     }
 
-    fn at(&self, place: usize, taps: &Taps) -> At<'_> {
-        let Wiring { program, gains, moves, is_ntk, .. } = &*self.wiring;
+    fn at(&self, place: usize, taps: &ForwardMode) -> At<'_> {
+        let NetworkStructure { program, gains, moves, is_ntk, .. } = &*self.wiring;
         let line = &program.lines[place];
         At {
             line,
@@ -270,7 +270,7 @@ impl Network {
     }
 
     /// Returns the gradients of the tensors outside these layers, so that a step leaves the others fixed.
-    pub fn moving_gradients(&self, gradients: &mut Gradients, frozen: &[String]) -> GradientsParams {
+    pub fn trained_gradients(&self, gradients: &mut Gradients, frozen: &[String]) -> GradientsParams {
         if frozen.is_empty() {
             return GradientsParams::from_module(gradients, self);
         }
@@ -280,7 +280,7 @@ impl Network {
 
     /// Returns the displacement of each tensor from that of another network of the same spec, flat and by name, without
     /// autodiff.
-    pub fn moved_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
+    pub fn displacement_from(&self, other: &Self) -> Vec<(String, Tensor<1>)> {
         let pairs = self.parameters().zip(other.flatten());
         let moved = |own: &Param<Tensor<1>>, other| own.val().without_autodiff() - other;
         pairs.map(|((tensor, own), other)| (tensor.name.clone(), moved(own, other))).collect()
@@ -295,7 +295,7 @@ impl Network {
     }
 
     fn each(&self) -> impl Iterator<Item = (&Parameter, bool, &Param<Tensor<1>>)> {
-        let Wiring { program, moves, .. } = &*self.wiring;
+        let NetworkStructure { program, moves, .. } = &*self.wiring;
         program.tensors.iter().zip(moves).zip(&self.tensors).map(|((tensor, moves), param)| (tensor, *moves, param))
     }
 

@@ -9,7 +9,7 @@ use super::tape::{Node, Tape};
 /// The mode of a forward pass and its additional outputs: closed (evaluation), training, recording (kernel), watching (the
 /// input of the last dense layer), or checking (overflow of 32-bit floats).
 #[derive(Default)]
-pub struct Taps {
+pub struct ForwardMode {
     pub(super) recorded: Option<Vec<Node>>,
     pub(super) training: Option<Training>,
     pub(super) watching: bool,
@@ -37,7 +37,7 @@ impl Training {
     }
 }
 
-impl Taps {
+impl ForwardMode {
     /// Returns the mode of evaluation.
     pub fn closed() -> Self {
         Self::default()

@@ -21,7 +21,7 @@ use super::rows::Rows;
 use super::side::Side;
 use super::{Kernel, Preconditioner, Reduction, Request};
 use crate::model::{Network, Pull, Tap, Tape, View};
-use crate::spec::{KernelWork, Layer, Plan};
+use crate::spec::{KernelShape, Layer, Plan};
 
 /// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
 /// `None` if `cancelled` returns true; it is called before each layer of each block.
@@ -77,7 +77,7 @@ pub fn explain(
     images: &Tensor<2>,
     others: Option<&Tensor<2>>,
     request: &Request,
-) -> (Vec<String>, Plan, KernelWork) {
+) -> (Vec<String>, Plan, KernelShape) {
     let survey = Survey::of(network, images, others, request);
     (survey.names.clone(), survey.plan(), survey.work)
 }
@@ -85,7 +85,7 @@ pub fn explain(
 /// The structure of the work, from a forward pass of one sample.
 struct Survey {
     classes: usize,
-    work: KernelWork,
+    work: KernelShape,
     names: Vec<String>,
     layers: Vec<Layer>,
     /// For each tap, which of its tensors are included.
@@ -110,7 +110,7 @@ impl Survey {
         let preconditioned = request.preconditioner.is_some();
         assert!(!(apart && preconditioned), "the optimiser's kernel is reduced over logits");
         let (samples, same) = ((n, m), others.is_none());
-        let work = KernelWork { samples, same, directions, apart, preconditioned, memory: request.memory };
+        let work = KernelShape { samples, same, directions, apart, preconditioned, memory: request.memory };
         let mut survey = Self {
             classes,
             work,

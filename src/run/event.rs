@@ -14,7 +14,7 @@ use super::metric::BlockMetrics;
 use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
 use super::prediction::{Outputs, Prediction};
 use super::tensor_gram::TensorGram;
-use crate::spec::{Change, Said, Spec};
+use crate::spec::{Change, KnownSettings, Spec};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -360,7 +360,7 @@ pub struct Accuracy {
 pub struct Weights {
     pub step: u64,
     /// What else decides the function that they are the parameters of.
-    pub network: Said,
+    pub network: KnownSettings,
     pub tensors: Vec<NamedTensor>,
 }
 

@@ -6,7 +6,7 @@
 
 use super::network::USUAL_SIDE;
 use super::{
-    KERNEL_MEMORY, KernelSpec, KernelWork, Layer, MAJOR_SHARE, Method, Plan, Reduction, Source, Spec, TaskKind,
+    KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, Method, Plan, Reduction, Source, Spec, TaskKind,
 };
 use crate::math::plane::Plane;
 
@@ -30,7 +30,7 @@ impl DataShape {
         let (image, classes, train, test) = match spec.data.source {
             Source::Circle => return spec.plane_shape(Plane::Circle),
             Source::Disk => return spec.plane_shape(Plane::Disk),
-            Source::SpherePolynomial | Source::Fourier => return spec.drawn_shape(),
+            Source::SpherePolynomial | Source::Fourier => return spec.synthetic_shape(),
             Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
             Source::Idx => {
                 let side = spec.idx_side();
@@ -237,7 +237,7 @@ impl KernelCost {
                 let cost = |apart| {
                     let directions = if apart { classes.max(1) } else { directions };
                     let samples = (n, n);
-                    let work = KernelWork {
+                    let work = KernelShape {
                         samples,
                         same: true,
                         directions,
@@ -260,7 +260,7 @@ impl KernelCost {
     /// Returns the floating-point operations and bytes of J P Jᵀ with a diagonal P.
     fn preconditioned(kernel: &KernelSpec, layers: &[Layer], n: usize, classes: usize) -> (f64, f64) {
         let directions = if kernel.reduction == Reduction::Trace { classes.max(1) } else { 1 };
-        let work = KernelWork {
+        let work = KernelShape {
             samples: (n, n),
             same: true,
             directions,

@@ -2,7 +2,8 @@
 //! must define each of them.
 
 use super::{
-    Awaited, Learner, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Source, Spacing, TaskKind,
+    Learner, LessonCondition, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Source, Spacing,
+    TaskKind,
 };
 
 impl Optimiser {
@@ -198,7 +199,7 @@ impl Spacing {
     }
 }
 
-impl Awaited {
+impl LessonCondition {
     /// Returns whether there is nothing to wait for: the reader continues at will.
     pub fn is_nothing(self) -> bool {
         match self {

@@ -160,15 +160,15 @@ impl Protocol {
 
 /// The learning experiment of one run: the learners and the protocol.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lesson {
+pub struct LearningExperiment {
     pub learners: Vec<Learner>,
     pub protocol: Protocol,
 }
 
-impl Lesson {
+impl LearningExperiment {
     /// Returns the learners whose learning curve is predicted for any number of samples, in the order in which the
     /// predictions are reported.
-    pub fn foreseen(&self, spec: &Spec) -> Vec<Learner> {
+    pub fn predicted_learners(&self, spec: &Spec) -> Vec<Learner> {
         // For targets on a circle the infinite-width kernel is known in closed form, and comes first.
         let order = match spec.data.source {
             Source::Fourier => [Learner::Infinite, Learner::KernelStart],
@@ -217,15 +217,16 @@ impl Lesson {
 
 impl StudySpec {
     /// Returns the learning experiment of the runs; `None` where they are runs of the live laboratory.
-    pub fn lesson(&self) -> Option<Lesson> {
-        (!self.learners.is_empty()).then(|| Lesson { learners: self.learners.clone(), protocol: self.protocol.clone() })
+    pub fn lesson(&self) -> Option<LearningExperiment> {
+        (!self.learners.is_empty())
+            .then(|| LearningExperiment { learners: self.learners.clone(), protocol: self.protocol.clone() })
     }
 }
 
 impl Spec {
     /// Adds the problems that forbid this run as part of a learning experiment.
-    pub(super) fn lesson_problems(&self, lesson: &Lesson, found: &mut Vec<Problem>) {
-        let Lesson { learners, protocol } = lesson;
+    pub(super) fn experiment_problems(&self, lesson: &LearningExperiment, found: &mut Vec<Problem>) {
+        let LearningExperiment { learners, protocol } = lesson;
         let has = |learner| learners.contains(&learner);
         if self.data.samples == 0 {
             found.push(problem(

@@ -1,5 +1,5 @@
 //! Lessons, read from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at and
-//! a condition to wait for. In code a lesson is a *tour*, because [`super::Lesson`] is a learning experiment.
+//! a condition to wait for. In code a lesson is a *tour*, because [`super::LearningExperiment`] is a learning experiment.
 //!
 //! Guarantees: pure data that depends on no window and no run; a file that names an unknown preset, setting or view is
 //! refused in one sentence. The format is explained in `assets/lessons/README.md`.
@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::{Spec, SpecError, preset, study};
 
 /// The lesson files, by name, in the order in which they are offered. A new lesson is a new file and a line here.
-pub const TOUR_FILES: &[(&str, &str)] = &[
+pub const LESSON_FILES: &[(&str, &str)] = &[
     ("the-kernel-wakes-up", include_str!("../../assets/lessons/the-kernel-wakes-up.toml")),
     ("wider-is-lazier", include_str!("../../assets/lessons/wider-is-lazier.toml")),
     ("following-the-kernel", include_str!("../../assets/lessons/following-the-kernel.toml")),
@@ -26,7 +26,7 @@ pub const MOST_WORDS: usize = 60;
 /// One lesson.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tour {
+pub struct Lesson {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
@@ -40,20 +40,20 @@ pub struct Tour {
     #[serde(default)]
     pub set: Vec<String>,
     #[serde(rename = "step")]
-    pub steps: Vec<TourStep>,
+    pub steps: Vec<LessonStep>,
 }
 
 /// One step of a lesson.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TourStep {
+pub struct LessonStep {
     /// The text of the step. `{ratio}` stands for that number of the run, `{before.ratio}` for that of the previous run.
     pub text: String,
     /// The title of the view to look at.
     pub view: String,
     /// The condition that must hold before the lesson continues.
     #[serde(default)]
-    pub wait: Awaited,
+    pub wait: LessonCondition,
     /// Changes to the settings; if there are any, a new run begins at this step.
     #[serde(default)]
     pub set: Vec<String>,
@@ -62,7 +62,7 @@ pub struct TourStep {
 /// An event in a run or a study that a lesson waits for, some of them actions of the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Awaited {
+pub enum LessonCondition {
     /// No condition: the reader continues at will.
     #[default]
     Nothing,
@@ -96,7 +96,7 @@ pub enum Awaited {
 
 /// The error of reading a lesson.
 #[derive(Debug, Error)]
-pub enum TourError {
+pub enum LessonError {
     #[error("this is not a lesson: {0}")]
     Syntax(String),
     #[error("a lesson is about one preset or one study: {0}")]
@@ -107,7 +107,7 @@ pub enum TourError {
     Step { step: usize, reason: String },
 }
 
-impl Awaited {
+impl LessonCondition {
     /// Returns whether it happens in a study.
     pub fn is_of_study(self) -> bool {
         matches!(self, Self::Points(_) | Self::StudyDone)
@@ -150,7 +150,7 @@ impl Awaited {
     }
 }
 
-impl TryFrom<String> for Awaited {
+impl TryFrom<String> for LessonCondition {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -186,19 +186,19 @@ impl TryFrom<String> for Awaited {
     }
 }
 
-impl Tour {
+impl Lesson {
     /// Parses the lesson file of this name.
     ///
     /// # Errors
     /// Fails if it is not a valid lesson, or names an unknown preset, setting or view.
-    pub fn read(name: &str, text: &str) -> Result<Self, TourError> {
-        let read: Self = toml::from_str(text).map_err(|err| TourError::Syntax(err.message().to_owned()))?;
+    pub fn read(name: &str, text: &str) -> Result<Self, LessonError> {
+        let read: Self = toml::from_str(text).map_err(|err| LessonError::Syntax(err.message().to_owned()))?;
         let tour = Self { name: name.to_owned(), ..read };
         if tour.steps.is_empty() {
-            return Err(TourError::Syntax("it has no step".to_owned()));
+            return Err(LessonError::Syntax("it has no step".to_owned()));
         }
         for (place, step) in tour.steps.iter().enumerate() {
-            let wrong = |reason: String| TourError::Step { step: place + 1, reason };
+            let wrong = |reason: String| LessonError::Step { step: place + 1, reason };
             let words = step.text.split_whitespace().count();
             if words == 0 || words > MOST_WORDS {
                 return Err(wrong(format!("it has {words} words; from 1 to {MOST_WORDS} can be read in passing")));
@@ -224,20 +224,20 @@ impl Tour {
     ///
     /// # Errors
     /// Fails if the settings are invalid.
-    pub fn spec_at(&self, step: usize) -> Result<Spec, TourError> {
+    pub fn spec_at(&self, step: usize) -> Result<Spec, LessonError> {
         let ready = match (&self.preset, &self.study) {
             (Some(name), None) => preset(name).ok_or(name),
             (None, Some(name)) => study(name).ok_or(name),
-            _ => return Err(TourError::Subject("write preset or study, and one of them".to_owned())),
+            _ => return Err(LessonError::Subject("write preset or study, and one of them".to_owned())),
         };
-        let mut spec = ready.map_err(|name| TourError::Subject(format!("there is no {name}")))?.spec();
+        let mut spec = ready.map_err(|name| LessonError::Subject(format!("there is no {name}")))?.spec();
         let changes = self.steps.iter().take(step + 1).flat_map(|step| &step.set);
         self.set.iter().chain(changes).try_for_each(|setting| spec.set(setting))?;
         Ok(spec)
     }
 }
 
-impl TourStep {
+impl LessonStep {
     /// Returns the names of the numbers in its text, as they stand between braces.
     pub fn figures(&self) -> impl Iterator<Item = &str> {
         self.text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
@@ -245,16 +245,16 @@ impl TourStep {
 }
 
 /// Returns all lessons. One that cannot be read is omitted and logged; a test checks that there is none.
-pub fn tours() -> &'static [Tour] {
-    static TOURS: LazyLock<Vec<Tour>> = LazyLock::new(|| {
-        let read = |&(name, text): &(&str, &str)| match Tour::read(name, text) {
+pub fn tours() -> &'static [Lesson] {
+    static TOURS: LazyLock<Vec<Lesson>> = LazyLock::new(|| {
+        let read = |&(name, text): &(&str, &str)| match Lesson::read(name, text) {
             Ok(tour) => Some(tour),
             Err(err) => {
                 log::error!("the lesson {name} is left out: {err}");
                 None
             }
         };
-        TOUR_FILES.iter().filter_map(read).collect()
+        LESSON_FILES.iter().filter_map(read).collect()
     });
     &TOURS
 }

@@ -21,7 +21,7 @@ pub enum Contraction {
 
 /// The kernel to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KernelWork {
+pub struct KernelShape {
     /// Samples of the rows and of the columns.
     pub samples: (usize, usize),
     /// If true, rows and columns are the same samples, and half of the products suffice.
@@ -69,7 +69,7 @@ const ELEMENTWISE: f64 = 8.0;
 
 impl Plan {
     /// Returns the cheapest plan for a network of these layers that measures those marked in `wanted`.
-    pub fn of(layers: &[Layer], wanted: &[bool], work: &KernelWork) -> Self {
+    pub fn of(layers: &[Layer], wanted: &[bool], work: &KernelShape) -> Self {
         let mut parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
         for (part, _) in parts.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted) {
             part.contraction_flop = 0.0;
@@ -115,7 +115,7 @@ impl Plan {
     }
 
     /// Returns all floating-point operations. (With samples in blocks, each block is computed again for every other.)
-    pub fn flop(&self, work: &KernelWork) -> f64 {
+    pub fn flop(&self, work: &KernelShape) -> f64 {
         let n = work.samples.0.max(work.samples.1).max(1);
         let again = n.div_ceil(self.block.0).max(1) as f64;
         let backward: f64 = self.parts.iter().map(|part| part.backward_flop).sum();
@@ -130,7 +130,7 @@ impl Plan {
 }
 
 impl Part {
-    fn cheapest(layer: Layer, work: &KernelWork) -> Self {
+    fn cheapest(layer: Layer, work: &KernelShape) -> Self {
         let (n, m) = (work.samples.0 as f64, work.samples.1 as f64);
         let pairs = n * m * if work.same { 0.5 } else { 1.0 };
         let samples = n + if work.same { 0.0 } else { m };

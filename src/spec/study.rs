@@ -10,7 +10,7 @@ use toml::Value;
 
 use super::file::as_toml;
 use super::validate::problem;
-use super::{DataShape, Learner, Lesson, Problem, Protocol, Spec, SpecError};
+use super::{DataShape, Learner, LearningExperiment, Problem, Protocol, Spec, SpecError};
 
 /// The section `[study]` of a run file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct StudyRun {
     pub folder: String,
     pub spec: Spec,
     /// The learning experiment, in a study of learners.
-    pub lesson: Option<Arc<Lesson>>,
+    pub lesson: Option<Arc<LearningExperiment>>,
 }
 
 impl StudySpec {
@@ -257,7 +257,7 @@ impl Spec {
         }
         for run in runs {
             let mut problems = run.spec.problems(&DataShape::expected(&run.spec));
-            run.lesson.iter().for_each(|lesson| run.spec.lesson_problems(lesson, &mut problems));
+            run.lesson.iter().for_each(|lesson| run.spec.experiment_problems(lesson, &mut problems));
             for Problem { field, message } in problems {
                 let series = if run.variant.is_empty() { String::new() } else { format!("{}, ", run.variant) };
                 let message = format!("with {series}{} = {}: {message}", study.axis, run.value);

@@ -18,7 +18,7 @@ use super::run_folder::reader::read_spec;
 use super::run_folder::writer::FolderError;
 use super::run_folder::writer::RUN;
 use crate::run::{InstantCurve, Point};
-use crate::spec::{Learner, Lesson, Spec};
+use crate::spec::{Learner, LearningExperiment, Spec};
 
 pub(crate) const POINTS: &str = "points.csv";
 const PREDICTION: &str = "prediction.csv";
@@ -27,7 +27,7 @@ const SHELF: &str = "shelf";
 
 /// A folder that is being filled.
 #[derive(Debug)]
-pub struct LessonFolder {
+pub struct ExperimentFolder {
     out: PathBuf,
     points: Vec<Point>,
     predictions: Vec<InstantCurve>,
@@ -52,7 +52,7 @@ struct Mode {
     cumulative_power: f64,
 }
 
-impl LessonFolder {
+impl ExperimentFolder {
     /// Opens the folder of this run, or makes it.
     ///
     /// # Errors
@@ -162,7 +162,7 @@ pub(crate) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
 ///
 /// # Errors
 /// When somebody else writes the folder.
-pub(crate) fn tidy(out: &Path, lesson: &Lesson) -> Result<(), FolderError> {
+pub(crate) fn tidy(out: &Path, lesson: &LearningExperiment) -> Result<(), FolderError> {
     if !out.is_dir() {
         return Ok(());
     }
@@ -184,12 +184,12 @@ fn remove_shelf(out: &Path) {
 }
 
 /// Whether all is there that the kernels of this run are predicted to do.
-pub(crate) fn is_foreseen(found: &[InstantCurve], lesson: &Lesson, spec: &Spec) -> bool {
-    lesson.foreseen(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
+pub(crate) fn is_foreseen(found: &[InstantCurve], lesson: &LearningExperiment, spec: &Spec) -> bool {
+    lesson.predicted_learners(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
 }
 
 /// Whether every learner has its point.
-pub(crate) fn is_complete(points: &[Point], lesson: &Lesson) -> bool {
+pub(crate) fn is_complete(points: &[Point], lesson: &LearningExperiment) -> bool {
     let there = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
     lesson.learners.iter().all(|&learner| match learner {
         Learner::KernelEpochs => lesson.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),

@@ -12,7 +12,7 @@ mod window_state_file;
 
 pub use autosave::shelf::CutOff;
 pub use autosave::writer::{Autosave, Closing, Saver};
-pub use experiment_folder::{LessonFolder, ShelfFolder};
+pub use experiment_folder::{ExperimentFolder, ShelfFolder};
 pub use figure_files::{FOLDER as FIGURES, Figure, Format as FiguresFormat};
 pub use format::array_choice::array_of;
 pub use format::arrays::{Arrays, Floats, Output, Singles, check_place, is_array, read_singles, write_arrays};
@@ -32,4 +32,4 @@ pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::{FolderError, RunFolder};
 pub use state_dir::{STATE, state_folder};
 pub use study_folder::{LAWS_TABLE, RUNS, STUDY, StudyError, StudyFolder, TABLE};
-pub use window_state_file::KeptFile;
+pub use window_state_file::WindowStateFile;

@@ -18,11 +18,11 @@ const MOST: u64 = 1 << 20;
 
 /// The file, whether or not it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptFile {
+pub struct WindowStateFile {
     folder: PathBuf,
 }
 
-impl KeptFile {
+impl WindowStateFile {
     /// The file of this user; none where nothing is to be kept or the system has no place for it.
     pub fn of_user() -> Option<Self> {
         state_folder().map(|folder| Self::in_folder(&folder))

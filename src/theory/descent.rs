@@ -16,7 +16,7 @@
 use faer::{Mat, MatRef};
 
 use crate::math::Gram;
-use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::decomposed::{EigenDecomposition, Rounding};
 use crate::math::product::product;
 
 /// The duration of training.
@@ -30,30 +30,30 @@ pub enum Length {
 
 /// The outputs at the start of training and the targets, row-major [n, C] each.
 #[derive(Clone, Copy, Debug)]
-pub struct Lesson<'a> {
+pub struct TrainingProblem<'a> {
     pub start: &'a [f64],
     pub targets: &'a [f64],
 }
 
 /// The eigendecomposition of a kernel [n, n].
 #[derive(Clone, Debug)]
-pub struct Descent {
+pub struct KernelGradientDescent {
     /// Ascending, with the jitter.
     values: Vec<f64>,
-    kernel: Decomposed,
+    kernel: EigenDecomposition,
     /// Number of eigenvalues above rounding error.
     pub rank: usize,
     /// The constant added to every eigenvalue where the kernel is singular.
     pub jitter: f64,
 }
 
-impl Descent {
+impl KernelGradientDescent {
     /// Decomposes the kernel of the training images.
     ///
     /// # Errors
     /// Fails if the eigen-solver does not converge.
     pub fn of(kernel: &Gram) -> Result<Self, String> {
-        let kernel = Decomposed::of(kernel, Rounding::Double)?;
+        let kernel = EigenDecomposition::of(kernel, Rounding::Double)?;
         // For a kernel that is far from positive, the least eigenvalue is raised to 0.
         let least = kernel.values().first().copied().unwrap_or(0.0);
         let (rank, jitter) = (kernel.rank(), kernel.jitter(0.0).max(-least));
@@ -80,7 +80,7 @@ impl Descent {
     }
 
     /// Returns a such that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
-    fn weights(&self, problem: Lesson<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
+    fn weights(&self, problem: TrainingProblem<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
         let n = self.values.len();
         let outputs = problem.targets.len() / n.max(1);
         let wanted = Mat::from_fn(n, outputs, |row, column| {
@@ -100,13 +100,13 @@ impl Descent {
     }
 
     /// Returns f on the training images, row-major [T, n, C].
-    pub fn train(&self, problem: Lesson<'_>, lengths: &[Length]) -> Vec<f64> {
+    pub fn train(&self, problem: TrainingProblem<'_>, lengths: &[Length]) -> Vec<f64> {
         let change = self.weights(problem, lengths, true);
         gather(change.as_ref(), problem.start, lengths.len())
     }
 
     /// Returns f on other images, row-major [T, m, C], given Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
-    pub fn test(&self, problem: Lesson<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
+    pub fn test(&self, problem: TrainingProblem<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
         let n = self.values.len();
         let m = rectangle.len() / n.max(1);
         let weights = self.weights(problem, lengths, false);

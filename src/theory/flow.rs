@@ -6,7 +6,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::descent::Lesson;
+use super::descent::TrainingProblem;
 use crate::math::Gram;
 use crate::math::product::product;
 
@@ -58,7 +58,7 @@ fn moved(rectangle: &[f64], weights: &[f64], start: &[f64], (m, classes): (usize
 /// true.
 pub fn cross_entropy_flow(
     kernel: &Gram,
-    problem: Lesson<'_>,
+    problem: TrainingProblem<'_>,
     times: &[f64],
     cancelled: &dyn Fn() -> bool,
 ) -> Option<Flow> {

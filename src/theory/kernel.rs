@@ -39,7 +39,7 @@ pub struct Kernels {
 
 /// The reason why some inputs have no kernels; each prints as one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum NoKernels {
+pub enum LimitKernelError {
     #[error("cancelled")]
     Cancelled,
     #[error(
@@ -141,7 +141,7 @@ impl Infinite {
     ///
     /// # Errors
     /// Fails if the images are not finite, if rounding leaves too few digits, or if `cancelled` returns true.
-    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, NoKernels> {
+    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, LimitKernelError> {
         self.tiles(points, points, true, cancelled)
     }
 
@@ -149,7 +149,12 @@ impl Infinite {
     ///
     /// # Errors
     /// As [`Infinite::own`].
-    pub fn between(&self, rows: &Points, columns: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, NoKernels> {
+    pub fn between(
+        &self,
+        rows: &Points,
+        columns: &Points,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Kernels, LimitKernelError> {
         self.tiles(rows, columns, false, cancelled)
     }
 
@@ -159,12 +164,12 @@ impl Infinite {
         columns: &Points,
         same: bool,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Kernels, NoKernels> {
+    ) -> Result<Kernels, LimitKernelError> {
         if !(rows.are_tokens() && columns.are_tokens()) {
-            return Err(NoKernels::Tokens);
+            return Err(LimitKernelError::Tokens);
         }
         if !(rows.is_finite() && columns.is_finite()) {
-            return Err(NoKernels::TooLarge);
+            return Err(LimitKernelError::TooLarge);
         }
         let (n, m) = (rows.n, columns.n);
         let size = n * m;
@@ -181,7 +186,7 @@ impl Infinite {
         // In groups, because `cancelled` may only be called on this thread.
         for group in corners.chunks(4 * rayon::current_num_threads()) {
             if cancelled() {
-                return Err(NoKernels::Cancelled);
+                return Err(LimitKernelError::Cancelled);
             }
             group.par_iter().for_each(|&(row, column)| {
                 let (high, broad) = (tall.min(n - row), wide.min(m - column));
@@ -201,7 +206,7 @@ impl Infinite {
         }
         // Every variance is finite, so only a covariance without digits gives a non-finite pair.
         match kernels.nngp.iter().zip(&kernels.ntk).position(|(nngp, ntk)| !(nngp.is_finite() && ntk.is_finite())) {
-            Some(at) => Err(NoKernels::Unresolved { row: at / m, column: at % m }),
+            Some(at) => Err(LimitKernelError::Unresolved { row: at / m, column: at % m }),
             None => Ok(kernels),
         }
     }

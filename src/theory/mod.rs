@@ -25,14 +25,14 @@ mod steps;
 mod value;
 mod walk;
 
-pub use descent::{Descent, Length, Lesson};
+pub use descent::{KernelGradientDescent, Length, TrainingProblem};
 pub use dual::{dual, mean};
 pub use flow::{Flow, cross_entropy_flow};
 pub use gia::gia;
 pub use growth::wider;
-pub use kernel::{Infinite, Kernels, NoKernels};
+pub use kernel::{Infinite, Kernels, LimitKernelError};
 pub use limits::{At, Breach, Broken, NoLimit, Why};
 pub use plan::limits;
 pub use points::Points;
-pub use recursion::Recursion;
+pub use recursion::KernelSgd;
 pub use rfm::Rfm;

@@ -3,7 +3,7 @@
 
 use super::kernel::Kernels;
 use crate::math::Gram;
-use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::decomposed::{EigenDecomposition, Rounding};
 use crate::math::regression::{Regression, RegressionError};
 
 /// A Gaussian over the outputs on m images; the C outputs are independent and share the covariance.
@@ -65,7 +65,7 @@ pub fn ntk(blocks: Blocks<'_>, targets: &[f64], ridge: f64) -> Result<Posterior,
 /// Computes B ↦ k(x, X) (k(X, X) + r)⁻¹ B.
 struct Solver<'a> {
     kernel: Gram,
-    decomposed: Decomposed,
+    decomposed: EigenDecomposition,
     across: &'a [f64],
     ridge: f64,
 }
@@ -73,7 +73,7 @@ struct Solver<'a> {
 impl<'a> Solver<'a> {
     fn of(kernel: &[f64], n: usize, across: &'a [f64], ridge: f64) -> Result<Self, RegressionError> {
         let kernel = Gram::symmetrised(n, kernel.to_vec()).expect("kernels are numbers").0;
-        let decomposed = Decomposed::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+        let decomposed = EigenDecomposition::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
         Ok(Self { kernel, decomposed, across, ridge })
     }
 

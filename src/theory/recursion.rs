@@ -12,7 +12,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 /// The function during training.
 #[derive(Clone, Debug)]
-pub struct Recursion {
+pub struct KernelSgd {
     /// f, row-major [images, C].
     outputs: Vec<f64>,
     /// The momentum buffer, of the same shape; empty before the first step with momentum.
@@ -20,7 +20,7 @@ pub struct Recursion {
     classes: usize,
 }
 
-impl Recursion {
+impl KernelSgd {
     /// Starts at f₀, row-major [images, C].
     pub fn new(start: Vec<f64>, classes: usize) -> Self {
         Self { outputs: start, velocity: Vec::new(), classes }

@@ -25,7 +25,7 @@ use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_uppe
 use faer::{Accum, Mat, MatRef, Par};
 
 use crate::math::Gram;
-use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::decomposed::{EigenDecomposition, Rounding};
 use crate::math::regression::{RegressionError, factorised};
 
 /// The best predictor of all rounds and ridges.
@@ -278,7 +278,7 @@ fn solved(mut system: Mat<f64>, targets: MatRef<'_, f64>, ridge: f64) -> Result<
     }
     (0..n).for_each(|i| system[(i, i)] -= ridge);
     let kernel = Gram::symmetrised(n, row_major(&system)).expect("the kernel of finite inputs is finite").0;
-    let decomposed = Decomposed::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
+    let decomposed = EigenDecomposition::of(&kernel, Rounding::Double).map_err(RegressionError::Solver)?;
     Ok((decomposed.solve(targets, ridge)?, decomposed.jitter(ridge)))
 }
 

@@ -18,18 +18,18 @@ use thiserror::Error;
 use super::evaluate::slopes;
 use super::image_index::Places;
 use super::learner::StepOutcome;
-use super::step_options::Terms;
+use super::step_options::StepOptions;
 use crate::data::{Batch, Prepared};
 use crate::math::Gram;
 use crate::math::product::product;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Spec, memory_available};
-use crate::theory::{Infinite, NoKernels, NoLimit, Points, Recursion};
+use crate::theory::{Infinite, KernelSgd, LimitKernelError, NoLimit, Points};
 
 /// The reason why there is no such model; each prints as one sentence.
 #[derive(Debug, Error)]
-pub enum NoField {
+pub enum InfiniteWidthModelError {
     #[error("the infinite-width kernel cannot be followed: {0}")]
     NoLimit(#[from] NoLimit),
     #[error("{0}")]
@@ -45,16 +45,16 @@ pub enum NoField {
     )]
     Work { pairs: f64 },
     #[error("{0}")]
-    Kernels(NoKernels),
+    Kernels(LimitKernelError),
     #[error("the random start cannot be drawn: {0}")]
     Draw(String),
     #[error("cancelled")]
     Cancelled,
 }
 
-impl From<NoKernels> for NoField {
-    fn from(why: NoKernels) -> Self {
-        if why == NoKernels::Cancelled { Self::Cancelled } else { Self::Kernels(why) }
+impl From<LimitKernelError> for InfiniteWidthModelError {
+    fn from(why: LimitKernelError) -> Self {
+        if why == LimitKernelError::Cancelled { Self::Cancelled } else { Self::Kernels(why) }
     }
 }
 
@@ -62,13 +62,13 @@ impl From<NoKernels> for NoField {
 const MOST_WORK: f64 = 1e10;
 
 /// The function during training.
-pub struct Field {
+pub struct InfiniteWidthModel {
     limit: Infinite,
     points: Points,
     places: Places,
     /// Θ̊ between the training images of a task (rows) and all images, by task.
     columns: BTreeMap<usize, Vec<f64>>,
-    recursion: Recursion,
+    recursion: KernelSgd,
     loss: Loss,
     classes: usize,
     /// α² of the laziness: the trained function is α (f − f₀).
@@ -78,26 +78,28 @@ pub struct Field {
 
 /// The state in plain numbers.
 #[derive(Clone, Debug)]
-pub struct FieldState(Recursion);
+pub struct InfiniteWidthModelState(KernelSgd);
 
-impl Field {
+impl InfiniteWidthModel {
     /// Prepares the images of a run; the function is 0 on all of them.
     ///
     /// # Errors
     /// Fails if the network has no limit, is trained in a way that changes its kernel, or the images are too many.
-    pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, NoField> {
+    pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, InfiniteWidthModelError> {
         if !spec.training.optimiser.follows_gradient() {
-            return Err(NoField::Training(
+            return Err(InfiniteWidthModelError::Training(
                 "with this optimiser no fixed kernel says what training does, at any width: take sgd",
             ));
         }
         if spec.training.weight_decay > 0.0 {
-            return Err(NoField::Training(
+            return Err(InfiniteWidthModelError::Training(
                 "weight decay moves the kernel at every width: set training.weight_decay = 0",
             ));
         }
         if !spec.training.frozen.is_empty() {
-            return Err(NoField::Training("with frozen layers the kernel is another one: empty training.frozen"));
+            return Err(InfiniteWidthModelError::Training(
+                "with frozen layers the kernel is another one: empty training.frozen",
+            ));
         }
         if spec.network.alpha_width.is_some() {
             return Err(NoLimit::MeanField.into());
@@ -116,11 +118,11 @@ impl Field {
         check_memory(images, bytes)?;
         let pairs = limit.per_pair() as f64 * images as f64 * kept as f64;
         if pairs > MOST_WORK {
-            return Err(NoField::Work { pairs });
+            return Err(InfiniteWidthModelError::Work { pairs });
         }
         let points = limit.points(&inputs);
         if !points.is_finite() {
-            return Err(NoKernels::TooLarge.into());
+            return Err(LimitKernelError::TooLarge.into());
         }
         let classes = data.set.outputs();
         Ok(Self {
@@ -128,7 +130,7 @@ impl Field {
             points,
             places,
             columns: BTreeMap::new(),
-            recursion: Recursion::new(vec![0.0; images * classes], classes),
+            recursion: KernelSgd::new(vec![0.0; images * classes], classes),
             loss: spec.training.loss,
             classes,
             gain: spec.network.laziness().map_or(1.0, |alpha| alpha * alpha),
@@ -141,7 +143,7 @@ impl Field {
     ///
     /// # Errors
     /// Fails if the covariance is too large or too far from positive, or if `cancelled` returns true.
-    pub fn draw(&mut self, seed: u64, cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
+    pub fn draw(&mut self, seed: u64, cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
         if self.gain != 1.0 {
             return Ok(());
         }
@@ -151,25 +153,25 @@ impl Field {
         let unit = (0..n).map(|at| covariance[at * n + at]).sum::<f64>() / n as f64;
         let system = MatRef::from_row_major_slice(&covariance, n, n).to_owned();
         drop(covariance);
-        let (factor, _) = factorised(&system, unit).map_err(|err| NoField::Draw(err.to_string()))?;
+        let (factor, _) = factorised(&system, unit).map_err(|err| InfiniteWidthModelError::Draw(err.to_string()))?;
         let mut generator = rng(seed, Stream::Init, 0, 0);
         let noise = Mat::<f64>::from_fn(n, self.classes, |_, _| StandardNormal.sample(&mut generator));
         let drawn = product(factor.as_ref(), noise.as_ref());
         let start = (0..n * self.classes).map(|at| drawn[(at / self.classes, at % self.classes)]).collect();
-        self.recursion = Recursion::new(start, self.classes);
+        self.recursion = KernelSgd::new(start, self.classes);
         Ok(())
     }
 
     /// Starts from outputs on all images, in the order of [`Places`], row-major [images, C].
     pub fn start(&mut self, outputs: Vec<f64>) {
-        self.recursion = Recursion::new(outputs, self.classes);
+        self.recursion = KernelSgd::new(outputs, self.classes);
     }
 
     /// Computes the columns of these tasks, by number, and drops those of all others.
     ///
     /// # Errors
     /// Fails if a kernel cannot be computed, or if `cancelled` returns true.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
         self.columns.retain(|task, _| tasks.contains(task));
         for &task in tasks {
             if !self.columns.contains_key(&task) {
@@ -182,7 +184,7 @@ impl Field {
     }
 
     /// Takes one step on a batch whose tasks are prepared.
-    pub fn step(&mut self, batch: &Batch, terms: &Terms) -> StepOutcome {
+    pub fn step(&mut self, batch: &Batch, terms: &StepOptions) -> StepOutcome {
         let images = self.points.len();
         let (loss, slopes) = self.slopes(batch, terms);
         let mut columns = Vec::with_capacity(batch.images.len() * images);
@@ -196,7 +198,7 @@ impl Field {
     }
 
     /// Returns the loss of a batch, and ∂L/∂F of its images, row-major [n, C], times α².
-    pub fn slopes(&self, batch: &Batch, terms: &Terms) -> (f64, Vec<f64>) {
+    pub fn slopes(&self, batch: &Batch, terms: &StepOptions) -> (f64, Vec<f64>) {
         let row = |&(task, index): &(usize, usize)| self.recursion.output(self.places.trained(task, index));
         let outputs: Vec<f64> = batch.images.iter().flat_map(row).copied().collect();
         let (loss, mut slopes) = slopes(self.loss, &outputs, batch.targets(), terms.present.as_deref());
@@ -238,8 +240,8 @@ impl Field {
     /// Computes Θ̊ on the probes.
     ///
     /// # Errors
-    /// As [`Field::prepare`].
-    pub fn gram(&self, cancelled: &dyn Fn() -> bool) -> Result<Gram, NoField> {
+    /// As [`InfiniteWidthModel::prepare`].
+    pub fn gram(&self, cancelled: &dyn Fn() -> bool) -> Result<Gram, InfiniteWidthModelError> {
         let probes = self.points.part(self.places.probes.clone());
         let kernel = self.limit.own(&probes, cancelled)?.ntk;
         Ok(Gram::symmetrised(probes.len(), kernel).expect("kernels are numbers").0)
@@ -249,37 +251,37 @@ impl Field {
     /// row-major.
     ///
     /// # Errors
-    /// As [`Field::prepare`].
+    /// As [`InfiniteWidthModel::prepare`].
     pub fn kernels_of(
         &self,
         pixels: &[f32],
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<(Vec<f64>, Vec<Vec<f64>>), NoField> {
+    ) -> Result<(Vec<f64>, Vec<Vec<f64>>), InfiniteWidthModelError> {
         let inputs: Vec<f64> = pixels.iter().map(|&value| f64::from(value)).collect();
         let points = self.limit.points(&inputs);
         let with = |rows: &Range<usize>| {
-            Ok::<_, NoKernels>(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk)
+            Ok::<_, LimitKernelError>(self.limit.between(&self.points.part(rows.clone()), &points, cancelled)?.ntk)
         };
         Ok((self.limit.own(&points, cancelled)?.ntk, self.places.tests.iter().map(with).collect::<Result<_, _>>()?))
     }
 
     /// Returns the state in plain numbers.
-    pub fn state(&self) -> FieldState {
-        FieldState(self.recursion.clone())
+    pub fn state(&self) -> InfiniteWidthModelState {
+        InfiniteWidthModelState(self.recursion.clone())
     }
 
     /// Continues from the state of another model of the same spec.
-    pub fn restore(&mut self, state: &FieldState) {
+    pub fn restore(&mut self, state: &InfiniteWidthModelState) {
         self.recursion = state.0.clone();
     }
 }
 
 /// Fails if less than a fifth of the free memory would remain.
-fn check_memory(images: usize, needed: f64) -> Result<(), NoField> {
+fn check_memory(images: usize, needed: f64) -> Result<(), InfiniteWidthModelError> {
     let free = memory_available() as f64;
     let gigabytes = |bytes: f64| (bytes / 1e9).round() as u64;
     if needed > 0.8 * free {
-        return Err(NoField::Memory { images, needed: gigabytes(needed), free: gigabytes(free) });
+        return Err(InfiniteWidthModelError::Memory { images, needed: gigabytes(needed), free: gigabytes(free) });
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
-use super::step_options::Terms;
+use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, Statistics};
@@ -121,7 +121,7 @@ impl Learner {
         &mut self,
         pixels: &[f32],
         targets: impl Into<Targets<'a>>,
-        terms: &Terms,
+        terms: &StepOptions,
         want_norm: bool,
     ) -> StepOutcome {
         let (value, gradients, statistics) = self.gradients(pixels, targets.into(), terms);
@@ -138,14 +138,14 @@ impl Learner {
     }
 
     /// Returns the length of a step of plain SGD on this batch: η ‖∇L‖ over the parameters that are trained.
-    pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> f64 {
+    pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> f64 {
         let (_, gradients, _) = self.gradients(pixels, targets, terms);
         gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
     }
 
     /// Returns ∂L/∂F of each image and logit, row-major [n, C] (times α², since F = α (f − f₀) evolves with α² Θ), and the
     /// rate of the step. A step of plain SGD changes F by −rate · Θ times this, to first order.
-    pub fn slopes(&self, pixels: &[f32], targets: Targets<'_>, terms: &Terms) -> (Vec<f64>, f64) {
+    pub fn slopes(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> (Vec<f64>, f64) {
         let images = self.upload(pixels, targets.len());
         let tensor = wanted(targets, self.classes, &self.device);
         let network = self.network.valid();
@@ -176,11 +176,11 @@ impl Learner {
         &self,
         pixels: &[f32],
         targets: Targets<'_>,
-        terms: &Terms,
+        terms: &StepOptions,
     ) -> (f64, Option<GradientsParams>, Statistics) {
         let images = self.upload(pixels, targets.len());
         let targets = wanted(targets, self.classes, &self.device);
-        let (outputs, statistics) = if self.network.is_other_in_training() {
+        let (outputs, statistics) = if self.network.differs_in_training() {
             self.network.forward_in_training(images.clone(), rng(self.seed, Stream::Dropout, self.steps, 0))
         } else {
             (self.network.forward(images.clone()), Statistics::default())
@@ -192,7 +192,7 @@ impl Learner {
             return (value, None, statistics);
         }
         let mut gradients = loss.backward();
-        (value, Some(self.network.moving_gradients(&mut gradients, &terms.frozen)), statistics)
+        (value, Some(self.network.trained_gradients(&mut gradients, &terms.frozen)), statistics)
     }
 
     /// Returns the network linearised at its current weights, to be trained beside it.
@@ -236,7 +236,7 @@ impl Learner {
         let network = self.network.valid();
         let (mut outputs, mut features) = (Vec::with_capacity(images.dims()[0] * self.classes), Vec::new());
         in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
-            let (logits, seen) = network.forward_seen(rows.clone());
+            let (logits, seen) = network.forward_with_features(rows.clone());
             outputs.extend(self.lazy(logits, &rows).into_data().iter::<f32>());
             features.push(seen);
         })?;

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor};
 use super::device_transfer::{LearnerState, Parameters};
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
-use super::step_options::Terms;
+use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::model::Network;
 use crate::ntk::tangent;
@@ -64,7 +64,7 @@ impl Linearised {
         images: &Tensor<2>,
         targets: impl Into<Targets<'a>>,
         offset: Option<Tensor<2>>,
-        terms: &Terms,
+        terms: &StepOptions,
     ) {
         let targets = wanted(targets.into(), self.classes, &self.device);
         let outputs = self.apply(images);
@@ -82,7 +82,7 @@ impl Linearised {
         // J(x; w*)′ ∂L/∂f: the gradient of ⟨∂L/∂f, f(x; w)⟩ at w = w*, with ∂L/∂f held constant.
         let at_base = self.base.clone().train();
         let mut gradients = (at_base.forward(images.clone()) * pull.autodiff()).sum().backward();
-        let gradients = at_base.moving_gradients(&mut gradients, &terms.frozen);
+        let gradients = at_base.trained_gradients(&mut gradients, &terms.frozen);
         self.moving = self.optimiser.step(terms.rate, self.moving.clone(), gradients);
     }
 
@@ -93,7 +93,7 @@ impl Linearised {
 
     /// Returns the outputs on which the loss acts, on images [n, inputs]: [n, C].
     pub fn apply(&self, images: &Tensor<2>) -> Tensor<2> {
-        let moved = self.moving.valid().moved_from(&self.base).into_iter().collect();
+        let moved = self.moving.valid().displacement_from(&self.base).into_iter().collect();
         let (start, change) = tangent::outputs_and_change(&self.base, images.clone(), &moved);
         match &self.lazy {
             Some((alpha, initial)) => (start - initial.forward(images.clone()) + change) * *alpha,

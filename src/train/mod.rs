@@ -14,8 +14,8 @@ mod step_options;
 
 pub use crate::train::device_transfer::LearnerState;
 pub use crate::train::image_index::Places;
-pub use crate::train::infinite_width_model::{Field, FieldState, NoField};
-pub use crate::train::step_options::Terms;
+pub use crate::train::infinite_width_model::{InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState};
+pub use crate::train::step_options::StepOptions;
 pub use evaluate::{Score, score};
 pub use learner::{Learner, StepOutcome, displacement};
 pub use linear_probe::{FeatureKernels, RIDGE};

@@ -2,7 +2,7 @@
 
 /// The options of a training step.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Terms {
+pub struct StepOptions {
     /// The learning rate of the optimiser.
     pub rate: f64,
     /// Classes whose logits the loss includes; all if `None`.
@@ -13,7 +13,7 @@ pub struct Terms {
     pub length: Option<f64>,
 }
 
-impl Terms {
+impl StepOptions {
     /// Returns the options of a step at this rate, with everything else at its default.
     pub fn at(rate: f64) -> Self {
         Self { rate, ..Self::default() }

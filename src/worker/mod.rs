@@ -28,7 +28,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
-use crate::model::give_back;
+use crate::model::release_freed_memory;
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::run::{Checkpoint, Closed, Ending, Event, Sink};
 use crate::spec::Spec;
@@ -96,10 +96,10 @@ impl Worker {
         let refusal = sender.outbox.clone();
         let thread = Builder::new().name("trainer".to_owned()).spawn(move || {
             let pool = threads::join(threads);
-            give_back();
+            release_freed_memory();
             work(lab, &inbox, sender);
             drop(pool);
-            give_back();
+            release_freed_memory();
         });
         let thread = thread.map_err(|err| {
             let message = format!("no thread can be started to train on: {err}; end other programs and start again");

@@ -17,10 +17,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
 use crate::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
-use crate::model::give_back;
+use crate::model::release_freed_memory;
 use crate::run::{Ending, Event};
-use crate::spec::{Lesson, Spec};
-use crate::storage::{LessonFolder, Opened, RunFolder, ShelfFolder, create};
+use crate::spec::{LearningExperiment, Spec};
+use crate::storage::{ExperimentFolder, Opened, RunFolder, ShelfFolder, create};
 
 /// Messages that wait for a reader at most.
 const MESSAGES: usize = 64;
@@ -33,7 +33,7 @@ pub struct PendingRun {
     pub spec: Spec,
     pub folder: PathBuf,
     /// Of a study of learners.
-    pub lesson: Option<Arc<Lesson>>,
+    pub lesson: Option<Arc<LearningExperiment>>,
     /// Whether it draws the instant curves, of all runs that they are the same of.
     pub predict: bool,
 }
@@ -44,7 +44,7 @@ pub enum Message {
     /// A run has begun, or come as far as this share of its steps.
     Progress { place: usize, share: f64 },
     /// A learner of a run is done; its point is in the run's folder.
-    Learnt { place: usize },
+    LearningCurves { place: usize },
     /// A run has come to its end, which may be that it diverged; its folder is complete.
     Ended { place: usize },
     /// A run could not be done.
@@ -131,7 +131,7 @@ impl Slot {
         let failed = |message: String| self.send(Message::Failed { place, message });
         if let Some(lesson) = &waiting.lesson {
             let learnt = self.learn(waiting, lesson);
-            give_back();
+            release_freed_memory();
             return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
                 Err(Stop::Cancelled) => Err(Halted),
@@ -180,10 +180,10 @@ impl Slot {
     }
 
     /// Evaluates the learners of a run. A panic in there is the run's and not the study's.
-    fn learn(&self, waiting: &PendingRun, lesson: &Lesson) -> Result<(), Stop> {
+    fn learn(&self, waiting: &PendingRun, lesson: &LearningExperiment) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
-        let mut folder = LessonFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
+        let mut folder = ExperimentFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
         let (mut broken, mut share_told) = (None, 0.0);
@@ -201,7 +201,7 @@ impl Slot {
                 broken = Some(err);
                 return false;
             }
-            self.send(Message::Learnt { place }).is_ok()
+            self.send(Message::LearningCurves { place }).is_ok()
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };

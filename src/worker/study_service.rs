@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use super::progress::{fitting, largest_bytes};
 use super::study::{Message, PendingRun, Study};
 use super::{DeviceChoice, TICK, Waker};
-use crate::analysis::Learnt;
+use crate::analysis::LearningCurves;
 use crate::analysis::comparison::{Comparison, Findings};
 use crate::chart::{Format, write_study};
 use crate::run::Point;
@@ -32,7 +32,7 @@ pub enum StudyEvent {
     /// A run has begun, or come as far as this share of its steps.
     Progress { place: usize, share: f64 },
     /// A learner of a run is done.
-    Learnt { place: usize },
+    LearningCurves { place: usize },
     /// A run has ended and its row is in the table; `unread` says why it could not be read back, if so.
     Ended { place: usize, unread: Option<String> },
     /// A run could not be done.
@@ -88,12 +88,12 @@ pub fn finish(
         let news = match message {
             None => continue,
             Some(Message::Progress { place, share }) => StudyEvent::Progress { place, share },
-            Some(Message::Learnt { place }) => {
+            Some(Message::LearningCurves { place }) => {
                 if folder.look(place).is_ok() {
                     folder.write_table()?;
                     stale = true;
                 }
-                StudyEvent::Learnt { place }
+                StudyEvent::LearningCurves { place }
             }
             Some(Message::Failed { place, message }) => StudyEvent::Failed { place, message },
             Some(Message::Ended { place }) => {
@@ -165,7 +165,7 @@ pub enum Report {
         message: String,
     },
     /// What all learners show together, after each point.
-    Learnt(Arc<Learnt>),
+    LearningCurves(Arc<LearningCurves>),
     /// What all finished runs show together, after each that has ended.
     Compared(Arc<Comparison>),
     /// The figures stand in these files.
@@ -288,7 +288,7 @@ fn all_runs(
     let at_once = fitting(at_once, largest_bytes(folder.runs()));
     let hear = |folder: &StudyFolder, news| match news {
         StudyEvent::Progress { place, share } => tell(Report::Progress { place, share }),
-        StudyEvent::Learnt { .. } => tell(compared(folder, &known)),
+        StudyEvent::LearningCurves { .. } => tell(compared(folder, &known)),
         StudyEvent::Failed { place, message } | StudyEvent::Ended { place, unread: Some(message) } => {
             tell(Report::Failed { place, message })
         }
@@ -331,7 +331,7 @@ fn three_digits(value: f64) -> String {
 
 fn compared(folder: &StudyFolder, known: &Known) -> Report {
     if folder.is_of_learners() {
-        return Report::Learnt(Arc::new(folder.learnt()));
+        return Report::LearningCurves(Arc::new(folder.learnt()));
     }
     Report::Compared(Arc::new(Comparison::of(folder.axis(), folder.runs(), |place| known[place].clone())))
 }

@@ -9,7 +9,7 @@ use kernelscope::spec::ops::{
 };
 use kernelscope::spec::{Activation, INFINITE, NetworkSpec, Parametrisation, Program, Value};
 use kernelscope::storage::Arrays;
-use kernelscope::theory::{Broken, Infinite, Kernels, NoKernels, NoLimit, Why, limits};
+use kernelscope::theory::{Broken, Infinite, Kernels, LimitKernelError, NoLimit, Why, limits};
 
 use super::tensor_program::{Text, dense};
 
@@ -532,7 +532,7 @@ fn learned_numbers_add_what_they_are_worth() {
     }
     let limit = Infinite::of_program(&program, &network()).unwrap();
     let points = limit.points(&[0.5, 1.0, 1.0, 2.0]);
-    assert_eq!(limit.own(&points, &|| false), Err(NoKernels::Tokens));
+    assert_eq!(limit.own(&points, &|| false), Err(LimitKernelError::Tokens));
 }
 
 /// The line that a program without a limit is refused at, counted from its last, and why.

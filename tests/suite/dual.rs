@@ -3,7 +3,7 @@
 
 use kernelscope::spec::ops::Function;
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation};
-use kernelscope::theory::{Infinite, Kernels, NoKernels, dual, mean};
+use kernelscope::theory::{Infinite, Kernels, LimitKernelError, dual, mean};
 use proptest::prelude::*;
 
 const ALL: [Activation; 4] = [Activation::Relu, Activation::Erf, Activation::Gelu, Activation::Tanh];
@@ -35,7 +35,7 @@ fn network(activation: Activation, depth: usize, sigma_w: f64) -> NetworkSpec {
     NetworkSpec { parametrisation, activation, sigma_w, sigma_b: 0.0, ..NetworkSpec::default() }.with("depth", depth)
 }
 
-fn among(network: &NetworkSpec, dim: usize, inputs: &[f64]) -> Result<Kernels, NoKernels> {
+fn among(network: &NetworkSpec, dim: usize, inputs: &[f64]) -> Result<Kernels, LimitKernelError> {
     let limit = Infinite::of(network, [1, 1, dim], 10).unwrap();
     limit.own(&limit.points(inputs), &|| false)
 }
@@ -274,8 +274,8 @@ fn what_is_larger_than_any_number_is_refused() {
         near(found.ntk[1], again.ntk[1], 0.0, "saturated, as q κ′ does");
     }
     for activation in ALL {
-        assert_eq!(among(&network(activation, 2, 1.0), 3, &inputs.map(|x| x * 1e80)), Err(NoKernels::TooLarge));
-        assert_eq!(among(&network(activation, 2, 1e160), 3, &[0.1, 0.2, 0.3]), Err(NoKernels::TooLarge));
+        assert_eq!(among(&network(activation, 2, 1.0), 3, &inputs.map(|x| x * 1e80)), Err(LimitKernelError::TooLarge));
+        assert_eq!(among(&network(activation, 2, 1e160), 3, &[0.1, 0.2, 0.3]), Err(LimitKernelError::TooLarge));
         // Nothing is left of squares that vanish, and that is no error.
         assert!(among(&network(activation, 2, 1.0), 3, &[1e-200, 0.0, 0.0, 0.0, 1e-170, 0.0]).is_ok());
     }
@@ -285,19 +285,22 @@ fn what_is_larger_than_any_number_is_refused() {
 fn what_rounding_hides_is_refused() {
     // In a second layer nobody knows how much two nearly parallel inputs of variance 1e12 differ.
     let refused = among(&network(Activation::Gelu, 2, 1e3), 3, &[1e3, 2e3, 3e3, 3e3, 6e3, 9e3 + 1e-9]).unwrap_err();
-    assert_eq!(refused, NoKernels::Unresolved { row: 0, column: 1 });
+    assert_eq!(refused, LimitKernelError::Unresolved { row: 0, column: 1 });
     assert!(refused.to_string().contains("scale the inputs"));
     // In the first it is known, and inputs that differ are no matter at all.
     assert!(among(&network(Activation::Gelu, 1, 1e3), 3, &[1e3, 2e3, 3e3, 3e3, 6e3, 9e3]).is_ok());
     assert!(among(&network(Activation::Gelu, 2, 1e3), 3, &[1e3, 2e3, 3e3, 3e3, 1e3, 9e3]).is_ok());
     // Sines turn with what nobody knows of variances of 1e12, unless there is nothing to know.
     let sine = |inputs: &[f64]| among(&network(Activation::Sin, 2, 1e6), 3, inputs);
-    assert_eq!(sine(&[1e-6, 2e-6, 0.0, 1.000001e-6, 2e-6, 0.0]), Err(NoKernels::Unresolved { row: 0, column: 1 }));
+    assert_eq!(
+        sine(&[1e-6, 2e-6, 0.0, 1.000001e-6, 2e-6, 0.0]),
+        Err(LimitKernelError::Unresolved { row: 0, column: 1 })
+    );
     assert!(sine(&[1e-6, 2e-6, 0.0, 1e-6, 2e-6, 0.0]).is_ok());
     assert!(sine(&[1e-6, 2e-6, 0.0, 3e-6, -1e-6, 2e-6]).is_ok());
     // And an exponential of an exponential is soon larger than any number.
-    assert_eq!(among(&network(Activation::Exp, 3, 2.0), 3, &[1.0, 1.0, 1.0]), Err(NoKernels::TooLarge));
-    assert_eq!(among(&network(Activation::Square, 6, 2.0), 3, &[1.0, 1.0, 1e3]), Err(NoKernels::TooLarge));
+    assert_eq!(among(&network(Activation::Exp, 3, 2.0), 3, &[1.0, 1.0, 1.0]), Err(LimitKernelError::TooLarge));
+    assert_eq!(among(&network(Activation::Square, 6, 2.0), 3, &[1.0, 1.0, 1e3]), Err(LimitKernelError::TooLarge));
     for activation in Activation::ALL {
         let found = among(&network(activation, 1, 1.0), 3, &[0.3, -0.9, 0.2, 0.5, 0.4, -0.3, 0.0, 0.0, 0.0]).unwrap();
         assert!(found.nngp.iter().chain(&found.ntk).all(|value| value.is_finite()), "{activation:?}");

@@ -13,7 +13,7 @@ use kernelscope::cli::{Cli, Command};
 use kernelscope::run::{Block, Ending, Metric, RunState};
 use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, preset, study};
 use kernelscope::storage::write_new;
-use kernelscope::ui::export::offscreen_renderer::Darkroom;
+use kernelscope::ui::export::offscreen_renderer::OffscreenRenderer;
 use kernelscope::ui::export::{ViewExport, What, raster, svg};
 use kernelscope::ui::views::View;
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
@@ -54,7 +54,7 @@ fn read(text: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
 
 #[test]
 fn what_egui_paints_is_what_stands_in_the_file() {
-    let mut darkroom = Darkroom::new(2.0);
+    let mut darkroom = OffscreenRenderer::new(2.0);
     let points: Vec<Pos2> = (0..500).map(|at| pos2(10.0 + at as f32 / 5.0, 40.0 + (at % 7) as f32)).collect();
     let square = egui::Rect::from_min_size(pos2(10.0, 10.0), vec2(20.0, 20.0));
     let mut texture = None;

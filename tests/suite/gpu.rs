@@ -12,7 +12,7 @@ use kernelscope::lab::{Control, live};
 use kernelscope::model::{Chosen, adapters, gpu};
 use kernelscope::run::{BlockMetrics, Ending, Event, Row, Sink};
 use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
-use kernelscope::train::{Learner, Terms};
+use kernelscope::train::{Learner, StepOptions};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::{Missing, ending, read_all, skipped, start, tiny};
@@ -63,7 +63,7 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
         let kernels = gap(&a, &b);
         let before = weights(&here.learner);
         let [a, b] = [&mut there, &mut here].map(|set| {
-            set.learner.step(&set.pixels, &set.labels, &Terms::at(0.1), false);
+            set.learner.step(&set.pixels, &set.labels, &StepOptions::at(0.1), false);
             weights(&set.learner).iter().zip(&before).map(|(now, then)| now - then).collect::<Vec<f64>>()
         });
         let steps = gap(&a, &b);
@@ -98,7 +98,7 @@ fn a_copy_takes_the_same_steps() {
         spec.training.weight_decay = 0.01;
         let Set { mut learner, pixels, labels, .. } = set(&spec, &Device::flex());
         let step =
-            |learner: &mut Learner| (0..3).map(|_| learner.step(&pixels, &labels, &Terms::at(0.01), true)).last();
+            |learner: &mut Learner| (0..3).map(|_| learner.step(&pixels, &labels, &StepOptions::at(0.01), true)).last();
         step(&mut learner);
         let mut copy = learner.copy_to(&Device::flex());
         assert_eq!(step(&mut learner), step(&mut copy), "{change}");

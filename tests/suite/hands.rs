@@ -9,7 +9,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::chart::palette;
 use kernelscope::run::RunState;
 use kernelscope::spec::{Effect, PRESETS, Spec, preset};
-use kernelscope::storage::KeptFile;
+use kernelscope::storage::WindowStateFile;
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::app::persisted_state::PersistedState;
@@ -209,7 +209,7 @@ fn with_place(harness: &mut Ui, view: View, what: &str) {
 #[test]
 fn what_was_chosen_is_there_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
-    let file = KeptFile::in_folder(&folder.path().join("not/yet"));
+    let file = WindowStateFile::in_folder(&folder.path().join("not/yet"));
     assert!(find(&file).first && find(&file).message.is_none());
     // The first run begins with the window; one that may have ended the last window does not.
     let mut large = Spec::default();
@@ -256,7 +256,7 @@ fn what_was_chosen_is_there_at_the_next_start() {
 #[test]
 fn a_broken_file_costs_one_message_and_what_is_whole_is_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let file = KeptFile::in_folder(folder.path());
+    let file = WindowStateFile::in_folder(folder.path());
     let path = folder.path().join("window.toml");
     let whole = window(tiny()).state().saved(&egui::Context::default());
     let text = PersistedState { scale: Some(1.25), ..whole.clone() }.write();

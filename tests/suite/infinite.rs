@@ -4,8 +4,8 @@ use kernelscope::data::{Batch, prepare};
 use kernelscope::math::Gram;
 use kernelscope::run::{Block, Event, Predictor, Row, Snapshot};
 use kernelscope::spec::{Activation, DataShape, INFINITE, Loss, Optimiser, Parametrisation, Spec};
-use kernelscope::theory::{Descent, Infinite, Length, Lesson};
-use kernelscope::train::{Field, Terms};
+use kernelscope::theory::{Infinite, KernelGradientDescent, Length, TrainingProblem};
+use kernelscope::train::{InfiniteWidthModel, StepOptions};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::{read_all, read_until, start, tiny};
@@ -70,7 +70,7 @@ fn full_batches_follow_the_closed_form() {
     for momentum in [0.0, 0.8] {
         spec.training.momentum = momentum;
         let data = prepare(&spec).unwrap();
-        let mut field = Field::new(&spec, &data).unwrap();
+        let mut field = InfiniteWidthModel::new(&spec, &data).unwrap();
         field.draw(3, &|| false).unwrap();
         let before = [field.test(0), field.probes()];
         field.prepare(&[1], &|| false).unwrap();
@@ -82,7 +82,7 @@ fn full_batches_follow_the_closed_form() {
         // What it says of the training images is not asked for elsewhere: its slopes tell.
         let (n, classes) = (all.len(), 10);
         let target = |at: usize| f64::from(u8::from(batch.labels[at / classes] == at % classes));
-        let (_, slopes) = field.slopes(&batch, &Terms::at(1.0));
+        let (_, slopes) = field.slopes(&batch, &StepOptions::at(1.0));
         let start: Vec<f64> = slopes.iter().enumerate().map(|(at, s)| s * (n * classes) as f64 + target(at)).collect();
         let targets: Vec<f64> = (0..n * classes).map(target).collect();
 
@@ -90,12 +90,12 @@ fn full_batches_follow_the_closed_form() {
         let wide = |pixels: &[f32]| limit.points(&pixels.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
         let points = wide(&batch.pixels);
         let gram = Gram::symmetrised(n, limit.own(&points, &|| false).unwrap().ntk).unwrap().0;
-        let descent = Descent::of(&gram).unwrap();
+        let descent = KernelGradientDescent::of(&gram).unwrap();
         let rate = 0.3 * descent.largest_rate(classes, momentum);
         for _ in 0..40 {
-            field.step(&batch, &Terms::at(rate));
+            field.step(&batch, &StepOptions::at(rate));
         }
-        let lesson = Lesson { start: &start, targets: &targets };
+        let lesson = TrainingProblem { start: &start, targets: &targets };
         let length = Length::Steps { rate, momentum, count: 40 };
         for (before, (pixels, found)) in before
             .iter()
@@ -120,7 +120,7 @@ fn the_start_is_drawn_from_the_gaussian_process() {
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
     let expected = limit.own(&limit.points(&inputs), &|| false).unwrap().nngp;
-    let mut field = Field::new(&spec, &data).unwrap();
+    let mut field = InfiniteWidthModel::new(&spec, &data).unwrap();
     let (mut sum, draws) = (vec![0.0; n * n], 300);
     for seed in 0..draws {
         field.draw(seed, &|| false).unwrap();

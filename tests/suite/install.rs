@@ -71,14 +71,14 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
     let place = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
     for start in ["first", "second", "third"] {
-        let (log, path) = log_file::Journal::open(place.path()).unwrap();
+        let (log, path) = log_file::LogFile::open(place.path()).unwrap();
         assert_eq!(path, place.path().join(log_file::LOG));
         log.note(Level::Info, "kernelscope", start);
         assert!(read(log_file::LOG).ends_with(&format!("INFO  kernelscope: {start}\n")), "in the file at once");
     }
     assert!(read(log_file::PREVIOUS).contains("second") && !read(log_file::PREVIOUS).contains("first"));
 
-    let (log, path) = log_file::Journal::open(place.path()).unwrap();
+    let (log, path) = log_file::LogFile::open(place.path()).unwrap();
     let line = "x".repeat(1 << 20);
     for number in 0..6 {
         log.note(Level::Warn, "driver", &format!("{number} {line}"));
@@ -94,7 +94,7 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
 fn part_of_the_crash() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let folder = Path::new(&folder);
-    let (log, path) = log_file::Journal::open(folder).unwrap();
+    let (log, path) = log_file::LogFile::open(folder).unwrap();
     let log = Arc::new(log);
     assert!(log.install());
     log::info!(target: "kernelscope", "about to break");
@@ -115,7 +115,7 @@ fn part_of_the_crash() {
     assert!(
         matches!(events.last(), Some(Event::Ended(Ending::Failed { message, .. })) if message.contains("stumbles"))
     );
-    assert_eq!(crash_report::untold(folder), None);
+    assert_eq!(crash_report::unseen_report(folder), None);
     falls_in_part_of_the_crash();
 }
 
@@ -136,7 +136,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
     assert!(!done.status.success());
     let said = text(&done.stderr);
     let sentence = said.lines().find(|line| line.starts_with("Kernelscope broke at ")).expect(&said);
-    let path = crash_report::untold(folder).expect("nobody has been told");
+    let path = crash_report::unseen_report(folder).expect("nobody has been told");
     assert!(sentence.ends_with(&format!("the window falls; the report is in {}", path.display())), "{sentence}");
 
     let report = std::fs::read_to_string(&path).unwrap();
@@ -156,7 +156,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
     }
     assert!(!report.contains("too small to tell") && !report.contains("of no interest"));
     assert!(std::fs::read_to_string(log).unwrap().contains("a worker stumbles"));
-    assert_eq!(crash_report::untold(folder), None, "told once");
+    assert_eq!(crash_report::unseen_report(folder), None, "told once");
     let reports = std::fs::read_dir(folder).unwrap().flatten();
     let reports = reports.filter(|entry| entry.file_name().to_string_lossy().starts_with("crash-")).count();
     assert_eq!(reports, 5, "old ones go");

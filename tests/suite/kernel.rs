@@ -8,7 +8,7 @@ use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, Init, Loss, NetworkSpec, Parametrisation, Spec};
-use kernelscope::train::{Learner, Terms, score};
+use kernelscope::train::{Learner, StepOptions, score};
 use rand::RngExt as _;
 
 /// Largest relative Frobenius difference allowed between two implementations in f32 products.
@@ -301,7 +301,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
         let full = learner.kernel(&images, true, &never).unwrap().full.unwrap();
         let before = learner.outputs(&images, &never).unwrap();
         let evaluated = score(&before, &labels, &[], loss).loss;
-        let stepped = learner.step(&pixels, &labels, &Terms::at(rate), false).loss;
+        let stepped = learner.step(&pixels, &labels, &StepOptions::at(rate), false).loss;
         assert!((evaluated / stepped - 1.0).abs() < 1e-5, "{loss:?}: {evaluated} and {stepped}");
         let after = learner.outputs(&images, &never).unwrap();
         let residual = |j: usize, d: usize| {

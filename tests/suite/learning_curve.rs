@@ -2,7 +2,7 @@
 //! exponents of power laws.
 
 use faer::Mat;
-use kernelscope::analysis::{ErrorKind, Learnt};
+use kernelscope::analysis::{ErrorKind, LearningCurves};
 use kernelscope::math::Gram;
 use kernelscope::math::learning_curve::Eigenproblem;
 use kernelscope::math::regression::Regression;
@@ -220,7 +220,7 @@ fn what_a_study_says_of_the_kernel_of_few_samples_is_what_was_measured() {
             let all: Vec<Point> = network.into_iter().chain([kernel]).collect();
             (all.into(), Vec::new().into())
         };
-        Learnt::of(SAMPLES, &runs, points).sentence(ErrorKind::Square, (128.0, 512.0))
+        LearningCurves::of(SAMPLES, &runs, points).sentence(ErrorKind::Square, (128.0, 512.0))
     };
     for (kernel, words) in [
         ([0.25, 0.3], "errs 0.275, the network 0.156: it has not caught up."),

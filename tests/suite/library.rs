@@ -8,7 +8,7 @@ use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{Cost, DataShape, NetworkSpec, PRESETS, Parametrisation, STUDIES, Spec};
-use kernelscope::train::{Learner, LearnerState, Terms};
+use kernelscope::train::{Learner, LearnerState, StepOptions};
 
 use super::fitting;
 use super::fork::{go_on, kept};
@@ -81,7 +81,7 @@ fn each_learns_and_its_kernel_is_the_oracles() {
             let mut learner = Learner::new(&spec, image, classes, &Device::flex());
             let before = learner.plain().named();
             for _ in 0..2 {
-                let outcome = learner.step(&batch, &[0, 1, 2, 3, 0, 1], &Terms::at(1e-3), true);
+                let outcome = learner.step(&batch, &[0, 1, 2, 3, 0, 1], &StepOptions::at(1e-3), true);
                 let norm = outcome.grad_norm.expect("it was asked for");
                 assert!(outcome.loss.is_finite() && norm.is_finite() && norm > 0.0, "{what}: {outcome:?}");
             }
@@ -143,7 +143,7 @@ fn learners_go_on_with_statistics_and_chance() {
         let spec = other_in_training(text);
         let batch = |seed: u64| noise(8, 16, seed).into_data().iter::<f32>().collect::<Vec<f32>>();
         let step = |learner: &mut Learner, seed: u64| {
-            learner.step(&batch(seed), &[0, 1, 2, 3, 0, 1, 2, 3], &Terms::at(0.05), false).loss
+            learner.step(&batch(seed), &[0, 1, 2, 3, 0, 1, 2, 3], &StepOptions::at(0.05), false).loss
         };
         let fresh = || Learner::new(&spec, image, 4, &Device::flex());
         let (mut one, mut twin) = (fresh(), fresh());
@@ -184,7 +184,7 @@ fn running_statistics_are_those_of_the_batches() {
         named.values.into_iter().map(f64::from).collect()
     };
     let (weight, bias) = (of(&learner, "in.weight"), of(&learner, "in.bias"));
-    learner.step(&pixels, &[0, 1, 2, 3, 0, 1, 2, 3], &Terms::at(0.0), false);
+    learner.step(&pixels, &[0, 1, 2, 3, 0, 1, 2, 3], &StepOptions::at(0.0), false);
     let (mean, variance) = (of(&learner, "bn.running_mean"), of(&learner, "bn.running_var"));
     let row = |unit: usize, image: &[f32]| -> f64 {
         let dot = weight[16 * unit..][..16].iter().zip(image).map(|(w, x)| w * f64::from(*x)).sum::<f64>();

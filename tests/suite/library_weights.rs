@@ -7,7 +7,7 @@ use kernelscope::math::rng;
 use kernelscope::model::Network;
 use kernelscope::run::NamedTensor;
 use kernelscope::spec::text::NETWORKS;
-use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Said};
+use kernelscope::spec::{Activation, KnownSettings, NetworkSpec, Parametrisation};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::fitting;
@@ -71,9 +71,10 @@ fn what_a_run_writes_is_the_network_whatever_its_text() {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
             let spec = NetworkSpec { parametrisation, sigma_b: 0.3, ..spec.clone() };
             let drawn = network(&spec);
-            let pairs = Said { image: Some(IMAGE), ..Said::of(&spec) }.pairs();
+            let pairs = KnownSettings { image: Some(IMAGE), ..KnownSettings::of(&spec) }.pairs();
             let bytes = file(&drawn.named(), &[], Some(pairs.clone().into_iter().collect()));
-            let said = Said::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).unwrap();
+            let said =
+                KnownSettings::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))).unwrap();
             let (found, assumed) = said.network().unwrap();
             assert!(assumed.is_empty(), "{}: {assumed:?}", spec.program);
             let loaded = Network::load(&found, &[bytes], IMAGE, &Device::flex());
@@ -97,7 +98,7 @@ fn the_state_of_a_resnet_of_torchvision_needs_no_metadata() {
     for norm in ["batch", "group"] {
         let spec = NetworkSpec { width: 4, ..small("resnet18") }.with("norm", norm);
         let named = network(&spec).named();
-        bench.file("w.safetensors", &file(&named, &[], Some(Said::of(&spec).pairs().into_iter().collect())));
+        bench.file("w.safetensors", &file(&named, &[], Some(KnownSettings::of(&spec).pairs().into_iter().collect())));
         let whole = bench.kernels(line);
         let mut foreign = named.clone();
         foreign.iter_mut().for_each(|tensor| tensor.name.insert_str(0, "module."));

@@ -28,7 +28,7 @@ fn features_are_what_the_last_layer_sees() {
         let spec = NetworkSpec { width: 8, ..sized(kind, &settings) };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let images = rows(noise(6, 128, 3), 128);
-        let (seen_logits, features) = network.forward_seen(images.clone());
+        let (seen_logits, features) = network.forward_with_features(images.clone());
         let [_, width] = features.dims();
         let named = network.named();
         let tensor = |end: &str| &named.iter().find(|tensor| tensor.name == format!("{last}.{end}")).unwrap().values;

@@ -9,7 +9,7 @@ use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Request, jacobian};
 use kernelscope::run::{Accuracy, Event, Predictor, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
-use kernelscope::train::{Learner, Terms, score};
+use kernelscope::train::{Learner, StepOptions, score};
 
 use super::kernel::{noise, zoo};
 use super::run::rows as run_rows;
@@ -47,7 +47,7 @@ fn the_change_of_outputs_is_the_jacobian_times_the_change_of_weights() {
     for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
         for ((name, network), (_, other)) in zoo(parametrisation, 7).into_iter().zip(zoo(parametrisation, 8)) {
             let images = noise(3, 128, 5);
-            let moved = other.moved_from(&network);
+            let moved = other.displacement_from(&network);
             let (start, change) = outputs_and_change(&network, images.clone(), &moved.iter().cloned().collect());
             assert_eq!(values(start), values(network.forward(images.clone())), "{name}");
             let (found, expected) = (values(change), by_autodiff(&network, &images, &moved));
@@ -74,7 +74,7 @@ fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_
         let mut learner = Learner::new(&spec, [1, 8, 8], classes, &Device::flex());
         // Away from initialisation, where f is 0 or small: some steps first.
         let (scale, rate) = (alpha.unwrap_or(1.0), 0.02 / alpha.unwrap_or(1.0f64).powi(2));
-        (0..3).for_each(|_| _ = learner.step(&pixels, &labels, &Terms::at(rate), false));
+        (0..3).for_each(|_| _ = learner.step(&pixels, &labels, &StepOptions::at(rate), false));
         let full = learner.kernel(&images, true, &|| false).unwrap().full.unwrap();
         let mut linearised = learner.linearised();
         let size = n * classes;
@@ -95,14 +95,14 @@ fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_
             let pushes: Vec<f64> = (0..size).map(push).collect();
             // With F = α (f − f₀) the kernel of F is α² Θ.
             f.iter_mut().zip(pushes).for_each(|(f, push)| *f -= rate * scale * scale * push / size as f64);
-            linearised.step(&images, &labels, None, &Terms::at(rate));
+            linearised.step(&images, &labels, None, &StepOptions::at(rate));
         }
         let found = values(linearised.apply(&images));
         let moved = f.iter().zip(&start).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
         let gap = f.iter().zip(&found).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / moved;
         assert!(moved > 0.05 && gap < 1e-4, "{kind:?}, α {alpha:?}: {gap:e} of a way of {moved:e}");
         // The network itself has gone elsewhere, or this test would see nothing.
-        (0..steps).for_each(|_| _ = learner.step(&pixels, &labels, &Terms::at(rate), false));
+        (0..steps).for_each(|_| _ = learner.step(&pixels, &labels, &StepOptions::at(rate), false));
         let real = learner.outputs(&images, &|| false).unwrap();
         let apart = real.iter().zip(&f).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum::<f64>().sqrt() / moved;
         assert!(apart > 10.0 * gap, "{kind:?}: {apart:e}");
@@ -127,14 +127,14 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
             let rate = if optimiser == Optimiser::Adam { 0.01 / alpha } else { 0.05 / (alpha * alpha) };
             let mut other = None;
             for step in 0..10 {
-                learner.step(&pixels, &labels, &Terms::at(rate), false);
-                linearised.step(&images, &labels, None, &Terms::at(rate));
+                learner.step(&pixels, &labels, &StepOptions::at(rate), false);
+                linearised.step(&images, &labels, None, &StepOptions::at(rate));
                 if step == 4 {
                     let mut fresh = Learner::new(&spec, [1, 3, 4], 5, &Device::flex()).linearised();
                     fresh.restore(&linearised.state());
                     other = Some(fresh);
                 } else if let Some(other) = &mut other {
-                    other.step(&images, &labels, None, &Terms::at(rate));
+                    other.step(&images, &labels, None, &StepOptions::at(rate));
                 }
             }
             let kept = other.map(|other| values(other.apply(&images)));
@@ -205,7 +205,7 @@ fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switc
         let range = kernelscope::data::batch_range(done, spec.training.batch, task.train_len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         task.batch(&order[range], &mut pixels, &mut labels);
-        learner.step(&pixels, &labels, &Terms::at(spec.training.rate), false);
+        learner.step(&pixels, &labels, &StepOptions::at(spec.training.rate), false);
     }
     assert_eq!(learner.network().named(), weights.unwrap().tensors);
     let task = data.stream.task(2);

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::ntk::{Apart, Preconditioner, Reduction, Request, jacobian, layerwise};
 use kernelscope::run::Block;
 use kernelscope::spec::{Activation, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
-use kernelscope::train::{Learner, Terms};
+use kernelscope::train::{Learner, StepOptions};
 
 use super::kernel::{noise, zoo};
 use super::run::rows;
@@ -75,7 +75,7 @@ fn gradient(learner: &Learner, images: &Tensor<2>, labels: &[usize]) -> HashMap<
     let y: Vec<f32> = labels.iter().flat_map(|&label| (0..5).map(move |c| f32::from(c == label))).collect();
     let y = Tensor::<2>::from_data(TensorData::new(y, [labels.len(), 5]), &images.device()).autodiff();
     let loss = (network.forward(images.clone()) - y).powi_scalar(2).mean() * 0.5;
-    let gradients = network.moving_gradients(&mut loss.backward(), &[]);
+    let gradients = network.trained_gradients(&mut loss.backward(), &[]);
     let doubles = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().map(f64::from).collect();
     network.gradients(&gradients).into_iter().map(|(name, tensor)| (name, doubles(tensor))).collect()
 }
@@ -99,7 +99,7 @@ fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
             let moment = moments.entry(name).or_insert_with(|| vec![0.0; gradient.len()]);
             moment.iter_mut().zip(gradient).for_each(|(v, g)| *v = 0.999 * *v + 0.001 * g * g);
         }
-        learner.step(&pixels, &labels, &Terms::at(1e-3), false);
+        learner.step(&pixels, &labels, &StepOptions::at(1e-3), false);
         let found = learner.optimiser_kernel(&images, &kernel(&learner), &[], &never).unwrap().unwrap();
         let diagonal = moments.iter().map(|(name, v)| {
             let seen = 1.0 - 0.999f64.powi(step);
@@ -130,8 +130,8 @@ fn the_weights_of_the_kernel_are_those_of_the_step() {
     let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
     let mut learner = learner(Optimiser::Adam, 0.0);
     let (base, gradient) = (learner.plain(), gradient(&learner, &images, &labels));
-    learner.step(&pixels, &labels, &Terms::at(rate), false);
-    for (name, moved) in learner.plain().moved_from(&base) {
+    learner.step(&pixels, &labels, &StepOptions::at(rate), false);
+    for (name, moved) in learner.plain().displacement_from(&base) {
         let found: Vec<f64> = moved.into_data().iter::<f32>().map(f64::from).collect();
         for (found, g) in found.iter().zip(&gradient[&name]) {
             // 32-bit weights of size 1 move in pieces of 6e-8.

@@ -125,7 +125,7 @@ fn settings_that_nothing_tells_are_assumed_aloud() {
     let found = bench.kernels(&format!("{LINE} --set k=7"));
     assert_close("k = 7", &found["trace"].1, &expected, &expected);
     let (loaded, _) = Network::load(&own(text, 16), &[file(&network)], [2, 4, 6], &Device::flex()).unwrap();
-    let names = |said: kernelscope::spec::Said| said.settings.into_keys().collect::<Vec<_>>();
+    let names = |said: kernelscope::spec::KnownSettings| said.settings.into_keys().collect::<Vec<_>>();
     assert_eq!(names(loaded.assumed()), ["k"]);
     assert_eq!(names(loaded.told()), ["width"]);
 }

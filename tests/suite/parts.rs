@@ -12,7 +12,7 @@ use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, FullKernel, Kernel, Measured, Reduction, Request, jacobian, layerwise};
 use kernelscope::run::{Block, Event, Logits, Row, Snapshot};
 use kernelscope::spec::{Loss, NetworkSpec, Parametrisation, Spec};
-use kernelscope::train::{Learner, Terms};
+use kernelscope::train::{Learner, StepOptions};
 use proptest::prelude::*;
 
 use super::{read_all, start, tiny};
@@ -202,7 +202,7 @@ fn two_is_where_full_batch_descent_begins_to_rise() {
         let mut learner = Learner::new(&spec, [1, 3, 4], 5, &Device::flex());
         let full = learner.kernel(&images, true, &|| false).unwrap().full.unwrap();
         let rate = sharpness / full.sharpness(0..6).unwrap();
-        (0..30).map(|_| learner.step(&pixels, &labels, &Terms::at(rate), false).loss).collect::<Vec<f64>>()
+        (0..30).map(|_| learner.step(&pixels, &labels, &StepOptions::at(rate), false).loss).collect::<Vec<f64>>()
     };
     let below = after(1.9);
     assert!(below.windows(2).all(|pair| pair[1] < pair[0]), "below 2 each step lowers the loss: {below:?}");

@@ -10,7 +10,7 @@ use egui::{Order, Pos2, Rect, Theme, Vec2, pos2, vec2};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotOptions, try_image_snapshot_options};
 use image::RgbaImage;
-use kernelscope::analysis::Learnt;
+use kernelscope::analysis::LearningCurves;
 use kernelscope::analysis::comparison::{Comparison, Findings};
 use kernelscope::lab::{Control, live};
 use kernelscope::run::{Event, Point, RunState, Sink};
@@ -497,9 +497,12 @@ fn points(run: &StudyRun) -> Arc<[Point]> {
 fn pictures_of_the_page_of_learners() {
     let learnt = |spec: &Spec| {
         let runs = spec.runs().expect("a ready-made study");
-        let learnt = Learnt::of("data.samples", &runs, |place| (points(&runs[place]), Arc::default()));
+        let learnt = LearningCurves::of("data.samples", &runs, |place| (points(&runs[place]), Arc::default()));
         let told = RunSummary { diverged: false, headline: "test error 0.31".to_owned() };
-        vec![Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() }, Report::Learnt(Arc::new(learnt))]
+        vec![
+            Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() },
+            Report::LearningCurves(Arc::new(learnt)),
+        ]
     };
     let mut app = page(learnt);
     app.study_mut().choose("he3", &two_tasks(16, 1));

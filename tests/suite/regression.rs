@@ -3,10 +3,10 @@
 use faer::linalg::solvers::Solve as _;
 use faer::{Mat, MatRef};
 use kernelscope::math::Gram;
-use kernelscope::math::decomposed::{Decomposed, Rounding};
+use kernelscope::math::decomposed::{EigenDecomposition, Rounding};
 use kernelscope::math::regression::{Regression, RegressionError};
 use kernelscope::math::spectrum::eigenpairs;
-use kernelscope::theory::{Descent, Length, Lesson};
+use kernelscope::theory::{KernelGradientDescent, Length, TrainingProblem};
 use proptest::prelude::*;
 
 fn gram(n: usize, values: &[f64]) -> Gram {
@@ -181,14 +181,14 @@ proptest! {
         let ridge = 1e-8 * kernel.trace();
         let near = Regression::solve(&kernel, targets, None, ridge).unwrap().predict(&rectangle, None).unwrap();
         prop_assert!(far(&near, &expected) < 1e-3);
-        let descent = Descent::of(&kernel).unwrap();
-        let lesson = Lesson { start: &vec![0.0; 2 * n], targets };
+        let descent = KernelGradientDescent::of(&kernel).unwrap();
+        let lesson = TrainingProblem { start: &vec![0.0; 2 * n], targets };
         let end = descent.test(lesson, &rectangle, &[0.0; 8], &[Length::Flow(1e12 / size)]);
         prop_assert!(far(&end, &expected) < 1e-9 && descent.rank == rank && descent.condition() >= 1.0);
         // The same kernel as f32 products leave it.
         let single = |values: &[f64]| values.iter().map(|&value| f64::from((value / size) as f32)).collect::<Vec<_>>();
         let rounded = gram(n, &single(kernel.values()));
-        let decomposed = Decomposed::of(&rounded, Rounding::Single).unwrap();
+        let decomposed = EigenDecomposition::of(&rounded, Rounding::Single).unwrap();
         let fit = Regression::of(&decomposed, &rounded, targets, None, 0.0).unwrap();
         prop_assert!(far(&fit.predict(&single(&rectangle), None).unwrap(), &expected) < 1e-2, "{fit:?}");
         prop_assert_eq!(fit.rank, rank);
@@ -215,8 +215,8 @@ fn the_number_of_threads_does_not_matter() {
             let (values, vectors) = eigenpairs(&kernel).unwrap();
             all.extend(values);
             all.extend(vectors.col_iter().flat_map(|column| column.iter().copied()));
-            let descent = Descent::of(&kernel).unwrap();
-            let lesson = Lesson { start: &vec![0.0; n], targets: &targets };
+            let descent = KernelGradientDescent::of(&kernel).unwrap();
+            let lesson = TrainingProblem { start: &vec![0.0; n], targets: &targets };
             all.extend(descent.test(lesson, kernel.values(), &vec![0.0; n], &[Length::Flow(3.0)]));
             all.extend(kernelscope::math::modes::Modes::of(&kernel).unwrap().energies(&targets, 1));
             let mut system = product.clone();

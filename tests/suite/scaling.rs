@@ -14,7 +14,7 @@ use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
 use kernelscope::run::{Ending, Event, Point, Reduced};
-use kernelscope::spec::{Learner, Lesson, Protocol, Ridge, Source, Spec, StudySpec, Target, study};
+use kernelscope::spec::{Learner, LearningExperiment, Protocol, Ridge, Source, Spec, StudySpec, Target, study};
 use kernelscope::storage::StudyFolder;
 use kernelscope::train::{self, score};
 
@@ -54,7 +54,7 @@ impl Shelf for Memory {
 }
 
 fn all_points(spec: &Spec, learners: &[Learner], protocol: Protocol) -> Vec<Point> {
-    let lesson = Lesson { learners: learners.to_vec(), protocol };
+    let lesson = LearningExperiment { learners: learners.to_vec(), protocol };
     let mut points = Vec::new();
     let mut report = |progress: Progress| {
         if let Progress::Point(point) = progress {
@@ -245,7 +245,7 @@ fn learners_are_gone_on_with_and_a_cancelled_one_leaves_what_is_known() {
     assert_eq!(of(Learner::KernelEpochs, Some(0.0)).mse, of(Learner::KernelStart, None).mse);
     assert_eq!(of(Learner::KernelEpochs, Some(0.0)).drift, Some(0.0));
 
-    let lesson = Lesson { learners: learners.to_vec(), protocol };
+    let lesson = LearningExperiment { learners: learners.to_vec(), protocol };
     let (mut known, mut rounds, mut predictions) = (Vec::<Point>::new(), 0, 0);
     loop {
         let before = known.clone();
@@ -277,7 +277,7 @@ fn learners_are_gone_on_with_and_a_cancelled_one_leaves_what_is_known() {
 #[test]
 fn blocks_on_the_shelf_are_used() {
     let spec = small();
-    let lesson = Lesson {
+    let lesson = LearningExperiment {
         learners: vec![Learner::KernelStart],
         protocol: Protocol { ridge: Ridge::None, ..Protocol::default() },
     };

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use kernelscope::math::Gram;
 use kernelscope::spec::{Activation, INFINITE, Init, NetworkSpec, Parametrisation};
 use kernelscope::storage::{Arrays, Floats};
-use kernelscope::theory::{Descent, Infinite, Kernels, Length, Lesson, NoLimit, Recursion, Why, cross_entropy_flow};
+use kernelscope::theory::{
+    Infinite, KernelGradientDescent, KernelSgd, Kernels, Length, NoLimit, TrainingProblem, Why, cross_entropy_flow,
+};
 
 use super::cli::{kernelscope, text};
 
@@ -177,9 +179,9 @@ fn equal_and_nearly_equal_inputs_are_numbers() {
             let n = 6;
             assert_eq!((found.ntk[3], found.ntk[3 * n + 3]), (found.ntk[0], found.ntk[0]), "the same input twice");
             let gram = Gram::symmetrised(n, found.ntk).unwrap().0;
-            let descent = Descent::of(&gram).unwrap();
+            let descent = KernelGradientDescent::of(&gram).unwrap();
             let targets: Vec<f64> = (0..n).map(|at| at as f64).collect();
-            let lesson = Lesson { start: &[0.0; 6], targets: &targets };
+            let lesson = TrainingProblem { start: &[0.0; 6], targets: &targets };
             let told = descent.train(lesson, &[Length::Flow(10.0), Length::Flow(1e9)]);
             assert!(told.iter().all(|value| value.is_finite()), "{told:?}, jitter {}", descent.jitter);
             assert!(descent.condition() > 1e12, "of two equal rows: {}", descent.condition());
@@ -199,18 +201,18 @@ fn toy(n: usize) -> (Gram, Vec<f64>, Vec<f64>, Vec<f64>) {
 fn steps_of_descent_are_those_of_the_recursion() {
     let n = 7;
     let (gram, kernel, start, targets) = toy(n);
-    let descent = Descent::of(&gram).unwrap();
+    let descent = KernelGradientDescent::of(&gram).unwrap();
     for momentum in [0.0, 0.9] {
         // Half of the largest rate, and a little more than it.
         for share in [0.5, 1.02] {
             let rate = share * descent.largest_rate(2, momentum);
-            let mut recursion = Recursion::new(start.clone(), 2);
+            let mut recursion = KernelSgd::new(start.clone(), 2);
             for _ in 0..60 {
                 let slopes: Vec<f64> =
                     recursion.outputs().iter().zip(&targets).map(|(f, y)| (f - y) / (2 * n) as f64).collect();
                 recursion.step(&kernel, &slopes, rate, momentum);
             }
-            let lesson = Lesson { start: &start, targets: &targets };
+            let lesson = TrainingProblem { start: &start, targets: &targets };
             let length = Length::Steps { rate, momentum, count: 60 };
             let told = descent.train(lesson, &[length]);
             let apart = told.iter().zip(recursion.outputs()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -242,12 +244,13 @@ fn cross_entropy_flow_is_the_limit_of_small_steps() {
     let (gram, kernel, start, targets) = toy(n);
     let one_hot: Vec<f64> = targets.chunks_exact(2).flat_map(|_| [1.0, 0.0]).collect();
     let flow =
-        cross_entropy_flow(&gram, Lesson { start: &start, targets: &one_hot }, &[0.0, 3.0, 6.0], &|| false).unwrap();
+        cross_entropy_flow(&gram, TrainingProblem { start: &start, targets: &one_hot }, &[0.0, 3.0, 6.0], &|| false)
+            .unwrap();
     let told = flow.outputs(&kernel, &start);
     assert_eq!(told[..2 * n], start[..]);
     // Steps of one size and of half of it, and what they tend to.
     let small = |count: u32| {
-        let mut recursion = Recursion::new(start.clone(), 2);
+        let mut recursion = KernelSgd::new(start.clone(), 2);
         for _ in 0..count {
             let slopes: Vec<f64> = recursion
                 .outputs()

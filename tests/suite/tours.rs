@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use kernelscope::analysis::{RUN_FIGURES, SWITCH_FIGURES, Sight};
+use kernelscope::analysis::{Milestone, RUN_FIGURES, SWITCH_FIGURES};
 use kernelscope::run::{Event, History, RunState};
 use kernelscope::spec::text::builtin;
-use kernelscope::spec::{Awaited, Learner, MOST_WORDS, TOUR_FILES, Tour, tours};
+use kernelscope::spec::{LESSON_FILES, Learner, Lesson, LessonCondition, MOST_WORDS, tours};
 use kernelscope::ui::App;
 use kernelscope::ui::lessons::Seen;
 use kernelscope::ui::study::PanelKind;
@@ -26,14 +26,14 @@ fn each_file_is_listed_and_asks_for_what_there_is() {
         .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
-    let mut listed: Vec<&str> = TOUR_FILES.iter().map(|(name, _)| *name).collect();
+    let mut listed: Vec<&str> = LESSON_FILES.iter().map(|(name, _)| *name).collect();
     names.sort();
     listed.sort_unstable();
     assert_eq!(names, listed, "each file has its line in the list, and each line its file");
 
     let panels = ["Test error", "Local slope", "Cumulative power"];
-    for (name, text) in TOUR_FILES {
-        let tour = Tour::read(name, text).unwrap_or_else(|err| panic!("{name}: {err}"));
+    for (name, text) in LESSON_FILES {
+        let tour = Lesson::read(name, text).unwrap_or_else(|err| panic!("{name}: {err}"));
         for step in &tour.steps {
             let view = match tour.study {
                 None => View::titled(&step.view).is_some(),
@@ -55,7 +55,7 @@ fn each_file_is_listed_and_asks_for_what_there_is() {
             "{name} says what can fail"
         );
     }
-    assert_eq!(tours().len(), TOUR_FILES.len());
+    assert_eq!(tours().len(), LESSON_FILES.len());
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_a_lesson_cannot_mean_is_refused_in_one_sentence() {
         (file("preset = 'ntk'", "text = 'x'\nwho = 'I'"), "unknown field"),
     ];
     for (text, words) in cases {
-        let refusal = Tour::read("trial", &text).expect_err(&text).to_string();
+        let refusal = Lesson::read("trial", &text).expect_err(&text).to_string();
         assert!(refusal.contains(words), "{refusal}");
         assert!(!refusal.contains('\n'), "{refusal}");
     }
@@ -96,13 +96,13 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
     let mut history = History::default();
     let mut seen = Vec::new();
     let awaited = [
-        Awaited::Start,
-        Awaited::Epoch(3.0),
-        Awaited::Switch(1),
-        Awaited::Spike(1),
-        Awaited::Dip(1),
-        Awaited::Finished,
-        Awaited::Switch(2),
+        LessonCondition::Start,
+        LessonCondition::Epoch(3.0),
+        LessonCondition::Switch(1),
+        LessonCondition::Spike(1),
+        LessonCondition::Dip(1),
+        LessonCondition::Finished,
+        LessonCondition::Switch(2),
     ];
     for event in read_all(&start(spec)) {
         history.push(event);
@@ -110,32 +110,34 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
         seen.push((now, history.tasks().len(), awaited.map(|awaited| history.sight(awaited))));
     }
     for (now, tasks, [first, third, switch, spike, dip, finished, second]) in &seen[..seen.len() - 1] {
-        let come = |sight: &Sight| *sight == Sight::Come;
+        let come = |sight: &Milestone| *sight == Milestone::Come;
         assert_eq!(come(first), now.is_some());
         assert_eq!(come(third), now.is_some_and(|now| now >= 3.0));
         assert_eq!(come(switch), *tasks == 2 && now.is_some());
-        assert_eq!(*spike == Sight::NotYet, now.is_none_or(|now| now < 21.0), "{spike:?} at {now:?}");
-        assert_eq!(*dip == Sight::NotYet, now.is_none_or(|now| now < 23.0), "{dip:?} at {now:?}");
-        assert_eq!((finished, second), (&Sight::NotYet, &Sight::NotYet));
+        assert_eq!(*spike == Milestone::NotYet, now.is_none_or(|now| now < 21.0), "{spike:?} at {now:?}");
+        assert_eq!(*dip == Milestone::NotYet, now.is_none_or(|now| now < 23.0), "{dip:?} at {now:?}");
+        assert_eq!((finished, second), (&Milestone::NotYet, &Milestone::NotYet));
     }
     let (_, _, last) = seen.last().unwrap();
-    assert!(last[..6].iter().all(|sight| *sight == Sight::Come), "{last:?}");
-    assert_eq!(history.sight(Awaited::AccuracyLost(0.2)), Sight::Come);
-    assert!(matches!(&last[6], Sight::Never(why) if why.contains("has ended")), "{:?}", last[6]);
+    assert!(last[..6].iter().all(|sight| *sight == Milestone::Come), "{last:?}");
+    assert_eq!(history.sight(LessonCondition::AccuracyLost(0.2)), Milestone::Come);
+    assert!(matches!(&last[6], Milestone::Never(why) if why.contains("has ended")), "{:?}", last[6]);
     let spike = history.outcomes()[0].spike.unwrap();
     assert_eq!(history.figure("spike"), Some(spike.height));
     assert_eq!(history.figure("ratio"), Some(spike.height / spike.background));
 
     let mut still = History::default();
     read_all(&start(control)).into_iter().for_each(|event| still.push(event));
-    assert!(matches!(still.sight(Awaited::Spike(1)), Sight::Never(why) if why.starts_with("The velocity rose to ")));
     assert!(
-        matches!(still.sight(Awaited::Recovery(1)), Sight::Never(why) if why.starts_with("The smallest λ_max was "))
+        matches!(still.sight(LessonCondition::Spike(1)), Milestone::Never(why) if why.starts_with("The velocity rose to "))
     );
-    assert!(matches!(still.sight(Awaited::AccuracyLost(0.3)), Sight::Never(_)));
+    assert!(
+        matches!(still.sight(LessonCondition::Recovery(1)), Milestone::Never(why) if why.starts_with("The smallest λ_max was "))
+    );
+    assert!(matches!(still.sight(LessonCondition::AccuracyLost(0.3)), Milestone::Never(_)));
     let mut none = History::default();
     none.push(Event::Paused { step: 0 });
-    assert_eq!(none.sight(Awaited::Start), Sight::NotYet);
+    assert_eq!(none.sight(LessonCondition::Start), Milestone::NotYet);
 }
 
 /// Longest time for one step: runs share the machine with other tests.
@@ -154,7 +156,7 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
     let mut told = Vec::new();
     for (place, step) in tour.steps.iter().enumerate() {
         assert_eq!(harness.state().lessons().open().map(|open| open.at()), Some(place));
-        if step.wait == Awaited::Cursor {
+        if step.wait == LessonCondition::Cursor {
             harness.run_steps(2);
             assert_eq!(*harness.state().lessons().open().unwrap().seen(), Seen::Waiting);
             harness.get_by_label_contains("Waiting for you to move the time cursor");
@@ -167,7 +169,7 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
             harness.run_steps(2);
         }
         match step.wait {
-            Awaited::Residual => {
+            LessonCondition::Residual => {
                 let text = harness.get_by_label("Text of the program").accesskit_node().value().unwrap();
                 let line = "let h = dense(\"fc1\", x, width);\n";
                 let added = format!("{line}h += dense(\"fc3\", act(h), width);\n");
@@ -175,7 +177,7 @@ fn read(harness: &mut Ui, title: &str) -> Vec<String> {
                 write(harness, &text.replace(line, &added));
                 apply(harness);
             }
-            Awaited::Breach => {
+            LessonCondition::Breach => {
                 press(harness, "Begin from");
                 let summary = builtin("mean_readout").unwrap().summary();
                 press(harness, &format!("mean_readout: {summary}"));

@@ -216,12 +216,12 @@ fn commands(harness: &Ui) -> Vec<ViewportCommand> {
 fn two_windows_have_a_log_each() {
     let place = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
-    let (first, path) = log_file::Journal::open(place.path()).unwrap();
+    let (first, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(!first.is_another() && path.ends_with(log_file::LOG));
     first.note(log::Level::Info, "kernelscope", "of the first");
-    let (second, path) = log_file::Journal::open(place.path()).unwrap();
+    let (second, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(second.is_another() && path.ends_with("kernelscope-2.log"));
-    let (third, path) = log_file::Journal::open(place.path()).unwrap();
+    let (third, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(third.is_another() && path.ends_with("kernelscope-3.log"));
     second.note(log::Level::Info, "kernelscope", "of the second");
     first.note(log::Level::Info, "kernelscope", "again of the first");
@@ -229,11 +229,11 @@ fn two_windows_have_a_log_each() {
     assert!(read("kernelscope-2.log").contains("of the second"));
     // The place of one that has gone is taken, and its log with it.
     drop(second);
-    let (again, path) = log_file::Journal::open(place.path()).unwrap();
+    let (again, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(again.is_another() && path.ends_with("kernelscope-2.log"));
     assert_eq!(read("kernelscope-2.log"), "");
     drop((first, third, again));
-    assert!(!log_file::Journal::open(place.path()).unwrap().0.is_another());
+    assert!(!log_file::LogFile::open(place.path()).unwrap().0.is_another());
     assert!(read(log_file::PREVIOUS).contains("again of the first"));
 }
 

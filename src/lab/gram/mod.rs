@@ -20,7 +20,7 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Apart, Kernel, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::spec::{KernelWork, Line, NetworkSpec, Op, Plan, Said, SaidError, memory_available};
+use crate::spec::{KernelShape, KnownSettings, KnownSettingsError, Line, NetworkSpec, Op, Plan, memory_available};
 use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 
 /// The method by which a kernel is computed.
@@ -36,7 +36,7 @@ pub enum Method {
 #[derive(Clone, Debug)]
 pub struct Order {
     /// What is known of the network beside what the file says.
-    pub said: Said,
+    pub said: KnownSettings,
     pub weights: PathBuf,
     pub inputs: PathBuf,
     /// The columns, where they are not the rows.
@@ -54,7 +54,7 @@ pub enum GramError {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: WeightsFileError },
     #[error("{}: {source}", path.display())]
-    Said { path: PathBuf, source: SaidError },
+    KnownSettings { path: PathBuf, source: KnownSettingsError },
     #[error("{} says {key} = {said}, and the command line {asked}: leave that option out", path.display())]
     Contradiction { path: PathBuf, key: String, said: String, asked: String },
     #[error("{}: {key} is said to be {said}, and by its tensors it is {told}: give what fits them", path.display())]
@@ -117,7 +117,7 @@ pub struct Explained {
     /// Whether anything of each layer is wanted.
     pub wanted: Vec<bool>,
     pub plan: Plan,
-    pub work: KernelWork,
+    pub work: KernelShape,
 }
 
 impl Gram {
@@ -329,7 +329,7 @@ impl Gram {
 }
 
 /// The network that the file and the order mean together, all that is said of it, and what is assumed beside, each in words.
-fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, Said, Vec<String>), GramError> {
+fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, KnownSettings, Vec<String>), GramError> {
     let path = || order.weights.clone();
     if let Some((key, said, asked)) = file.said.contradiction(&order.said) {
         return Err(GramError::Contradiction { path: path(), key, said, asked });
@@ -338,7 +338,7 @@ fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, Said, V
     if file.is_of_run && said.parametrisation.is_none() {
         return Err(GramError::OldRun(path()));
     }
-    let (spec, assumed) = said.network().map_err(|source| GramError::Said { path: path(), source })?;
+    let (spec, assumed) = said.network().map_err(|source| GramError::KnownSettings { path: path(), source })?;
     Ok((spec, said, assumed))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::data::{Batch, Memory, Prepared, batch_order, batch_range};
 use crate::spec::Spec;
-use crate::train::Terms;
+use crate::train::StepOptions;
 
 /// The address of a step within a run.
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ pub(super) struct StepPlan {
     pub at: StepAddress,
     /// Images of each earlier task that are replayed.
     pub replay: usize,
-    pub terms: Terms,
+    pub terms: StepOptions,
 }
 
 /// The batches of a run: any of them, and quickly the next one.

@@ -12,7 +12,9 @@ use crate::lab::lag::{Lag, Lagged};
 use crate::ntk::{Measured, Reduction, Request, layerwise};
 use crate::run::NamedTensor;
 use crate::spec::{PROBE_IMAGES, Spec};
-use crate::train::{FeatureKernels, Learner, LearnerState, NoField, StepOutcome, Terms, displacement};
+use crate::train::{
+    FeatureKernels, InfiniteWidthModelError, Learner, LearnerState, StepOptions, StepOutcome, displacement,
+};
 
 /// A network of finite width in training.
 pub(super) struct Finite {
@@ -102,14 +104,14 @@ impl Subject for Finite {
         tasks: &[usize],
         task: &CurrentTask,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<String>, NoField> {
+    ) -> Result<Vec<String>, InfiniteWidthModelError> {
         let Some(predictors) = &mut self.predictors else { return Ok(Vec::new()) };
         let problem = match predictors.prepare(tasks, cancelled) {
             Ok(()) => None,
-            Err(NoField::Cancelled) => return Err(NoField::Cancelled),
+            Err(InfiniteWidthModelError::Cancelled) => return Err(InfiniteWidthModelError::Cancelled),
             Err(why) => Some(format!("There is no prediction with the infinite-width kernel from here on: {why}")),
         };
-        predictors.renew_piece(&self.learner, task, cancelled).ok_or(NoField::Cancelled)?;
+        predictors.renew_piece(&self.learner, task, cancelled).ok_or(InfiniteWidthModelError::Cancelled)?;
         Ok(problem.into_iter().collect())
     }
 
@@ -130,15 +132,15 @@ impl Subject for Finite {
         Some(self.learner.network().named())
     }
 
-    fn step_length(&self, batch: &Batch, terms: &Terms) -> Option<f64> {
+    fn step_length(&self, batch: &Batch, terms: &StepOptions) -> Option<f64> {
         Some(self.learner.step_length(&batch.pixels, batch.targets(), terms))
     }
 
     // Of the network, and of what is trained beside it.
-    fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome {
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome {
         let outcome = self.learner.step(&batch.pixels, batch.targets(), terms, want_norm);
         if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
-            let terms = Terms { rate: outcome.rate, length: None, ..terms.clone() };
+            let terms = StepOptions { rate: outcome.rate, length: None, ..terms.clone() };
             predictors.step(&self.learner, batch, &terms);
         }
         outcome

@@ -11,11 +11,13 @@ use crate::math::Gram;
 use crate::ntk::{Apart, Measured};
 use crate::run::NamedTensor;
 use crate::spec::Spec;
-use crate::train::{Field, FieldState, Learner, NoField, StepOutcome, Terms};
+use crate::train::{
+    InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, Learner, StepOptions, StepOutcome,
+};
 
 /// An infinitely wide network in training.
 pub(super) struct Infinite {
-    field: Field,
+    field: InfiniteWidthModel,
     /// Θ̊ on the probes.
     gram: Gram,
     /// Sets of logits whose kernels are told apart.
@@ -31,9 +33,9 @@ impl Infinite {
         data: &Prepared,
         from: Option<&SubjectState>,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Self, NoField> {
-        let mut field = Field::new(spec, data)?;
-        match from.and_then(|state| state.downcast_ref::<FieldState>()) {
+    ) -> Result<Self, InfiniteWidthModelError> {
+        let mut field = InfiniteWidthModel::new(spec, data)?;
+        match from.and_then(|state| state.downcast_ref::<InfiniteWidthModelState>()) {
             Some(state) => field.restore(state),
             None => field.draw(spec.seed, cancelled)?,
         }
@@ -57,7 +59,7 @@ impl Subject for Infinite {
         None
     }
 
-    fn step_length(&self, _: &Batch, _: &Terms) -> Option<f64> {
+    fn step_length(&self, _: &Batch, _: &StepOptions) -> Option<f64> {
         None
     }
 
@@ -71,11 +73,11 @@ impl Subject for Infinite {
         tasks: &[usize],
         _: &CurrentTask,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<String>, NoField> {
+    ) -> Result<Vec<String>, InfiniteWidthModelError> {
         self.field.prepare(tasks, cancelled).map(|()| Vec::new())
     }
 
-    fn step(&mut self, batch: &Batch, terms: &Terms, _: bool) -> StepOutcome {
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, _: bool) -> StepOutcome {
         self.field.step(batch, terms)
     }
 

@@ -7,7 +7,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::data::{Batch, Prepared};
-use crate::train::{Learner, Linearised, LinearisedState, Places, Terms};
+use crate::train::{Learner, Linearised, LinearisedState, Places, StepOptions};
 
 /// The piece that is being trained.
 pub(super) struct Piecewise {
@@ -63,7 +63,7 @@ impl Piecewise {
     }
 
     /// The step that the network takes.
-    pub fn step(&mut self, images: &Tensor<2>, batch: &Batch, terms: &Terms) {
+    pub fn step(&mut self, images: &Tensor<2>, batch: &Batch, terms: &StepOptions) {
         let row = |&(task, index): &(usize, usize)| self.places.trained(task, index) * self.classes;
         let offset: Vec<f32> =
             batch.images.iter().flat_map(|image| &self.offset[row(image)..][..self.classes]).copied().collect();

@@ -15,12 +15,15 @@ use super::piecewise::{Piecewise, PiecewiseState};
 use super::position::CurrentTask;
 use crate::data::{Batch, Prepared, Targets};
 use crate::math::Gram;
-use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::decomposed::{EigenDecomposition, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::run::Predictor;
 use crate::spec::Spec;
-use crate::train::{Field, FieldState, Learner, Linearised, LinearisedState, NoField, Places, Terms};
+use crate::train::{
+    InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, Learner, Linearised, LinearisedState, Places,
+    StepOptions,
+};
 
 /// Training images of each class of the new task from which the regression predicts: the kernel of all would hold training up.
 pub const SETTLED_PER_CLASS: usize = 100;
@@ -32,7 +35,7 @@ pub(super) struct Predictors {
     linearised: Vec<(Predictor, Linearised)>,
     piecewise: Option<Piecewise>,
     /// With the infinite-width kernel, where there is one.
-    field: Option<Field>,
+    field: Option<InfiniteWidthModel>,
     settled: Vec<Settled>,
 }
 
@@ -51,7 +54,7 @@ struct Settled {
 pub(super) struct PredictorState {
     linearised: Vec<(Predictor, LinearisedState)>,
     piecewise: Option<PiecewiseState>,
-    field: Option<FieldState>,
+    field: Option<InfiniteWidthModelState>,
     settled: Vec<Settled>,
 }
 
@@ -72,8 +75,8 @@ impl Predictors {
         learner: &Learner,
         (spec, data): (&Spec, &Prepared),
         cancelled: &dyn Fn() -> bool,
-    ) -> Option<(Self, Option<NoField>)> {
-        let (mut field, why) = match Field::new(spec, data) {
+    ) -> Option<(Self, Option<InfiniteWidthModelError>)> {
+        let (mut field, why) = match InfiniteWidthModel::new(spec, data) {
             Ok(field) => (Some(field), None),
             Err(why) => (None, Some(why)),
         };
@@ -100,7 +103,7 @@ impl Predictors {
         };
         let piecewise = state.piecewise.as_ref().zip(spec.kernel.piecewise);
         let field = state.field.as_ref().and_then(|state| {
-            let mut field = Field::new(spec, data).ok()?;
+            let mut field = InfiniteWidthModel::new(spec, data).ok()?;
             field.restore(state);
             Some(field)
         });
@@ -117,20 +120,20 @@ impl Predictors {
         PredictorState {
             linearised: linearised.collect(),
             piecewise: self.piecewise.as_ref().map(Piecewise::state),
-            field: self.field.as_ref().map(Field::state),
+            field: self.field.as_ref().map(InfiniteWidthModel::state),
             settled: self.settled.clone(),
         }
     }
 
     /// Makes these tasks ready. Without the infinite-width kernel from now on where it cannot be had.
-    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), NoField> {
+    pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
         let ready = self.field.as_mut().map_or(Ok(()), |field| field.prepare(tasks, cancelled));
         self.field.take_if(|_| ready.is_err());
         ready
     }
 
     /// The step that the network takes.
-    pub fn step(&mut self, learner: &Learner, batch: &Batch, terms: &Terms) {
+    pub fn step(&mut self, learner: &Learner, batch: &Batch, terms: &StepOptions) {
         let images = learner.upload(&batch.pixels, batch.labels.len());
         for (_, linearised) in &mut self.linearised {
             linearised.step(&images, batch.targets(), None, terms);
@@ -215,7 +218,7 @@ impl Predictors {
         match self.field.as_ref().map(|field| field.kernels_of(&lesson.pixels, cancelled)) {
             None => {}
             Some(Ok((square, across))) => kernels.push((Predictor::RegressionInfinite, square, across)),
-            Some(Err(NoField::Cancelled)) => return None,
+            Some(Err(InfiniteWidthModelError::Cancelled)) => return None,
             Some(Err(why)) => {
                 problems.push(format!("There is no regression with {}: {why}", Predictor::RegressionInfinite.words()));
             }
@@ -224,7 +227,7 @@ impl Predictors {
             let square = Gram::symmetrised(labels.len(), square).map_err(|err| err.to_string());
             let solved = square.and_then(|(gram, _)| {
                 let rounding = if by == Predictor::RegressionInfinite { Rounding::Double } else { Rounding::Single };
-                let decomposed = Decomposed::of(&gram, rounding)?;
+                let decomposed = EigenDecomposition::of(&gram, rounding)?;
                 Regression::of(&decomposed, &gram, &targets, Some(&start), 0.0).map_err(|err| err.to_string())
             });
             let solved = match solved {

@@ -14,7 +14,7 @@ use crate::model::is_host;
 use crate::ntk::Measured;
 use crate::run::NamedTensor;
 use crate::spec::Spec;
-use crate::train::{FeatureKernels, Learner, NoField, StepOutcome, Terms};
+use crate::train::{FeatureKernels, InfiniteWidthModelError, Learner, StepOptions, StepOutcome};
 
 /// The state of a subject in plain numbers, from which another one of its kind goes on.
 pub(super) type SubjectState = Box<dyn Any + Send + Sync>;
@@ -64,10 +64,10 @@ pub(super) trait Subject {
         tasks: &[usize],
         task: &CurrentTask,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<String>, NoField>;
+    ) -> Result<Vec<String>, InfiniteWidthModelError>;
 
     /// Takes one step.
-    fn step(&mut self, batch: &Batch, terms: &Terms, want_norm: bool) -> StepOutcome;
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome;
 
     /// Measures the kernel on the probes.
     fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured>;
@@ -111,7 +111,7 @@ pub(super) trait Subject {
     fn weights(&self) -> Option<Vec<NamedTensor>>;
 
     /// The length that a step of plain SGD would have, where there are weights.
-    fn step_length(&self, batch: &Batch, terms: &Terms) -> Option<f64>;
+    fn step_length(&self, batch: &Batch, terms: &StepOptions) -> Option<f64>;
 
     /// Keeps the state.
     fn state(&self) -> SubjectState;

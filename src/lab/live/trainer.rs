@@ -26,8 +26,8 @@ use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::Chosen;
 use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
-use crate::spec::{Change, Cost, Effect, PER_EPOCH, PROBE_IMAGES, RATES, Said, Spec};
-use crate::train::{NoField, StepOutcome};
+use crate::spec::{Change, Cost, Effect, KnownSettings, PER_EPOCH, PROBE_IMAGES, RATES, Spec};
+use crate::train::{InfiniteWidthModelError, StepOutcome};
 
 /// The time after which a paused run looks again whether it is to end.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
@@ -312,7 +312,7 @@ impl<'a> Trainer<'a> {
         tasks.push(plan.at.task);
         let cancelled = || self.control.cancelled();
         let problems = self.subject.prepare_step(&tasks, current, &cancelled).map_err(|why| match why {
-            NoField::Cancelled => Stop::Cancelled,
+            InfiniteWidthModelError::Cancelled => Stop::Cancelled,
             why => Stop::Failed { step: self.at.step, message: why.to_string() },
         })?;
         self.warn(problems, current)
@@ -369,7 +369,7 @@ impl<'a> Trainer<'a> {
         // To first order the outputs follow the kernel of the network that is trained, which must be the one that is measured.
         let shape = self.data.set.shape();
         let program = || self.spec.network.program(shape.image, shape.outputs);
-        let is_measured = || program().is_ok_and(|program| !program.is_other_in_training());
+        let is_measured = || program().is_ok_and(|program| !program.differs_in_training());
         (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty() && is_measured()
     }
 
@@ -773,7 +773,8 @@ impl<'a> Trainer<'a> {
     /// Reports the weights, unless they are no numbers any more.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let Some(tensors) = self.on_device(self.at.past_epochs, |subject, _| subject.weights())? else { return Ok(()) };
-        let network = Said { image: Some(self.data.set.shape().image), ..Said::of(&self.spec.network) };
+        let network =
+            KnownSettings { image: Some(self.data.set.shape().image), ..KnownSettings::of(&self.spec.network) };
         let weights = Weights { step: self.at.step, network, tensors };
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());

@@ -3,7 +3,7 @@
 use super::batches::{StepAddress, StepPlan};
 use crate::data::Prepared;
 use crate::spec::{Effect, Spec, TrainingSpec};
-use crate::train::Terms;
+use crate::train::StepOptions;
 
 /// The conditions that a [`Effect`] can change between two steps.
 #[derive(Clone, Debug)]
@@ -52,8 +52,12 @@ impl TrainingConditions {
             let classes = tasks.flat_map(|&task| data.stream.task(task).classes()).copied();
             data.set.readout().outputs(classes)
         });
-        let terms =
-            Terms { rate: spec.effective_rate(self.rate), present, frozen: self.frozen.clone(), length: self.length };
+        let terms = StepOptions {
+            rate: spec.effective_rate(self.rate),
+            present,
+            frozen: self.frozen.clone(),
+            length: self.length,
+        };
         StepPlan { at: StepAddress { place, task, done }, replay: self.replay, terms }
     }
 }

@@ -23,7 +23,7 @@ use crate::data::{Images, Prepared, Role, prepare};
 use crate::math::learning_curve::Eigenproblem;
 use crate::model::Network;
 use crate::run::{InstantCurve, Point};
-use crate::spec::{Learner, Lesson, Ridge, Spec};
+use crate::spec::{Learner, LearningExperiment, Ridge, Spec};
 use crate::theory::{Infinite, Rfm};
 
 /// Does one run of a study of learners, but for what is `known` already; the instant curves with it where `predict` says so.
@@ -32,7 +32,7 @@ use crate::theory::{Infinite, Rfm};
 /// When it was cancelled, or a sentence when it cannot be done.
 pub fn learn(
     spec: &Spec,
-    lesson: &Lesson,
+    lesson: &LearningExperiment,
     known: &[Point],
     predict: bool,
     observer: &mut Observer<'_>,
@@ -52,7 +52,7 @@ pub fn learn(
 /// The experiment of one run: what its learners share.
 struct Experiment<'a> {
     spec: &'a Spec,
-    lesson: &'a Lesson,
+    lesson: &'a LearningExperiment,
     known: &'a [Point],
     data: Prepared,
     split: Split,
@@ -64,7 +64,7 @@ struct Experiment<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    fn open(spec: &'a Spec, lesson: &'a Lesson, known: &'a [Point]) -> Result<Self, Stop> {
+    fn open(spec: &'a Spec, lesson: &'a LearningExperiment, known: &'a [Point]) -> Result<Self, Stop> {
         let failed = |err: &dyn std::fmt::Display| Stop::Failed(err.to_string());
         let data = prepare(spec).map_err(|err| failed(&err))?;
         if let Some(problem) = spec.problems(&data.set.shape()).into_iter().next() {
@@ -320,7 +320,7 @@ impl<'a> Experiment<'a> {
         let most = self.data.stock(self.spec).map_or(wanted, |stock| wanted.min(stock));
         let draw = |count| self.data.samples(self.spec, Role::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
         let pool = if most > 0 { Some(draw(most)?) } else { None };
-        for learner in self.lesson.foreseen(self.spec) {
+        for learner in self.lesson.predicted_learners(self.spec) {
             if learner.is_infinite() && self.spec.data.source.is_power_law() {
                 let problem = circle::problem(self.spec, self.data.set.train.shape, self.data.set.outputs())?;
                 observer.report(Progress::Instant(instant(learner, &problem, circle::MOST)))?;

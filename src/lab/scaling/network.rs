@@ -15,7 +15,7 @@ use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::run::Point;
 use crate::spec::{Learner as Who, Protocol, Spec};
-use crate::train::{Learner, Terms};
+use crate::train::{Learner, StepOptions};
 
 /// A run of the network as a learner: what it is trained on, and by which rules.
 pub(super) struct Run<'a> {
@@ -144,7 +144,7 @@ impl Run<'_> {
         let mut learner = Learner::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
         let sets = Sets::new(&learner, self.split);
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
-        let terms = Terms::at(spec.effective_rate(rate));
+        let terms = StepOptions::at(spec.effective_rate(rate));
         let first = gram(&learner.plain(), &probes, observer)?;
         let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;

@@ -1,7 +1,7 @@
 //! What an experiment shares with whoever started it: it reports progress, can be cancelled, and keeps blocks of kernels.
 
 use crate::run::{InstantCurve, Point};
-use crate::theory::NoKernels;
+use crate::theory::LimitKernelError;
 
 /// The progress of an experiment.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub enum Stop {
     Failed(String),
 }
 
-impl From<NoKernels> for Stop {
-    fn from(why: NoKernels) -> Self {
-        if why == NoKernels::Cancelled { Self::Cancelled } else { Self::Failed(why.to_string()) }
+impl From<LimitKernelError> for Stop {
+    fn from(why: LimitKernelError) -> Self {
+        if why == LimitKernelError::Cancelled { Self::Cancelled } else { Self::Failed(why.to_string()) }
     }
 }
 

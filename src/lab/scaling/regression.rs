@@ -10,7 +10,7 @@ use super::kernels::{KernelSource, Samples};
 use super::observer::{Observer, Stop};
 use crate::data::Images;
 use crate::math::Gram;
-use crate::math::decomposed::{Decomposed, Rounding};
+use crate::math::decomposed::{EigenDecomposition, Rounding};
 use crate::math::regression::Regression;
 use crate::ntk::Reduction;
 use crate::run::{Point, Reduced, finite};
@@ -154,7 +154,7 @@ impl Job<'_> {
         // Taken apart once for all ridges.
         // Kernels of networks, too: they have eigenvalues that count well below what products in f32 may leave at worst, so only
         // a least eigenvalue below 0 says how much of them is rounding.
-        let decomposed = Decomposed::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
+        let decomposed = EigenDecomposition::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
             if (observer.cancelled)() {

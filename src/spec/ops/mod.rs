@@ -137,7 +137,7 @@ impl Op {
     }
 
     /// Returns whether it computes differently in training and in evaluation.
-    pub fn is_other_in_training(&self) -> bool {
+    pub fn differs_in_training(&self) -> bool {
         match self {
             Self::Norm(norm) => norm.kind.is_of_batches(),
             Self::Dropout(dropout) => dropout.rate > 0.0,

@@ -92,8 +92,8 @@ impl Program {
     }
 
     /// Returns whether training computes differently from evaluation: with batch statistics, or with dropout.
-    pub fn is_other_in_training(&self) -> bool {
-        self.lines.iter().any(|line| line.op.is_other_in_training())
+    pub fn differs_in_training(&self) -> bool {
+        self.lines.iter().any(|line| line.op.differs_in_training())
     }
 
     /// Returns the number of lines that read each tensor: more than one where it is shared.

@@ -5,7 +5,7 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::arguments::{cut, kind, said};
-use super::evaluate::WITHOUT;
+use super::evaluate::FORBIDDEN_KEYWORDS;
 use super::functions::FUNCTIONS;
 use super::setting::listed;
 
@@ -96,7 +96,7 @@ fn syntax(error: &ParseErrorType) -> String {
         ParseErrorType::PropertyExpected => "a name is missing here".to_owned(),
         ParseErrorType::VariableExpected => "the name of a variable is missing here".to_owned(),
         ParseErrorType::ForbiddenVariable(name) => format!("{} is no name of a variable", cut(name)),
-        ParseErrorType::Reserved(word) if WITHOUT.contains(&word.as_str()) => without(word),
+        ParseErrorType::Reserved(word) if FORBIDDEN_KEYWORDS.contains(&word.as_str()) => without(word),
         ParseErrorType::Reserved(word) => format!("{} is a word of the language and no name", cut(word)),
         ParseErrorType::MismatchedType(wanted, given) => mismatch(wanted, given),
         ParseErrorType::ExprExpected(_) => "something is missing here: a value, a number or a call".to_owned(),
@@ -131,7 +131,7 @@ fn letters(error: &LexError) -> String {
         LexError::MalformedNumber(_) => "this is no number".to_owned(),
         LexError::MalformedChar(_) => "a text stands in double quotes, \"…\"".to_owned(),
         LexError::MalformedIdentifier(name) => format!("{} is no name", cut(name)),
-        LexError::ImproperSymbol(word, _) if WITHOUT.contains(&word.as_str()) => without(word),
+        LexError::ImproperSymbol(word, _) if FORBIDDEN_KEYWORDS.contains(&word.as_str()) => without(word),
         LexError::UnexpectedInput(text) | LexError::ImproperSymbol(text, _) => {
             format!("“{}” has no meaning here", cut(text))
         }

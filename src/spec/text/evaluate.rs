@@ -46,7 +46,8 @@ const MOST_NAMES: usize = 256;
 const STACK: usize = 64 << 20;
 
 /// Keywords of the library's language that a text cannot use: those that would write, read, wait, or hide an error.
-pub(super) const WITHOUT: &[&str] = &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
+pub(super) const FORBIDDEN_KEYWORDS: &[&str] =
+    &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
 
 /// The result of a text: its settings as far as they were read, its usual activation, and the program or the error.
 pub(super) struct Outcome {
@@ -161,7 +162,7 @@ fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
         .set_max_variables(MOST_NAMES)
         .set_max_functions(MOST_NAMES)
         .set_fail_on_invalid_map_property(true);
-    for word in WITHOUT {
+    for word in FORBIDDEN_KEYWORDS {
         engine.disable_symbol(*word);
     }
     let begun = Clock::begin();

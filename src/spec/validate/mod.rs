@@ -56,7 +56,7 @@ impl Spec {
             self.probe_problems(shape, &mut found);
         }
         self.change_problems(program, &mut found);
-        if program.is_some_and(Program::is_other_in_training) {
+        if program.is_some_and(Program::differs_in_training) {
             self.evaluated_problems(&mut found);
         }
         // TOML has no larger integer: the run could be written and never read again.
@@ -114,7 +114,7 @@ impl Spec {
                 "One output says a number and there are no logits of other classes to leave out; this value is not used",
             ));
         }
-        if self.network.program_for(&DataShape::expected(self)).is_some_and(|program| program.is_other_in_training()) {
+        if self.network.program_for(&DataShape::expected(self)).is_some_and(|program| program.differs_in_training()) {
             let message = if self.network.is_infinite() {
                 "At infinite width nothing is left out while training: dropout has no effect"
             } else {

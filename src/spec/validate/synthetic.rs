@@ -72,22 +72,22 @@ const DIMENSIONS: std::ops::RangeInclusive<usize> = 3..=1000;
 
 impl Spec {
     /// Returns the number of training samples.
-    pub fn drawn_samples(&self) -> usize {
+    pub fn synthetic_samples(&self) -> usize {
         if self.data.samples == 0 { USUAL } else { self.data.samples }
     }
 
     /// Returns the number of inputs of a sample.
-    pub fn drawn_inputs(&self) -> usize {
+    pub fn synthetic_inputs(&self) -> usize {
         if self.data.source == Source::Fourier { 2 } else { self.data.dimension }
     }
 
-    pub(crate) fn drawn_shape(&self) -> DataShape {
+    pub(crate) fn synthetic_shape(&self) -> DataShape {
         DataShape {
-            image: [1, 1, self.drawn_inputs()],
+            image: [1, 1, self.synthetic_inputs()],
             classes: SIGNS,
             outputs: 1,
             // About half of the samples have each sign; the probes are additional.
-            train_per_class: self.drawn_samples().div_ceil(SIGNS).saturating_add(self.kernel.probes_per_class),
+            train_per_class: self.synthetic_samples().div_ceil(SIGNS).saturating_add(self.kernel.probes_per_class),
             test_per_class: self.data.test_per_class,
         }
     }
@@ -115,7 +115,7 @@ impl Spec {
         if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
             found.push(problem("tasks.classes", "drawn samples are one task: set tasks.classes=[[0,1]]"));
         }
-        let program = || self.network.program_for(&self.drawn_shape());
+        let program = || self.network.program_for(&self.synthetic_shape());
         if drawn && program().is_some_and(|program| program.reads_images()) {
             found.push(problem("network.program", "drawn samples are no images: take an mlp or a resmlp"));
         }

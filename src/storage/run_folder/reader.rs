@@ -21,7 +21,7 @@ use super::weights::MODEL;
 use super::writer::RUN;
 use super::{completeness, table_reader};
 use crate::run::{Ending, Event, History, Origin, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo};
-use crate::spec::{Said, Spec, SpecError, half};
+use crate::spec::{KnownSettings, Spec, SpecError, half};
 use crate::storage::format::disk;
 
 /// Why a folder cannot be shown; each prints as one sentence.
@@ -123,7 +123,8 @@ fn read_with(
             Ok(mut weights) => {
                 // A file of an older version says only its step; the run beside it says the rest.
                 if weights.network.is_empty() {
-                    weights.network = history.info().map_or_else(Said::default, |run| Said::of(&run.spec.network));
+                    weights.network =
+                        history.info().map_or_else(KnownSettings::default, |run| KnownSettings::of(&run.spec.network));
                 }
                 history.push(Event::Weights(Arc::new(weights)));
             }

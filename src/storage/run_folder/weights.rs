@@ -14,7 +14,7 @@ use super::reader::read_spec;
 use super::writer::FolderError;
 use super::writer::RUN;
 use crate::run::{NamedTensor, Weights, printable};
-use crate::spec::{Said, SaidError};
+use crate::spec::{KnownSettings, KnownSettingsError};
 use crate::storage::format::npz::invalid;
 use crate::storage::format::{atomic, disk, recognise::recognise, regular_file::read_regular};
 
@@ -106,10 +106,10 @@ pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
 }
 
 /// The step and the network that the metadata of a safetensors file tells of, where it does.
-fn told(bytes: &[u8]) -> Result<(Option<u64>, Said), SaidError> {
+fn told(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, found)| found.metadata().clone());
     let metadata = metadata.unwrap_or_default();
-    let said = Said::from_pairs(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+    let said = KnownSettings::from_pairs(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
     Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), said))
 }
 
@@ -119,7 +119,7 @@ pub enum WeightsFileError {
     #[error("it cannot be read: {}", disk::words(.0))]
     Read(#[from] io::Error),
     #[error("{}", shown(.0))]
-    Said(#[from] SaidError),
+    KnownSettings(#[from] KnownSettingsError),
     #[error("the weights are {0}")]
     Format(String),
     #[error(
@@ -132,10 +132,10 @@ pub enum WeightsFileError {
     Shard { name: String, why: String },
 }
 
-fn shown(err: &SaidError) -> String {
+fn shown(err: &KnownSettingsError) -> String {
     match err {
-        SaidError::Unknown { key, value } => {
-            SaidError::Unknown { key: printable(key), value: printable(value) }.to_string()
+        KnownSettingsError::Unknown { key, value } => {
+            KnownSettingsError::Unknown { key: printable(key), value: printable(value) }.to_string()
         }
         other => other.to_string(),
     }
@@ -156,7 +156,7 @@ pub struct WeightsFile {
     /// Of each safetensors file.
     pub parts: Vec<Vec<u8>>,
     /// What the file, or the run beside it, says of the network.
-    pub said: Said,
+    pub said: KnownSettings,
     /// Whether a run of this program saved it.
     pub is_of_run: bool,
     /// What had to be done to read it, in words.
@@ -185,7 +185,7 @@ impl WeightsFile {
             && let Some(run) = path.parent().and_then(|folder| read_spec(&folder.join(RUN)).ok())
         {
             // Saved by an older version, which said nothing; the run beside it does.
-            said = Said::of(&run.network);
+            said = KnownSettings::of(&run.network);
             notes.push("the network is that of the run.toml beside it".to_owned());
         }
         Ok(Self { parts: vec![bytes], said, is_of_run, notes })
@@ -196,7 +196,7 @@ impl WeightsFile {
             shards.entry(shard.as_str()).or_insert_with(Vec::new).push(tensor.as_str());
             shards
         });
-        let (mut parts, mut said) = (Vec::new(), Said::default());
+        let (mut parts, mut said) = (Vec::new(), KnownSettings::default());
         for (&name, expected) in &shards {
             let failed = |why: String| WeightsFileError::Shard { name: printable(name), why };
             let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(disk::words(&err)))?;

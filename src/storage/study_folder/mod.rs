@@ -22,7 +22,7 @@ use super::run_folder::{
     resume,
     writer::FolderError,
 };
-use crate::analysis::Learnt;
+use crate::analysis::LearningCurves;
 use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
 use crate::storage::figure_files;
@@ -188,9 +188,9 @@ impl StudyFolder {
     }
 
     /// What all learners show together so far.
-    pub fn learnt(&self) -> Learnt {
+    pub fn learnt(&self) -> LearningCurves {
         let known = |place: usize| (Arc::clone(&self.learnt[place].points), Arc::clone(&self.learnt[place].instants));
-        Learnt::of(self.axis(), &self.runs, known)
+        LearningCurves::of(self.axis(), &self.runs, known)
     }
 
     /// Looks whether a run has ended, and reads it if it has.

@@ -19,7 +19,7 @@
 //! correlation is near ±1, ReLU and GELU have separate forms for opposite inputs, and variances are scaled to 1 … 4 by
 //! powers of two where φ can saturate or has no scale, so that no product overflows; only a result beyond the range of f64
 //! becomes infinite. The remaining error is the rounding of the given covariance; where that is too large the kernel is
-//! refused ([`super::NoKernels::Unresolved`]).
+//! refused ([`super::LimitKernelError::Unresolved`]).
 //!
 //! Guarantees, for the given variances and covariance: errors below 1e-10, relative, or of √(κ₁₁κ₂₂) where κ changes its
 //! sign and is nearly 0 (of κ′ likewise; and for sine and cosine always); no NaN for any variances from 0 on and any

@@ -41,8 +41,8 @@ impl Environment {
 
     fn begin(folder: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let crash = crash_report::untold(folder);
-        let (journal, log) = log_file::Journal::open(folder)?;
+        let crash = crash_report::unseen_report(folder);
+        let (journal, log) = log_file::LogFile::open(folder)?;
         let journal = Arc::new(journal);
         journal.install();
         let (is_another, system) = (journal.is_another(), crash_report::system());

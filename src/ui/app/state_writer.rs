@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use egui::Context;
 
 use super::persisted_state::PersistedState;
-use crate::storage::KeptFile;
+use crate::storage::WindowStateFile;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::shell::toast::Toast;
 
@@ -25,7 +25,7 @@ pub struct RestoredState {
 }
 
 /// Reads what was kept; takes what can be understood, and puts a file aside that could not be as a whole.
-pub fn find(file: &KeptFile) -> RestoredState {
+pub fn find(file: &WindowStateFile) -> RestoredState {
     let (saved, problems) = match file.read() {
         Ok(None) => return RestoredState { saved: PersistedState::default(), first: true, message: None },
         Ok(Some(text)) => PersistedState::read(&text),
@@ -44,7 +44,7 @@ pub fn find(file: &KeptFile) -> RestoredState {
 
 /// The thread that writes, and what it was last given.
 pub struct StateWriter {
-    file: KeptFile,
+    file: WindowStateFile,
     thread: Option<BackgroundThread<String, Option<String>>>,
     given: PersistedState,
     at: Instant,
@@ -53,7 +53,7 @@ pub struct StateWriter {
 
 impl StateWriter {
     /// Begins with the state that was read, which need not be written.
-    pub fn new(file: KeptFile, ctx: &Context, read: PersistedState) -> Self {
+    pub fn new(file: WindowStateFile, ctx: &Context, read: PersistedState) -> Self {
         let (own, waked) = (file.clone(), ctx.clone());
         let work = move |text: String| own.write(&text).err().map(|err| err.to_string());
         let thread = BackgroundThread::start("window state", work, move || waked.request_repaint());

@@ -90,7 +90,7 @@ impl App {
                 }
             }
             Action::Study(action) => self.study.execute(action, || waker(ctx)),
-            Action::Lesson(action) => self.execute_lesson(ctx, action),
+            Action::LearningExperiment(action) => self.execute_lesson(ctx, action),
             Action::Export(action) => self.execute_export(ctx, action),
             Action::Shell(action) => self.execute_shell(ctx, action),
         }

@@ -14,7 +14,7 @@ use super::state_writer;
 use super::state_writer::StateWriter;
 use super::{App, StartFn};
 use crate::spec::{PRESETS, Spec};
-use crate::storage::KeptFile;
+use crate::storage::WindowStateFile;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::shell::toast::Toast;
 use crate::worker::{DeviceChoice, Job, Worker};
@@ -35,16 +35,16 @@ const LEAVING: Duration = Duration::from_secs(3);
 /// Longest time until a signal is looked for.
 #[cfg(unix)]
 const LISTEN: Duration = Duration::from_millis(50);
-/// Said when there was no last time.
+/// KnownSettings when there was no last time.
 const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
 
-/// Said where there is another window.
+/// KnownSettings where there is another window.
 const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
 
 /// Opens the window and stays until it is closed. An error says why there can be no window.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let is_another = options.environment.is_another;
-    let file = KeptFile::of_user();
+    let file = WindowStateFile::of_user();
     let found = file.as_ref().map(state_writer::find);
     let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
     let native = native_options(saved.size.unwrap_or([1280.0, 800.0]));

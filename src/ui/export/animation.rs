@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{Theme, Ui, Vec2, vec2};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
-use super::offscreen_renderer::{Darkroom, Plate};
+use super::offscreen_renderer::{OffscreenRenderer, Plate};
 use super::raster::{Pixels, Press};
 use crate::run::{History, Snapshot};
 use crate::storage::write_new;
@@ -233,7 +233,7 @@ impl Palette {
 /// Where the frames are drawn.
 struct Stage {
     reel: Reel,
-    darkroom: Darkroom,
+    darkroom: OffscreenRenderer,
     press: Option<Press>,
     clock: Clock,
     travel: Travel,
@@ -248,7 +248,7 @@ impl Stage {
     fn of(reel: Reel) -> Self {
         Self {
             reel,
-            darkroom: Darkroom::new(1.0),
+            darkroom: OffscreenRenderer::new(1.0),
             press: None,
             clock: Clock::default(),
             travel: Travel::default(),

@@ -34,7 +34,7 @@ use crate::run::History;
 use crate::spec::{Spec, preset_of};
 use crate::storage::write_new;
 use crate::ui::export::animation::{Film, Reel};
-use crate::ui::export::offscreen_renderer::{Darkroom, Plate, SCALE};
+use crate::ui::export::offscreen_renderer::{OffscreenRenderer, Plate, SCALE};
 use crate::worker::Waker;
 
 /// The folder, below that in which the program runs.
@@ -71,7 +71,7 @@ pub struct Exports {
     orders: Vec<ViewExport>,
     /// Passes that the picture of the window still needs, one a frame.
     window: u8,
-    darkroom: Option<Darkroom>,
+    darkroom: Option<OffscreenRenderer>,
     writer: Option<BackgroundThread<Job, Written>>,
     waiting: VecDeque<Job>,
     film: Option<Film>,
@@ -135,19 +135,19 @@ impl Exports {
     }
 
     /// The darkroom, for one picture of the window as it stands there.
-    pub fn darkroom_like(&mut self, memory: Memory) -> Darkroom {
-        let darkroom = self.darkroom.take().unwrap_or_else(|| Darkroom::new(SCALE));
+    pub fn darkroom_like(&mut self, memory: Memory) -> OffscreenRenderer {
+        let darkroom = self.darkroom.take().unwrap_or_else(|| OffscreenRenderer::new(SCALE));
         darkroom.remember(memory);
         darkroom
     }
 
     /// Takes the darkroom back after a pass of which nothing is kept.
-    pub fn rehearsed(&mut self, darkroom: Darkroom) {
+    pub fn rehearsed(&mut self, darkroom: OffscreenRenderer) {
         self.darkroom = Some(darkroom);
     }
 
     /// Takes the picture of the window that was made there.
-    pub fn take_window(&mut self, darkroom: Darkroom, plate: Plate, theme: Theme, stem: String) {
+    pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Plate, theme: Theme, stem: String) {
         self.darkroom = Some(darkroom);
         let ground = Tokens::in_theme(theme == Theme::Dark).ground;
         self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(plate, ground) });
@@ -156,7 +156,7 @@ impl Exports {
     /// Exports a card of the study page.
     pub fn take_card(&mut self, ctx: &Context, page: &mut StudyPage, order: &CardExport) -> Option<Toast> {
         let (theme, mut sheet) = (self.theme(ctx.theme()), None);
-        let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
+        let darkroom = self.darkroom.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
         let plate = darkroom.develop(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
         let (sheet, ground) = (sheet?, Tokens::in_theme(theme == Theme::Dark).card);
         let stem = slug(&format!("{} {}", page.draft.name(), order.title));
@@ -192,7 +192,7 @@ impl Exports {
         let theme = self.theme(ctx.theme());
         let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
         grid.forget_textures();
-        let darkroom = self.darkroom.get_or_insert_with(|| Darkroom::new(SCALE));
+        let darkroom = self.darkroom.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
             // A picture needs none: of a large kernel they are more than the picture itself.
             scene.table = numbers.then(DataTable::default);

@@ -36,13 +36,13 @@ pub struct Plate {
 }
 
 /// The second egui.
-pub struct Darkroom {
+pub struct OffscreenRenderer {
     ctx: Context,
     scale: f32,
     textures: HashMap<TextureId, Texture>,
 }
 
-impl Darkroom {
+impl OffscreenRenderer {
     pub fn new(scale: f32) -> Self {
         let ctx = Context::default();
         theme::install(&ctx);

@@ -1,5 +1,5 @@
 //! Lessons in the window: which one is under way, where it stands, and what it has seen. (In code a lesson is a *tour*; see
-//! [`crate::spec::Tour`].)
+//! [`crate::spec::Lesson`].)
 //!
 //! Guarantees: a step goes on when what it waits for was measured in the run or the study, or when the reader says that they will
 //! not wait, which stays to be seen; figures in a text are those of the run at that step and do not change afterwards. Closing a
@@ -20,9 +20,9 @@ use super::settings::checked::needs_restart;
 use super::shell::toast::Toast;
 use super::study::StudyPage;
 use super::views::View;
-use crate::analysis::Sight;
+use crate::analysis::Milestone;
 use crate::run::History;
-use crate::spec::{Awaited, Preset, Spec, Tour, TourStep, preset, tours};
+use crate::spec::{Lesson, LessonCondition, LessonStep, Preset, Spec, preset, tours};
 use crate::theory::gia;
 use crate::ui::lessons::action::LessonAction;
 
@@ -47,7 +47,7 @@ struct Page {
 
 /// A lesson that is under way.
 pub struct Open {
-    pub tour: &'static Tour,
+    pub tour: &'static Lesson,
     at: usize,
     pages: Vec<Page>,
     /// The settings that it has started, and whether those of the run are others by now.
@@ -75,7 +75,7 @@ impl Open {
         self.at
     }
 
-    pub fn step(&self) -> &'static TourStep {
+    pub fn step(&self) -> &'static LessonStep {
         &self.tour.steps[self.at]
     }
 
@@ -135,7 +135,7 @@ impl Lessons {
             Action::Run(
                 RunAction::Start | RunAction::RestartAt(_) | RunAction::NewSeed | RunAction::Load(_) | RunAction::Fork
             ) | Action::Study(_)
-                | Action::Lesson(_)
+                | Action::LearningExperiment(_)
         );
         self.hint &= !chose;
     }
@@ -240,19 +240,19 @@ impl Lessons {
             return check;
         }
         let sight = match (awaited, history) {
-            (Awaited::Nothing, _) => Sight::Come,
-            (Awaited::Cursor, _) if chosen.is_some() => Sight::Come,
-            (Awaited::Residual | Awaited::Breach, _) => look_at_program(session, awaited),
-            (Awaited::Points(_) | Awaited::StudyDone, _) => {
+            (LessonCondition::Nothing, _) => Milestone::Come,
+            (LessonCondition::Cursor, _) if chosen.is_some() => Milestone::Come,
+            (LessonCondition::Residual | LessonCondition::Breach, _) => look_at_program(session, awaited),
+            (LessonCondition::Points(_) | LessonCondition::StudyDone, _) => {
                 look_at_study(page, &mut open.begun, awaited, &mut check.start_study)
             }
             (_, Some(history)) => history.sight(awaited),
-            (_, None) => Sight::NotYet,
+            (_, None) => Milestone::NotYet,
         };
         let seen = match sight {
-            Sight::NotYet => Seen::Waiting,
-            Sight::Come => Seen::Come,
-            Sight::Never(why) => Seen::Never(why),
+            Milestone::NotYet => Seen::Waiting,
+            Milestone::Come => Seen::Come,
+            Milestone::Never(why) => Seen::Never(why),
         };
         if shown.seen != seen {
             shown.seen = seen;
@@ -271,7 +271,7 @@ impl Lessons {
 
 /// The lesson and the settings that a lesson begins with.
 pub struct LessonSetup {
-    pub tour: &'static Tour,
+    pub tour: &'static Lesson,
     pub spec: Spec,
 }
 
@@ -322,37 +322,37 @@ pub struct LessonCheck {
 }
 
 /// Returns whether the program of the run is what is waited for; it was read when the run began.
-fn look_at_program(session: Option<&Session>, awaited: Awaited) -> Sight {
+fn look_at_program(session: Option<&Session>, awaited: LessonCondition) -> Milestone {
     let info = session.and_then(|session| session.history.info());
     let program = info.and_then(|info| info.spec.network.program(info.image, info.readout().count()).ok());
     let come = program.is_some_and(|program| match awaited {
-        Awaited::Residual => program.has_residual(),
+        LessonCondition::Residual => program.has_residual(),
         _ => gia(&program).is_err(),
     });
-    if come { Sight::Come } else { Sight::NotYet }
+    if come { Milestone::Come } else { Milestone::NotYet }
 }
 
 /// Returns how it stands with something that a study does; it is started once its folder was looked at.
-fn look_at_study(study: &StudyPage, begun: &mut bool, awaited: Awaited, start: &mut bool) -> Sight {
+fn look_at_study(study: &StudyPage, begun: &mut bool, awaited: LessonCondition, start: &mut bool) -> Milestone {
     if !*begun {
         if let Some(refusal) = study.refusal() {
-            return Sight::Never(refusal.to_owned());
+            return Milestone::Never(refusal.to_owned());
         }
         *begun = study.is_complete() || study.can_start();
         *start = study.can_start();
-        return Sight::NotYet;
+        return Milestone::NotYet;
     }
     let points = study
         .learnt()
         .map_or(0, |learnt| learnt.curves.iter().flat_map(|curve| &curve.seeds).map(|(_, points)| points.len()).sum());
     let come = match awaited {
-        Awaited::Points(count) => points >= count,
+        LessonCondition::Points(count) => points >= count,
         _ => study.is_complete() && !study.is_running() && points > 0,
     };
     match come {
-        true => Sight::Come,
-        false if study.is_running() || study.is_complete() => Sight::NotYet,
-        false => Sight::Never("The study has ended before it came".to_owned()),
+        true => Milestone::Come,
+        false if study.is_running() || study.is_complete() => Milestone::NotYet,
+        false => Milestone::Never("The study has ended before it came".to_owned()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::cards::Cards;
 use super::chart;
 use super::learning_picture::{Extra, extra, main};
 use super::picture::Picture;
-use crate::analysis::{ErrorKind, Fitted, Learnt};
+use crate::analysis::{ErrorKind, Fitted, LearningCurves};
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::kit::widgets::{Card, card_titled, segments};
 use crate::ui::kit::{
@@ -39,14 +39,14 @@ struct Question {
 }
 
 struct Order {
-    learnt: Arc<Learnt>,
+    learnt: Arc<LearningCurves>,
     question: Question,
 }
 
 /// The state of the picture.
 #[derive(Default)]
 pub struct Learning {
-    learnt: Option<Arc<Learnt>>,
+    learnt: Option<Arc<LearningCurves>>,
     /// Counts what was taken, so that an answer to another question is known as such.
     edition: u64,
     /// Chosen by the user; else all that was measured.
@@ -71,7 +71,7 @@ const HOLD: f32 = 5.0;
 
 impl Learning {
     /// Takes what the learners show by now.
-    pub fn take(&mut self, learnt: Arc<Learnt>) {
+    pub fn take(&mut self, learnt: Arc<LearningCurves>) {
         self.learnt = Some(learnt);
         self.edition += 1;
     }
@@ -81,7 +81,7 @@ impl Learning {
     }
 
     /// What there is to see.
-    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+    pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.learnt.as_ref().filter(|learnt| !learnt.is_empty())
     }
 
@@ -149,7 +149,7 @@ impl Learning {
 const ERROR: &str = "Test error";
 
 /// What the main picture is against.
-fn unit(learnt: &Learnt) -> &'static str {
+fn unit(learnt: &LearningCurves) -> &'static str {
     if learnt.is_over_samples() { "against the samples n" } else { "against the axis" }
 }
 
@@ -219,7 +219,7 @@ fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
 
 /// The window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys. An edge lies
 /// over the dots of its n, and so hands on what was clicked there.
-fn window(ui: &mut Ui, learning: &mut Learning, learnt: &Learnt, transform: &PlotTransform) -> Option<usize> {
+fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transform: &PlotTransform) -> Option<usize> {
     let tokens = Tokens::of(ui);
     let whole = learnt.span()?;
     let mut clicked = None;

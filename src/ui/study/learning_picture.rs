@@ -4,7 +4,7 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use super::picture::{Dashes, Dot, Label, Line, Picture, Target};
-use crate::analysis::{Curve, ErrorKind, Fitted, Learnt};
+use crate::analysis::{Curve, ErrorKind, Fitted, LearningCurves};
 use crate::chart::palette::Ink;
 use crate::ui::kit::theme::Tokens;
 
@@ -77,7 +77,7 @@ impl Extra {
 }
 
 /// The errors.
-pub fn main(learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
+pub fn main(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(true);
     let place = axis(&mut picture, learnt);
     let inks = learnt.inks();
@@ -130,7 +130,7 @@ pub fn main(learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -
 }
 
 /// A panel beside it.
-pub fn extra(which: Extra, learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
+pub fn extra(which: Extra, learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
     let inks = learnt.inks();
     match which {
         Extra::Slopes => slopes(learnt, kind, &inks, tokens),
@@ -141,7 +141,7 @@ pub fn extra(which: Extra, learnt: &Learnt, kind: ErrorKind, fits: Fits<'_>, tok
     }
 }
 
-fn slopes(learnt: &Learnt, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Picture {
+fn slopes(learnt: &LearningCurves, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(false);
     if !learnt.is_over_samples() {
         return picture;
@@ -159,7 +159,7 @@ fn slopes(learnt: &Learnt, kind: ErrorKind, inks: &[Ink], tokens: &Tokens) -> Pi
     picture
 }
 
-fn power(learnt: &Learnt, inks: &[Ink], tokens: &Tokens) -> Picture {
+fn power(learnt: &LearningCurves, inks: &[Ink], tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(false);
     let most = learnt.instants.iter().map(|instant| instant.prediction.spectrum.len()).max().unwrap_or(0);
     picture.x = (0.0, (most.max(10) as f64).log10() + 0.08);
@@ -190,7 +190,7 @@ fn power(learnt: &Learnt, inks: &[Ink], tokens: &Tokens) -> Picture {
     picture
 }
 
-fn exponents(learnt: &Learnt, fits: Fits<'_>, inks: &[Ink], tokens: &Tokens) -> Picture {
+fn exponents(learnt: &LearningCurves, fits: Fits<'_>, inks: &[Ink], tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(false);
     let Some((_, fits)) = fits else { return picture };
     let mut line = Vec::new();
@@ -213,7 +213,7 @@ fn exponents(learnt: &Learnt, fits: Fits<'_>, inks: &[Ink], tokens: &Tokens) -> 
 }
 
 fn through_training(
-    learnt: &Learnt,
+    learnt: &LearningCurves,
     inks: &[Ink],
     tokens: &Tokens,
     log: bool,
@@ -254,7 +254,7 @@ fn place_of_epoch(epoch: f64) -> f64 {
     (1.0 + epoch).log10()
 }
 
-fn epochs(picture: &mut Picture, learnt: &Learnt) {
+fn epochs(picture: &mut Picture, learnt: &LearningCurves) {
     let all: Vec<f64> = learnt.curves.iter().filter_map(|curve| curve.epoch).collect();
     let most = all.iter().copied().fold(1.0, f64::max);
     picture.x = (-0.05, place_of_epoch(most) + 0.08);
@@ -262,7 +262,7 @@ fn epochs(picture: &mut Picture, learnt: &Learnt) {
 }
 
 /// The axis of the study; returns where a value lies on it.
-fn axis(picture: &mut Picture, learnt: &Learnt) -> impl Fn(f64) -> f64 + use<> {
+fn axis(picture: &mut Picture, learnt: &LearningCurves) -> impl Fn(f64) -> f64 + use<> {
     let log = learnt.is_logarithmic();
     let place = move |at: f64| if log { at.log10() } else { at };
     let (low, high) = learnt.span().unwrap_or((1.0, 10.0));
@@ -281,7 +281,7 @@ fn ink(ink: Ink, tokens: &Tokens) -> (Color32, bool) {
     }
 }
 
-fn instant_ink(learnt: &Learnt, inks: &[Ink], instant: &crate::analysis::Instant, tokens: &Tokens) -> Color32 {
+fn instant_ink(learnt: &LearningCurves, inks: &[Ink], instant: &crate::analysis::Instant, tokens: &Tokens) -> Color32 {
     let same = |curve: &Curve| curve.learner == instant.prediction.learner && curve.variant == instant.variant;
     learnt.curves.iter().position(same).map_or(tokens.weak, |place| ink(inks[place], tokens).0)
 }

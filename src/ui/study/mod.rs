@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use super::app::session::BUDGET;
 use super::shell::folder_dialog::FolderDialog;
-use crate::analysis::Learnt;
+use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
 use crate::worker::progress::Progress;
@@ -149,7 +149,7 @@ impl StudyPage {
     }
 
     /// What the learners of a study show.
-    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+    pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.results.learnt()
     }
 
@@ -305,7 +305,7 @@ impl StudyPage {
             Report::Ended { place, told } => self.reach(place, 1.0, State::Ended(told)),
             Report::Failed { place, message } => self.reach(place, 1.0, State::Failed(message)),
             Report::Compared(comparison) => self.results.take(comparison),
-            Report::Learnt(learnt) => self.results.learn(learnt),
+            Report::LearningCurves(learnt) => self.results.learn(learnt),
             Report::Refused(text) if looking => self.refusal = Some(text),
             Report::Refused(text) => self.notice = Some(Notice { text, is_error: true }),
             Report::Drawn(_) => {}

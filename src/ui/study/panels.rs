@@ -20,7 +20,7 @@ pub enum PanelKind {
     Accuracy,
     /// Of the whole run, as all that follow.
     Law(&'static Law),
-    Learnt,
+    LearningCurves,
 }
 
 /// What a panel shows.
@@ -75,7 +75,7 @@ impl PanelKind {
 
     /// What is shown of the whole run.
     pub const RUN: [Self; LAWS.len() + 1] = {
-        let mut panels = [Self::Learnt; LAWS.len() + 1];
+        let mut panels = [Self::LearningCurves; LAWS.len() + 1];
         let mut place = 0;
         while place < LAWS.len() {
             panels[place] = Self::Law(&LAWS[place]);
@@ -96,7 +96,7 @@ impl PanelKind {
             Self::Alignment => "Alignment",
             Self::Accuracy => "Accuracy",
             Self::Law(law) => law.title,
-            Self::Learnt => "Test accuracy",
+            Self::LearningCurves => "Test accuracy",
         }
     }
 
@@ -108,7 +108,7 @@ impl PanelKind {
             Self::Dip => "over λ_max before",
             Self::Recovery => "epochs",
             Self::Alignment => "centred",
-            Self::Accuracy | Self::Learnt => "",
+            Self::Accuracy | Self::LearningCurves => "",
             Self::Law(law) => law.unit,
         }
     }
@@ -137,7 +137,7 @@ impl PanelKind {
                 },
             ),
             Self::Law(law) => Content::Law(law),
-            Self::Learnt => Content::Axis(const { &[series("average_accuracy", "", Style::Main)] }),
+            Self::LearningCurves => Content::Axis(const { &[series("average_accuracy", "", Style::Main)] }),
         }
     }
 
@@ -152,13 +152,13 @@ impl PanelKind {
             Self::Velocity | Self::Spike | Self::Ratio | Self::Law(_) => 0.5,
             Self::Recovery => 1.0,
             Self::LambdaMax | Self::Dip | Self::Scale => 0.1,
-            Self::Alignment | Self::Accuracy | Self::Learnt => 0.02,
+            Self::Alignment | Self::Accuracy | Self::LearningCurves => 0.02,
         }
     }
 
     /// The range where it is known beforehand.
     pub(super) fn limits(self) -> Option<(f64, f64)> {
-        matches!(self, Self::Accuracy | Self::Learnt).then_some((0.0, 1.0))
+        matches!(self, Self::Accuracy | Self::LearningCurves).then_some((0.0, 1.0))
     }
 
     /// What is shown, how it is defined, and where that comes from.
@@ -187,7 +187,7 @@ impl PanelKind {
                     .to_owned()
             }
             Self::Law(law) => law.words.to_owned(),
-            Self::Learnt => "Test accuracy over all logits at the end, the mean over the tasks that were trained.".to_owned(),
+            Self::LearningCurves => "Test accuracy over all logits at the end, the mean over the tasks that were trained.".to_owned(),
         };
         let how = match self.content() {
             Content::Aligned(_) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::learning::{Learning, Worked};
 use super::panels::PanelKind;
 use super::picture::{Picture, View};
-use crate::analysis::Learnt;
+use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::ui::kit::theme::Tokens;
 
@@ -49,7 +49,7 @@ impl Results {
     }
 
     /// Takes what the learners show by now.
-    pub fn learn(&mut self, learnt: Arc<Learnt>) {
+    pub fn learn(&mut self, learnt: Arc<LearningCurves>) {
         self.learning.take(learnt);
     }
 
@@ -65,7 +65,7 @@ impl Results {
     }
 
     /// What the learners show.
-    pub fn learnt(&self) -> Option<&Arc<Learnt>> {
+    pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.learning.learnt()
     }
 

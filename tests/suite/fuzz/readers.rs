@@ -10,7 +10,7 @@ use kernelscope::chart::{Format, write_all, write_study};
 use kernelscope::cli::{Cli, execute};
 use kernelscope::data::load as load_data;
 use kernelscope::model::Network;
-use kernelscope::spec::{DataSpec, NetworkSpec, Source, Spec, Tour};
+use kernelscope::spec::{DataSpec, Lesson, NetworkSpec, Source, Spec};
 use kernelscope::storage::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,
 };
@@ -192,7 +192,7 @@ impl Reader {
                     let text = fs::read(path).unwrap();
                     let Ok(text) = String::from_utf8(text) else { return Vec::new() };
                     if stem(path) == "lesson" {
-                        return Tour::read("lesson", &text).err().map(|err| err.to_string()).into_iter().collect();
+                        return Lesson::read("lesson", &text).err().map(|err| err.to_string()).into_iter().collect();
                     }
                     if stem(path) == "window" {
                         return PersistedState::read(&text).1;

@@ -9,7 +9,7 @@ use kernelscope::run::{
     OptimiserMetrics, Origin, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
     TaskInfo, TaskStart, TensorMetrics, Weights,
 };
-use kernelscope::spec::{NetworkSpec, Said, Spec};
+use kernelscope::spec::{KnownSettings, NetworkSpec, Spec};
 
 /// Epochs of each task, and snapshots in an epoch.
 pub const PER_EPOCH: usize = 4;
@@ -112,7 +112,11 @@ pub fn events(spec: &Spec, ending: impl Fn(u64) -> Ending) -> Vec<Event> {
             NamedTensor { name: "fc1.bias".to_owned(), shape: vec![2], values: vec![1.0, 2.0] },
             NamedTensor { name: "fc1.weight".to_owned(), shape: vec![2, 3], values },
         ];
-        events.push(Event::Weights(Arc::new(Weights { step, network: Said::of(&NetworkSpec::default()), tensors })));
+        events.push(Event::Weights(Arc::new(Weights {
+            step,
+            network: KnownSettings::of(&NetworkSpec::default()),
+            tensors,
+        })));
     }
     events.push(Event::Ended(ending(step)));
     events

@@ -17,7 +17,7 @@ use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
 /// The known settings of a network; an absent field is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Said {
+pub struct KnownSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
     /// Its text, if it is not a built-in network.
@@ -43,14 +43,14 @@ pub struct Said {
 }
 
 /// Prefix of each key in a file's metadata.
-pub const SAID: &str = "network.";
+pub const METADATA_PREFIX: &str = "network.";
 
 /// Largest number of characters of a number, or of the three numbers of an image's shape.
 const LONGEST_NUMBER: usize = 64;
 
 /// The error of incomplete or invalid settings; each prints as a part of a sentence.
 #[derive(Clone, Debug, Error, PartialEq)]
-pub enum SaidError {
+pub enum KnownSettingsError {
     #[error("its metadata says {key} = {value}, which this version does not know")]
     Unknown { key: String, value: String },
     #[error("it does not say {0}: give that")]
@@ -59,7 +59,7 @@ pub enum SaidError {
     Senseless(String),
 }
 
-impl Said {
+impl KnownSettings {
     /// Returns all settings that determine the function of this spec's network, including its sizes.
     pub fn of(network: &NetworkSpec) -> Self {
         let is_ntk = network.parametrisation.is_ntk();
@@ -109,7 +109,7 @@ impl Said {
             toml::Value::Float(number) => number.to_string(),
             other => other.to_string(),
         };
-        self.table().iter().map(|(key, value)| (format!("{SAID}{key}"), text(value))).collect()
+        self.table().iter().map(|(key, value)| (format!("{METADATA_PREFIX}{key}"), text(value))).collect()
     }
 
     /// Reads settings from these keys and values; keys without our prefix are ignored.
@@ -117,7 +117,7 @@ impl Said {
     /// # Errors
     /// Fails if a key with our prefix, or its value, is unknown: a newer version may have written a setting that changes
     /// the function.
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, SaidError> {
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KnownSettingsError> {
         let (said, named) = Self::read(pairs)?;
         said.check(named)?;
         Ok(said)
@@ -133,11 +133,11 @@ impl Said {
             let Some((key, value)) = change.split_once('=') else {
                 return Err(format!("{} is no setting: write NAME=VALUE", shown(change)));
             };
-            pairs.push((format!("{SAID}{}", key.trim().trim_start_matches(SAID)), value.trim()));
+            pairs.push((format!("{METADATA_PREFIX}{}", key.trim().trim_start_matches(METADATA_PREFIX)), value.trim()));
         }
         let read = Self::read(pairs.iter().map(|(key, value)| (key.as_str(), *value)));
         let (said, _) = read.map_err(|err| match err {
-            SaidError::Unknown { key, value } => format!("{} cannot be {}", shown(&key), shown(&value)),
+            KnownSettingsError::Unknown { key, value } => format!("{} cannot be {}", shown(&key), shown(&value)),
             other => other.to_string(),
         })?;
         match said.program {
@@ -147,14 +147,14 @@ impl Said {
     }
 
     /// Reads settings from keys and values; also returns the key that names the network.
-    fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(Self, &'a str), SaidError> {
+    fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(Self, &'a str), KnownSettingsError> {
         let (mut table, mut named) = (toml::Table::new(), "program");
         for (key, text) in pairs {
-            let Some(field) = key.strip_prefix(SAID) else { continue };
+            let Some(field) = key.strip_prefix(METADATA_PREFIX) else { continue };
             // The name used by earlier versions.
             let field = if field == KIND { "program" } else { field };
             if field == "program" {
-                named = &key[SAID.len()..];
+                named = &key[METADATA_PREFIX.len()..];
             }
             // A long text is not a number, and parsing it could recurse as deep as it is long.
             let number = Some(text).filter(|text| text.len() <= LONGEST_NUMBER);
@@ -167,7 +167,8 @@ impl Said {
             // Text would parse for any setting, even one that is a number; and a network may be called 2024.
             let read = if ["program", "text"].contains(&field) { [word, number] } else { [number, word] };
             let value = read.into_iter().flatten().find(fits);
-            let value = value.ok_or_else(|| SaidError::Unknown { key: key.to_owned(), value: text.to_owned() })?;
+            let value =
+                value.ok_or_else(|| KnownSettingsError::Unknown { key: key.to_owned(), value: text.to_owned() })?;
             table.insert(field.to_owned(), value);
         }
         // Each value parses alone, so all parse together.
@@ -175,8 +176,9 @@ impl Said {
     }
 
     /// Checks the settings against the text of the network named by this key.
-    fn check(&self, named: &str) -> Result<(), SaidError> {
-        let unknown = |name: &str, value: String| SaidError::Unknown { key: format!("{SAID}{name}"), value };
+    fn check(&self, named: &str) -> Result<(), KnownSettingsError> {
+        let unknown =
+            |name: &str, value: String| KnownSettingsError::Unknown { key: format!("{METADATA_PREFIX}{name}"), value };
         let Some(program) = &self.program else {
             // The network is unknown; the settings of all built-in networks are accepted.
             let known: Vec<_> =
@@ -224,7 +226,7 @@ impl Said {
         let differs = |(key, own): (String, String)| {
             let theirs = others.get(&key).filter(|theirs| **theirs != own)?.clone();
             // Texts are too long for a sentence.
-            let is_text = key.strip_prefix(SAID) == Some("text");
+            let is_text = key.strip_prefix(METADATA_PREFIX) == Some("text");
             Some(if is_text { (key, "one".to_owned(), "another".to_owned()) } else { (key, own, theirs) })
         };
         self.pairs().into_iter().find_map(differs)
@@ -235,13 +237,13 @@ impl Said {
     ///
     /// # Errors
     /// Fails if a setting without a default is missing, or if the settings are invalid.
-    pub fn network(&self) -> Result<(NetworkSpec, Vec<String>), SaidError> {
-        let program = self.program.as_deref().ok_or(SaidError::Missing("the network (--arch)"))?;
+    pub fn network(&self) -> Result<(NetworkSpec, Vec<String>), KnownSettingsError> {
+        let program = self.program.as_deref().ok_or(KnownSettingsError::Missing("the network (--arch)"))?;
         let mut assumed = Vec::new();
         let usual = self.base(program);
         let activation = match (self.activation, program) {
             (Some(said), _) => said,
-            (None, "mlp") => return Err(SaidError::Missing("the activation (--activation)")),
+            (None, "mlp") => return Err(KnownSettingsError::Missing("the activation (--activation)")),
             (None, _) => {
                 assumed.push(format!("{} (--activation)", usual.activation.name()));
                 usual.activation
@@ -254,19 +256,19 @@ impl Said {
                 // The width is not checked: shapes determine it.
                 Some(declared) if name != NetworkSpec::WIDTH && !declared.choices.admits(setting) => {
                     let choices = declared.choices.words();
-                    return Err(SaidError::Senseless(format!("{name} is {choices}, not {setting}")));
+                    return Err(KnownSettingsError::Senseless(format!("{name} is {choices}, not {setting}")));
                 }
                 Some(_) => spec.set(name, setting.clone()),
                 None if name == "pool" || !is_passed_over(name) => {
                     let option = if ["pool", "heads"].contains(&name.as_str()) { "--" } else { "--set " };
                     let message = format!("{program} has no setting {name}: leave {option}{name} out");
-                    return Err(SaidError::Senseless(message));
+                    return Err(KnownSettingsError::Senseless(message));
                 }
                 None => {}
             }
         }
         if program == "cnn" && !self.settings.contains_key("pool") {
-            return Err(SaidError::Missing("the pooling (--pool)"));
+            return Err(KnownSettingsError::Missing("the pooling (--pool)"));
         }
         if let Some(heads) = spec.setting("heads").filter(|_| !self.settings.contains_key("heads")) {
             assumed.push(format!("{heads} attention heads (--heads)"));
@@ -278,22 +280,22 @@ impl Said {
         let (sigma_w, sigma_b) = match (parametrisation, self.sigma_w, self.sigma_b) {
             (Parametrisation::Standard, None, None) => (spec.sigma_w, spec.sigma_b),
             (Parametrisation::Standard, ..) => {
-                return Err(SaidError::Senseless(
+                return Err(KnownSettingsError::Senseless(
                     "--sigma-w and --sigma-b belong to the NTK parametrisation: give --parametrisation ntk too"
                         .to_owned(),
                 ));
             }
             (Parametrisation::Ntk, Some(sigma_w), Some(sigma_b)) => (sigma_w, sigma_b),
             (Parametrisation::Ntk, None, _) => {
-                return Err(SaidError::Missing("σ_w of the NTK parametrisation (--sigma-w)"));
+                return Err(KnownSettingsError::Missing("σ_w of the NTK parametrisation (--sigma-w)"));
             }
             (Parametrisation::Ntk, _, None) => {
-                return Err(SaidError::Missing("σ_b of the NTK parametrisation (--sigma-b)"));
+                return Err(KnownSettingsError::Missing("σ_b of the NTK parametrisation (--sigma-b)"));
             }
         };
         if !(sigma_w > 0.0 && sigma_w <= 1e3 && (0.0..=1e3).contains(&sigma_b)) {
             let message = "σ_w must lie above 0, σ_b not below it, and neither above 1000";
-            return Err(SaidError::Senseless(message.to_owned()));
+            return Err(KnownSettingsError::Senseless(message.to_owned()));
         }
         (spec.parametrisation, spec.sigma_w, spec.sigma_b) = (parametrisation, sigma_w, sigma_b);
         Ok((spec, assumed))
