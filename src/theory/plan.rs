@@ -163,8 +163,7 @@ impl<'a> Laws<'a> {
     }
 
     /// Computes the law of the line at `at`, whose inputs have one, and checks that what it averages over grows.
-    fn law(&mut self, at: usize) -> Result<Law, Why> {
-        let beside = self.wider.as_mut().map(|wider| wider.next());
+    fn law(&self, at: usize, beside: Option<Option<Result<Law, NoLimit>>>) -> Result<Law, Why> {
         let Self { program, network, firsts, values, wider } = self;
         let reading = Reading { program, firsts, network, at, values };
         let law = rule(&reading)?;
@@ -191,9 +190,12 @@ impl Iterator for Laws<'_> {
         let at = self.values.len();
         let line = self.program.lines.get(at)?;
         let broken = line.reads.iter().find_map(|&read| self.values[read].as_ref().err());
+        let broken = broken.cloned();
+        // Also where this line has none, so that both programs stay at the same line.
+        let beside = self.wider.as_mut().map(|wider| wider.next());
         let law = match broken {
-            Some(why) => Err(why.clone()),
-            None => self.law(at).map_err(|why| NoLimit::Line { at: At::of(self.program, at), why }),
+            Some(why) => Err(why),
+            None => self.law(at, beside).map_err(|why| NoLimit::Line { at: At::of(self.program, at), why }),
         };
         self.values.push(match &law {
             Ok(Law::Given) => Ok(Value::Given),
