@@ -53,7 +53,7 @@ struct Inputs {
     image: [usize; 3],
     train: Vec<f64>,
     test: Vec<f64>,
-    lesson: Option<Targets>,
+    problem: Option<Targets>,
     /// A description of how the inputs were interpreted and read.
     words: String,
 }
@@ -84,12 +84,12 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     let signals = UntilWritten::listen();
     let spec = args.settings.read(default, preset)?;
     let given = read(&args.inputs, &spec)?;
-    if args.ridge.is_some() && (given.lesson.is_none() || given.test.is_empty()) {
+    if args.ridge.is_some() && (given.problem.is_none() || given.test.is_empty()) {
         let missing = if given.test.is_empty() { "x_test" } else { "y_train" };
         let message = format!("--ridge asks for a prediction, for which {} has no {missing}", args.inputs.display());
         return Err(Refused(message).into());
     }
-    let classes = given.lesson.as_ref().map_or(LOGITS, |lesson| lesson.classes);
+    let classes = given.problem.as_ref().map_or(LOGITS, |problem| problem.classes);
     refuse(spec.network.check(given.image, classes))?;
     let limit = Infinite::of(&spec.network, given.image, classes).map_err(|err| Refused(err.to_string()))?;
     let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
@@ -138,13 +138,13 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
         push_kernels(&mut arrays, "test_test", [m, m], among);
     }
     let mut words = format!("NNGP and NTK of {n} and {m} inputs");
-    let Some(lesson) = &given.lesson else {
+    let Some(problem) = &given.problem else {
         words += &format!(" for {LOGITS} logits (y_train would say how many)");
         return Ok((arrays, words));
     };
     let gram = Gram::symmetrised(n, square.ntk.clone())?.0;
     let descent = KernelGradientDescent::of(&gram).map_err(anyhow::Error::msg)?;
-    let classes = lesson.classes;
+    let classes = problem.classes;
     words += &format!(
         "; NTK: λ_max {:.6e}, rank {} of {n}, condition {}, jitter {:.1e}; largest stable rate {} on the squared error",
         descent.eigenvalues().last().copied().unwrap_or(0.0),
@@ -157,12 +157,12 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
     arrays.push(("ntk_jitter".to_owned(), vec![1], vec![descent.jitter]));
     arrays.push(("ntk_rank".to_owned(), vec![1], vec![descent.rank as f64]));
     let across = others.as_ref().map(|(across, _)| across.ntk.as_slice());
-    if !lesson.times.is_empty() {
+    if !problem.times.is_empty() {
         let (on_train, on_test) = match loss {
-            Loss::Mse => closed(&descent, lesson, across),
-            Loss::CrossEntropy => integrated(&gram, lesson, across)?,
+            Loss::Mse => closed(&descent, problem, across),
+            Loss::CrossEntropy => integrated(&gram, problem, across)?,
         };
-        let steps = lesson.times.len();
+        let steps = problem.times.len();
         arrays.push(("f_train".to_owned(), vec![steps, n, classes], on_train));
         if m > 0 {
             arrays.push(("f_test".to_owned(), vec![steps, m, classes], on_test));
@@ -172,8 +172,8 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
         let blocks = Blocks { train: &square, across, test: among };
         let mean = |values: &[f64]| (0..n).map(|at| values[at * n + at]).sum::<f64>() / n as f64;
         let refused = |why: RegressionError| Refused(why.to_string());
-        let nngp = posterior::nngp(blocks, &lesson.targets, ridge * mean(&square.nngp)).map_err(refused)?;
-        let ntk = posterior::ntk(blocks, &lesson.targets, ridge * mean(&square.ntk)).map_err(refused)?;
+        let nngp = posterior::nngp(blocks, &problem.targets, ridge * mean(&square.nngp)).map_err(refused)?;
+        let ntk = posterior::ntk(blocks, &problem.targets, ridge * mean(&square.ntk)).map_err(refused)?;
         for (name, found) in [("nngp", nngp), ("ntk", ntk)] {
             words += &format!(
                 "; {name} at t = ∞: rank {} of {n}, condition {}, jitter {:.1e}",
@@ -210,18 +210,18 @@ fn push_kernels(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &
 
 /// Returns f on the training and the other images.
 fn closed(descent: &KernelGradientDescent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
-    let lesson = TrainingProblem { start: &given.start, targets: &given.targets };
+    let problem = TrainingProblem { start: &given.start, targets: &given.targets };
     let lengths: Vec<Length> = given.times.iter().map(|&time| Length::Flow(time)).collect();
-    let test = across.map(|across| descent.test(lesson, across, &given.start_test, &lengths));
-    (descent.train(lesson, &lengths), test.unwrap_or_default())
+    let test = across.map(|across| descent.test(problem, across, &given.start_test, &lengths));
+    (descent.train(problem, &lengths), test.unwrap_or_default())
 }
 
 fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
-    let lesson = TrainingProblem { start: &given.start, targets: &given.targets };
+    let problem = TrainingProblem { start: &given.start, targets: &given.targets };
     if !given.times.is_sorted() {
         return Err(Refused("t must ascend with training.loss=cross-entropy".to_owned()).into());
     }
-    let flow = cross_entropy_flow(gram, lesson, &given.times, &|| false).expect("nobody cancels");
+    let flow = cross_entropy_flow(gram, problem, &given.times, &|| false).expect("nobody cancels");
     let test = across.map(|across| flow.outputs(across, &given.start_test));
     Ok((flow.outputs(gram.values(), &given.start), test.unwrap_or_default()))
 }
@@ -262,7 +262,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
     };
     let mut inputs = |name: &str| Ok::<_, Refused>(floats(name)?.map_or_else(Vec::new, |(_, values)| values));
     let (train, test) = (inputs("x_train")?, inputs("x_test")?);
-    let lesson = match floats("y_train")? {
+    let problem = match floats("y_train")? {
         None => None,
         Some((shape, targets)) => {
             let classes = match shape[..] {
@@ -299,7 +299,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
     const KNOWN: [&str; 6] = ["x_train", "x_test", "y_train", "f0_train", "f0_test", "t"];
     let unused = arrays.beside(&KNOWN).map(|names| format!("not used: {names}"));
     let words = [&[words], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
-    Ok(Inputs { image, train, test, lesson, words })
+    Ok(Inputs { image, train, test, problem, words })
 }
 
 /// Checks that the kernels of these inputs, and the inputs themselves, fit into memory.

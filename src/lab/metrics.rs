@@ -1,7 +1,7 @@
 //! The metrics of a measured kernel: a [`Meter`] turns kernels into rows, and keeps the few Grams that velocities and distances
 //! need. Plain f64, no tensor.
 //!
-//! The velocity is computed here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
+//! Velocities are taken here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
 //! straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the switch, which
 //! is where the next task starts.
 

@@ -13,7 +13,7 @@ use super::family::{Family, find_own};
 use super::names;
 use super::source::WeightsError;
 use super::stored::{Stored, is_of};
-use crate::spec::ops::{Op, Parameter, shown};
+use crate::spec::ops::{Parameter, shown};
 use crate::spec::text::Choices;
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program, Setting, Shapes};
 
@@ -112,7 +112,7 @@ const WIDTHS: usize = 24;
 
 /// Returns whether the evaluated networks of two programs are one function of the image and the tensors.
 fn is_same(one: &Program, other: &Program) -> bool {
-    let is_dropout = |line: &Line| matches!(line.op, Op::Dropout(_));
+    let is_dropout = |line: &Line| line.op.is_dropout();
     let same = |(a, b): (&Line, &Line)| {
         let op = a.op == b.op || (is_dropout(a) && is_dropout(b));
         op && a.reads == b.reads && a.tensors == b.tensors && a.shape == b.shape

@@ -15,7 +15,7 @@ use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
 use super::taps::ForwardMode;
 use crate::run::NamedTensor;
-use crate::spec::ops::{Fill, Parameter, feature_axis};
+use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
 
 /// A network.
@@ -64,7 +64,7 @@ impl NetworkStructure {
 fn fan_in(program: &Program, line: &Line) -> usize {
     let own = line.op.operation().map(|operation| operation.tensors(&line.name, &program.inputs_of(line)));
     match own.as_deref() {
-        Some([first, ..]) if matches!(first.fill, Fill::Weight { .. }) => first.fan_in(),
+        Some([first, ..]) if first.fill.is_weight() => first.fan_in(),
         _ => line.shape[feature_axis(&line.shape)],
     }
 }

@@ -145,7 +145,7 @@ impl Cost {
         };
         let full = f64::min(full, snapshots as f64);
         // Each full kernel comes with the reduced one and with a forward pass of the linear probes' images.
-        let lessons = (spec.classes_of_tasks(shape) * PROBE_IMAGES.min(shape.train_per_class)) as f64;
+        let lessons = (spec.classes_of_tasks(shape) * LINEAR_PROBE_IMAGES.min(shape.train_per_class)) as f64;
         let beside = kernel.trace_flop + 2.0 * lessons * products;
         let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
         let each = optimiser_flop + 2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3);
@@ -173,8 +173,8 @@ impl Cost {
         // Parts being measured and read, and the blocks of every kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
         // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
-        let lesson = predicted * 500.0;
-        let settled = 8.0 * lesson * (5.0 * lesson + evaluated);
+        let images = predicted * 500.0;
+        let settled = 8.0 * images * (5.0 * images + evaluated);
         // The optimiser's kernels of the last lag.
         let beside = if spec.kernel.optimiser { lagged } else { 0.0 };
         let held = f64::max(kernel.bytes, optimiser_bytes);
@@ -278,7 +278,7 @@ pub(super) const MOST_OPTIMISER_FLOP: f64 = 2e12;
 /// Largest number of rows (images · logits) of a full kernel: 2,560 rows take 52 MB; larger ones cannot be measured live.
 pub const MOST_FULL_ROWS: usize = 2560;
 /// Largest number of training images per class that a task's linear probe learns from.
-pub const PROBE_IMAGES: usize = 50;
+pub const LINEAR_PROBE_IMAGES: usize = 50;
 /// Largest number of entries of all parts of one kernel together (64 MiB). Above it, kernels of tensors are not stored
 /// separately, and then those of layers and sets of logits neither.
 const MOST_PART_ENTRIES: usize = 1 << 23;

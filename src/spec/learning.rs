@@ -217,7 +217,7 @@ impl LearningExperiment {
 
 impl StudySpec {
     /// Returns the learning experiment of the runs; `None` where they are runs of the live laboratory.
-    pub fn lesson(&self) -> Option<LearningExperiment> {
+    pub fn experiment(&self) -> Option<LearningExperiment> {
         (!self.learners.is_empty())
             .then(|| LearningExperiment { learners: self.learners.clone(), protocol: self.protocol.clone() })
     }
@@ -225,8 +225,8 @@ impl StudySpec {
 
 impl Spec {
     /// Adds the problems that forbid this run as part of a learning experiment.
-    pub(super) fn experiment_problems(&self, lesson: &LearningExperiment, found: &mut Vec<Problem>) {
-        let LearningExperiment { learners, protocol } = lesson;
+    pub(super) fn experiment_problems(&self, experiment: &LearningExperiment, found: &mut Vec<Problem>) {
+        let LearningExperiment { learners, protocol } = experiment;
         let has = |learner| learners.contains(&learner);
         if self.data.samples == 0 {
             found.push(problem(

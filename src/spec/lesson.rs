@@ -1,5 +1,5 @@
 //! Lessons, read from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at and
-//! a condition to wait for. In code a lesson is a *tour*, because [`super::LearningExperiment`] is a learning experiment.
+//! a condition to wait for.
 //!
 //! Guarantees: pure data that depends on no window and no run; a file that names an unknown preset, setting or view is
 //! refused in one sentence. The format is explained in `assets/lessons/README.md`.
@@ -193,26 +193,26 @@ impl Lesson {
     /// Fails if it is not a valid lesson, or names an unknown preset, setting or view.
     pub fn read(name: &str, text: &str) -> Result<Self, LessonError> {
         let read: Self = toml::from_str(text).map_err(|err| LessonError::Syntax(err.message().to_owned()))?;
-        let tour = Self { name: name.to_owned(), ..read };
-        if tour.steps.is_empty() {
+        let lesson = Self { name: name.to_owned(), ..read };
+        if lesson.steps.is_empty() {
             return Err(LessonError::Syntax("it has no step".to_owned()));
         }
-        for (place, step) in tour.steps.iter().enumerate() {
+        for (place, step) in lesson.steps.iter().enumerate() {
             let wrong = |reason: String| LessonError::Step { step: place + 1, reason };
             let words = step.text.split_whitespace().count();
             if words == 0 || words > MOST_WORDS {
                 return Err(wrong(format!("it has {words} words; from 1 to {MOST_WORDS} can be read in passing")));
             }
-            let other = if tour.study.is_some() { step.wait.is_of_run() } else { step.wait.is_of_study() };
+            let other = if lesson.study.is_some() { step.wait.is_of_run() } else { step.wait.is_of_study() };
             if other {
                 return Err(wrong(format!("it waits for {}, which cannot come here", step.wait.words())));
             }
-            if tour.study.is_some() && !step.set.is_empty() {
+            if lesson.study.is_some() && !step.set.is_empty() {
                 return Err(wrong("a study cannot be changed on its way".to_owned()));
             }
-            tour.spec_at(place)?;
+            lesson.spec_at(place)?;
         }
-        Ok(tour)
+        Ok(lesson)
     }
 
     /// Returns whether the user writes programs in the lesson, so that the network is not fixed by it.
@@ -245,10 +245,10 @@ impl LessonStep {
 }
 
 /// Returns all lessons. One that cannot be read is omitted and logged; a test checks that there is none.
-pub fn tours() -> &'static [Lesson] {
+pub fn lessons() -> &'static [Lesson] {
     static TOURS: LazyLock<Vec<Lesson>> = LazyLock::new(|| {
         let read = |&(name, text): &(&str, &str)| match Lesson::read(name, text) {
-            Ok(tour) => Some(tour),
+            Ok(lesson) => Some(lesson),
             Err(err) => {
                 log::error!("the lesson {name} is left out: {err}");
                 None

@@ -42,12 +42,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::spec::lesson::{LESSON_FILES, Lesson, LessonCondition, LessonError, LessonStep, MOST_WORDS, tours};
+pub use crate::spec::lesson::{LESSON_FILES, Lesson, LessonCondition, LessonError, LessonStep, MOST_WORDS, lessons};
 pub use crate::spec::validate::plane::PLANE_CLASSES;
 pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS, Spacing, Target};
 pub use activation::Activation;
 pub use change::{Change, Effect};
-pub use cost::{Cost, DataShape, MOST_FULL_ROWS, PROBE_IMAGES, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
+pub use cost::{
+    Cost, DataShape, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit,
+};
 pub use file::{SpecError, VERSION, known_keys};
 pub use known_settings::{KnownSettings, KnownSettingsError, METADATA_PREFIX};
 pub use layers::Layer;

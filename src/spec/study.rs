@@ -62,7 +62,7 @@ pub struct StudyRun {
     pub folder: String,
     pub spec: Spec,
     /// The learning experiment, in a study of learners.
-    pub lesson: Option<Arc<LearningExperiment>>,
+    pub experiment: Option<Arc<LearningExperiment>>,
 }
 
 impl StudySpec {
@@ -167,13 +167,13 @@ impl Spec {
         let Some(study) = self.study.as_ref().map(StudySpec::spelt) else {
             let folder = format!("seed-{}", self.seed);
             let (variant, value) = Default::default();
-            return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, lesson: None }]);
+            return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, experiment: None }]);
         };
         // Checked before the runs are built: the list in a file may be long.
         if study.is_too_large() {
             return Err(SpecError::BadValue { key: "study.values".to_owned(), reason: too_large(), place: None });
         }
-        let lesson = study.lesson().map(Arc::new);
+        let experiment = study.experiment().map(Arc::new);
         let mut runs = Vec::new();
         for (variant, value, settings) in study.points() {
             let mut spec = base.clone();
@@ -188,7 +188,7 @@ impl Spec {
                     seed,
                     folder,
                     spec,
-                    lesson: lesson.clone(),
+                    experiment: experiment.clone(),
                 });
             }
         }
@@ -257,7 +257,7 @@ impl Spec {
         }
         for run in runs {
             let mut problems = run.spec.problems(&DataShape::expected(&run.spec));
-            run.lesson.iter().for_each(|lesson| run.spec.experiment_problems(lesson, &mut problems));
+            run.experiment.iter().for_each(|experiment| run.spec.experiment_problems(experiment, &mut problems));
             for Problem { field, message } in problems {
                 let series = if run.variant.is_empty() { String::new() } else { format!("{}, ", run.variant) };
                 let message = format!("with {series}{} = {}: {message}", study.axis, run.value);

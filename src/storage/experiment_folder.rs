@@ -162,14 +162,14 @@ pub(crate) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
 ///
 /// # Errors
 /// When somebody else writes the folder.
-pub(crate) fn tidy(out: &Path, lesson: &LearningExperiment) -> Result<(), FolderError> {
+pub(crate) fn tidy(out: &Path, experiment: &LearningExperiment) -> Result<(), FolderError> {
     if !out.is_dir() {
         return Ok(());
     }
     let _lock = lock(out)?;
     atomic::sweep(out);
     atomic::sweep(&out.join(SHELF));
-    if is_complete(&points(out), lesson) {
+    if is_complete(&points(out), experiment) {
         remove_shelf(out);
     }
     Ok(())
@@ -184,15 +184,15 @@ fn remove_shelf(out: &Path) {
 }
 
 /// Whether all is there that the kernels of this run are predicted to do.
-pub(crate) fn is_foreseen(found: &[InstantCurve], lesson: &LearningExperiment, spec: &Spec) -> bool {
-    lesson.predicted_learners(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
+pub(crate) fn is_foreseen(found: &[InstantCurve], experiment: &LearningExperiment, spec: &Spec) -> bool {
+    experiment.predicted_learners(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
 }
 
 /// Whether every learner has its point.
-pub(crate) fn is_complete(points: &[Point], lesson: &LearningExperiment) -> bool {
+pub(crate) fn is_complete(points: &[Point], experiment: &LearningExperiment) -> bool {
     let there = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
-    lesson.learners.iter().all(|&learner| match learner {
-        Learner::KernelEpochs => lesson.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),
+    experiment.learners.iter().all(|&learner| match learner {
+        Learner::KernelEpochs => experiment.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),
         _ => there(learner, None),
     })
 }

@@ -1,7 +1,7 @@
 //! The linear probe: the accuracy of a linear read-out of a task's classes from the features before the last layer.
 //!
 //! If it stays high while the network's own accuracy falls, the features still separate the classes and only the read-out
-//! has changed. A ridge regression with an intercept on one-hot labels, from up to [`PROBE_IMAGES`] training images of each
+//! has changed. A ridge regression with an intercept on one-hot labels, from up to [`LINEAR_PROBE_IMAGES`] training images of each
 //! class of the task to its test images; the features' mean over the training images is subtracted, and the ridge is
 //! [`RIDGE`] times the mean square length of the centred features, so that the scale of the features does not matter.
 //! Products in f32, all else in f64.
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use crate::math::Gram;
 use crate::math::regression::Regression;
 #[cfg(doc)]
-use crate::spec::PROBE_IMAGES;
+use crate::spec::LINEAR_PROBE_IMAGES;
 
 /// The ridge, in units of the mean of the kernel's diagonal. With a thousandth of it, 250 images with 256 features
 /// interpolate, and the probe's accuracy falls by more than any switch changes it.

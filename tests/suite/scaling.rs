@@ -304,7 +304,7 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
     let given = spec.study.take().unwrap();
     assert_eq!(spec.data.source, Source::Fourier);
     spec.data.exponent = 3.0;
-    let lesson = given.lesson().unwrap();
+    let experiment = given.experiment().unwrap();
     let mut errors = Vec::new();
     let mut slope = None;
     for samples in [128, 512] {
@@ -331,7 +331,7 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
                 true
             };
             let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
-            learn(&spec, &lesson, &[], samples == 128 && seed == 1, &mut observer).unwrap();
+            learn(&spec, &experiment, &[], samples == 128 && seed == 1, &mut observer).unwrap();
         }
         errors.push(sum);
     }

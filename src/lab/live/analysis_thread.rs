@@ -44,7 +44,7 @@ pub(super) struct TaskTest {
     /// What the one output is to be, of a regression; else empty.
     pub values: Vec<f32>,
     /// Of the images that the linear probe learns from: their classes, or on which side of 0 their numbers are.
-    pub probe_lesson: Vec<usize>,
+    pub probe_classes: Vec<usize>,
 }
 
 /// The analyzer of a run: what it remembers of the kernels so far.
@@ -99,7 +99,7 @@ impl Analyzer {
             for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
                 // What the network is asked: which class, or of one output on which side of 0.
                 let asked = Targets::of(&test.labels, &test.values).classes();
-                accuracy.probe = kernels.accuracy(&test.probe_lesson, &asked);
+                accuracy.probe = kernels.accuracy(&test.probe_classes, &asked);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());

@@ -11,7 +11,7 @@ use crate::data::{Batch, Prepared, Task};
 use crate::lab::lag::{Lag, Lagged};
 use crate::ntk::{Measured, Reduction, Request, layerwise};
 use crate::run::NamedTensor;
-use crate::spec::{PROBE_IMAGES, Spec};
+use crate::spec::{LINEAR_PROBE_IMAGES, Spec};
 use crate::train::{
     FeatureKernels, InfiniteWidthModelError, Learner, LearnerState, StepOptions, StepOutcome, displacement,
 };
@@ -23,7 +23,7 @@ pub(super) struct Finite {
     /// Test images of each task, [n, inputs].
     tests: Vec<Tensor<2>>,
     /// Training images of each task that its linear probe learns from, [n, inputs].
-    lessons: Vec<Tensor<2>>,
+    probe_images: Vec<Tensor<2>>,
     /// The weights that a displacement is measured from.
     trail: Lagged<Vec<Tensor<1>>>,
     /// On the CPU only: a run that predicts is on no device that can fail.
@@ -44,12 +44,12 @@ impl Finite {
             let images = task.test();
             upload(&images.pixels, images.len())
         };
-        let lesson = |task: &Task| {
-            let images = task.first_of_each_class(PROBE_IMAGES);
+        let first_images = |task: &Task| {
+            let images = task.first_of_each_class(LINEAR_PROBE_IMAGES);
             upload(&images.pixels, images.len())
         };
         Self {
-            lessons: data.stream.tasks().iter().map(lesson).collect(),
+            probe_images: data.stream.tasks().iter().map(first_images).collect(),
             probes: upload(&data.probes.pixels, data.probes.len()),
             tests: data.stream.tasks().iter().map(test).collect(),
             trail: Lagged::default(),
@@ -149,10 +149,10 @@ impl Subject for Finite {
     fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
         let moved = |before: &Vec<Tensor<1>>| displacement(&self.learner.parameters(), before);
         let (mut tests, mut features) = (Vec::new(), dearer.then(Vec::new));
-        for (test, lesson) in self.tests.iter().zip(&self.lessons) {
+        for (test, first_images) in self.tests.iter().zip(&self.probe_images) {
             if let Some(features) = &mut features {
                 let seen = |images| self.learner.outputs_and_features(images, cancelled);
-                let ((outputs, found), (_, learnt)) = (seen(test)?, seen(lesson)?);
+                let ((outputs, found), (_, learnt)) = (seen(test)?, seen(first_images)?);
                 features.push(FeatureKernels::of(learnt, found));
                 tests.push(outputs);
             } else {

@@ -191,15 +191,15 @@ impl Predictors {
         self.settled.clear();
         let classes = data.stream.task(task).classes().len().max(1);
         let each = SETTLED_PER_CLASS.min((SETTLED / classes).max(1));
-        let lesson = data.stream.task(task).first_of_each_class(each);
-        let (images, labels) = (learner.upload(&lesson.pixels, lesson.len()), lesson.labels.clone());
+        let batch = data.stream.task(task).first_of_each_class(each);
+        let (images, labels) = (learner.upload(&batch.pixels, batch.len()), batch.labels.clone());
         let now = |images: &Tensor<2>| -> Option<Vec<f64>> {
             Some(learner.outputs(images, cancelled)?.into_iter().map(f64::from).collect())
         };
         let start = now(&images)?;
         let before: Vec<Vec<f64>> = tests.iter().map(now).collect::<Option<_>>()?;
         let classes = start.len() / labels.len().max(1);
-        let targets = Targets::of(&labels, &lesson.values).matrix(classes);
+        let targets = Targets::of(&labels, &batch.values).matrix(classes);
         let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
         let mut kernels = Vec::new();
         for (by, linearised) in &self.linearised {
@@ -215,7 +215,7 @@ impl Predictors {
             kernels.push((by, kernel(&images, None)?, across));
         }
         let mut problems = Vec::new();
-        match self.field.as_ref().map(|field| field.kernels_of(&lesson.pixels, cancelled)) {
+        match self.field.as_ref().map(|field| field.kernels_of(&batch.pixels, cancelled)) {
             None => {}
             Some(Ok((square, across))) => kernels.push((Predictor::RegressionInfinite, square, across)),
             Some(Err(InfiniteWidthModelError::Cancelled)) => return None,

@@ -26,7 +26,7 @@ use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::Chosen;
 use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
-use crate::spec::{Change, Cost, Effect, KnownSettings, PER_EPOCH, PROBE_IMAGES, RATES, Spec};
+use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, PER_EPOCH, RATES, Spec};
 use crate::train::{InfiniteWidthModelError, StepOutcome};
 
 /// The time after which a paused run looks again whether it is to end.
@@ -107,7 +107,7 @@ impl Opened {
                 classes: task.classes().to_vec(),
                 labels: test.labels,
                 values: test.values,
-                probe_lesson: task.first_of_each_class(PROBE_IMAGES).targets().classes(),
+                probe_classes: task.first_of_each_class(LINEAR_PROBE_IMAGES).targets().classes(),
             }
         };
         let tests = data.stream.tasks().iter().map(test).collect();

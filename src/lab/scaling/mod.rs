@@ -32,16 +32,16 @@ use crate::theory::{Infinite, Rfm};
 /// When it was cancelled, or a sentence when it cannot be done.
 pub fn learn(
     spec: &Spec,
-    lesson: &LearningExperiment,
+    definition: &LearningExperiment,
     known: &[Point],
     predict: bool,
     observer: &mut Observer<'_>,
 ) -> Result<(), Stop> {
-    let mut experiment = Experiment::open(spec, lesson, known)?;
+    let mut experiment = Experiment::open(spec, definition, known)?;
     if predict {
         experiment.predict(observer)?;
     }
-    for &learner in &lesson.learners {
+    for &learner in &definition.learners {
         experiment.evaluate(learner, observer)?;
         experiment.done += experiment.weight(learner);
         observer.report(Progress::Share(experiment.done / experiment.total))?;
@@ -52,7 +52,7 @@ pub fn learn(
 /// The experiment of one run: what its learners share.
 struct Experiment<'a> {
     spec: &'a Spec,
-    lesson: &'a LearningExperiment,
+    definition: &'a LearningExperiment,
     known: &'a [Point],
     data: Prepared,
     split: Split,
@@ -64,14 +64,14 @@ struct Experiment<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    fn open(spec: &'a Spec, lesson: &'a LearningExperiment, known: &'a [Point]) -> Result<Self, Stop> {
+    fn open(spec: &'a Spec, definition: &'a LearningExperiment, known: &'a [Point]) -> Result<Self, Stop> {
         let failed = |err: &dyn std::fmt::Display| Stop::Failed(err.to_string());
         let data = prepare(spec).map_err(|err| failed(&err))?;
         if let Some(problem) = spec.problems(&data.set.shape()).into_iter().next() {
             return Err(Stop::Failed(format!("{}: {}", problem.field, problem.message)));
         }
         let n = spec.data.samples;
-        let aside = lesson.protocol.validation_samples(n);
+        let aside = definition.protocol.validation_samples(n);
         if let Some(stock) = data.stock(spec)
             && stock < n + aside
         {
@@ -87,8 +87,8 @@ impl<'a> Experiment<'a> {
             data.stream.task(1).test(),
             data.set.outputs(),
         );
-        let mut experiment = Self { spec, lesson, known, data, split, trained: None, done: 0.0, total: 1.0 };
-        experiment.total = lesson.learners.iter().map(|&learner| experiment.weight(learner)).sum::<f64>().max(1.0);
+        let mut experiment = Self { spec, definition, known, data, split, trained: None, done: 0.0, total: 1.0 };
+        experiment.total = definition.learners.iter().map(|&learner| experiment.weight(learner)).sum::<f64>().max(1.0);
         Ok(experiment)
     }
 
@@ -96,8 +96,8 @@ impl<'a> Experiment<'a> {
     fn weight(&self, learner: Learner) -> f64 {
         match learner {
             Learner::Network => 3.0,
-            Learner::Ensemble => 2.0 * self.lesson.protocol.ensemble as f64,
-            Learner::KernelEpochs => self.lesson.protocol.epochs.len() as f64,
+            Learner::Ensemble => 2.0 * self.definition.protocol.ensemble as f64,
+            Learner::KernelEpochs => self.definition.protocol.epochs.len() as f64,
             Learner::KernelConstant => 2.0,
             _ => 1.0,
         }
@@ -110,7 +110,7 @@ impl<'a> Experiment<'a> {
     /// Evaluates one learner and reports its points, where they are not known yet.
     fn evaluate(&mut self, learner: Learner, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let began = Instant::now();
-        let epochs = &self.lesson.protocol.epochs;
+        let epochs = &self.definition.protocol.epochs;
         let missing = match learner {
             Learner::KernelEpochs => epochs.iter().any(|epoch| !self.is_known(learner, Some(*epoch))),
             _ => !self.is_known(learner, None),
@@ -173,7 +173,7 @@ impl<'a> Experiment<'a> {
     }
 
     fn ridge(&self) -> Ridge {
-        self.lesson.protocol.ridge
+        self.definition.protocol.ridge
     }
 
     /// The network before it is trained.
@@ -195,9 +195,9 @@ impl<'a> Experiment<'a> {
 
     fn train(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
         if self.trained.is_none() {
-            let protocol = &self.lesson.protocol;
+            let protocol = &self.definition.protocol;
             let taken_at: &[f64] =
-                if self.lesson.learners.contains(&Learner::KernelEpochs) { &protocol.epochs } else { &[] };
+                if self.definition.learners.contains(&Learner::KernelEpochs) { &protocol.epochs } else { &[] };
             let run = Run { spec: self.spec, data: &self.data, split: &self.split, protocol, taken_at };
             let (from, most) = (self.done / self.total, self.weight(Learner::Network) / self.total);
             self.trained = Some(run.tuned((from, most), observer)?);
@@ -208,11 +208,16 @@ impl<'a> Experiment<'a> {
     /// The network on a fixed number of samples.
     fn constant(&self, observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let mut spec = self.spec.clone();
-        spec.data.samples = self.lesson.protocol.constant;
-        let lesson = self.lesson.clone();
-        let fixed = Experiment::open(&spec, &lesson, &[])?;
-        let run =
-            Run { spec: &spec, data: &fixed.data, split: &fixed.split, protocol: &self.lesson.protocol, taken_at: &[] };
+        spec.data.samples = self.definition.protocol.constant;
+        let definition = self.definition.clone();
+        let fixed = Experiment::open(&spec, &definition, &[])?;
+        let run = Run {
+            spec: &spec,
+            data: &fixed.data,
+            split: &fixed.split,
+            protocol: &self.definition.protocol,
+            taken_at: &[],
+        };
         let (from, most) = (self.done / self.total, 0.5 * self.weight(Learner::KernelConstant) / self.total);
         run.tuned((from, most), observer)
     }
@@ -227,7 +232,7 @@ impl<'a> Experiment<'a> {
         let job = regression::Job {
             kernel,
             split: &self.split,
-            output_kernel: self.lesson.protocol.kernel,
+            output_kernel: self.definition.protocol.kernel,
             name: learner.key(),
         };
         job.solve(learner, &asked, observer)
@@ -247,7 +252,7 @@ impl<'a> Experiment<'a> {
             let job = regression::Job {
                 kernel: &kernel,
                 split: &self.split,
-                output_kernel: self.lesson.protocol.kernel,
+                output_kernel: self.definition.protocol.kernel,
                 name: &name,
             };
             let found = job.solve(Learner::KernelEpochs, &RegressionSetup::from_zero(self.ridge()), observer)?;
@@ -269,7 +274,7 @@ impl<'a> Experiment<'a> {
 
     /// The mean output of networks that differ in their initial weights; the first is the network itself.
     fn ensemble(&mut self, observer: &mut Observer<'_>) -> Result<Point, Stop> {
-        let members = self.lesson.protocol.ensemble;
+        let members = self.definition.protocol.ensemble;
         let first = self.trained(observer)?;
         let (rate, budget) = (first.rate, first.budget);
         let (mut sums, mut about) = (first.outputs.clone(), first.point(Learner::Ensemble));
@@ -277,7 +282,7 @@ impl<'a> Experiment<'a> {
             spec: self.spec,
             data: &self.data,
             split: &self.split,
-            protocol: &self.lesson.protocol,
+            protocol: &self.definition.protocol,
             taken_at: &[],
         };
         let (from, most) = (self.done / self.total, self.weight(Learner::Ensemble) / self.total);
@@ -303,7 +308,7 @@ impl<'a> Experiment<'a> {
         let (train, validation, test) = (wide(&split.train), wide(&split.validation), wide(&split.test));
         let validate = (validation.as_slice(), split.validation_targets.as_slice());
         let dimension = split.train.dim();
-        let rounds = self.lesson.protocol.rounds;
+        let rounds = self.definition.protocol.rounds;
         let fitted = Rfm::fit(&train, dimension, &split.train_targets, ridges, validate, rounds, observer.cancelled);
         let machine = fitted.map_err(|err| Stop::Failed(err.to_string()))?.ok_or(Stop::Cancelled)?;
         let mut point = Point::of(Learner::FeatureMachine, split.train.len());
@@ -316,11 +321,11 @@ impl<'a> Experiment<'a> {
 
     /// The instant learning curves of kernels that are known before any target.
     fn predict(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
-        let wanted = self.lesson.protocol.pool;
+        let wanted = self.definition.protocol.pool;
         let most = self.data.stock(self.spec).map_or(wanted, |stock| wanted.min(stock));
         let draw = |count| self.data.samples(self.spec, Role::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
         let pool = if most > 0 { Some(draw(most)?) } else { None };
-        for learner in self.lesson.predicted_learners(self.spec) {
+        for learner in self.definition.predicted_learners(self.spec) {
             if learner.is_infinite() && self.spec.data.source.is_power_law() {
                 let problem = circle::problem(self.spec, self.data.set.train.shape, self.data.set.outputs())?;
                 observer.report(Progress::Instant(instant(learner, &problem, circle::MOST)))?;

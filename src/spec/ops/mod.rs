@@ -167,6 +167,11 @@ impl Op {
         matches!(self, Self::Rearrange(Rearrange::Flatten))
     }
 
+    /// Returns whether it leaves numbers out by chance.
+    pub fn is_dropout(&self) -> bool {
+        matches!(self, Self::Dropout(_))
+    }
+
     /// Returns whether it reads squares of pixels.
     pub fn has_windows(&self) -> bool {
         matches!(self, Self::Conv(_) | Self::Pool(_) | Self::Patches(_))
@@ -220,6 +225,11 @@ pub enum Fill {
 }
 
 impl Fill {
+    /// Returns whether it is that of a layer's weights.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Self::Weight { .. })
+    }
+
     /// The standard deviation of initial position embeddings in SP, a common choice.
     pub const OFFSET: f64 = 0.02;
 }

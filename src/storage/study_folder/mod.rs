@@ -177,14 +177,14 @@ impl StudyFolder {
     /// Whether a run has drawn all instant curves that its learners have.
     pub fn has_predictions(&self, place: usize) -> bool {
         let run = &self.runs[place];
-        run.lesson
+        run.experiment
             .as_ref()
             .is_some_and(|asked| experiment_folder::is_foreseen(&self.learnt[place].instants, asked, &run.spec))
     }
 
     /// Whether learners are compared.
     pub fn is_of_learners(&self) -> bool {
-        self.runs.iter().any(|run| run.lesson.is_some())
+        self.runs.iter().any(|run| run.experiment.is_some())
     }
 
     /// What all learners show together so far.
@@ -196,7 +196,7 @@ impl StudyFolder {
     /// Looks whether a run has ended, and reads it if it has.
     pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
-        if let Some(asked) = &self.runs[place].lesson {
+        if let Some(asked) = &self.runs[place].experiment {
             let there = experiment_folder::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
                 FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
                 other => other.into(),
@@ -234,7 +234,7 @@ impl StudyFolder {
 fn mend(out: &Path, spec: &Spec) -> Vec<String> {
     let mend = |run: StudyRun| {
         let folder = out.join(RUNS).join(&run.folder);
-        match &run.lesson {
+        match &run.experiment {
             Some(asked) => experiment_folder::tidy(&folder, asked).map(|()| Vec::new()),
             None => resume::mend(&folder),
         }

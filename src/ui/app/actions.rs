@@ -25,7 +25,7 @@ pub enum Action {
     Settings(SettingsAction),
     Overlay(OverlayAction),
     Study(StudyAction),
-    LearningExperiment(LessonAction),
+    Lesson(LessonAction),
     Export(ExportAction),
     Shell(ShellAction),
 }
@@ -132,7 +132,7 @@ part_of_action!(
     Settings(SettingsAction),
     Overlay(OverlayAction),
     Study(StudyAction),
-    LearningExperiment(LessonAction),
+    Lesson(LessonAction),
     Export(ExportAction),
     Shell(ShellAction),
 );

@@ -90,7 +90,7 @@ impl App {
                 }
             }
             Action::Study(action) => self.study.execute(action, || waker(ctx)),
-            Action::LearningExperiment(action) => self.execute_lesson(ctx, action),
+            Action::Lesson(action) => self.execute_lesson(ctx, action),
             Action::Export(action) => self.execute_export(ctx, action),
             Action::Shell(action) => self.execute_shell(ctx, action),
         }
@@ -463,16 +463,16 @@ impl App {
 
     /// Sets out the study of a lesson, or starts its run, and goes to its first step.
     fn begin_lesson(&mut self, ctx: &Context, setup: LessonSetup) {
-        let (tour, spec) = (setup.tour, setup.spec.clone());
+        let (lesson, spec) = (setup.lesson, setup.spec.clone());
         let mut pace = None;
-        if let Some(name) = &tour.study {
+        if let Some(name) = &lesson.study {
             if self.study.is_running() {
                 let why = "begins a study, and one is running: cancel it, or wait for it";
                 return self.shell.toasts.say(setup.refused(why));
             }
             self.close_lesson();
             // A folder of its own: a study of the user's under this name is another one.
-            self.study.set_out(name, &spec, &format!("lesson-{}", tour.name));
+            self.study.set_out(name, &spec, &format!("lesson-{}", lesson.name));
         } else {
             self.close_lesson();
             let users = std::mem::replace(&mut self.settings.spec, spec);
@@ -481,7 +481,7 @@ impl App {
             }
             // What a text says of a view is of the view as it usually is.
             self.views.show_usual();
-            if tour.is_of_text() {
+            if lesson.is_of_text() {
                 // In the largest place, beside what moves with it.
                 self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
                 self.views.open_text();

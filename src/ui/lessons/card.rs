@@ -52,12 +52,12 @@ fn lesson(ui: &mut Ui, open: &Open, paused: bool, actions: &mut Actions) {
     ui.spacing_mut().item_spacing = vec2(GRID, 1.5 * GRID);
     ui.set_min_width(ui.available_width());
     ui.horizontal(|ui| {
-        ui.label(RichText::new(&open.tour.title).size(theme::TITLE).color(tokens.accent));
+        ui.label(RichText::new(&open.lesson.title).size(theme::TITLE).color(tokens.accent));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if IconButton::small(Icon::Cross, "Close lesson").show(ui, theme::ROW).clicked() {
                 actions.push(LessonAction::Close);
             }
-            let step = format!("{} of {}", open.at + 1, open.tour.steps.len());
+            let step = format!("{} of {}", open.at + 1, open.lesson.steps.len());
             ui.label(RichText::new(step).size(SMALL).color(tokens.weak));
         });
     });

@@ -1,5 +1,4 @@
-//! Lessons in the window: which one is under way, where it stands, and what it has seen. (In code a lesson is a *tour*; see
-//! [`crate::spec::Lesson`].)
+//! Lessons in the window: which one is under way, where it stands, and what it has seen (see [`crate::spec::Lesson`]).
 //!
 //! Guarantees: a step goes on when what it waits for was measured in the run or the study, or when the reader says that they will
 //! not wait, which stays to be seen; figures in a text are those of the run at that step and do not change afterwards. Closing a
@@ -22,7 +21,7 @@ use super::study::StudyPage;
 use super::views::View;
 use crate::analysis::Milestone;
 use crate::run::History;
-use crate::spec::{Lesson, LessonCondition, LessonStep, Preset, Spec, preset, tours};
+use crate::spec::{Lesson, LessonCondition, LessonStep, Preset, Spec, lessons, preset};
 use crate::theory::gia;
 use crate::ui::lessons::action::LessonAction;
 
@@ -47,7 +46,7 @@ struct Page {
 
 /// A lesson that is under way.
 pub struct Open {
-    pub tour: &'static Lesson,
+    pub lesson: &'static Lesson,
     at: usize,
     pages: Vec<Page>,
     /// The settings that it has started, and whether those of the run are others by now.
@@ -76,7 +75,7 @@ impl Open {
     }
 
     pub fn step(&self) -> &'static LessonStep {
-        &self.tour.steps[self.at]
+        &self.lesson.steps[self.at]
     }
 
     pub fn seen(&self) -> &Seen {
@@ -94,12 +93,12 @@ impl Open {
     }
 
     pub fn is_last(&self) -> bool {
-        self.at + 1 == self.tour.steps.len()
+        self.at + 1 == self.lesson.steps.len()
     }
 
     /// Whether this step is about the run that goes on, and not about the one before.
     fn is_of_this_run(&self) -> bool {
-        !self.tour.steps[self.at + 1..self.pages.len()].iter().any(|step| !step.set.is_empty())
+        !self.lesson.steps[self.at + 1..self.pages.len()].iter().any(|step| !step.set.is_empty())
     }
 }
 
@@ -135,7 +134,7 @@ impl Lessons {
             Action::Run(
                 RunAction::Start | RunAction::RestartAt(_) | RunAction::NewSeed | RunAction::Load(_) | RunAction::Fork
             ) | Action::Study(_)
-                | Action::LearningExperiment(_)
+                | Action::Lesson(_)
         );
         self.hint &= !chose;
     }
@@ -152,20 +151,20 @@ impl Lessons {
 
     /// Returns with what the lesson at this place of the list begins; none where there is no such lesson.
     pub fn setup(place: usize) -> Option<LessonSetup> {
-        let tour = tours().get(place)?;
+        let lesson = lessons().get(place)?;
         // Checked when it was read.
-        let spec = tour.spec_at(0).ok()?;
-        Some(LessonSetup { tour, spec })
+        let spec = lesson.spec_at(0).ok()?;
+        Some(LessonSetup { lesson, spec })
     }
 
     /// Opens a lesson whose run or study was set out; the window then goes to its first step. `users`: the pace of the user, where
     /// the lesson has set another.
     pub fn begin(&mut self, setup: LessonSetup, users: Option<f64>) {
-        let LessonSetup { tour, spec } = setup;
+        let LessonSetup { lesson, spec } = setup;
         self.pace = users.map(|users| (users, spec.window.pace));
         self.choosing = false;
         let (pages, strays, begun, looked) = (Vec::new(), false, false, None);
-        self.open = Some(Open { tour, at: 0, pages, expected: spec, strays, begun, looked });
+        self.open = Some(Open { lesson, at: 0, pages, expected: spec, strays, begun, looked });
     }
 
     /// Returns the place of the next step, if there is nothing to wait for.
@@ -198,12 +197,12 @@ impl Lessons {
         let mut start = None;
         if at == open.pages.len() {
             open.pages.push(Page { seen: Seen::Waiting, text: String::new(), complete: false });
-            if let (false, Ok(spec)) = (step.set.is_empty(), open.tour.spec_at(at)) {
+            if let (false, Ok(spec)) = (step.set.is_empty(), open.lesson.spec_at(at)) {
                 open.expected = spec.clone();
                 start = Some(spec);
             }
         }
-        let study = open.tour.study.is_some();
+        let study = open.lesson.study.is_some();
         Some(StepEffects { start, study, view: View::titled(&step.view).filter(|_| !study) })
     }
 
@@ -213,7 +212,7 @@ impl Lessons {
         let LessonContext { session, reference, chosen } = run;
         let history = session.map(|session| &session.history);
         let Some(open) = &mut self.open else { return check };
-        let study = open.tour.study.is_some();
+        let study = open.lesson.study.is_some();
         let now = (history.map_or(0, |history| history.revision()), chosen);
         if open.looked == Some(now) && !study {
             return check;
@@ -222,7 +221,7 @@ impl Lessons {
         // Another seed is the same lesson: some ask for it.
         let strays = |session: &Session| {
             let mut expected = Spec { seed: session.spec.seed, ..open.expected.clone() };
-            if open.tour.is_of_text() {
+            if open.lesson.is_of_text() {
                 expected.network.clone_from(&session.spec.network);
             }
             needs_restart(&expected, &session.spec)
@@ -271,19 +270,19 @@ impl Lessons {
 
 /// The lesson and the settings that a lesson begins with.
 pub struct LessonSetup {
-    pub tour: &'static Lesson,
+    pub lesson: &'static Lesson,
     pub spec: Spec,
 }
 
 impl LessonSetup {
     /// Returns the preset that it is about, if it is about one.
     pub fn preset(&self) -> Option<&'static Preset> {
-        self.tour.preset.as_deref().and_then(preset)
+        self.lesson.preset.as_deref().and_then(preset)
     }
 
     /// Returns why it cannot begin: that a study runs, or a problem of its settings.
     pub fn refused(&self, why: &str) -> Toast {
-        Toast::failed(format!("“{}” {why}", self.tour.title))
+        Toast::failed(format!("“{}” {why}", self.lesson.title))
     }
 }
 
@@ -402,16 +401,16 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
         let text =
             "Each begins a run or a study of its own, waits for what really happens in it, and goes on with one key.";
         ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
-        for (place, tour) in tours().iter().enumerate() {
+        for (place, lesson) in lessons().iter().enumerate() {
             ui.add_space(2.0 * GRID);
-            let title = RichText::new(&tour.title).size(theme::TITLE);
+            let title = RichText::new(&lesson.title).size(theme::TITLE);
             if ui.button(title).clicked() {
                 actions.push(LessonAction::Begin(place));
             }
-            ui.label(&tour.about);
-            let about = match (&tour.preset, &tour.study) {
-                (Some(name), _) => format!("{} steps, preset {name}", tour.steps.len()),
-                (None, name) => format!("{} steps, study {}", tour.steps.len(), name.as_deref().unwrap_or_default()),
+            ui.label(&lesson.about);
+            let about = match (&lesson.preset, &lesson.study) {
+                (Some(name), _) => format!("{} steps, preset {name}", lesson.steps.len()),
+                (None, name) => format!("{} steps, study {}", lesson.steps.len(), name.as_deref().unwrap_or_default()),
             };
             ui.label(RichText::new(about).size(SMALL).color(tokens.weak));
         }

@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
-use crate::run::{Note, SnapshotCost};
+use crate::run::Note;
 use crate::ui::kit::format;
 use crate::ui::kit::perf_stats::{FrameTimes, Memory};
 use crate::ui::kit::theme;
@@ -67,7 +67,8 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
 fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
-    if cost == SnapshotCost::default() {
+    // A recording may leave the times out, or give them as 0.
+    if cost.held_up() + cost.beside() == 0.0 {
         return;
     }
     let share = 100.0 * scene.history.progress().kernel_share;

@@ -259,7 +259,7 @@ impl StudyPage {
     /// The settings of a run of the study; of learners those of the network as it was chosen.
     pub fn run(&self, place: usize) -> Option<Spec> {
         let run = self.opened.as_ref()?.runs.get(place)?;
-        let learnt = run.lesson.as_ref().and_then(|_| self.results.learnt()?.network_of(run).cloned());
+        let learnt = run.experiment.as_ref().and_then(|_| self.results.learnt()?.network_of(run).cloned());
         Some(learnt.map_or_else(|| run.spec.clone(), |point| point.opened_as(&run.spec)))
     }
 

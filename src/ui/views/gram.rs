@@ -1,8 +1,8 @@
 //! The kernel, or the part of one tensor, as a picture: one texture, blocks by task, thin ticks by class, and the two images under the
 //! pointer.
 //!
-//! The texture is made again only when the snapshot, the mode or the range has changed. The range is that of the whole run
-//! and only widens: a range chosen per picture would make a growing kernel look still.
+//! The texture is made again only when the snapshot, the mode, the tensor or the theme has changed. The range of colours is that
+//! of all snapshots that were shown and only widens: a range chosen per picture would make a growing kernel look still.
 
 use egui::{
     Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,

@@ -8,7 +8,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::analysis::{Milestone, RUN_FIGURES, SWITCH_FIGURES};
 use kernelscope::run::{Event, History, RunState};
 use kernelscope::spec::text::builtin;
-use kernelscope::spec::{LESSON_FILES, Learner, Lesson, LessonCondition, MOST_WORDS, tours};
+use kernelscope::spec::{LESSON_FILES, Learner, Lesson, LessonCondition, MOST_WORDS, lessons};
 use kernelscope::ui::App;
 use kernelscope::ui::lessons::Seen;
 use kernelscope::ui::study::PanelKind;
@@ -33,9 +33,9 @@ fn each_file_is_listed_and_asks_for_what_there_is() {
 
     let panels = ["Test error", "Local slope", "Cumulative power"];
     for (name, text) in LESSON_FILES {
-        let tour = Lesson::read(name, text).unwrap_or_else(|err| panic!("{name}: {err}"));
-        for step in &tour.steps {
-            let view = match tour.study {
+        let lesson = Lesson::read(name, text).unwrap_or_else(|err| panic!("{name}: {err}"));
+        for step in &lesson.steps {
+            let view = match lesson.study {
                 None => View::titled(&step.view).is_some(),
                 Some(_) => {
                     panels.contains(&step.view.as_str())
@@ -49,13 +49,13 @@ fn each_file_is_listed_and_asks_for_what_there_is() {
             }
         }
         let paper = |text: &str| ["2507.16039", "2105.03703", "2206.10012"].iter().any(|number| text.contains(number));
-        assert!(tour.steps.iter().any(|step| paper(&step.text)), "{name} names its paper");
+        assert!(lesson.steps.iter().any(|step| paper(&step.text)), "{name} names its paper");
         assert!(
-            tour.steps.last().unwrap().text.contains("fail") || text.contains("What can fail"),
+            lesson.steps.last().unwrap().text.contains("fail") || text.contains("What can fail"),
             "{name} says what can fail"
         );
     }
-    assert_eq!(tours().len(), LESSON_FILES.len());
+    assert_eq!(lessons().len(), LESSON_FILES.len());
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn begin(harness: &mut Ui, title: &str) {
 
 /// Reads a lesson to its end: waits for each event, sees it come, and goes on with the one key.
 fn read(harness: &mut Ui, title: &str) -> Vec<String> {
-    let tour = tours().iter().find(|tour| tour.title == title).expect(title);
+    let lesson = lessons().iter().find(|lesson| lesson.title == title).expect(title);
     let mut told = Vec::new();
-    for (place, step) in tour.steps.iter().enumerate() {
+    for (place, step) in lesson.steps.iter().enumerate() {
         assert_eq!(harness.state().lessons().open().map(|open| open.at()), Some(place));
         if step.wait == LessonCondition::Cursor {
             harness.run_steps(2);
@@ -346,8 +346,8 @@ fn who_does_not_wait_is_told_so_and_a_closed_lesson_leaves_the_run() {
     drop(kept);
     harness.run_steps(3);
     press(&mut harness, "Lessons");
-    for tour in tours() {
-        harness.get_by_label(&tour.title);
+    for lesson in lessons() {
+        harness.get_by_label(&lesson.title);
     }
     harness.check_accessibility();
     harness.key_press(Key::Escape);
