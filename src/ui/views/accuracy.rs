@@ -1,4 +1,4 @@
-//! What the network knows of each task while it learns the next: accuracy, loss, and the accuracy matrix.
+//! Shows the network's performance on each task while it learns the next: accuracy, loss, and the accuracy matrix.
 
 use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 
@@ -119,7 +119,7 @@ fn accuracies(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
     traces
 }
 
-/// The task that stands for a block.
+/// Returns the task that represents a block.
 fn number(block: Block) -> usize {
     if let Block::Task(number) = block { number } else { 1 }
 }
@@ -145,7 +145,7 @@ fn losses(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
     traces
 }
 
-/// A row of the accuracy matrix: the task that was trained, whether it has ended, and the accuracy on each task.
+/// Holds a row of the accuracy matrix: the task that was trained, whether it has ended, and the accuracy on each task.
 pub struct MatrixRow {
     pub task: usize,
     pub ended: bool,
@@ -153,7 +153,7 @@ pub struct MatrixRow {
     pub accuracy: Vec<f64>,
 }
 
-/// The accuracy matrix as far as the run went: a row per task that ended, and where things stand at the end of the record.
+/// Returns the accuracy matrix of the run so far: a row per ended task, and one for the end of the record.
 pub fn matrix_of(history: &History) -> Vec<MatrixRow> {
     let finished = matches!(history.state(), RunState::Ended(Ending::Finished { .. }));
     let rows = history.rows();
@@ -167,9 +167,9 @@ pub fn matrix_of(history: &History) -> Vec<MatrixRow> {
     ends.map(row).collect()
 }
 
-/// How much of each task but the last was forgotten, with its number.
+/// Returns how much of each task but the last was forgotten, with its number.
 fn lost(matrix: &[MatrixRow]) -> Vec<(usize, f64)> {
-    // The definition wants columns in the order of training.
+    // The definition needs columns in the order of training.
     let order: Vec<usize> = matrix.iter().map(|row| row.task).collect();
     let of =
         |row: &MatrixRow| order.iter().map(|task| row.accuracy.get(task - 1).copied().unwrap_or(f64::NAN)).collect();
@@ -233,7 +233,7 @@ fn paint_cell(ui: &Ui, field: Rect, accuracy: f64, tokens: &Tokens) {
     ui.painter().text(field.center(), Align2::CENTER_CENTER, text, FontId::monospace(10.5), colour);
 }
 
-/// A row per task that was trained, a column per task that was tested.
+/// Writes a row per task that was trained, a column per task that was tested.
 fn write(table: &mut DataTable, matrix: &[MatrixRow], tasks: &[usize]) {
     let columns = tasks.iter().map(|task| format!("on {task}"));
     table.head(["task", "ended"].map(str::to_owned).into_iter().chain(columns));

@@ -1,4 +1,4 @@
-//! How well the kernel of each task's probes fits their labels.
+//! Shows how well the kernel of each task's probes fits their labels.
 
 use egui::Ui;
 

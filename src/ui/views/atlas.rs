@@ -1,20 +1,20 @@
-//! Small pictures of images, all in one texture.
+//! Draws small pictures of images, all from one texture.
 
 use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Pos2, Rect, TextureHandle, TextureOptions, Ui, vec2};
 
-/// The texture of some images; made when a view first needs one of them.
+/// Holds the texture of some images; it is made when a view first needs one of them.
 pub(super) struct Atlas {
     texture: TextureHandle,
-    /// Whose pictures these are.
+    /// Identifies the images in the texture.
     of: Arc<[u8]>,
     columns: usize,
     rows: usize,
 }
 
 impl Atlas {
-    /// Has `atlas` be that of these images, [n, height, width, channels] in 8 bits; left alone where they are none.
+    /// Rebuilds `atlas` for these images, [n, height, width, channels] in 8 bits; leaves it unchanged where they are no images.
     pub fn update(
         atlas: &mut Option<Self>,
         ui: &Ui,

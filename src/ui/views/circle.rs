@@ -1,7 +1,8 @@
-//! The kernel between one point of the circle and all others: before training, now, of the runs before, and at infinite width.
+//! Draws the kernel between one point of the circle and all others: before training, now, in earlier runs, and at infinite
+//! width.
 //!
-//! Guarantees: what is drawn are the rows of measured Grams, point by point, nothing is fitted; of each run that was restarted
-//! its first and last kernel stay as faint lines, so that several seeds and widths lie over one another.
+//! Guarantees: the lines are rows of measured Grams, point by point, without fits; the first and last kernel of each restarted
+//! run stay as faint lines, so that several seeds and widths can be compared.
 
 use std::f64::consts::PI;
 
@@ -18,28 +19,28 @@ use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::axes;
 
-/// Runs before that are kept at most.
+/// Largest number of earlier runs that are kept.
 const KEPT: usize = 12;
 
-/// What the view says of a run that has nothing to show here.
+/// Message for a run that has nothing to show here.
 const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
                 the circle; the preset is.";
 
 /// This view shows the kernel of a run on the circle by the angle between two points.
 #[derive(Default)]
 pub struct CircleView {
-    /// Divided by Θ(x₀, x₀).
+    /// True if values are divided by Θ(x₀, x₀).
     relative: bool,
     kept: Vec<EarlierRun>,
 }
 
-/// What is left of a run before.
+/// Holds the kernels of an earlier run.
 struct EarlierRun {
     start: Vec<(f64, f64)>,
     end: Vec<(f64, f64)>,
 }
 
-/// One line of the plot.
+/// Describes one line of the plot.
 struct CircleLine {
     name: &'static str,
     points: Vec<PlotPoint>,
@@ -127,7 +128,7 @@ fn lines(context: &ViewContext<'_>, state: &CircleView, points: &[Point], from: 
     lines
 }
 
-/// Names and colours of the lines, as far as there is room.
+/// Draws names and colours of the lines, as far as there is room.
 fn legend(ui: &mut Ui, lines: &[CircleLine]) {
     let rect = ui.available_rect_before_wrap();
     let weak = theme::Tokens::of(ui).weak;
@@ -178,7 +179,7 @@ fn plot(ui: &mut Ui, context: &ViewContext<'_>, lines: &[CircleLine], origin: Po
     ui.painter().text(at, egui::Align2::RIGHT_BOTTOM, text, theme::ticks(), tokens.weak);
 }
 
-/// −π, −π/2, 0, π/2, π.
+/// Returns the marks −π, −π/2, 0, π/2, π.
 fn quarters(_: GridInput) -> Vec<GridMark> {
     (-2..=2).map(|quarter| GridMark { value: f64::from(quarter) * PI / 2.0, step_size: PI }).collect()
 }

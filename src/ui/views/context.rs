@@ -1,5 +1,5 @@
-//! What views see while they draw: the record, the shared time, the colours, and the queue for actions; what is chosen in one
-//! view for others; and the choosers that several views have in their headers.
+//! Defines the context in which views draw: the record, the shared time, the colours, and the queue for actions; the choices
+//! that views share; and the choosers that several views have in their headers.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use crate::ui::playback::Travel;
 use crate::ui::playback::clock::{Band, Clock};
 use crate::ui::plot::series_cache::SeriesCache;
 
-/// The tensor whose part of the kernel is shown alone; none: the whole kernel.
+/// Names the tensor whose part of the kernel is shown alone; `None` shows the whole kernel.
 pub type TensorChoice = Option<Arc<str>>;
 
-/// The probe image that was chosen, by its row; none: the first of each class.
+/// Gives the row of the chosen probe image; `None` stands for the first of each class.
 pub type ProbeChoice = Option<usize>;
 
-/// What is chosen in one view for several.
+/// Holds choices made in one view that apply to several.
 pub struct Selection {
     pub tensor: TensorChoice,
     pub probe: ProbeChoice,
@@ -39,8 +39,8 @@ impl Default for Selection {
     }
 }
 
-/// The context of a frame, handed to every view: what all of them may read, and what they answer with: actions and, in an export,
-/// their numbers.
+/// Carries the shared state of a frame to every view: data that all of them may read, and their results: actions and, in an
+/// export, their numbers.
 pub struct ViewContext<'a> {
     pub history: &'a History,
     /// The run before this one, without matrices.
@@ -50,11 +50,11 @@ pub struct ViewContext<'a> {
     pub forks: &'a Forks,
     pub curves: &'a SeriesCache,
     pub reference_curves: &'a SeriesCache,
-    /// The runs that lie over this one.
+    /// The runs drawn over this one.
     pub runs: &'a Overlays,
     pub actions: &'a mut Actions,
     pub tokens: &'static Tokens,
-    /// How much thicker curves are than usual.
+    /// Factor on the usual thickness of curves.
     pub thick: f32,
     pub bands: Vec<Band>,
     /// The stretch in view and the cursor, in epochs.
@@ -62,50 +62,50 @@ pub struct ViewContext<'a> {
     pub cursor: f64,
     /// The snapshot at the cursor.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// Whether this is a picture that is exported: what threads paint for the window is not there.
+    /// True if this is a picture to be exported: textures that threads paint for the window are then missing.
     pub paper: bool,
-    /// Where this is not the window but an export of numbers: what views write the numbers down in that they draw.
+    /// The table that views write their numbers into, if this is an export of numbers and not the window.
     pub table: Option<DataTable>,
 }
 
 impl ViewContext<'_> {
-    /// Whether this is the infinitely wide network, whose kernel stands still.
+    /// Returns whether this is the infinitely wide network, whose kernel is constant.
     pub fn stands_still(&self) -> bool {
         self.info().is_some_and(|info| info.spec.network.is_infinite())
     }
 
-    /// Whether the kernels were measured by another program.
+    /// Returns whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
         self.info().is_some_and(RunInfo::is_imported)
     }
 
-    /// A time in digits.
+    /// Formats a time in digits.
     pub fn digits(&self, epoch: f64) -> String {
         if self.history.counts_steps() { format!("{epoch:.0}") } else { format!("{epoch:.2}") }
     }
 
-    /// A time in words.
+    /// Formats a time in words.
     pub fn moment(&self, epoch: f64) -> String {
         let unit = if self.history.counts_steps() { "step" } else { "epoch" };
         format!("{unit} {}", self.digits(epoch))
     }
 
-    /// What time is counted in.
+    /// Returns the unit of time.
     pub fn time_unit(&self) -> &'static str {
         if self.history.counts_steps() { "steps" } else { "epochs" }
     }
 
-    /// The facts of the run; none while it has not begun.
+    /// Returns the facts of the run; `None` until it has begun.
     pub fn info(&self) -> Option<&RunInfo> {
         self.history.info().map(Arc::as_ref)
     }
 
-    /// Numbers of all tasks.
+    /// Returns the numbers of all tasks.
     pub fn tasks(&self) -> Vec<usize> {
         self.info().map_or_else(Vec::new, |info| info.tasks.iter().map(|task| task.number).collect())
     }
 
-    /// The snapshot at the last switch up to the cursor, which differences are taken from.
+    /// Returns the snapshot at the last switch up to the cursor, the reference for differences.
     pub fn at_switch(&self) -> Option<Arc<Snapshot>> {
         let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
         let last = switches.take_while(|switch| *switch <= self.cursor).last()?;
@@ -113,7 +113,7 @@ impl ViewContext<'_> {
     }
 }
 
-/// A block in words.
+/// Returns the name of a block.
 fn block_name(block: Block) -> String {
     match block {
         Block::All => "All probes".to_owned(),
@@ -121,7 +121,7 @@ fn block_name(block: Block) -> String {
     }
 }
 
-/// A list of tasks to choose from; the first one where the chosen one is not there.
+/// Draws a list of tasks; falls back to the first one if the chosen one does not exist.
 pub fn choose_task(ui: &mut Ui, context: &ViewContext<'_>, name: &str, task: &mut usize) {
     let tasks = context.tasks();
     if !tasks.contains(task) {
@@ -132,7 +132,7 @@ pub fn choose_task(ui: &mut Ui, context: &ViewContext<'_>, name: &str, task: &mu
     choose(ui, name, task, &options);
 }
 
-/// A list of blocks to choose from.
+/// Draws a list of blocks.
 pub fn choose_block(ui: &mut Ui, context: &ViewContext<'_>, name: &str, block: &mut Block) {
     let mut blocks = vec![Block::All];
     blocks.extend(context.tasks().into_iter().map(Block::Task));

@@ -1,4 +1,4 @@
-//! How much the kernel couples the tasks: the block of the Gram between the probes of two of them.
+//! Shows how strongly the kernel couples two tasks: the block of the Gram between their probes.
 
 use egui::Ui;
 
@@ -14,7 +14,7 @@ use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 #[derive(Default)]
 pub struct CouplingView {
     shown: OfPair,
-    /// All pairs, not only those with the first task.
+    /// True to show all pairs, not only those with the first task.
     all: bool,
 }
 
@@ -44,7 +44,7 @@ impl ViewClass for CouplingView {
         let trace = |&(task, other): &(usize, usize)| {
             let key = Key { source: SeriesId::Pair(task, other, self.shown), log: false };
             let (one, two) = (context.tokens.task(task), context.tokens.task(other));
-            // With the first task the other one's colour says which; among others it is one between the two.
+            // A pair with the first task has the other one's colour; any other pair has one between the two.
             let colour = if task == 1 { two } else { one.lerp_to_gamma(two, 0.5) };
             Trace::new(context, format!("{task}·{other}"), key, window, colour)
         };

@@ -1,8 +1,9 @@
-//! The principal components of the kernel as pictures: its first eigenvectors on a grid of points of the plane, at the start and
-//! now.
+//! Draws the principal components of the kernel as pictures: its first eigenvectors on a grid of points of the plane, at the
+//! start and now.
 //!
-//! Guarantees: eigenvectors are computed beside the window; each picture has a colour scale of its own, centred at 0, because a
-//! unit vector has no size to compare; its sign is fixed, so that nothing flips between two snapshots that are nearly the same.
+//! Guarantees: eigenvectors are computed off the window's thread; each picture has its own colour scale, centred at 0, because
+//! the size of a unit vector carries no information; the sign is fixed, so that nothing flips between two nearly equal
+//! snapshots.
 
 use std::sync::Arc;
 
@@ -21,21 +22,21 @@ use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 
-/// Components shown.
+/// Number of components shown.
 const COMPONENTS: usize = 6;
 
-/// What the view says of a run that has nothing to show here.
+/// Message for a run that has nothing to show here.
 const ABSENT: &str = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
                 at the rate of its eigenvalue. This run is not on the disk; the preset is.";
 
-/// The components of one snapshot's kernel.
+/// Holds the components of one snapshot's kernel.
 struct Components {
     step: u64,
     epoch: f64,
     modes: Result<Modes, String>,
 }
 
-/// Row of the picture, 0 the start and 1 now, and step of the snapshot.
+/// Names a result by the row of the picture (0 the start, 1 now) and the step of the snapshot.
 type Key = (usize, u64);
 
 /// This view shows the principal components of the kernel of a run on the disk.
@@ -47,14 +48,14 @@ pub struct DiskView {
 
 impl Default for DiskView {
     fn default() -> Self {
-        // One of each row. The start is wanted in every frame, so that it is never the one to go.
+        // One entry per row. The start is requested in every frame, so that it is never evicted.
         let components = BackgroundTask::new("components", 2);
         Self { shades: Shades::diverging(), components, drawn: [None, None] }
     }
 }
 
 impl DiskView {
-    /// Takes what was computed, and asks for what is missing: the start first.
+    /// Collects finished results and requests missing ones, the start first.
     fn ask(&mut self, context: &ViewContext<'_>) {
         let wanted = [context.history.snapshots().first(), context.snapshot.as_ref()];
         for (row, snapshot) in wanted.into_iter().enumerate() {
@@ -65,7 +66,7 @@ impl DiskView {
     }
 }
 
-/// The components of a row: those of the moment before until the newest are there.
+/// Returns the components of a row; the previous ones until the newest are ready.
 fn of_row(components: &BackgroundTask<Key, Arc<Snapshot>, Components>, row: usize) -> Option<&Components> {
     components.known().find(|((of, _), _)| *of == row).map(|(_, found)| found)
 }
@@ -170,7 +171,7 @@ fn draw(ui: &mut Ui, context: &ViewContext<'_>, state: &mut DiskView, side: usiz
     }
 }
 
-/// The components beside one another, each over its own largest entry.
+/// Draws the components side by side, each divided by its largest entry.
 fn picture(modes: &Modes, points: &[Point], side: usize, shades: &Shades, nan: Color32) -> ColorImage {
     let across = COMPONENTS * side;
     let mut image = ColorImage::filled([across, side], nan);
@@ -186,7 +187,7 @@ fn picture(modes: &Modes, points: &[Point], side: usize, shades: &Shades, nan: C
     image
 }
 
-/// The disk itself and the curve between its classes.
+/// Draws the disk and the curve between its classes.
 fn outline(ui: &Ui, place: Rect) {
     let stroke = Stroke::new(1.0, Color32::from_black_alpha(90));
     ui.painter().circle_stroke(place.center(), place.width() / 2.0, stroke);

@@ -1,8 +1,8 @@
-//! The kernel, or the part of one tensor, as a picture: one texture, blocks by task, thin ticks by class, and the two images under the
-//! pointer.
+//! Draws the kernel, or the part of one tensor, as a picture: one texture, with blocks by task, thin ticks by class, and the
+//! two images under the pointer.
 //!
-//! The texture is made again only when the snapshot, the mode, the tensor or the theme has changed. The range of colours is that
-//! of all snapshots that were shown and only widens: a range chosen per picture would make a growing kernel look still.
+//! The texture is rebuilt only when the snapshot, the mode, the tensor or the theme has changed. The colour range covers all
+//! snapshots shown so far and only widens: with a range per picture, a growing kernel would look constant.
 
 use egui::{
     Align2, Color32, FontId, Pos2, Rect, Role, Sense, Stroke, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
@@ -23,18 +23,18 @@ use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 
-/// What the picture shows.
+/// Selects the quantity that the picture shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Mode {
     #[default]
     Kernel,
-    /// K/√(KᵢᵢKⱼⱼ).
+    /// The normalised kernel, K/√(KᵢᵢKⱼⱼ).
     Cosine,
-    /// K minus the kernel at the last switch.
+    /// The kernel minus the kernel at the last switch.
     Change,
 }
 
-/// One number of the picture.
+/// Holds one number of the picture.
 pub(super) fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, row: usize, column: usize) -> f64 {
     let value = gram[row * n + column];
     match mode {
@@ -44,7 +44,7 @@ pub(super) fn entry(mode: Mode, gram: &[f64], before: Option<&[f64]>, n: usize, 
     }
 }
 
-/// The range of a picture: its least and greatest number; for a kernel see [`amounts`].
+/// Returns the range of a picture, its least and greatest number; for a kernel see [`amounts`].
 pub(super) fn range_of(mode: Mode, n: usize, value: impl Fn(usize, usize) -> f64) -> Option<(f64, f64)> {
     let stride = (n * n / 8192).max(1);
     let mut seen: Vec<f64> =
@@ -69,7 +69,7 @@ pub struct GramView {
     diverging: Shades,
     /// Run-wide ranges, one per mode and tensor; they only widen.
     ranges: HashMap<(Mode, TensorChoice), (f64, f64)>,
-    /// The matrices that were last unpacked, by step and tensor: that at the cursor and that at the last switch.
+    /// The matrices unpacked last, by step and tensor: at the cursor and at the last switch.
     unpacked: [Option<Unpacked>; 2],
     drawn: Option<MatrixTexture>,
     atlas: Option<Atlas>,
@@ -78,7 +78,7 @@ pub struct GramView {
 /// Step, tensor, and its matrix.
 type Unpacked = (u64, Arc<str>, Arc<[f64]>);
 
-/// The texture of the picture, and what it was made from.
+/// Holds the texture of the picture and the inputs that it was made from.
 struct MatrixTexture {
     texture: TextureHandle,
     key: (u64, Option<u64>, Mode, TensorChoice, bool),
@@ -101,7 +101,7 @@ impl Default for GramView {
 }
 
 impl GramView {
-    /// Has the range of colours be that of all these snapshots from the first one on.
+    /// Widens the colour range to cover all these snapshots, so that it is the same from the first one on.
     pub fn widen_over(&mut self, snapshots: &[Arc<Snapshot>], cancelled: impl Fn() -> bool) {
         let mode = self.mode;
         let mut before: Option<&Arc<Snapshot>> = None;
@@ -118,7 +118,7 @@ impl GramView {
         }
     }
 
-    /// Has a range hold the numbers of a picture, too.
+    /// Widens a range to cover the numbers of one more picture.
     fn widen(&mut self, range: (Mode, TensorChoice), value: impl Fn(usize, usize) -> f64, n: usize) {
         if let Some((low, high)) = range_of(range.0, n, value) {
             let known = self.ranges.entry(range).or_insert((low, high));
@@ -126,7 +126,7 @@ impl GramView {
         }
     }
 
-    /// The matrix of a snapshot, whole or of one tensor; `None` where the tensor's is not there.
+    /// Returns the matrix of a snapshot, whole or of one tensor; `None` where the tensor's is missing.
     fn matrix(&mut self, place: usize, snapshot: &Snapshot, tensor: &TensorChoice, n: usize) -> Option<Arc<[f64]>> {
         let Some(tensor) = tensor else { return Some(Arc::clone(&snapshot.gram)) };
         let step = snapshot.row.step;
@@ -174,11 +174,11 @@ impl ViewClass for GramView {
         };
         let n = info.probes.len();
         if n == 0 || snapshot.gram.len() != n * n {
-            // Of a run that was opened and is still on disk.
+            // The run was opened and its snapshot is still on disk.
             ui.label(egui::RichText::new("Reading this kernel…").color(context.tokens.weak));
             return;
         }
-        // Of a run before, whose network had other tensors.
+        // The tensor belongs to an earlier run, whose network had other tensors.
         if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|told| told.tensor == *tensor)) {
             *chosen = None;
         }
@@ -205,7 +205,7 @@ impl ViewClass for GramView {
         draw_matrix(ui, place, context, self, &shown);
         blocks(ui, place, context, info);
         if let Some(row) = hover(ui, place, context, self, info, &shown) {
-            // A second click lets go of it.
+            // A second click clears the choice.
             *probe = Some(row).filter(|_| *probe != Some(row));
         }
         if let Some(row) = *probe {
@@ -232,19 +232,19 @@ impl ViewClass for GramView {
     }
 }
 
-/// What the picture is of.
+/// Holds the matrix that the picture shows.
 struct ShownMatrix<'a> {
     row: &'a Row,
     /// Row-major [n, n].
     matrix: &'a [f64],
-    /// The same at the last switch, and its step.
+    /// The matrix at the last switch, and its step.
     before: Option<&'a [f64]>,
     before_step: Option<u64>,
     of: TensorChoice,
     n: usize,
 }
 
-/// The tensor that is shown alone, as a button that shows the whole again.
+/// Draws the name of the tensor shown alone, as a button that returns to the whole kernel.
 fn back_to_the_whole(header: &mut Ui, chosen: &mut TensorChoice) {
     let Some(tensor) = chosen else { return };
     let text = egui::RichText::new(format!("{tensor} ×")).size(theme::SMALL);
@@ -255,7 +255,7 @@ fn back_to_the_whole(header: &mut Ui, chosen: &mut TensorChoice) {
     }
 }
 
-/// The square that the matrix fills, with room for names at its left and the bar below.
+/// Returns the square that the matrix fills, with room for names at its left and the bar below.
 fn matrix_rect(rect: Rect) -> Rect {
     let room = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right(), rect.bottom() - 34.0));
     let side = room.width().min(room.height()).max(1.0).floor();
@@ -289,7 +289,7 @@ fn draw_matrix(ui: &Ui, place: Rect, context: &ViewContext<'_>, state: &mut Gram
     }
 }
 
-/// First and last probe of each task, by task number.
+/// Returns the first and last probe of each task, by task number.
 fn task_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
     let mut spans: Vec<(usize, usize, usize)> = Vec::new();
     for (place, probe) in info.probes.iter().enumerate() {
@@ -301,7 +301,7 @@ fn task_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
     spans
 }
 
-/// Lines between tasks, ticks between classes, names of tasks at the left and below.
+/// Draws lines between tasks, ticks between classes, and names of tasks at the left and below.
 fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
     let painter = ui.painter();
     let n = info.probes.len() as f32;
@@ -342,7 +342,7 @@ fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
     }
 }
 
-/// Colour bar and what the picture is of.
+/// Draws the colour bar and the name of the quantity shown.
 fn footer(ui: &mut Ui, place: Rect, context: &ViewContext<'_>, state: &GramView, shown: &ShownMatrix<'_>) {
     let range = state.ranges.get(&(state.mode, shown.of.clone())).copied().unwrap_or((0.0, 1.0));
     let bar = Rect::from_min_max(pos2(place.left(), place.bottom() + 9.0), pos2(place.right(), place.bottom() + 21.0));
@@ -364,7 +364,7 @@ fn footer(ui: &mut Ui, place: Rect, context: &ViewContext<'_>, state: &GramView,
     ui.painter().text(at, Align2::CENTER_TOP, text, theme::note(), context.tokens.weak);
 }
 
-/// A sign beside the row of the probe that was chosen.
+/// Draws a mark beside the row of the chosen probe.
 fn mark(ui: &Ui, place: Rect, context: &ViewContext<'_>, row: usize, n: usize) {
     let y = place.top() + (row as f32 + 0.5) * place.height() / n as f32;
     let tip = pos2(place.right() + 1.0, y);
@@ -372,7 +372,7 @@ fn mark(ui: &Ui, place: Rect, context: &ViewContext<'_>, row: usize, n: usize) {
     ui.painter().add(egui::Shape::convex_polygon(points, context.tokens.accent, Stroke::NONE));
 }
 
-/// Value, images, classes and tasks of the cell under the pointer; the row that was clicked on.
+/// Shows value, images, classes and tasks of the cell under the pointer; handles a click on its row.
 fn hover(
     ui: &mut Ui,
     place: Rect,
@@ -431,13 +431,13 @@ fn hover(
     clicked.then_some(row)
 }
 
-/// What stands here before the first snapshot.
+/// Draws a message until the first snapshot arrives.
 fn placeholder(ui: &Ui, context: &ViewContext<'_>) {
     let place = matrix_rect(ui.available_rect_before_wrap());
     ui.painter().rect(place, 2.0, context.tokens.well, context.tokens.line(), egui::StrokeKind::Inside);
 }
 
-/// Writes a square over the probes, each row after its place, task and class.
+/// Writes a square matrix over the probes, each row after its position, task and class.
 fn write(table: &mut DataTable, info: &RunInfo, value: impl Fn(usize, usize) -> f64) {
     let n = info.probes.len();
     let columns = (1..=n).map(|place| place.to_string());
@@ -446,7 +446,7 @@ fn write(table: &mut DataTable, info: &RunInfo, value: impl Fn(usize, usize) -> 
     table.square(n, value, of_row);
 }
 
-/// The name of a class, or its number where it has none.
+/// Returns the name of a class, or its number where it has none.
 pub(super) fn class(info: &RunInfo, label: usize) -> Cell {
     info.class_names.get(label).map_or_else(|| label.into(), |name| name.as_str().into())
 }

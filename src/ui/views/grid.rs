@@ -1,8 +1,8 @@
-//! The grid of panes and the views in them: the title of each pane is the menu that selects its view.
+//! Lays out the grid of panes and draws the views in them: the title of each pane is the menu that selects its view.
 //!
-//! Guarantees: a view stands in one pane only, so that plots need no other name than their view's; a view chosen where
-//! another stands changes places with it, so that nothing that was on screen is lost to one click. One view can have the
-//! window for itself; all others are then where they were.
+//! Guarantees: a view is in one pane only, so that plots can be named after their view; a view chosen for an occupied pane
+//! swaps places with the view there, so that one click hides nothing. One view can fill the window; all others keep their
+//! places meanwhile.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use crate::ui::export::action::ExportAction;
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::widgets::set_paper;
 
-/// The pane, counted from 0, into which a view is put that nobody gave one: below the matrix, with the least of the story.
+/// Index of the pane that takes a view with no pane chosen for it: below the matrix, the least important one.
 const SPARE: usize = 4;
 
-/// The panes of the window, the views in them, and what is chosen there.
+/// Holds the panes of the window, the views in them, and the choices made there.
 pub struct Grid {
     panes: PaneTree,
-    /// As a preset has set them out, or as they are usual: what the user has not touched may be set out anew.
+    /// The arrangement made by a preset, or the usual one; a layout that the user has not touched may be rearranged.
     given: Vec<View>,
-    /// The view that has the window for itself.
+    /// The view that fills the window.
     enlarged: Option<View>,
-    /// The view that the pointer was last over, and the one with the focus in it.
+    /// The view that the pointer was last over, and the one that has the focus.
     pointed: Option<View>,
     focused: Option<View>,
     states: States,
@@ -45,7 +45,7 @@ impl Default for Grid {
 }
 
 impl Grid {
-    /// The usual layout with these views in it.
+    /// Returns the usual layout with these views in it.
     fn of(states: States) -> Self {
         let panes = PaneTree::default();
         let given = panes.views();
@@ -53,14 +53,14 @@ impl Grid {
         Self { panes, given, enlarged: None, pointed: None, focused: None, states, selection }
     }
 
-    /// The view with the focus in it, else the one that the pointer was last over, else the first.
+    /// Returns the view that has the focus, else the one that the pointer was last over, else the first.
     fn meant(&self) -> Option<View> {
         let views = self.panes.views();
         self.focused.or(self.pointed).filter(|view| views.contains(view)).or(views.first().copied())
     }
 
-    /// Sets out the views that a preset names, the large panes first, and the usual ones in those that are left. Where it names
-    /// none, an order that the user has made stays.
+    /// Arranges the views that a preset names, the large panes first, and the usual ones in the remaining panes. If it names
+    /// none, an arrangement made by the user stays.
     pub fn set_out(&mut self, views: &[View]) {
         let stand = self.panes.views();
         if views.is_empty() && stand != self.given {
@@ -85,7 +85,8 @@ impl Grid {
         self.enlarged = None;
     }
 
-    /// Puts a view on screen, if it is not. One of several matrices needs the largest pane; what stood there stays on screen.
+    /// Puts a view on screen, if it is not. A view of several matrices takes the largest pane; the view there before stays on
+    /// screen.
     pub fn bring(&mut self, view: View) {
         let panes = self.panes.panes();
         if !panes.iter().any(|pane| pane.1 == view)
@@ -101,90 +102,89 @@ impl Grid {
         self.enlarged = self.enlarged.filter(|&enlarged| enlarged == view);
     }
 
-    /// Gives the window to the view that is meant: that with the focus in it, else to the one that the pointer was last over; or puts it back.
+    /// Toggles whether one view fills the window: the one that has the focus, else the one that the pointer was last over.
     pub fn enlarge_or_put_back(&mut self) {
         if self.enlarged.take().is_none() {
             self.enlarged = self.meant();
         }
     }
 
-    /// Gives the view that is meant more or less of the room that it shares with its neighbours, beside or below it.
+    /// Gives the focused or last hovered view more or less of the room that it shares with its neighbours, beside or below it.
     pub fn resize(&mut self, dir: LinearDir, more: bool) {
         if let Some(view) = self.meant() {
             self.panes.resize(view, dir, more);
         }
     }
 
-    /// The view that has the window for itself.
+    /// Returns the view that fills the window.
     pub fn enlarged(&self) -> Option<View> {
         self.enlarged
     }
 
-    /// Brings back the usual panes with the usual views.
+    /// Restores the usual panes with the usual views.
     pub fn reset_layout(&mut self) {
         let usual = PaneTree::default();
         (self.given, self.panes) = (usual.views(), usual);
         (self.enlarged, self.pointed, self.focused) = (None, None, None);
     }
 
-    /// What stands on screen, in reading order.
+    /// Returns the views on screen, in reading order.
     pub fn on_screen(&self) -> Vec<View> {
         self.panes.views()
     }
 
-    /// Where the views stand, in words.
+    /// Returns the layout as text.
     pub fn layout(&self) -> Layout {
         self.panes.layout(&self.given)
     }
 
-    /// Lets the views stand as these words say.
+    /// Restores a layout from text.
     ///
     /// # Errors
-    /// A sentence about what in them cannot be; nothing is changed then.
+    /// Returns a sentence about the part that is invalid; nothing is changed then.
     pub fn set_layout(&mut self, layout: &Layout) -> Result<(), String> {
         (self.panes, self.given) = PaneTree::of(layout)?;
         (self.enlarged, self.pointed, self.focused) = (None, None, None);
         Ok(())
     }
 
-    /// Forgets in all views what belonged to the run before, and keeps what the user chose.
+    /// Drops the previous run's state in all views, and keeps the user's choices.
     pub fn reset(&mut self) {
         self.states.reset();
     }
 
-    /// Shows in each view what it usually shows.
+    /// Resets each view to its usual choices.
     pub fn show_usual(&mut self) {
         self.states.show_usual();
         (self.selection.tensor, self.selection.block) = (None, Selection::default().block);
     }
 
-    /// Keeps what is to be seen of a run that another takes the place of.
+    /// Saves the parts of the run that remain visible after another run replaces it.
     pub fn leave(&mut self, history: &History) {
         self.states.leave(history, &self.selection);
     }
 
-    /// Lets go of textures, which belong to one egui context, before another one draws the views; they are made again when they
-    /// are drawn.
+    /// Drops textures, which belong to one egui context, before another one draws the views; drawing makes them again.
     pub fn forget_textures(&mut self) {
         self.states.forget_textures();
     }
 
-    /// What is chosen in the views, for a thread that draws an animation.
+    /// Copies the choices in the views, for a thread that draws an animation.
     pub fn choices(&self) -> Self {
         Self::of(self.states.choices())
     }
 
-    /// Has colours mean the same in all frames of an animation of these snapshots.
+    /// Fixes the colour ranges over all frames of an animation of these snapshots.
     pub fn widen_over(&mut self, snapshots: &[Arc<Snapshot>], cancelled: impl Fn() -> bool) {
         self.states.gram.widen_over(snapshots, cancelled);
     }
 
-    /// Takes note of the settings of the window, whose network the editor of networks can write.
+    /// Passes on the settings of the window, whose network the editor of networks can change.
     pub fn follow(&mut self, network: &NetworkSpec, shape: &DataShape) {
         self.states.program.editor.follow(network, Some(shape));
     }
 
-    /// Whether the text of the network has the keys, or had them until Esc took them.
+    /// Returns whether the text of the network has the keyboard, or had it until Esc was pressed.
     pub fn writes(&self) -> bool {
         self.states.program.editor.writes
     }
@@ -204,15 +204,15 @@ impl Grid {
         self.states.program.editor.open_file(path, waker(ctx))
     }
 
-    /// Lays all panes out in the rectangle that is left, and draws the views in them; `light` says whether exported pictures have
-    /// a light ground.
+    /// Lays all panes out in the remaining rectangle, and draws the views in them; `light` gives exported pictures a light
+    /// ground.
     pub fn show(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, light: bool) {
         if let Block::Task(number) = self.selection.block
             && context.info().is_some_and(|info| number > info.tasks.len())
         {
             self.selection.block = Selection::default().block;
         }
-        // The tree is taken out meanwhile: drawing it needs the rest of the grid.
+        // The tree is moved out meanwhile: drawing it needs mutable access to the rest of the grid.
         let mut panes = std::mem::replace(&mut self.panes, PaneTree::empty());
         let focus = focus(ui);
         let mut drawing = Drawing { context, grid: self, asked: None, divided: false, focus, light };
@@ -248,13 +248,13 @@ impl Grid {
         self.panes = panes;
     }
 
-    /// Draws one view, as large as the ui, for a picture of it.
+    /// Draws one view at the size of the ui, for a picture of it.
     pub fn show_on_paper(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, view: View) {
         let rect = ui.available_rect_before_wrap();
         self.draw_on_paper(ui, context, &[(rect, view)]);
     }
 
-    /// Draws the frame of an animation: the kernel, and beside it the curves.
+    /// Draws a frame of an animation: the kernel with the curves beside it.
     pub fn show_frame(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let rect = ui.available_rect_before_wrap().shrink(GAP);
         let (left, right) = split_x(rect, (rect.height() - 52.0 + 36.0).min(rect.width() * 0.5));
@@ -274,13 +274,13 @@ impl Grid {
     }
 }
 
-/// Where the widget with the focus is.
+/// Returns the position of the widget that has the focus.
 fn focus(ui: &Ui) -> Option<Pos2> {
     let focused = ui.memory(|memory| memory.focused())?;
     Some(ui.ctx().read_response(focused)?.rect.center())
 }
 
-/// Draws the view of a pane in it, or says why there is nothing of it to draw.
+/// Draws the view of a pane, or says why it has nothing to show.
 fn draw(ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
     if context.is_elsewhere() && pane.view.needs_run() {
         let mut card = pane.card(ui, "");
@@ -291,7 +291,7 @@ fn draw(ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states:
     states.show(ui, pane, context);
 }
 
-/// What the user asked of a pane: the view to be shown from now on, and what is to be done.
+/// Holds the user's request to a pane: the view to show from now on, and the command to carry out.
 struct Asked {
     view: View,
     action: Option<PaneAction>,
@@ -302,12 +302,12 @@ struct Asked {
 struct Drawing<'a, 'b> {
     context: &'a mut ViewContext<'b>,
     grid: &'a mut Grid,
-    /// What was asked of a pane.
+    /// The request made to a pane.
     asked: Option<(TileId, Asked)>,
-    /// Whether a divider was dragged.
+    /// True if a divider was dragged.
     divided: bool,
     focus: Option<Pos2>,
-    /// Whether exported pictures have a light ground.
+    /// True if exported pictures have a light ground.
     light: bool,
 }
 
@@ -329,7 +329,7 @@ impl Drawing<'_, '_> {
 
 impl Behavior<View> for Drawing<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, pane: TileId, view: &mut View) -> UiResponse {
-        // On whole points, so that hairlines stay sharp however a divider was dragged.
+        // Rounded to whole points, so that hairlines stay sharp wherever a divider was dragged.
         let rect = ui.max_rect().round();
         let asked = self.draw(ui, rect, *view, false);
         if asked.view != *view || asked.action.is_some() {
@@ -354,7 +354,7 @@ impl Behavior<View> for Drawing<'_, '_> {
         96.0
     }
 
-    /// Dividers are the gaps themselves, until they are pointed at.
+    /// Dividers are invisible gaps until they are hovered.
     fn resize_stroke(&self, _: &egui::Style, state: ResizeState) -> Stroke {
         match state {
             ResizeState::Idle => Stroke::NONE,

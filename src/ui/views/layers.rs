@@ -1,4 +1,4 @@
-//! Which layer moves: a curve for each layer of the network, on the probes of one task.
+//! Draws a curve for each layer of the network on the probes of one task, to show which layers move.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfLayer, SeriesId};
 use crate::ui::plot::{TimePlot, Trace, time_plot, window};
 
-/// Names of more layers than this stand below the header.
+/// With more layers than this, their names are written below the header.
 const IN_HEADER: usize = 4;
-/// Of more than this, a small place names the first, the last and the greatest at the cursor only.
+/// With more layers than this, a small pane names only the first, the last and the greatest at the cursor.
 const IN_LINES: usize = 8;
 
 /// This view shows a curve for each layer of the network.
@@ -69,7 +69,7 @@ impl ViewClass for LayersView {
                 ratio.map_or_else(|| name.to_string(), |spike| format!("{name} ×{}", format::times(spike.ratio)));
             Trace { width: 1.3, ..Trace::new(context, name, key, window, colour).called(called) }
         };
-        // As the header's legend reads them: last first.
+        // The header's legend lists the last layer first.
         let mut traces: Vec<Trace> = names.iter().enumerate().map(trace).collect();
         traces.reverse();
         let ui = &mut card.body;
@@ -79,7 +79,7 @@ impl ViewClass for LayersView {
         } else if count <= IN_LINES || pane.roomy() {
             names_below(ui, traces.iter().rev());
         } else {
-            // The ends of the scale of colours, and who stands out.
+            // Only the ends of the colour scale and the greatest curve are named.
             let now = |trace: &&Trace| trace.now.unwrap_or(f64::NEG_INFINITY);
             let most = traces.iter().max_by(|a, b| now(a).total_cmp(&now(b)));
             let mut named: Vec<&Trace> = traces.last().into_iter().chain(most).chain(traces.first()).collect();
@@ -93,7 +93,7 @@ impl ViewClass for LayersView {
     }
 }
 
-/// The layers of the newest row, in the order of the forward pass.
+/// Returns the layers of the newest row, in the order of the forward pass.
 fn names(context: &ViewContext<'_>, task: usize) -> Vec<Arc<str>> {
     let row = context.history.rows().last();
     let layers = row.into_iter().flat_map(|row| row.layers.iter().filter(|layer| layer.task == task));

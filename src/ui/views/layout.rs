@@ -1,7 +1,7 @@
-//! The tree of panes: rows and columns whose dividers can be dragged, and how the layout is kept in a file.
+//! Holds the tree of panes, rows and columns whose dividers can be dragged, and converts the layout to and from text.
 //!
-//! Guarantees: a view stands in one pane only, and there is always at least one pane; until the user divides the window, the
-//! panes have their usual proportions at every size; a kept layout is taken whole or refused with a sentence.
+//! Guarantees: a view is in one pane only, and there is always at least one pane; until the user divides the window, the panes
+//! have their usual proportions at every size; a stored layout is accepted whole or refused with a sentence.
 
 use egui::{Rect, Vec2, pos2};
 use egui_tiles::{Container, Linear, LinearDir, Shares, SimplificationOptions, Tile, TileId, Tiles, Tree};
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::View;
 use crate::ui::kit::theme::GRID;
 
-/// Between two panes.
+/// Gap between two panes.
 pub const GAP: f32 = 1.5 * GRID;
-/// By how much of a row or column a pane grows with a key, and the least share that it leaves to any.
+/// Share of a row or column by which a key resizes a pane, and the least share of any pane.
 const NUDGE: f32 = 0.04;
 const LEAST: f32 = 0.1;
-/// A kept layout with parts in parts deeper than this was not made here.
+/// A stored layout nested deeper than this was not written by this program.
 const DEEPEST: usize = 12;
 
 /// The views of the usual layout, in reading order.
@@ -24,11 +24,11 @@ pub const USUAL: [View; 7] = {
     [Gram, Velocity, Scale, Alignment, Spectrum, Waterfall, Accuracy]
 };
 
-/// A part of the window in words: a view, or parts beside or below one another.
+/// Describes a part of the window: a view, or parts beside or below one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
-    /// Of the room that it shares with its neighbours.
+    /// Its share of the room that it divides with its neighbours.
     share: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<String>,
@@ -38,32 +38,32 @@ pub struct Part {
     below: Vec<Self>,
 }
 
-/// Which views stand where, in words.
+/// Describes a layout for a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    /// Whether the user has divided the window; else the usual proportions hold.
+    /// True if the user has divided the window; else the usual proportions apply.
     own: bool,
-    /// What a preset has set out.
+    /// The arrangement made by a preset.
     given: Vec<String>,
     window: Part,
 }
 
 impl Layout {
-    /// Whether it can be.
+    /// Checks that the layout is valid.
     ///
     /// # Errors
-    /// A sentence about what cannot.
+    /// Returns a sentence about the part that is invalid.
     pub fn check(&self) -> Result<(), String> {
         PaneTree::of(self).map(drop)
     }
 }
 
-/// The panes and the view in each.
+/// Holds the panes and the view in each.
 #[derive(Clone)]
 pub struct PaneTree {
     tree: Tree<View>,
-    /// Whether the user has divided the window.
+    /// True if the user has divided the window.
     pub own: bool,
 }
 
@@ -82,7 +82,7 @@ impl Default for PaneTree {
 }
 
 impl PaneTree {
-    /// No panes: what the grid holds while it draws the tree, which is then taken out of it.
+    /// Returns an empty tree, which the grid holds while it draws the real one.
     pub fn empty() -> Self {
         Self { tree: Tree::empty(id()), own: false }
     }
@@ -93,7 +93,7 @@ fn id() -> egui::Id {
 }
 
 impl PaneTree {
-    /// All panes in reading order, the large ones first where the layout is the usual one.
+    /// Returns all panes in reading order, the large ones first if the layout is the usual one.
     pub fn panes(&self) -> Vec<(TileId, View)> {
         fn collect(tiles: &Tiles<View>, at: TileId, into: &mut Vec<(TileId, View)>) {
             match tiles.get(at) {
@@ -111,12 +111,12 @@ impl PaneTree {
         all
     }
 
-    /// The views in them, in reading order.
+    /// Returns the views in them, in reading order.
     pub fn views(&self) -> Vec<View> {
         self.panes().into_iter().map(|(_, view)| view).collect()
     }
 
-    /// Puts a view into a pane; the one that stood there goes where this one was, if it was anywhere.
+    /// Puts a view into a pane; the view there before moves to the old pane of this one, if it had any.
     pub fn put(&mut self, place: TileId, view: View) {
         let Some(stood) = self.tree.tiles.get_pane(&place).copied() else { return };
         if let Some(other) = self.tree.tiles.find_pane(&view) {
@@ -138,7 +138,7 @@ impl PaneTree {
         }
     }
 
-    /// Divides a pane in two; the new one shows the first view that is not on screen. Nothing happens where all are.
+    /// Divides a pane in two; the new one shows the first view that is not on screen. Does nothing if all are on screen.
     pub fn split(&mut self, place: TileId, dir: LinearDir) {
         let on_screen = self.views();
         let Some(view) = View::ALL.into_iter().find(|view| !on_screen.contains(view)) else { return };
@@ -164,8 +164,8 @@ impl PaneTree {
         self.own = true;
     }
 
-    /// Gives a view more or less of the row, or of the column, in which it stands or a part that it is in. Where there is none, or
-    /// a neighbour would be left without room, nothing happens.
+    /// Gives a view more or less of the nearest row or column around it. Does nothing if there is none, or if a neighbour would
+    /// be left without room.
     pub fn resize(&mut self, view: View, dir: LinearDir, more: bool) {
         let tiles = &mut self.tree.tiles;
         let mut child = tiles.find_pane(&view);
@@ -202,7 +202,7 @@ impl PaneTree {
         }
     }
 
-    /// Gives the panes their usual proportions in this rectangle, unless the user has others.
+    /// Restores the usual proportions in this rectangle, unless the user has changed them.
     pub fn fit(&mut self, rect: Rect) {
         if !self.own
             && let Some(root) = self.tree.root()
@@ -216,28 +216,28 @@ impl PaneTree {
         self.tree.ui(behaviour, ui);
     }
 
-    /// In words, with what a preset has set out.
+    /// Converts the layout to its stored form, with the arrangement made by a preset.
     pub fn layout(&self, given: &[View]) -> Layout {
         let window = self.tree.root().and_then(|root| words(&self.tree.tiles, root, 1.0, self.own));
         let window = window.unwrap_or(Part { share: 1.0, view: None, beside: Vec::new(), below: Vec::new() });
         Layout { own: self.own, given: given.iter().map(|view| view.title().to_owned()).collect(), window }
     }
 
-    /// From words, with what a preset had set out.
+    /// Converts a stored layout back, with the arrangement made by a preset.
     ///
     /// # Errors
-    /// A sentence about what in them cannot be.
+    /// Returns a sentence about the part that is invalid.
     pub fn of(layout: &Layout) -> Result<(Self, Vec<View>), String> {
         let mut tiles = Tiles::default();
         let root = read(&layout.window, &mut tiles, 0)?;
         let given = layout.given.iter().map(|title| view(title)).collect::<Result<_, _>>()?;
         let mut places = Self { tree: Tree::new(id(), root, tiles), own: true };
-        // The usual proportions are those of the usual panes only.
+        // The usual proportions apply to the usual panes only.
         places.own = layout.own || places.shape() != Self::default().shape();
         Ok((places, given))
     }
 
-    /// How the panes lie to one another, whatever they show and however large they are.
+    /// Describes the structure of the panes, independent of their views and sizes.
     fn shape(&self) -> String {
         fn shape(part: &Part) -> String {
             let of = |parts: &[Part]| parts.iter().map(shape).collect::<String>();
@@ -252,7 +252,7 @@ fn view(title: &str) -> Result<View, String> {
 }
 
 fn words(tiles: &Tiles<View>, at: TileId, share: f32, own: bool) -> Option<Part> {
-    // Four digits are more than a pixel.
+    // Four digits resolve less than a pixel.
     let share = (1e4 * f64::from(share)).round().max(1.0) / 1e4;
     let mut part = Part { share, view: None, beside: Vec::new(), below: Vec::new() };
     match tiles.get(at)? {
@@ -299,7 +299,7 @@ fn read(part: &Part, tiles: &mut Tiles<View>, depth: usize) -> Result<TileId, St
     Ok(tiles.insert_container(row))
 }
 
-/// Shares by which the panes below this tile come to lie in these rectangles; returns what they cover.
+/// Sets the shares that place the panes below this tile in these rectangles; returns the area that they cover.
 fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = Rect>) -> Rect {
     let children = match tiles.get(at) {
         Some(Tile::Container(container)) => container.children_vec(),
@@ -315,12 +315,12 @@ fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = R
     covered.into_iter().fold(Rect::NOTHING, Rect::union)
 }
 
-/// The usual panes: a square one, a wide one, two below that, and a row of three.
+/// Builds the usual panes: a square one, a wide one, two below that, and a row of three.
 fn usual(rect: Rect) -> [Rect; 7] {
-    // Gram, velocity and λ_max tell the story and get two thirds.
+    // Gram, velocity and λ_max are the main views and get two thirds.
     let bottom = ((rect.height() - GAP) * 0.34).round();
     let top = rect.height() - GAP - bottom;
-    // The matrix is square; its card is as wide as it is high, less what the header and the colour bar take.
+    // The matrix is square; its card is as wide as it is high, minus the header and the colour bar.
     let most = rect.width() * 0.42;
     let square = (top - 52.0).max(220.0).min(most);
     let left = square + 36.0;

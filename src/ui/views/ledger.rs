@@ -1,4 +1,4 @@
-//! The forgetting ledger: which images of a batch move which images of the tasks before, predicted and measured.
+//! The forgetting ledger shows which images of a batch move which images of earlier tasks, predicted and measured.
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::worker::Command;
 /// This view shows which new images move which old ones in one step.
 #[derive(Default)]
 pub struct LedgerView {
-    /// Which one, by the step it was taken at; the newest where none was chosen.
+    /// The step of the chosen entry; the newest entry is shown if none was chosen.
     step: Option<u64>,
-    /// Which old image, by its place in the ledger; the one that is hurt most where none was chosen.
+    /// The chosen old image, by its index in the ledger; if none was chosen, the one that loses most is shown.
     old: Option<usize>,
     probes: Option<Atlas>,
     batch: Option<Atlas>,
 }
 
-/// Side of a small picture, and of that of the old image.
+/// Edge length of a small picture, and of the picture of the old image.
 const SMALL: f32 = 34.0;
 const LARGE: f32 = 48.0;
 
@@ -104,7 +104,7 @@ impl ViewClass for LedgerView {
     }
 }
 
-/// Predicted against measured change of each old image's own logit; the one that was clicked.
+/// Plots predicted against measured change of each old image's own logit; returns the image that was clicked.
 fn scatter(
     ui: &Ui,
     rect: Rect,
@@ -157,7 +157,7 @@ fn scatter(
     nearest.filter(|_| response.clicked()).map(|(place, _)| place)
 }
 
-/// One old image, and the new ones that move it most.
+/// Draws one old image and the new ones that move it most.
 fn entry(
     ui: &Ui,
     rect: Rect,
@@ -216,7 +216,7 @@ fn signed(value: f64) -> String {
     if value < 0.0 { format!("−{number}") } else { format!("+{number}") }
 }
 
-/// Each old image: what was predicted and measured of its own logit, and the part of each new image in it.
+/// Writes for each old image the predicted and measured change of its own logit, and each new image's part in it.
 fn write(table: &mut DataTable, ledger: &Ledger, info: &RunInfo) {
     let new = ledger.new_labels.iter().enumerate();
     let columns = new.map(|(place, &label)| {

@@ -1,4 +1,4 @@
-//! The kernels of the old and of the new classes' logits, apart.
+//! Shows the kernels of the old and of the new classes' logits separately.
 
 use egui::Ui;
 

@@ -1,4 +1,4 @@
-//! The views, one file or folder each, and the list of them.
+//! Lists the views, one file or folder each.
 //!
 //! Menus, palette, help, lessons, presets and layouts read [`View::ALL`]; [`Grid`] draws the views in its panes.
 
@@ -43,10 +43,10 @@ pub use accuracy::matrix_of;
 pub use grid::Grid;
 pub use layout::Layout;
 
-/// Makes of the list of views the names of all views, the facts about each, and the place where their states are kept.
+/// Turns the list of views into the enum of their names, the facts about each, and the struct of their states.
 macro_rules! views {
     ($($view:ident: $module:ident::$class:ident,)+) => {
-        /// One of the views, by name.
+        /// Names one of the views.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum View {
             $($view,)+
@@ -56,17 +56,17 @@ macro_rules! views {
             /// All views in the order of menus.
             pub const ALL: [Self; [$(stringify!($view)),+].len()] = [$(Self::$view),+];
 
-            /// The name in menus, layouts and presets.
+            /// Returns the name in menus, layouts and presets.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$view => $module::$class::TITLE,)+ }
             }
 
-            /// What is shown, by which formula, and where that comes from.
+            /// Explains the quantity shown, its formula, and its source.
             pub fn help(self) -> &'static str {
                 match self { $(Self::$view => $module::$class::HELP,)+ }
             }
 
-            /// Whether it shows what only a run of Kernelscope reports: settings, weights, outputs, images. Kernels alone do not do.
+            /// Returns whether the view needs data that only a run of Kernelscope reports: settings, weights, outputs, images.
             pub fn needs_run(self) -> bool {
                 let needs = match self { $(Self::$view => $module::$class::NEEDS,)+ };
                 needs == Needs::Run
@@ -77,13 +77,13 @@ macro_rules! views {
                 match self { $(Self::$view => $module::$class::ONE_LINE,)+ }
             }
 
-            /// Whether it is brought into the largest pane.
+            /// Returns whether the view is placed in the largest pane.
             fn is_large(self) -> bool {
                 match self { $(Self::$view => $module::$class::LARGE,)+ }
             }
         }
 
-        /// The state of each view.
+        /// Holds the state of each view.
         #[derive(Default)]
         struct States {
             $($module: $module::$class,)+
@@ -144,7 +144,7 @@ views! {
 }
 
 impl View {
-    /// The view of this title, in any case.
+    /// Finds the view of this title, ignoring case.
     pub fn titled(title: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|view| view.title().to_lowercase() == title.trim().to_lowercase())
     }

@@ -1,4 +1,4 @@
-//! The optimiser's kernel J P J′ beside Θ.
+//! Shows the optimiser's kernel J P J′ beside Θ.
 
 use egui::{Ui, UiBuilder};
 
@@ -11,7 +11,7 @@ use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfOptimiser, SeriesId};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// What the view says of a run that has nothing to show here.
+/// Message for a run that has nothing to show here.
 const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
                 is the kernel itself but for a factor, so take Adam.";
 

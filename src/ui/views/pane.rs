@@ -1,5 +1,5 @@
-//! A pane while a view draws itself in it: the card whose title is the menu of views, the list of exports, and what can be done
-//! with the pane itself.
+//! Frames a view while it draws itself in a pane: the card whose title is the menu of views, the list of exports, and the
+//! commands of the pane.
 
 use egui::{Align, Color32, ComboBox, Grid, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use egui_tiles::LinearDir;
@@ -12,10 +12,10 @@ use crate::ui::export::menu::{Chosen, menu};
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titled, quiet_button};
 
-/// Narrower than this a pane has no room for units and the lesser choosers.
+/// Below this width a pane has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
 
-/// What the user did with a pane.
+/// Names what the user did with a pane.
 #[derive(Clone, Copy)]
 pub(super) enum PaneAction {
     Enlarge,
@@ -23,39 +23,39 @@ pub(super) enum PaneAction {
     Split(LinearDir),
     Close,
     Export(What),
-    /// Exported pictures with a light ground, or as the window.
+    /// Give exported pictures a light ground, or that of the window.
     Light,
 }
 
-/// A pane while a view draws itself in it.
+/// Holds a pane while a view draws itself in it.
 pub(super) struct Pane<'a> {
     pub rect: Rect,
     /// The view that the pane shows from the next frame on.
     pub view: View,
-    /// Whether it has the window for itself.
+    /// True if the pane fills the window.
     pub enlarged: bool,
-    /// Whether this is a picture to be exported, which has nothing to press.
+    /// True if this is a picture to be exported, which has no controls.
     pub paper: bool,
-    /// Whether there are numbers to export, and whether pictures have a light ground.
+    /// Tells whether there are numbers to export, and whether pictures have a light ground.
     pub measured: bool,
     pub light: bool,
     pub action: Option<PaneAction>,
-    /// What is chosen in one view for several.
+    /// Choices made in one view that apply to several.
     pub selection: &'a mut Selection,
 }
 
 impl<'a> Pane<'a> {
-    /// A pane of an exported picture.
+    /// Returns a pane of an exported picture.
     pub fn on_paper(rect: Rect, view: View, selection: &'a mut Selection) -> Self {
         Self { rect, view, enlarged: false, paper: true, measured: false, light: false, action: None, selection }
     }
 
-    /// Whether there is room for units and the lesser choosers.
+    /// Returns whether there is room for units and the lesser choosers.
     pub fn roomy(&self) -> bool {
         self.rect.width() >= ROOMY
     }
 
-    /// The card of the view that stands here, with its title to choose another by.
+    /// Draws the card of the pane's view, whose title is the menu of views.
     pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
         let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
         if self.paper {
@@ -63,7 +63,7 @@ impl<'a> Pane<'a> {
             return card_titled(ui, self.rect, view.title(), unit, "", |ui| _ = ui.label(title));
         }
         let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
-        // Below title and choosers, and no stop for the focus: those have their own.
+        // Placed below title and choosers in depth, and not focusable: those have their own focus.
         let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
         if head.double_clicked() {
             self.action = Some(if self.enlarged { PaneAction::PutBack } else { PaneAction::Enlarge });
@@ -78,7 +78,7 @@ impl<'a> Pane<'a> {
             }
         }
         if self.rect.width() < view.one_line() {
-            // The choosers have a line of their own: cut ones could not be pressed.
+            // The choosers get a line of their own: clipped ones could not be pressed.
             let line = vec2(card.body.available_width(), HEADER);
             let (line, _) = card.body.allocate_exact_size(line, Sense::hover());
             let of = UiBuilder::new().max_rect(line).id_salt((view.title(), "line"));
@@ -89,7 +89,7 @@ impl<'a> Pane<'a> {
         card
     }
 
-    /// The list of what the view can be exported as.
+    /// Draws the list of the view's export formats.
     fn exports(&mut self, ui: &mut Ui) {
         match menu(ui, self.view.title(), self.measured, self.light) {
             Some(Chosen::Export(what)) => self.action = Some(PaneAction::Export(what)),
@@ -98,7 +98,7 @@ impl<'a> Pane<'a> {
         }
     }
 
-    /// What can be done with the pane itself, in one line below the list of views.
+    /// Draws the commands of the pane in one line below the list of views.
     fn actions(&mut self, ui: &mut Ui) {
         let entries = [
             (Icon::Enlarge, "Enlarge this view", PaneAction::Enlarge),
@@ -120,14 +120,14 @@ impl<'a> Pane<'a> {
     fn title(&mut self, ui: &mut Ui) {
         let title = self.view.title();
         let visuals = ui.visuals_mut();
-        // A title first, a list second: no frame until it is pointed at.
+        // It looks like a title first and a list second: no frame until it is hovered.
         visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
         ui.spacing_mut().button_padding = vec2(0.0, 1.0);
         (ui.spacing_mut().icon_width, ui.spacing_mut().icon_spacing) = (8.0, 2.0);
         let text = RichText::new(title).size(theme::TITLE);
         let list = ComboBox::from_id_salt("view").selected_text(text).width(0.0).height(540.0);
         let shown = list.show_ui(ui, |ui| {
-            // All of them at once, in two columns: a list gets no more than half of the window's height.
+            // All views at once, in two columns: a list gets at most half of the window's height.
             ui.spacing_mut().button_padding = vec2(6.0, 0.0);
             ui.spacing_mut().item_spacing.y = 0.0;
             ui.spacing_mut().interact_size.y = 18.0;

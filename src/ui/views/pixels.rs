@@ -1,25 +1,25 @@
-//! Colours for numbers: two colour maps, and a matrix as one picture.
+//! Maps numbers to colours: two colour maps, and a matrix as a picture.
 //!
-//! Guarantees: viridis for amounts, a diverging map centred at 0 for differences; what is not a number has a colour that
-//! neither map has. A matrix larger than [`MOST`] is averaged over blocks, not sampled, so that no line is lost.
+//! Guarantees: amounts use viridis, differences a diverging map centred at 0; NaN has a colour that neither map has. A matrix
+//! larger than [`MOST`] is averaged over blocks, not sampled, so that no line is lost.
 
 use egui::{Color32, ColorImage, Ui};
 
-/// Pixels of a picture, at most, along an edge.
+/// Largest number of pixels along an edge of a picture.
 const MOST: usize = 1024;
 const SHADES: usize = 256;
 
-/// A colour map as a table.
+/// Holds a colour map as a table.
 #[derive(Clone)]
 pub struct Shades([Color32; SHADES]);
 
 impl Shades {
-    /// From dark to bright: amounts.
+    /// Returns the map for amounts, from dark to bright.
     pub fn sequential() -> Self {
         Self::of(&colorous::VIRIDIS)
     }
 
-    /// Blue below 0, red above, pale at 0: differences.
+    /// Returns the map for differences: blue below 0, pale at 0, red above.
     pub fn diverging() -> Self {
         let mut shades = Self::of(&colorous::RED_BLUE);
         shades.0.reverse();
@@ -33,18 +33,18 @@ impl Shades {
         }))
     }
 
-    /// The colour of each number within a range; numbers beyond it take the colour of its end. A constant matrix has no
-    /// span: everything is the lowest.
+    /// Returns the colour of each number within a range; numbers beyond it take the colour of its end. In a constant matrix
+    /// every number has the lowest colour.
     pub fn within(&self, (low, high): (f64, f64), nan: Color32) -> impl Fn(f64) -> Color32 {
         let scale = if high > low { (SHADES - 1) as f64 / (high - low) } else { 0.0 };
-        // The cast takes negative numbers to 0, which is what is wanted.
+        // The cast saturates negative numbers to 0, as intended.
         move |value| {
             if value.is_finite() { self.0[(((value - low) * scale + 0.5) as usize).min(SHADES - 1)] } else { nan }
         }
     }
 }
 
-/// A square matrix as a picture.
+/// Draws a square matrix as a picture.
 pub fn picture(
     size: usize,
     value: impl Fn(usize, usize) -> f64,
@@ -72,14 +72,14 @@ fn mean(size: usize, block: usize, row: usize, column: usize, value: &impl Fn(us
     rows.map(|r| columns.clone().map(|c| value(r, c)).sum::<f64>()).sum::<f64>() / count
 }
 
-/// The range of a kernel's picture, whose diagonal towers over the rest: from its least number, or 0, to the one that all but one
-/// in two hundred stay below.
+/// Returns the colour range of a kernel, whose diagonal is much larger than the rest: from its least number, or 0, to the
+/// 99.5th percentile.
 pub fn amounts(seen: &mut [f64]) -> Option<(f64, f64)> {
     let low = seen.iter().copied().reduce(f64::min)?;
     Some((low.min(0.0), nearly_all(seen)?))
 }
 
-/// The number that all but one in two hundred of so many stay below.
+/// Returns the 99.5th percentile of these numbers.
 pub fn nearly_all(seen: &mut [f64]) -> Option<f64> {
     let place = (seen.len().checked_sub(1)? as f64 * 0.995) as usize;
     Some(*seen.select_nth_unstable_by(place, f64::total_cmp).1)

@@ -1,4 +1,4 @@
-//! What a static kernel would have the network do, beside what it does.
+//! Shows the outputs that a static kernel predicts beside those of the network.
 
 use egui::{Color32, Ui, UiBuilder};
 
@@ -11,14 +11,14 @@ use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// What the view says of a run that has nothing to show here.
+/// Message for a run that has nothing to show here.
 const ABSENT: &str = "This run does not predict. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
                 network is linearised at the start and at each switch and trained beside itself.";
 
 /// This view shows what a static kernel predicts beside what the network does.
 pub struct PredictionView {
     of: Of,
-    /// Number of the task on whose test images; the first one trained where none was chosen.
+    /// The task whose test images are used; the first one trained if none was chosen.
     task: Option<usize>,
 }
 
@@ -123,7 +123,7 @@ fn is_log(of: Of) -> bool {
     matches!(of, Of::Loss | Of::ProbeLoss)
 }
 
-/// One for each kernel, whatever is done with it.
+/// One per kernel, independent of how the kernel is used.
 pub fn colour(by: Predictor) -> Color32 {
     let place = match by {
         Predictor::LinearisedStart | Predictor::RegressionStart => 1,

@@ -1,7 +1,7 @@
-//! Two kernels beside each other: that of the run at the cursor, and that of another run at the nearest epoch, with one pointer
+//! Draws two kernels side by side, that of the run at the cursor and that of another run at the nearest epoch, with one pointer
 //! in both.
 //!
-//! The other run's Grams are read from disk by a thread of this view; the last few stay.
+//! A thread of this view reads the other run's Grams from disk; the last few are kept.
 
 use std::sync::Arc;
 
@@ -24,37 +24,37 @@ use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::overlays::Overlay;
 use crate::ui::overlays::action::OverlayAction;
 
-/// So many Grams of other runs are kept.
+/// Number of Grams of other runs that are kept.
 const KEPT: usize = 8;
 /// Room for the name above a matrix, and for the bar below it.
 const NAME: f32 = 16.0;
 const BAR: f32 = 20.0;
 
-/// Whose Gram, of which step.
+/// Identifies a Gram by its run and step.
 type GramId = (u64, u64);
-/// A Gram, or why there is none.
+/// Holds a Gram, or the reason why there is none.
 type Matrix = Result<Arc<[f64]>, String>;
 
 /// This view shows the kernels of two runs beside each other.
 pub struct RunComparisonView {
     mode: Mode,
-    /// Whether both have the same colours.
+    /// True if both share one colour range.
     same: bool,
     shades: Shades,
-    /// Grams that are read from disk.
+    /// Grams being read from disk.
     matrices: BackgroundTask<GramId, Arc<Grams>, Matrix>,
     drawn: [Option<MatrixTexture>; 2],
-    /// The range of each one's numbers: it is worked out once, not in each frame.
+    /// The range of each matrix, computed once and not in each frame.
     ranges: [Option<Ranged>; 2],
 }
 
-/// A matrix, what was read from it, and the range of that.
+/// Holds a matrix, the mode in which it was read, and its range.
 type Ranged = (Arc<[f64]>, Mode, (f64, f64));
 
-/// The texture of one of the two matrices.
+/// Holds the texture of one of the two matrices.
 struct MatrixTexture {
     texture: TextureHandle,
-    /// The matrix itself, so that its place in memory means nothing else.
+    /// The matrix itself, kept alive so that its address identifies it.
     of: Arc<[f64]>,
     look: (Mode, (f64, f64), bool),
 }
@@ -68,7 +68,7 @@ impl Default for RunComparisonView {
 }
 
 impl RunComparisonView {
-    /// The range of one's own numbers.
+    /// Returns the range of one matrix.
     fn range(&mut self, which: usize, side: &Side) -> (f64, f64) {
         let mode = self.mode;
         let known =
@@ -81,7 +81,7 @@ impl RunComparisonView {
         range
     }
 
-    /// The Gram of another run that is nearest to an epoch, with its epoch; asks for it where it is on disk.
+    /// Returns the Gram of another run nearest to an epoch, with its epoch; requests it if it is on disk.
     fn of(&mut self, ui: &Ui, overlay: &Overlay, epoch: f64) -> Option<(f64, Matrix)> {
         let Some(grams) = &overlay.grams else {
             let gap = |at: f64| (at - epoch).abs();
@@ -100,7 +100,7 @@ impl RunComparisonView {
     }
 }
 
-/// One of the two.
+/// Describes one of the two kernels.
 struct Side {
     name: String,
     epoch: f64,
@@ -202,7 +202,7 @@ impl ViewClass for RunComparisonView {
     }
 }
 
-/// Which run is shown beside.
+/// Draws the list of runs to compare with.
 fn choose_run(header: &mut Ui, context: &mut ViewContext<'_>) {
     let names: Vec<(u64, String)> = context.runs.list().iter().map(|run| (run.id, run.name.clone())).collect();
     if names.is_empty() {
@@ -216,7 +216,7 @@ fn choose_run(header: &mut Ui, context: &mut ViewContext<'_>) {
     }
 }
 
-/// Two squares of the same size, names above and bars below them.
+/// Returns two squares of the same size, with room for names above and bars below them.
 fn places(rect: Rect) -> [Rect; 2] {
     let gap = 3.0 * GRID;
     let side = ((rect.width() - gap) / 2.0).min(rect.height() - NAME - BAR).max(8.0).floor();
@@ -259,7 +259,7 @@ fn draw(
     colour_bar(&mut below, &state.shades, range, [&low, &high]);
 }
 
-/// Both values and their difference, wherever the pointer is.
+/// Shows both values and their difference under the pointer.
 fn hover(ui: &Ui, context: &ViewContext<'_>, mode: Mode, sides: &[Side; 2]) {
     for (which, side) in sides.iter().enumerate() {
         let response = ui.interact(side.place, ui.scope_id().with(("beside", which)), Sense::hover());
@@ -269,7 +269,7 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, mode: Mode, sides: &[Side; 2]) {
         let cell = side.place.width() / side.n as f32;
         let at = |offset: f32| ((offset / cell) as usize).min(side.n - 1);
         let (row, column) = (at(pos.y - side.place.top()), at(pos.x - side.place.left()));
-        // Rows of kernels of different size are not the same images.
+        // Equal rows of kernels of different size stand for different images.
         let linked = sides[0].n == sides[1].n;
         for other in sides.iter().enumerate().filter(|(place, _)| linked || *place == which).map(|(_, side)| side) {
             let min = other.place.min + vec2(column as f32, row as f32) * cell;
@@ -292,7 +292,7 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, mode: Mode, sides: &[Side; 2]) {
     }
 }
 
-/// The kernels of two runs, entry by entry: name, epoch, size, row-major.
+/// Writes the kernels of two runs, entry by entry: name, epoch, size, row-major.
 fn write(table: &mut DataTable, sides: [(&str, f64, usize, &[f64]); 2]) {
     table.head(["run", "epoch", "row", "column", "value"]);
     for (name, epoch, n, matrix) in sides {

@@ -1,4 +1,4 @@
-//! How large the kernel is: λ_max by default, with the depth of its dip at each switch, or any other metric by choice.
+//! Shows the size of the kernel: λ_max by default, with the depth of its dip at each switch, or another metric by choice.
 
 use egui::Ui;
 
@@ -12,7 +12,7 @@ use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, SeriesId};
 use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
 
-/// What can be shown, in words.
+/// Names the metrics that can be shown.
 const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::linear(Metric::LambdaMax), "λ_max"),
     (Quantity::relative(Metric::LambdaMax), "λ_max, relative"),
@@ -37,14 +37,14 @@ const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 
-/// Above this sharpness of the loss that is trained, steps of gradient descent grow.
+/// Above this sharpness of the training loss, steps of gradient descent grow.
 const STABLE: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Quantity {
     metric: Metric,
     log: bool,
-    /// Divided by its value at the last switch.
+    /// True if values are divided by the value at the last switch.
     relative: bool,
 }
 
@@ -102,7 +102,7 @@ impl ViewClass for ScaleView {
         let marks = if metric == Metric::LambdaMax { dips(context, relative) } else { Vec::new() };
 
         let header = &mut card.header;
-        // The last one is told of kernels from elsewhere alone.
+        // The last one exists for kernels from other programs only.
         let most = QUANTITIES.len() - usize::from(!context.is_elsewhere());
         choose(header, "Quantity", &mut self.shown, &QUANTITIES[..most]);
         let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
@@ -129,7 +129,7 @@ impl ViewClass for ScaleView {
     }
 }
 
-/// By how much λ_max of the first task's block fell after each switch.
+/// Marks the relative fall of the first task's λ_max after each switch.
 fn dips(context: &mut ViewContext<'_>, relative: bool) -> Vec<Mark> {
     let colour = context.tokens.task(1);
     let key = Key { source: SeriesId::Relative(Block::Task(1), Metric::LambdaMax), log: false };

@@ -1,6 +1,6 @@
-//! The eigenvalues at the cursor, on logarithmic axes, with the spectrum at the last switch behind them.
+//! Draws the eigenvalues at the cursor on logarithmic axes, with the spectrum at the last switch behind them.
 //!
-//! Nothing is hidden: eigenvalues at or below 0, which have no logarithm, are counted in words.
+//! Eigenvalues at or below 0, which have no logarithm, are counted in words, so that none is hidden.
 
 use egui::{Color32, Sense, Ui};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
@@ -48,14 +48,14 @@ impl ViewClass for SpectrumView {
             Block::Task(task) => context.tokens.task(task),
         };
         let room = ui.available_size();
-        // In a narrow place the numbers below need a second line.
+        // In a narrow pane the numbers below need a second line.
         let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
         plot(ui, context, height, (values.len() as f64).log10().max(0.3), (low, high), &now, &before, colour);
         numbers(ui, context, &snapshot, *block, values);
     }
 }
 
-/// (log10 of the index from 1, log10 λ), largest first; those at or below 0 left out.
+/// Returns (log10 of the index from 1, log10 λ), largest first, without eigenvalues at or below 0.
 pub(super) fn points(ascending: &[f64]) -> Vec<PlotPoint> {
     let largest_first = ascending.iter().rev().enumerate();
     let positive = largest_first.filter(|(_, value)| **value > 0.0);
@@ -105,7 +105,7 @@ fn plot(
     }
 }
 
-/// 1, 2, 5, 10, 20 … on an axis of log10 of the index.
+/// Returns the marks 1, 2, 5, 10, 20 … on an axis of log10 of the index.
 pub(super) fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (from, to) = input.bounds;
     let marks = (0..=4).flat_map(|decade| [1.0f64, 2.0, 5.0].map(|digit| f64::from(decade) + digit.log10()));
@@ -113,10 +113,10 @@ pub(super) fn index_spacer(input: egui_plot::GridInput) -> Vec<egui_plot::GridMa
     inside.map(|value| egui_plot::GridMark { value, step_size: to - from }).collect()
 }
 
-/// Less has no room for the numbers in one line.
+/// Below this width the numbers do not fit in one line.
 const NARROW: f32 = 360.0;
 
-/// λ_max, λ_min, effective rank, condition number, and what lies at or below 0.
+/// Writes λ_max, λ_min, effective rank, condition number, and the count of eigenvalues at or below 0.
 fn numbers(ui: &mut Ui, context: &ViewContext<'_>, snapshot: &Snapshot, block: Block, ascending: &[f64]) {
     let (low, high) = (ascending[0], ascending[ascending.len() - 1]);
     let rank =
@@ -148,7 +148,7 @@ fn numbers(ui: &mut Ui, context: &ViewContext<'_>, snapshot: &Snapshot, block: B
     });
 }
 
-/// Writes two spectra, ascending as they are kept, largest first.
+/// Writes two spectra, stored in ascending order, largest first.
 fn write(table: &mut DataTable, now: &[f64], before: &[f64]) {
     table.head(["index", "eigenvalue", "at the last switch"]);
     let mut before = before.iter().rev();

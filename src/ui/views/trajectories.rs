@@ -1,4 +1,4 @@
-//! What the network says of single probe images over time, and what a static kernel would have it say.
+//! Shows the outputs for single probe images over time, and a static kernel's prediction of them.
 
 use std::sync::Arc;
 
@@ -15,25 +15,25 @@ use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Classes that have a line of their own at most, while no probe is chosen.
+/// Largest number of classes with a line of their own, while no probe is chosen.
 const CLASSES: usize = 5;
-/// Logits of one probe that have a line at most.
+/// Largest number of logits of one probe with a line.
 const LOGITS: usize = 12;
 
-/// Which logits of a probe are shown.
+/// Selects the logits of a probe that are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Which {
-    /// That of its own class.
+    /// The logit of its own class.
     #[default]
     Own,
     All,
     One(usize),
 }
 
-/// Whose prediction is drawn beside.
+/// Selects the prediction drawn beside the outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Beside {
-    /// The first that there is.
+    /// The first one available.
     #[default]
     Any,
     Nobody,
@@ -96,7 +96,7 @@ impl ViewClass for TrajectoriesView {
     }
 }
 
-/// The list of those who predict; who is drawn.
+/// Draws the list of predictors; returns the one to draw.
 fn predictors(header: &mut Ui, state: &mut TrajectoriesView, last: &Snapshot, roomy: bool) -> Option<Predictor> {
     let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
     let known: Vec<Predictor> = told.collect();
@@ -122,7 +122,7 @@ fn choose_logit(header: &mut Ui, state: &mut TrajectoriesView, info: &RunInfo, r
     if matches!(state.which, Which::One(logit) if logit >= readout.count()) {
         state.which = Which::Own;
     }
-    // Of one output there is nothing to choose.
+    // A single output leaves nothing to choose.
     if readout.is_number() {
         return;
     }
@@ -143,7 +143,7 @@ fn choose_probe(header: &mut Ui, probe: &mut ProbeChoice, info: &RunInfo) {
     choose(header, "Probe of the trajectories", probe, &options);
 }
 
-/// Row and logit of each line, and its name.
+/// Returns row and logit of each line, and its name.
 fn lines(info: &RunInfo, probe: ProbeChoice, which: Which, readout: Readout) -> Vec<(usize, usize, String)> {
     let name = |class: usize| info.class_name(class);
     let own = |row: usize| readout.output(info.probes[row].label);
@@ -162,7 +162,7 @@ fn lines(info: &RunInfo, probe: ProbeChoice, which: Which, readout: Readout) -> 
             seen.push(row);
         }
     }
-    // Of several probes, all logits would be a thicket: that of the own class stands for them.
+    // All logits of several probes would be unreadable, so each probe shows that of its own class.
     let logit = |row: usize| if let Which::One(logit) = which { logit } else { own(row) };
     seen.into_iter().map(|row| (row, logit(row), name(info.probes[row].label))).collect()
 }
@@ -175,7 +175,7 @@ fn traces(
     window: Window,
 ) -> Vec<Trace> {
     let mut traces = Vec::new();
-    // With the squared error all own logits go to 1, and an output that says a number to its number.
+    // With the squared error each own logit tends to 1, and a numeric output to its target.
     let readout = info.readout();
     let own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
     if info.spec.training.loss.is_squared() && own {

@@ -1,7 +1,7 @@
-//! The velocity of the kernel on each task's probes, with the spike of each switch, and below it what may explain it.
+//! Shows the velocity of the kernel on each task's probes, with the spike of each switch, and below it a possible explanation.
 //!
-//! A spike of v may be nothing but larger steps; so the strip below shows, over the same lag, how far the weights moved,
-//! or how far the kernel turned for that (the susceptibility).
+//! Larger steps alone can cause a spike of v, so the strip below shows over the same lag how far the weights moved, or the
+//! kernel's rotation per distance (the susceptibility).
 
 use egui::{RichText, Ui};
 
@@ -16,7 +16,7 @@ use crate::ui::plot::legend::number_legend;
 use crate::ui::plot::series_cache::{Key, SeriesId, Window};
 use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
 
-/// What the strip below shows.
+/// Selects the content of the strip below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Strip {
     #[default]
@@ -42,7 +42,7 @@ impl Strip {
 pub struct VelocityView {
     metric: Metric,
     strip: Strip,
-    /// Also of all probes together.
+    /// True to show the velocity over all probes together, too.
     whole: bool,
 }
 
@@ -73,7 +73,7 @@ impl ViewClass for VelocityView {
         let mut card = pane.card(ui, &unit);
         let window = window(&card.body, context);
         let mut traces = task_traces(context, self.metric, true, window, self.whole);
-        // Of tensors only the centred one is measured.
+        // Tensors have the centred velocity only.
         let beside = tensor.filter(|_| self.metric == Metric::Velocity);
         let beside = beside.map_or_else(Vec::new, |tensor| tensor_traces(context, tensor, window));
         let tensor = tensor.filter(|_| !beside.is_empty());
@@ -137,7 +137,7 @@ impl ViewClass for VelocityView {
     }
 }
 
-/// One curve per task's block, other runs behind them.
+/// Returns one curve per task's block, with other runs behind them.
 pub fn task_traces(
     context: &mut ViewContext<'_>,
     metric: Metric,
@@ -151,7 +151,7 @@ pub fn task_traces(
         let colour = context.tokens.text;
         traces.push(Trace::new(context, "all", key(Block::All), window, colour));
     }
-    // Later tasks first, so that the first task, whom the story is about, lies on top.
+    // Later tasks come first, so that the first task, the main subject, is drawn on top.
     let tasks = context.tasks();
     for &task in tasks.iter().rev() {
         let colour = context.tokens.task(task);
@@ -162,7 +162,7 @@ pub fn task_traces(
     traces
 }
 
-/// The velocity of a tensor's part on each task's probes.
+/// Returns the velocity of a tensor's part on each task's probes.
 fn tensor_traces(context: &mut ViewContext<'_>, tensor: &str, window: Window) -> Vec<Trace> {
     let mut traces = Vec::new();
     for task in context.tasks() {
@@ -177,7 +177,7 @@ fn tensor_traces(context: &mut ViewContext<'_>, tensor: &str, window: Window) ->
     traces
 }
 
-/// Quantities of the whole network have one curve, those of a block one per task.
+/// Returns one curve for a quantity of the whole network, or one per task for a quantity of a block.
 fn strip_traces(context: &mut ViewContext<'_>, metric: Metric, window: Window) -> Vec<Trace> {
     if metric == Metric::Susceptibility {
         return task_traces(context, metric, true, window, false);
@@ -189,7 +189,7 @@ fn strip_traces(context: &mut ViewContext<'_>, metric: Metric, window: Window) -
     vec![trace]
 }
 
-/// The spike of the first task's block at each switch, as a multiple of its background.
+/// Marks the spike of the first task's block at each switch, as a multiple of its background.
 fn spikes(context: &mut ViewContext<'_>, metric: Metric) -> Vec<Mark> {
     let colour = context.tokens.task(1);
     let found = context.curves.spikes(context.history, Block::Task(1), metric);

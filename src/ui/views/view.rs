@@ -1,5 +1,4 @@
-//! What a view is: the facts that menus, help and layouts read, its state, how it draws itself, and what happens to it when the
-//! run changes.
+//! Defines a view: the facts that menus, help and layouts read, its state, how it draws itself, and its reaction to a new run.
 //!
 //! A new view is a file with a type that implements [`ViewClass`], and a line in the list in `views/mod.rs`.
 
@@ -9,46 +8,46 @@ use super::context::{Selection, ViewContext};
 use super::pane::Pane;
 use crate::run::History;
 
-/// What a record must hold for a view to have something to show.
+/// Names the data that a record must hold for a view to have something to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Kernels alone, as other programs measure them, too.
+    /// Kernels alone, which other programs measure, too.
     Kernels,
     /// Settings, weights, outputs or images, which only a run of Kernelscope reports.
     Run,
 }
 
-/// A view as a type; a value of it is the view's state between frames: what the user chose, what was computed, and textures.
+/// Describes a view as a type; a value of the type is the view's state between frames: the user's choices, results and
+/// textures.
 ///
-/// Guarantees: the numbers that a view exports are those that it draws: while [`ViewContext::table`] is there, `show` writes them
-/// into it.
+/// Guarantees: a view exports the numbers that it draws; if [`ViewContext::table`] is present, `show` writes them into it.
 pub(super) trait ViewClass: Default {
-    /// The name in menus, layouts and presets. Files keep it, so it stays as it is.
+    /// The name in menus, layouts and presets. Files store it, so it never changes.
     const TITLE: &str;
-    /// What is shown, by which formula, and where that comes from.
+    /// Explains the quantity shown, its formula, and its source.
     const HELP: &str;
     const NEEDS: Needs;
     /// The width below which title and choosers do not fit in one line.
     const ONE_LINE: f32 = 190.0;
-    /// Whether it shows several matrices, so that it is brought into the largest pane.
+    /// True if the view shows several matrices, so that it is placed in the largest pane.
     const LARGE: bool = false;
 
     /// Draws the view into its pane.
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>);
 
-    /// Forgets what belonged to the run before, and keeps what the user chose.
+    /// Drops the state of the previous run and keeps the user's choices.
     fn reset(&mut self) {}
 
-    /// Goes back to what the view shows at first, where a lesson relies on it.
+    /// Restores the initial choices that a lesson relies on.
     fn show_usual(&mut self) {}
 
-    /// Lets go of textures, which belong to one egui context, before another one draws the view.
+    /// Drops textures, which belong to one egui context, before another one draws the view.
     fn forget_textures(&mut self) {}
 
-    /// Keeps what is to stay visible of a run that another one is about to replace.
+    /// Saves the parts of the run that remain visible after another run replaces it.
     fn leave(&mut self, _history: &History, _selection: &Selection) {}
 
-    /// What the user chose, for a copy of the view that draws an animation on another thread.
+    /// Copies the user's choices to a copy of the view that draws an animation on another thread.
     fn choices(&self) -> Self {
         Self::default()
     }

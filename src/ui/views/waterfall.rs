@@ -1,7 +1,7 @@
-//! Eigenvalues over time: a picture with a column per moment, or the largest ones as lines.
+//! Draws eigenvalues over time: a picture with a column per moment, or the largest ones as lines.
 //!
-//! The picture is as wide as the plot has pixels; a column holds the spectrum of the snapshot at its moment. Its logarithms
-//! are taken once per snapshot, and its colours again only when something in view has changed.
+//! The picture is as wide as the plot in pixels; a column holds the spectrum of the snapshot at its moment. Logarithms are
+//! taken once per snapshot; colours are computed again only when something in view has changed.
 
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::{GridMark, PlotImage, PlotPoint};
@@ -18,11 +18,11 @@ use crate::ui::plot::series_cache::{Key, SeriesId, Window, eigenvalues};
 use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
 use crate::ui::plot::{axes, axes::AXIS};
 
-/// Rows of the picture.
+/// Number of rows of the picture.
 const ROWS: usize = 96;
-/// Columns, at most.
+/// Largest number of columns.
 const COLUMNS: usize = 512;
-/// How many of the largest are drawn as lines.
+/// Number of the largest eigenvalues drawn as lines.
 const LINES: usize = 8;
 
 /// This view shows all eigenvalues over time, as a picture or the largest as lines.
@@ -35,13 +35,13 @@ pub struct WaterfallView {
     drawn: Option<SpectraTexture>,
 }
 
-/// The picture, and what it was drawn from.
+/// Holds the picture and the inputs that it was drawn from.
 struct SpectraTexture {
     texture: TextureHandle,
     of: TextureKey,
 }
 
-/// What the picture was drawn from.
+/// Names the inputs that the picture was drawn from.
 #[derive(Clone, PartialEq)]
 struct TextureKey {
     window: Window,
@@ -51,7 +51,7 @@ struct TextureKey {
     dark: bool,
 }
 
-/// log10 of the spectrum of each snapshot, resampled to the rows of the picture.
+/// Holds log10 of each snapshot's spectrum, resampled to the rows of the picture.
 struct Columns {
     block: Block,
     read: Vec<(u64, f64, [f32; ROWS])>,
@@ -70,7 +70,7 @@ impl Default for WaterfallView {
 }
 
 impl Columns {
-    /// Reads what is new; all of it when the record was thinned or the block changed.
+    /// Reads new snapshots; all of them when the record was thinned or the block changed.
     fn update(&mut self, history: &History, block: Block) {
         let snapshots = history.snapshots();
         let known = self.read.len();
@@ -88,7 +88,7 @@ impl Columns {
     }
 }
 
-/// Rows at equal distances of the logarithm of the index, largest eigenvalue first.
+/// Samples rows at equal distances of the logarithm of the index, largest eigenvalue first.
 fn resample(ascending: &[f64]) -> [f32; ROWS] {
     let n = ascending.len();
     std::array::from_fn(|row| {
@@ -182,7 +182,7 @@ fn map(
     colour_bar(&mut below, &state.shades, range, [&texts[0], &texts[1]]);
 }
 
-/// The axes with the picture in them. The left one counts downwards: the largest eigenvalue is on top.
+/// Draws the axes with the picture in them. The left one counts downwards: the largest eigenvalue is on top.
 fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, state: &WaterfallView) {
     let (from, to) = context.range;
     let depth = (n as f64).log10();
@@ -217,7 +217,7 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, stat
     gestures(context, &shown.response, &shown.transform, ui);
 }
 
-/// Makes the texture, if anything in view has changed; only its new columns, if snapshots were appended.
+/// Rebuilds the texture if anything in view has changed; only its new columns if snapshots were appended.
 fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Block, window: Window) {
     let read = &state.columns.read;
     let Some(last) = read.last() else { return };
@@ -226,7 +226,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Bl
     if before.as_ref() == Some(&wanted) {
         return;
     }
-    // Appended to, with nothing else changed: what was last then is still there.
+    // Snapshots were appended and nothing else changed: the formerly last snapshot is still there.
     let grown = before.filter(|of| {
         let last = read.get(of.snapshots.wrapping_sub(1)).map(|column| column.0);
         TextureKey { snapshots: wanted.snapshots, last: wanted.last, ..of.clone() } == wanted && last == Some(of.last)
@@ -242,7 +242,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Bl
     let range = state.range.unwrap_or((0.0, 1.0));
     let per_epoch = columns as f64 / (window.to - window.from);
     let column_of = |epoch: f64| (((epoch - window.from) * per_epoch).floor().max(0.0) as usize).min(columns);
-    // Of a picture that grew, the columns from where it last ended; one at least, since a texture cannot be empty.
+    // Columns from the former end of a picture that grew; at least one, since a texture cannot be empty.
     let first = grown.map_or(0, |of| column_of(read[of.snapshots - 1].1)).min(columns - 1);
     let width = if first == 0 { columns } else { (column_of(last.1) + 1).min(columns).max(first + 1) - first };
     let colour = state.shades.within(range, context.tokens.nan);
@@ -274,7 +274,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut WaterfallView, block: Bl
     }
 }
 
-/// The spectrum of each snapshot in view, largest first.
+/// Writes the spectrum of each snapshot in view, largest first.
 fn write(table: &mut DataTable, history: &History, block: Block, (from, to): (f64, f64)) {
     table.over_time = true;
     let inside = history.snapshots().iter().filter(|snapshot| (from..=to).contains(&snapshot.row.epoch));

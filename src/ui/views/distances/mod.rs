@@ -1,4 +1,4 @@
-//! How far the kernel of one task's probes is from itself at every other time, as a picture with time on both axes.
+//! Draws the distance of one task's kernel from itself at every other time, as a picture with time on both axes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::ui::plot::series_cache::Window;
 use crate::ui::plot::{axes, axes::AXIS};
 use crate::ui::plot::{cursor, gestures, window};
 
-/// Pixels of the picture along an edge, at most.
+/// Largest number of pixels along an edge of the picture.
 const SIDE: usize = 320;
-/// Powers of ten below the largest distance that the logarithmic colours reach.
+/// Number of decades below the largest distance that the logarithmic colours cover.
 const DECADES: f64 = 4.0;
 
 /// This view shows how far the kernel is from itself at every other time.
@@ -37,10 +37,10 @@ pub struct DistancesView {
     high: f64,
 }
 
-/// What a distance matrix is of: the rows of the block, and the steps of the snapshots.
+/// Names the inputs of a distance matrix: the rows of the block, and the steps of the snapshots.
 type Key = (Range<usize>, Vec<u64>);
 
-/// What the picture was drawn from.
+/// Names the inputs that the picture was drawn from.
 #[derive(Clone, PartialEq)]
 struct TextureKey {
     window: Window,
@@ -101,7 +101,7 @@ impl ViewClass for DistancesView {
         let wanted = || compared_snapshots(context.history, rows.len());
         let key = (rows.clone(), wanted().map(|snapshot| snapshot.row.step).collect());
         self.matrices.get(&key, || wanted().cloned().collect());
-        // That of fewer snapshots is shown until the newest is there.
+        // The matrix of fewer snapshots is shown until the newest is ready.
         let found = self.matrices.known().find(|((of, _), _)| *of == rows).map(|(_, found)| Arc::clone(found));
         let found = found.as_deref();
         if let Some(found) = found {
@@ -126,20 +126,20 @@ impl ViewClass for DistancesView {
     }
 }
 
-/// The rows of a task's probes.
+/// Returns the rows of a task's probes.
 pub(super) fn rows_of(info: &crate::run::RunInfo, task: usize) -> Option<std::ops::Range<usize>> {
     let start = info.probes.iter().position(|probe| probe.task == task)?;
     let count = info.probes[start..].iter().take_while(|probe| probe.task == task).count();
     Some(start..start + count)
 }
 
-/// The colour scale: of log10 S, or of S.
+/// Returns the range of the colour scale: of log10 S, or of S.
 fn range(state: &DistancesView) -> (f64, f64) {
     let high = if state.high > 0.0 { state.high } else { 1.0 };
     if state.log { (high.log10() - DECADES, high.log10()) } else { (0.0, high) }
 }
 
-/// Makes the texture, if anything in view has changed.
+/// Rebuilds the texture if anything in view has changed.
 fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &DistanceMatrix, window: Window) {
     let (Some(first), Some(last)) = (found.times.first(), found.times.last()) else { return };
     let greatest = found.values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f32::max);
@@ -156,7 +156,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &D
     if state.drawn.as_ref().is_some_and(|(_, of)| *of == wanted) {
         return;
     }
-    // The kernel of each moment in view, none before the first or after the last.
+    // The kernel at each moment in view; none before the first snapshot or after the last.
     let side = window.pixels.clamp(1, SIDE);
     let place = |pixel: usize| {
         let epoch = window.from + (pixel as f64 + 0.5) * (window.to - window.from) / side as f64;
@@ -170,12 +170,12 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &D
     let of = |row: Option<usize>, column: Option<usize>| match (row, column) {
         (Some(row), Some(column)) => {
             let value = f64::from(found.values[row * count + column]);
-            // What has not moved has no logarithm; it is as near as can be.
+            // A distance of 0 has no logarithm; it gets the colour of the least distance.
             colour(if log { if value.is_nan() { value } else { value.max(least).log10() } } else { value })
         }
         _ => Color32::TRANSPARENT,
     };
-    // Later times are further up.
+    // Later times are higher up.
     let pixels = (0..side * side).map(|at| of(places[side - 1 - at / side], places[at % side])).collect();
     let (image, options) = (ColorImage::new([side, side], pixels), TextureOptions::NEAREST);
     match &mut state.drawn {
@@ -187,7 +187,7 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &D
     }
 }
 
-/// The axes with the picture in them, the switches and the cursor on both, and the colour bar below.
+/// Draws the axes with the picture in them, the switches and the cursor on both, and the colour bar below.
 fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> PlotTransform {
     let rect = ui.available_rect_before_wrap();
     let (from, to) = context.range;
@@ -234,7 +234,7 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> P
     transform
 }
 
-/// S and the two times under the pointer.
+/// Shows S and the two times under the pointer.
 fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: &PlotTransform) {
     let frame = *transform.frame();
     let Some(pos) = ui.input(|input| input.pointer.hover_pos()).filter(|pos| frame.contains(*pos)) else { return };
@@ -266,7 +266,7 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: 
     painter.galley(corner, galley, context.tokens.text);
 }
 
-/// All pairs of times.
+/// Writes all pairs of times.
 fn write(table: &mut DataTable, found: &DistanceMatrix) {
     let n = found.times.len();
     let columns = found.times.iter().map(|time| format!("epoch {:?}", time.1));

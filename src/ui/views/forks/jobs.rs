@@ -1,8 +1,8 @@
-//! Futures of a run that was kept between two steps: what can be changed in one, and the runs that go on.
+//! Runs the futures of a run whose state was kept between two steps, each with one thing changed.
 //!
-//! Guarantees: each future is a run of its own with its own record, which begins with what the forked run had shown so far, so
-//! that its curves and figures are whole; none of them touches the run they come from. They stay with that run while another is
-//! shown; a new run lets go of all of them.
+//! Guarantees: each future is a run of its own with its own record, which begins with that of the forked run up to the fork, so
+//! that its curves and figures are complete; none of them affects the run they come from. They stay with that run while another
+//! is shown; a new run drops them all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,31 +16,31 @@ use crate::ui::app::session::{Session, seen_until};
 use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
 
-/// Goes on from a run that was kept.
+/// Continues a run from its kept state.
 pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
 
-/// Why a run cannot be forked at its switch.
+/// Message if a run cannot be forked at its switch.
 const NO_SWITCH: &str = "No switch is to come: choose “Here” in the list of futures, or start again";
 
-/// Futures of one run at most: more lines cannot be told apart.
+/// Largest number of futures of one run: more lines cannot be distinguished.
 pub const MOST: usize = 8;
 
-/// One thing to change in a future.
+/// Describes one thing to change in a future.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Idea {
     pub name: String,
-    /// What it asks.
+    /// The question that it answers.
     pub about: &'static str,
     pub effect: Effect,
 }
 
-/// What can be changed in a future of a run of this spec.
+/// Returns the changes that are possible for a run of this spec.
 pub fn ideas(spec: &Spec) -> Vec<Idea> {
     let shape = DataShape::expected(spec);
     let parts = spec.network.parts(shape.image, shape.outputs);
     let (body, head) = parts.split_at(parts.len().saturating_sub(1));
     let idea = |name: &str, about, effect| Idea { name: name.to_owned(), about, effect };
-    // What stands still already goes on standing still.
+    // Parameters that are already frozen stay frozen.
     let frozen = |parts: &[String]| {
         let mut all = spec.training.frozen.clone();
         all.extend(parts.iter().filter(|part| !spec.training.frozen.contains(part)).cloned());
@@ -70,10 +70,10 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
     ideas
 }
 
-/// The futures that a first fork lets run: they tell the parts of a switch from each other.
+/// Futures chosen at first: they separate the components of a switch.
 const FIRST: [&str; 3] = ["steps clamped", "logits masked", "head only"];
 
-/// A future that runs or has run.
+/// Holds a future that runs or has run.
 pub struct Branch {
     pub name: String,
     pub session: Session,
@@ -81,37 +81,37 @@ pub struct Branch {
     pub colour: Color32,
 }
 
-/// The futures of a run that is not shown. Those that still train go on.
+/// Holds the futures of a run that is not shown. Unfinished ones continue to train.
 pub struct Kept {
     epoch: Option<f64>,
     branches: Vec<Branch>,
 }
 
 impl Kept {
-    /// Takes what has arrived, for so long at most; whether there may be more.
+    /// Receives results for at most `budget`; returns whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
         receive(&mut self.branches, budget)
     }
 }
 
-/// Takes what has arrived from these futures, for so long at most; whether there may be more.
+/// Receives results of these futures for at most `budget`; returns whether there may be more.
 fn receive(branches: &mut [Branch], budget: Duration) -> bool {
     let count = branches.len().max(1) as u32;
     branches.iter_mut().fold(false, |more, branch| branch.session.receive(budget / count) | more)
 }
 
-/// Where the run was forked, the futures from there, and those that are chosen for the next fork.
+/// Holds the epoch of the fork, the futures from there, and the choices for the next fork.
 pub struct Forks {
-    /// Names of the ideas that are chosen.
+    /// Names of the chosen ideas.
     pub chosen: BTreeSet<String>,
-    /// At the next switch, and not here.
+    /// True to fork at the next switch instead of here.
     pub at_switch: bool,
-    /// Asked for and not yet kept: what to do with it.
+    /// The ideas of a requested fork, until the run's state has arrived.
     asked: Option<Vec<Idea>>,
     /// Epoch of the last fork.
     epoch: Option<f64>,
     branches: Vec<Branch>,
-    /// Why there is no fork.
+    /// The reason why there is no fork.
     pub refusal: Option<String>,
 }
 
@@ -133,12 +133,12 @@ impl Forks {
         &self.branches
     }
 
-    /// The epoch of the last fork.
+    /// Returns the epoch of the last fork.
     pub fn epoch(&self) -> Option<f64> {
         self.epoch
     }
 
-    /// Chooses a future for the next fork, by the name of its idea, or lets go of it.
+    /// Chooses a future for the next fork, by the name of its idea, or removes it from the choice.
     pub fn choose(&mut self, name: String, chosen: bool) {
         if chosen {
             self.chosen.insert(name);
@@ -147,19 +147,19 @@ impl Forks {
         }
     }
 
-    /// Whether a fork was asked for and the run has not come to it yet.
+    /// Returns whether a requested fork has not happened yet.
     pub fn is_waiting(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// The ideas that are chosen, in their order.
+    /// Returns the chosen ideas, in their order.
     pub fn wanted(&self, spec: &Spec) -> Vec<Idea> {
         let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect.is_switch());
         ideas(spec).into_iter().filter(chosen).collect()
     }
 
-    /// The run is to be asked to keep its state for the futures that are chosen; false where it should not be. `switches`:
-    /// whether a switch is still to come.
+    /// Requests a fork for the chosen futures; returns whether the run is to keep its state for it. `switches` tells whether a
+    /// switch is still to come.
     pub fn ask(&mut self, spec: &Spec, switches: bool) -> bool {
         let wanted = self.wanted(spec);
         self.refusal = if self.at_switch && !switches {
@@ -182,20 +182,20 @@ impl Forks {
         self.refusal.is_none()
     }
 
-    /// There will be no fork: the run has ended, or has no switch left.
+    /// Cancels the requested fork: the run has ended, or has no switch left.
     pub fn give_up(&mut self, why: &str) {
         if self.asked.take().is_some() {
             self.refusal = Some(why.to_owned());
         }
     }
 
-    /// The run was kept: the futures that were asked for go on from it, in place of those before.
+    /// Starts the requested futures from the kept state, in place of the previous ones.
     pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &Session, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
         let Some(wanted) = self.asked.take() else { return };
         self.branches.clear();
         self.epoch = Some(kept.epoch);
         for (place, idea) in wanted.into_iter().enumerate() {
-            // At the pace that the run has now, whatever it began with.
+            // The pace is the run's current one, not that of its start.
             let spec = Spec { window: parent.spec.window.clone(), ..kept.future([idea.effect]) };
             let run = go_on(spec.clone(), Arc::clone(kept), waker());
             let mut session = Session::new(run, spec);
@@ -206,35 +206,35 @@ impl Forks {
         }
     }
 
-    /// Takes what has arrived from all futures, for so long at most; whether there may be more.
+    /// Receives results of all futures for at most `budget`; returns whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
         receive(&mut self.branches, budget)
     }
 
-    /// Tells all futures something.
+    /// Sends a command to all futures.
     pub fn tell(&mut self, command: &crate::worker::Command) {
         self.branches.iter_mut().for_each(|branch| branch.session.send(command.clone()));
     }
 
-    /// Lets go of a future.
+    /// Removes a future.
     pub fn remove(&mut self, place: usize) {
         if place < self.branches.len() {
             self.branches.remove(place);
         }
     }
 
-    /// Takes the futures away from here, to be kept with the run that they are of; none where there are none.
+    /// Takes the futures out, to be kept with the run that they belong to; `None` if there are none.
     pub fn take_branches(&mut self) -> Option<Kept> {
         let branches = std::mem::take(&mut self.branches);
         (!branches.is_empty()).then(|| Kept { epoch: self.epoch.take(), branches })
     }
 
-    /// Has the futures of the run that is shown now.
+    /// Restores the futures of the run that is shown now.
     pub fn put_back(&mut self, kept: Kept) {
         (self.epoch, self.branches) = (kept.epoch, kept.branches);
     }
 
-    /// Lets go of all; what is chosen stays.
+    /// Removes all futures; the choices stay.
     pub fn clear(&mut self) {
         let (chosen, at_switch) = (std::mem::take(&mut self.chosen), self.at_switch);
         *self = Self { chosen, at_switch, ..Self::default() };

@@ -1,4 +1,4 @@
-//! The futures of a fork, each with one thing changed, over the run that they come from.
+//! Draws the futures of a fork, each with one thing changed, over the run that they come from.
 
 pub(crate) mod jobs;
 
@@ -19,7 +19,7 @@ use crate::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use crate::ui::plot::{TimePlot, Trace, measured, time_plot, window};
 use crate::ui::views::forks::jobs::{Branch, ideas};
 
-/// What is drawn.
+/// Selects the content of the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     Curve(Quantity),
@@ -130,7 +130,7 @@ impl ViewClass for ForksView {
     }
 }
 
-/// The futures first and the run itself on top, which they follow up to the fork.
+/// Returns the futures first and the run itself last, on top, since they share its curve up to the fork.
 fn traces(context: &ViewContext<'_>, key: Key, window: Window) -> Vec<Trace> {
     let (cursor, exported) = (context.cursor, context.table.is_some());
     let of = |branch: &Branch| {
@@ -164,7 +164,7 @@ fn fork_button(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
     let _named = response.accessible_name("Fork");
 }
 
-/// When to fork, and what is to be changed.
+/// Draws the menu of when to fork and of the changes to make.
 fn menu(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
     let Some(info) = context.history.info() else { return };
     let count = context.forks.wanted(&info.spec).len();
@@ -208,7 +208,7 @@ fn empty(ui: &mut Ui, context: &ViewContext<'_>) {
     ui.label(RichText::new(text).color(if refusal.is_some() { context.tokens.error } else { context.tokens.weak }));
 }
 
-/// What a future has shown of the switch at or after the fork.
+/// Holds the figures of a future at the switch at or after the fork.
 struct Figures {
     ratio: Option<f64>,
     dip: Option<f64>,
@@ -217,7 +217,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// `task` is the one whose probes these are, `newest` the one that was begun last in any of the futures.
+    /// Computes the figures. `task` is the task of the probes, `newest` the task begun last in any of the futures.
     fn of(history: &History, curves: &SeriesCache, fork: f64, (task, newest): (usize, usize)) -> Self {
         let place = history.switches().iter().position(|switch| switch.1 >= fork - 1e-9);
         let block = Block::Task(task);
@@ -273,7 +273,7 @@ fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
     }
 }
 
-/// Writes the table down where it is exported.
+/// Writes the table if this is an export.
 fn write(context: &mut ViewContext<'_>, own: &Figures, fork: f64, (task, newest): (usize, usize)) {
     let Some(into) = &mut context.table else { return };
     let on = |task: usize, what: &str| format!("{what}, task {task}");
@@ -293,12 +293,12 @@ fn write(context: &mut ViewContext<'_>, own: &Figures, fork: f64, (task, newest)
     }
 }
 
-/// The run itself.
+/// Name of the run itself.
 const OWN: &str = "as it is";
-/// Side of the button that lets go of a future.
+/// Edge length of the button that removes a future.
 const CROSS: f32 = 16.0;
 
-/// One line; whether the future is to be let go of.
+/// Draws one line; returns whether the future is to be removed.
 fn row(ui: &mut Ui, (name, colour, state): (&str, egui::Color32, &str), figures: &Figures) -> bool {
     let percent = |value: f64| format!("{:.0} %", 100.0 * value);
     let mut removed = false;
@@ -310,7 +310,7 @@ fn row(ui: &mut Ui, (name, colour, state): (&str, egui::Color32, &str), figures:
             removed = IconButton::small(Icon::Cross, &format!("Let go of {name}")).show(ui, CROSS).clicked();
         }
         let (dot, _) = ui.allocate_exact_size(egui::Vec2::splat(8.0), egui::Sense::hover());
-        // A ring while it goes on.
+        // The symbol is a ring while the future runs.
         if matches!(state, "" | "stopped") {
             ui.painter().circle_filled(dot.center(), 3.5, colour);
         } else {
@@ -332,7 +332,7 @@ fn row(ui: &mut Ui, (name, colour, state): (&str, egui::Color32, &str), figures:
     removed
 }
 
-/// Where a future stands, where that is not simply at its end.
+/// Describes the state of a future that has not simply reached its end.
 fn state(history: &History) -> &'static str {
     match history.state() {
         RunState::Ended(Ending::Finished { .. }) => "",

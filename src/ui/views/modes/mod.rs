@@ -1,7 +1,7 @@
-//! How fast each part of the residual goes: its energy along the eigenvectors of the run's first kernel.
+//! Shows how fast each part of the residual decays: its energy along the eigenvectors of the run's first kernel.
 //!
-//! Guarantees: what is drawn solid was measured; the dashed lines are the closed form of the kernel standing still, and are
-//! drawn only where its assumptions are those of the run. Where they are not, the view says which one fails.
+//! Guarantees: solid lines are measured; dashed lines are the closed form for a constant kernel, and are drawn only if its
+//! assumptions hold for the run. Otherwise the view names the assumption that fails.
 
 use egui::{RichText, Ui, UiBuilder};
 use egui_plot::PlotPoint;
@@ -20,12 +20,12 @@ use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::names_below;
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Modes drawn at once.
+/// Number of modes drawn at once.
 const LINES: usize = 6;
-/// Energies below this share of the first are rounding.
+/// Energies below this share of the first are rounding errors.
 const LEAST: f64 = 1e-12;
 
-/// Which modes are drawn.
+/// Selects the modes to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Which {
     /// From the largest to the smallest, in even steps of their logarithmic rank.
@@ -34,7 +34,7 @@ enum Which {
     Largest,
 }
 
-/// What the view says of a run that has nothing to show here.
+/// Message for a run that has nothing to show here.
 const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
                 a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
 
@@ -85,7 +85,7 @@ impl ViewClass for ModesView {
         }
         self.residuals.get(&Outputs::steps(context.history), || Outputs::of(context.history));
         let none = Residuals::default();
-        // Those of fewer snapshots are shown until the newest are there.
+        // The residuals of fewer snapshots are shown until the newest are ready.
         let found = match self.residuals.known().next() {
             Some((_, Ok(found))) => found,
             Some((_, Err(message))) => {
@@ -119,7 +119,7 @@ impl ViewClass for ModesView {
     }
 }
 
-/// The ranks to draw of so many modes, from 0.
+/// Returns the ranks to draw, from 0, out of this many modes.
 fn ranks(which: Which, count: usize) -> Vec<usize> {
     let mut ranks: Vec<usize> = match which {
         Which::Largest => (0..count.min(LINES)).collect(),

@@ -1,8 +1,7 @@
-//! Two moments of the run against one another: both kernels and their difference, both spectra, and which eigenvectors of the
-//! one are in the other.
+//! Compares two moments of the run: both kernels and their difference, both spectra, and the overlaps of their eigenvectors.
 //!
-//! Guarantees: everything drawn belongs to the two moments written beside it, also while others are being computed; A and B
-//! share one range of colours; the pointer is at the same pair of images in all three matrices.
+//! Guarantees: everything drawn belongs to the two moments written beside it, even while others are being computed; A and B
+//! share one colour range; the pointer is at the same pair of images in all three matrices.
 
 mod panels;
 
@@ -27,18 +26,18 @@ use crate::ui::views::moment_comparison::panels::{Panels, cells, numbers, spectr
 /// This view compares two moments of the run.
 pub struct MomentComparisonView {
     comparisons: BackgroundTask<Key, [Moment; 2], Response>,
-    /// The comparison that was last shown, until the next one is there.
+    /// The comparison shown last, until the next one is ready.
     found: Option<Response>,
     panels: Panels,
 }
 
-/// What a comparison is of: rows, number of leading eigenvectors, and the steps of A and B.
+/// Identifies a comparison: rows, number of leading eigenvectors, and the steps of A and B.
 type Key = (Range<usize>, usize, [u64; 2]);
 
-/// A comparison, or why there is none.
+/// Holds a comparison, or the reason why there is none.
 type Response = Arc<Result<MomentComparison, String>>;
 
-/// Comparisons that are kept.
+/// Number of comparisons that are kept.
 const KEPT: usize = 4;
 
 impl Default for MomentComparisonView {
@@ -117,7 +116,7 @@ impl ViewClass for MomentComparisonView {
     }
 }
 
-/// The rows of a block, and how many classes its probes have.
+/// Returns the rows of a block, and the number of classes of its probes.
 fn rows_of(info: &RunInfo, block: Block) -> Option<(Range<usize>, usize)> {
     let rows = match block {
         Block::All => 0..info.probes.len(),
@@ -128,7 +127,7 @@ fn rows_of(info: &RunInfo, block: Block) -> Option<(Range<usize>, usize)> {
     Some((rows, classes.len()))
 }
 
-/// What to do until there are two moments.
+/// Draws instructions until two moments are chosen.
 fn invite(ui: &mut Ui, context: &mut ViewContext<'_>) {
     ui.add_space(theme::GRID);
     let marks = &context.travel.marks;
@@ -160,7 +159,7 @@ fn invite(ui: &mut Ui, context: &mut ViewContext<'_>) {
     }
 }
 
-/// Two moments: each entry of their kernels, each eigenvalue, each overlap, and the numbers below them.
+/// Writes two moments: each entry of their kernels, each eigenvalue, each overlap, and the numbers below them.
 fn write(table: &mut DataTable, found: &MomentComparison) {
     table.head(["what", "row", "column", "A", "B", "value"]);
     let n = found.rows.len();

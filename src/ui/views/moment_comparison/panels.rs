@@ -1,4 +1,4 @@
-//! The panels of two moments: three matrices with one pointer, the overlaps, both spectra, and the numbers.
+//! Draws the panels of two moments: three matrices with one pointer, the overlaps, both spectra, and the numbers.
 
 use std::ops::Range;
 
@@ -19,15 +19,15 @@ use crate::ui::views::context::ViewContext;
 use crate::ui::views::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use crate::ui::views::spectrum;
 
-/// Room above a panel for its caption, and below it for a colour bar.
+/// Room above a panel for its caption, below it for a colour bar, and between panels.
 const CAPTION: f32 = 14.0;
 const BAR: f32 = 14.0;
 const GAP: f32 = 8.0;
-/// In how many columns six panels stand, where each has so much width.
+/// Width per panel from which all six stand in one row.
 const WIDE: f32 = 118.0;
 
-/// Places of the six panels: two rows of three, or one row where that is wide and low. Where there is more height than
-/// the matrices need, the lower row has it.
+/// Returns the rectangles of the six panels: two rows of three, or one row in a wide and low pane. Height beyond the matrices'
+/// need goes to the lower row.
 pub fn cells(rect: Rect) -> [Rect; 6] {
     let columns = if rect.width() > 6.0 * WIDE && rect.width() > 3.2 * rect.height() { 6 } else { 3 };
     let width = ((rect.width() - GAP * (columns - 1) as f32) / columns as f32).max(8.0).floor();
@@ -41,28 +41,28 @@ pub fn cells(rect: Rect) -> [Rect; 6] {
     })
 }
 
-/// The square of a panel, below its caption and above its colour bar.
+/// Returns the square of a panel, below its caption and above its colour bar.
 fn square(cell: Rect) -> Rect {
     let side = cell.width().min(cell.height() - CAPTION - BAR).max(4.0).floor();
     Rect::from_min_size(pos2(cell.left(), cell.top() + CAPTION), Vec2::splat(side))
 }
 
-/// The matrices, in the order of their places.
+/// Captions of the matrices, in the order of their panels.
 const PANELS: [&str; 3] = ["A", "B", "B − A"];
 
-/// Which moments, which rows, and the theme.
+/// Identifies the textures: the moments, the rows, and the theme.
 type Key = ([u64; 2], Range<usize>, bool);
 
-/// The textures of the panels that show a matrix.
+/// Holds the textures of the panels that show a matrix.
 struct PanelTextures {
     key: Key,
     matrices: [TextureHandle; 3],
     overlaps: TextureHandle,
-    /// Of A and B together, and of their difference.
+    /// The range of A and B together, and of their difference.
     ranges: [(f64, f64); 2],
 }
 
-/// `Panels` keeps the textures of the panels, and draws those that have one.
+/// Keeps the textures of the panels, and draws those that have one.
 pub struct Panels {
     sequential: Shades,
     diverging: Shades,
@@ -71,7 +71,7 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// As textures belong to the window that they were made for.
+    /// Drops the textures, which belong to the window that they were made for.
     pub fn forget_textures(&mut self) {
         (self.drawn, self.atlas) = (None, None);
     }
@@ -89,7 +89,7 @@ fn entry(found: &MomentComparison, panel: usize, row: usize, column: usize) -> f
 }
 
 impl Panels {
-    /// Makes the textures, if other moments or rows are to be seen.
+    /// Makes the textures again if the moments or rows have changed.
     fn draw(&mut self, ui: &Ui, context: &ViewContext<'_>, found: &MomentComparison) {
         let steps = found.moments.each_ref().map(|moment| moment.step);
         let key = (steps, found.rows.clone(), context.tokens.dark);
@@ -99,7 +99,7 @@ impl Panels {
         let n = found.len();
         let both = || found.grams.iter().flat_map(|gram| gram.iter().copied());
         let mut changes: Vec<f64> = (0..n * n).map(|at| entry(found, 2, at / n, at % n).abs()).collect();
-        // Of equal kernels the difference is pale, not the lowest colour.
+        // Equal kernels have a pale difference, not the lowest colour.
         let most = nearly_all(&mut changes).filter(|most| *most > 0.0).unwrap_or(1.0);
         let ranges = [amounts(&mut both().collect::<Vec<_>>()).unwrap_or((0.0, 1.0)), (-most, most)];
         let nan = context.tokens.nan;
@@ -116,7 +116,7 @@ impl Panels {
         self.drawn = Some(PanelTextures { key, matrices, overlaps, ranges });
     }
 
-    /// A, B and their difference, with one pointer.
+    /// Draws A, B and their difference, with one pointer.
     pub fn matrices(&mut self, ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cells: [Rect; 3]) {
         self.draw(ui, context, found);
         let (Some(drawn), Some(info)) = (&self.drawn, context.info()) else { return };
@@ -144,7 +144,7 @@ impl Panels {
             };
             caption(ui, cells[panel], &[(name, colour), (&text, context.tokens.weak)]);
         }
-        // One bar for A and B, because they have one range.
+        // A and B share one bar because they share one range.
         let pair = Rect::from_min_max(squares[0].left_bottom(), pos2(squares[1].right(), squares[1].bottom() + BAR));
         let alone = squares[2].with_min_y(squares[2].bottom()).with_max_y(squares[2].bottom() + BAR);
         bar(ui, &self.sequential, pair, drawn.ranges[0], "≥ ");
@@ -158,12 +158,12 @@ impl Panels {
         }
     }
 
-    /// ⟨u_i, w_j⟩² as a picture.
+    /// Draws ⟨u_i, w_j⟩² as a picture.
     pub fn overlaps(&self, ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect) {
         let Some(drawn) = &self.drawn else { return };
         let (square, count) = (square(cell), found.vectors);
         image(ui, &drawn.overlaps, square);
-        // The leading ones, of which the numbers are.
+        // The frame marks the leading eigenvectors, which the numbers refer to.
         if found.leading < count {
             let side = square.width() * found.leading as f32 / count as f32;
             let frame = Rect::from_min_size(square.min, Vec2::splat(side));
@@ -190,7 +190,7 @@ impl Panels {
     }
 }
 
-/// The cell under the pointer.
+/// Returns the cell under the pointer.
 fn pointed(response: &Response, square: Rect, n: usize) -> Option<(usize, usize)> {
     let at = (response.hover_pos()? - square.min) / square.width();
     let place = |part: f32| ((part * n as f32) as usize).min(n.saturating_sub(1));
@@ -202,7 +202,7 @@ fn image(ui: &Ui, texture: &TextureHandle, square: Rect) {
     ui.painter().image(texture.id(), square, whole, Color32::WHITE);
 }
 
-/// Row and column of a cell, readable over bright and dark.
+/// Draws the row and column of a cell, readable over bright and dark.
 fn cross(ui: &Ui, square: Rect, n: usize, (row, column): (usize, usize)) {
     let cell = square.width() / n as f32;
     let at = square.min + (vec2(column as f32, row as f32) + Vec2::splat(0.5)) * cell;
@@ -227,7 +227,7 @@ fn bar(ui: &mut Ui, shades: &Shades, rect: Rect, range: (f64, f64), most: &str) 
     colour_bar(&mut below, shades, range, [&texts[0], &texts[1]]);
 }
 
-/// The two images of a cell and what A, B and their difference say of them.
+/// Shows the two images of a cell and its values in A, B and their difference.
 fn tip(
     response: Response,
     context: &ViewContext<'_>,
@@ -258,7 +258,7 @@ fn tip(
     });
 }
 
-/// Both spectra, largest first, both axes logarithmic.
+/// Draws both spectra, largest first, on logarithmic axes.
 pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect) {
     let tokens = context.tokens;
     let curves = found.eigenvalues.each_ref().map(|ascending| spectrum::points(ascending));
@@ -290,7 +290,7 @@ pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison,
     ui.painter().set(behind, Shape::rect_filled(*shown.transform.frame(), 2.0, tokens.well));
 }
 
-/// What the two have in common, in numbers.
+/// Writes the similarity of the two in numbers.
 pub fn numbers(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect, busy: bool) {
     let tokens = context.tokens;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(cell).id_salt("numbers of A and B"));

@@ -1,4 +1,4 @@
-//! The drawing of a program: both passes, who reads whom, and the tensors between them with their shares.
+//! Draws a program: both passes, the connections between lines, and the tensors between the passes with their shares.
 
 use egui::{
     Align2, Color32, FontId, Pos2, Rect, Role, ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
@@ -14,20 +14,20 @@ use crate::ui::views::context::TensorChoice;
 
 /// Height of the row of blocks.
 const STRIP: f32 = 20.0;
-/// From one line in a small box to the next.
+/// Distance between lines in a small box.
 const LINE: f32 = 14.5;
 
-/// What is drawn.
+/// Holds the inputs of the drawing.
 pub struct ProgramDrawing<'a> {
     pub program: &'a Program,
     pub network: &'a NetworkSpec,
-    /// Of its tensors at the cursor; none where it is not that of the run.
+    /// The facts about its tensors at the cursor; none if the program is not that of the run.
     pub told: &'a [TensorMetrics],
     pub task: usize,
 }
 
 impl ProgramDrawing<'_> {
-    /// Draws it into what is left; `block` is the one that is shown where not all have room.
+    /// Draws the program into the remaining room; `block` is shown if there is no room for all.
     pub fn show(&self, ui: &mut Ui, block: &mut usize, chosen: &mut TensorChoice) {
         let program = self.program;
         let room = ui.available_size();
@@ -55,7 +55,7 @@ impl ProgramDrawing<'_> {
         self.told.iter().find(|told| *told.tensor == *tensor.name)
     }
 
-    /// The blocks as a row of numbers, each filled as high as its share; a click shows that block.
+    /// Draws the blocks as a row of numbers, each filled as high as its share; a click shows that block.
     fn strip(&self, ui: &mut Ui, block: &mut usize) {
         let tokens = Tokens::of(ui);
         let count = self.program.blocks();
@@ -85,13 +85,13 @@ impl ProgramDrawing<'_> {
         }
     }
 
-    /// Both passes: their lines, and who reads whom.
+    /// Draws both passes: their lines, and the connections between them.
     fn passes(&self, ui: &mut Ui, layout: &Layout) {
         let tokens = Tokens::of(ui);
         for (number, rect) in &layout.blocks {
             let stroke = Stroke::new(1.0, tokens.hairline);
             ui.painter().rect_stroke(*rect, 4.0, stroke, StrokeKind::Outside);
-            // In the gap beside the pass; a tall place has none.
+            // Written in the gap beside the pass; a tall pane has none.
             if layout.blocks.len() > 1 && !layout.tall {
                 let (at, font) = (rect.left_top() + vec2(2.0, 18.0), FontId::proportional(8.5));
                 ui.painter().text(at, Align2::LEFT_TOP, format!("block {}", number + 1), font, tokens.faint);
@@ -99,7 +99,7 @@ impl ProgramDrawing<'_> {
         }
         for way in &layout.ways {
             arrow(ui, &layout.path(way, false), tokens.weak, false);
-            // Nothing goes back to the image.
+            // The backward pass ends before the image.
             if self.program.lines[layout.items[way.from].line].op.operation().is_some() {
                 arrow(ui, &layout.path(way, true), tokens.weak, true);
             }
@@ -141,7 +141,7 @@ impl ProgramDrawing<'_> {
         }
     }
 
-    /// The tensors, which can be chosen.
+    /// Draws the tensors, each of which can be chosen.
     fn tensors(&self, ui: &mut Ui, layout: &Layout, chosen: &mut TensorChoice) {
         for item in &layout.items {
             let line = &self.program.lines[item.line];
@@ -177,7 +177,7 @@ impl ProgramDrawing<'_> {
         let shape = words::shape(tensor, self.network);
         let value = width(&number, &tick);
         if rect.width() > 92.0 {
-            // In one line: name, shape where there is room, share.
+            // One line holds the name, the shape if there is room, and the share.
             let middle = rect.center().y;
             let room = rect.width() - value - 18.0;
             let long = [format!("{}  {shape}", tensor.name), tensor.name.clone(), tensor.part().to_owned()];
@@ -211,7 +211,7 @@ impl ProgramDrawing<'_> {
     }
 }
 
-/// A box filled as far as a share says, from below or from the left.
+/// Draws a box filled in proportion to a share, from below or from the left.
 fn filled(ui: &Ui, rect: Rect, share: f64, chosen: bool, lit: bool, upright: bool) {
     let tokens = Tokens::of(ui);
     let part = share.clamp(0.0, 1.0) as f32;
@@ -231,7 +231,7 @@ fn filled(ui: &Ui, rect: Rect, share: f64, chosen: bool, lit: bool, upright: boo
     painter.rect_stroke(rect, 3.0, stroke, StrokeKind::Inside);
 }
 
-/// A line of a pass.
+/// Draws a line of a pass.
 fn pill(ui: &Ui, rect: Rect, text: &str, backward: bool) {
     let tokens = Tokens::of(ui);
     let (fill, colour) = if backward { (Color32::TRANSPARENT, tokens.weak) } else { (tokens.well, tokens.text) };
@@ -239,7 +239,7 @@ fn pill(ui: &Ui, rect: Rect, text: &str, backward: bool) {
     let size = if rect.width() < 30.0 { 9.0 } else { 10.5 };
     let wide = |size: f32| ui.painter().layout_no_wrap(text.to_owned(), FontId::proportional(size), colour);
     let galley = wide(size);
-    // A name stays in its box.
+    // A name is clipped to its box.
     let fits = (rect.width() - 4.0) / galley.size().x;
     let galley = if fits < 1.0 { wide((size * fits).max(6.0)) } else { galley };
     ui.painter().galley(rect.center() - galley.size() / 2.0, galley, colour);
@@ -249,7 +249,7 @@ fn hover(ui: &Ui, rect: Rect, name: (&str, usize), text: &str) {
     ui.interact(rect, ui.scope_id().with(name), Sense::hover()).on_hover_text(text);
 }
 
-/// A way with its head; dashed where it goes back.
+/// Draws a connection with its arrowhead; dashed in the backward pass.
 fn arrow(ui: &Ui, path: &[Pos2], colour: Color32, dashed: bool) {
     let stroke = Stroke::new(1.0, colour);
     if dashed {
@@ -264,7 +264,7 @@ fn arrow(ui: &Ui, path: &[Pos2], colour: Color32, dashed: bool) {
     ui.painter().add(Shape::convex_polygon(points, colour, Stroke::NONE));
 }
 
-/// From the logits back: where the backward pass begins.
+/// Draws the connection from the logits to the start of the backward pass.
 fn turn(ui: &Ui, last: &layout::Item, tall: bool) {
     let tokens = Tokens::of(ui);
     let (from, to) = (last.forward, last.backward);

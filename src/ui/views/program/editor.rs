@@ -1,7 +1,7 @@
-//! The text of a network while it is written: what it was begun from, what it is read as, and when it is the network of the run.
+//! Holds the text of a network while it is edited: its origin, the result of reading it, and when it becomes the run's network.
 //!
-//! Guarantees: the text is the user's until the settings name another network, by a choice there or by undo; nothing of it
-//! reaches the settings before it is applied, and only a text that is a network can be.
+//! Guarantees: the text stays the user's until the settings name another network, by a choice there or by undo; nothing of it
+//! reaches the settings before it is applied, and only a text that is a valid network can be applied.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,46 +18,46 @@ use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::shell::toast::Toast;
 use crate::worker::Waker;
 
-/// What is asked of the text by a button or a key.
+/// Names a request made by a button or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditorAction {
-    /// Begin from this network that comes with the program.
+    /// Start from this network that comes with the program.
     Begin(&'static str),
     Open,
     Save,
-    /// The same at the path that was typed.
+    /// Carry the request out at the path that was typed.
     OpenTyped,
     SaveTyped,
-    /// The text of the settings again.
+    /// Restore the text of the settings.
     Revert,
     Apply,
 }
 
-/// The text, and all that is known of it.
+/// Holds the text and everything known about it.
 pub struct Editor {
-    /// Whether the text is shown.
+    /// True if the text is shown.
     pub open: bool,
     pub text: String,
-    /// Where its settings come from.
+    /// The source of its settings.
     base: NetworkSpec,
-    /// What it is called, where it is the user's and has a name of its own.
+    /// Its name, if it is the user's and has one of its own.
     name: Option<String>,
-    /// The settings of the window, as they were last seen.
+    /// The settings of the window, as last seen.
     draft: Option<NetworkSpec>,
     image: [usize; 3],
     classes: usize,
-    /// What texts are; the last one that was read is kept.
+    /// Results of reading texts; the last one is kept.
     networks: BackgroundTask<ReadRequest, (), Result<Arc<Network>, TextError>>,
-    /// Whether there is no thread to read texts.
+    /// True if there is no thread to read texts.
     unread: bool,
-    /// The text as it stands, to be read.
+    /// The current text, to be read.
     asked: Option<ReadRequest>,
-    /// The last text that was a network.
+    /// The last text that was a valid network.
     good: Option<Arc<Network>>,
     files: Option<FileWork>,
-    /// Where no dialog comes, the path that is typed instead.
+    /// The path typed instead, if the system has no file dialog.
     pub typed: Option<String>,
-    /// Whether the text had the keys in the last frame.
+    /// True if the text had the keyboard in the last frame.
     pub writes: bool,
 }
 
@@ -83,12 +83,12 @@ impl Default for Editor {
 }
 
 impl Editor {
-    /// Where the text is written, for whoever gives it the keys.
+    /// Returns the id of the text field, so that a caller can focus it.
     pub fn id() -> Id {
         Id::unique("the text of the program")
     }
 
-    /// Takes note of the settings: where they name another network than before, its text is shown.
+    /// Compares the settings with those last seen: if they name another network, its text is shown.
     pub fn follow(&mut self, network: &NetworkSpec, shape: Option<&DataShape>) {
         if let Some(shape) = shape {
             (self.image, self.classes) = (shape.image, shape.outputs);
@@ -107,12 +107,12 @@ impl Editor {
         self.draft = Some(network.clone());
     }
 
-    /// Whether this is its text.
+    /// Returns whether this is its text.
     pub fn is_text_of(&self, network: &NetworkSpec) -> bool {
         self.text == network.source_text()
     }
 
-    /// Gives the text to be read, unless it was, and takes what came of it; `run` is the network that is trained.
+    /// Submits the text to be read, unless it was, and collects the result; `run` is the network that is trained.
     pub fn read(&mut self, ctx: &Context, run: Option<(&NetworkSpec, [usize; 3], usize)>) {
         let of_run = run.filter(|(network, ..)| self.is_text_of(network));
         let question = match of_run {
@@ -144,33 +144,33 @@ impl Editor {
         }
     }
 
-    /// Whether the settings have another text.
+    /// Returns whether the settings have another text.
     pub fn is_edited(&self) -> bool {
         self.draft.as_ref().is_some_and(|draft| !self.is_text_of(draft))
     }
 
-    /// What the text is, as far as it was read.
+    /// Returns the result of reading the text, as far as it is known.
     pub fn network(&self) -> Option<&Arc<Network>> {
         self.networks.known().next()?.1.as_ref().ok()
     }
 
-    /// The last text that was a network.
+    /// Returns the last text that was a valid network.
     pub fn good(&self) -> Option<&Arc<Network>> {
         self.good.as_ref()
     }
 
-    /// What is wrong with the text.
+    /// Returns the error in the text.
     pub fn error(&self) -> Option<&TextError> {
         self.networks.known().next()?.1.as_ref().err()
     }
 
-    /// Whether what is known is of the text as it stands.
+    /// Returns whether the result is that of the current text.
     pub fn is_read(&self) -> bool {
         let last = self.networks.known().next().map(|(question, _)| question);
         last.is_some_and(|last| last.text == self.text) && last == self.asked.as_ref()
     }
 
-    /// What the text is called.
+    /// Returns the name of the text.
     pub fn name(&self) -> String {
         match self.network().filter(|_| self.is_read()) {
             Some(network) => network.spec.program.clone(),
@@ -179,19 +179,19 @@ impl Editor {
         }
     }
 
-    /// What it is called where it is not one that comes with the program.
+    /// Returns its name if it does not come with the program.
     fn own_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("my_{}", self.base.program))
     }
 
-    /// The network that would be trained; none while the text is none, or is being read.
+    /// Returns the network that would be trained; none while the text is invalid or being read.
     pub fn candidate(&self) -> Option<NetworkSpec> {
         let network = self.network().filter(|_| self.is_read())?;
         let draft = self.draft.as_ref().filter(|draft| self.is_text_of(draft));
         Some(draft.unwrap_or(&network.spec).clone())
     }
 
-    /// Carries out what was asked of the text.
+    /// Carries out a request.
     pub fn execute(&mut self, wish: EditorAction, actions: &mut Actions, wake: Waker) {
         match wish {
             EditorAction::Begin(name) => {
@@ -202,7 +202,7 @@ impl Editor {
             }
             EditorAction::Revert => {
                 if let Some(draft) = self.draft.take() {
-                    // As if it were seen for the first time.
+                    // Treated as seen for the first time.
                     self.follow(&draft, None);
                 }
             }
@@ -238,7 +238,7 @@ impl Editor {
         }
     }
 
-    /// Takes what came of a file dialog.
+    /// Collects the result of a file dialog.
     pub fn poll(&mut self, actions: &mut Actions) {
         let Some(told) = self.files.as_ref().and_then(FileWork::poll) else { return };
         self.files = None;

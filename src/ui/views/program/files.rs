@@ -1,4 +1,4 @@
-//! Texts of networks in files: opened and saved where the system's dialog says, by a thread that waits for it and reads or writes.
+//! Opens and saves texts of networks at paths chosen in the system's dialog, on a thread that waits for it and does the I/O.
 
 use std::fs;
 use std::io::Read as _;
@@ -14,19 +14,19 @@ use crate::worker::Waker;
 
 const ENDING: &str = "rhai";
 
-/// What came of a file.
+/// The outcome of a file operation.
 pub enum FileResult {
-    /// Its text, and what it is called.
+    /// The text of a file and its name.
     Opened(String, String),
-    /// Where the text was saved, and what it is called from now on.
+    /// The path where the text was saved, and its name from now on.
     Saved(PathBuf, String),
-    /// One sentence.
+    /// An error in one sentence.
     Failed(String),
-    /// No dialog has come: the system has none.
+    /// The system has no file dialog.
     NoDialog,
 }
 
-/// A file that is being chosen, read or written.
+/// Tracks a file that is being chosen, read or written.
 pub struct FileWork {
     answer: Receiver<Option<FileResult>>,
     asked: Instant,
@@ -50,7 +50,7 @@ impl FileWork {
     pub fn read(path: PathBuf, wake: Waker) -> std::io::Result<Self> {
         let (send, answer) = bounded(1);
         let work = move || {
-            // Nobody listens when the window has gone.
+            // The receiver is gone once the window has closed.
             let _ = send.send(Some(opened(&path)));
             wake();
         };
@@ -62,7 +62,7 @@ impl FileWork {
         Self { answer, asked: Instant::now() }
     }
 
-    /// What came of it, once; nothing in it where nobody chose a file.
+    /// Returns the outcome once; empty if the user chose no file.
     pub fn poll(&self) -> Option<Option<FileResult>> {
         match self.answer.try_recv() {
             Err(TryRecvError::Empty) => None,
@@ -84,7 +84,7 @@ pub fn opened(path: &Path) -> FileResult {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    // A pipe would be waited for, and a device read for ever.
+    // Opening a pipe would block, and a device would be read for ever.
     if !fs::metadata(path).map_err(|err| plain(&err))?.is_file() {
         return Err("it is no regular file".to_owned());
     }
@@ -106,7 +106,7 @@ pub fn saved(path: &Path, text: &str) -> FileResult {
     }
 }
 
-/// What the system says, without its number.
+/// Returns the system's message without its error number.
 fn plain(err: &std::io::Error) -> String {
     err.to_string().split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! The text of a network in its colours, laid out line by line, with room under a line that is wrong.
+//! Colours the text of a network and lays it out line by line, with room under a line that has an error.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::spec::text::MOST_BYTES;
 use crate::ui::kit::highlight::{Kind, pieces};
 use crate::ui::kit::theme::Tokens;
 
-/// Room under a line.
+/// Describes extra room under a line.
 #[derive(Clone, Copy)]
 pub struct Gap {
-    /// From 0.
+    /// The number of the line, from 0.
     pub line: usize,
     pub height: f32,
 }
 
-/// The text laid out; no line is broken.
+/// Lays the text out without wrapping lines.
 pub fn galley(ui: &Ui, text: &str, gap: Option<Gap>) -> Arc<Galley> {
     let job = job(text, Tokens::of(ui));
     let galley = ui.painter().layout_job(job);
@@ -32,7 +32,7 @@ pub fn galley(ui: &Ui, text: &str, gap: Option<Gap>) -> Arc<Galley> {
 
 fn job(text: &str, tokens: &Tokens) -> LayoutJob {
     let mut job = LayoutJob { text: text.to_owned(), keep_trailing_whitespace: true, ..LayoutJob::default() };
-    // One that is too long to be read is too long to be coloured in every frame.
+    // A text beyond the reader's limit is also too long to be coloured in every frame.
     let pieces = if text.len() > MOST_BYTES { vec![(0..text.len(), Kind::Plain)] } else { pieces(text) };
     for (bytes, kind) in pieces {
         let mut format = TextFormat::simple(font(), colour(tokens, kind));

@@ -1,58 +1,58 @@
-//! Where the lines of a program stand: one after the other along the forward pass, the backward pass mirrored beside it, the
-//! tensors between the two, which is where their part of the kernel comes from.
+//! Places the lines of a program: in sequence along the forward pass, the backward pass mirrored beside it, and the tensors
+//! between the two, which is where their part of the kernel arises.
 //!
-//! Guarantees: every line that is shown has its place, none overlaps another; what one line reads from one that is not its
-//! neighbour runs in a lane of its own, so that no two ways lie on each other.
+//! Guarantees: every line shown has a place and none overlaps another; a connection between lines that are not neighbours runs
+//! in a lane of its own, so that no two connections coincide.
 
 use egui::{Pos2, Rect, Vec2, pos2, vec2};
 
 use crate::spec::{Line, Program};
 
-/// Room beside a row of lines for one way around others, in points.
+/// Width of a lane beside a row of lines, in points.
 const LANE: f32 = 6.0;
-/// Between the passes and the tensors.
+/// Distance between the passes and the tensors.
 const GAP: f32 = 9.0;
-/// Thickness of a pass in a wide place, in a tall one.
+/// Thickness of a pass in a wide pane, in a tall one.
 const PASS: [f32; 2] = [18.0, 58.0];
-/// Least room along the pass of a line that has tensors, of one that has none: in a wide place, in a tall one.
+/// Least room along the pass for a line with tensors, and for one without: in a wide pane, in a tall one.
 const LEAST: [[f32; 2]; 2] = [[41.0, 24.0], [21.0, 21.0]];
-/// No line needs more than so many times the least.
+/// No line takes more than this multiple of the least room.
 const MOST: f32 = 2.4;
 
-/// A program laid out.
+/// Holds the layout of a program.
 pub struct Layout {
     pub tall: bool,
     pub items: Vec<Item>,
     pub ways: Vec<Way>,
-    /// Of each block that is shown, its number and the place around its lines.
+    /// The number of each block shown and the rectangle around its lines.
     pub blocks: Vec<(usize, Rect)>,
     pub size: Vec2,
 }
 
-/// One line.
+/// Places one line.
 pub struct Item {
-    /// Its place in the program.
+    /// Its index in the program.
     pub line: usize,
     pub forward: Rect,
     pub backward: Rect,
-    /// Of its tensors, in their order.
+    /// The rectangles of its tensors, in their order.
     pub tensors: Vec<Rect>,
 }
 
-/// From one item to another that reads it; further than to its neighbour in a lane.
+/// Connects an item to another that reads it; in a lane if they are not neighbours.
 pub struct Way {
     pub from: usize,
     pub to: usize,
     pub lane: Option<usize>,
 }
 
-/// Which lines are shown where not all have room: those outside the blocks and those of one block.
+/// Returns the lines shown if there is no room for all: those outside the blocks and those of one block.
 pub fn shown(program: &Program, only: Option<usize>) -> Vec<usize> {
     let wanted = |line: &Line| only.is_none() || line.block.is_none() || line.block == only;
     (0..program.lines.len()).filter(|&place| wanted(&program.lines[place])).collect()
 }
 
-/// Whether all these lines have room in a place of this size.
+/// Returns whether all these lines have room in an area of this size.
 pub fn fits(program: &Program, lines: &[usize], tall: bool, size: Vec2) -> bool {
     least(program, lines, tall) <= if tall { size.y } else { size.x }
 }
@@ -67,7 +67,7 @@ fn room(line: &Line, tall: bool) -> f32 {
 }
 
 impl Layout {
-    /// Lays these lines of the program out from `at` on, as far as `size` goes or as far as they must.
+    /// Lays these lines of the program out from `at` on, within `size` or beyond it if they need more.
     pub fn of(program: &Program, lines: &[usize], tall: bool, at: Pos2, size: Vec2) -> Self {
         let (length, breadth) = if tall { (size.y, size.x) } else { (size.x, size.y) };
         let least = least(program, lines, tall);
@@ -115,7 +115,7 @@ impl Layout {
         Self { tall, items, ways, blocks, size: if tall { vec2(total, cursor) } else { vec2(cursor, total) } }
     }
 
-    /// The line from one pass of an item to the other's, as points: straight to the neighbour, else around by the lane.
+    /// Returns the points of a connection in one pass: straight to a neighbour, else around by the lane.
     pub fn path(&self, way: &Way, backward: bool) -> Vec<Pos2> {
         let side = |item: &Item| if backward { item.backward } else { item.forward };
         let (from, to) = (side(&self.items[way.from]), side(&self.items[way.to]));
@@ -141,7 +141,7 @@ impl Layout {
     }
 }
 
-/// Who reads whom among these lines; of lines that are not shown, the last ones before them stand in.
+/// Returns the connections among these lines; a hidden line is replaced by the last shown lines before it.
 fn ways(program: &Program, lines: &[usize]) -> Vec<Way> {
     let place = |line: usize| lines.partition_point(|&shown| shown <= line).saturating_sub(1);
     let mut ways: Vec<Way> = Vec::new();
@@ -153,7 +153,7 @@ fn ways(program: &Program, lines: &[usize]) -> Vec<Way> {
             }
         }
     }
-    // Short ones first, so that they lie inside the long ones.
+    // Short ones come first, so that they lie inside the long ones.
     let mut around: Vec<usize> = (0..ways.len()).filter(|&at| ways[at].to > ways[at].from + 1).collect();
     around.sort_by_key(|&at| ways[at].to - ways[at].from);
     for at in around {

@@ -1,5 +1,5 @@
-//! What is known of each line of a text, beside it: what it gives, its parameters, its share of the kernel's trace, and whether it
-//! has an infinite-width limit.
+//! Shows facts beside each line of a text: its output, its parameters, its share of the kernel's trace, and whether it has an
+//! infinite-width limit.
 
 use egui::{Align2, Rect, Role, Sense, Ui, WidgetInfo, pos2};
 
@@ -9,7 +9,7 @@ use super::reader::{Network, Row};
 use super::words;
 use crate::ui::kit::{theme, theme::Tokens};
 
-/// A column.
+/// Names a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Column {
     Shape,
@@ -39,7 +39,7 @@ impl Column {
         }
     }
 
-    /// Narrower than this the text has no room beside it.
+    /// Below this width the text has no room for columns beside it.
     fn least(self) -> f32 {
         match self {
             Self::Limit => 280.0,
@@ -50,7 +50,7 @@ impl Column {
     }
 }
 
-/// The columns for which there is room.
+/// Returns the columns that fit.
 pub struct Margins(Vec<Column>);
 
 impl Margins {
@@ -63,7 +63,7 @@ impl Margins {
         self.0.iter().map(|column| column.width()).sum::<f32>() + if self.0.is_empty() { 0.0 } else { 4.0 }
     }
 
-    /// Each column's place in a row of this rectangle.
+    /// Returns each column's rectangle in a row.
     fn places(&self, rect: Rect) -> impl Iterator<Item = (Column, Rect)> {
         let mut right = rect.right() - 4.0;
         self.0.iter().rev().map(move |&column| {
@@ -73,7 +73,7 @@ impl Margins {
         })
     }
 
-    /// The names of the columns.
+    /// Draws the column headings.
     pub fn head(&self, ui: &Ui, rect: Rect) {
         let tokens = Tokens::of(ui);
         for (column, place) in self.places(rect) {
@@ -82,7 +82,7 @@ impl Margins {
         }
     }
 
-    /// What is known of this line of the text.
+    /// Draws the facts about this line of the text.
     pub fn row(&self, ui: &Ui, rect: Rect, line: usize, editor: &Editor, around: &RunNetwork<'_>) {
         let Some((network, row)) = known(editor, line) else { return };
         let tokens = Tokens::of(ui);
@@ -121,7 +121,7 @@ impl Margins {
     }
 }
 
-/// What is known of a line: what was read last, or, while that is no network, what was known before of a line that is the same.
+/// Returns the facts about a line: from the last reading or, while the text is invalid, the earlier facts of an unchanged line.
 fn known(editor: &Editor, line: usize) -> Option<(&Network, &Row)> {
     let network = editor.network().or_else(|| {
         let good = editor.good()?;
@@ -140,7 +140,7 @@ fn share(network: &Network, row: &Row, around: &RunNetwork<'_>) -> Option<f64> {
     (!shares.is_empty()).then(|| shares.iter().sum())
 }
 
-/// The shape of the last line of the program that it wrote.
+/// Returns the output shape of the last program line that it wrote.
 fn shape(network: &Network, row: &Row) -> String {
     let last = row.lines.last().map(|&line| network.program.lines[line].shape.as_slice());
     last.map_or_else(String::new, |shape| words::sides(shape, &network.spec))
@@ -150,7 +150,7 @@ fn parameters(network: &Network, row: &Row) -> String {
     if network.spec.is_infinite() { "∞".to_owned() } else { words::count(row.parameters) }
 }
 
-/// All that is known of a line in one sentence.
+/// Returns all facts about a line in one sentence.
 fn sentence(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
     let mut parts = vec![format!("Line {line}: {}", shape(network, row))];
     if !row.tensors.is_empty() {
@@ -161,7 +161,7 @@ fn sentence(network: &Network, row: &Row, line: usize, share: Option<f64>) -> St
     parts.join(", ")
 }
 
-/// The same, with the lines of the program that it wrote.
+/// Returns all facts about a line with the program lines that it wrote.
 fn told(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
     const MOST: usize = 10;
     let mut text = sentence(network, row, line, share);

@@ -1,10 +1,10 @@
-//! The network as a text and as its tensor program. Left, where it is asked for, the text, in which a network is written; right
-//! the forward pass line by line, the backward pass as its mirror, and between the two every parameter tensor with its share of the
+//! Shows the network as an editable text and as its tensor program. The text, if shown, is at the left; at the right are the
+//! forward pass line by line, the backward pass as its mirror, and between the two every parameter tensor with its share of the
 //! kernel. A click on a tensor chooses it for the views of the kernel and its velocity.
 //!
-//! Guarantees: what is drawn is the network of the run, not of the settings, until its text is changed; then it is the text's, or
-//! the last one that was a network, and has no shares. A share is the one measured at the cursor, and where none was measured the
-//! view says why instead. Nothing here waits for a text to be read.
+//! Guarantees: the drawing shows the network of the run, not of the settings, until its text is changed; then it shows the
+//! text's network, or the last valid one, without shares. A share is the one measured at the cursor; if none was measured, the
+//! view says why. Nothing here waits for a text to be read.
 
 mod drawing;
 mod editor;
@@ -31,19 +31,19 @@ use crate::spec::{NetworkSpec, Program};
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
 
-/// From this size on there is room for text and drawing beside each other.
+/// From this size on, text and drawing fit side by side.
 const BOTH: f32 = 640.0;
 const HIGH: f32 = 230.0;
-/// Of both, the text's part of the width, and the most that lines need.
+/// The text's part of the width beside the drawing, and the most that its lines need.
 const TEXT: f32 = 0.66;
 const LONGEST: f32 = 940.0;
 
 /// This view shows the network as a text and as its tensor program.
 pub struct ProgramView {
     task: usize,
-    /// The block that is shown where not all have room.
+    /// The block that is shown if there is no room for all.
     block: usize,
-    /// The network that was last described, for images and logits of these numbers.
+    /// The network described last, for images and logits of these sizes.
     described: Option<(NetworkSpec, [usize; 3], usize, Arc<Program>)>,
     pub(super) editor: Editor,
 }
@@ -138,7 +138,7 @@ impl ViewClass for ProgramView {
         }
         let mut ui = ui.new_child(UiBuilder::new().max_rect(rest).id_salt("drawing"));
         let good = self.editor.good().filter(|_| edits && !is_run).cloned();
-        // A text that is being changed back, or was just begun, may still be known as that of the run.
+        // A text that is being changed back, or was just begun, may still count as that of the run.
         let is_other = |spec: &NetworkSpec| run.is_none_or(|(network, ..)| spec.source_text() != network.source_text());
         let other = good.filter(|good| is_other(&good.spec));
         let drawn = match (&other, &program, run) {

@@ -1,4 +1,4 @@
-//! The text of a network with what is known of each of its lines, what can be done with it, and what it is as a whole.
+//! Draws the text of a network, the facts about each of its lines, the commands for it, and a sentence about the whole.
 
 use std::sync::Arc;
 
@@ -20,25 +20,25 @@ use crate::ui::kit::{
     theme::{GRID, ROW, Tokens},
 };
 
-/// Height of the names of the columns.
+/// Height of the column headings.
 const HEAD: f32 = 15.0;
-/// Between the text and the edges of its field.
+/// Margin between the text and the edges of its field.
 const EDGE: i8 = 3;
-/// Most lines of the sentence at the foot: in a high place, in a low one.
+/// Most lines of the sentence at the foot: in a high pane, in a low one.
 const FOOT: [usize; 2] = [3, 1];
-/// A place lower than this has more use for the text.
+/// Below this height the text needs the room more.
 const LOW: f32 = 280.0;
 
-/// What is known of the run.
+/// Holds the facts about the run.
 pub struct RunNetwork<'a> {
     pub run: Option<&'a NetworkSpec>,
-    /// Whether its network is the one of the text.
+    /// True if the run's network is the one of the text.
     pub is_run: bool,
-    /// Of its tensors at the cursor.
+    /// The facts about its tensors at the cursor.
     pub told: &'a [TensorMetrics],
 }
 
-/// Draws it into what is left; what was asked for.
+/// Draws the text into the remaining room; returns the user's request.
 pub fn show(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>) -> Option<EditorAction> {
     let mut wish = None;
     toolbar(ui, editor, around, &mut wish);
@@ -50,13 +50,13 @@ pub fn show(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>) -> Option
     code(ui, editor, around, height, &mut wish);
     let text = foot.text().to_owned();
     let response = ui.add(Label::new(foot));
-    // In few lines not all of it may be there.
+    // With few lines the sentence may be cut.
     response.on_hover_text(text);
     wish
 }
 
 fn toolbar(ui: &mut Ui, editor: &Editor, around: &RunNetwork<'_>, wish: &mut Option<EditorAction>) {
-    // In a narrow place in two lines.
+    // A narrow pane uses two lines.
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(GRID, GRID / 2.0);
         let name = editor.name();
@@ -100,7 +100,7 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &RunNetwork<'_>, wish: &mut Opt
     });
 }
 
-/// Why the text cannot be applied now.
+/// Returns why the text cannot be applied now.
 fn refusal(editor: &Editor, around: &RunNetwork<'_>) -> Option<&'static str> {
     match editor.candidate() {
         Some(network) if around.run == Some(&network) => Some("The run has this network already"),
@@ -110,7 +110,7 @@ fn refusal(editor: &Editor, around: &RunNetwork<'_>) -> Option<&'static str> {
     }
 }
 
-/// The path of a file, where the system has no dialog to choose one.
+/// Draws the field for the path of a file, if the system has no file dialog.
 fn typed(ui: &mut Ui, editor: &mut Editor, wish: &mut Option<EditorAction>) {
     let Some(path) = &mut editor.typed else { return };
     ui.horizontal(|ui| {
@@ -127,7 +127,7 @@ fn typed(ui: &mut Ui, editor: &mut Editor, wish: &mut Option<EditorAction>) {
     });
 }
 
-/// What the text is as a whole, in one sentence.
+/// Describes the text as a whole in one sentence.
 fn foot(ui: &Ui, editor: &Editor) -> Arc<Galley> {
     let tokens = Tokens::of(ui);
     let (text, colour) = match (editor.network(), editor.error()) {
@@ -232,7 +232,7 @@ fn lines(
     }
 }
 
-/// What is wrong with a line, under it.
+/// Draws the error of a line under it.
 fn said(ui: &Ui, at: Pos2, message: &str, galley: Arc<Galley>) {
     let tokens = Tokens::of(ui);
     let rect = Rect::from_min_size(at, galley.size() + vec2(8.0, 2.0));
@@ -243,7 +243,7 @@ fn said(ui: &Ui, at: Pos2, message: &str, galley: Arc<Galley>) {
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, message));
 }
 
-/// A new line begins where the one before it does, and a text stays as long as can be read.
+/// Indents a new line like the one before it, and limits the text to the length that can be read.
 fn after_change(ui: &Ui, editor: &mut Editor, out: &egui::text_edit::TextEditOutput) {
     const MOST: usize = 4 * MOST_BYTES;
     if editor.text.len() > MOST {
@@ -270,7 +270,7 @@ fn after_change(ui: &Ui, editor: &mut Editor, out: &egui::text_edit::TextEditOut
     }
 }
 
-/// The letters of the text.
+/// Returns the font of the text.
 pub fn font() -> FontId {
     FontId::monospace(12.0)
 }

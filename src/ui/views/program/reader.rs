@@ -1,8 +1,8 @@
-//! What a text is read as: the network that it is with the settings that were there before, its program, what each of its lines
-//! wrote, and what theory says of it.
+//! Reads the text of a network on a thread: the network with the previous settings, its program, the program lines that each
+//! text line wrote, and the theory's statement about it.
 //!
-//! Guarantees: the window never waits for it; while a text is read no other is, and then it is the newest one. A setting stays as
-//! it was where the new text declares it and admits its value; one that nobody has touched takes the new default.
+//! Guarantees: the window never waits for it; one text is read at a time, and the next is the newest one. A setting keeps its
+//! value if the new text declares it and admits that value; an untouched setting takes the new default.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,52 +11,53 @@ use crate::spec::text::{self, Asked, NETWORKS, TextError};
 use crate::spec::{NetworkSpec, Parameter, Parametrisation, Program, Setting};
 use crate::theory::{self, Infinite};
 
-/// A text, and what it is read for.
+/// Holds a text and the inputs needed to read it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadRequest {
     pub text: String,
-    /// What it is called where it is not one that comes with the program.
+    /// Its name, if it does not come with the program.
     pub name: String,
-    /// Where the settings come from.
+    /// The source of the settings.
     pub base: NetworkSpec,
-    /// Whether the text is that of `base`, whose settings are then not touched.
+    /// True if the text is that of `base`, whose settings then stay unchanged.
     pub exact: bool,
     pub image: [usize; 3],
     pub classes: usize,
 }
 
-/// A text that is a network.
+/// Holds a text that is a valid network.
 pub struct Network {
     pub spec: NetworkSpec,
     pub program: Arc<Program>,
-    /// By the line of the text, from 1.
+    /// The facts by line of the text, from 1.
     pub rows: BTreeMap<usize, Row>,
-    /// Why there is no infinite-width limit, in one sentence, and the line of the text that is the reason; nothing where there is one.
+    /// The reason for a missing infinite-width limit in one sentence, and the line of the text that causes it; none if the
+    /// limit exists.
     pub refusal: Option<(String, Option<usize>)>,
 }
 
 impl Network {
-    /// Numbers in all its tensors, without running statistics.
+    /// Count of numbers in all its tensors, without running statistics.
     pub fn parameters(&self) -> f64 {
         let moves = |tensor: &&Parameter| !tensor.stands_still(Parametrisation::Standard);
         self.program.tensors.iter().filter(moves).map(Parameter::entries).sum()
     }
 }
 
-/// What one line of a text wrote.
+/// Holds the part of a program that one line of the text wrote.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
     /// Lines of the program, in their order.
     pub lines: Vec<usize>,
     /// Their tensors, each once.
     pub tensors: Vec<usize>,
-    /// Numbers in those tensors, without running statistics.
+    /// Count of numbers in those tensors, without running statistics.
     pub parameters: f64,
-    /// Why one of them has no infinite-width limit, if one has none.
+    /// The reason why one of them has no infinite-width limit, if so.
     pub refusal: Option<String>,
 }
 
-/// What a text is: a network, or what is wrong with it.
+/// The result of reading a text: a network, or an error.
 pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     let ReadRequest { text, name, base, exact, image, classes } = question;
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
@@ -70,7 +71,7 @@ pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     Ok(Network { spec, program, rows, refusal })
 }
 
-/// This network with another text, of this name.
+/// Returns this network with another text, of this name.
 fn fitted(base: &NetworkSpec, name: &str, text: &str) -> Result<NetworkSpec, TextError> {
     let (declared, before) = (text::declared(text)?, text::declared(base.source_text()).unwrap_or_default());
     let mut spec = base.clone();
@@ -117,7 +118,7 @@ fn rows(program: &Program) -> BTreeMap<usize, Row> {
     rows
 }
 
-/// What theory says of a program: why it has no limit as a whole, and of each row that has none why.
+/// Returns why a program has no limit as a whole, and the reason for each row that has none.
 fn refusal(
     program: &Program,
     wider: Result<Arc<Program>, theory::NoLimit>,
@@ -125,7 +126,7 @@ fn refusal(
     rows: &mut BTreeMap<usize, Row>,
 ) -> Option<(String, Option<usize>)> {
     let written = |line: usize| program.lines.get(line).and_then(|line| line.written);
-    // What breaks the check does so in every parametrisation.
+    // A row that fails the check fails it in every parametrisation.
     let whole = theory::gia(program)
         .map_err(theory::NoLimit::from)
         .and_then(|()| Infinite::of_program(program, spec).map(drop))

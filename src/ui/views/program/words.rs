@@ -1,12 +1,11 @@
-//! What the parts of a program are called, and what is told of them: names of steps, and the formula of each tensor's part of
-//! the kernel.
+//! Names the parts of a program and explains them: names of steps, and the formula of each tensor's part of the kernel.
 
 use crate::run::TensorMetrics;
 use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Reduce, Reduction};
 use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::kit::format;
 
-/// A step as it is written into the picture.
+/// Returns the name of a step in the drawing.
 pub fn short(line: &Line) -> &str {
     match (&line.op, line.op.operation()) {
         (_, None) => "x",
@@ -16,7 +15,7 @@ pub fn short(line: &Line) -> &str {
     }
 }
 
-/// What a step does, forward and backward.
+/// Explains a step, forward and backward.
 pub fn step(line: &Line) -> String {
     let (what, back) = match &line.op {
         Op::Input => ("the image", "nothing: what the images could do is not asked"),
@@ -72,7 +71,7 @@ fn normed(kind: NormKind) -> &'static str {
     }
 }
 
-/// The sign of a tensor in a small box.
+/// Returns the short name of a tensor in a small box.
 pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
     match (&line.op, tensor.part()) {
         (Op::Norm(_), "weight") => "γ",
@@ -86,19 +85,19 @@ pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
     }
 }
 
-/// 256×784, as [`sides`].
+/// Formats a shape like 256×784, see [`sides`].
 pub fn shape(tensor: &Parameter, network: &NetworkSpec) -> String {
     sides(&tensor.shape, network)
 }
 
-/// 256×784; in the limit the sides that grow are infinite, and so are those that are multiples of what stands for it.
+/// Formats sides like 256×784; in the limit the sides that grow, and multiples of their stand-in, are infinite.
 pub fn sides(shape: &[usize], network: &NetworkSpec) -> String {
     let grows = |size: usize| network.is_infinite() && size.is_multiple_of(network.nominal());
     let side = |&size: &usize| if grows(size) { "∞".to_owned() } else { size.to_string() };
     shape.iter().map(side).collect::<Vec<_>>().join("×")
 }
 
-/// A share in few signs.
+/// Formats a share in a few characters.
 pub fn share(share: f64) -> String {
     let percent = 100.0 * share;
     match percent {
@@ -110,7 +109,7 @@ pub fn share(share: f64) -> String {
     }
 }
 
-/// How many, in few signs: 68,362 and 11.2 M.
+/// Formats a count in a few characters: 68,362 and 11.2 M.
 pub fn count(count: f64) -> String {
     match count {
         count if count < 999_999.5 => format::count(count as u64),
@@ -120,7 +119,7 @@ pub fn count(count: f64) -> String {
     }
 }
 
-/// By which formula a tensor's part of the kernel is made.
+/// Returns the formula of a tensor's part of the kernel.
 pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &Parameter) -> String {
     let ntk = network.parametrisation.is_ntk();
     if tensor.is_statistic() {
@@ -132,7 +131,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
             tensor.name
         );
     }
-    // Tokens, pixels or times, of what it gives or, where it makes one of them, of what it reads.
+    // Named after the output (tokens, pixels or times) or, if the step makes a single one, after the input.
     let several = |shape: &[usize]| shape.len() > 1;
     let many = several(&line.shape) || program.inputs_of(line).into_iter().any(several);
     let (sum, p, q) = if many { ("Σ_{p,q} ", "_p", "_q") } else { ("", "", "") };
@@ -156,7 +155,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     )
 }
 
-/// What is known of a tensor at the cursor.
+/// Describes a tensor at the cursor.
 pub fn told(network: &NetworkSpec, tensor: &Parameter, told: Option<&TensorMetrics>, task: usize) -> String {
     let head = format!("{} [{}]", tensor.name, shape(tensor, network));
     let Some(told) = told else { return head };
