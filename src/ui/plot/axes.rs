@@ -1,4 +1,4 @@
-//! What every plot has in common: axes of one width with our own ticks, and none of `egui_plot`'s own gestures.
+//! Builds the parts common to all plots: axes of one width with our own ticks, and none of `egui_plot`'s own gestures.
 
 use egui::{Sense, Ui};
 use egui_plot::{AxisHints, HPlacement, Plot};
@@ -6,13 +6,13 @@ use egui_plot::{AxisHints, HPlacement, Plot};
 use crate::ui::kit::format;
 use crate::ui::kit::{theme, theme::Tokens};
 
-/// Width of every left axis, in points: plots below one another line up.
+/// Width of every left axis, in points, so that stacked plots line up.
 pub const AXIS: f32 = 40.0;
 /// Height of a bottom axis with ticks, and without.
 const TICKS: f32 = 15.0;
 const GAP: f32 = 3.0;
 
-/// A plot of this height with nothing but its axes; its bounds are to be set in every frame.
+/// Returns a plot of this height with nothing but its axes; its bounds must be set in every frame.
 pub fn bare(ui: &Ui, id: &str, height: f32) -> Plot<'static> {
     Plot::new(id)
         .height(height)
@@ -28,16 +28,16 @@ pub fn bare(ui: &Ui, id: &str, height: f32) -> Plot<'static> {
         .allow_double_click_reset(false)
         .auto_bounds(false)
         .grid_color(Tokens::of(ui).grid)
-        // Our spacers decide how many lines there are; none is to be faded.
+        // Our spacers decide the number of grid lines; none is to be faded.
         .grid_spacing(1.0..=2.0)
 }
 
-/// The left axis of a range, as stored (log10 on a logarithmic axis).
+/// Returns the left axis of a range, as stored (log10 on a logarithmic axis).
 pub fn left(tokens: &Tokens, (low, high): (f64, f64), label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
     AxisHints::new_y()
         .placement(HPlacement::Left)
         .min_thickness(AXIS)
-        // A label at the very edge would run into the plot above or into the ticks below.
+        // A label at the very edge would overlap the plot above or the ticks below.
         .formatter(move |mark, _| {
             let inside = (0.035..=0.97).contains(&((mark.value - low) / (high - low)));
             if inside { label(mark.value) } else { String::new() }
@@ -46,7 +46,7 @@ pub fn left(tokens: &Tokens, (low, high): (f64, f64), label: impl Fn(f64) -> Str
         .tick_label_font(theme::ticks())
 }
 
-/// The bottom axis; without labels where another plot stands right below.
+/// Returns the bottom axis; without labels if another plot is right below.
 pub fn bottom(tokens: &Tokens, labels: bool, label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
     AxisHints::new_x()
         .min_thickness(if labels { TICKS } else { GAP })
@@ -55,12 +55,12 @@ pub fn bottom(tokens: &Tokens, labels: bool, label: impl Fn(f64) -> String + 'st
         .tick_label_font(theme::ticks())
 }
 
-/// How many ticks a left axis of this height has room for.
+/// Returns the number of ticks that fit a left axis of this height.
 pub fn ticks_up(height: f32) -> usize {
     (height / 26.0).clamp(1.0, 6.0) as usize
 }
 
-/// [`bare`] over the stretch of time in view, which all time plots share.
+/// Returns [`bare`] over the range of epochs in view, which all time plots share.
 pub fn over_time(ui: &Ui, id: &str, height: f32, (from, to): (f64, f64), labels: bool) -> Plot<'static> {
     let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
     let axis = bottom(Tokens::of(ui), labels, move |value| format::tick(value, to - from, false));

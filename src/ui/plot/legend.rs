@@ -1,4 +1,4 @@
-//! Draws legends of time plots: names and values of the traces in what is left of a header, or names in lines below it.
+//! Draws legends of time plots: names and values of the traces in the remaining room of a header, or names in lines below it.
 
 use egui::{Align2, FontId, Sense, Stroke, Ui, pos2, vec2};
 
@@ -6,8 +6,8 @@ use super::{Style, Trace};
 use crate::ui::kit::theme::Tokens;
 use crate::ui::kit::{format, theme};
 
-/// Names and values at the cursor of the traces, in what is left of a header: without values where these do not fit, and how
-/// many more there are where the names do not.
+/// Draws names and values of the traces at the cursor in the remaining room of a header: without values if these do not fit,
+/// and with the number of omitted traces if the names do not fit.
 pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> String) {
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
@@ -17,7 +17,7 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
         drawn && !trace.name.is_empty() && trace.colour.a() == 255 && !trace.visible.pieces.is_empty()
     };
     let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
-    // No name is narrower: of a hundred runs, most need not be laid out to know that they do not fit.
+    // No name is narrower than this, so most names of a hundred runs need no layout to be found too wide.
     let most = (room / 22.0).max(0.0) as usize + 1;
     let all = traces.iter().filter(is_named).count();
     let named: Vec<&Trace> = traces.iter().rev().filter(is_named).take(most).collect();
@@ -31,7 +31,7 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     let mut entries: Vec<_> = named.iter().map(|trace| entry(trace, false)).collect();
     let wide = |entries: &[_]| entries.iter().map(|(_, _, width): &(_, _, f32)| width).sum::<f32>();
     let more = if wide(&entries) <= room { 0.0 } else { 26.0 };
-    // Names before values; these for as many as have room, the first ones first.
+    // Names take precedence over values; values are drawn for the first traces, as far as there is room.
     for (place, trace) in named.iter().enumerate() {
         let valued = entry(trace, true);
         if wide(&entries) - entries[place].2 + valued.2 > room {
@@ -67,10 +67,10 @@ pub fn legend(ui: &mut Ui, traces: &[Trace], log: bool, show: impl Fn(f64) -> St
     }
 }
 
-/// From this width on a header has room for two choosers and a legend.
+/// Width from which a header has room for two choosers and a legend.
 pub const HEADER_WIDTH: f32 = 500.0;
 
-/// Names of the traces, small, in as many lines as they need: where the header has no room.
+/// Draws the names of the traces in small type, in as many lines as they need, if the header has no room.
 pub fn names_below<'a>(ui: &mut Ui, traces: impl Iterator<Item = &'a Trace>) {
     let weak = Tokens::of(ui).weak;
     ui.horizontal_wrapped(|ui| {
@@ -86,7 +86,7 @@ pub fn names_below<'a>(ui: &mut Ui, traces: impl Iterator<Item = &'a Trace>) {
     });
 }
 
-/// [`legend`] with plain numbers.
+/// Draws [`legend`] with plain numbers.
 pub fn number_legend(ui: &mut Ui, traces: &[Trace], log: bool) {
     legend(ui, traces, log, format::number);
 }

@@ -1,8 +1,9 @@
-//! Plots over time: the same axis, bands, cursor and gestures in every view.
+//! Draws plots over time with the same axis, bands, cursor and gestures in every view.
 //!
-//! Guarantees: all time plots show the same stretch, with left axes of one width, so that a switch is one vertical line
-//! through the window; the bounds are set in every frame, so that nothing can drift apart. A drag scrubs, the wheel pans,
-//! ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a stretch, a double click follows again.
+//! Guarantees: all time plots show the same range of epochs, with left axes of one width, so that a switch is one vertical line
+//! through the window; the bounds are set in every frame, so that the plots stay in step. A drag moves the cursor, the wheel
+//! pans, ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a range, a double click follows the run
+//! again.
 
 pub(crate) mod axes;
 pub(crate) mod legend;
@@ -28,7 +29,7 @@ use crate::run::{Block, History, MAX_ROWS};
 use crate::ui::plot::axes::AXIS;
 use crate::ui::plot::series_cache::{Key, SeriesCache, Visible, Window, series};
 
-/// What a line is made of.
+/// Selects how a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     Solid,
@@ -36,7 +37,7 @@ pub enum Style {
     Dotted,
 }
 
-/// One line of a plot.
+/// Describes one line of a plot.
 #[derive(Clone, Debug)]
 pub struct Trace {
     pub name: String,
@@ -46,23 +47,23 @@ pub struct Trace {
     pub style: Style,
     /// Its value at the cursor, as stored.
     pub now: Option<f64>,
-    /// As it was measured, where this is an export.
+    /// The curve as measured, if this is an export.
     pub measured: Option<MeasuredCurve>,
-    /// Whether it is of a run that lies over the one that is shown: many of these are drawn as one picture.
+    /// True if it belongs to a run drawn over the one shown: many of these are drawn as one picture.
     pub over: bool,
-    /// Least and greatest value in the stretch that is in view.
+    /// Least and greatest value in view.
     pub span: Option<(f64, f64)>,
 }
 
 impl Trace {
-    /// The part of a curve in view, and its value at the cursor.
+    /// Returns the part of a curve in view, and its value at the cursor.
     pub fn new(context: &ViewContext<'_>, name: impl Into<String>, key: Key, window: Window, colour: Color32) -> Self {
         let cursor = context.cursor;
         let measured = context.table.as_ref().map(|_| measured(context.history, key, ""));
         Self { measured, ..Self::of((context.history, context.curves), name, key, (window, cursor), colour) }
     }
 
-    /// The same of any record.
+    /// Returns the part in view and the value at the cursor for a curve of any record.
     pub fn of(
         (history, curves): (&History, &SeriesCache),
         name: impl Into<String>,
@@ -76,7 +77,7 @@ impl Trace {
         Self { name, visible, colour, width: 1.5, style: Style::Solid, now, measured: None, over: false, span }
     }
 
-    /// A curve of each task's block, the first task's on top, over those of other runs.
+    /// Returns a curve of each task's block, the first task's on top, over those of other runs.
     pub fn of_tasks(context: &ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
         let mut traces = Self::of_others(context, &key, window);
         for &task in context.tasks().iter().rev() {
@@ -87,7 +88,7 @@ impl Trace {
         traces
     }
 
-    /// A curve through these points, as stored: one that is not read from the rows of the record.
+    /// Returns a curve through these points, as stored, which are not read from the rows of the record.
     pub fn through(name: String, points: Vec<PlotPoint>, (window, cursor): (Window, f64), colour: Color32) -> Self {
         let inside = points.iter().filter(|point| (window.from..=window.to).contains(&point.x));
         let span = inside.fold(None, |span: Option<(f64, f64)>, point| {
@@ -100,7 +101,7 @@ impl Trace {
         Self { name, visible, colour, width: 1.5, style: Style::Solid, now, measured: None, over: false, span }
     }
 
-    /// The same, under this name where it is exported.
+    /// Sets the name of the curve in exports.
     #[must_use]
     pub fn called(mut self, name: impl Into<String>) -> Self {
         if let Some(measured) = &mut self.measured {
@@ -109,7 +110,7 @@ impl Trace {
         self
     }
 
-    /// A value to hold the others against, as stored.
+    /// Returns a horizontal reference line at a value, as stored.
     pub fn level(window: Window, y: f64, colour: Color32) -> Self {
         let pieces = vec![vec![PlotPoint::new(window.from, y), PlotPoint::new(window.to, y)]];
         let visible = Arc::new(Visible { pieces, span: Some((y, y)), dense: false });
@@ -117,7 +118,7 @@ impl Trace {
         Self { name, visible, colour, width: 1.0, style, now: None, measured: None, over: false, span: Some((y, y)) }
     }
 
-    /// The same curve of the run before this one.
+    /// Returns the same curve of the run before this one.
     pub fn faint(context: &ViewContext<'_>, key: Key, window: Window) -> Option<Self> {
         let history = context.reference?;
         let visible = context.reference_curves.visible(history, key, window);
@@ -127,16 +128,16 @@ impl Trace {
         Some(Self { name, visible, colour, width: 1.0, style, now: None, measured, over: false, span })
     }
 
-    /// Returns the curves of the run before and of all runs that lie over this one, of one task's probes.
+    /// Returns the curves of the previous run and of all runs drawn over this one, on one task's probes.
     pub fn of_others(context: &ViewContext<'_>, key: impl Fn(Block) -> Key, window: Window) -> Vec<Self> {
         let mut traces: Vec<Self> = Self::faint(context, key(Block::Task(1)), window).into_iter().collect();
         let (cursor, dark) = (context.cursor, context.tokens.dark);
         let (lit, key) = (context.runs.lit, key(context.runs.block));
         let list = context.runs.list();
-        // Of many the whole curves go into a picture, whatever stretch is in view: zooming costs the window nothing.
+        // Many curves go into the picture whole, independent of the range in view: zooming costs the window nothing.
         let many = list.iter().filter(|overlay| !overlay.hidden).count() > MANY;
         let whole = Window { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
-        // The first ones on top, as the tasks are.
+        // The first ones are drawn on top, like the tasks.
         for overlay in list.iter().rev().filter(|overlay| !overlay.hidden || lit == Some(overlay.id)) {
             let (colour, broken) = overlay.ink(dark);
             let name = overlay.name.as_str();
@@ -158,40 +159,40 @@ impl Trace {
     }
 }
 
-/// A curve as it was measured; of a logarithmic axis what has a place there.
+/// Returns a curve as measured; on a logarithmic axis only its values above 0.
 pub fn measured(history: &History, key: Key, whose: &str) -> MeasuredCurve {
     let mut points = series(history, key.source);
     points.retain(|point| !key.log || point.1 > 0.0);
     MeasuredCurve { name: format!("{whose}{}", key.source), points }
 }
 
-/// A note at a point of the plot.
+/// Describes a note at a point of the plot.
 #[derive(Clone, Debug)]
 pub struct Mark {
     pub epoch: f64,
-    /// As stored.
+    /// The height, as stored.
     pub y: f64,
     pub text: String,
     pub colour: Color32,
-    /// On which side of the point the text stands.
+    /// The side of the point on which the text is written.
     pub below: bool,
 }
 
-/// What a time plot is like.
+/// Describes a time plot.
 #[derive(Clone, Debug)]
 pub struct TimePlot {
     pub id: &'static str,
     pub log: bool,
-    /// Fixed limits of the y axis; else those of the data.
+    /// Fixed limits of the y axis; if none, those of the data.
     pub limits: Option<(f64, f64)>,
     /// The smallest span of the y axis (as stored).
     pub least: f64,
-    /// Whether the epochs are written below.
+    /// True if the epochs are written below.
     pub ticks: bool,
     pub height: f32,
 }
 
-/// The stretch in view and the pixels it has in a plot that fills this ui.
+/// Returns the range in view and its number of pixels in a plot that fills this ui.
 pub fn window(ui: &Ui, context: &ViewContext<'_>) -> Window {
     let pixels = (ui.available_width() - AXIS).max(16.0) * ui.pixels_per_point();
     Window { from: context.range.0, to: context.range.1, pixels: pixels as usize }
@@ -213,7 +214,7 @@ pub fn time_plot(
     if let Some(table) = &mut context.table {
         write_curves(table, traces, plot.log, range);
     }
-    // On paper each is a line of its own: their picture belongs to the window, whose textures are not there.
+    // On paper each curve is a line of its own: their picture is a texture of the window, which is missing there.
     let many = !context.paper && traces.iter().filter(|trace| trace.over).count() > MANY;
     let shown = show(ui, context, plot, traces, (low, high), many);
     let frame = *shown.0.frame();
@@ -227,11 +228,11 @@ pub fn time_plot(
     shown.0
 }
 
-/// Writes the curves of a time plot, within the stretch in view; those of a further plot below come after them.
+/// Writes the curves of a time plot within the range in view, below those of a plot above it.
 fn write_curves(table: &mut DataTable, traces: &[Trace], log: bool, (from, to): (f64, f64)) {
     table.head(["curve", "epoch", "value"]);
     table.over_time = true;
-    // As they are drawn, the last on top: that is the one that the view is about.
+    // The order is that of drawing reversed: the last curve, drawn on top, is the main one.
     for trace in traces.iter().rev() {
         let drawn = || {
             let points = trace.visible.pieces.iter().flatten();
@@ -239,7 +240,7 @@ fn write_curves(table: &mut DataTable, traces: &[Trace], log: bool, (from, to): 
         };
         let (name, points) = match &trace.measured {
             Some(measured) => (measured.name.as_str(), measured.points.clone()),
-            // What stands nowhere in the record, but is computed as it is drawn.
+            // The curve is not in the record, but computed for the drawing.
             None if !trace.name.is_empty() => (trace.name.as_str(), drawn()),
             None => continue,
         };
@@ -249,7 +250,7 @@ fn write_curves(table: &mut DataTable, traces: &[Trace], log: bool, (from, to): 
     }
 }
 
-/// The many curves of other runs.
+/// Draws the many curves of other runs as a picture.
 fn picture(ui: &Ui, context: &ViewContext<'_>, plot: &TimePlot, traces: &[Trace], transform: &PlotTransform) -> Shape {
     let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
     let window = Window { from: context.range.0, to: context.range.1, pixels };
@@ -258,7 +259,7 @@ fn picture(ui: &Ui, context: &ViewContext<'_>, plot: &TimePlot, traces: &[Trace]
     context.runs.rasters.shape(ui, plot.id, lines, window, transform)
 }
 
-/// The bare plot: grid, ticks and lines, without those that a picture has.
+/// Draws the bare plot: grid, ticks and lines, without those in the picture.
 fn show(
     ui: &mut Ui,
     context: &ViewContext<'_>,
@@ -286,7 +287,7 @@ fn show(
                     let line = Line::new(trace.name.as_str(), PlotPoints::Borrowed(points));
                     let line =
                         line.id((place, piece)).color(trace.colour).width(context.thick * trace.width).style(style);
-                    // Bands are quick to draw where points crowd, but ragged where they do not.
+                    // Bands are quick to draw where points are dense, but ragged where they are not.
                     plot_ui.line(line.allow_hover(false).allow_band(trace.visible.dense));
                 }
             }
@@ -294,7 +295,7 @@ fn show(
     (shown.transform, shown.response)
 }
 
-/// The tasks as coloured grounds and their switches as lines, behind everything.
+/// Draws the tasks as coloured backgrounds and their switches as lines, behind everything.
 fn paint_bands(ui: &Ui, context: &ViewContext<'_>, transform: &PlotTransform, behind: ShapeIdx, others: Shape) {
     let frame = *transform.frame();
     let tokens = context.tokens;
@@ -319,7 +320,7 @@ fn paint_bands(ui: &Ui, context: &ViewContext<'_>, transform: &PlotTransform, be
     ui.painter().set(behind, Shape::Vec(shapes));
 }
 
-/// Cursor, the values at it, and notes, above everything.
+/// Draws the cursor, the values at it, and notes, above everything.
 fn overlay(
     ui: &Ui,
     context: &ViewContext<'_>,
@@ -329,14 +330,14 @@ fn overlay(
     marks: &[Mark],
 ) {
     let frame = *transform.frame();
-    // What marks a point at an edge is whole.
+    // The mark of a point at an edge is not clipped.
     let painter = ui.painter().with_clip_rect(frame.expand(5.0 * context.thick));
     if plot.ticks {
         let at = frame.right_bottom() - Vec2::new(4.0, 1.0);
         let font = egui::FontId::proportional(9.5);
         let unit = painter.layout_no_wrap(context.time_unit().to_owned(), font, context.tokens.weak);
         let rect = Align2::RIGHT_BOTTOM.anchor_size(at, unit.size());
-        // SeriesCache and the cursor pass behind it.
+        // Curves and the cursor pass behind it.
         painter.rect_filled(rect.expand2(Vec2::new(2.0, 0.0)), 2.0, context.tokens.well.gamma_multiply(0.75));
         let at = rect.min;
         painter.galley(at, unit, context.tokens.weak);
@@ -344,7 +345,7 @@ fn overlay(
     cursor(&painter, context, transform);
     let x = transform.position_from_point_x(context.cursor);
     if !context.history.rows().is_empty() {
-        // A hundred dots would hide what they are on.
+        // A hundred dots would hide the curves.
         for trace in traces.iter().filter(|trace| !trace.over) {
             if let Some(now) = trace.now {
                 let at = pos2(x, transform.position_from_point_y(now));
@@ -358,7 +359,7 @@ fn overlay(
     }
 }
 
-/// The time cursor and the two moments that are compared, all the height of the plot.
+/// Draws the time cursor and the two moments that are compared, over the full height of the plot.
 pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &PlotTransform) {
     let frame = transform.frame();
     let x = transform.position_from_point_x(context.cursor);
@@ -373,7 +374,7 @@ pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &Pl
     }
 }
 
-/// A text beside a point, moved so that it stays inside the frame, on a ground that keeps it readable over lines.
+/// Draws a text beside a point, moved to stay inside the frame, on a background that keeps it readable over lines.
 fn note(painter: &egui::Painter, context: &ViewContext<'_>, frame: Rect, at: Pos2, mark: &Mark) {
     if !frame.x_range().contains(at.x) {
         return;
@@ -391,18 +392,18 @@ fn note(painter: &egui::Painter, context: &ViewContext<'_>, frame: Rect, at: Pos
     painter.galley(min, galley, mark.colour);
 }
 
-/// What a plot without data says.
+/// Draws the message of a plot without data.
 fn empty(ui: &Ui, context: &ViewContext<'_>, frame: Rect) {
     let text = match context.history.rows() {
         [] => "",
-        // What does not move has no place on a logarithmic axis.
+        // A constant kernel has zero velocity, which has no logarithm.
         _ if context.stands_still() => "At infinite width nothing moves here",
         _ => "Not measured here",
     };
     ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), context.tokens.faint);
 }
 
-/// Scrub, pan, zoom.
+/// Handles the gestures that move the cursor, pan and zoom.
 pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
     let epoch_at = |pos: Pos2| transform.value_from_position(pos).x;
     let actions = &mut *context.actions;

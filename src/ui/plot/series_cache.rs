@@ -1,10 +1,10 @@
-//! Curves as the plots draw them: read from the record once, thinned to the pixels of the screen.
+//! Caches curves as the plots draw them: read from the record once, thinned to the pixels of the screen.
 //!
-//! Guarantees: a record that has not changed costs nothing; one that grew is read from where the last reading ended; what
-//! is drawn has the least and the greatest value of every pixel column, so that a spike of one row survives any zoom. A
-//! line is broken where a switch leaves a quantity undefined (no lag straddles a switch), not drawn across.
+//! Guarantees: an unchanged record costs nothing; a grown one is read from the end of the last reading; the drawn curve has the
+//! least and the greatest value of every pixel column, so that a spike of one row remains visible at any zoom. A line is
+//! broken, not drawn across, where a switch leaves a quantity undefined (no lag spans a switch).
 //!
-//! Values of a logarithmic axis are stored as log10; values that are not above 0 have no place there and are counted.
+//! Values of a logarithmic axis are stored as log10; values at or below 0 are left out and counted.
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
@@ -17,30 +17,30 @@ use crate::run::{Block, History, Metric, Row};
 
 pub use super::series_id::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, SeriesId, eigenvalues, output};
 
-/// A curve and its scale.
+/// Identifies a curve by its quantity and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     pub source: SeriesId,
     pub log: bool,
 }
 
-/// The part of a curve that is in view, ready to draw.
+/// Holds the part of a curve that is in view, ready to draw.
 #[derive(Clone, Debug, Default)]
 pub struct Visible {
-    /// Unbroken pieces.
+    /// Connected pieces.
     pub pieces: Vec<Vec<PlotPoint>>,
     /// Least and greatest value in view.
     pub span: Option<(f64, f64)>,
-    /// Whether there were more points than pixels.
+    /// True if there were more points than pixels.
     pub dense: bool,
 }
 
 #[derive(Debug, Default)]
 struct Curve {
     points: Vec<PlotPoint>,
-    /// Places in `points` before which the line is broken.
+    /// Indices in `points` before which the line is broken.
     breaks: Vec<usize>,
-    /// How far the record was read: entries, and the step of the last one (which tells that the record was thinned).
+    /// The number of entries read, and the step of the last one (which reveals that the record was thinned).
     read: usize,
     last_step: u64,
     last_task: usize,
@@ -53,23 +53,23 @@ struct Curve {
     blocks: Vec<(f64, f64)>,
 }
 
-/// What was in view, at which generation of the points, and its least and greatest value.
+/// Records a window, the generation of the points, and the least and greatest value in it.
 type Seen = (Window, u64, Option<(f64, f64)>);
 
-/// What was last drawn, and where to go on when points are appended.
+/// Holds the curve drawn last, and the position from which appended points continue it.
 #[derive(Debug)]
 struct Shown {
     window: Window,
     generation: u64,
     breaks: usize,
     visible: Arc<Visible>,
-    /// Points taken in; the first one of the last pixel column, and how many drawn points stand before it.
+    /// Number of points processed; the first one of the last pixel column, and the number of drawn points before it.
     taken: usize,
     tail: usize,
     kept: usize,
 }
 
-/// From which epoch to which, on how many pixels.
+/// Describes a range of epochs and its number of pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     pub from: f64,
@@ -77,14 +77,14 @@ pub struct Window {
     pub pixels: usize,
 }
 
-/// One reaction per switch, and the version of the record it was taken from.
+/// Holds one reaction per switch, and the version of the record that it was computed from.
 type Versioned<T> = (Arc<[Option<T>]>, usize);
 
-/// All curves of one record. Views share it: what is not known yet is read while they draw.
+/// Holds all curves of one record. Views share it: missing curves are read while the views draw.
 #[derive(Debug, Default)]
 pub struct SeriesCache {
     curves: RefCell<HashMap<Key, Curve>>,
-    /// With the version of the record that they were computed from, see [`settled`].
+    /// Stored with the version of the record that they were computed from, see [`settled`].
     spikes: RefCell<HashMap<(Block, Metric), Versioned<Spike>>>,
     dips: RefCell<HashMap<Block, Versioned<Dip>>>,
     layers: RefCell<HashMap<usize, Versioned<Spike>>>,
@@ -92,7 +92,7 @@ pub struct SeriesCache {
 }
 
 impl SeriesCache {
-    /// The part of a curve in view; the same allocation as long as nothing changed.
+    /// Returns the part of a curve in view; the same allocation until something changes.
     pub fn visible(&self, history: &History, key: Key, window: Window) -> Arc<Visible> {
         let mut curves = self.curves.borrow_mut();
         let curve = curves.entry(key).or_default();
@@ -100,7 +100,7 @@ impl SeriesCache {
         curve.show(window)
     }
 
-    /// The epochs of the kept snapshots, in order; side by side, because a strip of them is drawn in every frame.
+    /// Returns the epochs of the kept snapshots, in order and contiguous, because a strip of them is drawn in every frame.
     pub fn snapshot_epochs(&self, history: &History) -> Ref<'_, [f64]> {
         let snapshots = history.snapshots();
         let mut epochs = self.epochs.borrow_mut();
@@ -115,7 +115,7 @@ impl SeriesCache {
         Ref::map(self.epochs.borrow(), Vec::as_slice)
     }
 
-    /// The value of a curve at or last before an epoch (as stored: log10 on a logarithmic axis).
+    /// Returns the last value of a curve up to an epoch (as stored: log10 on a logarithmic axis).
     pub fn value_at(&self, key: Key, epoch: f64) -> Option<f64> {
         let curves = self.curves.borrow();
         let points = &curves.get(&key)?.points;
@@ -123,8 +123,8 @@ impl SeriesCache {
         points.get(after.checked_sub(1)?).map(|point| point.y)
     }
 
-    /// Least and greatest value of a curve in view and up to an eighth of it around, as it was last read: while the window is
-    /// zoomed a little in every frame, the axis of many curves stands.
+    /// Returns the least and greatest value of a curve in view and up to an eighth of it around, as last read: while the window
+    /// zooms a little in every frame, the axis of many curves stays fixed.
     pub fn span(&self, key: Key, window: Window) -> Option<(f64, f64)> {
         let step = (0.125 * (window.to - window.from)).log2().floor().exp2();
         let (from, to) = ((window.from / step).floor() * step, (window.to / step).ceil() * step);
@@ -139,7 +139,7 @@ impl SeriesCache {
         curve.seen?.2
     }
 
-    /// [`History::spikes`], computed again only while the last switch can still change it.
+    /// Returns [`History::spikes`], computed again only while the last switch can still change it.
     pub fn spikes(&self, history: &History, block: Block, metric: Metric) -> Arc<[Option<Spike>]> {
         let mut spikes = self.spikes.borrow_mut();
         let known = spikes.entry((block, metric)).or_insert_with(|| (Arc::default(), usize::MAX));
@@ -150,7 +150,8 @@ impl SeriesCache {
         Arc::clone(&known.0)
     }
 
-    /// The spike of each layer at the last switch, on the probes of a task, in the order of the forward pass; likewise.
+    /// Returns the spike of each layer at the last switch on the probes of a task, in the order of the forward pass, cached
+    /// like [`Self::spikes`].
     pub fn layer_spikes(&self, history: &History, task: usize) -> Arc<[Option<Spike>]> {
         let mut layers = self.layers.borrow_mut();
         let known = layers.entry(task).or_insert_with(|| (Arc::default(), usize::MAX));
@@ -169,7 +170,7 @@ impl SeriesCache {
         Arc::clone(&known.0)
     }
 
-    /// [`History::dips`], likewise.
+    /// Returns [`History::dips`], cached like [`Self::spikes`].
     pub fn dips(&self, history: &History, block: Block) -> Arc<[Option<Dip>]> {
         let mut dips = self.dips.borrow_mut();
         let known = dips.entry(block).or_insert_with(|| (Arc::default(), usize::MAX));
@@ -181,27 +182,29 @@ impl SeriesCache {
     }
 }
 
-/// All values of a curve as they were measured: (epoch, value), not thinned, and no logarithms.
+/// Returns all values of a curve as measured: (epoch, value), neither thinned nor as logarithms.
 pub fn series(history: &History, source: SeriesId) -> Vec<(f64, f64)> {
     let mut curve = Curve::default();
     curve.read(history, Key { source, log: false });
     curve.points.iter().map(|point| (point.x, point.y)).collect()
 }
 
-/// A number that changes as long as a reaction to the last switch may: with each row until `epochs` after it, then not.
+/// Returns a version that changes with each row until `epochs` after the last switch, while a reaction to it may change, and
+/// then stays constant.
 fn settled(history: &History, epochs: f64) -> usize {
     let Some(&(_, switch, _)) = history.switches().last() else { return 0 };
     let rows = history.rows();
-    // One row more than the window has: with it the window is known to be full.
+    // With one row more than the window holds, the window is known to be full.
     let relevant = rows.partition_point(|row| row.epoch <= switch + epochs);
     history.tasks().len() * (crate::run::MAX_ROWS + 2) + (relevant + 1).min(rows.len())
 }
 
-/// So many points have their extremes noted together.
+/// Number of points per block of stored extremes.
 const BLOCK: usize = 64;
 
 impl Curve {
-    /// The least and the greatest value of these points: of a hundred curves that are zoomed, too many to look at each.
+    /// Returns the least and the greatest value of these points from the blocks: a hundred curves have too many points to read
+    /// each while zooming.
     fn span(&mut self, from: usize, to: usize) -> Option<(f64, f64)> {
         while let Some(block) = self.points.get(self.blocks.len() * BLOCK..(self.blocks.len() + 1) * BLOCK) {
             self.blocks.extend(block.iter().fold(None, widened));
@@ -312,7 +315,7 @@ impl Curve {
         let same = self.shown.as_ref().is_some_and(|shown| shown.window == window && shown.breaks == self.breaks.len());
         match &mut self.shown {
             Some(shown) if same && shown.generation == self.generation => return Arc::clone(&shown.visible),
-            // Points were appended: all pixel columns but the last stand.
+            // Points were appended: all pixel columns but the last stay valid.
             Some(shown) if same && shown.tail > 0 && !shown.visible.pieces.is_empty() => {
                 let to = end(&self.points, window);
                 let visible = Arc::make_mut(&mut shown.visible);
@@ -336,7 +339,7 @@ impl Curve {
 
     fn thin(&self, window: Window) -> Shown {
         let points = &self.points;
-        // One point beyond each edge, so that lines run out of view and do not end within it.
+        // One point beyond each edge is drawn, so that lines leave the view instead of ending in it.
         let from = points.partition_point(|point| point.x < window.from).saturating_sub(1);
         let to = end(points, window);
         let mut visible = Visible::default();
@@ -361,7 +364,7 @@ impl Curve {
     }
 }
 
-/// One beyond the last point to draw.
+/// Returns the index after the last point to draw.
 fn end(points: &[PlotPoint], window: Window) -> usize {
     (points.partition_point(|point| point.x <= window.to) + 1).min(points.len())
 }
@@ -371,8 +374,8 @@ fn widened(span: Option<(f64, f64)>, point: &PlotPoint) -> Option<(f64, f64)> {
     Some((low.min(point.y), high.max(point.y)))
 }
 
-/// Appends the least and the greatest point of each pixel column, in their order. Returns where the last column begins, in
-/// `points` and in what is drawn.
+/// Appends the least and the greatest point of each pixel column, in their order. Returns the start of the last column in
+/// `points` and in the drawn points.
 fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (usize, usize) {
     let per_epoch = window.pixels as f64 / (window.to - window.from);
     let (mut start, mut last) = (0, (0, thinned.len()));

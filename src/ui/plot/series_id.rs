@@ -1,10 +1,10 @@
-//! What a curve can show, and where it stands in a row of the record.
+//! Names the quantities that a curve can show, and reads each from a row of the record.
 
 use std::fmt;
 
 use crate::run::{Block, Logits, Metric, Predictor, Row, Snapshot};
 
-/// What a curve shows.
+/// Names the quantity that a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SeriesId {
     Metric(Block, Metric),
@@ -12,31 +12,31 @@ pub enum SeriesId {
     Relative(Block, Metric),
     Accuracy(usize),
     Masked(usize),
-    /// Of the linear probe of a task.
+    /// Accuracy of the linear probe of a task.
     Probe(usize),
     /// Loss on the test images of a task.
     TestLoss(usize),
-    /// What a static kernel would have the network do on a task.
+    /// The static kernel's prediction on a task.
     Predicted(Predictor, usize, Of),
-    /// A logit of a probe, by row: the network's, or what a predictor says it would be.
+    /// A logit of a probe, by row: the network's, or a predictor's.
     Output(Option<Predictor>, usize, usize),
     /// Mean batch loss while training.
     TrainLoss,
     /// Eigenvalue of this rank from the top (0 is λ_max).
     Eigenvalue(Block, usize),
-    /// Of the layer at this place of the forward pass, on the probes of a task.
+    /// A quantity of the layer with this index in the forward pass, on the probes of a task.
     Layer(usize, usize, OfLayer),
-    /// Velocity of the tensor at this place of the forward pass, on the probes of a task.
+    /// Velocity of the tensor with this index in the forward pass, on the probes of a task.
     TensorVelocity(usize, usize),
-    /// Of a pair of tasks, the smaller number first.
+    /// A quantity of a pair of tasks, the smaller number first.
     Pair(usize, usize, OfPair),
-    /// Of a set of logits, on the probes of a task.
+    /// A quantity of a set of logits, on the probes of a task.
     Logits(usize, Logits, OfLogits),
-    /// Of the optimiser's kernel.
+    /// A quantity of the optimiser's kernel.
     Optimiser(Block, OfOptimiser),
 }
 
-/// What is predicted.
+/// Names a predicted quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Of {
     Accuracy,
@@ -44,12 +44,12 @@ pub enum Of {
     Loss,
     /// Root mean square of network minus prediction.
     Gap,
-    /// The same two on the probes, with which the network may be trained.
+    /// Loss and gap on the probes, with which the network may be trained.
     ProbeLoss,
     ProbeGap,
 }
 
-/// What is told of a layer.
+/// Names a quantity of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OfLayer {
     #[default]
@@ -59,7 +59,7 @@ pub enum OfLayer {
     Share,
 }
 
-/// What is told of a pair of tasks.
+/// Names a quantity of a pair of tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OfPair {
     #[default]
@@ -67,7 +67,7 @@ pub enum OfPair {
     Frobenius,
 }
 
-/// What is told of a set of logits.
+/// Names a quantity of a set of logits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OfLogits {
     #[default]
@@ -76,7 +76,7 @@ pub enum OfLogits {
     Trace,
 }
 
-/// What is told of the optimiser's kernel.
+/// Names a quantity of the optimiser's kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OfOptimiser {
     #[default]
@@ -89,7 +89,7 @@ pub enum OfOptimiser {
 }
 
 impl SeriesId {
-    /// Whether it is over a lag, which no switch lies within: its line is broken there.
+    /// Returns whether it is measured over a lag, which never spans a switch: its line is broken there.
     pub(crate) fn is_over_lag(self) -> bool {
         matches!(
             self,
@@ -108,7 +108,7 @@ impl SeriesId {
         )
     }
 
-    /// Its value in this row; `None` where it was not or could not be measured, or is no matter of rows.
+    /// Returns its value in this row; `None` where it was not measured, could not be, or is not stored in rows.
     pub(crate) fn value(self, row: &Row) -> Option<f64> {
         let accuracy = |task: usize| row.accuracy.iter().find(|accuracy| accuracy.task == task);
         match self {
@@ -174,7 +174,7 @@ impl SeriesId {
     }
 }
 
-/// As exported curves are called; metrics as in `metrics.csv`.
+/// Writes the name of an exported curve; metrics are named as in `metrics.csv`.
 impl fmt::Display for SeriesId {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on = |block: Block| match block {
@@ -257,7 +257,7 @@ impl OfOptimiser {
     }
 }
 
-/// One output of a snapshot, of the network or of a predictor; `None` where it was not told of.
+/// Returns one output of a snapshot, of the network or of a predictor; `None` if the snapshot lacks it.
 pub fn output(snapshot: &Snapshot, by: Option<Predictor>, row: usize, logit: usize) -> Option<f64> {
     let outputs = snapshot.outputs.as_deref()?;
     let values = match by {
@@ -268,7 +268,7 @@ pub fn output(snapshot: &Snapshot, by: Option<Predictor>, row: usize, logit: usi
     (logit < classes).then(|| values.get(row * classes + logit).copied().map(f64::from)).flatten()
 }
 
-/// The eigenvalues of one block of a snapshot, ascending.
+/// Returns the eigenvalues of one block of a snapshot, ascending.
 pub fn eigenvalues(snapshot: &Snapshot, block: Block) -> Option<&[f64]> {
     match block {
         Block::All => Some(&snapshot.eigenvalues),
