@@ -1,4 +1,4 @@
-//! What can be done on the study page, as data.
+//! Lists the commands of the study page as data.
 
 /// Changes the study page or the study that it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,9 +7,9 @@ pub enum StudyAction {
     Show(bool),
     /// Show the other of the two pages.
     Toggle,
-    /// Do what is left of the study.
+    /// Run the remaining runs of the study.
     Start,
-    /// End the runs in progress; what is done stays.
+    /// End the runs in progress; finished ones stay.
     Cancel,
     /// Draw the figures into the study's folder.
     DrawFigures,

@@ -1,11 +1,11 @@
-//! How the cards of the page look, and which of them is to be exported.
+//! Holds the appearance of the page's cards, and the card to be exported.
 
 use egui::{Ui, Vec2};
 
 use crate::ui::export::action::What;
 use crate::ui::export::menu::{Chosen, menu};
 
-/// A card to be exported, as large as it stands on the page.
+/// Describes a card to be exported at its size on the page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CardExport {
     pub title: &'static str,
@@ -13,14 +13,14 @@ pub struct CardExport {
     pub what: What,
 }
 
-/// What the window tells the cards of the page, and what they ask.
+/// Passes the window's settings to the cards of the page, and their requests back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cards {
-    /// How much thicker curves are than usual.
+    /// Factor on the usual thickness of curves.
     pub thick: f32,
-    /// Whether exported pictures have a light ground.
+    /// True if exported pictures have a light ground.
     pub light: bool,
-    /// What is to be exported.
+    /// The card to be exported.
     pub asked: Option<CardExport>,
 }
 
@@ -31,7 +31,7 @@ impl Default for Cards {
 }
 
 impl Cards {
-    /// Draws the sign by which the card with this title, of this size, is exported.
+    /// Draws the button that exports the card with this title and size.
     pub fn export(&mut self, header: &mut Ui, title: &'static str, size: Vec2) {
         match menu(header, title, true, self.light) {
             Some(Chosen::Export(what)) => self.asked = Some(CardExport { title, size, what }),

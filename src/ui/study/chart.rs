@@ -1,4 +1,4 @@
-//! Draws one panel of a study's picture, and says which run is under the pointer.
+//! Draws one panel of a study's picture, and finds the run under the pointer.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use crate::ui::kit::format;
 use crate::ui::kit::{theme, theme::Tokens};
 use crate::ui::plot::axes;
 
-/// How near the pointer must come to a run, in points.
+/// Distance within which the pointer selects a run, in points.
 const REACH: f32 = 14.0;
 
-/// A panel as it was drawn.
+/// Describes a panel as drawn.
 pub struct Shown {
-    /// Where its points lie.
+    /// The transform from values to screen positions.
     pub transform: PlotTransform,
-    /// The run, by its place in the study, of a point that was clicked.
+    /// The run of a clicked point, by its index in the study.
     pub clicked: Option<usize>,
 }
 
-/// Draws the picture into what is left of this ui, its lines and dots so much thicker than usual.
+/// Draws the picture into the remaining room of this ui; `thick` is a factor on the size of lines and dots.
 pub fn show(ui: &mut Ui, id: &str, picture: &Picture, thick: f32) -> Shown {
     let tokens = Tokens::of(ui);
     let behind = ui.painter().add(Shape::Noop);
     let ((left, right), (low, high)) = (picture.x, picture.y);
     let (log, span, height) = (picture.log, high - low, ui.available_height());
     let across = ui.available_width() - axes::AXIS;
-    // What stands at the right of the lines has room of its own.
+    // The texts at the right of the lines have room of their own.
     let widths = picture.labels.iter().map(|label| width(ui, &label.text) + 8.0);
     let room = widths.fold(0.0, f32::max).min(0.5 * across);
     let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
@@ -95,8 +95,8 @@ fn drawn(line: &Line, place: usize, thick: f32) -> PlotLine<'_> {
     drawn.color(line.colour).width(thick * line.width).style(style).allow_hover(false)
 }
 
-/// What stands at the right of the lines, each at the height of its line's end unless another one stands there; and the names
-/// of the reference lines, where these leave the panel.
+/// Draws the texts at the right of the lines, each at the height of its line's end unless another one is there, and the names
+/// of the reference lines where these leave the panel.
 fn labels(ui: &Ui, picture: &Picture, transform: &PlotTransform, room: f32) {
     let (painter, frame) = (ui.painter(), *transform.frame());
     let mut ends: Vec<_> =
@@ -119,17 +119,17 @@ fn labels(ui: &Ui, picture: &Picture, transform: &PlotTransform, room: f32) {
     }
 }
 
-/// The letters of what stands beside lines.
+/// Returns the font of texts beside lines.
 fn beside() -> FontId {
     FontId::proportional(10.0)
 }
 
-/// How wide a text is in these.
+/// Returns the width of a text in this font.
 fn width(ui: &Ui, text: &str) -> f32 {
     ui.painter().layout_no_wrap(text.to_owned(), beside(), egui::Color32::WHITE).size().x
 }
 
-/// Heights (ascending) moved apart as little as lines of text need, within these ends.
+/// Moves heights (ascending) apart as little as lines of text need, within these ends.
 fn apart(heights: &[f32], (top, bottom): (f32, f32)) -> Vec<f32> {
     const LINE: f32 = 11.0;
     let mut moved: Vec<f32> = Vec::new();
@@ -144,10 +144,10 @@ fn apart(heights: &[f32], (top, bottom): (f32, f32)) -> Vec<f32> {
     moved
 }
 
-/// The ticks that have room for what is written at them.
+/// Returns the ticks whose labels fit.
 fn fitting(ticks: &[(f64, String)], (left, right): (f64, f64), width: f32) -> Vec<(f64, String)> {
     let at = |value: f64| ((value - left) / (right - left)) as f32 * width;
-    // Names are cut to what each has; numbers are never cut, some are left out.
+    // Names are cut to the room of each; numbers are never cut, but some are left out.
     let room = (width / ticks.len().max(1) as f32 / LETTER) as usize;
     let names = ticks.iter().any(|tick| tick.1.parse::<f64>().is_err());
     let mut shown: Vec<(f64, String)> = Vec::new();
@@ -165,7 +165,7 @@ fn fitting(ticks: &[(f64, String)], (left, right): (f64, f64), width: f32) -> Ve
     shown
 }
 
-/// Width of a letter of a tick.
+/// Width of a letter of a tick label.
 const LETTER: f32 = 5.8;
 
 fn cut(text: &str, most: usize) -> String {
@@ -175,7 +175,7 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Bars and dots, above the lines.
+/// Draws bars and dots above the lines.
 fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform, thick: f32) {
     let painter = ui.painter().with_clip_rect(transform.frame().expand(3.0));
     for bar in &picture.bars {
@@ -192,7 +192,7 @@ fn dots(ui: &Ui, picture: &Picture, transform: &PlotTransform, thick: f32) {
     }
 }
 
-/// Marks the nearest point of a run, and writes its value, seed and number; returns the run, if a click may open it.
+/// Marks the nearest point of a run, and writes its value, seed and number; returns the run if a click may open it.
 pub fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer: Pos2) -> Option<usize> {
     let nearest = picture.targets.iter().filter_map(|target| nearest_of(target, transform, pointer));
     let (_, at, target, point) =
@@ -220,13 +220,13 @@ pub fn point_out(ui: &Ui, picture: &Picture, transform: &PlotTransform, pointer:
     target.run
 }
 
-/// The point of a run that is nearest to the pointer: how far, where, and which.
+/// Returns the point of a run nearest to the pointer: distance, position, and run.
 fn nearest_of<'a>(
     target: &'a Target,
     transform: &PlotTransform,
     pointer: Pos2,
 ) -> Option<(f32, Pos2, &'a Target, PlotPoint)> {
-    // Points lie in the order of x: only those beside the pointer can be near it.
+    // Points are sorted by x, so only those beside the pointer can be near it.
     let x = transform.value_from_position(pointer).x;
     let after = target.points.partition_point(|point| point.x < x);
     let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();

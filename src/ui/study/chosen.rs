@@ -1,4 +1,4 @@
-//! Which study the page shows, where the program chooses it: a lesson, the command line, or a folder that was opened.
+//! Shows a study chosen by the program: by a lesson, the command line, or a folder that was opened.
 
 use std::path::Path;
 use std::time::Instant;
@@ -18,22 +18,22 @@ impl StudyPage {
         }
     }
 
-    /// Shows this ready-made study with the values and seeds of a spec, kept in a folder of this name beside the usual one; what
-    /// was shown of another is forgotten. To be called while nothing runs.
+    /// Shows this ready-made study with the values and seeds of a spec, stored in a folder of this name beside the usual one;
+    /// drops the results of another study. Must not be called while a study runs.
     pub fn set_out(&mut self, name: &str, spec: &Spec, folder: &str) {
         self.choose(name, spec);
         self.draft.folder = Some(self.draft.folder(&self.base).with_file_name(folder).display().to_string());
         self.forget();
     }
 
-    /// Shows the study that is kept in this folder. To be called while nothing runs.
+    /// Shows the study stored in this folder. Must not be called while a study runs.
     pub fn show_found(&mut self, spec: &Spec, folder: &Path) {
         self.draft = Draft::found(spec, folder);
         self.shown = true;
         self.forget();
     }
 
-    /// Forgets what was shown of another study, and looks at the folder of this one.
+    /// Drops the results of another study, and requests the folder of this one.
     fn forget(&mut self) {
         (self.work, self.opened, self.changed) = (None, None, Some(Instant::now()));
         (self.refusal, self.notice) = (None, None);

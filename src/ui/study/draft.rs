@@ -1,6 +1,6 @@
-//! What the study page's panel edits, and the study that this makes.
+//! Holds the fields that the study page's panel edits, and builds a study from them.
 //!
-//! Fields of text are kept as they are typed; what they mean is worked out when they change, and what is wrong is told in words.
+//! Text fields are kept as typed; they are parsed when they change, and errors are described in words.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use crate::spec::{DataSpec, Problem, STUDIES, Spec, StudyRun, StudySpec, Variant
 use crate::worker::progress::{largest_bytes, total_work};
 use crate::worker::threads;
 
-/// Which study.
+/// Selects a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// A ready-made one, by its place in the list.
+    /// A ready-made study, by its index in the list.
     Ready(usize),
-    /// Along a setting of the user's choice, from the settings of the run page.
+    /// A study along a setting of the user's choice, from the settings of the run page.
     Own,
-    /// One that was found in a folder.
+    /// A study found in a folder.
     Found,
 }
 
 impl Which {
-    /// Its name, for people.
+    /// Returns its display name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ready(place) => STUDIES[place].name,
@@ -30,7 +30,7 @@ impl Which {
         }
     }
 
-    /// One sentence: what it shows.
+    /// Describes its purpose in one sentence.
     pub fn about(self) -> &'static str {
         match self {
             Self::Ready(place) => STUDIES[place].about,
@@ -40,30 +40,30 @@ impl Which {
     }
 }
 
-/// The fields of the panel.
+/// Holds the fields of the panel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     pub(super) which: Which,
-    /// The study that was found in a folder.
+    /// The study found in a folder.
     pub(super) found: Option<Arc<Spec>>,
     /// The key that varies.
     pub axis: String,
     /// Its values, separated by commas; `None` where the variants are the points of the axis.
     pub values: Option<String>,
-    /// Variants, and whether each is run.
+    /// The variants, each with a flag that includes it.
     pub(super) variants: Vec<(Variant, bool)>,
     pub seeds: String,
-    /// Runs at a time.
+    /// Number of simultaneous runs.
     pub at_once: usize,
-    /// Where the study is kept; its usual place if not given.
+    /// The folder of the study; its usual place if empty.
     pub folder: Option<String>,
 }
 
-/// All studies are kept here unless another folder is given.
+/// Folder of all studies unless another one is given.
 const FOLDER: &str = "kernelscope-studies";
 
 impl Draft {
-    /// A study as it is before anything is changed.
+    /// Returns a study in its initial form.
     pub fn new(which: Which) -> Self {
         let study = match which {
             Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default().spelt(),
@@ -77,7 +77,7 @@ impl Draft {
         Self::of(which, study)
     }
 
-    /// The study that is kept in this folder.
+    /// Returns the study stored in this folder.
     pub fn found(spec: &Spec, folder: &Path) -> Self {
         let study = spec.study.as_ref().map(StudySpec::spelt).unwrap_or_default();
         let folder = Some(folder.display().to_string());
@@ -98,17 +98,17 @@ impl Draft {
         }
     }
 
-    /// The name of the study, for people.
+    /// Returns the display name of the study.
     pub fn name(&self) -> &'static str {
         self.which.name()
     }
 
-    /// One sentence: what it shows.
+    /// Describes its purpose in one sentence.
     pub fn about(&self) -> &'static str {
         self.which.about()
     }
 
-    /// Where it is kept.
+    /// Returns the folder where it is stored.
     pub fn folder(&self, run: &Spec) -> PathBuf {
         if let Some(folder) = &self.folder {
             return expanded(Path::new(folder.trim()));
@@ -122,15 +122,15 @@ impl Draft {
         PathBuf::from(FOLDER).join(format!("{name}{images}"))
     }
 
-    /// Whether a ready-made study takes the images of the run page instead of its own.
+    /// Returns whether a ready-made study takes the images of the run page instead of its own.
     pub fn borrows_data(&self, run: &Spec) -> bool {
-        // Points of the plane are no images: a study of images cannot be asked on them, nor one of points on images.
+        // Points of the plane are not images: a study of images cannot use them, nor a study of points use images.
         let Which::Ready(place) = self.which else { return false };
         let own = STUDIES[place].spec().data.source;
         run.data.source.needs_folder() && own.plane().is_none() && !own.is_drawn()
     }
 
-    /// The whole study; `run` are the settings of the run page.
+    /// Builds the whole study; `run` holds the settings of the run page.
     pub fn spec(&self, run: &Spec) -> Result<Spec, Problem> {
         let found = || self.found.as_deref().cloned().unwrap_or_default();
         let base = match self.which {
@@ -139,7 +139,7 @@ impl Draft {
                 let own = STUDIES[place].spec();
                 let learns = own.study.as_ref().is_some_and(StudySpec::learns);
                 let data = match self.borrows_data(run) {
-                    // How many samples and which outputs belong to the question.
+                    // The number of samples and the outputs belong to the study's question.
                     true if learns => {
                         DataSpec { source: run.data.source, path: run.data.path.clone(), ..own.data.clone() }
                     }
@@ -150,7 +150,7 @@ impl Draft {
             }
             Which::Own => {
                 let plain = Spec::default();
-                // Neither the seed nor the pace of the run page is part of the question.
+                // The seed and the pace of the run page do not belong to the question.
                 Spec { changes: Vec::new(), seed: plain.seed, window: plain.window, ..run.clone() }
             }
         };
@@ -172,16 +172,16 @@ impl Draft {
     }
 }
 
-/// A draft and what is known of it; worked out again only when one of the two drafts changes.
+/// Holds a draft and the results derived from it, which are computed again only when one of the two drafts changes.
 #[derive(Debug)]
 pub struct Plan {
     of: (Draft, Spec),
     pub problems: Vec<Problem>,
-    /// The study, if nothing is wrong, and where it is kept.
+    /// The study and its folder, if the draft is valid.
     pub study: Option<Arc<Spec>>,
     pub out: PathBuf,
     pub runs: Vec<StudyRun>,
-    /// Operations of all runs, see [`total_work`], and bytes that the largest one takes.
+    /// Operations of all runs, see [`total_work`], and bytes of the largest one.
     pub work: f64,
     pub bytes: u64,
 }
@@ -217,7 +217,7 @@ impl Plan {
         plan
     }
 
-    /// Looks again if a draft is another; whether it makes another study or another folder.
+    /// Updates the results if a draft has changed; returns whether it describes another study or another folder.
     pub fn update(&mut self, draft: &Draft, run: &Spec) -> bool {
         if self.of.0 == *draft && self.of.1 == *run {
             return false;

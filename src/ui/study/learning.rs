@@ -1,8 +1,8 @@
-//! The picture of a study of learners: test error against n on logarithmic axes, the window in which exponents are fitted, and what
-//! the fits say in a sentence.
+//! Draws the picture of a study of learners: test error against n on logarithmic axes, the window in which exponents are
+//! fitted, and the fits in a sentence.
 //!
-//! Guarantees: fits and intervals are worked out on a thread of their own, never in a frame; the window snaps to the n that were
-//! measured, and what is written is always that of the window that is drawn, or a mark that it is being worked out.
+//! Guarantees: fits and intervals are computed on a thread of their own, never in a frame; the window snaps to measured values
+//! of n; the text always belongs to the window drawn, or says that it is being computed.
 
 use std::sync::Arc;
 
@@ -21,16 +21,16 @@ use crate::ui::kit::{
     theme::{GRID, Tokens},
 };
 
-/// What the fits say.
+/// Holds the results of the fits.
 #[derive(Clone, Debug)]
 pub struct Worked {
     of: Question,
-    /// By curve.
+    /// One law per curve.
     pub fits: Vec<Option<Fitted>>,
     pub sentence: String,
 }
 
-/// What is asked: which points, by their count, in which window, of which error.
+/// Identifies a request: the points by their count, the window, and the kind of error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Question {
     edition: u64,
@@ -43,13 +43,13 @@ struct Order {
     question: Question,
 }
 
-/// The state of the picture.
+/// Holds the state of the picture.
 #[derive(Default)]
 pub struct Learning {
     learnt: Option<Arc<LearningCurves>>,
-    /// Counts what was taken, so that an answer to another question is known as such.
+    /// Counts updates, so that an answer to an outdated request is recognised.
     edition: u64,
-    /// Chosen by the user; else all that was measured.
+    /// The window chosen by the user; if none, all measured values.
     window: Option<(f64, f64)>,
     kind: Option<ErrorKind>,
     thread: Option<BackgroundThread<Order, Worked>>,
@@ -64,13 +64,13 @@ struct Drawn {
     extras: Vec<(Extra, Picture)>,
 }
 
-/// Height of the sentence: three lines of it.
+/// Height of three lines of text.
 const SENTENCE: f32 = 52.0;
-/// How near to an edge of the window the pointer takes hold of it.
+/// Distance from an edge of the window within which the pointer grabs it.
 const HOLD: f32 = 5.0;
 
 impl Learning {
-    /// Takes what the learners show by now.
+    /// Stores the learners' current results.
     pub fn take(&mut self, learnt: Arc<LearningCurves>) {
         self.learnt = Some(learnt);
         self.edition += 1;
@@ -80,12 +80,12 @@ impl Learning {
         *self = Self { thread: self.thread.take(), edition: self.edition + 1, ..Self::default() };
     }
 
-    /// What there is to see.
+    /// Returns the current results.
     pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.learnt.as_ref().filter(|learnt| !learnt.is_empty())
     }
 
-    /// What the fits say, if that is known of what is drawn.
+    /// Returns the fits, if they are known for the data drawn.
     pub fn worked(&self) -> Option<&Worked> {
         let now = self.question()?;
         self.worked.as_ref().filter(|worked| worked.of == now)
@@ -96,7 +96,7 @@ impl Learning {
         Some(Question { edition: self.edition, window, kind: self.kind.unwrap_or(ErrorKind::Square) })
     }
 
-    /// Hears the thread, and asks it what is not known.
+    /// Collects results from the thread, and requests missing ones.
     fn work(&mut self, ui: &Ui) {
         let (Some(question), Some(learnt)) = (self.question(), self.learnt.clone()) else { return };
         if self.thread.is_none() {
@@ -117,7 +117,7 @@ impl Learning {
         }
     }
 
-    /// The picture of the card with this title, and its unit.
+    /// Returns the picture of the card with this title, and its unit.
     pub fn picture(&mut self, title: &str, tokens: &Tokens) -> Option<(&Picture, &'static str)> {
         let unit = unit(self.learnt()?);
         let drawn = self.pictures(tokens)?;
@@ -145,15 +145,15 @@ impl Learning {
     }
 }
 
-/// The title of the main picture.
+/// Title of the main picture.
 const ERROR: &str = "Test error";
 
-/// What the main picture is against.
+/// Returns the unit of the main picture.
 fn unit(learnt: &LearningCurves) -> &'static str {
     if learnt.is_over_samples() { "against the samples n" } else { "against the axis" }
 }
 
-/// Draws the picture; returns the run, by its place in the study, of a point that was clicked.
+/// Draws the picture; returns the run, by its index in the study, of a point that was clicked.
 pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, cards: &mut Cards) -> Option<usize> {
     let tokens = Tokens::of(ui);
     learning.work(ui);
@@ -206,7 +206,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, cards: &mut Cards)
     clicked
 }
 
-/// What the fits say, or that they are being worked out.
+/// Writes the results of the fits, or that they are being computed.
 fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
     let tokens = Tokens::of(ui);
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(Layout::top_down(Align::Min)));
@@ -217,8 +217,8 @@ fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
     ui.add(egui::Label::new(text).wrap());
 }
 
-/// The window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys. An edge lies
-/// over the dots of its n, and so hands on what was clicked there.
+/// Draws the window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys.
+/// An edge covers the dots of its n, and so passes clicks on to them.
 fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transform: &PlotTransform) -> Option<usize> {
     let tokens = Tokens::of(ui);
     let whole = learnt.span()?;
@@ -295,7 +295,7 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transfo
     clicked
 }
 
-/// What is drawn, and how it is meant.
+/// Explains the picture and its terms.
 const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot is a seed, and \
     a click on it makes its run the settings of the run page; a \
     line goes through the means, its band from the smallest to the largest. Kernels start from zero and fit y alone; ridge, rate \

@@ -1,4 +1,4 @@
-//! What the panels of a study of learners draw, worked out once for each edition of its points.
+//! Computes the contents of the panels of a study of learners, once for each edition of its points.
 
 use egui::Color32;
 use egui_plot::PlotPoint;
@@ -8,21 +8,21 @@ use crate::analysis::{Curve, ErrorKind, Fitted, LearningCurves};
 use crate::chart::palette::Ink;
 use crate::ui::kit::theme::Tokens;
 
-/// A window, and the law of each curve in it.
+/// Holds a window of the fit, and the law of each curve in it.
 pub type Fits<'a> = Option<((f64, f64), &'a [Option<Fitted>])>;
 
-/// A panel beside the error.
+/// Names a panel beside the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
     /// Local slopes.
     Slopes,
-    /// What a kernel's first modes hold of the target.
+    /// The share of the target in a kernel's first modes.
     Power,
-    /// β of a kernel after so many epochs.
+    /// β of the kernel after a number of epochs.
     Exponents,
-    /// How far the kernel went, through training.
+    /// The kernel's distance from its start during training.
     Drift,
-    /// How fast it goes there, over the rate.
+    /// The kernel's velocity, divided by the rate.
     Velocity,
 }
 
@@ -76,7 +76,7 @@ impl Extra {
     }
 }
 
-/// The errors.
+/// Returns the panel of the errors.
 pub fn main(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
     let mut picture = Picture::bare(true);
     let place = axis(&mut picture, learnt);
@@ -129,7 +129,7 @@ pub fn main(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>, tokens: &T
     picture
 }
 
-/// A panel beside it.
+/// Returns a panel beside it.
 pub fn extra(which: Extra, learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>, tokens: &Tokens) -> Picture {
     let inks = learnt.inks();
     match which {
@@ -167,7 +167,7 @@ fn power(learnt: &LearningCurves, inks: &[Ink], tokens: &Tokens) -> Picture {
     for instant in &learnt.instants {
         let colour = instant_ink(learnt, inks, instant, tokens);
         let spectrum = instant.prediction.spectrum.iter().enumerate();
-        // Two hundred points of a curve of thousands are as many as a panel shows.
+        // A panel shows at most two hundred points of a curve of thousands.
         let mut last = f64::NEG_INFINITY;
         let kept = spectrum.filter_map(|(mode, (_, share))| {
             let x = ((mode + 1) as f64).log10();
@@ -249,7 +249,7 @@ fn through_training(
     picture
 }
 
-/// Epoch 0 has its place, too.
+/// Returns the position of an epoch on a logarithmic axis that includes epoch 0.
 fn place_of_epoch(epoch: f64) -> f64 {
     (1.0 + epoch).log10()
 }
@@ -261,7 +261,7 @@ fn epochs(picture: &mut Picture, learnt: &LearningCurves) {
     picture.ticks = Some(all.iter().map(|&epoch| (place_of_epoch(epoch), format!("{epoch}"))).collect());
 }
 
-/// The axis of the study; returns where a value lies on it.
+/// Sets up the axis of the study; returns a function from a value to its position.
 fn axis(picture: &mut Picture, learnt: &LearningCurves) -> impl Fn(f64) -> f64 + use<> {
     let log = learnt.is_logarithmic();
     let place = move |at: f64| if log { at.log10() } else { at };
@@ -286,7 +286,7 @@ fn instant_ink(learnt: &LearningCurves, inks: &[Ink], instant: &crate::analysis:
     learnt.curves.iter().position(same).map_or(tokens.weak, |place| ink(inks[place], tokens).0)
 }
 
-/// A name that fits beside a line.
+/// Returns a name that fits beside a line.
 fn short(curve: &Curve) -> String {
     let learner = curve.short_name();
     if curve.variant.is_empty() { learner } else { format!("{} {learner}", curve.variant) }

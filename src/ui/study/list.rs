@@ -1,4 +1,4 @@
-//! The runs of the study, one a line: which, how far, and what each has shown.
+//! Lists the runs of the study, one per line: name, progress, and results.
 
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
@@ -11,7 +11,7 @@ use crate::ui::kit::{
     theme::{ROW, Tokens},
 };
 
-/// Draws the list into what is left.
+/// Draws the list into the remaining room.
 pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
     let Some(opened) = page.opened() else { return };
     let tokens = Tokens::of(ui);
@@ -38,7 +38,7 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
     });
 }
 
-/// How a run stands, in words.
+/// Describes the state of a run.
 fn in_words(state: &State) -> String {
     match state {
         State::Waiting => "waiting".to_owned(),
@@ -61,7 +61,7 @@ fn paint(ui: &Ui, rect: Rect, name: &str, state: &State, dot: egui::Color32) {
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     let font = FontId::proportional(theme::SMALL);
     let said = painter.layout_no_wrap(in_words(state), font.clone(), colour);
-    // A sentence may be longer than the line; it is then cut at its end, and whole under the pointer.
+    // A sentence longer than the line is cut at its end, and shown whole on hovering.
     let left = (rect.right() - 4.0 - said.size().x).max(rect.left() + 0.45 * rect.width());
     painter.galley(pos2(left, y - said.size().y / 2.0), said, colour);
     if matches!(state, State::Ended(_)) {

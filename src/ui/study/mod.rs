@@ -1,8 +1,8 @@
-//! The study page: many runs under one question, chosen, started, watched and compared in the window.
+//! Implements the study page: many runs under one question, chosen, started, watched and compared in the window.
 //!
-//! Guarantees: no file is read or written on the window's thread, the study service does that; what is shown of a folder is what
-//! the study service has read in it; cancelling or closing loses nothing but the runs in progress, and the next start goes on
-//! from there. The page knows nothing of the live run, which goes on beside it.
+//! Guarantees: the study service, not the window's thread, reads and writes all files; the page shows a folder as the study
+//! service has read it; cancelling or closing loses only the runs in progress, and the next start continues from there. The
+//! page is independent of the live run, which continues beside it.
 
 pub(crate) mod action;
 mod cards;
@@ -40,34 +40,34 @@ pub use draft::{Draft, Which};
 pub use learning::Worked;
 pub use panels::PanelKind;
 
-/// Starts a study service; the closure wakes the window. A test or a bench hands in its own.
+/// Starts a study service; the closure wakes the window. Tests and benches supply their own.
 pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;
 
-/// How one run of the study stands.
+/// The state of one run of the study.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     Waiting,
-    /// With the share of its steps.
+    /// In progress, with the share of its finished steps.
     Running(f64),
     Ended(RunSummary),
     Failed(String),
 }
 
-/// A study as its folder was found, and as it has gone on since.
+/// Holds a study as read from its folder, updated by its progress since.
 pub struct Opened {
     pub runs: Arc<[StudyRun]>,
     pub states: Vec<State>,
     pub progress: Progress,
 }
 
-/// What the page says below its picture's head: the last thing that happened.
+/// Holds the text below the head of the picture: the last event.
 #[derive(Clone, Debug)]
 pub struct Notice {
     pub text: String,
     pub is_error: bool,
 }
 
-/// What the study service is busy with, beside drawing.
+/// Names the current work of the study service, besides drawing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Busy {
     Looking,
@@ -75,38 +75,38 @@ enum Busy {
     Cancelling,
 }
 
-/// Everything the page holds.
+/// Holds the state of the page.
 pub struct StudyPage {
-    /// Whether it is shown instead of the run.
+    /// True if it is shown instead of the run.
     pub shown: bool,
-    /// How its cards look, and which of them is to be exported.
+    /// The appearance of its cards, and the card to be exported.
     pub cards: Cards,
-    /// What the panel edits.
+    /// The draft that the panel edits.
     pub draft: Draft,
-    /// The settings of the run page as this study took them. They stay while there are results: who goes on working on the run
-    /// page must not find another study when coming back.
+    /// The settings of the run page when this study took them. They stay while there are results, so that further work on the
+    /// run page does not change the study.
     base: Spec,
     send: SendFn,
     plan: draft::Plan,
-    /// Since when the plan waits to be looked up in its folder.
+    /// Time since which the plan waits for its folder to be read.
     changed: Option<Instant>,
     work: Option<(Busy, StudyService)>,
     drawing: Option<StudyService>,
     opened: Option<Opened>,
-    /// Why this folder cannot take this study.
+    /// The reason why this folder cannot hold this study.
     refusal: Option<String>,
     notice: Option<Notice>,
     dialog: Option<FolderDialog>,
     results: results::Results,
-    /// Operations per second that the last study has reached.
+    /// Operations per second of the last study.
     speed: Option<f64>,
 }
 
-/// How long a plan stands still before its folder is looked at: nobody reads a folder for each letter typed.
+/// Time without changes before the folder of a plan is read, so that it is not read after each letter typed.
 const STILL: Duration = Duration::from_millis(250);
 
 impl StudyPage {
-    /// The page with the first ready-made study; `run` are the settings of the run page.
+    /// Returns the page with the first ready-made study; `run` holds the settings of the run page.
     pub fn new(run: &Spec) -> Self {
         let draft = Draft::new(Which::Ready(0));
         Self {
@@ -128,64 +128,64 @@ impl StudyPage {
         }
     }
 
-    /// Starts study services by this from now on.
+    /// Sets the function that starts study services from now on.
     pub fn set_study_service(&mut self, send: SendFn) {
         self.send = send;
     }
 
-    /// Whether runs of a study go on, or are being ended.
+    /// Returns whether runs of a study are in progress or being ended.
     pub fn is_running(&self) -> bool {
         matches!(self.work, Some((Busy::Running | Busy::Cancelling, _)))
     }
 
-    /// The study as its folder was found, if it was looked at.
+    /// Returns the study as read from its folder, if it was read.
     pub fn opened(&self) -> Option<&Opened> {
         self.opened.as_ref()
     }
 
-    /// What the finished runs show together.
+    /// Returns the results of the finished runs.
     pub fn comparison(&self) -> Option<&Arc<Comparison>> {
         self.results.comparison()
     }
 
-    /// What the learners of a study show.
+    /// Returns the results of a study of learners.
     pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.results.learnt()
     }
 
-    /// What the fits say of what is drawn, once they are worked out.
+    /// Returns the fits of the data drawn, once they are computed.
     pub fn fits(&self) -> Option<&Worked> {
         self.results.fits()
     }
 
-    /// Whether the settings of the run page would by now make another study.
+    /// Returns whether the current settings of the run page would make another study.
     fn is_stale(&self, run: &Spec) -> bool {
         self.base != *run && !self.is_running() && self.draft.spec(run).ok() != self.draft.spec(&self.base).ok()
     }
 
-    /// Why the folder cannot take this study.
+    /// Returns why the folder cannot hold the study.
     pub fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
     }
 
-    /// Where the study is kept.
+    /// Returns the folder where the study is stored.
     pub fn folder(&self) -> &std::path::Path {
         &self.plan.out
     }
 
-    /// Whether all runs that there are have come to their end.
+    /// Returns whether all runs have ended.
     pub fn is_complete(&self) -> bool {
         self.opened.as_ref().is_some_and(|opened| opened.states.iter().all(|state| matches!(state, State::Ended(_))))
     }
 
-    /// Whether the study could be started now.
+    /// Returns whether the study could be started now.
     pub fn can_start(&self) -> bool {
         let ready = self.plan.study.is_some() && self.refusal.is_none() && self.changed.is_none();
         ready && self.work.is_none() && !self.is_complete()
     }
 
-    /// Receives, and looks at the folder of a new plan; whether there may be more to receive. `run` are the settings of the
-    /// run page, `waker` makes what wakes the window.
+    /// Receives results, and requests the folder of a new plan; returns whether there may be more to receive. `run` holds the
+    /// settings of the run page, `waker` makes the closure that wakes the window.
     pub fn tick(&mut self, ctx: &egui::Context, run: &Spec, waker: impl Fn() -> Waker) {
         if let Some(answer) = self.dialog.as_ref().and_then(FolderDialog::poll) {
             self.dialog = None;
@@ -196,7 +196,7 @@ impl StudyPage {
         if self.receive() {
             ctx.request_repaint_after(Duration::from_millis(10));
         }
-        // The plan of a study that runs is the one that was started.
+        // The plan of a running study is the one that was started.
         if self.is_running() {
             return;
         }
@@ -206,7 +206,7 @@ impl StudyPage {
         if self.plan.update(&self.draft, &self.base) {
             self.changed = Some(Instant::now());
             (self.refusal, self.notice) = (None, None);
-            // What was asked of the folder before is no longer the question.
+            // An earlier request about the folder is outdated.
             self.work = None;
         }
         let Some(since) = self.changed.filter(|_| self.shown) else { return };
@@ -223,7 +223,7 @@ impl StudyPage {
         }
     }
 
-    /// Carries out an action that concerns nothing but this page.
+    /// Carries out an action that concerns this page only.
     pub fn execute(&mut self, action: StudyAction, waker: impl Fn() -> Waker) {
         match action {
             StudyAction::Show(shown) => self.shown = shown,
@@ -256,7 +256,7 @@ impl StudyPage {
         }
     }
 
-    /// The settings of a run of the study; of learners those of the network as it was chosen.
+    /// Returns the settings of a run of the study; for learners those of the network as chosen.
     pub fn run(&self, place: usize) -> Option<Spec> {
         let run = self.opened.as_ref()?.runs.get(place)?;
         let learnt = run.experiment.as_ref().and_then(|_| self.results.learnt()?.network_of(run).cloned());
@@ -268,7 +268,7 @@ impl StudyPage {
         Some(Order { spec, out: PathBuf::from(&self.plan.out), work })
     }
 
-    /// Takes what has arrived, at most for [`BUDGET`]; whether there may be more.
+    /// Receives results for at most [`BUDGET`]; returns whether there may be more.
     fn receive(&mut self) -> bool {
         let start = Instant::now();
         while let Some(report) = self.drawing.as_ref().and_then(StudyService::try_recv) {
@@ -320,11 +320,11 @@ impl StudyPage {
         }
     }
 
-    /// Called when the study service has ended.
+    /// Handles the end of the study service.
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
         let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };
-        // What has not ended starts over the next time.
+        // Unfinished runs start over the next time.
         for (place, state) in opened.states.iter_mut().enumerate() {
             if matches!(state, State::Running(_)) {
                 *state = State::Waiting;

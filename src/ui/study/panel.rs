@@ -1,5 +1,5 @@
-//! The left part of the study page: which study, its values and seeds, where it is kept, what is wrong with it, its runs,
-//! and the button that starts or ends it.
+//! Draws the left part of the study page: the choice of study, its values and seeds, its folder, its errors, its runs, and the
+//! button that starts or ends it.
 
 use egui::{Align, ComboBox, DragValue, Layout, Panel, ProgressBar, RichText, TextEdit, Ui, vec2};
 
@@ -25,7 +25,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec
         foot(ui, page, actions, flops);
     });
     ui.spacing_mut().item_spacing.y = 3.0;
-    // What runs is what was started.
+    // A running study is shown as it was started.
     ui.add_enabled_ui(!page.is_running(), |ui| fields(ui, page, actions, run));
     problems(ui, page);
     ui.add_space(GRID);
@@ -84,7 +84,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
     });
 }
 
-/// The list of studies; whether another one was chosen.
+/// Draws the list of studies; returns whether another one was chosen.
 fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
     let list =
         ComboBox::from_id_salt("study").selected_text(draft.name()).width(ui.available_width() - 16.0).height(460.0);
@@ -115,7 +115,7 @@ fn which(ui: &mut Ui, draft: &mut Draft) -> bool {
     other.is_some()
 }
 
-/// Which images the runs train on, in words.
+/// Describes the images that the runs train on.
 fn images(draft: &Draft, run: &Spec) -> String {
     let name = run.data.source.words();
     match draft.which {
@@ -137,14 +137,14 @@ fn images(draft: &Draft, run: &Spec) -> String {
     }
 }
 
-/// A key, typed or chosen.
+/// Draws the field of a key, typed or chosen.
 fn axis(ui: &mut Ui, axis: &mut String, base: &Spec) {
-    // What the button beside it takes, or the panel would grow by it.
+    // The width excludes the button beside it, or the panel would grow by it.
     let width = ui.available_width() - 48.0;
     ui.add(TextEdit::singleline(axis).desired_width(width));
     let list = ComboBox::from_id_salt("axis").selected_text("").width(18.0);
     let shown = list.show_ui(ui, |ui| {
-        // What the ready-made studies vary is what is worth varying.
+        // The list offers the keys that the ready-made studies vary.
         let mut keys: Vec<String> =
             STUDIES.iter().filter_map(|study| study.spec().study).map(|study| study.axis).collect();
         keys.extend(["training.batch", "training.momentum", "kernel.probes_per_class"].map(str::to_owned));
@@ -161,7 +161,7 @@ fn axis(ui: &mut Ui, axis: &mut String, base: &Spec) {
     let _named = shown.response.accessible_name("Settings to vary");
 }
 
-/// The variants of a study: the points of its axis, or series along it.
+/// Draws the variants of a study: the points of its axis, or series along it.
 fn variants(ui: &mut Ui, draft: &mut Draft) {
     for (variant, wanted) in &mut draft.variants {
         let mut sets = if variant.set.is_empty() { "nothing".to_owned() } else { variant.set.join("\n") };
@@ -175,7 +175,7 @@ fn variants(ui: &mut Ui, draft: &mut Draft) {
     }
 }
 
-/// A label and the field that it names.
+/// Draws a label and the field that it names.
 fn row(ui: &mut Ui, label: &str, hover: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         ui.set_min_height(ROW);
@@ -199,7 +199,7 @@ fn problems(ui: &mut Ui, page: &StudyPage) {
     }
 }
 
-/// What it takes, how far it is, and the button.
+/// Draws the cost, the progress, and the button.
 fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>) {
     let tokens = Tokens::of(ui);
     let small = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);
@@ -230,7 +230,7 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
             actions.push(if running { StudyAction::Cancel } else { StudyAction::Start });
         }
     });
-    // A foot that has become higher has its room in the next frame only.
+    // A foot that has grown gets its room in the next frame only.
     let (id, height) = (ui.scope_id().with("height"), ui.min_rect().height());
     if ui.data(|data| data.get_temp(id)) != Some(height) {
         ui.data_mut(|data| data.insert_temp(id, height));
@@ -238,7 +238,7 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
     }
 }
 
-/// What the runs that are left will take.
+/// Draws the cost of the remaining runs.
 fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
     let tokens = Tokens::of(ui);
     let (runs, work) = page.opened().map_or((page.plan.runs.len(), page.plan.work), |opened| {
@@ -246,7 +246,7 @@ fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
         (all - done, opened.progress.work_left())
     });
     let at_once = page.draft.at_once.max(1);
-    // Runs go on side by side, each about as fast as one alone, while there are cores for them.
+    // Runs in parallel are each about as fast as one alone, as long as there are cores for them.
     let alone = flops.unwrap_or(ASSUMED_FLOPS) * at_once.min(runs.max(1)) as f64;
     let speed = page.speed.unwrap_or(alone);
     let seconds = work / speed;

@@ -1,12 +1,12 @@
-//! The panels of a study's picture, once: title, unit, explanation, and what is drawn in each.
+//! Lists the panels of a study's picture: title, unit, explanation, and content of each.
 //!
-//! The definitions of spike and dip are the texts of [`crate::math::spike`]; nothing here says them in other words.
+//! The definitions of spike and dip are the texts of [`crate::math::spike`]; nothing here restates them.
 
 use crate::analysis::comparison::Quantity;
 use crate::analysis::{LAWS, Law};
 use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
 
-/// One of the panels.
+/// Names one of the panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PanelKind {
     Velocity,
@@ -18,40 +18,40 @@ pub enum PanelKind {
     Scale,
     Alignment,
     Accuracy,
-    /// Of the whole run, as all that follow.
+    /// A figure of the whole run, like all that follow.
     Law(&'static Law),
     LearningCurves,
 }
 
-/// What a panel shows.
+/// Describes the content of a panel.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
     /// The curves of all runs, aligned at the switch.
     Aligned(Quantity),
-    /// Figures of the switch against the axis: their names, what they are called, and how they are drawn.
+    /// Figures of the switch against the axis: their column names, their labels, and their style.
     Axis(&'static [Series]),
     /// One figure of the whole run against the axis, with the power law through its runs.
     Law(&'static Law),
 }
 
-/// One figure in a panel.
+/// Describes one figure in a panel.
 #[derive(Clone, Copy, Debug)]
 pub struct Series {
     /// Its name in the table.
     pub figure: &'static str,
-    /// What it is called where there are several.
+    /// Its label if there are several.
     pub name: &'static str,
     pub style: Style,
 }
 
-/// How a figure is drawn.
+/// Selects the style of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// In the colours of the values.
     Main,
     /// In the colours of the values, with a broken line.
     Broken,
-    /// In grey: what the main figure is to be compared with.
+    /// In grey: a reference for the main figure.
     Control,
 }
 
@@ -60,7 +60,7 @@ const fn series(figure: &'static str, name: &'static str, style: Style) -> Serie
 }
 
 impl PanelKind {
-    /// What is shown of a switch, row by row: what the velocity did, what λ_max did, and the rest.
+    /// Returns the panels of a switch, row by row: the velocity, λ_max, and the rest.
     pub const SWITCH: [Self; 9] = [
         Self::Velocity,
         Self::Spike,
@@ -73,7 +73,7 @@ impl PanelKind {
         Self::Accuracy,
     ];
 
-    /// What is shown of the whole run.
+    /// Returns the panels of the whole run.
     pub const RUN: [Self; LAWS.len() + 1] = {
         let mut panels = [Self::LearningCurves; LAWS.len() + 1];
         let mut place = 0;
@@ -141,12 +141,12 @@ impl PanelKind {
         }
     }
 
-    /// Whether its axis is logarithmic.
+    /// Returns whether its axis is logarithmic.
     pub(super) fn is_log(self) -> bool {
         matches!(self, Self::Velocity | Self::Spike | Self::Ratio | Self::Law(_))
     }
 
-    /// The smallest span of its axis (as stored), so that one point does not fill it with digits.
+    /// Returns the smallest span of its axis (as stored), so that one point does not fill it with digits.
     pub(super) fn least(self) -> f64 {
         match self {
             Self::Velocity | Self::Spike | Self::Ratio | Self::Law(_) => 0.5,
@@ -156,12 +156,12 @@ impl PanelKind {
         }
     }
 
-    /// The range where it is known beforehand.
+    /// Returns the range if it is known beforehand.
     pub(super) fn limits(self) -> Option<(f64, f64)> {
         matches!(self, Self::Accuracy | Self::LearningCurves).then_some((0.0, 1.0))
     }
 
-    /// What is shown, how it is defined, and where that comes from.
+    /// Explains the figure shown, its definition, and its source.
     pub fn help(self) -> String {
         let of_task = "on the probes of the task that ends at the switch";
         let what = match self {
@@ -209,7 +209,7 @@ impl PanelKind {
     }
 }
 
-/// How a power law is drawn, and what stands beside it.
+/// Explains how a power law is drawn, and the text beside it.
 const LAW_IN_WORDS: &str = "Logarithmic: a dot is a run, the band goes from the smallest to the largest of a value's seeds around \
     their mean, and the straight line is the power law A·x^b through all runs by least squares of the logarithms. Beside it \
     stands b with its 95 % interval (Student's t, all runs for one each). Where the width varies, the faint lines have the \

@@ -1,7 +1,6 @@
-//! What a panel draws, worked out once from the comparison: points as stored (log10 on logarithmic axes), colours, ranges.
+//! Computes the contents of a panel once from the comparison: points as stored (log10 on logarithmic axes), colours, ranges.
 //!
-//! Guarantees: a comparison that has not changed costs nothing in a frame. Values that are not above 0 have no place on a
-//! logarithmic axis and are left out.
+//! Guarantees: an unchanged comparison costs nothing in a frame. Values at or below 0 are left out on a logarithmic axis.
 
 use egui::Color32;
 use egui_plot::PlotPoint;
@@ -12,7 +11,7 @@ use crate::chart::{palette, palette::value_colour};
 use crate::ui::kit::format;
 use crate::ui::kit::theme::Tokens;
 
-/// A line.
+/// Describes a line.
 #[derive(Debug)]
 pub struct Line {
     pub points: Vec<PlotPoint>,
@@ -21,7 +20,7 @@ pub struct Line {
     pub style: Dashes,
 }
 
-/// How a line is drawn.
+/// Selects the stroke of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dashes {
     None,
@@ -29,7 +28,7 @@ pub enum Dashes {
     Dotted,
 }
 
-/// What lies between the smallest and the largest of several runs.
+/// Describes the band between the smallest and the largest of several runs.
 #[derive(Debug)]
 pub struct Ribbon {
     pub x: Vec<f64>,
@@ -38,7 +37,7 @@ pub struct Ribbon {
     pub colour: Color32,
 }
 
-/// A bar from the smallest to the largest.
+/// Describes a bar from the smallest to the largest.
 #[derive(Debug)]
 pub struct Bar {
     pub at: f64,
@@ -46,7 +45,7 @@ pub struct Bar {
     pub colour: Color32,
 }
 
-/// A dot for one run.
+/// Describes a dot for one run.
 #[derive(Debug)]
 pub struct Dot {
     pub at: PlotPoint,
@@ -54,17 +53,17 @@ pub struct Dot {
     pub full: bool,
 }
 
-/// What can be pointed at: the points of one run, and what it is called.
+/// Describes a target of the pointer: the points of one run, and its name.
 #[derive(Debug)]
 pub struct Target {
     pub name: String,
     pub points: Vec<PlotPoint>,
     pub colour: Color32,
-    /// The run, by its place in the study, that a click opens.
+    /// The run that a click opens, by its index in the study.
     pub run: Option<usize>,
 }
 
-/// Words that belong to the end of a line.
+/// Holds a text at the end of a line.
 #[derive(Debug)]
 pub struct Label {
     pub at: PlotPoint,
@@ -72,7 +71,7 @@ pub struct Label {
     pub colour: Color32,
 }
 
-/// One panel, ready to draw.
+/// Holds one panel, ready to draw.
 #[derive(Debug)]
 pub struct Picture {
     pub ribbons: Vec<Ribbon>,
@@ -80,33 +79,33 @@ pub struct Picture {
     pub bars: Vec<Bar>,
     pub dots: Vec<Dot>,
     pub targets: Vec<Target>,
-    /// Reference lines, which the range does not follow, each with its name where it leaves the panel.
+    /// Reference lines, which do not affect the range, each with its name where it leaves the panel.
     pub guides: Vec<(Line, &'static str)>,
-    /// What stands at the right of the panel, at this height.
+    /// Texts at the right of the panel, at these heights.
     pub labels: Vec<Label>,
     pub x: (f64, f64),
     pub y: (f64, f64),
     pub log: bool,
-    /// Ticks of the horizontal axis where it is that of the study; else it is time.
+    /// Ticks of the horizontal axis if it is that of the study; else the axis is time.
     pub ticks: Option<Vec<(f64, String)>>,
-    /// The figures' names and whether each is the control, a broken line, or the main one.
+    /// Names of the figures, each marked as the control, a broken line, or the main one.
     pub legend: Vec<(&'static str, Style)>,
 }
 
-/// More single runs than this are not drawn: they would be one grey area, and cost what a frame has.
+/// Largest number of single runs drawn: more would be one grey area, and use up the time of a frame.
 pub const MOST_LINES: usize = 120;
 
-/// What of a study is in the picture.
+/// Selects the part of a study in the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// The switch, counted from 0.
     pub switch: usize,
-    /// Whose curves are aligned at it: the place of a series.
+    /// Index of the series whose curves are aligned at it.
     pub series: usize,
 }
 
 impl Picture {
-    /// A panel with nothing in it.
+    /// Returns an empty panel.
     pub fn bare(log: bool) -> Self {
         Self {
             ribbons: Vec::new(),
@@ -124,7 +123,7 @@ impl Picture {
         }
     }
 
-    /// A panel.
+    /// Returns a panel.
     pub fn of(kind: PanelKind, runs: &Comparison, view: View, tokens: &Tokens) -> Self {
         let mut picture = Self::bare(kind.is_log());
         match kind.content() {
@@ -145,13 +144,13 @@ impl Picture {
         picture
     }
 
-    /// Gives y the range of what is shown; `least` is its smallest span, as stored.
+    /// Sets the y range to that of the content; `least` is its smallest span, as stored.
     pub(super) fn settle(&mut self, least: f64) {
         let settle = if self.log { format::settle } else { format::settle_linear };
         self.y = settle(self.span(), least);
     }
 
-    /// Whether there is nothing to see.
+    /// Returns whether the panel is empty.
     pub fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.points.is_empty()) && self.dots.is_empty() && self.ribbons.is_empty()
     }
@@ -197,7 +196,7 @@ impl Picture {
         }
     }
 
-    /// A band around a line of this colour.
+    /// Adds a band around a line of this colour.
     pub(super) fn ribbon(&mut self, spread: &Spread, colour: Color32, tokens: &Tokens) {
         let ends = |&(x, [low, _, high]): &(f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
         let kept: Vec<(f64, f64, f64)> = spread.iter().filter_map(ends).collect();
@@ -212,7 +211,7 @@ impl Picture {
         }
     }
 
-    /// The study's axis: where its values lie, and what is written there.
+    /// Sets up the study's axis: the positions of its values, and their labels.
     fn along(&mut self, runs: &Comparison) {
         let placed = runs.values.iter().filter(|value| value.at.is_finite());
         let ticks: Vec<(f64, String)> = placed.map(|value| (across(runs, value.at), value.text.clone())).collect();
@@ -229,7 +228,7 @@ impl Picture {
         self.ticks = Some(ticks);
     }
 
-    /// A figure of a switch, or one of the run that follows no law.
+    /// Adds a figure of a switch, or one of the run that follows no law.
     fn figure(&mut self, runs: &Comparison, figure: &Series, switch: usize, tokens: &Tokens) {
         let control = figure.style == Style::Control;
         if !figure.name.is_empty() {
@@ -254,13 +253,13 @@ impl Picture {
         }
     }
 
-    /// A figure of the whole run: each run, the band over seeds, and the power law through all runs.
+    /// Adds a figure of the whole run: each run, the band over seeds, and the power law through all runs.
     fn law(&mut self, runs: &Comparison, figure: &str, tokens: &Tokens) {
         let all = runs.against(figure, 0);
         let ends = runs.values.iter().map(|value| value.at).filter(|at| at.is_finite());
         let (first, last) =
             ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
-        // The highest law at the left, where the reference lines begin.
+        // The label of the highest law is at the left, where the reference lines begin.
         let mut top: Option<f64> = None;
         for (series, found) in all.into_iter().enumerate() {
             let (colour, broken) = series_ink(runs, series, tokens).unwrap_or((tokens.text.gamma_multiply(0.8), false));
@@ -294,7 +293,7 @@ impl Picture {
         }
     }
 
-    /// A dot for each run that has a place on the axis, full or not, in these colours; and what is said under the pointer.
+    /// Adds a dot for each run with a position on the axis, filled or hollow, in these colours, and its text on hovering.
     fn runs(
         &mut self,
         runs: &Comparison,
@@ -315,7 +314,7 @@ impl Picture {
         }
     }
 
-    /// What an infinite width gives: a level, because it has no place on the axis.
+    /// Adds the value at infinite width as a level, because it has no position on the axis.
     fn level(&mut self, runs: &Comparison, found: &Against, colour: Color32) {
         if let Some([_, mean, _]) = found.beyond {
             let (left, right) = self.x;
@@ -336,7 +335,7 @@ impl Picture {
         }
     }
 
-    /// The least and the greatest value, as stored.
+    /// Returns the least and the greatest value, as stored.
     pub(super) fn span(&self) -> (f64, f64) {
         let lines = self.lines.iter().flat_map(|line| &line.points).map(|point| point.y);
         let dots = self.dots.iter().map(|dot| dot.at.y);
@@ -347,23 +346,23 @@ impl Picture {
     }
 }
 
-/// Where a value lies, as drawn.
+/// Returns the drawn position of a value.
 fn across(runs: &Comparison, at: f64) -> f64 {
     if runs.spacing == Spacing::Log { at.log10() } else { at }
 }
 
-/// The colour of a run's dot: that of its series where there are several, else that of its value.
+/// Returns the colour of a run's dot: that of its series if there are several, else that of its value.
 pub fn colour(runs: &Comparison, (series, place): (usize, usize), tokens: &Tokens) -> Color32 {
     series_ink(runs, series, tokens).map_or_else(|| value(runs, place, tokens), |ink| ink.0)
 }
 
-/// The colour of the value at this place of the axis.
+/// Returns the colour of the value at this index of the axis.
 pub fn value(runs: &Comparison, place: usize, tokens: &Tokens) -> Color32 {
     let [r, g, b] = value_colour(place, runs.values.len(), tokens.dark);
     Color32::from_rgb(r, g, b)
 }
 
-/// The colour of a series, and whether its line is broken; `None` where there is only one.
+/// Returns the colour of a series, and whether its line is broken; `None` if there is only one.
 pub fn series_ink(runs: &Comparison, series: usize, tokens: &Tokens) -> Option<(Color32, bool)> {
     let (number, broken) = palette::series_ink(series);
     runs.has_series().then(|| (tokens.task(number), broken))

@@ -12,11 +12,11 @@ use crate::ui::kit::{
     theme::{GRID, Tokens},
 };
 
-/// Height of the line that says which colour is which value.
+/// Height of the legend line.
 const LINE: f32 = 20.0;
 
 impl StudyPage {
-    /// Draws the card with this title alone, as large as the ui; its numbers, if there is such a card.
+    /// Draws the card with this title alone, at the size of the ui; returns its numbers, if the card exists.
     pub fn on_paper(&mut self, ui: &mut Ui, title: &str) -> Option<DataTable> {
         let tokens = Tokens::of(ui);
         let rect = ui.available_rect_before_wrap();
@@ -27,7 +27,7 @@ impl StudyPage {
         } else {
             let runs = runs?;
             let shown = self.results.shown(&runs);
-            // The colours of the values are said above all cards of the page: here above this one.
+            // On the page one legend of the values is above all cards; here it is above this one.
             let (line, card) = rect.split_top_bottom_at_y(rect.top() + LINE);
             ui.painter().rect_filled(rect, 0.0, tokens.card);
             legend(ui, shown, &runs, line.shrink2(vec2(2.0 * GRID, 0.0)));
@@ -43,7 +43,7 @@ impl StudyPage {
     }
 }
 
-/// The points of each run. Against the axis these are its values, else epochs since the switch.
+/// Returns the points of each run, against the axis's values or, for curves, the epochs since the switch.
 fn sheet(picture: &Picture) -> DataTable {
     let mut sheet = DataTable::default();
     sheet.head(["run", if picture.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);

@@ -1,4 +1,4 @@
-//! What the finished runs of a study show together, and the pictures that were last made of it.
+//! Holds the results of the finished runs of a study, and the pictures made from them last.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::ui::kit::theme::Tokens;
 
-/// The comparison and what was last worked out from it.
+/// Holds the comparison and the pictures last computed from it.
 #[derive(Default)]
 pub struct Results {
     runs: Option<Arc<Comparison>>,
-    /// Of a study of learners.
+    /// Results of a study of learners.
     pub(super) learning: Learning,
-    /// What the user has chosen to see; until then, what all runs have.
+    /// The panels chosen by the user; if none, those that all runs have.
     pub(super) chosen: Option<Shown>,
-    /// Whose curves are aligned at a switch: the place of a series.
+    /// Index of the series whose curves are aligned at a switch.
     pub(super) series: usize,
     drawn: Option<Drawn>,
 }
 
-/// Which panels are shown.
+/// Selects the panels that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// What this switch did, from 0.
+    /// The effects of this switch, from 0.
     Switch(usize),
-    /// What the whole run did.
+    /// The figures of the whole run.
     Run,
 }
 
-/// Pictures, and what they are of.
+/// Holds pictures, and the selection that they show.
 struct Drawn {
     of: (Shown, usize, bool),
     pictures: Vec<(PanelKind, Picture)>,
 }
 
 impl Results {
-    /// Takes what the finished runs show by now.
+    /// Stores the current results of the finished runs.
     pub fn take(&mut self, runs: Arc<Comparison>) {
         if matches!(self.chosen, Some(Shown::Switch(switch)) if switch >= runs.switches()) {
             self.chosen = None;
@@ -48,28 +48,28 @@ impl Results {
         self.runs = Some(runs);
     }
 
-    /// Takes what the learners show by now.
+    /// Stores the learners' current results.
     pub fn learn(&mut self, learnt: Arc<LearningCurves>) {
         self.learning.take(learnt);
     }
 
-    /// There is nothing to show any more.
+    /// Drops all results.
     pub fn forget(&mut self) {
         (self.runs, self.drawn, self.chosen) = (None, None, None);
         self.learning.forget();
     }
 
-    /// Whether there is something to see.
+    /// Returns whether there is something to show.
     pub fn any(&self) -> bool {
         self.runs.as_ref().is_some_and(|runs| runs.finished() > 0) || self.learning.learnt().is_some()
     }
 
-    /// What the learners show.
+    /// Returns the learners' results.
     pub fn learnt(&self) -> Option<&Arc<LearningCurves>> {
         self.learning.learnt()
     }
 
-    /// What the fits say of what is drawn.
+    /// Returns the fits of the data drawn.
     pub fn fits(&self) -> Option<&Worked> {
         self.learning.worked()
     }
@@ -82,7 +82,7 @@ impl Results {
         self.chosen.unwrap_or(if runs.all_switch() { Shown::Switch(0) } else { Shown::Run })
     }
 
-    /// The panels that have something to show.
+    /// Returns the panels that have something to show.
     pub(super) fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
         let of = (self.shown(runs), self.series, tokens.dark);
         if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
@@ -93,7 +93,7 @@ impl Results {
             let view = View { switch, series: of.1 };
             let picture = |kind: &PanelKind| (*kind, Picture::of(*kind, runs, view, tokens));
             let mut pictures: Vec<_> = kinds.iter().map(picture).collect();
-            // Of a switch there is always the same, so that a figure which cannot be told is seen to be missing.
+            // A switch always has the same panels, so that a figure that cannot be computed is visibly missing.
             if of.0 == Shown::Run {
                 pictures.retain(|(_, picture)| !picture.is_empty());
             }

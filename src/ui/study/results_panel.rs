@@ -1,6 +1,6 @@
-//! Draws the right part of the study page: how the study stands in words, the legend of its values, and the picture.
+//! Draws the right part of the study page: the state of the study in words, the legend of its values, and the picture.
 //!
-//! Nothing, waiting, running, finished and failed each have words of their own that say what to do next.
+//! The states empty, waiting, running, finished and failed each have a text that names the next step.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
     panels(ui, page, &runs, grid.with_min_y(grid.top() + GRID));
 }
 
-/// Which switch, and the figures as files.
+/// Draws the choice of the switch, and the button that saves the figures.
 fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<&Comparison>) {
     ui.spacing_mut().item_spacing.x = 2.0 * GRID;
     let learns = page.results.learning.learnt().is_some();
@@ -86,7 +86,7 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     }
 }
 
-/// The series and the values of the axis with their colours, in what room there is.
+/// Draws the series and the values of the axis with their colours, as far as there is room.
 pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(rect);
@@ -102,7 +102,7 @@ pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
         entries
             .extend(picture::series_ink(runs, place, tokens).map(|(ink, broken)| (series.name.as_str(), ink, !broken)));
     }
-    // Where colours are those of series, those of values are in the aligned curves only.
+    // If colours stand for series, those of values occur in the aligned curves only.
     if entries.is_empty() || shown != Shown::Run {
         let value = |(place, value)| (value, picture::value(runs, place, tokens), true);
         entries.extend(runs.values.iter().map(|value| value.text.as_str()).enumerate().map(value));
@@ -152,7 +152,7 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
     }
 }
 
-/// What each line of a panel is called, where there are several.
+/// Draws the label of each line of a panel, if there are several.
 pub(super) fn names(ui: &mut Ui, picture: &Picture) {
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
@@ -175,7 +175,7 @@ pub(super) fn names(ui: &mut Ui, picture: &Picture) {
     }
 }
 
-/// What stands where there is no picture yet.
+/// Draws a text until there is a picture.
 fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
     let tokens = Tokens::of(ui);
     ui.painter().rect(rect, 6.0, tokens.card, tokens.line(), egui::StrokeKind::Inside);
@@ -196,7 +196,7 @@ fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
 }
 
 impl StudyPage {
-    /// How the study stands, in one sentence.
+    /// Describes the state of the study in one sentence.
     fn in_words(&self, tokens: &Tokens) -> (String, Color32) {
         if let Some(refusal) = &self.refusal {
             return (refusal.clone(), tokens.error);
