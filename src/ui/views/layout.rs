@@ -315,7 +315,7 @@ fn share(tiles: &mut Tiles<View>, at: TileId, rects: &mut impl Iterator<Item = R
     covered.into_iter().fold(Rect::NOTHING, Rect::union)
 }
 
-/// Builds the usual panes: a square one, a wide one, two below that, and a row of three.
+/// Returns the usual panes: a square one, a wide one, two below that, and a row of three.
 fn usual(rect: Rect) -> [Rect; 7] {
     // Gram, velocity and λ_max are the main views and get two thirds.
     let bottom = ((rect.height() - GAP) * 0.34).round();

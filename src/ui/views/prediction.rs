@@ -123,7 +123,7 @@ fn is_log(of: Of) -> bool {
     matches!(of, Of::Loss | Of::ProbeLoss)
 }
 
-/// One per kernel, independent of how the kernel is used.
+/// Returns the colour of a kernel, whatever predicts with it.
 pub fn colour(by: Predictor) -> Color32 {
     let place = match by {
         Predictor::LinearisedStart | Predictor::RegressionStart => 1,

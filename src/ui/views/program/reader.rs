@@ -57,7 +57,7 @@ pub struct Row {
     pub refusal: Option<String>,
 }
 
-/// The result of reading a text: a network, or an error.
+/// Reads a text as a network.
 pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     let ReadRequest { text, name, base, exact, image, classes } = question;
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
@@ -118,7 +118,7 @@ fn rows(program: &Program) -> BTreeMap<usize, Row> {
     rows
 }
 
-/// Returns why a program has no limit as a whole, and the reason for each row that has none.
+/// Returns why a program has no limit as a whole, and stores the reason in each row that has none.
 fn refusal(
     program: &Program,
     wider: Result<Arc<Program>, theory::NoLimit>,
@@ -126,7 +126,7 @@ fn refusal(
     rows: &mut BTreeMap<usize, Row>,
 ) -> Option<(String, Option<usize>)> {
     let written = |line: usize| program.lines.get(line).and_then(|line| line.written);
-    // A row that fails the check fails it in every parametrisation.
+    // A program that fails this check fails it in every parametrisation.
     let whole = theory::gia(program)
         .map_err(theory::NoLimit::from)
         .and_then(|()| Infinite::of_program(program, spec).map(drop))
