@@ -119,7 +119,7 @@ pub fn newest(history: &History) -> f64 {
 }
 
 /// Returns the end of the axis of the whole run: its planned end, so that the coming switch is visible. The axis of a very long
-/// plan ends at two to four times the trained part, because its start would be squeezed otherwise.
+/// plan ends at twice the trained part or later, because its start would be squeezed otherwise.
 fn whole(history: &History) -> f64 {
     let planned = bands(history).last().map_or(1.0, |band| band.end);
     let seen = newest(history);
