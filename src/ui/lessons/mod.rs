@@ -103,7 +103,7 @@ impl Open {
 }
 
 impl Lessons {
-    /// Creates the state that shows the hint about lessons until the user does something.
+    /// Creates the state that shows the hint about lessons until the user starts something.
     pub fn welcoming() -> Self {
         Self { hint: true, ..Self::default() }
     }
@@ -127,7 +127,7 @@ impl Lessons {
         self.open.as_ref().is_some_and(|open| open.at > 0)
     }
 
-    /// Observes the user's actions: the first one hides the hint.
+    /// Hides the hint about lessons once the user starts a run, a study or a lesson.
     pub fn note(&mut self, action: &Action) {
         let chose = matches!(
             action,
