@@ -49,7 +49,7 @@ impl PendingInput {
             }
             let cut = all.iter().position(|event| decides(event, writes)).map_or(all.len(), |place| place + 1);
             let rest = all.split_off(cut);
-            // Only a press has a recipient; releases are ignored.
+            // Key releases alone need not wait, as they have no recipient.
             let waits = |event: &Event| is_typed(event) && !matches!(event, Event::Key { pressed: false, .. });
             let (later, now) =
                 if rest.iter().any(waits) { rest.into_iter().partition(is_typed) } else { (Vec::new(), rest) };

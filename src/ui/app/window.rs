@@ -99,7 +99,7 @@ fn close_when_asked(ctx: &egui::Context) {
 
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
-        // The order matters: at the first signal the flag is not set yet.
+        // In this order the first signal finds the flag unset, and does not end the program at once.
         let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
             .and_then(|_| flag::register(signal, Arc::clone(&asked)));
         if let Err(err) = heard {
@@ -109,7 +109,7 @@ fn close_when_asked(ctx: &egui::Context) {
     let ctx = ctx.clone();
     let watch = move || {
         let mut left = 2;
-        // A second signal does not wait for files that are being saved.
+        // The second request to close, after `LEAVING`, does not wait for files that are being saved.
         while left > 0 {
             std::thread::sleep(if left == 2 { LISTEN } else { LEAVING });
             if asked.load(Ordering::Relaxed) {

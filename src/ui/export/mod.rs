@@ -141,12 +141,12 @@ impl Exports {
         darkroom
     }
 
-    /// Returns the off-screen renderer after a pass whose result is discarded.
+    /// Puts the off-screen renderer back after a pass whose result is discarded.
     pub fn rehearsed(&mut self, darkroom: OffscreenRenderer) {
         self.darkroom = Some(darkroom);
     }
 
-    /// Queues the finished picture of the window, and returns the off-screen renderer.
+    /// Queues the finished picture of the window, and puts the off-screen renderer back.
     pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Plate, theme: Theme, stem: String) {
         self.darkroom = Some(darkroom);
         let ground = Tokens::in_theme(theme == Theme::Dark).ground;

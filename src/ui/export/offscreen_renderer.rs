@@ -65,7 +65,7 @@ impl OffscreenRenderer {
         self.passes(size, theme, PASSES, draw)
     }
 
-    /// Draws a picture in one pass less, if `draw` has drawn one of this size before.
+    /// Draws a picture in a single pass; `draw` must have drawn one of this size before.
     pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
         self.passes(size, theme, 1, draw)
     }

@@ -18,7 +18,7 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
             ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
         };
         if let Some(info) = scene.info() {
-            // The times of the benchmark are only in the tooltip; a reason in brackets is not cut in two.
+            // Only the part before the colon is shown, unless that cuts a bracketed reason in two; the tooltip has the rest.
             let whole = |text: &str| text.matches('(').count() == text.matches(')').count();
             let words = info.origin.words();
             let short = words.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
