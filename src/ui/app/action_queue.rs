@@ -1,9 +1,9 @@
-//! The actions of a frame, in order.
+//! The queue of actions that a frame collects, in order.
 
 use super::actions::Action;
 use super::commands::UserCommand;
 
-/// Holds what was asked for while a frame was drawn, each with the command that it came from, if it came from one.
+/// Collects the actions that are pushed while a frame is drawn, each with the command that caused it, if any.
 #[derive(Debug, Default)]
 pub struct Actions(Vec<(Option<UserCommand>, Action)>);
 
@@ -23,7 +23,7 @@ impl Actions {
         self.0.append(&mut other.0);
     }
 
-    /// Takes all of them.
+    /// Takes all actions out of the queue.
     pub fn take(&mut self) -> Vec<(Option<UserCommand>, Action)> {
         std::mem::take(&mut self.0)
     }

@@ -1,7 +1,7 @@
-//! What the user wants, as data: one [`Action`] for all of the window, with a part for each feature.
+//! The messages from views to the window: one enum, [`Action`], with one part per feature.
 //!
-//! Functions that draw push actions and change nothing; `update` carries them out in one place, between frames. What an action
-//! needs is in the action: nothing here knows of the state that it changes.
+//! Drawing functions push actions and change nothing; `update` carries them out in one place, between frames. An action contains
+//! everything that it needs: nothing in this module knows the state that it changes.
 
 use std::path::PathBuf;
 
@@ -33,17 +33,17 @@ pub enum Action {
 /// Starts, changes and ends the run.
 #[derive(Clone, Debug)]
 pub enum RunAction {
-    /// Start a run of what the settings say, with their seed.
+    /// Start a run of the settings, with their seed.
     Start,
-    /// Start a run of them with this learning rate.
+    /// Start a run of the settings with this learning rate.
     RestartAt(f64),
-    /// Start a run of them with another seed.
+    /// Start a run of the settings with another seed.
     NewSeed,
     /// Take the settings of a preset and start it.
     Load(&'static Preset),
     /// Start a run of this network, with all other settings as they are.
     Apply(Box<NetworkSpec>),
-    /// Pause the run, let it go on, or start one where none goes on.
+    /// Pause or resume the run; start one where none is live.
     PauseOrResume,
     /// Train a paused run on one mini-batch.
     Step,
@@ -51,31 +51,31 @@ pub enum RunAction {
     SwitchTask,
     /// End the run.
     Stop,
-    /// Keep the state of the run, and let the futures that are chosen go on from it.
+    /// Snapshot the state of the run, and train the chosen futures from it.
     Fork,
-    /// Fork at the next switch, and not here.
+    /// Fork at the next task switch instead of now.
     ForkAtSwitch(bool),
-    /// Choose a future for the next fork by its name, or let go of it.
+    /// Add a future to the next fork by its name, or remove it.
     ChooseFuture(String, bool),
-    /// Let go of one of the futures of a fork, by its place.
+    /// Stop and remove one of the futures of a fork, by its index.
     RemoveFuture(usize),
-    /// Send the run this command; it acts between two steps.
+    /// Send this command to the run, which applies it between two steps.
     Send(Command),
-    /// Forget the run that is shown faintly.
+    /// Remove the reference run, which is drawn faintly.
     ForgetReference,
 }
 
-/// Changes where the views stand.
+/// Changes the layout of the views.
 #[derive(Clone, Copy, Debug)]
 pub enum ViewAction {
-    /// Put the view of this title on screen. A view is named by its title, as in presets, lessons and layouts: whoever asks for one
-    /// need not know all of them.
+    /// Put the view of this title on screen. Views are identified by title, as in presets, lessons and layouts, so that the
+    /// sender need not know all of them.
     Bring(&'static str),
-    /// Give the window to the view that is meant, or put it back.
+    /// Enlarge the active view to the whole window, or put it back.
     Enlarge,
-    /// Give the view that is meant more room in this direction, or less.
+    /// Make the active view larger or smaller in this direction.
     Resize(LinearDir, bool),
-    /// Put the usual views back into places of the usual size.
+    /// Restore the default views, places and sizes.
     ResetLayout,
 }
 
@@ -84,7 +84,7 @@ pub enum ViewAction {
 pub enum SettingsAction {
     Undo,
     Redo,
-    /// Let the settings be those of the run again.
+    /// Reset the settings to those of the run.
     Revert,
     /// Choose the folder of the data set.
     ChooseFolder,
@@ -105,13 +105,13 @@ pub enum ShellAction {
     TogglePalette,
     /// Open the help page, or close it.
     ToggleHelp,
-    /// Take the next theme.
+    /// Switch to the next theme.
     NextTheme,
     /// Begin the presentation, or end it.
     TogglePresentation,
-    /// Draw everything so many tenths larger.
+    /// Change the scale of the user interface by this many tenths.
     ScaleBy(f32),
-    /// Draw everything at 100 %.
+    /// Reset the scale of the user interface to 100 %.
     ResetScale,
 }
 

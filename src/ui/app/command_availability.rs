@@ -1,4 +1,4 @@
-//! Tells what can be done now: buttons, keys, the menu and the palette ask here, so that they cannot disagree.
+//! Decides which commands are available; buttons, keys, the menu and the palette all use it, so that they cannot disagree.
 
 use super::commands::{Group, UserCommand, When};
 use super::current_run::CurrentRun;
@@ -13,7 +13,7 @@ use crate::ui::playback::SharedTime;
 use crate::ui::study::StudyPage;
 use crate::ui::views::Grid;
 
-/// The state that decides which commands can be carried out, read only.
+/// The read-only state that decides which commands can be carried out.
 #[derive(Clone, Copy)]
 pub struct Situation<'a> {
     pub settings: &'a SettingsDraft,
@@ -67,7 +67,7 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether a command that is its own opposite is on.
+    /// Whether a toggle command is on.
     pub fn is_on(&self, command: UserCommand) -> bool {
         match command {
             UserCommand::LightExports => self.exports.light,
@@ -81,7 +81,7 @@ impl Situation<'_> {
         }
     }
 
-    /// Returns why a command cannot be carried out now; none where it can.
+    /// Returns why a command cannot be carried out now, or `None` where it can.
     pub fn refusal(&self, command: UserCommand) -> Option<&'static str> {
         if self.can(command) {
             return None;

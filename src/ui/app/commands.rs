@@ -1,5 +1,4 @@
-//! What a user can do, once: each command is declared in one place, with its name, its explanation, its key, what it does and
-//! when it can be done.
+//! The list of user commands: each is declared once, with its name, explanation, key, action and condition.
 //!
 //! Buttons, tooltips, keys, the menu, the palette and the help page all read [`UserCommand::ALL`], so that they cannot disagree.
 
@@ -14,7 +13,7 @@ use crate::ui::playback::Which;
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::study::action::StudyAction;
 
-/// The topic of a command: the menu and the help page are in this order.
+/// The topic of a command; the menu and the help page list topics in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     File,
@@ -53,22 +52,22 @@ pub struct About {
     pub key: KeyboardShortcut,
 }
 
-/// The condition under which a command can be carried out; `command_availability` asks the state for it.
+/// The condition under which a command can be carried out; `command_availability` evaluates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Always,
-    /// Something is not open that was open before.
+    /// Something that was open has been closed and can be reopened.
     SomethingWasClosed,
     /// There are snapshots for an animation, and none is being made.
     AnimationIsPossible,
-    /// Nothing is wrong with the settings.
+    /// The settings have no problems.
     Startable,
-    /// A run goes on, or could be started.
+    /// A run is live, or could be started.
     LiveOrStartable,
     Paused,
-    /// A task is planned that has not begun.
+    /// A planned task has not begun yet.
     TaskToCome,
-    /// A run goes on and was not told to stop.
+    /// A run is live and has not been asked to stop.
     Stoppable,
     AnySnapshot,
     SeveralSnapshots,
@@ -77,7 +76,7 @@ pub enum When {
     /// There is more than one view on screen.
     SeveralViews,
     SettingsChanged,
-    /// A change of the settings was taken back.
+    /// A change of the settings has been undone and can be redone.
     SettingsTakenBack,
     LogExists,
     LessonCanGoOn,
@@ -100,8 +99,8 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
-/// Declares the commands, by topic: `Name: "label", "explanation", key, does action, when condition;`, where `or` names a second
-/// key: what other programs have, or what is typed without shift.
+/// Declares the commands, by topic: `Name: "label", "explanation", key, does action, when condition;`. `or` adds a second key,
+/// for one that other programs use or that needs no shift.
 macro_rules! commands {
     ($($group:ident {$(
         $name:ident: $label:literal, $tooltip:literal, $key:expr, $(or $also:expr,)? does $action:expr, when $when:ident;
@@ -311,12 +310,12 @@ Window {
 }}
 
 impl UserCommand {
-    /// Whether it opens what takes letters: those that are typed after it are meant for that.
+    /// Whether the command opens a text field, so that letters typed after it belong to that field.
     pub(crate) fn asks_for_text(self) -> bool {
         matches!(self, Self::Palette | Self::OpenRun | Self::OpenKernels)
     }
 
-    /// Returns explanation and key in one line.
+    /// Returns the explanation and the key in one line.
     pub fn hover(self, ctx: &egui::Context) -> String {
         let about = self.about();
         format!("{} ({})", about.tooltip, ctx.format_shortcut(&about.key))

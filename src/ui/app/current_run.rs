@@ -1,7 +1,7 @@
-//! The run that is shown: its record, the one before it, its futures, and the caches of their curves.
+//! The run that is shown: its record, the reference run before it, its futures, and the caches of their curves.
 //!
-//! Guarantees: nothing here waits for a run, so that stop and restart answer at once, whatever the run is in the middle of; a run
-//! that is put aside for another joins the list of runs, with its Grams and its futures.
+//! Guarantees: nothing here waits for a run, so that stop and restart respond at once, whatever the run is doing; a run that is
+//! replaced by another joins the list of runs, with its Grams and its futures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
 use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
 
-/// Starts a run of a spec; the closure wakes the window. A test hands in a laboratory of its own.
+/// Starts a run of a spec; the closure wakes the window. Tests replace it with a fake.
 pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
 
-/// Longest time that one frame spends on receiving what the futures of a fork have to tell; the run itself has the rest.
+/// Longest time per frame for receiving messages of the futures of a fork; the run itself has the rest.
 pub(crate) const FORKS: Duration = Duration::from_millis(3);
 
-/// Everything that is shown of one run.
+/// The state of the run that is shown.
 pub struct CurrentRun {
     start: StartFn,
     go_on: GoOnFn,
     pub session: Option<Session>,
-    /// The run before, without matrices.
+    /// The previous run, without matrices.
     pub reference: Option<History>,
     curves: SeriesCache,
     reference_curves: SeriesCache,
@@ -43,7 +43,7 @@ pub struct CurrentRun {
 }
 
 impl CurrentRun {
-    /// Makes one of which nothing runs yet.
+    /// Creates the state without a run.
     pub fn new(start: StartFn) -> Self {
         Self {
             start,
@@ -57,17 +57,17 @@ impl CurrentRun {
         }
     }
 
-    /// Lets futures go on on this device from now on.
+    /// Trains futures on this device from now on.
     pub fn fork_on(&mut self, device: DeviceChoice) {
         self.go_on = go_on(device);
     }
 
-    /// Returns what has been seen of the run.
+    /// Returns the record of the run so far.
     pub fn history(&self) -> &History {
         self.session.as_ref().map_or(&self.nothing, |session| &session.history)
     }
 
-    /// Returns the record, and beside it what views read while they draw.
+    /// Returns the record together with the other parts that views read while they draw.
     pub fn parts(&self) -> RunParts<'_> {
         RunParts {
             session: self.session.as_ref(),
@@ -79,25 +79,25 @@ impl CurrentRun {
         }
     }
 
-    /// Returns the run, if it goes on.
+    /// Returns the session if its run is live.
     pub fn live(&mut self) -> Option<&mut Session> {
         self.session.as_mut().filter(|session| session.is_live())
     }
 
-    /// Whether the record that is shown was read from here.
+    /// Whether the record that is shown was read from this path.
     pub fn is_from(&self, path: &Path) -> bool {
         let opened = self.session.as_ref().and_then(|session| session.opened.as_ref());
         opened.is_some_and(|opened| opened.path.as_deref() == Some(path))
     }
 
-    /// Whether no run of this window is shown of which anything was seen: what was opened can be opened again.
+    /// Whether the window shows no run of its own with any data, so that an opened record can take its place.
     pub fn is_vacant(&self) -> bool {
         let is_ours = |session: &Session| session.is_live() || !session.history.rows().is_empty();
         self.session.as_ref().is_none_or(|session| session.opened.is_some() || !is_ours(session))
     }
 
-    /// Receives what the run and its futures have sent. Returns whether there may be more, and a message where the run is no longer
-    /// kept in its folder.
+    /// Receives messages of the run and its futures. Returns whether there may be more, and a message if the run can no longer be
+    /// saved in its folder.
     pub fn receive(&mut self, ctx: &Context) -> (bool, Option<Toast>) {
         let Some(session) = &mut self.session else { return (self.forks.receive(FORKS), None) };
         let more = session.receive(BUDGET - FORKS);
@@ -112,7 +112,8 @@ impl CurrentRun {
         (more | self.forks.receive(FORKS), trouble)
     }
 
-    /// Sends the run a command. A pace is of the window, and its futures have it too; all else is of the run alone.
+    /// Sends the run a command. A pace applies to the whole window, so its futures receive it too; other commands go to the run
+    /// alone.
     pub fn send(&mut self, command: Command) {
         if matches!(command, Command::SetPace(_)) {
             self.forks.tell(&command);
@@ -123,7 +124,7 @@ impl CurrentRun {
         }
     }
 
-    /// Pauses the run or lets it go on; false where none goes on.
+    /// Pauses or resumes the run; returns false where none is live.
     pub fn pause_or_resume(&mut self) -> bool {
         let Some(session) = self.live() else { return false };
         let stands = session.is_paused() || session.is_pausing();
@@ -131,7 +132,7 @@ impl CurrentRun {
         true
     }
 
-    /// Asks the run to keep its state for the futures that are chosen.
+    /// Asks the run for a snapshot of its state, from which the chosen futures train.
     pub fn fork(&mut self) {
         match self.session.as_mut().filter(|session| session.is_live()) {
             Some(session) => {
@@ -143,7 +144,7 @@ impl CurrentRun {
         }
     }
 
-    /// Begins a run of this spec. The one before becomes the faint reference, if its curves belong on the same axes; one that was
+    /// Begins a run of this spec. The previous run becomes the faint reference if its curves fit the same axes; a run that was
     /// opened joins the list of runs.
     pub fn begin(
         &mut self,
@@ -172,7 +173,7 @@ impl CurrentRun {
         self.session = Some(Session::new(run, spec.clone()).saved_by(saver()));
     }
 
-    /// Lets the run that is shown join the list of runs, if anything was seen of it.
+    /// Moves the run that is shown to the list of runs, if it has any data.
     pub fn put_aside(&mut self, overlays: &mut Overlays, views: &mut Grid) {
         let Some(mut session) = self.session.take() else { return };
         let futures = self.forks.take_branches();
@@ -187,7 +188,7 @@ impl CurrentRun {
             // Its Grams are on disk: only its curves are kept.
             Some(Opened { name, path, cache: Some(cache) }) => {
                 let grams = Some(Arc::clone(cache.grams()));
-                // Of a single row there is no outline, and nothing to save.
+                // A record of a single row has no outline, and nothing to save.
                 let kept = match outline(&history) {
                     Some(outline) => {
                         let_go(history);
@@ -208,25 +209,25 @@ impl CurrentRun {
         }
     }
 
-    /// Forgets the caches and the futures of the run before.
+    /// Clears the caches and the futures of the previous run.
     pub fn forget_caches(&mut self) {
         self.curves = SeriesCache::default();
         self.reference_curves = SeriesCache::default();
         self.forks.clear();
     }
 
-    /// Brings Grams from disk, those at the cursor first; a message where one could not be read.
+    /// Loads Grams from disk, those at the cursor first; returns a message if one could not be read.
     pub fn bring_grams(&mut self, cursor: f64) -> Option<Toast> {
         self.session.as_mut()?.bring_grams(cursor).map(Toast::failed)
     }
 
-    /// Lets go of the run. What of its folder is still to be written is handed back.
+    /// Ends the run. Returns the handle of its folder if data is still to be written.
     pub fn retire(&mut self) -> Option<Closing> {
         self.session.as_mut().and_then(Session::retire)
     }
 }
 
-/// A run as the views of a frame have it.
+/// The parts of a run that the views of a frame use.
 pub struct RunParts<'a> {
     pub session: Option<&'a Session>,
     pub history: &'a History,
@@ -236,7 +237,7 @@ pub struct RunParts<'a> {
     pub forks: &'a Forks,
 }
 
-/// Starts the thread that reads these Grams; none where the system has no thread to give.
+/// Starts the thread that reads these Grams; returns `None` where the system cannot create a thread.
 pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History) -> Option<GramCache> {
     let ctx = ctx.clone();
     GramCache::start(grams?, history, move || ctx.request_repaint())
@@ -244,18 +245,18 @@ pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History
         .ok()
 }
 
-/// Goes on from runs that were kept, on this device and kept to the pace of their spec.
+/// Resumes runs from saved states, on this device and at the pace of their spec.
 fn go_on(device: DeviceChoice) -> GoOnFn {
     Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
 }
 
-/// Whether a task is still to begin; before the first word of the run one is taken for granted.
+/// Whether a task is still to begin; true until the first message of the run arrives.
 fn has_switch_to_come(session: &Session) -> bool {
     let progress = session.history.progress();
     progress.planned_steps == 0 || !progress.upcoming.is_empty()
 }
 
-/// Keeps the spec of a run in step with what it was told, so that the panel does not ask for a restart.
+/// Applies a live command to the spec of the run as well, so that the settings panel does not ask for a restart.
 fn note_live(spec: &mut Spec, command: &Command) {
     match command {
         Command::SetRate(rate) => spec.training.rate = *rate,

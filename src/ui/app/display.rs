@@ -1,7 +1,8 @@
-//! On which display the window opens, what is put right of what the environment says about it, and what its errors are in our words.
+//! Chooses the display on which the window opens, corrects invalid environment variables, and words display errors.
 //!
-//! Guarantees: a variable that a session has left behind costs no window where there is another display; a scale that nobody can have
-//! meant is told and taken as 1; an error names the display and a way out, and no file of the machine on which this was built.
+//! Guarantees: a stale variable of an earlier session does not prevent the window where another display exists; an implausible
+//! scale is reported and replaced by 1; an error names the display and a way out, and no file of the machine on which this was
+//! built.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use eframe::egui_wgpu::{RenderState, WgpuError, WgpuSetup, WgpuSetupCreateNew};
 use eframe::wgpu::{Adapter, Backend, DeviceType, Surface};
 
-/// Puts the environment right before a window is opened, and says so in one sentence each.
+/// Corrects the environment before a window is opened, and returns one sentence per correction.
 ///
 /// # Safety
-/// The environment is changed: there must be no other thread.
+/// It changes the environment: no other thread may exist.
 pub unsafe fn settle() -> Vec<String> {
     #[cfg(target_os = "linux")]
     {
@@ -32,7 +33,7 @@ pub unsafe fn settle() -> Vec<String> {
     Vec::new()
 }
 
-/// Says why there is no window, in our words; what the libraries said is for the log.
+/// Explains to the user why no window could be opened; the original error goes to the log.
 pub fn in_words(err: &eframe::Error) -> String {
     log::info!("no window: {err}");
     match err {
@@ -43,7 +44,7 @@ pub fn in_words(err: &eframe::Error) -> String {
     }
 }
 
-/// A window was open, and its display went away: at a logout, or when a connection to another machine ended.
+/// The error of a window whose display went away: at a logout, or when a remote connection ended.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "The display {0} went away, and the window with it; a run that went on is kept up to there where runs are kept, and the next window offers it"
@@ -60,29 +61,29 @@ impl Gone {
     }
 }
 
-/// Whether a window is being opened and nothing of ours has been asked for it yet: what breaks by then is the window system.
+/// Whether the window is still being opened and no code of ours has run yet: a panic then comes from the window system.
 pub static OPENING: AtomicBool = AtomicBool::new(false);
 
-/// Whether what breaks now is broken by the display.
+/// Whether a panic now is caused by the display.
 pub fn broke_it() -> bool {
     OPENING.load(Ordering::Relaxed) || is_gone()
 }
 
-/// Says why there is no window where the window system broke instead of saying so.
+/// Explains why there is no window where the window system panicked instead of returning an error.
 pub fn broken(payload: &(dyn Any + Send)) -> String {
     let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
     let said = said.unwrap_or("it did not say what");
     format!("no window can be opened: {}", lacks(said))
 }
 
-/// Names the display that cannot have a window, and what the window system said of it.
+/// Names the display on which no window can be opened, and the window system's error.
 fn lacks(said: &str) -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let display = named("WAYLAND_DISPLAY").or_else(|| named("DISPLAY")).unwrap_or_default();
     format!("the display {display} lacks something that a window needs ({said})")
 }
 
-/// Whether the display that the environment names no longer answers.
+/// Whether the display that the environment names no longer responds.
 fn is_gone() -> bool {
     #[cfg(target_os = "linux")]
     return !linux::answers();
@@ -90,7 +91,7 @@ fn is_gone() -> bool {
     false
 }
 
-/// Names the display that did not answer.
+/// Names the display that did not respond.
 fn whose() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(display) = named("WAYLAND_DISPLAY") {
@@ -115,21 +116,21 @@ fn no_driver() -> String {
     format!("no window can be opened: no graphics driver was found, neither for Vulkan nor for OpenGL{packages}")
 }
 
-/// Chooses how the window is drawn: by the first adapter that can draw on this screen, with pictures as large as it can make them.
+/// Chooses the graphics setup: the best adapter for this screen, with textures as large as it supports.
 pub fn graphics() -> WgpuSetup {
     let mut setup = WgpuSetupCreateNew::without_display_handle();
     setup.native_adapter_selector = Some(Arc::new(adapter));
     let device = Arc::clone(&setup.device_descriptor);
     setup.device_descriptor = Arc::new(move |adapter| {
         let mut wanted = device(adapter);
-        // A window may be as wide as several screens. The usual limit ends in an error of the library above 8192 pixels.
+        // A window may be as wide as several screens. Above 8192 pixels the default limit makes the library fail.
         wanted.required_limits.max_texture_dimension_2d = adapter.limits().max_texture_dimension_2d;
         wanted
     });
     setup.into()
 }
 
-/// Keeps the window no larger than its adapter can paint. Where it is made larger all the same, its picture stands still until it is
+/// Limits the window to the size that its adapter can paint. If it becomes larger nevertheless, painting stops until it is
 /// smaller, and the log says why: without this the library ends the program.
 pub fn bound(ctx: &egui::Context, state: &RenderState) {
     let side = state.device.limits().max_texture_dimension_2d as f32 / ctx.pixels_per_point();
@@ -137,7 +138,7 @@ pub fn bound(ctx: &egui::Context, state: &RenderState) {
     let said = AtomicBool::new(false);
     state.device.on_uncaptured_error(Arc::new(move |err| {
         let text = err.to_string();
-        // It comes with each frame, and others come of it.
+        // The error recurs in each frame and causes others.
         if said.swap(true, Ordering::Relaxed) {
             log::debug!("{text}");
         } else if text.contains("maximum supported texture size") {
@@ -151,7 +152,7 @@ pub fn bound(ctx: &egui::Context, state: &RenderState) {
     }));
 }
 
-/// Chooses the adapter that draws: of those that have colours for this screen the fastest kind, Vulkan and its like before OpenGL.
+/// Chooses the adapter: among those that support this screen the fastest kind, with Vulkan and similar APIs before OpenGL.
 fn adapter(adapters: &[Adapter], surface: Option<&Surface<'_>>) -> Result<Adapter, String> {
     let draws =
         |adapter: &&Adapter| surface.is_none_or(|surface| !surface.get_capabilities(adapter).formats.is_empty());
@@ -192,19 +193,19 @@ mod linux {
     use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _};
     use x11rb::rust_connection::RustConnection;
 
-    /// The scale that the window system takes before any other.
+    /// The variable that the window system reads before any other scale.
     pub const SCALE: &str = "WINIT_X11_SCALE_FACTOR";
-    /// Scales that can be meant: letters that can be read, and a window that is no larger than a graphics card can paint.
+    /// Plausible scales: text stays legible, and the window stays within what a graphics card can paint.
     const SCALES: std::ops::RangeInclusive<f64> = 0.25..=8.0;
     /// Dots per inch at a scale of 1.
     const DOTS: f64 = 96.0;
 
-    /// Something that is put right.
+    /// A problem of the environment that is corrected.
     #[derive(Debug)]
     pub enum Problem {
-        /// What says the scale, and what it says.
+        /// The source of the scale, and its value.
         Scale(&'static str, String),
-        /// The Wayland display that does not answer, and the X11 display in its place.
+        /// The Wayland display that does not respond, and the X11 display used instead.
         Wayland(String, String),
     }
 
@@ -222,7 +223,7 @@ mod linux {
         }
     }
 
-    /// Collects what there is to put right.
+    /// Collects the problems of the environment.
     pub struct Found {
         pub remove: Vec<&'static str>,
         pub told: Vec<Problem>,
@@ -242,7 +243,7 @@ mod linux {
             found
         }
 
-        /// Whether a Wayland display answers; variables that name none are to be removed where there is another display.
+        /// Whether a Wayland display responds; variables that name none are removed where another display exists.
         fn has_wayland(&mut self) -> bool {
             if let Some(socket) = std::env::var_os("WAYLAND_SOCKET") {
                 let link = std::fs::read_link(Path::new("/proc/self/fd").join(&socket));
@@ -262,16 +263,16 @@ mod linux {
 
     fn wayland_answers(display: &str) -> bool {
         let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).unwrap_or_default();
-        // A name that is a whole path stays one.
+        // An absolute path as the name replaces the folder.
         UnixStream::connect(folder.join(display)).is_ok()
     }
 
-    /// Whether the display answers on which the window is.
+    /// Whether the display of the window responds.
     pub fn answers() -> bool {
         match (named("WAYLAND_DISPLAY"), named("DISPLAY")) {
             (Some(display), _) => wayland_answers(&display),
             (None, Some(_)) => x11rb::connect(None).is_ok(),
-            // By a socket alone, of which nothing can be asked a second time.
+            // It was passed as an open socket, which cannot be tried a second time.
             (None, None) => true,
         }
     }
@@ -280,8 +281,8 @@ mod linux {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
 
-    /// Finds what is wrong with the scale that the window system would take: that of its variable, else that of the desktop's settings,
-    /// else that of the display's resources.
+    /// Finds a problem in the scale that the window system would use: from its variable, else the desktop's settings, else the
+    /// display's resources.
     fn scale() -> Option<Problem> {
         let is_one = |scale: f64| SCALES.contains(&scale);
         if let Some(said) = named(SCALE) {
@@ -301,7 +302,7 @@ mod linux {
         resources.get_string("Xft.dpi", "")?.parse().ok()
     }
 
-    /// Returns what the desktop's settings manager says, if there is one.
+    /// Returns the dots per inch that the desktop's settings manager publishes, if there is one.
     fn desktop_dots(display: &RustConnection, screen: usize) -> Option<f64> {
         let atom = |name: &str| Some(display.intern_atom(true, name.as_bytes()).ok()?.reply().ok()?.atom);
         let owner = display.get_selection_owner(atom(&format!("_XSETTINGS_S{screen}"))?).ok()?.reply().ok()?.owner;
@@ -311,15 +312,15 @@ mod linux {
         crate::ui::app::display::xsettings_dots(&property.value)
     }
 
-    /// Returns the bits of a pixel of the screen.
+    /// Returns the bits per pixel of the screen.
     pub fn depth() -> Option<u8> {
         let (display, screen) = x11rb::connect(None).ok()?;
         Some(display.setup().roots.get(screen)?.root_depth)
     }
 }
 
-/// `Xft/DPI` of the settings that a desktop publishes (the XSETTINGS protocol: a byte for the order of bytes, then a list of
-/// settings, each with its type, name, serial number and value).
+/// Returns `Xft/DPI` from the settings that a desktop publishes (the XSETTINGS protocol: one byte for the byte order, then a list
+/// of settings, each with its type, name, serial number and value).
 pub fn xsettings_dots(data: &[u8]) -> Option<f64> {
     let is_little = *data.first()? == 0;
     let number = |at: usize| {
@@ -331,14 +332,14 @@ pub fn xsettings_dots(data: &[u8]) -> Option<f64> {
     for _ in 0..number(8)?.min(1000) {
         let kind = *data.get(at)?;
         let length = usize::try_from(number(at)?).ok().map(|word| {
-            // The second half of the word, in either order of bytes.
+            // The length is the second half of the word, in either byte order.
             if is_little { word >> 16 } else { word & 0xffff }
         })?;
         let name = data.get(at + 4..at + 4 + length)?;
-        // After the name the serial number of its last change.
+        // The name is followed by the serial number of the last change.
         at += 4 + padded(length) + 4;
         match kind {
-            // In parts of 1024.
+            // The unit is 1/1024 dot per inch.
             0 if name == b"Xft/DPI" => return Some(f64::from(number(at)? as i32) / 1024.0),
             0 => at += 4,
             1 => at += 4 + padded(usize::try_from(number(at)?).ok()?),

@@ -1,7 +1,6 @@
-//! What the window knows of the folder that belongs to the user: where the log is, who autosaves runs, and what the program
-//! has to say of the last time it ran.
+//! The user's data folder as the window uses it: the log, autosaved runs, and messages about the last session.
 //!
-//! Guarantee: without one nothing is written and nothing is said, which is what tests have.
+//! Guarantee: without a folder, as in tests, nothing is written and no message appears.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,16 +16,16 @@ use crate::ui::shell::toast::{Toast, ToastButton};
 pub struct Environment {
     /// The folder of log, crash reports and autosaved runs.
     pub folder: Option<PathBuf>,
-    /// Keeps the runs of the window.
+    /// Saves the runs of the window.
     pub autosave: Option<Autosave>,
-    /// The report of a crash of which the user has not been told.
+    /// The report of a crash that the user has not seen yet.
     pub crash: Option<PathBuf>,
-    /// Whether another window of this user is open, which keeps what windows look like.
+    /// Whether another window of this user is open, which saves the window state.
     pub is_another: bool,
 }
 
 impl Environment {
-    /// Begins what is kept for the user: the log, reports of crashes, autosaved runs. Without a place for them there are none.
+    /// Opens the user's log, crash reports and autosaved runs; returns none of them where no folder is available.
     pub fn of_user() -> Self {
         let Some(folder) = state_folder() else {
             log_file::to_stderr();
@@ -63,13 +62,13 @@ impl Environment {
 }
 
 impl Environment {
-    /// Returns what there is to say of the last time: a crash, and a run that was cut off.
+    /// Returns messages about the last session: a crash, and a run that was interrupted.
     pub fn messages(&self) -> impl Iterator<Item = Toast> {
         let run = self.autosave.as_ref().and_then(Autosave::cut_off);
         self.crash.clone().map(broke).into_iter().chain(run.map(cut_off))
     }
 
-    /// Returns the runs that windows before have kept, the oldest first.
+    /// Returns the runs that earlier windows autosaved, the oldest first.
     pub fn autosaved(&self) -> impl Iterator<Item = Place> {
         let kept = self.autosave.iter().flat_map(Autosave::before).rev();
         kept.map(|(name, path)| Place { name: name.clone(), path: path.clone(), autosaved: true })

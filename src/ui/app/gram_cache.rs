@@ -1,7 +1,7 @@
-//! The Grams of the run that is shown, brought from disk while it is looked at.
+//! Loads the Grams of the run that is shown from disk as they are viewed.
 //!
-//! Guarantees: the window never waits for a file, and the record stays below the ceiling that a live run has. First comes what is
-//! looked at; then, coarse to fine, as many as have room; of those that are only passed through the oldest go again.
+//! Guarantees: the window never waits for a file, and the record stays below the memory limit of a live run. Viewed Grams are
+//! loaded first; then, coarse to fine, as many others as fit; Grams that the cursor only passes are evicted, the oldest first.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::spec::RECORD_BYTES;
 use crate::storage::Grams;
 use crate::ui::kit::background_task::BackgroundThread;
 
-/// Bytes of Grams that stay.
+/// Bytes of Grams that stay in memory.
 const STAY: u64 = RECORD_BYTES / 4 * 3;
-/// Bytes of those that are passed through.
+/// Bytes of Grams that are loaded in passing.
 const PASS: u64 = RECORD_BYTES / 4;
-/// Bytes that are read at once: what is looked at meanwhile waits for no more.
+/// Bytes per read; a Gram that is viewed meanwhile waits for no more than that.
 const AT_ONCE: u64 = 4 << 20;
 
 type Read = Vec<(u64, Result<Arc<[f64]>, String>)>;
@@ -27,17 +27,17 @@ pub struct GramCache {
     /// Steps whose Grams are to stay, in the order in which they are read.
     wanted: VecDeque<u64>,
     stay: HashSet<u64>,
-    /// Those passed through, the oldest first.
+    /// Steps loaded in passing, the oldest first.
     passed: VecDeque<u64>,
-    /// What cannot be read is not asked for again.
+    /// Steps that could not be read; they are not requested again.
     failed: HashSet<u64>,
 }
 
 impl GramCache {
-    /// Starts the thread; `wake` is called with each answer.
+    /// Starts the thread; `wake` is called with each response.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot create a thread.
     pub fn start(grams: Arc<Grams>, history: &History, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let wanted: VecDeque<u64> = stay(history, grams.bytes()).into();
         let from = Arc::clone(&grams);
@@ -47,12 +47,12 @@ impl GramCache {
         Ok(Self { grams, thread, wanted, stay, passed: VecDeque::new(), failed: HashSet::new() })
     }
 
-    /// Where the Grams are.
+    /// Returns the Grams on disk.
     pub fn grams(&self) -> &Arc<Grams> {
         &self.grams
     }
 
-    /// Puts what has been read into the record and asks for more: first for what is looked at. Says what could not be read.
+    /// Moves loaded Grams into the record and requests more, viewed ones first. Returns an error text if one could not be read.
     pub fn tick(&mut self, history: &mut History, looked_at: &[u64]) -> Option<String> {
         let mut said = None;
         for (step, read) in self.thread.response().into_iter().flatten() {
@@ -105,7 +105,7 @@ fn is_missing(history: &History, step: u64) -> bool {
     snapshots.get(place).is_some_and(|snapshot| snapshot.row.step == step && snapshot.gram.is_empty())
 }
 
-/// Chooses the steps whose Grams stay: the first, the last and those at switches; then every 2^k-th, as many as have room.
+/// Chooses the steps whose Grams stay: the first, the last and those at switches; then every 2^k-th, as many as fit.
 fn stay(history: &History, bytes: u64) -> Vec<u64> {
     let snapshots = history.snapshots();
     let room = (STAY / bytes.max(1)).max(2) as usize;

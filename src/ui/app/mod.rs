@@ -1,7 +1,7 @@
-//! The window's state and how a frame is laid out. It knows of no window system: `eframe` drives it, and so do tests.
+//! The window's state and the layout of a frame. It is independent of the window system: `eframe` drives it, and so do tests.
 //!
-//! Drawing changes only what belongs to the window itself (which section is open, what a view shows, the draft of the
-//! settings); everything else is an action that `update` carries out between frames.
+//! Drawing changes only the state of the window itself (open sections, options of a view, the draft of the settings); everything
+//! else is an action that `update` carries out between frames.
 
 pub mod action_queue;
 pub mod actions;
@@ -62,10 +62,10 @@ use crate::worker::{Command, DeviceChoice};
 
 pub use crate::ui::app::current_run::StartFn;
 
-/// Smaller than this the page does not become.
+/// Smallest size of the page; a smaller window scrolls.
 const LEAST: Vec2 = vec2(900.0, 540.0);
 
-/// The state of the window, a field for each feature; `update` changes it between frames.
+/// The state of the window, with one field per feature; `update` changes it between frames.
 pub struct App {
     pub(super) settings: SettingsDraft,
     pub(super) run: CurrentRun,
@@ -78,12 +78,12 @@ pub struct App {
     pub(super) shell: Shell,
     pub(super) appearance: Appearance,
     pub(super) environment: Environment,
-    /// The actions that were asked for since the last frame.
+    /// The actions pushed since the last frame.
     pub(super) actions: Actions,
 }
 
 impl App {
-    /// Makes a window with these settings; nothing runs yet.
+    /// Creates a window with these settings; no run starts.
     pub fn new(spec: Spec, start: StartFn) -> Self {
         Self {
             study: StudyPage::new(&spec),
@@ -101,14 +101,14 @@ impl App {
         }
     }
 
-    /// Lets forks go on on this device.
+    /// Trains forks on this device.
     #[must_use]
     pub fn on(mut self, device: DeviceChoice) -> Self {
         self.run.fork_on(device);
         self
     }
 
-    /// Gives the window the user's log and autosaved runs; it says what is new.
+    /// Gives the window the user's log and autosaved runs, and shows the messages about them.
     #[must_use]
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.shell.say(environment.messages());
@@ -124,20 +124,20 @@ impl App {
         self
     }
 
-    /// Leaves out the figures that differ from one machine and moment to the next: the time of a frame and memory in use. A
-    /// picture of the window can then be compared with one taken elsewhere.
+    /// Hides figures that differ between machines and moments, which are the frame time and the memory in use, so that a picture
+    /// of the window can be compared with one taken elsewhere.
     #[must_use]
     pub fn without_meters(mut self) -> Self {
         self.shell.stats = PerfStats::none();
         self
     }
 
-    /// Returns the settings as they stand in the panel.
+    /// Returns the draft of the settings panel.
     pub fn draft(&self) -> &Spec {
         &self.settings.spec
     }
 
-    /// Returns the settings, to be changed by a caller as if typed.
+    /// Returns the draft for a caller to change as if typed.
     pub fn draft_mut(&mut self) -> &mut Spec {
         &mut self.settings.spec
     }
@@ -147,22 +147,22 @@ impl App {
         self.run.session.as_ref()
     }
 
-    /// Returns what has been seen of the run.
+    /// Returns the record of the run so far.
     pub fn history(&self) -> &History {
         self.run.history()
     }
 
-    /// Returns the shared time.
+    /// Returns the clock that all views share.
     pub fn clock(&self) -> &Clock {
         &self.time.clock
     }
 
-    /// Returns marks, the two moments, and playback.
+    /// Returns the marks, the two moments, and playback.
     pub fn travel(&self) -> &Travel {
         &self.time.travel
     }
 
-    /// Returns the run before this one, which is shown faintly.
+    /// Returns the previous run, which is drawn faintly.
     pub fn reference(&self) -> Option<&History> {
         self.run.reference.as_ref()
     }
@@ -172,7 +172,7 @@ impl App {
         &self.study
     }
 
-    /// Returns the study page, to be changed by a caller as if typed.
+    /// Returns the study page for a caller to change as if typed.
     pub fn study_mut(&mut self) -> &mut StudyPage {
         &mut self.study
     }
@@ -182,12 +182,12 @@ impl App {
         &self.run.forks
     }
 
-    /// Returns the runs that lie over the one that is shown.
+    /// Returns the runs that are drawn over the main one.
     pub fn runs(&self) -> &Overlays {
         &self.overlays
     }
 
-    /// Returns them to be changed by a caller, as if by the user.
+    /// Returns these runs for a caller to change, as if by the user.
     pub fn runs_mut(&mut self) -> &mut Overlays {
         &mut self.overlays
     }
@@ -202,7 +202,7 @@ impl App {
         self.shell.last_command
     }
 
-    /// Returns what the views keep, and where they stand.
+    /// Returns the views: their layout and their state.
     pub fn views(&self) -> &Grid {
         &self.views
     }
@@ -212,22 +212,22 @@ impl App {
         self.appearance
     }
 
-    /// Returns the lessons, and the one that is under way.
+    /// Returns the lessons, and the one in progress.
     pub fn lessons(&self) -> &Lessons {
         &self.lessons
     }
 
-    /// Returns what leaves the window as a file.
+    /// Returns the exports.
     pub fn exports(&self) -> &Exports {
         &self.exports
     }
 
-    /// Returns it to be changed by a caller: where exports go.
+    /// Returns the exports for a caller to change, such as their folder.
     pub fn exports_mut(&mut self) -> &mut Exports {
         &mut self.exports
     }
 
-    /// Says something at the lower right.
+    /// Shows a message at the lower right.
     pub fn say(&mut self, toast: Toast) {
         self.shell.toasts.say(toast);
     }
@@ -237,7 +237,7 @@ impl App {
         self.actions.push(RunAction::Send(command));
     }
 
-    /// Puts the time cursor to an epoch, as if the user had.
+    /// Moves the time cursor to an epoch, as if the user had.
     pub fn seek(&mut self, epoch: f64) {
         self.actions.push(PlaybackAction::Seek(epoch));
     }
@@ -247,17 +247,17 @@ impl App {
         self.actions.push(OverlayAction::Open(paths));
     }
 
-    /// Notes what a whole frame took, where the window system measures it; else only the pass below is known.
+    /// Records the time of a whole frame, where the window system measures it; otherwise only the drawing pass is measured.
     pub fn note_frame(&mut self, seconds: f32) {
         self.shell.stats.note_frame(seconds);
     }
 
-    /// Whether a command can be carried out now: buttons, keys and the menu ask here.
+    /// Whether a command can be carried out now; buttons, keys and the menu use this.
     pub fn can(&self, command: UserCommand) -> bool {
         self.situation().can(command)
     }
 
-    /// Whether the settings can begin with the window: a run that is over soon and takes little.
+    /// Whether a run of the settings is short and small enough to start with the window.
     pub fn is_light(&self) -> bool {
         self.settings.is_light()
     }
@@ -279,7 +279,7 @@ impl App {
         }
     }
 
-    /// Returns what this window is like now.
+    /// Returns the state of this window to be saved.
     pub fn saved(&self, ctx: &Context) -> PersistedState {
         let (inner, resized) = ctx.input(|input| {
             let viewport = input.viewport();
@@ -297,7 +297,7 @@ impl App {
         }
     }
 
-    /// Makes this window what that one was like. Nothing starts.
+    /// Restores a saved state. No run starts.
     pub fn restore(&mut self, ctx: &Context, saved: &PersistedState) {
         if let Some(theme) = saved.theme {
             ctx.set_theme(theme);
@@ -313,7 +313,7 @@ impl App {
         {
             log::warn!("the kept layout cannot be: {problem}");
         }
-        // Behind the runs that the last window has kept.
+        // They are listed after the runs that the last window autosaved.
         let kept = std::mem::take(&mut self.overlays.recent);
         for (name, path) in saved.recent.iter().rev() {
             self.overlays.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
@@ -361,9 +361,9 @@ impl App {
         self.shell.stats.note_pass(began.elapsed().as_secs_f32());
     }
 
-    /// Puts an enlarged view back, unless the key is meant for what lies above it.
+    /// Restores an enlarged view to its place, unless the key belongs to something above it.
     fn escape(&mut self, ctx: &Context) {
-        // Of a text that is written the key takes the focus first.
+        // A text field that has the focus uses the key first.
         let covered =
             self.shell.palette.is_open() || self.shell.help || self.views.writes() || egui::Popup::is_any_open(ctx);
         if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
@@ -371,15 +371,15 @@ impl App {
         }
     }
 
-    /// Draws the page; in a window that is too small for it behind scroll bars, so that nothing is ever out of reach. The wheel is
-    /// the plots' also there.
+    /// Draws the page, with scroll bars if the window is too small for it, so that everything stays reachable. The wheel still
+    /// belongs to the plots.
     fn page(&mut self, ui: &mut Ui, available: &[UserCommand]) {
         let room = ui.available_size();
         if room.x >= LEAST.x && room.y >= LEAST.y {
             return self.layout(ui, available, false);
         }
         let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
-        // These are always seen; those within are as usual.
+        // These bars are always visible; those within the page have the default style.
         let usual = std::mem::replace(&mut ui.spacing_mut().scroll, ScrollStyle::solid());
         ScrollArea::both().scroll_source(bars).show(ui, |ui| {
             ui.spacing_mut().scroll = usual;
@@ -388,7 +388,7 @@ impl App {
         });
     }
 
-    /// Draws everything; on paper where a picture is made of it.
+    /// Draws the whole page; `paper` if a picture is made of it.
     fn layout(&mut self, ui: &mut Ui, available: &[UserCommand], paper: bool) {
         let tokens = Tokens::of(ui);
         let situation = self.situation();
@@ -421,7 +421,7 @@ impl App {
         Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
             top_bar::show(ui, &mut scene, session, &self.study, self.settings.checked.preset, (available, &on));
         });
-        // For the back row only what is looked at.
+        // A presentation shows only the views.
         let presents = self.appearance.presents();
         if !presents {
             Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
@@ -446,7 +446,7 @@ impl App {
         }
         if !presents {
             let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
-            // Kernels from elsewhere have no settings to compare with.
+            // Imported kernels have no settings to compare with.
             let own = session.filter(|session| !session.is_elsewhere());
             let around = Around { session: own, has_reference: scene.reference.is_some(), flops };
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
@@ -479,8 +479,8 @@ impl App {
         });
     }
 
-    /// Draws the window once more, without pointer and open lists, where a picture is made of it. Plots know how wide their axes
-    /// are, and letters are laid out, only after a pass; these have frames of their own, so that none takes long.
+    /// Draws the window once more, without pointer and open lists, for a picture. Plots know the widths of their axes, and text
+    /// is laid out, only after a pass; each pass has its own frame, so that none takes long.
     fn export_window(&mut self, ctx: &Context, available: &[UserCommand], pass: u8) {
         let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
         let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));

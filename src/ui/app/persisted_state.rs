@@ -1,7 +1,7 @@
-//! What a window is like when it is closed, as a value and as TOML: looks, layout, page and settings.
+//! The saved state of a window, as a value and as TOML: appearance, layout, page and settings.
 //!
-//! Guarantees: reading takes what it understands and says in one sentence each what it does not, so that a broken layout
-//! costs no settings; what is unknown to this program is left alone. No file is touched here.
+//! Guarantees: reading accepts every valid part and reports each invalid one in a sentence, so that a broken layout does not lose
+//! the settings; unknown entries are ignored. No file is accessed here.
 
 use egui::ThemePreference;
 use serde::Deserialize as _;
@@ -13,26 +13,26 @@ use crate::ui::views::Layout;
 
 /// Version of the file that is written.
 const VERSION: i64 = 1;
-/// Smaller than this no window is opened, and larger ones than that are not believed.
+/// Plausible window sizes; others are not restored.
 const SIZES: std::ops::RangeInclusive<f32> = 600.0..=16_000.0;
 
-/// The state of a window that the next start restores; what is not known is as usual.
+/// The state of a window that the next start restores; absent parts have their defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersistedState {
     pub theme: Option<ThemePreference>,
     pub scale: Option<f32>,
     /// Inner size at a scale of 1, in points.
     pub size: Option<[f32; 2]>,
-    /// Whether the page of the studies is shown.
+    /// Whether the study page is shown.
     pub study: Option<bool>,
     pub layout: Option<Layout>,
     pub settings: Option<Spec>,
-    /// Names and paths of what was opened, the last one first.
+    /// Names and paths of opened runs and studies, the most recent first.
     pub recent: Vec<(String, String)>,
 }
 
 impl PersistedState {
-    /// Reads it from TOML, with a sentence for each thing that could not be understood.
+    /// Reads the state from TOML, with a sentence for each part that is invalid.
     pub fn read(text: &str) -> (Self, Vec<String>) {
         let (mut saved, mut problems) = (Self::default(), Vec::new());
         let table: Table = match text.parse() {
@@ -97,7 +97,7 @@ impl PersistedState {
         (saved, problems)
     }
 
-    /// Writes it as TOML.
+    /// Writes the state as TOML.
     pub fn write(&self) -> String {
         let mut table = Table::new();
         let mut put = |key: &str, value: Option<Value>| {
@@ -119,7 +119,8 @@ impl PersistedState {
         put("size", self.size.map(|size| size.into_iter().map(rounded).collect::<Vec<Value>>().into()));
         put("page", self.study.map(|study| if study { "study".into() } else { "run".into() }));
         put("layout", self.layout.as_ref().and_then(|layout| Value::try_from(layout).ok()));
-        // A draft may hold what no file can (a seed beyond TOML's integers): then the next start has the usual settings.
+        // A draft may contain a value that TOML cannot (a seed beyond its integers): then the next start has the default
+        // settings.
         put("settings", self.settings.as_ref().and_then(|spec| Value::try_from(spec).ok()));
         put("recent", Value::try_from(&self.recent).ok().filter(|_| !self.recent.is_empty()));
         toml::to_string(&table).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! Pictures of the real window on a real run, by one command: before the switch, just after it, and at the end, in both
-//! themes; or of the study page on a real study, half done and done.
+//! Takes pictures of the real window on a real run: before the switch, just after it, and at the end, in both themes; or of the
+//! study page on a real study, half done and done.
 //!
-//! Nothing is staged: the run or the study is trained while the pictures are taken, and the window is the one that users have. Files are
-//! written by a thread of their own.
+//! Nothing is staged: the run or the study is trained while the pictures are taken, in the window that users have. A separate
+//! thread writes the files.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -24,18 +24,18 @@ use crate::worker::{Command, DeviceChoice};
 
 /// The subject of the pictures.
 pub enum Subject {
-    /// With the usual views in the places of the window, none for the usual ones of any run, and `below` below the others;
-    /// where the forks are among them, the run is forked at its switch.
+    /// A run, with the views `usual` in the places of the window (the default ones if empty) and `below` in the lowest row; if
+    /// the forks are among them, the run is forked at its switch.
     Run { spec: Spec, usual: Vec<View>, below: Vec<View> },
-    /// A ready-made study by its name, with the values and seeds of this spec; it is kept in its usual folder, and what is done
-    /// there is not done again.
+    /// A ready-made study by its name, with the values and seeds of this spec; it is saved in its default folder, and runs that
+    /// are finished there are not repeated.
     Study(&'static str, Spec),
 }
 
-/// Takes the pictures into this folder; returns their paths. `size` is that of the window, in points.
+/// Takes the pictures into this folder and returns their paths. `size` is that of the window, in points.
 pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f32; 2]) -> anyhow::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(dir).with_context(|| format!("the folder {} cannot be made", dir.display()))?;
-    // Waits for the file before, at most: pictures are large.
+    // The queue is short because pictures are large; at most one more waits.
     let (pictures, written) = bounded::<(PathBuf, Arc<ColorImage>)>(2);
     let writer: JoinHandle<anyhow::Result<Vec<PathBuf>>> =
         std::thread::Builder::new().name("screenshots".to_owned()).spawn(move || {
@@ -68,7 +68,7 @@ pub fn screenshots(dir: &Path, subject: Subject, device: DeviceChoice, size: [f3
             as Box<dyn eframe::App>)
     };
     window::run(window::native_options(size), Box::new(creator))?;
-    // The window is gone and with it the sender, so the writer comes to its end.
+    // The window is closed and has dropped the sender, so the writer ends.
     writer.join().map_err(|_| anyhow::anyhow!("the thread that writes the pictures broke"))?
 }
 
@@ -79,10 +79,10 @@ fn write(path: &Path, picture: &ColorImage) -> anyhow::Result<()> {
     image.save(path).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// When a picture is due.
+/// The moment of a picture.
 #[derive(Clone, Copy)]
 enum Moment {
-    /// So many epochs after the (planned) first switch; before it, if negative.
+    /// This many epochs after the (planned) first switch, or before it if negative.
     Switch(f64),
     End,
     /// Half of the runs of the study are done, or all.
@@ -110,7 +110,7 @@ const STILL: f64 = 0.01;
 
 enum Stage {
     Wait,
-    /// The theme was set; so many frames until it is drawn everywhere.
+    /// The theme was set; this many frames remain until everything is drawn in it.
     Settle(u32),
     Asked(crossbeam_channel::Receiver<Arc<ColorImage>>),
 }
@@ -160,7 +160,7 @@ impl ScreenshotTaker {
         // A study takes minutes, and should have the machine for itself.
         let waits = self.app.study().shown && matches!(self.stage, Stage::Wait);
         ctx.request_repaint_after(std::time::Duration::from_millis(if waits { 200 } else { 0 }));
-        // Once: a run that fails would fail again.
+        // It starts only once: a run that failed would fail again.
         if self.app.study().shown && self.app.study().can_start() && !self.begun {
             self.begun = true;
             self.app.actions.push(StudyAction::Start);
@@ -172,7 +172,7 @@ impl ScreenshotTaker {
         let due = self.is_due(shot.moment);
         match &mut self.stage {
             Stage::Wait if due => {
-                // So slow that both themes show the same moment, however long a picture takes.
+                // The pace is so low that both themes show the same moment, however long a picture takes.
                 self.app.tell(Command::SetPace(STILL));
                 ctx.set_theme(shot.theme);
                 self.stage = Stage::Settle(4);
@@ -181,7 +181,7 @@ impl ScreenshotTaker {
             Stage::Settle(0) => {
                 let (send, receive) = bounded(1);
                 ctx.request_screenshot(move |picture| {
-                    // Nobody listens when the window was closed meanwhile.
+                    // The receiver is gone if the window was closed meanwhile.
                     let _ = send.try_send(picture);
                 });
                 self.stage = Stage::Asked(receive);
@@ -191,7 +191,7 @@ impl ScreenshotTaker {
                 if let Ok(picture) = receive.try_recv() {
                     let path = self.dir.join(format!("{}.png", shot.name));
                     if self.pictures.send((path, picture)).is_err() {
-                        // The writer has failed and says why once the window is closed.
+                        // The writer has failed, and reports why once the window is closed.
                         self.plan.clear();
                     }
                     self.plan.pop_front();
@@ -213,7 +213,7 @@ impl eframe::App for ScreenshotTaker {
         self.app.ui(ui, frame);
     }
 
-    /// A pointer that happens to rest on the window must not show in the pictures.
+    /// Removes the pointer, which would show in the pictures if it rests on the window.
     fn raw_input_hook(&mut self, _ctx: &egui::Context, raw_input: &mut egui::RawInput) {
         raw_input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
     }

@@ -1,7 +1,7 @@
-//! One run as the window has it: its handle, its record, and what was asked but not yet confirmed.
+//! The window's side of one run: its handle, its record, and requests that are not yet confirmed.
 //!
-//! Guarantees: receiving never takes more than its budget; a command goes to the run at once; and `Pausing…` ends only when the
-//! run says that it stands still.
+//! Guarantees: receiving never exceeds its time budget; a command is sent to the run at once; `Pausing…` ends only when the run
+//! confirms that it is paused.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -14,33 +14,33 @@ use crate::ui::app::gram_cache::GramCache;
 use crate::ui::playback::clock::bands;
 use crate::worker::{Command, Worker};
 
-/// Longest time that one frame spends on receiving.
+/// Longest time per frame for receiving.
 pub const BUDGET: Duration = Duration::from_millis(8);
 
 /// A run and its record.
 pub struct Session {
     run: Option<Worker>,
     pub history: History,
-    /// What it was started with, live changes included as they are made.
+    /// The spec of the run, including live changes.
     pub spec: Spec,
     pausing: bool,
     stopping: bool,
-    /// The state that the run was last asked to keep.
+    /// The snapshot of its state that was last requested of the run.
     kept: Option<Arc<Checkpoint>>,
     /// Writes this run's events to its autosave folder, if autosave is on.
     saver: Option<Saver>,
-    /// Where that folder is.
+    /// The path of that folder, once it exists.
     folder: Option<Arc<OnceLock<PathBuf>>>,
-    /// Where the record came from, if nobody trains here.
+    /// The source of the record, if it was opened instead of trained here.
     pub opened: Option<Opened>,
 }
 
 /// A record that was opened.
 pub struct Opened {
     pub name: String,
-    /// Where it can be opened again.
+    /// The path from which it can be opened again.
     pub path: Option<PathBuf>,
-    /// Its Grams, where they were left on disk.
+    /// Its Grams, if they stay on disk.
     pub cache: Option<GramCache>,
 }
 
@@ -51,7 +51,7 @@ impl Session {
         session
     }
 
-    /// Makes a session of a record and nobody who adds to it.
+    /// Creates a session of a record without a run.
     fn of(history: History, spec: Spec) -> Self {
         Self {
             run: None,
@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    /// Lets a thread keep the events in a folder from now on.
+    /// Saves the events to a folder, on a separate thread, from now on.
     #[must_use]
     pub fn saved_by(mut self, saver: Option<Saver>) -> Self {
         self.folder = saver.as_ref().map(Saver::folder);
@@ -74,7 +74,7 @@ impl Session {
         self
     }
 
-    /// Returns where it can be opened again: the folder that was opened, or that in which it is autosaved.
+    /// Returns the path from which the run can be opened again: the folder that was opened, or the autosave folder.
     pub fn path(&self) -> Option<&PathBuf> {
         match &self.opened {
             Some(opened) => opened.path.as_ref(),
@@ -82,7 +82,7 @@ impl Session {
         }
     }
 
-    /// Makes a session of a record that nobody adds to.
+    /// Creates a session of a record that no longer grows.
     pub fn opened(history: History, opened: Opened) -> Self {
         let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
         let mut session = Self::of(history, spec);
@@ -90,21 +90,21 @@ impl Session {
         session
     }
 
-    /// Whether its kernels were measured by another program.
+    /// Whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
         self.history.info().is_some_and(|info| info.is_imported())
     }
 
-    /// Returns what a run that was trained here is called once another is shown.
+    /// Returns the name of a run that was trained here, for the list of runs.
     pub fn own_name(&self) -> String {
         format!("run of this window, seed {}", self.spec.seed)
     }
 
-    /// Brings Grams from disk, those at the cursor first. Says what could not be read.
+    /// Loads Grams from disk, those at the cursor first. Returns an error text if one could not be read.
     pub fn bring_grams(&mut self, cursor: f64) -> Option<String> {
         let cache = self.opened.as_mut()?.cache.as_mut()?;
         let now = self.history.snapshot_at(cursor);
-        // What differences are taken from.
+        // Differences are taken from these.
         let switches = self.history.tasks().iter().skip(1).map(|task| task.epoch);
         let switch = switches.take_while(|switch| *switch <= cursor).last();
         let switch = switch.and_then(|switch| self.history.snapshot_at(switch));
@@ -112,10 +112,10 @@ impl Session {
         cache.tick(&mut self.history, &looked_at)
     }
 
-    /// Takes what has arrived, for so long at most; whether there may be more.
+    /// Receives pending events for at most `budget`; returns whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
         let Some(run) = &self.run else { return false };
-        // Asked before the last events are taken: a thread seen finished here cannot send any more.
+        // This is checked before the last events are received: a thread that has finished by now sends no more.
         let finished = run.is_finished();
         let start = Instant::now();
         while let Some(event) = run.try_recv() {
@@ -151,17 +151,17 @@ impl Session {
         false
     }
 
-    /// Returns why the run is no longer kept in its folder, once.
+    /// Returns, once, why the run can no longer be saved in its folder.
     pub fn trouble(&self) -> Option<String> {
         self.saver.as_ref()?.trouble()
     }
 
-    /// Returns the state that the run has kept, once.
+    /// Returns, once, the state that the run has saved in memory for a fork.
     pub fn take_kept(&mut self) -> Option<Arc<Checkpoint>> {
         self.kept.take()
     }
 
-    /// Sends the run a command, in the place of one of the same kind that it has not yet taken.
+    /// Sends the run a command; it replaces one of the same kind that the run has not yet received.
     pub fn send(&mut self, command: Command) {
         let Some(run) = &self.run else { return };
         self.pausing = match command {
@@ -180,7 +180,7 @@ impl Session {
         }
     }
 
-    /// Lets go of the run without waiting for it; the record stays. What of its folder is still to be written is handed back.
+    /// Ends the run without waiting for it; the record stays. Returns the handle of its folder if data is still to be written.
     pub fn retire(&mut self) -> Option<Closing> {
         if let Some(run) = self.run.take() {
             retire(run);
@@ -197,18 +197,18 @@ impl Session {
         self.is_live() && *self.history.state() == RunState::Paused
     }
 
-    /// Whether a task is planned that has not begun, in a run that goes on.
+    /// Whether a planned task has not begun, in a live run.
     pub fn has_task_to_come(&self) -> bool {
         matches!(self.history.state(), RunState::Running | RunState::Paused)
             && bands(&self.history).iter().any(|band| band.planned)
     }
 
-    /// Whether a pause was asked for and is not yet confirmed.
+    /// Whether a pause was requested and is not yet confirmed.
     pub fn is_pausing(&self) -> bool {
         self.is_live() && self.pausing && !self.is_paused()
     }
 
-    /// Whether the end was asked for and is not yet confirmed.
+    /// Whether the end was requested and is not yet confirmed.
     pub fn is_stopping(&self) -> bool {
         self.is_live() && self.stopping
     }
@@ -220,17 +220,17 @@ impl Drop for Session {
     }
 }
 
-/// Ends a run without waiting for it. Joined here, a run in the middle of a large kernel would freeze the window.
+/// Ends a run without waiting for it. Joining here would freeze the window while the run computes a large kernel.
 fn retire(run: Worker) {
     run.stop();
     let joining = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || drop(run));
     if let Err(err) = joining {
-        // Without a thread the run was dropped, and thereby joined, right here: slow, but nothing is lost.
+        // Without a thread the run was dropped, and thereby joined, right here: slow, but no data is lost.
         log::warn!("a run was joined on the window's thread: {err}");
     }
 }
 
-/// Whether curves of two runs belong on one axis: the same question, asked of a network that differs in size, start or training.
+/// Whether the curves of two runs fit one axis: both solve the same problem and differ only in network size, start or training.
 pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     let of = |spec: &Spec| {
         let Spec { data, tasks, network, training, kernel, .. } = spec;
@@ -239,21 +239,21 @@ pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     of(a) == of(b) && (&a.network.program, &a.network.text) == (&b.network.program, &b.network.text)
 }
 
-/// Copies the record of a run without its matrices, to be shown faintly behind the next one.
+/// Copies the record of a run without its matrices, to be drawn faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
     if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }
 }
 
-/// Copies what was seen of a run up to where it was kept, without matrices.
+/// Copies the record of a run up to its saved state, without matrices.
 pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
     let &Checkpoint { step, task, measured, .. } = kept;
-    // One step belongs to two tasks where they meet, and what a future will tell of its own is not yet seen.
+    // Where two tasks meet, one step belongs to both; rows that a future will send itself are left out.
     let row = |row: &Row| row.step < step || (row.step == step && (row.task != task || measured));
     let begun = |start: &TaskStart| start.step < step || (start.step == step && start.task == task);
     seen(history, step, row, begun)
 }
 
-/// Copies what was seen of a run up to a step: the rows and the tasks that are wanted.
+/// Copies the record of a run up to a step, with the rows and tasks that are selected.
 fn seen(
     history: &History,
     step: u64,

@@ -1,4 +1,4 @@
-//! The settings as they stand in the panel: the draft, what is known of it, and the drafts before it.
+//! The settings of the panel: the draft, its checks, and the earlier drafts for undo.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::ui::settings::checked::{ASSUMED_FLOPS, Checked, needs_restart};
 use crate::ui::shell::folder_dialog::FolderDialog;
 use crate::worker::Command;
 
-/// A change of the settings is one to be taken back once they were left alone for so long, in seconds.
+/// Seconds without a change after which the draft becomes an undo step.
 const STABLE: f32 = 0.5;
 
-/// The settings that the panel edits, and the changes that can be taken back.
+/// The settings that the panel edits, with undo.
 pub struct SettingsDraft {
     pub spec: Spec,
     pub checked: Checked,
@@ -31,7 +31,7 @@ impl SettingsDraft {
         Self { checked: Checked::new(&spec), spec, undo, dialog: None }
     }
 
-    /// Looks at the draft of this frame, and notes it for undo once it was left alone.
+    /// Checks the draft of this frame, and adds it to the undo history once it has been stable.
     pub fn note(&mut self, ctx: &Context) {
         self.check();
         self.undo.feed_state(ctx.input(|input| input.time), &self.spec);
@@ -40,21 +40,21 @@ impl SettingsDraft {
         }
     }
 
-    /// Looks at the draft, if it is another than before.
+    /// Checks the draft if it has changed.
     pub fn check(&mut self) {
         self.checked.update(&self.spec);
     }
 
-    /// Prepares the draft for a run of it; whether it can start. Its paths are made absolute: another window may stand in another
-    /// folder when the run is repeated.
+    /// Prepares the draft for a run and returns whether it can start. Its paths are made absolute, because the run may be
+    /// repeated from another working directory.
     pub fn prepare(&mut self) -> bool {
         self.spec.root_paths(Path::new(""));
         self.check();
         self.checked.problems.is_empty()
     }
 
-    /// Takes the settings of a preset. Seed and pace are the user's, and the folder of images of the user's own stays where the
-    /// preset is on such images.
+    /// Loads the settings of a preset. Seed and pace stay the user's, and so does the user's image folder if the preset uses such
+    /// images.
     pub fn load(&mut self, preset: &Preset) {
         let window = self.spec.window.clone();
         let before = std::mem::replace(&mut self.spec, preset.spec());
@@ -64,19 +64,19 @@ impl SettingsDraft {
         }
     }
 
-    /// Takes a network, as a change of its own, however soon after another.
+    /// Applies a network, as an undo step of its own, however soon after another change.
     pub fn apply(&mut self, network: NetworkSpec) {
         self.undo.add_undo(&self.spec);
         self.spec.network = network;
         self.undo.add_undo(&self.spec);
     }
 
-    /// Takes the settings of a run, at the pace of the window.
+    /// Loads the settings of a run, at the pace of the window.
     pub fn take(&mut self, spec: Spec) {
         self.spec = Spec { window: self.spec.window.clone(), ..spec };
     }
 
-    /// Takes another seed.
+    /// Chooses another seed.
     pub fn reseed(&mut self) {
         self.spec.seed = self.spec.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) % 10_000;
     }
@@ -89,19 +89,19 @@ impl SettingsDraft {
         self.undo.has_redo(&self.spec)
     }
 
-    /// Takes the last change back. Returns what a run that goes on is to be told of it.
+    /// Undoes the last change. Returns the commands that apply this to a live run.
     pub fn undo(&mut self, session: Option<&Session>) -> Vec<Command> {
         let before = self.undo.undo(&self.spec).cloned();
         before.map_or_else(Vec::new, |before| self.adopt(before, session))
     }
 
-    /// Makes the change again that was taken back. Returns what a run that goes on is to be told of it.
+    /// Redoes the change that was undone. Returns the commands that apply this to a live run.
     pub fn redo(&mut self, session: Option<&Session>) -> Vec<Command> {
         let after = self.undo.redo(&self.spec).cloned();
         after.map_or_else(Vec::new, |after| self.adopt(after, session))
     }
 
-    /// Takes these settings as the draft. What a run can take in its stride is told to it, as if it had been typed.
+    /// Makes these settings the draft. Returns the commands for the parts that a live run can change, as if they had been typed.
     fn adopt(&mut self, spec: Spec, session: Option<&Session>) -> Vec<Command> {
         let before = std::mem::replace(&mut self.spec, spec);
         let draft = &self.spec;
@@ -124,7 +124,7 @@ impl SettingsDraft {
         commands
     }
 
-    /// Asks for the folder of the data set.
+    /// Opens the dialog for the folder of the data set.
     pub fn choose_folder(&mut self, ctx: &Context) {
         if self.dialog.is_none() {
             match FolderDialog::open("Folder with the data set", waker(ctx)) {
@@ -134,7 +134,7 @@ impl SettingsDraft {
         }
     }
 
-    /// Takes the folder that was chosen, once the dialog has answered.
+    /// Applies the chosen folder once the dialog has closed.
     pub fn poll_dialog(&mut self) {
         let Some(answer) = self.dialog.as_ref().and_then(FolderDialog::poll) else { return };
         self.dialog = None;
@@ -144,7 +144,7 @@ impl SettingsDraft {
         }
     }
 
-    /// Whether the settings can begin with the window: a run that is over soon and takes little.
+    /// Whether a run of the settings is short and small enough to start with the window.
     pub fn is_light(&self) -> bool {
         let cost = self.checked.cost.as_ref();
         cost.is_some_and(|cost| cost.seconds(ASSUMED_FLOPS) <= 120.0 && cost.peak_bytes <= 1 << 30)

@@ -1,7 +1,7 @@
-//! Turns keys into actions, and sees to it that each key reaches whom it was meant for.
+//! Turns keys into actions, and delivers each key to the widget that it was typed for.
 //!
-//! Guarantee: in a window that draws slowly several keys arrive with one frame. What was typed after a key or a press that opens
-//! a field, closes one or moves the focus waits for the next frame, so that it is neither lost nor taken as a command.
+//! Guarantee: a slow window may receive several keys in one frame. Input typed after a key or a press that opens a field, closes
+//! one or moves the focus waits for the next frame, so that it is neither lost nor taken as a command.
 
 use std::time::Duration;
 
@@ -10,31 +10,31 @@ use egui::{Context, Event, Key, KeyboardShortcut, Modifiers};
 use super::action_queue::Actions;
 use super::commands::UserCommand;
 
-/// Input that was typed and waits for a frame in which it is clear who gets it.
+/// Typed input that waits for a frame in which its recipient is known.
 #[derive(Debug, Default)]
 pub struct PendingInput {
     events: Vec<Event>,
-    /// Whether it was meant for a file dialog, of which it is not known yet whether it appears.
+    /// Whether it was typed for a file dialog that has not appeared yet.
     for_dialog: bool,
 }
 
-/// The state of a file dialog: it decides what becomes of letters.
+/// The state of a file dialog, which decides where letters go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialogState {
-    /// There is none.
+    /// There is no dialog.
     None,
-    /// It was asked for just now.
+    /// The dialog was requested just now.
     Asked,
-    /// There is none on this system, and a field takes the path in its place.
+    /// This system has no dialog, and a text field takes the path instead.
     Field,
 }
 
 impl PendingInput {
-    /// Gives this frame what waits and what is new, up to the first key or press after which keys may belong to somebody else.
+    /// Gives this frame the waiting and the new input, up to the first key or press that may change the recipient of keys.
     pub fn distribute(&mut self, ctx: &Context, dialog: DialogState, writes: bool) {
         let mut waiting = std::mem::take(&mut self.events);
         if std::mem::take(&mut self.for_dialog) && dialog == DialogState::None {
-            // The dialog is there: what was typed before it appeared has no place.
+            // The dialog has opened: input typed before it appeared is discarded.
             waiting.clear();
         }
         let later = ctx.input_mut(|input| {
@@ -49,7 +49,7 @@ impl PendingInput {
             }
             let cut = all.iter().position(|event| decides(event, writes)).map_or(all.len(), |place| place + 1);
             let rest = all.split_off(cut);
-            // Only what goes down can be meant for somebody.
+            // Key releases alone need not wait, as they have no recipient.
             let waits = |event: &Event| is_typed(event) && !matches!(event, Event::Key { pressed: false, .. });
             let (later, now) =
                 if rest.iter().any(waits) { rest.into_iter().partition(is_typed) } else { (Vec::new(), rest) };
@@ -66,12 +66,12 @@ impl PendingInput {
     }
 }
 
-/// Whether it comes from the keyboard.
+/// Whether an event comes from the keyboard.
 fn is_typed(event: &Event) -> bool {
     matches!(event, Event::Key { .. } | Event::Text(_) | Event::Paste(_) | Event::Ime(_) | Event::Copy | Event::Cut)
 }
 
-/// Whether this key is meant for the window even where a file dialog is on its way.
+/// Whether this key is for the window even while a file dialog is opening.
 fn goes_past_dialog(event: &Event) -> bool {
     match event {
         Event::Key { key, modifiers, .. } => *key == Key::Escape || modifiers.command || modifiers.ctrl,
@@ -79,14 +79,14 @@ fn goes_past_dialog(event: &Event) -> bool {
     }
 }
 
-/// Whether keys after this may belong to somebody else; `writes`: whether a field has them now.
+/// Whether the event may change the recipient of later keys; `writes`: whether a field has the keyboard now.
 fn decides(event: &Event, writes: bool) -> bool {
     match event {
         // A press may move the focus.
         Event::PointerButton { pressed: true, .. } => true,
         Event::Key { key, pressed: true, modifiers, .. } => match key {
             Key::Enter | Key::Escape | Key::Tab => true,
-            // Of a button that has the focus.
+            // It presses a button that has the focus.
             Key::Space => !writes,
             _ => {
                 let is = |shortcut: &KeyboardShortcut| {
@@ -100,12 +100,12 @@ fn decides(event: &Event, writes: bool) -> bool {
     }
 }
 
-/// Turns keys into actions, those of commands that can be carried out now. Keys belong to a field while one has the focus, or is
-/// about to have it (`writes`).
+/// Turns keys into actions of the available commands. Keys belong to a field while it has the focus, or is about to have it
+/// (`writes`).
 pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand], writes: bool) {
     let writes = writes || ctx.text_edit_focused();
     let focused = ctx.memory(|memory| memory.focused().is_some());
-    // Those with more modifiers first: a plain key must not take theirs.
+    // Keys with more modifiers come first, as a plain key would match them too.
     let modifiers = |command: &UserCommand| {
         let Modifiers { alt, shift, command, .. } = command.about().key.modifiers;
         [alt, shift, command].into_iter().filter(|&held| held).count()
@@ -114,12 +114,12 @@ pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand],
     commands.sort_by_key(|command| std::cmp::Reverse(modifiers(command)));
     for command in commands {
         let available = available.contains(&command);
-        // A focused button or slider has these keys for itself.
+        // A focused button or slider uses these keys itself.
         let taken = matches!(
             command,
             UserCommand::PauseResume | UserCommand::CursorBack | UserCommand::CursorForward | UserCommand::NextStep
         );
-        // What cannot be done now still keeps its combination: ctrl, shift and Z must not become ctrl and Z.
+        // An unavailable command still consumes its combination: ctrl, shift and Z must not become ctrl and Z.
         if (writes && command != UserCommand::Palette) || (focused && taken) || (!available && modifiers(&command) == 0)
         {
             continue;
@@ -131,13 +131,13 @@ pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand],
     }
 }
 
-/// Whether the keys went down. A plain one without ctrl, alt or ⌘; shift is needed to type some of them.
+/// Whether the shortcut was pressed. A plain key needs ctrl, alt and ⌘ to be up; shift is allowed, as some keys need it.
 fn pressed(ctx: &Context, shortcut: &KeyboardShortcut) -> bool {
     ctx.input_mut(|input| {
         if shortcut.modifiers != Modifiers::NONE {
             return input.consume_shortcut(shortcut);
         }
-        // As they were when the key went down: by the end of the frame others may be held.
+        // The modifiers are those of the press itself; by the end of the frame others may be held.
         let is = |event: &Event| match event {
             Event::Key { key, pressed: true, modifiers, .. } => {
                 let held = modifiers.ctrl || modifiers.alt || modifiers.command || modifiers.mac_cmd;

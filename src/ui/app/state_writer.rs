@@ -1,7 +1,8 @@
-//! Keeps the state of the window from one start to the next.
+//! Saves the state of the window for the next start.
 //!
-//! Guarantees: it is read before there is a window, and written by a thread beside it, a second after the last change at the
-//! earliest, and when the window closes; what cannot be read costs one message and nothing else, and stays under another name.
+//! Guarantees: the state is read before the window opens; a separate thread writes it, at the earliest one second after the last
+//! change, and again when the window closes. An unreadable file causes one message and no other effect, and is kept under another
+//! name.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +13,19 @@ use crate::storage::WindowStateFile;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::shell::toast::Toast;
 
-/// No more than one file in so long.
+/// Shortest time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The state that was found at the start.
+/// The state that was read at the start.
 pub struct RestoredState {
     pub saved: PersistedState,
-    /// Whether there was nothing: this user sees the program for the first time.
+    /// Whether no state was found: this user runs the program for the first time.
     pub first: bool,
-    /// A message about what could not be read.
+    /// A message about the parts that could not be read.
     pub message: Option<Toast>,
 }
 
-/// Reads what was kept; takes what can be understood, and puts a file aside that could not be as a whole.
+/// Reads the saved state as far as it is valid, and moves a file aside that is unreadable as a whole.
 pub fn find(file: &WindowStateFile) -> RestoredState {
     let (saved, problems) = match file.read() {
         Ok(None) => return RestoredState { saved: PersistedState::default(), first: true, message: None },
@@ -42,7 +43,7 @@ pub fn find(file: &WindowStateFile) -> RestoredState {
     RestoredState { saved, first: false, message }
 }
 
-/// The thread that writes, and what it was last given.
+/// The thread that writes, and the last state that it was given.
 pub struct StateWriter {
     file: WindowStateFile,
     thread: Option<BackgroundThread<String, Option<String>>>,
@@ -61,7 +62,7 @@ impl StateWriter {
         Self { file, thread, given: read, at: Instant::now(), failed: false }
     }
 
-    /// To be called in every frame with the state of now; what is to be said, once, when it cannot be kept.
+    /// Schedules the current state to be written; to be called in every frame. Returns a message, once, if it cannot be written.
     pub fn note(&mut self, ctx: &Context, saved: PersistedState) -> Option<Toast> {
         let thread = self.thread.as_mut()?;
         let refused = thread.response().flatten();
@@ -77,10 +78,10 @@ impl StateWriter {
         Some(Toast::failed(format!("The window's state cannot be kept: {reason}")))
     }
 
-    /// Writes the last state, where it was not written yet. The window is gone by now, so this may wait.
+    /// Writes the last state if it has not been written. The window is already closed, so this may block.
     pub fn close(&mut self, saved: &PersistedState) {
         let changed = self.given != *saved;
-        // First the thread ends what it has in hand, so that it cannot write an older state over this one.
+        // The thread finishes its current write first, so that it cannot overwrite this state with an older one.
         let patience = Instant::now() + PAUSE;
         while let Some(thread) = self.thread.as_mut().filter(|thread| thread.is_busy())
             && thread.response().is_none()

@@ -1,9 +1,9 @@
-//! What happens between frames, also while the window is hidden: receive, then carry out what the user asked for.
+//! The work between frames, also while the window is hidden: receive messages, then carry out the user's actions.
 //!
-//! Guarantees: receiving takes at most 8 ms a frame and then asks for another; nothing here waits for a run, so stop, restart and
-//! close answer at once, whatever the run is in the middle of. Files are read beside the window; what is opened lies over a run of
-//! this window, finished or not, and takes its place only when asked to. A file that was asked for is finished before the window
-//! goes, or the user has said twice that it need not be.
+//! Guarantees: receiving takes at most 8 ms a frame and then requests another frame; nothing here waits for a run, so stop,
+//! restart and close respond at once, whatever the run is doing. Files are read on other threads; an opened run is drawn over a
+//! run of this window, finished or not, and replaces it only on request. Files that are being saved are finished before the
+//! window closes, unless the user closes it a second time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,12 +32,12 @@ use crate::ui::views::forks::jobs::Kept;
 use crate::worker::Command;
 
 impl App {
-    /// Receives, and carries out actions. To be called once per frame, before [`App::show`], and while hidden too.
+    /// Receives messages and carries out actions. To be called once per frame, before [`App::show`], and also while hidden.
     pub fn tick(&mut self, ctx: &Context) {
         let (more, trouble) = self.run.receive(ctx);
         self.shell.say(trouble);
         if more | self.overlays.receive_forks(FORKS) {
-            // More is waiting than one frame may take, or a command found the queue full.
+            // More messages are waiting than one frame may take, or a command found the queue full.
             ctx.request_repaint_after(Duration::from_millis(10));
         }
         self.settings.poll_dialog();
@@ -60,8 +60,8 @@ impl App {
         self.check_lesson(ctx);
     }
 
-    /// Lets go of the run; the window closes. What of its folder is still to be written gets this long, and pictures that were
-    /// drawn are finished in that time, too.
+    /// Ends the run as the window closes. Data still to be written to its folder, and pictures already drawn, have at most this
+    /// long to be finished.
     pub fn leave(&mut self, at_most: Duration) {
         let patience = Instant::now() + at_most;
         let closing = self.run.retire();
@@ -200,7 +200,7 @@ impl App {
             }
             ExportAction::CancelAnimation => self.exports.cancel_film(),
             ExportAction::CommandLine => {
-                // Of the run as it went, live changes included; of the settings where there is none.
+                // The line repeats the run as it went, live changes included; without a run it repeats the settings.
                 let spec = if self.study.shown {
                     let spec = self.study.draft.spec(&self.settings.spec);
                     spec.map_err(|problem| format!("{}: {}", problem.field, problem.message))
@@ -234,7 +234,7 @@ impl App {
                 let next = appearance::next_theme(ctx);
                 ctx.set_theme(next);
                 if next == egui::ThemePreference::System {
-                    // The only step of the circle that may look like none.
+                    // This is the only step of the cycle that may leave the picture unchanged.
                     self.shell.toasts.say(Toast::done("The theme is that of the system"));
                 }
             }
@@ -253,12 +253,12 @@ impl App {
         }
     }
 
-    /// Puts these views into the places of the window, the large ones first.
+    /// Shows these views in the places of the window, the large ones first.
     pub fn set_out(&mut self, views: &[View]) {
         self.views.set_out(views);
     }
 
-    /// Puts these views into the lowest row, from the left; where the forks are among them, as if the user had forked the run.
+    /// Shows these views in the lowest row, from the left; if the forks are among them, also forks the run as the user would.
     pub fn arrange(&mut self, views: &[View]) {
         self.views.arrange(views);
         if views.contains(&View::Forks) {
@@ -266,13 +266,13 @@ impl App {
         }
     }
 
-    /// Forks the run, and shows the view in which its futures will be.
+    /// Forks the run, and shows the view of its futures.
     fn fork(&mut self) {
         self.views.bring(View::Forks);
         self.run.fork();
     }
 
-    /// Begins a run of the draft; the one before becomes the faint reference. Nothing happens while something is wrong.
+    /// Begins a run of the draft; the previous run becomes the faint reference. Does nothing while the draft has problems.
     pub fn start_run(&mut self, ctx: &Context) {
         if !self.settings.prepare() {
             self.shell.banner_dismissed = false;
@@ -285,7 +285,7 @@ impl App {
         ctx.request_repaint();
     }
 
-    /// Lets everything that draws a record forget what it knew of the one before.
+    /// Resets the views' state that belongs to the previous record.
     fn begin_views(&mut self) {
         self.run.forget_caches();
         self.views.reset();
@@ -294,7 +294,7 @@ impl App {
     }
 
     fn open_paths(&mut self, ctx: &Context, paths: Vec<PathBuf>) {
-        // The first one is shown where no run of this window is; all others lie over it.
+        // The first one is shown if the window has no run of its own; all others are drawn over it.
         let mut shown = self.run.is_vacant();
         for path in paths {
             if path.extension().is_some_and(|ending| ending == "rhai") {
@@ -305,7 +305,7 @@ impl App {
                 self.study.shown = false;
                 continue;
             }
-            // It is remembered, and the next window may begin elsewhere.
+            // The path is saved, and the next start may have another working directory.
             let path = absolute(&path, Path::new(""));
             let known = self.overlays.recent.list().iter().find(|place| place.path == path);
             let name = known.map(|place| place.name.clone());
@@ -314,7 +314,7 @@ impl App {
         }
     }
 
-    /// Takes what the dialog and the opening thread have to say, and brings Grams from disk.
+    /// Receives the results of the dialog and of the loading thread, and loads Grams from disk.
     fn receive_opened(&mut self, ctx: &Context) {
         match self.overlays.answer() {
             Some(Ok(path)) => self.open_paths(ctx, vec![path]),
@@ -325,7 +325,7 @@ impl App {
             match told {
                 LoadEvent::Loaded(found) => {
                     self.take_in(ctx, *found);
-                    // One a frame: the next one waits for no more than that.
+                    // One result per frame; another may already be waiting.
                     ctx.request_repaint();
                     break;
                 }
@@ -345,7 +345,7 @@ impl App {
         self.shell.say(problem);
     }
 
-    /// Shows a run that was opened, or lays it over the one that is shown.
+    /// Shows a run that was opened, or draws it over the one that is shown.
     fn take_in(&mut self, ctx: &Context, found: LoadedRun) {
         let LoadedRun { path, asked, name, history, grams, warnings, shown } = found;
         let known = self.overlays.recent.list().iter().find(|place| place.path == asked.path).cloned();
@@ -355,12 +355,12 @@ impl App {
             self.shell.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
         }
         let grams = grams.map(Arc::new);
-        // A run may have begun while this was read.
+        // A run may have begun while this one was read.
         let asked = self.overlays.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path));
         let asked = asked.map(|found| found.id);
         let is_shown = self.run.is_from(&path);
         if is_shown && !shown {
-            // As part of a study: it is not laid over itself, but read anew.
+            // It was opened as part of a study: it is read again instead of being drawn over itself.
             let order = LoadRequest { path, shown: true, name: Some(name) };
             self.shell.say(self.overlays.order(ctx, order));
         } else if shown && (asked.is_some() || is_shown || self.run.is_vacant()) {
@@ -371,7 +371,7 @@ impl App {
             }
             let cache = gram_cache_of(ctx, grams, &history);
             if let Some(mut session) = self.run.session.take_if(|_| is_shown) {
-                // It is read anew: it may have gone on meanwhile.
+                // It is read again, as it may have continued meanwhile.
                 let_go(std::mem::take(&mut session.history));
                 futures = self.run.forks.take_branches();
             }
@@ -385,7 +385,7 @@ impl App {
         }
     }
 
-    /// Shows a study of learners on the page of the studies.
+    /// Shows a study of learners on the study page.
     fn take_study(&mut self, place: Place, spec: &Spec) {
         if self.study.is_running() {
             let text = format!("{} is a study, and another one is running: cancel that or wait for it", place.name);
@@ -395,11 +395,11 @@ impl App {
         self.overlays.recent.note(place);
     }
 
-    /// Shows a record that nobody adds to, and its futures; the run that was shown joins the list.
+    /// Shows a record that no longer grows, and its futures; the run that was shown joins the list.
     fn show_opened(&mut self, session: Session, futures: Option<Kept>) {
         self.run.put_aside(&mut self.overlays, &mut self.views);
         if !session.is_elsewhere() {
-            // What the panel shows is what is seen; a restart repeats it.
+            // The settings panel shows the spec of this record; a restart repeats it.
             self.settings.take(session.spec.clone());
             self.settings.check();
         }
@@ -411,11 +411,11 @@ impl App {
         }
     }
 
-    /// Shows a run of the list in all views.
+    /// Shows a run of the list as the main run in all views.
     fn show_overlay(&mut self, ctx: &Context, id: u64) {
         let Some(overlay) = self.overlays.find(id) else { return };
         if let (Some(path), true) = (overlay.path.clone(), overlay.grams.is_some()) {
-            // Its curves are here, all else is read again.
+            // Only its curves are in memory; everything else is read again.
             let order = LoadRequest { path, shown: true, name: Some(overlay.name.clone()) };
             return self.shell.say(self.overlays.order(ctx, order));
         }
@@ -427,7 +427,7 @@ impl App {
                 let opened = Opened { name, path, cache: None };
                 self.show_opened(Session::opened(history, opened), futures);
             }
-            // Somebody still draws it: in the next frame nobody does.
+            // Another owner still draws it; in the next frame none does.
             Err(history) => {
                 let id = self.overlays.add(name, path, history, None);
                 if let Some(overlay) = self.overlays.find_mut(id) {
@@ -461,7 +461,7 @@ impl App {
         }
     }
 
-    /// Sets out the study of a lesson, or starts its run, and goes to its first step.
+    /// Sets up the study of a lesson, or starts its run, and shows its first step.
     fn begin_lesson(&mut self, ctx: &Context, setup: LessonSetup) {
         let (lesson, spec) = (setup.lesson, setup.spec.clone());
         let mut pace = None;
@@ -471,7 +471,7 @@ impl App {
                 return self.shell.toasts.say(setup.refused(why));
             }
             self.close_lesson();
-            // A folder of its own: a study of the user's under this name is another one.
+            // The lesson has its own folder, because the user may have a study under this name.
             self.study.set_out(name, &spec, &format!("lesson-{}", lesson.name));
         } else {
             self.close_lesson();
@@ -479,10 +479,10 @@ impl App {
             if let Some(preset) = setup.preset() {
                 self.views.set_out(&views_of(preset));
             }
-            // What a text says of a view is of the view as it usually is.
+            // The texts of lessons describe views with their default options.
             self.views.show_usual();
             if lesson.is_of_text() {
-                // In the largest place, beside what moves with it.
+                // It takes the largest place, next to the views that move with it.
                 self.views.set_out(&[View::Program, View::Velocity, View::Scale, View::Gram]);
                 self.views.open_text();
             }
@@ -493,7 +493,7 @@ impl App {
                 self.settings.spec = users;
                 return;
             }
-            // The faint lines of a lesson are its own.
+            // In a lesson the faint lines are those of the lesson only.
             self.run.reference = None;
             pace = Some(users.window.pace);
         }
@@ -513,7 +513,7 @@ impl App {
     fn enter_step(&mut self, ctx: &Context, at: usize) {
         let Some(effects) = self.lessons.enter(at) else { return };
         if let Some(spec) = effects.start {
-            // The pace may have been changed on the way.
+            // The pace may have been changed during the lesson.
             self.settings.take(spec);
             self.start_run(ctx);
         }
@@ -524,7 +524,7 @@ impl App {
         self.check_lesson(ctx);
     }
 
-    /// Looks whether what a lesson waits for has come. Once per frame, also while the window is hidden.
+    /// Checks whether the condition that a lesson waits for is met. To be called once per frame, also while the window is hidden.
     fn check_lesson(&mut self, ctx: &Context) {
         let context = LessonContext {
             session: self.run.session.as_ref(),
@@ -540,7 +540,7 @@ impl App {
         }
     }
 
-    /// Closes the lesson; the run stays, at the pace that the user had.
+    /// Closes the lesson; the run stays, at the pace that the user had before.
     fn close_lesson(&mut self) {
         if let Some(users) = self.lessons.close(self.settings.spec.window.pace) {
             self.settings.spec.window.pace = users;

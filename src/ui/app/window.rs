@@ -1,4 +1,4 @@
-//! The real window: the system's window round [`App`], as it was when it was closed.
+//! The real window: the system's window around [`App`], restored to its last state.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
@@ -21,27 +21,27 @@ use crate::worker::{DeviceChoice, Job, Worker};
 
 /// Options of the window when it opens.
 pub struct WindowOptions {
-    /// The run that begins with the window; none for the settings of the last time.
+    /// The run that begins with the window; `None` for the settings of the last session.
     pub spec: Option<Spec>,
     pub device: DeviceChoice,
-    /// Folders and archives that are opened in its place.
+    /// Folders and archives that are opened instead.
     pub open: Vec<PathBuf>,
-    /// The user's log and autosaved runs, and what there is to say of the last time.
+    /// The user's log and autosaved runs, and a message about the last session.
     pub environment: Environment,
 }
 
-/// Longest time that a window that was closed waits for the last of its run's folder.
+/// Longest time that closing waits for the run's folder to be written.
 const LEAVING: Duration = Duration::from_secs(3);
-/// Longest time until a signal is looked for.
+/// Longest time between two checks for a signal.
 #[cfg(unix)]
 const LISTEN: Duration = Duration::from_millis(50);
-/// KnownSettings when there was no last time.
+/// Message at the first start.
 const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
 
-/// KnownSettings where there is another window.
+/// Message if another window is open.
 const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
 
-/// Opens the window and stays until it is closed. An error says why there can be no window.
+/// Opens the window and returns when it is closed. An error says why no window could be opened.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let is_another = options.environment.is_another;
     let file = WindowStateFile::of_user();
@@ -68,7 +68,7 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
             *app.draft_mut() = spec;
             app.start_run(ctx);
         } else if app.is_light() {
-            // What takes long, or much memory, waits for its button: it may have been what ended the last window.
+            // A run that takes long, or much memory, waits for the start button: it may have caused the last crash.
             app.start_run(ctx);
         }
         if found.as_ref().is_some_and(|found| found.first) {
@@ -81,15 +81,15 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         if is_another {
             app.say(Toast::done(ANOTHER));
         }
-        // Two windows would write over each other what they look like.
+        // Two windows would overwrite each other's saved state.
         let writer = file.filter(|_| !is_another).map(|file| StateWriter::new(file, ctx, saved));
         Ok(Box::new(PersistentWindow { app, writer, ctx: ctx.clone() }) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
 }
 
-/// Closes the window as its button does when the system asks the program to end (`kill`, Ctrl+C, a terminal that is closed); a
-/// second signal ends it at once.
+/// Closes the window as its button does when the system asks the program to end (`kill`, Ctrl+C, a closed terminal); a second
+/// signal ends it at once.
 #[cfg(unix)]
 fn close_when_asked(ctx: &egui::Context) {
     use std::sync::Arc;
@@ -99,7 +99,7 @@ fn close_when_asked(ctx: &egui::Context) {
 
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
-        // In this order: the first signal finds nothing asked for yet.
+        // In this order the first signal finds the flag unset, and does not end the program at once.
         let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
             .and_then(|_| flag::register(signal, Arc::clone(&asked)));
         if let Err(err) = heard {
@@ -109,7 +109,7 @@ fn close_when_asked(ctx: &egui::Context) {
     let ctx = ctx.clone();
     let watch = move || {
         let mut left = 2;
-        // The second time without waiting for what is being saved.
+        // The second request to close, after `LEAVING`, does not wait for files that are being saved.
         while left > 0 {
             std::thread::sleep(if left == 2 { LISTEN } else { LEAVING });
             if asked.load(Ordering::Relaxed) {
@@ -160,14 +160,14 @@ impl eframe::App for PersistentWindow {
 
 impl Drop for PersistentWindow {
     fn drop(&mut self) {
-        // Its display went away in the middle of a frame: what was measured is written all the same.
+        // The display may go away in the middle of a frame; the measured data are written nevertheless.
         if std::thread::panicking() {
             self.app.leave(LEAVING);
         }
     }
 }
 
-/// Starts real runs on this device, kept to the pace of their spec.
+/// Returns the function that starts real runs on this device, at the pace of their spec.
 pub(crate) fn start(device: DeviceChoice) -> StartFn {
     Box::new(move |spec, waker| Worker::start(Job { spec, device, paced: true }, waker))
 }
@@ -184,7 +184,7 @@ pub(crate) fn native_options(size: [f32; 2]) -> eframe::NativeOptions {
     eframe::NativeOptions { viewport, wgpu_options, ..Default::default() }
 }
 
-/// Returns the icon; none where it cannot be read, which a test would say.
+/// Returns the icon, or an empty one where it cannot be decoded (a test checks that it can).
 pub fn icon() -> egui::IconData {
     eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/kernelscope.png")).unwrap_or_default()
 }
@@ -196,7 +196,7 @@ pub(crate) fn run(native: eframe::NativeOptions, creator: eframe::AppCreator<'_>
         creator(creation)
     });
     OPENING.store(true, Ordering::Relaxed);
-    // The window system breaks where its display goes away, or lacks something, and says so in many ways.
+    // The windowing library panics in many ways if its display goes away or lacks a feature.
     let ended = catch_unwind(AssertUnwindSafe(|| eframe::run_native("Kernelscope", native, creator)));
     let was_opening = OPENING.swap(false, Ordering::Relaxed);
     let gone = || Gone::now().filter(|_| !was_opening);

@@ -1,30 +1,30 @@
-//! What can leave the window as a file, as data.
+//! The actions that export the window, or parts of it, as files.
 
 use egui::Vec2;
 
-/// The form in which a view leaves the window.
+/// The form in which a view is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Png,
     Svg,
     Csv,
-    /// The numbers, to the clipboard.
+    /// The numbers, copied to the clipboard.
     Copy,
 }
 
-/// Saves or copies what the window shows.
+/// Saves or copies the content of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ExportAction {
-    /// Save the view of this title, which stands in the window so large, as a picture or as numbers.
+    /// Save the view of this title as a picture or as numbers; `size` is its size in the window.
     View { title: &'static str, size: Vec2, what: What },
     /// Save a picture of the window.
     Window,
     /// Save the run as an animation.
     Animation,
-    /// Give the animation up.
+    /// Cancel the animation.
     CancelAnimation,
-    /// Copy the line that repeats the run or the study.
+    /// Copy the command line that repeats the run or the study.
     CommandLine,
-    /// Give exported pictures a light ground, or that of the window.
+    /// Switch the background of exported pictures between light and that of the window.
     ToggleLight,
 }

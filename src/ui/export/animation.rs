@@ -1,8 +1,8 @@
-//! The run as an animation: the kernel at each snapshot beside the curves of the whole run, over which the cursor moves.
+//! Exports the run as an animation: the kernel at each snapshot beside the curves of the whole run, with the moving cursor.
 //!
-//! Guarantees: one frame per snapshot, the same views and the same range of colours throughout; made from a copy of the record by
-//! a thread that rests as long as it works, so that window and training keep what they need; it can be given up, and then
-//! leaves no file.
+//! Guarantees: there is one frame per snapshot, with the same views and the same colour range throughout; a thread makes the
+//! animation from a copy of the record and sleeps as long as it works, so that window and training keep enough CPU time; a
+//! cancelled animation leaves no file.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,21 +34,21 @@ use crate::worker::Waker;
 
 /// Size of a frame.
 pub const SIZE: Vec2 = vec2(960.0, 520.0);
-/// Frames at most; of longer runs every second, fourth … snapshot is shown, and those at switches.
+/// Most frames; a longer run shows every second, fourth … snapshot, and those at switches.
 pub const MOST: usize = 600;
-/// How long the whole takes, in hundredths of a second, and a frame at least and at most.
+/// Duration of the animation, and the shortest and longest duration of a frame, in hundredths of a second.
 const LENGTH: usize = 1500;
 const SHORTEST: usize = 5;
 const LONGEST: usize = 25;
-/// How much longer the last one stays.
+/// Additional duration of the last frame.
 const REST: u16 = 200;
 
-/// What the animation is of.
+/// The content of an animation.
 pub struct Reel {
     pub history: History,
     pub views: Grid,
     pub theme: Theme,
-    /// Of the file, without its ending.
+    /// Name of the file without its extension.
     pub stem: String,
 }
 
@@ -81,7 +81,7 @@ impl Film {
                 Err(_) if cancelled => Ok(None),
                 Err(err) => Err(format!("The animation was not saved: {err}")),
             };
-            // Nobody listens when the window has gone.
+            // The receiver is gone if the window has closed.
             let _ = send.send(made);
             wake();
         };
@@ -89,7 +89,7 @@ impl Film {
         Ok(Self { shared, answer, thread })
     }
 
-    /// The file, or none where it was given up; once.
+    /// Returns the file, or `None` if the animation was cancelled; once.
     pub fn answer(&self) -> Option<Result<Option<PathBuf>, String>> {
         match self.answer.try_recv() {
             Ok(answer) => Some(answer),
@@ -98,7 +98,7 @@ impl Film {
         }
     }
 
-    /// From 0 to 1.
+    /// Returns the progress from 0 to 1.
     pub fn progress(&self) -> f32 {
         let all = self.shared.all.load(Ordering::Relaxed).max(1);
         self.shared.done.load(Ordering::Relaxed) as f32 / all as f32
@@ -110,15 +110,15 @@ impl Film {
 }
 
 impl Drop for Film {
-    /// Waits for the frame in hand, or half a file would be left where the program ends.
+    /// Waits for the current frame; otherwise the end of the program would leave half a file.
     fn drop(&mut self) {
         self.cancel();
-        // A thread that broke has nothing to say any more.
+        // A panic of the thread is ignored.
         _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// The snapshots that get a frame.
+/// Returns the snapshots that get a frame.
 pub fn chosen(snapshots: &[Arc<Snapshot>], most: usize) -> Vec<Arc<Snapshot>> {
     let mut stride = 1;
     while snapshots.len() / stride > most.max(1) {
@@ -130,7 +130,7 @@ pub fn chosen(snapshots: &[Arc<Snapshot>], most: usize) -> Vec<Arc<Snapshot>> {
     snapshots.iter().enumerate().filter(wanted).map(|(_, snapshot)| Arc::clone(snapshot)).collect()
 }
 
-/// Makes the frames and writes them.
+/// Draws the frames and writes them.
 fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
     let snapshots = chosen(reel.history.snapshots(), MOST);
     shared.all.store(snapshots.len(), Ordering::Relaxed);
@@ -140,7 +140,7 @@ fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> 
     let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
         return Err(io::Error::other("there is no snapshot"));
     };
-    // One palette for all: colours that changed from frame to frame would flicker.
+    // All frames share one palette: colours that changed between frames would flicker.
     let mut colours = Vec::new();
     for snapshot in [first, &snapshots[snapshots.len() / 2], last] {
         if cancelled() {
@@ -172,13 +172,13 @@ fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> 
             told = percent;
             wake();
         }
-        // On a machine of two cores one of them is the window's.
+        // On a machine with two cores, one of them must stay free for the window.
         std::thread::sleep(began.elapsed());
     }
     Ok(())
 }
 
-/// The part of a frame that is not as it was.
+/// Returns the part of a frame that differs from the previous one.
 fn changed(before: Option<&[u8]>, pixels: &[u8]) -> Frame<'static> {
     let (width, height) = (SIZE.x as usize, SIZE.y as usize);
     let differs = |row: usize, column: usize| {
@@ -207,16 +207,16 @@ fn changed(before: Option<&[u8]>, pixels: &[u8]) -> Frame<'static> {
     }
 }
 
-/// 256 colours, and which of them is the nearest to each that was met.
+/// A palette of 256 colours, with a cache of the nearest one to each colour.
 struct Palette {
     quantiser: NeuQuant,
     known: HashMap<[u8; 3], u8>,
 }
 
 impl Palette {
-    /// Of red, green, blue and opacity of so many pixels.
+    /// Creates a palette from RGBA pixels.
     fn of(rgba: &[u8]) -> Self {
-        // Every tenth pixel of three frames is more than enough to learn from.
+        // Every tenth pixel of three frames is a sufficient sample.
         Self { quantiser: NeuQuant::new(10, 256, rgba), known: HashMap::new() }
     }
 
@@ -230,7 +230,7 @@ impl Palette {
     }
 }
 
-/// Where the frames are drawn.
+/// The state in which the frames are drawn.
 struct Stage {
     reel: Reel,
     darkroom: OffscreenRenderer,

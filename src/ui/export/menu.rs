@@ -1,4 +1,4 @@
-//! Draws the list of what a view or a card of a study can be exported as, behind a quiet sign in its header.
+//! Draws the list of export formats of a view or a study card, behind a quiet button in its header.
 
 use egui::{Button, Popup, Ui};
 
@@ -6,15 +6,15 @@ use super::action::What;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::widgets::{Icon, quiet_button};
 
-/// The entry that was chosen of the list.
+/// The chosen entry of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chosen {
     Export(What),
-    /// Pictures with a light ground, or as the window.
+    /// The light background of pictures, switched on or off.
     Light,
 }
 
-/// Draws the sign of the view with this title; whether it has numbers by now, and whether pictures have a light ground.
+/// Draws the export button of the view with this title. `measured`: it has numbers; `light`: pictures have a light background.
 pub fn menu(ui: &mut Ui, title: &str, measured: bool, mut light: bool) -> Option<Chosen> {
     let name = format!("Export {title}");
     let button = quiet_button(ui, Icon::Export, &name, "Save this view as a picture or as its numbers");

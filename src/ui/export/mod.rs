@@ -1,7 +1,7 @@
-//! What leaves the window as a file: a view as a picture or as its numbers, the window as a picture, the run as an animation.
+//! Exports to files: a view as a picture or as its numbers, the window as a picture, the run as an animation.
 //!
-//! Guarantees: the window lays a view out once more, which takes as long as drawing it, and that is all it does; painting,
-//! compressing and writing are done by threads. A file appears under its name when it is whole, and none is ever written over.
+//! Guarantees: the window only lays a view out once more, which takes as long as drawing it; threads do the painting, compressing
+//! and writing. A file appears under its name only when it is complete, and no file is overwritten.
 
 pub mod action;
 pub mod animation;
@@ -37,10 +37,10 @@ use crate::ui::export::animation::{Film, Reel};
 use crate::ui::export::offscreen_renderer::{OffscreenRenderer, Plate, SCALE};
 use crate::worker::Waker;
 
-/// The folder, below that in which the program runs.
+/// The export folder, relative to the working directory.
 pub const FOLDER: &str = "kernelscope-exports";
 
-/// A view to be exported, as large as it stands in the window.
+/// A request to export a view at its size in the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ViewExport {
     pub view: View,
@@ -63,13 +63,13 @@ enum Content {
 
 type Written = Result<PathBuf, String>;
 
-/// Everything that is being exported, and the threads that write it.
+/// The pending exports, and the threads that write them.
 pub struct Exports {
-    /// Pictures have a light ground whatever the window has, for print.
+    /// Whether pictures have a light background, for print, whatever the theme of the window.
     pub light: bool,
     folder: PathBuf,
     orders: Vec<ViewExport>,
-    /// Passes that the picture of the window still needs, one a frame.
+    /// Number of passes that the picture of the window still needs, one per frame.
     window: u8,
     darkroom: Option<OffscreenRenderer>,
     writer: Option<BackgroundThread<Job, Written>>,
@@ -93,7 +93,7 @@ impl Default for Exports {
 }
 
 impl Exports {
-    /// Where files go from now on.
+    /// Sets the folder for later exports.
     pub fn set_folder(&mut self, folder: PathBuf) {
         self.folder = folder;
     }
@@ -102,7 +102,7 @@ impl Exports {
         &self.folder
     }
 
-    /// Has a view exported when it is drawn the next time.
+    /// Requests the export of a view when it is next drawn.
     pub fn order(&mut self, order: ViewExport) {
         self.orders.push(order);
     }
@@ -111,42 +111,42 @@ impl Exports {
         std::mem::take(&mut self.orders)
     }
 
-    /// Has the window exported when it is drawn the next time.
+    /// Requests a picture of the window when it is next drawn.
     pub fn order_window(&mut self) {
         self.window = 3;
     }
 
-    /// Which pass is to be drawn in this frame: the last one is number 1, none is 0.
+    /// Returns the pass to be drawn in this frame: the last one is number 1, and 0 means none.
     pub fn window_pass(&mut self) -> u8 {
         let pass = self.window;
         self.window = pass.saturating_sub(1);
         pass
     }
 
-    /// Whether the pass that is being drawn is the first of three, which is of all but the views: letters that are laid out for the
-    /// first time take most of it, and no frame is to have them all.
+    /// Whether the current pass is the first of three, which draws everything but the views: laying out text for the first time
+    /// takes most of it, and is split so that no frame takes all of it.
     pub fn rehearses_panels(&self) -> bool {
         self.window == 2
     }
 
-    /// The theme of pictures.
+    /// Returns the theme of pictures.
     pub fn theme(&self, window: Theme) -> Theme {
         if self.light { Theme::Light } else { window }
     }
 
-    /// The darkroom, for one picture of the window as it stands there.
+    /// Takes the off-screen renderer, for one picture of the window with this memory.
     pub fn darkroom_like(&mut self, memory: Memory) -> OffscreenRenderer {
         let darkroom = self.darkroom.take().unwrap_or_else(|| OffscreenRenderer::new(SCALE));
         darkroom.remember(memory);
         darkroom
     }
 
-    /// Takes the darkroom back after a pass of which nothing is kept.
+    /// Puts the off-screen renderer back after a pass whose result is discarded.
     pub fn rehearsed(&mut self, darkroom: OffscreenRenderer) {
         self.darkroom = Some(darkroom);
     }
 
-    /// Takes the picture of the window that was made there.
+    /// Queues the finished picture of the window, and puts the off-screen renderer back.
     pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Plate, theme: Theme, stem: String) {
         self.darkroom = Some(darkroom);
         let ground = Tokens::in_theme(theme == Theme::Dark).ground;
@@ -163,8 +163,8 @@ impl Exports {
         self.hand_over(ctx, (page.draft.name(), order.title, stem), (plate, ground), sheet, order.what)
     }
 
-    /// Has a view written that was drawn: of this run or study, under this title, into a file of this stem. Or copies its numbers, and
-    /// says so.
+    /// Queues a drawn view of this run or study, under this title, for a file of this stem; or copies its numbers and returns a
+    /// message.
     fn hand_over(
         &mut self,
         ctx: &Context,
@@ -180,12 +180,12 @@ impl Exports {
             What::Copy => return copy(ctx, title, &sheet),
         };
         self.waiting.push_back(Job { folder: self.folder.clone(), stem, content });
-        // To be handed to the thread between this frame and the next.
+        // The next frame sends it to the thread.
         ctx.request_repaint();
         None
     }
 
-    /// Exports a view of this scene, whose run has this name.
+    /// Exports a view of this scene; `name` is that of its run.
     pub fn take(&mut self, ctx: &Context, scene: &mut ViewContext<'_>, grid: &mut Grid, name: &str, order: ViewExport) {
         let ViewExport { view, size, what } = order;
         let numbers = matches!(what, What::Csv | What::Copy);
@@ -194,7 +194,7 @@ impl Exports {
         grid.forget_textures();
         let darkroom = self.darkroom.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
         let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
-            // A picture needs none: of a large kernel they are more than the picture itself.
+            // A picture needs no table, and that of a large kernel would be larger than the picture itself.
             scene.table = numbers.then(DataTable::default);
             scene.paper = true;
             grid.show_on_paper(ui, scene, view);
@@ -217,7 +217,7 @@ impl Exports {
         toast.into_iter().for_each(|toast| scene.actions.push(ShellAction::Say(toast)));
     }
 
-    /// Hands on what waits, and tells what was done.
+    /// Sends queued exports to the threads, and returns messages about finished ones.
     pub fn tick(&mut self, waker: impl Fn() -> Waker) -> Vec<Toast> {
         let mut toasts = Vec::new();
         if let Some(answer) = self.writer.as_mut().and_then(BackgroundThread::response) {
@@ -244,13 +244,13 @@ impl Exports {
         toasts
     }
 
-    /// Whether something is on its way that is not yet a file.
+    /// Whether an export is not yet a file.
     pub fn is_busy(&self) -> bool {
         let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
         writes || !self.orders.is_empty() || self.window > 0 || self.film.is_some()
     }
 
-    /// Waits until what was drawn is written, so long at most; says what comes to nothing. The window is gone by now.
+    /// Waits for at most this long until pending exports are written; returns the failures. The window is already closed.
     pub fn finish(&mut self, at_most: Duration) -> Vec<String> {
         let patience = Instant::now() + at_most;
         let mut said = Vec::new();
@@ -284,7 +284,7 @@ impl Exports {
         }
     }
 
-    /// Returns how much of the animation is made, from 0 to 1.
+    /// Returns the progress of the animation, from 0 to 1.
     pub fn film(&self) -> Option<f32> {
         self.film.as_ref().map(Film::progress)
     }
@@ -296,7 +296,7 @@ impl Exports {
     }
 }
 
-/// Copies the line that repeats a run or a study, or says why there is none.
+/// Copies the command line that repeats a run or a study, or returns a message that there is none.
 pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Option<&Path>) -> Toast {
     let too_large = || "The settings cannot be said in a line: a number is too large for a run file".to_owned();
     match spec.and_then(|spec| spec.command_line(folder).ok_or_else(too_large)) {
@@ -309,8 +309,8 @@ pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Opti
     }
 }
 
-/// Returns what files of the run that is shown are called: after what was opened, else after its preset. All presets are looked
-/// at, which is not for every frame.
+/// Returns the file name of exports of the main run: that of the opened record, else that of its preset. It compares all presets,
+/// which is too slow for every frame.
 pub fn file_name(session: Option<&Session>) -> String {
     match session.map(|session| (session, &session.opened)) {
         Some((_, Some(opened))) => slug(&opened.name),
@@ -319,22 +319,22 @@ pub fn file_name(session: Option<&Session>) -> String {
     }
 }
 
-/// Copies numbers, and says so.
+/// Copies numbers, and returns a message.
 fn copy(ctx: &Context, title: &str, sheet: &DataTable) -> Option<Toast> {
     let mut text = Vec::new();
-    // Writing to memory cannot fail, and what is written is text.
+    // Writing to memory cannot fail, and the output is UTF-8.
     sheet.write(&mut text).ok()?;
     ctx.copy_text(String::from_utf8_lossy(&text).into_owned());
     Some(Toast::done(format!("{title}: {} lines of numbers copied", sheet.rows.len())))
 }
 
-/// Says what became of a file.
+/// Returns the message about a written file.
 fn told(answer: Written) -> Toast {
     match answer {
         Ok(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let folder = path.parent().unwrap_or(Path::new("."));
-            // A file manager wants to know where from.
+            // A file manager needs an absolute path.
             let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
             Toast::done(format!("Saved {name}")).with_folder(&folder)
         }
@@ -354,17 +354,17 @@ fn write(job: Job) -> Written {
     written.map_err(|err| format!("Nothing was saved: {err}"))
 }
 
-/// The preset that these settings are, whatever their seed.
+/// Returns the name of the preset that these settings match, whatever their seed.
 pub fn name_of(spec: &Spec) -> &'static str {
     preset_of(spec).map_or("own-settings", |preset| preset.name)
 }
 
-/// An epoch in a file's name.
+/// Formats an epoch for a file name.
 pub fn brief(epoch: f64) -> String {
     without_zeros(&format!("{epoch:.2}"))
 }
 
-/// A title in a file's name: letters, digits and what keeps them apart.
+/// Formats a title for a file name: letters, digits and separators.
 pub fn slug(title: &str) -> String {
     let lower = title.replace('λ', "lambda").to_lowercase();
     let kept = |letter: char| if letter.is_alphanumeric() || "._-".contains(letter) { letter } else { ' ' };

@@ -1,8 +1,8 @@
-//! Where pictures are made: a second egui without a window, in which views draw themselves as they do on screen, in the theme and
-//! at the size that the picture is to have.
+//! Renders pictures off screen: a second egui without a window, in which views draw themselves as they do on screen, in the theme
+//! and at the size of the picture.
 //!
-//! Guarantees: nothing of it is seen in the window, and nothing that points, types or scrolls reaches it. What comes out is a
-//! [`Plate`]: everything that was painted and the textures it was painted with, plain data that a thread may take away.
+//! Guarantees: it does not appear in the window, and receives no pointer, keyboard or scroll input. The result is a [`Plate`] of
+//! all painted shapes and their textures: plain data that can be sent to a thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use egui::{ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureId, Th
 
 use crate::ui::kit::theme;
 
-/// Physical pixels of a point in pictures: sharp in print.
+/// Pixels per point in pictures, sharp enough for print.
 pub const SCALE: f32 = 2.0;
-/// A plot knows how wide its axes are only after it was drawn once.
+/// Number of passes; a plot knows the width of its axes only after it was drawn once.
 const PASSES: usize = 2;
 
-/// A picture's pixels, and whether they stay square when it is enlarged.
+/// The pixels of an image, and whether enlarging keeps them square.
 #[derive(Clone)]
 pub struct Texture {
     pub image: Arc<ColorImage>,
     pub nearest: bool,
 }
 
-/// What was painted.
+/// A finished drawing.
 pub struct Plate {
-    /// In points.
+    /// Size in points.
     pub size: Vec2,
-    /// Physical pixels of a point.
+    /// Pixels per point.
     pub scale: f32,
     pub shapes: Vec<ClippedShape>,
     pub textures: HashMap<TextureId, Texture>,
@@ -49,9 +49,9 @@ impl OffscreenRenderer {
         Self { ctx, scale, textures: HashMap::new() }
     }
 
-    /// Scroll positions, widths of panels and the like shall be those of the window.
+    /// Copies the window's scroll positions, panel widths and the like.
     pub fn remember(&self, mut memory: Memory) {
-        // How large the window is shown is its own affair: the picture has its points.
+        // The window's scale does not apply: the picture has its own points.
         memory.options.zoom_factor = 1.0;
         self.ctx.memory_mut(|known| *known = memory);
         theme::install(&self.ctx);
@@ -65,7 +65,7 @@ impl OffscreenRenderer {
         self.passes(size, theme, PASSES, draw)
     }
 
-    /// The same where `draw` has drawn a picture of this size before.
+    /// Draws a picture in a single pass; `draw` must have drawn one of this size before.
     pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
         self.passes(size, theme, 1, draw)
     }
@@ -77,7 +77,7 @@ impl OffscreenRenderer {
             let mut input =
                 RawInput { screen_rect: Some(Rect::from_min_size(egui::Pos2::ZERO, size)), ..RawInput::default() };
             input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(self.scale);
-            // The letters of a large window at twice its size are more than the smallest of graphics cards could hold.
+            // The glyphs of a large window at twice its size would not fit the limit of the smallest graphics cards.
             input.max_texture_side = Some(8192);
             let mut output = self.ctx.run_ui(input, &mut draw);
             self.take(std::mem::take(&mut output.textures_delta));
@@ -86,7 +86,7 @@ impl OffscreenRenderer {
         Plate { size, scale: self.scale, shapes, textures: self.textures.clone() }
     }
 
-    /// What a graphics card would be told.
+    /// Stores the texture changes that a graphics card would receive.
     fn take(&mut self, mut delta: TexturesDelta) {
         for (id, changes) in delta.set.drain() {
             for change in changes {

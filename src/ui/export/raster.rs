@@ -1,6 +1,6 @@
-//! A plate as pixels: painted by the rasteriser that egui draws its own letters with.
+//! Renders a plate to pixels, with the rasteriser that egui uses for its own glyphs.
 //!
-//! Guarantees: letters are those of the window, taken from egui's own atlas pixel by pixel; the picture is opaque.
+//! Guarantees: glyphs equal those of the window, copied from egui's own atlas pixel by pixel; the picture is opaque.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -18,24 +18,24 @@ use vello_cpu::{Image, ImageSource, Pixmap, RenderContext, Resources};
 use super::offscreen_renderer::{Plate, Texture};
 use super::shape_painter::{Paper, kurbo_rect, paint};
 
-/// Red, green and blue of each pixel, row by row.
+/// An RGB image, row by row.
 pub struct Pixels {
     pub width: u16,
     pub height: u16,
     pub rgb: Vec<u8>,
 }
 
-/// Makes pictures of plates, one after the other, all of one size.
+/// Renders plates of one size, one after another.
 pub struct Press {
     context: RenderContext,
     resources: Resources,
     page: Pixmap,
-    /// Pictures in the form that the rasteriser wants, by where their pixels lie.
+    /// Images in the format of the rasteriser, by the address of their pixels.
     known: HashMap<*const ColorImage, (Arc<ColorImage>, Arc<Pixmap>)>,
 }
 
 impl Press {
-    /// For pictures as large as this plate's.
+    /// Creates a renderer for plates of this size.
     pub fn of(plate: &Plate) -> Self {
         let pixels = (plate.size * plate.scale).round().clamp(vec2(1.0, 1.0), vec2(16_000.0, 16_000.0));
         let (width, height) = (pixels.x as u16, pixels.y as u16);
@@ -47,7 +47,7 @@ impl Press {
         }
     }
 
-    /// The picture of a plate, on this ground.
+    /// Renders a plate on this background.
     pub fn print(&mut self, plate: &Plate, ground: Color32) -> Pixels {
         let (width, height) = (self.page.width(), self.page.height());
         self.context.reset();
@@ -55,7 +55,7 @@ impl Press {
         self.context.set_paint(colour_of(ground.to_opaque()));
         self.context.fill_rect(&kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
         self.context.set_transform(Affine::scale(f64::from(plate.scale)));
-        // What the last plate had and this one has not shall not be kept for ever.
+        // Images that only the previous plate used are dropped.
         let wanted: Vec<*const ColorImage> = plate.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
         self.known.retain(|known, _| wanted.contains(known));
         let atlas = plate.textures.get(&TextureId::default()).cloned();
@@ -76,7 +76,7 @@ impl Press {
                 let [r, g, b, a] = colour.to_array();
                 PremulRgba8 { r, g, b, a }
             };
-            // No texture of this window is larger than a graphics card takes, which is far less than this type holds.
+            // A texture of this window fits a graphics card, and its size is thus far below the limit of this type.
             let [width, height] = image.size.map(|side| side.min(usize::from(u16::MAX)) as u16);
             Arc::new(Pixmap::from_parts(image.pixels.iter().map(pixel).collect(), width, height))
         };
@@ -85,7 +85,7 @@ impl Press {
     }
 }
 
-/// A plate as a PNG.
+/// Writes a plate as a PNG.
 pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()> {
     let pixels = Press::of(plate).print(plate, ground);
     let encoder = image::codecs::png::PngEncoder::new(to);
@@ -96,7 +96,7 @@ pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()
 
 struct DataTable<'a> {
     press: &'a mut Press,
-    /// The letters.
+    /// The texture of the glyphs.
     atlas: Option<Texture>,
     scale: f32,
     clipped: bool,
@@ -108,7 +108,7 @@ fn colour_of(colour: Color32) -> AlphaColor<Srgb> {
 }
 
 impl DataTable<'_> {
-    /// The part of an image between two texels, in a rectangle of the page.
+    /// Paints the part of an image between two texels into a rectangle of the page.
     fn part(&mut self, rect: Rect, image: &Arc<ColorImage>, texels: Rect, nearest: bool, tint: Color32, at: Affine) {
         if !rect.is_positive() || !texels.is_positive() {
             return;
@@ -169,7 +169,7 @@ impl Paper for DataTable<'_> {
             let at =
                 Affine::translate((f64::from(start.x), f64::from(start.y))) * Affine::rotate(f64::from(text.angle));
             let visuals = &row.visuals;
-            // Letters and the grounds before them are rectangles of four corners.
+            // Glyphs and the backgrounds before them are rectangles of four vertices.
             let corners = &visuals.mesh.vertices[..visuals.glyph_vertex_range.end.min(visuals.mesh.vertices.len())];
             for (place, corners) in corners.chunks_exact(4).enumerate() {
                 let is_letter = visuals.glyph_vertex_range.contains(&(4 * place));
@@ -186,7 +186,7 @@ impl Paper for DataTable<'_> {
     }
 }
 
-/// The colour of a letter of a text, as egui decides it.
+/// Returns the colour of a glyph, by the rules of egui.
 pub fn letter_colour(text: &TextShape, own: Color32, is_letter: bool) -> Color32 {
     let colour = match text.override_text_color {
         Some(colour) if is_letter => colour,

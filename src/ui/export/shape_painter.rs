@@ -1,7 +1,7 @@
-//! What egui paints, as the few things that paper knows: filled and stroked paths, pictures, and lines of text.
+//! Translates egui's shapes into the few primitives of an export: filled and stroked paths, pictures, and lines of text.
 //!
-//! Guarantees: every kind of shape that this window paints has its place here, once for all kinds of paper, so that an SVG and a
-//! PNG of a view show the same. Shadows are left out; of a triangle whose corners have several colours the mean is taken.
+//! Guarantees: every kind of shape in this window is handled here, once for all formats, so that an SVG and a PNG of a view look
+//! the same. Shadows are omitted; a triangle with several vertex colours has their mean.
 
 use egui::epaint::{ColorMode, Mesh, PathStroke, RectShape, TextShape};
 use egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, TextureId};
@@ -9,21 +9,21 @@ use vello_cpu::kurbo::{self, BezPath, Shape as _};
 
 use super::offscreen_renderer::{Plate, Texture};
 
-/// How near a curve is followed, in points.
+/// Largest distance between a curve and its approximation, in points.
 const TOLERANCE: f64 = 0.02;
 
-/// Something to paint on. All coordinates are in points.
+/// A surface to paint on. All coordinates are in points.
 pub trait Paper {
-    /// Nothing outside is painted from now on.
+    /// Clips everything that follows to this rectangle.
     fn clip(&mut self, rect: Rect);
     fn fill(&mut self, path: &BezPath, colour: Color32);
     fn stroke(&mut self, path: &BezPath, stroke: Stroke);
-    /// A part of a picture, from (0, 0) to (1, 1), times a colour.
+    /// Paints a part of a picture, in coordinates from (0, 0) to (1, 1), multiplied by a colour.
     fn picture(&mut self, rect: Rect, texture: &Texture, part: Rect, tint: Color32);
     fn text(&mut self, text: &TextShape);
 }
 
-/// Paints a plate on paper.
+/// Paints a plate on a surface.
 pub fn paint(plate: &Plate, paper: &mut impl Paper) {
     let page = Rect::from_min_size(Pos2::ZERO, plate.size);
     let mut ink = Ink { plate, paper };
@@ -49,7 +49,7 @@ struct Ink<'a, P> {
 impl<P: Paper> Ink<'_, P> {
     fn shape(&mut self, shape: &Shape) {
         match shape {
-            // Nothing in this window paints by itself.
+            // The window uses no paint callbacks.
             Shape::Noop | Shape::Callback(_) => {}
             Shape::Vec(shapes) => shapes.iter().for_each(|shape| self.shape(shape)),
             Shape::Circle(circle) => {
@@ -113,7 +113,7 @@ impl<P: Paper> Ink<'_, P> {
         self.both(path, fill, Stroke::new(stroke.width, colour));
     }
 
-    /// As egui does it: a line along an axis lies on whole pixels, or it would be two grey ones.
+    /// Paints a line as egui does: along an axis it is aligned to whole pixels, as it would be two grey ones otherwise.
     fn line(&mut self, mut points: [Pos2; 2], stroke: Stroke) {
         let scale = self.plate.scale;
         if points[0].x == points[1].x {
@@ -128,7 +128,7 @@ impl<P: Paper> Ink<'_, P> {
     }
 
     fn rect(&mut self, shape: &RectShape) {
-        // A shadow.
+        // A blurred rectangle is a shadow.
         if shape.blur_width > 0.0 || !shape.rect.is_positive() {
             return;
         }
@@ -152,7 +152,7 @@ impl<P: Paper> Ink<'_, P> {
     fn mesh(&mut self, mesh: &Mesh) {
         let texture = self.texture(mesh.texture_id).filter(|_| mesh.texture_id != TextureId::default());
         if let Some(texture) = texture {
-            // An image is two triangles with the corners of a rectangle.
+            // An image is two triangles that share the corners of a rectangle.
             for corners in mesh.vertices.chunks_exact(4) {
                 let rect = Rect::from_points(&[0, 1, 2, 3].map(|at: usize| corners[at].pos));
                 let part = Rect::from_points(&[0, 1, 2, 3].map(|at: usize| corners[at].uv));
@@ -160,7 +160,7 @@ impl<P: Paper> Ink<'_, P> {
             }
             return;
         }
-        // A texture that is not here would be a surface of one colour over all that lies below it.
+        // A mesh with a missing texture would cover everything below it with one colour.
         if mesh.texture_id != TextureId::default() {
             return;
         }
@@ -169,7 +169,7 @@ impl<P: Paper> Ink<'_, P> {
             let path = line(&corners.map(|corner| corner.pos), true);
             let colour = mean(corners.map(|corner| corner.color));
             self.paper.fill(&path, colour);
-            // Or a hairline of the ground would show between two of them.
+            // Without this stroke the background would show as a thin line between two triangles.
             self.paper.stroke(&path, Stroke::new(0.5, colour));
         }
     }
@@ -184,7 +184,7 @@ fn mean(colours: [Color32; 3]) -> Color32 {
     Color32::from_rgba_premultiplied(channel(0), channel(1), channel(2), channel(3))
 }
 
-/// The edge of a rectangle, moved outwards by so much.
+/// Returns the outline of a rectangle, moved outwards by `grown`.
 fn rounded(shape: &RectShape, grown: f32) -> BezPath {
     let rect = kurbo_rect(shape.rect.expand(grown));
     let radius = |radius: u8| (f64::from(radius) + f64::from(grown)).max(0.0);

@@ -1,7 +1,7 @@
-//! A plate as an SVG: paths as paths, letters as text that can be searched and changed, pictures as PNG within the file.
+//! Writes a plate as an SVG: paths as paths, text as searchable and editable text, pictures as embedded PNG.
 //!
-//! Guarantees: well-formed XML; a line of text is as long as it was on screen also where the reader's font is another, because
-//! its length is given; nothing outside the file is needed to show it.
+//! Guarantees: the XML is well-formed; a line of text has its length on screen even with another font, because its length is
+//! given; the file is self-contained.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,7 +20,7 @@ use super::raster::letter_colour;
 use super::shape_painter::{Paper, paint};
 use crate::chart::without_zeros;
 
-/// A plate as an SVG, on this ground.
+/// Writes a plate as an SVG on this background.
 pub fn svg(plate: &Plate, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
     let mut page = Page { writer: Writer::new(to), size: plate.size, clips: 0, grouped: false, failure: None };
     page.begin(title, ground)?;
@@ -31,20 +31,20 @@ pub fn svg(plate: &Plate, title: &str, ground: Color32, to: impl io::Write) -> i
 struct Page<W: io::Write> {
     writer: Writer<W>,
     size: Vec2,
-    /// Clip paths so far.
+    /// Number of clip paths so far.
     clips: usize,
-    /// Whether a group of one of them is open.
+    /// Whether the group of a clip path is open.
     grouped: bool,
     /// The first error; nothing is written after it.
     failure: Option<io::Error>,
 }
 
-/// A number without digits that nobody sees.
+/// Formats a number without insignificant digits.
 fn number(value: f32) -> String {
     without_zeros(&format!("{value:.2}"))
 }
 
-/// The colour, and how opaque it is.
+/// Returns a colour and its opacity.
 fn colour(colour: Color32) -> (String, f32) {
     let [r, g, b, a] = colour.to_srgba_unmultiplied();
     (format!("#{r:02x}{g:02x}{b:02x}"), f32::from(a) / 255.0)
@@ -52,7 +52,7 @@ fn colour(colour: Color32) -> (String, f32) {
 
 type Attributes = Vec<(&'static str, String)>;
 
-/// The colour of a fill or stroke.
+/// Returns the attributes of the colour of a fill or stroke.
 fn ink(of: &'static str, opacity: &'static str, of_colour: Color32) -> Attributes {
     let (name, alpha) = colour(of_colour);
     let mut attributes = vec![(of, name)];
@@ -62,7 +62,7 @@ fn ink(of: &'static str, opacity: &'static str, of_colour: Color32) -> Attribute
     attributes
 }
 
-/// A path in the words of SVG, to a hundredth of a point.
+/// Returns the SVG data of a path, to a hundredth of a point.
 fn data(path: &BezPath) -> String {
     use vello_cpu::kurbo::PathEl;
 
@@ -87,7 +87,7 @@ fn data(path: &BezPath) -> String {
     text
 }
 
-/// The part of a picture between two places, from (0, 0) to (1, 1), as a PNG.
+/// Returns the part of a picture between two corners, in coordinates from (0, 0) to (1, 1), as a PNG.
 fn cut(image: &ColorImage, part: Rect) -> Option<Vec<u8>> {
     let [width, height] = image.size;
     let texel = |share: f32, side: usize| ((share * side as f32).round().max(0.0) as usize).min(side);
@@ -149,7 +149,7 @@ impl<W: io::Write> Page<W> {
         }
     }
 
-    /// Letters of one row that have one format.
+    /// Writes the glyphs of one row that have one format.
     fn words(&mut self, text: &TextShape, section: &LayoutSection, start: Pos2, run: &Run) {
         let words = run.text.trim_end();
         if words.trim().is_empty() {
@@ -178,12 +178,12 @@ impl<W: io::Write> Page<W> {
     }
 }
 
-/// Letters beside one another.
+/// Adjacent glyphs of one format.
 struct Run {
     text: String,
     section: usize,
     left: f32,
-    /// Of the last letter that is no blank.
+    /// Right edge of the last glyph that is not a blank.
     right: f32,
     baseline: f32,
 }
@@ -238,7 +238,7 @@ impl<W: io::Write> Paper for Page<W> {
         for row in &text.galley.rows {
             let mut run: Option<Run> = None;
             for glyph in &row.glyphs {
-                // Which letters have which format is known by their place in the whole text.
+                // The format of a glyph follows from its position in the whole text.
                 let section = job
                     .sections
                     .iter()
@@ -253,7 +253,7 @@ impl<W: io::Write> Paper for Page<W> {
                 let (left, baseline) = (glyph.pos.x, glyph.pos.y);
                 let run = run.get_or_insert_with(|| Run { text: String::new(), section, left, right: left, baseline });
                 if run.text.is_empty() && glyph.chr.is_whitespace() {
-                    // A blank in front moves what follows.
+                    // A leading blank shifts the glyphs that follow.
                     run.left = glyph.max_x();
                     continue;
                 }

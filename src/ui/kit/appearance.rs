@@ -1,35 +1,35 @@
-//! How the whole window looks: theme, scale, and the presentation for the back row.
+//! The appearance of the whole window: theme, scale, and the presentation mode for a lecture hall.
 //!
-//! Guarantees: what is kept for the next start is what the user chose, not what a presentation made of it; leaving the
-//! presentation brings back the scale from before.
+//! Guarantees: the values saved for the next start are the user's choice, not those of a presentation; leaving the presentation
+//! restores the earlier scale.
 
 use egui::{Context, Theme, ThemePreference, vec2};
 
 use super::theme;
 
-/// SeriesCache are so much thicker in a presentation, beside what its scale does.
+/// Factor by which curves are thicker in a presentation, in addition to its scale.
 const THICK: f32 = 1.6;
-/// What the views need without settings beside them, in points: the window's least size less the panel.
+/// Space that the views need without the settings panel, in points: the window's smallest size less the panel.
 const NEEDED: egui::Vec2 = vec2(980.0, 610.0);
-/// A scale beyond these would leave nothing to press it back with.
+/// Allowed scales; beyond them the buttons that reset the scale could not be reached.
 pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
-/// Theme and presentation, as far as egui does not keep them itself.
+/// The parts of theme and presentation that egui does not store itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Appearance {
-    /// The scale before the presentation, while one is on, and the window's size at a scale of 1 for which it was made.
+    /// The scale before the presentation, while one is active, and the window's unscaled size for which it was chosen.
     before: Option<(f32, egui::Vec2)>,
-    /// Whether the window has its theme.
+    /// Whether the theme is installed.
     installed: bool,
 }
 
 impl Appearance {
-    /// Gives the window its theme, in the first frame.
+    /// Installs the theme in the first frame.
     pub fn install(&mut self, ctx: &Context) {
         if !self.installed {
             theme::install(ctx);
             self.installed = true;
-            // The style of this pass was made before; the next one has it.
+            // The style of this pass was created before; the next pass uses the new one.
             ctx.request_repaint();
         }
     }
@@ -39,12 +39,12 @@ impl Appearance {
         self.before.is_some()
     }
 
-    /// Returns how much thicker curves are than usual.
+    /// Returns the factor by which curves are thicker than usual.
     pub fn thick(&self) -> f32 {
         if self.presents() { THICK } else { 1.0 }
     }
 
-    /// Begins or ends the presentation: as large as the window has room for.
+    /// Begins or ends the presentation, at the largest scale that fits the window.
     pub fn present(&mut self, ctx: &Context) {
         match self.before.take() {
             Some((scale, _)) => ctx.set_zoom_factor(scale),
@@ -52,7 +52,7 @@ impl Appearance {
         }
     }
 
-    /// A presentation stays as large as the window has room for, also when that becomes another size.
+    /// Adapts the scale of a presentation when the window changes its size.
     pub fn keep_presenting(&mut self, ctx: &Context) {
         if let Some((scale, size)) = self.before
             && (size - unscaled(ctx)).length() > 2.0
@@ -79,20 +79,20 @@ fn unscaled(ctx: &Context) -> egui::Vec2 {
     ctx.content_rect().size() * ctx.zoom_factor()
 }
 
-/// Draws everything so many tenths larger, or smaller.
+/// Changes the scale by this many tenths.
 pub fn scale_by(ctx: &Context, tenths: f32) {
     let scale = ((10.0 * ctx.zoom_factor()).round() + tenths) / 10.0;
     ctx.set_zoom_factor(scale.clamp(*SCALES.start(), *SCALES.end()));
 }
 
-/// The choices of a theme, and how they are called.
+/// The themes to choose from, with their names.
 pub const THEMES: [(ThemePreference, &str, &str); 3] = [
     (ThemePreference::System, "System", "As the system has it, also when that changes"),
     (ThemePreference::Light, "Light", "Dark on light, for bright rooms and print"),
     (ThemePreference::Dark, "Dark", "Light on dark"),
 ];
 
-/// Returns the next theme of the circle. It begins with the one that is not shown, so that a change can be seen at once.
+/// Returns the next theme of the cycle, which begins with the one that is not shown, so that the change is visible at once.
 pub fn next_theme(ctx: &Context) -> ThemePreference {
     let of = |theme: Theme| if theme == Theme::Dark { ThemePreference::Dark } else { ThemePreference::Light };
     let other = |theme: Theme| if theme == Theme::Dark { Theme::Light } else { Theme::Dark };

@@ -1,7 +1,7 @@
-//! Background threads of the window: one that does one job after the other, and what views build on it.
+//! Background threads of the window: a thread that does one job after another, and the cache that views build on it.
 //!
-//! Guarantees: the window never waits; while one request is worked on no other is taken, so that a view may ask in every frame and
-//! the latest request is the one that is worked on next. A thread ends when its handle is dropped, after the job that it is on.
+//! Guarantees: the window never waits; while one request is processed no other is accepted, so that a view may request in every
+//! frame and the latest request is processed next. A thread ends when its handle is dropped, after its current job.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ impl<Request: Send + 'static, Response: Send + 'static> BackgroundThread<Request
     /// Starts the thread; `wake` is called with each response.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot create a thread.
     pub fn start(
         name: &str,
         mut work: impl FnMut(Request) -> Response + Send + 'static,
@@ -38,19 +38,19 @@ impl<Request: Send + 'static, Response: Send + 'static> BackgroundThread<Request
         Ok(Self { requests, responses, busy: false })
     }
 
-    /// The response to the last request, once.
+    /// Returns the response to the last request, once.
     pub fn response(&mut self) -> Option<Response> {
         let response = self.responses.try_recv().ok()?;
         self.busy = false;
         Some(response)
     }
 
-    /// Whether a request is being worked on.
+    /// Whether a request is being processed.
     pub fn is_busy(&self) -> bool {
         self.busy
     }
 
-    /// Gives a request, unless one is being worked on; whether it was taken.
+    /// Submits a request unless one is being processed; returns whether it was accepted.
     pub fn request(&mut self, request: Request) -> bool {
         let taken = !self.busy && self.requests.try_send(request).is_ok();
         self.busy |= taken;
@@ -58,15 +58,15 @@ impl<Request: Send + 'static, Response: Send + 'static> BackgroundThread<Request
     }
 }
 
-/// What a view computes on a thread of its own: the last responses, each under the key that says what it is the response to.
+/// A computation of a view on its own thread, with a cache of the last responses by key.
 ///
-/// Guarantees: the thread starts when the view is first drawn; a response is kept until `keep` others were wanted after it; once
-/// the task was [`reset`](Self::reset), nothing of what was asked for before is seen.
+/// Guarantees: the thread starts when the view is first drawn; a response stays until `keep` others were requested after it;
+/// after a [`reset`](Self::reset) no earlier response appears.
 pub struct BackgroundTask<Key, Request, Response> {
     name: &'static str,
     keep: usize,
     thread: Option<BackgroundThread<(Key, Request), (Key, Response)>>,
-    /// The one that was wanted last first.
+    /// The cached responses, the most recently requested first.
     known: VecDeque<(Key, Response)>,
 }
 
@@ -76,7 +76,7 @@ where
     Request: Send + 'static,
     Response: Send + 'static,
 {
-    /// A task that keeps so many responses, whose thread will have this name.
+    /// Creates a task that caches `keep` responses, on a thread of this name.
     pub fn new(name: &'static str, keep: usize) -> Self {
         Self { name, keep, thread: None, known: VecDeque::new() }
     }
@@ -84,7 +84,7 @@ where
     /// Starts the thread, unless it runs; each response repaints the window of `ctx`.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot create a thread.
     pub fn start(
         &mut self,
         ctx: &egui::Context,
@@ -101,8 +101,8 @@ where
         Ok(())
     }
 
-    /// The response to this key, if it is known; else asks for it, unless the thread is at work on another: then the next call
-    /// does.
+    /// Returns the response to this key if it is cached; otherwise submits the request, unless the thread is busy, in which case
+    /// a later call does.
     pub fn get(&mut self, key: &Key, request: impl FnOnce() -> Request) -> Option<&Response> {
         let thread = self.thread.as_mut()?;
         if let Some(response) = thread.response() {
@@ -121,12 +121,12 @@ where
         self.known.front().map(|(_, response)| response)
     }
 
-    /// All responses that are kept, with their keys, the one that was wanted last first.
+    /// Returns all cached responses with their keys, the most recently requested first.
     pub fn known(&self) -> impl Iterator<Item = &(Key, Response)> {
         self.known.iter()
     }
 
-    /// Forgets all responses and the one that is being worked on, as another run begins.
+    /// Clears all responses and discards the one in progress, as another run begins.
     pub fn reset(&mut self) {
         self.thread = None;
         self.known.clear();

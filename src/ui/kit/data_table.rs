@@ -1,8 +1,7 @@
-//! The numbers that a view draws, as a table: what is exported as csv is written down by the drawing itself.
+//! The numbers of a view as a table; drawing a view fills it, and a CSV export writes it.
 //!
-//! Guarantees: what stands here is what was measured, not what was thinned to pixels or taken the logarithm of; of curves over time
-//! it is what lies in the stretch in view. Numbers are written so that reading them gives the same bits; what is missing or no
-//! number is an empty cell.
+//! Guarantees: the table contains the measured values, not values thinned to pixels or logarithms; for curves over time it
+//! contains the visible range. Reading a written number returns the same bits; a missing value or NaN is an empty cell.
 
 use std::io;
 
@@ -51,7 +50,7 @@ impl From<String> for Cell {
     }
 }
 
-/// A curve of a time plot as it was measured.
+/// A curve of a time plot with its measured values.
 #[derive(Clone, Debug)]
 pub struct MeasuredCurve {
     pub name: String,
@@ -59,12 +58,12 @@ pub struct MeasuredCurve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A table.
+/// A table of cells with named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataTable {
     pub heads: Vec<String>,
     pub rows: Vec<Vec<Cell>>,
-    /// Whether it is what lies in the stretch in view.
+    /// Whether it contains the visible time range only.
     pub over_time: bool,
 }
 
@@ -73,7 +72,7 @@ impl DataTable {
         self.rows.is_empty()
     }
 
-    /// Names its columns.
+    /// Sets the names of the columns.
     pub fn head<S: Into<String>>(&mut self, heads: impl IntoIterator<Item = S>) {
         self.heads = heads.into_iter().map(Into::into).collect();
     }
@@ -82,14 +81,14 @@ impl DataTable {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// A row-major square of numbers, each row after what is told of it.
+    /// Adds a square of numbers in row-major order, each row after its describing cells.
     pub fn square(&mut self, n: usize, value: impl Fn(usize, usize) -> f64, of_row: impl Fn(usize) -> Vec<Cell>) {
         for row in 0..n {
             self.row(of_row(row).into_iter().chain((0..n).map(|column| value(row, column).into())));
         }
     }
 
-    /// Writes it as csv.
+    /// Writes the table as CSV.
     pub fn write(&self, to: impl io::Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(&self.heads)?;

@@ -1,11 +1,11 @@
-//! Numbers in words and ticks on axes. Pure functions; the same number looks the same wherever it stands.
+//! Formats numbers as text and chooses ticks of axes. All functions are pure; a number has the same form everywhere.
 
 use egui_plot::{GridInput, GridMark};
 
 use crate::chart::without_zeros;
 pub use crate::chart::{change, times};
 
-/// Three significant digits; powers of ten where zeros would have to be counted.
+/// Formats a number to three significant digits, with a power of ten where there would be many zeros.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
@@ -32,7 +32,7 @@ pub fn number(value: f64) -> String {
     text.replace('-', "−")
 }
 
-/// A whole number with thin groups of three: 12 345.
+/// Formats a whole number in groups of three with thin spaces: 12 345.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -45,13 +45,13 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Bytes for people.
+/// Formats a number of bytes with a unit.
 pub fn bytes(value: u64) -> String {
     let mib = value as f64 / f64::from(1 << 20);
     if mib < 1024.0 { format!("{mib:.0} MB") } else { format!("{:.1} GB", mib / 1024.0) }
 }
 
-/// Seconds for people.
+/// Formats seconds with a unit.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if !s.is_finite() => "–".to_owned(),
@@ -63,7 +63,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// An exponent as superscript digits.
+/// Formats an exponent as superscript digits.
 fn superscript(exponent: i64) -> String {
     let digit = |c: char| match c {
         '-' => '⁻',
@@ -75,13 +75,13 @@ fn superscript(exponent: i64) -> String {
     exponent.to_string().chars().map(digit).collect()
 }
 
-/// An index as subscript digits.
+/// Formats an index as subscript digits.
 pub fn subscript(index: usize) -> String {
     let digit = |c: char| char::from_u32(0x2080 + c.to_digit(10).unwrap_or(0)).unwrap_or(c);
     index.to_string().chars().map(digit).collect()
 }
 
-/// The label of a tick; `value` as stored (log10 on a logarithmic axis), `span` of the axis.
+/// Formats the label of a tick; `value` is as stored (log10 on a logarithmic axis), `span` is the length of the axis.
 pub fn tick(value: f64, span: f64, log: bool) -> String {
     if !log {
         return plain(value, span);
@@ -92,19 +92,19 @@ pub fn tick(value: f64, span: f64, log: bool) -> String {
     }
     let size = 10f64.powf(value);
     if span < 0.6 {
-        // So short a stretch has the ticks of a linear axis; about as long as this one is there.
+        // So short a range has the ticks of a linear axis of about this length.
         return plain(size, size * (10f64.powf(span / 2.0) - 10f64.powf(-span / 2.0)));
     }
     without_zeros(&number(size).replace('−', "-")).replace('-', "−")
 }
 
-/// As many digits as tell the ticks of an axis of this span apart.
+/// Formats with just enough digits to distinguish the ticks of an axis of this span.
 fn plain(value: f64, span: f64) -> String {
     let size = value.abs();
     if size < span * 1e-9 {
         return "0".to_owned();
     }
-    // Places behind the point; below 0 where the last digits before it are zeros.
+    // Decimal places; negative where the last digits before the point are zeros.
     let places = 1i32.saturating_sub((span / 2.0).log10().floor() as i32);
     let text = if size >= 1e6 || (size < 1e-4 && span < 1e-3) {
         let digits = places.saturating_add(size.log10().floor() as i32).clamp(0, 12) as usize;
@@ -116,7 +116,7 @@ fn plain(value: f64, span: f64) -> String {
     without_zeros(&text).replace('-', "−")
 }
 
-/// 1, 2 or 5 times a power of ten, at least `least`.
+/// Returns the smallest of 1, 2 or 5 times a power of ten that is at least `least`.
 pub fn nice_step(least: f64) -> f64 {
     if !(least.is_finite() && least > 0.0) {
         return 1.0;
@@ -129,7 +129,7 @@ pub fn nice_step(least: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Ticks of a linear axis, at most `most` of them.
+/// Returns the ticks of a linear axis, at most `most` of them.
 pub fn linear_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
     let step = nice_step((to - from) / most.max(1) as f64);
     let first = (from / step).ceil() as i64;
@@ -140,7 +140,7 @@ pub fn linear_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
     (first..=last).map(|place| place as f64 * step).collect()
 }
 
-/// Ticks of an axis of log10 values: decades while there are several, 1-2-5 for about one, else round values.
+/// Returns the ticks of an axis of log10 values: decades for a long range, 1-2-5 for about one decade, else round values.
 pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
     let span = to - from;
     if span >= 1.5 {
@@ -165,7 +165,7 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         .collect()
 }
 
-/// A spacer for `egui_plot`: it shows exactly these ticks (it would fade or drop those with a small `step_size`).
+/// Returns a spacer for `egui_plot` that shows exactly these ticks (it would fade or drop those with a small `step_size`).
 pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
     move |input: GridInput| {
         let (from, to) = input.bounds;
@@ -174,8 +174,8 @@ pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
     }
 }
 
-/// [`settle`] for a linear axis. Values that are the same, or so nearly that ticks of a few digits could not be told apart, get
-/// more room than `least`.
+/// Applies [`settle`] to a linear axis. Values that are equal, or too close for ticks of a few digits, get a wider range than
+/// `least`.
 pub fn settle_linear((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let size = low.abs().max(high.abs());
     let room = match high - low {
@@ -186,7 +186,7 @@ pub fn settle_linear((low, high): (f64, f64), least: f64) -> (f64, f64) {
     settle((low, high), least.max(room))
 }
 
-/// Rounds a range outwards to a coarse grid, so that an axis does not tremble while data arrive; as stored (log10 on a
+/// Rounds a range outwards to a coarse grid, so that an axis does not jitter as data arrive; values are as stored (log10 on a
 /// logarithmic axis).
 pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let span = (high - low).max(least);

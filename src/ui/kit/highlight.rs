@@ -1,22 +1,21 @@
-//! The text of a network in pieces of one colour each: comments, quotes, numbers, words of the language, and the names of its
-//! functions.
+//! Splits the text of a network into pieces for syntax highlighting: comments, strings, numbers, keywords and built-in functions.
 //!
-//! Guarantees: the pieces are the whole text, in order and without a gap, whatever the text is; a quote or a comment that is not
-//! closed ends with the text.
+//! Guarantees: the pieces cover the whole text in order and without gaps, whatever the text is; an unclosed string or comment
+//! ends with the text.
 
 use std::ops::Range;
 
 use crate::spec::text::FUNCTIONS;
 
-/// What a piece of a text is.
+/// The kind of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Comment,
     Quote,
     Number,
-    /// A word of the language: `let`, `for`.
+    /// A keyword, such as `let` and `for`.
     Word,
-    /// The name of a function that every text has.
+    /// The name of a built-in function.
     Function,
     Plain,
 }
@@ -26,14 +25,14 @@ const WORDS: &[&str] = &[
     "return", "throw", "true", "false",
 ];
 
-/// The pieces of a text, by their bytes.
+/// Returns the pieces of a text as byte ranges.
 pub fn pieces(text: &str) -> Vec<(Range<usize>, Kind)> {
     let mut pieces: Vec<(Range<usize>, Kind)> = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let (length, kind) = piece(&text[at..], first);
         let end = at + length;
-        // What is plain on both sides of a border has none.
+        // Adjacent plain pieces are merged.
         match pieces.last_mut() {
             Some((range, last)) if *last == kind => range.end = end,
             _ => pieces.push((at..end, kind)),
@@ -43,7 +42,7 @@ pub fn pieces(text: &str) -> Vec<(Range<usize>, Kind)> {
     pieces
 }
 
-/// The bytes of the piece that a text begins with, and what it is.
+/// Returns the length in bytes and the kind of the first piece of a text.
 fn piece(rest: &str, first: char) -> (usize, Kind) {
     let while_in = |wanted: fn(char) -> bool| rest.find(|letter| !wanted(letter)).unwrap_or(rest.len());
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
@@ -66,7 +65,7 @@ fn piece(rest: &str, first: char) -> (usize, Kind) {
     }
 }
 
-/// The length of a comment with others in it.
+/// Returns the length of a block comment, which may be nested.
 fn block_comment(rest: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     let bytes = rest.as_bytes();
@@ -81,7 +80,7 @@ fn block_comment(rest: &str) -> usize {
     rest.len()
 }
 
-/// The length of a quote; one in double quotes ends with its line at the latest.
+/// Returns the length of a string; one in double quotes ends with its line at the latest.
 fn quote(rest: &str, mark: char) -> usize {
     let mut letters = rest.char_indices().skip(1);
     while let Some((at, letter)) = letters.next() {
@@ -95,7 +94,7 @@ fn quote(rest: &str, mark: char) -> usize {
     rest.len()
 }
 
-/// The length of a number: `16..8192` is two, and `0.5` and `1e-3` are one.
+/// Returns the length of a number: `16..8192` contains two, and `0.5` and `1e-3` are one each.
 fn number(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     let digits =

@@ -1,8 +1,8 @@
-//! Signs, drawn by hand: fonts differ too much for these.
+//! Icons drawn as shapes, because fonts differ too much for them.
 
 use egui::{Align2, Color32, FontId, Rect, Shape, Stroke, StrokeKind, Ui, vec2};
 
-/// A drawn sign; fonts differ too much for these.
+/// An icon drawn as shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     Play,
@@ -25,17 +25,17 @@ pub enum Icon {
     Below,
     Enlarge,
     PutBack,
-    /// Two arrows that chase one another.
+    /// Two arrows in a circle.
     Loop,
     Flag,
     FlagBefore,
     FlagAfter,
-    /// To the newest.
+    /// Jump to the newest snapshot.
     Newest,
     Export,
 }
 
-/// Draws a sign into a square of 12 points.
+/// Draws an icon into a square of 12 points.
 pub fn paint_icon(ui: &Ui, rect: Rect, icon: Icon, colour: Color32, ground: Color32) {
     let painter = ui.painter();
     let at = |x: f32, y: f32| rect.min + vec2(x, y) * (rect.width() / 12.0);

@@ -1,4 +1,4 @@
-//! What every part of the window draws with: theme, icons, formats, tables, background work.
+//! The drawing tools that every part of the window uses: theme, icons, formats, tables, background work.
 
 pub mod appearance;
 pub mod background_task;

@@ -1,7 +1,6 @@
-//! What the program costs: time of frames, memory, and the speed that a run has reached.
+//! Measures the cost of the program: frame time, memory, and the speed of a run.
 //!
-//! Memory is read by a thread of its own, once a second and only while somebody asks: reading it can take longer than a
-//! frame has.
+//! A separate thread reads the memory, once a second and only while the value is used: reading it can take longer than a frame.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,12 +10,12 @@ use std::time::Duration;
 use crate::run::History;
 use crate::spec::{Cost, DataShape};
 
-/// What the status bar says of the program itself.
+/// The frame times in the status bar.
 #[derive(Debug)]
 pub struct PerfStats {
     pub frames: FrameTimes,
     pub memory: Memory,
-    /// Whether the window system measures whole frames; else only the pass that draws is known.
+    /// Whether the window system measures whole frames; otherwise only the drawing pass is measured.
     measured: bool,
 }
 
@@ -27,18 +26,18 @@ impl Default for PerfStats {
 }
 
 impl PerfStats {
-    /// Measures nothing, and nothing is shown.
+    /// Creates one that measures nothing and shows nothing.
     pub fn none() -> Self {
         Self { frames: FrameTimes::default(), memory: Memory::default(), measured: true }
     }
 
-    /// Notes what a whole frame took, in seconds, as the window system has measured it.
+    /// Records the time of a whole frame, in seconds, as measured by the window system.
     pub fn note_frame(&mut self, seconds: f32) {
         self.measured = true;
         self.frames.push(seconds);
     }
 
-    /// Notes what the pass that draws took, where nothing else is known.
+    /// Records the time of the drawing pass, if whole frames are not measured.
     pub fn note_pass(&mut self, seconds: f32) {
         if !self.measured {
             self.frames.push(seconds);
@@ -46,14 +45,14 @@ impl PerfStats {
     }
 }
 
-/// Recent frames.
+/// The times of recent frames.
 #[derive(Debug, Default)]
 pub struct FrameTimes(VecDeque<f32>);
 
 impl FrameTimes {
     const KEPT: usize = 120;
 
-    /// Notes the CPU time of a frame, in seconds.
+    /// Records the CPU time of a frame, in seconds.
     pub fn push(&mut self, seconds: f32) {
         if self.0.len() == Self::KEPT {
             self.0.pop_front();
@@ -61,7 +60,7 @@ impl FrameTimes {
         self.0.push_back(seconds);
     }
 
-    /// Median in milliseconds.
+    /// Returns the median in milliseconds.
     pub fn median(&self) -> Option<f32> {
         let mut sorted: Vec<f32> = self.0.iter().copied().collect();
         sorted.sort_unstable_by(f32::total_cmp);
@@ -69,21 +68,21 @@ impl FrameTimes {
     }
 }
 
-/// Resident memory of this process; by default never read.
+/// The resident memory of this process; by default it is never read.
 #[derive(Debug, Default)]
 pub struct Memory {
     bytes: Arc<AtomicU64>,
 }
 
 impl Memory {
-    /// Starts reading; ends when this is dropped.
+    /// Starts reading; reading ends when this is dropped.
     pub fn watch() -> Self {
         let bytes = Arc::new(AtomicU64::new(0));
         let weak = Arc::downgrade(&bytes);
         let read = move || {
             let Ok(pid) = sysinfo::get_current_pid() else { return };
             let mut system = sysinfo::System::new();
-            // The window is gone when nobody holds the number any more.
+            // The window has closed once the value has no other owner.
             while let Some(bytes) = weak.upgrade() {
                 system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[pid]), false);
                 if let Some(process) = system.process(pid) {
@@ -99,13 +98,13 @@ impl Memory {
         Self { bytes }
     }
 
-    /// Bytes at the last reading; none before the first.
+    /// Returns the bytes at the last reading, or `None` before the first.
     pub fn bytes(&self) -> Option<u64> {
         Some(self.bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 }
 
-/// Operations per second that this run has reached, kernels and steps together; none before enough was seen.
+/// Returns the operations per second of this run, kernels and steps together; `None` before there are enough data.
 pub fn measured_flops(history: &History) -> Option<f64> {
     let info = history.info()?;
     let (rows, progress) = (history.rows(), history.progress());
@@ -113,7 +112,7 @@ pub fn measured_flops(history: &History) -> Option<f64> {
         return None;
     }
     let cost = Cost::of(&info.spec, &DataShape::expected(&info.spec));
-    // The mean of the last few snapshots, not the sum of all: the record may have been thinned, and this runs every frame.
+    // The mean is over the last few snapshots: the record may have been thinned, and this runs every frame.
     let recent = &rows[rows.len().saturating_sub(16)..];
     let snapshot_seconds = recent.iter().map(|row| row.cost.held_up()).sum::<f64>() / recent.len() as f64;
     let step_seconds = 1.0 / progress.steps_per_second;

@@ -1,28 +1,28 @@
-//! Every colour, size and gap of the window, once, for light and for dark.
+//! Defines every colour, size and gap of the window in one place, for the light and the dark theme.
 //!
-//! Guarantees: views take colours from [`Tokens`] only, so that a theme cannot be half-applied; there is one accent, and
-//! colours of tasks come from one colour-blind-safe set. Otherwise a class would see blue mean two things.
+//! Guarantees: views take colours from [`Tokens`] only, so that a theme applies completely; there is one accent, and the colours
+//! of tasks come from one colour-blind-safe set, so that no colour has two meanings.
 
 use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2, Visuals};
 
-/// The colours of one theme, by what they are for.
+/// The colours of one theme by purpose.
 #[derive(Debug)]
 pub struct Tokens {
     pub dark: bool,
-    /// Behind everything.
+    /// The background of the window.
     pub ground: Color32,
-    /// A view's card and the panels.
+    /// The background of views and panels.
     pub card: Color32,
-    /// Inside a plot, and fields to write in.
+    /// The background of plots and text fields.
     pub well: Color32,
-    /// Hairlines between things.
+    /// Thin separators.
     pub hairline: Color32,
     /// Grid lines in plots.
     pub grid: Color32,
     pub text: Color32,
     /// Labels, ticks and units.
     pub weak: Color32,
-    /// What is present but not now: references, planned tasks.
+    /// Curves and text that are not current: references, planned tasks.
     pub faint: Color32,
     pub accent: Color32,
     /// The accent as a background.
@@ -33,9 +33,9 @@ pub struct Tokens {
     pub error: Color32,
     /// The time cursor in all views.
     pub cursor: Color32,
-    /// Where a matrix has no number.
+    /// Entries of a matrix that are NaN.
     pub nan: Color32,
-    /// In the text of a network: its quotes, its numbers, the functions that every text has.
+    /// Strings, numbers and built-in functions in the text of a network.
     pub quote: Color32,
     pub number: Color32,
     pub function: Color32,
@@ -86,17 +86,17 @@ const DARK: Tokens = Tokens {
 };
 
 impl Tokens {
-    /// The tokens of the theme in which this is drawn.
+    /// Returns the tokens of the theme in which `ui` is drawn.
     pub fn of(ui: &egui::Ui) -> &'static Self {
         Self::in_theme(ui.visuals().dark_mode)
     }
 
-    /// The tokens of the dark or the light theme.
+    /// Returns the tokens of the dark or the light theme.
     pub fn in_theme(dark: bool) -> &'static Self {
         if dark { &DARK } else { &LIGHT }
     }
 
-    /// The colour of a task (number from 1), readable as a line on this theme's wells.
+    /// Returns the colour of a task (number from 1), legible as a line on this theme's plot background.
     pub fn task(&self, number: usize) -> Color32 {
         let [r, g, b] = crate::chart::palette::task_colour(number);
         let colour = Color32::from_rgb(r, g, b);
@@ -104,14 +104,14 @@ impl Tokens {
         match (self.dark, bright) {
             (true, 180..) => colour,
             (true, _) => colour.lerp_to_gamma(Color32::WHITE, 0.22),
-            // Yellow would be lost on white; less dark than this, those without long cones take it for the orange one.
+            // Yellow is invisible on white; if it is darkened less, people with protanopia confuse it with orange.
             (false, 180..) => colour.lerp_to_gamma(Color32::BLACK, 0.4),
             (false, _) => colour.lerp_to_gamma(Color32::BLACK, 0.06),
         }
     }
 
-    /// The colour of the layer at this place of so many: from the images (dark) to the logits (bright), where this theme's
-    /// wells let both be seen.
+    /// Returns the colour of layer `place` of `count`: from the images (dark) to the logits (bright), within the range that is
+    /// visible on this theme's plot background.
     pub fn layer(&self, place: usize, count: usize) -> Color32 {
         let part = place as f64 / count.saturating_sub(1).max(1) as f64;
         let (low, high) = if self.dark { (0.3, 1.0) } else { (0.0, 0.82) };
@@ -119,7 +119,7 @@ impl Tokens {
         Color32::from_rgb(colour.r, colour.g, colour.b)
     }
 
-    /// The colour of a task as a background behind curves.
+    /// Returns the colour of a task as a background behind curves.
     pub fn band(&self, number: usize, planned: bool) -> Color32 {
         let strength = match (self.dark, planned) {
             (false, false) => 0.085,
@@ -130,15 +130,15 @@ impl Tokens {
         self.task(number).gamma_multiply(strength)
     }
 
-    /// A hairline.
+    /// Returns the stroke of a thin separator.
     pub fn line(&self) -> Stroke {
         Stroke::new(1.0, self.hairline)
     }
 }
 
-/// The grid that every gap is a multiple of, in points.
+/// The unit of which every gap is a multiple, in points.
 pub const GRID: f32 = 4.0;
-/// Text of ticks and notes; of everything; of a view's title; of the program's name.
+/// Text sizes: ticks and notes; body text; titles of views; the program's name.
 pub const SMALL: f32 = 11.0;
 pub const BODY: f32 = 12.5;
 pub const TITLE: f32 = 13.5;
@@ -146,19 +146,19 @@ pub const HEADING: f32 = 16.0;
 /// Height of buttons and fields.
 pub const ROW: f32 = 20.0;
 
-/// Numbers in plots: all digits equally wide.
+/// Returns the font of numbers in plots, with digits of equal width.
 pub fn ticks() -> FontId {
     FontId::new(9.5, FontFamily::Monospace)
 }
 
-/// Notes written into plots.
+/// Returns the font of notes in plots.
 pub fn note() -> FontId {
     FontId::new(SMALL, FontFamily::Proportional)
 }
 
-/// Gives the context both themes; which one is shown is the preference's affair (the system's by default).
+/// Installs both themes in the context; the preference decides which one is shown (by default the system's).
 pub fn install(ctx: &egui::Context) {
-    // Signs such as ‖ and ∝ are in the monospace font only.
+    // Symbols such as ‖ and ∝ are in the monospace font only.
     let mut fonts = egui::FontDefinitions::default();
     if let Some(family) = fonts.families.get_mut(&FontFamily::Proportional) {
         family.insert(1, "Hack".to_owned());
@@ -190,7 +190,7 @@ pub fn install(ctx: &egui::Context) {
             spacing.scroll.floating = true;
             style.interaction.tooltip_delay = 0.35;
             style.interaction.selectable_labels = false;
-            // Nothing moves that is not data, and a still window asks for no frames.
+            // Only data moves, and an idle window requests no frames.
             style.animation_time = 0.0;
         });
     }
@@ -235,7 +235,7 @@ fn visuals(tokens: &Tokens) -> Visuals {
         state.expansion = 0.0;
     }
     widgets.noninteractive.bg_stroke = tokens.line();
-    // A focus ring that can be seen: everything is reachable by keyboard.
+    // The focus ring is visible, because everything can be reached by keyboard.
     widgets.hovered.bg_stroke = Stroke::new(1.0, tokens.faint);
     widgets.active.bg_stroke = Stroke::new(1.0, tokens.accent);
     visuals

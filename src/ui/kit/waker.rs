@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::worker::Waker;
 
-/// Shortest time between two frames that a thread asks for.
+/// Shortest time between two frames that a thread requests.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Returns a closure that asks for a frame: a thread knows this, not the window. Many calls within a frame are one.
+/// Returns a closure that requests a frame from another thread. Several calls within a frame have the effect of one.
 pub(crate) fn waker(ctx: &egui::Context) -> Waker {
     let ctx = ctx.clone();
     Box::new(move || ctx.request_repaint_after(FRAME))

@@ -1,4 +1,4 @@
-//! The few widgets that egui lacks: cards, small choosers, and buttons with a drawn icon.
+//! The few widgets that egui lacks: cards, small choosers, and icon buttons.
 //!
 //! Guarantees: each can be reached by keyboard and has a name for screen readers (and for tests).
 
@@ -13,7 +13,7 @@ use super::theme;
 use super::theme::{GRID, ROW, Tokens};
 use crate::ui::app::commands::UserCommand;
 
-/// A view's frame: where its choosers go (from the right) and where it is drawn.
+/// The frame of a view: the place of its choosers (from the right) and the area of its content.
 pub struct Card {
     pub header: Ui,
     pub body: Ui,
@@ -21,10 +21,10 @@ pub struct Card {
 
 /// Height of a card's header.
 pub const HEADER: f32 = 20.0;
-/// Gap between a card's edge and what is in it.
+/// Gap between a card's edge and its content.
 pub const PADDING: Vec2 = vec2(8.0, 6.0);
 
-/// The title that is pointed at.
+/// The title of the card that is outlined.
 #[derive(Clone, PartialEq, Eq)]
 struct Pointed(String);
 
@@ -32,13 +32,13 @@ fn pointed() -> egui::Id {
     egui::Id::unique("the card that is pointed at")
 }
 
-/// Outlines the card of this title in this frame, and no other: whatever page it is on, and wherever it stands.
+/// Outlines the card of this title, and no other, in this frame, on whatever page it is.
 pub fn point_at(ctx: &egui::Context, title: Option<&str>) {
     let title = title.map(str::to_lowercase).unwrap_or_default();
     ctx.data_mut(|data| data.insert_temp(pointed(), Pointed(title)));
 }
 
-/// Draws an empty card with its title, unit and the `?` that explains it, if anything does. `draw` puts the title where it belongs.
+/// Draws an empty card with its title, its unit and, if `help` is not empty, a `?`. `draw` draws the title in its place.
 pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str, draw: impl FnOnce(&mut Ui)) -> Card {
     let tokens = Tokens::of(ui);
     let pointed = ui.data(|data| data.get_temp(pointed())) == Some(Pointed(title.to_lowercase()));
@@ -61,7 +61,7 @@ pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str,
     header.spacing_mut().item_spacing.x = GRID;
     header.spacing_mut().interact_size.y = 18.0;
     header.spacing_mut().button_padding = vec2(5.0, 1.0);
-    // In a narrow place the choosers are cut, not the title: it has the list by which the place is given another view.
+    // In a narrow place the choosers are cut, not the title, which contains the list of other views.
     let room = rest.expand(4.0).with_min_x(rest.left());
     header.set_clip_rect(room.intersect(ui.clip_rect()));
     if !help.is_empty() {
@@ -74,10 +74,10 @@ pub fn card_titled(ui: &mut Ui, rect: Rect, title: &str, unit: &str, help: &str,
     Card { header, body }
 }
 
-/// Size of a quiet sign: as little as can be hit, since a narrow place has choosers beside it.
+/// Size of a quiet button: the smallest that can be hit, since a narrow place has choosers beside it.
 const QUIET: Vec2 = Vec2::splat(14.0);
 
-/// The `?` of a view: what is shown, by which formula, and where that comes from.
+/// Draws the `?` of a view, which explains its content, its formula and the source.
 fn question(ui: &mut Ui, title: &str, help: &str) {
     let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("About {title}")));
@@ -98,7 +98,7 @@ fn question(ui: &mut Ui, title: &str, help: &str) {
     }
 }
 
-/// A sign as faint as the `?`, for what is seldom wanted.
+/// Draws an icon button as faint as the `?`, for rare actions.
 pub fn quiet_button(ui: &mut Ui, icon: Icon, name: &str, hover: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(QUIET, Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
@@ -113,12 +113,12 @@ fn paper() -> egui::Id {
     egui::Id::unique("paper")
 }
 
-/// Says whether what is drawn from now on is a picture that nobody can press: of a choice it has what was chosen.
+/// Sets whether the following is drawn for a picture, in which a chooser shows only the chosen value.
 pub fn set_paper(ctx: &egui::Context, is_paper: bool) {
     ctx.data_mut(|data| data.insert_temp(paper(), is_paper));
 }
 
-/// What was chosen, as a word on paper; whether this is paper.
+/// Draws the chosen value as text if this is a picture; returns whether it is.
 fn on_paper(ui: &mut Ui, chosen: &str) -> bool {
     let is_paper = ui.data(|data| data.get_temp(paper())).unwrap_or(false);
     if is_paper && !chosen.is_empty() {
@@ -127,14 +127,14 @@ fn on_paper(ui: &mut Ui, chosen: &str) -> bool {
     is_paper
 }
 
-/// A box to tick; on paper its words, where it is ticked.
+/// Draws a checkbox; in a picture its label, if it is checked.
 pub fn tick(ui: &mut Ui, ticked: &mut bool, words: &str, hover: &str) {
     if !on_paper(ui, if *ticked { words } else { "" }) {
         ui.checkbox(ticked, words).on_hover_text(hover);
     }
 }
 
-/// A small drop-down list; returns whether the choice changed.
+/// Draws a small drop-down list; returns whether the choice changed.
 pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, options: &[(T, &str)]) -> bool {
     let current = options.iter().find(|option| option.0 == *chosen).map_or("", |option| option.1);
     if on_paper(ui, current) {
@@ -151,7 +151,7 @@ pub fn choose<T: PartialEq + Copy>(ui: &mut Ui, name: &str, chosen: &mut T, opti
     *chosen != before
 }
 
-/// A row of words of which one is chosen.
+/// Draws a row of words of which one is chosen.
 pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, options: &[(T, &str, &str)]) -> bool {
     let before = *chosen;
     let current = options.iter().find(|option| option.0 == before).map_or("", |option| option.1);
@@ -178,7 +178,7 @@ pub fn segments<T: PartialEq + Copy>(ui: &mut Ui, chosen: &mut T, options: &[(T,
 /// Height of the buttons in the bar at the top.
 pub const BAR_BUTTON: f32 = ROW + GRID;
 
-/// A button with a sign and, if not empty, a word. The name is what a screen reader says.
+/// A button with an icon and, if not empty, a word. Screen readers use its name.
 pub struct IconButton<'a> {
     pub icon: Icon,
     pub text: &'a str,
@@ -189,7 +189,7 @@ pub struct IconButton<'a> {
 }
 
 impl<'a> IconButton<'a> {
-    /// The button of a command, without a word.
+    /// Creates the button of a command, without a word.
     pub fn of(ui: &Ui, command: UserCommand, icon: Icon) -> Self {
         Self {
             icon,
@@ -213,7 +213,7 @@ impl<'a> IconButton<'a> {
         Self { enabled, ..self }
     }
 
-    /// Draws it at this height.
+    /// Draws the button at this height.
     pub fn show(self, ui: &mut Ui, height: f32) -> Response {
         let galley = (!self.text.is_empty()).then(|| {
             ui.painter().layout_no_wrap(self.text.to_owned(), FontId::proportional(theme::BODY), Color32::PLACEHOLDER)

@@ -1,17 +1,17 @@
-//! What can be done with lessons, as data.
+//! The actions on lessons.
 
-/// Begins, turns the pages of, or closes a lesson.
+/// Begins or closes a lesson, or moves between its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LessonAction {
     /// Show the list of lessons, or hide it.
     ToggleList,
-    /// Begin the lesson at this place of the list.
+    /// Begin the lesson at this index of the list.
     Begin(usize),
     /// Go to the next step, or end the lesson after the last one.
     Next,
-    /// Go back to the step before.
+    /// Go back to the previous step.
     Back,
-    /// Go on without what is waited for.
+    /// Continue without waiting for the condition of the step.
     Skip,
     /// Close the lesson.
     Close,

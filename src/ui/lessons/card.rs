@@ -1,5 +1,5 @@
-//! Draws the lesson at the lower left: what it says, what it waits for, and how to go on. It stands below the settings, so that it
-//! covers no view.
+//! Draws the lesson at the lower left: its text, the condition it waits for, and its buttons. It is below the settings, so that
+//! it covers no view.
 
 use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Sense, Stroke, Ui, vec2};
 
@@ -13,8 +13,8 @@ use crate::ui::kit::{
     theme::{BODY, GRID, SMALL, Tokens},
 };
 
-/// Draws the lesson that is under way, or the hint that there are some, at the foot of a panel. `paused`: whether the run stands
-/// still, so that nothing can come.
+/// Draws the lesson in progress, or the hint that there are lessons, at the foot of a panel. `paused`: whether the run is paused,
+/// so that the condition cannot be met.
 pub fn dock(ui: &mut Ui, state: &Lessons, paused: bool, actions: &mut Actions) {
     if state.open.is_none() && !state.hint {
         return;
@@ -70,7 +70,7 @@ fn lesson(ui: &mut Ui, open: &Open, paused: bool, actions: &mut Actions) {
     buttons(ui, open, actions);
 }
 
-/// Draws what is waited for, and how it stands with it.
+/// Draws the condition of the step and its state.
 fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
     let tokens = Tokens::of(ui);
     let awaited = open.step().wait;

@@ -1,9 +1,9 @@
-//! Lessons in the window: which one is under way, where it stands, and what it has seen (see [`crate::spec::Lesson`]).
+//! Lessons in the window: the one in progress, its current step, and its progress (see [`crate::spec::Lesson`]).
 //!
-//! Guarantees: a step goes on when what it waits for was measured in the run or the study, or when the reader says that they will
-//! not wait, which stays to be seen; figures in a text are those of the run at that step and do not change afterwards. Closing a
-//! lesson leaves the run as it is, at the pace that the user had. A lesson changes nothing itself: what it asks of the window is
-//! returned, as a [`LessonSetup`] that it begins with and a [`StepEffects`] for each step.
+//! Guarantees: a step continues when its condition is measured in the run or the study, or when the reader skips the wait, which
+//! stays visible; figures in a text are those of the run at that step and do not change afterwards. Closing a lesson leaves the
+//! run as it is, at the pace that the user had. A lesson changes nothing itself: its effects on the window are returned, as a
+//! [`LessonSetup`] at the beginning and [`StepEffects`] for each step.
 
 pub mod action;
 pub(crate) mod card;
@@ -25,14 +25,14 @@ use crate::spec::{Lesson, LessonCondition, LessonStep, Preset, Spec, lessons, pr
 use crate::theory::gia;
 use crate::ui::lessons::action::LessonAction;
 
-/// The state of what a step waits for.
+/// The state of the condition that a step waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Waiting,
     Come,
-    /// The reader did not want to wait.
+    /// The reader skipped the wait.
     Skipped,
-    /// It cannot come any more, and why.
+    /// It can no longer be met, for this reason.
     Never(String),
 }
 
@@ -40,36 +40,36 @@ pub enum Seen {
 struct Page {
     seen: Seen,
     text: String,
-    /// Whether every figure of the text is known.
+    /// Whether all figures of the text are known.
     complete: bool,
 }
 
-/// A lesson that is under way.
+/// A lesson in progress.
 pub struct Open {
     pub lesson: &'static Lesson,
     at: usize,
     pages: Vec<Page>,
-    /// The settings that it has started, and whether those of the run are others by now.
+    /// The settings that the lesson has started, and whether those of the run differ by now.
     expected: Spec,
     strays: bool,
-    /// Whether the study was begun, or found done.
+    /// Whether the study was started, or found finished.
     begun: bool,
-    /// The record and the cursor as they were last looked at.
+    /// The version of the record and the cursor at the last check.
     looked: Option<(u64, Option<f64>)>,
 }
 
-/// The lesson that is under way, the list of lessons, and the hint that there are some.
+/// The lesson in progress, the list of lessons, and the hint that there are some.
 #[derive(Default)]
 pub struct Lessons {
     choosing: bool,
     hint: bool,
     open: Option<Open>,
-    /// The pace of the user, and that which the lesson has set.
+    /// The pace of the user, and the pace that the lesson has set.
     pace: Option<(f64, f64)>,
 }
 
 impl Open {
-    /// Returns the place of the step, from 0.
+    /// Returns the index of the step, from 0.
     pub fn at(&self) -> usize {
         self.at
     }
@@ -82,7 +82,7 @@ impl Open {
         &self.pages[self.at].seen
     }
 
-    /// Returns what this step says, with its figures.
+    /// Returns the text of this step, with its figures.
     pub fn text(&self) -> &str {
         &self.pages[self.at].text
     }
@@ -96,29 +96,29 @@ impl Open {
         self.at + 1 == self.lesson.steps.len()
     }
 
-    /// Whether this step is about the run that goes on, and not about the one before.
+    /// Whether this step is about the live run, and not about the previous one.
     fn is_of_this_run(&self) -> bool {
         !self.lesson.steps[self.at + 1..self.pages.len()].iter().any(|step| !step.set.is_empty())
     }
 }
 
 impl Lessons {
-    /// Shows a hint, until something is chosen, that there are lessons.
+    /// Creates the state that shows the hint about lessons until the user starts something.
     pub fn welcoming() -> Self {
         Self { hint: true, ..Self::default() }
     }
 
-    /// Returns the lesson that is under way.
+    /// Returns the lesson in progress.
     pub fn open(&self) -> Option<&Open> {
         self.open.as_ref()
     }
 
-    /// Returns the title of the view that is pointed at.
+    /// Returns the title of the view that the step outlines.
     pub fn view(&self) -> Option<&'static str> {
         self.open.as_ref().map(|open| open.step().view.as_str())
     }
 
-    /// Whether there is a step to go on to, and nothing to wait for.
+    /// Whether there is a next step and the condition of this one is met.
     pub fn can_go_on(&self) -> bool {
         self.open.as_ref().is_some_and(|open| *open.seen() != Seen::Waiting)
     }
@@ -127,7 +127,7 @@ impl Lessons {
         self.open.as_ref().is_some_and(|open| open.at > 0)
     }
 
-    /// Takes note of what the user wants: who has chosen something needs no hint.
+    /// Hides the hint about lessons once the user starts a run, a study or a lesson.
     pub fn note(&mut self, action: &Action) {
         let chose = matches!(
             action,
@@ -149,16 +149,16 @@ impl Lessons {
         self.hint = false;
     }
 
-    /// Returns with what the lesson at this place of the list begins; none where there is no such lesson.
+    /// Returns the setup of the lesson at this index of the list, or `None` if there is no such lesson.
     pub fn setup(place: usize) -> Option<LessonSetup> {
         let lesson = lessons().get(place)?;
-        // Checked when it was read.
+        // It was validated when the lesson was read.
         let spec = lesson.spec_at(0).ok()?;
         Some(LessonSetup { lesson, spec })
     }
 
-    /// Opens a lesson whose run or study was set out; the window then goes to its first step. `users`: the pace of the user, where
-    /// the lesson has set another.
+    /// Opens a lesson whose run or study is set up; the window then shows its first step. `users` is the pace of the user if the
+    /// lesson has set another.
     pub fn begin(&mut self, setup: LessonSetup, users: Option<f64>) {
         let LessonSetup { lesson, spec } = setup;
         self.pace = users.map(|users| (users, spec.window.pace));
@@ -167,18 +167,18 @@ impl Lessons {
         self.open = Some(Open { lesson, at: 0, pages, expected: spec, strays, begun, looked });
     }
 
-    /// Returns the place of the next step, if there is nothing to wait for.
+    /// Returns the next step if there is no condition left to wait for.
     pub fn next(&self) -> Option<Next> {
         let open = self.open.as_ref().filter(|open| *open.seen() != Seen::Waiting)?;
         Some(if open.is_last() { Next::End } else { Next::Step(open.at + 1) })
     }
 
-    /// Returns the place of the step before.
+    /// Returns the index of the previous step.
     pub fn before(&self) -> Option<usize> {
         self.open.as_ref().and_then(|open| open.at.checked_sub(1))
     }
 
-    /// Waits no longer for what this step waits for; whether it did.
+    /// Skips the condition of this step; returns whether it was waiting.
     pub fn skip(&mut self) -> bool {
         match &mut self.open {
             Some(open) if open.pages[open.at].seen == Seen::Waiting => {
@@ -189,7 +189,7 @@ impl Lessons {
         }
     }
 
-    /// Goes to a step. What it sets is to be set when it is reached for the first time.
+    /// Enters a step. Returns its effects when it is reached for the first time.
     pub fn enter(&mut self, at: usize) -> Option<StepEffects> {
         let open = self.open.as_mut()?;
         (open.at, open.looked) = (at, None);
@@ -206,7 +206,7 @@ impl Lessons {
         Some(StepEffects { start, study, view: View::titled(&step.view).filter(|_| !study) })
     }
 
-    /// Looks whether what is waited for has come. `chosen` is the epoch that the user has put the cursor to.
+    /// Checks whether the condition is met. `chosen` is the epoch at which the user has put the cursor.
     pub fn check(&mut self, run: LessonContext<'_>, page: &StudyPage) -> LessonCheck {
         let mut check = LessonCheck::default();
         let LessonContext { session, reference, chosen } = run;
@@ -218,7 +218,7 @@ impl Lessons {
             return check;
         }
         open.looked = Some(now);
-        // Another seed is the same lesson: some ask for it.
+        // Another seed is allowed: some lessons ask for it.
         let strays = |session: &Session| {
             let mut expected = Spec { seed: session.spec.seed, ..open.expected.clone() };
             if open.lesson.is_of_text() {
@@ -260,7 +260,7 @@ impl Lessons {
         check
     }
 
-    /// Closes the lesson; the run stays. Returns the pace that the user had, where the run still has that of the lesson.
+    /// Closes the lesson; the run stays. Returns the pace of the user if the run still has that of the lesson.
     pub fn close(&mut self, pace: f64) -> Option<f64> {
         self.open = None;
         let (users, lessons) = self.pace.take()?;
@@ -268,42 +268,42 @@ impl Lessons {
     }
 }
 
-/// The lesson and the settings that a lesson begins with.
+/// A lesson and its initial settings.
 pub struct LessonSetup {
     pub lesson: &'static Lesson,
     pub spec: Spec,
 }
 
 impl LessonSetup {
-    /// Returns the preset that it is about, if it is about one.
+    /// Returns the preset of the lesson, if it has one.
     pub fn preset(&self) -> Option<&'static Preset> {
         self.lesson.preset.as_deref().and_then(preset)
     }
 
-    /// Returns why it cannot begin: that a study runs, or a problem of its settings.
+    /// Creates the message that it cannot begin, because a study runs or its settings have a problem.
     pub fn refused(&self, why: &str) -> Toast {
         Toast::failed(format!("“{}” {why}", self.lesson.title))
     }
 }
 
-/// Where a lesson goes on to.
+/// The destination after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Step(usize),
     End,
 }
 
-/// The changes of the window that a step asks for when it is reached.
+/// The effects on the window of a step that is reached.
 pub struct StepEffects {
-    /// Settings to start a run of, at the pace of the window.
+    /// Settings of a run to start, at the pace of the window.
     pub start: Option<Spec>,
-    /// Whether it is on the study page.
+    /// Whether the study page is shown.
     pub study: bool,
-    /// The view that is to be on screen.
+    /// The view to put on screen.
     pub view: Option<View>,
 }
 
-/// The part of the run that a lesson sees.
+/// The part of the run that a lesson reads.
 #[derive(Clone, Copy)]
 pub struct LessonContext<'a> {
     pub session: Option<&'a Session>,
@@ -314,13 +314,13 @@ pub struct LessonContext<'a> {
 /// The result of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LessonCheck {
-    /// Whether it stands otherwise by now with what is waited for.
+    /// Whether the state of the condition has changed.
     pub changed: bool,
-    /// Whether the study of the lesson is to be started.
+    /// Whether the study of the lesson is to start.
     pub start_study: bool,
 }
 
-/// Returns whether the program of the run is what is waited for; it was read when the run began.
+/// Checks the program of the run against the condition; it was read when the run began.
 fn look_at_program(session: Option<&Session>, awaited: LessonCondition) -> Milestone {
     let info = session.and_then(|session| session.history.info());
     let program = info.and_then(|info| info.spec.network.program(info.image, info.readout().count()).ok());
@@ -331,7 +331,7 @@ fn look_at_program(session: Option<&Session>, awaited: LessonCondition) -> Miles
     if come { Milestone::Come } else { Milestone::NotYet }
 }
 
-/// Returns how it stands with something that a study does; it is started once its folder was looked at.
+/// Checks a condition on a study; the study is started once its folder has been read.
 fn look_at_study(study: &StudyPage, begun: &mut bool, awaited: LessonCondition, start: &mut bool) -> Milestone {
     if !*begun {
         if let Some(refusal) = study.refusal() {
@@ -355,8 +355,8 @@ fn look_at_study(study: &StudyPage, begun: &mut bool, awaited: LessonCondition, 
     }
 }
 
-/// Returns the text with its figures, and whether all of them are known: `{ratio}` is that figure of the run, `{before.ratio}` that
-/// of the run before it. A figure is the one of the tables, by its name there; one that is not known is an ellipsis.
+/// Returns the text with its figures, and whether all of them are known: `{ratio}` is that figure of the run, `{before.ratio}`
+/// that of the previous run. Figures have their names in the tables; an unknown one becomes an ellipsis.
 fn fill(text: &str, run: Option<&History>, before: Option<&History>) -> (String, bool) {
     let mut filled = String::with_capacity(text.len() + 16);
     let (mut rest, mut complete) = (text, true);
@@ -373,7 +373,7 @@ fn fill(text: &str, run: Option<&History>, before: Option<&History>) -> (String,
     (filled + rest, complete)
 }
 
-/// Writes a figure as it stands in a sentence.
+/// Formats a figure for a sentence.
 fn in_words(name: &str, value: f64) -> String {
     let is_share = name.starts_with("accuracy") || matches!(name, "dip" | "kernel_drift" | "kernel_error");
     match name {
@@ -384,7 +384,7 @@ fn in_words(name: &str, value: f64) -> String {
     }
 }
 
-/// Draws the list of lessons: a small window that anything else closes.
+/// Draws the list of lessons as a small window that closes when anything else is clicked.
 pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
     if !state.choosing {
         return;

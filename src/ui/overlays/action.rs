@@ -1,19 +1,19 @@
-//! What can be done with runs that are opened, as data.
+//! The actions on runs that are opened.
 
 use std::path::PathBuf;
 
 /// Opens, shows and closes runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OverlayAction {
-    /// Ask for the folder of a run or of a study.
+    /// Open the dialog for the folder of a run or of a study.
     AskForFolder,
-    /// Ask for an archive of kernels.
+    /// Open the dialog for an archive of kernels.
     AskForArchive,
     /// Open these folders and archives.
     Open(Vec<PathBuf>),
-    /// Open again what was open last.
+    /// Reopen the run that was closed last.
     Reopen,
-    /// End what is being opened.
+    /// Cancel what is being opened.
     StopOpening,
     /// Show the list of runs, or hide it.
     ToggleList,
@@ -21,10 +21,10 @@ pub enum OverlayAction {
     Show(u64),
     /// Put the view of two runs on screen.
     ShowBeside,
-    /// Compare the run with this one in the view of two runs, or with none.
+    /// Compare the main run with this one in the view of two runs, or with none.
     CompareWith(Option<u64>),
     /// Close this run.
     Close(u64),
-    /// Close all of them.
+    /// Close all runs.
     CloseAll,
 }

@@ -1,7 +1,7 @@
-//! Opens folders and archives beside the window, one after another.
+//! Opens folders and archives on a separate thread, one after another.
 //!
-//! Guarantees: the window never waits for a file; what cannot be opened is answered in one sentence and stops nothing that comes
-//! after it; letting go of the loader ends what it is at.
+//! Guarantees: the window never waits for a file; an item that cannot be opened yields one sentence and does not stop the
+//! following ones; dropping the loader cancels its current work.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -21,63 +21,63 @@ use crate::storage::{
 #[derive(Debug)]
 pub struct LoadedRun {
     pub path: PathBuf,
-    /// The place that was asked for: the same, or the study that it is of.
+    /// The requested place: the run itself, or the study that it belongs to.
     pub asked: Place,
     pub name: String,
     pub history: History,
-    /// Where its Grams are; else they are in the record.
+    /// Its Grams on disk; `None` if they are in the record.
     pub grams: Option<Grams>,
-    /// Sentences about what was missing or broken.
+    /// Sentences about missing or broken parts.
     pub warnings: Vec<String>,
-    /// Whether it is to be shown in all views, not laid over another.
+    /// Whether it becomes the main run in all views instead of an overlay.
     pub shown: bool,
 }
 
-/// A folder or archive to be opened.
+/// A request to open a folder or an archive.
 #[derive(Debug)]
 pub struct LoadRequest {
     pub path: PathBuf,
-    /// Whether it is to be shown in all views; of a study, its first run.
+    /// Whether it becomes the main run in all views; for a study, its first run does.
     pub shown: bool,
-    /// Its name from now on, where that is known.
+    /// Its name in the list, if one is given.
     pub name: Option<String>,
 }
 
 /// A message of the thread.
 #[derive(Debug)]
 pub enum LoadEvent {
-    /// Which archive is being measured, and how many of its kernels are done.
+    /// The name of the archive that is being measured, the number of kernels that are done, and their total.
     Measuring(String, usize, usize),
     Loaded(Box<LoadedRun>),
-    /// A study of learners, whose runs are no curves over a run: it belongs on the page of the studies.
+    /// A study of learners, whose runs have no curves over time: it is shown on the study page.
     Study(Place, Box<Spec>),
-    /// Why something was not opened.
+    /// The reason why a place was not opened.
     Refused(String),
-    /// The folder or archive is not there any more.
+    /// The folder or archive no longer exists.
     Gone(PathBuf),
-    /// An order is done, whatever came of it.
+    /// A request is finished, whatever its result.
     Done,
 }
 
-/// The thread that opens folders and archives, as the window holds it.
+/// The window's handle of the thread that opens folders and archives.
 #[derive(Debug)]
 pub struct Loader {
     orders: Sender<LoadRequest>,
     told: Receiver<LoadEvent>,
-    /// Ends what the thread is at.
+    /// Cancels the current work of the thread.
     let_go: Arc<AtomicBool>,
-    /// Orders that the thread has not got yet; it has one at a time.
+    /// Requests that have not been sent to the thread; it receives one at a time.
     queue: VecDeque<LoadRequest>,
     busy: bool,
-    /// The archive that is being measured, and how many of its kernels are done.
+    /// The name of the archive that is being measured, the number of kernels that are done, and their total.
     pub measuring: Option<(String, usize, usize)>,
 }
 
 impl Loader {
-    /// Starts the thread; `wake` is called whenever it tells something.
+    /// Starts the thread; `wake` is called with each of its messages.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot create a thread.
     pub fn start(wake: crate::worker::Waker) -> std::io::Result<Self> {
         let (orders, inbox) = bounded::<LoadRequest>(1);
         let (outbox, told) = bounded(4);
@@ -86,7 +86,7 @@ impl Loader {
         let run = move || {
             for order in inbox {
                 let tell = |told: LoadEvent| {
-                    // Nobody waits for a number that the next one replaces.
+                    // A progress message may be dropped, as the next one replaces it.
                     let heard = match told {
                         LoadEvent::Measuring(..) => outbox.try_send(told).is_ok() || outbox.is_full(),
                         _ => outbox.send(told).is_ok(),
@@ -104,13 +104,13 @@ impl Loader {
         Ok(Self { orders, told, let_go, queue: VecDeque::new(), busy: false, measuring: None })
     }
 
-    /// Adds to what is to be opened.
+    /// Queues a request.
     pub fn order(&mut self, order: LoadRequest) {
         self.queue.push_back(order);
         self.next();
     }
 
-    /// Returns the number of requests that are not done.
+    /// Returns the number of unfinished requests.
     pub fn waiting(&self) -> usize {
         self.queue.len() + usize::from(self.busy)
     }
@@ -190,7 +190,7 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
     }
 }
 
-/// Returns the folder of the study of learners that this is, or is a run of.
+/// Returns the folder of the study of learners if `path` is one, or is a run of one.
 fn study_of_learners(path: &Path) -> Option<PathBuf> {
     let around = path.ancestors().nth(2).filter(|_| path.parent().is_some_and(|runs| runs.ends_with(RUNS)));
     let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
@@ -198,19 +198,19 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     learns.then(|| study.to_owned())
 }
 
-/// Whether this is an archive of kernels, one of its arrays, or an array alone.
+/// Whether the path is an archive of kernels, one of its arrays, or a single array.
 fn is_archive(path: &Path) -> bool {
     let archive = array_of(path).0;
     let has = |ending: &str| archive.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     archive.is_file() && (has("npz") || has("npy"))
 }
 
-/// Describes what the user has asked for.
+/// Describes the place that the user has requested.
 fn place(name: &str, path: &Path) -> Place {
     Place { name: name.to_owned(), path: path.to_owned(), autosaved: false }
 }
 
-/// Says why this cannot be opened, and what could.
+/// Explains why a path cannot be opened, and what can.
 fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     format!(
@@ -218,9 +218,9 @@ fn unknown(path: &Path) -> String {
     )
 }
 
-/// Reads a run folder: all but its Grams where it is to be shown, else its curves.
+/// Reads a run folder: everything but its Grams for the main run, otherwise only its curves.
 fn run(path: &Path, asked: Place, name: String, shown: bool) -> LoadEvent {
-    // That it still runs, or may not be written, is no harm.
+    // An error is harmless here: the run may still be live, or the folder read-only.
     let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
@@ -247,7 +247,7 @@ fn runs_of(study: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Returns the last part of a path, without the ending of an archive, but with the name of one of its arrays.
+/// Returns the last part of a path, without the extension of an archive, but with the name of its array if there is one.
 fn name_of(path: &Path) -> String {
     if let (archive, Some(array)) = array_of(path) {
         return format!("{} {array}", name_of(&archive));

@@ -1,7 +1,6 @@
-//! Runs that lie over the one that is shown: opened from folders and archives, or left behind in this window.
+//! Runs that are drawn over the main one: opened from folders and archives, or replaced earlier in this window.
 //!
-//! Guarantees: nothing that was opened is lost by opening another; names, colours and whether a run is hidden are the user's and
-//! change nothing on disk.
+//! Guarantees: opening a run never loses another; names, colours and visibility are the user's and change nothing on disk.
 
 pub mod action;
 mod loader;
@@ -34,43 +33,43 @@ pub use crate::ui::overlays::time_axis::TimeAxis;
 
 const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
 
-/// So soon after it was asked for nobody has chosen in a file dialog, or closed it: an answer says that the system has none.
+/// Shortest time in which a user can respond to a file dialog; an earlier response means that the system has no dialog.
 pub const APPEARS: Duration = Duration::from_millis(700);
 
-/// A run that lies over the one that is shown.
+/// A run that is drawn over the main one.
 pub struct Overlay {
-    /// In this window, for ever.
+    /// Identifies the run for the lifetime of the window.
     pub id: u64,
     /// The name that the user gave it.
     pub name: String,
     pub hidden: bool,
-    /// Where it can be opened again.
+    /// The path from which it can be opened again.
     pub path: Option<PathBuf>,
     /// The record as it was measured.
     pub history: Arc<History>,
     /// The axis on which it is drawn, and the record on that axis.
     pub time: TimeAxis,
     drawn: Arc<History>,
-    /// Where its Grams are, if not in the record.
+    /// Its Grams on disk; `None` if they are in the record.
     pub grams: Option<Arc<Grams>>,
-    /// The futures that go on from it.
+    /// The futures that were forked from it.
     pub forks: Option<Kept>,
     curves: SeriesCache,
 }
 
 impl Overlay {
-    /// Takes what was read again: a run that is still written grows.
+    /// Replaces the record after it was read again: a run that is still being written grows.
     pub fn renew(&mut self, history: Arc<History>, grams: Option<Arc<Grams>>) {
         (self.history, self.grams) = (history, grams);
         self.draw_in(self.time);
     }
 
-    /// Returns its name, its place, and its record, which nothing here holds any more.
+    /// Returns the name, the path, and the record, to which this overlay gives up its reference.
     pub fn into_record(self) -> (String, Option<PathBuf>, Arc<History>) {
         (self.name, self.path, self.history)
     }
 
-    /// Returns the record with its time as it is drawn.
+    /// Returns the record on the time axis on which it is drawn.
     pub fn drawn(&self) -> &History {
         &self.drawn
     }
@@ -84,7 +83,7 @@ impl Overlay {
         (self.time, self.drawn, self.curves) = (time, time.applied(&self.history), SeriesCache::default());
     }
 
-    /// Returns the epoch, as it counts it itself, of its row that is drawn nearest to this time.
+    /// Returns the run's own epoch of the row that is drawn nearest to this time.
     pub fn own_epoch(&self, time: f64) -> f64 {
         if self.time == TimeAxis::Own {
             return time;
@@ -95,33 +94,33 @@ impl Overlay {
         own.map_or(time, |row| row.epoch)
     }
 
-    /// Returns its colour and whether its line is broken.
+    /// Returns its colour and whether its line is dashed.
     pub fn ink(&self, dark: bool) -> (Color32, bool) {
         let ([r, g, b], broken) = run_ink(self.id as usize, dark);
         (Color32::from_rgb(r, g, b), broken)
     }
 }
 
-/// The runs that lie over the one that is shown, and what opens more of them.
+/// The runs that are drawn over the main one, and the loader that opens more of them.
 pub struct Overlays {
     list: Vec<Overlay>,
     next: u64,
-    /// The probes that their curves are of.
+    /// The probes whose curves are drawn.
     pub block: Block,
-    /// The one that the pointer rests on in the list: it is drawn thick.
+    /// The run under the pointer in the list; its curves are drawn thick.
     pub lit: Option<u64>,
-    /// The one that is shown beside the run.
+    /// The run that is compared with the main one side by side.
     pub beside: Option<u64>,
     /// Whether the list is open.
     pub open: bool,
-    /// The places that were opened here or in a window before.
+    /// The places that were opened in this window or an earlier one.
     pub recent: Recent,
     loader: Option<Loader>,
-    /// With the time at which it was asked for.
+    /// The open dialog, and the time at which it was requested.
     dialog: Option<(FolderDialog, Instant)>,
     /// A path that is being typed.
     typed: String,
-    /// Whether its field is to have the focus: where the system has no file dialog, what is typed next is a path.
+    /// Whether the path field is to have the focus, because the system has no file dialog.
     wants_path: bool,
     pub(super) rasters: OverlayRasters,
 }
@@ -146,7 +145,7 @@ impl Default for Overlays {
 }
 
 impl Overlays {
-    /// Returns them in the order in which they came.
+    /// Returns the runs in the order in which they were added.
     pub fn list(&self) -> &[Overlay] {
         &self.list
     }
@@ -163,7 +162,7 @@ impl Overlays {
         self.list.iter_mut().find(|overlay| overlay.id == id)
     }
 
-    /// Takes what the futures of these runs have to tell, for so long at most; whether there may be more.
+    /// Receives messages of the futures of these runs for at most `budget`; returns whether there may be more.
     pub fn receive_forks(&mut self, budget: Duration) -> bool {
         let kept = || self.list.iter().filter(|overlay| overlay.forks.is_some());
         let count = kept().count().max(1) as u32;
@@ -171,7 +170,7 @@ impl Overlays {
         kept.fold(false, |more, forks| forks.receive(budget / count) | more)
     }
 
-    /// Lays a run over the one that is shown.
+    /// Adds a run over the main one.
     pub fn add(
         &mut self,
         name: String,
@@ -181,7 +180,7 @@ impl Overlays {
     ) -> u64 {
         let id = self.next;
         self.next += 1;
-        // The first one is what a run is held against, until another is chosen.
+        // The first run is the one to compare with, until another is chosen.
         self.beside = self.beside.or(self.list.is_empty().then_some(id));
         let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
@@ -189,12 +188,12 @@ impl Overlays {
         id
     }
 
-    /// Whether a file dialog was asked for and has not answered yet, or the field in its place is about to have the keys.
+    /// Whether a file dialog is still open, or the field that replaces it is about to have the focus.
     pub fn waits_for_dialog(&self) -> bool {
         self.dialog.is_some() || self.wants_path
     }
 
-    /// Whether letters are meant for a file dialog, or for the field in its place.
+    /// Returns whether letters belong to a file dialog, or to the field that replaces it.
     pub(super) fn dialog(&self) -> DialogState {
         match &self.dialog {
             _ if self.wants_path => DialogState::Field,
@@ -203,7 +202,7 @@ impl Overlays {
         }
     }
 
-    /// Asks for a folder, or for an archive; a message where there is no dialog.
+    /// Opens a dialog for a folder, or for an archive; returns a message if that fails.
     pub fn ask(&mut self, ctx: &Context, archive: bool) -> Option<Toast> {
         if self.dialog.is_some() {
             return None;
@@ -222,7 +221,7 @@ impl Overlays {
         }
     }
 
-    /// Takes the answer of the dialog: what was chosen, or a message that this system has none.
+    /// Returns the result of the dialog: the chosen path, or a message that this system has none.
     pub fn answer(&mut self) -> Option<Result<PathBuf, Toast>> {
         let (answer, asked) = self.dialog.as_ref().and_then(|(dialog, asked)| Some((dialog.poll()?, *asked)))?;
         self.dialog = None;
@@ -236,7 +235,7 @@ impl Overlays {
         }
     }
 
-    /// Has something opened by the thread for it; a message where there is none.
+    /// Queues a request for the loader; returns a message if its thread cannot be started.
     pub fn order(&mut self, ctx: &Context, order: LoadRequest) -> Option<Toast> {
         if self.loader.is_none() {
             match Loader::start(waker(ctx)) {
@@ -248,12 +247,12 @@ impl Overlays {
         None
     }
 
-    /// Returns the next thing that the opening thread has told.
+    /// Returns the next message of the loader.
     pub fn told(&mut self) -> Option<LoadEvent> {
         self.loader.as_mut()?.told()
     }
 
-    /// Ends what is being opened.
+    /// Cancels what is being opened.
     pub fn stop_opening(&mut self) {
         self.loader = None;
     }
@@ -275,7 +274,7 @@ impl Overlays {
         all.into_iter().for_each(|id| self.close(id));
     }
 
-    /// Draws all of them in the time of the run that is shown.
+    /// Places all runs on the time axis of the main run.
     pub fn keep_time(&mut self, shown: &History) {
         for overlay in &mut self.list {
             let time = TimeAxis::of(&overlay.history, shown);
@@ -285,7 +284,7 @@ impl Overlays {
         }
     }
 
-    /// Takes one away.
+    /// Removes a run from the list and returns it.
     pub fn remove(&mut self, id: u64) -> Option<Overlay> {
         let place = self.list.iter().position(|overlay| overlay.id == id)?;
         for chosen in [&mut self.lit, &mut self.beside] {
@@ -294,12 +293,13 @@ impl Overlays {
         Some(self.list.remove(place))
     }
 
-    /// Returns what was opened before and is not open now, the last one first. A study is open where one of its runs is.
+    /// Returns the recent places that are not open now, the last one first. A study counts as open if one of its runs is.
     pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a Place> {
         let shown = session.and_then(Session::path);
         self.recent.list().iter().filter(move |place| {
             let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown);
-            // The bytes first: this is asked in every frame, of a hundred runs perhaps, and parts of paths take longer.
+            // Bytes are compared first: this runs in every frame, perhaps for a hundred runs, and comparing path components is
+            // slower.
             let begins = |path: &PathBuf| {
                 let [path, place] = [path, &place.path].map(|path| path.as_os_str().as_encoded_bytes());
                 path.starts_with(place)
@@ -309,8 +309,8 @@ impl Overlays {
     }
 }
 
-/// Lets go of something large where nobody waits for it: freeing hundreds of megabytes takes longer than a frame.
+/// Drops a large value on another thread: freeing hundreds of megabytes takes longer than a frame.
 pub fn let_go<T: Send + 'static>(thing: T) {
-    // Without a thread it was let go of right here: slow, but nothing is lost.
+    // Without a thread it is dropped right here: slow, but no data is lost.
     drop(std::thread::Builder::new().name("letting go".to_owned()).spawn(move || drop(thing)));
 }

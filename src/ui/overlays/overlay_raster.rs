@@ -1,7 +1,7 @@
-//! Many curves as one picture, drawn beside the window: a hundred runs cost a frame what one picture costs.
+//! Draws many curves as one picture, on another thread: for a frame, a hundred runs then cost as much as one picture.
 //!
-//! Guarantees: the picture has the pixels of the screen and the colours of the lines; while another stretch of time is asked for
-//! the last picture is shown in its place in time and value, so that nothing is ever drawn where it is not.
+//! Guarantees: the picture has the resolution of the screen and the colours of the lines; until the picture of a new time range
+//! is ready, the last one is shown at its true position in time and value.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,20 +13,20 @@ use egui_plot::PlotTransform;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::plot::series_cache::{Visible, Window};
 
-/// From so many curves on they are drawn as a picture; fewer are lines like all others.
+/// Number of curves from which on they are drawn as a picture; fewer are ordinary lines.
 pub const MANY: usize = 12;
 
-/// A curve, its colour, and whether it is broken.
+/// A curve, its colour, and whether it is dashed.
 pub type RasterLine = (Arc<Visible>, Color32, bool);
 
-/// A request for a picture: the curves, and the part of the plot that they are drawn in.
+/// A request for a picture: the curves, and their part of the plot.
 #[derive(Clone)]
 pub struct RasterRequest {
     pub window: Window,
-    /// The least and the greatest value, as stored.
+    /// The smallest and the largest value, as stored.
     pub y: (f64, f64),
     pub size: [usize; 2],
-    /// Pixels of a point.
+    /// Pixels per point.
     pub scale: f32,
     pub lines: Vec<RasterLine>,
 }
@@ -34,7 +34,7 @@ pub struct RasterRequest {
 impl PartialEq for RasterRequest {
     fn eq(&self, other: &Self) -> bool {
         let same = |(a, b): (&RasterLine, &RasterLine)| {
-            // SeriesCache that have not changed are the same allocation.
+            // Unchanged curves are the same allocation.
             Arc::ptr_eq(&a.0, &b.0) && (a.1, a.2) == (b.1, b.2)
         };
         (self.window, self.y, self.size, self.scale) == (other.window, other.y, other.size, other.scale)
@@ -55,7 +55,7 @@ struct OverlayRaster {
 pub struct OverlayRasters(RefCell<HashMap<&'static str, OverlayRaster>>);
 
 impl OverlayRasters {
-    /// Returns the picture of these curves, where it belongs in this plot.
+    /// Returns the picture of these curves at its place in this plot.
     pub fn shape(
         &self,
         ui: &Ui,
@@ -93,7 +93,7 @@ impl OverlayRasters {
     }
 }
 
-/// Returns the picture of this plot, whose thread is started where there is none.
+/// Returns the picture of this plot, and starts its thread if it has none.
 fn of<'a>(
     pictures: &'a mut HashMap<&'static str, OverlayRaster>,
     ui: &Ui,
@@ -105,7 +105,7 @@ fn of<'a>(
         let work = |request: Arc<RasterRequest>| rasterise(&request);
         match BackgroundThread::start("picture", work, move || ctx.request_repaint()) {
             Ok(thread) => {
-                // Asked for nothing yet: no line.
+                // The first picture has no lines.
                 let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
                 pictures.insert(plot, OverlayRaster { thread, asked, shown: None });
             }
@@ -115,7 +115,7 @@ fn of<'a>(
     pictures.get_mut(plot)
 }
 
-/// Places a picture in time and value, cut to the frame.
+/// Places a picture in time and value, clipped to the frame.
 fn placed(texture: &TextureHandle, of: &RasterRequest, frame: Rect, transform: &PlotTransform) -> Shape {
     let (x, y) = (|epoch| transform.position_from_point_x(epoch), |value| transform.position_from_point_y(value));
     let whole = Rect::from_min_max(pos2(x(of.window.from), y(of.y.1)), pos2(x(of.window.to), y(of.y.0)));
@@ -127,7 +127,7 @@ fn placed(texture: &TextureHandle, of: &RasterRequest, frame: Rect, transform: &
     Shape::image(texture.id(), rect, Rect::from_min_max(part(rect.min), part(rect.max)), Color32::WHITE)
 }
 
-/// Draws the curves, the first ones lowest.
+/// Draws the curves, the first ones at the bottom.
 pub fn rasterise(request: &RasterRequest) -> ColorImage {
     let [width, height] = request.size;
     let mut image = ColorImage::filled(request.size, Color32::TRANSPARENT);
@@ -143,7 +143,7 @@ pub fn rasterise(request: &RasterRequest) -> ColorImage {
         for piece in &curve.pieces {
             for pair in piece.windows(2) {
                 let (from, to) = (place(&pair[0]), place(&pair[1]));
-                // A dash and a gap of the same length; where points crowd, whole pieces between them fall in one or the other.
+                // A dash and a gap have the same length; where points are dense, a segment belongs to one of them as a whole.
                 let visible = !*broken || (gone / dash) as i64 % 2 == 0;
                 gone += (to[0] - from[0]).hypot(to[1] - from[1]);
                 if visible {
@@ -155,10 +155,10 @@ pub fn rasterise(request: &RasterRequest) -> ColorImage {
     image
 }
 
-/// Draws one straight piece of a line, soft at its edges.
+/// Draws one antialiased line segment.
 fn segment(image: &mut ColorImage, from: [f32; 2], to: [f32; 2], half: f32, colour: Color32) {
     let steep = (to[1] - from[1]).abs() > (to[0] - from[0]).abs();
-    // Along the longer way, one pixel after the other; across it, as many as the line is thick.
+    // The loop walks the longer direction pixel by pixel, and covers the thickness in the other.
     let (along, across) = if steep { (1, 0) } else { (0, 1) };
     let (from, to) = if from[along] <= to[along] { (from, to) } else { (to, from) };
     let length = to[along] - from[along];

@@ -1,5 +1,5 @@
-//! Draws the list of runs that lie over the one that is shown: colour, name, whether it is hidden, and what can be done with it; and
-//! takes what is dropped on the window.
+//! Draws the list of overlaid runs, with colour, name, visibility and actions of each, and opens files that are dropped on the
+//! window.
 
 use egui::{
     Align, Align2, Context, FontId, Key, Label, LayerId, Layout, Order as Layer, RichText, ScrollArea, Sense, TextEdit,
@@ -21,7 +21,7 @@ use crate::ui::kit::{
 
 const WIDTH: f32 = 420.0;
 
-/// Opens what is dropped on the window; while it hovers, the window says so.
+/// Opens files that are dropped on the window, and shows a hint while they hover over it.
 pub fn take_drops(ctx: &Context, actions: &mut Actions) {
     let (dropped, hovers) = ctx.input(|input| {
         let paths = input.raw.dropped_files.iter().map(|file| file.path().to_owned());
@@ -104,7 +104,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Optio
         let height = (24.0 * runs.list().len() as f32).min(ui.ctx().content_rect().height() - 320.0).max(72.0);
         ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
-            // The bar would lie over the buttons at the right.
+            // The scroll bar would cover the buttons at the right.
             ui.set_max_width(ui.available_width() - 12.0);
             let (mut lit, mut beside) = (None, runs.beside);
             for overlay in runs.list_mut() {
@@ -118,7 +118,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Optio
     closed(ui, runs, session, actions);
 }
 
-/// Draws what is being opened, and a way to end it.
+/// Draws what is being opened, and a button to cancel it.
 fn opening(ui: &mut Ui, runs: &Overlays, actions: &mut Actions) {
     let Some(loader) = runs.loader.as_ref().filter(|loader| loader.waiting() > 0) else { return };
     ui.horizontal(|ui| {
@@ -134,7 +134,7 @@ fn opening(ui: &mut Ui, runs: &Overlays, actions: &mut Actions) {
     });
 }
 
-/// Draws the choice of the probes that the curves are of.
+/// Draws the choice of the probes whose curves are shown.
 fn whose(ui: &mut Ui, runs: &mut Overlays, session: Option<&Session>) {
     let tasks = session.and_then(|session| session.history.info()).map_or(1, |info| info.tasks.len());
     let names: Vec<String> = (1..=tasks).map(|task| format!("Task {task}")).collect();
@@ -146,7 +146,7 @@ fn whose(ui: &mut Ui, runs: &mut Overlays, session: Option<&Session>) {
     });
 }
 
-/// Draws one run; returns whether the pointer is on it.
+/// Draws one run; returns whether the pointer is over it.
 fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &mut Actions) -> bool {
     let tokens = Tokens::of(ui);
     let (colour, broken) = overlay.ink(tokens.dark);
@@ -204,7 +204,7 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
     ui.rect_contains_pointer(row.response.rect)
 }
 
-/// Draws what was open before, to be opened again.
+/// Draws the recent places, to be opened again.
 fn closed(ui: &mut Ui, runs: &Overlays, session: Option<&Session>, actions: &mut Actions) {
     let mut closed = runs.closed(session).peekable();
     if closed.peek().is_none() {

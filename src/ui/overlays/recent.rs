@@ -1,15 +1,14 @@
-//! What was opened here or in a window before, to be opened again: the last one first.
+//! The recent places that can be opened again, the last one first.
 //!
-//! Guarantees: no file is touched; a place is listed once, and what the window keeps by itself never pushes out what the user
-//! has opened.
+//! Guarantees: no file is accessed; a place is listed once, and autosaved runs never displace places that the user has opened.
 
 use std::path::{Path, PathBuf};
 
 use crate::ui::app::session::Session;
 
-/// So many are remembered that the user has opened.
+/// Most places that are remembered of those the user has opened.
 const MOST: usize = 12;
-/// And so many that were autosaved; of older ones the folders go.
+/// Most autosaved runs that are remembered; the folders of older ones are deleted.
 const AUTOSAVED: usize = 3;
 
 /// A run folder, a study folder or an archive of kernels.
@@ -17,7 +16,7 @@ const AUTOSAVED: usize = 3;
 pub struct Place {
     pub name: String,
     pub path: PathBuf,
-    /// Whether it is the window that has kept it: the folder goes when more runs have come after it.
+    /// Whether the window autosaved it: the folder is deleted after more runs have followed.
     pub autosaved: bool,
 }
 
@@ -31,14 +30,14 @@ impl Recent {
         &self.0
     }
 
-    /// Returns names and paths of what the user has opened; a path that is no text is not kept, and autosaved runs are found by
-    /// themselves.
+    /// Returns names and paths of the places that the user has opened; a path that is not Unicode is omitted, and autosaved runs
+    /// are found separately.
     pub fn opened(&self) -> Vec<(String, String)> {
         let opened = self.0.iter().filter(|place| !place.autosaved);
         opened.filter_map(|place| Some((place.name.clone(), place.path.to_str()?.to_owned()))).collect()
     }
 
-    /// Puts it first.
+    /// Moves or adds a place to the front.
     pub fn note(&mut self, place: Place) {
         self.forget(&place.path);
         self.0.insert(0, place);
@@ -51,14 +50,14 @@ impl Recent {
         }
     }
 
-    /// Notes a run that was trained in this window and gives its place to another: it can be opened again if it was autosaved.
+    /// Notes a run of this window that another one replaces: it can be opened again if it was autosaved.
     pub fn left(&mut self, session: &Session) {
         if let Some(path) = session.path().cloned() {
             self.note(Place { name: session.own_name(), path, autosaved: true });
         }
     }
 
-    /// Notes that it was closed under this name. What was opened as part of a study is reopened with the study.
+    /// Notes that a run was closed under this name. A run that was opened as part of a study is reopened with the study.
     pub fn closed(&mut self, name: String, path: PathBuf) {
         let known = self.0.iter().find(|place| place.path == path).map(|place| place.autosaved);
         if known.is_some() || !self.0.iter().any(|place| path.starts_with(&place.path)) {
@@ -66,7 +65,7 @@ impl Recent {
         }
     }
 
-    /// Forgets a place that is not there any more.
+    /// Removes a place that no longer exists.
     pub fn forget(&mut self, path: &Path) {
         self.0.retain(|place| place.path != path);
     }

@@ -1,7 +1,7 @@
-//! One time for runs that count it differently: kernels from elsewhere may count steps where a run of ours has epochs.
+//! A common time axis for runs with different units: imported kernels may count steps where our runs count epochs.
 //!
-//! Guarantee: a step stays that step. Over a run in epochs it is drawn where that run has it (of tasks of different lengths:
-//! as in the first one); over kernels in steps a run is drawn by its steps.
+//! Guarantee: a step is always drawn at that step. Over a run in epochs it is drawn at that run's epoch (by the length of the
+//! first task, if they differ); over kernels in steps a run is drawn by its steps.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::run::History;
 /// The axis on which another run's time is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeAxis {
-    /// The axis that it counts itself.
+    /// The run's own axis.
     #[default]
     Own,
-    /// Its steps.
+    /// The run's steps.
     Steps,
-    /// Its steps, so many of which are an epoch of the run that is shown.
+    /// The run's steps, divided by this number of steps per epoch of the main run.
     PerEpoch(u64),
 }
 
@@ -32,7 +32,7 @@ impl TimeAxis {
         }
     }
 
-    /// Returns the record with its time as it is drawn.
+    /// Returns the record on this time axis.
     pub fn applied(self, history: &Arc<History>) -> Arc<History> {
         match self {
             Self::Own => Arc::clone(history),
@@ -41,7 +41,7 @@ impl TimeAxis {
         }
     }
 
-    /// Describes the axis, where it is not the run's own.
+    /// Describes the axis if it is not the run's own.
     pub fn words(self) -> Option<String> {
         match self {
             Self::Own => None,

@@ -1,34 +1,34 @@
-//! What can be done with the time that all views share, as data.
+//! The actions on the time that all views share.
 
 use super::marks::Which;
 
-/// Moves the time cursor, the stretch in view, playback and the marks.
+/// Moves the time cursor or the visible range, controls playback, and sets marks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PlaybackAction {
-    /// Put the time cursor to this epoch.
+    /// Move the time cursor to this epoch.
     Seek(f64),
-    /// Move the time cursor to the next snapshot, or to the one before.
+    /// Move the time cursor to the next or the previous snapshot.
     Step {
         forward: bool,
     },
     /// Show the whole run and its newest snapshot from now on.
     Follow,
-    /// Move the stretch in view by so many epochs.
+    /// Move the visible range by this many epochs.
     Pan(f64),
-    /// Make the stretch in view so many times shorter round an epoch.
+    /// Shorten the visible range by a factor around an epoch.
     Zoom {
         about: f64,
         factor: f64,
     },
-    /// The same round the cursor, where it is in view.
+    /// Shorten the visible range by a factor around the cursor, if it is visible.
     ZoomAtCursor(f64),
-    /// Show this stretch.
+    /// Show this range.
     Show(f64, f64),
-    /// Let the cursor run over the past, or stop it.
+    /// Start or stop playback of past snapshots.
     Play,
-    /// Choose over which stretch playback goes round.
+    /// Choose the range that playback repeats.
     Loop,
-    /// Set one of the speeds that there are.
+    /// Set one of the available speeds.
     SetSpeed(f64),
     /// Mark the moment at the cursor, or remove its mark.
     Mark,
@@ -36,6 +36,6 @@ pub enum PlaybackAction {
     RemoveMark(u64),
     PreviousMark,
     NextMark,
-    /// Make the moment at the cursor one of the two that are compared, or no more.
+    /// Make the moment at the cursor A or B, or clear it.
     Choose(Which),
 }

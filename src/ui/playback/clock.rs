@@ -1,23 +1,23 @@
-//! The time that all views share: which stretch of the run is in view, and where the cursor stands.
+//! The time that all views share: the visible range of the run and the cursor.
 //!
-//! Guarantees: there is one cursor and one range for all views; *following* means that neither was chosen by the user, so
-//! that the whole run is in view and the newest snapshot is shown; scrubbing or panning ends it, [`Clock::follow`] resumes
-//! it. Pure state: tests need no window.
+//! Guarantees: there is one cursor and one range for all views; *following* means that the user has chosen neither, so that the
+//! whole run is visible and the newest snapshot is shown; scrubbing or panning ends it, [`Clock::follow`] resumes it. The state
+//! is pure: tests need no window.
 
 use crate::run::{History, RunState};
 
-/// A stretch of the run that one task has, or is planned to have.
+/// The time range of a task, past or planned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Band {
     /// Number of the task, from 1.
     pub task: usize,
     pub start: f64,
     pub end: f64,
-    /// Not begun yet.
+    /// Whether it has not begun yet.
     pub planned: bool,
 }
 
-/// The time cursor and the stretch in view, in epochs.
+/// The time cursor and the visible range, in epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Clock {
     cursor: Option<f64>,
@@ -25,7 +25,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether the whole run is in view and the newest snapshot is shown.
+    /// Whether the whole run is visible and the newest snapshot is shown.
     pub fn is_following(&self) -> bool {
         self.cursor.is_none() && self.range.is_none()
     }
@@ -35,26 +35,26 @@ impl Clock {
         *self = Self::default();
     }
 
-    /// Returns the epoch the user chose, if they did.
+    /// Returns the epoch that the user chose, if any.
     pub fn chosen(&self) -> Option<f64> {
         self.cursor
     }
 
-    /// Puts the cursor to an epoch.
+    /// Moves the cursor to an epoch.
     pub fn seek(&mut self, epoch: f64) {
         self.cursor = Some(epoch.max(0.0));
     }
 
-    /// Lets the cursor ride on the newest snapshot again; what is in view stays.
+    /// Moves the cursor with the newest snapshot again; the visible range stays.
     pub fn release(&mut self) {
         self.cursor = None;
     }
 
-    /// Turns the page where the cursor has left the stretch in view.
+    /// Scrolls by about a page if the cursor has left the visible range.
     pub fn keep_in_view(&mut self, history: &History) {
         let (cursor, (from, to)) = (self.cursor(history), self.range(history));
         if !(from..=to).contains(&cursor) {
-            // A little of the page before stays.
+            // The pages overlap slightly.
             self.pan(history, cursor - from - 0.1 * (to - from));
         }
     }
@@ -77,19 +77,19 @@ impl Clock {
         }
     }
 
-    /// Returns the stretch in view.
+    /// Returns the visible range.
     pub fn range(&self, history: &History) -> (f64, f64) {
         self.range.unwrap_or_else(|| (0.0, whole(history)))
     }
 
-    /// Shows this stretch.
+    /// Shows this range.
     pub fn show(&mut self, from: f64, to: f64) {
         if from.is_finite() && to.is_finite() && to - from > 1e-6 {
             self.range = Some((from, to));
         }
     }
 
-    /// Moves the stretch by this many epochs, not beyond the ends of the run.
+    /// Moves the range by this many epochs, within the ends of the run.
     pub fn pan(&mut self, history: &History, by: f64) {
         let (from, to) = self.range(history);
         let end = whole(history).max(to - from);
@@ -99,7 +99,7 @@ impl Clock {
         }
     }
 
-    /// Makes the stretch `factor` times shorter round an epoch, which stays where it is.
+    /// Shortens the range by `factor` around an epoch, which keeps its place.
     pub fn zoom(&mut self, history: &History, about: f64, factor: f64) {
         let (from, to) = self.range(history);
         let end = whole(history);
@@ -112,34 +112,34 @@ impl Clock {
     }
 }
 
-/// Returns the last epoch of which anything is known.
+/// Returns the last epoch with data.
 pub fn newest(history: &History) -> f64 {
     let row = history.rows().last().map_or(0.0, |row| row.epoch);
     row.max(history.progress().epoch)
 }
 
-/// Where the axis of the whole run ends: at its planned end, so that the curve travels towards the coming switch. A very
-/// long plan is shown as far as twice what has been or more, or its start would be squeezed into nothing.
+/// Returns the end of the axis of the whole run: its planned end, so that the coming switch is visible. The axis of a very long
+/// plan ends at twice the trained part or later, because its start would be squeezed otherwise.
 fn whole(history: &History) -> f64 {
     let planned = bands(history).last().map_or(1.0, |band| band.end);
     let seen = newest(history);
     if matches!(history.state(), RunState::Ended(_)) && seen > 0.0 {
         return seen;
     }
-    // In steps, so that the axis stands still between them.
+    // The end grows in steps, so that the axis is constant between them.
     let steps = (2.0 * seen / FIRST).max(1.0).log2().ceil();
     planned.min(FIRST * steps.exp2()).max(seen).max(1e-3)
 }
 
-/// Plans up to so many epochs are shown whole from the start.
+/// Longest plan, in epochs, that is shown whole from the start.
 const FIRST: f64 = 60.0;
 
-/// Returns the tasks that have been, the one that is, and those that are planned, in order of time.
+/// Returns the past, current and planned tasks in order of time.
 pub fn bands(history: &History) -> Vec<Band> {
     let Some(info) = history.info() else { return Vec::new() };
     let tasks = &info.spec.tasks;
     let length = |place: usize, task: usize| {
-        // What was not trained here ends where its last kernel is.
+        // An imported task ends at its last kernel.
         if info.is_imported() {
             return f64::INFINITY;
         }
@@ -159,7 +159,7 @@ pub fn bands(history: &History) -> Vec<Band> {
         return bands;
     }
     let sequence = tasks.sequence();
-    // Before the first progress the plan is the spec's.
+    // Before the first progress message the plan is that of the spec.
     let upcoming = if history.progress().planned_steps > 0 {
         &history.progress().upcoming[..]
     } else {

@@ -1,4 +1,4 @@
-//! Draws playback, marks and the two moments on the timeline: small buttons beside it, flags upon it.
+//! Draws playback, marks and the moments A and B on the timeline: small buttons beside it, flags on it.
 
 use egui::{Align2, Button, CornerRadius, FontId, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder};
 use egui::{WidgetInfo, pos2, vec2};
@@ -16,7 +16,7 @@ pub const WIDTH: f32 = 118.0;
 const ROW: f32 = 19.0;
 const GAP: f32 = 2.0;
 
-/// Draws the buttons: playing above, moments below.
+/// Draws the buttons: playback above, moments below.
 pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available: &[UserCommand]) {
     let top = Rect::from_min_size(rect.left_center() - vec2(0.0, ROW + GAP / 2.0), vec2(rect.width(), ROW));
     let layout = egui::Layout::left_to_right(egui::Align::Center);
@@ -64,7 +64,7 @@ pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available:
     }
 }
 
-/// Draws A or B as a button, lit in its colour once it is chosen.
+/// Draws A or B as a button, in its colour once it is chosen.
 fn letter(ui: &mut Ui, scene: &mut ViewContext<'_>, which: Which, command: UserCommand, enabled: bool) {
     let chosen = scene.travel.marks.moment(which);
     let (text, fill) = match chosen {
@@ -82,7 +82,7 @@ fn letter(ui: &mut Ui, scene: &mut ViewContext<'_>, which: Which, command: UserC
     }
 }
 
-/// Draws the marks, A and B and the stretch that is played round, upon the strip of the run.
+/// Draws the marks, A and B and the repeated range on the strip of the run.
 pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f64) -> f32) {
     let (tokens, travel) = (scene.tokens, scene.travel);
     if let Some((from, to)) = travel.stretch(scene.clock, scene.history) {
@@ -96,7 +96,7 @@ pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f
         let Some(moment) = travel.marks.moment(which) else { continue };
         let (at, colour) = (x(moment.epoch), colour(tokens, which));
         ui.painter().vline(at, strip.y_range(), Stroke::new(1.5, colour));
-        // A to the left and B to the right of its line: both can be read where they are the same moment.
+        // A is left and B right of its line, so that both are legible where they are the same moment.
         let left = if which == Which::A { at - 11.0 } else { at };
         let tag = Rect::from_min_size(pos2(left, strip.top()), vec2(11.0, 12.0));
         ui.painter().rect_filled(tag, CornerRadius::same(2), colour);
@@ -105,7 +105,7 @@ pub fn flags(ui: &mut Ui, scene: &mut ViewContext<'_>, strip: Rect, x: impl Fn(f
     }
 }
 
-/// Draws one mark: a click goes there, the right button removes it.
+/// Draws one mark: a click moves the cursor there, a right click removes the mark.
 fn flag(ui: &mut Ui, scene: &mut ViewContext<'_>, mark: Mark, strip: Rect, x: f32) {
     let place = Rect::from_center_size(pos2(x + 2.0, strip.center().y), vec2(11.0, strip.height()));
     let response = ui.interact(place, ui.scope_id().with(("mark", mark.step)), Sense::click());
@@ -126,7 +126,7 @@ fn flag(ui: &mut Ui, scene: &mut ViewContext<'_>, mark: Mark, strip: Rect, x: f3
     let shown = scene.history.snapshot_at(mark.epoch);
     response.on_hover_ui(|ui| {
         ui.label(format!("{name}, step {}", format::count(mark.step)));
-        // A long record has thinned it away.
+        // A long record may have thinned the marked snapshot away.
         if let Some(shown) = shown.filter(|shown| shown.row.step != mark.step) {
             let epoch = shown.row.epoch;
             ui.label(format!("Its snapshot is no longer kept; the nearest before it is shown, of epoch {epoch:.2}"));

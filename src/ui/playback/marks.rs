@@ -1,7 +1,7 @@
-//! Moments of the run that the user wants to find again, and the two that are compared.
+//! Marked moments of the run, and the two moments A and B that are compared.
 //!
-//! Guarantees: a mark is a step, so that it outlives the snapshot it was set at, which a long run may thin away; A and B keep
-//! their kernels, so that what is compared stays exactly what it was.
+//! Guarantees: a mark is a step, so that it outlives its snapshot, which a long run may thin away; A and B keep their kernels, so
+//! that the comparison never changes.
 
 use egui::Color32;
 
@@ -9,14 +9,14 @@ pub use crate::analysis::Moment;
 use crate::run::Snapshot;
 use crate::ui::kit::theme::Tokens;
 
-/// A moment to come back to.
+/// A marked moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mark {
     pub step: u64,
     pub epoch: f64,
 }
 
-/// One of the two moments.
+/// One of the two compared moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     A,
@@ -34,7 +34,7 @@ impl Which {
     }
 }
 
-/// Returns the colour that A or B has wherever it is shown.
+/// Returns the colour of A or B in all views.
 pub fn colour(tokens: &Tokens, which: Which) -> Color32 {
     match which {
         Which::A => tokens.text,
@@ -55,7 +55,7 @@ impl Marks {
         &self.marks
     }
 
-    /// Returns A or B, where it was chosen.
+    /// Returns A or B, if it is chosen.
     pub fn moment(&self, which: Which) -> Option<&Moment> {
         self.moments[which as usize].as_ref()
     }
@@ -65,7 +65,7 @@ impl Marks {
         Some([self.moment(Which::A)?, self.moment(Which::B)?])
     }
 
-    /// Marks a step; one that is marked already loses its mark.
+    /// Marks a step, or removes its mark.
     pub fn toggle(&mut self, mark: Mark) {
         match self.marks.binary_search_by_key(&mark.step, |known| known.step) {
             Ok(place) => _ = self.marks.remove(place),
@@ -82,7 +82,7 @@ impl Marks {
         self.marks.retain(|mark| mark.step != step);
     }
 
-    /// Makes a snapshot A or B; the one that it is already ceases to be it.
+    /// Makes a snapshot A or B, or clears it if it is that already.
     pub fn choose(&mut self, which: Which, snapshot: &Snapshot) {
         let stands = self.moment(which).is_some_and(|moment| moment.step == snapshot.row.step);
         self.moments[which as usize] = (!stands).then(|| Moment::of(snapshot));

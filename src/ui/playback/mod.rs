@@ -1,7 +1,7 @@
-//! Time travel: the cursor plays over the past, moments are marked, and two of them are A and B. Training goes on.
+//! Time travel: playback moves the cursor over the past, and moments are marked, two of them as A and B. Training continues.
 //!
-//! `clock` is the cursor and the stretch in view, `player` moves the cursor, `marks` holds the moments, `controls` draws them on the
-//! timeline; here is what they are together, and what their actions do.
+//! `clock` contains the cursor and the visible range, `player` moves the cursor, `marks` stores the moments, `controls` draws
+//! them on the timeline; this module combines them and carries out their actions.
 
 pub mod action;
 pub mod clock;
@@ -18,19 +18,19 @@ use crate::run::History;
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::playback::clock::{Clock, newest};
 
-/// Over which stretch playback goes round.
+/// The range that playback repeats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Round {
-    /// It ends at the newest snapshot.
+    /// Playback ends at the newest snapshot.
     #[default]
     Off,
-    /// What is in view.
+    /// The visible range.
     View,
-    /// From A to B.
+    /// The range from A to B.
     Moments,
 }
 
-/// Marks, the two moments, and playback.
+/// The marks, the two moments, and playback.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Travel {
     pub marks: Marks,
@@ -39,13 +39,13 @@ pub struct Travel {
 }
 
 impl Travel {
-    /// Forgets the moments of a run that is left; how fast and whether round stays.
+    /// Clears the moments of the previous run; speed and repetition stay.
     pub fn reset(&mut self) {
         self.marks.clear();
         self.playback.stop();
     }
 
-    /// Returns round what playback goes: from A to B only while there are both.
+    /// Returns the range that playback repeats; from A to B only while both are set.
     pub fn round(&self) -> Round {
         match self.round {
             Round::Moments if self.marks.both().is_none() => Round::Off,
@@ -53,7 +53,7 @@ impl Travel {
         }
     }
 
-    /// Takes the next choice: nothing, what is in view, from A to B where there are both.
+    /// Switches to the next choice: none, the visible range, from A to B if both are set.
     pub fn turn(&mut self) {
         self.round = match self.round() {
             Round::Off => Round::View,
@@ -62,7 +62,7 @@ impl Travel {
         };
     }
 
-    /// Returns the stretch that playback goes round, in epochs.
+    /// Returns the repeated range in epochs.
     pub fn stretch(&self, clock: &Clock, history: &History) -> Option<(f64, f64)> {
         match self.round() {
             Round::Off => None,
@@ -72,7 +72,7 @@ impl Travel {
     }
 }
 
-/// The time that all views share, and what moves it.
+/// The time that all views share, with playback and marks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SharedTime {
     pub clock: Clock,
@@ -80,21 +80,21 @@ pub struct SharedTime {
 }
 
 impl SharedTime {
-    /// Follows another run, without the moments of the one before.
+    /// Resets to follow another run, without the moments of the previous one.
     pub fn reset(&mut self) {
         self.clock.follow();
         self.travel.reset();
     }
 
-    /// Moves the cursor on, while playing, and returns after how long the next frame is needed. `now` is the frame's own clock, so
-    /// that tests can let time pass.
+    /// Advances the cursor while playing, and returns the time until the next frame is needed. `now` is the time of the frame, so
+    /// that tests can simulate time.
     pub fn tick(&mut self, now: f64, history: &History) -> Option<Duration> {
         let stretch = self.travel.stretch(&self.clock, history);
         self.travel.playback.tick(now, &mut self.clock, history, stretch);
         self.travel.playback.next_frame()
     }
 
-    /// Carries an action out. Returns whether it has completed the two moments, which are then to be seen.
+    /// Carries out an action. Returns whether it has completed the pair A and B, which is then to be shown.
     pub fn execute(&mut self, action: PlaybackAction, history: &History) -> bool {
         let Self { clock, travel } = self;
         let cursor = clock.cursor(history);
@@ -128,7 +128,7 @@ impl SharedTime {
             PlaybackAction::NextMark => travel.marks.after(cursor).into_iter().for_each(|epoch| clock.seek(epoch)),
             PlaybackAction::Mark => {
                 if let Some(snapshot) = history.snapshot_at(cursor) {
-                    // The cursor may stand on a mark whose own snapshot is gone.
+                    // The cursor may be on a mark whose own snapshot has been thinned away.
                     let here = Mark { step: snapshot.row.step, epoch: snapshot.row.epoch };
                     travel.marks.toggle(travel.marks.at(cursor).unwrap_or(here));
                 }

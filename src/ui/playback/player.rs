@@ -1,7 +1,7 @@
-//! The time cursor that moves by itself over the snapshots at hand.
+//! Moves the time cursor over the recorded snapshots during playback.
 //!
-//! Guarantees: time is handed in, so tests need no clock on the wall; the run is only read, so training goes on as it would
-//! have; a window that was hidden goes on from where it was instead of leaping.
+//! Guarantees: time is a parameter, so tests need no real clock; the run is only read, so playback does not affect training; a
+//! window that was hidden continues from where it was instead of jumping.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::run::History;
 
 /// Snapshots a second at the speed ×1.
 pub const PER_SECOND: f64 = 8.0;
-/// The speeds there are, as multiples of that.
+/// The available speeds, as multiples of [`PER_SECOND`].
 pub const SPEEDS: [(f64, &str); 6] = [(0.25, "×¼"), (0.5, "×½"), (1.0, "×1"), (2.0, "×2"), (4.0, "×4"), (8.0, "×8")];
-/// The longest time between two frames that counts, in seconds.
+/// Longest time between two frames that counts, in seconds.
 const LONGEST: f64 = 0.25;
-/// Shortest time between two frames that playback asks for.
+/// Shortest time between two frames that playback requests.
 const FRAME: Duration = Duration::from_millis(33);
 
 /// The state of playback: whether it moves the cursor, and how fast.
@@ -22,9 +22,9 @@ const FRAME: Duration = Duration::from_millis(33);
 pub struct Playback {
     playing: bool,
     speed: f64,
-    /// When it was last moved, on the clock that is handed in.
+    /// The time of the last move, in the caller's clock.
     last: Option<f64>,
-    /// The part of a snapshot that is due.
+    /// The fraction of a snapshot that is due.
     owed: f64,
 }
 
@@ -39,7 +39,7 @@ impl Playback {
         self.playing
     }
 
-    /// Returns one of [`SPEEDS`].
+    /// Returns the chosen speed, one of [`SPEEDS`].
     pub fn speed(&self) -> f64 {
         self.speed
     }
@@ -52,7 +52,7 @@ impl Playback {
         self.playing = false;
     }
 
-    /// Begins at the cursor; at the start of the stretch, or of what is in view, where nothing lies ahead.
+    /// Begins at the cursor, or at the start of the repeated or visible range if no snapshot follows the cursor.
     pub fn start(&mut self, clock: &mut Clock, history: &History, stretch: Option<(f64, f64)>) {
         (self.playing, self.last, self.owed) = (true, None, 0.0);
         let cursor = clock.cursor(history);
@@ -64,8 +64,8 @@ impl Playback {
         }
     }
 
-    /// Moves the cursor by as many snapshots as are due at this time, round and round the stretch if there is one; else up to
-    /// the newest snapshot, which is followed from there.
+    /// Moves the cursor by the snapshots that are due at this time, repeating the range if there is one; otherwise up to the
+    /// newest snapshot, which is followed from there.
     pub fn tick(&mut self, now: f64, clock: &mut Clock, history: &History, stretch: Option<(f64, f64)>) {
         if !self.playing {
             return;
@@ -86,7 +86,7 @@ impl Playback {
         let wanted = (here + by).saturating_sub(1);
         if let Some((from, to)) = stretch {
             let (first, end) = (snapshots.partition_point(|snapshot| snapshot.row.epoch < from), upto(to));
-            // Nothing was measured there yet.
+            // The range has no snapshots yet.
             if end <= first {
                 return;
             }
@@ -105,7 +105,7 @@ impl Playback {
         }
     }
 
-    /// Returns after how long the next frame is needed.
+    /// Returns the time until the next frame is needed.
     pub fn next_frame(&self) -> Option<Duration> {
         self.playing.then(|| Duration::from_secs_f64((self.speed * PER_SECOND).recip()).max(FRAME))
     }

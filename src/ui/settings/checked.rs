@@ -1,20 +1,20 @@
-//! A draft of settings and what is known of it: problems, warnings, its cost, and whether it is the run that goes on.
+//! A draft of settings with its checks: problems, warnings, cost, and whether it differs from the live run.
 
 use crate::spec::{Cost, DataShape, Preset, Problem, Spec, preset_of};
 
-/// Speed taken for granted until a run has shown what this machine does, in floating-point operations per second.
+/// Assumed speed until a run has measured that of this machine, in floating-point operations per second.
 pub const ASSUMED_FLOPS: f64 = 2e10;
 
-/// A draft and what is known of it; computed again only when the draft changes.
+/// A draft and its checks, which are computed again only when the draft changes.
 #[derive(Debug)]
 pub struct Checked {
     of: Spec,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     pub shape: DataShape,
-    /// The ready-made run that it is, whatever the seed.
+    /// The preset that the draft matches, whatever the seed.
     pub preset: Option<&'static Preset>,
-    /// Absent while something is wrong: numbers of an impossible network would mislead.
+    /// Absent while the draft has problems, because the cost of an invalid network would mislead.
     pub cost: Option<Cost>,
 }
 
@@ -27,7 +27,7 @@ impl Checked {
         Self { of: spec.clone(), problems, warnings, shape, preset, cost }
     }
 
-    /// Looks again if the draft is another.
+    /// Checks the draft again if it has changed.
     pub fn update(&mut self, spec: &Spec) {
         if self.of != *spec {
             *self = Self::new(spec);
@@ -35,7 +35,7 @@ impl Checked {
     }
 }
 
-/// Whether the draft would be another run than the one that goes on: everything but what can be changed live.
+/// Whether the draft differs from the live run in a setting that cannot be changed live.
 pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
     let mut same = draft.clone();
     same.training.rate = running.training.rate;

@@ -1,10 +1,10 @@
-//! The classes of a task: a cell to switch for each where there are few, else a list to write.
+//! Draws the classes of a task: a cell to toggle for each where there are few, otherwise a text field with a list.
 
 use egui::{Color32, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::form::Form;
 
-/// Draws them below the task's row.
+/// Draws the classes below the task's row.
 pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     let info = form.session.and_then(|session| session.history.info());
     let known = info.filter(|info| {
@@ -13,12 +13,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     });
     let names = known.map(|info| info.class_names.clone()).unwrap_or_default();
     let all = form.checked.shape.classes.max(names.len());
-    // How many classes a folder of IDX files has is known once it was read.
+    // The number of classes of a folder of IDX files is known only after it was read.
     if all > 20 || (form.draft.data.source.has_unknown_classes() && names.is_empty()) {
         class_text(ui, form, task);
         return;
     }
-    // Of a later task the first so many are replaced by classes of task 1.
+    // In a later task the first few are replaced by classes of task 1.
     let replaced = if task > 1 { form.draft.tasks.overlap } else { 0 };
     let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
     let tokens = form.tokens;
@@ -73,7 +73,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     });
 }
 
-/// Classes as text, like `0-9, 12`.
+/// Draws the classes as text, such as `0-9, 12`.
 fn class_text(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     let Some(own) = form.draft.tasks.classes.get_mut(task - 1) else { return };
     let id = ui.scope_id().with(("classes", task));
@@ -96,7 +96,7 @@ fn class_text(ui: &mut Ui, form: &mut Form<'_>, task: usize) {
     }
 }
 
-/// 0, 1, 2, 5 → `0-2, 5`.
+/// Formats a list of classes: 0, 1, 2, 5 → `0-2, 5`.
 fn ranges(classes: &[usize]) -> String {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     for &class in classes {
@@ -109,7 +109,7 @@ fn ranges(classes: &[usize]) -> String {
     text.collect::<Vec<_>>().join(", ")
 }
 
-/// `0-2, 5` → 0, 1, 2, 5; none while it is not yet a list.
+/// Parses a list of classes: `0-2, 5` → 0, 1, 2, 5; returns `None` while the text is incomplete.
 fn parse_ranges(text: &str) -> Option<Vec<usize>> {
     let mut classes = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -1,4 +1,4 @@
-//! Settings of the images.
+//! Draws the settings of the images.
 
 use egui::{TextEdit, Ui};
 
@@ -95,7 +95,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     );
 }
 
-/// Images and points have different classes, and the grid of a disk its own number of probes: what could not start begins anew.
+/// Resets the settings that do not fit the new data: images and points have different classes, and a disk has its own number of
+/// grid probes.
 fn other_classes(spec: &mut Spec) {
     let usual = Spec::default();
     (spec.tasks.kind, spec.tasks.order, spec.tasks.overlap) = (TaskKind::Split, Vec::new(), 0);
@@ -110,7 +111,7 @@ fn other_classes(spec: &mut Spec) {
     spec.kernel.probes_per_class = if spec.data.source.has_grid() { 72 } else { usual.kernel.probes_per_class };
 }
 
-/// Settings of samples that are drawn.
+/// Draws the settings of samples that are generated at random.
 fn drawn(ui: &mut Ui, form: &mut Form<'_>) {
     if !form.draft.data.source.is_power_law() {
         let targets = [Target::He1, Target::He2, Target::He3, Target::He4, Target::Product, Target::Staircase];

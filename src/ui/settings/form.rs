@@ -1,4 +1,4 @@
-//! Rows of the settings: a label, a field that is named by it, and below them what is wrong.
+//! Rows of the settings: a label, a field that is named by it, and below them its problems.
 
 use egui::emath::Numeric;
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
@@ -18,7 +18,7 @@ use crate::worker::Command;
 /// Width of the labels.
 const LABEL: f32 = 88.0;
 
-/// What the rows work on.
+/// The state that the rows edit.
 pub struct Form<'a> {
     pub draft: &'a mut Spec,
     pub checked: &'a Checked,
@@ -28,19 +28,19 @@ pub struct Form<'a> {
 }
 
 impl Form<'_> {
-    /// Whether a run goes on that can be told something.
+    /// Whether a live run can receive commands.
     pub fn is_live(&self) -> bool {
         self.session.is_some_and(Session::is_live)
     }
 
-    /// Tells the run, if one goes on.
+    /// Sends a command to the run if it is live.
     pub fn live(&mut self, command: Command) {
         if self.is_live() {
             self.actions.push(RunAction::Send(command));
         }
     }
 
-    /// A label and its field; `key` is the field's name in the run file, which problems refer to.
+    /// Draws a label and its field; `key` is the field's name in the run file, which problems refer to.
     pub fn row(&mut self, ui: &mut Ui, key: &str, label: &str, hover: &str, add: impl FnOnce(&mut Ui, &mut Self)) {
         ui.horizontal(|ui| {
             ui.set_min_height(ROW);
@@ -55,7 +55,7 @@ impl Form<'_> {
         self.problems(ui, key);
     }
 
-    /// What is wrong with a field, in words.
+    /// Draws the problems of a field.
     pub fn problems(&self, ui: &mut Ui, key: &str) {
         let problems = self.checked.problems.iter().map(|problem| (problem, self.tokens.error));
         let warnings = self.checked.warnings.iter().map(|problem| (problem, self.tokens.warning));
@@ -68,7 +68,7 @@ impl Form<'_> {
         }
     }
 
-    /// A list of choices.
+    /// Draws a list of choices.
     pub fn choice<T: PartialEq + Copy>(
         &mut self,
         ui: &mut Ui,
@@ -84,14 +84,14 @@ impl Form<'_> {
     }
 }
 
-/// A number on a slider; what is typed may lie beyond it.
+/// Draws a number as a slider; a typed value may lie outside its range.
 pub fn slider<N: Numeric>(ui: &mut Ui, value: &mut N, range: std::ops::RangeInclusive<N>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
     ui.spacing_mut().item_spacing.x = GRID;
     ui.add(Slider::new(value, range).clamping(SliderClamping::Never).update_while_editing(false))
 }
 
-/// A width on a logarithmic scale, at whose end stands the infinite one.
+/// Draws a width on a logarithmic scale that ends in the infinite width.
 pub fn width(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
     ui.spacing_mut().item_spacing.x = GRID;
@@ -114,12 +114,12 @@ pub fn width(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usi
     response
 }
 
-/// A whole number.
+/// Draws a whole number.
 pub fn whole(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> egui::Response {
     ui.add(DragValue::new(value).range(range).clamp_existing_to_range(false).speed(0.1).update_while_editing(false))
 }
 
-/// A number of any size: dragging changes it by a share of itself.
+/// Draws a number of any size: dragging changes it in proportion.
 pub fn real(ui: &mut Ui, value: &mut f64, least: f64) -> egui::Response {
     let speed = (value.abs() * 0.02).max(least);
     let parse = |text: &str| text.replace('−', "-").trim().parse().ok().filter(|value: &f64| value.is_finite());

@@ -1,4 +1,4 @@
-//! Settings of the kernel: on which images it is measured, how often, and how.
+//! Draws the settings of the kernel: its probes, and how often and how it is measured.
 
 use egui::Ui;
 

@@ -1,7 +1,7 @@
-//! The panel at the left: every setting of a run, what is wrong with it, and what it will cost.
+//! The panel at the left: every setting of a run, its problems, and the cost of the run.
 //!
-//! The panel edits a draft. What a running network can take in its stride (rate, cadence, coming tasks, pace) is told to it
-//! at once; everything else waits for `Restart to apply`. A problem stands in words below its field.
+//! The panel edits a draft. Changes that a live run supports (learning rate, cadence, coming tasks, pace) are sent to it at once;
+//! all others wait for `Restart to apply`. A problem is explained below its field.
 
 pub(crate) mod checked;
 mod classes;
@@ -28,16 +28,16 @@ use crate::spec::Spec;
 use crate::ui::settings::checked::{ASSUMED_FLOPS, Checked, needs_restart};
 use crate::ui::settings::form::Form;
 
-/// Whether a run that has ended trained its tasks in another order; one that goes on is told of it.
+/// Whether an ended run trained its tasks in another order; a live run receives the new order as a command.
 fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
     let trained = session.history.tasks().iter().map(|start| start.task);
     !session.is_live() && trained.zip(draft.tasks.sequence()).any(|(was, is)| was != is)
 }
 
-/// What the panel knows of the run beside it.
+/// The context of the panel: the run beside it.
 pub struct Around<'a> {
     pub session: Option<&'a Session>,
-    /// Whether a run before it is shown faintly.
+    /// Whether a reference run is drawn faintly.
     pub has_reference: bool,
     /// Measured operations per second, once known.
     pub flops: Option<f64>,
@@ -68,14 +68,14 @@ fn section(ui: &mut Ui, form: &mut Form<'_>, title: &str, open: bool, add: impl 
     let header = egui::CollapsingHeader::new(RichText::new(title).size(theme::TITLE).color(colour))
         .id_salt(title)
         .default_open(open);
-    // A problem must not hide in a closed section.
+    // A section with a problem stays open.
     let header = if has_problem { header.open(Some(true)) } else { header };
     ui.spacing_mut().indent = 16.0;
     header.show_unindented(ui, |ui| add(ui, form));
     ui.add_space(GRID);
 }
 
-/// What it will cost, and the button that makes it so.
+/// Draws the cost of the draft, and the button that starts it.
 fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, around: &Around<'_>) {
     let tokens = Tokens::of(ui);
     let flops = around.flops;

@@ -1,6 +1,6 @@
-//! Settings of the network: its program, the settings that its text declares, and how it is parametrised.
+//! Draws the settings of the network: its program, the settings that its text declares, and its parametrisation.
 //!
-//! Another program comes with a width of its own: 256 units make a small MLP and a CNN that no lecture waits for.
+//! Another program brings its own default width: with 256 units an MLP is small, but a CNN is too slow for a lecture.
 
 use egui::{ComboBox, DragValue, RichText, Ui};
 
@@ -34,7 +34,7 @@ fn program(ui: &mut Ui, form: &mut Form<'_>) {
     );
     form.row(ui, "network.program", "Architecture", &hover, |ui, form| {
         let network = &mut form.draft.network;
-        // A user's text stands at the end, by its name.
+        // A user's text is the last entry, under its name.
         let own = network.text.as_ref().map(|_| network.program.as_str());
         let place = |name: &str| NETWORKS.iter().position(|network| network.name == name).unwrap_or(NETWORKS.len());
         let before = if own.is_some() { NETWORKS.len() } else { place(&network.program) };
@@ -48,7 +48,7 @@ fn program(ui: &mut Ui, form: &mut Form<'_>) {
     });
 }
 
-/// The control of a setting: what its text says that it can be decides which.
+/// Draws the control of a setting, chosen by the values that its text allows.
 fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
     let Declared { name, choices, hover, .. } = declared;
     let (key, label) = (format!("network.{name}"), label(name));
@@ -75,7 +75,7 @@ fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
 fn control(ui: &mut Ui, label: &str, choices: &Choices, setting: &mut Setting) {
     match (choices, setting) {
         (Choices::Whole(range), Setting::Whole(number)) => {
-            // A long range is no slider's: one pixel would be several numbers.
+            // A long range has no slider, because one pixel would be several numbers.
             const LONGEST: i64 = 128;
             if range.end().saturating_sub(*range.start()) <= LONGEST {
                 form::slider(ui, number, range.clone());
@@ -97,12 +97,12 @@ fn control(ui: &mut Ui, label: &str, choices: &Choices, setting: &mut Setting) {
             });
             let _named = list.response.accessible_name(label);
         }
-        // Not what the text asks for, which is told below.
+        // The value does not fit the declaration, and the problem is explained below.
         (_, setting) => drop(ui.weak(setting.to_string())),
     }
 }
 
-/// The name of a setting as the label of its row: `inner_width` is “Inner width”.
+/// Returns the label of a setting's row: `inner_width` becomes “Inner width”.
 fn label(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut letters = words.chars();

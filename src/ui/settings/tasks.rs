@@ -1,7 +1,7 @@
-//! The task stream: which tasks, of which classes, in which order, for how long.
+//! Draws the task stream: the tasks, their classes, their order and their lengths.
 //!
-//! Tasks are moved by dragging their handle, by alt and an arrow in their row, or by the two buttons; those that have begun
-//! stay where they are. While a run goes on, the new order of the coming tasks is told to it at once.
+//! Tasks are moved by dragging their handle, by alt and an arrow key in their row, or by the two buttons; tasks that have begun
+//! cannot move. The new order of the coming tasks is sent to a live run at once.
 
 use std::ops::RangeInclusive;
 
@@ -63,7 +63,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     }
 }
 
-/// Ready-made partitions.
+/// Draws the ready-made partitions.
 fn partition(ui: &mut Ui, form: &mut Form<'_>) {
     let classes = form.checked.shape.classes;
     form.row(ui, "tasks.partition", "Partition", "Divides all classes evenly; edit them below", |ui, form| {
@@ -83,7 +83,7 @@ fn partition(ui: &mut Ui, form: &mut Form<'_>) {
             form.draft.tasks.order.clear();
         }
         if IconButton::small(Icon::Plus, "Add a task").show(ui, ROW).clicked() {
-            // The new one comes last, whatever order the others have.
+            // The new task comes last, whatever the order of the others.
             let mut sequence = form.draft.tasks.sequence();
             form.draft.tasks.classes.push(Vec::new());
             sequence.push(form.draft.tasks.classes.len());
@@ -105,16 +105,16 @@ fn count(ui: &mut Ui, form: &mut Form<'_>) {
     }
 }
 
-/// A change of the list, carried out after it was drawn.
+/// A change of the list that is carried out after it was drawn.
 enum Edit {
     Move { from: usize, to: usize },
     Remove(usize),
 }
 
-/// The tasks in the order they are trained.
+/// Draws the tasks in the order in which they are trained.
 fn list(ui: &mut Ui, form: &mut Form<'_>) {
     let sequence = form.draft.tasks.sequence();
-    // The stream of the run decides what is locked; a draft of another stream is free.
+    // Tasks are locked by the run's stream; the draft of another stream is not locked.
     let begun = match form.session {
         Some(session) if session.is_live() && !needs_restart(form.draft, &session.spec) => {
             session.history.tasks().len()
@@ -143,7 +143,7 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     match edit {
         Some(Edit::Move { from, to }) => reorder(form, sequence, from, to),
         Some(Edit::Remove(task)) => {
-            // The others keep their order, and each its length.
+            // The others keep their order, and each task keeps its length.
             let tasks = &mut form.draft.tasks;
             let place = sequence.iter().position(|&other| other == task);
             if let Some(place) = place {
@@ -158,7 +158,7 @@ fn list(ui: &mut Ui, form: &mut Form<'_>) {
     }
 }
 
-/// Alt and an arrow move the task whose row has the focus, and the focus goes with it.
+/// Moves the focused task by alt and an arrow key; the focus moves with it.
 fn moved_by_key(ui: &Ui, row: Rect, task: usize, places: (usize, RangeInclusive<usize>)) -> Option<Edit> {
     let (from, allowed) = places;
     let focused = ui.memory(|memory| memory.focused())?;
@@ -177,7 +177,7 @@ fn moved_by_key(ui: &Ui, row: Rect, task: usize, places: (usize, RangeInclusive<
     allowed.contains(&to).then_some(Edit::Move { from, to })
 }
 
-/// Shows where the dragged task would go; moves it there when it is let go.
+/// Shows the destination of the dragged task, and moves it when it is dropped.
 fn drag(ui: &Ui, form: &Form<'_>, rects: &[Rect], from: usize, handle: Dragged, begun: usize) -> Option<Edit> {
     let before = rects.iter().filter(|rect| rect.center().y < handle.y).count().max(begun);
     let to = if before > from { before - 1 } else { before };
@@ -190,14 +190,14 @@ fn drag(ui: &Ui, form: &Form<'_>, rects: &[Rect], from: usize, handle: Dragged, 
     None
 }
 
-/// Takes the length at this place out of a list; the last one stays, as it is that of all further tasks.
+/// Removes the length at this place from a list; the last one stays, as it applies to all further tasks.
 fn take_out<T>(lengths: &mut Vec<T>, place: usize) {
     if place < lengths.len() && lengths.len() > 1 {
         lengths.remove(place);
     }
 }
 
-/// An order as settings have it: none where it is that of the numbers.
+/// Returns an order as settings store it: empty if it is ascending.
 fn in_order(sequence: Vec<usize>) -> Vec<usize> {
     if sequence.iter().copied().eq(1..=sequence.len()) { Vec::new() } else { sequence }
 }
@@ -223,7 +223,7 @@ struct Dragged {
     released: bool,
 }
 
-/// Handle, number, length, buttons; below them the classes.
+/// Draws handle, number, length and buttons, and the classes below them.
 fn task_row(
     ui: &mut Ui,
     form: &mut Form<'_>,
@@ -278,12 +278,12 @@ fn task_row(
     (edit, dragged)
 }
 
-/// The handle is named by its task, so that the focus goes with it.
+/// Returns the id of a handle, which contains its task, so that the focus moves with it.
 fn handle_id(task: usize) -> Id {
     Id::unique(("handle of task", task))
 }
 
-/// Six dots to drag the task by.
+/// Draws six dots to drag the task by.
 fn handle(ui: &mut Ui, form: &Form<'_>, task: usize, locked: bool) -> Option<Dragged> {
     let sense = if locked { Sense::hover() } else { Sense::click_and_drag() };
     let (_, rect) = ui.allocate_space(vec2(10.0, ROW));
@@ -329,7 +329,7 @@ fn badge(ui: &mut Ui, colour: Color32, task: usize) {
     );
 }
 
-/// Epochs (or steps) of the task at this place.
+/// Draws the length in epochs (or steps) of the task at this place.
 fn length(ui: &mut Ui, form: &mut Form<'_>, place: usize, task: usize) {
     let tasks = &mut form.draft.tasks;
     ui.name_inputs(format!("Length of task {task}"), |ui| {

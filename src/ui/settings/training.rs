@@ -1,4 +1,4 @@
-//! Settings of the training; the rate and the pace act at once.
+//! Draws the settings of the training; learning rate and pace take effect at once.
 
 use egui::Ui;
 

@@ -1,4 +1,5 @@
-//! Draws the states that need words: nothing yet, diverged, failed, or settings that cannot start. Each says what to do next.
+//! Draws the states that need an explanation: no run yet, diverged, failed, or settings that cannot start. Each explains the next
+//! step.
 
 use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
@@ -10,7 +11,7 @@ use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::settings::checked::Checked;
 use crate::ui::views::context::ViewContext;
 
-/// A message, what to do next, and how the run can begin again.
+/// A message, the suggested next step, and a way to begin the run again.
 struct Message {
     text: String,
     next: &'static str,
@@ -22,9 +23,9 @@ struct Message {
 #[derive(Clone, Copy)]
 enum Again {
     Not,
-    /// With the settings as they stand.
+    /// The current settings.
     Same,
-    /// With another learning rate: the same one would end in the same way.
+    /// The settings with another learning rate, because the same one would diverge again.
     At(f64),
 }
 
@@ -33,7 +34,7 @@ impl Again {
         if checked.problems.is_empty() { Self::Same } else { Self::Not }
     }
 
-    /// Chooses them after a run that diverged at this rate; the settings have `rate` by now.
+    /// Chooses the restart after a run that diverged at the rate `diverged`; `rate` is the current one of the settings.
     fn after(checked: &Checked, diverged: f64, rate: f64) -> Self {
         match Self::same(checked) {
             Self::Same if rate >= diverged => Self::At(tenth(diverged)),
@@ -42,12 +43,12 @@ impl Again {
     }
 }
 
-/// Returns a tenth, without the digits that only binary numbers have.
+/// Returns a tenth of the rate, without binary rounding digits.
 fn tenth(rate: f64) -> f64 {
     format!("{:.5e}", rate / 10.0).parse().unwrap_or(rate / 10.0)
 }
 
-/// Draws the banner, if something is to be said; `rate` is the learning rate of the settings.
+/// Draws the banner if there is a message; `rate` is the learning rate of the settings.
 pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
     let Some(message) = message(scene, session, checked, rate) else { return };
     let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });
@@ -59,7 +60,7 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
     Panel::top("banner").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.set_min_height(theme::ROW);
-            // From the right, so that the buttons keep their place and the text takes what is left.
+            // The layout is from the right, so that the buttons keep their place and the text takes the remaining width.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = GRID;
                 if ui.button("Dismiss").clicked() {
@@ -119,7 +120,7 @@ fn message(scene: &ViewContext<'_>, session: Option<&Session>, checked: &Checked
             colour: tokens.error,
             again: Again::after(checked, session.spec.training.rate, rate),
         }),
-        // Of a run folder that nobody has ended: its program was, and not by the run.
+        // The run folder has no end: its program was interrupted, which is no failure of the run.
         RunState::Ended(Ending::Failed { message, .. }) if session.opened.is_some() => Some(Message {
             text: format!("This run did not come to its end: {message}"),
             next: "What was measured stands",

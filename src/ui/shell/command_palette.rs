@@ -1,7 +1,7 @@
-//! The command palette: every command, preset and view, found by typing.
+//! The command palette, which finds every command, preset and view by typing.
 //!
-//! Guarantees: what cannot be done now is listed too, grey and with the reason, so that it can be found and understood; the
-//! list is that of [`UserCommand::ALL`], so that nothing can be missing in it. Keys are the palette's while it is open.
+//! Guarantees: unavailable commands are listed too, grey and with the reason; the list is [`UserCommand::ALL`], so that none is
+//! missing. The palette receives all keys while it is open.
 
 use egui::{Align, Align2, Button, Context, Key, Label, Modal, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
 
@@ -17,10 +17,10 @@ use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 
 const WIDTH: f32 = 460.0;
-/// Rows that are seen at once, where the window is high enough.
+/// Rows that are visible at once, if the window is high enough.
 const ROWS: f32 = 14.0;
 
-/// An entry that can be found.
+/// An entry of the palette.
 #[derive(Clone, Copy, Debug)]
 pub enum Entry {
     Command(UserCommand),
@@ -29,7 +29,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Returns all of them: commands in the order of the menu, then views, then presets: a preset begins another run.
+    /// Returns all entries: commands in the order of the menu, then views, then presets (a preset begins another run).
     pub fn all() -> impl Iterator<Item = Self> {
         let groups = crate::ui::app::commands::Group::ALL.iter().flat_map(|group| group.commands());
         groups.map(Self::Command).chain(View::ALL.into_iter().map(Self::View)).chain(PRESETS.iter().map(Self::Preset))
@@ -43,7 +43,7 @@ impl Entry {
         }
     }
 
-    /// Returns one sentence about it.
+    /// Returns the explanation in one sentence.
     fn about(self) -> &'static str {
         match self {
             Self::Command(command) => command.about().tooltip,
@@ -52,7 +52,7 @@ impl Entry {
         }
     }
 
-    /// Returns what stands at the right of its row: what it is about, and its key.
+    /// Returns the text at the right of the row: the topic and the key.
     fn beside(self, ctx: &Context) -> String {
         match self {
             Self::Command(command) => {
@@ -68,13 +68,13 @@ impl Entry {
             Self::Preset(preset) => actions.push(RunAction::Load(preset)),
             Self::View(view) => actions.push(ViewAction::Bring(view.title())),
         }
-        // Both are of the page of the run.
+        // Views and presets belong to the run page.
         if !matches!(self, Self::Command(_)) {
             actions.push(StudyAction::Show(false));
         }
     }
 
-    /// Returns how well it answers what was typed, 0 best; none where it does not.
+    /// Returns how well the entry matches the query, 0 being best; `None` if it does not match.
     fn rank(self, query: &str) -> Option<u8> {
         let label = self.label().to_lowercase();
         let words = || query.split_whitespace();
@@ -97,7 +97,7 @@ impl Entry {
     }
 }
 
-/// Returns the entries that answer what was typed, the best first; else in their order.
+/// Returns the entries that match the query, the best first, otherwise in their order.
 pub fn found(query: &str) -> Vec<Entry> {
     let query = query.trim().to_lowercase();
     let mut ranked: Vec<(u8, Entry)> = Entry::all().filter_map(|entry| Some((entry.rank(&query)?, entry))).collect();
@@ -105,12 +105,12 @@ pub fn found(query: &str) -> Vec<Entry> {
     ranked.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// Returns the id of the field in which one types.
+/// Returns the id of the text field.
 fn field_id() -> egui::Id {
     egui::Id::unique("find a command")
 }
 
-/// The state of the palette: whether it is open, what was typed, and which row is chosen.
+/// The state of the palette: whether it is open, the query, and the selected row.
 #[derive(Default)]
 pub struct CommandPalette {
     open: bool,
@@ -119,7 +119,7 @@ pub struct CommandPalette {
 }
 
 impl CommandPalette {
-    /// Opens it with nothing typed, or closes it.
+    /// Opens the palette with an empty query, or closes it.
     pub fn toggle(&mut self) {
         *self = Self { open: !self.open, ..Self::default() };
     }
@@ -128,14 +128,14 @@ impl CommandPalette {
         self.open
     }
 
-    /// Gives keys back to the window once it is closed: the field had them until then.
+    /// Removes the keyboard focus from the field once the palette is closed.
     pub fn let_go(&self, ctx: &Context) {
         if !self.open {
             ctx.memory_mut(|memory| memory.surrender_focus(field_id()));
         }
     }
 
-    /// Draws it, if it is open. `refusal` says why a command cannot be carried out now.
+    /// Draws the palette if it is open. `refusal` returns why a command cannot be carried out now.
     pub fn show(
         &mut self,
         ctx: &Context,
@@ -146,7 +146,7 @@ impl CommandPalette {
             return;
         }
         let id = egui::Id::unique("command palette");
-        // From a line near the top downwards, so that the field stays where it is while the list grows and shrinks.
+        // It is anchored near the top, so that the field stays in place while the list grows and shrinks.
         let area = Modal::default_area(id).anchor(Align2::CENTER_TOP, vec2(0.0, 72.0));
         let shade = egui::Color32::from_black_alpha(60);
         let modal = Modal::new(id).area(area.accessible_name("Commands")).backdrop_color(shade);
@@ -159,7 +159,7 @@ impl CommandPalette {
         }
     }
 
-    /// Draws field and list, and pushes what the chosen entry does; whether something was chosen, or nothing is to be.
+    /// Draws field and list, and pushes the action of the chosen entry; returns whether the palette is to close.
     fn contents(
         &mut self,
         ui: &mut Ui,
@@ -168,9 +168,9 @@ impl CommandPalette {
     ) -> bool {
         let pressed = |key: Key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let (down, up, enter) = (pressed(Key::ArrowDown), pressed(Key::ArrowUp), pressed(Key::Enter));
-        // Not left to the modal, which hears of none in its first frame.
+        // This is not left to the modal, which misses the key in its first frame.
         let escape = pressed(Key::Escape);
-        // It has the focus before it is drawn, or what is typed in its first frame would be nobody's.
+        // The field has the focus before it is drawn; otherwise text typed in its first frame would be lost.
         ui.memory_mut(|memory| memory.request_focus(field_id()));
         let field = TextEdit::singleline(&mut self.query).id(field_id()).hint_text("Command, preset or view");
         let field = ui.add(field.desired_width(WIDTH)).accessible_name("Find");

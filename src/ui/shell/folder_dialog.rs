@@ -1,8 +1,8 @@
-//! Choosing a folder or a file without stopping the window.
+//! The dialogs that choose a folder or a file without blocking the window.
 //!
-//! The dialog is another program's (the desktop's portal), and may take minutes or never answer; a thread of its own waits
-//! for it, and the window asks that thread in each frame. Where no portal runs nothing is chosen, and the text field beside
-//! the button takes the path instead.
+//! The dialog belongs to another program (the desktop's portal), and may take minutes or never return; a separate thread waits
+//! for it, and the window polls that thread in each frame. Where no portal runs the dialog returns no path, and the text field
+//! beside the button takes the path instead.
 
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ pub struct FolderDialog {
 }
 
 impl FolderDialog {
-    /// Opens it under this title; `wake` is called when there is an answer.
+    /// Opens a folder dialog with this title; `wake` is called when it returns.
     pub fn open(title: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
-        // Made here, as some systems demand of the main thread; only its answer is awaited elsewhere.
+        // Some systems require that it is created on the main thread; only its result is awaited elsewhere.
         Self::wait(rfd::AsyncFileDialog::new().set_title(title).pick_folder(), wake)
     }
 
-    /// Opens a dialog for a file whose name ends so.
+    /// Opens a dialog for a file with this extension.
     pub fn file(title: &str, ending: &str, wake: crate::worker::Waker) -> std::io::Result<Self> {
         let dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(ending, &[ending]);
         Self::wait(dialog.pick_file(), wake)
@@ -34,7 +34,7 @@ impl FolderDialog {
         Ok(Self { answer: wait(asked, |path| path, wake)? })
     }
 
-    /// Returns the answer, once: `Some(None)` when nothing was chosen.
+    /// Returns the result, once: `Some(None)` when no path was chosen.
     pub fn poll(&self) -> Option<Option<PathBuf>> {
         match self.answer.try_recv() {
             Ok(folder) => Some(folder),
@@ -46,13 +46,13 @@ impl FolderDialog {
 
 /// A dialog for a file.
 pub enum FileAsked {
-    /// One that is there and ends so.
+    /// An existing file with this extension.
     Open { title: &'static str, ending: &'static str },
-    /// One to be written, of this name unless the user gives another.
+    /// A file to be written, with this default name.
     Save { title: &'static str, name: String },
 }
 
-/// Opens a dialog and does something with the file that is chosen, on the thread that waits for it.
+/// Opens a dialog and processes the chosen file on the thread that waits for it.
 pub fn ask<T: Send + 'static>(
     asked: FileAsked,
     then: impl FnOnce(PathBuf) -> T + Send + 'static,
@@ -77,7 +77,7 @@ fn wait<T: Send + 'static>(
     let (send, answer) = bounded(1);
     let wait = move || {
         let chosen = block_on(asked).map(|file| then(file.path().to_owned()));
-        // Nobody listens when the window has gone; then the answer does not matter.
+        // The receiver is gone if the window has closed; then the result does not matter.
         let _ = send.send(chosen);
         wake();
     };
@@ -85,7 +85,7 @@ fn wait<T: Send + 'static>(
     Ok(answer)
 }
 
-/// Waits for a future on this thread.
+/// Runs a future to completion on this thread.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake};

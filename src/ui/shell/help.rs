@@ -1,4 +1,4 @@
-//! The help page: keys and gestures, and what each view means, from the same lists as everything else.
+//! The help page: keys and gestures, and the meaning of each view, from the same lists as the rest of the window.
 
 use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
 
@@ -41,7 +41,7 @@ pub fn show(ctx: &Context, open: &mut bool) {
         .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0));
     window.fixed_size(vec2((size.x - 80.0).min(980.0), (size.y - 120.0).min(640.0))).show(ctx, |ui| {
         ui.columns_const(|[left, right]| {
-            // Many keys on a small screen: each side scrolls for itself, and the window keeps its size.
+            // A small screen cannot show all keys: each side scrolls separately, and the window keeps its size.
             ScrollArea::vertical().id_salt("help keys").auto_shrink(false).show(left, |ui| {
                 ui.label(RichText::new("Keys").size(theme::TITLE));
                 Grid::new("keys").spacing(vec2(16.0, 4.0)).show(ui, |ui| {

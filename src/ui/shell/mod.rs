@@ -1,4 +1,4 @@
-//! What surrounds the views: bars, timeline, messages, dialogs.
+//! The parts of the window around the views: bars, timeline, messages, dialogs.
 
 pub(crate) mod banner;
 pub mod command_palette;
@@ -19,7 +19,7 @@ use super::shell::command_palette::CommandPalette;
 use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 
-/// The state of the window as a whole, of no page: messages, palette, help, keys that wait, and how it closes.
+/// The state of the window that belongs to no page: messages, palette, help, pending keys, and closing.
 #[derive(Default)]
 pub struct Shell {
     pub toasts: Toasts,
@@ -28,7 +28,7 @@ pub struct Shell {
     pub help: bool,
     /// Whether the banner was closed.
     pub banner_dismissed: bool,
-    /// Keys and text that are still to be given to somebody.
+    /// Keys and text that have not been delivered yet.
     pub pending_input: PendingInput,
     /// The last command that was carried out.
     pub last_command: Option<UserCommand>,
@@ -38,12 +38,13 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Says something at the lower right.
+    /// Shows messages at the lower right.
     pub fn say(&mut self, toasts: impl IntoIterator<Item = Toast>) {
         toasts.into_iter().for_each(|toast| self.toasts.say(toast));
     }
 
-    /// Lets a window that is closed while files are being made (`saves`) stay until they are whole; closed again it goes at once.
+    /// Keeps a window that is closed while files are being written (`saves`) open until they are complete; a second close takes
+    /// effect at once.
     pub fn close_when_saved(&mut self, ctx: &Context, saves: bool) {
         let asked = ctx.input(|input| input.viewport().close_requested());
         if asked && saves && !self.closing {

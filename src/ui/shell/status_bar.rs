@@ -1,4 +1,4 @@
-//! The last line of the window: what runs on what, how fast, at what cost; warnings at the right.
+//! The last line of the window: device, speed and cost of the run; warnings at the right.
 
 use egui::{Align, Layout, RichText, Ui};
 
@@ -8,7 +8,7 @@ use crate::ui::kit::perf_stats::{FrameTimes, Memory};
 use crate::ui::kit::theme;
 use crate::ui::views::context::ViewContext;
 
-/// Draws the status bar; `film` is how much of an animation is made. Returns whether that is to be given up.
+/// Draws the status bar; `film` is the progress of an animation. Returns whether the user cancels the animation.
 pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &Memory, film: Option<f32>) -> bool {
     let tokens = scene.tokens;
     let mut cancel = false;
@@ -18,7 +18,7 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
             ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
         };
         if let Some(info) = scene.info() {
-            // The times of a trial are for who asks; a reason in brackets is not cut in two.
+            // Only the part before the colon is shown, unless that cuts a bracketed reason in two; the tooltip has the rest.
             let whole = |text: &str| text.matches('(').count() == text.matches(')').count();
             let words = info.origin.words();
             let short = words.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
@@ -63,11 +63,11 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
     cancel
 }
 
-/// Draws what a snapshot takes: for how long training stood still, and of what parts that is made.
+/// Draws the cost of a snapshot: how long training waited for it, and the parts of that time.
 fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
     let cost = row.cost;
-    // A recording may leave the times out, or give them as 0.
+    // A recording may omit the times, or contain zeros.
     if cost.held_up() + cost.beside() == 0.0 {
         return;
     }
@@ -103,7 +103,7 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     });
 }
 
-/// Draws the newest note; all of them under the pointer.
+/// Draws the newest note, with all notes in the tooltip.
 fn notes(ui: &mut Ui, scene: &ViewContext<'_>) {
     let notes = scene.history.notes();
     let Some(last) = notes.iter().rev().find(|note| note.warning).or(notes.last()) else { return };

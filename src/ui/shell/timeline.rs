@@ -1,7 +1,7 @@
-//! Draws the whole run in one strip: tasks by colour, a tick per snapshot, marks, the play head, the buttons that move it, and the
-//! one that follows the run.
+//! Draws the whole run in one strip: tasks by colour, a tick per snapshot, marks, the cursor and its buttons, and the button that
+//! follows the run.
 //!
-//! Plots may show a part of the run; this strip always shows all of it, and marks the part.
+//! Plots may show a part of the run; this strip always shows the whole run, and marks that part.
 
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
@@ -44,14 +44,14 @@ fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
     let text = scene.digits(scene.cursor);
     let shown = painter.text(pos2(rect.left(), rect.top() + 11.0), Align2::LEFT_CENTER, text, font, tokens.text);
     painter.text(
-        // The word stays where it is while the number grows, as long as it can.
+        // The word keeps its place while the number grows, as long as there is room.
         pos2((rect.left() + 52.0).max(shown.right() + GRID), rect.top() + 12.0),
         Align2::LEFT_CENTER,
         scene.time_unit(),
         theme::note(),
         tokens.weak,
     );
-    // The matrices are of a snapshot, which may be a little earlier than the cursor.
+    // Matrices belong to a snapshot, which may be slightly earlier than the cursor.
     let step = scene.snapshot.as_ref().map_or_else(String::new, |snapshot| {
         let step = format::count(snapshot.row.step);
         if scene.history.counts_steps() { format!("kernel of {step}") } else { format!("kernel of step {step}") }
@@ -59,7 +59,7 @@ fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
     painter.text(pos2(rect.left(), rect.bottom() - 7.0), Align2::LEFT_CENTER, step, theme::note(), tokens.weak);
 }
 
-/// Draws a word while the run is followed; as soon as it is not, a button that cannot be overlooked.
+/// Draws a word while the run is followed, and a prominent button otherwise.
 fn follow_button(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     let command = UserCommand::Follow;
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::right_to_left(egui::Align::Center)));
@@ -116,7 +116,7 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     }
 }
 
-/// Draws number and, where there is room, name of a task, below its part of the strip.
+/// Draws the number and, where there is room, the name of a task, below its part of the strip.
 fn name(painter: &egui::Painter, scene: &ViewContext<'_>, field: Rect, task: usize, bottom: f32) {
     let known = scene.info().and_then(|info| info.tasks.get(task - 1));
     let text = known.map_or_else(|| format!("{task}"), |known| format!("{task}  {}", known.name));
@@ -127,7 +127,7 @@ fn name(painter: &egui::Painter, scene: &ViewContext<'_>, field: Rect, task: usi
     painter.galley(at, galley, scene.tokens.weak);
 }
 
-/// Draws a tick for each snapshot, where there is room: one mesh, because there may be hundreds.
+/// Draws a tick for each snapshot, where there is room, as one mesh because there may be hundreds.
 fn ticks(painter: &egui::Painter, scene: &mut ViewContext<'_>, x: impl Fn(f64) -> f32, rect: Rect, bottom: f32) {
     let colour = scene.tokens.card.gamma_multiply(0.8);
     let mut mesh = Mesh::default();

@@ -1,13 +1,13 @@
-//! A message at the lower right, as a value: its text, and what the user can do about it.
+//! The value of a message at the lower right: its text, and the actions that it offers.
 
 use std::path::{Path, PathBuf};
 
-/// A message that needs no answer.
+/// A message that needs no response.
 #[derive(Clone, Debug)]
 pub struct Toast {
     pub text: String,
     pub is_error: bool,
-    /// Whether it is there until it is closed.
+    /// Whether it stays until it is closed.
     pub stays: bool,
     /// A folder that a button opens.
     pub folder: Option<PathBuf>,
@@ -25,17 +25,17 @@ pub enum ToastButton {
 }
 
 impl Toast {
-    /// A message that something was done. It goes by itself.
+    /// Creates a message that an action was done. It disappears by itself.
     pub fn done(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_error: false, stays: false, folder: None, buttons: Vec::new() }
     }
 
-    /// A message about something that the user may want to look at, and not within seconds.
+    /// Creates a message that the user may want to act on, and that therefore stays.
     pub fn offer(text: impl Into<String>) -> Self {
         Self { stays: true, ..Self::done(text) }
     }
 
-    /// A message that something could not be done.
+    /// Creates a message that an action failed.
     pub fn failed(text: impl Into<String>) -> Self {
         Self { is_error: true, stays: true, ..Self::done(text) }
     }
@@ -53,7 +53,7 @@ impl Toast {
         self
     }
 
-    /// Whether another message has the same words and the same folder.
+    /// Whether another message has the same text and the same folder.
     pub fn says_the_same(&self, other: &Self) -> bool {
         (&self.text, self.is_error, &self.folder) == (&other.text, other.is_error, &other.folder)
     }

@@ -1,7 +1,7 @@
-//! Draws the messages at the lower right that need no answer: what was done, or why it could not be.
+//! Draws the messages at the lower right that need no response: results and errors.
 //!
-//! Guarantees: nothing waits for them and they take no focus; an error or an offer stays until it is closed, all else goes by
-//! itself after it could be read; there are never more than a few.
+//! Guarantees: messages block nothing and take no focus; an error or an offer stays until it is closed, all others disappear
+//! after a reading time; only a few are shown at once.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use crate::ui::app::actions::ShellAction;
 use crate::ui::kit::theme::{GRID, Tokens};
 use crate::ui::overlays::action::OverlayAction;
 
-/// So many at most; the oldest goes first.
+/// Most messages at once; the oldest is removed first.
 const MOST: usize = 4;
-/// Time that a message of a success stays.
+/// Time for which a message of success is shown.
 const STAY: Duration = Duration::from_secs(8);
 const WIDTH: f32 = 340.0;
 
@@ -26,12 +26,12 @@ pub struct Toasts(Vec<(Toast, Instant)>);
 
 impl Toasts {
     pub fn say(&mut self, mut toast: Toast) {
-        // It may name a file of somebody else's.
+        // The text may contain a file name from another user.
         toast.text = harmless(&toast.text);
         if toast.is_error {
             log::warn!("{}", toast.text);
         }
-        // The same word twice is one word that was said later.
+        // A repeated message replaces the earlier one.
         self.0.retain(|(known, _)| !known.says_the_same(&toast));
         self.0.push((toast, Instant::now()));
         if self.0.len() > MOST {
@@ -39,7 +39,7 @@ impl Toasts {
         }
     }
 
-    /// Returns what is shown, the newest last.
+    /// Returns the texts that are shown, the newest last.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(toast, _)| toast.text.as_str())
     }
@@ -57,7 +57,7 @@ impl Toasts {
         let mut closed = None;
         Area::new(egui::Id::unique("toasts"))
             .order(Order::Foreground)
-            // Above the strip of time, whose buttons are wanted most.
+            // They are placed above the timeline, whose buttons must stay reachable.
             .anchor(Align2::RIGHT_BOTTOM, vec2(-12.0, -96.0))
             .show(ctx, |ui| {
                 ui.set_width(WIDTH);
@@ -69,7 +69,7 @@ impl Toasts {
                         ui.set_width(WIDTH - 20.0);
                         let colour = if toast.is_error { tokens.error } else { tokens.text };
                         ui.add(Label::new(RichText::new(&toast.text).color(colour)).wrap());
-                        // A row, and not all the height that there is.
+                        // The size is one row; otherwise the layout would take all available height.
                         let row = vec2(ui.available_width(), ui.spacing().interact_size.y);
                         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
                             ui.spacing_mut().item_spacing.x = GRID;

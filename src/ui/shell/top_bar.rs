@@ -1,6 +1,6 @@
-//! Draws the bar at the top: name, presets, transport, where the run stands.
+//! Draws the bar at the top: name, presets, transport, and the state of the run.
 //!
-//! Buttons show what is confirmed: `Pausing…` until the run stands still, `Stopping…` until it has ended.
+//! Buttons show the confirmed state: `Pausing…` until the run is paused, `Stopping…` until it has ended.
 
 use egui::{Align, ComboBox, Layout, RichText, Ui};
 
@@ -56,7 +56,7 @@ pub fn show(
             }
             menu(ui, scene.actions, (available, on));
             if !study.shown {
-                // What is left between the buttons: a long name is cut, with all of it under the pointer.
+                // The state takes the space between the buttons: a long name is cut, with the full name in the tooltip.
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| state(ui, scene, session));
             }
         });
@@ -107,7 +107,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     let running = session.is_some_and(|session| *session.history.state() == RunState::Running);
     let can_start = available.contains(&UserCommand::Restart);
 
-    // One button, as wide in each of its states, so that the ones beside it stay where they are.
+    // One button serves all states at the same width, so that its neighbours keep their places.
     let (icon, text, primary) = match (live, paused, pausing) {
         (true, true, _) => (Icon::Play, "Resume", true),
         (true, false, true) => (Icon::Pause, "Pausing…", false),
@@ -140,7 +140,7 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
 }
 
-/// Draws the menu: all commands by topic, with their keys; those that are on are marked.
+/// Draws the menu: all commands by topic, with their keys; toggles that are on are marked.
 fn menu(ui: &mut Ui, actions: &mut Actions, commands: (&[UserCommand], &[UserCommand])) {
     let entries = |ui: &mut Ui| {
         ui.set_width(190.0);
@@ -168,7 +168,7 @@ fn entry(ui: &mut Ui, actions: &mut Actions, (available, on): (&[UserCommand], &
     }
 }
 
-/// Draws which theme is chosen, and how large everything is.
+/// Draws the choice of the theme and the scale.
 fn looks(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let mut theme = ui.ctx().options(|options| options.theme_preference);
@@ -182,7 +182,7 @@ fn looks(ui: &mut Ui) {
     });
 }
 
-/// Says what was opened.
+/// Describes the record that was opened.
 fn opened(session: Option<&Session>) -> String {
     let Some((session, opened)) = session.and_then(|session| Some((session, session.opened.as_ref()?))) else {
         return String::new();
@@ -193,7 +193,7 @@ fn opened(session: Option<&Session>) -> String {
     format!("{} · {seen}", opened.name)
 }
 
-/// Draws where the run stands, in words.
+/// Draws the state of the run in words.
 fn state(ui: &mut Ui, scene: &ViewContext<'_>, session: Option<&Session>) {
     let tokens = scene.tokens;
     let history = scene.history;
