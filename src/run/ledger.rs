@@ -22,7 +22,7 @@ pub struct OldImage {
     /// Its place among the probes, and its class.
     pub probe: usize,
     pub label: usize,
-    /// Its own output, and what that is to be: the logit of its class and 1, or the one output and its number.
+    /// Its own output and that output's target: the logit of its class and 1, or the one output and its number.
     pub own: usize,
     pub target: f64,
     /// By how much each image of the batch moves its own output, to first order.
