@@ -1,7 +1,7 @@
-//! The folder of autosaved runs: room for the next one, and whether the last one was cut off.
+//! Manages the folder of autosaved runs: makes room for the next one, and finds out whether the last one was cut off.
 //!
-//! Guarantees: a folder is named after the time, in UTC, so that their order is that in which they began; one that another
-//! window writes is neither told of nor removed, nor is the one that is being offered.
+//! Guarantees: a folder is named after the time, in UTC, so that names sort by start; one that another window writes is
+//! neither listed nor removed, and the one on offer is not removed.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};

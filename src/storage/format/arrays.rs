@@ -1,4 +1,4 @@
-//! Arrays that come from elsewhere and go elsewhere: `.npy` and `.npz` in, `.npz` out.
+//! Exchanges arrays with other programs: reads `.npy` and `.npz`, writes `.npz`.
 //!
 //! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
 //! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
@@ -18,8 +18,8 @@ use crate::storage::run_folder::writer::FolderError;
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 
-/// Says whether an archive or a table of metrics can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
-/// ever is.
+/// Checks that an archive or a table of metrics can be written at `path`; with `overwrite` an existing file of ours may be
+/// replaced, and no other file ever is.
 ///
 /// # Errors
 /// When something is there, or the folder cannot be written.

@@ -1,8 +1,8 @@
-//! The directory of a zip archive, and what its members hold: all that reading an .npz needs.
+//! Reads the directory and the members of a zip archive, as far as an .npz needs it.
 //!
-//! Guarantees: nothing is believed that the directory says. The bytes of every member lie within the file and in no other
-//! member's, no name is there twice, and no memory is asked for but by bytes that are there; of a compressed member no more comes
-//! out than its kind of packing can hold, and no more than numbers give. The checksum of what is read is compared. Own code,
+//! Guarantees: no claim of the directory is trusted. The bytes of every member lie within the file and overlap no other
+//! member's, no name occurs twice, and memory is allocated only for bytes that exist; a compressed member yields no more than
+//! its compression method can hold, and no more than measured numbers give. The checksum of all data read is compared. Own code,
 //! because the reader of the crate `zip` reserves memory by what a directory claims and searches the whole file for signatures.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -172,7 +172,7 @@ fn damaged(what: &str) -> io::Error {
 /// Reads the directory of an archive of this length.
 ///
 /// # Errors
-/// When it is none, or one that lies; in words.
+/// A sentence when it is no directory or an inconsistent one.
 pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Vec<Member>> {
     let Extent { from, to, shift, count } = extent(file, length)?;
     let bytes = read_at(file, from, to - from)?;

@@ -1,6 +1,6 @@
-//! Says of a file of arrays, before it is read, whether it fits into memory, and what it is if not what was wanted.
+//! Checks a file of arrays before it is read: whether it fits into memory, and what it is if it is not the expected format.
 //!
-//! Guarantee: no memory is asked for that this machine does not have.
+//! Guarantee: no memory is requested that this machine does not have.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::npy::MAGIC;
 use super::npz::invalid;
 use crate::spec::memory_available;
 
-/// Below this nobody is asked how much memory is free.
+/// The size below which the free memory is not queried.
 const LITTLE: u64 = 16 << 20;
 
 /// Says whether so many bytes can still be allocated.

@@ -1,4 +1,4 @@
-//! Tells from the first bytes of a file what it is, where it is not what was asked for.
+//! Recognises an unexpected file's format by its first bytes.
 
 /// What a file is, as part of a sentence: "it is …", and how to get from it to a safetensors file or a `.npy`, if that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The Grams of a run folder where they lie: read one at a time, when somebody looks.
+//! Reads the Grams of a run folder from disk, one at a time and on demand.
 //!
 //! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
 //! cannot be read is an error in words and harms no other.

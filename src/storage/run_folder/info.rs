@@ -1,4 +1,4 @@
-//! What a reader of a run folder cannot tell from the spec: names, sizes, counts. A small file of its own, `info.toml`.
+//! Stores in `info.toml` the facts that a reader of a run folder cannot derive from the spec: names, sizes, counts.
 //!
 //! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
 

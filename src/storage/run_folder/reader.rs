@@ -221,7 +221,7 @@ impl Merge {
         self.history
     }
 
-    /// The next row, once everything that happened before it has been told.
+    /// Returns the next row, once all earlier events have been reported.
     fn next_row(&mut self, wanted: impl Fn(&Row) -> bool) -> Option<Row> {
         let row = self.rows.pop_front_if(|row| wanted(row))?;
         // The snapshot at the step of a switch still belongs to the old task.
