@@ -132,7 +132,7 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Returns f − y, with y one-hot or these numbers.
+/// Returns the energies of f − y along the modes, with y one-hot or these numbers.
 fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Option<&[f32]>) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
     let count = outputs.len() / labels.len().max(1);
