@@ -29,7 +29,7 @@ pub enum Event {
     Snapshot(Arc<Snapshot>),
     /// The infinite-width kernel Θ̊ on the probes, row-major [n, n], where the network has one; once, before the first snapshot.
     Limit(Arc<[f64]>),
-    /// What one step did to images of earlier tasks.
+    /// The effect of one step on images of earlier tasks.
     Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
     Changed { step: u64, epoch: f64, change: Change },
@@ -37,7 +37,7 @@ pub enum Event {
     Partner(Arc<Partner>),
     /// The state of the run was saved on request; the run continues.
     Forked(Arc<Checkpoint>),
-    /// Something the user should know; training goes on.
+    /// A warning for the user; training continues.
     Warning { step: u64, epoch: f64, message: String },
     /// The run continues on another device, described as in [`Origin::Trained`]; a preceding warning gives the reason.
     Moved(String),
@@ -72,7 +72,7 @@ pub struct RunInfo {
     pub planned_steps: u64,
 }
 
-/// Where the kernels of a record come from.
+/// The origin of the kernels of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// From a run of Kernelscope, trained here or read from its folder.
@@ -359,7 +359,7 @@ pub struct Accuracy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     pub step: u64,
-    /// What else decides the function that they are the parameters of.
+    /// The other facts that determine the function with these parameters.
     pub network: KnownSettings,
     pub tensors: Vec<NamedTensor>,
 }
@@ -372,7 +372,7 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// All tasks were trained.

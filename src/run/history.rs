@@ -13,7 +13,7 @@ use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
-/// Where a run stands, as confirmed by the worker.
+/// The state of a run, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RunState {
     /// Nothing has arrived yet.

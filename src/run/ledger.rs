@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What one step of training did to images of earlier tasks.
+/// The effect of one training step on images of earlier tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ledger {
     /// Steps done before it, and the epoch.

@@ -152,7 +152,7 @@ pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// What a column can hold.
+/// A type that a column can hold.
 trait Quantity {
     const IS_COUNT: bool;
 
