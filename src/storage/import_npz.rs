@@ -35,7 +35,7 @@ pub fn load_kernels(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> 
     read(path, History::default(), tell).map_err(|problem| format!("{name} cannot be opened: {problem}"))
 }
 
-/// The same with the row of every kernel, and of the kernels themselves only some.
+/// Reads an archive likewise, with the row of every kernel but only some of the kernels.
 ///
 /// # Errors
 /// When it is no such archive, in one sentence.

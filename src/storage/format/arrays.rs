@@ -38,7 +38,7 @@ pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), Fol
     atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
 }
 
-/// What a command writes into one file; with `--overwrite` it replaces a file of the same kind and no other.
+/// The kind of file that a command writes; with `--overwrite` it replaces a file of the same kind and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// An archive of kernels, as `gram` and `theory` write it.
@@ -141,7 +141,7 @@ pub type Floats = (Vec<usize>, Vec<f64>);
 /// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or one array alone, as `numpy.save` does.
 pub struct Arrays {
     npz: NpzReader,
-    /// What a single array is called here.
+    /// The name that a single array gets here.
     alone: Option<String>,
     notes: Vec<String>,
 }

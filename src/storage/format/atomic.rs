@@ -50,7 +50,7 @@ pub(crate) fn replace_for_good<T>(
     })
 }
 
-/// Where a file of this name is to be written: the place that a link leads to.
+/// Returns the path to which a file of this name is written: the target, for a link.
 ///
 /// # Errors
 /// When what is there is no regular file, or the link leads nowhere.
@@ -169,7 +169,7 @@ fn sweep_old(folder: &Path, idle: Duration) {
     let ours = entries.flatten().filter(|entry| is_temporary(&entry.file_name()) && is_old(entry));
     let paths: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     for path in paths {
-        // A leftover that cannot be removed harms nobody.
+        // A leftover that cannot be removed does no harm.
         let _ = disk::remove(&path);
     }
 }

@@ -21,7 +21,7 @@ const DEFLATE: u64 = 1032;
 /// What a member may unpack to however small it is, and how many times itself beyond that: measured numbers stay far below.
 const UNPACKED: (u64, u64) = (64 << 20, 100);
 
-/// Where an array lies in its archive.
+/// The location of an array in its archive.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     /// Without the ending `.npy`.
@@ -107,7 +107,7 @@ impl Member {
 /// The bytes of a member as they come.
 pub(crate) struct Body<'a, R> {
     source: Source<'a, R>,
-    /// What the checksum must be, and what it is so far.
+    /// The expected checksum, and the one of the bytes so far.
     crc: Option<(u32, Crc)>,
     left: u64,
 }
@@ -205,7 +205,7 @@ pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<V
     Ok(members)
 }
 
-/// Where the directory is.
+/// The location of the directory.
 struct Extent {
     from: u64,
     to: u64,

@@ -46,7 +46,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         self.stream(name, shape, |push| values.into_iter().try_for_each(|value| push(&value)))
     }
 
-    /// The same, the values being pushed one by one: an array need not fit in memory.
+    /// Adds one array whose values are pushed one by one: it need not fit in memory.
     pub(crate) fn stream<T: AutoSerialize>(
         &mut self,
         name: &str,
@@ -127,7 +127,7 @@ impl NpzReader {
 }
 
 impl<R: Read + Seek> NpzReader<R> {
-    /// The same of bytes that are read from here; a single array gets this name.
+    /// Opens an archive from this source; a single array gets this name.
     pub(crate) fn of(mut source: R, length: u64, name: String) -> io::Result<Self> {
         let mut start = Vec::new();
         source.by_ref().take(64).read_to_end(&mut start)?;

@@ -18,13 +18,13 @@ pub(crate) enum Place {
     Files(Vec<PathBuf>),
 }
 
-/// Where the Grams of a run are.
+/// The location of the Grams of a run.
 #[derive(Clone, Debug)]
 pub struct Grams {
     place: Place,
     n: usize,
     times: Vec<(u64, f64)>,
-    /// What came of comparing the checksum of a whole archive of an older version, once somebody looked.
+    /// The result of verifying the checksum of a whole archive of an older version, once a Gram was read.
     checked: Arc<OnceLock<Result<(), String>>>,
 }
 

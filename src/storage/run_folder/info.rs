@@ -50,7 +50,7 @@ impl Facts {
         atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
     }
 
-    /// The same, and it is on the disk then.
+    /// Writes it likewise, and syncs it to disk.
     pub(crate) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
         let text = self.text(path)?;
         atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))

@@ -113,7 +113,7 @@ fn told(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError
     Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), said))
 }
 
-/// Why a weights file cannot be opened; each prints as a part of a sentence.
+/// The reasons why a weights file cannot be opened; each prints as a part of a sentence.
 #[derive(Debug, Error)]
 pub enum WeightsFileError {
     #[error("it cannot be read: {}", disk::words(.0))]

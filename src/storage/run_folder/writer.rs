@@ -1,4 +1,4 @@
-//! Writes a run folder while the run goes on.
+//! Writes a run folder while the run continues.
 //!
 //! Guarantees: the program may be killed at any moment, and everything up to a second before is in the folder and can be
 //! read. Tables only grow, everything else appears whole by renaming. The end of the run is the last entry written,
@@ -32,7 +32,7 @@ pub(crate) const RESUMED: &str = "resume.partial";
 /// The most time that a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a run cannot be written; each prints as one sentence.
+/// The reasons why a run cannot be written; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error("cannot write {}: {why}", path.display())]
@@ -230,7 +230,7 @@ impl RunFolder {
             return Ok(());
         }
         let changes = &mut self.spec.changes;
-        // After all that have happened: of two before the same step, the first one told came first.
+        // A new change goes after all earlier ones: of two before the same step, the one reported first came first.
         let later = |other: &Change| other.place.is_none() && other.step > change.step;
         let place = changes.iter().position(later).unwrap_or(changes.len());
         changes.insert(place, change.clone());
