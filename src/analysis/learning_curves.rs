@@ -57,7 +57,7 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     pub law: FloorLaw,
-    /// Of β, over seeds; none with one seed.
+    /// The interval of β over seeds; none with one seed.
     pub interval: Option<Interval>,
 }
 

@@ -11,11 +11,11 @@ pub struct Switch {
     /// Numbers of the task that ended and of the one that began.
     pub tasks: (usize, usize),
     pub epoch: f64,
-    /// Of the velocity.
+    /// The spike of the velocity.
     pub spike: Option<Spike>,
-    /// Of the velocity as an angle.
+    /// The spike of the velocity as an angle.
     pub angle: Option<Spike>,
-    /// Of λ_max.
+    /// The dip of λ_max.
     pub dip: Option<Dip>,
     /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (none if that was
     /// broken off).

@@ -55,9 +55,9 @@ pub struct Series {
 /// One figure against the axis, of one series.
 #[derive(Clone, Debug, Default)]
 pub struct Against {
-    /// Place of the value, seed, and the figure, where it can be told.
+    /// Place of the value, seed, and the figure where it is defined.
     pub runs: Vec<(usize, u64, f64)>,
-    /// Over the seeds for which it can be told, by where the value lies.
+    /// Smallest, mean and largest over the seeds for which it is defined, by place of the value.
     pub spread: Spread,
     /// The means where the figure is defined for all runs: a mean over only those runs in which an event happened would suggest
     /// that it always happens.
