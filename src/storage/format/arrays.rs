@@ -124,7 +124,7 @@ pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
     }
 }
 
-/// What is said of an array that is not floats in C order.
+/// The note on an array that is not floats in C order.
 fn read_as(header: &Header) -> Option<String> {
     let order = header.is_turned().then_some("Fortran order turned into C order");
     let name = header.type_name();

@@ -1,7 +1,7 @@
 //! Completes the work that a kill left unfinished in a run folder, and replaces a run that was cut off by the resumed one.
 //!
-//! Guarantees: a resumed run takes the place of the old one as a whole. Before the first of its files is moved, a mark says that
-//! it is about to be ([`TAKES_OVER`]); whoever finds the mark moves the rest, and it goes last. Without the mark nothing was moved.
+//! Guarantees: a resumed run replaces the old one as a whole. A mark ([`TAKES_OVER`]) is written before the first of its files
+//! is moved; a process that finds the mark moves the rest and removes the mark last. Without the mark nothing was moved.
 
 use std::fs::File;
 use std::path::Path;
@@ -72,7 +72,7 @@ pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     Ok(told)
 }
 
-/// The same of a folder that nobody writes.
+/// Repairs likewise a folder that no process writes.
 ///
 /// # Errors
 /// When somebody does, or it cannot be written.
@@ -84,7 +84,7 @@ pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
     finish(run)
 }
 
-/// A run folder that is in order, and that nobody else writes as long as this lives.
+/// A consistent run folder that no other process writes while this value exists.
 #[derive(Debug)]
 pub struct Tidied {
     /// The repairs made for that, one sentence each.

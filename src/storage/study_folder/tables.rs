@@ -37,7 +37,7 @@ impl StudyFolder {
     }
 
     /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
-    /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
+    /// on. Last comes the series, where there are several. A cell is empty where a figure is undefined.
     pub fn table(&self) -> Vec<Vec<String>> {
         if self.is_of_learners() {
             return self.points_table();
